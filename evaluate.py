@@ -1,7 +1,7 @@
 """Measure a memory on conversations: against a baseline, by cause of failure, or by module."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,9 +28,25 @@ from locomo.harness import (
 )
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.results.figures import Figure, figure_table
-from locomo.results.judging import is_judged, judge_answers, judging_cost, question_of
-from locomo.results.report import Interval, failures, memory_difference, score_lines, usual_interval
+from locomo.results.judging import (
+    has_own_metric,
+    is_judged,
+    judge_answers,
+    judging_cost,
+    question_of,
+)
+from locomo.results.report import (
+    Interval,
+    ScoreLine,
+    failures,
+    memory_difference,
+    metrics_of,
+    score_lines,
+    usual_interval,
+)
+from locomo.results.stored_example import stored_example
 from locomo.results.tables import (
+    bill_table,
     building_table,
     comparison_table,
     cost_table,
@@ -39,9 +55,18 @@ from locomo.results.tables import (
     failure_table,
     judge_table,
     no_evidence_line,
+    rubric_table,
 )
 from locomo.results.traces import Trace, TraceLog
-from locomo.results.written import ABLATION, ANALYSIS, ANSWERS, RESULTS, read_results, traces_beside
+from locomo.results.written import (
+    ABLATION,
+    ANALYSIS,
+    ANSWERS,
+    MEMORIES,
+    RESULTS,
+    read_results,
+    traces_beside,
+)
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.systems import Baseline, System, memory_system
@@ -50,19 +75,22 @@ from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking import (
     connect_mlflow,
     data_hash,
+    judged_run,
+    log_traces,
     mlflow_run,
     score_metrics,
-    trace_model_calls,
 )
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.embed import load_embedder
 from memory.files import write_whole
-from memory.program import Model, concerns
+from memory.program import Model, concerns, in_phrases
 from memory.program.adapter_card import is_adapter
 from memory.program.costs import spending
+from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
 from memory.rerank import load_reranker
+from memory.terminal import count
 
 EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"
@@ -116,6 +144,9 @@ def evaluate(
     budget: Annotated[
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None,
+    sql: Annotated[
+        SqlUse, Option(help="which questions a hosted model writes SELECTs for")
+    ] = "when it pays",
     optimized_path: Annotated[
         Path | None, Option(help="a program that optimize.py compiled, a JSON file")
     ] = None,
@@ -158,21 +189,26 @@ def evaluate(
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
-    setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget=budget)
+    loaded = load_model(model, api_base, adapter=adapter, sql=sql)
+    # The right answers of LoCoMo are phrases, and its metric compares words; a rubric reads on.
+    phrases = not any(question.rubric for _, question in questions)
+    setup = _setup(loaded, optimized_path, budget=budget, phrases=phrases)
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
     if over and (reranker or mode == "ablation"):
         raise InputError("--over goes without --reranker and --mode ablation: both run here only")
-    memories = output_dir / "memories"
+    memories = output_dir / MEMORIES
     ablation = None
     if mode == "ablation":
-        untuned = _setup(load_model(against), None, budget=budget)
+        untuned = _setup(load_model(against, sql=sql), None, budget=budget, phrases=phrases)
         ablation = Ablation(
             setup=replace(setup, turns_only=turns_only),
             untuned=replace(untuned, turns_only=turns_only),
             golds=asked_gold(data, {conversation.id for conversation, _ in questions}),
             attempts=memories / "first-attempts.jsonl",
         )
-    systems = ablation.systems() if ablation else _systems(setup, mode, optimized_path)
+    systems = (
+        ablation.systems() if ablation else _systems(setup, mode, optimized_path, phrases=phrases)
+    )
     _check_output(output_dir, embedder)
     _check_models([*_models(systems), *([judging] if judging else [])], resume)
     log = _answer_log(
@@ -188,6 +224,7 @@ def evaluate(
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
         over=over,
+        budget=setup.budget,
     )
     evaluation = run.run()
     params = {"mode": mode, **_data_params(data, split, seed)}
@@ -202,6 +239,7 @@ def evaluate(
         output_dir=output_dir,
         with_categories=not no_categories,
         figures=figures,
+        traces=run.traces.records.values() if run.traces else (),
     )
     _print_advice(evaluation, setup, run.conversations, output_dir if answers_only else None)
     return evaluation
@@ -236,8 +274,8 @@ def _print_advice(
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if not setup.model.server:
-        if not setup.model.stores_facts(setup.program):
-            console.print("The packaged model stores no facts: it answers from what was said.")
+        if setup.model.stores_by_rules(setup.program):
+            console.print("Facts are stored by rules; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
     if advice := shown_whole(conversations, setup.budget):
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
@@ -277,6 +315,7 @@ def _judge(
         output_dir=output_dir,
         with_categories=with_categories,
         figures=written.figures,
+        only_judged=True,
     )
     return evaluation
 
@@ -299,6 +338,7 @@ def _run_params(
         "adapter": str(adapter or "none"),
         "program": program.name if program else "plain",
         "budget": setup.budget,
+        "sql": setup.model.sql,
         "embedder": run.embedder,
         "reranker": reranker.name if reranker else "none",
         "reranker_failures": reranker.failures if reranker else 0,
@@ -308,11 +348,11 @@ def _run_params(
     }
 
 
-def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
+def _setup(model: Model, program: Path | None, *, budget: int | None, phrases: bool) -> Setup:
     """The model with its program and budget. Raises InputError when one is invalid."""
     setup = Setup(
         model=model,
-        program=_program(program, model.name),
+        program=_program(program, model.name, phrases=phrases),
         budget=model.budget if budget is None else budget,
     )
     setup.check()
@@ -333,6 +373,7 @@ def _answer_log(
         data_hash(data),
         setup.model.weights,
         setup.model.api_base,
+        setup.model.sql,
         setup.budget,
         program_state(setup.program),
         embedder,
@@ -345,17 +386,16 @@ def _answer_log(
 
 
 def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
-    """The traces, next to the answers; MLflow gets the same calls as spans."""
-    trace_model_calls()
+    """The traces, next to the answers; MLflow gets the same calls as spans afterwards."""
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
-def _systems(setup: Setup, mode: Mode, program: Path | None) -> dict[str, System]:
+def _systems(setup: Setup, mode: Mode, program: Path | None, *, phrases: bool) -> dict[str, System]:
     """The systems that answer each question, in the order in which they are asked."""
     systems: dict[str, System] = {}
     if mode == "compare":
         systems["baseline"] = Baseline(setup)
-        if plain := _plain(setup, program):
+        if plain := _plain(setup, program, phrases=phrases):
             systems["plain"] = memory_system(plain)
     systems["memory"] = memory_system(setup)
     return systems
@@ -433,21 +473,22 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
     return {*(card.conversations.get("train", []) if card else []), *tuned_conversations(*adapters)}
 
 
-def _plain(setup: Setup, program: Path | None) -> Setup | None:
+def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None:
     """The untuned model with the plain program; None if `setup` is just that."""
     shipped = setup.model.as_shipped()
+    plain = in_phrases(MemoryProgram()) if phrases else MemoryProgram()
     if shipped is not setup.model:
-        return replace(setup, model=shipped, program=MemoryProgram())
-    return replace(setup, program=MemoryProgram()) if program else None
+        return replace(setup, model=shipped, program=plain)
+    return replace(setup, program=plain) if program else None
 
 
-def _program(path: Path | None, model: str) -> MemoryProgram:
+def _program(path: Path | None, model: str, *, phrases: bool) -> MemoryProgram:
     """The program to measure. Its warnings are printed here, once for all memories."""
     program = load_program(path) if path else MemoryProgram()
     for concern in concerns(program, model):
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
     program.card = None
-    return program
+    return in_phrases(program) if phrases else program
 
 
 def _report(
@@ -456,8 +497,10 @@ def _report(
     output_dir: Path,
     with_categories: bool,
     figures: Sequence[Figure] = (),
+    traces: Iterable[Trace] = (),
+    only_judged: bool = False,
 ) -> None:
-    """Print the results, write them to `output_dir` and log them to MLflow."""
+    """Print the results, write them to `output_dir` and log them to MLflow, with traces."""
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
     lines = score_lines(evaluation.results, interval)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
@@ -467,6 +510,8 @@ def _report(
         title += f", {seen} of them of TRAINING conversations"
     if failures_of_reranker := params.get("reranker_failures"):
         title += f", {failures_of_reranker} searches WITHOUT {params['reranker']}, which failed"
+    if incomplete := sum(memory.failed for memory in evaluation.built):
+        title += f", {count(incomplete, 'window')} NOT STORED, which the next run tries again"
     content: dict[str, object] = {
         "params": dict(params),
         "lines": [asdict(line) for line in lines],
@@ -475,6 +520,7 @@ def _report(
         "results": [asdict(result) for result in evaluation.results],
     }
     _print_costs(evaluation)
+    console.print(f"{count(sum(m.facts for m in evaluation.built), 'fact')} stored as SQL")
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     if params["mode"] == "analyze":
         file = output_dir / ANALYSIS
@@ -493,32 +539,55 @@ def _report(
         if figures:
             content["figures"] = [asdict(figure) for figure in figures]
         examples = _varied(memory_results)
-        print_table(console, comparison_table(lines, interval, with_categories))
-        if any(line.verdicts for line in lines):
-            print_table(console, judge_table(lines, with_categories))
+        _print_scores(evaluation.results, lines, interval, with_categories)
         _print_differences(evaluation.results, interval)
         for title in dict.fromkeys(figure.table for figure in figures):
             of_table = [figure for figure in figures if figure.table == title]
             print_table(console, figure_table(title, of_table))
         pictures = [output_dir / "scores.png"]
-        score_chart(lines, pictures[0], title)
+        score_chart(metrics_of(evaluation.results, interval), pictures[0], title)
     _print_examples(examples, memory_results)
+    if example := stored_example(memory_results, evaluation.built):
+        console.print(example + "\n", highlight=False, soft_wrap=True)
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
-    with mlflow_run(EXPERIMENT, params, name=f"{params['mode']}: {title}") as run:
+    tracked = judged_run if only_judged else mlflow_run
+    with tracked(EXPERIMENT, params, f"{params['mode']}: {title}") as run:
+        log_traces(run, traces)
         run.log_metrics(score_metrics(lines, difference))
         if difference:
             run.set_tag("verdict", difference.verdict)
-        traces = traces_beside(output_dir / str(params["answers"]))
-        for artifact in (file, *pictures, traces):
+        trace_file = traces_beside(output_dir / str(params["answers"]))
+        for artifact in (file, *pictures, trace_file):
             if artifact.exists():
                 run.log_artifact(str(artifact))
     written = ", ".join(map(str, (file, *pictures)))
     console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
 
 
+def _print_scores(
+    results: Sequence[Result],
+    lines: Sequence[ScoreLine],
+    interval: Interval,
+    with_categories: bool,
+) -> None:
+    """Print the scores, those of the benchmark's own metric first."""
+    is_locomo = not has_own_metric(results)
+    tables = [comparison_table(lines, interval, with_categories, is_official=is_locomo)]
+    if any(line.verdicts for line in lines):
+        tables.insert(is_locomo, judge_table(lines, with_categories))
+    if any(result.rubric_scores for result in results):
+        tables.insert(0, rubric_table(results))
+    elif any(result.rubric for result in results):
+        console.print("The metric of this benchmark is its rubric: name a --judge-model.")
+    for table in tables:
+        print_table(console, table)
+
+
 def _print_costs(evaluation: Evaluation) -> None:
     """Print the cost of building the memories and, if models cost money, of the whole run."""
     print_table(console, building_table(evaluation.built))
+    if any(result.steps for result in evaluation.results):
+        print_table(console, bill_table(evaluation.results))
     if any(cost.dollars != 0 for cost in evaluation.costs.values()):
         print_table(console, cost_table("this run took", evaluation.costs))
 

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.ledger import Budget, Ledger, Spent
+from locomo.prompts.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.results.charts import progress_chart
 from locomo.retrieval.fit import weights_in_use
@@ -41,7 +42,7 @@ from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
 from memory import InputError, MemoryProgram, load_model, save_program
 from memory.files import write_whole
-from memory.program import Card, Model, starting_program
+from memory.program import Card, Model, in_phrases, in_sentences, starting_program
 from memory.progress import progress_bar
 
 EXPERIMENT = "optimize"
@@ -145,13 +146,18 @@ def optimize(
         operations=operations,
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
-    _agree(job, limits, yes=yes)
+    spent = spent_before(output_dir / job.name()) if resume else Spent()
+    _agree(job, limits, yes=yes, spent=spent)
     return _compile(job, limits, output, output_dir, resume=resume, with_requests=not no_texts)
 
 
 def _setup(model: Model, budget: int | None) -> Setup:
-    """A model with the prompts that it really sees. Raises InputError for its budget."""
-    setup = Setup(model, starting_program(model), budget or model.budget)
+    """A model with the prompts that it really sees. Raises InputError for its budget.
+
+    Answers are judged by LoCoMo's metric, which compares words with a phrase: the answering module
+    starts with the prompt that asks for phrases, so that asking for them is no gain of a compile.
+    """
+    setup = Setup(model, in_phrases(starting_program(model)), budget or model.budget)
     setup.check()
     return setup
 
@@ -185,7 +191,7 @@ def _compile(
             save=partial(_save, job, output),
         ).run()
     _report(job, compiled, folder=folder, output=output, console=console)
-    return compiled
+    return replace(compiled, program=_to_use(compiled.program))
 
 
 def _check_options(
@@ -219,8 +225,11 @@ def _prompt_model(model: str, api_base: str | None, name: str | None, address: s
     return load_model(model, api_base=api_base, temperature=1.0)
 
 
-def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
-    """Show the expected cost of the compile; ask if it is large and no budget bounds it."""
+def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
+    """Show the expected cost of the compile; ask if it is large and no budget bounds it.
+
+    What a run that is resumed has `spent` is not paid again.
+    """
     console = Console()
     expected = forecast(
         job.train,
@@ -230,8 +239,8 @@ def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
         bench=job.bench({}),
         options=job.options,
         prompt_model=job.prompt_model,
-    )
-    print_table(console, forecast_table(expected))
+    ).after(spent)
+    print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
         raise InputError(
@@ -260,13 +269,21 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
         verdict=compiled.verdict,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    save_program(compiled.program, output, card)
+    save_program(_to_use(compiled.program), output, card)
 
 
-def _advice(compiled: CompileResult, changed: str, output: Path, measured: str) -> str:
+def _to_use(program: MemoryProgram) -> MemoryProgram:
+    """A copy that answers people: in phrases alone only where that prompt was compiled."""
+    return in_sentences(program.deepcopy())
+
+
+def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path) -> str:
     """Whether the program is worth using; `changed` is empty for the plain one."""
-    use = f"uv run evaluate.py --optimized-path {output}"
-    if measured == "refine":
+    model = job.setup.model
+    words = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
+    words += ["--data", str(job.data), "--optimized-path", str(output)]
+    use = f"uv run evaluate.py {shlex.join(words)}"
+    if job.measured == "refine":
         use = f"uv run memory refine --program {output}"
     if not compiled.new_prompts:
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
@@ -350,7 +367,8 @@ def _report_ranking(
     report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
     write_whole(report, json.dumps(content, ensure_ascii=False, indent=1).encode())
     advice = {
-        "gain": f"use it: uv run evaluate.py --optimized-path {output}, memory search --program",
+        "gain": f"use it: uv run evaluate.py --data {split.data} --optimized-path {output}, or"
+        " memory search --program",
         "no gain": "not recommended: no gain in recall on conversations that it never saw",
         "not measured": "not recommended: nothing was there to measure it on",
     }[compiled.verdict]
@@ -409,7 +427,8 @@ def _report(
         f"{spent.seconds / 60:.1f} minutes",
         highlight=False,
     )
-    console.print(f"{output}: {_advice(compiled, changed, output, job.measured)}", highlight=False)
+    advice = _advice(job, compiled, changed, output)
+    console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
     track_compile(
         EXPERIMENT,
         title,

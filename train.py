@@ -114,16 +114,18 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
-    console.print(_advice(result, student), highlight=False)
+    advice = _advice(result, student, options.data_path, options.output)
+    console.print(advice, highlight=False, soft_wrap=True)
 
 
-def _advice(result: TrainingResult, student: str) -> str:
+def _advice(result: TrainingResult, student: str, data: Path, output: Path) -> str:
     """Whether the tuned weights are worth using."""
     match verdict(result.gains):
         case "gain":
             if is_packaged(student):
-                return f"use it: uv run evaluate.py --model {result.checkpoint}"
-            return f"use it: uv run train.py --mode evaluate; weights: {result.checkpoint}"
+                return f"use it: uv run evaluate.py --model {result.checkpoint} --data {data}"
+            use = f"uv run train.py --mode evaluate --data {data} --output {output}"
+            return f"use it: {use}; weights: {result.checkpoint}"
         case "no gain":
             return (
                 f"not recommended: {result.checkpoint} has no gain in answers on conversations that"
@@ -183,14 +185,17 @@ def distill_examples(options: TrainOptions) -> None:
         console.print(f"{target} is left out: {why}", style="yellow", markup=False)
     for reason, number in summary.dropped.items():
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
-    console.print(f"tune on them: uv run train.py --mode sft --examples {file}", highlight=False)
+    where = " --together --model NAME" if options.together else ""
+    advice = f"tune on them: uv run train.py --mode sft{where} --examples {file}"
+    console.print(advice, highlight=False, soft_wrap=True)
 
 
 def tune_supervised(options: TrainOptions) -> None:
     """Tune a LoRA on examples or gold conversations, here or at Together."""
     if options.together:
         name = tune_at_together(options, console.print)
-        console.print(f"{name}: use it with --model together_ai/{name}", highlight=False)
+        advice = f"use it: uv run evaluate.py --model together_ai/{name}"
+        console.print(advice, highlight=False, soft_wrap=True)
         return
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)

@@ -140,8 +140,9 @@ def quoted(text: str) -> str:
 def packed(config: bytes) -> str:
     """The server's files and this arbor.yaml as tar.gz in base64. Raises DeployError."""
     try:
-        names = {"startup.sh", "requirements.txt", *(p.name for p in HERE.glob("*.py"))}
-        contents = {name: (HERE / name).read_bytes() for name in sorted(names - {"deploy.py"})}
+        names = {"startup.sh", "requirements.lock", *(p.name for p in HERE.glob("*.py"))}
+        names -= {"deploy.py", "lock.py"}  # what runs elsewhere
+        contents = {name: (HERE / name).read_bytes() for name in sorted(names)}
     except OSError as error:
         raise DeployError(f"{error.filename}: {error.strerror}; restore it") from error
     buffer = io.BytesIO()
@@ -163,7 +164,7 @@ def read_config(path: Path, gpu_count: int) -> bytes:
     except OSError as error:
         raise DeployError(f"--config {path}: {error.strerror}; train.py writes one") from error
     except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
-        needs = "inference: {gpu_ids: '0'} and training: {gpu_ids: '1,2'}"
+        needs = "inference: {gpu_ids: '0'} and training: {gpu_ids: '1'}"
         raise DeployError(f"--config {path}: needs {needs} in YAML ({error!r})") from error
     if ids != list(range(gpu_count)):
         raise DeployError(
@@ -373,7 +374,7 @@ def agree(question: str, yes: bool) -> None:
 def deploy(
     config: Annotated[Path, Option(help="the server's arbor.yaml")] = HERE / "arbor.yaml",
     gpu_type: Annotated[str, Option(help=", ".join(GPUS))] = "A100",
-    gpu_count: Annotated[int, Option(help="GPUs, two or more")] = 3,
+    gpu_count: Annotated[int, Option(help="GPUs, two or more")] = 2,
     name: Annotated[str, Option(help="of the pod")] = "arbor",
     disk_size: Annotated[int, Option(help="of the container, GB")] = 50,
     volume_size: Annotated[int, Option(help=f"at {WORKPLACE}, GB")] = 100,

@@ -40,7 +40,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(
         f"{error.name} is not installed here: run arbor/startup.sh, or pip install -r"
-        f" {Path(__file__).parent / 'requirements.txt'}"
+        f" {Path(__file__).parent / 'requirements.lock'}"
     )
 
 HERE = Path(__file__).resolve().parent
@@ -431,7 +431,7 @@ def main(
         managers = rehearsal_managers(settings, start) if rehearse else gpu_managers(settings)
         app = build(managers, token)
     except ImportError as error:
-        command = "startup.sh, which installs requirements.txt"
+        command = "startup.sh, which installs requirements.lock"
         if rehearse:
             command = "uv sync --extra tune"
         _refuse(f"{error}: run {command}")

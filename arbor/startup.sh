@@ -41,8 +41,8 @@ find_python() {
 
 install() {
     local python stamp free
-    stamp="$venv/requirements.txt"
-    cmp -s "$here/requirements.txt" "$stamp" && return
+    stamp="$venv/requirements.lock"
+    cmp -s "$here/requirements.lock" "$stamp" && return
     python=$(find_python)
     mkdir -p "$venv"
     free=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1048576) }')
@@ -51,12 +51,13 @@ install() {
     echo "installing into $venv: some 10 GB, several minutes"
     if command -v uv >/dev/null; then
         [[ -x $venv/bin/python ]] || uv venv --python "$python" --allow-existing "$venv"
-        uv pip install --python "$venv/bin/python" -r "$here/requirements.txt"
+        uv pip install --python "$venv/bin/python" --require-hashes -r "$here/requirements.lock"
     else
         [[ -x $venv/bin/pip ]] || "$python" -m venv "$venv"
-        "$venv/bin/pip" install --disable-pip-version-check -r "$here/requirements.txt"
+        "$venv/bin/pip" install --disable-pip-version-check --require-hashes \
+            -r "$here/requirements.lock"
     fi
-    cp "$here/requirements.txt" "$stamp" # last: an interrupted install is taken up again
+    cp "$here/requirements.lock" "$stamp" # last: an interrupted install is taken up again
 }
 
 answers() {

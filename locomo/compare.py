@@ -4,6 +4,8 @@ python -m locomo.compare RESULTS OTHER
 """
 
 from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +15,21 @@ from typer import Argument, Option
 
 from locomo.commands import print_table, run_command
 from locomo.harness import Result
-from locomo.results.report import Interval, paired_differences, usual_interval
+from locomo.results.judging import has_own_metric
+from locomo.results.report import (
+    Interval,
+    Score,
+    judges_of,
+    paired_differences,
+    score_by,
+    usual_interval,
+)
 from locomo.results.tables import difference_table
 from locomo.results.written import WrittenResults, read_results
 from memory import InputError
 
+# Abstaining is another ability than answering: the two are judged apart.
+_VERDICTS = ("1-4", "5 adversarial")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -42,13 +54,27 @@ def compare(
         kinds = ("model", "adapter", "program", "budget", "embedder", "reranker", "data")
         settings = ", ".join(f"{kind} {written.params.get(kind, '?')}" for kind in kinds)
         console.print(f"{name}: {settings}", markup=False, highlight=False, soft_wrap=True)
-    differences = paired_differences(*pairs, method)
-    print_table(console, difference_table(differences, ("before", "after"), method))
+    own = has_own_metric(pairs[0])
+    f1: tuple[str, Score] = ("F1 as LoCoMo has it" if own else "official F1", attrgetter("score"))
+    judged = _judged(*pairs)
+    # A benchmark's own metric comes first.
+    for name, score in [*judged, f1] if own else [f1, *judged]:
+        differences = paired_differences(*pairs, method, score)
+        print_table(console, difference_table(differences, ("before", "after"), method, name))
+        for line in differences:
+            if line.categories in _VERDICTS:
+                text = f"{name}, {line.categories}, n = {line.questions}: {line.verdict}"
+                console.print(text, markup=False, highlight=False, soft_wrap=True)
     alone = len(_of(old, system)) + len(_of(new, system)) - 2 * len(pairs[0])
     if alone:
         console.print(f"left out: {alone} questions that only one of the two runs answered")
-    total = next(line for line in differences if line.categories == "all")
-    console.print(f"verdict of all questions: {total.verdict}", highlight=False)
+
+
+def _judged(before: Sequence[Result], after: Sequence[Result]) -> list[tuple[str, Score]]:
+    """The scores of each judge that has judged every answer of both runs."""
+    results = [*before, *after]
+    judges = set.intersection(*map(judges_of, results))
+    return [(judge, partial(score_by, judge)) for judge in sorted(judges)]
 
 
 def _of(written: WrittenResults, system: str) -> list[Result]:

@@ -76,6 +76,7 @@ class EvaluationRun:
         threads: how many questions are asked at a time.
         traces: records everything that led to an answer.
         over: address of a Ray cluster that builds the memories and asks the questions.
+        budget: tokens of memory that a question may see, for the forecast; None to leave it out.
     """
 
     questions: Sequence[AskedQuestion]
@@ -88,6 +89,7 @@ class EvaluationRun:
     console: Console = field(default_factory=Console)
     traces: TraceLog | None = None
     over: str = ""
+    budget: int | None = None
 
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
@@ -97,7 +99,10 @@ class EvaluationRun:
         """
         costs_something = any(model.server for model in self._models())
         if costs_something:
-            print_table(self.console, cost_table("forecast, without repairs", self.forecast()))
+            title = "forecast, without repairs"
+            if self.budget:
+                title += f", {self.budget:,} tokens of memory a question at most"
+            print_table(self.console, cost_table(title, self.forecast()))
         costs: dict[str, Cost] = {}
         try:
             return self._run(costs)
@@ -148,7 +153,7 @@ class EvaluationRun:
             for name, system in self.systems.items():
                 record = self.log.records.get((name, conversation.id, question.index))
                 if record is None:
-                    costs["asking"] += system.cost(conversation)
+                    costs["asking"] += system.cost(conversation, question)
                 if self.judging and not (record and is_judged(record, self.judging)):
                     unjudged.append(question)
         if self.judging:
@@ -401,8 +406,8 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
-    """The expected cost of storing a conversation: nothing without facts."""
-    if setup.turns_only or not setup.model.stores_facts(setup.program):
+    """The expected cost of storing a conversation: nothing where no model is asked."""
+    if setup.turns_only or setup.model.stores_by_rules(setup.program):
         return Cost()
     turns = len(conversation.turns)
     return estimate(

@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from threading import Event
 
-import dspy
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.markup import escape
@@ -20,16 +19,18 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.json_lines import JsonLines
+from locomo.metrics import RubricScores
 from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.digest import Digest
 from memory.errors import ModelError
 from memory.files import write_whole
 from memory.program import Model
-from memory.program.costs import rendered_prompt
+from memory.program.costs import Cost, Step, rendered_prompt, spending
+from memory.program.modules import NO_SQL
 from memory.prompt import assemble
 from memory.rerank import Reranker
-from memory.terminal import clean_line
+from memory.terminal import clean_line, count
 from memory.waiting import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
@@ -41,7 +42,10 @@ EMBEDDER = "wordllama"  # the packaged one
 
 @dataclass(frozen=True)
 class BuiltMemory:
-    """A conversation's memory and its cost: model calls, tokens, seconds."""
+    """A conversation's memory and its cost: model calls, tokens, US dollars, seconds.
+
+    `dollars` is None where the price is unknown.
+    """
 
     conversation: str
     path: Path
@@ -51,6 +55,9 @@ class BuiltMemory:
     calls: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,16 @@ class Result:
         recall: share of the evidence turns that the model saw; None if the question names none.
         tokens: of memory that the model saw.
         cited: sources of the turns that the answer cites.
-        not_stored: evidence turns that the model did not see and that no fact names.
+        without_fact: evidence turns that the model did not see and that no fact names.
         best_score: the ranking's score of the best turn.
         unusable: why no answer could be read; such an answer is neither right nor an abstention.
         verdicts: each judge's verdict; None if it could not be read.
+        rubric: the lines that an answer is judged by, in BEAM.
+        rubric_scores: the points of each line, by the judge's model.
+        steps: what each step took and brought.
+        dollars: what the model's calls cost; None where the price is unknown.
+        evidence: sources of the turns that the benchmark names as evidence.
+        shown: numbers of the turns that the model saw, as in `1-3 9`; see `turns_shown`.
     """
 
     system: str
@@ -82,16 +95,42 @@ class Result:
     sql: tuple[str, ...] = ()
     rows: int = 0
     cited: tuple[str, ...] = ()
-    not_stored: tuple[str, ...] = ()
+    without_fact: tuple[str, ...] = ()
     best_score: float = 0.0
     unusable: str = ""
     question_type: str = ""
     verdicts: dict[str, bool | None] = field(default_factory=dict)
+    rubric: tuple[str, ...] = ()
+    rubric_scores: dict[str, RubricScores] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    dollars: float | None = None
+    evidence: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def key(self) -> AnswerKey:
         """Identifies the system and the question."""
         return self.system, self.conversation, self.index
+
+    @property
+    def turns_shown(self) -> list[int]:
+        """The numbers of the turns that the model saw, in the order of the conversation."""
+        numbers: list[int] = []
+        for run in self.shown.split():
+            first, _, last = run.partition("-")
+            numbers += range(int(first), int(last or first) + 1)
+        return numbers
+
+
+def runs_of(numbers: Iterable[int]) -> str:
+    """Numbers as `Result.shown` has them: a budget of 20,000 tokens holds some 400 turns."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return " ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
 
 
 @dataclass(frozen=True)
@@ -156,12 +195,13 @@ def memory_path(
 
 
 def is_built(path: Path) -> bool:
-    """Whether the build of the memory at a path was completed."""
-    return path.exists() and path.with_suffix(".json").exists()
+    """Whether the build of the memory at a path was completed, and stored every window."""
+    has_card = path.exists() and path.with_suffix(".json").exists()
+    return has_card and not built_memory(path).failed
 
 
 def built_memory(path: Path) -> BuiltMemory:
-    """The completed memory at a path, with its cost."""
+    """The memory at a path after its build, with its cost; `failed` windows it lacks."""
     return replace(_BUILT.validate_json(path.with_suffix(".json").read_bytes()), path=path)
 
 
@@ -176,34 +216,57 @@ def build_memory(
 
     An interrupted build continues where it stopped, and its cost so far counts. `progress` gets
     the number of windows done so far; an exception that it raises interrupts the build.
+
+    Windows that could not be stored are tried again, now and at the next call: such a memory counts
+    as unbuilt. Raises ModelError where no answer held any SQL: the server may be the wrong one.
     """
     path = memory_path(conversation, setup, cache, embedder)
     card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
     if is_built(path):
         return built_memory(path)
     begun = BuiltMemory(conversation.id, path, len(conversation.turns))
+    windows = -(-len(conversation.turns) // setup.model.window)
     if path.exists() and part.exists():
         begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
+    elif path.exists() and card.exists():
+        begun = built_memory(path)
     write_whole(part, _BUILT.dump_json(begun))
     start = time.monotonic()
-    with open_store(path, embedder=embedder) as store, dspy.track_usage() as usage:
+    with open_store(path, embedder=embedder) as store, spending(setup.model) as spent:
 
         def so_far(calls: int) -> BuiltMemory:
-            tokens = _total_tokens(usage.get_total_tokens())
-            seconds = round(begun.seconds + time.monotonic() - start, 2)
-            calls, tokens = begun.calls + calls, begun.tokens + tokens
-            return replace(begun, calls=calls, tokens=tokens, seconds=seconds)
+            cost = Cost(0, begun.tokens_in, begun.tokens_out, begun.dollars or 0.0) + spent.cost
+            return replace(
+                begun,
+                calls=begun.calls + calls,
+                tokens=cost.tokens_in + cost.tokens_out,
+                tokens_in=cost.tokens_in,
+                tokens_out=cost.tokens_out,
+                dollars=cost.dollars,
+                seconds=round(begun.seconds + time.monotonic() - start, 2),
+            )
 
         def after_window(digest: Digest) -> None:
             write_whole(part, _BUILT.dump_json(so_far(digest.calls)))
-            progress(digest.stored + digest.failed)
+            progress(min(windows, digest.stored + digest.failed + digest.read))
 
         memory = Memory(store, model=setup.model, program=setup.program)
         if not store.turns(1, 1):
-            memory.add(conversation.turns)
+            store.add(conversation.turns)
         done = Digest() if setup.turns_only else digest_whole(memory, progress=after_window)
+        if store.pending():
+            done += digest_whole(
+                memory, replay=True, progress=lambda more: after_window(done + more)
+            )
         facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
-        built = replace(so_far(done.calls), facts=facts, failed=len(store.pending()))
+        failed = store.pending()
+        built = replace(so_far(done.calls), facts=facts, failed=len(failed))
+    unread = [window for window in failed if window.error.startswith(NO_SQL)]
+    if unread and sum(w.last_turn - w.first_turn + 1 for w in unread) == len(conversation.turns):
+        raise ModelError(
+            f"none of the {count(len(unread), 'window')} of {conversation.id} could be stored:"
+            f" {unread[-1].error}. Is it the right model and server? The next run tries them again."
+        )
     write_whole(card, _BUILT.dump_json(built))
     part.unlink()
     return built
@@ -374,10 +437,6 @@ def probe(model: Model, console: Console | None = None) -> None:
 def _bare(name: str) -> str:
     """A model's name without its provider."""
     return name.partition("/")[2]
-
-
-def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
-    return sum(int(str(of_model.get("total_tokens") or 0)) for of_model in usage.values())
 
 
 AnswerLog = JsonLines[AnswerKey, Result]

@@ -1,6 +1,7 @@
-"""Show the traces of a run of `evaluate.py --traces`, the worst questions first.
+"""Show the questions of a run of `evaluate.py`: the worst in the terminal, all on a page.
 
-python -m locomo.inspect RESULTS --worst 10
+python -m locomo.inspect RESULTS --worst 10         # needs a run with --traces
+python -m locomo.inspect RESULTS --html page.html [--beside OTHER]
 """
 
 import sys
@@ -12,11 +13,14 @@ from pydantic import TypeAdapter
 from typer import Argument, Option
 
 from locomo.commands import run_command
+from locomo.harness import AnswerKey
 from locomo.json_lines import read_lines
 from locomo.results.tables import evidence_text
 from locomo.results.traces import Trace
+from locomo.results.viewer import Run, page
 from locomo.results.written import read_results, traces_beside
 from memory import InputError
+from memory.files import write_whole
 from memory.terminal import clean
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -28,14 +32,28 @@ def inspect(
     worst: Annotated[int, Option(help="how many questions", min=1)] = 10,
     category: Annotated[int | None, Option(help="only this category", min=1, max=5)] = None,
     system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
-    prompts: Annotated[
-        bool, Option("--prompts", help="also print every prompt and answer")
-    ] = False,
+    prompts: Annotated[bool, Option("--prompts", help="also show every prompt and answer")] = False,
+    html: Annotated[
+        Path | None, Option(help="write a page of all questions, one file to open in a browser")
+    ] = None,
+    beside: Annotated[
+        Path | None, Option(help="with --html: another folder of results, beside the first")
+    ] = None,
 ) -> None:
-    """Print the questions with the lowest scores: rows, refusals, evidence, answer and prompts.
+    """Show how questions were answered: SQL, rows, turns, evidence, answer, verdicts, prompts.
 
-    Raises InputError if there are no traces.
+    Prints the questions with the lowest scores, or writes a page of all of them. Raises InputError
+    if there are no traces to print, or if the page cannot be written.
     """
+    if html:
+        runs = _runs([results, beside] if beside else [results])
+        text = page(runs, prompts).encode()
+        write_whole(html, text)
+        questions = sum(len(run.written.results) for run in runs)
+        sys.stdout.write(f"{html}: {questions:,} answers, {len(text) / 1e6:.1f} MB\n")
+        return
+    if beside:
+        raise InputError("--beside is for --html; locomo.compare compares two runs in the terminal")
     traces = sorted(
         _traces(results), key=lambda trace: (trace.result.score, trace.result.recall or 0.0)
     )
@@ -57,6 +75,25 @@ def _traces(results: Path) -> list[Trace]:
         raise InputError(f"{results} has no traces; run evaluate.py with --traces")
     traces = {trace.key: trace for trace in read_lines(path, TypeAdapter(Trace))}
     return list(traces.values())
+
+
+def _runs(folders: list[Path]) -> list[Run]:
+    """The runs of these folders, by names that tell them apart."""
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    return [
+        Run(name, folder, read_results(folder), _traces_of(folder))
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _traces_of(folder: Path) -> dict[AnswerKey, Trace]:
+    """The traces of a run; none where it was made without."""
+    try:
+        return {trace.key: trace for trace in _traces(folder)}
+    except InputError:
+        return {}
 
 
 def trace_text(trace: Trace, with_prompts: bool = False) -> str:

@@ -4,6 +4,7 @@ A lenient prompt in wide use accepts most deliberately vague wrong answers, so r
 only next to the strict one. Judging is a second step, after all questions are answered.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from memory.program import Model
 
 Kind = Literal["lenient", "strict", "benchmark"]
+# How often a judge is asked at most, until its words can be read.
+ATTEMPTS = 2  # a verdict that cannot be read is asked for once more
 NOT_MENTIONED = "not mentioned in the conversation"
 
 
@@ -71,7 +74,7 @@ PROMPTS: dict[Kind, type[dspy.Signature]] = {"lenient": JudgeLeniently, "strict"
 class Judgement:
     """One judgement; `correct` is None when the model's words could not be read as one.
 
-    Count None apart from right and wrong, and report how many there are.
+    None counts as wrong, beside the share it would be if all such answers were right.
     """
 
     correct: bool | None
@@ -79,12 +82,17 @@ class Judgement:
 
 
 def kinds_for(question: Question) -> tuple[Kind, ...]:
-    """The judges of a question: its benchmark's own if it has one, else lenient and strict."""
+    """The judges of a question: its benchmark's own if it has one, else lenient and strict.
+
+    A question with a rubric has none of these: its lines are judged (`locomo.rubric_judge`).
+    """
+    if question.rubric:
+        return ()
     return ("benchmark",) if benchmark_prompt(question) else tuple(PROMPTS)
 
 
 def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgement:
-    """Ask a model, once, whether an answer is correct.
+    """Ask a model whether an answer is correct; again where its words cannot be read.
 
     The gold answer of category 5 is that the conversation does not mention it; of category 3, what
     stands before `;`; to a benchmark's own judge it is what the file says. Raises ModelError when
@@ -94,13 +102,29 @@ def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgem
     own_prompt = benchmark_prompt(question) if kind == "benchmark" else None
     if own_prompt:
         gold_answer = question.answer
-    # One adapter for all models and no retry: the judge is the same for every system.
-    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
-    with model.active(), dspy.context(adapter=adapter):
-        try:
-            opinion = dspy.Predict(own_prompt or PROMPTS[kind])(
-                question=question.text, gold_answer=gold_answer, given_answer=answer
-            )
-        except AdapterParseError as error:
-            return Judgement(None, " ".join(f"unreadable: {error.lm_response}".split())[:200])
+    inputs = {"question": question.text, "gold_answer": gold_answer, "given_answer": answer}
+    opinion = ask_judge(own_prompt or PROMPTS[kind], inputs, model)
+    if opinion is None:
+        return Judgement(None, "unreadable")
     return Judgement(bool(opinion.correct), " ".join(str(opinion.reason).split()))
+
+
+def ask_judge(
+    prompt: type[dspy.Signature],
+    inputs: dict[str, str],
+    model: "Model",
+    is_readable: Callable[[dspy.Prediction], bool] = lambda reply: True,
+) -> dspy.Prediction | None:
+    """What a judge says, asked again where its words are out of form; None if they stay so."""
+    # One adapter for all models and no retry of DSPy's: the judge is the same for every system.
+    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
+    for attempt in range(ATTEMPTS):
+        judge = model.uncached() if attempt else model
+        with judge.active(), dspy.context(adapter=adapter):
+            try:
+                reply = dspy.Predict(prompt)(**inputs)
+            except AdapterParseError:
+                continue
+        if is_readable(reply):
+            return reply
+    return None

@@ -9,7 +9,10 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -83,6 +86,37 @@ def score(prediction: str, question: Question) -> float:
     return f1(prediction, gold(question))
 
 
+@dataclass(frozen=True)
+class RubricScores:
+    """An answer's points for each line of a rubric, None where a verdict could not be read.
+
+    `tau` is Kendall's tau-b of the order that it tells, None where no order is asked for.
+    """
+
+    points: tuple[float | None, ...]
+    tau: float | None = None
+
+    @property
+    def score(self) -> float:
+        """The mean of the points, 0 to 1; a line without a verdict has none."""
+        return sum(point or 0.0 for point in self.points) / len(self.points)
+
+    @property
+    def highest(self) -> float:
+        """The mean if every line without a verdict were met."""
+        return sum(1.0 if point is None else point for point in self.points) / len(self.points)
+
+
+def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float:
+    """Rank correlation of two orders, -1 to 1, where ties count (Kendall 1945, Biometrika 33).
+
+    0 where all of one side are tied, also for fewer than two.
+    """
+    from scipy.stats import kendalltau  # takes a second, and only rubrics of orders need it
+
+    return float(np.nan_to_num(kendalltau(a, b).statistic)) if len(a) > 1 else 0.0
+
+
 def recall(retrieved: Iterable[str], evidence: Sequence[str]) -> float:
     """Share of evidence (sources of turns) that was retrieved, 0 to 1; 1 if there is none."""
     if not evidence:
@@ -136,6 +170,15 @@ def _nested_mean(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator
     drawn = [groups[index] for index in rng.integers(len(groups), size=len(groups))]
     total = sum(group[rng.integers(len(group), size=len(group))].sum() for group in drawn)
     return float(total / sum(map(len, drawn)))
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927): a bootstrap has none of equal values."""
+    z = NormalDist().inv_cdf(0.975)
+    share, total = count / of, of + z * z
+    middle = (count + z * z / 2) / total
+    half = z / total * sqrt(of * share * (1 - share) + z * z / 4)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def paired_bootstrap(

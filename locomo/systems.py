@@ -1,7 +1,7 @@
 """Systems that answer questions: the memory program, a baseline without a memory, facts alone."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,14 +11,14 @@ from typing import Any, Protocol, cast
 import dspy
 
 from locomo.dataset.format import Conversation, Question
-from locomo.harness import Result, Setup
+from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
 from memory import Hit, Memory, Rows, Store, open_store
 from memory.errors import UnusableAnswer
 from memory.program import Model
-from memory.program.costs import Cost, estimate, turn_tokens
+from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
 from memory.program.model import UserQuestion
-from memory.prompt import Context, assemble, spoken_date
+from memory.prompt import NO_STANDING, Context, Standing, assemble, spoken_date
 
 
 class System(Protocol):
@@ -32,7 +32,7 @@ class System(Protocol):
     def stored_by(self) -> Setup | None:
         """What builds the memories that it reads; None for a system without a memory."""
 
-    def cost(self, conversation: Conversation) -> Cost:
+    def cost(self, conversation: Conversation, question: Question) -> Cost:
         """An estimate of what one answer takes, without repairs."""
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
@@ -55,9 +55,9 @@ class Baseline:
         """It reads no memory."""
         return
 
-    def cost(self, conversation: Conversation) -> Cost:
+    def cost(self, conversation: Conversation, question: Question) -> Cost:
         """One call of the answering module."""
-        return _answer_cost(self.setup, conversation)
+        return answer_cost(self.setup, conversation)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question; `path` is not read."""
@@ -81,13 +81,13 @@ class MemorySystem:
         """The model that answers."""
         return self.setup.model
 
-    def cost(self, conversation: Conversation) -> Cost:
-        """One call of each module that works: retrieving, answering."""
+    def cost(self, conversation: Conversation, question: Question) -> Cost:
+        """One call of each module that works: retrieving where it is asked for SQL, answering."""
         setup = self.setup
-        if not self.retrieves:
-            return _answer_cost(setup, conversation)
+        if not self.retrieves or not setup.model.asks_for_sql(question.text):
+            return answer_cost(setup, conversation)
         retrieving = estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
-        return _answer_cost(setup, conversation) + retrieving
+        return answer_cost(setup, conversation) + retrieving
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a read-only handle of its own."""
@@ -113,7 +113,8 @@ def conversation_tokens(conversation: Conversation) -> int:
     return turn_tokens(len(conversation.turns), characters)
 
 
-def _answer_cost(setup: Setup, conversation: Conversation) -> Cost:
+def answer_cost(setup: Setup, conversation: Conversation) -> Cost:
+    """One call of the answering module, with as much of the conversation as the budget holds."""
     memory_tokens = min(setup.budget, conversation_tokens(conversation))
     return estimate(setup.model, "answer", setup.program.answer, calls=1, inputs=memory_tokens)
 
@@ -159,11 +160,13 @@ def ask_memory(
             result,
             tokens=answer.tokens,
             calls=answer.calls,
+            steps=answer.steps,
+            dollars=_dollars(setup.model, answer.steps),
             unusable=unusable,
             sql=answer.sql,
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
-            not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
+            without_fact=tuple(source for source in hidden if not _facts_of(store, ids[source])),
             best_score=round(best[0].score, 4) if best else 0.0,
         )
 
@@ -174,11 +177,28 @@ def _now(question: Question) -> datetime | None:
 
 def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
     """The same answering module without a memory: the newest turns that the budget holds."""
+    turn_ids = range(len(conversation.turns), 0, -1)
+    return ask_about_turns(conversation, question, setup, turn_ids=turn_ids, system="baseline")
+
+
+def ask_about_turns(
+    conversation: Conversation,
+    question: Question,
+    setup: Setup,
+    *,
+    turn_ids: Iterable[int],
+    system: str,
+) -> Result:
+    """The answering module alone: it reads those of the turns, best first, that the budget holds.
+
+    `turn_ids` are numbers in the conversation, from 1.
+    """
     start = time.monotonic()
-    numbered = [replace(turn, id=n) for n, turn in enumerate(conversation.turns, 1)]
-    context = assemble([], reversed(numbered), setup.budget)
+    turns = (replace(conversation.turns[n - 1], id=n) for n in turn_ids)
+    context = assemble([], turns, setup.budget)
     asked = UserQuestion(question.text, question.asker, question.question_date[:10])
-    with setup.model.active():
+    log = StepLog()
+    with setup.model.active(), log.step("answer"):
         answered = setup.program.answer(
             question=setup.model.question_text(asked),
             memory=context.text,
@@ -189,12 +209,26 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
     result = result_of(
         conversation,
         question,
-        system="baseline",
+        system=system,
         answer=answered.answer,
         turn_ids=context.turn_ids,
         start=start,
     )
-    return replace(result, tokens=context.tokens, calls=answered.calls, unusable=answered.unusable)
+    return replace(
+        result,
+        tokens=context.tokens,
+        calls=answered.calls,
+        unusable=answered.unusable,
+        steps=log.steps,
+        dollars=_dollars(setup.model, log.steps),
+    )
+
+
+def _dollars(model: Model, steps: Sequence[Step]) -> float | None:
+    """What the calls of these steps cost; None where the price is unknown."""
+    tokens_in = sum(step.tokens_in for step in steps)
+    tokens_out = sum(step.tokens_out for step in steps)
+    return priced(model, calls=0, tokens_in=tokens_in, tokens_out=tokens_out).dollars
 
 
 def result_of(
@@ -213,12 +247,15 @@ def result_of(
         index=question.index,
         category=question.category,
         question_type=question.question_type,
+        rubric=question.rubric,
         question=question.text,
         gold=question.answer,
         answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file
         score=score(answer, question),
         recall=recall(sources, question.evidence) if question.evidence else None,
         seconds=round(time.monotonic() - start, 3),
+        evidence=tuple(question.evidence),
+        shown=runs_of(turn_ids),
     )
 
 
@@ -246,6 +283,8 @@ class FactsOnly(Memory):
         rows: Sequence[Rows] = (),
         without: Collection[int] = (),
         hits: Sequence[Hit] | None = None,
+        asker: str = "",
+        standing: Standing = NO_STANDING,
     ) -> Context:
         """The rows of facts, ranked by their turns, within the budget."""
         if self.all_facts:
@@ -255,4 +294,6 @@ class FactsOnly(Memory):
             rows = [*rows, Rows(_FACT, facts)]
         if self.all_facts or self.model.dates_rows:
             without = {turn.id for turn in self.store.turns()}
-        return super().gather(question, rows, without=without, hits=hits)
+        return super().gather(
+            question, rows, without=without, hits=hits, asker=asker, standing=standing
+        )

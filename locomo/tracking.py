@@ -4,16 +4,20 @@ import hashlib
 import logging
 import os
 import re
+import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
-from locomo.dataset.format import files_of
+from locomo.dataset.format import data_files
 from locomo.results.report import PairedDifference, ScoreLine
+from locomo.results.traces import Trace
 from locomo.tasks.gains import Gain
 from memory import InputError
 
@@ -22,10 +26,18 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 # A server that does not answer fails after seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+# A trace that cannot be written in the background is lost with a line in the log.
+os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
 _REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _CANDIDATE_RUNS = 100
+_SQLITE = "sqlite:///"
+_MOST_SECONDS = 120  # to wait for another process that makes the database, which takes 2 to 20
+_ANSWERS = "answers"  # the tag that names a run's file of answers
+_TRACES_AT_ONCE = 10  # while other processes wait
+_NANOSECONDS = 1_000_000_000
+_NAME_CHARACTERS = 80
 
 
 def connect_mlflow(experiment: str) -> ModuleType:
@@ -42,11 +54,36 @@ def connect_mlflow(experiment: str) -> ModuleType:
     # The first start of a database sets the root logger to tell everything.
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    with _mlflow_errors(mlflow):
+    with _mlflow_errors(mlflow), _one_at_a_time(mlflow.get_tracking_uri()):
         mlflow.set_experiment(experiment)
     root.setLevel(level)
     root.handlers = handlers
     return mlflow
+
+
+@contextmanager
+def _one_at_a_time(address: str) -> Iterator[None]:
+    """Keep other processes from making the same database file meanwhile, and from writing traces.
+
+    MLflow makes and migrates a database without a lock, table by table, and drops a trace that
+    meets a locked one. Ours is one of SQLite, which ends with its
+    process, on an empty file among the temporary ones.
+    """
+    if not address.startswith(_SQLITE):
+        yield
+        return
+    file = Path(address.removeprefix(_SQLITE).partition("?")[0]).resolve()
+    name = hashlib.sha256(f"{Path.home()}\n{file}".encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir(), f"sql-memory-mlflow-{name}.lock")
+    with closing(sqlite3.connect(lock, timeout=_MOST_SECONDS, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise InputError(
+                f"another process has been writing {file} for {_MOST_SECONDS} seconds; end it, or"
+                " set MLFLOW_TRACKING_URI"
+            ) from error
+        yield
 
 
 @contextmanager
@@ -71,19 +108,94 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
     with _mlflow_errors(mlflow), mlflow.start_run(run_name=name):
         mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
         mlflow.set_tag("commit", code_commit())
+        if _ANSWERS in params:
+            mlflow.set_tag(_ANSWERS, str(params[_ANSWERS]))
         yield mlflow
 
 
-def trace_model_calls() -> None:
-    """Log every call of a module or model as a span in MLflow, until the process ends."""
-    import mlflow.dspy
+@contextmanager
+def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
+    """The newest run of the same answers, to add verdicts to; a new one where there is none.
 
-    mlflow.dspy.autolog(silent=True)
+    The judge becomes a tag: parameters of a run cannot change. Raises InputError as `mlflow_run`.
+    """
+    mlflow = connect_mlflow(experiment)
+    with _mlflow_errors(mlflow):
+        runs = mlflow.search_runs(
+            experiment_names=[experiment],
+            filter_string=f"tags.{_ANSWERS} = '{params[_ANSWERS]}'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+            output_format="list",
+        )
+    if not runs:
+        with mlflow_run(experiment, params, name) as mlflow:
+            yield mlflow
+        return
+    with _mlflow_errors(mlflow), mlflow.start_run(run_id=runs[0].info.run_id):
+        mlflow.set_tag("judge_model", str(params["judge_model"]))
+        yield mlflow
+
+
+def log_traces(mlflow: ModuleType, traces: Iterable[Trace]) -> None:
+    """Write a trace into the active run for each question, with a span for each call and query.
+
+    Called after all answers, by one thread and one process at a time: while threads answer and
+    write at once, SQLite is locked and traces are lost. Raises InputError when MLflow cannot store
+    them.
+    """
+    waiting = list(traces)
+    for begin in range(0, len(waiting), _TRACES_AT_ONCE):
+        with _mlflow_errors(mlflow), _one_at_a_time(mlflow.get_tracking_uri()):
+            for trace in waiting[begin : begin + _TRACES_AT_ONCE]:
+                _log_trace(mlflow, trace)
+
+
+def _log_trace(mlflow: ModuleType, trace: Trace) -> None:
+    result = trace.result
+    end = time.time_ns()
+    begin = end - round(result.seconds * _NANOSECONDS)
+    root = mlflow.start_span_no_context(
+        name=_clean(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
+        inputs={"question": _clean(result.question), "conversation": result.conversation},
+        attributes={"category": str(result.category), "index": str(result.index)},
+        start_time_ns=begin,
+    )
+    now = begin
+    for number, call in enumerate(trace.calls, 1):
+        span = mlflow.start_span_no_context(
+            name=f"call {number}",
+            span_type="CHAT_MODEL",
+            parent_span=root,
+            inputs=[{"role": role, "content": _clean(text)} for role, text in call.messages],
+            start_time_ns=now,
+        )
+        now = min(now + round(call.seconds * _NANOSECONDS), end)
+        if call.error:
+            span.set_status("ERROR")
+        span.end(outputs=[_clean(text) for text in call.answers], end_time_ns=now)
+    for read in trace.rows:
+        span = mlflow.start_span_no_context(
+            name="SELECT",
+            span_type="RETRIEVER",
+            parent_span=root,
+            inputs=_clean(read.sql),
+            start_time_ns=now,
+        )
+        rows = [dict(zip(read.columns, map(_clean, row), strict=True)) for row in read.rows]
+        span.end(outputs=rows, end_time_ns=now)
+    answer = {"answer": result.answer, "gold": result.gold, "score": result.score}
+    root.end(outputs=answer, end_time_ns=end)
+
+
+def _clean(text: str) -> str:
+    """A text as UTF-8 has it: a model may write a lone surrogate."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def data_hash(path: Path) -> str:
     """The sha256 of a data file, or of all files of a folder, 64 hex digits."""
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files_of(path))).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in data_files(path))).hexdigest()
 
 
 def code_commit() -> str:
@@ -172,6 +284,4 @@ def track_compile(
                 mlflow.log_metrics(
                     {"score": tried.score, "examples": tried.examples, "calls": tried.calls}
                 )
-                # A model may write a lone surrogate, which UTF-8 cannot encode.
-                prompts = tried.prompts.encode("utf-8", "replace").decode()
-                mlflow.log_text(prompts, "prompts.txt")
+                mlflow.log_text(_clean(tried.prompts), "prompts.txt")

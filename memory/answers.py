@@ -26,8 +26,21 @@ def answer_record(answer: Answer, turns: Sequence[Turn]) -> dict[str, Any]:
     return {
         "answer": answer.text,
         "turns": [asdict(turn) for turn in turns],
-        "citations": [asdict(citation) for citation in answer.citations],
+        "citations": [_citation_record(citation) for citation in answer.citations],
         "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
+        "standing": [asdict(fact) for fact in answer.standing],
+        "contradictions": [asdict(pair) for pair in answer.contradictions],
         "tokens": answer.tokens,
         "calls": answer.calls,
+        "tokens_in": answer.tokens_in,
+        "tokens_out": answer.tokens_out,
+        "seconds": round(answer.seconds, 3),
+        "steps": [asdict(step) for step in answer.steps],
     }
+
+
+def _citation_record(citation: Citation) -> dict[str, Any]:
+    """A citation, with the name of its memory where several were asked."""
+    record = asdict(citation)
+    memory = record.pop("memory")
+    return {**record, "memory": memory} if memory else record

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memory.answers import citations
-from memory.errors import InputError
-from memory.prompt import LEAST_BUDGET, Context
-from memory.records import Answer, Hit, Rows, Turn
+from memory.contradictions import shown_before
+from memory.errors import InputError, UnusableAnswer
+from memory.owner import owner_of, person_of
+from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
+from memory.records import Answer, Hit, Rows, StandingAnswer, Turn, TurnIds
 from memory.searcher import Searcher
+from memory.standing_answers import made_answer, standing_answers
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
+from memory.store.united import (
+    first_store,
+    memory_name,
+    numbered_hits,
+    numbered_rows,
+    own_answer,
+    own_hits,
+    own_rows,
+    stores_by_name,
+    unite,
+)
+from memory.turn_filter import TurnFilter
 
 if TYPE_CHECKING:
     from memory.digest import Digest
@@ -69,18 +86,70 @@ class Memory:
             warnings.warn(concern, UserWarning, stacklevel=2)
         self.budget = budget or self.model.budget
         self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
-        self._owns_store = isinstance(store, (str, Path))
+        self._opened = ExitStack()
+        # What questions go to: the store, or several as one.
+        self._asked: Store
         if isinstance(store, (str, Path)):
-            self.store = open_store(store, embedder=embedder)
+            self._asked = open_store(store, embedder=embedder)
+            self._opened.push(self._asked)
         elif embedder is None or embedder == store.embedder:
-            self.store = store
+            self._asked = store
         else:
             raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
+        self.stores = stores_by_name(self._asked)
+        self.store = next(iter(self.stores.values()))
+
+    @classmethod
+    def over(
+        cls,
+        memories: Sequence[Memory | Store | str | Path] | Mapping[str, Memory | Store | str | Path],
+        model: str | Model | None = None,
+        program: MemoryProgram | None = None,
+        budget: int | None = None,
+        api_base: str | None = None,
+        reranker: str | Reranker | None = None,
+    ) -> Self:
+        """Several memories as one to ask; what is written goes to the first.
+
+        `ask`, `reply`, `search` and `read` work on all of them, and name the memory of each hit,
+        citation and row; ids are those that turns have there. `store` is the first memory's,
+        `stores` are those of all by name.
+
+        Arguments:
+            memories: paths, addresses, open Stores or Memory objects (which the caller then
+                closes), or a mapping of names to them. Without names a memory is called as its
+                namespace or its file. All but the first that are opened here are opened read-only.
+            model, program, budget, api_base, reranker: as for a Memory; those of the first where
+                that is a Memory.
+
+        Raises InputError for no memory, for more than MOST_MEMORIES, and for one given twice;
+        else as a Memory does.
+        """
+        named = memories if isinstance(memories, Mapping) else _by_name(memories)
+        first = next(iter(named.values()), None)
+        stores: dict[str, Store] = {}
+        with ExitStack() as opened:
+            for name, memory in named.items():
+                if isinstance(memory, (str, Path)):
+                    stores[name] = open_store(memory, read_only=len(stores) > 0)
+                    opened.push(stores[name])
+                else:
+                    stores[name] = _store_of(memory)
+            like = first if isinstance(first, Memory) else None
+            together = cls(
+                unite(stores),
+                model or (like.model if like else "local"),
+                program=program or (like.program if like else None),
+                budget=budget or (like.budget if like else None),
+                api_base=api_base,
+                reranker=reranker or (like.reranker if like else None),
+            )
+            together._opened = opened.pop_all()
+        return together
 
     def close(self) -> None:
-        """Close the store, if this memory opened it."""
-        if self._owns_store:
-            self.store.close()
+        """Close the stores that this memory opened."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -91,13 +160,27 @@ class Memory:
     # ---------------------------------------------------------------- storing
 
     @property
-    def stores_facts(self) -> bool:
-        """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
-        return self.model.stores_facts(self.program)
+    def stores_by_rules(self) -> bool:
+        """Whether rules store facts, and not the model: for "local", unless it was tuned to."""
+        return self.model.stores_by_rules(self.program)
 
-    def add(self, turns: Turn | Sequence[Turn]) -> list[int]:
-        """Store what was said and return the turns' ids; durable on return, no model is asked."""
-        return self.store.add([turns] if isinstance(turns, Turn) else turns)
+    def add(self, turns: Turn | Sequence[Turn]) -> TurnIds:
+        """Store what was said and return the turns' ids; durable on return, no model is asked.
+
+        Secrets are masked, and `withheld` of the ids counts them (`Store.add`).
+        With "local", what they state in plain English is stored as facts too (`digest`).
+        """
+        turn_ids = self.store.add([turns] if isinstance(turns, Turn) else turns)
+        self._note(self.store)
+        return turn_ids
+
+    def _note(self, *stores: Store) -> None:
+        """Store the facts of turns that rules have not read yet, of some hundred at a time."""
+        from memory.noting import note_turns
+
+        if self.stores_by_rules:
+            for store in stores:
+                note_turns(store)
 
     def digest(
         self,
@@ -108,7 +191,10 @@ class Memory:
     ) -> Digest:
         """Let the model store new windows as facts.
 
-        "local" stores none, and its turns wait for a model that does (`stores_facts`).
+        For "local" rules do (`stores_by_rules`): they store what turns state in plain English, and
+        the names that these introduce ("my sister Elena"). `add` and `ask` do so for a few hundred
+        turns at a time, this for all. The turns still wait for a larger model, whose digest
+        replaces these facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
@@ -116,12 +202,17 @@ class Memory:
         asks for it again, and no answer then comes from a cache of DSPy. Stops after
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` gets
         the sums after each window. Turns before the id `since` are left to a later digest.
-        """
-        from memory.digest import Digest, digest_windows
 
-        if not self.stores_facts:
-            return Digest()
-        return digest_windows(
+        Standing answers that are stale by then are asked for again (`keep`).
+        """
+        from memory.digest import digest_windows, sums_of
+        from memory.noting import note_turns
+
+        if self.stores_by_rules:
+            report = progress or (lambda sums: None)
+            noted = note_turns(self.store, None, lambda so_far: report(sums_of(so_far)))
+            return sums_of(noted) + self._renew_answers(None)
+        sums = digest_windows(
             self.store,
             self.model.uncached() if replay else self.model,
             self.program,
@@ -130,6 +221,21 @@ class Memory:
             progress=progress,
             since=since,
         )
+        return sums + self._renew_answers(None if max_calls is None else max_calls - sums.calls)
+
+    def _renew_answers(self, most_calls: int | None) -> Digest:
+        """Ask again for the standing answers that are stale, while calls are left."""
+        from memory.digest import Digest
+
+        sums = Digest()
+        for stale in standing_answers(self.store):
+            if stale.stale and (most_calls is None or sums.calls < most_calls):
+                # Kept as it is, and stale: one that cannot be used, or that somebody has just
+                # dropped or renewed.
+                with suppress(UnusableAnswer, InputError):
+                    _, calls = self._keep(stale.question, stale.asker, by="digest")
+                    sums += Digest(answers=1, calls=calls)
+        return sums
 
     # ---------------------------------------------------------------- asking
 
@@ -145,13 +251,15 @@ class Memory:
 
         Arguments:
             question: a whole question.
-            asker: who asks, by a name that the turns know: I, me and my in the question.
+            asker: who asks, by a name that the turns know: I, me and my in the question. By
+                default the memory's owner, where it knows one (the setting "user").
             now: when it is asked: what "last week" in the question counts from. Without it, such
                 words count from the newest turn.
             progress: called with a description of each step. What it raises ends the question.
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
+        from memory.program.costs import StepLog
         from memory.program.messages import ABSTAIN
         from memory.program.model import Retrieval, UserQuestion
         from memory.program.modules import answer_from
@@ -159,20 +267,107 @@ class Memory:
 
         if not question.strip():
             raise InputError("the question is empty")
+        self._note(*self.stores.values())
         today = now.date().isoformat() if now else ""
-        asked = UserQuestion(sound_text(question), sound_text(asker), today)
+        owner = first_store(self._asked)
+        asker = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
+        asked = UserQuestion(sound_text(question), asker, today)
+        log = StepLog()
         with self.model.active():
             progress("finding what was said")
-            query = self.model.write_query(self.program, asked, self._reader)
-            hits = self.search(asked.ranked_text, RANKED_TURNS)
-            context = self.gather(asked.ranked_text, query.rows if query else (), hits=hits)
-            retrieval = Retrieval(query, hits, context)
+            with log.step("select"):
+                query = self.model.write_query(self.program, asked, self._reader)
+            rows = [own_rows(self._asked, rows) for rows in query.rows] if query else ()
+            with log.step("search"):
+                standing = self._reader.standing(asked.text, asked.asker)
+                hits = self.search(asked.ranked_text, RANKED_TURNS)
+                gather = partial(
+                    self.gather,
+                    asked.ranked_text,
+                    hits=hits,
+                    asker=asked.asker,
+                    standing=standing,
+                )
+                context = gather(rows)
+            log.brought(
+                rows=sum(len(result.rows) for result in rows),
+                shown=context.turn_ids,
+                by_search=gather().turn_ids if rows else context.turn_ids,
+            )
+            ranked = numbered_hits(self._asked, hits)
+            retrieval = Retrieval(query, ranked, context, asked.ranked_text)
             if not context.text or self.model.had_better_abstain(retrieval, self._reader):
-                return answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+                answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+                answer = replace(
+                    answer,
+                    steps=log.steps,
+                    standing=standing.facts,
+                    contradictions=standing.pairs,
+                )
+                return own_answer(self._asked, answer)
             progress("answering")
-            answer = self.model.answer(self.program, asked, retrieval, self._reader)
-        self.store.count_shown(context.turn_ids)
-        return replace(answer, citations=citations(answer, hits))
+            try:
+                with log.step("answer"):
+                    answer = self.model.answer(self.program, asked, retrieval, self._reader)
+            except UnusableAnswer as error:
+                error.answer = replace(error.answer, steps=log.steps)
+                raise
+        self._asked.count_shown(context.turn_ids)
+        answer = replace(
+            answer,
+            citations=citations(answer, ranked),
+            steps=log.steps,
+            standing=standing.facts,
+            contradictions=standing.pairs,
+        )
+        return own_answer(self._asked, answer)
+
+    def keep(self, question: str, asker: str = "") -> StandingAnswer:
+        """Answer a question and keep it with its answer, to be read without a model (`answers`).
+
+        A question that is kept already is asked again. `digest` does so for those whose cited facts
+        have changed, or of which newer turns speak. Each is a change that can be undone, and is
+        forgotten with the turns that it rests on. With "local" a person as a whole ("What is Anna
+        like?") is told by facts, and a story by the turns that speak of it.
+
+        Raises what `ask` does; InputError for more than MOST_ANSWERS questions, and over several
+        memories.
+        """
+        if len(self.stores) > 1:
+            raise InputError("an answer is kept in one memory; ask the Memory of that one for it")
+        answer, _ = self._keep(question, asker, by=self.model.name)
+        return answer
+
+    def _keep(self, question: str, asker: str, by: str) -> tuple[StandingAnswer, int]:
+        """The answer that is kept now, and the calls it took."""
+        calls = 0
+
+        def ask(text: str) -> Answer:
+            nonlocal calls
+            answer = self.ask(text, asker=asker)
+            calls = answer.calls
+            return answer
+
+        self._note(self.store)
+        before = {answer.question: answer for answer in self.store.answers()}
+        answer = made_answer(
+            self.store,
+            question,
+            asker,
+            model=self.model.name,
+            by_rules=self.stores_by_rules,
+            ask=ask,
+            search=self.search,
+        )
+        self.store.set_answer(answer, instead_of=before.get(answer.question), by=by)
+        return answer, calls
+
+    def answers(self) -> list[StandingAnswer]:
+        """The questions that are kept with their answers, by question. No model is asked.
+
+        `stale` says what happened since the answer: a cited fact changed, newer turns speak of it.
+        """
+        return standing_answers(self.store)
 
     def reply(
         self,
@@ -199,6 +394,7 @@ class Memory:
 
         if not message.text.strip():
             raise InputError("the message is empty")
+        self._note(*self.stores.values())
         chat_message = ChatMessage(message, recent, character, persona, known_as)
         pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
         return Reply(self._counted(pieces))
@@ -220,10 +416,13 @@ class Memory:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
         The arguments, the errors and the code are those of `memory.injection.inject`, which the
-        command `memory context` calls too; `budget` is this memory's by default.
+        command `memory context` calls too; `budget` is this memory's by default. It is of one
+        memory, and InputError is raised over several.
         """
         from memory.injection import inject
 
+        if len(self.stores) > 1:
+            raise InputError("a context comes from one memory; ask the Memory of that one for it")
         return inject(
             self.store,
             messages,
@@ -239,20 +438,25 @@ class Memory:
             weights=self.program.feature_weights,
         )
 
-    def search(self, question: str, k: int = 10) -> list[Hit]:
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+    ) -> list[Hit]:
         """The best k turns, best first: those of `Store.search`, in the reranker's order.
 
         When the reranker cannot be used, the ranking's own order stands and a warning is logged
         ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
         """
-        return self.searcher.search(self.store, question, k)
+        return own_hits(self._asked, self.searcher.search(self._asked, question, k, filter))
 
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
 
         Raises SqlError when it is refused, wrong or too slow.
         """
-        return self.searcher.read(self.store, sql)
+        return own_rows(self._asked, self.searcher.read(self._asked, sql))
 
     @property
     def searcher(self) -> Searcher:
@@ -265,38 +469,84 @@ class Memory:
         rows: Sequence[Rows] = (),
         without: Collection[int] = (),
         hits: Sequence[Hit] | None = None,
+        asker: str = "",
+        standing: Standing = NO_STANDING,
     ) -> Context:
         """The context for an answer: the rows, then the best turns, within the budget.
 
-        Turns in `without` are left out, because they are shown elsewhere. `hits` are the results of
-        `search` for the question; without them, this searches.
+        What the asker wants of answers (`standing`) comes first, for a model that can follow it.
+        Turns in `without` are left out, because they are shown elsewhere. `rows` and `hits` are the
+        results of `read` and of `search` for the question; without hits, this searches. With an
+        `asker`, a summary or an order is made of their own turns first. Of several memories the
+        context has numbers for turns that no two of them share.
         """
         from memory.program.shown_turns import RANKED_TURNS
 
         if hits is None:
             hits = self.search(question, RANKED_TURNS)
-        return self.model.gather(
-            question, rows, hits, reader=self._reader, budget=self.budget, without=without
+        if not self.model.follows_instructions:
+            standing = NO_STANDING
+        standing = standing.within(self.budget)
+        context = self.model.gather(
+            question,
+            [numbered_rows(self._asked, result) for result in rows],
+            numbered_hits(self._asked, hits),
+            reader=self._reader,
+            budget=self.budget - standing.tokens,
+            without=without,
+            asker=asker,
         )
+        return standing.before(context)
 
     @property
     def _reader(self) -> _Reader:
-        return _Reader(self)
+        return _Reader(self._asked, self.searcher)
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; counts the turns shown to the model after the last one."""
         answer = yield from pieces
-        self.store.count_shown(answer.shown)
-        return answer
+        self._asked.count_shown(answer.shown)
+        return own_answer(self._asked, answer)
 
 
 class _Reader:
     """A memory as its model reads it: `memory.program.model.MemoryReader`."""
 
-    def __init__(self, memory: Memory) -> None:
-        store = memory.store
-        self.read = memory.read
-        self.search = memory.search
+    def __init__(self, store: Store, searcher: Searcher) -> None:
+        self.read = partial(searcher.read, store)
+        self.search = partial(searcher.search, store)
         self.turns = store.turns
         self.turns_by_id = store.turns_by_id
         self.catalog = store.catalog
+        self.name_lines = store.name_lines
+        self.standing = partial(shown_before, first_store(store))
+        self.vocabulary = store.vocabulary
+        self.noted = store.noted
+        self.contradictions = first_store(store).contradictions
+        self.summaries = store.summaries
+        self.told_of = store.told_of
+
+
+def _by_name(
+    memories: Sequence[Memory | Store | str | Path],
+) -> dict[str, Memory | Store | str | Path]:
+    """Memories by the names that their namespaces or files give them."""
+    named: dict[str, Memory | Store | str | Path] = {}
+    for memory in memories:
+        address = memory if isinstance(memory, (str, Path)) else _store_of(memory).address
+        name = memory_name(address)
+        if name in named:
+            raise InputError(
+                f"two memories are called {name!r}; name them: Memory.over({{'NAME': ..., ...}})"
+            )
+        named[name] = memory
+    return named
+
+
+def _store_of(memory: Memory | Store) -> Store:
+    """The store of one memory. Raises InputError for a Memory over several."""
+    if not isinstance(memory, Memory):
+        return memory
+    if len(memory.stores) > 1:
+        raise InputError("a Memory over several is given; give each of its memories by itself")
+    return memory.store

@@ -14,11 +14,13 @@ from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.store import Store
 from memory.store.protocol import Facts, Queue, Turns
+from memory.vocabulary import Vocabulary
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
-# Attributes that hold one value at a time, as large and small models name them.
+# Attributes that hold one value at a time, as large and small models name them, beside those of
+# the vocabulary.
 _SINGLE = re.compile(
     r"(current |full |first |last |given |family |home |main |primary |preferred |official )*"
     r"(name|age|address|birthday|birth ?date|date of birth|born( in| on)?|birthplace|gender|height"
@@ -62,8 +64,9 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     Arguments:
         kinds: the kinds of findings to look for.
 
-    A contradiction is two current values of one subject and an attribute that has one value at a
-    time; the fix ends the older when the newer began. A duplicate is a current fact that repeats an
+    A contradiction is two facts that were linked as such (`Store.contradictions`), which a person
+    settles, or two current values of one subject and an attribute that has one value at a time; the
+    fix ends the older when the newer began. A duplicate is a current fact that repeats an
     earlier one; the fix deletes it. A fact is unsupported when its source does not say it; a person
     must judge that, because the source may use other words.
     """
@@ -102,19 +105,50 @@ def _failed_windows(store: Queue) -> Iterator[Finding]:
 # --- facts against one another ----------------------------------------------------------------
 
 
-def fact_conflicts(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """Contradictions and duplicates among the current facts."""
+def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """Contradictions and duplicates among the current facts.
+
+    Those that were linked when the second was stored, which a person settles, then values of one
+    state at a time, of which the older may end.
+    """
+    linked = _linked(store, facts)
+    yield from linked
+    pairs = {frozenset(finding.facts) for finding in linked}
+    for finding in _unlinked(store, facts):
+        if finding.kind != "contradiction" or frozenset(finding.facts) not in pairs:
+            yield finding
+
+
+def _linked(store: Store, facts: Sequence[Fact]) -> list[Finding]:
+    current = {fact.id: fact for fact in facts}
+    return [
+        Finding(
+            "contradiction",
+            f"{first.subject} {first.attribute}: {first.value} (fact {first.id}, said"
+            f" {pair.said_at[0][:10] or 'undated'}) and {second.subject} {second.attribute}:"
+            f" {second.value} (fact {second.id}, said {pair.said_at[1][:10] or 'undated'}) cannot"
+            f" both be true (`memory facts settle {first.id} {second.id} --right ID`)",
+            facts=(first.id, second.id),
+            turns=(first.turn_id, second.turn_id),
+        )
+        for pair in store.contradictions()
+        for first, second in [pair.facts]
+        if current.get(first.id) == first and current.get(second.id) == second
+    ]
+
+
+def _unlinked(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+    vocabulary = store.vocabulary()
     groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
         if not fact.ended_on:
-            groups[_plain(fact.subject), _plain(fact.attribute)].append(fact)
+            attribute = vocabulary.name_of(fact.attribute)
+            groups[_plain(fact.subject), _plain(attribute)].append(fact)
     repeating = {key: group for key, group in groups.items() if len(group) > 1}
-    began = _beginnings(
-        store,
-        [fact for key, group in repeating.items() if _SINGLE.fullmatch(key[1]) for fact in group],
-    )
-    for (_, attribute), group in repeating.items():
-        if not _SINGLE.fullmatch(attribute):
+    single = {key for key in repeating if _has_one_value(vocabulary, key[1])}
+    began = _beginnings(store, [fact for key in single for fact in repeating[key]])
+    for key, group in repeating.items():
+        if key not in single:
             yield from _repeated(group)
             continue
         group.sort(key=lambda fact: (began[fact.id], fact.turn_id, fact.id))
@@ -122,6 +156,12 @@ def fact_conflicts(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
         for run in runs:
             yield from _duplicates(run[0], run[1:])
         yield from _contradictions([run[0] for run in runs], began)
+
+
+def _has_one_value(vocabulary: Vocabulary, attribute: str) -> bool:
+    """Whether an attribute holds one value at a time."""
+    known = vocabulary.canonical(attribute)
+    return known.kind == "one value" if known else bool(_SINGLE.fullmatch(attribute))
 
 
 def _beginnings(store: Turns, facts: Sequence[Fact]) -> dict[int, str]:

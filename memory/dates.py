@@ -4,6 +4,8 @@ import re
 from calendar import monthrange
 from datetime import MAXYEAR, MINYEAR, date
 
+from memory.tense import tells_how_long
+
 WORD = re.compile("[a-z]+")
 MONTHS: list[str] = WORD.findall(
     "january february march april may june july august september october november december"
@@ -31,6 +33,11 @@ _DAYS = {
     "tomorrow": 1,
     "the day after tomorrow": 2,
 }
+# Until then people say "yesterday" of the day before the evening that they are still up from.
+_NIGHT_HOURS = 4
+# An hour in the night, local: not midnight itself, which is how a day without a time is written.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)")
+_UTC = ("Z", "+00:00", "+0000", "+00")
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
@@ -59,19 +66,50 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     """A text with its relative dates resolved, in brackets after them.
 
     `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
-    `yesterday (2017-05-07)`. The date is as exact as the words: `last month (April 2017)`. With
-    `iso`, a week or a weekend becomes its month, with `spans` too its days: `this weekend
-    (2017-05-13/2017-05-14)`. Unchanged if `said_at` (ISO) names no day.
+    `yesterday (2017-05-07)`. The date is as exact as the words: `last month (April 2017)`.
+    Unchanged if `said_at` (ISO) names no day.
+
+    With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
+    `(2017-05-13/2017-05-14)`; "in 12 days" beside a past tense tells how long something took and
+    gets no date; and at one at night "yesterday" is the day before the evening. Without, as the
+    packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
-    today = _named_day(said_at)
+    today = _day_of_speaking(said_at) if spans else named_day(said_at)
     if not today:
         return text
 
     def with_date(match: re.Match[str]) -> str:
-        resolved = _resolved_span(match, today) if spans else _resolved(match, today, iso)
+        if not spans:
+            resolved = _resolved(match, today, iso)
+        elif match["ahead"] and tells_how_long(text[: match.start()], text[match.end() :]):
+            resolved = ""
+        else:
+            resolved = _resolved_span(match, today, iso)
         return f"{match[0]} ({resolved})" if resolved else match[0]
 
     return _RELATIVE.sub(with_date, text)
+
+
+def spoken_day(happened_on: str) -> str:
+    """An ISO date, or a span of two, as people say it: `on 3 Nov 2017`, `in Nov 2017`, `in 2017`.
+
+    Other text stays as it is.
+    """
+    first, _, last = happened_on.partition("/")
+    if not is_iso_date(first) or (last and not is_iso_date(last)):
+        return happened_on
+    spoken = [_short_day(day) for day in (first, last) if day]
+    if len(spoken) > 1:
+        return f"from {spoken[0]} to {spoken[1]}"
+    return f"{'on' if len(first) == len('2017-05-08') else 'in'} {spoken[0]}"
+
+
+def _short_day(iso: str) -> str:
+    """`3 Nov 2017`, `Nov 2017` or `2017`, of an ISO date, in any locale."""
+    year, *rest = iso.split("-")
+    month = [MONTHS[int(rest[0]) - 1][:3].title()] if rest else []
+    day = [str(int(rest[1]))] if len(rest) > 1 else []
+    return " ".join([*day, *month, year])
 
 
 def dated_question(question: str, today: str) -> str:
@@ -81,7 +119,7 @@ def dated_question(question: str, today: str) -> str:
     day, a month and a year have the form of dates in facts. Unchanged if `today` (ISO) names no
     day.
     """
-    day = _named_day(today)
+    day = named_day(today)
     if not day:
         return question
 
@@ -91,12 +129,25 @@ def dated_question(question: str, today: str) -> str:
     return _RELATIVE.sub(with_span, question)
 
 
-def _named_day(said_at: str) -> date | None:
+def named_day(said_at: str) -> date | None:
     """The day that an ISO date begins with; None if it names no day."""
     try:
         return date.fromisoformat(said_at[:10]) if _DAY.match(said_at) else None
     except ValueError:
         return None
+
+
+def _day_of_speaking(said_at: str) -> date | None:
+    """The day that a speaker counts from: before four at night it is still the one before.
+
+    A time in UTC says nothing of the speaker's night.
+    """
+    day = named_day(said_at)
+    time = _TIME.match(said_at)
+    if day is None or time is None or time[4] in _UTC:
+        return day
+    is_midnight = not any(int(digits or 0) for digits in time.groups()[:3])
+    return add_days(day, -1) if int(time[1]) < _NIGHT_HOURS and not is_midnight else day
 
 
 def _span(match: re.Match[str], today: date) -> tuple[date, int]:
@@ -125,11 +176,34 @@ def _iso_span(first: date, days: int, between: str = " to ") -> str:
     return first.isoformat() if days == 1 else f"{first.isoformat()}{between}{last.isoformat()}"
 
 
-def _resolved_span(match: re.Match[str], today: date) -> str:
-    """The days that a match of _RELATIVE means, in the form of facts; empty for two meanings."""
-    if match["period"] in SEASONS and match["modifier"].lower() == "this":
+def _resolved_span(match: re.Match[str], today: date, iso: bool) -> str:
+    """The days that a match of _RELATIVE means; empty for two meanings.
+
+    In the form of facts, or in that of people: `10 to 11 June 2017`, `June to August 2016`.
+    """
+    if (match["period"] or "").lower() in SEASONS and match["modifier"].lower() == "this":
         return ""  # "this summer" may be before or ahead
-    return _iso_span(*_span(match, today), between="/")
+    first, days = _span(match, today)
+    return _iso_span(first, days, between="/") if iso else _spoken_span(first, days)
+
+
+def _spoken_span(first: date, days: int) -> str:
+    """`8 June 2017`, `May 2017`, `2016`, `10 to 11 June 2017`, `June to August 2016`."""
+    if _months(first, 12) == (first, days) and first.month == 1:
+        return str(first.year)
+    if _months(first, 1) == (first, days):
+        return _month(first, iso=False)
+    last = add_days(first, days - 1)
+    if days == 1:
+        return _day(first, iso=False)
+    of_months = first.day == 1 and add_days(last, 1).day == 1
+    beginning = [_month_name(first)] if of_months else [str(first.day), _month_name(first)]
+    end = [_month_name(last)] if of_months else [str(last.day), _month_name(last)]
+    if first.year != last.year:
+        beginning.append(str(first.year))
+    elif first.month == last.month:
+        beginning.pop()
+    return f"{' '.join(beginning)} to {' '.join(end)} {last.year}"
 
 
 def _resolved(match: re.Match[str], today: date, iso: bool) -> str:

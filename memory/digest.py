@@ -4,15 +4,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory.errors import ClaimLostError, HeldError, SqlError
+from memory.entities import names_somebody
+from memory.errors import (
+    ClaimLostError,
+    HeldError,
+    ModelError,
+    PromptTooLong,
+    SqlError,
+    Stop,
+    UnusableAnswer,
+)
+from memory.noting import Noted, names_introduced
+from memory.outline import outlined
 from memory.program.messages import is_withdrawn
-from memory.prompt import CATALOG_TOKENS, known_fact_line, turn_lines
+from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.records import Change, Fact, Pending, Turn
-from memory.related_facts import related_facts
-from memory.sql import check_writes
+from memory.related_facts import ALIAS, related_facts
+from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
+from memory.statements.instructions import ASSISTANT
 from memory.store import Store
+from memory.story_telling import MOST_RETOLD, retell
 from memory.tokens import first_lines
+from memory.vocabulary import attribute_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import MemoryProgram, Model
@@ -20,8 +34,9 @@ if TYPE_CHECKING:  # DSPy takes more than a second to import
 # A window that failed this often waits until somebody calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
 KNOWN_TOKENS = 1_500  # of the facts that a window may be about: about forty
+_MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
-_BEFORE_TOKENS = 600
+_BEFORE_TOKENS = 300
 _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
 
 
@@ -29,19 +44,30 @@ _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and
 class Digest:
     """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
 
+    `read` counts the turns that rules have read, where no model stores facts.
     `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
-    not stored.
+    not stored. `left_out` are the attributes of those that the memory's vocabulary lacks, one for
+    each fact: where it is strict, they are not stored either. `answers` counts the standing answers
+    that were made anew.
     """
 
     stored: int = 0
     failed: int = 0
     facts: int = 0
     calls: int = 0
+    read: int = 0
     unsaid: int = 0
+    left_out: tuple[str, ...] = ()
+    answers: int = 0
 
     def __add__(self, other: "Digest") -> "Digest":
         sums = {name: count + getattr(other, name) for name, count in vars(self).items()}
         return Digest(**sums)
+
+
+def sums_of(noted: Noted) -> Digest:
+    """What rules did, as what a digest did."""
+    return Digest(facts=noted.facts, read=noted.turns)
 
 
 def digest_windows(
@@ -68,14 +94,32 @@ def digest_windows(
             store.fail(window, str(error), statement=error.statement)
             sums += Digest(failed=1, calls=error.calls)
         except BaseException as error:
-            # A claimed window must not stay claimed. An interruption is no failed attempt.
-            store.fail(window, f"interrupted: {type(error).__name__}", False)
+            # A claimed window must not stay claimed. What this window caused counts as an attempt,
+            # so that a later digest goes on with the windows after it.
+            store.fail(window, _reason(error), attempted=_is_of_this_window(error))
             raise
         if progress:
             progress(sums)
         if max_calls is not None and sums.calls >= max_calls:
-            break
+            return sums
+    if model.writes_any_sql:
+        calls_left = MOST_RETOLD if max_calls is None else min(MOST_RETOLD, max_calls - sums.calls)
+        sums += Digest(calls=retell(store, model, calls_left))
     return sums
+
+
+def _is_of_this_window(error: BaseException) -> bool:
+    """Whether an error may be due to a window: an interruption or a model out of reach is not."""
+    if isinstance(error, ModelError):
+        return isinstance(error, (PromptTooLong, UnusableAnswer))
+    return isinstance(error, Exception)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a window was not stored, for the list of those that wait."""
+    if not _is_of_this_window(error):
+        return f"interrupted: {type(error).__name__}"
+    return str(error) if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
 
 
 def is_due(window: Pending, replay: bool) -> bool:
@@ -125,11 +169,23 @@ def _digest_window(
     def write(sql: str) -> Change:
         nonlocal unsaid
         writes, unsaid = revise_inserts(check_writes(sql), as_stored)
-        return store.write(writes, cause=cause, window=window)
+        return write_with_names(writes)
+
+    def write_with_names(writes: CheckedWrites) -> Change:
+        names = (
+            _aliases_in_facts(writes) if model.writes_any_sql else names_introduced(store, turns)
+        )
+        try:
+            return store.write((*writes, *names), cause=cause, window=window)
+        except HeldError:
+            if not names:
+                raise
+            # No model wrote these: what would wait for a person because of them is left out.
+            return store.write(writes, cause=cause, window=window)
 
     if not any(model.looks_for_facts_in(turn.text) for turn in turns):
-        # An empty change: the window counts as digested, and no model is asked.
-        return Digest(stored=1, facts=store.write("-- none", cause=cause, window=window).facts)
+        # Without facts: the window counts as digested, and no model is asked.
+        return Digest(stored=1, facts=write_with_names(()).facts)
     weights = program.feature_weights
     context = _window_context(store, turns, weights) if model.reads_known_facts else {}
     with model.active():
@@ -139,21 +195,57 @@ def _digest_window(
             write=write,
             **context,
         )
-    return Digest(stored=1, facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
+    change: Change = prediction.change
+    return Digest(
+        stored=1,
+        facts=change.facts,
+        calls=prediction.calls,
+        unsaid=unsaid,
+        left_out=change.left_out,
+    )
+
+
+def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
+    """The aliases that a model stores as facts ("Maria", "alias", "Mia"): they are aliases too."""
+    rows = [
+        (fact.value, fact.subject, fact.turn_id)
+        for write in writes
+        if write.command == "insert"
+        for fact in write.facts
+        if fact.attribute == ALIAS and names_somebody(fact.value) and names_somebody(fact.subject)
+    ]
+    return (CheckedAliases(tuple(rows)),) if rows else ()
 
 
 def _window_context(
     store: Store, turns: Sequence[Turn], weights: Mapping[str, float] | None
 ) -> dict[str, str]:
-    """The turns before a window, of its session, and the known facts that it may be about."""
+    """What else a model sees of a window.
+
+    The turns before it, of its session, the known facts that it may be about, and the attributes
+    that it may need.
+    """
+    from memory.program.signatures import NAMES_IN_WINDOW  # with DSPy
+
     first = turns[0]
     earlier = store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
     before = [
         turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
     ]
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    facts = [fact for fact, _ in related_facts(store, texts, weights=weights)]
+    names = store.name_lines("\n".join(texts), NAME_TOKENS)
+    # What an assistant proposed does not end, and takes the room of what somebody said.
+    related = [
+        fact
+        for fact, _ in related_facts(store, texts, _MOST_RELATED, weights=weights)
+        if not ASSISTANT.fullmatch(fact.subject)
+    ]
+    # What rules read gives way to what the model writes: to show it would leave doubles.
+    noted = store.noted([fact.id for fact in related])
+    facts = [fact for fact in related if fact.id not in noted]
+    known = first_lines(map(known_fact_line, facts), KNOWN_TOKENS)
     return {
-        "before": turn_lines(before, budget=_BEFORE_TOKENS, iso=True, spans=True),
-        "known": first_lines(map(known_fact_line, facts), KNOWN_TOKENS),
+        "before": turn_lines(outlined(before), budget=_BEFORE_TOKENS, iso=True, spans=True),
+        "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
+        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts)),
     }

@@ -134,6 +134,20 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     return _unit_rows(sums)
 
 
+def word_weights(texts: Sequence[str]) -> list[float]:
+    """How much each word tells of a subject: the mean squared length of its tokens' vectors.
+
+    The vectors of frequent words ("good", "said") are short, those of rare ones long.
+    """
+    token_vectors = _token_vectors()
+    weights = []
+    for text in texts:
+        tokens = tokenizer().encode(text, add_special_tokens=False).ids
+        squares = np.square(token_vectors.take(tokens, axis=0)).sum(axis=1)
+        weights.append(float(squares.mean()) if tokens else 0.0)
+    return weights
+
+
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     lengths[lengths == 0] = 1

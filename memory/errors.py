@@ -8,15 +8,21 @@
     │   └── ClaimLostError      another process took the window over, or forgot some of its turns
     └── Stop                    trying again changes nothing: a person must act
         ├── InputError          what was given cannot be used: a file, a flag, a turn
+        │   ├── EditConflict    somebody else edited the fact: a person chooses one of two versions
+        │   ├── NotThereError   it names a turn, a fact or a change that is not there
+        │   └── SecretError     it holds a secret, and this memory refuses those
         ├── StoreError          the database cannot be used: not ours, newer, read-only, full
         └── ModelError          the language model cannot be used: key, address, name, limit
+            ├── PromptTooLong   it takes fewer tokens than it was shown
             └── UnusableAnswer  it answered, but nothing that can be read as an answer
 
 `SqlError` is repaired (at most twice), a `WindowError` leaves its window pending, everything under
 `Stop` ends the work; a command prints a `Stop` in one line and exits with code 2.
 """
 
-from memory.records import Answer
+from collections.abc import Sequence
+
+from memory.records import Answer, Change, Fact
 
 
 class MemoryFault(Exception):
@@ -30,6 +36,11 @@ class SqlError(MemoryFault):
     """
 
     refusals: tuple[str, ...] = ()
+    raised = 0  # in this process, for a server's metrics
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        SqlError.raised += 1
 
 
 class WindowError(MemoryFault):
@@ -64,12 +75,44 @@ class InputError(Stop):
     """Something given from outside cannot be used; the message names it and says what would do."""
 
 
+class NotThereError(InputError):
+    """There is no turn, fact or change of this id."""
+
+
+class EditConflict(InputError):
+    """Somebody else edited this fact; nothing was written.
+
+    `fact` is what holds now, None where the fact was deleted; `change` is the newest edit. The same
+    edit with `seen=change.id` is put over what they wrote.
+    """
+
+    def __init__(self, message: str, fact: Fact | None, change: Change) -> None:
+        super().__init__(message)
+        self.fact = fact
+        self.change = change
+
+
+class SecretError(InputError):
+    """Turns hold what looks like a secret, and this memory refuses those; nothing was stored.
+
+    `positions` are the indices of these turns among those given.
+    """
+
+    def __init__(self, message: str, positions: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.positions = positions
+
+
 class StoreError(Stop):
     """The database cannot be opened, read or written; the file is left as it was."""
 
 
 class ModelError(Stop):
     """The language model cannot be used; the message says what to set, start or wait for."""
+
+
+class PromptTooLong(ModelError):
+    """A model takes fewer tokens than a prompt has; others may fit."""
 
 
 class UnusableAnswer(ModelError):

@@ -37,8 +37,37 @@ def tighten(path: Path) -> None:
             path.chmod(stat.S_IMODE(mode) & PRIVATE_FOLDER)
 
 
+def most_open_files() -> int:
+    """How many files this process may have open at once."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 8_192
+    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def allow_more_files(most: int = 65_536) -> None:
+    """Let this process have as many files open as its user allows it, up to `most`."""
+    with suppress(ModuleNotFoundError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allowed = most if hard == resource.RLIM_INFINITY else min(hard, most)
+        if soft != resource.RLIM_INFINITY and soft < allowed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, PRIVATE_FILE)
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raises InputError for a path that is a pipe, a socket or a device: reading might never end.
+
+    A path where nothing is passes: whoever opens it says so.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: no regular file")
 
 
 def write_whole(path: Path, content: bytes) -> None:

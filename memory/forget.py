@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
+from memory.sql import quoted
 from memory.store import Store
 from memory.store.protocol import Turns
 
@@ -48,14 +49,20 @@ def matching_turns(
     session: str | None = None,
     ids: Collection[int] = (),
     matching: str = "",
+    about: Collection[int] | None = None,
 ) -> list[Turn]:
     """The turns that meet all given conditions.
 
     Arguments:
         matching: text that the turn contains, ignoring case.
+        about: ids of turns, as `turns_about` has them.
 
     Raises InputError for an id without a turn, and when no turn matches.
     """
+    if about is not None:
+        ids = {*about} & {*ids} if ids else about
+        if not ids:
+            raise InputError("no turn matches; nothing was removed")
     candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
     turns = [
         turn
@@ -67,6 +74,35 @@ def matching_turns(
     if not turns:
         raise InputError("no turn matches; nothing was removed")
     return turns
+
+
+def turns_about(store: Store, name: str) -> list[int]:
+    """The turns that tell of somebody: of facts about them, that name them, of their aliases.
+
+    Arguments:
+        name: any name of an entity, see `Store.entities`.
+
+    Raises InputError for a name that nobody has, and for one that several have.
+    """
+    entities = store.entities_called(name)
+    if not entities:
+        raise InputError(f"nobody is called {name!r}; nothing was removed")
+    if len(entities) > 1:
+        raise InputError(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
+    [entity] = entities
+    turn_ids = {fact.turn_id for fact in store.facts_about(entity)}
+    turn_ids |= {
+        alias.turn_id
+        for listed in store.entities()
+        if listed.name == entity
+        for alias in listed.names
+    }
+    last = 0
+    mentions = f"SELECT id, turn_id FROM facts WHERE value_entity = {quoted(entity)}"
+    while rows := store.read(f"{mentions} AND id > {last} ORDER BY id LIMIT 200").rows:
+        turn_ids |= {turn_id for _, turn_id in rows}
+        last = rows[-1][0]
+    return sorted(turn_ids - {0})  # 0: a person's word
 
 
 def preview(store: Store, turns: Collection[Turn]) -> Preview:

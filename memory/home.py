@@ -17,6 +17,8 @@ from platformdirs import user_data_path
 from memory.files import write_whole
 
 AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
+RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
+AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -11,7 +12,9 @@ from urllib.parse import unquote_to_bytes
 from memory.errors import InputError, StoreError
 from memory.files import PRIVATE_FOLDER, tighten
 from memory.home import (
+    AGENTS_FOLDER,
     AGREED,
+    RECEIPT,
     TOKENS,
     agree_to_embedder,
     agreed_embedder,
@@ -25,6 +28,8 @@ Location = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
 LONGEST_STEM = 230
+# A name that is not there is compared with others where they are no more than these.
+MOST_COMPARED = 500
 # How to create the first namespace.
 FIRST_STEPS = (
     '`memory add "I moved to Oslo." --speaker Anna`, `memory import FILE` or `memory chat` makes it'
@@ -111,14 +116,35 @@ def _name_of(path: Path) -> str:
     return name if ours and path.is_file() and path.stat().st_size else ""
 
 
+def find(name: str) -> Location | None:
+    """The location of a namespace, None when there is none; looks at no other name.
+
+    Raises InputError for an invalid name.
+    """
+    return location_of(name) if exists(name) else None
+
+
 def existing(name: str) -> Location:
     """The location of an existing namespace. Raises InputError with similar names."""
-    if not exists(name):
-        near = get_close_matches(name, names(), n=3, cutoff=0.5)
+    location = find(name)
+    if location is None:
+        near = get_close_matches(name, _few_names(), n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
         folder = shown(home_address() or home())
         raise InputError(f"there is no namespace {name!r} in {folder}; {advice}")
-    return location_of(name)
+    return location
+
+
+def _few_names() -> list[str]:
+    """All names where they are few enough to compare with one, else none."""
+    if home_address():
+        few = list(postgres_module("names").names(_address("all"), MOST_COMPARED + 1))
+    elif home().is_dir():
+        files = [*islice(home().glob(f"*{SUFFIX}"), MOST_COMPARED + 1)]
+        few = sorted(filter(None, map(_name_of, files)))
+    else:
+        return []
+    return few if len(few) <= MOST_COMPARED else []
 
 
 @dataclass(frozen=True)
@@ -126,7 +152,8 @@ class Summary:
     """The contents of a namespace in numbers; `error` when it cannot be read.
 
     `first` and `last` are the dates of its earliest and latest turns, `bytes` its size on disk,
-    `backups` the backups that still exist.
+    `backups` the backups that still exist; `has_work` says whether sessions of a coding agent are
+    in it.
     """
 
     name: str
@@ -136,16 +163,16 @@ class Summary:
     last: str = ""
     bytes: int = 0
     backups: tuple[str, ...] = ()
+    has_work: bool = False
     error: str = ""
 
 
 def summary(name: str) -> Summary:
     """Summarize a namespace. Raises InputError when there is none of this name."""
+    from memory.statements.work import AGENT_TAG  # with patterns, which other calls do not need
+
     path = existing(name)
-    # SQLite keeps the newest commits in a second file until it writes them back. In shared tables
-    # the size of a namespace is unknown.
-    files = [path, path.with_name(f"{path.name}-wal")] if isinstance(path, Path) else []
-    size = sum(file.stat().st_size for file in files if file.exists())
+    size = _size(path)
     try:
         with open_store(path, read_only=True) as store:
             # Ignore dates that are not ISO ("one May evening").
@@ -154,6 +181,8 @@ def summary(name: str) -> Summary:
                 " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
             ).rows
             [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
+            work = f"SELECT turn_id FROM tags WHERE key = '{AGENT_TAG}' LIMIT 1"
+            has_work = bool(store.read(work).rows)
             paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
             backups = tuple(path for path in paths if Path(path).exists())
     except StoreError as error:
@@ -166,7 +195,18 @@ def summary(name: str) -> Summary:
         last=last or "",
         bytes=size,
         backups=backups,
+        has_work=has_work,
     )
+
+
+def _size(location: Location) -> int:
+    """The bytes of a namespace's file, or of its rows in shared tables."""
+    if not isinstance(location, Path):
+        postgres = postgres_module("address").read_address(location)
+        return int(postgres_module("names").size(postgres))
+    # SQLite keeps the newest commits in a second file until it writes them back.
+    files = [location, location.with_name(f"{location.name}-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def create(name: str) -> Location:
@@ -250,7 +290,10 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         if path == home() and all(
-            SUFFIX in entry.name or entry.name in (AGREED, TOKENS) for entry in path.iterdir()
+            SUFFIX in entry.name
+            or entry.name in (AGREED, TOKENS, AGENTS_FOLDER)
+            or entry.name.startswith(RECEIPT)
+            for entry in path.iterdir()
         ):
             tighten(path)
     except OSError as error:

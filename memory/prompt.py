@@ -4,31 +4,36 @@ Tokens are those of the packaged embedder's Llama tokenizer. Newer models have l
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import zip_longest
 from typing import Any
 
 from memory.dates import resolve_dates
 from memory.errors import InputError
 from memory.passages import excerpt
-from memory.records import Fact, Rows, Turn
+from memory.records import Contradiction, Fact, MemoryTurn, Rows, Turn
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
 CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
-_ROWS_HEAD = "What the memory's facts say:"
-_TURNS_HEAD = "What was said:"
+NAME_TOKENS = 400  # of what is said of names: about twenty entities
+ROWS_HEAD = "What the memory's facts say:"
+TURNS_HEAD = "What was said:"
+STANDING_HEAD = "What the asker wants of answers, newest first:"
+CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
-_MOST_SUMS = 12
+MOST_SUMS = 12
 # A turn of more than this, and of more than half of the room left, shows the sentences that are
 # asked for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
 # Turns of LoCoMo's seven conversations are as long in 1 of 100.
 LONG_TURN = 100  # tokens
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
+# No turn takes more than this share of a budget: one of 950 tokens stood in 13 of 20 prompts.
+_MOST_OF_BUDGET = 1 / 6
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
 
 
@@ -45,10 +50,15 @@ def spoken_date(said_at: str) -> str:
 
 
 def turn_line(turn: Turn, dates: bool = True) -> str:
-    """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn."""
+    """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
+
+    The name of its memory comes first where it is one of several:
+    `[12] team (Mon 08 May 2017) Anna: text`.
+    """
+    memory = f"{' '.join(turn.memory.split())} " if isinstance(turn, MemoryTurn) else ""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
     text = " ".join(turn.text.split())
-    return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
+    return f"[{turn.id}] {memory}{said_at}{turn.speaker}: {text}"
 
 
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
@@ -103,7 +113,55 @@ class Context:
     tokens: int
 
 
-def _turn_column(columns: Sequence[str]) -> int | None:
+@dataclass(frozen=True)
+class Standing:
+    """What a question is answered by beside what was found, as it is shown before that.
+
+    Standing instructions and preferences that may apply (`facts`, `lines`), and facts that
+    contradict each other and that it may be about (`pairs`, `pair_lines`).
+    """
+
+    facts: tuple[Fact, ...] = ()
+    lines: tuple[str, ...] = ()
+    pairs: tuple[Contradiction, ...] = ()
+    pair_lines: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.lines or self.pair_lines)
+
+    @property
+    def text(self) -> str:
+        """The lines of each under a heading; "" for none."""
+        return "\n".join(self._all_lines)
+
+    @property
+    def _all_lines(self) -> tuple[str, ...]:
+        standing = (STANDING_HEAD, *self.lines) if self.lines else ()
+        return (*standing, CONTRADICTIONS_HEAD, *self.pair_lines) if self.pair_lines else standing
+
+    @property
+    def tokens(self) -> int:
+        """The size of the text before other lines."""
+        return sum(map(line_tokens, self._all_lines))
+
+    def within(self, budget: int) -> "Standing":
+        """Itself, or nothing where a budget has no room for it and a turn."""
+        return self if budget - self.tokens >= LEAST_BUDGET else Standing()
+
+    def before(self, context: Context) -> Context:
+        """A context that shows these first."""
+        if not self:
+            return context
+        text = "\n".join(filter(None, [self.text, context.text]))
+        facts = [*self.facts, *(fact for pair in self.pairs for fact in pair.facts)]
+        turn_ids = {*context.turn_ids, *(fact.turn_id for fact in facts)}
+        return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
+
+
+NO_STANDING = Standing()
+
+
+def turn_column(columns: Sequence[str]) -> int | None:
     """The column that names each row's turn: `turn_id`, or `id` beside columns of a turn."""
     if "turn_id" in columns:
         return columns.index("turn_id")
@@ -116,7 +174,7 @@ def quoted_turns(results: Sequence[Rows]) -> list[int]:
     """The turns whose text the rows of SELECTs quote, in the order of the rows."""
     turn_ids: dict[int, None] = {}
     for rows in results:
-        column = _turn_column(rows.columns)
+        column = turn_column(rows.columns)
         if column is not None and "text" in rows.columns:
             turn_ids.update(
                 (row[column], None) for row in rows.rows if isinstance(row[column], int)
@@ -126,7 +184,7 @@ def quoted_turns(results: Sequence[Rows]) -> list[int]:
 
 def named_turns(rows: Rows) -> set[int]:
     """The turns that the rows of a SELECT name, whether they quote them or not."""
-    column = _turn_column(rows.columns)
+    column = turn_column(rows.columns)
     if column is None:
         return set()
     return {row[column] for row in rows.rows if isinstance(row[column], int)}
@@ -138,124 +196,41 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
     `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
     counts and sums, a few rows that name no turn: `times: 4`.
     """
-    sums, lines = _sums_and_lines(results, _row_line)
-    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
-    return [*((line, None) for line in sums), *ranked]
-
-
-def dated_row_lines(
-    results: Sequence[Rows],
-    rank: Mapping[int, int],
-    said_at: Mapping[int, str],
-    ended_last: bool = False,
-) -> list[RowLine]:
-    """As `row_lines`, with dates that say what they are, and with the results taking turns.
-
-    The best rows of each SELECT come first, so that one with many rows, which a LIKE brought, does
-    not push out one with few. A row that says no more than another of its turn is left out.
-
-    Arguments:
-        said_at: when the turns were said, by id; a turn may be missing.
-        ended_last: what has ended comes after what is true still.
-    """
-
-    def order(line: str, turn_id: int | None) -> tuple[bool, int]:
-        return ended_last and tells_end(line), rank.get(turn_id or 0, len(rank))
-
-    def dated(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
-        turn_id = row[turn_column] if turn_column is not None else None
-        turn_said_at = said_at.get(turn_id, "") if isinstance(turn_id, int) else ""
-        return _row_line(columns, row, turn_column, said_at=turn_said_at)
-
-    sums: dict[str, None] = {}
-    queues: list[list[RowLine]] = []
-    for rows in results:
-        result_sums, lines = _sums_and_lines([rows], dated)
-        sums.update(result_sums)
-        queues.append(sorted(lines.items(), key=lambda pair: order(*pair)))
-    alternating = [line for lines in zip_longest(*queues) for line in lines if line]
-    return [*((line, None) for line in sums), *_without_parts(alternating)]
-
-
-def _without_parts(rows: Iterable[RowLine]) -> list[RowLine]:
-    """Each row once, without those whose cells another row of their turn has as well."""
-    unique = list(dict(rows).items())
-    cells_by_turn: dict[int | None, list[set[str]]] = {}
-    for line, turn_id in unique:
-        cells_by_turn.setdefault(turn_id, []).append(_cells(line))
-    return [
-        (line, turn_id)
-        for line, turn_id in unique
-        if not any(_cells(line) < cells for cells in cells_by_turn[turn_id])
-    ]
-
-
-def _cells(line: str) -> set[str]:
-    """What a row says beside its dates; of a row that names no turn nothing."""
-    cells = line.partition("] ")[2].split(" | ")
-    return {cell for cell in cells if not cell.startswith(("said ", "happened "))}
-
-
-def tells_end(line: str) -> bool:
-    """Whether a row's line has an end date, which its own turn does not tell."""
-    return any(cell.startswith("until ") for cell in _cells(line))
-
-
-def _sums_and_lines(
-    results: Sequence[Rows], row_line: Callable[[Sequence[str], Sequence[Any], int | None], str]
-) -> tuple[dict[str, None], dict[str, int | None]]:
-    """Counts and sums, and the other rows that quote no turn, with the turn each rests on."""
     lines: dict[str, int | None] = {}
     sums: dict[str, None] = {}
     for rows in results:
-        column = _turn_column(rows.columns)
+        column = turn_column(rows.columns)
         if column is not None and "text" in rows.columns:
             continue  # shown as turns
-        if column is None and len(rows.rows) <= _MOST_SUMS:
+        if column is None and len(rows.rows) <= MOST_SUMS:
             sums.update(dict.fromkeys(filter(None, named_cells(rows))))
             continue
         for row in rows.rows:
             turn_id = row[column] if column is not None and isinstance(row[column], int) else None
-            line = row_line(rows.columns, row, column)
-            if line:
+            if line := _row_line(rows.columns, row, column):
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
-    return sums, lines
+    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
+    return [*((line, None) for line in sums), *ranked]
 
 
-def _row_line(
-    columns: Sequence[str],
-    row: Sequence[Any],
-    turn_column: int | None,
-    said_at: str | None = None,
-) -> str:
-    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`.
-
-    With `said_at`, the day of the row's turn, dates say what they are:
-    `... | happened 2017-05-06, said 8 May | until 2019`.
-    """
+def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
+    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`."""
     cells = []
-    dates = []
+    ends = []
     for number, (column, cell) in enumerate(zip(columns, row, strict=True)):
-        if number == turn_column or cell in (None, ""):
+        if number == of_turn or cell in (None, ""):
             continue
         if column == "ended_on":
-            dates.append(f"until {cell}")
-        elif column == "happened_on" and said_at is not None:
-            dates.insert(
-                0, f"happened {cell}" + (f", said {_short_day(said_at, cell)}" if said_at else "")
-            )
+            ends.append(f"until {cell}")
         else:
             cells.append(str(cell))
-    if said_at and not any(date.startswith("happened") for date in dates):
-        dates.insert(0, f"said {_short_day(said_at)}")
-    return " | ".join(" ".join(cell.split()) for cell in [*cells, *dates])
+    return " | ".join(" ".join(cell.split()) for cell in [*cells, *ends])
 
 
-def _short_day(said_at: str, beside: object = "") -> str:
-    """`10 Jan 2024`, without a year that the date beside it has: `10 Jan`."""
+def short_day(said_at: str) -> str:
+    """`10 Jan 2024`."""
     day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
-    day = day.removeprefix("0")
-    return day.removesuffix(f" {said_at[:4]}") if str(beside)[:4] == said_at[:4] else day
+    return day.removeprefix("0")
 
 
 def named_cells(rows: Rows) -> list[str]:
@@ -268,38 +243,52 @@ def named_cells(rows: Rows) -> list[str]:
     return lines
 
 
+def refuse_small(budget: int) -> None:
+    """Raise InputError for a budget of too few tokens."""
+    if budget < LEAST_BUDGET:
+        raise InputError(
+            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
+        )
+
+
+def longest_turn(budget: int) -> int:
+    """How many tokens the text of one turn may take where a question cuts long ones."""
+    return max(int(budget * _MOST_OF_BUDGET) - _HEAD_TOKENS, LONG_TURN)
+
+
 def assemble(
     rows: Sequence[RowLine],
     turns: Iterable[Turn],
     budget: int,
     floor: float = 0.5,
     question: str = "",
-    once: bool = False,
 ) -> Context:
     """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
 
     Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
     there, cut if it must be. Turns stand in the order they were said. With a `question` a long
-    turn shows the sentences that it asks for, and turns that do not fit make room for shorter ones
-    behind them; without one the first that does not fit is the last that is looked at. With `once`
-    the turns fill their floor first, rows of turns that are shown go, and so do further turns that
-    a row stands for.
+    turn shows the sentences that it asks for, none more than `longest_turn`, and turns that do not
+    fit make room for shorter ones behind them; without one the first that does not fit is the last
+    that is looked at.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
-    if budget < LEAST_BUDGET:
-        raise InputError(
-            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
-        )
-    tokens_left = budget - line_tokens(_TURNS_HEAD)
+    refuse_small(budget)
+    tokens_left = budget - line_tokens(TURNS_HEAD)
     if rows:
-        tokens_left -= line_tokens(_ROWS_HEAD)
-    choose = _shown_once if once else _rows_then_turns
-    row_pairs, turn_pairs = choose(rows, iter(turns), tokens_left, floor=floor, question=question)
+        tokens_left -= line_tokens(ROWS_HEAD)
+    row_pairs, turn_pairs = _rows_then_turns(
+        rows,
+        iter(turns),
+        tokens_left,
+        floor=floor,
+        question=question,
+        longest=longest_turn(budget),
+    )
 
-    lines = [_ROWS_HEAD, *(line for line, _ in row_pairs)] if row_pairs else []
+    lines = [ROWS_HEAD, *(line for line, _ in row_pairs)] if row_pairs else []
     if turn_pairs:
         turn_pairs.sort(key=lambda pair: pair[0].id)
-        lines += [_TURNS_HEAD, *(line for _, line in turn_pairs)]
+        lines += [TURNS_HEAD, *(line for _, line in turn_pairs)]
     text = "\n".join(lines)
     turn_ids = {turn.id for turn, _ in turn_pairs} | {
         turn_id for _, turn_id in row_pairs if turn_id
@@ -308,58 +297,67 @@ def assemble(
 
 
 def _rows_then_turns(
-    rows: Sequence[RowLine], turns: Iterator[Turn], tokens: int, *, floor: float, question: str
+    rows: Sequence[RowLine],
+    turns: Iterator[Turn],
+    tokens: int,
+    *,
+    floor: float,
+    question: str,
+    longest: int,
 ) -> _Chosen:
     """The best turn, rows in what is left beside the floor, and more turns."""
     # The best turn is taken before the rows: whatever they fill, it is there.
-    turn_pairs, tokens_left = _best_turn(turns, tokens, question)
+    turn_pairs, tokens_left = best_turn(turns, tokens, question, longest=longest)
     row_budget = int(tokens_left * (1 - floor)) if turn_pairs else tokens_left
     row_pairs = list(fitting_lines(rows, row_budget))
-    tokens_left -= _total_tokens(row_pairs)
-    return row_pairs, turn_pairs + _fitting_turns(turns, question, tokens_left)
+    tokens_left -= total_tokens(row_pairs)
+    more_pairs = fitting_turns(turns, question, tokens_left, longest=longest)
+    return row_pairs, turn_pairs + more_pairs
 
 
-def _shown_once(
-    rows: Sequence[RowLine], turns: Iterator[Turn], tokens: int, *, floor: float, question: str
-) -> _Chosen:
-    """Turns in their floor, rows that say more than these, and turns that no row stands for."""
-    turn_pairs, tokens_left = _best_turn(turns, tokens, question)
-    candidates = list(turns)
-    first_pairs = _fitting_turns(candidates, question, int(tokens_left * floor))
-    turn_pairs += first_pairs
-    tokens_left -= _total_tokens((line, turn) for turn, line in first_pairs)
-
-    chosen_ids: set[int | None] = {turn.id for turn, _ in turn_pairs}
-    # Until when a fact was true, its own turn does not tell.
-    further = [row for row in rows if row[1] not in chosen_ids or tells_end(row[0])]
-    row_pairs = list(fitting_lines(further, tokens_left))
-    tokens_left -= _total_tokens(row_pairs)
-    chosen_ids.update(turn_id for _, turn_id in row_pairs)
-    unshown = (turn for turn in candidates if turn.id not in chosen_ids)
-    return row_pairs, turn_pairs + _fitting_turns(unshown, question, tokens_left)
-
-
-def _best_turn(
-    turns: Iterator[Turn], tokens: int, question: str
+def best_turn(
+    turns: Iterator[Turn],
+    tokens: int,
+    question: str,
+    *,
+    longest: int,
+    dates: bool = True,
+    spans: bool = False,
 ) -> tuple[list[tuple[Turn, str]], int]:
-    """The first of the turns, cut if it must be, and the tokens that are left beside it."""
+    """The first of the turns, cut if it must be, and the tokens that are left beside it.
+
+    With a `question` its text takes at most `longest` tokens. `dates` and `spans` are those of
+    `dated_line`.
+    """
     best = next(turns, None)
     if best is None:
         return [], tokens
-    line = trim(_line(best, question, tokens), tokens - 2)
+    line = _line(best, question, tokens, longest=longest, dates=dates, spans=spans)
+    line = trim(line, tokens - 2)
     return [(best, line)], tokens - line_tokens(line)
 
 
-def _total_tokens(pairs: Iterable[tuple[str, object]]) -> int:
+def total_tokens(pairs: Iterable[tuple[str, object]]) -> int:
     return sum(line_tokens(line) for line, _ in pairs)
 
 
-def _fitting_turns(turns: Iterable[Turn], question: str, tokens: int) -> list[tuple[Turn, str]]:
-    """The turns that fit a number of tokens, with their lines; none behind _MOST_MISSES misses."""
+def fitting_turns(
+    turns: Iterable[Turn],
+    question: str,
+    tokens: int,
+    *,
+    longest: int,
+    dates: bool = True,
+    spans: bool = False,
+) -> list[tuple[Turn, str]]:
+    """The turns that fit a number of tokens, with their lines; none behind _MOST_MISSES misses.
+
+    With a `question` the text of each takes at most `longest` tokens.
+    """
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if question else 1
     for turn in turns:
-        line = _line(turn, question, tokens)
+        line = _line(turn, question, tokens, longest=longest, dates=dates, spans=spans)
         size = line_tokens(line)
         if size <= tokens:
             tokens -= size
@@ -371,9 +369,13 @@ def _fitting_turns(turns: Iterable[Turn], question: str, tokens: int) -> list[tu
     return pairs
 
 
-def _line(turn: Turn, question: str, tokens_left: int) -> str:
+def _line(
+    turn: Turn, question: str, tokens_left: int, *, longest: int, dates: bool, spans: bool
+) -> str:
     """A turn's line in the room that is left; of a long turn what the question asks for."""
     if question:
-        longest = max(tokens_left // 2, LONG_TURN)
-        turn = replace(turn, text=excerpt(question, turn.text, longest))
-    return dated_line(turn)
+        limit = min(max(tokens_left // 2, LONG_TURN), longest)
+        # Who asks is named in the question ("user"), and is no reason to show their code's "user".
+        name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
+        turn = replace(turn, text=excerpt(re.sub(name, " ", question), turn.text, limit))
+    return dated_line(turn, dates, spans=spans)

@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ CALL_SECONDS = 120.0
 CALL_SECONDS_NAME = "MEMORY_CALL_SECONDS"
 _LONGEST_LINE = 200
 T = TypeVar("T")
+_ended = threading.Event()
 
 
 def call_seconds(usual: float = CALL_SECONDS) -> float:
@@ -53,14 +55,38 @@ async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
         return await call
 
 
+class CallsEnded(BaseException):
+    """A call was ended by `end_calls`. Not an Exception: nobody is to try again."""
+
+
 def run(call: Coroutine[Any, Any, T]) -> T:
-    """Run a call to its result or its error, in the caller's context. An interrupt cancels it."""
+    """Run a call to its result or its error, in the caller's context. An interrupt cancels it.
+
+    Raises CallsEnded once `end_calls` was called.
+    """
+    if _ended.is_set():
+        call.close()
+        raise CallsEnded
     future = asyncio.run_coroutine_threadsafe(call, _loop(os.getpid()))
     try:
         return future.result()
-    except BaseException:
+    except BaseException as error:
         future.cancel()
+        if _ended.is_set() and isinstance(error, CancelledError):
+            raise CallsEnded from None
         raise
+
+
+def end_calls() -> None:
+    """End the calls of all threads, and those to come: this process is about to end."""
+    _ended.set()
+    loop = _loop(os.getpid())
+
+    def cancel() -> None:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+
+    loop.call_soon_threadsafe(cancel)
 
 
 @cache
@@ -75,12 +101,17 @@ def one_line(message: str) -> str:
     """The first line of a provider's message, without anything that may be a key."""
     quoted = re.search(r"'message': (['\"])(.*?)\1", message)
     lines = (quoted[2] if quoted else message).strip().splitlines()
-    line = lines[0] if lines else "no reason given"
+    line = without_keys(lines[0]) if lines else "no reason given"
+    # Cut last: the first half of a key across the cut would not look like a key.
+    return line[:_LONGEST_LINE]
+
+
+def without_keys(text: str) -> str:
+    """A text without anything that may be a key."""
     for name, value in os.environ.items():
         if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
-            line = line.replace(value, "***")
-    # Cut last: the first half of a key across the cut would not look like a key.
-    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)[:_LONGEST_LINE]
+            text = text.replace(value, "***")
+    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", text)
 
 
 def server_address(name: str) -> dict[str, str]:

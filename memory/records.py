@@ -1,10 +1,11 @@
 """The values that pass between the layers: plain, immutable, without behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["message", "document", "tool"]
+Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store reads the turn of a correction that was undone with this before its text.
 WITHDRAWN = "(withdrawn) "
 
@@ -15,6 +16,7 @@ class Turn:
 
     `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
     `source` is an outside id (LoCoMo's `D1:3`); `id` is 0 until the store has numbered the turn.
+    `tags` are what an application says of it: {"project": "move", "topic": ["flat", "rent"]}.
     """
 
     speaker: str
@@ -24,6 +26,24 @@ class Turn:
     source: str = ""
     kind: Kind = "message"
     id: int = 0
+    tags: Tags = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """How much a memory did not store: secrets, and pieces of text in <private> tags."""
+
+    secrets: int = 0
+    private: int = 0
+
+
+NOTHING_WITHHELD = Withheld()
+
+
+class TurnIds(list[int]):
+    """The ids of turns that were added, and how much of their text was withheld."""
+
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,37 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """Two facts in force that cannot both be true, the one stored first first.
+
+    `said_at` is when the turn of each was said (ISO text).
+    """
+
+    first: Fact
+    second: Fact
+    said_at: tuple[str, str] = ("", "")
+
+    @property
+    def facts(self) -> tuple[Fact, Fact]:
+        """Both facts."""
+        return self.first, self.second
+
+
+@dataclass(frozen=True)
+class MemoryTurn(Turn):
+    """A turn of one of several memories that were asked together, with the memory's name."""
+
+    memory: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryFact(Fact):
+    """A fact of one of several memories that were asked together, with the memory's name."""
+
+    memory: str = ""
+
+
+@dataclass(frozen=True)
 class Rows:
     """What a SELECT returned; `truncated` when more rows matched than were read."""
 
@@ -53,7 +104,10 @@ class Rows:
 class Change:
     """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
 
-    `window` is the run of turns it digested, None for a write by a person or an undo.
+    `rows` counts what it did to tags, attributes, entities, aliases and standing answers. `window`
+    is the run of turns it digested, None for a write by a person or an undo. `left_out` are the
+    attributes of the facts that were not stored, as the memory's vocabulary is strict and lacks
+    them; only the write itself tells them.
     """
 
     id: int
@@ -63,6 +117,8 @@ class Change:
     facts: int = 0
     undone_at: str | None = None
     window: tuple[int, int] | None = None
+    left_out: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +137,65 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class EntityName:
+    """A name of an entity, and the turn that says so; 0: a person said it of every turn."""
+
+    name: str
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Somebody or something that facts are about, or name in their values.
+
+    `names` are its aliases beside its own name; `facts` counts the facts about it, `mentions` those
+    whose value names it.
+    """
+
+    name: str
+    description: str = ""
+    names: tuple[EntityName, ...] = ()
+    facts: int = 0
+    mentions: int = 0
+
+
+@dataclass(frozen=True)
+class StandingAnswer:
+    """A question that is kept with its answer, and what the answer rests on.
+
+    `turns` are the ids it cites, `seen` those that its model saw. `text` is empty where the answer
+    is still to come, or was forgotten with a turn that it rests on. `last_turn` and `last_change`
+    are the newest ones when it was asked: what came later, it cannot know. `stale` says what that
+    is; it is empty while nothing did.
+    """
+
+    question: str
+    text: str = ""
+    turns: tuple[int, ...] = ()
+    seen: tuple[int, ...] = ()
+    asker: str = ""
+    model: str = ""
+    answered_at: str = ""
+    last_turn: int = 0
+    last_change: int = 0
+    stale: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What happened from one turn to another, in a sentence or two, as a model told it.
+
+    `kind` is "session", or "month" for all lines of a month. `text` is empty where it waits to be
+    written anew: a fact of its turns was corrected, or one of them was forgotten.
+    """
+
+    turn_id: int
+    last_turn_id: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Setting:
     """One value that a setting had from `set_at` (UTC) on: anything that JSON holds."""
 
@@ -96,8 +211,10 @@ class Forgotten:
     `sha256` is the hash of what was removed, preceded by `salt`, which is kept nowhere: with the
     salt and the turns somebody can prove later that these were the ones, without it nobody can
     guess them. `files` are the files that were searched and overwritten, backups included;
-    `unreached` are backups that could not be. `copies` are memories of their own that one was
-    copied from the other: they hold some of the turns still, or could not be looked into.
+    `vacuum` is the SQL that makes a server drop the bytes of the rows, empty where there is none or
+    where it has run: `vacuumed_at`. `unreached` are backups that could not be. `copies` are
+    memories of their own that one was copied from the other: they hold some of the turns still, or
+    could not be looked into.
     """
 
     at: str
@@ -109,6 +226,8 @@ class Forgotten:
     files: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    vacuum: str = ""
+    vacuumed_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,15 +246,68 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What `memory worker` does for a memory: digests, or changes sent to an address.
+
+    It is served in turn with those of other memories: `served_at` says when it was last, `due_at`
+    from when on it may be again, `held_until` until when `held_by` works on it (all Unix seconds).
+    `failures` counts those since it last succeeded, of which `error` is the newest. `position` is
+    the last change that an address has got; `calls` and `tokens` are what a `day` has cost.
+    """
+
+    name: str
+    served_at: float = 0.0
+    due_at: float = 0.0
+    held_by: str = ""
+    held_until: float = 0.0
+    failures: int = 0
+    error: str = ""
+    position: int = 0
+    day: str = ""
+    calls: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class WaitingWork:
+    """What waits in a memory until a worker does it.
+
+    `turns` are in no window yet, up to the id `last_turn`; `windows` failed before or were a dead
+    process's, `claimed_windows` are under way, `dead_windows` wait for a person. `blank_summaries`
+    are to be told again, `forgets` to be finished. `last_change` is the newest of the journal,
+    `refine` the setting of that name.
+    """
+
+    name: str
+    turns: int = 0
+    last_turn: int = 0
+    windows: int = 0
+    claimed_windows: int = 0
+    dead_windows: int = 0
+    blank_summaries: int = 0
+    forgets: int = 0
+    last_change: int = 0
+    refine: str = ""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything waits, or is under way."""
+        counts = (self.turns, self.windows, self.claimed_windows, self.dead_windows)
+        return any((*counts, self.blank_summaries, self.forgets, self.refine))
+
+
+@dataclass(frozen=True)
 class Hit:
     """One turn found by a search; scores of one search can be compared with each other only.
 
-    `shares` says how much each feature of the ranking gave; they sum to the score.
+    `shares` says how much each feature of the ranking gave; they sum to the score. `memory` is the
+    name of the turn's memory where several were searched, and `turn_id` its id there.
     """
 
     turn_id: int
     score: float
     shares: Mapping[str, float] = field(default_factory=dict, compare=False)
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,13 +316,39 @@ class Citation:
 
     `rank` is its rank for the question, after a reranker where there is one (1 is
     the best; 0 where the ranking did not bring it up), and `shares` says how much each feature of
-    the ranking gave. `sql` are the SELECTs whose rows name the turn.
+    the ranking gave. `sql` are the SELECTs whose rows name the turn. `memory` is the name of the
+    turn's memory where several were asked, and `turn_id` its id there.
     """
 
     turn_id: int
     rank: int
     shares: Mapping[str, float]
     sql: tuple[str, ...]
+    memory: str = ""
+
+
+StepName = Literal["select", "search", "answer"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of answering took, and what it brought.
+
+    "select" writes SELECTs and runs them, "search" ranks turns and fills the budget, "answer"
+    answers. `calls` of the language model were answered, with `tokens_in` and `tokens_out` as its
+    server counts them (0 where it does not); the step took `seconds`. `rows` are those that the
+    SELECTs returned, `turns` counts the turns shown that only this step brought, and `displaced`
+    those that the search alone would have shown in the room that rows took.
+    """
+
+    name: StepName
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+    turns: int = 0
+    displaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +358,11 @@ class Answer:
     `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
     `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
     are what the retrieving model wrote and the database refused, and why, in order; `citations`
-    say of each of `turns` what brought it up (`Memory.ask` fills them in).
+    say of each of `turns` what brought it up (`Memory.ask` fills them in). Where several memories
+    were asked, `memories` are the names of those that `turns` belong to, and `shown_memories` those
+    of `shown`; both are empty for one. `steps` say what each step took and brought, in their order.
+    `standing` are the asker's standing instructions and preferences that may apply to the question,
+    `contradictions` the facts it may be about of which nobody has said which is right.
     """
 
     text: str
@@ -172,3 +374,23 @@ class Answer:
     shown: tuple[int, ...]
     refusals: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
+    memories: tuple[str, ...] = ()
+    shown_memories: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    standing: tuple[Fact, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+
+    @property
+    def tokens_in(self) -> int:
+        """What the language model read, in tokens."""
+        return sum(step.tokens_in for step in self.steps)
+
+    @property
+    def tokens_out(self) -> int:
+        """What the language model wrote, in tokens."""
+        return sum(step.tokens_out for step in self.steps)
+
+    @property
+    def seconds(self) -> float:
+        """How long the answer took."""
+        return sum(step.seconds for step in self.steps)

@@ -1,25 +1,67 @@
 """Facts that a text is about, for a model to see before it ends, merges or repeats them."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from memory.errors import ModelError, SqlError
-from memory.records import Fact
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.records import Fact, Rows, Turn
+from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 from memory.sql import quoted
+from memory.statements import stated
 from memory.store import Store
 from memory.store.protocol import Facts
+from memory.vocabulary import Attribute, Vocabulary
 
 # The attribute of a second name: subject, alias, the other name.
 ALIAS = "alias"
 _TURNS_A_TEXT = 12  # hits of each search
-_MOST_ROWS = 200  # that a SELECT returns
-_MOST_NAMES = 200  # words and pairs of words that may be a subject
+_ROWS_AT_ONCE = 200  # that a SELECT returns
+_NAMES_AT_ONCE = 200  # words and pairs of words that may be a subject
+_FACTS_OF_NAMES = 2_000  # about subjects that texts name, speakers first
 _COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
-# Weights of a fact's turn, its own words and its subject. Chosen, not measured: the ranking of
-# turns also matches synonyms, a fact's words match only themselves.
+_SPEAKER = re.compile(r"([^:\n]{1,60}): ")
+# Weights of a fact's turn, its own words, its subject, and of a text that states its attribute of
+# its subject, which it may repeat or end. The ranking of turns also matches synonyms, a fact's
+# words match only themselves. See tests.benchmarks.known_facts.
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
+_BY_STATEMENT = 0.5
+_BY_STATE = 0.1  # a current state of a speaker: what a turn may end in words of its own
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text as facts are compared with it."""
+
+    text: str
+    ranks: Mapping[int, int]  # of turns in a search for it
+    speakers: Collection[str]
+
+    @cached_property
+    def speaker(self) -> str:
+        match = _SPEAKER.match(self.text)
+        return match[1] if match else ""
+
+    @cached_property
+    def forms(self) -> set[str]:
+        return forms_of(telling_words(self.text))
+
+    @cached_property
+    def names(self) -> set[str]:
+        return set(_names(self.text))
+
+    @cached_property
+    def attributes(self) -> set[tuple[str, str]]:
+        """Subjects, as words, and attributes of what it states or says to be over."""
+        turn = Turn(self.speaker, self.text.removeprefix(f"{self.speaker}: "))
+        return {
+            (_plain(statement.subject), attribute)
+            for statement in stated(turn, self.speakers)
+            for attribute in (statement.attribute, *(end.attribute for end in statement.ends))
+        }
 
 
 def related_facts(
@@ -32,8 +74,9 @@ def related_facts(
     """The facts that some texts are about, best first, each with a score from 0 to 1.
 
     A fact scores by the rank of its source in a search for a text, by the share of its words in the
-    text, and by whether the text names its subject; the best text counts. Past facts are included.
-    Calls no language model.
+    text, by whether the text names its subject, by any of its names, and by whether it states
+    (memory.statements) the fact's attribute of its subject, or an end of it; the best text counts.
+    Past facts are included. Calls no language model.
 
     Arguments:
         store: the memory.
@@ -42,51 +85,111 @@ def related_facts(
         least_score: omit facts with a lower score.
         weights: of the ranking, as for `Store.search`.
     """
-    try:
-        places_by_text = [
-            {
-                hit.turn_id: place
-                for place, hit in enumerate(store.search(text, _TURNS_A_TEXT, weights))
-            }
-            for text in texts
-        ]
-    except ModelError:  # the embedder's server is down: names still find facts
-        places_by_text = [{} for _ in texts]
-    turn_ids = sorted({turn_id for places in places_by_text for turn_id in places})
-    names = sorted({name for text in texts for name in _names(text)})[:_MOST_NAMES]
-    conditions = []
-    if turn_ids:
-        conditions.append(f"turn_id IN ({', '.join(map(str, turn_ids))})")
-    if names:
-        listed = ", ".join(map(quoted, names))
-        conditions.append(f"lower(subject) IN ({listed})")
-        conditions.append(f"attribute = {quoted(ALIAS)} AND lower(value) IN ({listed})")
-    facts: dict[int, Fact] = {}
-    for condition in conditions:
-        for fact in _selected(store, condition):
-            facts[fact.id] = fact
+    speakers = dict.fromkeys(match[1] for text in texts if (match := _SPEAKER.match(text)))
+    compared = [_Text(text, ranks, [*speakers]) for text, ranks in _ranked(store, texts, weights)]
+    turn_ids = sorted({turn_id for text in compared for turn_id in text.ranks})
+    facts = {fact.id: fact for fact in _facts_of_turns(store, turn_ids)}
+    # Speakers first: facts about others are fewer, and found by their turns and words, too.
+    names = [*map(_plain, speakers)]
+    others = sorted({name for text in compared for name in text.names} - {*names})
+    called: set[int] = set()  # facts about whom a text calls by another name
+    for batch in (names, *_batches(others)):
+        listed = ", ".join(map(quoted, batch))
+        if not listed:
+            continue
+        aliases = f"SELECT a.entity FROM aliases a WHERE lower(a.name) IN ({listed})"
+        for condition in (
+            f"lower(subject) IN ({listed})",
+            f"attribute = {quoted(ALIAS)} AND lower(value) IN ({listed})",
+            f"entity IN ({aliases})",
+        ):
+            for fact in _selected(store, condition):
+                if condition.startswith("entity"):
+                    called.add(fact.id)
+                facts[fact.id] = fact
 
-    best_scores: dict[int, float] = {}
-    for text, places in zip(texts, places_by_text, strict=True):
-        forms = forms_of(telling_words(text))
-        subjects = set(_names(text))
-        for fact in facts.values():
-            score = _score(fact, places=places, forms=forms, subjects=subjects)
-            best_scores[fact.id] = max(best_scores.get(fact.id, 0.0), score)
+    vocabulary = store.vocabulary()
+    scores = {
+        fact.id: max((_score(fact, text, attribute, called) for text in compared), default=0.0)
+        for attribute, of_attribute in _by_attribute(facts.values(), vocabulary)
+        for fact in of_attribute
+    }
     # Of two equal scores the newer fact first: it is more likely to be current.
-    ranked = sorted(facts.values(), key=lambda fact: (-best_scores[fact.id], -fact.id))
-    scored = [(fact, best_scores[fact.id]) for fact in ranked if best_scores[fact.id] > 0]
+    ranked = sorted(facts.values(), key=lambda fact: (-scores[fact.id], -fact.id))
+    scored = [(fact, min(scores[fact.id], 1.0)) for fact in ranked if scores[fact.id] > 0]
     return [(fact, score) for fact, score in scored if score >= least_score][:most]
 
 
-def _score(fact: Fact, places: dict[int, int], forms: set[str], subjects: set[str]) -> float:
-    place = places.get(fact.turn_id)
-    by_turn = 0.0 if place is None else 1 - place / _TURNS_A_TEXT
-    fact_words = telling_words(f"{fact.attribute.replace('_', ' ')} {fact.value}")
-    shared = sum(is_among(word, forms) for word in fact_words)
-    by_words = shared / len(fact_words) if fact_words else 0.0
-    by_subject = float(" ".join(words(fact.subject)) in subjects)
-    return _BY_TURN * by_turn + _BY_WORDS * by_words + _BY_SUBJECT * by_subject
+def _ranked(
+    store: Store, texts: Sequence[str], weights: Mapping[str, float] | None
+) -> Iterator[tuple[str, Mapping[int, int]]]:
+    """Each text with the ranks of the turns that a search for it finds."""
+    is_down = False
+    for text in texts:
+        ranks: dict[int, int] = {}
+        if not is_down:
+            try:
+                hits = store.search(text, _TURNS_A_TEXT, weights=weights)
+                ranks = {hit.turn_id: rank for rank, hit in enumerate(hits)}
+            except ModelError:  # the embedder's server is down: names still find facts
+                is_down = True
+        yield text, ranks
+
+
+def _facts_of_turns(store: Facts, turn_ids: Sequence[int]) -> Iterator[Fact]:
+    for start in range(0, len(turn_ids), _NAMES_AT_ONCE):
+        listed = ", ".join(map(str, turn_ids[start : start + _NAMES_AT_ONCE]))
+        yield from _selected(store, f"turn_id IN ({listed})")
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        yield names[start : start + _NAMES_AT_ONCE]
+
+
+def _by_attribute(
+    facts: Iterable[Fact], vocabulary: Vocabulary
+) -> Iterator[tuple[Attribute, Sequence[Fact]]]:
+    """The facts by their attributes; one that the vocabulary lacks may have many values."""
+    by_name: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_name.setdefault(fact.attribute, []).append(fact)
+    for name, of_name in by_name.items():
+        yield vocabulary.canonical(name) or Attribute(name), of_name
+
+
+def _score(fact: Fact, text: _Text, attribute: Attribute, called: Collection[int]) -> float:
+    rank = text.ranks.get(fact.turn_id)
+    score = 0.0 if rank is None else _BY_TURN * (1 - rank / _TURNS_A_TEXT)
+    forms = _word_forms(fact.attribute, fact.value)
+    if forms:
+        shared = sum(not word.isdisjoint(text.forms) for word in forms)
+        score += _BY_WORDS * shared / len(forms)
+    subject = _plain(fact.subject)
+    if subject in text.names:
+        score += _BY_SUBJECT
+        if attribute.kind == "one value" and not fact.ended_on:
+            score += _BY_STATE
+    elif fact.id in called:
+        score += _BY_SUBJECT
+    if not fact.ended_on and not text.attributes.isdisjoint(
+        {(subject, attribute.name), (subject, "*")}
+    ):
+        score += _BY_STATEMENT
+    return score
+
+
+@lru_cache(maxsize=10_000)
+def _plain(name: str) -> str:
+    """A name in the form of `_names`."""
+    return " ".join(words(name))
+
+
+@lru_cache(maxsize=10_000)
+def _word_forms(attribute: str, value: str) -> tuple[frozenset[str], ...]:
+    """The forms of each telling word of a fact."""
+    text = f"{attribute.replace('_', ' ')} {value}"
+    return tuple(frozenset(forms_of([word])) for word in telling_words(text))
 
 
 def _names(text: str) -> list[str]:
@@ -97,11 +200,23 @@ def _names(text: str) -> list[str]:
 
 
 def _selected(store: Facts, condition: str) -> list[Fact]:
-    select = f"SELECT {_COLUMNS} FROM facts WHERE {condition} ORDER BY id DESC LIMIT {_MOST_ROWS}"
-    try:
-        rows = store.read(select)
-    except SqlError:  # too slow among millions of facts: use what the other conditions found
-        return []
+    """The newest facts that a condition is true of, _FACTS_OF_NAMES at most."""
+    facts: list[Fact] = []
+    before = ""
+    while len(facts) < _FACTS_OF_NAMES:
+        select = f"SELECT {_COLUMNS} FROM facts WHERE {condition}{before}"
+        try:
+            rows = store.read(f"{select} ORDER BY id DESC LIMIT {_ROWS_AT_ONCE}")
+        except SqlError:  # too slow among millions of facts: use what the other conditions found
+            break
+        facts += _facts(rows)
+        if len(rows.rows) < _ROWS_AT_ONCE:
+            break
+        before = f" AND id < {facts[-1].id}"
+    return facts
+
+
+def _facts(rows: Rows) -> list[Fact]:
     columns = _COLUMNS.split(", ")
     facts = []
     for row in rows.rows:

@@ -29,6 +29,7 @@ from memory.records import Hit, Turn
 from memory.store.protocol import Turns
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
+from memory.turn_filter import TurnFilter
 
 RERANKED_TURNS = 30
 # Cross-encoders of the usual kind read 512 tokens, question included.
@@ -66,7 +67,12 @@ class Reranker:
         self._retry_at = 0.0
 
     def search(
-        self, store: Turns, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+        self,
+        store: Turns,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         """The best k turns of `Store.search`, the first RERANKED_TURNS of them in its own order.
 
@@ -74,7 +80,7 @@ class Reranker:
         order stays, too, and a warning is logged ("memory.rerank", once until it works again).
         Raises what `Store.search` does, and InputError for a model that does not exist.
         """
-        hits = store.search(text, max(k, RERANKED_TURNS), weights)
+        hits = store.search(text, max(k, RERANKED_TURNS), filter, weights)
         best = hits[:RERANKED_TURNS]
         turns = store.turns_by_id([hit.turn_id for hit in best])
         scores = self._scores_of(sound_text(text), turns)

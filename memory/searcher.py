@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memory.records import Hit, Rows
 from memory.rerank import Reranker
 from memory.store import Store
+from memory.turn_filter import TurnFilter
 
 if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
     from memory.sql import CheckedSelect
@@ -22,15 +23,21 @@ class Searcher:
     weights: Mapping[str, float] | None = None
     reranker: Reranker | None = None
 
-    def search(self, store: Store, text: str, k: int = 10) -> list[Hit]:
+    def search(
+        self,
+        store: Store,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+    ) -> list[Hit]:
         """The best k turns, best first: those of `Store.search`, in the reranker's order.
 
         When the reranker cannot be used, the ranking's own order stands and a warning is logged
         ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
         """
         if self.reranker:
-            return self.reranker.search(store, text, k, weights=self.weights)
-        return store.search(text, k, weights=self.weights)
+            return self.reranker.search(store, text, k, filter, weights=self.weights)
+        return store.search(text, k, filter, weights=self.weights)
 
     def read(self, store: Store, sql: "str | CheckedSelect") -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the weights.

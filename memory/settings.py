@@ -3,19 +3,30 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import Any, Literal
 
 from memory.errors import InputError
+from memory.owner import OWNER, UNNAMED, owner_of
 from memory.records import Setting
+from memory.secrets import Policy
 from memory.store import Store
 
 # Settings that every memory has.
-CHAT: Mapping[str, Any] = {"user": str, "character": str, "persona": str}
+CHAT: Mapping[str, Any] = {
+    "user": str,
+    "character": str,
+    "persona": str,
+    "secrets": Policy,
+    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory worker`
+}
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.
-RESERVED = frozenset({"backup", "declared", "embedder", "forgetting", "forgotten"})
+RESERVED = frozenset(
+    {"backup", "declared", "embedder", "forgetting", "forgotten", "vocabulary", "withheld"}
+)
 _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 _PLAIN: Mapping[str, Any] = {
@@ -33,6 +44,22 @@ def name_of(text: str) -> str:
     if not name or len(name) > 60 or ":" in name or not name.isprintable():
         raise InputError(f"{text!r} is not a name; use 1 to 60 characters without a colon")
     return name
+
+
+def set_owner(store: Store, name: str) -> None:
+    """Say whose memory it is; "user" means them from now on, in earlier facts too.
+
+    Nothing changes where it is theirs already. Raises InputError for a name that is none.
+    """
+    name = name_of(name)
+    if name == owner_of(store):
+        return
+    store.set(OWNER, name)
+    for alias in {UNNAMED, OWNER} - {name}:
+        if not store.entities_called(alias):
+            continue
+        with suppress(InputError):  # a person has said who that is
+            store.add_alias(alias, name, by="owner")
 
 
 class Settings:

@@ -1,12 +1,15 @@
 """Terminal output: text without control characters, and the progress of a long task."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 from unicodedata import category
+
+import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -43,6 +46,16 @@ def print_clean(text: str = "", error: bool = False) -> None:
     Every command prints with this, because others wrote most of the text.
     """
     print(clean(text), file=sys.stderr if error else sys.stdout, flush=error)
+
+
+def print_dim(line: str) -> None:
+    """Print a line without control characters, on a terminal dim and cut to its width."""
+    if not sys.stdout.isatty():
+        print_clean(line)
+        return
+    width = shutil.get_terminal_size().columns
+    shown = line if len(line) <= width else line[: width - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    typer.secho(clean(shown), dim=True)
 
 
 def clean(text: str) -> str:

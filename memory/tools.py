@@ -6,32 +6,59 @@ call; StoreError and ModelError need a person.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from inspect import signature
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 
-from pydantic import ValidationError, validate_call
+from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
+from memory.contradictions import settle, shown_before
+from memory.dates import is_iso_date
 from memory.documents import tool_use
 from memory.errors import InputError
-from memory.facts import fact_line, find, named, note, supersede
+from memory.exchange import clean_date
+from memory.facts import (
+    add,
+    correct,
+    day_of,
+    edit,
+    fact_of,
+    find,
+    holding,
+    named,
+    read_facts,
+    spoken_line,
+)
 from memory.forget import Preview, forget, matching_turns
-from memory.program.messages import NO_FACTS
+from memory.noting import note_turns
+from memory.owner import owner_of, person_of
 from memory.prompt import turn_line, turn_lines
-from memory.records import Change, Fact, Rows, Turn
+from memory.recalled_facts import recalled_facts
+from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
+from memory.search.asker import third_person
+from memory.search.word_forms import telling_words
 from memory.searcher import Searcher
 from memory.settings import Settings
+from memory.standing_answers import answers_block, answers_for
 from memory.store import Store, open_store
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
 from memory.store.undigested import turns_not_taken
+from memory.store.united import cited_turns, first_store, open_united
+from memory.store.withheld import POLICY
 from memory.terminal import count
-from memory.tokens import first_lines, trim
+from memory.tokens import first_lines, line_tokens, trim
+from memory.turn_filter import read_filter
+from memory.vocabulary import name_key
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from memory.api import Memory
     from memory.digest import Digest
 
@@ -44,14 +71,14 @@ GROUPS: Mapping[str, Mapping[str, Right]] = {
         "list_facts": "read",
         "query_memory": "read",
         "remember": "write",
-        "note_fact": "write",
         "correct_fact": "write",
         "undo_change": "write",
+        "forget": "forget",
     },
     "tool_uses": {"record_tool_use": "write"},
     "settings": {"get_settings": "read", "set_setting": "write"},
     "digest": {"digest": "write"},
-    "forget": {"forget": "forget"},
+    "forget": {"forget": "forget"},  # in "core" by now; configurations name it still
     "refine": {
         "search_memory": "read",
         "sample_memory": "read",
@@ -61,13 +88,95 @@ GROUPS: Mapping[str, Mapping[str, Right]] = {
         "split_memory": "write",
     },
 }
+# These read all of several memories; their lines name the memory, with a number for each turn and
+# fact that is one's own in the first memory and that no tool changes in another.
+UNITED_TOOLS = frozenset({"recall", "ask_memory", "list_facts", "query_memory"})
 RESULT_TOKENS = 2_000  # of a tool's result
+_FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
 _MOST_TURNS = 50
 _MOST_CALLS = 50  # model calls in one step of a digest
+_MOST_TURNS_READ = 5_000  # by rules, in one step
 _TURNS_IN_PREVIEW = 10
 P = ParamSpec("P")
+
+
+class NewTurn(TypedDict):
+    """Something that was said."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    text: str
+    speaker: NotRequired[str]
+    said_at: NotRequired[str]
+    source: NotRequired[str]
+
+
+class StatedFact(TypedDict):
+    """A fact in one of the turns."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    subject: str
+    attribute: str
+    value: str
+    on: NotRequired[str]
+    turn: NotRequired[int]
+    turn_id: NotRequired[int]
+    new_attribute: NotRequired[bool]
+
+
+_TAKES = {
+    "int": "a whole number",
+    "string": "text",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "an object",
+    "dataclass": "an object",
+}
+_LONGEST_VALUE = 40  # characters of what was given, in a message
+
+
+def _fault_in_words(fault: "ErrorDetails", parameters: Sequence[str]) -> str:
+    """A fault of an argument, for a model: `limit takes a whole number, not 'many'`."""
+    first, *rest = fault["loc"] or ("",)
+    name = parameters[first] if isinstance(first, int) else str(first)
+    for part in rest:
+        name += f" {part + 1}" if isinstance(part, int) else f", {part}"
+    kind = fault["type"]
+    if "missing" in kind:
+        return f"{name} is missing"
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = "" if rest else f"; there are {', '.join(parameters[1:])}"
+        return f"there is no {name}{known}"
+    given = repr(fault["input"])
+    if len(given) > _LONGEST_VALUE:
+        given = f"{given[:_LONGEST_VALUE]}..."
+    takes = _TAKES.get(kind.partition("_")[0])
+    return f"{name} takes {takes}, not {given}" if takes else f"{name}: {fault['msg']}"
+
+
+def _listed(value: Any) -> Any:
+    """A list as a model means it: its JSON, one alone, or a plain text that was said."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return [{"text": value}]
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _listed_numbers(value: Any) -> Any:
+    """A list of numbers as a model means it: its JSON, or one number alone."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
+TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
+StatedFacts = Annotated[Sequence[StatedFact], BeforeValidator(_listed)]
 
 
 def memory_tools(
@@ -84,18 +193,15 @@ def memory_tools(
     after `memory` is closed.
 
     Arguments:
-        memory: the memory, with its model, program, budget and reranker.
+        memory: the memory, with its model, program, budget and reranker. Of `Memory.over` the
+            tools in `UNITED_TOOLS` read all memories, and the others work on the first.
         session: the session of the turns that they store.
         groups: the groups of GROUPS to add to "core". Raises InputError for an unknown group.
         refining: whether to add the six tools that refine facts, the group "refine".
     """
     if refining:
         groups = [*groups, "refine"]
-    store = memory.store
-    address, read_only = store.address, store.read_only
-    # A memory without turns has not recorded its embedder yet: pass it to each store.
-    recorded = store.read("SELECT id FROM turns LIMIT 1").rows
-    embedder = None if recorded else store.embedder
+    opens = {name: _opener(store) for name, store in memory.stores.items()}
 
     def memory_of(opened: Store) -> "Memory":
         from memory.api import Memory
@@ -108,13 +214,35 @@ def memory_tools(
             reranker=memory.reranker,
         )
 
+    def note(opened: Store) -> None:
+        if memory.stores_by_rules:
+            note_turns(opened)
+
     tools = Tools(
-        lambda: open_store(address, read_only, embedder),
+        lambda: _opened(opens),
         memory_of,
         searcher=memory.searcher,
         session=session,
+        note=note,
     )
     return [getattr(tools, name) for name in tool_rights(groups)]
+
+
+def _opener(store: Store) -> Callable[[bool], Store]:
+    """Opens a store again, for reading only where it is or where that is asked for."""
+    address, is_read_only = store.address, store.read_only
+    # A memory without turns has not recorded its embedder yet: pass it to each store.
+    recorded = store.read("SELECT id FROM turns LIMIT 1").rows
+    embedder = None if recorded else store.embedder
+    return lambda read_only: open_store(address, read_only or is_read_only, embedder)
+
+
+def _opened(opens: Mapping[str, Callable[[bool], Store]]) -> Store:
+    """One store, or several as one."""
+    if len(opens) > 1:
+        return open_united(opens)
+    [open_again] = opens.values()
+    return open_again(False)
 
 
 def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
@@ -133,14 +261,15 @@ def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
 def _checked(tool: Callable[P, str]) -> Callable[P, str]:
     """A tool with validated arguments and a result of limited length."""
     checked = validate_call(tool)
+    parameters = list(signature(tool).parameters)
 
     @wraps(tool)
     def call(*args: P.args, **kwargs: P.kwargs) -> str:
         try:
             return trim(checked(*args, **kwargs), RESULT_TOKENS)
         except ValidationError as error:  # not every framework checks the types
-            faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-            raise InputError("; ".join(faults)) from None
+            faults = (_fault_in_words(fault, parameters) for fault in error.errors())
+            raise InputError("; ".join(dict.fromkeys(faults))) from None
 
     return call
 
@@ -154,6 +283,7 @@ class Tools:
         searcher: how the memory's program searches, in the order of `Memory.search`.
         session: the session of the turns that they store.
         progress: called with each step of a slow tool; an exception from it ends the tool.
+        note: called with the store after a turn was added: where rules store facts, they do now.
     """
 
     def __init__(
@@ -164,31 +294,58 @@ class Tools:
         searcher: Searcher,
         session: str = "",
         progress: Callable[[str], None] = lambda step: None,
+        note: Callable[[Store], None] = lambda store: None,
     ) -> None:
         self._store = open_store
+        self._note = note
         self._memory_of = memory_of
         self._searcher = searcher
         self._session = session
         self._progress = progress
         # Shared with `RefineMemory`, which uses them on a draft of the facts.
-        for tool in RefiningTools(StoreWorkbench(open_store, searcher.weights)).functions():
+        for tool in RefiningTools(StoreWorkbench(self._written, searcher.weights)).functions():
             setattr(self, tool.__name__, _checked(tool))
 
+    @contextmanager
+    def _written(self) -> Iterator[Store]:
+        """The store that changes go to: the first of several."""
+        with self._store() as store:
+            yield first_store(store)
+
     @_checked
-    def recall(self, query: str, limit: int = 5, as_of: str = "") -> str:
-        """Search what was said, best matches first.
+    def recall(self, query: str, limit: int = 5, as_of: str = "", filter: str = "") -> str:
+        """Search what was said: facts in force, then turns, best first. Follow the asker's wishes.
 
         Args:
-            query: what to look for, in words that the speakers may have used.
+            query: words that may have been used.
             limit: how many turns at most.
-            as_of: search the memory as of 2017-06-01, 2017-06 or 2017.
+            as_of: the memory as of a day, month or year (ISO).
+            filter: {"speaker": "Anna", "tags": {"project": "move"}}; also session, kind, source,
+                since, until.
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
+        turn_filter = read_filter(filter or None)
         with self._store() as store, past_or_present(store, as_of) as past:
-            hits = self._searcher.search(past, query, min(max(limit, 1), _MOST_TURNS))
+            owner = owner_of(first_store(store))
+            asked = third_person(query, owner)
+            limit = min(max(limit, 1), _MOST_TURNS)
+            hits = self._searcher.search(past, asked, limit, turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
-        return turn_lines(turns, RESULT_TOKENS, question=query) or "This memory is empty."
+            standing = shown_before(first_store(past), asked, owner)
+            answers = answers_block(answers_for(first_store(past), asked))
+            recalled = recalled_facts(past, turns, asked, day_of(past, as_of or None))
+        nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
+        facts = first_lines(
+            (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.in_force),
+            _FACTS_TOKENS,
+        )
+        head = "\n".join(part for part in (standing.text, answers, facts) if part)
+        marks = [recalled.mark(turn) for turn in turns]
+        room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
+        lines = turn_lines(turns, room, question=asked).splitlines()
+        marked = [line + mark for line, mark in zip(lines, marks, strict=True)]
+        return "\n".join(part for part in (head, *(marked or [nothing])) if part)
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
@@ -197,13 +354,15 @@ class Tools:
         Takes seconds; recall does not.
 
         Args:
-            question: a whole question, such as: When did Anna move to Oslo?
-            as_of: ask the memory as of 2017-06-01, 2017-06 or 2017.
+            question: a whole question.
+            as_of: the memory as of a day, month or year (ISO).
         """
         now = time_of_question(as_of)
         with self._store() as store, past_or_present(store, as_of) as past:
-            answer = self._memory_of(past).ask(question, now=now, progress=self._progress)
-            turns = past.turns_by_id(answer.turns)
+            asker = owner_of(first_store(store))
+            memory = self._memory_of(past)
+            answer = memory.ask(question, asker=asker, now=now, progress=self._progress)
+            turns = cited_turns(past, answer, numbered=True)
             cited = turn_lines(turns, RESULT_TOKENS // 2, question=question)
         return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
 
@@ -211,17 +370,17 @@ class Tools:
     def list_facts(
         self, subject: str = "", attribute: str = "", as_of: str = "", cursor: int = 0
     ) -> str:
-        """List current facts, each with its id and source turn.
+        """List facts in force, each with its id and source turn.
 
         Args:
-            subject: only those about this person or thing, by name.
+            subject: only those about this person or thing.
             attribute: only these, such as lives_in.
-            as_of: list the facts as of 2017-06-01, 2017-06 or 2017.
+            as_of: what held on a day, in a month or year (ISO), whenever it was told.
             cursor: the number that the previous page ended with.
         """
         with self._store() as store:
             facts = facts_named(store, subject, attribute, as_of)
-        lines = {fact.id: fact_line(fact) for fact in facts if fact.id > cursor}
+        lines = {fact.id: spoken_line(fact) for fact in facts if fact.id > cursor}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),
             RESULT_TOKENS - _LAST_LINE_TOKENS,
@@ -237,74 +396,90 @@ class Tools:
         """Run one read-only SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at). Dates are text.
+        attribute, value, happened_on, ended_on, turn_id, recorded_at); search('words', 9), which
+        is (turn_id, score). Dates are text.
 
         Args:
-            select: one SELECT of plain SQL, such as: SELECT COUNT(*) AS times FROM facts WHERE
-                attribute = 'went_running' AND happened_on LIKE '2011-03%'
+            select: such as: SELECT COUNT(*) AS times FROM facts WHERE attribute = 'went_running'
+                AND happened_on LIKE '2011-03%'
         """
         with self._store() as store:
             return _table(self._searcher.read(store, select))
 
     @_checked
-    def remember(self, text: str, speaker: str = "user", source: str = "") -> str:
-        """Store something that was said or learnt, word for word.
+    def remember(
+        self,
+        turns: NewTurns = (),
+        facts: StatedFacts = (),
+        said_at: str = "",
+    ) -> str:
+        """Store what was said, word for word, and the facts in it.
 
         Args:
-            text: what to remember, complete without the rest of the conversation.
-            speaker: who said it.
-            source: your own id; the same id is stored only once.
+            turns: speaker is the user by default; the same source is stored once.
+            facts: attribute as in lives_in; turn: which of the turns says it (1 is the first), or
+                turn_id of an earlier one; on: since when, or the day it happened (ISO).
+            said_at: when (ISO); default: now.
         """
-        turn = Turn(speaker, text, session=self._session, said_at=local_now(), source=source)
-        with self._store() as store:
-            turn_id, is_new = add_turn(store, turn)
-        return f"{'Remembered' if is_new else 'Known already'} as turn {turn_id}."
+        if not turns and not facts:
+            raise InputError("give turns: what was said")
+        day = _date(said_at) if said_at else local_now()
+        with self._written() as store:
+            spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
+            stored = [add_turn(store, turn) for turn in spoken]
+            self._note(store)
+            lines = list(_turn_lines(stored))
+            refused: list[str] = []
+            for fact in facts:
+                try:
+                    lines.append(_stated(store, fact, stored))
+                except InputError as error:
+                    refused.append(str(error))
+        if refused and not lines:
+            raise InputError("; ".join(refused))
+        lines += [f"Not stored: {reason}" for reason in refused]
+        return "\n".join(lines)
 
     @_checked
-    def note_fact(
-        self, subject: str, attribute: str, value: str, turn_id: int, happened_on: str = ""
+    def correct_fact(
+        self,
+        fact_id: int,
+        kind: str = "changed",
+        value: str = "",
+        on: str = "",
+        seen: int = 0,
+        right: int = 0,
     ) -> str:
-        """Store one fact from a turn, to list and count it later.
+        """Edit a fact, or settle a contradiction.
 
         Args:
-            subject: who or what the fact is about, by name.
-            attribute: short snake_case, such as lives_in or has_pet.
-            value: the fact, complete without the rest.
-            turn_id: the number in brackets of the source turn.
-            happened_on: when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
+            fact_id: its id.
+            kind: "changed": value is true now; "was wrong": it never was true, value is (none:
+                delete it); "is over": nothing took its place.
+            value: the new value.
+            on: since when, or when it ended (ISO); default: today.
+            seen: another's change, to put yours over it.
+            right: the fact contradicting it, if right.
         """
-        with self._store() as store:
-            change = note(
-                store,
-                turn_id,
-                subject=subject,
-                attribute=attribute,
-                value=value,
-                happened_on=happened_on,
-                by="tool note_fact",
-            )
+        seen_change = seen or None
+        by = "tool correct_fact"
+        with self._written() as store:
+            if right:
+                if value or on:
+                    raise InputError("with right, give no value and no date")
+                change = settle(store, fact_id, right, right=right, by=by, seen=seen_change)
+            else:
+                change = edit(store, fact_id, kind, value=value, on=on, by=by, seen=seen_change)
         return _done(change)
 
     @_checked
-    def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
-        """Replace a fact by what is true now. The history keeps the old one.
-
-        Args:
-            fact_id: the id of the fact, as list_facts shows it.
-            value: what is true now.
-            since: since when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
-        """
-        with self._store() as store:
-            return _done(supersede(store, fact_id, value, since=since))
-
-    @_checked
     def undo_change(self, change_id: int) -> str:
-        """Undo a change to the facts.
+        """Undo a change of facts.
 
         Args:
-            change_id: the number that note_fact or correct_fact returned.
+            change_id: its number.
         """
-        with self._store() as store:
+        with self._written() as store:
             return f"Undone. {_done(store.undo(change_id))}"
 
     @_checked
@@ -325,14 +500,14 @@ class Tools:
             session=self._session,
             said_at=local_now(),
         )
-        with self._store() as store:
+        with self._written() as store:
             [turn_id] = store.add([use])
         return f"Recorded as turn {turn_id}."
 
     @_checked
     def get_settings(self) -> str:
         """List the settings with their allowed and current values."""
-        with self._store() as store:
+        with self._written() as store:
             return Settings(store).describe()
 
     @_checked
@@ -343,7 +518,9 @@ class Tools:
             name: a name that get_settings lists.
             value: the new value; JSON if it is not text.
         """
-        with self._store() as store:
+        if name == POLICY:
+            raise InputError("a person sets this: memory settings secrets mask|refuse|off")
+        with self._written() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
     @_checked
@@ -355,27 +532,26 @@ class Tools:
         """
 
         def progress(sums: "Digest") -> None:
-            self._progress(f"{count(sums.stored, 'window')} stored, {sums.facts} facts")
+            self._progress(f"{count(sums.stored, 'window')} stored, {count(sums.facts, 'fact')}")
 
-        with self._store() as store:
+        with self._written() as store:
             memory = self._memory_of(store)
-            if not memory.stores_facts:
-                return f"{NO_FACTS[:1].upper()}{NO_FACTS[1:]}."
+            if memory.stores_by_rules:
+                noted = note_turns(store, _MOST_TURNS_READ)
+                return f"{count(noted.turns, 'turn')} read; {count(noted.facts, 'fact')} changed."
             max_calls = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=max_calls, progress=progress)
             pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
             waits = turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
         return (
-            f"{count(sums.stored, 'window')} stored{failed}; {sums.facts} facts changed;"
+            f"{count(sums.stored, 'window')} stored{failed}; {count(sums.facts, 'fact')} changed;"
             f" {count(waits, 'turn')} left to digest."
         )
 
     @_checked
-    def forget(self, turn_ids: list[int], confirmation: str = "") -> str:
-        """Remove turns and their facts for good. There is no undo.
-
-        First call it without a confirmation to get a preview and the word to confirm.
+    def forget(self, turn_ids: TurnIds, confirmation: str = "") -> str:
+        """Remove turns and their facts for good; without a confirmation, preview that.
 
         Args:
             turn_ids: the numbers in brackets of the turns.
@@ -383,7 +559,7 @@ class Tools:
         """
         if not turn_ids:
             raise InputError("give turn_ids; recall shows them in brackets")
-        with self._store() as store:
+        with self._written() as store:
             turns = matching_turns(store, ids=turn_ids)
             gone, receipts = forget(store, turns, lambda gone: gone.confirmation == confirmation)
         if not receipts:
@@ -391,24 +567,36 @@ class Tools:
         return "\n".join(
             f"Forgotten: {count(len(receipt.turns), 'turn')}, {count(len(receipt.facts), 'fact')}."
             f" Receipt: sha256 {receipt.sha256}, salt {receipt.salt}."
+            + (" Removed; the bytes go when the server vacuums." if receipt.vacuum else "")
             for receipt in receipts
         )
 
 
-def add_turn(store: Store, turn: Turn) -> tuple[int, bool]:
-    """Store a turn, but only once for its source. Returns its id, and whether it is new."""
+def add_turn(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
+    """Store a turn, but only once for its source.
+
+    Returns its id, whether it is new, and how much of its text was withheld.
+    """
     known = store.known([turn.source]) if turn.source else {}
-    [turn_id] = store.add([turn], once=bool(turn.source))
-    return turn_id, not known
+    added = store.add([turn], once=bool(turn.source))
+    return added[0], not known, added.withheld
 
 
 def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[Fact]:
-    """The current facts of a subject and an attribute; an empty name stands for all.
+    """The current facts of a subject and an attribute, or those that held at a date.
 
-    Raises InputError for a name that no fact has.
+    An empty name stands for all. Raises InputError for a name that no fact has.
     """
-    facts = find(store, point=as_of or None)
-    return named(named(facts, "subject", subject), "attribute", attribute)
+    is_day = is_iso_date(as_of.strip())
+    facts = holding(store, as_of) if is_day else find(store, point=as_of or None)
+    if subject:
+        subject = person_of(first_store(store), subject)
+        about = {fact.id for fact in store.facts_about(subject)}
+        of_subject = [fact for fact in facts if fact.id in about]
+        facts = of_subject or named(facts, "subject", subject)
+    if attribute:
+        attribute = store.vocabulary().name_of(attribute)
+    return named(facts, "attribute", attribute)
 
 
 def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
@@ -418,7 +606,7 @@ def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
 
 def _preview_lines(gone: Preview) -> str:
     turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
-    lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(fact_line, gone.facts)]
+    lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(spoken_line, gone.facts)]
     preview = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
     reopened = count(len(gone.reopened), "fact")
     copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
@@ -427,6 +615,124 @@ def _preview_lines(gone: Preview) -> str:
         f"{reopened} would be reopened, as these turns ended them.{copies}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
+
+
+def _date(said_at: str) -> str:
+    """A date or time as ISO text. Raises InputError for what is none."""
+    if clean := clean_date(said_at):
+        return clean
+    raise InputError(
+        f"said_at {said_at[:60]!r} is no date; write 2017-05-08T13:56, 2017-05 or 2017"
+    )
+
+
+def _spoken(store: Store, new: NewTurn, *, session: str, said_at: str) -> Turn:
+    return Turn(
+        person_of(store, new.get("speaker", "")),
+        new["text"],
+        session=session,
+        said_at=_date(new["said_at"]) if new.get("said_at") else said_at,
+        source=new.get("source", ""),
+    )
+
+
+def _turn_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
+    """Which turns are stored, and what was withheld of them."""
+    for is_new, done in ((True, "Remembered"), (False, "Known already")):
+        if numbers := [str(number) for number, new, _ in stored if new is is_new]:
+            *others, last = numbers
+            listed = f"turns {', '.join(others)} and {last}" if others else f"turn {last}"
+            yield f"{done} as {listed}."
+    if secrets := sum(withheld.secrets for _, _, withheld in stored):
+        yield f"{count(secrets, 'secret')} withheld."
+
+
+def _stated(store: Store, new: StatedFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
+    """Store a fact of one of the turns just stored, or of an earlier one, and say so.
+
+    What its turn has said once is not stored again: it may have been corrected since.
+    """
+    turn_id, is_new = new.get("turn_id", 0), False
+    if not turn_id:
+        number = new.get("turn", 0) or len(stored)
+        if not 1 <= number <= len(stored):
+            raise InputError(f"turn {number} of the fact is none of the {len(stored)} in turns")
+        turn_id, is_new, _ = stored[number - 1]
+    if not is_new and (fact := _known(store, new, turn_id)):
+        return f"Known already: {spoken_line(fact)}"
+    if read := _read_by_rules(store, new, turn_id):
+        return _in_its_place(store, new, read)
+    change = add(
+        store,
+        turn_id=turn_id,
+        subject=new["subject"],
+        attribute=new["attribute"],
+        value=new["value"],
+        happened_on=new.get("on", ""),
+        new_attribute=new.get("new_attribute", False),
+        by="tool remember",
+    )
+    [fact] = [
+        entry.after for entry in store.journal(change.id) if entry.after and entry.before is None
+    ]
+    return f"{spoken_line(fact)}: change {change.id}"
+
+
+def _read_by_rules(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
+    """What rules have read of a fact in its turn, a moment ago; the model's words are better."""
+    vocabulary = store.vocabulary()
+    attribute = vocabulary.name_of(new["attribute"])
+    known = vocabulary.canonical(attribute)
+    subject = person_of(store, new["subject"]).casefold()
+    value_words = {*telling_words(new["value"])}
+
+    def is_same(fact: Fact) -> bool:
+        if fact.subject.casefold() != subject:
+            return False
+        shared = value_words & {*telling_words(fact.value)}
+        if name_key(fact.attribute) != name_key(attribute):
+            # Of another attribute only the very same: "has: red Fiat" and "owns: a red Fiat".
+            return shared == value_words == {*telling_words(fact.value)}
+        return bool(shared) or (known is not None and known.kind == "one value")
+
+    same = [fact for fact in read_facts(store, f"WHERE turn_id = {int(turn_id)}") if is_same(fact)]
+    same.sort(key=lambda fact: name_key(fact.attribute) != name_key(attribute))
+    noted = store.noted([fact.id for fact in same])
+    return next((fact for fact in same if fact.id in noted), None)
+
+
+def _in_its_place(store: Store, new: StatedFact, read: Fact) -> str:
+    """Put a model's words in the place of what rules read."""
+    value, on = new["value"].strip(), new.get("on", "")
+    attribute = store.vocabulary().name_of("_".join(new["attribute"].split()))
+    if (value, attribute) == (read.value, read.attribute) and on in ("", read.happened_on):
+        return f"Known already: {spoken_line(read)}"
+    change = correct(
+        store,
+        read.id,
+        attribute=attribute,
+        value=value,
+        happened_on=on or None,
+        by="tool remember",
+    )
+    return f"{spoken_line(fact_of(store, read.id))}: change {change.id}"
+
+
+def _known(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
+    """The fact that a turn already stated in these words, as it was then."""
+    attribute = store.vocabulary().name_of(new["attribute"])
+    subject = person_of(store, new["subject"])
+    for entry in store.journal():
+        fact = entry.after
+        if (
+            fact is not None
+            and fact.turn_id == turn_id
+            and name_key(fact.attribute) == name_key(attribute)
+            and fact.subject.casefold() == subject.casefold()
+            and fact.value.casefold() == new["value"].strip().casefold()
+        ):
+            return fact
+    return None
 
 
 def _done(change: Change) -> str:

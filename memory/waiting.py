@@ -8,12 +8,26 @@ from functools import partial
 
 from memory.api import Memory
 from memory.digest import Digest, is_due
-from memory.program.costs import Cost, estimate, turn_tokens
+from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
+from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, turn_tokens
 from memory.program.model import Model
 from memory.program.modules import StoreTurns
+from memory.sql import quoted
 from memory.store import Store
-from memory.store.undigested import last_turn_taken
 
+_OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
+_LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
+# Facts that are known, attributes and the turns before a window: about as many tokens in each call
+# (tests.benchmarks.digest_cost).
+_CONTEXT_TOKENS = 1_700
+# The characters of a turn that a digest reads of it, see memory.outline.
+_ASSISTANTS = ", ".join(map(quoted, ("assistant", "ai", "ai assistant", "chatgpt", "claude")))
+_OUTLINED = (
+    f"CASE WHEN lower(speaker) IN ({_ASSISTANTS}) AND LENGTH(text) > {_OUTLINE}"
+    f" THEN {_OUTLINE}"
+    f" WHEN kind = 'message' AND LENGTH(text) > {_LONG_MESSAGE} THEN {_LONG_MESSAGE}"
+    " ELSE LENGTH(text) END"
+)
 _LAST_ID = 2**62  # above any id of a memory
 _CLAIM_WAIT_S = 2.0
 
@@ -37,7 +51,7 @@ def digest_whole(
     The claim of a process whose machine was lost expires after ten minutes.
     """
     sums = memory.digest(replay, progress=progress)
-    while memory.stores_facts and any(not window.error for window in memory.store.pending()):
+    while not memory.stores_by_rules and any(not window.error for window in memory.store.pending()):
         time.sleep(_CLAIM_WAIT_S)
         sums += memory.digest(progress=partial(_advance, progress, sums))
     return sums
@@ -59,7 +73,7 @@ def waiting(
     """Estimate a digest by a model of the turns with the ids `first` to `last`.
 
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
-    earlier calls. For a model that stores no facts, the estimate is zero.
+    earlier calls. Where rules store facts, the estimate is zero.
     """
     if not model.writes_facts:
         return Waiting(0, Cost(), seconds=0.0)
@@ -69,13 +83,14 @@ def waiting(
         for window in windows
         if is_due(window, replay) and first <= window.first_turn and window.last_turn <= last
     ]
-    spans.append((max(last_turn_taken(store) + 1, first), last))
+    spans.append((max(store.last_turn_taken() + 1, first), last))
 
+    characters_read = _OUTLINED if model.reads_known_facts else "LENGTH(text)"
     turns = calls = characters = 0
     for start, end in spans:
         [(count, length)] = store.read(
-            "SELECT COUNT(*) AS turns, COALESCE(SUM(LENGTH(text)), 0) AS characters FROM turns"
-            f" WHERE id >= {start} AND id <= {end}"
+            f"SELECT COUNT(*) AS turns, COALESCE(SUM({characters_read}), 0) AS characters"
+            f" FROM turns WHERE id >= {start} AND id <= {end}"
         ).rows
         turns += count
         calls += math.ceil(count / model.window)
@@ -86,7 +101,8 @@ def waiting(
         "store",
         StoreTurns(),
         calls=calls,
-        inputs=turn_tokens(turns, characters),
+        inputs=turn_tokens(turns, characters)
+        + calls * (_CONTEXT_TOKENS if model.reads_known_facts else 0),
         answers=turns,
     )
     return Waiting(turns, cost, seconds=calls * (seconds_a_call or model.seconds_a_call))

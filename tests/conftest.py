@@ -1,5 +1,7 @@
 """Fixtures shared by all tests."""
 
+import itertools
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -43,6 +45,8 @@ MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
 CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
 DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2017-06', 4)"
 
+_NUMBERS = itertools.count(1)
+
 # The files that take longest: begun first, or one worker would end with them while one waits.
 LONGEST = ["test_evaluate.py", "test_architecture.py", "test_crash.py", "test_stdio.py"]
 # Folders and files that one worker runs: importing litellm takes seconds of computing and a
@@ -59,6 +63,7 @@ GROUPS = {
     "tests/memory/server/test_json_api.py": "postgres",
     "tests/memory/store/postgres": "postgres",
     "tests/memory/store/test_derived_facts.py": "postgres",
+    "tests/memory/store/test_filters.py": "postgres",
     "tests/memory/store/test_store.py": "postgres",
 }
 
@@ -88,11 +93,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Nothing is written where this machine's own memories are."""
+    folder = tmp_path_factory.mktemp("homes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEMORY_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
+        patch.setenv("MEMORY_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the memories that another one made, unless its module has a home for all."""
+    if os.environ["MEMORY_HOME"] == str(_homes):
+        monkeypatch.setenv("MEMORY_HOME", str(_homes / str(next(_NUMBERS))))
 
 
 @pytest.fixture

@@ -21,8 +21,10 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
-    {"memory.dates", "memory.records", "memory.written_dates"},
+    {"memory.records", "memory.tense", "memory.written_dates"},
+    {"memory.dates"},
     {"memory.errors", "memory.providers"},
+    {"memory.turn_filter"},
     {
         "memory.files",
         "memory.machines",
@@ -30,12 +32,19 @@ MEMORY_LAYERS = [
         "memory.progress",
         "memory.provider_calls",
         "memory.search",
+        "memory.secrets",
         "memory.sql",
         "memory.tokens",
     },
-    {"memory.passages", "memory.terminal"},
-    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
-    {"memory.program", "memory.store"},
+    {
+        "memory.entities",
+        "memory.passages",
+        "memory.terminal",
+        "memory.vocabulary",
+    },
+    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt", "memory.statements"},
+    {"memory.outline", "memory.owner", "memory.standing_kinds", "memory.story"},
+    {"memory.near_attributes", "memory.program", "memory.store"},
     {
         "memory.audit",
         "memory.documents",
@@ -43,18 +52,29 @@ MEMORY_LAYERS = [
         "memory.facts",
         "memory.forget",
         "memory.held_windows",
-        "memory.injection",
         "memory.namespaces",
         "memory.related_facts",
         "memory.rerank",
         "memory.settings",
     },
-    {"memory.answers", "memory.digest", "memory.searcher"},
+    {"memory.standing", "memory.standing_answers"},
+    {"memory.contradictions"},
+    {
+        "memory.answers",
+        "memory.corrections",
+        "memory.injection",
+        "memory.noting",
+        "memory.recalled_facts",
+        "memory.searcher",
+    },
+    {"memory.story_telling"},
+    {"memory.digest"},
     {"memory.api"},
     {"memory.refine", "memory.waiting"},
-    {"memory.tools", "memory.chat", "memory.tune"},
+    {"memory.worker"},
+    {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},
     # The page works on the server's handles, and the server puts the page into its place.
-    {"memory.server.handles"},
+    {"memory.server.handles", "memory.server.tokens"},
     {"memory.web"},
     {"memory.server"},
     {"memory.cli"},
@@ -64,11 +84,13 @@ BENCHMARK_LAYERS = [
     {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
     {"locomo.benchmark_judges", "locomo.metrics", "locomo.split_data"},
     {"locomo.harness", "locomo.llm_judge"},
+    {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},
     {"locomo.evaluation", "locomo.compare", "locomo.inspect"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
+    {"locomo.others"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
     {"locomo.retrieval.__main__"},
@@ -81,6 +103,7 @@ OPEN_ROOMS = {
     "memory.errors",  # how a model fails
     "memory.files",  # files written whole
     "memory.machines",  # work spread over machines
+    "memory.noting",  # facts by rules, for memories that no model digested
     "memory.program",  # the prompts that it tunes
     "memory.progress",
     "memory.prompt",  # the lines that a model sees
@@ -89,6 +112,7 @@ OPEN_ROOMS = {
     "memory.search.asker",  # a question when the asker is known
     "memory.search.word_forms",
     "memory.sql",
+    "memory.standing",  # what an asker wants of all answers
     "memory.terminal",  # what stdout can print
     "memory.tokens",
     "memory.waiting",  # digesting the windows that a lost machine left
@@ -105,22 +129,32 @@ IMPORTERS = {
     "gguf": "memory/tune/",
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
     "lazy_loader": "memory/__init__.py",
-    "httpx": ("locomo/weights/arbor_client.py", "locomo/weights/together.py", "arbor"),
+    "httpx": (
+        "memory/server",
+        "memory/worker",
+        "locomo/weights/arbor_client.py",
+        "locomo/weights/together.py",
+        "arbor",
+    ),
     "together": "locomo/weights/together.py",
     "dateutil": "memory/written_dates.py",
     "ray": "memory/machines.py",
     "runpod": "arbor/deploy.py",
-    "pyarrow": "locomo/export/verl.py",
+    "pyarrow": ("locomo/dataset/beam.py", "locomo/export/verl.py"),
     "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
-    "sqlite3": "memory/store",
+    "sqlite3": (
+        *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking.py"),
+        "locomo/others",
+    ),
     "psycopg": "memory/store/postgres",
-    "psycopg_pool": "memory/store/postgres",
     "alembic": "memory/store/postgres",
     "sqlalchemy": "memory/store/postgres",
     "xllamacpp": "memory/program/llama.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
-    "litellm": "memory/providers.py",
+    "litellm": ("memory/providers.py", "memory/frameworks/litellm_callback.py"),
+    "langgraph": "memory/frameworks/langgraph_store.py",
+    "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/embed.py", "memory/rerank.py"),
     "mlflow": "locomo/tracking.py",
     # Pictures of scores, which go on record, and of recall, which do not.
@@ -133,6 +167,7 @@ IMPORTERS = {
     "prompt_toolkit": "memory/chat/screen.py",
     "mcp": "memory/server",
     "starlette": ("memory/server", "memory/web", "arbor"),
+    "prometheus_client": "memory/server/metrics.py",
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/web",
     "markupsafe": "memory/web",
@@ -141,17 +176,23 @@ IMPORTERS = {
 TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
+    "memory/agents": "memories of coding agents: hooks, transcripts, projects",
     "memory": "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
     "memory/sql": "what SQL a model may write",
     "memory/search": "which turns a question asks for",
+    "memory/vocabulary": "the attributes of facts: their names, kinds and values",
+    "memory/entities": "whom a name means",
+    "memory/statements": "what turns state in plain words",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/program": "the models, their prompts and what they say",
     "memory/exchange": "what other programs exported, and exports",
     "memory/documents": "documents and tool uses as turns",
     "memory/injection": "memories as a block for a prompt",
+    "memory/frameworks": "a memory in the protocols of agents' frameworks",
     "memory/chat": "somebody talks with a character that remembers",
     "memory/server": "who may reach memories by MCP, JSON and HTTP, and how",
+    "memory/worker": "what waits in all memories, done in turn and continuously",
     "memory/web": "the page that somebody sees in a browser",
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
@@ -163,6 +204,7 @@ ROOMS = {
     "locomo/retrieval": "recall without a model, and the fit of the ranking",
     "locomo/tasks": "tasks and rewards for compiling and tuning",
     "locomo/prompts": "compiles prompts",
+    "locomo/others": "other memories beside ours: rankings, answers, one table",
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
     "locomo/weights": "tunes weights",
@@ -371,6 +413,7 @@ def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {
         "memory/program/signatures.py",
         "locomo/benchmark_judges.py",
+        "locomo/rubric_judge.py",
         "locomo/llm_judge.py",
     }
     faults = [

@@ -19,10 +19,12 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import Question, load_conversations
+from locomo.others.peers import PEERS, FullText
 from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
 from memory.program.phrases import all_phrases
+from tests.benchmarks import filters
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
     BenchRun,
@@ -31,7 +33,6 @@ from tests.benchmarks.compiling import (
     planned,
     result_table,
 )
-from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app
 from tests.benchmarks.personal_facts import CHATS, outcome
 from tests.benchmarks.scale import app as scale_app
@@ -154,7 +155,7 @@ def test_full_text_takes_any_question_as_words(
     [
         (["missing.json"], "missing.json does not exist"),
         ([str(SAMPLE), "--conversation", "conv-9"], "it has river-and-tomas, wanjiru-and-bo"),
-        ([str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, chroma"),
+        ([str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, cosine"),
         ([str(SAMPLE), "--k", "0"], "--k"),
     ],
 )
@@ -254,6 +255,20 @@ def test_a_size_or_folder_that_cannot_be_is_refused(
         run_command(scale_app)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_searches_with_filters_are_timed_beside_those_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "QUESTIONS", 20)
+    with filters.filled(str(tmp_path / "anna.db"), 2_000) as (store, questions):
+        counts = store.count_tags()
+        rows = filters.measured(store, questions, 2_000)
+    assert counts == {"few": {"yes": 100}, "most": {"yes": 1_800}, "some": {"yes": 1_000}}
+    assert [row["filter"] for row in rows][:4] == [
+        *("none", "few, by a tag", "some, by a tag", "most, by a tag")
+    ]
+    assert all(row["search"]["p50"] > 0 for row in rows)
 
 
 @pytest.mark.parametrize(

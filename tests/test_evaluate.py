@@ -29,7 +29,7 @@ from tests.support.benchmark_records import longmemeval_question
 from tests.support.commands import run_in_process
 from tests.support.gguf_adapter import adapter
 from tests.support.reranking_server import reranking
-from tests.support.scripted import answer, sql
+from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
 from tests.support.tracking import track
 
@@ -235,6 +235,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:this program:UserWarning")
 def test_what_speaks_against_a_program_is_said_once(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -324,7 +325,7 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert "http://127.0.0.1:8000/v1 calls its model 'talker'" in out
     assert "openai calls its model 'talker'" in out
     assert "pw@" not in out
-    assert "asking (memory 0.50, baseline 0.50: +0.00 to +0.00): 12/12" in out
+    assert "asking (memory 0.50, baseline 0.50: -0.49 to +0.49): 12/12" in out
 
     forecast, took = (out.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
     calls = {"storing": 6, "asking": 6 + 12, "judging": 24}
@@ -464,10 +465,7 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
         return sql("SELECT turn_id, value FROM facts" if wrong in prompt else wrong)
 
     model, engine = talker(name="a/model", retrieve=retrieve)
-    try:
-        run({"a/model": model}, traces=True)
-    finally:
-        mlflow.dspy.autolog(disable=True)
+    run({"a/model": model}, traces=True)
     folder = tmp_path / "out"
     done = run_in_process(inspect_app, folder, "--worst", 1, "--prompts")
     assert done.returncode == 0, done.stderr
@@ -489,6 +487,16 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
     ):
         assert text in done.stdout
     assert done.stdout.count("== ") == 1
+    shown = [
+        result
+        for result in json.loads((folder / "evaluation_results.json").read_bytes())["results"]
+        if result["recall"] == 1.0
+    ]
+    assert shown
+    assert all(result["shown"] and result["evidence"] for result in shown)
+    page = run_in_process(inspect_app, folder, "--html", tmp_path / "page.html")
+    assert "page.html: 12 answers" in page.stdout
+    assert "SELECT turn_id, value FROM facts" in (tmp_path / "page.html").read_text()
     short = run_in_process(inspect_app, folder, "--category", 5)
     assert short.stdout.count("category 5") == 2
     assert "-- call" not in short.stdout
@@ -522,6 +530,20 @@ def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: P
     written = json.loads((tmp_path / "out/evaluation_results.json").read_bytes())
     assert written["params"]["judge_model"] == "a/judge"
     assert [memory["turns"] for memory in written["memories"]] == [6, 6]
+
+
+def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> None:
+    run({"a/model": talker(name="a/model")[0]})
+    verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
+    said = iter(["Hm.", "Hm."])
+    stuttering, _ = talker(name="a/judge", judge=lambda prompt: next(said, verdict))
+    flags = {"judge_only": True, "judge_model": "a/judge", "num_threads": 1}
+    first = run({"a/judge": stuttering}, **flags)
+    assert [*first.results[0].verdicts.values()].count(None) == 1
+    judge, engine = talker(name="a/judge", judge=lambda prompt: verdict)
+    done = run({"a/judge": judge}, **flags)
+    assert engine.calls() == {"probe": 1, "judge": 1}
+    assert all(set(result.verdicts.values()) == {True} for result in done.results)
 
 
 def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
@@ -594,6 +616,7 @@ def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
     assert len({result.key for result in done.results}) == 12
 
 
+@pytest.mark.slow
 def test_without_resume_all_is_asked_again_of_the_same_memories(run: Run) -> None:
     for calls in ({"probe": 1, "store": 6}, {"probe": 1}):
         model, engine = talker(name="a/model")
@@ -631,6 +654,7 @@ def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
     assert {len(keys) for keys in drawn.values()} == {4}
 
 
+@pytest.mark.slow
 def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -646,6 +670,17 @@ def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
     assert (params["reranker"], params["reranker_failures"]) == ("voyage/best", 6)
 
 
+def test_the_title_says_how_much_could_not_be_stored(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(prompt: str) -> str:
+        first = window(prompt).strip()[1]
+        return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
+
+    run({"a/model": talker(name="a/model", store=refused)[0]})
+    assert "2 windows NOT STORED, which the next run tries again" in capsys.readouterr().out
+
+
 def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     run({"a/model": model}, mode="analyze", no_categories=True)
@@ -653,14 +688,15 @@ def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None
     content = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())
     found = {name: len(some) for name, some in content["failures"].items()}
     assert found == {
-        "not stored": 0,
-        "not retrieved": 0,
+        "not shown, no fact": 0,
+        "not shown": 0,
         "not answered": 2,
         "should have abstained": 2,
         "unusable answer": 0,
     }
 
 
+@pytest.mark.slow
 def test_an_ablation_compares_modules_and_can_be_judged_later(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """optimize.py with a model that obeys: what is missing in its instructions is found and kept."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
     plain = MemoryProgram()
     others = {"retrieve", "answer", "store"} - {target}
     assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
+    saved = load_program(Path("optimized_memory_qa.json"))
+    assert all(instructions(saved, other) == instructions(plain, other) for other in others)
 
 
 @pytest.mark.slow
@@ -212,7 +215,10 @@ def test_a_budget_that_is_too_small_to_measure_is_refused_before_any_call(run: R
     assert engine.prompts == []
 
 
-def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(run: Run) -> None:
+@pytest.mark.slow
+def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted(prompt: str) -> str:
         asked = engine.prompts[engine.prompts.index(("gepa", engine.prompts_for("gepa")[0])) :]
         if sum(kind == "answer" for kind, _ in asked) == 8:
@@ -237,6 +243,10 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert compiled.spent.calls == len(paid) - 1 + len(asked)
     assert again.prompts_for("gepa") == again.prompts_for("store") == []
     assert compiled.verdict == "gain"
+    output = capsys.readouterr().out
+    whole, rest = re.findall(r"(?m)^ *model calls +(\d+)", output)
+    assert re.search(r"use it: uv run evaluate.py --model \S+ .*--data \S+", output)
+    assert int(rest) == max(0, int(whole) - len(paid) + 1)
 
 
 def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
@@ -369,3 +379,11 @@ def test_what_cannot_be_used_is_refused_before_any_call(
         run(model, **flags)
     assert engine.prompts == []
     assert not Path("optimized_memory_qa.json").exists()
+
+
+def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
+    model, _ = obedient("answer")
+    begun = optimize._setup(model, None).program
+    assert "A phrase, not a sentence" in instructions(begun, "answer")
+    assert "as many sentences as it" in instructions(optimize._to_use(begun), "answer")
+    assert "A phrase, not a sentence" in instructions(begun, "answer")

@@ -45,7 +45,7 @@ class Rule:
         """No model answers."""
         return
 
-    def cost(self, conversation: Conversation) -> Cost:
+    def cost(self, conversation: Conversation, question: Question) -> Cost:
         """It calls no model."""
         return Cost()
 

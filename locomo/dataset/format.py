@@ -2,7 +2,7 @@
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
 `session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. All values are checked here, once.
-Files of LongMemEval and MSC-Self-Instruct are converted to this form as they are read.
+Files of BEAM, LongMemEval and MSC-Self-Instruct are converted to this form as they are read.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from locomo.dataset import longmemeval, msc_self_instruct
+from locomo.dataset import beam, longmemeval, msc_self_instruct
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
 from memory.search.asker import as_asked
@@ -32,7 +32,7 @@ _DATE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2})?$")
 _log = logging.getLogger(__name__)
 
 
@@ -44,7 +44,9 @@ class Question:
     `index` is its position in the file; `evidence` holds sources (`D1:3`) of existing turns, and
     `evidence_sessions` the sessions that hold the answer, also if no turn is marked.
     `question_type` is a benchmark's own type of question, `question_date` when it is asked (ISO, to
-    the minute), `asker` the person who says "I" in it; each is "" if unknown.
+    the minute), `asker` the person who says "I" in it; each is "" if unknown. `rubric` has the
+    lines that an answer is judged by, in BEAM. Type and rubric are for scores alone: no model that
+    answers sees them.
     """
 
     index: int
@@ -56,6 +58,7 @@ class Question:
     question_type: str = ""
     question_date: str = ""
     asker: str = ""
+    rubric: tuple[str, ...] = ()
 
     @property
     def as_asked(self) -> str:
@@ -98,6 +101,7 @@ class _RawQuestion(BaseModel):
     question_type: Text = ""
     question_date: Text = ""
     asker: Text = ""
+    rubric: list[Text] = []
 
 
 class _RawConversation(BaseModel):
@@ -113,9 +117,11 @@ _SESSION_TURNS = TypeAdapter(list[_RawTurn])
 def read_records(path: Path) -> list[dict[str, Any]]:
     """The conversations of a file in LoCoMo's form; records of LoCoMo itself are not checked.
 
-    Raises InputError for a file that is missing, unreadable, not JSON or not a list of objects, and
-    for missing fields in a question of LongMemEval or a chat of MSC-Self-Instruct.
+    A folder or an archive is BEAM's. Raises InputError for a file that is missing, unreadable, not
+    JSON or not a list of objects, and for missing fields in another benchmark's records.
     """
+    if beam.is_beam(path):
+        return beam.locomo_records(path)
     try:
         content = path.read_bytes()
         raw = _json_lines(content) if path.suffix == ".jsonl" else json.loads(content)
@@ -157,19 +163,29 @@ def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str,
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file itself, or all files `*.json` of a folder. Raises InputError if it has none."""
+    """The file itself, or all files `*.json` of a folder; BEAM's folder is read as a whole.
+
+    Raises InputError for a folder without any.
+    """
+    if beam.is_beam(path):
+        return [path]
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path} holds no .json file; give conversations as data/README.md says")
     return files
 
 
-def load_conversations(path: Path) -> list[Conversation]:
-    """The conversations of a file in the format of LoCoMo, LongMemEval or MSC-Self-Instruct.
+def data_files(path: Path) -> list[Path]:
+    """Every file that conversations are read from, for a hash of the data. Raises InputError."""
+    return beam.files_of(path) if beam.is_beam(path) else files_of(path)
 
-    Of a folder, those of all its files `*.json`. Raises InputError that names the conversation and
-    the field, for everything that cannot be used; evidence that names no turn, empty turns and
-    unreadable dates are counted instead.
+
+def load_conversations(path: Path) -> list[Conversation]:
+    """The conversations of a file in the format of LoCoMo or of a benchmark that is read as it.
+
+    Of a folder that is not BEAM's, those of all its files `*.json`. Raises InputError that names
+    the conversation and the field, for everything that cannot be used; evidence that names no turn,
+    empty turns and unreadable dates are counted instead.
     """
     conversations = [
         parse_conversation(raw, f"{file}, conversation {n}")
@@ -232,6 +248,7 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
                 question_type=question.question_type,
                 question_date=_question_date(question, where, index),
                 asker=question.asker,
+                rubric=tuple(question.rubric),
             )
         )
     return Conversation(
@@ -247,7 +264,8 @@ def _answer(question: _RawQuestion, where: str, index: int) -> str:
     """The gold answer; none for LoCoMo's category 5, whose answers in the file are traps."""
     answer = (question.answer or "").strip()
     if question.category == ABSTENTION:
-        return answer if question.question_type in longmemeval.CATEGORIES else ""
+        explains = question.question_type in (*longmemeval.CATEGORIES, *beam.CATEGORIES)
+        return answer if explains else ""
     if not answer:
         raise InputError(
             f"{where}, field qa.{index}.answer: expected an answer (only category 5 has none)"
@@ -308,12 +326,15 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
 def _repaired(evidence: Iterable[str], known: Collection[str]) -> tuple[list[str], int]:
     """The sources that evidence names (each once), and the number of those that name no turn.
 
-    One string may hold several ids (`D8:6; D9:17`), padding (`D30:05`), or none at all (`D`).
+    One string may be an id as it stands (`54`, in BEAM), or hold several ids (`D8:6; D9:17`),
+    padding (`D30:05`), or none at all (`D`).
     """
     sources: dict[str, None] = {}  # a set that keeps the order of the file
     dropped = 0
     for text in evidence:
         ids = [f"D{session}:{turn}" for session, turn in _EVIDENCE.findall(text)]
+        if not ids and text in known:
+            ids = [text]
         sources.update(dict.fromkeys(source for source in ids if source in known))
         dropped += sum(source not in known for source in ids) if ids else 1
     return list(sources), dropped

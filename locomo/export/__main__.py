@@ -9,7 +9,12 @@ from typer import Argument, Option
 
 from locomo.commands import Conversations, check_folder, run_command
 from locomo.dataset.format import Conversation, load_conversations, read_records
-from locomo.export.memories import digested_memories, observed_memories
+from locomo.export.memories import (
+    digested_memories,
+    has_observations,
+    observed_memories,
+    stated_memories,
+)
 from locomo.export.verl import episode_rows, write_verl
 from locomo.split_data import split as split_ids
 from memory import InputError, load_model
@@ -31,9 +36,13 @@ def verl(
     output: Annotated[Path, Argument(metavar="OUT", help="a new folder")],
     data: Conversations = SAMPLE,
     facts: Annotated[
-        Literal["observations", "digest"],
-        Option(help="what the memories hold: the file's observations, or what --model stores"),
-    ] = "observations",
+        Literal["observations", "stated", "digest"] | None,
+        Option(
+            help="what the memories hold: the file's observations (the default where it has them),"
+            " what turns state in plain words, or what --model stores"
+        ),
+    ] = None,
+    gpus: Annotated[int, Option(help="of the machine that will train", min=1)] = 1,
     model: Annotated[str, Option(help="stores, with --facts digest")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     num_threads: Annotated[int, Option(help="memories built at a time", min=1)] = 4,
@@ -51,8 +60,13 @@ def verl(
     folder = output / "memories"
     folder.mkdir(parents=True)
     console = Console()
+    records = read_records(data)
+    if facts is None:
+        facts = "observations" if all(map(has_observations, records)) else "stated"
     if facts == "observations":
-        memories = observed_memories(conversations, read_records(data), folder)
+        memories = observed_memories(conversations, records, folder)
+    elif facts == "stated":
+        memories = stated_memories(conversations, folder)
     else:
         with progress_bar(console) as bar:
             memories = digested_memories(
@@ -62,7 +76,8 @@ def verl(
         part: episode_rows(of_part, memories, output, part)
         for part, of_part in (("train", train), ("test", test))
     }
-    files = write_verl(output, rows["train"], rows["test"])
+    files = write_verl(output, rows["train"], rows["test"], gpus)
+    console.print(f"facts: {facts}", highlight=False)
     for part, of_part in (("train", train), ("test", test)):
         ids = ", ".join(conversation.id for conversation in of_part)
         console.print(f"{part}: {len(rows[part]):,} episodes of {ids}", highlight=False)

@@ -1,4 +1,4 @@
-"""The memories of exported episodes: from a file's observations, or digested by a model."""
+"""The memories of exported episodes: from a file's observations, by rules, or from a model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from rich.progress import Progress
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
 from memory import InputError, MemoryProgram, Store, open_store
+from memory.noting import note_turns
 from memory.program import Model
 from memory.sql import quoted
 
@@ -29,20 +30,45 @@ def observed_memories(
     observations = {str(record.get("sample_id")): record.get("observation") for record in records}
     paths = {}
     for conversation in conversations:
-        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', conversation.id)[:60]}.db"
-        if path.exists():
-            raise InputError(f"{path} exists already; give another folder")
+        path = _free_path(folder, conversation)
         facts = _facts(conversation, observations.get(conversation.id))
         if not facts:
             raise InputError(
-                f"{conversation.id} has no observations to make facts of: give --facts digest and a"
-                " --model that stores"
+                f"{conversation.id} has no observations to make facts of: give --facts stated, or"
+                " --facts digest and a --model that stores"
             )
         with open_store(path) as store:
             store.add(conversation.turns)
             _write(store, facts)
         paths[conversation.id] = path
     return paths
+
+
+def has_observations(record: Mapping[str, Any]) -> bool:
+    """Whether a record has observations to make facts of."""
+    return bool(record.get("observation"))
+
+
+def stated_memories(conversations: Sequence[Conversation], folder: Path) -> dict[str, Path]:
+    """A memory of each conversation with what its turns state in plain words, by its id.
+
+    No model is asked. Raises InputError for a folder in use.
+    """
+    paths = {}
+    for conversation in conversations:
+        path = _free_path(folder, conversation)
+        with open_store(path) as store:
+            store.add(conversation.turns)
+            note_turns(store, most=None)
+        paths[conversation.id] = path
+    return paths
+
+
+def _free_path(folder: Path, conversation: Conversation) -> Path:
+    path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', conversation.id)[:60]}.db"
+    if path.exists():
+        raise InputError(f"{path} exists already; give another folder")
+    return path
 
 
 def _facts(conversation: Conversation, observation: Any) -> list[tuple[str, str, int]]:

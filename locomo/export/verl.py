@@ -29,6 +29,12 @@ DATA_SOURCE = "sql-memory/refine"
 ASSISTANT_TURNS, CALLS_A_TURN = 15, 2  # thirty operations
 EPISODES, ROLLOUTS = 64, 8  # of a batch; of them of one question
 EVALUATION_STEPS = 25
+# The answer of a search at its default size, whole: verl's default of 256 characters, cut in the
+# middle, leaves out the turn that a fact is made of. What is longer loses its end, the least near.
+TOOL_CHARACTERS = 4_000
+PROMPT_TOKENS, RESPONSE_TOKENS = 4_096, 16_384  # of an episode, with the tools' answers
+JOURNAL = "journal"  # of an episode's calls, in the rows' extra_info and verl's extra_fields
+AGENT = "refine_agent"
 STUDENT = "Qwen/Qwen2.5-3B-Instruct"
 _MEMORY_TOKENS = 400
 _ARGUMENT = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -66,7 +72,7 @@ def _row(
     created_with = {"create_kwargs": {"memory": memory}}
     return {
         "data_source": DATA_SOURCE,
-        "agent_name": "tool_agent",
+        "agent_name": AGENT,
         "prompt": [
             {"role": "system", "content": RefineFacts.instructions},
             {
@@ -122,9 +128,15 @@ def _plain_type(hint: Any) -> dict[str, Any]:
 
 
 def write_verl(
-    folder: Path, train: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]]
+    folder: Path,
+    train: Sequence[Mapping[str, Any]],
+    test: Sequence[Mapping[str, Any]],
+    gpus: int = 1,
 ) -> list[Path]:
     """Write all files for verl except the memories; returns their paths.
+
+    Arguments:
+        gpus: of the machine that trains.
 
     Raises InputError when pyarrow or pyyaml is not installed, or a file cannot be written.
     """
@@ -152,11 +164,14 @@ def write_verl(
         }
         for tool in tool_functions()
     ]
+    agents = [{"name": AGENT, "_target_": "locomo.export.verl_tools.RefiningLoop"}]
+    settings = _settings(folder, len(train), gpus)
     texts = {
+        "agent_loops.yaml": yaml.safe_dump(agents, sort_keys=False),
         "tool_config.yaml": yaml.safe_dump({"tools": tools}, sort_keys=False, width=100),
         "reward.py": _REWARD,
-        "grpo.yaml": _CONFIGURATION.format(**_settings(folder, len(train)), dapo=""),
-        "dapo.yaml": _CONFIGURATION.format(**_settings(folder, len(train)), dapo=_DAPO),
+        "grpo.yaml": _CONFIGURATION.format(**settings, **_GRPO),
+        "dapo.yaml": _CONFIGURATION.format(**settings, **_DAPO),
         "tools.json": json.dumps([tool["tool_schema"] for tool in tools], indent=1),
     }
     for name, text in texts.items():
@@ -165,7 +180,7 @@ def write_verl(
     return files
 
 
-def _settings(folder: Path, episodes: int) -> dict[str, Any]:
+def _settings(folder: Path, episodes: int, gpus: int) -> dict[str, Any]:
     return {
         "folder": folder.absolute(),
         "questions": EPISODES // ROLLOUTS,
@@ -176,12 +191,19 @@ def _settings(folder: Path, episodes: int) -> dict[str, Any]:
         "evaluation": EVALUATION_STEPS,
         "steps": episodes,
         "student": STUDENT,
+        "prompt": PROMPT_TOKENS,
+        "response": RESPONSE_TOKENS,
+        "tool": TOOL_CHARACTERS,
+        "agent": AGENT,
+        "gpus": gpus,
+        # A model of three billion parameters, its gradients and Adam's state fill a GPU of 80 GB.
+        "offload": str(gpus == 1).lower(),
     }
 
 
 _REWARD = '''"""The reward of an episode that refined a memory, for verl's custom_reward_function.
 
-verl calls `compute_score`; `unpadded_score` is without the factor that rewards longer facts. Both
+verl calls `unpadded_score`; `compute_score` has the factor that rewards longer facts. Both
 need sql-memory, and read the model that answers from SQL_MEMORY_READER ("local" by default) and its
 address from SQL_MEMORY_READER_API_BASE.
 """
@@ -196,8 +218,8 @@ unpadded_score = partial(score_episode, folder=Path(__file__).parent, padded=Fal
 '''
 
 _CONFIGURATION = """# A batch: {episodes} episodes, {rollouts} of each of {questions} questions.
-# GRPO: python -m verl.trainer.main_ppo --config-path={folder} --config-name=grpo
-# DAPO: python -m recipe.dapo.main_dapo --config-path={folder} --config-name=dapo
+# python -m verl.trainer.main_ppo --config-path={folder} --config-name={name}
+#{about}
 hydra:
   searchpath:
     - pkg://verl.trainer.config
@@ -210,19 +232,24 @@ data:
   train_files: {folder}/train.parquet
   val_files: {folder}/test.parquet
   train_batch_size: {questions}
-  max_prompt_length: 4096
-  max_response_length: 8192
+  max_prompt_length: {prompt}
+  max_response_length: {response}
   return_raw_chat: true
   filter_overlong_prompts: true
 
 custom_reward_function:
   path: {folder}/reward.py
-  name: compute_score
+  name: unpadded_score  # compute_score: a longer fact is worth more
+
+# Only this loop and this manager hand the journal of an episode's calls to the reward.
+reward_model:
+  use_reward_loop: true
+  reward_manager: naive
 
 algorithm:
   adv_estimator: grpo
   use_kl_in_reward: false
-{dapo}
+
 actor_rollout_ref:
   model:
     path: {student}
@@ -230,30 +257,41 @@ actor_rollout_ref:
   actor:
     ppo_mini_batch_size: {questions}
     ppo_micro_batch_size_per_gpu: 1
-    use_kl_loss: true
-    kl_loss_coef: 0.001
-    clip_ratio_low: 0.2
-    clip_ratio_high: 0.28
+{loss}
     loss_agg_mode: token-mean
     optim:
       lr: 1.0e-6
+    fsdp_config:
+      param_offload: {offload}
+      optimizer_offload: {offload}
+  ref:
+    log_prob_micro_batch_size_per_gpu: 1
+    fsdp_config:
+      param_offload: {offload}
   rollout:
     name: sglang
     mode: async
     n: {rollouts}
     temperature: 1.0
+    tensor_model_parallel_size: 1
+    gpu_memory_utilization: 0.4
     log_prob_micro_batch_size_per_gpu: 1
     agent:
-      default_agent_loop: tool_agent
+      default_agent_loop: {agent}
+      agent_loop_config_path: {folder}/agent_loops.yaml
     multi_turn:
       enable: true
       format: hermes
       max_assistant_turns: {turns}
       max_user_turns: {turns}
       max_parallel_calls: {calls}
+      max_tool_response_length: {tool}  # characters
+      tool_response_truncate_side: left  # verl's word for: keep the beginning
       tool_config_path: {folder}/tool_config.yaml
 
 trainer:
+  nnodes: 1
+  n_gpus_per_node: {gpus}
   logger: [console, mlflow]
   project_name: sql-memory
   experiment_name: refine
@@ -263,12 +301,22 @@ trainer:
   save_freq: {evaluation}
 """
 
-# Groups whose episodes are all worth the same teach nothing, and are drawn anew.
-_DAPO = """  filter_groups:
-    enable: true
-    metric: score
-    max_num_gen_batches: 10
-
-reward_model:
-  reward_manager: dapo
-"""
+_GRPO = {
+    "name": "grpo",
+    "about": " GRPO: clipped alike on both sides, held near the model that it began from.",
+    "loss": """    use_kl_loss: true
+    kl_loss_coef: 0.001
+    clip_ratio_low: 0.2
+    clip_ratio_high: 0.2""",
+}
+# The loss of "DAPO: An Open-Source LLM Reinforcement Learning System at Scale". Its dynamic
+# sampling (groups whose episodes are all worth the same are drawn anew) is in verl's recipes, which
+# its wheel does not have.
+_DAPO = {
+    "name": "dapo",
+    "about": """ DAPO's loss: clipped higher than lower, a mean over tokens, no KL term. Its dynamic
+# sampling needs recipe.dapo of github.com/verl-project/verl-recipe, which no wheel has.""",
+    "loss": """    use_kl_loss: false
+    clip_ratio_low: 0.2
+    clip_ratio_high: 0.28""",
+}

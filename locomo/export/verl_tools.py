@@ -1,21 +1,25 @@
-"""The six tools in the form that verl (0.7) calls, with one draft for each episode."""
+"""The six tools in the form that verl (0.7) calls, and the agent loop that hands on their journal.
 
-import logging
+The tools write every call that verl carried out into the episode's journal. The reward reads that
+and not the episode's text, where a policy may also quote calls, or write more than verl carries
+out in a turn.
+"""
+
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError, validate_call
+from verl.experimental.agent_loop.tool_agent_loop import ToolAgentLoop
 from verl.tools.base_tool import BaseTool
 from verl.tools.schemas import OpenAIFunctionToolSchema, ToolResponse
 
-from memory import InputError, SqlError, Store, open_store
+from locomo.export.episodes import CitedDraft, call_tool
+from locomo.export.verl import JOURNAL
+from memory import Store, open_store
 from memory.refine.tools import RefiningTools
-from memory.refine.workbench import Draft
 
 _MOST_EPISODES = 256  # of a worker at a time; the oldest drafts are let go
-_log = logging.getLogger(__name__)
 # An episode's tools share a draft. verl makes and releases an instance for each call, but all calls
 # of an episode have its request id.
 _drafts: OrderedDict[str, tuple[Store, RefiningTools]] = OrderedDict()
@@ -45,14 +49,16 @@ class RefiningTool(BaseTool):
     async def execute(
         self, instance_id: str, parameters: dict[str, Any], **kwargs: Any
     ) -> tuple[ToolResponse, float, dict[str, Any]]:
-        """Call the tool on the episode's draft; the reward comes at the episode's end."""
-        agent_data = kwargs.get("agent_data")
-        episode = getattr(agent_data, "request_id", instance_id)
-        tools = _tools(episode, self._memories[instance_id])
-        try:
-            text = validate_call(getattr(tools, self.name))(**parameters)
-        except (ValidationError, InputError, SqlError) as error:
-            text = f"Error: {error}"
+        """Call the tool on the episode's draft, and write the call into the episode's journal.
+
+        The reward comes at the episode's end.
+        """
+        agent_data = kwargs["agent_data"]
+        # verl keeps this dictionary for an episode's tools.
+        journal = agent_data.extra_fields.setdefault(JOURNAL, [])
+        journal.append({"tool": self.name, "arguments": parameters})
+        tools = _tools(agent_data.request_id, self._memories[instance_id])
+        text, _ = call_tool(tools, self.name, parameters)
         return ToolResponse(text=text), 0.0, {}
 
     async def release(self, instance_id: str, **kwargs: Any) -> None:
@@ -60,11 +66,41 @@ class RefiningTool(BaseTool):
         self._memories.pop(instance_id, None)
 
 
+class RefiningLoop(ToolAgentLoop):
+    """verl's tool agent loop; the reward is given the journal. One instance runs one episode."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._journal: list[dict[str, Any]] = []
+        self._episode = ""
+
+    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> Any:
+        """Run the episode; the output's `extra_fields` have its journal, empty without a call."""
+        try:
+            output = await super().run(sampling_params, **kwargs)
+        finally:
+            _close(self._episode)
+        output.extra_fields[JOURNAL] = self._journal
+        return output
+
+    async def _call_tool(
+        self, tool_call: Any, tools_kwargs: dict[str, Any], agent_data: Any
+    ) -> Any:
+        self._episode = agent_data.request_id
+        response = await super()._call_tool(tool_call, tools_kwargs, agent_data)
+        self._journal = agent_data.extra_fields.get(JOURNAL, [])
+        return response
+
+
 def _tools(episode: str, memory: Path) -> RefiningTools:
     if episode not in _drafts:
         store = open_store(memory, read_only=True)
-        _drafts[episode] = store, RefiningTools(Draft(store))
+        _drafts[episode] = store, RefiningTools(CitedDraft(store))
         if len(_drafts) > _MOST_EPISODES:
-            _, (oldest, _) = _drafts.popitem(last=False)
-            oldest.close()
+            _close(next(iter(_drafts)))
     return _drafts[episode][1]
+
+
+def _close(episode: str) -> None:
+    if episode in _drafts:
+        _drafts.pop(episode)[0].close()

@@ -302,6 +302,7 @@ class CompileRun:
                     calls=calls,
                     score=self.baseline + gained,
                     best=self.baseline + best_advantage,
+                    examples=len(runs[key]),
                 )
             )
             self.tried.append(

@@ -1,7 +1,7 @@
 """Forecasts the cost of a compile: program runs, model calls, tokens, dollars. An upper bound."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import dspy
@@ -9,6 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from locomo.dataset.format import Conversation
+from locomo.prompts.ledger import Spent
 from locomo.prompts.optimizers import Options, program_runs, proposal_calls
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
 from memory.program import Model
@@ -41,6 +42,18 @@ class Forecast:
         if self.cost.dollars is None:
             return self.cost.calls > LARGE_CALLS
         return self.cost.dollars > LARGE_DOLLARS
+
+    def after(self, spent: Spent) -> "Forecast":
+        """What is left of it when a run is resumed that has spent this much."""
+        dollars = self.cost.dollars
+        left = Cost(
+            max(0, self.cost.calls - spent.calls),
+            max(0, self.cost.tokens_in - spent.tokens_in),
+            max(0, self.cost.tokens_out - spent.tokens_out),
+            None if dollars is None else max(0.0, dollars - spent.dollars),
+        )
+        share = left.calls / self.cost.calls if self.cost.calls else 1.0
+        return replace(self, cost=left, minutes=self.minutes and self.minutes * share)
 
 
 def forecast(
@@ -159,9 +172,10 @@ def _memory_tokens(bench: Bench) -> int:
     return min(bench.setup.budget, max(sizes, default=0) // CHARACTERS_A_TOKEN)
 
 
-def forecast_table(expected: Forecast) -> Table:
-    """The table that `optimize.py` prints before it starts."""
-    table = Table(box=SIMPLE, title="forecast: at most", show_header=False)
+def forecast_table(expected: Forecast, is_rest: bool = False) -> Table:
+    """The table that `optimize.py` prints before it starts, or goes on with the rest of a run."""
+    title = "forecast: at most, beside what was asked already" if is_rest else "forecast: at most"
+    table = Table(box=SIMPLE, title=title, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_row("program runs", f"{expected.runs:,}")

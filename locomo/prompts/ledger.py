@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pydantic import TypeAdapter
 
 from locomo.json_lines import append_whole
 from memory import InputError
+from memory.files import create_private, tighten
 from memory.program.hosted import calling_thread
 from memory.program.model_names import is_packaged_lm
 
@@ -112,12 +114,14 @@ class Ledger(Cache):
         self._refused = self._ended = ""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            create_private(self._path)
+            tighten(self._path)
             self._path.open("ab").close()
             calls = _read(self._path)
             if calls and not resume:
                 calls = []
                 self._path.replace(folder / "calls.old.jsonl")
-                self._path.touch()
+                create_private(self._path)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no ledger of calls"
             raise InputError(f"{self._path} cannot be used: {why}; name another folder") from error
@@ -127,14 +131,7 @@ class Ledger(Cache):
     def _keep(self, call: _Call) -> None:
         # The first answer stays: a request that was replayed once is answered alike ever after.
         self.memory_cache.setdefault(call.key, call.record)
-        self._spent = replace(
-            self._spent,
-            calls=self._spent.calls + 1,
-            tokens_in=self._spent.tokens_in + call.tokens_in,
-            tokens_out=self._spent.tokens_out + call.tokens_out,
-            dollars=self._spent.dollars + (call.dollars or 0.0),
-            unpriced=self._spent.unpriced + (call.dollars is None),
-        )
+        self._spent = _with(self._spent, call)
 
     @property
     def spent(self) -> Spent:
@@ -258,6 +255,26 @@ def _without_secrets(request: dict[str, Any]) -> dict[str, Any]:
         for name, value in request.items()
         if not _SECRET.search(name)
     }
+
+
+def spent_before(folder: Path) -> Spent:
+    """What earlier sessions of a run have spent; nothing where its file cannot be read."""
+    try:
+        calls = _read(folder / "calls.jsonl")
+    except (OSError, ValueError):  # the ledger says why when it is opened
+        return Spent()
+    return reduce(_with, calls, Spent())
+
+
+def _with(spent: Spent, call: _Call) -> Spent:
+    return replace(
+        spent,
+        calls=spent.calls + 1,
+        tokens_in=spent.tokens_in + call.tokens_in,
+        tokens_out=spent.tokens_out + call.tokens_out,
+        dollars=spent.dollars + (call.dollars or 0.0),
+        unpriced=spent.unpriced + (call.dollars is None),
+    )
 
 
 def _read(path: Path) -> list[_Call]:

@@ -1,15 +1,16 @@
 """Measures how well a judge agrees with human labels, for each of the two prompts.
 
-python -m locomo.results.agreement --judge-model MODEL [--judge-api-base ADDRESS]
+python -m locomo.results.agreement --judge-model MODEL [--judge-api-base ADDRESS] [--rubric]
+
+With --rubric the prompt for lines of a rubric (0, 0.5, 1) is measured instead.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
 from pathlib import Path
-from statistics import NormalDist, fmean
-from typing import Annotated
+from statistics import fmean
+from typing import Annotated, TypeVar
 
 import numpy as np
 import typer
@@ -23,14 +24,18 @@ from locomo.commands import print_table, run_command
 from locomo.dataset.format import Question
 from locomo.harness import probe
 from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
+from locomo.metrics import wilson_interval
 from locomo.parallel import run_parallel
+from locomo.rubric_judge import judge_line
 from memory import InputError, load_model
 from memory.program import Model
 from memory.progress import progress_bar
 from memory.terminal import clean_line
 
 LABELLED = Path(__file__).parents[2] / "data" / "judged_answers.json"
+LABELLED_LINES = LABELLED.with_name("judged_rubric_lines.json")
 _RESAMPLES = 2000
+_Labelled = TypeVar("_Labelled")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -58,6 +63,17 @@ class LabelledAnswer:
 
 
 @dataclass(frozen=True)
+class LabelledLine:
+    """An answer, a line of a rubric, and the points that it should get: 0, 0.5 or 1."""
+
+    question: str
+    line: str
+    answer: str
+    kind: str
+    points: float
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A judge compared with the labels, over the verdicts that could be read.
 
@@ -80,14 +96,24 @@ class Agreement:
 def print_agreement(
     judge_model: Annotated[str, Option(help="local, or a litellm name")],
     judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
-    labels: Annotated[Path, Option(help="labelled answers, JSON")] = LABELLED,
+    labels: Annotated[
+        Path | None, Option(help="labelled answers, JSON", show_default=str(LABELLED.name))
+    ] = None,
+    rubric: Annotated[bool, Option("--rubric", help="measure the prompt for rubric lines")] = False,
     num_threads: Annotated[int, Option(help="answers judged at a time", min=1)] = 4,
 ) -> None:
     """Judge answers that people have labelled, and print how well each prompt agrees with them.
 
     Raises InputError for a file in another format, ModelError when the model cannot be used.
     """
-    answers = read_labelled(labels)
+    if rubric:
+        _print_line_agreement(
+            read_labelled_lines(labels or LABELLED_LINES),
+            load_model(judge_model, judge_api_base),
+            num_threads,
+        )
+        return
+    answers = read_labelled(labels or LABELLED)
     model = load_model(judge_model, judge_api_base)
     probe(model)
     console = Console()
@@ -118,8 +144,17 @@ def print_agreement(
 
 def read_labelled(path: Path) -> list[LabelledAnswer]:
     """The labelled answers of a file. Raises InputError."""
+    return _labelled(path, TypeAdapter(list[LabelledAnswer]))
+
+
+def read_labelled_lines(path: Path) -> list[LabelledLine]:
+    """The labelled lines of rubrics in a file. Raises InputError."""
+    return _labelled(path, TypeAdapter(list[LabelledLine]))
+
+
+def _labelled(path: Path, adapter: TypeAdapter[list[_Labelled]]) -> list[_Labelled]:
     try:
-        answers = TypeAdapter(list[LabelledAnswer]).validate_json(path.read_bytes())
+        answers = adapter.validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -141,7 +176,7 @@ def measure_agreement(labels: Sequence[bool], judgements: Sequence[Judgement]) -
         verdicts=len(pairs),
         unreadable=len(judgements) - len(pairs),
         agreement=fmean(equal) if pairs else None,
-        agreement_interval=_wilson_interval(sum(equal), len(equal)) if pairs else None,
+        agreement_interval=wilson_interval(sum(equal), len(equal)) if pairs else None,
         kappa=cohens_kappa(pairs),
         kappa_interval=_kappa_interval(pairs),
         accepted_wrong=pairs.count((False, True)),
@@ -159,15 +194,6 @@ def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     if chance == 1:
         return None
     return (fmean(first == second for first, second in pairs) - chance) / (1 - chance)
-
-
-def _wilson_interval(equal: int, verdicts: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927): a bootstrap gives none if all agree."""
-    z = NormalDist().inv_cdf(0.975)
-    share, total = equal / verdicts, verdicts + z * z
-    middle = (equal + z * z / 2) / total
-    half = z / total * sqrt(verdicts * share * (1 - share) + z * z / 4)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] | None:
@@ -203,6 +229,43 @@ def _judge_all(
         line = bar.add_task(f"judging: {kind}", total=len(answers))
         jobs = [partial(judged, answer) for answer in answers]
         return run_parallel(jobs, threads, lambda _: bar.advance(line))
+
+
+def _print_line_agreement(lines: Sequence[LabelledLine], model: Model, threads: int) -> None:
+    """Judge labelled lines, and print how often the points are those of the label."""
+    probe(model)
+    console = Console()
+    with progress_bar(console) as bar:
+        task = bar.add_task("judging lines", total=len(lines))
+        jobs = [
+            partial(judge_line, labelled.question, labelled.line, labelled.answer, model)
+            for labelled in lines
+        ]
+        verdicts = run_parallel(jobs, threads, lambda _: bar.advance(task))
+    pairs = list(zip(lines, verdicts, strict=True))
+    read = [
+        (labelled.points, verdict.points)
+        for labelled, verdict in pairs
+        if verdict.points is not None
+    ]
+    equal = sum(label == points for label, points in read)
+    table = Table(box=SIMPLE, title=f"{model.name} beside {len(lines)} labelled rubric lines")
+    for column in ("n", "unreadable", "same points", "too generous", "too strict", "mean - label"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_row(
+        str(len(read)),
+        str(len(lines) - len(read)),
+        _with_interval(equal / len(read), wilson_interval(equal, len(read))) if read else "none",
+        str(sum(points > label for label, points in read)),
+        str(sum(points < label for label, points in read)),
+        f"{fmean(points - label for label, points in read):+.3f}" if read else "none",
+    )
+    print_table(console, table)
+    for labelled, verdict in pairs:
+        if verdict.points not in (None, labelled.points):
+            text = f"{labelled.kind}, {clean_line(labelled.answer)[:60]!r} is labelled"
+            text += f" {labelled.points:g}: {verdict.points:g}, {clean_line(verdict.reason)[:100]}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ import numpy as np
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import Result
 from locomo.metrics import abstained
-from locomo.results.report import NAMES, ScoreLine, failures
+from locomo.results.report import NAMES, Metric, ScoreBar, failures
 from memory.files import write_whole
 
 _LABEL_WIDTH = 13  # characters; LongMemEval's question types wrap at their hyphens
@@ -24,8 +24,8 @@ _BINS = 5  # of equal size: with twenty questions of a category a bin has four
 
 
 @contextmanager
-def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
-    """Axes side by side; the file is written when the block ends.
+def pictures(path: Path, title: str, columns: int = 1, rows: int = 1) -> Iterator[list[Any]]:
+    """Axes side by side, row by row; the file is written when the block ends.
 
     Today's date is added to the title. Raises InputError when the file cannot be written.
     """
@@ -37,12 +37,12 @@ def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(
-        1, columns, figsize=(9, 4.5), sharey=True, squeeze=False, layout="constrained"
+        rows, columns, figsize=(9, 4.5 * rows), sharey=True, squeeze=False, layout="constrained"
     )
     try:
-        yield list(axes[0])
+        yield list(axes.flat)
         figure.suptitle(f"{title}, {datetime.now(UTC):%Y-%m-%d}", fontsize=10)
-        for axis in axes[0]:
+        for axis in axes.flat:
             axis.spines[["top", "right"]].set_visible(False)
         axes[0][0].legend(frameon=False)
         # Drawn in memory first, so an error or an interruption leaves no partial file.
@@ -56,31 +56,59 @@ def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
 @contextmanager
 def picture(path: Path, title: str) -> Iterator[Any]:
     """Axes for one chart, see `pictures`."""
-    with pictures(path, title, columns=1) as (axes,):
+    with pictures(path, title) as (axes,):
         yield axes
 
 
-def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:
-    """Bars of the score in each category, a colour for each system, with 95 % intervals."""
-    systems = list(dict.fromkeys(line.system for line in lines))
-    labels = list(dict.fromkeys(line.categories for line in lines))
+def score_chart(metrics: Sequence[Metric], path: Path, title: str) -> None:
+    """Bars of each metric by category, a colour for each system, with 95 % intervals.
+
+    A pale bar on top ends where every verdict that could not be read would be right.
+    """
+    with pictures(path, title, rows=len(metrics)) as all_axes:
+        for axes, metric in zip(all_axes, metrics, strict=True):
+            _draw_scores(axes, metric)
+
+
+def _draw_scores(axes: Any, metric: Metric) -> None:
+    systems = list(dict.fromkeys(bar.system for bar in metric.bars))
+    labels = list(dict.fromkeys(bar.categories for bar in metric.bars))
     width = 0.8 / max(len(systems), 1)
-    with picture(path, title) as axes:
-        for n, system in enumerate(systems):
-            of_system = [line for line in lines if line.system == system]
-            shift = (n - (len(systems) - 1) / 2) * width
-            positions = [labels.index(line.categories) + shift for line in of_system]
-            scores = [line.score for line in of_system]
-            axes.bar(positions, scores, width * 0.95, label=system)
-            for position, line in zip(positions, of_system, strict=True):
-                # A single question has no interval.
-                if line.low is not None and line.high is not None:
-                    # Rounding may put the mean just outside; errors must not be negative.
-                    error = [[max(line.score - line.low, 0)], [max(line.high - line.score, 0)]]
-                    axes.errorbar(position, line.score, yerr=error, color="black", capsize=3)
-        axes.set_xticks(range(len(labels)), [fill(label, _LABEL_WIDTH) for label in labels])
-        axes.set_ylim(0, 1)
-        axes.set_ylabel("official F1; category 5: an abstaining phrase")
+    for n, system in enumerate(systems):
+        bars = [bar for bar in metric.bars if bar.system == system]
+        shift = (n - (len(systems) - 1) / 2) * width
+        positions = [labels.index(bar.categories) + shift for bar in bars]
+        scores = [bar.score for bar in bars]
+        (patch, *_) = axes.bar(positions, scores, width * 0.95, label=system)
+        axes.bar(
+            positions,
+            [bar.most - bar.score for bar in bars],
+            width * 0.95,
+            bottom=scores,
+            color=patch.get_facecolor(),
+            alpha=0.3,
+        )
+        for position, bar in zip(positions, bars, strict=True):
+            # A single question has no interval.
+            if bar.low is not None and bar.high is not None:
+                # Rounding may put the mean just outside; errors must not be negative.
+                error = [[max(bar.score - bar.low, 0)], [max(bar.high - bar.score, 0)]]
+                axes.errorbar(position, bar.score, yerr=error, color="black", capsize=3)
+    axes.set_xticks(range(len(labels)), [label_with_count(label, metric.bars) for label in labels])
+    axes.set_ylim(0, 1)
+    axes.set_ylabel(metric.name)
+
+
+def label_with_count(label: str, bars: Sequence[ScoreBar]) -> str:
+    """The label of a category with its number of questions, from least to most of the systems."""
+    numbers = number_range(bar.questions for bar in bars if bar.categories == label)
+    return f"{fill(label, _LABEL_WIDTH)}\nn = {numbers}"
+
+
+def number_range(numbers: Iterable[int]) -> str:
+    """`3 to 12`, or the number that all are; empty without numbers."""
+    ordered = sorted(numbers)
+    return " to ".join(str(number) for number in dict.fromkeys((*ordered[:1], *ordered[-1:])))
 
 
 def failure_chart(results: Sequence[Result], path: Path, title: str) -> None:
@@ -128,11 +156,15 @@ def _best_score(result: Result) -> float:
 
 @dataclass(frozen=True)
 class RewardPoint:
-    """A candidate's training reward, the number of model calls before it, and the best so far."""
+    """A candidate's training reward, the number of model calls before it, and the best so far.
+
+    `examples` is the number of training examples that it was tried on.
+    """
 
     calls: int
     score: float
     best: float
+    examples: int
 
 
 def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path, title: str) -> None:
@@ -142,7 +174,9 @@ def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path, t
     """
     calls = [point.calls for point in points]
     with picture(path, title) as axes:
-        axes.plot(calls, [point.score for point in points], "o", alpha=0.5, label="candidate")
+        examples = number_range(point.examples for point in points)
+        label = f"candidate, n = {examples}" if points else "candidate"
+        axes.plot(calls, [point.score for point in points], "o", alpha=0.5, label=label)
         best = [point.best for point in points]
         axes.step(calls, best, where="post", label="best so far (Pareto front)")
         axes.axhline(baseline, linestyle="--", color="gray", label="plain program")
@@ -157,7 +191,10 @@ def training_chart(
     path: Path,
     title: str,
 ) -> None:
-    """Curves by step: rewards of training as lines, measurements of held-out examples as points."""
+    """Curves by step: rewards of training as lines, measurements of held-out examples as points.
+
+    The label of a curve says how many values each of its points is the mean of.
+    """
     with picture(path, title) as axes:
         for label, values in training.items():
             if values:

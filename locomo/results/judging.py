@@ -9,7 +9,9 @@ from rich.console import Console
 from locomo.dataset.format import Question
 from locomo.harness import AnswerLog, Result
 from locomo.llm_judge import Kind, judge, kinds_for
+from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
+from locomo.rubric_judge import judge_rubric, rubric_calls
 from memory.program import Model
 from memory.program.costs import Cost, priced
 from memory.progress import progress_bar
@@ -20,14 +22,26 @@ _CALL_TOKENS = (500, 60)
 
 def judging_cost(questions: Iterable[Question], model: Model) -> Cost:
     """The expected cost of judging one answer to each of these questions."""
-    calls = sum(len(kinds_for(question)) for question in questions)
+    calls = sum(
+        rubric_calls(question) if question.rubric else len(kinds_for(question))
+        for question in questions
+    )
     tokens_in, tokens_out = (calls * tokens for tokens in _CALL_TOKENS)
     return priced(model, calls=calls, tokens_in=tokens_in, tokens_out=tokens_out)
 
 
 def is_judged(result: Result, model: Model) -> bool:
-    """Whether an answer has all verdicts of a model."""
-    return set(_verdict_names(question_of(result), model).values()) <= set(result.verdicts)
+    """Whether an answer has all verdicts of a model, each of which could be read."""
+    if result.rubric:
+        scores = result.rubric_scores.get(model.name)
+        return scores is not None and None not in scores.points
+    names = _verdict_names(question_of(result), model).values()
+    return all(result.verdicts.get(name) is not None for name in names)
+
+
+def has_own_metric(results: Iterable[Result]) -> bool:
+    """Whether answers are of a benchmark with a judge of its own, whose metric is not LoCoMo's."""
+    return any(r.rubric or kinds_for(question_of(r)) == ("benchmark",) for r in results)
 
 
 def _verdict_names(question: Question, model: Model) -> dict[Kind, str]:
@@ -45,12 +59,21 @@ def judge_answers(
 
     def judged(result: Result) -> Result:
         question = question_of(result)
+        if result.rubric:
+            # An answer that could not be read has nothing to judge.
+            scores = (
+                RubricScores((0.0,) * len(result.rubric))
+                if result.unusable
+                else judge_rubric(question, result.answer, model)
+            )
+            return replace(result, rubric_scores={**result.rubric_scores, model.name: scores})
         names = _verdict_names(question, model)
         if result.unusable:  # there is nothing to judge
             return replace(result, verdicts=dict.fromkeys(names.values(), False))
         verdicts = {
             name: judge(kind, question, answer=result.answer, model=model).correct
             for kind, name in names.items()
+            if result.verdicts.get(name) is None
         }
         return replace(result, verdicts={**result.verdicts, **verdicts})
 
@@ -75,4 +98,5 @@ def question_of(result: Result) -> Question:
         category=result.category,
         evidence=(),
         question_type=result.question_type,
+        rubric=result.rubric,
     )

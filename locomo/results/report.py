@@ -1,25 +1,31 @@
 """Statistics of results: means with intervals for each category, and causes of failure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from statistics import fmean
 from typing import Literal
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import Result
-from locomo.metrics import bootstrap
+from locomo.metrics import bootstrap, wilson_interval
+from locomo.results.judging import has_own_metric
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 Cause = Literal[
-    "not stored", "not retrieved", "not answered", "should have abstained", "unusable answer"
+    "not shown, no fact", "not shown", "not answered", "should have abstained", "unusable answer"
 ]
 # An answer below this F1 counts as failed: it shares less than half of its words with gold.
 FAILED_BELOW = 0.5
 
 
 Interval = Literal["clustered", "independent"]
+Score = Callable[[Result], float]
 # With fewer conversations, resampling them says too little about how they differ.
 LEAST_CONVERSATIONS = 5
+# Of fewer questions no verdict is given: two that agree by chance would make one.
+LEAST_QUESTIONS = 20
 _LABELS: dict[str, set[int]] = {
     **{f"{category} {NAMES[category]}": {category} for category in CATEGORIES},
     "1-4": set(CATEGORIES) - {ABSTENTION},
@@ -32,9 +38,10 @@ class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
     `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
-    share of answers that each judge accepts, `verdicts` the number of its verdicts, `unreadable`
-    the number of verdicts that could not be read. `unusable` counts answers that could not be read;
-    they score 0. `recall` is over the questions that name their evidence, None if none does.
+    share of `verdicts` answers that each judge accepts: a verdict that could not be read counts as
+    wrong, and `judged_most` is the share if all such were right; `unreadable` counts them.
+    `unusable` counts answers that could not be read; they score 0. `recall` is over the questions
+    that name their evidence, None if none does.
     """
 
     system: str
@@ -47,6 +54,7 @@ class ScoreLine:
     tokens: float
     calls: float
     judged: dict[str, float]
+    judged_most: dict[str, float]
     verdicts: dict[str, int]
     unreadable: int
     unusable: int
@@ -72,13 +80,40 @@ class PairedDifference:
         return self.after - self.before
 
     @property
-    def verdict(self) -> Literal["better", "worse", "no difference shown"]:
-        """Better or worse if the interval excludes zero."""
+    def verdict(self) -> Literal["better", "worse", "no difference shown", "too few questions"]:
+        """Better or worse if the interval excludes zero, of at least `LEAST_QUESTIONS`."""
+        if self.questions < LEAST_QUESTIONS:
+            return "too few questions"
         if self.low is not None and self.low > 0:
             return "better"
         if self.high is not None and self.high < 0:
             return "worse"
         return "no difference shown"
+
+
+@dataclass(frozen=True)
+class ScoreBar:
+    """A system's mean score by a metric, over the questions of some categories.
+
+    `low` to `high` is its 95 % interval, None for a single question. `most` is the mean if every
+    verdict that could not be read were right.
+    """
+
+    system: str
+    categories: str
+    questions: int
+    score: float
+    low: float | None
+    high: float | None
+    most: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric with a bar for each system and category."""
+
+    name: str
+    bars: Sequence[ScoreBar]
 
 
 def usual_interval(results: Iterable[Result]) -> Interval:
@@ -97,6 +132,73 @@ def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine
     return lines
 
 
+def metrics_of(results: Sequence[Result], interval: Interval) -> list[Metric]:
+    """F1, and the score of each judge over the answers that it has judged.
+
+    A benchmark's own metric comes before F1.
+    """
+    judges = sorted({judge for result in results for judge in judges_of(result)})
+    judged = [
+        Metric(
+            f"judged by {judge}",
+            _bars(
+                [result for result in results if judge in judges_of(result)],
+                interval,
+                partial(score_by, judge),
+                partial(most_by, judge),
+            ),
+        )
+        for judge in judges
+    ]
+    f1: Score = attrgetter("score")
+    own = has_own_metric(results)
+    name = "F1 as LoCoMo has it" if own else "official F1; category 5: an abstaining phrase"
+    score = Metric(name, _bars(results, interval, f1, f1))
+    return [*judged, score] if own else [score, *judged]
+
+
+def judges_of(result: Result) -> set[str]:
+    """The judges that have judged an answer."""
+    return {*result.verdicts, *result.rubric_scores}
+
+
+def score_by(judge: str, result: Result) -> float:
+    """A judge's score of an answer; a verdict that could not be read counts as wrong."""
+    if judge in result.rubric_scores:
+        return result.rubric_scores[judge].score
+    return float(bool(result.verdicts[judge]))
+
+
+def most_by(judge: str, result: Result) -> float:
+    """A judge's score of an answer if a verdict that could not be read were right."""
+    if judge in result.rubric_scores:
+        return result.rubric_scores[judge].highest
+    return float(result.verdicts[judge] is not False)
+
+
+def _bars(
+    results: Sequence[Result], interval: Interval, score: Score, most: Score
+) -> list[ScoreBar]:
+    bars = []
+    for system in dict.fromkeys(result.system for result in results):
+        of_system = [result for result in results if result.system == system]
+        for label, of_group in _groups(of_system).items():
+            scores = [score(result) for result in of_group]
+            low, high = _interval_of(scores, of_group, interval)
+            bars.append(
+                ScoreBar(
+                    system=system,
+                    categories=label,
+                    questions=len(of_group),
+                    score=fmean(scores),
+                    low=low,
+                    high=high,
+                    most=fmean(map(most, of_group)),
+                )
+            )
+    return bars
+
+
 def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """The results by category, or by question type if the benchmark has types; then 1-4 and all.
 
@@ -111,26 +213,32 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def paired_differences(
-    before: Sequence[Result], after: Sequence[Result], interval: Interval
+    before: Sequence[Result],
+    after: Sequence[Result],
+    interval: Interval,
+    score: Callable[[Result], float] = attrgetter("score"),
 ) -> list[PairedDifference]:
     """A line for each category, 1-4 and all, over the questions that both sides answered."""
     by_question = {(result.conversation, result.index): result for result in before}
     answered = [r for r in after if (r.conversation, r.index) in by_question]
     return [
         _paired_difference(
-            label, [(by_question[r.conversation, r.index], r) for r in of_group], interval
+            label, [(by_question[r.conversation, r.index], r) for r in of_group], interval, score
         )
         for label, of_group in _groups(answered).items()
     ]
 
 
 def _paired_difference(
-    label: str, pairs: Sequence[tuple[Result, Result]], interval: Interval
+    label: str,
+    pairs: Sequence[tuple[Result, Result]],
+    interval: Interval,
+    score: Callable[[Result], float],
 ) -> PairedDifference:
-    before = [result.score for result, _ in pairs]
-    after = [result.score for _, result in pairs]
+    before = [score(result) for result, _ in pairs]
+    after = [score(result) for _, result in pairs]
     changes = [new - old for old, new in zip(before, after, strict=True)]
-    low, high = _interval_of(changes, [result for result, _ in pairs], interval)
+    low, high = _interval_of(changes, [result for result, _ in pairs], interval, lowest=-1.0)
     return PairedDifference(
         categories=label,
         questions=len(pairs),
@@ -142,14 +250,34 @@ def _paired_difference(
 
 
 def _interval_of(
-    values: Sequence[float], results: Sequence[Result], interval: Interval
+    values: Sequence[float], results: Sequence[Result], interval: Interval, lowest: float = 0.0
 ) -> tuple[float, float] | tuple[None, None]:
     """The interval of the mean of values, one for each result; None for a single value."""
     if len(values) == 1:
         return None, None
     if interval == "independent":
-        return bootstrap(values)
-    return bootstrap(values, groups=[result.conversation for result in results], within=True)
+        return interval_of_mean(values, lowest=lowest)
+    groups = [result.conversation for result in results]
+    return interval_of_mean(values, groups, within=True, lowest=lowest)
+
+
+def interval_of_mean(
+    values: Sequence[float],
+    groups: Sequence[str] | None = None,
+    within: bool = False,
+    lowest: float = 0.0,
+) -> tuple[float, float]:
+    """The 95 % interval of a mean of values between `lowest` and 1: a bootstrap's.
+
+    Resamples of equal values are all alike, which would be an interval without width: eleven zeros
+    are no proof of zero. They get the width of the score interval of a share of none or of all
+    (Wilson 1927).
+    """
+    value = min(values)
+    if value < max(values):
+        return bootstrap(values, groups=groups, within=within)
+    _, width = wilson_interval(0, len(values))
+    return max(lowest, value - width), min(1.0, value + width)
 
 
 def _line(system: str, label: str, results: Sequence[Result], interval: Interval) -> ScoreLine:
@@ -158,7 +286,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
     judges = sorted({judge for result in results for judge in result.verdicts})
     recalls = [result.recall for result in results if result.recall is not None]
     opinions = {
-        judge: [v for r in results if (v := r.verdicts.get(judge)) is not None] for judge in judges
+        judge: [r.verdicts[judge] for r in results if judge in r.verdicts] for judge in judges
     }
     return ScoreLine(
         system=system,
@@ -170,7 +298,11 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
         recall=fmean(recalls) if recalls else None,
         tokens=fmean(result.tokens for result in results),
         calls=fmean(result.calls for result in results),
-        judged={judge: fmean(verdicts) for judge, verdicts in opinions.items() if verdicts},
+        judged={judge: fmean(map(bool, verdicts)) for judge, verdicts in opinions.items()},
+        judged_most={
+            judge: fmean(verdict is not False for verdict in verdicts)
+            for judge, verdicts in opinions.items()
+        },
         verdicts={judge: len(verdicts) for judge, verdicts in opinions.items()},
         unreadable=sum(v is None for r in results for v in r.verdicts.values()),
         unusable=sum(bool(result.unusable) for result in results),
@@ -190,8 +322,8 @@ def memory_difference(
 def failure_cause(result: Result) -> Cause | None:
     """The cause of a failed answer, None for a right one.
 
-    All evidence was shown, or the question names none: not answered. Evidence was not shown: not
-    stored if no fact names its turn (search did not find it either), else not retrieved.
+    All evidence was shown, or the question names none: not answered. Else evidence was not shown,
+    neither its turn nor a fact of it; "no fact" says that a turn had none.
     """
     if result.unusable:
         return "unusable answer"
@@ -201,14 +333,14 @@ def failure_cause(result: Result) -> Cause | None:
         return None
     if result.recall in (1, None):
         return "not answered"
-    return "not stored" if result.not_stored else "not retrieved"
+    return "not shown, no fact" if result.without_fact else "not shown"
 
 
 def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
     """The failed answers by cause, in the order of the steps."""
     causes: tuple[Cause, ...] = (
-        "not stored",
-        "not retrieved",
+        "not shown, no fact",
+        "not shown",
         "not answered",
         "should have abstained",
         "unusable answer",

@@ -3,6 +3,7 @@
 The file has one line of JSON per question; `python -m locomo.inspect` prints them.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from locomo.json_lines import JsonLines
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One call of a language model: the messages (role and text) and the answers."""
+    """One call of a language model: messages (role and text), answers and how long it took."""
 
     messages: tuple[tuple[str, str], ...]
     answers: tuple[str, ...]
     error: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class CallRecorder(BaseCallback):
         self.calls: list[ModelCall] = []
         self.rows: list[RowsRead] = []
         self.refusals: list[str] = []
+        # Of calls that go on: their messages, and when they began.
         self._messages: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._begun: dict[str, float] = {}
         self._lock = Lock()
 
     @contextmanager
@@ -76,6 +80,7 @@ class CallRecorder(BaseCallback):
         """Keep the messages until the call ends."""
         messages = inputs.get("messages") or [{"role": "user", "content": inputs.get("prompt")}]
         with self._lock:
+            self._begun[call_id] = time.monotonic()
             self._messages[call_id] = tuple(
                 (str(message["role"]), str(message["content"])) for message in messages
             )
@@ -86,7 +91,9 @@ class CallRecorder(BaseCallback):
             messages = self._messages.pop(call_id, ())
             answers = tuple(str(output) for output in outputs or ())
             error = type(exception).__name__ if exception else ""
-            self.calls.append(ModelCall(messages, answers, error))
+            began = self._begun.pop(call_id, None)
+            seconds = 0.0 if began is None else round(time.monotonic() - began, 3)
+            self.calls.append(ModelCall(messages, answers, error, seconds))
 
     def on_module_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None

@@ -12,6 +12,7 @@ from memory import InputError
 ANSWERS, TRACES = "answers-", "traces-"
 RESULTS, ANALYSIS = "evaluation_results.json", "failure_analysis.json"
 ABLATION = "ablation.json"
+MEMORIES = "memories"  # the folder, within that of a run
 
 
 class WrittenResults(BaseModel):

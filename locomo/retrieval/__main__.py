@@ -2,6 +2,7 @@
 
 python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
 python -m locomo.retrieval --data FILE --shown TOKENS                      evidence shown per token
+python -m locomo.retrieval --data FILE --evidence LOG       by kind of question, beside others
 python -m locomo.retrieval --data FILE --fit                               make the weights
 python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION        why these turns
 """
@@ -22,6 +23,7 @@ from typer import Option
 from locomo.commands import Over, print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import EMBEDDER
+from locomo.retrieval.by_ability import evidence_log, evidence_table, measured
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory
 from locomo.retrieval.fit import (
@@ -46,6 +48,7 @@ from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
 from memory.rerank import Reranker, load_reranker
 
+_BUDGETS = (500, 2_000, 6_000, 20_000)
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen
 _MEASURED_TURNS = max(DEPTHS)
 
@@ -81,6 +84,10 @@ def retrieval(
     explain: Annotated[str | None, Option(help="A question: show why its turns are found.")] = None,
     memory: Annotated[str, Option(help="Explain in this memory instead of in data.")] = "",
     shown: Budgets = None,
+    evidence: Annotated[
+        Path | None,
+        Option(help="Evidence shown by kind of question, also by cosine and FTS5; kept here."),
+    ] = None,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
     reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
     over: Over = "",
@@ -88,12 +95,17 @@ def retrieval(
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
     With --fit, print recall in cross-validation, also without each feature, and write the weights;
-    with --shown, what contexts of so many tokens show of the evidence; with --explain, print what
-    each feature gave to the turns that are found.
+    with --shown, what contexts of so many tokens show of the evidence, and with --evidence that by
+    kind of question beside cosine and FTS5 (in 500, 2,000, 6,000 and 20,000 tokens); with
+    --explain, print what each feature gave to the turns that are found.
     """
     explains = explain is not None
     _refuse(
         (shown and (fit or explains or json_file or chart or k), "--shown goes with no other task"),
+        (
+            evidence and (fit or explains or json_file or chart or k or reranker or over),
+            "--evidence goes with no other task but --shown",
+        ),
         (fit and (explains or json_file or chart), "--fit goes with no --explain, --json, --chart"),
         (explains and (json_file or chart), "--explain goes with no --json, --chart"),
         (memory and not explains, "--memory is for --explain: give a question with it"),
@@ -111,6 +123,8 @@ def retrieval(
     conversations = _conversations(data or [], conversation)
     if explain is not None:
         explain_data(conversations, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
+    elif evidence:
+        _show_by_kind(conversations, shown or _BUDGETS, evidence, embedder)
     elif shown:
         _show(conversations, shown, embedder)
     elif fit:
@@ -279,6 +293,22 @@ def _show(
             for conversation in progress.track(conversations, description="searching")
         ]
     print_table(Console(), shown_table(parts))
+
+
+def _show_by_kind(
+    conversations: Sequence[Conversation], budgets: Sequence[int], file: Path, embedder: str | None
+) -> None:
+    """Print the evidence shown by kind of question; what the file has is not measured again."""
+    log = evidence_log(file)
+    with progress_bar(Console(stderr=True), transient=True) as progress:
+        measurements = [
+            shown
+            for conversation in progress.track(conversations, description="searching")
+            for shown in measured(conversation, budgets, log=log, embedder=embedder)
+        ]
+    if not measurements:
+        raise InputError("no question of these conversations names its evidence")
+    print_table(Console(), evidence_table(measurements, budgets))
 
 
 # --- weights ----------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation 
 class Curve:
     """Means over questions for the best 1, 2 ... k turns of a system, each (k,).
 
-    `k` is the most turns that the system was asked for and found.
+    `k` is the most turns that the system was asked for and found, `questions` their number.
     """
 
     title: str
+    questions: int
     recall: NDArray[np.float64]
     tokens: NDArray[np.float64]
 
@@ -92,6 +93,7 @@ def recall_curve(
         )
     return Curve(
         title=title,
+        questions=len(recalls),
         recall=np.mean(recalls, axis=0)[:longest],
         tokens=np.mean(tokens, axis=0)[:longest],
     )
@@ -132,8 +134,9 @@ def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
             turns = np.arange(1, len(curve.recall) + 1)
             # A single point draws no line.
             marker = "o" if len(turns) == 1 else None
-            by_turns.plot(turns, curve.recall, label=curve.title, marker=marker)
-            by_tokens.plot(curve.tokens, curve.recall, label=curve.title, marker=marker)
+            label = f"{curve.title}, n = {curve.questions}"
+            by_turns.plot(turns, curve.recall, label=label, marker=marker)
+            by_tokens.plot(curve.tokens, curve.recall, label=label, marker=marker)
         by_turns.set_xlabel("turns shown")
         by_tokens.set_xlabel("tokens of the turns shown (mean)")
         by_turns.set_ylabel("recall of evidence turns")

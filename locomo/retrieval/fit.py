@@ -282,5 +282,11 @@ def weights_json(
 
 def data_fingerprint(conversations: Sequence[Conversation]) -> str:
     """SHA-256 of turns and questions, whatever files they came in."""
-    text = json.dumps([asdict(conversation) for conversation in conversations], ensure_ascii=False)
+    contents = [asdict(conversation) for conversation in conversations]
+    for content in contents:
+        for turn in content["turns"]:
+            del turn["tags"]  # which no ranking reads
+        for question in content["questions"]:
+            del question["rubric"]  # which judges read
+    text = json.dumps(contents, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -22,6 +22,7 @@ import dspy
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.systems import FactsOnly
+from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
@@ -267,6 +268,7 @@ def _episode(draft: Draft, uses: Sequence[ToolUse], answer_before: str) -> Episo
         tools=dict(Counter(use.tool for use in uses)),
         refused=tuple(f"{use.tool}: {use.result}" for use in uses if use.failed),
         operations=tuple(f"{done.tool}: {done.reason}" for done in draft.operations),
+        lost=lost_share(draft.start, draft.state),
     )
 
 

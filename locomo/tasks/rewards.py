@@ -12,7 +12,7 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
 
-Each returns a dspy.Prediction of `score` (0 to 1; of the refining module -1.5 to 1.5, for it may do
+Each returns a dspy.Prediction of `score` (0 to 1; of the refining module -2 to 1.5, for it may do
 harm), `feedback` (text) and one float a component, the same for every predictor (`trace`,
 `pred_name` and `pred_trace` are not used), and raises nothing but ImportError: what cannot be
 scored is worth 0, and the feedback says why.
@@ -54,7 +54,7 @@ _QUOTED = 500  # characters of a text that feedback repeats
 REFINING_TOOLS = tuple(tool.__name__ for tool in tool_functions())
 REFINE_COMPONENTS = (
     *("gain", "efficiency", "operations", "changes"),
-    *("before", "after", "size", "density", "change"),
+    *("before", "after", "size", "density", "change", "lost"),
     *REFINING_TOOLS,
 )
 
@@ -89,7 +89,8 @@ class Episode:
 
     `answer_before` is the answer from the facts as they were. `before` and `after` are the facts'
     lengths in characters, `tools` how often each tool was used, `refused` the calls that a tool
-    refused, with its advice, `operations` what changed the facts, as a line each.
+    refused, with its advice, `operations` what changed the facts, as a line each. `lost` is the
+    share of what the facts said that none says any more, 0 to 1 (`locomo.tasks.lost_facts`).
     """
 
     answer_before: str
@@ -98,6 +99,7 @@ class Episode:
     tools: dict[str, int]
     refused: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
+    lost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -274,14 +276,31 @@ def efficiency(
     }
 
 
+def episode_reward(gain: float, of_memory: float, lost: float) -> float:
+    """What an episode is worth: `gain` x efficiency where it gained, `gain` where it did harm, less
+    the share of the facts that was lost.
+
+    "MemUpdate" multiplies harm by the efficiency, too: to delete all ten facts of a memory cost .10
+    there and to delete one of them .95. What other questions need is counted by no gain, so that
+    deleting it must cost by itself.
+
+    Arguments:
+        gain: the answer's score after - before, -1 to 1.
+        of_memory: the memory's efficiency.
+        lost: of the facts' words, 0 to 1.
+    """
+    return (gain * of_memory if gain > 0 else gain) - lost
+
+
 def refine_metric(
     gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
 ) -> Any:
-    """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`.
+    """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`
+    and `episode_reward`.
 
     Arguments as for `metric`; each outcome has its `episode`. Components: gain, efficiency,
-    operations (tool calls), changes (of facts), before, after, size, density, change, and how often
-    each tool was used, by its name.
+    operations (tool calls), changes (of facts), before, after, size, density, change, lost, and how
+    often each tool was used, by its name.
     """
     return _judged(partial(_refined, padded=True), REFINE_COMPONENTS, gold=gold, pred=pred)
 
@@ -375,9 +394,10 @@ def _refined(gold: Any, pred: Any, padded: bool) -> _Judged:
         before = metrics.score(episode.answer_before, question)
         after = metrics.score(outcome.answer, question)
         of_memory = efficiency(episode.before, episode.after, padded)
-        rewards.append((after - before) * of_memory["efficiency"])
+        rewards.append(episode_reward(after - before, of_memory["efficiency"], episode.lost))
         of_question = {
             **of_memory,
+            "lost": episode.lost,
             "gain": after - before,
             "before": before,
             "after": after,
@@ -433,6 +453,8 @@ def _episode_notes(
         notes.append("No operation changed a fact.")
     notes += [f"Done: {_short(line)}" for line in episode.operations]
     notes += [f"Refused: {_short(line)}" for line in episode.refused]
+    if episode.lost:
+        notes.append(f"No fact says any more {episode.lost:.0%} of what the facts said.")
     grown = len(episode.after) - len(episode.before)
     if gain <= 0 and grown:
         notes.append(f"The memory has {grown:+} facts, and the answer is no better for it.")

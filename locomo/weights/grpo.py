@@ -39,7 +39,7 @@ class GrpoSettings:
     temperature: float = 1.0
     bf16: bool = True
     inference_gpus: tuple[int, ...] = (0,)
-    training_gpus: tuple[int, ...] = (1, 2)
+    training_gpus: tuple[int, ...] = (1,)
 
     @property
     def context(self) -> int:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from locomo.commands import print_table
 from locomo.harness import fingerprint
-from locomo.results.charts import training_chart
+from locomo.results.charts import number_range, training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS
@@ -184,7 +184,10 @@ def _train(
                 begin=begin,
             ).run()
         title = f"{name}, {len(data.validation)} held-out examples"
-        _record(run, result, folder=options.checkpoints, title=title)
+        draw_curves(
+            result, options.checkpoints / CURVES_FILE, rollouts=settings.rollouts, title=title
+        )
+        _record(run, result, folder=options.checkpoints)
     console.print(f"{CURVES_FILE} is drawn; MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
 
@@ -220,16 +223,15 @@ def _bench(
         )
 
 
-def _record(run: ModuleType, result: TrainingResult, folder: Path, title: str) -> None:
-    """Draw the curves and log the gains to MLflow."""
-    _draw_curves(result, folder / CURVES_FILE, title)
+def _record(run: ModuleType, result: TrainingResult, folder: Path) -> None:
+    """Log the gains and the files of a training to MLflow."""
     run.log_metrics(gain_metrics(result.gains))
     run.set_tag("verdict", verdict(result.gains))
     for file in (STEPS_FILE, HELD_OUT_FILE, CURVES_FILE):
         run.log_artifact(str(folder / file))
 
 
-def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
+def draw_curves(result: TrainingResult, path: Path, *, rollouts: int, title: str) -> None:
     """Rewards of training, as means of the last WINDOW steps, and held-out means, by step."""
     rows = result.rows
 
@@ -241,16 +243,19 @@ def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
             for index, (step, _) in enumerate(known)
         }
 
+    window = f"mean of {WINDOW} steps of {rollouts} answers"
     training = {
-        f"reward, mean of {WINDOW} steps": smoothed(lambda row: row.reward),
-        "reward that the module can change": smoothed(lambda row: row.own),
+        f"reward, {window}": smoothed(lambda row: row.reward),
+        f"reward that the module can change, {window}": smoothed(lambda row: row.own),
     }
+    measured = number_range(record.questions for record in result.held_out)
     held_out: dict[str, dict[int, float]] = {}
     for record in result.held_out:
         for component, mean in record.means.items():
             # What users get, and what was optimized; evidence and the like explain them.
             if component == "answer" or component not in WEIGHTS:
-                held_out.setdefault(component, {})[record.step] = mean
+                label = f"{component}, n = {measured}"
+                held_out.setdefault(label, {})[record.step] = mean
     training_chart(training, held_out, path, title)
 
 
@@ -266,4 +271,11 @@ def _checkpoint_to_resume(
         console.print("nothing to resume: there is no checkpoint of these options and data")
     elif begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
+    else:
+        console.print(
+            f"going on after step {begin.step} from its weights; Adam's moments start from zero,"
+            " with another warm-up, and KL counts from these weights",
+            highlight=False,
+            soft_wrap=True,
+        )
     return begin

@@ -138,7 +138,7 @@ def check_version(info: ServerInfo) -> Check:
     finding = f"Arbor {info.arbor}, tried with {TESTED_VERSION}"
     if info.rehearsal:
         finding += ", a rehearsal"
-    advice = f"install arbor-ai=={TESTED_VERSION} there, as arbor/requirements.txt says"
+    advice = f"install arbor-ai=={TESTED_VERSION} there, as arbor/requirements.lock says"
     return _check("server", info.arbor == TESTED_VERSION, finding, remedy=advice)
 
 

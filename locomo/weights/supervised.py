@@ -22,7 +22,7 @@ from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
 from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.rehearsal import check_tuning
-from locomo.weights.together import check_upload, start_job, started_job, wait
+from locomo.weights.together import check_upload, missing_access, start_job, started_job, wait
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, MemoryProgram, SqlError
 from memory.files import write_whole
@@ -263,9 +263,13 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
 
 def tune_at_together(options: TrainOptions, print_line: Callable[[str], None]) -> str:
     """Tune at Together once the user agrees; returns the name of the new model."""
-    if options.model is None:
-        raise InputError("--together needs --model, Together's name of the base model")
     examples = options.examples_file
+    missing = [] if options.model else ["--model, Together's name of the base model"]
+    if not examples.exists():
+        missing.append(f"{examples}, which train.py distill --together writes")
+    if missing := missing + missing_access():
+        raise InputError(f"--together needs {'; '.join(missing)}")
+    assert options.model
     job = started_job(examples, options.model) if options.resume else None
     if job is None:
         upload = check_upload(examples)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class FinishedJob:
     job: str
     model: str
     adapter: str
+
+
+def missing_access() -> list[str]:
+    """What this machine lacks to ask Together: its package, a key."""
+    missing = [] if find_spec("together") else ["its package: uv sync --extra together"]
+    if not os.environ.get(KEY):
+        missing.append(f"a key in {KEY}")
+    return missing
 
 
 def check_upload(examples: Path) -> Upload:

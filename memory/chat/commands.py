@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
-from memory.facts import find, newest_change
+from memory.facts import add, find, newest_change
 from memory.forget import forget_without_preview, matching_turns
-from memory.program.messages import NO_FACTS
+from memory.program.messages import BY_RULES
 from memory.program.phrases import agrees
 from memory.prompt import turn_line
 from memory.records import Turn
@@ -22,6 +22,7 @@ reset          forgets all turns, after a question
 /why           shows the turns and the SQL behind the last answer
 /memory        counts turns and lists the newest facts
 /undo          undoes the last change of facts
+/fact S | A | V  adds a fact: /fact Anna | lives in | Bergen | 2024-05
 /forget TEXT   forgets every turn with TEXT, and its facts, after a question
 /speaker NAME  sets who speaks; the first name is yours
 /rename NAME   changes your name
@@ -59,8 +60,8 @@ def memory(chat: Chat, _: str) -> None:
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
     facts_known = f"{count(facts, 'fact')} about {count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
-    if not facts and not chat.memory.stores_facts:
-        chat.screen.show(NO_FACTS, "dim")
+    if not facts and chat.memory.stores_by_rules:
+        chat.screen.show(BY_RULES, "dim")
     by_subject = defaultdict(list)
     for fact in reversed(find(chat.store)[-_MOST_FACTS:]):
         by_subject[fact.subject].append(f"  {fact.attribute}: {fact.value} [{fact.turn_id}]")
@@ -69,6 +70,24 @@ def memory(chat: Chat, _: str) -> None:
         chat.screen.show("\n".join(lines))
     if facts > sum(map(len, by_subject.values())):
         chat.screen.show("these are the newest; `memory facts` lists all", "dim")
+
+
+def fact(chat: Chat, text: str) -> None:
+    """Add a fact."""
+    parts = [part.strip() for part in text.split("|")]
+    if not 3 <= len(parts) <= 4:
+        raise InputError("give a subject, an attribute and a value: /fact Anna | lives in | Bergen")
+    subject, attribute, value, *on = parts
+    with chat.background.paused():
+        add(
+            chat.store,
+            subject=subject,
+            attribute=attribute,
+            value=value,
+            happened_on=on[0] if on else "",
+            by=chat.speaker,
+        )
+    chat.screen.show(f"added: {subject} {attribute} {value}")
 
 
 def undo(chat: Chat, _: str) -> None:
@@ -128,6 +147,7 @@ def set_speaker(chat: Chat, name: str) -> None:
 COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "why": why,
     "memory": memory,
+    "fact": fact,
     "undo": undo,
     "forget": forget,
     "speaker": set_speaker,
@@ -149,6 +169,8 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     chat.screen.show(f"forgot {counts}")
     for each in receipts:
         chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (stored nowhere else)")
+    if receipt.vacuum:
+        chat.screen.show("removed; the bytes go when the server vacuums: `memory forget --vacuum`")
     for file in receipt.unreached:
         chat.screen.show(f"not reached: {file}; delete it when you find it")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
+from memory.corrections import correct_by_message, read_correction
 from memory.injection import time_difference
 from memory.program.messages import is_question
 from memory.program.phrases import all_phrases, introduced_name, language_of
@@ -74,6 +75,12 @@ class Chat:
     def exchange(self, text: str) -> None:
         """Store something said and let the character reply; each is durable before what follows."""
         message = self.add(self.speaker, text)
+        correction = self._correct(message)
+        if correction is not None:
+            self.screen.show(f"{self.character}: ", "bold", end="")
+            self.screen.show(correction)
+            self.add(self.character, correction)
+            return
         reply = self.memory.reply(
             message,
             recent=self.recent[:-1],  # the last one is the message itself
@@ -103,6 +110,13 @@ class Chat:
             self.last = reply.answer
             self.background.turns_added(2)
             self.screen.show("(says nothing)" if is_whole and not reply_text else "")
+
+    def _correct(self, message: Turn) -> str | None:
+        """What a message corrects of the last answer; the pause keeps the thread out of it."""
+        if read_correction(message.text) is None and not self.store.contradictions():
+            return None
+        with self.background.paused():
+            return correct_by_message(self.store, message, self.recent[:-1])
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""

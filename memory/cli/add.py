@@ -1,6 +1,9 @@
 """The command add: store a message or documents as turns."""
 
+import os
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -14,11 +17,13 @@ from memory.cli.options import (
     Namespace,
     open_memory,
 )
-from memory.cli.output import print_json
+from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError
+from memory.owner import person_of
 from memory.records import Turn
 from memory.store.turn_validation import local_now
 from memory.terminal import count, print_clean
+from memory.turn_filter import tags_of_pairs
 
 
 def add(
@@ -28,13 +33,19 @@ def add(
             metavar="TEXT|FILE", help="A message in quotes, - for standard input, or documents."
         ),
     ],
-    kind: Annotated[str, typer.Option(help="message, or document for files.")] = "message",
+    kind: Annotated[
+        str, typer.Option(help="message or document. Default: a document if it is a file.")
+    ] = "",
     speaker: Annotated[str, typer.Option(help="The person who said it.")] = "",
     session: Annotated[str, typer.Option(help="The name of the conversation.")] = "",
     said_at: Annotated[
         str,
         typer.Option(help="The time in UTC: 2017-05-08 13:56, 2017-05 or 2017. Default: now."),
     ] = "",
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A tag, such as project=move. Can be repeated."),
+    ] = None,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
@@ -43,34 +54,81 @@ def add(
 
     memory add "I moved to Oslo." --speaker Anna
 
-    memory add manual.md --kind document
+    memory add manual.md
     """
-    if kind == "document":
+    if kind not in ("", "message", "document"):
+        raise InputError(f"--kind {kind!r} is unknown; give message or document")
+    tags = tags_of_pairs(tag or [])
+    if kind == "document" or (not kind and _are_files(texts, speaker=speaker)):
         if speaker or session or said_at:
             raise InputError(
                 "--speaker, --session and --said-at are for messages; leave them out for documents"
             )
         paths = [Path(name) for name in texts]
-        _add_documents(paths, namespace=namespace, db=db, as_json=as_json)
+        _add_documents(paths, tags, namespace=namespace, db=db, as_json=as_json)
         return
-    if kind != "message":
-        raise InputError(f"--kind {kind!r} is unknown; give message or document")
     turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
+    from memory.noting import note_turns  # with the parser of SQL
+
     with open_memory(namespace, db, create=True) as store:
-        [turn_id] = store.add([turn])
+        turn = replace(turn, tags=tags, speaker=person_of(store, turn.speaker))
+        added = store.add([turn])
+        note_turns(store)
     if as_json:
-        print_json({"turn": turn_id})
-    else:
-        print_clean(f"turn {turn_id}")
+        print_json({"turn": added[0], **withheld_json(added.withheld)})
+        return
+    print_clean(f"turn {added[0]}")
+    if line := withheld_line(added.withheld):
+        print_clean(f"  {line}")
+
+
+def _are_files(texts: list[str], *, speaker: str) -> bool:
+    """Whether the arguments are files rather than a message.
+
+    Raises InputError for what looks like a file and is not one that can be added: its name would
+    be stored as if somebody had said it.
+    """
+    from memory.documents import is_document
+
+    files = [text for text in texts if _is_like_file(text, speaker=speaker)]
+    if not files:
+        return False
+    if speaker:
+        raise InputError(
+            f"{files[0]} is a file: leave out --speaker to add it as a document, or give --kind"
+            " message to add just this name"
+        )
+    for text in texts:
+        if not os.path.isfile(text):
+            raise InputError(f"{text}: there is no such file")
+        if not is_document(Path(text)):
+            raise InputError(
+                f"{text}: no document that can be read; for an exported chat:"
+                f" memory import {quote(text)}"
+            )
+    return True
+
+
+def _is_like_file(text: str, *, speaker: str) -> bool:
+    """Whether a text is the path of a file, or of a document that is missing.
+
+    A speaker may say a word that happens to be the name of a file without a suffix.
+    """
+    from memory.documents import is_document
+
+    has_suffix = bool(os.path.splitext(text)[1])
+    is_missing_document = is_document(Path(text)) and not re.search(r"\s", text)
+    # os.path.isfile is False, not an error, for a text too long for a path.
+    return (os.path.isfile(text) and (has_suffix or not speaker)) or is_missing_document
 
 
 def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
     from memory.exchange import clean_date
 
     if not speaker:
-        raise InputError("give --speaker NAME; for a file, give --kind document")
+        raise InputError("give --speaker NAME, the person who said it")
     if len(texts) > 1:
-        raise InputError("give one message, in quotes; for files, give --kind document")
+        raise InputError("give one message, in quotes")
     if said_at and not clean_date(said_at):
         raise InputError(
             f"--said-at {said_at!r} is not a date; write 2017-05-08 13:56, 2017-05 or 2017"
@@ -94,21 +152,31 @@ def _standard_input() -> str:
         ) from error
 
 
-def _add_documents(paths: list[Path], *, namespace: str, db: Path | None, as_json: bool) -> None:
+def _add_documents(
+    paths: list[Path],
+    tags: dict[str, list[str]],
+    *,
+    namespace: str,
+    db: Path | None,
+    as_json: bool,
+) -> None:
     from memory.documents import add_chunks, chunks
 
     # Read all documents first: a bad one must not leave an empty namespace.
     documents = {path: chunks(path) for path in paths}
     with open_memory(namespace, db, create=True) as store:
         for path, turns in documents.items():
-            added = add_chunks(store, turns)
+            added = add_chunks(store, [replace(turn, tags=tags) for turn in turns])
             if as_json:
                 counts = {"new": added.new, "already": added.already}
+                counts |= withheld_json(added.withheld)
                 print_json({"file": str(path), **counts, "others": added.other_versions})
                 continue
             print_clean(
                 f"{path}: {count(added.new, 'new chunk')}, {added.already:,} already stored"
             )
+            if line := withheld_line(added.withheld):
+                print_clean(f"  {line}")
             if added.other_versions:
                 versions = ", ".join(added.other_versions)
                 print_clean(

@@ -14,7 +14,7 @@ from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
 from memory.records import Change
 from memory.store import Store
-from memory.terminal import clean_line, print_clean
+from memory.terminal import clean_line, count, print_clean
 
 
 def audit(
@@ -99,5 +99,5 @@ def _summary(findings: list[Finding], fix: bool) -> str:
     counts = Counter[str](finding.kind for finding in findings)
     by_kind = ", ".join(f"{kind} {counts[kind]}" for kind in KINDS if counts[kind])
     fixable = sum(bool(finding.sql) for finding in findings)
-    advice = f"; --fix offers {fixable} changes" if fixable and not fix else ""
+    advice = f"; --fix offers {count(fixable, 'change')}" if fixable and not fix else ""
     return f"found: {by_kind}{advice}"

@@ -8,8 +8,8 @@ import typer
 from memory import namespaces
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
-from memory.store import open_store, postgres_module
-from memory.terminal import print_clean
+from memory.store import postgres_module
+from memory.terminal import count, print_clean
 
 
 def backup(
@@ -53,15 +53,17 @@ def restore(
             if "another process" in str(error) or not isinstance(target, Path):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
+        from memory.store.backup import count_turns_of
+
         # A backup that `forget` could not reach brings forgotten turns back.
-        with open_store(backup_file, read_only=True) as backup_store:
-            returning = len(backup_store.turns_by_id([*forgotten_ids], missing_ok=True))
+        returning = count_turns_of(backup_file, forgotten_ids)
         if returning:
-            print_clean(f"this backup brings back {returning:,} turns that were forgotten")
+            forgotten = "turn that was" if returning == 1 else "turns that were"
+            print_clean(f"this backup brings back {returning:,} {forgotten} forgotten")
         location = namespaces.shown(target)
-        confirm(f"{location} has {turns:,} turns. Replace it with the backup?", yes)
+        confirm(f"{location} has {count(turns, 'turn')}. Replace it with the backup?", yes)
     restored = _restore(backup_file, target, replace)
-    print_clean(f"{namespaces.shown(target)}: {restored:,} turns, from {backup_file}")
+    print_clean(f"{namespaces.shown(target)}: {count(restored, 'turn')}, from {backup_file}")
 
 
 def _restore(backup_file: Path, target: namespaces.Location, replace: bool) -> int:

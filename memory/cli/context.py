@@ -9,6 +9,7 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError
+from memory.files import refuse_irregular
 from memory.terminal import print_clean
 
 
@@ -68,6 +69,7 @@ def context(
 
 
 def _text_of(file: Path) -> str:
+    refuse_irregular(file)
     try:
         # utf-8-sig: a byte order mark, which some editors write, must not get into the prompt.
         return file.read_text("utf-8-sig")

@@ -34,6 +34,9 @@ def migrate(
     as_sql: Annotated[
         bool, typer.Option("--sql", help="Print the SQL for an administrator; run nothing.")
     ] = False,
+    owner: Annotated[
+        str, typer.Option(metavar="LOGIN", help="With --sql: the login that uses the tables.")
+    ] = "",
     generate: Annotated[
         str,
         typer.Option(
@@ -44,12 +47,14 @@ def migrate(
     """Create or update the tables in a Postgres database. SQLite files update when opened."""
     from memory.store import postgres_module
 
+    if owner and not as_sql:
+        raise InputError("--owner says whose the tables of --sql are; give both")
     address = _address(database)
     migrations = postgres_module("migrate")
     if generate:
         print_clean(str(migrations.generate(address.conninfo, address.location, generate)))
     elif as_sql:
-        print_clean(migrations.script(address.conninfo))
+        print_clean(migrations.script(address.conninfo, owner))
     elif check:
         differences = migrations.differences(address.conninfo, address.location)
         if differences:

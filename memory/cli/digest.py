@@ -15,10 +15,11 @@ from memory.cli.options import (
     is_on_command_line,
     open_memory,
 )
-from memory.cli.output import change_line, held_lines
+from memory.cli.output import change_line, held_lines, left_out_text, read_line
 from memory.errors import InputError
 from memory.held_windows import decide
-from memory.program.messages import NO_FACTS
+from memory.noting import count_unread
+from memory.program.messages import BY_RULES
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -73,8 +74,11 @@ def digest(
 
     with open_memory(namespace, db) as store:
         memory = Memory(store, model=model, api_base=api_base)
-        if not memory.stores_facts:
-            print_clean(NO_FACTS)
+        if memory.stores_by_rules:
+            read = _read_shown(memory)
+            print_clean(read_line(read))
+            _print_renewed(read)
+            print_clean(BY_RULES)
             return
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
@@ -84,15 +88,22 @@ def digest(
         failures = [window for window in store.pending() if window.error]
     unstored = count(result.unsaid, "fact")
     unsaid = f"; {unstored} left out: no turn says so" if result.unsaid else ""
+    left_out = f"; {left_out_text(result.left_out)}" if result.left_out else ""
     paid = f" ({cost.tokens_text}, {cost.price_text})" if memory.model.server else ""
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
-        f" of {memory.model.name}{paid}{unsaid}"
+        f" of {memory.model.name}{paid}{unsaid}{left_out}"
     )
+    _print_renewed(result)
     _print_failures(failures)
     for line in held_lines(failures, namespace, db):
         print_clean(line)
+
+
+def _print_renewed(result: "Digest") -> None:
+    if result.answers:
+        print_clean(f"standing answers made anew: {result.answers}; `memory answers` lists them")
 
 
 def _print_failures(failures: "Iterable[Pending]") -> None:
@@ -139,6 +150,13 @@ def _digest_shown(
                 print_clean(f"cost so far: {spent.cost}", error=True)
             raise
     return result, spent.cost
+
+
+def _read_shown(memory: "Memory") -> "Digest":
+    """Let rules read what waits for them, with a progress bar."""
+    with progress() as bar:
+        task = bar.add_task("reading", total=count_unread(memory.store))
+        return memory.digest(progress=lambda so_far: bar.update(task, completed=so_far.read))
 
 
 def _decide(store: "Store", apply: str, skip: str) -> None:

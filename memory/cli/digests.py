@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from memory.api import Memory
 from memory.cli.options import open_memory
+from memory.cli.output import left_out_text, read_line
 from memory.digest import Digest
 from memory.errors import InputError, StoreError
 from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
-from memory.program.messages import NO_FACTS
+from memory.program.messages import BY_RULES
 from memory.program.model import Model
 from memory.terminal import clean_line, count, print_clean, progress
 from memory.waiting import digest_whole, waiting
@@ -62,7 +63,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     namespace fails, the others are digested and StoreError is raised at the end.
     """
     if not model.writes_facts:
-        print_clean(NO_FACTS)
+        _read_all(model)
         return
     broken = []
     forecast = Cost()
@@ -103,6 +104,14 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
         raise StoreError(f"{count(len(failed), 'namespace')} could not be digested, see above")
 
 
+def _read_all(model: Model) -> None:
+    """Let rules read the turns of every namespace; print a line for each."""
+    for name in names():
+        with open_memory(name, None) as store:
+            print_clean(f"{clean_line(name)}: {read_line(Memory(store, model=model).digest())}")
+    print_clean(BY_RULES)
+
+
 def _digests(digester: Digester, due: list[str], over: str) -> Iterable[NamespaceDigest]:
     if not over:
         return map(digester, due)
@@ -117,7 +126,9 @@ def _print_digest(result: NamespaceDigest) -> None:
         return
     windows = f"{result.digest.stored} stored, {result.digest.failed} failed"
     facts = f"{count(result.digest.facts, 'fact')} changed"
-    print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}")
+    left_out = result.digest.left_out
+    further = f"; {left_out_text(left_out)}" if left_out else ""
+    print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}{further}")
 
 
 def _print_sums(done: list[NamespaceDigest], model: Model) -> None:

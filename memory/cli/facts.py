@@ -1,15 +1,15 @@
-"""The group facts: list, edit, log, diff, revert."""
+"""The group facts: list, add, edit, log, diff, revert."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from memory import facts as fact_edits
 from memory.cli import history
-from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
+from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, Seen, open_memory
 from memory.cli.output import (
     change_line,
     edit_lines,
@@ -17,25 +17,17 @@ from memory.cli.output import (
     print_rows,
     undo_line,
 )
+from memory.contradictions import settle
 from memory.errors import InputError
 from memory.prompt import turn_line
-from memory.records import Fact, Rows
+from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
+from memory.standing import standing_facts
 from memory.store import Store
 from memory.terminal import clean_line, print_clean
 
-
-class _ListByDefault(TyperGroup):
-    """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_ListByDefault,
+    cls=ListByDefault,
     help="List and edit facts, and see how they changed. `memory facts` alone lists them.",
 )
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
@@ -53,6 +45,16 @@ def list_command(
     why: Annotated[
         int | None, typer.Option(help="Show one fact by its id, with its source and history.")
     ] = None,
+    standing: Annotated[
+        bool,
+        typer.Option(
+            "--standing", help="Only standing instructions and preferences, newest first."
+        ),
+    ] = False,
+    contradictions: Annotated[
+        bool,
+        typer.Option("--contradictions", help="Only facts that contradict each other, in pairs."),
+    ] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
@@ -60,9 +62,19 @@ def list_command(
     """List the facts that are true now, or show where one comes from (--why ID)."""
     if why is not None and (text or include_ended or as_of):
         raise InputError("--why shows one fact; leave out the text, --all and --as-of")
+    if standing and (why is not None or text or include_ended or as_of):
+        raise InputError("--standing lists what is in force now; leave out the text and options")
+    if contradictions and (standing or why is not None or text or include_ended or as_of):
+        raise InputError("--contradictions lists what is open now; leave out the text and options")
     with open_memory(namespace, db, read_only=True) as store:
         if why is not None:
             _explain(store, why, as_json)
+            return
+        if standing:
+            _list_standing(standing_facts(store), as_json)
+            return
+        if contradictions:
+            _list_contradictions(store.contradictions(), as_json)
             return
         matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
         # Read only to tell whether --all would list more.
@@ -106,7 +118,11 @@ def edit(
     ended_on: Annotated[
         str | None, typer.Option(help="The date the fact stopped being true.")
     ] = None,
+    is_over: Annotated[
+        bool, typer.Option("--is-over", help="The fact stopped being true, today or --ended-on.")
+    ] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete the fact.")] = False,
+    seen: Seen = None,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
@@ -117,12 +133,14 @@ def edit(
 
     memory facts edit 3 --was-wrong --value Bergen
 
-    A new value ends the old one, which stays on record.
+    A new value ends the old one, which stays on record. Where somebody else was first, it says
+    what they wrote and how to put yours over it.
     """
     in_place = (subject, attribute, happened_on)
-    kinds_of_edit = [value is not None or was_wrong, ended_on is not None, delete]
+    is_over = is_over or ended_on is not None
+    kinds_of_edit = [value is not None or was_wrong, is_over, delete]
     if sum(kinds_of_edit) != 1:
-        raise InputError("give one edit: --value V, --was-wrong, --ended-on DATE or --delete")
+        raise InputError("give one edit: --value V, --was-wrong, --is-over or --delete")
     if not was_wrong and any(text is not None for text in in_place):
         raise InputError("--subject, --attribute and --happened-on need --was-wrong")
     if since and (was_wrong or value is None):
@@ -130,9 +148,9 @@ def edit(
     with open_memory(namespace, db) as store:
         by = str(Settings(store).get("user", "user"))
         if delete:
-            change = fact_edits.remove(store, fact_id, by)
-        elif ended_on is not None:
-            change = fact_edits.end(store, fact_id, ended_on, by=by)
+            change = fact_edits.remove(store, fact_id, by, seen=seen)
+        elif is_over:
+            change = fact_edits.edit(store, fact_id, "is over", on=ended_on or "", by=by, seen=seen)
         elif was_wrong:
             change = fact_edits.correct(
                 store,
@@ -142,21 +160,133 @@ def edit(
                 attribute=attribute,
                 happened_on=happened_on,
                 by=by,
+                seen=seen,
             )
         else:
             assert value is not None  # the one kind of edit that is left
-            change = fact_edits.supersede(store, fact_id, value, since=since, by=by)
+            change = fact_edits.edit(
+                store, fact_id, "changed", value=value, on=since, by=by, seen=seen
+            )
+        edits = store.journal(change.id)
+    _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
+
+
+@app.command()
+def add(
+    subject: Annotated[str, typer.Argument(help="Who or what it is about.")],
+    attribute: Annotated[str, typer.Argument(help="Such as lives_in or has_pet.")],
+    value: Annotated[str, typer.Argument(help="Such as Oslo.")],
+    on: Annotated[
+        str, typer.Option(help="The date it happened on, or is true since: 2017-05.")
+    ] = "",
+    turn: Annotated[
+        int | None, typer.Option(help="The id of the turn that says it. Default: a new turn.")
+    ] = None,
+    new_attribute: Annotated[
+        bool,
+        typer.Option("--new-attribute", help="The attribute is another than those near to it."),
+    ] = False,
+    as_json: AsJson = False,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Add a fact. Without --turn, what you say is stored as a turn, too.
+
+    memory facts add Anna lives_in Bergen --on 2024-05
+
+    A new value of what has one value at a time, such as lives_in, ends the old one.
+    """
+    with open_memory(namespace, db, create=True) as store:
+        change = fact_edits.add(
+            store,
+            subject=subject,
+            attribute=attribute,
+            value=value,
+            happened_on=on,
+            turn_id=turn,
+            new_attribute=new_attribute,
+            by=str(Settings(store).get("user", "user")),
+        )
+        edits = store.journal(change.id)
+    _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
+
+
+@app.command(name="settle")
+def settle_command(
+    fact_id: Annotated[int, typer.Argument(metavar="ID", help="The id of a fact.")],
+    other_id: Annotated[
+        int, typer.Argument(metavar="OTHER", help="The id of the fact that contradicts it.")
+    ],
+    right: Annotated[str, typer.Option(help="The id of the one that is right, or both.")],
+    seen: Seen = None,
+    as_json: AsJson = False,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Say which of two facts that contradict each other is right; the other is deleted.
+
+    memory facts settle 3 7 --right 7
+
+    memory facts settle 3 7 --right both
+
+    The list of pairs: memory facts --contradictions. You can undo it.
+    """
+    if right != "both" and not right.isdecimal():
+        raise InputError("--right takes the id of a fact, or both")
+    with open_memory(namespace, db) as store:
+        change = settle(
+            store,
+            fact_id,
+            other_id,
+            right="both" if right == "both" else int(right),
+            by=str(Settings(store).get("user", "user")),
+            seen=seen,
+        )
         edits = store.journal(change.id)
     if as_json:
         print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return
-    print_clean("\n".join(map(clean_line, edit_lines(edits))))
+    print_clean("\n".join(map(clean_line, edit_lines(edits))) if edits else "both facts stay")
     print_clean(undo_line([change], namespace, db))
+
+
+def _list_contradictions(pairs: list[Contradiction], as_json: bool) -> None:
+    for pair in pairs:
+        if as_json:
+            print_json(asdict(pair))
+        else:
+            lines = [
+                f"{fact_edits.fact_line(fact)}{f', said on {said_at[:10]}' if said_at else ''}"
+                for fact, said_at in zip(pair.facts, pair.said_at, strict=True)
+            ]
+            print_clean(clean_line(f"{lines[0]} / {lines[1]}"))
+    if not pairs and not as_json:
+        print_clean("no facts contradict each other", error=True)
+
+
+def _list_standing(facts: list[Fact], as_json: bool) -> None:
+    if as_json:
+        for fact in facts:
+            print_json(_fact_json(fact))
+    elif facts:
+        print_rows(_table(facts))
+    else:
+        print_clean("no standing instructions or preferences", error=True)
 
 
 app.command()(history.log)
 app.command()(history.diff)
 app.command()(history.revert)
+
+
+def _print_change(
+    change: Change, edits: list[Edit], *, as_json: bool, namespace: str, db: Path | None
+) -> None:
+    if as_json:
+        print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
+        return
+    print_clean("\n".join(map(clean_line, edit_lines(edits))))
+    print_clean(undo_line([change], namespace, db))
 
 
 def _explain(store: Store, fact_id: int, as_json: bool) -> None:

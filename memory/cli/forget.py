@@ -1,7 +1,7 @@
 """The command forget: remove turns for good, with a receipt."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +22,12 @@ from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.forget import Preview, matching_turns
-from memory.namespaces import Location
+from memory.home import RECEIPT, home
+from memory.namespaces import Location, make_folder
 from memory.prompt import turn_line
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
-from memory.store.points_in_time import Diff
+from memory.store.points_in_time import Diff, now
 from memory.terminal import clean_line, count, print_clean
 
 _MAX_SHOWN = 5  # turns and facts before the question
@@ -39,13 +40,23 @@ def forget(
     session: Annotated[str | None, typer.Option(help="All turns of one session.")] = None,
     turn: Annotated[list[int] | None, typer.Option(help="One turn, by its id; repeatable.")] = None,
     matching: Annotated[str, typer.Option(help="Turns that contain this text, in any case.")] = "",
+    about: Annotated[
+        str, typer.Option(help="Turns with facts about somebody, by any of their names.")
+    ] = "",
     finish: Annotated[
         bool,
         typer.Option("--finish", help="Finish an interrupted forget: overwrite the removed bytes."),
     ] = False,
+    vacuum: Annotated[
+        bool,
+        typer.Option(
+            "--vacuum",
+            help="Postgres: also drop the bytes of removed rows. Locks the tables of all memories.",
+        ),
+    ] = False,
     receipt: Annotated[
         Path | None,
-        typer.Option(help="The file for the receipt. Default: forgotten-TIME.json."),
+        typer.Option(help="The file for the receipt. Default: forgotten-TIME.json by the memory."),
     ] = None,
     verify: Annotated[
         Path | None,
@@ -61,21 +72,39 @@ def forget(
     Several conditions must all match. Prints a preview first, and writes a receipt.
     """
     if verify:
-        if speaker or session is not None or turn or finish or receipt:
+        if speaker or session is not None or turn or about or finish or receipt or vacuum:
             raise InputError("with --verify RECEIPT, give only --matching, a text to check for")
         _verify(existing_memory(namespace, db), verify, matching, as_json)
         return
-    has_conditions = bool(speaker or matching or turn) or session is not None
-    # One of the two: conditions, or --finish alone.
-    if has_conditions == finish:
-        raise InputError("give --speaker, --session, --turn or --matching; or --finish alone")
+    has_conditions = bool(speaker or matching or turn or about) or session is not None
+    # Conditions, or --finish, or --vacuum alone.
+    if (has_conditions and finish) or not (has_conditions or finish or vacuum):
+        raise InputError(
+            "give --speaker, --session, --turn, --about or --matching; or --finish alone"
+        )
     # Checked before anything is removed: the salt is in the receipt and nowhere else.
     if has_conditions and receipt and receipt.exists():
         raise InputError(f"{receipt} exists already; nothing was removed")
+    location = existing_memory(namespace, db)
+    if vacuum and isinstance(location, Path):
+        raise InputError("--vacuum is for Postgres; `forget` overwrites a file at once")
+    writes = _Receipts(
+        file=receipt,
+        folder=location.absolute().parent if isinstance(location, Path) else home(),
+        vacuums=vacuum,
+        as_json=as_json,
+    )
     with open_memory(namespace, db) as store:
-        if not finish:
+        if not has_conditions and not finish:
+            print_clean(f"vacuumed: {store.vacuum()}")
+        elif not finish:
             turns = matching_turns(
-                store, speaker=speaker, session=session, ids=turn or (), matching=matching
+                store,
+                speaker=speaker,
+                session=session,
+                ids=turn or (),
+                matching=matching,
+                about=forgetting.turns_about(store, about) if about else None,
             )
 
             def agrees(gone: Preview) -> bool:
@@ -84,19 +113,9 @@ def forget(
                 confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
                 return True
 
-            _forget(
-                store,
-                lambda: forgetting.forget(store, turns, agrees)[1],
-                receipt=receipt,
-                as_json=as_json,
-            )
+            _forget(store, lambda: forgetting.forget(store, turns, agrees)[1], writes)
         elif store.settings("forgetting"):
-            _forget(
-                store,
-                lambda: forgetting.forget_without_preview(store),
-                receipt=receipt,
-                as_json=as_json,
-            )
+            _forget(store, lambda: forgetting.forget_without_preview(store), writes)
         elif not as_json:
             print_clean("nothing to finish")
 
@@ -149,47 +168,72 @@ def _print_preview(gone: Preview) -> None:
     )
 
 
-def _forget(
-    store: Store,
-    function: Callable[[], list[Forgotten]],
-    *,
-    receipt: Path | None,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Receipts:
+    """How receipts are written: into `file`, or into `folder` by their time."""
+
+    file: Path | None
+    folder: Path
+    vacuums: bool
+    as_json: bool
+
+    def write(self, forgotten: Forgotten, file: Path | None) -> None:
+        """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
+        time = "".join(character for character in forgotten.at if character.isalnum())
+        path = file or self.folder / f"{RECEIPT}{time}.json"
+        text = json_line(asdict(forgotten))
+        if self.as_json:
+            print_clean(text)
+        try:
+            if not file:
+                make_folder(self.folder)
+            write_whole(path, f"{text}\n".encode())
+        except InputError:
+            if not self.as_json:
+                print_clean(text)
+            raise
+        if not self.as_json:
+            print_clean(f"receipt: {path}, sha256 {forgotten.sha256}")
+
+
+def _forget(store: Store, function: Callable[[], list[Forgotten]], receipts: _Receipts) -> None:
     """Forget by this function, and write its receipts, also when it could not finish."""
     due_before = forgetting.receipts_due(store)
     try:
         *earlier, forgotten = function()
     except StoreError:
         for due in forgetting.receipts_due(store)[len(due_before) :]:
-            _write_receipt(due, receipt, as_json)
+            receipts.write(due, receipts.file)
         raise
+    refusal = None
+    if receipts.vacuums:
+        try:
+            store.vacuum()
+            forgotten = replace(forgotten, vacuum="", vacuumed_at=now())
+        except StoreError as error:  # the turns are gone, and their receipt comes first
+            refusal = error
     for finished in earlier:
-        _write_receipt(finished, None, as_json)
-    _write_receipt(forgotten, receipt, as_json)
-    if not as_json:
-        turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
-        print_clean(f"forgotten: {turns} and {facts}")
-        for path in forgotten.files:
-            print_clean(f"overwritten: {path}")
-        for path in forgotten.unreached:
-            print_clean(f"not reached: {path}; delete it when you find it")
-        for path in forgotten.copies:
-            print_clean(f"still in a separate copy of the memory: {path}; forget them there too")
+        receipts.write(finished, None)
+    receipts.write(forgotten, receipts.file)
+    if not receipts.as_json:
+        _print_result(forgotten)
+    if refusal:
+        raise refusal
 
 
-def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) -> None:
-    """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
-    time = "".join(character for character in forgotten.at if character.isalnum())
-    path = receipt or Path(f"forgotten-{time}.json")
-    text = json_line(asdict(forgotten))
-    if as_json:
-        print_clean(text)
-    try:
-        write_whole(path, f"{text}\n".encode())
-    except InputError:
-        if not as_json:
-            print_clean(text)
-        raise
-    if not as_json:
-        print_clean(f"receipt: {path}, sha256 {forgotten.sha256}")
+def _print_result(forgotten: Forgotten) -> None:
+    turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
+    print_clean(f"forgotten: {turns} and {facts}")
+    for path in forgotten.files:
+        print_clean(f"overwritten: {path}")
+    if forgotten.vacuumed_at:
+        print_clean("vacuumed: the server's tables; its log, replicas and backups are its owner's")
+    if forgotten.vacuum:
+        print_clean(
+            "removed; the bytes go when the server vacuums: `memory forget --vacuum`, or"
+            f" {forgotten.vacuum}"
+        )
+    for path in forgotten.unreached:
+        print_clean(f"not reached: {path}; delete it when you find it")
+    for path in forgotten.copies:
+        print_clean(f"still in a separate copy of the memory: {path}; forget them there too")

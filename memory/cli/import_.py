@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ from memory.cli.options import (
     is_on_command_line,
     open_memory,
 )
-from memory.cli.output import print_json
+from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
 from memory.machines import over_machines
 from memory.namespaces import home
@@ -26,6 +27,8 @@ from memory.terminal import clean_line, count, print_clean, progress
 if TYPE_CHECKING:
     from memory.exchange import ForeignExport
     from memory.exchange.imports import ImportReport
+    from memory.exchange.transcripts import Agent
+    from memory.noting import Noted
     from memory.store import Store
 
 _MAX_PLACES_SHOWN = 3  # of those skipped for one reason
@@ -34,7 +37,14 @@ INTERRUPTED = "interrupted: the turns so far are stored; the same command contin
 
 def import_(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="An exported file, archive or folder.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="An exported file, archive or folder; or claude-code, or codex."),
+    ],
+    transcripts: Annotated[
+        Path | None,
+        typer.Argument(help="Of claude-code or codex: transcripts elsewhere than in your home."),
+    ] = None,
     speaker: Annotated[
         str, typer.Option(help="The name of the person who wrote to the assistant.")
     ] = "User",
@@ -46,9 +56,17 @@ def import_(
     """Import chats that another program exported, in any known format. Again, it adds new ones.
 
     A folder of several characters fills one namespace for each, with the character's name.
+    `memory import claude-code` reads all sessions of that agent, into a memory for each project.
     """
     from memory.exchange import character_folders
+    from memory.exchange.transcripts import AGENTS
 
+    if (agent := AGENTS.get(str(path))) and agent.transcripts:
+        named = namespace if db is None and is_on_command_line(context, "namespace") else ""
+        _import_sessions(agent, transcripts, speaker, named=named, db=db, as_json=as_json)
+        return
+    if transcripts:
+        raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
     characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
@@ -76,13 +94,72 @@ def import_(
 def _import_one(
     path: Path, speaker: str, *, namespace: str, db: Path | None, as_json: bool
 ) -> None:
-    from memory.exchange import read_export
+    from memory.noting import MOST_TURNS_OF_IMPORT, count_unread
 
-    export = read_export(path, speaker)  # before a namespace is created for it
+    export = _read_export(path, speaker)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
         report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
-    _print_report(report, str(db or namespace), format=export.format, as_json=as_json)
+        line = bar.add_task("reading", total=min(count_unread(store), MOST_TURNS_OF_IMPORT))
+        facts = _noted(store, lambda noted: bar.update(line, completed=noted.turns))
+    _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
+
+
+def _import_sessions(
+    agent: "Agent", path: Path | None, speaker: str, *, named: str, db: Path | None, as_json: bool
+) -> None:
+    """Import an agent's transcripts into a memory for each project, or into the one named."""
+    from memory.agents.past import sessions_by_project
+
+    projects = sessions_by_project(agent, path)
+    into: dict[str, list[Path]] = {}
+    for project, files in projects.items():
+        into.setdefault(str(db or named or project.namespace), []).extend(files)
+    try:
+        for name, files in into.items():
+            _import_project(agent, files, speaker, name=name, db=db, as_json=as_json)
+    except KeyboardInterrupt:  # every batch read so far is stored
+        raise Stop(INTERRUPTED) from None
+
+
+def _import_project(
+    agent: "Agent",
+    files: Sequence[Path],
+    speaker: str,
+    *,
+    name: str,
+    db: Path | None,
+    as_json: bool,
+) -> None:
+    from memory.agents.past import past_sessions
+    from memory.exchange.imports import import_turns
+
+    with open_memory(name, db, create=True) as store, progress() as bar:
+        task = bar.add_task(f"importing {name}", total=len(files))
+        export = past_sessions(agent, files, speaker, progress=lambda: bar.advance(task))
+        report = import_turns(store, export)
+        line = bar.add_task("reading", total=None)
+        facts = _noted(store, lambda noted: bar.update(line, completed=noted.turns))
+    _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
+
+
+def _read_export(path: Path, speaker: str) -> "ForeignExport":
+    """The export at a path. Raises InputError, which names the right command for a document."""
+    from memory.documents import is_document
+    from memory.exchange import read_export
+
+    try:
+        return read_export(path, speaker)
+    except InputError as error:
+        if path.is_file() and is_document(path):
+            files = quote(str(path))
+        elif path.is_dir() and any(is_document(file) for file in path.iterdir()):
+            files = f"{quote(str(path))}/*"
+        else:
+            raise
+        raise InputError(
+            f"{path}: no export of chats; for documents: memory add {files}"
+        ) from error
 
 
 def _stored(
@@ -96,6 +173,13 @@ def _stored(
     return import_turns(store, export, progress=advance)
 
 
+def _noted(store: "Store", progress: "Callable[[Noted], None]" = lambda noted: None) -> int:
+    """Store what the turns state as facts, of so many turns; returns how many facts changed."""
+    from memory.noting import MOST_TURNS_OF_IMPORT, note_turns
+
+    return note_turns(store, MOST_TURNS_OF_IMPORT, progress).facts
+
+
 @dataclass(frozen=True, eq=False)
 class _Importer:
     """Imports a character's folder, also on another machine with the same files and home."""
@@ -103,13 +187,14 @@ class _Importer:
     home: str
     speaker: str
 
-    def __call__(self, folder: Path) -> tuple["ImportReport", str]:
+    def __call__(self, folder: Path) -> tuple["ImportReport", str, int]:
         from memory.exchange import read_export
 
         os.environ["MEMORY_HOME"] = self.home
         export = read_export(folder, self.speaker)
         with open_memory(folder.name, None, create=True) as store:
-            return _stored(store, export, folder, lambda items: None), export.format
+            report = _stored(store, export, folder, lambda items: None)
+            return report, export.format, _noted(store)
 
 
 def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool) -> None:
@@ -118,12 +203,15 @@ def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool
     paths = [folder.absolute() for folder in folders]
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))
-        for index, (report, form) in over_machines(importer, paths, over):
+        for index, (report, form, facts) in over_machines(importer, paths, over):
             bar.advance(task)
-            _print_report(report, folders[index].name, format=form, as_json=as_json)
+            name = folders[index].name
+            _print_report(report, name, format=form, facts=facts, as_json=as_json)
 
 
-def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bool) -> None:
+def _print_report(
+    report: "ImportReport", name: str, *, format: str, facts: int, as_json: bool
+) -> None:
     reasons: dict[str, list[str]] = {}
     for skipped in report.skipped:
         reasons.setdefault(skipped.why, []).append(skipped.where)
@@ -138,14 +226,20 @@ def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bo
                 "format": format,
                 "turns": report.turns,
                 "already": report.already,
+                "facts": facts,
                 "skipped": skipped_by_reason,
                 "notes": report.notes,
+                **withheld_json(report.withheld),
             }
         )
         return
     print_clean(
         f"{name}: {count(report.turns, 'new turn')}, {report.already:,} already stored ({format})"
     )
+    if facts:
+        print_clean(f"  {count(facts, 'fact')} by rules; `memory facts` lists them")
+    if line := withheld_line(report.withheld):
+        print_clean(f"  {line}")
     for why, places in reasons.items():
         more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""
         named = clean_line(", ".join(places[:_MAX_PLACES_SHOWN]))

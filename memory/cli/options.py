@@ -1,17 +1,20 @@
 """The options that commands share: which memory, which model, how to confirm and print."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
+from typer.core import TyperGroup
 
+from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
 from memory.machines import check_over
 from memory.namespaces import Location, existing, location_of, make_folder
 from memory.store import Store, open_store
+from memory.store.united import refuse_repeated, unite
 from memory.terminal import clean_line, print_clean
 
 
@@ -21,24 +24,65 @@ def is_on_command_line(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+class ListByDefault(TyperGroup):
+    """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 T = TypeVar("T")
 
 
 def _one_memory(context: typer.Context, value: T) -> T:
     """Refuse a command line that names two memories; Typer calls this for both options."""
     # MEMORY_NAMESPACE applies to all commands, so --db may override it.
-    if all(is_on_command_line(context, name) for name in ("namespace", "db")):
+    is_named = any(is_on_command_line(context, name) for name in ("namespace", "namespaces"))
+    if is_named and is_on_command_line(context, "db"):
         raise InputError("--db and --namespace name two memories; give one of them")
-    return value
+    if isinstance(value, list):
+        return cast(T, [_named(name) for name in value])
+    return cast(T, _named(value)) if isinstance(value, str) else value
 
 
+def _named(namespace: str) -> str:
+    """A namespace by its name; "." is that of the project around the working folder."""
+    return project_of(Path.cwd()).namespace if namespace == HERE else namespace
+
+
+NAMESPACE_VARIABLE = "MEMORY_NAMESPACE"
 Namespace = Annotated[
     str,
     typer.Option(
         "--namespace",
         "-n",
-        envvar="MEMORY_NAMESPACE",
-        help="The memory's name in MEMORY_HOME.",
+        envvar=NAMESPACE_VARIABLE,
+        help="The memory's name in MEMORY_HOME; . for that of this project.",
+        callback=_one_memory,
+    ),
+]
+
+
+Asker = Annotated[
+    str, typer.Option(help='Who asks, for "I" and "my". Default: the user of the chat.')
+]
+Seen = Annotated[
+    int | None,
+    typer.Option(
+        metavar="CHANGE",
+        help="The newest change you have seen: what others changed later is not overwritten.",
+    ),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        # Not as `envvar`: of a list that would be split at each blank.
+        help="The memory's name in MEMORY_HOME, . for this project; repeat it for several."
+        f" [env var: {NAMESPACE_VARIABLE}]",
         callback=_one_memory,
     ),
 ]
@@ -104,6 +148,31 @@ def open_memory(
             read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))
     with open_store(path, read_only=read_only) as store:
         yield store
+
+
+def names_of(namespaces: Sequence[str] | None) -> Sequence[str]:
+    """The names of the option `Namespaces`: those that are given, else the one that is meant."""
+    return namespaces or [_named(os.environ.get(NAMESPACE_VARIABLE) or DEFAULT)]
+
+
+@contextmanager
+def open_memories(namespaces: Sequence[str] | None, db: Path | None) -> Iterator[Store]:
+    """Open the memory of a command, or several as one: all but the first for reading only.
+
+    Raises InputError as `open_memory` does, and for a name that is given twice.
+    """
+    first, *others = names_of(namespaces)
+    if not others:
+        with open_memory(first, db) as store:
+            yield store
+        return
+    refuse_repeated([first, *others])
+    with ExitStack() as stack:
+        stores = {
+            name: stack.enter_context(open_memory(name, None, read_only=name != first))
+            for name in (first, *others)
+        }
+        yield unite(stores)
 
 
 def confirm(question: str, yes: bool) -> None:

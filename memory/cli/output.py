@@ -4,18 +4,24 @@ import json
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory.cli.options import DEFAULT
 from memory.facts import fact_line
-from memory.records import Change, Edit, Fact, Pending, Rows
+from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, count, print_clean
 
+if TYPE_CHECKING:  # with the parser of SQL
+    from memory.digest import Digest
+
 _MAX_LINE_CHARACTERS = 160
 _CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")
+_NAMED_ATTRIBUTES = 5  # of those that a strict vocabulary left out
 _WIDEST_COLUMN = 40  # characters; a longer cell pushes the rest of its row to the right
 
 
@@ -27,6 +33,18 @@ def print_lines(lines: Iterable[str], indent: str = "") -> None:
         print_clean(indent + line)
 
 
+def withheld_line(withheld: Withheld) -> str:
+    """`withheld: 2 secrets, 1 private passage`; empty where nothing was."""
+    counts = [(withheld.secrets, "secret"), (withheld.private, "private passage")]
+    parts = [count(number, noun) for number, noun in counts if number]
+    return f"withheld: {', '.join(parts)}" if parts else ""
+
+
+def withheld_json(withheld: Withheld) -> dict[str, Any]:
+    """The same as a field of JSON; none where nothing was withheld."""
+    return {"withheld": asdict(withheld)} if withheld != Withheld() else {}
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print a record as JSON on one line, valid in any encoding of stdout."""
     print_clean(json_line(value))
@@ -35,7 +53,12 @@ def print_json(value: dict[str, Any]) -> None:
 def json_line(value: dict[str, Any]) -> str:
     """A record as JSON without control characters, which stdout can encode."""
     encoding = sys.stdout.encoding or ""
-    text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"))
+    as_ascii = not encoding.lower().startswith("utf")
+    try:
+        text = json.dumps(value, ensure_ascii=as_ascii, allow_nan=False)
+    except ValueError:  # a number that JSON does not have
+        value = json.loads(json.dumps(value), parse_constant=lambda name: None)
+        text = json.dumps(value, ensure_ascii=as_ascii)
     # JSON escapes the control characters of ASCII only; terminals obey these too.
     return _CONTROL_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -61,12 +84,34 @@ def print_rows(rows: Rows) -> None:
     Console().print(table)
 
 
+def read_line(digest: "Digest") -> str:
+    """What rules did: `60 turns read, 34 facts changed`."""
+    return f"{count(digest.read, 'turn')} read, {count(digest.facts, 'fact')} changed"
+
+
 def change_line(change: Change) -> str:
     """The number, time, size and cause of a change."""
     window = f", turns {change.window[0]}-{change.window[1]}" if change.window else ""
     undone = f", undone {change.undone_at}" if change.undone_at else ""
     facts = count(change.facts, "fact")
+    if change.rows and not change.facts:  # of names, tags and attributes
+        facts = count(change.rows, "row")
     return f"{change.id}  {change.at}  {facts}  {clean_line(change.cause)}{window}{undone}"
+
+
+def left_out_text(attributes: Sequence[str]) -> str:
+    """The facts that a strict vocabulary left out: `3 facts left out, not in the vocabulary: ...`.
+
+    `attributes` are theirs, one for each fact; the commonest are named.
+    """
+    names = Counter(map(clean_line, attributes))
+    commonest = [
+        f"{name[:_WIDEST_COLUMN]} ({number})" if number > 1 else name[:_WIDEST_COLUMN]
+        for name, number in names.most_common(_NAMED_ATTRIBUTES)
+    ]
+    further = f" and {len(names) - len(commonest)} more" if len(names) > len(commonest) else ""
+    facts = count(len(attributes), "fact")
+    return f"{facts} left out, not in the vocabulary: {', '.join(commonest)}{further}"
 
 
 def fold_small_digests(changes: Iterable[Change]) -> list[list[Change]]:

@@ -12,20 +12,26 @@ from memory.cli.options import (
     DEFAULT,
     ApiBase,
     AsJson,
+    Asker,
     Db,
     ModelName,
     Namespace,
+    Namespaces,
     Program,
     RerankerName,
+    open_memories,
     open_memory,
 )
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
+from memory.facts import fact_line
 from memory.prompt import named_cells, turn_line
 from memory.records import Rows, Turn
 from memory.settings import Settings
 from memory.store.points_in_time import time_of_question
-from memory.terminal import clean_line, count, print_clean
+from memory.store.united import cited_turns, own_hits, turns_in
+from memory.terminal import clean_line, count, print_clean, print_dim
+from memory.turn_filter import filter_of_pairs
 
 if TYPE_CHECKING:
     from memory.records import Answer, Citation
@@ -36,16 +42,14 @@ _MAX_ROWS_SHOWN = 5  # below their statement; longer results are only counted
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
-    namespace: Namespace = DEFAULT,
+    namespaces: Namespaces = None,
     db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
     as_of: Annotated[
         str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
     ] = "",
-    speaker: Annotated[
-        str, typer.Option(help='Who asks, for "I" and "my". Default: the user of the chat.')
-    ] = "",
+    speaker: Asker = "",
     now: Annotated[
         str,
         typer.Option(
@@ -56,7 +60,12 @@ def ask(
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a question. Prints the answer, its sources and the SQL that found them."""
+    """Ask a question. Prints the answer, its sources and the SQL that found them.
+
+    A terminal shows as much of a statement as fits a line; --json has all of it.
+
+    memory ask "When do we meet?" -n anna -n team
+    """
     from memory.answers import answer_record
     from memory.api import Memory  # takes a second
     from memory.program import load_model, load_program
@@ -64,18 +73,32 @@ def ask(
     day = _question_day(now, as_of)
     compiled = load_program(program) if program else None
     with (
-        open_memory(namespace, db) as present,
+        open_memories(namespaces, db) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         loaded = load_model(model, api_base)
         memory = Memory(store, model=loaded, program=compiled, reranker=reranker)
         asker = speaker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
-        turns = store.turns_by_id(answer.turns)
+        turns = cited_turns(store, answer)
     if as_json:
         print_json(answer_record(answer, turns))
     else:
         print_clean("\n".join(_answer_lines(answer, turns, reranker)))
+        _print_statements(answer)
+        if loaded.server:  # the packaged model's calls cost nothing
+            print_clean(_bill(answer))
+
+
+def _bill(answer: "Answer") -> str:
+    """`2 calls, 3,130 + 60 tokens, 4.1 s; SQL: 1 call, 2,010 + 45 tokens, 5 rows, 3 turns more`."""
+    line = f"{count(answer.calls, 'call')}, {answer.tokens_in:,} + {answer.tokens_out:,} tokens"
+    line += f", {answer.seconds:.1f} s"
+    for step in answer.steps:
+        if step.name == "select" and step.calls:
+            line += f"; SQL: {count(step.calls, 'call')}, {step.tokens_in:,} + {step.tokens_out:,}"
+            line += f" tokens, {count(step.rows, 'row')}, {count(step.turns, 'turn')} more"
+    return line
 
 
 def _question_day(now: str, as_of: str) -> datetime:
@@ -96,16 +119,22 @@ def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> 
     for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
         yield f"    {_origin(citation, answer.sql, reranker)}"
+    for fact in answer.standing:
+        yield f"  applies: {clean_line(fact_line(fact))}"
+
+
+def _print_statements(answer: "Answer") -> None:
+    """Print the SQL of an answer with its rows. On a terminal a statement is one dim line."""
     if answer.sql:
-        yield ""
-        yield "SQL:"
+        print_clean("\nSQL:")
     for number, (statement, rows) in enumerate(zip(answer.sql, answer.rows, strict=True), start=1):
         label = f"{number}. " if len(answer.sql) > 1 else ""
-        yield f"  {label}{clean_line(statement)}"
-        yield f"    {_row_count(rows)}"
+        print_dim(f"  {label}{clean_line(statement)}")
+        print_clean(f"    {_row_count(rows)}")
         # Rows that name turns are left out: the cited ones are above.
         if len(rows.rows) <= _MAX_ROWS_SHOWN and not {"turn_id", "id"} & set(rows.columns):
-            yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
+            for line in filter(None, named_cells(rows)):
+                print_clean(f"    {clean_line(line)}")
 
 
 def _origin(citation: "Citation", statements: Sequence[str], reranker: str | None) -> str:
@@ -127,34 +156,48 @@ def _origin(citation: "Citation", statements: Sequence[str], reranker: str | Non
 
 def search(
     text: Annotated[str, typer.Argument(help="The text to search for.")],
-    namespace: Namespace = DEFAULT,
+    namespaces: Namespaces = None,
     db: Db = None,
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="Number of turns.")] = 10,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Only turns with this speaker, session, kind, source, since, until or tags.NAME."
+            " Can be repeated; of equal keys, one must match.",
+        ),
+    ] = None,
     program: Program = None,
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search the turns, best first. Asks no model."""
+    """Search the turns, best first. Asks no model.
+
+    memory search "move to Oslo" --where speaker=Anna --where since=2017-05
+    """
     from memory.rerank import load_reranker  # litellm itself waits for the first search
     from memory.searcher import Searcher
 
     if not text.strip():
         raise InputError("the search text is empty")
+    turn_filter = filter_of_pairs(where or [])
     orderer = load_reranker(reranker) if reranker else None
     weights = None
     if program:
         from memory.program import load_program  # takes a second
 
         weights = load_program(program).feature_weights
-    with open_memory(namespace, db) as store:
-        hits = Searcher(weights, orderer).search(store, text, k)
-        turns = store.turns_by_id([hit.turn_id for hit in hits])
+    with open_memories(namespaces, db) as store:
+        hits = own_hits(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
+        turns = turns_in(store, [(hit.memory, hit.turn_id) for hit in hits])
     for hit, turn in zip(hits, turns, strict=True):
         if as_json:
             print_json({"score": round(hit.score, 4), **asdict(turn)})
         else:
             print_clean(clean_line(turn_line(turn)))
-    if not hits:
+    if not hits and turn_filter:
+        print_clean("no turn passes --where", error=True)
+    elif not hits:
         print_clean(
             "no turns in this memory yet; `memory add` and `memory import` store some", error=True
         )

@@ -1,25 +1,32 @@
 """The commands mcp and serve: memories for other programs, over stdio and HTTP."""
 
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memory.cli.options import (
-    DEFAULT,
     ApiBase,
     Db,
     ModelName,
-    Namespace,
+    Namespaces,
     Program,
     RerankerName,
     existing_memory,
+    names_of,
     open_memory,
 )
 from memory.errors import InputError
+from memory.home import home_address
+from memory.settings import set_owner
+from memory.store.limits import Limits
+from memory.store.united import refuse_repeated
 from memory.terminal import print_clean
 
 if TYPE_CHECKING:
@@ -31,11 +38,14 @@ Groups = Annotated[
     typer.Option("--tools", help="More tools, by group: settings,tool_uses,digest,forget,refine."),
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Allow no changes.")]
+Owner = Annotated[
+    str, typer.Option(help='Whose memory it is: "user", I and my mean this person from now on.')
+]
 _MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server]'"
 
 
 def mcp(
-    namespace: Namespace = DEFAULT,
+    namespaces: Namespaces = None,
     db: Db = None,
     read_only: ReadOnly = False,
     tools: Groups = "",
@@ -43,18 +53,27 @@ def mcp(
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
+    owner: Owner = "",
 ) -> None:
-    """Serve one memory by MCP over stdin and stdout, for a client's configuration."""
+    """Serve a memory by MCP over stdin and stdout, for a client's configuration.
+
+    Of several memories the tools read all, and write to the first.
+    """
     import asyncio  # like all imports here: other commands do not need it
 
-    with _needs_extra():
+    with needs_extra():
         from memory.server.handles import Handles
         from memory.server.mcp_server import mcp_server
 
+    namespace, *also = names_of(namespaces)
+    refuse_repeated([namespace, *also])
     # A client cannot create a memory, so create it here, as `add` and `chat` do.
+    is_new = False
     if not read_only:
-        with open_memory(namespace, db, create=True):
-            pass
+        is_new = not _exists(namespace, db)
+        with open_memory(namespace, db, create=True) as store:
+            if owner:
+                set_owner(store, owner)
     handles = Handles(
         model,
         api_base,
@@ -63,13 +82,29 @@ def mcp(
         read_only=read_only,
         path_of=lambda name: existing_memory(name, db),
     )
-    server = mcp_server(handles, namespace, rights=_rights(read_only), groups=_groups(tools))
+    server = mcp_server(
+        handles,
+        namespace,
+        also=also,
+        rights=_rights(read_only),
+        groups=_groups(tools),
+        is_new=is_new,
+    )
     try:
         # Report a broken memory before a client gets an answer.
         asyncio.run(handles.run_on_store(namespace, lambda store: store.known([])))
+        handles.refuse_missing(also)
         server.run("stdio")
     finally:
         handles.close()
+
+
+def _exists(namespace: str, db: Path | None) -> bool:
+    try:
+        existing_memory(namespace, db)
+    except InputError:
+        return False
+    return True
 
 
 def _compiled(program: Path | None) -> "MemoryProgram | None":
@@ -94,7 +129,8 @@ def _groups(tools: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _needs_extra() -> Iterator[None]:
+def needs_extra() -> Iterator[None]:
+    """Say which packages a server needs, where they are missing."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -118,20 +154,39 @@ def serve(
     requests_a_second: Annotated[
         float, typer.Option(min=1, help="Requests a second that one client may make.")
     ] = 100,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes; more than one need Postgres.")
+    ] = 1,
+    most_turns: Annotated[
+        int | None, typer.Option(min=1, help="Turns that one memory may hold.")
+    ] = None,
+    most_characters: Annotated[
+        int | None, typer.Option(min=1, help="Characters that the turns of one may have.")
+    ] = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log each request as a line of JSON, to stderr.")
+    ] = False,
+    cache: Annotated[
+        str, typer.Option(help="Memory of each process for open memories: 500MB, 2GB.")
+    ] = "1GB",
     model: ModelName = "local",
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
+    owner: Owner = "",
 ) -> None:
     """Serve all memories: a web page at /, MCP at /mcp/NAMESPACE, JSON at /api/NAMESPACE."""
-    with _needs_extra():
+    with needs_extra():
         from memory.server import listen
-        from memory.server.app import application
-        from memory.server.guard import allowed_hosts
-        from memory.server.handles import Handles
-        from memory.server.sign_in import SignIn
+        from memory.server.options import ServerOptions
+        from memory.server.sign_in import open_sign_in
         from memory.server.tokens import Tokens
 
+    if workers > 1 and not home_address():
+        raise InputError(
+            "--workers needs memories in Postgres (MEMORY_HOME=postgresql://...): a file has one"
+            " process that holds it open; see docs/scaling.md"
+        )
     tokens = Tokens()
     hosts = allowed_host or []
     if host not in listen.LOOPBACK and not (hosts and tokens.grants()):
@@ -139,28 +194,47 @@ def serve(
             f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
             " and create a token first (`memory admin tokens create NAME`)"
         )
+    cache_bytes = _bytes(cache)
+    has_limits = most_turns is not None or most_characters is not None
+    limits = Limits(most_turns, most_characters) if has_limits else None
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]
-    sign_in = SignIn()
-    app = application(
-        Handles(
-            model,
-            api_base,
-            program=_compiled(program),
-            reranker=reranker,
-            read_only=read_only,
-        ),
+    options = ServerOptions(
+        port=port,
+        hosts=tuple(hosts),
+        origins=tuple(allowed_origin or ()),
         rights=_rights(read_only),
         groups=_groups(tools),
-        allowed=allowed_hosts(port, hosts, allowed_origin or []),
-        sign_in=sign_in,
-        tokens=tokens,
-        port=port,
         requests_a_second=requests_a_second,
+        cache_bytes=cache_bytes,
+        model=model,
+        api_base=api_base,
+        program=program,
+        reranker=reranker,
+        owner=owner,
+        limits=limits,
+        has_json_logs=log_json,
     )
-    listen.serve(
-        app, listener, _printer(hosts[0] if hosts else "127.0.0.1", port, sign_in.link_token)
-    )
+    sign_in = open_sign_in()
+    show = _printer(hosts[0] if hosts else "127.0.0.1", port, sign_in.link_token)
+    if workers > 1:
+        with TemporaryDirectory(prefix="memory-metrics-") as folder:
+            # Read when the library of metrics is loaded, by each process.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            listen.serve_workers(options.worker_application, listener, workers, show)
+    else:
+        listen.serve(options.application(sign_in), listener, show)
+
+
+_UNITS = {"kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
+
+
+def _bytes(text: str) -> int:
+    """The bytes of a size such as 500MB. Raises InputError for another text."""
+    size = re.fullmatch(r"(\d{1,9})\s*(kb|mb|gb)", text.strip().lower())
+    if not size:
+        raise InputError(f"--cache {text[:30]!r} is no size; write 500MB or 2GB")
+    return int(size[1]) * _UNITS[size[2]]
 
 
 def _printer(name: str, port: int, token: str) -> Callable[[], None]:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
-from memory.cli.output import print_json, print_rows
+from memory.cli.output import print_json, print_rows, withheld_line
 from memory.records import Rows, Setting
 from memory.settings import Settings
-from memory.terminal import clean_line
+from memory.terminal import clean_line, print_clean
 
 
 def settings(
@@ -29,6 +29,7 @@ def settings(
         types = known.types()
         names = [name] if name else list(types)
         histories = {name: known.history(name) for name in names}
+        withheld = store.withheld()
 
     # Settings without a value are listed too, with their type.
     entries: list[tuple[str, Setting | None]] = []
@@ -44,6 +45,8 @@ def settings(
         for name, past in entries
     )
     print_rows(Rows(("name", "value", "takes", "set at"), cells))
+    if line := withheld_line(withheld):
+        print_clean(line.replace("withheld", "withheld so far"))
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The group admin tokens: create, list, revoke."""
+"""The group admin tokens: create, rotate, list, revoke."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -13,6 +13,7 @@ from memory.server.tokens import ALL_NAMESPACES, Tokens
 from memory.terminal import print_clean
 
 app = typer.Typer(help="Access tokens for `memory serve`.", no_args_is_help=True)
+Days = Annotated[float | None, typer.Option(help="After how many days it ends.")]
 Name = Annotated[str, typer.Argument(help="The purpose of the token: laptop, claude, backup.")]
 
 
@@ -26,14 +27,17 @@ def create(
     all_namespaces: Annotated[
         bool, typer.Option("--all", help="All namespaces, also future ones.")
     ] = False,
-    rights: Annotated[str, typer.Option(help="A list of read, write and forget.")] = "read,write",
+    rights: Annotated[
+        str, typer.Option(help="Of read, write, forget, tokens (to make more by API), metrics.")
+    ] = "read,write",
+    days: Days = None,
 ) -> None:
     """Create a token and print it, this once."""
     if bool(namespace) == all_namespaces:
         raise InputError("give the memories that the token opens: --namespace NAME, or --all")
     opened = [ALL_NAMESPACES] if all_namespaces else namespace or []
     names = [right.strip() for right in rights.split(",") if right.strip()]
-    print_clean(Tokens().create(name, opened, names))
+    print_clean(Tokens().create(name, opened, names, days))
     print_clean("Store it in your client; it is not shown again.", error=True)
 
 
@@ -46,9 +50,10 @@ def list_command(as_json: AsJson = False) -> None:
             print_json(asdict(grant))
         return
     cells = tuple(
-        (grant.name, ", ".join(grant.namespaces), ", ".join(grant.rights)) for grant in grants
+        (grant.name, ", ".join(grant.namespaces), ", ".join(grant.rights), grant.expires_at)
+        for grant in grants
     )
-    print_rows(Rows(("name", "namespaces", "rights"), cells))
+    print_rows(Rows(("name", "namespaces", "rights", "expires"), cells))
 
 
 @app.command()
@@ -56,3 +61,16 @@ def revoke(name: Name) -> None:
     """Revoke a token at once, also in a running server."""
     Tokens().revoke(name)
     print_clean(f"{name}: revoked")
+
+
+@app.command()
+def rotate(
+    name: Name,
+    days: Days = None,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, help="For how long the old token works beside the new one.")
+    ] = 0,
+) -> None:
+    """Replace a token by a new one with the same rights, and print it, this once."""
+    print_clean(Tokens().rotate(name, days, overlap_hours))
+    print_clean("Store it in your client; it is not shown again.", error=True)

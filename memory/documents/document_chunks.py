@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memory.chunking import CHUNK_TOKENS, chunk_text
-from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section
+from memory.documents.child_process import read_in_child
+from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section, refuse_missing_extra
 from memory.errors import InputError
-from memory.records import Turn
+from memory.files import refuse_irregular
+from memory.records import NOTHING_WITHHELD, Turn, Withheld
 from memory.sql import quoted
 from memory.store import Store
 from memory.tokens import count_tokens, trim
@@ -28,28 +30,41 @@ class _Chunk(NamedTuple):
     place: str
 
 
+def is_document(path: Path) -> bool:
+    """Whether a path has the suffix of a document that `chunks` reads; the file need not exist."""
+    return path.suffix.lower() in READERS
+
+
 def chunks(path: Path) -> list[Turn]:
     """A document as turns of kind "document", in order.
 
     Reads Markdown, plain text, HTML or PDF, by suffix; the last two need the extra `documents`. A
     chunk has at most 150 tokens and begins with up to 40 tokens of the one before. It stays below
     one heading, and the path to that heading ("Manual > Install") is its first line. Its source is
-    the file name, a hash of the content and the location: "manual.md@1a2b3c4d:lines 12-40".
+    the file name, a hash of the content and the location: "manual.md@1a2b3c4d:lines 12-40". YAML
+    front matter and navigation (menus, breadcrumbs, a table of contents) are left out.
 
     Raises InputError for a document that cannot be read, is not text, has another suffix, or is
     larger, deeper or slower to read than `memory.documents.readers` allows; the message names the
     limit.
     """
-    if (read := READERS.get(path.suffix.lower())) is None:
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
         raise InputError(f"{path}: give a document that ends in {', '.join(READERS)}")
+    refuse_missing_extra(suffix, path)
     try:
+        refuse_irregular(path)
         limits = Limits(path)
         limits.hold(path.stat().st_size, LARGEST_FILE, "bytes")
         content = path.read_bytes()
         said_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    document = read(path, content, limits)
+    # No file makes reading lines go wrong; a process of its own would take longer than that.
+    if suffix == ".txt":
+        document = READERS[suffix](path, content, limits)
+    else:
+        document = read_in_child(path, suffix, content)
     pieces: list[_Chunk] = []
     for section in document.sections:
         pieces += _section_chunks(section, document.unit)
@@ -101,14 +116,14 @@ class AddedChunks:
     new: int
     already: int
     other_versions: tuple[str, ...] = ()
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
     """Store the chunks of one document that the memory lacks: adding a file twice adds it once."""
     known = store.known([turn.source for turn in turns])
     fresh = [turn for turn in turns if turn.source not in known]
-    if fresh:
-        store.add(fresh, once=True)
+    withheld = store.add(fresh, once=True).withheld if fresh else NOTHING_WITHHELD
 
     name = turns[0].session
     # "name@hash", the beginning of a source.
@@ -124,4 +139,5 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
         other_versions=tuple(
             version for version in versions if not turns[0].source.startswith(f"{version}:")
         ),
+        withheld=withheld,
     )

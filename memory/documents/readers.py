@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.errors import InputError
+from memory.secrets import without_private
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -131,7 +133,8 @@ def _decode(path: Path, content: bytes, limits: Limits) -> str:
     if "\0" in text:
         raise InputError(f"{path}: a binary file, no text")
     limits.hold(len(text), LARGEST_TEXT, "characters")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # The tags of private text are markup, which a reader would take away before a store sees them.
+    return without_private(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _read_text(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
@@ -141,7 +144,35 @@ def _read_text(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     return ParsedDocument("", _sections(parts), "line")
 
 
-_FRONT_MATTER = re.compile(r"---\n.*?\n---\n", re.DOTALL)
+# A line of front matter: blank, indented, a comment, an element of a list, or a key with its value.
+_FRONT_MATTER_LINE = re.compile(r"\s|#|- |$|([\w.-]+(?: [\w.-]+)?):(?:\s|$)")
+# A line of a table of contents: an element of a list that is a link into the same document.
+_CONTENTS_LINE = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)\s*")
+
+
+def _front_matter(lines: Sequence[str]) -> int:
+    """The number of lines of YAML front matter that a document begins with, 0 for none.
+
+    Text between two rules (`---`) is none: its lines are not all keys, or a key comes twice, as the
+    speakers of a chat do.
+    """
+    if lines[0].rstrip() != "---":
+        return 0
+    keys: set[str] = set()
+    for number, line in enumerate(lines[1:], 2):
+        if line.rstrip() in ("---", "..."):
+            return number
+        match = _FRONT_MATTER_LINE.match(line)
+        if not match or match[1] in keys:
+            return 0
+        if match[1]:
+            keys.add(match[1])
+    return 0
+
+
+def _title_of(front_matter: Sequence[str]) -> str:
+    titles = (line.removeprefix("title:") for line in front_matter if line.startswith("title:"))
+    return _one_line(next(titles, "")).strip("\"'")
 
 
 def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
@@ -149,14 +180,14 @@ def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument
 
     text = _decode(path, content, limits)
     limits.count(text.count("\n"))
-    # CommonMark would read front matter as a heading: blank lines replace it, and keep the count.
-    match = _FRONT_MATTER.match(text)
-    front_matter = match[0] if match else ""
-    blank_lines = "\n" * front_matter.count("\n")
+    # Front matter is about the document, and CommonMark would read it as a heading: blank lines
+    # replace it, and keep the count.
+    lines = text.split("\n")
+    end = _front_matter(lines)
+    front_matter = lines[:end]
+    lines[:end] = [""] * end
     # This needs only the headings. The inside of a line can be written to take very long.
-    tokens = (
-        MarkdownIt("commonmark").disable("inline").parse(blank_lines + text[len(front_matter) :])
-    )
+    tokens = MarkdownIt("commonmark").disable("inline").parse("\n".join(lines))
     # First line -> (heading, the line after it). Headings in quotes and lists are text.
     headings = {
         token.map[0]: (
@@ -167,7 +198,6 @@ def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument
         if token.type == "heading_open" and token.level == 0 and token.map
     }
 
-    lines = text.split("\n")
     parts: list[_Part] = []
     number = 0
     while number < len(lines):
@@ -175,9 +205,10 @@ def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument
             heading, number = headings[number]
             parts.append(heading)
         else:
-            parts.append(_Part(0, f"{lines[number]}\n", number + 1))
+            line = "" if _CONTENTS_LINE.fullmatch(lines[number]) else lines[number]
+            parts.append(_Part(0, f"{line}\n", number + 1))
             number += 1
-    title = next((part.text for part in parts if part.level == 1), "")
+    title = _title_of(front_matter) or next((part.text for part in parts if part.level == 1), "")
     return ParsedDocument(title, _sections(parts), "line")
 
 
@@ -186,6 +217,16 @@ def _one_line(text: str) -> str:
 
 
 _UNSEEN = ["script", "style", "template", "noscript", "head"]
+# Elements that lead elsewhere on a site, by their name or role, and by a word of their class or id.
+_NAVIGATION_NAMES = frozenset(["nav", "navigation", "menu", "menubar", "search"])
+_NAVIGATION_WORDS = {"nav", "navbar", "navigation", "menu", "sidebar", "breadcrumb", "breadcrumbs"}
+_NAVIGATION_WORDS |= {"pagination", "pager", "toc", "skip"}
+_AROUND_TEXT = frozenset(["header", "footer", "aside"])
+_LINKS = frozenset(["a", "button", "label", "select"])
+# The share of the letters that are links: of navigation by its name a third, so that a <nav> that
+# a page never closes takes no text with it, and of what is only likely to be navigation nearly all.
+_LEAST_LINKED = 1 / 3
+_LEAST_LINKED_AROUND = 0.8
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _CELLS = ("td", "th")
 # Elements that begin on a line of their own; "[document]" is the page as a whole.
@@ -199,7 +240,6 @@ _LIST_ELEMENTS = frozenset(["li", "dt", "dd", "tr", *_CELLS])
 
 
 def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
-    _require_extra("bs4", path)
     from bs4 import BeautifulSoup, Tag
     from bs4.exceptions import ParserRejectedMarkup
 
@@ -221,7 +261,43 @@ def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     title = _one_line(soup.title.get_text()) if soup.title else ""
     for element in soup.find_all(_UNSEEN):
         element.decompose()
+    for element in _navigation(soup, limits):
+        element.decompose()
     return ParsedDocument(title, _sections(_html_parts(soup, limits)), "line")
+
+
+def _navigation(soup: "BeautifulSoup", limits: Limits) -> list["Tag"]:
+    """The elements of a page that only lead elsewhere: menus, breadcrumbs, links in the footer."""
+    from bs4.element import NavigableString, Tag
+
+    # Backwards, an element comes after all that is in it: one pass counts the letters of each.
+    letters: Counter[int] = Counter()
+    linked: Counter[int] = Counter()
+    elements: list[Tag] = []
+    for node in reversed([*soup.descendants]):
+        limits.count(0)
+        parent = id(node.parent)
+        if isinstance(node, Tag):
+            if node.name in _LINKS:
+                linked[id(node)] = letters[id(node)]
+            letters[parent] += letters[id(node)]
+            linked[parent] += linked[id(node)]
+            least = letters[id(node)] * _least_linked(node)
+            if letters[id(node)] and linked[id(node)] >= least:
+                elements.append(node)
+        elif type(node) is NavigableString:
+            letters[parent] += len("".join(node.split()))
+    return elements
+
+
+def _least_linked(element: "Tag") -> float:
+    """The share of an element's letters that are links if it is navigation; more than 1 if not."""
+    if _NAVIGATION_NAMES & {element.name, str(element.get("role", "")).lower()}:
+        return _LEAST_LINKED
+    names = f"{element.get('id', '')} {' '.join(element.get_attribute_list('class'))}".lower()
+    if element.name in _AROUND_TEXT or _NAVIGATION_WORDS & {*re.split(r"[\W_]+", names)}:
+        return _LEAST_LINKED_AROUND
+    return 2
 
 
 def _html_parts(soup: "BeautifulSoup", limits: Limits) -> Iterator[_Part]:
@@ -277,7 +353,6 @@ def _between(block: "Tag | None", here: "Tag") -> str:
 
 
 def _read_pdf(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
-    _require_extra("pypdf", path)
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
@@ -298,9 +373,14 @@ def _read_pdf(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     return ParsedDocument(_one_line(str(title or "")), sections, "page")
 
 
-def _require_extra(module: str, path: Path) -> None:
-    if find_spec(module) is None:
+def refuse_missing_extra(suffix: str, path: Path) -> None:
+    """Raises InputError if the package that reads documents of a suffix is not installed."""
+    module = _PACKAGES.get(suffix)
+    if module and find_spec(module) is None:
         raise InputError(f"{path}: {path.suffix} needs an extra; run: uv sync --extra documents")
+
+
+_PACKAGES = {".html": "bs4", ".htm": "bs4", ".pdf": "pypdf"}
 
 
 READERS: dict[str, Callable[[Path, bytes, Limits], ParsedDocument]] = {

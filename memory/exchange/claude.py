@@ -1,4 +1,4 @@
-"""Claude's data export: conversations that are lists of messages in blocks."""
+"""Claude's data export: conversations that are lists of messages in blocks, and its memories."""
 
 import json
 from collections import Counter
@@ -15,6 +15,7 @@ from memory.exchange.items import (
     first_error,
     part_text,
     session_name,
+    short_hash,
     skipped_counts,
 )
 from memory.exchange.json_files import InputFile, validated
@@ -29,6 +30,14 @@ class _Conversation(BaseModel):
     name: str | None = None
     created_at: str | None = None
     chat_messages: list[Any]
+
+
+class _Memories(BaseModel):
+    """What Claude wrote down about a person, and about each of their projects."""
+
+    account_uuid: str | None = None
+    conversations_memory: str | None = None
+    project_memories: dict[str, Any] = {}
 
 
 class _Attachment(BaseModel):
@@ -75,6 +84,29 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             left_out[THOUGHTS] += thoughts
             left_out["no text"] += not turns and not thoughts
     yield from skipped_counts(left_out)
+
+
+def read_claude_memories(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+    """What Claude remembers of a person and of their projects, as chunks of documents.
+
+    A chunk's source contains a hash of its text: what Claude has rewritten by the next export is
+    new. The export dates none of it.
+    """
+    for location, memories in validated(files, _Memories):
+        if not isinstance(memories, _Memories):
+            yield Skipped(location, memories)
+            continue
+        texts = {"Claude's memory": memories.conversations_memory}
+        for project, text in memories.project_memories.items():
+            texts[f"Claude's memory of the project {project}"] = text
+        for name, text in texts.items():
+            if not isinstance(text, str) or not text.strip():
+                yield Skipped(f"{location}: {name}", "no text")
+                continue
+            for chunk, _, _ in chunk_text(text):
+                identity = short_hash(memories.account_uuid, name, chunk)
+                source = f"claude:memory:{identity}"
+                yield Turn("Claude", chunk, session=name, source=source, kind="document")
 
 
 def _turns(
@@ -127,12 +159,17 @@ def _tool_uses(content: list[dict[str, Any]]) -> Iterator[str]:
         if matches:
             result = matches[0]
             results.remove(result)  # uses without an id get the results in their order
-            outcome = "It failed." if result.get("is_error") else "It worked."
-            text += f" -> {_result_text(result.get('content'))} {outcome}"
+            outcome = _result_text(result.get("content")).strip()
+            # An empty result says nothing, also not that the tool did what it was asked to.
+            verdict = "" if not outcome else " It worked."
+            verdict = " It failed." if result.get("is_error") else verdict
+            text += f" -> {outcome or 'an empty result.'}{verdict}"
         yield text
 
 
 def _result_text(content: object) -> str:
     if isinstance(content, list):
         return "\n".join(part_text(block) for block in content if isinstance(block, dict))
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    if isinstance(content, str):
+        return content
+    return json.dumps(content, ensure_ascii=False) if content else ""

@@ -17,6 +17,7 @@ from memory.files import whole
 from memory.prompt import spoken_date
 from memory.records import Fact, Turn
 from memory.store import Store
+from memory.store.turn_validation import tag_values
 
 EXPORT_FORMATS = ("csv", "jsonl", "md")
 _TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace
@@ -114,7 +115,11 @@ def _turn_paragraphs(turn: Turn) -> str:
     """`[12] **Anna** (2017-05-08 13:56): text`, with the lines and paragraphs of the text."""
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
-    head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}: "
+    tags = "".join(
+        f" `{_line(key)}: {_line(', '.join(tag_values(value)))}`"
+        for key, value in turn.tags.items()
+    )
+    head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}{tags}: "
     paragraphs = re.split(r"\n\s*\n", "\n".join(turn.text.strip().splitlines()))
     texts = ["\\\n".join(map(_escape, paragraph.split("\n"))) for paragraph in paragraphs]
     return head + "\n\n".join(texts)

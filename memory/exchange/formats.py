@@ -2,21 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError
 from memory.exchange.chatgpt import read_chatgpt
-from memory.exchange.claude import read_claude
+from memory.exchange.claude import read_claude, read_claude_memories
 from memory.exchange.items import ForeignExport, Skipped, clean_date, storable_items
-from memory.exchange.json_files import InputFile, decoded_text, input_files, json_values
+from memory.exchange.json_files import (
+    InputFile,
+    decoded_text,
+    input_files,
+    is_of_memories,
+    json_values,
+    unread_files,
+)
 from memory.exchange.ltm import character_database, character_name, read_ltm, vector_notes
 from memory.exchange.memories import read_langmem, read_mem0
 from memory.exchange.plain_files import read_csv, read_jsonl
 from memory.records import Turn
 
-_FORMATS = "ltm, chatgpt, claude, mem0, langmem, jsonl, csv, dump"
+_FORMATS = "ltm, chatgpt, claude, claude memories, mem0, langmem, jsonl, csv, dump"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 # How many values of a JSON file to check: the first ones may be damaged or not objects.
 _VALUES_PROBED = 20
@@ -39,10 +46,13 @@ def read_export(path: Path, user: str = "User") -> ForeignExport:
         export = _looked_through("ltm", character_name(database), lambda: read_ltm(database))
         return replace(export, notes=(*export.notes, *vector_notes(database, export.total or 0)))
 
-    files = input_files(path)
+    first, *others = input_files(path)  # the first file decides on the format
+    memories = [file for file in others if is_of_memories(file)]
+    files = [first, *(file for file in others if file not in memories)]
     readers: dict[str, Callable[[], Iterator[Turn | Skipped]]] = {
         "chatgpt": lambda: read_chatgpt(files, user),
-        "claude": lambda: read_claude(files, user),
+        "claude": lambda: chain(read_claude(files, user), read_claude_memories(memories)),
+        "claude memories": lambda: read_claude_memories([*files, *memories]),
         "mem0": lambda: read_mem0(files),
         "langmem": lambda: read_langmem(files),
         "jsonl": lambda: read_jsonl(files[0], user),
@@ -50,7 +60,12 @@ def read_export(path: Path, user: str = "User") -> ForeignExport:
         "dump": lambda: iter(()),
     }
     format = _recognised_format(path, files)
-    return _looked_through(format, path.resolve().stem, readers[format])
+    export = _looked_through(format, path.resolve().stem, readers[format])
+    unread = unread_files(path) if format == "claude" else []
+    if unread:
+        note = f"left out, no conversations: {', '.join(unread[:5])}{', ...' * (len(unread) > 5)}"
+        export = replace(export, notes=(*export.notes, note))
+    return export
 
 
 def _looked_through(
@@ -113,6 +128,8 @@ def _format_of_object(value: dict[str, Any]) -> str | None:
         return "chatgpt"
     if "chat_messages" in keys:
         return "claude"
+    if "conversations_memory" in keys:
+        return "claude memories"
     if {"id", "memory"} <= keys:
         return "mem0"
     if {"key", "value"} <= keys:

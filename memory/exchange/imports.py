@@ -1,22 +1,25 @@
 """Stores foreign turns in a memory, each once, in durable batches."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.errors import InputError, StoreError
-from memory.exchange.items import ForeignExport, Skipped
+from memory.errors import InputError, SecretError, StoreError
+from memory.exchange.items import ForeignExport, Skipped, skipped_counts
 from memory.home import embed_command
-from memory.records import Turn
+from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
 from memory.store import Store
-from memory.store.protocol import Turns
+from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 
-# The first line of a dump. The number grows when older versions cannot read a newer dump.
+# The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
+# without tags, attributes, entities and aliases.
 DUMP_HEAD = "sql-memory"
-DUMP_VERSION = 1
+DUMP_VERSION = 2
+_FORGOTTEN = "forgotten here before"
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,11 @@ class ImportReport:
     already: int
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 def import_turns(
-    store: Turns,
+    store: Store,
     export: ForeignExport,
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
@@ -49,21 +53,47 @@ def import_turns(
     # Batches of 64, 256 and 1,024 hardly differ in speed (docs/log.md).
     advance = progress or (lambda items: None)
     new = already = 0
+    withheld = NOTHING_WITHHELD
     skipped: list[Skipped] = []
+    forgotten = 0
     while items := list(islice(export.items, batch)):
         turns = [item for item in items if isinstance(item, Turn)]
         skipped += [item for item in items if isinstance(item, Skipped)]
+        remembered = without_forgotten(turns, store.settings(FORGOTTEN_ITEMS))
+        forgotten += len(turns) - len(remembered)
+        turns = remembered
         known = store.known([turn.source for turn in turns])
         fresh = [turn for turn in turns if turn.source not in known]
         if fresh:
             try:
-                # `once`, because another process may have stored them since the check.
-                new += len(set(store.add(fresh, once=True)))
+                added, refused = _added(store, fresh)
+                new += len(set(added))
+                skipped += refused
+                withheld = Withheld(
+                    withheld.secrets + added.withheld.secrets,
+                    withheld.private + added.withheld.private,
+                )
             except StoreError as error:
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
         already += len(turns) - len(fresh)
         advance(len(items))
-    return ImportReport(new, already, skipped=tuple(skipped), notes=export.notes)
+    skipped += skipped_counts(Counter({_FORGOTTEN: forgotten}))
+    return ImportReport(new, already, skipped=tuple(skipped), notes=export.notes, withheld=withheld)
+
+
+def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]:
+    """Store turns, without those that the memory refuses as they hold secrets."""
+    try:
+        # `once`, because another process may have stored them since the check.
+        return store.add(turns, once=True), []
+    except SecretError as refusal:
+        refused = {*refusal.positions}
+        allowed = [turn for position, turn in enumerate(turns) if position not in refused]
+        skipped = [
+            Skipped(turns[position].source, "it holds what looks like a secret")
+            for position in refusal.positions
+        ]
+        return store.add(allowed, once=True), skipped
 
 
 def load_dump(
@@ -107,10 +137,10 @@ def dump_records(path: Path) -> Iterator[dict[str, Any]]:
                 record = _record(path, number, line)
                 if number > 1:
                     yield record
-                elif record.get(DUMP_HEAD) != DUMP_VERSION:
+                elif record.get(DUMP_HEAD) not in range(1, DUMP_VERSION + 1):
                     raise InputError(
-                        f'{path}: line 1 is not {{"{DUMP_HEAD}": {DUMP_VERSION}}}: no dump, or a'
-                        " newer one; upgrade sql-memory to read that"
+                        f'{path}: line 1 is not {{"{DUMP_HEAD}": {DUMP_VERSION}}}, or a lower'
+                        " number: no dump, or a newer one; upgrade sql-memory to read that"
                     )
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

@@ -29,7 +29,7 @@ class ForeignExport:
     """A file or folder with a known format, checked.
 
     Attributes:
-        format: chatgpt, claude, mem0, langmem, ltm, jsonl, csv or dump.
+        format: chatgpt, claude, claude memories, mem0, langmem, ltm, jsonl, csv or dump.
         name: the name of the memory that the export comes from.
         items: turns and skipped items in the export's order; can be iterated once.
         total: the number of items before long texts are split; None when not counted.
@@ -45,6 +45,7 @@ class ForeignExport:
 
 # Reasons that several formats have for leaving something out.
 THOUGHTS = "the model's thinking"
+NOTICES = "notices of the program"
 TOOLS = "a tool's call or result in a chat"
 
 

@@ -24,7 +24,9 @@ LONGEST_VALUE = 64_000_000  # characters
 # Text compresses to about a tenth; a file that was made to fill a memory, to a thousandth.
 MOST_EXPANDED = 100  # times the packed size of a member of an archive
 _SMALL_MEMBER = 64_000_000  # bytes; a member up to this size may have any packed size
-_CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
+# What is read of an export: conversations, and what Claude remembers of them.
+_CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
+_MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -39,25 +41,51 @@ class InputFile:
 
 
 def input_files(path: Path) -> list[InputFile]:
-    """The file itself, or the conversations in a folder or zip archive, by name.
+    """The file itself, or the conversations and memories in a folder or zip archive, by name.
 
-    Raises InputError if the path cannot be read, and for an archive without conversations.
+    Conversations come first. Raises InputError if the path cannot be read, and for an archive with
+    neither.
     """
-    try:
-        if path.is_dir():
-            files = [file for file in sorted(path.iterdir()) if _CONVERSATIONS.fullmatch(file.name)]
-            return [InputFile(file.name, partial(_open_file, file)) for file in files]
-        with path.open("rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                return [InputFile(path.name, partial(_open_file, path))]
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {_reason(error)}") from error
-    members = [name for name in names if _CONVERSATIONS.fullmatch(name.split("/")[-1])]
+    names = _names(path)
+    if names is None:
+        return [InputFile(path.name, partial(_open_file, path))]
+    members = [name for name in names if _CONVERSATIONS.fullmatch(name)]
+    members += [name for name in names if _MEMORIES.fullmatch(name)]
+    if path.is_dir():
+        return [InputFile(name, partial(_open_file, path / name)) for name in members]
     if not members:
         raise InputError(f"{path}: no conversations.json in it; unpack archives of other things")
     return [InputFile(name, partial(_open_member, path, name)) for name in members]
+
+
+def is_of_memories(file: InputFile) -> bool:
+    """Whether a file of a folder or archive holds what Claude remembers, by its name."""
+    return bool(_MEMORIES.fullmatch(file.name))
+
+
+def unread_files(path: Path) -> list[str]:
+    """The JSON files in a folder or zip archive that `input_files` leaves out, by name."""
+    names = _names(path) or []
+    read = {file.name for file in input_files(path)} if names else set()
+    return [name for name in names if name.endswith(".json") and name not in read]
+
+
+def _names(path: Path) -> list[str] | None:
+    """The files of a folder or zip archive, sorted; None for any other file.
+
+    Raises InputError if the path cannot be read.
+    """
+    try:
+        if path.is_dir():
+            files = [*path.iterdir(), *path.glob("memories/*.json"), *path.glob("projects/*.json")]
+            return sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                return None
+        with zipfile.ZipFile(path) as archive:
+            return sorted(archive.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {path}: {_reason(error)}") from error
 
 
 def _open_file(path: Path) -> IO[bytes]:

@@ -41,7 +41,7 @@ _SYNONYMS = {
 _ASIDE = frozenset({"id", "name", "type", "status", "tool_call_id", "refusal", "annotations"})
 _COUNTED = {"tool_calls": TOOLS, "function_call": TOOLS, "reasoning_content": THOUGHTS}
 _KNOWN_NAMES = (
-    f"{', '.join(TURN_COLUMNS)}; role or name for speaker, content or message for text,"
+    f"{', '.join(TURN_COLUMNS)}, tags; role or name for speaker, content or message for text,"
     f" {', '.join(_SYNONYMS['said_at'])} for said_at"
 )
 
@@ -55,6 +55,7 @@ class _JsonLine(BaseModel):
     said_at: str | int | float | None = ""
     source: str = ""
     kind: Kind = "message"
+    tags: dict[str, str | list[str]] = {}
 
 
 def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
@@ -98,6 +99,7 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             said_at="" if line.said_at is None else str(line.said_at),
             source=line.source,
             kind=line.kind,
+            tags=line.tags,
         )
         yield from _with_source(
             _by_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows

@@ -8,19 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from memory.contradictions import shown_before
 from memory.embed import load_embedder
 from memory.errors import InputError
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill, load_config
 from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
-from memory.records import Hit, Turn
+from memory.records import Contradiction, Fact, Hit, StandingAnswer, Turn
+from memory.standing_answers import answers_block, answers_for
 from memory.store import Store
-from memory.tokens import count_tokens
+from memory.story import STORY_HEAD, story_line
+from memory.tokens import count_tokens, line_tokens
 
 START = "<START>"
+_USER = "User"  # who speaks where nothing says so
 _LEAST_CANDIDATES = 128  # turns to measure, also for a request of fewer
-_EMBEDDED_AT_ONCE = 64
+_FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough
+_STORY_TOKENS = 250  # of what happened in the last session: about five lines
+_NEWEST_SUMMARIES = 60  # that are looked at
+_JOINT_TOKENS = 2  # two texts may have one more together
 _LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer
 
 
@@ -29,7 +36,10 @@ class Injected:
     """Memories for a prompt.
 
     `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
-    message. `memories` are its parts, best first, from the turns `turn_ids`. `prompt` is the
+    message. `memories` are its parts, best first, from the turns `turn_ids`; before them it has the
+    `standing` instructions and preferences of the user that may apply, the `contradictions` that
+    the message may be about, the standing `answers` to what it touches, and what happened in the
+    last session, where a digest has told it and the budget has room left. `prompt` is the
     character's context with the text in it.
     """
 
@@ -38,6 +48,9 @@ class Injected:
     prompt: str
     turn_ids: tuple[int, ...]
     tokens: int
+    standing: tuple[Fact, ...] = ()
+    answers: tuple[StandingAnswer, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
 
 
 def inject(
@@ -53,6 +66,7 @@ def inject(
     since: int | None = None,
     reload: bool = False,
     weights: Mapping[str, float] | None = None,
+    counts: bool = True,
 ) -> Injected:
     """Find what a memory holds for a message and put it into a character's context.
 
@@ -73,6 +87,8 @@ def inject(
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
         weights: the weights of the ranking, as for `Store.search`.
+        counts: whether the turns count as shown now; who has no time to write gives their ids to
+            `Store.count_shown` later.
 
     Raises InputError for an empty message, for a context that lacks the <START> the configuration
     needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
@@ -94,6 +110,15 @@ def inject(
         return long_enough and not repeated and (reload or not running)
 
     names = _names(store, conversation, speaker=speaker, character=character)
+    asker = names["name1"] if names["name1"] != _USER else ""
+    standing = shown_before(store, question, asker)
+    if budget is not None:
+        standing = standing.within(budget)
+        budget -= standing.tokens
+    answers = answers_for(store, question, budget)
+    block = answers_block(answers)
+    if budget is not None and block:
+        budget -= line_tokens(block)
     search = partial(store.search, weights=weights)
     turns = list(
         _nearest_turns(
@@ -101,15 +126,49 @@ def inject(
         )
     )
     memories, text = _within_budget(turns, question, budget, config=config, names=names, now=now)
+    story = _last_session(store, session=session, since=since)
+    tokens_left = None if budget is None else budget - count_tokens(text) - _JOINT_TOKENS
+    story = "" if tokens_left is not None and count_tokens(story) > tokens_left else story
+    text = "\n".join(filter(None, [standing.text, block, story, text]))
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
-    store.count_shown(turn_ids)
+    if counts:
+        store.count_shown(turn_ids)
     return Injected(
         text=text,
         memories=tuple(memories),
         prompt=_with_memories(character_context, text, config.ltm_context.injection_location),
         turn_ids=turn_ids,
         tokens=count_tokens(text),
+        standing=standing.facts,
+        answers=tuple(answers),
+        contradictions=standing.pairs,
     )
+
+
+def _last_session(store: Store, *, session: str, since: int | None) -> str:
+    """What happened in the newest session before the running one, as a digest told it."""
+    stored = [
+        summary for summary in store.summaries() if summary.text and summary.kind == "session"
+    ]
+    if since is not None:
+        stored = [summary for summary in stored if summary.last_turn_id < since]
+    firsts = sorted({summary.turn_id for summary in stored[-_NEWEST_SUMMARIES:]})
+    turns = {turn.id: turn for turn in store.turns_by_id(firsts, missing_ok=True)}
+    sessions = [turn.session for turn in turns.values() if not session or turn.session != session]
+    lines = [
+        story_line(summary, turns[summary.turn_id].said_at)
+        for summary in stored[-_NEWEST_SUMMARIES:]
+        if summary.turn_id in turns and turns[summary.turn_id].session in sessions[-1:]
+    ]
+    # The end of a long session says where things stand.
+    newest_lines: list[str] = []
+    tokens_left = _STORY_TOKENS - line_tokens(STORY_HEAD)
+    for line in reversed(lines):
+        tokens_left -= line_tokens(line)
+        if tokens_left < 0:
+            break
+        newest_lines.insert(0, line)
+    return "\n".join([STORY_HEAD, *newest_lines]) if newest_lines else ""
 
 
 class _Message(NamedTuple):
@@ -137,7 +196,7 @@ def _names(
 ) -> dict[str, str]:
     """The values of {name1} and {name2} in templates: the user and the character."""
     by_role = {message.role: message.name for message in conversation if message.name}
-    user = speaker or by_role.get("user") or _setting(store, "user") or "User"
+    user = speaker or by_role.get("user") or _setting(store, "user") or _USER
     character = character or by_role.get("assistant") or _setting(store, "character") or "Assistant"
     return {"name1": user, "name2": character}
 
@@ -169,8 +228,10 @@ def _nearest_turns(
         )
     embed = load_embedder(store.embedder)
     # In batches: embedding stops when there are enough near turns.
-    for begin in range(0, len(turns), _EMBEDDED_AT_ONCE):
-        batch = turns[begin : begin + _EMBEDDED_AT_ONCE]
+    begin, size = 0, _FIRST_EMBEDDED
+    while begin < len(turns):
+        batch = turns[begin : begin + size]
+        begin, size = begin + size, 2 * size
         vectors = embed([question, *(turn.text for turn in batch)])
         is_near = 1 - vectors[1:] @ vectors[0] < reads.max_cosine_distance
         near_turns = [turn for turn, near in zip(batch, is_near, strict=True) if near][:places]
@@ -251,8 +312,8 @@ def _message(turn: Turn, question: str, most: int) -> str:
 
 def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:
     """The highest number up to `highest` whose text fits a budget; 0 if none does."""
-    if budget is None:
-        return highest
+    if budget is None or not highest or count_tokens(text(highest)) <= budget:
+        return highest  # mostly all of them fit
     above = bisect_right(range(1, highest + 1), budget, key=lambda n: count_tokens(text(n)))
     # A longer text may have a token less than a shorter one, so this checks the bisection.
     return next((n for n in range(above, 0, -1) if count_tokens(text(n)) <= budget), 0)

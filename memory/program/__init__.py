@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         MemoryProgram,
         RetrieveRows,
         StoreTurns,
+        in_phrases,
+        in_sentences,
     )
     from memory.program.optimizer_start import starting_program
     from memory.program.refine_agent import RefineMemory
@@ -32,6 +34,8 @@ __all__ = [
     "RetrieveRows",
     "StoreTurns",
     "concerns",
+    "in_phrases",
+    "in_sentences",
     "load_model",
     "load_program",
     "read_card",
@@ -51,6 +55,8 @@ _MODULES = {
     "RetrieveRows": "modules",
     "StoreTurns": "modules",
     "concerns": "saved",
+    "in_phrases": "modules",
+    "in_sentences": "modules",
     "load_model": "loading",
     "load_program": "saved",
     "read_card": "adapter_card",

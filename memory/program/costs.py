@@ -1,14 +1,17 @@
 """What work with a model costs in calls, tokens and dollars: estimated before, summed up after."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
 from memory.program.model import Model
+from memory.records import Step as Step  # the benchmark reads it here
+from memory.records import StepName
 from memory.terminal import count
 
 CHARACTERS_A_TOKEN = 4
@@ -155,6 +158,18 @@ def spending(model: Model) -> Iterator[Spending]:
         add_usage(spent.usage_data)
 
 
+@contextmanager
+def counting(usage: Usage) -> Iterator[None]:
+    """Bring what models are asked for inside into `usage`; it counts outside, too."""
+    calls = _Calls()
+    try:
+        with dspy.context(usage_tracker=calls):
+            yield
+    finally:
+        usage.update(calls.usage_data)
+        add_usage(usage)
+
+
 def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:
     """Call a function; return its result and the model usage meanwhile, for `add_usage`."""
     calls = _Calls()
@@ -168,3 +183,52 @@ def add_usage(usage: Usage) -> None:
     if tracker := dspy.settings.usage_tracker:
         for lm, calls in usage.items():
             tracker.usage_data[lm].extend(calls)
+
+
+class StepLog:
+    """The steps of one answer: what each takes is counted here, and outside as usual."""
+
+    def __init__(self) -> None:
+        self._steps: dict[StepName, Step] = {}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps so far, in their order; a step taken twice counts once, with both bills."""
+        return tuple(self._steps.values())
+
+    @contextmanager
+    def step(self, name: StepName) -> Iterator[None]:
+        """What is done inside is this step's."""
+        calls = _Calls()
+        start = monotonic()
+        try:
+            with dspy.context(usage_tracker=calls):
+                yield
+        finally:
+            entries = [entry for of_model in calls.usage_data.values() for entry in of_model]
+            before = self._steps.get(name, Step(name))
+            self._steps[name] = replace(
+                before,
+                calls=before.calls + len(entries),
+                tokens_in=before.tokens_in + sum(entry["prompt_tokens"] for entry in entries),
+                tokens_out=before.tokens_out + sum(entry["completion_tokens"] for entry in entries),
+                seconds=round(before.seconds + monotonic() - start, 3),
+            )
+            add_usage(calls.usage_data)
+
+    def brought(self, *, rows: int, shown: Collection[int], by_search: Collection[int]) -> None:
+        """Note what SELECTs brought.
+
+        Arguments:
+            rows: the number of rows that they returned.
+            shown: the turns shown, by id.
+            by_search: the turns that the search alone would have shown.
+        """
+        by_rows = set(shown) - set(by_search)
+        displaced = set(by_search) - set(shown)
+        if select := self._steps.get("select"):
+            self._steps["select"] = replace(
+                select, rows=rows, turns=len(by_rows), displaced=len(displaced)
+            )
+        if search := self._steps.get("search"):
+            self._steps["search"] = replace(search, turns=len(set(shown) - by_rows))

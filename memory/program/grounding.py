@@ -9,7 +9,18 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from memory.dates import MONTHS, SEASONS, WEEKDAYS, resolve_dates
 from memory.passages import passage
+from memory.program.answer_checks import NUMBER, asked_for, asks_for_all, can_answer
 from memory.program.messages import ABSTAIN, is_first_person
+from memory.program.turn_answers import (
+    date_by_verb,
+    newer_state,
+    newest_number,
+    resolve_weekdays,
+    told_date,
+    with_rest_of_list,
+    yes_or_no,
+)
+from memory.program.turn_reader import day_told
 from memory.records import Turn
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
@@ -29,17 +40,19 @@ ASKS_DATE = re.compile(
 )
 _ITEM_END = re.compile(r", (?:and )?| and ")
 _ASKS_NUMBER = re.compile(r"\bhow (?:old|many|much|often|long|far|tall)\b", re.IGNORECASE)
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|dozen|once|twice"
-    r"|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
-    r"|hundred|thousand)\b",
-    re.IGNORECASE,
-)
 # What a sentence needs to say when something was: a number, a month, a day, a time of day or year.
 _TIME = re.compile(
     rf"\d|\b(?:{'|'.join((*MONTHS, *WEEKDAYS, *SEASONS))}|yesterday|today|tomorrow|tonight|weekend"
     r"|ago|since|until|before|after|during|last|next|morning|noon|afternoon|evening|night|birthday"
     r"|weeks?|months?|years?|christmas|easter|new year)\b",
+    re.IGNORECASE,
+)
+_ASKS_PLACE = re.compile(
+    r"^\W*(?:where|(?:\w+ )?(?:what|which) (?:city|town|country|place|street))\b", re.IGNORECASE
+)
+_PLACE = re.compile(
+    r"\b(?:in|at|on|near|from|into|by|over|under|behind|beside|outside|inside|opposite"
+    r"|to (?:the|my|our|(?-i:[A-Z]\w*)))\b",
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\b(?:name|called)\b", re.IGNORECASE)
@@ -48,6 +61,17 @@ _ASKS_OF_ASKER = re.compile(
     r"\b(?:do|did|am|was|have|had|will|can|should|would) i\b", re.IGNORECASE
 )
 _OTHER_SUBJECT = re.compile(r"\W*(?:(?:my|our|his|her) (\w+)|(?:he|she|they)\b)", re.IGNORECASE)
+# In a quotation that answers "when": a date as resolved, or a year.
+_TOLD_TIME = re.compile(r"\([^()]*\d{4}\)|(?<![-\w])(?:19|20)\d\d(?!\))")
+# A turn tells of one thing, and a question may ask for all there were.
+PERHAPS_MORE = "I don't know if that is all"
+_ASKS = re.compile(
+    r"\W*(?:(?:so|and|but|wait|ok|hey) )?(?:(?:what|which|where|who|whose|how|why|when)"
+    r"(?: \w+){0,2} (?:did|do|does|is|are|was|were|has|have|can|will|should)"
+    r"|(?:did|do|does|can|could|will|would|should|are|is|has|have) (?:i|you|we|he|she|they))\b",
+    re.IGNORECASE,
+)
+_MOST_READ = 8  # of the best turns, for a yes or no
 LEAST_COVERAGE = 0.5  # of .5 and .67; fewer quotations made no fewer wrong answers
 
 
@@ -69,19 +93,59 @@ def ground(
     of the question and suits it. Of 60 facts in data/personal_chats.json 47 are answered right this
     way, and 3 wrong (docs/log.md).
     """
+    speakers = {turn.speaker for turn in turns}
+    asked = asked_for(question, speakers)
+    if reading := yes_or_no(asked, turns[:_MOST_READ]):
+        return reading[0], [reading[1]]
     if answer.lower().startswith(ABSTAIN.lower()):
         return answer, []
+
+    def can_be(text: str, sources: Sequence[Turn]) -> bool:
+        contexts = [f"{turn.text} {context(turn)}" for turn in sources]
+        return can_answer(text, asked, sources, contexts)
+
     part, sources = _supported_part(answer, question, turns, context)
     if sources:
-        return part, sources
-    speakers = {turn.speaker for turn in turns}
+        if not can_be(part, sources):
+            return ABSTAIN, []
+        by_verb = date_by_verb(
+            asked, sources, turns, [f"{turn.text} {context(turn)}" for turn in sources]
+        )
+        if by_verb:
+            return by_verb[0], [by_verb[1]]
+        if newer := newest_number(asked, sources[0], turns):
+            return newer[0], [newer[1]]
+        if newer_state(asked, sources[0], turns):
+            return ABSTAIN, []
+        part = with_rest_of_list(part, asked, sources[0])
+        if asks_for_all(asked):
+            return f"{PERHAPS_MORE}: {part}", sources
+        return told_date(part, asked, sources[0]), sources
     best = max(turns[:2], key=lambda turn: coverage(question, turn, speakers), default=None)
     if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
         return ABSTAIN, []
     quotation = passage(question, best.text)
+    if _ASKS.match(quotation):
+        return ABSTAIN, []  # a question without its mark
     if ASKS_DATE.search(question):
+        quotation = resolve_weekdays(quotation, asked, best)
         quotation = resolve_dates(quotation, best.said_at)
-    return (quotation, [best]) if _suits(quotation, question) else (ABSTAIN, [])
+    # A sentence is neither yes nor no.
+    is_fit = asked.kind != "yes or no" and _suits(quotation, question)
+    is_fit = is_fit and can_be(quotation, [best])
+    day = day_told(passage(question, best.text), asked, best) if asked.kind == "date" else ""
+    if not is_fit or newer_state(asked, best, turns):
+        return ABSTAIN, []
+    if (
+        best.said_at
+        and asked.kind == "date"
+        and not day
+        and len(_TOLD_TIME.findall(quotation)) != 1
+    ):
+        return ABSTAIN, []
+    if asks_for_all(asked):
+        return ABSTAIN, []  # a sentence that tells of one of them
+    return day or quotation, [best]
 
 
 def _supported_part(
@@ -157,7 +221,9 @@ def _suits(quotation: str, question: str) -> bool:
     """Whether a sentence has the time, number or name asked for, and is of the asker."""
     if ASKS_DATE.search(question) and not _TIME.search(quotation):
         return False
-    if _ASKS_NUMBER.search(question) and not _NUMBER.search(quotation):
+    if _ASKS_NUMBER.search(question) and not NUMBER.search(quotation):
+        return False
+    if _ASKS_PLACE.search(question) and not _PLACE.search(quotation):
         return False
     if _ASKS_NAME.search(question) and not _NAME.search(quotation):
         return False

@@ -5,7 +5,7 @@ import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ from queue import LifoQueue
 from threading import Lock
 from typing import Any
 
-from dspy.lm15 import ContextLengthError, InvalidRequestError
+from dspy.lm15 import ContextLengthError, InvalidRequestError, TokenLogprob, TopLogprob
 
 from memory.errors import InputError, ModelError
 from memory.packaged_model import missing_packages
@@ -48,11 +48,15 @@ Messages = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Completion:
-    """What the model wrote, and the tokens of the prompt and of that: 0 where they are unknown."""
+    """What the model wrote, and the tokens of the prompt and of that: 0 where they are unknown.
+
+    `logprobs` has its tokens with those that were nearly chosen, where a call asked for `logprobs`.
+    """
 
     text: str
     prompt_tokens: int
     tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class ModelCopy:
@@ -94,7 +98,8 @@ class ModelCopy:
         Arguments:
             messages: OpenAI's form; a last one by the assistant is what the answer begins with.
             slot_and_lora: the slot that reads it, and the adapter that is applied.
-            settings: of llama.cpp's server: grammar, max_tokens, temperature, seed, logit_bias.
+            settings: of llama.cpp's server: grammar, max_tokens, temperature, seed, logit_bias,
+                logprobs, top_logprobs.
 
         Bytes that make no letter are left out.
         Raises dspy.lm15's ContextLengthError and InvalidRequestError.
@@ -119,7 +124,21 @@ class ModelCopy:
         [choice] = answer["choices"]
         usage = answer["usage"]
         text = choice["message"]["content"] or ""
-        return Completion(text, usage["prompt_tokens"], usage["completion_tokens"])
+        logprobs = _token_logprobs(choice.get("logprobs"))
+        return Completion(text, usage["prompt_tokens"], usage["completion_tokens"], logprobs)
+
+
+def _token_logprobs(logprobs: Mapping[str, Any] | None) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(
+            token["token"],
+            token["logprob"],
+            top=tuple(
+                TopLogprob(other["token"], other["logprob"]) for other in token["top_logprobs"]
+            ),
+        )
+        for token in (logprobs or {}).get("content", ())
+    )
 
 
 def packaged_gguf() -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
 from memory.program.hosted import load_hosted
-from memory.program.model import Model
+from memory.program.model import Model, SqlUse
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_packaged
 from memory.program.packaged import load_packaged
 
@@ -18,6 +18,7 @@ def load_model(
     temperature: float = 0.0,
     retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
+    sql: SqlUse = "when it pays",
 ) -> Model:
     """A model by name. Its answers are kept in no cache.
 
@@ -29,6 +30,8 @@ def load_model(
         retries: how often a rate limit or a failed connection is tried again, with backoff.
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
             the shipped adapters of the modules that its card names.
+        sql: for which questions a hosted model writes SELECTs before it answers: "always", or
+            "when it pays" (lists, counts, order, lengths of time, change, what two share).
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
@@ -40,7 +43,7 @@ def load_model(
             " model with its adapter, or leave --model out"
         )
     if not is_packaged(name):
-        return load_hosted(name, api_base, temperature=temperature, retries=retries)
+        return load_hosted(name, api_base, temperature=temperature, retries=retries, sql=sql)
     if api_base:
         raise ModelError(
             "the packaged model needs no --api-base; name the served model too, as in "

@@ -4,6 +4,7 @@ What a model this small needs is not what a large one needs: short prompts, exam
 turns, and a grammar, so that whatever it writes is at least SQL (all in `signatures.SMALL`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from memory.program.signatures import SMALL, SmallPrompt
 _OTHER = 0
 _SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
 _ALL_SLOTS = 1 + len(_SLOTS)
+_TOP_LOGPROBS = 3
 ABSTAIN_WORD = "5230"  # the id of the first word of ABSTAIN for the packaged model's tokenizer
 
 
@@ -64,6 +66,8 @@ class LocalEngine:
         messages = _messages(request)
         slot_and_lora = (self.slot, self.applied)
         settings = _settings(request, self.seed)
+        if request.config.logprobs is not None:
+            settings |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
         if self.abstention_bias:
             settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
         with copy_of_the_model(self.loras, _ALL_SLOTS) as model:
@@ -111,6 +115,7 @@ def _response(request: Request, completion: Completion) -> Response:
             output_tokens=completion.tokens,
             total_tokens=completion.prompt_tokens + completion.tokens,
         ),
+        logprobs=completion.logprobs or None,
     )
 
 
@@ -158,7 +163,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
                 abstention_bias=small.abstention_bias,
                 over=lm.engine.over,
             )
-            return lm.copy(engine=engine, max_tokens=small.tuned_tokens)
+            return lm.copy(engine=engine, max_tokens=small.tuned_tokens, logprobs=True)
         engine = LocalEngine(
             grammar=small.grammar(inputs),
             opening=small.opening,
@@ -228,7 +233,23 @@ class SmallModelAdapter(dspy.ChatAdapter):
         if tuple(signature.fields) not in SMALL:
             return super().parse(signature, completion)
         answer, *further_fields = signature.output_fields
-        return {answer: completion.strip(), **dict.fromkeys(further_fields, "")}
+        outputs = {answer: completion.strip(), **dict.fromkeys(further_fields, "")}
+        return _tidy_answer(outputs) if "turns" in outputs else outputs
+
+
+def _tidy_answer(outputs: Mapping[str, str]) -> dict[str, str]:
+    """An answer without the ids that stand in it, which are its citations, and without repetitions.
+
+    A model this small repeats items, and cites in the answer itself where it does so at all. What
+    a larger model writes is its own: "40, 70, 70" and "[2, 5]" may be what was asked for.
+    """
+    answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", outputs["answer"]).strip()
+    cited = re.findall(r"\[(\d+)", outputs["answer"])
+    return {
+        **outputs,
+        "answer": ", ".join(dict.fromkeys(answer.split(", "))),
+        "turns": ", ".join(cited),
+    }
 
 
 def _messages(request: Request) -> Messages:

@@ -6,10 +6,10 @@ from memory.program import phrases
 from memory.records import WITHDRAWN
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
-# Facts that it wrote or chose gained it nothing, and took half of its time (docs/decisions.md).
-NO_FACTS = (
-    "the packaged model stores no facts: its answers come from what was said. For facts name a"
-    " larger model, as in `memory digest --model openai/gpt-4o-mini`"
+# Of `local`: to ask a model of its size for facts gained nothing (docs/decisions.md).
+BY_RULES = (
+    "facts are stored by rules, without a model: what turns state in plain English. A larger model"
+    " stores more, as in `memory digest --model openai/gpt-4o-mini`"
 )
 
 _AUXILIARY = r"(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)"
@@ -24,7 +24,7 @@ _QUESTION = re.compile(
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
-_SENTENCE_END = re.compile(r"(?<=[.!?;:\uff01\uff1f\u3002])\s*|\s+(?:-+|\u2013|\u2014)\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:\uff01\uff1f\u3002])\s*|(?<!\s)\s+(?:-+|\u2013|\u2014)\s+")
 # What asks for no answer, at the end of what somebody tells.
 _RHETORICAL = re.compile(
     r"(?:(?<=[,.!;:\u2026] )|^)(?:can you (?:believe|imagine) (?:it|that|this)"

@@ -4,20 +4,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.errors import ModelError
+from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
-from memory.prompt import CATALOG_TOKENS, Context, spoken_date
-from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.program.sql_questions import sql_pays
+from memory.prompt import CATALOG_TOKENS, Context, Standing, spoken_date
+from memory.records import Answer, Contradiction, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import as_asked
 from memory.sql import CheckedSelect
+from memory.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from memory.program.modules import MemoryProgram
+
+
+# When a model writes SELECTs for a question: for each, or where `sql_pays`.
+SqlUse = Literal["always", "when it pays"]
 
 
 class MemoryReader(Protocol):
@@ -26,8 +32,10 @@ class MemoryReader(Protocol):
     def read(self, sql: str | CheckedSelect) -> Rows:
         """The rows of one SELECT; raises SqlError."""
 
-    def search(self, question: str, k: int) -> Sequence[Hit]:
-        """The best k turns by the ranking, best first."""
+    def search(
+        self, question: str, k: int, filter: Mapping[str, Any] | None = None
+    ) -> Sequence[Hit]:
+        """The best k turns by the ranking, best first; with a filter those that pass it."""
 
     def turns(self, first: int, last: int) -> Sequence[Turn]:
         """The turns with ids from first to last."""
@@ -37,6 +45,27 @@ class MemoryReader(Protocol):
 
     def catalog(self, tokens: int) -> str:
         """A summary of the memory in at most `tokens` tokens."""
+
+    def name_lines(self, text: str, tokens: int) -> str:
+        """What is said of the names in a text, in at most `tokens` tokens; "" for nothing."""
+
+    def vocabulary(self) -> Vocabulary:
+        """The attributes of the memory's facts."""
+
+    def standing(self, question: str, *askers: str) -> Standing:
+        """What the asker, by any of these names, wants of answers to such a question."""
+
+    def noted(self, fact_ids: Sequence[int]) -> set[int]:
+        """Those of some facts that rules noted and no person has changed."""
+
+    def contradictions(self) -> Sequence[Contradiction]:
+        """Facts in force that cannot both be true and that nobody has settled."""
+
+    def summaries(self) -> Sequence[Summary]:
+        """What happened in runs of turns, in their order."""
+
+    def told_of(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
+        """The facts that models and persons have stored of these turns, in their order."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +87,14 @@ class Retrieval:
     """What was retrieved for a question.
 
     `query` is what RetrieveRows returned, None when no SELECT was written; `hits` are the turns of
-    the ranking, best first; `context` is what the answering model sees.
+    the ranking, best first; `context` is what the answering model sees. `question` is the text that
+    was searched for.
     """
 
     query: dspy.Prediction | None
     hits: Sequence[Hit]
     context: Context
+    question: str = ""
 
     @property
     def rows(self) -> tuple[Rows, ...]:
@@ -96,7 +127,8 @@ class Model(ABC):
     `name` is as load_model takes it; with an adapter, "+" and eight digits of its sha256 follow.
     `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
-    them are memory when it answers. Without `writes_facts` a digest stores nothing.
+    them are memory when it answers. Without `writes_facts` rules store facts (`memory.noting`).
+    `sql` says for which questions it writes SELECTs; a packaged model decides by itself.
     """
 
     name: str
@@ -109,12 +141,14 @@ class Model(ABC):
     budget: int
     api_base: str | None = None
     writes_facts: bool = True
+    sql: SqlUse = "always"
 
     # What a kind of model can.
     refines: ClassVar[bool]  # work with tools on a memory's facts
     takes_persona: ClassVar[bool]
     writes_any_sql: ClassVar[bool]  # False: its grammar allows one INSERT of one row
     reads_known_facts: ClassVar[bool]  # that a window may be about, and the turns before it
+    follows_instructions: ClassVar[bool]  # those that the asker gave once for all answers
     dates_rows: ClassVar[bool]  # it is shown each row with the date of its turn
     fixed_limits: ClassVar[bool]  # its context and budget are its own, and not its server's
     # What it takes of time, for estimates, and of this machine.
@@ -176,13 +210,15 @@ class Model(ABC):
             try:
                 yield
             except lm_errors.LMError as error:
-                raise ModelError(explain(error, self.name, self.api_base)) from error
+                is_long = isinstance(error, lm_errors.ContextWindowExceededError)
+                kind = PromptTooLong if is_long else ModelError
+                raise kind(explain(error, self.name, self.api_base)) from error
 
     # ---------------------------------------------------------------- storing
 
-    def stores_facts(self, program: "MemoryProgram") -> bool:
-        """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
-        return self.writes_facts or program.store.is_compiled
+    def stores_by_rules(self, program: "MemoryProgram") -> bool:
+        """Whether rules store facts, and not the model: for "local", unless it was tuned to."""
+        return not (self.writes_facts or program.store.is_compiled)
 
     @abstractmethod
     def looks_for_facts_in(self, text: str) -> bool:
@@ -202,13 +238,21 @@ class Model(ABC):
     def question_text(self, question: UserQuestion) -> str:
         """A question as the model reads it."""
 
+    def catalog_for(self, question: UserQuestion, reader: MemoryReader) -> str:
+        """What the model is shown of the memory before it writes SELECTs for a question."""
+        return reader.catalog(CATALOG_TOKENS)
+
+    def asks_for_sql(self, question: str) -> bool:
+        """Whether the model is asked for SELECTs before it answers a question."""
+        return self.sql == "always" or sql_pays(question)
+
     def write_query(
         self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """The rows that a question may need (see RetrieveRows); None when none are asked for."""
         return program.retrieve(
             question=self.question_text(question),
-            catalog=reader.catalog(CATALOG_TOKENS),
+            catalog=self.catalog_for(question, reader),
             read=reader.read,
             asker=question.asker,
             today=spoken_date(question.today),
@@ -224,10 +268,11 @@ class Model(ABC):
         reader: MemoryReader,
         budget: int,
         without: Collection[int] = (),
+        asker: str = "",
     ) -> Context:
         """The rows and the best turns within a budget, laid out as the model reads them.
 
-        Turns `without` are left out: they are shown elsewhere.
+        Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known.
         """
 
     @abstractmethod

@@ -25,6 +25,19 @@ class MissingKeyError(lm_errors.LMNotConfiguredError):
         self.env_keys = env_keys
 
 
+def seconds_to_wait(error: BaseException) -> float | None:
+    """How long to wait before a model is asked again, as its provider says; 0 if it does not.
+
+    None for errors that waiting does not end: a key, a name or a setting.
+    """
+    cause = error.__cause__
+    if isinstance(cause, (lm_errors.LMConfigurationError, lm_errors.LMAuthError)):
+        return None
+    if isinstance(cause, (lm_errors.LMUnsupportedModelError, lm_errors.LMUnsupportedFeatureError)):
+        return None
+    return float(getattr(cause, "retry_after", None) or 0.0)
+
+
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     """What went wrong with a model and what to do, in one line without keys."""
     keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]

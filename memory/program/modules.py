@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 from memory.errors import SqlError, WindowError
 from memory.program.messages import ABSTAIN
 from memory.program.refine_agent import RefineMemory
-from memory.program.signatures import AnswerFromMemory, WriteFacts, WriteQuery
+from memory.program.signatures import PHRASES, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
 from memory.records import Answer, Change, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -23,6 +23,8 @@ CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repair
 MOST_SENT_BACK = MAX_ANSWER
 MOST_UNREADABLE_SENT_BACK = 2_000
 MOST_SELECTS = 5
+# How the error of an answer begins that held none; so do a server's pages that are no answers.
+NO_SQL = "no SQL could be read from the answer"
 T = TypeVar("T")
 
 
@@ -43,7 +45,7 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
             sql = ask(feedback[-1])
         except AdapterParseError as error:
             response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
-            last_error = SqlError(f"no SQL could be read from the answer: {response[:500]}")
+            last_error = SqlError(f"{NO_SQL}: {response[:500]}")
             feedback.append(f"Your answer could not be read:\n{response}")
             continue
         try:
@@ -88,6 +90,7 @@ class StoreTurns(dspy.Module):
         *,
         before: str = "",
         known: str = "",
+        attributes: str = "",
     ) -> dspy.Prediction:
         """Store one window.
 
@@ -97,6 +100,7 @@ class StoreTurns(dspy.Module):
             write: runs the statements as one change; raises SqlError.
             before: the turns before the window, in the same form: context, not to be stored.
             known: facts related to the window with their ids, so that they are ended, not repeated.
+            attributes: those of the memory's vocabulary that the window may need, a line each.
 
         Returns a Prediction of change (Change), sql (str), calls (int: model calls), refusals
         (list of str: what was refused before, and why).
@@ -105,7 +109,12 @@ class StoreTurns(dspy.Module):
 
         def ask(feedback: str) -> str:
             prediction = self.predict(
-                before=before, turns=turns, known=known, catalog=catalog, feedback=feedback
+                before=before,
+                turns=turns,
+                known=known,
+                catalog=catalog,
+                attributes=attributes,
+                feedback=feedback,
             )
             return str(prediction.sql)
 
@@ -120,6 +129,13 @@ class RetrieveRows(dspy.Module):
     def __init__(self) -> None:
         super().__init__()
         self.predict = dspy.Predict(WriteQuery)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer gave it examples or instructions of its own."""
+        return bool(self.predict.demos) or (
+            self.predict.signature.instructions != WriteQuery.instructions
+        )
 
     def forward(
         self,
@@ -202,15 +218,17 @@ class AnswerQuestion(dspy.Module):
             asker: who asks, where that is known.
             today: the day on which it is asked, where that is known.
 
-        Returns a Prediction of answer (str), turns (list of cited ids, none for an abstention),
-        calls (int, always 1), unusable (str): what the model said where it is no answer, which is
-        empty then.
+        Returns a Prediction of answer (str, as the model wrote it), turns (list of cited ids, none
+        for an abstention), calls (int, always 1), unusable (str): what the model said where it is
+        no answer, which is empty then; and logprobs, of a model that gives them, else None.
         """
         unusable = ""
+        logprobs = None
         try:
             prediction = self.predict(memory=memory, question=question, asker=asker, today=today)
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
+            logprobs = prediction.get("logprobs")
         except AdapterParseError as error:
             # An answer without the expected marks is still an answer; marks are taken out of it.
             text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response or "").strip()
@@ -218,26 +236,24 @@ class AnswerQuestion(dspy.Module):
             if not _speaks_of(memory, text):
                 unusable = text
                 text = ""
-        answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip()
+        answer = text.strip()
         if not answer:
             # Never an abstention: a model that says nothing has not looked.
             return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or "nothing")
-        answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models repeat items
         if answer.lower().startswith(ABSTAIN.lower()):
-            return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="")
+            return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="", logprobs=logprobs)
         # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
-        named += [int(digits[:18]) for digits in re.findall(r"\[(\d+)", text)]
         turns = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
         turns = turns or likely_source(answer, memory, turn_ids)
-        return dspy.Prediction(answer=answer, turns=turns, calls=1, unusable="")
+        return dspy.Prediction(answer=answer, turns=turns, calls=1, unusable="", logprobs=logprobs)
 
 
 def _speaks_of(memory: str, text: str) -> bool:
     """Whether a text out of form may be an answer: an abstention, or a word of the memory's."""
     if text.lower().startswith(ABSTAIN.lower()):
         return True
-    lines = re.sub(r"^\[\d+\]", "", memory, flags=re.MULTILINE)  # ids are no words of anybody's
+    lines = re.sub(r"^\[\d+\]|\[\d+\](?=;|$)", "", memory, flags=re.MULTILINE)  # ids are no words
     forms = forms_of(telling_words(lines))
     return any(is_among(word, forms) for word in telling_words(text))
 
@@ -245,12 +261,16 @@ def _speaks_of(memory: str, text: str) -> bool:
 def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[int]:
     """The turn whose line shares most words with an answer that cites none: a guess, not a proof.
 
+    A fact of a list counts as a line of its turn.
+
     Empty when no line shares a word; the earlier line of two equals.
     """
     answer_words = set(re.findall(r"\w+", answer.lower()))
     source: list[int] = []
     most_shared = 0
-    for digits, line in re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE):
+    lines = re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE)
+    facts = re.findall(r"(?:^|; )([^;\n]+) \[(\d{1,18})\](?=;|$)", memory, re.MULTILINE)
+    for digits, line in [*lines, *((digits, fact) for fact, digits in facts)]:
         shared = len(answer_words & set(re.findall(r"\w+", line.lower())))
         if shared > most_shared and int(digits) in turn_ids:
             source = [int(digits)]
@@ -326,3 +346,28 @@ class MemoryProgram(dspy.Module):
         self.retrieve = RetrieveRows()
         self.answer = AnswerQuestion()
         self.refine = RefineMemory()
+
+
+def in_phrases(program: MemoryProgram) -> MemoryProgram:
+    """The program, answering in phrases alone unless its answers were compiled: changed in place.
+
+    For benchmarks that compare the words of an answer with a short right one.
+    """
+    return _with_answer_form(program, AnswerFromMemory.instructions, _in_phrases())
+
+
+def in_sentences(program: MemoryProgram) -> MemoryProgram:
+    """The reverse of `in_phrases`: the program as it answers people, changed in place."""
+    return _with_answer_form(program, _in_phrases(), AnswerFromMemory.instructions)
+
+
+def _in_phrases() -> str:
+    before, _, after = re.split("(?=- A fact:|- A list:)", AnswerFromMemory.instructions)
+    return before + PHRASES + after
+
+
+def _with_answer_form(program: MemoryProgram, form: str, other_form: str) -> MemoryProgram:
+    signature = program.answer.predict.signature
+    if signature.instructions == form:
+        program.answer.predict.signature = signature.with_instructions(other_form)
+    return program

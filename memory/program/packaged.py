@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
-from memory.program.grounded_answer import grounded_answer
+from memory.program.decisive_sentence import is_sure, quoted_answer
+from memory.program.fact_answers import FactAnswer, answer_by_facts
+from memory.program.grounded_answer import decisive_sentence, grounded_answer, reading
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
-from memory.program.messages import asks_memory, is_evidence
+from memory.program.messages import ABSTAIN, asks_memory, is_evidence
 from memory.program.model import (
     ChatMessage,
     MemoryReader,
@@ -24,6 +26,8 @@ from memory.program.modules import answer_from
 from memory.program.packaged_replies import quote_turns, stock_reply
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.stated_facts import dated, is_stated
+from memory.program.turn_lists import answer_by_turns
+from memory.program.work_questions import answer_about_work
 from memory.prompt import (
     Context,
     assemble,
@@ -52,6 +56,7 @@ class PackagedModel(Model):
     takes_persona: ClassVar[bool] = False
     writes_any_sql: ClassVar[bool] = False
     reads_known_facts: ClassVar[bool] = False
+    follows_instructions: ClassVar[bool] = False
     dates_rows: ClassVar[bool] = False
     fixed_limits: ClassVar[bool] = True
     answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
@@ -80,7 +85,7 @@ class PackagedModel(Model):
             for target in lora.targets & self.tuned_modules:
                 names[target] = f"{PACKAGED_MODEL}+{lora.sha256[:8]}"
         if not self.writes_facts:
-            names["store"] = "none"
+            names["store"] = "rules"
         return names
 
     @property
@@ -126,10 +131,47 @@ class PackagedModel(Model):
     def write_query(
         self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
-        """It asks for facts alone: without any, its SELECT would find nothing."""
-        if not reader.read("SELECT id FROM facts LIMIT 1").rows:
+        """It asks for facts alone: without any, its SELECT would find nothing.
+
+        Where facts decide the question (`fact_answers`), or turns a list (`turn_lists`), the SELECT
+        is the one that shows them; else the model as it is shipped writes none.
+        """
+        has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
+        by_facts = self._by_facts(question, reader) if has_facts else None
+        by_facts = by_facts or answer_by_turns(
+            question.ranked_text, question.today, read=reader.read, asker=question.asker
+        )
+        if by_facts:
+            return dspy.Prediction(
+                sql=by_facts.sql,
+                rows=by_facts.rows,
+                calls=0,
+                error=None,
+                refusals=[],
+                by_facts=by_facts,
+            )
+        if not has_facts:
+            return None
+        if self.stores_by_rules(program) and not self._is_to_write_queries(program):
             return None
         return super().write_query(program, question, reader)
+
+    def _by_facts(self, question: UserQuestion, reader: MemoryReader) -> FactAnswer | None:
+        return answer_about_work(
+            question.ranked_text, read=reader.read, asker=question.asker
+        ) or answer_by_facts(
+            question.ranked_text,
+            question.today,
+            read=reader.read,
+            vocabulary=reader.vocabulary(),
+            asker=question.asker,
+            noted=reader.noted,
+            contradictions=reader.contradictions,
+        )
+
+    def _is_to_write_queries(self, program: "MemoryProgram") -> bool:
+        """Whether somebody tuned or compiled it to: as it is shipped, it finds what rules do."""
+        return self.name != PACKAGED_MODEL or program.retrieve.is_compiled
 
     def gather(
         self,
@@ -140,6 +182,7 @@ class PackagedModel(Model):
         reader: MemoryReader,
         budget: int,
         without: Collection[int] = (),
+        asker: str = "",
     ) -> Context:
         """Rows as they were stored, then turns."""
         return assemble(
@@ -154,7 +197,7 @@ class PackagedModel(Model):
         """It hardly sees who said what: not about one person what another told of themselves."""
         if any(rows.rows for rows in retrieval.rows):
             return False
-        return is_told_by_another(retrieval.hits, reader.turns_by_id)
+        return is_told_by_another(retrieval.hits, reader.turns_by_id, retrieval.question)
 
     def answer(
         self,
@@ -164,8 +207,26 @@ class PackagedModel(Model):
         reader: MemoryReader,
     ) -> Answer:
         context = retrieval.context
+        if by_facts := retrieval.query and retrieval.query.get("by_facts"):
+            return answer_from(
+                text=by_facts.text,
+                cited=by_facts.turn_ids,
+                retrieved=retrieval.query,
+                context=context,
+            )
+        if by_rule := reading(question.text, retrieval, reader):
+            return answer_from(
+                text=by_rule.text,
+                cited=[turn.id for turn in by_rule.turns],
+                retrieved=retrieval.query,
+                context=context,
+            )
         prediction = self._predict_answer(program, question, context)
         text, cited = grounded_answer(prediction.answer, question.text, retrieval, reader)
+        reading_of, best = decisive_sentence(question.text, retrieval, reader)
+        if not cited or not is_sure(text, prediction.logprobs, reading_of, best):
+            text = quoted_answer(reading_of, best) or ABSTAIN
+            cited = [best.sentence.turn.id] if best and text != ABSTAIN else []
         return answer_from(
             text=text,
             cited=cited,

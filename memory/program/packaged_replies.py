@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Generator, Sequence
 
+from memory.program.fact_answers import answer_by_facts
 from memory.program.grounding import LEAST_COVERAGE, coverage
 from memory.program.messages import is_evidence, question_of, tells
 from memory.program.model import ChatMessage, MemoryReader
 from memory.program.modules import answer_from
 from memory.program.phrases import all_phrases, is_request, is_short, language_of, small_talk
 from memory.program.recall import recall
+from memory.program.turn_lists import answer_by_turns
 from memory.prompt import Context
 from memory.records import Answer, Turn
 from memory.search.asker import as_asked
@@ -51,6 +53,28 @@ def quote_turns(
     listener_names = {asked.speaker, *message.known_as}
     text = trim(asked.text, budget)
     question = as_asked(text, asked.speaker, asked.said_at)
+    by_facts = answer_by_facts(
+        question_of(question),
+        asked.said_at,
+        read=reader.read,
+        vocabulary=reader.vocabulary(),
+        asker=asked.speaker,
+        noted=reader.noted,
+        contradictions=reader.contradictions,
+    ) or answer_by_turns(
+        question_of(question), asked.said_at, read=reader.read, asker=asked.speaker
+    )
+    if by_facts:
+        yield by_facts.text
+        return Answer(
+            text=by_facts.text,
+            turns=by_facts.turn_ids,
+            sql=by_facts.sql,
+            rows=by_facts.rows,
+            tokens=count_tokens(by_facts.text),
+            calls=0,
+            shown=by_facts.turn_ids,
+        )
     sql = _RANKED_TURNS.format(
         question=quoted(question),
         k=_CANDIDATES,
@@ -60,12 +84,17 @@ def quote_turns(
     sql = sql.encode("utf-8", "replace").decode().replace("\0", "?")  # no turn holds these
     rows = reader.read(sql)
     # A turn that ranks well by its date or speaker, without a word of the question, is no answer.
-    sharing_words = {
-        hit.turn_id for hit in reader.search(question, _CANDIDATES) if hit.shares["words"] > 0
+    scores = {
+        hit.turn_id: hit.score
+        for hit in reader.search(question, _CANDIDATES)
+        if hit.shares["words"] > 0
     }
 
-    score_by_id = {turn_id: score for turn_id, score in rows.rows if turn_id in sharing_words}
-    candidates = reader.turns_by_id([*score_by_id], missing_ok=True)
+    # Rows of several memories begin with the memory's name and come memory by memory; the scores of
+    # the search over all of them can be compared.
+    score_by_id = {turn_id: scores[turn_id] for *_, turn_id, _ in rows.rows if turn_id in scores}
+    ranked = sorted(score_by_id, key=lambda turn_id: -score_by_id[turn_id])
+    candidates = reader.turns_by_id(ranked, missing_ok=True)
     evidence = [turn for turn in candidates if is_evidence(turn.text)]
     best = [(score_by_id[turn.id], turn) for turn in evidence[:_MOST_QUOTED]]
 

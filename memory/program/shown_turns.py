@@ -14,14 +14,18 @@ RANKED_TURNS = 400
 def turns_to_show(
     hits: Sequence[Hit], quoted: Iterable[int], reader: MemoryReader, without: Collection[int]
 ) -> list[Turn]:
-    """The turns of the ranking and those with the `quoted` ids in turn, the best first.
-
-    A quotation holds nothing that the turns it quotes do not, and a withdrawn correction nothing
-    true: they come last.
-    """
+    """The turns of the ranking and those with the `quoted` ids in turn, the best first."""
     chosen = [turn_id for turn_id in _alternate(hits, quoted) if turn_id not in without]
     # A row may name a turn that is not there, and another process may have forgotten one.
-    turns = reader.turns_by_id(chosen, missing_ok=True)
+    return telling_first(reader.turns_by_id(chosen, missing_ok=True))
+
+
+def telling_first(turns: Iterable[Turn]) -> list[Turn]:
+    """These turns in their order, quotations and withdrawn corrections last.
+
+    A quotation holds nothing that the turns it quotes do not, and a withdrawn correction nothing
+    true.
+    """
     # Sorting keeps the order of equals.
     return sorted(turns, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))
 

@@ -14,6 +14,7 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
 from memory.store.protocol import Facts, Turns
+from memory.vocabulary import Vocabulary
 
 _COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")
 _CAUSE_CHARACTERS = 300
@@ -110,6 +111,29 @@ def fact_origins(store: Facts) -> Origins:
     return origins(store.journal(), store.changes())
 
 
+def in_vocabulary(vocabulary: Vocabulary, revision: Revision) -> Revision:
+    """A revision with facts as the memory's vocabulary has them.
+
+    Raises InputError for an attribute or a value that it does not allow.
+    """
+
+    def stored(fact: Fact) -> Fact:
+        attribute, value = vocabulary.stored(fact.attribute, fact.value)
+        return replace(fact, attribute=attribute, value=value)
+
+    def says_the_same(before: Fact, after: Fact) -> bool:
+        return (before.attribute, before.value) == (after.attribute, after.value)
+
+    return replace(
+        revision,
+        added=tuple(map(stored, revision.added)),
+        changed=tuple(
+            (before, after if says_the_same(before, after) else stored(after))
+            for before, after in revision.changed
+        ),
+    )
+
+
 def statements(revision: Revision) -> str:
     """A revision as SQL."""
     lines = []
@@ -197,6 +221,7 @@ class StoreWorkbench:
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
         with self._opened() as store:
+            revision = in_vocabulary(store.vocabulary(), revision)
             change, ids = write(store, cause_of(tool, reason), revision)
         return f"change {change}; undo_change({change}) takes it back", ids
 
@@ -237,6 +262,7 @@ class Draft:
         return list(fact_conflicts(self.store, list(self.state.facts.values())))
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
+        revision = in_vocabulary(self.store.vocabulary(), revision)
         ids = list(range(self._next_id, self._next_id + len(revision.added)))
         numbered = tuple(
             replace(fact, id=id_) for fact, id_ in zip(revision.added, ids, strict=True)

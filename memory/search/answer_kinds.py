@@ -1,4 +1,4 @@
-"""The kind of answer that a question asks for: several things, or what is true now."""
+"""The kind of answer that a question asks for: several things, a story, or what is true now."""
 
 import re
 
@@ -16,6 +16,33 @@ _SINGLE = re.compile(r"^\W*(?:when|where|since|how much|from)\b", re.IGNORECASE)
 def asks_for_several(question: str) -> bool:
     """Whether an answer probably needs several turns, judged by English words alone."""
     return bool(_SEVERAL.search(question)) and not _SINGLE.search(question)
+
+
+# A summary, or the order of things: the whole of a matter, from its beginning.
+_STORY = re.compile(
+    r"\b(?:in (?:what|which) order|the order (?:in|of)|order in which|in order\b(?! to\b)|sequence"
+    r"|chronolog\w*|timeline|one after (?:the other|another)|walk me through"
+    r"|summar(?:y|ies|i[sz]\w*)|sum up|overview|recap\w*|the (?:whole |full |entire )?story"
+    r"|catch me up|up to (?:date|speed) (?:on|with)|where \w+ (?:\w+ ){0,3}stands?\b|history of)\b"
+    r"|\bhow (?:did|has|have|was|were|is|are)\b(?! you\b).*\b(?:progress|evolv|develop|unfold)\w*",
+    re.IGNORECASE,
+)
+# Counts and lists over everything that was said.
+_WHOLE = re.compile(
+    r"\b(?:how (?:many|often|much)|number of|in (?:all|total)|total|altogether|list|all|every|each"
+    r"|everything|different|various|distinct|across|throughout|so far|kinds?|sorts?)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_for_story(question: str) -> bool:
+    """Whether a question asks for a summary or an order, judged by English words alone."""
+    return bool(_STORY.search(question))
+
+
+def asks_for_whole(question: str) -> bool:
+    """Whether it asks for a story, a count or a list over everything that was said."""
+    return asks_for_story(question) or bool(_WHOLE.search(question))
 
 
 _PAST = re.compile(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from memory.records import Hit, Turn
+from memory.search.word_forms import telling_words
 
 # How much higher another speaker's turn must score. On LoCoMo's seven conversations this doubts
 # 41 % of the questions about what another person said and 3 % of all others; of the answerable
@@ -13,22 +14,51 @@ _LEAST_LEAD = 1.0
 # Turns in the first person only: without this condition, more of the answerable questions about
 # our chats were doubted.
 _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
+# Verbs that things share with people: a site goes live, a printer works, mould lives on a wall.
+_SHARED_VERB = re.compile(
+    r"\b(?:liv(?:e|es|ed|ing)|work(?:s|ed|ing)?|runs?|running)\b", re.IGNORECASE
+)
+_PERSON_DOES = re.compile(
+    r"\b(?:I|we|I'm|we're|I've|we've)(?: \w+){0,2} (?:liv(?:e|ed|ing)|work(?:ed|ing)?|run|ran"
+    r"|running)\b",
+    re.IGNORECASE,
+)
+_NOW = frozenset(("now", "currently", "today", "still"))
 
 
 def is_told_by_another(
-    hits: Sequence[Hit], turns_by_id: Callable[[Sequence[int]], Sequence[Turn]]
+    hits: Sequence[Hit],
+    turns_by_id: Callable[[Sequence[int]], Sequence[Turn]],
+    question: str = "",
 ) -> bool:
     """Whether somebody other than the person a question names said what fits it best.
 
     Compares the best turn by the named person with the best first-person turn by anybody else. The
-    scores leave out the speaker feature. `turns_by_id` reads all turns in one call.
+    scores leave out the speaker feature. `turns_by_id` reads all turns in one call. With the
+    `question`, a turn that has its verb in another sense does not count.
     """
     fits_by_named = [_fit(hit) for hit in hits if is_by_named(hit)]
     if not fits_by_named:
         return False
     least = max(fits_by_named) + _LEAST_LEAD
     better = [hit.turn_id for hit in hits if not is_by_named(hit) and _fit(hit) >= least]
-    return any(_OF_ONESELF.search(turn.text) for turn in turns_by_id(better))
+    return any(
+        _OF_ONESELF.search(turn.text) and not _has_verb_of_thing(turn.text, question)
+        for turn in turns_by_id(better)
+    )
+
+
+def _has_verb_of_thing(text: str, question: str) -> bool:
+    """Whether a text has the verb of a question, as "live" or "work", of no person.
+
+    "The printer works again, tell my boss" raises no doubt about "Where does Anna work?", whose
+    only telling word beside the name is that verb.
+    """
+    verb = _SHARED_VERB.search(question)
+    names = {name.lower() for name in re.findall(r"[A-Z][\w-]*", question)}
+    if not verb or telling_words(question, names | _NOW) != [verb[0].lower()]:
+        return False
+    return bool(_SHARED_VERB.search(text)) and not _PERSON_DOES.search(text)
 
 
 def is_by_named(hit: Hit) -> bool:

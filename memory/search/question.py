@@ -4,8 +4,8 @@ Start with `read_question`. `SpeakerNames` finds people; the functions below it 
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
@@ -90,12 +90,21 @@ class Query:
     spans: tuple[tuple[int, int, int], ...]
     asks_time: bool
 
+    def of_memory(self, memory: int, memories: int) -> "Query":
+        """A question to several memories as this one of them reads it (`SpeakerNames.together`)."""
+
+        def own(numbers: frozenset[int]) -> frozenset[int]:
+            return frozenset(n // memories for n in numbers if n % memories == memory)
+
+        return replace(self, speakers=own(self.speakers), implied=own(self.implied))
+
 
 class SpeakerNames:
     """The speakers of a memory. Finds them in a question in any form of their names."""
 
     def __init__(self) -> None:
         self.last = 0  # the highest number added
+        self.numbers: dict[str, int] = {}
         self._assistants: set[int] = set()
         self._people: set[int] = set()  # all other speakers
         self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers with that name
@@ -104,6 +113,7 @@ class SpeakerNames:
     def add(self, name: str, number: int, is_character: bool = False) -> None:
         """Add a speaker. A character is the name that a chat gives its assistant."""
         self.last = max(self.last, number)
+        self.numbers[name] = number
         is_assistant = is_character or _ASSISTANT.fullmatch(name.strip())
         (self._assistants if is_assistant else self._people).add(number)
         for run, run_words in word_runs(name):
@@ -113,6 +123,42 @@ class SpeakerNames:
                     self._inside.setdefault(normal(form), set()).add(number)
             elif run_words:
                 self._words.setdefault(normal(run), set()).add(number)
+
+    @property
+    def assistants(self) -> frozenset[int]:
+        """The numbers of the assistants, known by their names or as a chat's character."""
+        return frozenset(self._assistants)
+
+    def only(self, numbers: Iterable[int]) -> "SpeakerNames":
+        """The names of these speakers alone."""
+        wanted = {*numbers}
+        if len(wanted) == len(self.numbers):
+            return self
+        names = SpeakerNames()
+        for name, number in self.numbers.items():
+            if number in wanted:
+                names.add(name, number, is_character=number in self._assistants)
+        return names
+
+    @classmethod
+    def together(cls, several: Sequence["SpeakerNames"]) -> "SpeakerNames":
+        """The speakers of several memories, for one question to all of them.
+
+        Speaker n of memory m (from 0) has the number n * len(several) + m.
+        """
+        all_names = cls()
+        for memory, names in enumerate(several):
+
+            def renumbered(numbers: set[int], memory: int = memory) -> set[int]:
+                return {number * len(several) + memory for number in numbers}
+
+            all_names._assistants |= renumbered(names._assistants)
+            all_names._people |= renumbered(names._people)
+            for form, numbers in names._words.items():
+                all_names._words.setdefault(form, set()).update(renumbered(numbers))
+            for form, numbers in names._inside.items():
+                all_names._inside.setdefault(form, set()).update(renumbered(numbers))
+        return all_names
 
     def take_out(self, text: str) -> tuple[frozenset[int], str]:
         """The speakers that a text names, and the text without their names."""

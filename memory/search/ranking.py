@@ -1,8 +1,8 @@
 """The hybrid ranking: finds the turns that a question asks for, without a language model.
 
 The formula: a turn's score is the sum over its features of weight times value (`Index.rank`).
-`Index.features` computes the ten features; `weights.json` holds their weights. In a large memory,
-`Index.candidates` first picks the turns worth ranking.
+`Index.features` computes the eleven features; `weights.json` holds their weights. In a large
+memory, `Index.candidates` first picks the turns worth ranking.
 
 The ranking judges a turn with its neighbours, because an answer often shares no words with its
 question. It needs no database: a store provides the columns, the vectors and the turns that
@@ -11,7 +11,7 @@ contain a word.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.records import Hit
-from memory.search.question import Query, SpeakerNames, read_question
+from memory.search.question import Query, SpeakerNames, packed_date, read_question
+from memory.search.selection import Selection
 from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, sign_codes
 
 # Fitted to LoCoMo's seven conversations and to our own chats with `python -m locomo.retrieval
@@ -54,6 +55,11 @@ LONG_TURN = 60  # words
 LENGTH_SHARE = 0.75  # the share of saturation that grows with the length, as b in BM25
 QUESTION_LENGTH = 20  # words; a longer turn that ends in a question mark says something too
 RELATED_SHARE = 0.5  # the worth of a word of related meaning
+# In a chat with an assistant a session is one long talk: its date and words of time tell little of
+# a turn, and nearly every turn has FULL_LENGTH words. Between .35 and .7, recall@10 differs by .01
+# (docs/log.md).
+ASSISTANT_SHARE = 0.6
+OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
 # Up to MAX_RANKED_WHOLE turns, the ranking scores all of them; in a larger memory, the best groups
 # of neighbours. At 100,000 turns, 384 groups of 8 find what ranking everything finds (recall@10
 # .60) in a tenth of the time (docs/decisions.md, 17).
@@ -68,6 +74,7 @@ MAX_RELATED = 10_000
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
 SPREAD_TURNS = 1024  # the newest turns, which show how far cosines spread
 _REACH = len(NEIGHBOUR_SHARES) // 2
+_UNREAD_BYTES = 300  # of the note on a piece that no search has read
 
 _T = TypeVar("_T", bound=np.generic)
 Piece = tuple[int, int, int]  # a store's key for a piece of vectors
@@ -97,6 +104,94 @@ class WordMatches:
     examples: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What rarity is counted from: all turns that are ranked, of one memory or of several.
+
+    `holders` are how many of them contain each word of the question, or else one of like meaning;
+    `examples` are how many contain an example of it.
+    """
+
+    turns: int
+    holders: Sequence[int]
+    examples: Sequence[int]
+
+    @classmethod
+    def of(cls, turns: int, matches: Sequence[Sequence[WordMatches]]) -> "Counts":
+        """Count the matches of each word; `matches` has those of each memory."""
+        by_word = [*zip(*matches, strict=True)]
+        exact = [sum(len(match.exact) for match in word) for word in by_word]
+        related = [sum(len(match.related) for match in word) for word in by_word]
+        return cls(
+            turns,
+            holders=[first or second for first, second in zip(exact, related, strict=True)],
+            examples=[sum(len(match.examples) for match in word) for word in by_word],
+        )
+
+    def rarity(self, turns: int) -> float:
+        """The inverse document frequency as in BM25, never below 0."""
+        return float(np.log(1 + max(self.turns - turns + 0.5, 0.0) / (turns + 0.5)))
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of the turns of one memory that are worth ranking.
+
+    `columns` has the values by feature, (n,) each. Two have no unit yet: `session` is the best
+    share of words in each turn's session, which counts against the best of all sessions; `meaning`
+    is the cosine, whose unit is the standard deviation of `usual_cosines`.
+    """
+
+    turn_ids: NDArray[np.int64]
+    columns: Mapping[str, NDArray[Any]]
+    usual_cosines: NDArray[np.float32]
+
+
+def best_hits(
+    memories: Sequence[Features],
+    embedders: Sequence[str],
+    k: int,
+    feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
+) -> list[tuple[int, Hit]]:
+    """The best k turns of one memory or of several, each with the number of its memory, from 0.
+
+    Best first; of equal scores the newer turn first, and turns of an earlier memory. Several are
+    ranked as one memory that holds all their turns: each unit is counted over all of them. Only
+    the spread of cosines is that of the memories with the same one of `embedders`.
+    """
+    weights = np.array([*feature_weights.values()])
+    best_session = max((of_one.columns["session"].max() for of_one in memories), default=0)
+    ranked: list[tuple[int, Hit]] = []
+    for number, (of_one, embedder) in enumerate(zip(memories, embedders, strict=True)):
+        alike = [
+            features.usual_cosines
+            for features, other in zip(memories, embedders, strict=True)
+            if other == embedder
+        ]
+        spread = np.concatenate(alike).std() or np.float32(1)
+        columns = {
+            **of_one.columns,
+            "session": of_one.columns["session"] / (best_session or 1.0),
+            "meaning": of_one.columns["meaning"] / spread,
+        }
+        by_name = np.empty((len(FEATURE_WEIGHTS), len(of_one.turn_ids)))
+        for feature_values, name in zip(by_name, FEATURE_WEIGHTS, strict=True):
+            feature_values[:] = columns[name]
+        values = by_name.T
+        scores = np.einsum("ij,j->i", values, weights)  # the formula: weight times value, summed
+        best = _best(scores, of_one.turn_ids, k)
+        turn_ids = of_one.turn_ids[best].tolist()
+        shares = (values[best] * weights).tolist()
+        ranked += [
+            (number, Hit(turn_id, score, dict(zip(FEATURE_WEIGHTS, turn_shares, strict=True))))
+            for turn_id, score, turn_shares in zip(
+                turn_ids, scores[best].tolist(), shares, strict=True
+            )
+        ]
+    # Sorting keeps the order of equals.
+    return sorted(ranked, key=lambda pair: -pair[1].score)[:k] if len(memories) > 1 else ranked
+
+
 class Index:
     """The turns of one namespace in id order, as columns. `extend` adds turns; none is removed.
 
@@ -110,6 +205,8 @@ class Index:
         self._rows = np.zeros(1, TURN_DTYPE)
         self._ids = np.zeros(1, np.int64)
         self._session = np.zeros(1, np.int32)  # position of the session's first turn
+        # By the position of a session's first turn: whether an assistant speaks in it.
+        self._has_assistant = np.zeros(1, np.bool_)
         self._before = np.zeros(1, np.int32)  # position of the turn before in the session
         self._after = np.zeros(1, np.int32)  # position of the turn after in the session
         self._excess = np.ones(1, np.float32)  # the length in units of LONG_TURN, at least 1
@@ -152,6 +249,9 @@ class Index:
         for plane, code in zip(self._planes, codes.T, strict=True):
             plane[within, group] = code
         self._session[new] = self._positions(rows["session"])
+        by_assistant = _spoken_by(rows["speaker"], self.names.assistants)
+        self._has_assistant[self._session[new][by_assistant]] = True
+        self._has_assistant[0] = False
         self._excess[new] = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
         before = self._positions(rows["previous"])
         self._before[new] = before
@@ -165,6 +265,15 @@ class Index:
             self._unread.update(zip(starts.tolist(), vectors.pieces.values(), strict=True))
             self._read = vectors.read
 
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory it takes."""
+        arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+        return (
+            sum(array.nbytes for array in (*arrays, *self._planes))
+            + len(self._unread) * _UNREAD_BYTES
+        )
+
     def _make_room(self) -> None:
         if self.count < len(self._rows):
             return
@@ -174,6 +283,7 @@ class Index:
         self._rows = _longer(self._rows, room)
         self._ids = _longer(self._ids, room)
         self._session = _longer(self._session, room)
+        self._has_assistant = _longer(self._has_assistant, room)
         self._before = _longer(self._before, room)
         self._after = _longer(self._after, room)
         self._excess = _longer(self._excess, room)
@@ -208,10 +318,81 @@ class Index:
         norms = np.sqrt(np.einsum("ij,ij->i", floats, floats))
         self._norms[positions] = np.where(norms > 0, norms, 1)
 
-    def query(self, text: str) -> Query:
+    # ---------------------------------------------------------------- what passes a filter
+    # Masks are (count + 1,), by position; position 0 never passes.
+
+    def spoken_by(self, speakers: Iterable[str]) -> NDArray[np.bool_]:
+        """Which turns are by speakers of these names."""
+        numbers = [self.names.numbers[name] for name in speakers if name in self.names.numbers]
+        return _spoken_by(self._rows["speaker"][: self.count + 1], numbers)
+
+    def in_sessions(self, first_turns: Sequence[int]) -> NDArray[np.bool_]:
+        """Which turns are of the sessions that begin with these turns (ids)."""
+        firsts = self._positions(np.array(first_turns, np.int64))
+        return np.isin(self._session[: self.count + 1], firsts[firsts > 0])
+
+    def dated(self, since: str, until: str) -> NDArray[np.bool_]:
+        """Which turns have a date that can lie between two ISO dates; "" is no bound."""
+        dates = np.ascontiguousarray(self._rows["date"][: self.count + 1])
+        passes = dates > 0
+        if until:  # an unknown part is 0, so a packed date is the first day that may be meant
+            passes &= dates <= _last_day(np.array(packed_date(until)))
+        if since:
+            passes &= _last_day(dates) >= packed_date(since)
+        return passes
+
+    def with_ids(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which turns have these ids."""
+        mask = np.zeros(self.count + 1, np.bool_)
+        mask[self._positions(ids)] = True
+        mask[0] = False
+        return mask
+
+    def select(self, mask: NDArray[np.bool_]) -> Selection:
+        """The turns that pass."""
+        positions = np.flatnonzero(mask)
+        speakers = np.flatnonzero(np.bincount(self._rows["speaker"].take(positions)))
+        return Selection(
+            mask,
+            positions,
+            self.names.only(speakers.tolist()),
+            plane_shape=self._planes[0].shape if self._planes else (GROUP_TURNS, 0),
+            turn_ids=self._reach(positions),
+        )
+
+    def _reach(self, positions: NDArray[np.int64]) -> tuple[int, int]:
+        """The first and the last id of these turns and their neighbours; (0, 0) for none."""
+        if not len(positions):
+            return 0, 0
+        first, last = positions[0], positions[-1]
+        before = after = positions
+        for _ in range(_REACH):
+            before = self._before.take(before).astype(np.int64)
+            after = self._after.take(after).astype(np.int64)
+            first = min(first, before.min(where=before > 0, initial=first))
+            last = max(last, after.max())
+        return int(self._ids[first]), int(self._ids[last])
+
+    # ---------------------------------------------------------------- ranking
+
+    def query(self, text: str, selection: Selection | None = None) -> Query:
         """Read a question: the words to search the full-text index for, and the text to embed."""
-        newest = int(self._rows["date"][self.count])
-        return read_question(text, self.names, newest)
+        return read_question(text, self.names_of(selection), self.newest_date(selection))
+
+    def names_of(self, selection: Selection | None) -> SpeakerNames:
+        """The speakers of all turns or of a selection."""
+        return self.names if selection is None else selection.names
+
+    def newest_date(self, selection: Selection | None) -> int:
+        """The packed date of the last turn, which words such as "last week" count from."""
+        last = self.count
+        if selection is not None:
+            last = int(selection.positions[-1]) if selection.count else 0
+        return int(self._rows["date"][last])
+
+    def turns_of(self, selection: Selection | None) -> int:
+        """How many turns there are, or are in a selection."""
+        return self.count if selection is None else selection.count
 
     def rank(
         self,
@@ -220,17 +401,43 @@ class Index:
         matches: Sequence[WordMatches],
         k: int,
         feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
+        selection: Selection | None = None,
     ) -> list[Hit]:
         """The best k turns, best first; of equal scores the newer turn first.
 
+        The turns of a selection are ranked as in a memory of these turns alone: only they count for
+        how rare a word is, how far cosines spread and how good a session is. But the other turns of
+        a session remain their neighbours.
+
         Args:
-            query: the question, read by this index.
+            query: the question, read by this index for this selection.
             vector: (width,) unit vector of `query.plain`.
             matches: for each of `query.words`, the ids of the turns that contain it.
             feature_weights: one for each feature, in the order of FEATURE_WEIGHTS.
+            selection: the turns to rank; None for all.
         """
-        if k < 1 or not self.count:
+        if k < 1 or not self.turns_of(selection):
             return []
+        features = self.features(
+            query, vector, matches, feature_weights=feature_weights, selection=selection
+        )
+        return [hit for _, hit in best_hits([features], [""], k, feature_weights)]
+
+    def features(
+        self,
+        query: Query,
+        vector: NDArray[np.float32],
+        matches: Sequence[WordMatches],
+        counts: Counts | None = None,
+        feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
+        selection: Selection | None = None,
+    ) -> Features:
+        """The features of the turns worth ranking; there is at least one turn to rank.
+
+        Arguments as for `rank`; `counts` are those of all memories that are searched together.
+        """
+        if counts is None:
+            counts = Counts.of(self.turns_of(selection), [self.counted(matches, selection)])
         words = [
             WordMatches(
                 exact=self._positions(match.exact),
@@ -239,20 +446,49 @@ class Index:
             )
             for match in matches
         ]
-        positions = self.candidates(query, vector, words, feature_weights)
-        weights = np.array([*feature_weights.values()])
-        features = self.features(positions, query, vector=vector, words=words)
-        scores = np.einsum("ij,j->i", features, weights)  # the formula: weight times value, summed
+        positions = self.candidates(query, vector, words, feature_weights, counts, selection)
+        cosines = self._cosines(positions, vector)
+        return Features(
+            self._ids[positions],
+            {
+                **self._columns(positions, query, words=words, counts=counts),
+                "meaning": cosines,
+            },
+            self._usual_cosines(cosines, vector, selection),
+        )
 
-        best = _best(scores, positions, k)
-        turn_ids = self._ids[positions[best]].tolist()
-        shares = (features[best] * weights).tolist()
-        return [
-            Hit(turn_id, score, dict(zip(FEATURE_WEIGHTS, turn_shares, strict=True)))
-            for turn_id, score, turn_shares in zip(
-                turn_ids, scores[best].tolist(), shares, strict=True
-            )
-        ]
+    def counted(
+        self,
+        matches: Sequence[WordMatches],
+        selection: Selection | None,
+        neighbours: bool = True,
+    ) -> Sequence[WordMatches]:
+        """The matches, as ids, from which the rarity of words is counted: those in a selection.
+
+        Of a word that only their neighbours in a session contain, one match counts; none without
+        `neighbours`.
+        """
+        if selection is None:
+            return matches
+        return [self._counted(match, selection, neighbours) for match in matches]
+
+    def _counted(self, match: WordMatches, selection: Selection, neighbours: bool) -> WordMatches:
+        passing = WordMatches(
+            exact=match.exact[selection.mask[self._positions(match.exact)]],
+            related=match.related[selection.mask[self._positions(match.related)]],
+            examples=match.examples[selection.mask[self._positions(match.examples)]],
+        )
+        if len(passing.exact) or len(passing.related) or not neighbours:
+            return passing
+        holders = np.concatenate([match.exact, match.related])
+        positions = self._positions(holders)
+        for chain in (self._before, self._after):
+            near = positions
+            for _ in range(_REACH):
+                near = chain[near].astype(np.int64)
+                if selection.mask[near].any():
+                    return replace(passing, exact=holders[:1])
+        return passing
 
     def candidates(
         self,
@@ -260,60 +496,103 @@ class Index:
         vector: NDArray[np.float32],
         words: Sequence[WordMatches],
         feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
+        counts: Counts | None = None,
+        selection: Selection | None = None,
     ) -> NDArray[np.int64]:
         """The positions to rank: all of a small memory, the best groups of a large one.
 
-        A group is GROUP_TURNS neighbours. A rough version of the formula ranks the groups: by the
-        question's words and speakers that they contain, where rare ones weigh more; by the signs of
-        their vectors that agree with the question's; and by its dates. `words` are positions.
+        A group is GROUP_TURNS neighbours, in a selection as many turns of it that follow each
+        other. A rough version of the formula ranks the groups: by the question's words and speakers
+        that they contain, where rare ones weigh more; by the signs of their vectors that agree with
+        the question's; and by its dates. `words` are positions, and `counts` are needed for a
+        selection.
         """
-        if self.count <= MAX_RANKED_WHOLE:
-            return np.arange(1, self.count + 1)
-        groups = self.count // GROUP_TURNS + 1
+        count = self.turns_of(selection)
+        if count <= MAX_RANKED_WHOLE:
+            return np.arange(1, count + 1) if selection is None else selection.positions
+        groups = count // GROUP_TURNS + 1
         spoken = _spoken_by(self._rows["speaker"][: self.count + 1], query.speakers | query.implied)
         nothing = np.zeros(0, np.int64)
         speaker_matches = WordMatches(np.flatnonzero(spoken), nothing, nothing)  # like a word
+        counts = counts or Counts.of(self.count, [words])
+        holders_of_words = [*counts.holders, len(_numbers(speaker_matches.exact, selection))]
+        examples_of_words = [*counts.examples, 0]
         evidence = np.zeros(groups, np.float32)
+        own_words = np.zeros(groups, np.float32)
         possible = 0.0
-        for match in [*words, speaker_matches]:
-            holders = len(match.exact) or len(match.related)
+        for match, holders, examples in zip(
+            [*words, speaker_matches], holders_of_words, examples_of_words, strict=True
+        ):
             if holders:
-                rarity = self._rarity(holders)
-                rarity_of_examples = self._rarity(len(match.examples))
+                rarity = counts.rarity(holders)
+                rarity_of_examples = counts.rarity(examples)
                 # Not np.add.at: a group counts once, however many of its turns hold the word.
-                evidence[match.examples // GROUP_TURNS] += RELATED_SHARE * rarity_of_examples
-                evidence[match.related // GROUP_TURNS] += RELATED_SHARE * rarity
-                evidence[match.exact // GROUP_TURNS] += rarity
+                groups_with_examples = _numbers(match.examples, selection) // GROUP_TURNS
+                evidence[groups_with_examples] += RELATED_SHARE * rarity_of_examples
+                evidence[_numbers(match.related, selection) // GROUP_TURNS] += (
+                    RELATED_SHARE * rarity
+                )
+                groups_with_word = _numbers(match.exact, selection) // GROUP_TURNS
+                evidence[groups_with_word] += rarity
+                if match is not speaker_matches:
+                    own_words[groups_with_word] += rarity / OWN_WORDS_UNIT
                 possible += rarity
 
         # The share of signs in which two vectors differ estimates their angle. A group is as near
         # as its nearest turn.
-        planes = [plane[:, :groups] for plane in self._planes]
-        signs = disagreement(planes, sign_codes(vector[None])[0]).min(axis=0)
-        likeness = np.cos(np.pi / (64 * len(planes)) * signs.astype(np.float32)) / USUAL_SPREAD
+        signs = self._disagreement(vector, selection).min(axis=0)
+        likeness = (
+            np.cos(np.pi / (64 * len(self._planes)) * signs.astype(np.float32)) / USUAL_SPREAD
+        )
         scores = (
             feature_weights["words"] / (possible or 1.0) * evidence
             + feature_weights["meaning"] * likeness
         )
+        with_assistant = self._groups_with_assistant(groups, selection)
+        scores += feature_weights["own_words"] * with_assistant * own_words
         if query.dates or query.spans:
             dates = np.ascontiguousarray(self._rows["date"][: self.count + 1])
-            dated_groups = np.flatnonzero(_date_match(dates, query)) // GROUP_TURNS
-            scores[dated_groups] += feature_weights["date"]
+            dated = _numbers(np.flatnonzero(_date_match(dates, query)), selection)
+            share = np.where(with_assistant, ASSISTANT_SHARE, 1.0)
+            groups_with_date = dated // GROUP_TURNS
+            scores[groups_with_date] += feature_weights["date"] * share[groups_with_date]
         chosen = np.sort(_highest(scores, CHOSEN_GROUPS))
-        positions = (chosen[:, None] * GROUP_TURNS + np.arange(GROUP_TURNS)).ravel()
-        return positions[(positions > 0) & (positions <= self.count)]
+        numbers = (chosen[:, None] * GROUP_TURNS + np.arange(GROUP_TURNS)).ravel()
+        numbers = numbers[(numbers > 0) & (numbers <= count)]
+        return numbers if selection is None else selection.positions[numbers - 1]
 
-    def features(
+    def _groups_with_assistant(self, groups: int, selection: Selection | None) -> NDArray[np.bool_]:
+        """Whether the session of each group's first turn has an assistant."""
+        if not self.names.assistants:
+            return np.zeros(groups, np.bool_)
+        firsts = np.maximum(np.arange(groups) * GROUP_TURNS, 1)
+        if selection is not None:
+            firsts = selection.positions[np.minimum(firsts, selection.count) - 1]
+        return self._has_assistant[self._session[np.minimum(firsts, self.count)]]
+
+    def _disagreement(
+        self, vector: NDArray[np.float32], selection: Selection | None
+    ) -> NDArray[np.uint16]:
+        """In how many signs each turn's vector differs from this one, (GROUP_TURNS, groups)."""
+        signs = sign_codes(vector[None])[0]
+        groups = self.count // GROUP_TURNS + 1
+        if selection is None:
+            return disagreement([plane[:, :groups] for plane in self._planes], signs)
+        # Looking cells up takes as long as comparing signs: before, in every plane, or after.
+        if selection.count * len(self._planes) < self.count:
+            return disagreement([plane.take(selection.cells) for plane in self._planes], signs)
+        return disagreement(self._planes, signs).take(selection.cells)
+
+    def _columns(
         self,
         positions: NDArray[np.int64],
         query: Query,
-        vector: NDArray[np.float32],
         words: Sequence[WordMatches],
-    ) -> NDArray[np.float64]:
-        """The features of the turns at these positions, without weights.
+        counts: Counts,
+    ) -> dict[str, NDArray[Any]]:
+        """The features of the turns at these positions but for their meaning, (n,) each.
 
-        Returns (len(positions), len(FEATURE_WEIGHTS)), in the order of the weights. `words` are
-        positions.
+        `words` are positions.
         """
         # Row _REACH holds the turns themselves, the rows above and below it their neighbours;
         # position 0 where a session has no more turns.
@@ -323,33 +602,37 @@ class Index:
             neighbours[_REACH - step - 1] = self._before[neighbours[_REACH - step]]
             neighbours[_REACH + step + 1] = self._after[neighbours[_REACH + step]]
         rows = self._rows.take(positions)  # ten times as fast as [positions] on a structured array
-        word_shares = self._words(neighbours, words)
-        columns = {
+        word_shares, own_words = self._words(neighbours, words, counts)
+        with_assistant = self._has_assistant[self._session[positions]]
+        share = np.where(with_assistant, ASSISTANT_SHARE, 1.0)
+        return {
             "words": word_shares,
-            "meaning": self._meaning(positions, vector),
+            # Among many long turns, what a turn itself holds tells more than its share of a long
+            # question. Between people it costs .003 of recall@10 (docs/log.md).
+            "own_words": own_words * with_assistant,
             "kind": self._examples(positions, words),
             "session": self._best_of_session(self._session[positions], word_shares),
             "speaker": _spoken_by(rows["speaker"], query.speakers),
             "implied": _spoken_by(rows["speaker"], query.implied),
-            "date": _date_match(rows["date"], query),
+            "date": _date_match(rows["date"], query) * share,
             # Only for questions about a time: for all questions it gained at most .001
             # (docs/log.md).
-            "time": (rows["tells_time"] & query.asks_time) / self._excess[positions],
+            "time": (rows["tells_time"] & query.asks_time) * share / self._excess[positions],
             # Weighs against a turn: an answer is seldom a question. A longer turn says something
             # before it asks ("By the way, I sold my car. Which bus is it?").
             "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
             # Up to FULL_LENGTH words only: documents must not win by their size.
-            "length": np.log1p(np.minimum(rows["length"], FULL_LENGTH)),
+            # In a session with an assistant, a short turn loses less to a long one.
+            "length": share * np.log1p(np.minimum(rows["length"], FULL_LENGTH))
+            + (1 - share) * np.log1p(FULL_LENGTH),
         }
-        values = np.empty((len(FEATURE_WEIGHTS), len(positions)))
-        for feature_values, name in zip(values, FEATURE_WEIGHTS, strict=True):
-            feature_values[:] = columns[name]
-        return values.T
 
     def _words(
-        self, neighbours: NDArray[np.int64], words: Sequence[WordMatches]
-    ) -> NDArray[np.float32]:
+        self, neighbours: NDArray[np.int64], words: Sequence[WordMatches], counts: Counts
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The share of the question's words around each turn, 0 to 1; rare words weigh more.
+
+        And the rarity of the words that the turn itself holds, in OWN_WORDS_UNIT.
 
         Each word saturates separately, as in BM25 (Robertson and Zaragoza 2009): two words near a
         turn beat one word twice. One score for all words together cost .006 to .009 of recall@10
@@ -362,22 +645,21 @@ class Index:
         window[_REACH] = NEIGHBOUR_SHARES[_REACH]
         saturation = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * excess)
         total = np.zeros(neighbours.shape[1], np.float32)
+        own = np.zeros(neighbours.shape[1], np.float32)
         possible = 0.0
-        for match in words:
-            holders = len(match.exact) or len(match.related)
+        for match, holders in zip(words, counts.holders, strict=True):
             if holders:
                 self._scratch[match.related] = RELATED_SHARE
                 self._scratch[match.exact] = 1  # after the related ones: a turn may be in both
                 self._scratch[0] = 0  # the position of turns that this index lacks
-                amount = np.einsum("ij,ij->j", window, self._scratch.take(neighbours))
+                near = self._scratch.take(neighbours)
+                amount = np.einsum("ij,ij->j", window, near)
                 self._scratch[match.related] = self._scratch[match.exact] = 0
-                total += self._rarity(holders) * amount / (amount + saturation)
-                possible += self._rarity(holders)
-        return total / (possible or 1.0)
-
-    def _rarity(self, turns: int) -> float:
-        """The inverse document frequency as in BM25, never below 0."""
-        return float(np.log(1 + max(self.count - turns + 0.5, 0.0) / (turns + 0.5)))
+                rarity = counts.rarity(holders)
+                total += rarity * amount / (amount + saturation)
+                own += rarity * (near[_REACH] == 1)
+                possible += rarity
+        return total / (possible or 1.0), own / OWN_WORDS_UNIT
 
     def _examples(
         self, positions: NDArray[np.int64], words: Sequence[WordMatches]
@@ -391,20 +673,23 @@ class Index:
             self._scratch[match.examples] = 0
         return has_example
 
-    def _meaning(
-        self, positions: NDArray[np.int64], vector: NDArray[np.float32]
+    def _usual_cosines(
+        self,
+        cosines: NDArray[np.float32],
+        vector: NDArray[np.float32],
+        selection: Selection | None,
     ) -> NDArray[np.float32]:
-        """The cosine of the question with each turn in its context, in units of its usual spread.
+        """The cosines of the question with the newest turns, whose spread is the unit of meaning.
 
-        The unit is the standard deviation of the newest turns' cosines. With it, a weight means the
-        same for any embedder.
+        With it, a weight means the same for any embedder. `cosines` are those of the turns worth
+        ranking.
         """
-        cosines = self._cosines(positions, vector)
-        usual = cosines[-SPREAD_TURNS:]
-        if len(positions) < self.count:
-            newest = np.arange(max(self.count - SPREAD_TURNS, 0) + 1, self.count + 1)
-            usual = self._cosines(newest, vector)
-        return cosines / (usual.std() or np.float32(1))
+        if len(cosines) == self.turns_of(selection):
+            return cosines[-SPREAD_TURNS:]
+        newest = np.arange(max(self.count - SPREAD_TURNS, 0) + 1, self.count + 1)
+        if selection is not None:
+            newest = selection.positions[-SPREAD_TURNS:]
+        return self._cosines(newest, vector)
 
     def _cosines(
         self, positions: NDArray[np.int64], vector: NDArray[np.float32]
@@ -433,13 +718,18 @@ class Index:
     def _best_of_session(
         self, sessions: NDArray[np.int32], words: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """For each turn, the best share of words in its session; 1 in the best session."""
+        """For each turn, the best share of words in its session."""
         # The highest is written last and stays. np.maximum.at would add a thirtieth to a search.
         ascending = words.argsort()
         self._scratch[sessions[ascending]] = words[ascending]
         best = self._scratch[sessions]
         self._scratch[sessions] = 0
-        return best / (best.max() or 1.0)
+        return best
+
+
+def _numbers(positions: NDArray[np.int64], selection: Selection | None) -> NDArray[np.integer[Any]]:
+    """Positions as numbers of the turns that are ranked: the same, or those of a selection."""
+    return positions if selection is None else selection.numbers_of(positions)
 
 
 def _spoken_by(speakers: NDArray[np.int32], named: Iterable[int]) -> NDArray[np.bool_]:
@@ -463,6 +753,11 @@ def _date_match(dates: NDArray[np.int32], query: Query) -> NDArray[np.float64]:
     for first, last, worth in query.spans:
         match = np.maximum(match, worth * ((first <= dates) & (dates <= last)))
     return match
+
+
+def _last_day(dates: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """The last day that packed dates may be, where the month or the day is not known (0)."""
+    return dates + np.where(dates % 100 > 0, 0, np.where(dates % 10_000 > 0, 99, 9_999))
 
 
 def _highest(values: NDArray[np.floating[Any]], k: int) -> NDArray[np.intp]:

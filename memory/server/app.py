@@ -11,6 +11,7 @@ from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api_routes
 from memory.server.mcp_http import McpOverHttp, mcp_route
+from memory.server.observed import Observed, metrics_route
 from memory.server.openapi import document_route
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
@@ -52,13 +53,14 @@ def application(
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
             document_route(),
-            *api_routes(handles, rights),
+            metrics_route(),
+            *api_routes(handles, rights, tokens),
             *web.routes(handles),
         ],
         lifespan=lifespan,
     )
     # Outside Starlette's own middleware: error responses pass the guard as well.
-    return Guard(
+    guarded = Guard(
         pages,
         allowed=allowed,
         sign_in=sign_in,
@@ -66,3 +68,4 @@ def application(
         cookie=cookie,
         requests_a_second=requests_a_second,
     )
+    return Observed(guarded, handles)

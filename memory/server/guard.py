@@ -8,17 +8,29 @@ from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from memory.errors import StoreError
+from memory.server.connections import STATE, Connection
+from memory.server.fault_messages import fault_message
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
+from memory.web.markup import html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Paths for programs with a bearer token; all others are the page, which needs the cookie.
-TOKEN_PATHS = ("/mcp/", "/api/")
+TOKEN_PATHS = ("/mcp/", "/api/", "/metrics")
 # Paths that need no sign-in. The static files and the API's document come with the package.
-OPEN_PATHS = ("/sign-in", "/api/openapi.json")
+SIGN_IN_PATH = "/sign-in"
+# Where clients look for OAuth after a 401; they read JSON (RFC 7591 and 8414).
+OAUTH_PATHS = ("/register", "/authorize", "/token")
+OAUTH_METADATA = "/.well-known/"
+_NO_OAUTH = (
+    "this server has no OAuth: create a token with `memory admin tokens create NAME`, and configure"
+    " the client to send it as `Authorization: Bearer TOKEN`"
+)
+OPEN_PATHS = (SIGN_IN_PATH, "/api/openapi.json")
 STATIC_FILES = "/static/"
 
 LARGEST_BODY = 4_000_000  # bytes
@@ -113,26 +125,45 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope)
+            await self._check(scope)
             limited = _limited(scope, receive)
         except Refusal as refusal:
             await _refused(scope, refusal)(scope, receive, send_with_headers)
             return
         await self._app(scope, limited, send_with_headers)
 
-    def _check(self, scope: Scope) -> None:
+    async def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         self._check_host(headers)
+        if _is_oauth(scope["path"]):
+            self._refuse_oauth(scope)
         self._check_site(scope, headers)
         path = scope["path"]
+        connection: Connection | None = scope.get("state", {}).get(STATE)
         if path in OPEN_PATHS or path.startswith(STATIC_FILES):
+            if connection and connection.is_extra and path != SIGN_IN_PATH:
+                raise Refusal(503, "too many connections; try again", retry_after="1")
             client = _address(scope)
-        elif path.startswith(TOKEN_PATHS):
-            client = self._check_token(scope, headers)
         else:
-            client = self._check_session(headers)
+            is_for_programs = path.startswith(TOKEN_PATHS)
+            try:
+                client = await (
+                    self._check_token(scope, headers)
+                    if is_for_programs
+                    else self._check_session(headers)
+                )
+            except StoreError as error:  # of the database that has tokens and sessions
+                raise Refusal(503, fault_message(error), retry_after="1") from error
+            if connection:
+                connection.is_known = True
         if not self._rate.admits(client):
             raise Refusal(429, "too many requests; wait a second", retry_after="1")
+
+    def _refuse_oauth(self, scope: Scope) -> None:
+        """Say in the words of OAuth that there is none; it tells nothing of this server."""
+        if not self._rate.admits(f"refused {_address(scope)}"):
+            raise Refusal(429, "too many requests without a token", retry_after="1")
+        raise Refusal(404 if scope["path"].startswith(OAUTH_METADATA) else 400, _NO_OAUTH)
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -169,9 +200,14 @@ class Guard:
                 403, "this request came from a page of another site; open this page directly"
             )
 
-    def _check_token(self, scope: Scope, headers: Headers) -> str:
+    async def _check_token(self, scope: Scope, headers: Headers) -> str:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        grant = self._tokens.find(token.strip()) if scheme.lower() == "bearer" else None
+        grant = None
+        if scheme.lower() == "bearer":
+            token = token.strip()
+            find = self._tokens.find
+            is_fresh = self._tokens.is_fresh(token)
+            grant = find(token) if is_fresh else await asyncio.to_thread(find, token)
         if grant is None:
             if not self._rate.admits(f"refused {_address(scope)}"):
                 raise Refusal(429, "too many requests without a token", retry_after="1")
@@ -184,9 +220,14 @@ class Guard:
         scope.setdefault("state", {})["grant"] = grant
         return f"token {grant.name}"
 
-    def _check_session(self, headers: Headers) -> str:
+    async def _check_session(self, headers: Headers) -> str:
         session = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
-        if not session or not self._sign_in.holds(session):
+        holds = self._sign_in.holds
+        if not session or not (
+            holds(session)
+            if self._sign_in.is_fresh(session)
+            else await asyncio.to_thread(holds, session)
+        ):
             raise Refusal(
                 401,
                 "not signed in: open the sign-in link that `memory serve` printed;"
@@ -195,13 +236,29 @@ class Guard:
         return f"session {session}"
 
 
+def _is_oauth(path: str) -> bool:
+    return path in OAUTH_PATHS or path.startswith(OAUTH_METADATA)
+
+
 def _refused(scope: Scope, refusal: Refusal) -> Response:
     """A rejection as plain text, or as an error of the API."""
     headers = {name.replace("_", "-"): value for name, value in refusal.headers.items()}
+    if _is_oauth(scope["path"]):
+        oauth_error = {"error": "invalid_client_metadata", "error_description": str(refusal)}
+        return JSONResponse(oauth_error, refusal.status, headers)
+    if refusal.status == 401 and _is_page(scope):
+        return HTMLResponse(html("sign_in.html", {"used": False}), 401, headers)
     if scope["path"].startswith("/api/"):
         error = {"kind": "Refused", "message": str(refusal)}
         return JSONResponse({"error": error}, refusal.status, headers)
     return PlainTextResponse(f"{refusal}\n", refusal.status, headers)
+
+
+def _is_page(scope: Scope) -> bool:
+    """Whether a browser asks for a page to show: not a program, and not htmx for a part."""
+    headers = Headers(scope=scope)
+    is_for_people = not scope["path"].startswith(TOKEN_PATHS) and "hx-request" not in headers
+    return is_for_people and "text/html" in headers.get("accept", "")
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

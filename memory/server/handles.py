@@ -1,24 +1,40 @@
-"""Open stores of namespaces, each owned by one worker thread."""
+"""Open stores of namespaces: warm within a number of bytes, each used by one call at a time."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory import namespaces
-from memory.errors import InputError, StoreError
+from memory.errors import InputError, SqlError, StoreError
+from memory.files import most_open_files
+from memory.noting import MOST_TURNS, note_turns
+from memory.owner import owner_of
 from memory.rerank import load_reranker
 from memory.searcher import Searcher
+from memory.settings import set_owner
 from memory.store import Store, open_store
+from memory.store.limits import Limits, Room
+from memory.store.united import open_united, refuse_repeated
 
 if TYPE_CHECKING:
     from memory.api import Memory
     from memory.program import MemoryProgram, Model
+    from memory.program.costs import Usage
 
 T = TypeVar("T")
-# An open store holds its index: 60 MB at 100,000 turns. The least recently used is closed.
-_MOST_OPEN = 32
+CACHE_BYTES = 1_000_000_000  # of open stores, by default
+# What an open store takes beside its index: connections, their pages, what SQLite has compiled.
+HANDLE_BYTES = 400_000
+_FILES_OF_HANDLE = 6  # database, log and its index, of our connection and of the model's
+_OTHER_FILES = 600  # clients' connections, the slow calls' stores
+_FAST_CALLS = 32  # threads; a call may wait for the disk, or for another program's lock
 # Threads for slow calls: questions, digests, imports. Each call opens its own store.
 _SLOW_CALLS = 4
 
@@ -27,12 +43,33 @@ class NoNamespaceError(InputError):
     """There is no namespace of this name. The message does not reveal other names."""
 
 
+@dataclass
+class Counts:
+    """What a server has counted since its start, and what is open now.
+
+    `hits` and `misses` are how often a store was open when it was needed, or not; `evictions` how
+    many were closed for others. Calls and tokens are those of models in slow calls, dollars those
+    with a known price; `refused_sql` are statements refused, wrong or too slow.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+    refused_sql: int = 0
+    cached_bytes: int = 0
+    open_memories: int = 0
+
+
 class Handles:
     """The memories of a server, each opened on first use.
 
-    `run` and `run_on_store` use the worker thread of a namespace, one call after another, on a
-    store that stays open with its index. Slow calls use `run_slow` and `run_slow_on_store`: their
-    own thread and their own store.
+    `run` and `run_on_store` make the calls of a namespace one after another, on a store that stays
+    open with its index while there is room for it. Slow calls use `run_slow` and
+    `run_slow_on_store`: their own thread and their own store.
 
     Arguments:
         model: "local", or a litellm name; loaded when it is first needed.
@@ -40,7 +77,10 @@ class Handles:
         program: a compiled program; the plain one by default. Searches rank by its weights.
         reranker: the name of a reranker for search results.
         read_only: whether to open stores read-only.
-        path_of: the location of an existing namespace; raises InputError for another one.
+        cache_bytes: how many bytes the open stores may take; the one in use may take more.
+        owner: whose memories these are, of those that name no owner.
+        limits: how much each memory may hold.
+        path_of: the location of a namespace; None or an InputError where there is none.
     """
 
     def __init__(
@@ -51,7 +91,10 @@ class Handles:
         program: "MemoryProgram | None" = None,
         reranker: str | None = None,
         read_only: bool = False,
-        path_of: Callable[[str], namespaces.Location] = namespaces.existing,
+        cache_bytes: int = CACHE_BYTES,
+        owner: str = "",
+        limits: Limits | None = None,
+        path_of: Callable[[str], namespaces.Location | None] = namespaces.find,
     ) -> None:
         self._model = model
         self._api_base = api_base
@@ -59,12 +102,19 @@ class Handles:
         self._program = program
         self._reranker = load_reranker(reranker) if reranker else None
         self.read_only = read_only
+        self._owner = owner
         self._path_of = path_of
-        self._workers: dict[str, _Worker] = {}  # the one used longest ago first
+        self._cache_bytes = cache_bytes
+        self._limits = limits
+        self._open_stores: dict[str, _OpenStore] = {}  # the one used longest ago first
+        self.cached_bytes = 0  # of all open stores
+        self.counts = Counts()
+        self._counts_lock = Lock()
+        self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
         self._slow = ThreadPoolExecutor(_SLOW_CALLS, thread_name_prefix="memory-slow")
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
-        """Call a function with a namespace's Memory, on the worker thread.
+        """Call a function with a namespace's Memory.
 
         Raises InputError when there is no such namespace, and what the function raises. The first
         call loads DSPy, which takes a second.
@@ -73,7 +123,11 @@ class Handles:
 
     async def run_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
         """Like `run`, without a model: DSPy is not loaded."""
-        return await self._worker(namespace).call(function)
+        opened = await self._opened(namespace)
+        try:
+            return await opened.call(function)
+        finally:
+            self._measure(namespace, opened)
 
     async def run_slow(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Like `run`, for slow calls: on another thread and another store."""
@@ -88,7 +142,27 @@ class Handles:
             with self._open(namespace) as store:
                 return function(store)
 
-        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+        return await self._run_slow(work)
+
+    async def run_united(self, names: Sequence[str], function: Callable[[Store], T]) -> T:
+        """Like `run_slow_on_store`, on several namespaces as one, which are written to by no other
+        name than the first: the others are opened for reading only.
+
+        No store stays open, so a namespace that is deleted is gone at once.
+        """
+        refuse_repeated(names)
+        opens = {name: partial(self._open, name) for name in names}
+
+        def work() -> T:
+            with open_united(opens) as store:
+                return function(store)
+
+        return await self._run_slow(work)
+
+    def refuse_missing(self, names: Iterable[str]) -> None:
+        """Raise InputError when there is no namespace of one of these names."""
+        for name in names:
+            self._location(name)
 
     def memory_of(self, store: Store) -> "Memory":
         """The Memory on a store, with the shared model.
@@ -115,7 +189,7 @@ class Handles:
 
     async def rename(self, old: str, new: str) -> None:
         """Rename a namespace; raises as `namespaces.rename`."""
-        await self._worker(old).call_closed(lambda: namespaces.rename(old, new))
+        await self._call_closed(old, lambda: namespaces.rename(old, new))
 
     async def copy(self, name: str, new: str) -> None:
         """Copy a namespace; raises as `namespaces.copy`."""
@@ -123,13 +197,14 @@ class Handles:
 
     async def delete(self, name: str) -> None:
         """Delete a namespace for good; raises as `namespaces.delete`."""
-        await self._worker(name).call_closed(lambda: namespaces.delete(name))
+        await self._call_closed(name, lambda: namespaces.delete(name))
 
     def close(self) -> None:
         """Close every store, after the running calls."""
-        for worker in self._workers.values():
-            worker.end()
-        self._workers.clear()
+        for ended in [opened.end() for opened in self._open_stores.values()]:
+            ended.result()
+        self._open_stores.clear()
+        self._fast.shutdown()
         self._slow.shutdown()
 
     def model(self) -> "Model":
@@ -142,70 +217,210 @@ class Handles:
             return self._model
 
     @property
-    def stores_facts(self) -> bool:
-        """Whether the model stores facts. Does not load it."""
-        from memory.program.model_names import stores_facts
+    def stores_by_rules(self) -> bool:
+        """Whether rules store facts, and not the model. Does not load it."""
+        from memory.program.model_names import stores_by_rules
 
         if isinstance(self._model, str):
-            return stores_facts(self._model)
-        return self._model.writes_facts
+            return stores_by_rules(self._model)
+        return not self._model.writes_facts
 
-    def _open(self, namespace: str) -> Store:
+    def note(self, store: Store, most: int = MOST_TURNS) -> None:
+        """Store what new turns state as facts, where rules do that. No model is loaded."""
+        if self.stores_by_rules:
+            note_turns(store, most)
+
+    def _open(self, namespace: str, read_only: bool = False) -> Store:
+        store = open_store(self._location(namespace), read_only=read_only or self.read_only)
+        if self._owner and not store.read_only and not owner_of(store):
+            set_owner(store, self._owner)
+        if self._limits is not None:
+            store.room = Room(self._limits)
+        return store
+
+    def _location(self, namespace: str) -> namespaces.Location:
         namespaces.location_of(namespace)  # raises for an invalid name
+        location = None
+        with suppress(InputError):
+            location = self._path_of(namespace)
+        if location is None:
+            raise NoNamespaceError(f"there is no namespace {namespace!r}")
+        return location
+
+    async def _run_slow(self, work: Callable[[], T]) -> T:
+        call = partial(copy_context().run, self._counted, work)
+        return await asyncio.get_running_loop().run_in_executor(self._slow, call)
+
+    def _counted(self, work: Callable[[], T]) -> T:
+        """Do some work and count the calls of models in it."""
+        from memory.program.costs import counting, priced
+
+        usage: Usage = {}
         try:
-            path = self._path_of(namespace)
-        except InputError:
-            raise NoNamespaceError(f"there is no namespace {namespace!r}") from None
-        return open_store(path, read_only=self.read_only)
+            with counting(usage):
+                return work()
+        finally:
+            entries = [entry for of_model in usage.values() for entry in of_model]
+            if entries:
+                tokens_in = sum(entry["prompt_tokens"] for entry in entries)
+                tokens_out = sum(entry["completion_tokens"] for entry in entries)
+                cost = priced(
+                    self.model(), calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out
+                )
+                with self._counts_lock:
+                    self.counts.calls += cost.calls
+                    self.counts.tokens_in += cost.tokens_in
+                    self.counts.tokens_out += cost.tokens_out
+                    self.counts.dollars += cost.dollars or 0.0
 
-    def _worker(self, namespace: str) -> "_Worker":
-        worker = self._workers.pop(namespace, None)
-        if worker is None:
-            worker = _Worker(lambda: self._open(namespace))
-        self._workers[namespace] = worker
-        if len(self._workers) > _MOST_OPEN:
-            self._workers.pop(next(iter(self._workers))).end(wait=False)
-        return worker
+    def totals(self) -> Counts:
+        """What was counted so far, and what is open."""
+        return replace(
+            self.counts,
+            refused_sql=SqlError.raised,
+            cached_bytes=self.cached_bytes,
+            open_memories=len(self._open_stores),
+        )
+
+    # ---------------------------------------------------------------- open stores
+    # All of it in the thread of the event loop.
+
+    async def _opened(self, namespace: str) -> "_OpenStore":
+        """The open store of a namespace, which is now the one used last; opens none of no name."""
+        if namespace not in self._open_stores:
+            # Names are asked for by everybody: one that is none takes the place of no other.
+            await asyncio.to_thread(self._location, namespace)
+        opened = self._open_stores.pop(namespace, None)
+        if opened is None:
+            opened = _OpenStore(self._fast, partial(self._open, namespace))
+            self.counts.misses += 1
+        else:
+            self.counts.hits += 1
+        self._open_stores[namespace] = opened
+        return opened
+
+    def _measure(self, namespace: str, opened: "_OpenStore") -> None:
+        """Count what a store takes after a call, and close those used longest ago if need be."""
+        if self._open_stores.get(namespace) is not opened:
+            return  # closed meanwhile
+        self.cached_bytes += opened.bytes - opened.counted_bytes
+        opened.counted_bytes = opened.bytes
+        if not (opened.is_open or opened.is_busy):
+            del self._open_stores[namespace]
+        most = max(1, (most_open_files() - _OTHER_FILES) // _FILES_OF_HANDLE)
+        while self.cached_bytes > self._cache_bytes or len(self._open_stores) > most:
+            idle = next(
+                (
+                    name
+                    for name, each in self._open_stores.items()
+                    if each is not opened and not each.is_busy
+                ),
+                None,
+            )
+            if idle is None:
+                return
+            self._drop(idle).end()
+            self.counts.evictions += 1
+
+    def _drop(self, namespace: str) -> "_OpenStore":
+        opened = self._open_stores.pop(namespace)
+        self.cached_bytes -= opened.counted_bytes
+        return opened
+
+    async def _call_closed(self, namespace: str, function: Callable[[], object]) -> None:
+        """Call a function while this server has no open store of a namespace."""
+        if namespace not in self._open_stores:
+            await asyncio.to_thread(function)
+            return
+        opened = self._open_stores[namespace]
+        try:
+            await opened.call_closed(function)
+        finally:
+            self._measure(namespace, opened)
 
 
-class _Worker:
-    """The thread that owns the open store of one namespace."""
+class _OpenStore:
+    """The store of one namespace, and the calls that wait for it."""
 
-    def __init__(self, open_namespace: Callable[[], Store]) -> None:
+    def __init__(self, threads: ThreadPoolExecutor, open_namespace: Callable[[], Store]) -> None:
+        self._threads = threads
         self._open = open_namespace
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="memory")
         self._store: Store | None = None
+        self._lock = Lock()
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self.is_busy = False
+        self.bytes = 0  # after the last call
+        self.counted_bytes = 0  # of them in the sum of all
 
     async def call(self, function: Callable[[Store], T]) -> T:
-        """Call a function with the store."""
+        """Call a function with the store, after the calls before."""
 
         def work() -> T:
+            if self._store is not None and not self._store.is_current():
+                self._close()
             if self._store is None:
                 self._store = self._open()
             try:
-                return function(self._store)
+                result = function(self._store)
+                self.bytes = HANDLE_BYTES + self._store.cached_bytes
             except StoreError:
                 # The file may have been moved or replaced: the next call opens it again.
                 self._close()
                 raise
+            return result
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await asyncio.wrap_future(self._submit(partial(copy_context().run, work)))
 
     async def call_closed(self, function: Callable[[], object]) -> None:
-        """Call a function while the file is closed."""
+        """Call a function while the file is closed, after the calls before."""
 
         def work() -> None:
             self._close()
             function()
 
-        await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        await asyncio.wrap_future(self._submit(work))
 
-    def end(self, wait: bool = True) -> None:
-        """Close the store after the queued calls, and end the thread."""
-        self._executor.submit(self._close)
-        self._executor.shutdown(wait)
+    @property
+    def is_open(self) -> bool:
+        """Whether the store is open."""
+        return self._store is not None
+
+    def end(self) -> "Future[None]":
+        """Close the store after the calls that wait."""
+        return self._submit(self._close)
+
+    def _submit(self, work: Callable[[], T]) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._lock:
+            self._waiting.append((future, work))
+            if self.is_busy:
+                return future
+            self.is_busy = True
+        self._threads.submit(self._run_next)
+        return future
+
+    def _run_next(self) -> None:
+        """Make one call. The next one waits for a thread anew: no memory keeps one to itself."""
+        future, work = self._waiting.popleft()
+        if future.set_running_or_notify_cancel():
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+                outcome = partial(future.set_exception, error)
+            else:
+                outcome = partial(future.set_result, result)
+        else:
+            outcome = None
+        with self._lock:
+            self.is_busy = bool(self._waiting)
+            goes_on = self.is_busy
+        if outcome:
+            outcome()
+        if goes_on:
+            self._threads.submit(self._run_next)
 
     def _close(self) -> None:
         if self._store is not None:
             self._store.close()
             self._store = None
+            self.bytes = 0

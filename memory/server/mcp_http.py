@@ -1,39 +1,57 @@
-"""MCP over HTTP at /mcp/NAMESPACE: one MCP server for each namespace and token."""
+"""MCP over HTTP at /mcp/NAMESPACE: one MCP server for each namespace and token.
 
+/mcp/NAMESPACE?also=NAME&also=NAME reads more namespaces with it.
+
+A session of the 2025-11-25 protocol survives a restart of the server: its id is signed with the
+token that opened it. One that this process does not know is served without state, request by
+request, where the signature is right; its client never learns of the restart.
+"""
+
+import hmac
+import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from time import monotonic
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.responses import PlainTextResponse
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from memory.errors import InputError, StoreError
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.server.tokens import Grant
+from memory.store.united import refuse_repeated
 from memory.tools import Right
 
 # A session takes some kilobytes; one that its client forgets ends after this time.
 _IDLE_SECONDS = 30 * 60
+_SAFE_SECONDS = _IDLE_SECONDS - 60  # after which it may have ended
 _MOST_SESSIONS = 1_000  # for each token and namespace
-_Key = tuple[str, str, tuple[Right, ...]]
+_SESSION = "mcp-session-id"
+_SIGNATURE = 32  # characters at the end of a session's id, behind a dot
+_Key = tuple[tuple[str, ...], str, tuple[Right, ...]]  # namespaces, token, rights
 
 
 class McpOverHttp:
     """Answer MCP requests, each with the server for its namespace and its token's rights.
 
-    A session belongs to one token and one namespace; another token cannot use it.
+    A session belongs to one token and one list of namespaces; another token cannot use it. What is
+    written goes to the first of them, and the token needs the right to read each.
     """
 
     def __init__(self, handles: Handles, rights: Sequence[Right], groups: Sequence[str]) -> None:
         self._handles = handles
         self._rights = rights
         self._groups = groups
-        self._managers: dict[_Key, StreamableHTTPSessionManager] = {}
+        self._managers: dict[_Key, _Managers] = {}
         self._making = anyio.Lock()
         self._tasks: TaskGroup | None = None
 
@@ -49,41 +67,140 @@ class McpOverHttp:
         namespace = scope["path_params"]["namespace"].rstrip("/")
         grant: Grant = scope["state"]["grant"]
         rights = tuple(right for right in self._rights if grant.allows(namespace, right))
-        if not rights:
-            refusal = f"the token {grant.name!r} may not use the namespace {namespace!r}\n"
+        also = QueryParams(scope["query_string"]).getlist("also")
+        # Before any of them is looked for: a refusal does not tell whether there is one.
+        refused = [] if rights else [namespace]
+        if also:
+            refused += [name for name in (namespace, *also) if not grant.allows(name, "read")]
+        if refused:
+            refusal = f"the token {grant.name!r} may not use the namespace {refused[0]!r}\n"
             await PlainTextResponse(refusal, 403)(scope, receive, send)
             return
         try:
             await self._handles.run_on_store(namespace, lambda store: store.read_only)
+            refuse_repeated([namespace, *also])
+            self._handles.refuse_missing(also)
         except (InputError, StoreError) as fault:
             reason = str(fault).partition(";")[0]
             await PlainTextResponse(f"{reason}\n", 404)(scope, receive, send)
             return
-        manager = await self._manager((namespace, grant.name, rights))
-        await manager.handle_request(scope, receive, send)
+        key = ((namespace, *also), grant.name, rights)
+        managers = await self._manager(key)
+        await managers.answer(_Signer(scope, key), scope, receive, send)
 
-    async def _manager(self, key: _Key) -> StreamableHTTPSessionManager:
+    async def _manager(self, key: _Key) -> "_Managers":
         async with self._making:
             if key not in self._managers:
                 assert self._tasks is not None
                 self._managers[key] = await self._tasks.start(self._serve, key)
         return self._managers[key]
 
-    async def _serve(
-        self, key: _Key, *, task_status: TaskStatus[StreamableHTTPSessionManager]
-    ) -> None:
+    async def _serve(self, key: _Key, *, task_status: TaskStatus["_Managers"]) -> None:
         """Run one server until cancelled; the task that started its sessions must also end them."""
-        namespace, _, rights = key
-        server = mcp_server(self._handles, namespace, rights=rights, groups=self._groups)
-        server.streamable_http_app(
-            # The guard around the whole server checks hosts and origins.
-            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-            session_idle_timeout=_IDLE_SECONDS,
-            max_sessions=_MOST_SESSIONS,
-        )
-        async with server.session_manager.run():
-            task_status.started(server.session_manager)
+        (namespace, *also), _, rights = key
+        managers = []
+        for is_stateless in (False, True):
+            server = mcp_server(
+                self._handles, namespace, also=also, rights=rights, groups=self._groups
+            )
+            server.streamable_http_app(
+                # The guard around the whole server checks hosts and origins.
+                transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+                session_idle_timeout=_IDLE_SECONDS,
+                max_sessions=_MOST_SESSIONS,
+                stateless_http=is_stateless,
+            )
+            managers.append(server.session_manager)
+        with_state, without_state = managers
+        async with with_state.run(), without_state.run():
+            task_status.started(_Managers(with_state, without_state))
             await anyio.sleep_forever()
+
+
+class _Managers:
+    """The sessions of one namespace and token, and what answers those of an earlier process."""
+
+    def __init__(
+        self, with_state: StreamableHTTPSessionManager, without_state: StreamableHTTPSessionManager
+    ) -> None:
+        self._with_state = with_state
+        self._without_state = without_state
+        # Sessions of this process -> seconds when they were last used; the manager ends those that
+        # wait for long, and their clients go on without state.
+        self._last_used: OrderedDict[str, float] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()  # by their clients
+
+    async def answer(self, signer: "_Signer", scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request in its session, or outside of any where its process is gone."""
+
+        async def send_signed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if session := headers.get(_SESSION):
+                    self._use(session)
+                    headers[_SESSION] = signer.signed(session)
+            await send(message)
+
+        given = Headers(scope=scope).get(_SESSION, "")
+        session = signer.session_of(given)
+        if not session or session in self._ended:
+            # A new session, or one that the manager refuses as it knows no such id.
+            await self._with_state.handle_request(scope, receive, send_signed)
+            return
+        is_end = scope["method"] == "DELETE"
+        if is_end:
+            self._ended[session] = None
+            if len(self._ended) > _MOST_SESSIONS:
+                self._ended.popitem(last=False)
+        if self._is_open(session):
+            self._use(session)
+            inner = _with_session(scope, session)
+            await self._with_state.handle_request(inner, receive, send_signed)
+        elif is_end:
+            await Response()(scope, receive, send)
+        else:
+            inner = _with_session(scope, "")
+            await self._without_state.handle_request(inner, receive, send)
+
+    def _use(self, session: str) -> None:
+        self._last_used.pop(session, None)
+        self._last_used[session] = monotonic()
+        if len(self._last_used) > 2 * _MOST_SESSIONS:
+            self._last_used.popitem(last=False)
+
+    def _is_open(self, session: str) -> bool:
+        last_used = self._last_used.get(session)
+        return last_used is not None and monotonic() - last_used < _SAFE_SECONDS
+
+
+def _with_session(scope: Scope, session: str) -> Scope:
+    """The request with this id of a session instead of its own; with none for an empty one."""
+    name = _SESSION.encode()
+    headers = [header for header in scope["headers"] if header[0] != name]
+    if session:
+        headers.append((name, session.encode("latin-1")))
+    return {**scope, "headers": headers}
+
+
+class _Signer:
+    """Ids of sessions with a signature of the token, the namespaces and the rights."""
+
+    def __init__(self, scope: Scope, key: _Key) -> None:
+        # The guard has checked the token; without a guard there is none, and nothing to protect.
+        token = Headers(scope=scope).get("authorization", "").partition(" ")[2].strip()
+        self._key = sha256(b"mcp session " + token.encode("utf-8", "surrogateescape")).digest()
+        self._about = json.dumps([key[0], key[2]])
+
+    def signed(self, session: str) -> str:
+        """The id with its signature."""
+        text = f"{session} {self._about}".encode()
+        return f"{session}.{hmac.new(self._key, text, sha256).hexdigest()[:_SIGNATURE]}"
+
+    def session_of(self, signed: str) -> str:
+        """The id without its signature; "" where that is wrong."""
+        session = signed.rpartition(".")[0]
+        is_right = hmac.compare_digest(self.signed(session).encode(), signed.encode())
+        return session if is_right else ""
 
 
 def mcp_route(servers: McpOverHttp) -> Route:

@@ -4,26 +4,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from memory.sql.answers import MAX_ANSWER
-from memory.sql.tables import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
+from memory.sql.tables import FACT_COLUMNS, LONGEST_NAME, MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
 from memory.sql.tokens import quoted, with_names
 
 if TYPE_CHECKING:
-    from memory.sql.checked import CheckedChange, CheckedSelect, CheckedWrites
+    from memory.sql.checked import (
+        CheckedAliases,
+        CheckedAliasRemoval,
+        CheckedChange,
+        CheckedContradictions,
+        CheckedEntities,
+        CheckedFacts,
+        CheckedInsert,
+        CheckedNames,
+        CheckedSelect,
+        CheckedSummaries,
+        CheckedWrites,
+        parts_of,
+    )
     from memory.sql.policy import check_select, check_writes, split
     from memory.sql.rendering import Hits
 
 __all__ = [
+    "FACT_COLUMNS",
+    "LONGEST_NAME",
     "MAX_ANSWER",
     "MAX_COLUMNS",
     "MAX_PATTERN",
     "TABLES",
     "WRITABLE",
+    "CheckedAliasRemoval",
+    "CheckedAliases",
     "CheckedChange",
+    "CheckedContradictions",
+    "CheckedEntities",
+    "CheckedFacts",
+    "CheckedInsert",
+    "CheckedNames",
     "CheckedSelect",
+    "CheckedSummaries",
     "CheckedWrites",
     "Hits",
     "check_select",
     "check_writes",
+    "parts_of",
     "quoted",
     "split",
     "with_names",
@@ -31,12 +55,21 @@ __all__ = [
 
 # The parser takes longer to import than a search takes to run: only statements need it.
 _WITH_THE_PARSER = {
+    "CheckedAliasRemoval": "checked",
+    "CheckedAliases": "checked",
     "CheckedChange": "checked",
+    "CheckedContradictions": "checked",
+    "CheckedEntities": "checked",
+    "CheckedFacts": "checked",
+    "CheckedInsert": "checked",
+    "CheckedNames": "checked",
     "CheckedSelect": "checked",
+    "CheckedSummaries": "checked",
     "CheckedWrites": "checked",
     "Hits": "rendering",
     "check_select": "policy",
     "check_writes": "policy",
+    "parts_of": "checked",
     "split": "policy",
 }
 

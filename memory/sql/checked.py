@@ -1,4 +1,4 @@
-"""Statements that the policy allows, as values that a store renders for its database.
+"""Statements that the policy allows, as values that a store renders or carries out.
 
 Only `policy` makes them: whoever has one need not look at a model's text again.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from memory.records import Fact
+from memory.sql.names import SearchCall
 from memory.sql.rendering import Dialect, Hits, changed_facts_text, select_text
 from memory.sql.tokens import quoted
 
@@ -18,12 +19,16 @@ Value = str | int | None
 class CheckedSelect:
     """A SELECT over turns, facts and search().
 
-    `text` is what the model wrote, `searches` are the (text, k) of its calls of search().
+    `text` is what the model wrote, `searches` are its calls of search().
     """
 
     text: str
-    searches: tuple[tuple[str, int], ...]
+    searches: tuple[SearchCall, ...]
     tree: Any = field(repr=False, compare=False)  # of sqlglot; nobody may change it
+    # Of statements without search(): rendering one takes longer than running it.
+    _texts: dict[tuple[Dialect, int | None], str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def render(
         self, hits: Sequence[Hits], dialect: Dialect = "sqlite", namespace: int | None = None
@@ -35,7 +40,11 @@ class CheckedSelect:
             dialect: which database.
             namespace: the number of a namespace in Postgres, written into each table reference.
         """
-        return select_text(self.tree, hits, dialect, namespace)
+        if self.searches:
+            return select_text(self.tree, hits, dialect, namespace)
+        if (dialect, namespace) not in self._texts:
+            self._texts[dialect, namespace] = select_text(self.tree, (), dialect, namespace)
+        return self._texts[dialect, namespace]
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,123 @@ class CheckedChange:
         return changed_facts_text(self.tree, namespace)
 
 
-CheckedWrites = tuple[CheckedInsert | CheckedChange, ...]
+@dataclass(frozen=True)
+class CheckedEntities:
+    """Entities to be described: (name, description) of each. The store carries it out itself."""
+
+    rows: tuple[tuple[str, str], ...]
+    command: Literal["entities"] = "entities"
+
+    @property
+    def text(self) -> str:
+        """The statement for the journal."""
+        rows = ", ".join(f"({', '.join(map(_literal, row))})" for row in self.rows)
+        return f"INSERT INTO entities (name, description) VALUES {rows}"
+
+
+@dataclass(frozen=True)
+class CheckedAliases:
+    """Names that mean entities: (name, entity, turn id) of each, the turn that says so."""
+
+    rows: tuple[tuple[str, str, int], ...]
+    command: Literal["aliases"] = "aliases"
+
+    @property
+    def text(self) -> str:
+        """The statement for the journal."""
+        rows = ", ".join(
+            f"({quoted(name)}, {quoted(entity)}, {turn_id})" for name, entity, turn_id in self.rows
+        )
+        return f"INSERT INTO aliases (name, entity, turn_id) VALUES {rows}"
+
+
+@dataclass(frozen=True)
+class CheckedAliasRemoval:
+    """A name that means an entity no longer, whichever turn said that it does."""
+
+    name: str
+    entity: str
+    command: Literal["unalias"] = "unalias"
+
+    @property
+    def text(self) -> str:
+        """The statement for the journal."""
+        name, entity = quoted(self.name), quoted(self.entity)
+        return f"DELETE FROM aliases WHERE name = {name} AND entity = {entity}"
+
+
+@dataclass(frozen=True)
+class ContradictionRow:
+    """Two facts that cannot both be true, the second by its turn and its attribute.
+
+    The first is a fact by its id, or (0) one by `first_turn` and `first_attribute`.
+    """
+
+    turn_id: int
+    attribute: str
+    first_fact: int = 0
+    first_turn: int = 0
+    first_attribute: str = ""
+
+
+@dataclass(frozen=True)
+class CheckedContradictions:
+    """Pairs of facts that contradict each other. The store carries it out itself."""
+
+    rows: tuple[ContradictionRow, ...]
+    command: Literal["contradictions"] = "contradictions"
+
+    @property
+    def text(self) -> str:
+        """The statement for the journal."""
+        statements = []
+        for row in self.rows:
+            columns = [column for column, value in vars(row).items() if value]
+            values = ", ".join(_literal(getattr(row, column)) for column in columns)
+            statements.append(
+                f"INSERT INTO contradictions ({', '.join(columns)}) VALUES ({values})"
+            )
+        return ";\n".join(statements)
+
+
+@dataclass(frozen=True)
+class CheckedSummaries:
+    """What happened in runs of turns: (first turn, last turn, text) of each."""
+
+    rows: tuple[tuple[int, int, str], ...]
+    command: Literal["summaries"] = "summaries"
+
+    @property
+    def text(self) -> str:
+        """The statement for the journal."""
+        rows = ", ".join(f"({first}, {last}, {quoted(text)})" for first, last, text in self.rows)
+        return f"INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES {rows}"
+
+
+CheckedFacts = CheckedInsert | CheckedChange
+CheckedNames = CheckedEntities | CheckedAliases | CheckedAliasRemoval
+CheckedWrite = CheckedFacts | CheckedNames | CheckedContradictions | CheckedSummaries
+CheckedWrites = tuple[CheckedWrite, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Statements by what they write: facts, entities and aliases, contradictions, summaries."""
+
+    facts: tuple[CheckedFacts, ...]
+    names: tuple[CheckedNames, ...]
+    contradictions: tuple[CheckedContradictions, ...]
+    summaries: tuple[CheckedSummaries, ...]
+
+
+def parts_of(writes: CheckedWrites) -> Parts:
+    """The statements of a model, by what they write."""
+    return Parts(
+        facts=tuple(write for write in writes if isinstance(write, CheckedFacts)),
+        names=tuple(write for write in writes if isinstance(write, CheckedNames)),
+        contradictions=tuple(write for write in writes if isinstance(write, CheckedContradictions)),
+        summaries=tuple(write for write in writes if isinstance(write, CheckedSummaries)),
+    )
 
 
 def _literal(value: Value) -> str:

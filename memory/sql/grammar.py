@@ -5,6 +5,7 @@ function that nobody foresaw. It works on the trees of `parsing`, whose nodes ha
 """
 
 from collections.abc import Callable, Collection
+from math import isfinite
 from typing import Any, NoReturn
 
 from memory.sql.nodes import is_whole_number, sql_of
@@ -116,6 +117,14 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
     "select": (
         lambda n: n.expressions and (n.args.get("from_") or not (n.is_star or n.args.get("joins"))),
         "write SELECT columns FROM a table",
+    ),
+    "literal": (
+        lambda n: n.is_string or isfinite(float(n.this)),
+        "this number is too large; it must be below 1e308",
+    ),
+    "round": (
+        lambda n: not n.args.get("decimals") or is_whole_number(n.args["decimals"]),
+        "write round(x) or round(x, 2)",
     ),
     "group": (lambda n: n.expressions, "write GROUP BY and a column"),
     "coalesce": (lambda n: n.expressions, "write COALESCE(a, b)"),

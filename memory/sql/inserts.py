@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from memory.records import Fact
-from memory.sql.checked import CheckedChange, CheckedInsert, CheckedWrites
+from memory.sql.checked import CheckedWrite, CheckedWrites
 from memory.sql.policy import check_facts
 
 
@@ -23,7 +23,7 @@ def revise_inserts(
     Returns (statements, how many facts were left out). Raises SqlError for a revised fact that
     cannot be stored.
     """
-    statements: list[CheckedInsert | CheckedChange] = []
+    statements: list[CheckedWrite] = []
     inserted: set[Fact] = set()
     dropped = 0
     for write in writes:

@@ -1,15 +1,18 @@
-"""Whether an expression is text or a number."""
+"""Whether an expression is text, an integer or a real number."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from memory.sql.nodes import sql_of
+from memory.sql.nodes import QUERIES, is_whole_number, sql_of
 from memory.sql.refusals import refuse
 
 _COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
 _OF_NUMBERS = frozenset(("neg", "add", "sub", "mul", "div", "abs", "round", "sum", "avg"))
 _OF_TEXT = frozenset(("lower", "upper", "trim", "substring", "like"))
+_NUMBERS = frozenset(("integer", "real", "number"))
 _KIND = {
-    **dict.fromkeys(_OF_NUMBERS | {"count", "length"}, "number"),
+    **dict.fromkeys(("count", "length"), "integer"),
+    **dict.fromkeys(("avg", "round"), "real"),
     **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring"), "text"),
 }
 
@@ -23,7 +26,8 @@ def check_kinds(tree: Any) -> None:
     for node in tree.dfs():
         operands = [node.args.get(side) for side in ("this", "expression", "low", "high")]
         operands += node.args.get("expressions") or []
-        kinds = {kind_of(operand) for operand in operands if hasattr(operand, "key")} - {""}
+        found = {kind_of(operand) for operand in operands if hasattr(operand, "key")}
+        kinds = {"number" if kind in _NUMBERS else kind for kind in found} - {""}
         if node.key in _COMPARISONS and len(kinds) > 1:
             refuse(sql_of(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
         if node.key in _OF_NUMBERS and "text" in kinds:
@@ -32,13 +36,49 @@ def check_kinds(tree: Any) -> None:
             refuse(sql_of(node), "this is a number: write CAST(x AS TEXT)")
 
 
+def is_number(node: Any) -> bool:
+    """Whether an expression is certainly a number."""
+    return kind_of(node) in _NUMBERS
+
+
 def kind_of(node: Any) -> str:
-    """Whether an expression is "text" or a "number"; "" when that is not known."""
+    """Whether an expression is "text", an "integer" or a "real".
+
+    "number" where it may be either of the two, "" when nothing is known.
+    """
     node = node.unnest()
+    if node.key in QUERIES:  # in parentheses: its one column
+        return kind_of(node.expressions[0].unalias()) if node.key == "select" else ""
     if node.key == "literal":
-        return "text" if node.is_string else "number"
+        return "text" if node.is_string else "integer" if is_whole_number(node) else "real"
     if node.key == "cast":
-        return "text" if node.to.sql("sqlite") == "TEXT" else "number"
-    if node.key in ("min", "max", "coalesce", "nullif"):
+        return {"TEXT": "text", "INTEGER": "integer"}.get(node.to.sql("sqlite"), "real")
+    if node.key == "case":
+        branches = [branch.args["true"] for branch in node.args["ifs"]]
+        return _common([*branches, *filter(None, [node.args.get("default")])])
+    if node.key in ("coalesce", "nullif"):
+        return _common([node.this, *filter(None, [node.expression]), *node.expressions])
+    if node.key == "distinct":
+        return kind_of(node.expressions[0])
+    if node.key in ("min", "max"):
         return kind_of(node.this)
+    if node.key in ("neg", "abs", "sum"):
+        return kind_of(node.this) or "number"
+    if node.key in ("add", "sub", "mul", "div"):
+        kinds = {kind_of(node.this), kind_of(node.expression)}
+        return "real" if "real" in kinds else "integer" if kinds == {"integer"} else "number"
     return str(node.meta.get("kind", "")) if node.key == "column" else _KIND.get(node.key, "")
+
+
+def _common(nodes: Iterable[Any]) -> str:
+    """The kind of a value that is one of several; NULL may be of any."""
+    return common_kind(kind_of(node) for node in nodes if node.key != "null")
+
+
+def common_kind(kinds: Iterable[str]) -> str:
+    """The kind of a value that has one of several."""
+    distinct = [*dict.fromkeys(kinds)]
+    known = [kind for kind in distinct if kind]
+    if len(distinct) == 1 or not known:
+        return "".join(known)
+    return "number" if _NUMBERS.issuperset(known) else known[0]

@@ -5,10 +5,11 @@ each column whether it holds text or a number, which `kinds` reads.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from memory.errors import InputError
 from memory.sql.groups import check_groups
-from memory.sql.kinds import kind_of
+from memory.sql.kinds import common_kind, kind_of
 from memory.sql.nodes import (
     AGGREGATES,
     QUERIES,
@@ -27,9 +28,18 @@ from memory.sql.tables import (
     SEARCH_EXAMPLE,
     TABLES,
 )
+from memory.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
 
-Columns = list[tuple[str, str]]  # (name, "text" | "number" | "" when not known)
+Columns = list[tuple[str, str]]  # (name, kind as `kind_of` says it)
 Sources = dict[str, Columns]  # what a FROM clause offers, by alias
+
+
+class SearchCall(NamedTuple):
+    """One call of search(): what to look for, how many turns, and which turns may be found."""
+
+    text: str
+    k: int
+    filter: TurnFilter | None = None
 
 
 def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
@@ -85,27 +95,35 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
     alias = table.alias.lower()
     name = table.name.lower()
     if table.this.key == "anonymous":
-        search_arguments(table)
-        return alias or "search", [(column, "number") for column in SEARCH_COLUMNS]
+        search_call(table)
+        kinds = ("integer", "real")
+        return alias or "search", list(zip(SEARCH_COLUMNS, kinds, strict=True))
     if name in ctes:
         return alias or name, ctes[name]
     if name not in TABLES:
         refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_EXAMPLE}")
-    numbers = ("id", "turn_id")
-    columns = [(column, "number" if column in numbers else "text") for column in TABLES[name]]
+    numbers = ("id", "turn_id", "first_fact", "second_fact", "first_turn")
+    columns = [(column, "integer" if column in numbers else "text") for column in TABLES[name]]
     return alias or name, columns
 
 
-def search_arguments(table: Any) -> tuple[str, int]:
-    """The text and the number of turns of one search() in FROM."""
+def search_call(table: Any) -> SearchCall:
+    """The arguments of one search() in FROM: literals, so that nothing a query reads is in them."""
     arguments: list[Any] = list(table.this.expressions)
     text = arguments[0] if arguments else None
     k = arguments[1] if len(arguments) > 1 else None
-    if text is None or not text.is_string or not text.this.strip() or len(arguments) > 2:
+    turn_filter = arguments[2] if len(arguments) > 2 else None
+    if text is None or not text.is_string or not text.this.strip() or len(arguments) > 3:
         refuse(sql_of(table), "write search('what to look for', 20), the text in single quotes")
     if k is not None and not (is_whole_number(k) and len(k.this) < 4 and 1 <= int(k.this) <= MAX_K):
         refuse(sql_of(table), f"the number of turns is a whole number from 1 to {MAX_K}")
-    return text.this, int(k.this) if k is not None else 10
+    if turn_filter is not None and not turn_filter.is_string:
+        refuse(sql_of(table), f"write the filter as JSON in single quotes: '{FILTER_EXAMPLE}'")
+    try:
+        passing = read_filter(turn_filter.this) if turn_filter is not None else None
+    except InputError as error:
+        refuse(sql_of(table), str(error))
+    return SearchCall(text.this, int(k.this) if k is not None else 10, passing)
 
 
 def _check_set_operation(
@@ -119,7 +137,10 @@ def _check_set_operation(
     for term in terms_of(query, "order"):
         if not is_whole_number(term) and plain_name(term) not in [name for name, _ in left]:
             refuse(f"ORDER BY {sql_of(term)}", "after a UNION, order by the name of a column")
-    return left
+    return [
+        (name, common_kind((kind, other_kind)))
+        for (name, kind), (_, other_kind) in zip(left, right, strict=True)
+    ]
 
 
 def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:

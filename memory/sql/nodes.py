@@ -24,7 +24,9 @@ def sql_of(node: Any) -> str:
 def is_whole_number(node: Any) -> bool:
     """Whether the node is a literal like 12, without a sign, for which 64 bits are enough."""
     is_number = node.key == "literal" and not node.is_string
-    return bool(is_number and node.this.isdecimal() and len(node.this) < 19)
+    return bool(
+        is_number and node.this.isdecimal() and len(node.this) < 20 and int(node.this) < 2**63
+    )
 
 
 def plain_name(node: Any) -> str:

@@ -7,7 +7,8 @@ Stores run what those render, never the text. A statement is refused
 - in `grammar` for what it is made of (another command, a function, RETURNING ...),
 - in `names`, `groups` and `kinds` for another table or column, or text against a number,
 - in `costs` for the work that it makes,
-- in `writes` for what it would write.
+- in `writes` for what it would write, in `name_writes` for what it says of names and tells in
+  summaries, and in `contradiction_writes` of facts that contradict each other.
 
 The database stops what slips through: memory/store/authorizer.py, and in Postgres model_login.py.
 Messages are written for the model, because they are its next prompt.
@@ -18,11 +19,20 @@ from typing import Any
 
 from memory.records import Fact
 from memory.sql.answers import Statement, split_answer
-from memory.sql.checked import CheckedChange, CheckedInsert, CheckedSelect, CheckedWrites, Value
+from memory.sql.checked import (
+    CheckedChange,
+    CheckedInsert,
+    CheckedSelect,
+    CheckedWrite,
+    CheckedWrites,
+    Value,
+)
+from memory.sql.contradiction_writes import CONTRADICTIONS, check_contradictions
 from memory.sql.costs import check_weight
 from memory.sql.grammar import check_grammar
 from memory.sql.kinds import check_kinds
-from memory.sql.names import check_query, search_arguments
+from memory.sql.name_writes import NAME_TABLES, check_name_write, written_table
+from memory.sql.names import check_query, search_call
 from memory.sql.nodes import QUERIES
 from memory.sql.parsing import tree_of, whole_tree
 from memory.sql.refusals import WRITE_FORMS, refuse, short
@@ -56,14 +66,14 @@ def check_select(select: str | Statement) -> CheckedSelect:
     check_query(tree, {}, ())
     check_kinds(tree)
     check_weight(tree)
-    searches = tuple(search_arguments(table) for table in search_tables(tree))
+    searches = tuple(search_call(table) for table in search_tables(tree))
     if len(searches) > MAX_SEARCHES:
         refuse(f"{len(searches)} calls of search()", f"write at most {MAX_SEARCHES}")
     return CheckedSelect(statement.text, searches, tree)
 
 
 def check_writes(answer: str) -> CheckedWrites:
-    """Check the INSERT, UPDATE and DELETE statements of a model's answer.
+    """Check the INSERT, UPDATE and DELETE statements of a model's answer, on facts and names.
 
     Returns () when the model says that there is nothing to store. Raises SqlError when one
     statement is refused; then none of them may run.
@@ -71,12 +81,12 @@ def check_writes(answer: str) -> CheckedWrites:
     return tuple(_checked_write(statement) for statement in split(answer))
 
 
-def check_facts(facts: Sequence[Fact]) -> CheckedInsert:
-    """Check facts that are to be inserted with all their columns. Raises SqlError."""
+def check_facts(facts: Sequence[Fact], columns: Sequence[str] = WRITABLE) -> CheckedInsert:
+    """Check facts that are to be inserted with these of their columns. Raises SqlError."""
     for fact in facts:
         check_fact(fact)
-    rows = [tuple(getattr(fact, column) for column in WRITABLE) for fact in facts]
-    return CheckedInsert(WRITABLE, tuple(rows))
+    rows = [tuple(getattr(fact, column) for column in columns) for fact in facts]
+    return CheckedInsert(tuple(columns), tuple(rows))
 
 
 def _only(statements: Sequence[Statement]) -> Statement:
@@ -85,10 +95,14 @@ def _only(statements: Sequence[Statement]) -> Statement:
     return statements[0]
 
 
-def _checked_write(statement: Statement) -> CheckedInsert | CheckedChange:
+def _checked_write(statement: Statement) -> CheckedWrite:
     tree = tree_of(statement)
     if tree.key not in ("insert", "update", "delete"):
         refuse(short(statement.text), f"here only facts are written: {WRITE_FORMS}")
+    if written_table(tree) in NAME_TABLES:
+        return check_name_write(tree)
+    if written_table(tree) == CONTRADICTIONS:
+        return check_contradictions(tree)
     if tree.key == "insert":
         check_insert(tree)
         names = tuple(column.name.lower() for column in tree.this.expressions)

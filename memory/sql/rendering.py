@@ -11,16 +11,21 @@ from sqlglot import exp
 from sqlglot.dialects import Postgres, SQLite
 from sqlglot.errors import ErrorLevel
 
-from memory.sql.kinds import kind_of
+from memory.sql.kinds import is_number, kind_of
 from memory.sql.nodes import is_whole_number
 from memory.sql.parsing import PARSER_FAULTS
 from memory.sql.refusals import refuse
-from memory.sql.tables import SEARCH_COLUMNS, TABLES
+from memory.sql.tables import ROW_ORDER, SEARCH_COLUMNS, TABLES
 
 Dialect = Literal["sqlite", "postgres"]
 Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best first
 
+# Postgres reads inf, nan, 0x10, 0o7, 0b1 and 1_000, which are no numbers to SQLite.
+_LETTERS_OF_NUMBERS = "nNxXoObB_"
+_MAX_DECIMALS = 30  # to which SQLite rounds
 _ARITHMETIC = ("add", "sub", "mul", "div")
+# Joins two texts, or raises an error where the result is too long (0005_bounds.sql).
+_JOINED = "memory.joined"
 # Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
 _KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
@@ -140,13 +145,29 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
                     exp.cast(_whole(number), exp.DType.INT) for number in arguments[1:]
                 ]
             node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
-        elif node.key == "cast" and dialect == "postgres" and node.to.sql("sqlite") == "INTEGER":
-            if kind_of(node.this) == "number":
+        elif node.key == "cast" and dialect == "postgres":
+            to = node.to.sql("sqlite")
+            if to == "INTEGER" and is_number(node.this):
                 node.set("this", _whole(node.this))
+            elif to != "TEXT" and kind_of(node.this) == "text":
+                letters = map(exp.Literal.string, (_LETTERS_OF_NUMBERS, "?" * 9))
+                node.set("this", exp.Anonymous(this="TRANSLATE", expressions=[node.this, *letters]))
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType(this=exp.DType.BIGINT))  # SQLite's have 64 bits
-        elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
-            node.set("this", exp.cast(node.this, exp.DType.DECIMAL))  # it rounds no other kind
+        elif node.key == "round" and dialect == "postgres":
+            # Of its other kinds it rounds a half to the even number, and not to digits.
+            node.set("this", exp.cast(node.this, exp.DType.DECIMAL))
+            digits = int(node.args["decimals"].this) if node.args.get("decimals") else 0
+            node.set("decimals", exp.Literal.number(min(digits, _MAX_DECIMALS)))
+            node.replace(exp.cast(node.copy(), exp.DType.DOUBLE))
+        elif node.key in ("avg", "sum", "literal") and dialect == "postgres":
+            _as_machine_number(node)
+        elif node.key == "dpipe" and dialect == "postgres":
+            texts = [
+                side if kind_of(side) == "text" else exp.cast(side, exp.DType.TEXT)
+                for side in (node.this, node.expression)
+            ]
+            node.replace(exp.Anonymous(this=_JOINED, expressions=texts))
         elif node.key == "dpipe" or node.key in _ARITHMETIC:
             # || binds tighter than arithmetic in SQLite and looser in Postgres, so parentheses say
             # which of the two goes first.
@@ -154,7 +175,21 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             for side in sides:
                 if node.args[side].key in ambiguous:
                     node.set(side, exp.Paren(this=node.args[side]))
+            if dialect == "postgres" and node.key != "div" and kind_of(node) == "integer":
+                # SQLite's integers have 64 bits, and there 2,000,000,000 has 32.
+                node.set("this", exp.cast(node.this, exp.DType.BIGINT))
     return tree
+
+
+def _as_machine_number(node: Any) -> None:
+    """Let a number of Postgres be of 64 bits, as SQLite's are: its own may have 131,000 digits."""
+    if node.key == "literal":
+        if node.is_string or is_whole_number(node):
+            return
+        node.set("this", repr(float(node.this)))
+    is_whole = node.key == "sum" and kind_of(node) == "integer"
+    if not (node.key == "sum" and kind_of(node) == "real"):
+        node.replace(exp.cast(node.copy(), exp.DType.BIGINT if is_whole else exp.DType.DOUBLE))
 
 
 def _whole(number: Any) -> Any:
@@ -199,4 +234,5 @@ def _order_by_id(tree: Any) -> None:
     table = tree.args["from_"].this if tree.args.get("from_") else None
     has_aggregate = any(part.find(exp.AggFunc) for part in tree.expressions)
     if table is not None and table.key == "table" and table.name in TABLES and not has_aggregate:
-        tree.set("order", exp.Order(expressions=[exp.column("id", table=table.alias_or_name)]))
+        columns = [exp.column(name, table=table.alias_or_name) for name in ROW_ORDER[table.name]]
+        tree.set("order", exp.Order(expressions=columns))

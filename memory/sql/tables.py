@@ -1,17 +1,32 @@
 """What a model's SQL may name: the tables, their columns and search(), and how much of each."""
 
+FACT_COLUMNS = (  # as the journal has them
+    "id",
+    "subject",
+    "attribute",
+    "value",
+    "happened_on",
+    "ended_on",
+    "turn_id",
+    "recorded_at",
+)
 TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
     "turns": ("id", "kind", "session", "speaker", "text", "said_at", "source"),
-    "facts": (
-        "id",
-        "subject",
-        "attribute",
-        "value",
-        "happened_on",
-        "ended_on",
-        "turn_id",
-        "recorded_at",
-    ),
+    "facts": (*FACT_COLUMNS, "entity", "value_entity"),  # who subject and value are
+    "tags": ("turn_id", "key", "value"),
+    "entities": ("name", "description"),
+    "aliases": ("name", "entity", "turn_id"),
+    "contradictions": ("first_fact", "second_fact", "first_turn", "turn_id", "settled"),
+    "summaries": ("turn_id", "last_turn_id", "kind", "summary"),
+}
+ROW_ORDER = {  # the columns that tell the rows of a table apart
+    "turns": ("id",),
+    "facts": ("id",),
+    "tags": ("turn_id", "key", "value"),
+    "entities": ("name",),
+    "aliases": ("name", "entity", "turn_id"),
+    "contradictions": ("first_fact", "second_fact"),
+    "summaries": ("turn_id", "last_turn_id", "kind"),
 }
 WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
 SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
@@ -19,7 +34,10 @@ SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
 SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 MAX_K = 200  # turns of one search
-MAX_COLUMNS = 32  # of a SELECT: two turns and two facts joined have 30
+MAX_COLUMNS = 36  # of a SELECT: two turns and two facts joined have 34
 # SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no
 # deadline interrupts: .3 s for a pattern of 200 bytes and a text of a million.
 MAX_PATTERN = 200  # bytes
+LONGEST_NAME = 200  # characters of an alias or an entity; Postgres indexes at most 2,700 bytes
+LONGEST_TOLD = 2_000  # characters of a summary; what is stored of it is shorter
+LONGEST_DESCRIPTION = 1_000  # characters, of an entity

@@ -8,7 +8,7 @@ from memory.dates import is_iso_date, is_iso_span
 from memory.records import Fact
 from memory.sql.costs import check_weight
 from memory.sql.grammar import RULES, check_arguments, check_grammar
-from memory.sql.kinds import check_kinds
+from memory.sql.kinds import check_kinds, kind_of
 from memory.sql.names import check_names, table_source
 from memory.sql.nodes import is_whole_number, plain_name, sql_of
 from memory.sql.refusals import WRITE_FORMS, refuse, short
@@ -73,6 +73,9 @@ def check_update(tree: Any) -> None:
         if column in _DATES and (has_text or not read or read - {*_DATES}):
             refuse(f"{column} = {sql_of(value)}", f"write the date itself: {_DATES[column]}")
     _condition(tree, [value for _, value in computed])
+    for column, value in computed:
+        if column == "turn_id" and kind_of(value) == "real":  # Postgres would round it
+            refuse(f"turn_id = {sql_of(value)}", "the id of a turn is a whole number")
 
 
 def check_delete(tree: Any) -> None:
@@ -92,8 +95,10 @@ def _target(table: Any) -> None:
     if not table or table.key != "table" or not isinstance(table.this, exp.Identifier):
         refuse(sql_of(table) if table else "DELETE", f"only facts are written: {WRITE_FORMS}")
     check_arguments(table, RULES["table"], f"only facts are written: {WRITE_FORMS}")
-    if table.name.lower() in TABLES and table.name.lower() != "facts":
+    if table.name.lower() == "turns":
         refuse(table.name, "turns are what was said and never change; write to facts")
+    if table.name.lower() in TABLES and table.name.lower() != "facts":
+        refuse(table.name, "this table is the application's; write to facts")
     if table.name.lower() != "facts":
         refuse(f"no table {table.name}", f"only facts are written: {WRITE_FORMS}")
 
@@ -115,6 +120,7 @@ def _constant(column: str, value: Any) -> bool:
         return True
     if not isinstance(number, exp.Literal):
         return False
+    check_grammar(number, "literal")
     if column == "turn_id" and not is_whole_number(value):
         refuse(f"turn_id {sql_of(value)}", "the id of a turn is a whole number, without quotes")
     if column in _DATES:

@@ -54,19 +54,27 @@ _ALLOWED_FUNCTIONS = frozenset(
         "upper",
     ]
 )
-_TRIGGERS = frozenset({"facts_inserted", "facts_updated", "facts_deleted"})
+_TRIGGERS = frozenset(
+    {
+        "facts_inserted",
+        "facts_updated",
+        "facts_deleted",
+        "inserted_fact_is_dated",
+        "updated_fact_is_dated",
+    }
+)
 # What the triggers do. Not simply everything: SQLite gives the authorizer the name of a WITH in the
 # place of a trigger's, so a model could call its WITH "facts_inserted".
 _WRITTEN_BY_TRIGGERS = frozenset({"facts_log", "facts_words"})
-_CALLED_BY_TRIGGERS = frozenset({"json_array", "max", "words"})
+_CALLED_BY_TRIGGERS = frozenset({"json_array", "max", "words", "is_date", "is_span", "typeof"})
 
 _numbers = count()  # of the statements that were compiled
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that can only read `turns` and `facts`."""
+    """A connection that can only read the tables of `memory.sql.TABLES`."""
     # Three walls at once: the file is opened read-only, the connection refuses to write, and the
-    # authorizer knows two tables. The authorizer is set last, because it would refuse the PRAGMA.
+    # authorizer knows these tables. The authorizer is set last, because it would refuse the PRAGMA.
     conn = open_for_reading(path)
     conn.execute("PRAGMA query_only = ON")
     conn.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT)
@@ -76,7 +84,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float) -> Rows:
-    """The first `limit` rows of a checked SELECT on a reader, within `seconds`.
+    """The first `limit` rows of a checked SELECT on a reader, within `seconds` of work.
 
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
@@ -99,8 +107,8 @@ def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float)
 def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: float) -> None:
     """Judge and run checked INSERTs, UPDATEs and DELETEs inside the open transaction.
 
-    All of them together have `seconds`: nobody else can write meanwhile. Raises SqlError when one
-    is refused, wrong or too slow; the caller then rolls back.
+    All of them together have `seconds` of work: nobody else can write meanwhile. Raises SqlError
+    when one is refused, wrong or too slow; the caller then rolls back.
     """
     deadline = Deadline(seconds)
     with _errors_for_the_model(), _interrupted_after(conn, deadline, statements):
@@ -108,23 +116,27 @@ def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: f
         # happen before the authorizer is on, which knows nothing of them.
         conn.execute("SELECT rowid FROM facts_words LIMIT 0").close()
         for statement in statements:
-            with _limits(conn, statement):
-                text = _judge(conn, statement)
+            with _limits(conn, statement), _judged(conn, statement) as text:
                 conn.execute(text).close()
             deadline.refuse_if_over()  # a short statement ends before anybody looks at the clock
 
 
-def _judge(conn: sqlite3.Connection, statement: str) -> str:
-    """Have SQLite compile a change under the authorizer; returns the text that runs it.
+@contextmanager
+def _judged(conn: sqlite3.Connection, statement: str) -> Iterator[str]:
+    """Have SQLite compile a change under the authorizer; the block gets the text that runs it.
 
-    The authorizer may not be on while it runs: then the triggers have the full-text index issue
-    statements of its own, about which it would be asked as well.
+    While it runs the authorizer allows everything: the triggers have the full-text index issue
+    statements of its own, about which it is asked as well. It is not taken away before, as newer
+    versions of SQLite (3.53) would compile the statement once more.
     """
     # A text that SQLite has compiled before would not be compiled, nor judged, again.
     text = f"{statement} -- {next(_numbers)}"
     verdicts = []
+    is_compiled = False
 
     def authorizer(*step: Any) -> int:
+        if is_compiled:
+            return sqlite3.SQLITE_OK
         verdicts.append(_may_change_facts(statement, *step))
         return verdicts[-1]
 
@@ -133,11 +145,12 @@ def _judge(conn: sqlite3.Connection, statement: str) -> str:
         # It runs once for each row of parameters, so with none it is compiled and does not run.
         # The connection keeps it, and runs what was judged when it meets the same text again.
         conn.executemany(text, ()).close()
+        if not verdicts:
+            raise SqlError(model_limits.NOT_ALLOWED)
+        is_compiled = True
+        yield text
     finally:
         conn.set_authorizer(None)
-    if not verdicts:
-        raise SqlError(model_limits.NOT_ALLOWED)
-    return text
 
 
 def _may_read(
@@ -230,6 +243,7 @@ def _limits(conn: sqlite3.Connection, statement: str) -> Iterator[None]:
 _ADVICE_TO_MODELS: dict[str, str] = {
     "interrupted": model_limits.TOO_SLOW,
     "FOREIGN KEY": model_limits.NO_SUCH_TURN,
+    "is no date": model_limits.NO_DATE,
     "NOT NULL": model_limits.MISSING_VALUE,
     "CHECK": model_limits.EMPTY_VALUE,
     "prohibited": model_limits.OTHER_TABLE,
@@ -240,6 +254,12 @@ _ADVICE_TO_MODELS: dict[str, str] = {
 }
 
 
+_FAULTS_OF_THE_FILE = (
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_IOERR"),
+    *("SQLITE_LOCKED", "SQLITE_NOTADB", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
+
+
 @contextmanager
 def _errors_for_the_model() -> Iterator[None]:
     """Turn SQLite's errors about a model's statement into a SqlError, which its next attempt sees.
@@ -248,15 +268,15 @@ def _errors_for_the_model() -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if any(sign in str(error) for sign in ("disk", "readonly", "locked", "malformed")):
-            raise
-        raise SqlError(_advice(error)) from error
     except MemoryError as error:
         raise SqlError("too much work: write fewer or shorter expressions") from error
     # UnicodeEncodeError: half of a surrogate pair cannot be sent to SQLite.
-    except (sqlite3.DatabaseError, OverflowError, UnicodeEncodeError) as error:
-        if "malformed" in str(error) or "not a database" in str(error):
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise SqlError(_advice(error)) from error
+    except sqlite3.DatabaseError as error:
+        # By SQLite's code, not its words: "malformed JSON" says nothing of the file.
+        # Python's own errors, as for two statements, have none.
+        if getattr(error, "sqlite_errorname", "").startswith(_FAULTS_OF_THE_FILE):
             raise
         raise SqlError(_advice(error)) from error
 

@@ -1,10 +1,11 @@
 """A SQLite namespace copied while in use, and a copy put back in its place."""
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
@@ -15,6 +16,11 @@ from memory.store.database import Connection, Transaction
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 
+# What a restore says of a memory that is there.
+REFUSED_TO_REPLACE = (
+    "is there already; nothing was written. Add --replace to replace it, or restore the backup as"
+    " another memory: --namespace NAME"
+)
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
 
 
@@ -61,19 +67,21 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     """Make a memory of a backup, whole or not at all; returns how many turns it holds.
 
     An existing memory is replaced in one transaction, because other programs may have it open. The
-    backups that were made of it stay known.
+    backups that were made of it stay known. An empty file is no memory, and stays empty until the
+    whole copy takes its place.
     Raises InputError when the target exists and is not to be replaced, or is the backup itself;
     StoreError when the backup is not ours, newer, or damaged, or the disk is full or fails.
     """
-    source, target = source.absolute(), target.absolute()
+    # Where the target is a link, the copy takes the place of the file that it leads to.
+    source, target = source.absolute(), Path(os.path.realpath(target))
     if not source.is_file():
         raise InputError(f"{source}: there is no such file")
-    exists = target.exists()
+    exists = _is_taken(target)
     if exists:
         if target.samefile(source):
             raise InputError(f"{source} is this memory itself")
         if not replace:
-            _refuse_existing(target)
+            raise InputError(f"{target} {REFUSED_TO_REPLACE}")
     remove_abandoned_copies([target])
     part = part_of(target)
     try:
@@ -96,20 +104,41 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
 def copy_for_memory(source: Path, target: Path, old: Connection | None = None) -> int:
     """Copy a backup into `part_of(target)`, fit to be a memory; returns how many turns it holds.
 
-    It takes the place of the `old` memory, where there is one, in either database. Raises as
-    `restore`.
+    It takes the place of the `old` memory, where there is one, in either database. The copy of an
+    older version's backup is brought up to date; the backup stays as it is. Raises as `restore`.
     """
-    with storage_errors(source), closing(connect(source, read_only=True)) as backup_conn:
+    with _open_backup(source) as backup_conn:
         [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
         if verdict != "ok":
             raise StoreError(f"{source}: the file is damaged ({verdict}); choose another backup")
-        for fault in integrity.turn_faults(backup_conn):
-            raise StoreError(f"{source}: {fault}; choose another backup")
         _copy(backup_conn, target)
     with storage_errors(target), closing(connect(part_of(target), read_only=False)) as conn:
+        # In the copy, because backups of the first versions have no checksums of their turns.
+        for fault in integrity.turn_faults(conn):
+            raise StoreError(f"{source}: {fault}; choose another backup")
         if old is not None:
             _take_over_from_old(conn, old)
         return _ready(conn, source)
+
+
+def count_turns_of(source: Path, turn_ids: Iterable[int]) -> int:
+    """How many of the turns with these ids a backup holds. Raises StoreError as `restore`."""
+    with _open_backup(source) as conn:
+        [(count,)] = conn.execute(
+            "SELECT count(*) FROM turns WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([*turn_ids]),),
+        ).fetchall()
+    return int(count)
+
+
+@contextmanager
+def _open_backup(source: Path) -> Iterator[SqliteConnection]:
+    """A connection to a backup, as this version or an older one made it."""
+    with (
+        storage_errors(source),
+        closing(connect(source, read_only=True, may_be_older=True)) as conn,
+    ):
+        yield conn
 
 
 def _take_over_from_old(conn: SqliteConnection, old: Connection) -> None:
@@ -161,8 +190,13 @@ def _patience(path: Path) -> Callable[[int, int, int], None]:
     return give_up_in_time
 
 
+def _is_taken(path: Path) -> bool:
+    """Whether anything but an empty file is at a path: a copying that was killed leaves such."""
+    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+
+
 def _refuse_existing(path: Path) -> None:
-    if path.exists() and (path.is_dir() or path.stat().st_size):
+    if _is_taken(path):
         raise InputError(f"{path} is there already; nothing was written")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; nothing was written")

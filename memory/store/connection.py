@@ -3,16 +3,18 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from memory.dates import is_iso_date, is_iso_span
 from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
+from memory.sql import FACT_COLUMNS
 from memory.store import migrations
-from memory.store.database import FACT_COLUMNS
+from memory.store.database import restatements
 from memory.store.full_text import FullText
 from memory.store.statement_file import read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
@@ -42,6 +44,9 @@ class SqliteFacts:
 
     def end(self, fact_id: int, ended_on: str | None) -> None:
         self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
+
+    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
+        self._conn.run_many("restate_fact", restatements(facts))
 
     def delete(self, fact_ids: Sequence[int]) -> None:
         self._conn.run("delete_facts", fact_ids=[*fact_ids])
@@ -95,6 +100,10 @@ class SqliteConnection(sqlite3.Connection):
         ).fetchone()
         return row
 
+    def delete_row(self, table: str, key: Mapping[str, Any]) -> None:
+        conditions = " AND ".join(f"{column} = :{column}" for column in key)
+        self.execute(f"DELETE FROM {table} WHERE {conditions}", key)
+
     def new_id(self, table: str) -> None:
         """None: SQLite numbers the row (AUTOINCREMENT)."""
 
@@ -113,16 +122,15 @@ class SqliteConnection(sqlite3.Connection):
             self.execute("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, table))
 
 
-def connect(path: Path, read_only: bool) -> SqliteConnection:
+def connect(path: Path, read_only: bool, may_be_older: bool = False) -> SqliteConnection:
     """Open the namespace at a path, creating or migrating it unless `read_only`.
 
     A new file is for its owner alone, and so is an older one from now on.
     Raises StoreError, with the file untouched, for a file that is not ours, is newer or runs what
-    is not ours, and for a namespace that is missing or must be migrated when it is opened
-    read-only.
+    is not ours, and for a namespace that is missing when it is opened read-only, or must be
+    migrated then and may not be read as an older version made it (`may_be_older`).
     """
-    if path.is_dir():
-        raise StoreError(f"{path}: a folder; give the path of a file in it")
+    refuse_no_file(path)
     is_new = not path.exists() or path.stat().st_size == 0
     if read_only and is_new:
         raise StoreError(f"{path}: there is no memory here to read")
@@ -139,13 +147,23 @@ def connect(path: Path, read_only: bool) -> SqliteConnection:
             tighten(path.with_name(path.name + end))
     conn = open_for_reading(path) if read_only else _open(path, "mode=rwc")
     try:
-        _set_up(conn, path, read_only)
+        _set_up(conn, path, read_only, may_be_older)
+        if not is_new:
+            _refuse_foreign_settings(conn, path)
     except BaseException:
         conn.close()
         if is_made_here:
             _remove_empty(path)
         raise
     return conn
+
+
+def refuse_no_file(path: Path) -> None:
+    """Raises StoreError for a folder, a pipe or a device: opening a pipe waits without end."""
+    if path.is_dir():
+        raise StoreError(f"{path}: a folder; give the path of a file in it")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path}: no regular file")
 
 
 def open_for_reading(path: Path) -> SqliteConnection:
@@ -182,6 +200,8 @@ def _open(path: Path, options: str) -> SqliteConnection:
         timeout=BUSY_SECONDS,
         factory=SqliteConnection,
         isolation_level=None,  # transactions begin where the store says so, never by themselves
+        # One call after another; a server makes them on whatever thread is free.
+        check_same_thread=False,
     )
 
 
@@ -194,7 +214,7 @@ def _remove_empty(path: Path) -> None:
             path.unlink()
 
 
-def _set_up(conn: SqliteConnection, path: Path, read_only: bool) -> None:
+def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: bool) -> None:
     """Bring a namespace up to date, and prepare a connection to it."""
     # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
     # is what makes a fact without a turn impossible.
@@ -207,20 +227,75 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool) -> None:
     conn.create_function(
         "words", 1, lambda text: " ".join(words(text[:LONGEST_FACT])), deterministic=True
     )
+    for name, is_sound in (("is_date", is_iso_date), ("is_span", is_iso_span)):
+        conn.create_function(name, 1, _of_text(is_sound), deterministic=True)
     # Likewise those on turns.
     conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
     # A damaged page is an error where it is read, and not a wrong row.
     conn.execute("PRAGMA cell_size_check = ON")
     if _pragma(conn, "user_version") < migrations.VERSION:
-        if read_only:
+        if not read_only:
+            migrations.migrate(conn)
+        elif not may_be_older:
             raise StoreError(f"{path}: made by an older version; open it once for writing")
-        migrations.migrate(conn)
     if not read_only:
         # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
+
+
+# Settings that the store itself reads, and the type of their values (memory/store/forget.py).
+_OWN_SETTINGS: dict[str, type] = {
+    "backup": str,
+    "copied memory": str,
+    "declared": dict,
+    "forgetting": dict,
+    "forgotten": dict,
+}
+_LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
+_TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
+
+
+def _refuse_foreign_settings(conn: SqliteConnection, path: Path) -> None:
+    """Raises StoreError for settings that are not JSON, or not as the store writes them.
+
+    Whoever reads them later would fail in another way each.
+    """
+    for _, name, text, _ in conn.run("settings"):
+        try:
+            value = json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            is_sound = False
+        else:
+            is_sound = isinstance(value, _OWN_SETTINGS.get(name, object))
+            if name == "declared":
+                is_sound = is_sound and all(isinstance(each, dict) for each in value.values())
+            elif name in ("forgetting", "forgotten"):
+                is_sound = is_sound and _is_receipt(value, is_due=name == "forgetting")
+        if not is_sound:
+            raise StoreError(
+                f"{path}: its setting {str(name)[:40]!r} is not as sql-memory writes it; restore a"
+                " backup, or ask whoever sent the file for an export (.jsonl)"
+            )
+
+
+def _is_receipt(value: Mapping[str, Any], is_due: bool) -> bool:
+    """Whether a setting has what a receipt of `forget` has; one that is due also has secrets."""
+    lists = [value.get(name, None if is_due else []) for name in _LISTS_OF_RECEIPTS]
+    texts = [value.get(name, None if is_due else "") for name in _TEXTS_OF_RECEIPTS]
+    return (
+        all(isinstance(each, list) for each in lists)
+        and all(isinstance(number, int) for each in lists[:3] for number in each)
+        and all(isinstance(mark, str) for mark in lists[3])
+        and all(isinstance(text, str) for text in texts)
+    )
+
+
+def _of_text(is_sound: Callable[[str], bool]) -> Callable[[Any], bool]:
+    """The function for SQLite, which may call it with any value."""
+    return lambda value: isinstance(value, str) and is_sound(value)
 
 
 def _refuse_foreign_file(path: Path) -> None:
@@ -281,9 +356,9 @@ def _pragma(conn: sqlite3.Connection, name: str) -> int:
 
 
 COPIED_WITHOUT_LOG = (
-    "no turn was ever stored, and yet the file is as one that is in use, with no -wal beside it."
-    " If it is a copy, the turns are in the -wal of the memory it was copied from: copy that one by"
-    " `memory backup` or `memory namespaces copy`"
+    "no turn was ever stored in this file. If it is a copy, the turns are in the -wal of the memory"
+    " it was copied from: copy that one by `memory backup` or `memory namespaces copy`. If it is"
+    " not, this message goes away with the first turn"
 )
 _FORMAT_BYTES = slice(18, 20)  # of a SQLite file; both are 2 in WAL mode
 
@@ -313,6 +388,10 @@ class OpenedFiles:
         self._paths = [str(path)]
         self._ids = _file_ids(self._paths)
 
+    def lie_at(self, path: Path) -> bool:
+        """Whether the memory's file is still the one at its path."""
+        return _file_ids([str(path)]) == self._ids[:1]
+
     def refuse_others(self, path: Path) -> None:
         """Raises StoreError when other files, or none, lie there by now.
 
@@ -340,6 +419,10 @@ def _file_ids(paths: Iterable[str]) -> list[tuple[int, int] | None]:
     return ids
 
 
+class WholeFileError(StoreError):
+    """SQLite could not do something, and a look at the whole file found nothing wrong with it."""
+
+
 DAMAGED = "the file is damaged; restore it from a backup"
 # A piece of SQLite's message -> what a person can do about it.
 _ADVICE_TO_PEOPLE = {
@@ -356,6 +439,11 @@ _ADVICE_TO_PEOPLE = {
 }
 
 
+def may_be_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether SQLite says what it also says of a damaged file."""
+    return any(sign in str(error) for sign, text in _ADVICE_TO_PEOPLE.items() if text == DAMAGED)
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the disk into a StoreError of one line: what a person can do.
@@ -367,13 +455,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
     except OverflowError as error:
-        raise InputError(
-            f"{path}: a number here has more than 64 bits; no id is so large"
-        ) from error
+        raise InputError("a number here has more than 64 bits; no id is so large") from error
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"{path}: a text here holds half a character (a lone surrogate)"
-        ) from error
+        raise InputError("a text here holds half a character (a lone surrogate)") from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its own message
         raise StoreError(f"{path}: {DAMAGED}") from error
     except sqlite3.DatabaseError as error:

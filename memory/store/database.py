@@ -1,9 +1,9 @@
 """What the modules that both stores share ask of a database.
 
 They run statements by name, and each database has a file with the SQL (statement_file.py). Whole
-rows are the exception: `insert_rows`, `read_rows` and `find_row` put their SQL together from the
-names of a table and its columns. What each database does in its own way also stands behind
-`Connection`: the index of words, the facts with their journal, the numbers of rows.
+rows are the exception: `insert_rows`, `read_rows`, `find_row` and `delete_row` put their SQL
+together from the names of a table and its columns. What each database does in its own way also
+stands behind `Connection`: the index of words, the facts with their journal, the numbers of rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,17 +15,6 @@ from memory.records import Turn
 if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
     from memory.search.question import Query
     from memory.search.ranking import WordMatches
-
-FACT_COLUMNS = (
-    "id",
-    "subject",
-    "attribute",
-    "value",
-    "happened_on",
-    "ended_on",
-    "turn_id",
-    "recorded_at",
-)
 
 
 class Cursor(Protocol):
@@ -55,8 +44,13 @@ class WordIndex(Protocol):
     def remove_turns(self, turns: Sequence[Turn]) -> None:
         """Take the words of these turns out again."""
 
-    def matches(self, query: "Query") -> "list[WordMatches]":
-        """For each word of a question the turns that hold it, or that a fact with it points at."""
+    def matches(
+        self, query: "Query", turn_ids: tuple[int, int] | None = None
+    ) -> "list[WordMatches]":
+        """For each word of a question the turns that hold it, or that a fact with it points at.
+
+        Of a frequent word the newest, only of those from the first to the last of `turn_ids`.
+        """
 
     def holds(self, word: str) -> bool:
         """Whether a turn or a fact holds a word."""
@@ -74,6 +68,9 @@ class FactTable(Protocol):
     def end(self, fact_id: int, ended_on: str | None) -> None:
         """Give a fact another end, or none."""
 
+    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
+        """Give facts, by their ids, another attribute and another value."""
+
     def delete(self, fact_ids: Sequence[int]) -> None: ...
 
     def log(self) -> None:
@@ -81,6 +78,14 @@ class FactTable(Protocol):
 
         SQLite's triggers have written it by then. Postgres writes all entries at once.
         """
+
+
+def restatements(facts: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
+    """The values of the statement `restate_fact`, for each fact its id, attribute and value."""
+    return [
+        {"fact_id": fact_id, "attribute": attribute, "value": value}
+        for fact_id, attribute, value in facts
+    ]
 
 
 class Connection(Protocol):
@@ -122,6 +127,9 @@ class Connection(Protocol):
         self, table: str, columns: Sequence[str], key: Mapping[str, Any]
     ) -> tuple[Any, ...] | None:
         """The columns of the row that has these values in its key."""
+
+    def delete_row(self, table: str, key: Mapping[str, Any]) -> None:
+        """Delete the row that has these values in its key."""
 
     def new_id(self, table: str) -> int | None:
         """The number of a new row, None where the table numbers it as it is inserted."""

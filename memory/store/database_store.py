@@ -8,7 +8,9 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -23,29 +25,81 @@ from memory.embed import (
     PackagedEmbedder,
     load_embedder,
 )
-from memory.errors import InputError, ModelError, SqlError, Stop
+from memory.errors import InputError, ModelError, NotThereError, SqlError, Stop
 from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
-from memory.records import Change, Edit, Fact, Hit, Pending, Rows, Setting, Turn
+from memory.owner import is_unnamed, owner_of
+from memory.records import (
+    Change,
+    Contradiction,
+    Edit,
+    Entity,
+    Fact,
+    Hit,
+    Pending,
+    Rows,
+    Setting,
+    StandingAnswer,
+    Summary,
+    Tags,
+    Task,
+    Turn,
+    TurnIds,
+    WaitingWork,
+    Withheld,
+)
 from memory.search import ranking
+from memory.secrets import DEFAULT_POLICY, mask
 from memory.store import (
+    contradictions,
     dump,
+    entities,
     history,
     journal,
+    noted_facts,
     pending_windows,
     search_tables,
     settings,
+    standing_answers,
+    standing_facts,
+    summaries,
     turns_table,
     vectors,
+    vocabulary_table,
     withdrawals,
+    work,
 )
+from memory.store import tags as tag_rows
 from memory.store.catalog import catalog
+from memory.store.contradictions import Verdict
 from memory.store.database import Connection
+from memory.store.filtered_turns import FilteredTurns
+from memory.store.limits import Room
 from memory.store.protocol import Store
-from memory.store.turn_validation import valid_turn
+from memory.store.search_tables import Searched
+from memory.store.turn_validation import valid_tags, valid_turn
+from memory.store.withheld import (
+    COUNT,
+    POLICY,
+    PublicTurns,
+    add_withheld,
+    policy_of,
+    public_turns,
+    withheld_of,
+)
+from memory.turn_filter import TurnFilter, read_filter
+from memory.vocabulary import (
+    Attribute,
+    Vocabulary,
+    merged,
+    removed,
+    renamed,
+    with_attributes,
+)
 
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
+_NAMED_ATTRIBUTES = 5  # in the cause of a change of the vocabulary
 
 _log = logging.getLogger("memory.store")
 
@@ -55,6 +109,7 @@ class DatabaseStore(Store):
 
     def __init__(self, read_only: bool, embedder: str | None) -> None:
         self.read_only = read_only
+        self.room: Room | None = None
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         # In monotonic seconds; above 0 while the embedder cannot be used.
@@ -62,6 +117,7 @@ class DatabaseStore(Store):
         self._claimant = pending_windows.new_claimant()
         self._claimed_windows: set[tuple[int, int]] = set()
         self._index = ranking.Index()
+        self._filtered_turns = FilteredTurns()  # of the index
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
         self._agreed_embedder = ""  # for a copy of `as_of`: what its memory may ask
 
@@ -93,7 +149,9 @@ class DatabaseStore(Store):
         return self._transaction()
 
     @abstractmethod
-    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
+    def _run_statements(
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+    ) -> None:
         """Run a model's INSERTs, UPDATEs and DELETEs behind walls.
 
         Raises SqlError when one is refused, wrong or too slow; the caller then rolls back.
@@ -105,11 +163,15 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- turns
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
+    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
         if isinstance(turns, Turn):
             raise InputError("add takes a list of turns: store.add([turn])")
-        clean = [valid_turn(turn, number) for number, turn in enumerate(turns, 1)]
-        ids: list[int] = []
+        public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
+        clean = self._of_owner(public.turns)
+        if self.room is not None and clean:
+            with self._reading() as conn:
+                self.room.refuse_beyond(conn, clean)
+        ids = TurnIds()
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
             recorded = self._recorded_embedder()
@@ -123,14 +185,51 @@ class DatabaseStore(Store):
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.embedder, width)
                     insertion = turns_table.insert_turns(conn, clean, once)
+                    tag_rows.insert_tags(conn, insertion.stored)
                     conn.words.put_turns(insertion.stored)
                     if rows is not None and insertion.stored:
                         stored_rows = rows[insertion.positions]
                         search_tables.put_columns(conn, insertion.stored, stored_rows)
-                    ids = insertion.ids
+                    ids = TurnIds(insertion.ids)
+                    ids.withheld = public.sum_of(insertion.positions)
+                    add_withheld(conn, ids.withheld)
         if time.monotonic() >= self._embedder_retry_at:
             self._embed_waiting()
         return ids
+
+    def _of_owner(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns with the owner's name in place of "user".
+
+        Where no owner is known, "user" and "User" are one speaker, by the name that came first.
+        """
+        unnamed = [turn for turn in turns if is_unnamed(turn.speaker) and turn.kind == "message"]
+        if not unnamed:
+            return turns
+        name = owner_of(self)
+        if not name:
+            with self._reading() as conn:
+                speakers = [row[1] for row in conn.run("speakers_after", after=0)]
+            name = next(filter(is_unnamed, speakers), unnamed[0].speaker)
+        return [
+            replace(turn, speaker=name)
+            if is_unnamed(turn.speaker) and turn.kind == "message"
+            else turn
+            for turn in turns
+        ]
+
+    def _public(self, turns: Sequence[Turn]) -> PublicTurns:
+        """Turns as the memory's policy lets them in: before anything, an embedder too, sees them.
+
+        The policy is read only where it matters.
+        """
+        public = public_turns(turns)
+        if not public.has_secrets:
+            return public
+        policy = policy_of(self.settings(POLICY))
+        return public if policy == DEFAULT_POLICY else public_turns(turns, policy)
+
+    def withheld(self) -> Withheld:
+        return withheld_of(self.settings(COUNT))
 
     def known(self, sources: Sequence[str]) -> dict[str, int]:
         with self._reading() as conn:
@@ -144,17 +243,17 @@ class DatabaseStore(Store):
         if not turn_ids:
             return []
         with self._reading() as conn:
-            turns = turns_table.turns_by_id(conn, turn_ids)
-            marked = {turn.id: turn for turn in withdrawals.mark_turns(conn, [*turns.values()])}
+            turns = tag_rows.tagged_turns(conn, turn_ids)
+            marked = {turn.id: turn for turn in withdrawals.mark_turns(conn, turns)}
         missing = [turn_id for turn_id in turn_ids if turn_id not in marked]
         if missing and not missing_ok:
-            raise InputError(f"there is no turn {missing[0]}")
+            raise NotThereError(f"there is no turn {missing[0]}")
         return [marked[turn_id] for turn_id in turn_ids if turn_id in marked]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         with self._reading() as conn:
             turns = turns_table.read_turns(conn, first, last)
-            return withdrawals.mark_turns(conn, turns)
+            return withdrawals.mark_turns(conn, tag_rows.with_tags(conn, turns))
 
     def count_turns(self) -> int:
         with self._reading() as conn:
@@ -163,20 +262,41 @@ class DatabaseStore(Store):
     # ---------------------------------------------------------------- search
 
     def search(
-        self, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+        self,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         feature_weights = ranking.ordered_weights(weights)
+        with self.searched(read_filter(filter)) as searched:
+            if searched is None:
+                return []
+            query = searched.index.query(text, searched.selection)
+            return searched.index.rank(
+                query,
+                searched.embed(query.plain),
+                matches=searched.matches(query),
+                k=k,
+                feature_weights=feature_weights,
+                selection=searched.selection,
+            )
+
+    @contextmanager
+    def searched(self, turn_filter: TurnFilter | None = None) -> Iterator[Searched | None]:
         self._embed_waiting()
         # A read transaction: index, words and vectors are of one moment and one embedder.
         with self._transaction("DEFERRED") as conn:
             new_rows = search_tables.rows_after(conn, self._index)
             recorded = vectors.newest_embedder(new_rows.embedders)
             if recorded is None:
-                return []
+                yield None
+                return
             # Another row "embedder" stands for other vectors, also where its name is the same.
             if recorded != self._index_embedder:
                 if self._index.last_id or self._index.names.last:
                     self._index = ranking.Index()
+                    self._filtered_turns = FilteredTurns()
                     new_rows = search_tables.rows_after(conn, self._index)
                 self._index_embedder = recorded
             search_tables.extend_index(conn, self._index, new_rows)
@@ -184,18 +304,25 @@ class DatabaseStore(Store):
                 conn, self._index, new_rows, recorded.width or 1
             ):
                 self._index_embedder = None  # such an index is good for this search only
-            query = self._index.query(text)
-            [vector] = self._embed([query.plain], recorded)
-            if not recorded.width:  # no turn has a vector
-                vector = np.zeros(1, np.float32)
-            matches = conn.words.matches(query)
-            return self._index.rank(
-                query,
-                vector,
-                matches=matches,
-                k=k,
-                feature_weights=feature_weights,
+            selection = None
+            if turn_filter:
+                selection = self._filtered_turns.select(conn, self._index, turn_filter)
+            yield Searched(
+                self._index,
+                conn.words,
+                recorded.name,
+                partial(self._vector_of, recorded),
+                selection,
             )
+
+    @property
+    def cached_bytes(self) -> int:
+        return self._index.nbytes + self._filtered_turns.nbytes
+
+    def _vector_of(self, recorded: vectors.RecordedEmbedder, text: str) -> NDArray[np.float32]:
+        """The unit vector of a question; of one number where no turn has a vector."""
+        [vector] = self._embed([text], recorded)
+        return vector if recorded.width else np.zeros(1, np.float32)
 
     # ---------------------------------------------------------------- vectors
 
@@ -206,6 +333,9 @@ class DatabaseStore(Store):
     def to_embed(self, embedder: str) -> tuple[int, int]:
         with self._reading() as conn:
             return vectors.to_embed(conn, embedder)
+
+    def vacuum(self) -> str:
+        return ""
 
     def reembed(
         self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
@@ -286,11 +416,19 @@ class DatabaseStore(Store):
     def read(
         self, sql: "str | sql_policy.CheckedSelect", weights: Mapping[str, float] | None = None
     ) -> Rows:
+        from memory.sql import attribute_names  # with the parser
+
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
+        if attribute_names.compares_attributes(select):
+            names_of = self.vocabulary().names_of
+            select = attribute_names.select_by_all_names(select, names_of)
         hits = [
-            [(hit.turn_id, hit.score) for hit in self.search(text, k, weights)]
-            for text, k in select.searches
+            [
+                (hit.turn_id, hit.score)
+                for hit in self.search(call.text, call.k, call.filter, weights)
+            ]
+            for call in select.searches
         ]
         rows = self._select_for_model(select, hits)
         with self._reading() as conn:
@@ -313,60 +451,222 @@ class DatabaseStore(Store):
         by_person: bool = False,
     ) -> Change:
         writes = sql_policy.check_writes(sql) if isinstance(sql, str) else sql
+        self._refuse_secrets(writes)
+        # Read before the transaction, which in Postgres is that of a login for models.
+        vocabulary = self.vocabulary()
         with self._model_transaction() as conn:
             pending_windows.refuse_lost_claim(
                 conn, self._claimant, window=window, claimed=self._claimed_windows
             )
-            change_id = self._change_facts(conn, writes, cause=cause, window=window)
-            journal.check_change(conn, change_id, window, by_person=by_person and window is None)
-            change = journal.change(conn, change_id)
+            change = self._change_facts(
+                conn,
+                writes,
+                vocabulary,
+                cause=cause,
+                window=window,
+                by_person=by_person,
+            )
+            if not by_person:
+                journal.check_ends(conn, change.id)
         if window:
             self._claimed_windows.discard(window)
         return change
 
+    def _refuse_secrets(self, writes: "sql_policy.CheckedWrites") -> None:
+        """Refuse statements that hold a secret, unless the memory's policy lets it in."""
+        facts = sql_policy.parts_of(writes).facts
+        if (
+            any(mask(statement.text).secrets for statement in facts)
+            and policy_of(self.settings(POLICY)) != "off"
+        ):
+            raise SqlError(
+                "a value holds what looks like a secret (a key, token or password), and this memory"
+                " stores none; leave it out"
+            )
+
     def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
+        vocabulary = self.vocabulary()
         with self._model_transaction() as conn:
             statement = pending_windows.held_statement(conn, window)
             try:
-                change_id = self._change_facts(
+                return self._change_facts(
                     conn,
                     sql_policy.check_writes(statement),
+                    vocabulary,
                     cause=f"digest applied by {by or 'user'}",
                     window=window,
+                    by_person=True,
                 )
-                journal.check_change(conn, change_id, window, by_person=True)
             except SqlError as error:  # the facts have changed since it was written
                 raise InputError(
                     f"what is held of turns {window[0]}-{window[1]} does not fit any more"
                     f" ({error}); skip it, or digest again with --replay"
                 ) from error
-            return journal.change(conn, change_id)
 
     def _change_facts(
         self,
         conn: Connection,
         writes: "sql_policy.CheckedWrites",
+        vocabulary: Vocabulary,
         *,
         cause: str,
         window: tuple[int, int] | None,
-    ) -> int:
-        """Run statements as one change, and return its id; the window is done with it."""
-        text = ";\n".join(write.text for write in writes)
+        by_person: bool,
+    ) -> Change:
+        """Run statements, in the words of a vocabulary, as one change; the window is done with it.
+
+        Raises SqlError for one that does more than it may, HeldError where a person must decide.
+        """
+        from memory.store import vocabulary_rules  # with the parser of SQL
+
+        parts = sql_policy.parts_of(writes)
+        statements, left_out = vocabulary_rules.in_vocabulary(parts.facts, vocabulary)
+        checked = (*statements, *parts.names, *parts.contradictions, *parts.summaries)
+        text = ";\n".join(statement.text for statement in checked)
         change_id = journal.begin(conn, cause, text, window=window)
-        self._run_statements(conn, writes)
+        since = 0
+        if window:
+            noted_facts.take_back(conn, window)
+            (since,) = conn.run("last_entry").fetchone()
+        self._run_statements(conn, statements)
+        entities.carry_out(conn, change_id, parts.names, window)
+        lines = [line for statement in parts.summaries for line in statement.rows]
+        summaries.put(conn, change_id, lines, window)
         # In the same transaction as its facts: no kill can store a window and leave it pending.
         if window:
             first, last = window
             conn.run("delete_window", first=first, last=last)
-        return change_id
+        journal.check_change(conn, change_id, window, by_person=by_person, since=since)
+        if any(statement.command == "update" for statement in statements):
+            vocabulary_rules.check_updated(conn, change_id, vocabulary)
+        if window is None and any(statement.command != "insert" for statement in statements):
+            summaries.blank_corrected(conn, change_id)
+        moved = entities.derive(conn, change_id)
+        if not by_person:
+            entities.check_moved(conn, change_id, moved, window)
+        # By their attributes none of these is missing: a strict vocabulary has left facts out.
+        contradictions.link(
+            conn,
+            change_id,
+            () if left_out else parts.contradictions,
+            vocabulary=vocabulary,
+            window=window,
+        )
+        return replace(journal.change(conn, change_id), left_out=left_out)
+
+    def unread_turns(self, most: int) -> noted_facts.UnreadTurns:
+        with self._reading() as conn:
+            return noted_facts.unread_turns(conn, most)
+
+    def note(
+        self, notes: Sequence[noted_facts.TurnStatements], after: int, last: int
+    ) -> list[Change] | None:
+        vocabulary = self.vocabulary()
+        changes = []
+        with self._transaction() as conn:
+            if noted_facts.last_read(conn) != after:
+                return None
+            unread = noted_facts.still_unread(conn, notes)
+            removals = noted_facts.removals(conn) if unread else ()
+            for note in unread:
+                writes = noted_facts.writes_for(conn, note, vocabulary, removals)
+                if writes:
+                    change = self._change_facts(
+                        conn,
+                        writes,
+                        vocabulary,
+                        cause=f"{noted_facts.STATED}{note.turn.id}",
+                        window=None,
+                        by_person=False,
+                    )
+                    changes.append(change)
+            noted_facts.set_last_read(conn, last)
+        return changes
+
+    def noted(self, fact_ids: Sequence[int]) -> set[int]:
+        with self._reading() as conn:
+            return noted_facts.noted(conn, fact_ids)
+
+    def standing(self, names: Sequence[str] = ()) -> list[Fact]:
+        with self._reading() as conn:
+            return standing_facts.standing_facts(conn, names)
+
+    def contradictions(self) -> list[Contradiction]:
+        with self._reading() as conn:
+            return contradictions.open_pairs(conn)
+
+    def settle(self, first: int, second: int, right: Verdict, by: str = "") -> Change:
+        wrong = {"first": second, "second": first}.get(right)
+        statement = f"DELETE FROM facts WHERE id = {wrong}" if wrong else "-- both facts are true"
+        with self._transaction() as conn:
+            change_id = journal.begin(conn, f"edit by {by or 'user'}", statement)
+            contradictions.settle(conn, change_id, first=first, second=second, right=right)
+            return journal.change(conn, change_id)
 
     def undo(self, change_id: int) -> Change:
         with self._transaction() as conn:
-            return journal.change(conn, journal.undo(conn, change_id))
+            undoing = journal.undo(conn, change_id)
+            summaries.blank_undone(conn, undoing)
+            entities.derive(conn, undoing)
+            return journal.change(conn, undoing)
 
-    def changes(self, before: int | None = None, limit: int | None = None) -> list[Change]:
+    def changes(
+        self,
+        before: int | None = None,
+        limit: int | None = None,
+        after: int | None = None,
+    ) -> list[Change]:
         with self._reading() as conn:
-            return journal.changes(conn, before, limit)
+            return journal.changes(conn, before, limit, after)
+
+    # ---------------------------------------------------------------- the vocabulary
+
+    def vocabulary(self) -> Vocabulary:
+        with self._reading() as conn:
+            return vocabulary_table.read_definition(conn).vocabulary
+
+    def set_attribute(self, attribute: Attribute, by: str = "") -> Change:
+        return self.set_vocabulary([attribute], by=by)
+
+    def set_vocabulary(
+        self,
+        attributes: Sequence[Attribute] = (),
+        *,
+        replaces: bool = False,
+        strict: bool | None = None,
+        by: str = "",
+    ) -> Change:
+        return self._edit_vocabulary(
+            lambda definition, used: with_attributes(
+                definition, attributes, replaces=replaces, strict=strict
+            ),
+            f"attributes set by {by or 'user'}: {_set_in_short(attributes, replaces, strict)}",
+        )
+
+    def rename_attribute(self, name: str, new_name: str, by: str = "") -> Change:
+        return self._edit_vocabulary(
+            lambda definition, used: renamed(definition, name, new_name, used),
+            f"attribute renamed by {by or 'user'}: {name} to {new_name}",
+        )
+
+    def merge_attributes(self, names: Sequence[str], into: str, by: str = "") -> Change:
+        return self._edit_vocabulary(
+            lambda definition, used: merged(definition, names, into, used),
+            f"attributes merged by {by or 'user'}: {_in_short(names)} into {into}",
+            [into],
+        )
+
+    def remove_attribute(self, name: str, by: str = "") -> Change:
+        return self._edit_vocabulary(
+            lambda definition, used: removed(definition, name),
+            f"attribute removed by {by or 'user'}: {name}",
+        )
+
+    def _edit_vocabulary(
+        self, edit: vocabulary_table.Edit, cause: str, names: Sequence[str] = ()
+    ) -> Change:
+        with self._transaction() as conn:
+            return journal.change(conn, vocabulary_table.edit(conn, cause, edit, names))
 
     # ---------------------------------------------------------------- windows
 
@@ -404,9 +704,42 @@ class DatabaseStore(Store):
             )
         self._claimed_windows.discard(window)
 
+    def last_turn_taken(self) -> int:
+        with self._reading() as conn:
+            return int(conn.run("last_turn_taken").fetchone()[0])
+
     def pending(self) -> list[Pending]:
         with self._reading() as conn:
             return pending_windows.pending(conn)
+
+    # ---------------------------------------------------------------- the tasks of workers
+
+    def waiting_work(self, attempts: int) -> WaitingWork:
+        with self._reading() as conn:
+            row = conn.run("waiting_work", now=time.time(), attempts=attempts).fetchone()
+        return work.waiting_work(row)
+
+    def tasks(self) -> list[Task]:
+        with self._reading() as conn:
+            return work.tasks(conn)
+
+    def claim_task(self, task: str, claimant: str) -> Task | None:
+        with self._transaction() as conn:
+            return work.claim(conn, claimant, task)
+
+    def end_task(
+        self, task: str, claimant: str, due_at: float = 0.0, failures: int = 0, error: str = ""
+    ) -> None:
+        with self._transaction() as conn:
+            work.end(conn, claimant, task, due_at=due_at, failures=failures, error=error)
+
+    def move_task(self, task: str, claimant: str, position: int) -> None:
+        with self._transaction() as conn:
+            conn.run("move_task", task=task, held_by=claimant, position=position)
+
+    def spend_on_task(self, task: str, day: str, calls: int, tokens: int) -> None:
+        with self._transaction() as conn:
+            conn.run("spend_on_task", task=task, day=day, calls=calls, tokens=tokens)
 
     def catalog(self, tokens: int) -> str:
         with self._reading() as conn:
@@ -424,7 +757,148 @@ class DatabaseStore(Store):
 
     def revert(self, point: str | int) -> Change:
         with self._transaction() as conn:
-            return journal.change(conn, history.revert(conn, point))
+            change_id = history.revert(conn, point)
+            entities.derive(conn, change_id)
+            return journal.change(conn, change_id)
+
+    # ---------------------------------------------------------------- tags
+
+    def set_tags(self, turn_ids: Sequence[int], tags: Tags, by: str = "") -> Change:
+        sound = valid_tags(tags)
+        with self._transaction() as conn:
+            change_id = self._begin_tagging(conn, turn_ids, by)
+            tag_rows.set_tags(conn, change_id, turn_ids, sound)
+            return journal.change(conn, change_id)
+
+    def remove_tags(self, turn_ids: Sequence[int], keys: Sequence[str], by: str = "") -> Change:
+        names = [keys] if isinstance(keys, str) else keys
+        sound = valid_tags(dict.fromkeys(names, "any"))
+        with self._transaction() as conn:
+            change_id = self._begin_tagging(conn, turn_ids, by)
+            tag_rows.remove_tags(conn, change_id, turn_ids, sound)
+            return journal.change(conn, change_id)
+
+    def _begin_tagging(self, conn: Connection, turn_ids: Sequence[int], by: str) -> int:
+        # No key or value: those of a turn go when it is forgotten.
+        turns = f"{len({*turn_ids})} turn{'' if len({*turn_ids}) == 1 else 's'}"
+        return journal.begin(conn, f"edit by {by or 'user'}", f"-- tags of {turns}")
+
+    def count_tags(self) -> dict[str, dict[str, int]]:
+        with self._reading() as conn:
+            return tag_rows.count_tags(conn)
+
+    # ---------------------------------------------------------------- entities
+
+    def entities(self) -> list[Entity]:
+        with self._reading() as conn:
+            return entities.entities(conn)
+
+    def entities_called(self, name: str) -> list[str]:
+        with self._reading() as conn:
+            return entities.entities_called(conn, name)
+
+    def facts_about(self, name: str) -> list[Fact]:
+        with self._transaction("DEFERRED") as conn:
+            fact_ids = {*entities.facts_about(conn, name)}
+            return [fact for fact in history.facts(conn, None) if fact.id in fact_ids]
+
+    def name_lines(self, text: str, tokens: int) -> str:
+        with self._reading() as conn:
+            return entities.name_lines(conn, text, tokens)
+
+    def merge_entities(self, name: str, into: str, by: str = "") -> Change:
+        return self._change_names(
+            f"merge {name} into {into}",
+            by,
+            lambda conn, change_id: entities.merge(conn, change_id, name, into),
+        )
+
+    def split_entity(self, name: str, new: str, turn_ids: Sequence[int], by: str = "") -> Change:
+        return self._change_names(
+            f"split {new} from {name}",
+            by,
+            lambda conn, change_id: entities.split(conn, change_id, name, new, {*turn_ids}),
+        )
+
+    def rename_entity(self, name: str, new: str, by: str = "") -> Change:
+        return self._change_names(
+            f"rename {name} to {new}",
+            by,
+            lambda conn, change_id: entities.rename(conn, change_id, name, new),
+        )
+
+    def describe_entity(self, name: str, description: str, by: str = "") -> Change:
+        return self._change_names(
+            f"describe {name}",
+            by,
+            lambda conn, change_id: entities.describe(conn, change_id, name, description),
+        )
+
+    def add_alias(self, name: str, entity: str, turn_id: int = 0, by: str = "") -> Change:
+        return self._change_names(
+            f"{name} is {entity}",
+            by,
+            lambda conn, change_id: entities.add_alias(conn, change_id, name, entity, turn_id),
+        )
+
+    def remove_alias(self, name: str, entity: str, by: str = "") -> Change:
+        return self._change_names(
+            f"{name} is not {entity}",
+            by,
+            lambda conn, change_id: entities.remove_alias(conn, change_id, name, entity),
+        )
+
+    def _change_names(
+        self, statement: str, by: str, change_rows: Callable[[Connection, int], None]
+    ) -> Change:
+        """Make one journaled change of what a person says of names."""
+        with self._transaction() as conn:
+            change_id = journal.begin(conn, f"edit by {by or 'user'}", f"-- {statement}")
+            change_rows(conn, change_id)
+            entities.derive(conn, change_id)
+            return journal.change(conn, change_id)
+
+    # ---------------------------------------------------------------- standing answers
+
+    def answers(self) -> list[StandingAnswer]:
+        with self._transaction("DEFERRED") as conn:
+            return standing_answers.answers(conn)
+
+    def newest(self) -> tuple[int, int]:
+        with self._transaction("DEFERRED") as conn:
+            return standing_answers.newest(conn)
+
+    def set_answer(
+        self, answer: StandingAnswer, instead_of: StandingAnswer | None = None, by: str = ""
+    ) -> Change:
+        with self._transaction() as conn:
+            change_id = journal.begin(conn, f"answer by {by or 'user'}", "-- standing answer")
+            standing_answers.set_answer(conn, change_id, answer, instead_of)
+            return journal.change(conn, change_id)
+
+    def drop_answer(self, question: str, by: str = "") -> Change:
+        with self._transaction() as conn:
+            change_id = journal.begin(conn, f"edit by {by or 'user'}", "-- standing answer dropped")
+            standing_answers.drop(conn, change_id, question)
+            return journal.change(conn, change_id)
+
+    # ---------------------------------------------------------------- summaries
+
+    def summaries(self) -> list[Summary]:
+        with self._reading() as conn:
+            return summaries.summaries(conn)
+
+    def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
+        with self._reading() as conn:
+            return noted_facts.told_of(conn, turn_ids)
+
+    def set_summary(
+        self, summary: Summary, instead_of: Summary | None = None, by: str = ""
+    ) -> Change:
+        with self._transaction() as conn:
+            change_id = journal.begin(conn, f"summary by {by or 'user'}", "-- summary")
+            summaries.write_text(conn, change_id, summary, instead_of)
+            return journal.change(conn, change_id)
 
     # ---------------------------------------------------------------- settings, questions
 
@@ -438,6 +912,8 @@ class DatabaseStore(Store):
                 "the setting embedder says who made the vectors; reembed (memory admin embed)"
                 " makes them anew by another one"
             )
+        if name == vocabulary_table.SETTING:
+            raise InputError("the setting vocabulary is set by set_vocabulary (memory attributes)")
         with self._transaction() as conn:
             return settings.add_setting(conn, name, value)
 
@@ -458,6 +934,8 @@ class DatabaseStore(Store):
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         with self._reading() as conn:
+            # Tags come after their turns, and no entry of a log says so.
+            self._filtered_turns.forget_tags()
             return dump.load(
                 conn,
                 self._transaction,
@@ -465,3 +943,19 @@ class DatabaseStore(Store):
                 is_agreed=self._is_agreed,
                 records=records,
             )
+
+
+def _set_in_short(attributes: Sequence[Attribute], replaces: bool, strict: bool | None) -> str:
+    """What a change of the vocabulary sets, for its cause."""
+    parts = [_in_short([attribute.name for attribute in attributes])] if attributes else []
+    if replaces:
+        parts.append("no others")
+    if strict is not None:
+        parts.append("strict" if strict else "not strict")
+    return ", ".join(parts)
+
+
+def _in_short(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:_NAMED_ATTRIBUTES])
+    further = len(names) - _NAMED_ATTRIBUTES
+    return f"{listed} and {further} more" if further > 0 else listed

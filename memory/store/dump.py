@@ -13,7 +13,8 @@ from typing import Any
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.records import Turn
-from memory.store import search_tables, turns_table, vectors
+from memory.sql import FACT_COLUMNS
+from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
 from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
@@ -48,6 +49,8 @@ DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
     "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
+    **journaled_rows.TABLES,
+    "rows_log": (("id", "change_id", "table_name", "turn_id", "before", "after"), 1),
 }
 _NUMBER_COLUMNS = frozenset(
     [
@@ -55,18 +58,32 @@ _NUMBER_COLUMNS = frozenset(
         "turn_id",
         "first_turn",
         "last_turn",
+        "last_change",
+        "last_turn_id",
         "undoes",
         "change_id",
         "fact_id",
         "attempts",
         "times",
+        "first_fact",
+        "second_fact",
     ]
 )
 # What dumps of older versions lack.
 _ADDED_COLUMNS: dict[str, DumpRecord] = {"pending": {"statement": ""}}
 # Rows of these tables change in use: one that differs from the dump's by now is the same row.
 _CHANGING_TABLES = ("pending", "shown")
-_JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "after")}
+_JSON_COLUMNS = {
+    ("settings", "value"),
+    ("facts_log", "before"),
+    ("facts_log", "after"),
+    ("attributes", "other_names"),
+    ("attributes", "allowed_values"),
+    ("answers", "turn_ids"),
+    ("answers", "seen"),
+    ("rows_log", "before"),
+    ("rows_log", "after"),
+}
 LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
 
 
@@ -103,6 +120,8 @@ def load(
             for number, record in batch:
                 loader.store(number, record)
             loader.index_turns()
+    with transaction():  # a dump does not say it, and an interrupted load could not
+        entities.derive_all(conn)
     return loader.new_turns
 
 
@@ -257,6 +276,10 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
         if (table, name) in _JSON_COLUMNS and value is not None and not _is_json(value):
             raise InputError(f"record {number} ({table}): {name} is not JSON")
     values = tuple(record[name] for name in columns)
+    if table == "facts":
+        values = journal.dated(values)
+    elif table == "facts_log":
+        values = (*values[:3], *map(_dated_image, values[3:]))
     if table == "settings" and record["name"] == "embedder":
         try:
             vectors.embedder_setting(record["value"])
@@ -276,10 +299,19 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     return table, values
 
 
+def _dated_image(image: str | None) -> str | None:
+    """An entry of the journal as the facts themselves are loaded: with dates for its dates."""
+    columns = json.loads(image) if image else None
+    if not isinstance(columns, list) or len(columns) != len(FACT_COLUMNS):
+        return image
+    sound = [*journal.dated(columns)]
+    return image if sound == columns else journal.written_image(sound)
+
+
 def _is_json(value: str) -> bool:
     try:
         json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -29,11 +29,22 @@ from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.files import discard
 from memory.records import Forgotten, Turn
-from memory.store import history, journal, pending_windows, settings, turn_removal, turns_table
+from memory.store import (
+    entities,
+    history,
+    journal,
+    pending_windows,
+    settings,
+    tags,
+    turn_removal,
+    turns_table,
+)
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
 from memory.store.derived_facts import derived_from, restore_origins
+from memory.store.forgotten_items import FORGOTTEN_ITEMS, item_hashes
 from memory.store.learnt_ends import ends_learnt_from, take_back_ends
+from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
 # Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
@@ -54,21 +65,23 @@ def forget(
     location: str,
     file: Path | None,
     overwrite: Callable[[], None],
+    vacuum: str = "",
 ) -> Forgotten:
     """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
     `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
-    is its SQLite file; None for one in Postgres.
+    is its SQLite file; None for one in Postgres, where `vacuum` is the SQL that drops the bytes.
     """
     receipt = None
     if turn_ids:
         with transaction():
             turns = _existing_turns(conn, turn_ids)
             salt = secrets.token_hex(16)
+            items = item_hashes(tags.with_tags(conn, turns))
             facts, changes = remove(conn, turn_ids, embed)
             receipt = Forgotten(
-                at=journal.now(),
+                at=now(),
                 turns=tuple(turn.id for turn in turns),
                 facts=facts,
                 changes=changes,
@@ -76,9 +89,12 @@ def forget(
                 salt=salt,
             )
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
-    return _overwrite_files(
+            if items:
+                settings.add_setting(conn, FORGOTTEN_ITEMS, items)
+    forgotten = _overwrite_files(
         conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
     )
+    return replace(forgotten, vacuum=vacuum)
 
 
 def remove(
@@ -111,8 +127,12 @@ def remove(
         changes=journal.changes(conn),
     )
     restore_origins(conn, derived.restored)
+    said_of_names = entities.names_of_turns(conn, ids)
     removed_facts = turn_removal.remove_facts(conn, ids, derived.ids)
     turn_removal.remove_turns(conn, turns)
+    entities.derive_named(conn, said_of_names.names)
+    names = (*removed_facts.names, *said_of_names.texts)
+    removed_facts = replace(removed_facts, names=names)
     ending_changes = {change_id for change_id, _ in ends}
     touched_changes = (
         turn_removal.shrink_windows(conn, ids) | removed_facts.changes | ending_changes
@@ -247,7 +267,7 @@ def _overwrite_files(
     # This file first: that waits until no backup reads it any more, so a backup that began before
     # the removal is in its place by then and is overwritten as well.
     overwrite()
-    files = [location]
+    files = [location] if file else []  # the rows of a server are no file that we overwrite
     unreached: list[str] = []
     busy: list[StoreError] = []
     for path in backups(conn):
@@ -259,7 +279,7 @@ def _overwrite_files(
             busy.append(error)  # the other backups come first
         else:
             (files if reached else unreached).append(str(path))
-    remove_abandoned_copies(Path(name) for name in [*files, *unreached] if name != location or file)
+    remove_abandoned_copies(map(Path, [*files, *unreached]))
     if busy:
         raise busy[0]
 

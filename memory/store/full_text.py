@@ -19,13 +19,15 @@ from memory.search.words import words
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
 _TURNS_HOLDING = (
     "SELECT group_concat(rowid, ' ') FROM (SELECT rowid FROM turns_words"
-    " WHERE turns_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
+    " WHERE turns_words MATCH ?{within} ORDER BY rowid DESC LIMIT ?)"
 )
+_TURNS_WITHIN = " AND rowid BETWEEN ? AND ?"
 _FACTS_HOLDING = (
     "SELECT group_concat(turn_id, ' ') FROM (SELECT turn_id FROM facts_words"
-    " JOIN facts ON id = facts_words.rowid WHERE facts_words MATCH ?"
+    " JOIN facts ON id = facts_words.rowid WHERE facts_words MATCH ?{within}"
     " ORDER BY facts_words.rowid DESC LIMIT ?)"
 )
+_FACTS_WITHIN = " AND +turn_id BETWEEN ? AND ?"  # +: by the words, not by the index of turn_id
 
 
 class FullText:
@@ -47,17 +49,21 @@ class FullText:
             [(turn.id, " ".join(words(turn.text))) for turn in turns],
         )
 
-    def matches(self, query: Query) -> list[WordMatches]:
+    def matches(self, query: Query, turn_ids: tuple[int, int] | None = None) -> list[WordMatches]:
         """Each word is asked for by itself, as the ranking lets each saturate by itself."""
         (has_facts,) = self._conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
-        statements = (_TURNS_HOLDING, _FACTS_HOLDING) if has_facts else (_TURNS_HOLDING,)
+        statements = [_TURNS_HOLDING.format(within=_TURNS_WITHIN if turn_ids else "")]
+        if has_facts:
+            statements.append(_FACTS_HOLDING.format(within=_FACTS_WITHIN if turn_ids else ""))
+        bounds = turn_ids or ()
 
         def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
             if not any_of:
                 return np.zeros(0, np.int64)
             match = " OR ".join(f'"{word}"' for word in any_of)
             lists = [
-                self._conn.execute(select, (match, limit)).fetchone()[0] for select in statements
+                self._conn.execute(select, (match, *bounds, limit)).fetchone()[0]
+                for select in statements
             ]
             ids = np.fromstring(" ".join(filter(None, lists)), np.int64, sep=" ")
             return np.unique(ids) if has_facts else ids  # turns that facts name, too

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memory.errors import InputError
 from memory.records import Edit, Fact
-from memory.store import journal, turn_removal, turns_table
+from memory.store import entities, journal, journaled_rows, turn_removal, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
 from memory.store.derived_facts import derived_from, restore_origins
@@ -26,7 +26,7 @@ Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of i
 
 def facts(conn: Connection, point: str | int | None) -> list[Fact]:
     """The facts as they are, or as they were at a point, by id."""
-    return [_to_fact(image) for image in _images(conn, point).values()]
+    return [journal.to_fact(json.loads(image)) for image in _images(conn, point).values()]
 
 
 def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
@@ -50,8 +50,8 @@ def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = 
             change_id=number,
             moment=moment,
             fact_id=fact,
-            before=None if before is None else _to_fact(before),
-            after=None if after is None else _to_fact(after),
+            before=None if before is None else journal.to_fact(json.loads(before)),
+            after=None if after is None else journal.to_fact(json.loads(after)),
         )
         for (number, fact), (moment, before, after) in net.items()
         if before != after and change_id in (None, number)
@@ -106,6 +106,7 @@ def take_back(path: Path, moment: str, embed: EmbedTexts) -> None:
         _take_back_changes(copy, point)
         copy.execute(trigger)
         _take_back_turns(copy, point, embed)
+        entities.derive_all(copy)
         copy.execute(
             "DELETE FROM settings WHERE name <> 'embedder' AND substr(set_at, 1, ?) > ?",
             (len(point), point),
@@ -119,6 +120,7 @@ def _take_back_changes(conn: SqliteConnection, point: str) -> None:
     """Make facts and journal as if the changes after a moment had never been."""
     change_ids = json.dumps(_changes_at(conn, point))
     images = _images(conn, point)
+    journaled_rows.take_back_others(conn, _changes_at(conn, point))
     # What the triggers log from here on belongs to this change, which is deleted with the others.
     journal.begin(conn, "as of", "")
     _restore_facts(conn, images)
@@ -181,19 +183,3 @@ def _restore_facts(conn: Connection, images: Mapping[int, str]) -> None:
     for fact_id in sorted(current.keys() | images.keys()):
         if current.get(fact_id) != images.get(fact_id):
             journal.restore_fact(conn, fact_id, images.get(fact_id))
-
-
-def _to_fact(image: str) -> Fact:
-    number, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at = json.loads(
-        image
-    )
-    return Fact(
-        subject=subject,
-        attribute=attribute,
-        value=value,
-        turn_id=turn_id,
-        happened_on=happened_on or "",
-        ended_on=ended_on or "",
-        recorded_at=recorded_at,
-        id=number,
-    )

@@ -29,7 +29,9 @@ _FACTS_INDEX = (
 
 def find_faults(conn: SqliteConnection) -> list[str]:
     """What is wrong with the file and its indexes, one line each; see `Store.check`."""
-    conn.execute("BEGIN")  # all that is read is of one moment
+    is_inside = conn.in_transaction
+    if not is_inside:
+        conn.execute("BEGIN")  # all that is read is of one moment
     # A later check reads what an earlier one vouches for, so it runs only where that found nothing.
     try:
         faults = [f"the file is damaged: {line}" for line in _damage(conn)]
@@ -42,7 +44,8 @@ def find_faults(conn: SqliteConnection) -> list[str]:
     except (sqlite3.DatabaseError, ValueError) as error:
         faults = [f"the file is damaged: {error}"]
     finally:
-        conn.execute("ROLLBACK")
+        if not is_inside:
+            conn.execute("ROLLBACK")
     return faults
 
 

@@ -14,25 +14,44 @@ sees. The entries are the same: tests/memory/store/postgres/test_equality.py com
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from memory.dates import is_iso_date, is_iso_span
 from memory.errors import HeldError, InputError, SqlError
-from memory.records import Change
-from memory.sql import quoted
-from memory.store.database import FACT_COLUMNS, Connection
-from memory.store.points_in_time import date_key
+from memory.records import Change, Fact
+from memory.sql import FACT_COLUMNS, quoted
+from memory.store import journaled_rows
+from memory.store.database import Connection
+from memory.store.noted_ends import PLANNED
+from memory.store.points_in_time import date_key, now
+from memory.store.turns_table import BEYOND_ALL_IDS
 
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself, and facts that were there before a write
 # without a window and that it may end, overwrite or delete. Gold SQL ends 4 at most, in 24
 # conversations by windows of 16 turns (docs/log.md); a model may have stored a thing twice.
 MOST_ENDED = 8
+# Of these, facts that one turn may end: what it says may be an instruction to the model that reads
+# it. A turn that ends more has a person decide.
+MOST_ENDED_BY_TURN = 2
+# Plans whose day has come are not counted there: the day has ended them.
+_OVER_WITH_THEIR_DAY = frozenset({*PLANNED, "goal"})
+_FIRST_YEAR = "1900"  # of an end, where neither the fact nor any turn has a date
+_YEARS_AHEAD = 10  # of an end: a lease, a visa, a degree
 # A fact as it stands in facts_log.before and .after, a JSON array, by column.
 FactImage = dict[str, Any]
 _BEYOND_ALL = 2**62  # above every id and every count
+_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}){0,2}")
 _QUOTED_VALUE = 100  # characters of a value that advice repeats
+
+
+def to_fact(row: Sequence[Any]) -> Fact:
+    """The fact of a row of FACT_COLUMNS, or of an image; a date that is NULL becomes ""."""
+    cells: list[Any] = ["" if cell is None else cell for cell in row]
+    return Fact(**dict(zip(FACT_COLUMNS, cells, strict=True)))
 
 
 def begin(
@@ -63,12 +82,16 @@ def check_change(
     change_id: int,
     window: tuple[int, int] | None,
     by_person: bool = False,
+    since: int = 0,
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
     A window may write, change and delete what its own turns said. Facts of other turns it may end
-    and nothing else. Of each, deleting and ending, it may do MOST_ENDED unless a person agreed
-    (`by_person`). Without a window a change may touch so many facts that were there before.
+    and nothing else. Unless a person agreed (`by_person`), it may delete or overwrite MOST_ENDED
+    facts that were there before, and end as many, of which one turn may end MOST_ENDED_BY_TURN,
+    plans whose day has come aside.
+    Without a window a change may touch MOST_ENDED facts that were there before. What the change did
+    up to the entry `since` of the log is not the statements' doing.
 
     Judged by the log after the statements have run: no look at their text could tell which facts a
     WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
@@ -82,32 +105,106 @@ def check_change(
             _refuse_wide_change(conn, change_id)
         return
 
-    ended = deleted = 0
-    for before, after in _net_images(conn, change_id):
-        if before is None or _in_window(before, window):
-            deleted += before is not None and after is None
-            if after is not None and not _in_window(after, window):
-                raise SqlError(
-                    f"turn_id {after['turn_id']} is not one of the turns shown; use the number in"
-                    f" brackets, {window[0]} to {window[1]}"
-                )
-        elif before != after:
-            if not _is_end(before, after):
-                raise SqlError(_end_instead(before, window, is_deleted=after is None))
-            ended += 1
-    if max(ended, deleted) > MOST_ENDED and not by_person:
-        statement = change(conn, change_id).statement
-        deed = (
-            f"ends {ended} facts of other turns, and a digest may end"
-            if ended > MOST_ENDED
-            else f"deletes {deleted} facts that were there before, and a digest may delete"
-        )
-        raise HeldError(f"held for a person: it {deed} {MOST_ENDED} by itself", statement)
+    images = net_images(conn, change_id, since)
+    ended: list[FactImage] = []
+    gone = 0
+    for before, after in images:
+        is_own = before is None or _in_window(before, window)
+        if is_own and after is not None and not _in_window(after, window):
+            raise SqlError(
+                f"turn_id {after['turn_id']} is not one of the turns shown; use the number in"
+                f" brackets, {window[0]} to {window[1]}"
+            )
+        if before is None or before == after:
+            continue
+        if after is not None and _is_end(before, after):
+            ended.append(after)
+        elif is_own:
+            gone += 1
+        else:
+            raise SqlError(_end_instead(before, window, is_deleted=after is None))
+    if by_person:
+        return
+    told = [fact for fact in ended if not _is_carried_out(fact)]
+    by_turn = _most_by_turn(told, [after for before, after in images if after and not before])
+    were_there = "facts that were there before, and a digest may"
+    for count, most, deed in (
+        (len(ended), MOST_ENDED, f"ends {len(ended)} {were_there} end"),
+        (gone, MOST_ENDED, f"deletes or overwrites {gone} {were_there} do that to"),
+        (by_turn, MOST_ENDED_BY_TURN, f"ends {by_turn} facts by one turn, and a digest may end"),
+    ):
+        if count > most:
+            statement = change(conn, change_id).statement
+            raise HeldError(f"held for a person: it {deed} {most} by itself", statement)
+
+
+def _most_by_turn(ended: Sequence[FactImage], new: Sequence[FactImage]) -> int:
+    """The most facts that one turn ends.
+
+    A change does not say which turn made it end a fact. As `learnt_ends` has it, that is the turn
+    of a new fact which has the same subject and the same attribute, or began on the day of the end.
+    Where there is none, nobody can tell, and it may be one turn for all of them.
+    """
+    turns = Counter(
+        min((fact["turn_id"] for fact in new if _replaces(fact, old)), default=None)
+        for old in ended
+    )
+    return max(turns.values(), default=0)
+
+
+def _is_carried_out(fact: FactImage) -> bool:
+    """Whether a plan ended on its day or later, by which it was over anyhow."""
+    _, _, day = (fact["happened_on"] or "").rpartition("/")
+    has_come = bool(day) and date_key(day) <= date_key(fact["ended_on"])
+    return has_come and fact["attribute"] in _OVER_WITH_THEIR_DAY
+
+
+def _replaces(new: FactImage, old: FactImage) -> bool:
+    is_next = new["attribute"] == old["attribute"] or new["happened_on"] == old["ended_on"]
+    return bool(new["subject"] == old["subject"] and is_next)
+
+
+def check_ends(conn: Connection, change_id: int) -> None:
+    """Refuse ends of earlier facts at times that the memory knows nothing of.
+
+    A fact ends when it has begun or been told (a plan may end before its day), and not before the
+    memory's first turn unless it began earlier; an end may lie some years ahead. Raises SqlError,
+    whose message is the model's next prompt.
+    """
+    ended = [
+        after
+        for before, after in net_images(conn, change_id)
+        if before and after and after["ended_on"] and after["ended_on"] != before["ended_on"]
+    ]
+    if not ended:
+        return
+    first, last = conn.run("turn_bounds", first=1, last=BEYOND_ALL_IDS).fetchone()
+    turn_ids = [*{first, last, *(fact["turn_id"] for fact in ended)}]
+    dates = {row[0]: _named_date(row[5]) for row in conn.run("turns_by_id", ids=turn_ids)}
+    latest_year = int(max(now()[:4], dates[last][:4])) + _YEARS_AHEAD
+    for fact in ended:
+        begun = _named_date(fact["happened_on"] or "")
+        known = [date for date in (begun, dates[first], dates[fact["turn_id"]]) if date]
+        earliest = min(known, default=_FIRST_YEAR)
+        end = fact["ended_on"]
+        shared = min(len(end), len(earliest))
+        if end[:shared] < earliest[:shared] or int(end[:4]) > latest_year:
+            raise SqlError(
+                f"ended_on = {quoted(end)}: the fact that {fact['subject']} {fact['attribute']}"
+                f" {fact['value'][:_QUOTED_VALUE]} cannot have ended then; write a date from"
+                f" {earliest} to {latest_year}, such as that of the turn which says so"
+            )
+
+
+def _named_date(text: str) -> str:
+    """The date that a moment or a span begins with, as exact as it is; empty for other text."""
+    match = _DATE.match(text)
+    return match[0] if match and is_iso_date(match[0]) else ""
 
 
 def _refuse_wide_change(conn: Connection, change_id: int) -> None:
     """Refuse a change without a window of more than MOST_ENDED facts that were there before."""
-    older = [pair for pair in _net_images(conn, change_id) if pair[0] and pair[0] != pair[1]]
+    older = [pair for pair in net_images(conn, change_id) if pair[0] and pair[0] != pair[1]]
     if len(older) > MOST_ENDED:
         deleted = sum(after is None for _, after in older)
         verbs = f"delete {deleted}" if deleted == len(older) else f"change {len(older)}"
@@ -118,12 +215,15 @@ def _refuse_wide_change(conn: Connection, change_id: int) -> None:
         )
 
 
-def _net_images(
-    conn: Connection, change_id: int
+def net_images(
+    conn: Connection, change_id: int, since: int = 0
 ) -> list[tuple[FactImage | None, FactImage | None]]:
-    """Each fact that a change touched, before and after the whole of it (None: not there)."""
+    """Each fact that a change touched, before and after the whole of it (None: not there).
+
+    Of the entries of the log after `since`.
+    """
     images: dict[int, tuple[str | None, str | None]] = {}
-    for fact_id, before, after in conn.run("entries_of_change", change_id=change_id):
+    for fact_id, before, after in conn.run("entries_after", change_id=change_id, since=since):
         first, _ = images.get(fact_id, (before, None))
         images[fact_id] = (first, after)
     return [(_fact_image(before), _fact_image(after)) for before, after in images.values()]
@@ -193,6 +293,7 @@ def undo(conn: Connection, change_id: int) -> int:
     for fact_id, before, after in reversed(entries):
         _refuse_if_changed_since(conn, change_id, fact_id=fact_id, after=after)
         restore_fact(conn, fact_id, before)
+    journaled_rows.undo(conn, change_id, undoing)
     mark_undone(conn)
     return undoing
 
@@ -201,7 +302,22 @@ def restore_fact(conn: Connection, fact_id: int, image: str | None) -> None:
     """Make a fact as an image shows it (None: it is not there), within the change begun last."""
     conn.facts.delete([fact_id])
     if image is not None:
-        conn.facts.insert([json.loads(image)])
+        conn.facts.insert([dated(json.loads(image))])
+
+
+def dated(columns: Sequence[Any]) -> tuple[Any, ...]:
+    """The columns of a fact with dates for its dates, as no table takes anything else.
+
+    Older versions stored what a statement had computed. A beginning that is no date is unknown;
+    such an end is the day on which the fact was recorded (migrations/0009_dates.sql).
+    """
+    fact = dict(zip(FACT_COLUMNS, columns, strict=True))
+    began, ended = fact["happened_on"], fact["ended_on"]
+    if began and not (is_iso_date(began) or is_iso_span(began)):
+        fact["happened_on"] = None
+    if ended and not is_iso_date(ended):
+        fact["ended_on"] = (fact["recorded_at"] or "")[:10]
+    return tuple(fact.values())
 
 
 def mark_undone(conn: Connection) -> None:
@@ -233,8 +349,19 @@ def _refuse_if_changed_since(
         )
 
 
-def changes(conn: Connection, before: int | None = None, limit: int | None = None) -> list[Change]:
-    """The newest changes with ids below `before`, oldest first; None: of all, and all of them."""
+def changes(
+    conn: Connection,
+    before: int | None = None,
+    limit: int | None = None,
+    after: int | None = None,
+) -> list[Change]:
+    """Changes, oldest first: the newest with ids below `before`, or the oldest above `after`.
+
+    None: of all, and all of them.
+    """
+    if after is not None:
+        most = _BEYOND_ALL if limit is None else limit
+        return [_to_change(row) for row in conn.run("changes_after", after=after, most=most)]
     rows = conn.run(
         "changes_before",
         before=_BEYOND_ALL if before is None else before,
@@ -255,7 +382,7 @@ def change(conn: Connection, change_id: int) -> Change:
 
 
 def _to_change(row: tuple[Any, ...]) -> Change:
-    number, at, cause, statement, undone_at, first, last, facts = row
+    number, at, cause, statement, undone_at, first, last, facts, rows = row
     return Change(
         id=number,
         at=at,
@@ -264,9 +391,5 @@ def _to_change(row: tuple[Any, ...]) -> Change:
         facts=facts,
         undone_at=undone_at,
         window=None if first is None else (first, last),
+        rows=rows,
     )
-
-
-def now() -> str:
-    """The moment, as ISO text in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

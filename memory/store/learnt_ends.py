@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from memory.records import Change, Edit, Fact, Turn
-from memory.store.database import FACT_COLUMNS, Connection
+from memory.sql import FACT_COLUMNS
+from memory.store.database import Connection
 from memory.store.journal import written_image
+from memory.store.noted_facts import noted_turn
 
 _ENDED_ON = FACT_COLUMNS.index("ended_on")
 LearntEnds = dict[tuple[int, int], Fact]  # by change and fact: the fact as the change ended it
@@ -22,8 +24,8 @@ def ends_learnt_from(
 
     A change does not say which turn made it end a fact. It is taken to be that of the new facts
     beside it which have the same subject and the same attribute, or began on the day of the end;
-    where there are none, the turns of its window, all of them. What a person ended by hand was
-    learnt from none.
+    where there are none, the turns of its window, all of them. Rules read one turn a change. What a
+    person ended by hand was learnt from none.
 
     Arguments:
         turn_ids: the turns that are to go.
@@ -31,7 +33,7 @@ def ends_learnt_from(
         changes: all changes.
         turns: the turns from a first to a last id.
     """
-    windows = {change.id: change.window for change in changes}
+    change_of = {change.id: change for change in changes}
     edits_of_change = defaultdict[int, list[Edit]](list)
     for edit in edits:
         edits_of_change[edit.change_id].append(edit)
@@ -43,9 +45,12 @@ def ends_learnt_from(
             if not fact or fact.turn_id in turn_ids:
                 continue
             sources = {new.turn_id for new in new_facts if _replaces(new, fact)}
-            window = windows[change_id]
-            if not sources and window:
-                sources = {turn.id for turn in turns(*window)}
+            change = change_of[change_id]
+            noted = noted_turn(change.cause)
+            if noted is not None:
+                sources = {noted}
+            elif not sources and change.window:
+                sources = {turn.id for turn in turns(*change.window)}
             if sources and sources <= set(turn_ids):
                 ends[change_id, fact.id] = fact
     return ends

@@ -10,6 +10,7 @@ import socket
 import time
 import uuid
 from collections.abc import Collection
+from functools import cache
 
 from memory.errors import ClaimLostError, InputError
 from memory.records import Pending
@@ -27,7 +28,14 @@ def new_claimant() -> str:
     The process lets others see that its claims are void once it is dead. The number tells two
     stores of one process apart, and a process from a later one with the same id.
     """
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+    number = f"{_process_number(os.getpid())}{uuid.uuid4().hex[:16]}"
+    return f"{socket.gethostname()}:{os.getpid()}:{number}"
+
+
+@cache
+def _process_number(pid: int) -> str:
+    """What the numbers of this process' claimants begin with; a forked process has its own."""
+    return uuid.uuid4().hex[:16]
 
 
 def claim(
@@ -78,7 +86,7 @@ def reclaim(
     if row is None:
         return None
     error, attempts, _, claimed_by, claimed_until = row
-    if claimed_until > time.time() and _may_be_at_work(claimed_by):
+    if claimed_until > time.time() and may_be_at_work(claimed_by):
         return None
 
     new_last = last
@@ -133,7 +141,7 @@ def held_statement(conn: Connection, window: Window) -> str:
     if row is None or not row[2]:
         raise InputError(f"nothing is held of turns {first}-{last}; `digest` lists what is")
     _, _, statement, claimed_by, claimed_until = row
-    if claimed_until > time.time() and _may_be_at_work(claimed_by):
+    if claimed_until > time.time() and may_be_at_work(claimed_by):
         raise InputError(f"a digest is at work on turns {first}-{last}; try again when it is done")
     return str(statement)
 
@@ -155,10 +163,14 @@ def refuse_lost_claim(
         )
 
 
-def _may_be_at_work(claimant: str) -> bool:
+def may_be_at_work(claimant: str) -> bool:
     """Whether the process behind a claim may be alive; on another machine nobody can tell."""
-    host, pid, _ = claimant.rsplit(":", 2)
-    return host != socket.gethostname() or is_running(int(pid))
+    host, pid, number = claimant.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    if int(pid) == os.getpid():  # in a container that was started again it was another process
+        return number.startswith(_process_number(int(pid)))
+    return is_running(int(pid))
 
 
 def is_running(pid: int) -> bool:

@@ -9,7 +9,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from memory.errors import InputError
 from memory.records import Fact
@@ -20,6 +20,11 @@ _DATE = re.compile(
     r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
+
+
+def now() -> str:
+    """The moment, as ISO text in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_point(point: str | int) -> int | str:

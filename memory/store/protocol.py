@@ -1,25 +1,55 @@
-"""The contract of a store, the object that holds one namespace, in four groups.
+"""The contract of a store, the object that holds one namespace, in groups.
 
 Functions ask for the group that they need where that says more than `Store`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from memory.records import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.records import (
+    Change,
+    Contradiction,
+    Edit,
+    Entity,
+    Fact,
+    Forgotten,
+    Hit,
+    Pending,
+    Rows,
+    Setting,
+    StandingAnswer,
+    Summary,
+    Tags,
+    Task,
+    Turn,
+    TurnIds,
+    WaitingWork,
+    Withheld,
+)
+from memory.turn_filter import TurnFilter
+from memory.vocabulary import Attribute, Vocabulary
 
 if TYPE_CHECKING:  # the parser takes long to import
     from memory.sql import CheckedSelect, CheckedWrites
+    from memory.store.contradictions import Verdict
+    from memory.store.limits import Room
+    from memory.store.noted_facts import TurnStatements, UnreadTurns
+    from memory.store.search_tables import Searched
 
 
 class Turns(Protocol):
     """What was said: stored for good, searched, and counted when a question uses it."""
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
+    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
         With `once`, a turn whose source is in the memory is not stored again; its id is returned.
+
+        Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
+        masked, as the setting "secrets" says: mask, refuse or off. `withheld` of the ids says how
+        many of both there were in the turns that are new.
 
         An embedder on this machine makes the turns' vectors first. An embedder on the network is
         asked when the turns are durable, for all turns that wait for their vectors. When it cannot
@@ -28,7 +58,7 @@ class Turns(Protocol):
 
         Raises InputError for a turn with empty text, or when the memory's vectors are by now those
         of another embedder than the one this store was opened with; ModelError when an embedder on
-        this machine cannot be used. Nothing is stored then.
+        this machine cannot be used; SecretError where secrets are refused. Nothing is stored then.
         """
 
     def known(self, sources: Sequence[str]) -> dict[str, int]:
@@ -59,9 +89,17 @@ class Turns(Protocol):
         """
 
     def search(
-        self, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+        self,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.
+
+        A `filter` such as {"session": "private", "since": "2017-05"} (`memory.turn_filter`) leaves
+        only some turns to rank, as if the memory held no others; but the turns around one in its
+        session remain its context.
 
         `weights` are those of the ranking's features, by the names of
         `memory.search.ranking.FEATURE_WEIGHTS`; None stands for these.
@@ -70,7 +108,7 @@ class Turns(Protocol):
         store opened read-only never writes) are ranked by every feature but their meaning.
 
         Raises ModelError when the memory's embedder is not the packaged one and cannot be used,
-        InputError for weights of other features.
+        InputError for weights of other features and for an unknown or wrong filter.
         """
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
@@ -100,15 +138,39 @@ class Facts(Protocol):
     ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
+        What they say of names (INSERT INTO entities and aliases, DELETE FROM aliases) is a part of
+        it; where that moves many facts of other turns to another entity, it is refused like a wide
+        change, and held in a window.
+
         They are the text of a model's answer, or checked already.
         With a window, a new fact's turn_id must lie in it, facts of other turns may be ended and
-        nothing else, and the window counts as digested. Without one, at most
-        `journal.MOST_ENDED` facts that were there before may be changed or deleted, as a model may
-        have written the statement; any number where a person says so (`by_person`).
+        nothing else, and the window counts as digested. As a model may have written the statement,
+        at most `journal.MOST_ENDED` facts that were there before may be changed or deleted, and
+        none ended at a time that the memory knows nothing of; a person (`by_person`) may do more.
+        Facts are stored in the words of `Store.vocabulary`: under its names, with the values that
+        it allows; of other attributes none where it is strict (`Change.left_out` names them).
         Raises SqlError when a statement is refused, wrong, too wide or too slow; HeldError when a
         window would end so many facts that a person must decide; ClaimLostError when another
         process took the window over. Nothing is written then.
         """
+
+    def unread_turns(self, most: int) -> "UnreadTurns":
+        """The next turns, of at most `most` ids, in which no rule has looked for facts."""
+
+    def note(self, notes: "Sequence[TurnStatements]", after: int, last: int) -> list[Change] | None:
+        """Store what rules read in turns: one journaled change for each turn that says news.
+
+        A new value of an attribute of one value ends the old one; what is known is not stored
+        again, and what a person has changed since a turn was said stays as it is. Afterwards the
+        turns up to the id `last` are read. The turns stay undigested: a digest takes these facts
+        back as it stores their window.
+
+        Returns None, and writes nothing, where the turns up to `after` are not those read so far:
+        another process was faster. Raises SqlError as `write` does; nothing is written then.
+        """
+
+    def noted(self, fact_ids: Sequence[int]) -> set[int]:
+        """Those of some facts that `note` stored and no person has changed."""
 
     def undo(self, change_id: int) -> Change:
         """Take a change back, and return the change that did so (undo that one to redo).
@@ -116,10 +178,16 @@ class Facts(Protocol):
         Raises InputError when a later change rests on it, or when it is undone already.
         """
 
-    def changes(self, before: int | None = None, limit: int | None = None) -> list[Change]:
+    def changes(
+        self,
+        before: int | None = None,
+        limit: int | None = None,
+        after: int | None = None,
+    ) -> list[Change]:
         """The journal, oldest first.
 
-        Of the changes with ids below `before` (None: of all), the newest `limit` (None: all).
+        Of the changes with ids below `before` (None: of all), the newest `limit` (None: all). With
+        `after` instead the oldest with ids above it: what is new since then.
         """
 
     def facts(self, point: str | int | None = None) -> list[Fact]:
@@ -139,6 +207,211 @@ class Facts(Protocol):
         """Make all facts as they were at a point, as one change that can be undone.
 
         Raises InputError when they are so already.
+        """
+
+
+class Standing(Protocol):
+    """What persons want of every answer: facts, edited and undone as any."""
+
+    def standing(self, names: Sequence[str] = ()) -> list[Fact]:
+        """Standing instructions and preferences of persons, of all without names, newest first.
+
+        Only what the person whom they are about said, in a message. Ended ones are among them.
+        """
+
+
+class Contradictions(Protocol):
+    """Facts that cannot both be true, where neither corrects the other."""
+
+    def contradictions(self) -> list[Contradiction]:
+        """Facts in force that cannot both be true and that nobody has settled, newest first.
+
+        `write` and `note` link them when the second is stored: what is certain by rule, and what a
+        model's answer names (INSERT INTO contradictions). A change of state is none.
+        """
+
+    def settle(self, first: int, second: int, right: "Verdict", by: str = "") -> Change:
+        """Say which of two facts that contradict each other is right: "first", "second" or "both".
+
+        The wrong one is deleted, and no digest links these two again. One change, which can be
+        undone. Raises InputError where they are no open contradiction.
+        """
+
+
+class Labels(Protocol):
+    """What an application or a person says of turns: tags, which filters choose by.
+
+    Tags that come with a turn are stored with it (`Turn.tags`); later ones are a journaled change.
+    """
+
+    def set_tags(self, turn_ids: Sequence[int], tags: Tags, by: str = "") -> Change:
+        """Give turns these values of the keys instead of those they had; other keys stay.
+
+        Raises InputError for a turn that is not there, tags that are no texts, and when nothing
+        would change.
+        """
+
+    def remove_tags(self, turn_ids: Sequence[int], keys: Sequence[str], by: str = "") -> Change:
+        """Take all values of these keys from turns. Raises InputError as `set_tags` does."""
+
+    def count_tags(self) -> dict[str, dict[str, int]]:
+        """How many turns have each value of each key: {"project": {"move": 12}}."""
+
+
+class Attributes(Protocol):
+    """What facts are stored under: the application's vocabulary, each edit a journaled change."""
+
+    def vocabulary(self) -> Vocabulary:
+        """The attributes in force: those that the application set, and the default beside them."""
+
+    def set_attribute(self, attribute: Attribute, by: str = "") -> Change:
+        """Add an attribute to the vocabulary, or put it in the place of the one of its name.
+
+        Facts that have another name of it get its name, and values are written as it lists them,
+        in the same change. Raises InputError for an attribute that contradicts itself or the
+        vocabulary, facts with a value that it does not allow, and when nothing would change.
+        """
+
+    def set_vocabulary(
+        self,
+        attributes: Sequence[Attribute] = (),
+        *,
+        replaces: bool = False,
+        strict: bool | None = None,
+        by: str = "",
+    ) -> Change:
+        """Set several attributes as `set_attribute` does, as one change.
+
+        Arguments:
+            replaces: no other attributes are in force from now on, also none of the default.
+            strict: facts of other attributes are not stored; None leaves that as it is.
+            by: who does it, for the journal.
+        """
+
+    def rename_attribute(self, name: str, new_name: str, by: str = "") -> Change:
+        """Give an attribute and its facts another name; the old one goes on meaning it.
+
+        Also one that only facts have. Raises InputError for a name that nothing has, and for a new
+        one that means something else already.
+        """
+
+    def merge_attributes(self, names: Sequence[str], into: str, by: str = "") -> Change:
+        """Make several attributes one: their names become other names of `into`, with all facts.
+
+        Of other names of `into` the facts get its name: those of a memory from before it had them.
+        Raises InputError for a name that nothing has, for facts with a value that `into` does not
+        allow, and when nothing would change.
+        """
+
+    def remove_attribute(self, name: str, by: str = "") -> Change:
+        """Take an attribute out of the vocabulary; its facts stay as they are.
+
+        In the place of one that the application changed the default one is in force again.
+        Raises InputError for a name that the vocabulary lacks.
+        """
+
+
+class Entities(Protocol):
+    """Who facts are about: names that mean one entity, or two that share a name.
+
+    What a person says of them is a journaled change and can be undone.
+    """
+
+    def entities(self) -> list[Entity]:
+        """The entities that facts are about, that have a description or another name, by name."""
+
+    def entities_called(self, name: str) -> list[str]:
+        """The entities that a name may mean; several for namesakes, [] when nobody has it."""
+
+    def facts_about(self, name: str) -> list[Fact]:
+        """The facts about the entities that a name may mean, by id, whatever their subjects say."""
+
+    def name_lines(self, text: str, tokens: int) -> str:
+        """What is said of the names in a text, for a prompt, in at most `tokens` tokens; or ""."""
+
+    def merge_entities(self, name: str, into: str, by: str = "") -> Change:
+        """Make an entity one with another: all its names mean that one from now on.
+
+        Raises InputError when there is no such entity, or both are the same.
+        """
+
+    def split_entity(self, name: str, new: str, turn_ids: Sequence[int], by: str = "") -> Change:
+        """Make the facts of some turns those of another entity (new or not).
+
+        Raises InputError when there is no such entity, or no fact of these turns is about it or
+        names it.
+        """
+
+    def rename_entity(self, name: str, new: str, by: str = "") -> Change:
+        """Give an entity another name; the old one means it still.
+
+        Raises InputError when there is no such entity, or another one has that name.
+        """
+
+    def describe_entity(self, name: str, description: str, by: str = "") -> Change:
+        """Say in a few words who or what an entity is; "" takes the description away.
+
+        Raises InputError when there is no such entity, or nothing would change.
+        """
+
+    def add_alias(self, name: str, entity: str, turn_id: int = 0, by: str = "") -> Change:
+        """Say that a name means an entity: as a turn says and where that counts, or everywhere (0).
+
+        Raises InputError for a turn that is not there, a name that is a relation to nobody in
+        particular ("my mother"), and for one that means another entity everywhere already.
+        """
+
+    def remove_alias(self, name: str, entity: str, by: str = "") -> Change:
+        """Take back that a name means an entity, whoever said so.
+
+        Raises InputError when nobody did.
+        """
+
+
+class Answers(Protocol):
+    """Questions that are kept with their answers, each edit a journaled change."""
+
+    def answers(self) -> list[StandingAnswer]:
+        """The standing answers, by their questions.
+
+        `stale` says so where a fact of a cited turn has ended or changed since.
+        """
+
+    def newest(self) -> tuple[int, int]:
+        """The newest turn and the newest change: what an answer of now can know."""
+
+    def set_answer(
+        self, answer: StandingAnswer, instead_of: StandingAnswer | None = None, by: str = ""
+    ) -> Change:
+        """Keep an answer, in the place of the one that it was made anew from.
+
+        Raises InputError where that one is not there any more, or the question has one already; for
+        turns that are gone; and for more than MOST_ANSWERS.
+        """
+
+    def drop_answer(self, question: str, by: str = "") -> Change:
+        """Keep a question and its answer no longer. Raises InputError for one that is not kept."""
+
+
+class Summaries(Protocol):
+    """The story of the memory, a line for each run of turns; a digest tells it (`Facts.write`)."""
+
+    def summaries(self) -> list[Summary]:
+        """All lines, in the order of their turns."""
+
+    def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
+        """The facts that models and persons have stored of these turns, in the turns' order.
+
+        Those that rules read in their words (`Facts.note`) are left out.
+        """
+
+    def set_summary(
+        self, summary: Summary, instead_of: Summary | None = None, by: str = ""
+    ) -> Change:
+        """Store a line, in the place of the one that it was told anew from; a journaled change.
+
+        A long text is cut. Raises InputError where that one is not there any more, where one of
+        these turns is there already, and for turns that are not there.
         """
 
 
@@ -171,6 +444,9 @@ class Queue(Protocol):
         for a person: `apply_held` runs it. Of a long reason the beginning is kept.
         """
 
+    def last_turn_taken(self) -> int:
+        """The id of the last turn in a window, digested or pending; 0 without windows."""
+
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
 
@@ -181,20 +457,36 @@ class Queue(Protocol):
         """
 
 
-class Maintenance(Protocol):
-    """Settings, the vectors of the embedder, backups, exports, and forgetting for good."""
+class Work(Protocol):
+    """The tasks of workers: what waits in this memory, and who is at it."""
 
-    def settings(self, name: str | None = None) -> list[Setting]:
-        """Every value that all settings ever had, or the one of this name, oldest first.
+    def waiting_work(self, attempts: int) -> WaitingWork:
+        """What waits here; a window waits for a person once it failed so often."""
 
-        The newest value of a setting is the one in force.
+    def tasks(self) -> list[Task]:
+        """The tasks that workers have claimed, by name."""
+
+    def claim_task(self, task: str, claimant: str) -> Task | None:
+        """Claim a task, for ten minutes; None while it is not due or another worker is at it.
+
+        A `claimant` is a name as `new_claimant` makes it. The task may be claimed again sooner
+        where its process is known to have ended.
         """
 
-    def set(self, name: str, value: Any) -> Setting:
-        """Give a setting a new value (anything JSON holds); the ones before stay on record.
+    def end_task(
+        self, task: str, claimant: str, due_at: float = 0.0, failures: int = 0, error: str = ""
+    ) -> None:
+        """Give a claimed task back; it is due again at `due_at`, in Unix seconds."""
 
-        Raises InputError for "embedder", which `reembed` sets.
-        """
+    def move_task(self, task: str, claimant: str, position: int) -> None:
+        """Note how far a claimed task has come in the journal."""
+
+    def spend_on_task(self, task: str, day: str, calls: int, tokens: int) -> None:
+        """Add what a task has cost to the sums of a day (2024-05-31)."""
+
+
+class Embeddings(Protocol):
+    """The vectors of the turns."""
 
     @property
     def embedder(self) -> str:
@@ -217,6 +509,25 @@ class Maintenance(Protocol):
         embedder cannot be used, StoreError when another process was faster.
         """
 
+
+class Maintenance(Protocol):
+    """Settings, backups, exports, and forgetting for good."""
+
+    def settings(self, name: str | None = None) -> list[Setting]:
+        """Every value that all settings ever had, or the one of this name, oldest first.
+
+        The newest value of a setting is the one in force.
+        """
+
+    def set(self, name: str, value: Any) -> Setting:
+        """Give a setting a new value (anything JSON holds); the ones before stay on record.
+
+        Raises InputError for "embedder" and "vocabulary", which `reembed` and `set_vocabulary` set.
+        """
+
+    def withheld(self) -> Withheld:
+        """How many secrets and pieces of private text were ever left out of added turns."""
+
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         """Remove turns and all that rests on them, then overwrite where they were on disk.
 
@@ -226,6 +537,13 @@ class Maintenance(Protocol):
         that was interrupted.
         Raises InputError for an id that is no turn's, StoreError when another process reads or
         writes the file so that it cannot be overwritten.
+        """
+
+    def vacuum(self) -> str:
+        """Have a server drop the bytes of removed rows, of all its namespaces; returns the SQL.
+
+        The tables are locked meanwhile. "" for a file, which `forget` overwrites at once.
+        Raises StoreError where the login may not, or others use the tables for too long.
         """
 
     def backup(self, path: Path) -> None:
@@ -251,15 +569,33 @@ class Maintenance(Protocol):
         """What is wrong with the file and its indexes, one line each; empty when all is well."""
 
 
-class Store(Turns, Facts, Queue, Maintenance, Protocol):
-    """One namespace. A third database implements these four groups, and how it is opened.
+class Store(
+    Turns,
+    Facts,
+    Standing,
+    Contradictions,
+    Labels,
+    Attributes,
+    Entities,
+    Answers,
+    Summaries,
+    Queue,
+    Work,
+    Embeddings,
+    Maintenance,
+    Protocol,
+):
+    """One namespace. A third database implements these groups, and how it is opened.
 
-    A store belongs to one thread; each thread and each process opens its own on the same address.
+    A store serves one call at a time; each thread and each process opens its own on the same
+    address.
     `address` is what `open_store` opens again; `location` names it in messages, without a password.
-    A store opened `read_only` never writes to it.
+    A store opened `read_only` never writes to it. A server sets `room`: `add` raises InputError for
+    turns beyond it.
     """
 
     read_only: bool
+    room: "Room | None"
 
     @property
     def address(self) -> str: ...
@@ -272,6 +608,21 @@ class Store(Turns, Facts, Queue, Maintenance, Protocol):
 
         It holds the turns said by then (a turn without a date counts as said when the dated turn
         before it was) and the facts of `facts(moment)` that rest on them.
+        """
+
+    def searched(
+        self, turn_filter: TurnFilter | None = None
+    ) -> "AbstractContextManager[Searched | None]":
+        """This memory while it is searched, None without turns: for a search over several."""
+
+    @property
+    def cached_bytes(self) -> int:
+        """How many bytes of RAM its index takes between two calls."""
+
+    def is_current(self) -> bool:
+        """Whether the memory is still where it was opened; false once it is moved or deleted.
+
+        A server is asked every few seconds at most.
         """
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory.errors import InputError, Stop
+from memory.files import refuse_irregular
 from memory.records import Forgotten, Turn
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
@@ -35,11 +36,13 @@ class ReceiptCheck:
 
 def read_receipt(path: Path) -> Forgotten:
     """The receipt in a file. Raises InputError for a file that holds none."""
+    refuse_irregular(path)
     try:
         fields = json.loads(path.read_text("utf-8"))
         receipt = Forgotten(**fields)
         ids = (*receipt.turns, *receipt.facts, *receipt.changes)
         texts = (receipt.sha256, receipt.salt, *receipt.files, *receipt.unreached, *receipt.copies)
+        texts += (receipt.vacuum, receipt.vacuumed_at)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError) as error:

@@ -19,15 +19,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.records import Turn
-from memory.search.ranking import Index, Piece, UnreadVectors
+from memory.search.question import Query
+from memory.search.ranking import Index, Piece, UnreadVectors, WordMatches
+from memory.search.selection import Selection
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
-from memory.store.database import Connection
+from memory.store.database import Connection, WordIndex
 from memory.store.turns_table import BEYOND_ALL_IDS, read_turns
 
 BLOCK = 1024  # turns
 PIECE = 64  # turns
 
 PutTurns = Callable[[Connection, Sequence[Turn], NDArray[np.float32]], None]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A memory inside a read transaction: its index with all turns, its words, its embedder.
+
+    `embed` makes the unit vector of a question. `selection` are the turns to rank, None for all.
+    """
+
+    index: Index
+    words: WordIndex
+    embedder: str
+    embed: Callable[[str], NDArray[np.float32]]
+    selection: Selection | None
+
+    @property
+    def turns(self) -> int:
+        """How many turns there are to rank."""
+        return self.index.turns_of(self.selection)
+
+    def matches(self, query: Query) -> list[WordMatches]:
+        """The turns that hold each word of a question, as far as they matter to those to rank."""
+        return self.words.matches(query, self.selection.turn_ids if self.selection else None)
 
 
 # --- writing ----------------------------------------------------------------------------------
@@ -201,6 +226,8 @@ def extend_index(conn: Connection, index: Index, new_rows: NewRows) -> None:
     """Bring the turns that were added since into an index."""
     characters = _characters(new_rows.characters)
     for number, name in new_rows.speakers:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of speaker {number} is no text")  # a damaged file
         index.names.add(name, number, is_character=name in characters)
     _extend_by_blocks(conn, index, new_rows.blocks)
     recent = new_rows.recent

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory.records import Setting
-from memory.store import journal
 from memory.store.database import Connection
+from memory.store.points_in_time import now
 
 
 def setting_history(conn: Connection, name: str | None) -> list[Setting]:
@@ -17,7 +17,7 @@ def setting_history(conn: Connection, name: str | None) -> list[Setting]:
 
 def add_setting(conn: Connection, name: str, value: Any) -> Setting:
     """Give a setting a new value; the ones before stay on record."""
-    setting = Setting(name, value, journal.now())
+    setting = Setting(name, value, now())
     conn.run(
         "insert_setting",
         id=conn.new_id("settings"),
@@ -26,6 +26,11 @@ def add_setting(conn: Connection, name: str, value: Any) -> Setting:
         set_at=setting.set_at,
     )
     return setting
+
+
+def update_setting(conn: Connection, name: str, value: Any) -> None:
+    """Put a new value over the ones that a setting of the store's own had."""
+    conn.run("update_setting", name=name, value=json.dumps(value), set_at=now())
 
 
 def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:

@@ -1,26 +1,40 @@
 """A namespace in one SQLite file: WAL, one writer at a time, every commit on disk."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import finalize
 
 from memory import sql as sql_policy
 from memory.embed import HostedEmbedder
-from memory.errors import StoreError
+from memory.errors import SqlError, StoreError
 from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows
-from memory.store import authorizer, backup, forget, history, integrity, turns_table, vectors
+from memory.store import (
+    authorizer,
+    backup,
+    entities,
+    forget,
+    history,
+    integrity,
+    turns_table,
+    vectors,
+)
 from memory.store.connection import (
     COPIED_WITHOUT_LOG,
     DAMAGED,
     OpenedFiles,
     SqliteConnection,
+    WholeFileError,
     connect,
     lacks_log,
+    may_be_damage,
     open_for_reading,
+    refuse_no_file,
     storage_errors,
 )
 from memory.store.database import Connection
@@ -42,9 +56,9 @@ class SqliteStore(DatabaseStore):
     def __init__(self, path: Path, read_only: bool = False, embedder: str | None = None) -> None:
         super().__init__(read_only, embedder)
         self.path = path
-        self._model_connection: sqlite3.Connection | None = None
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         with storage_errors(path):
+            refuse_no_file(path)
             self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
             self._conn = connect(path, read_only)
             self._opened_files = OpenedFiles(path)
@@ -53,6 +67,7 @@ class SqliteStore(DatabaseStore):
                     vectors.refuse_older_turns(self._conn, path)
                 else:
                     vectors.index_older_turns(self._conn, self._transaction)
+                    entities.derive_older(self._conn, self._transaction)
                 recorded = vectors.recorded_embedder(self._conn)
                 vectors.refuse_other_name(recorded, embedder, self.location)
                 if isinstance(self._embedder, HostedEmbedder):
@@ -63,6 +78,13 @@ class SqliteStore(DatabaseStore):
 
         if self._lacks_log:
             _log.warning("%s: %s", path, COPIED_WITHOUT_LOG)
+        # What a model reads through; a list, which the store and its end share.
+        self._readers: list[sqlite3.Connection] = []
+        may_leave = not (read_only or self._lacks_log)
+        # Also when a script ends by an exception, or forgets to close the store.
+        self._end = finalize(
+            self, _end, self._conn, self._readers, may_leave=may_leave, process=os.getpid()
+        )
 
     @property
     def location(self) -> str:
@@ -72,25 +94,14 @@ class SqliteStore(DatabaseStore):
     def address(self) -> str:
         return str(self.path)
 
+    def is_current(self) -> bool:
+        return self._opened_files.lie_at(self.path)
+
     def close(self) -> None:
-        self._leave_without_log()
-        for conn in (self._model_connection, self._conn):
-            if conn is not None:
-                conn.close()
+        self._end()
+        self._conn.close()
         if self._folder_of_copy is not None:
             self._folder_of_copy.cleanup()
-
-    def _leave_without_log(self) -> None:
-        """Leave a memory without turns in the state of one that nobody uses.
-
-        In the state of one in use, only what its log brings could tell whether it has turns.
-        """
-        if self.read_only or self._lacks_log:
-            return
-        with suppress(sqlite3.Error):  # closed already, or in use by others, who will do it
-            if not turns_table.ever_had_turns(self._conn):
-                self._conn.execute("PRAGMA busy_timeout = 0")
-                self._conn.execute("PRAGMA journal_mode = DELETE")
 
     # ---------------------------------------------------------------- what a model may do
 
@@ -99,14 +110,23 @@ class SqliteStore(DatabaseStore):
     ) -> Rows:
         statement = select.render(hits)
         with self._storage_errors():
-            if self._model_connection is None:
-                self._model_connection = authorizer.open_reader(self.path)
-            return authorizer.select(
-                self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS
-            )
+            if not self._readers:
+                self._readers.append(authorizer.open_reader(self.path))
+            [reader] = self._readers
+            return authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
 
-    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
+    def _run_statements(
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+    ) -> None:
         authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
+
+    @contextmanager
+    def _model_transaction(self) -> Iterator[Connection]:
+        try:
+            with self._transaction() as conn:
+                yield conn
+        except WholeFileError as error:
+            raise SqlError(f"{error.__cause__}; write a simpler statement") from error
 
     # ---------------------------------------------------------------- the whole file
 
@@ -224,3 +244,26 @@ class SqliteStore(DatabaseStore):
                 if faults := integrity.find_faults(self._conn):
                     raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
                 raise
+            except sqlite3.DatabaseError as error:
+                # Only a look at the whole file says so: a statement may bring up the same words.
+                if may_be_damage(error) and not integrity.find_faults(self._conn):
+                    raise WholeFileError(f"{self.path}: {error}; the file is whole") from error
+                raise
+
+
+def _end(
+    conn: SqliteConnection, readers: Sequence[sqlite3.Connection], *, may_leave: bool, process: int
+) -> None:
+    """Close a store's readers, and leave a memory without turns as one that nobody uses.
+
+    In the state of one in use (WAL), only what its log brings could tell whether it has turns.
+    Does nothing in a process that was forked: the connections belong to the first.
+    """
+    if os.getpid() != process:
+        return
+    with suppress(sqlite3.Error):  # of another thread, closed already, or in use by others
+        for reader in readers:
+            reader.close()
+        if may_leave and not turns_table.ever_had_turns(conn):
+            conn.execute("PRAGMA busy_timeout = 0")
+            conn.execute("PRAGMA journal_mode = DELETE")

@@ -17,6 +17,9 @@ SELECT id, kind, session, speaker, text, said_at, source
 FROM turns
 WHERE id IN (SELECT value FROM json_each(:ids));
 
+-- size_of_turns --
+SELECT count(*), coalesce(sum(length(text)), 0), coalesce(max(id), 0) FROM turns WHERE id > :after;
+
 -- count_turns --
 SELECT count(*) FROM turns;
 
@@ -55,8 +58,37 @@ SELECT max(id) FROM turns WHERE session = :session AND id < :before;
 -- first_of_session_after --
 SELECT min(id) FROM turns WHERE session = :session AND id > :after;
 
+-- turn_ids_of --
+SELECT id FROM turns WHERE id IN (SELECT value FROM json_each(:turn_ids));
+
+-- first_turns_of_sessions --
+SELECT min(id)
+FROM turns
+WHERE session IN (SELECT value FROM json_each(:sessions))
+GROUP BY session;
+
+-- ids_of_kind --
+SELECT id FROM turns WHERE kind = :kind AND id > :after ORDER BY id;
+
+-- ids_of_source --
+SELECT id FROM turns WHERE source = :source AND id > :after ORDER BY id;
+
+-- ids_of_tag --
+SELECT turn_id FROM tags WHERE key = :key AND value = :value AND turn_id > :after;
+
 -- delete_turns --
 DELETE FROM turns WHERE id IN (SELECT value FROM json_each(:turn_ids));
+
+
+-- ======== tags (tags.py) ========
+
+-- tags_of_turns --
+SELECT turn_id, key, value
+FROM tags
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+-- count_tags --
+SELECT key, value, count(*) FROM tags GROUP BY key, value;
 
 
 -- ======== settings, and which turns were shown (settings.py) ========
@@ -69,6 +101,9 @@ SELECT id, name, value, set_at FROM settings WHERE name = :name ORDER BY id;
 
 -- insert_setting --
 INSERT INTO settings (id, name, value, set_at) VALUES (:id, :name, :value, :set_at);
+
+-- update_setting --
+UPDATE settings SET value = :value, set_at = :set_at WHERE name = :name;
 
 -- delete_setting --
 DELETE FROM settings WHERE name = :name AND value = :value;
@@ -90,6 +125,262 @@ ON CONFLICT (turn_id) DO UPDATE SET times = times + excluded.times;
 DELETE FROM shown WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
 
 
+-- ======== tags, attributes, entities and aliases (journaled_rows.py) ========
+
+-- rows_of_change --
+SELECT id, table_name, before, after FROM rows_log WHERE change_id = :change_id ORDER BY id;
+
+-- rows_of_other_changes --
+SELECT change_id, table_name, before, after
+FROM rows_log
+WHERE change_id NOT IN (SELECT value FROM json_each(:change_ids))
+ORDER BY id;
+
+-- logged_rows --
+SELECT id, before, after FROM rows_log WHERE table_name = :table_name ORDER BY id;
+
+-- set_logged_row --
+UPDATE rows_log SET before = :before, after = :after WHERE id = :entry_id;
+
+-- delete_logged_row --
+DELETE FROM rows_log WHERE id = :entry_id;
+
+-- delete_rows_of_other_changes --
+DELETE FROM rows_log WHERE change_id NOT IN (SELECT value FROM json_each(:change_ids));
+
+-- delete_tags_of_turns --
+DELETE FROM tags WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+-- delete_aliases_of_turns --
+DELETE FROM aliases WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+-- delete_rows_of_turns --
+DELETE FROM rows_log WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+
+-- ======== the vocabulary (vocabulary_table.py) ========
+
+-- attributes_of_facts --
+SELECT DISTINCT attribute FROM facts ORDER BY attribute;
+
+-- facts_of_attributes --
+SELECT id, attribute, value
+FROM facts
+WHERE attribute IN (SELECT value FROM json_each(:names))
+ORDER BY id;
+
+
+-- ======== entities and names (entities.py) ========
+
+-- named_facts --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.id > :after
+ORDER BY facts.id
+LIMIT :most;
+
+-- named_facts_of_change --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.id IN (SELECT fact_id FROM facts_log WHERE change_id = :change_id)
+ORDER BY facts.id;
+
+-- unresolved_facts --
+-- Those of an older version, and those of which nobody can tell.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.entity IS NULL AND facts.id > :after
+ORDER BY facts.id
+LIMIT :most;
+
+-- facts_meant --
+-- Whose subject or value is spelled so (in the cases of ASCII), or means one of these entities. It
+-- looks at every fact, and only where the aliases of a name have changed.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE lower(trim(facts.subject)) IN (SELECT value FROM json_each(:spellings))
+    OR lower(trim(facts.value)) IN (SELECT value FROM json_each(:spellings))
+    OR facts.entity IN (SELECT value FROM json_each(:entities))
+    OR facts.value_entity IN (SELECT value FROM json_each(:entities))
+ORDER BY facts.id;
+
+-- facts_of_entity --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.entity = :entity OR facts.value_entity = :entity
+ORDER BY facts.id;
+
+-- ids_of_facts_about --
+SELECT id FROM facts WHERE entity IN (SELECT value FROM json_each(:entities)) ORDER BY id;
+
+-- set_entities --
+UPDATE facts SET entity = :entity, value_entity = :value_entity
+WHERE id IN (SELECT value FROM json_each(:fact_ids));
+
+-- has_names --
+SELECT 1 FROM aliases LIMIT 1;
+
+-- all_aliases --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM aliases LEFT JOIN turns ON turns.id = aliases.turn_id
+ORDER BY 2, 3, 1;
+
+-- aliases_named --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM aliases LEFT JOIN turns ON turns.id = aliases.turn_id
+WHERE lower(aliases.name) IN (SELECT value FROM json_each(:names))
+    OR lower(aliases.entity) IN (SELECT value FROM json_each(:names))
+ORDER BY 2, 3, 1;
+
+-- aliases_of_turns --
+SELECT name, entity, turn_id FROM aliases WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+-- all_entities --
+SELECT name, description FROM entities ORDER BY name;
+
+-- entities_named --
+SELECT name FROM entities WHERE lower(name) IN (SELECT value FROM json_each(:names)) ORDER BY name;
+
+-- entity_spelled --
+-- How an entity is spelled: as it is described, else as aliases have it, else as facts do.
+SELECT name, place
+FROM (
+    SELECT 1 AS place, name FROM entities WHERE lower(name) IN (SELECT value FROM json_each(:names))
+    UNION ALL SELECT 2, entity FROM aliases
+WHERE lower(entity) IN (SELECT value FROM json_each(:names))
+    UNION ALL SELECT 3, entity FROM facts WHERE entity IN (SELECT value FROM json_each(:cases))
+    UNION ALL SELECT 4, value_entity FROM facts
+WHERE value_entity IN (SELECT value FROM json_each(:cases))
+) AS spelled
+ORDER BY place, name
+LIMIT 1;
+
+-- entities_called --
+SELECT entity FROM aliases WHERE lower(name) IN (SELECT value FROM json_each(:names))
+UNION SELECT name FROM entities WHERE lower(name) IN (SELECT value FROM json_each(:names))
+UNION SELECT entity FROM aliases WHERE lower(entity) IN (SELECT value FROM json_each(:names))
+UNION SELECT entity FROM facts
+WHERE lower(trim(subject)) IN (SELECT value FROM json_each(:names))
+    OR lower(entity) IN (SELECT value FROM json_each(:names))
+ORDER BY 1;
+
+-- count_facts_by_entity --
+SELECT entity, count(*) FROM facts WHERE entity IS NOT NULL GROUP BY entity;
+
+-- count_values_by_entity --
+SELECT value_entity, count(*)
+FROM facts
+WHERE value_entity IS NOT NULL
+GROUP BY value_entity;
+
+-- is_named --
+SELECT 1 FROM aliases WHERE entity = :name
+UNION SELECT 1 FROM facts WHERE entity = :name OR value_entity = :name;
+
+-- speakers_of_turns --
+SELECT id, speaker FROM turns WHERE id IN (SELECT value FROM json_each(:turn_ids));
+
+-- first_of_speaker --
+SELECT id FROM turns WHERE session = :session AND speaker = :speaker ORDER BY id LIMIT 1;
+
+-- logged_names --
+SELECT id, change_id, table_name, before, after
+FROM rows_log
+WHERE table_name IN ('entities', 'aliases');
+
+
+-- ======== standing instructions and preferences (standing_facts.py) ========
+
+-- facts_that_subjects_said --
+-- In messages. What somebody corrected is theirs, whoever wrote the correction.
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.speaker
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.attribute IN (SELECT value FROM json_each(:attributes)) AND turns.kind = 'message'
+    AND (
+        :every = 1
+        OR facts.subject IN (SELECT value FROM json_each(:names))
+        OR lower(facts.subject) IN (SELECT value FROM json_each(:lower_names))
+        OR facts.entity IN (SELECT value FROM json_each(:names))
+        OR facts.entity IN (
+            SELECT entity FROM aliases
+            WHERE lower(name) IN (SELECT value FROM json_each(:lower_names))
+        )
+    )
+    AND (
+        lower(turns.speaker) = lower(facts.subject)
+        OR turns.session = :corrections
+        OR facts.entity IN (SELECT entity FROM aliases WHERE name = turns.speaker)
+    )
+ORDER BY facts.turn_id DESC, facts.id DESC
+LIMIT :most;
+
+
+-- ======== facts that contradict each other (contradictions.py) ========
+
+-- facts_that_may_contradict --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, facts.entity, turns.said_at, turns.text
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE (
+        facts.subject IN (SELECT value FROM json_each(:subjects))
+        OR facts.entity IN (
+            SELECT entity FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids))
+        )
+    )
+    AND (:every = 1 OR facts.attribute IN (SELECT value FROM json_each(:attributes)))
+    AND coalesce(facts.ended_on, '') = ''
+ORDER BY facts.id DESC
+LIMIT :most;
+
+-- entities_of_facts --
+SELECT id, entity FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids));
+
+-- facts_by_turn --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM facts
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+ORDER BY turn_id, id;
+
+-- facts_by_id --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM facts
+WHERE id IN (SELECT value FROM json_each(:fact_ids));
+
+-- contradictions_of_facts --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM contradictions
+WHERE first_fact IN (SELECT value FROM json_each(:fact_ids))
+    OR second_fact IN (SELECT value FROM json_each(:fact_ids));
+
+-- contradictions_of_turns --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM contradictions
+WHERE first_turn IN (SELECT value FROM json_each(:turn_ids))
+    OR turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+-- open_contradictions --
+-- The newest first.
+SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,
+    one.recorded_at, first_said.said_at,
+    other.id, other.subject, other.attribute, other.value, other.happened_on, other.ended_on,
+    other.turn_id, other.recorded_at, second_said.said_at
+FROM contradictions
+    JOIN facts AS one ON one.id = contradictions.first_fact
+    JOIN facts AS other ON other.id = contradictions.second_fact
+    JOIN turns AS first_said ON first_said.id = one.turn_id
+    JOIN turns AS second_said ON second_said.id = other.turn_id
+WHERE contradictions.settled = ''
+    AND coalesce(one.ended_on, '') = '' AND coalesce(other.ended_on, '') = ''
+ORDER BY other.id DESC, one.id DESC
+LIMIT :most;
+
+
 -- ======== facts: the journal follows each write of them (FactTable in database.py) ========
 
 -- insert_fact --
@@ -101,6 +392,9 @@ VALUES
 
 -- end_fact --
 UPDATE facts SET ended_on = :ended_on WHERE id = :fact_id;
+
+-- restate_fact --
+UPDATE facts SET attribute = :attribute, value = :value WHERE id = :fact_id;
 
 -- delete_facts --
 DELETE FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids));
@@ -115,16 +409,27 @@ RETURNING id;
 
 -- change --
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn,
-    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)
+    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id),
+    (SELECT count(*) FROM rows_log WHERE change_id = changes.id)
 FROM changes
 WHERE id = :change_id;
 
 -- changes_before --
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn,
-    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)
+    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id),
+    (SELECT count(*) FROM rows_log WHERE change_id = changes.id)
 FROM changes
 WHERE id < :before
 ORDER BY id DESC
+LIMIT :most;
+
+-- changes_after --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn,
+    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id),
+    (SELECT count(*) FROM rows_log WHERE change_id = changes.id)
+FROM changes
+WHERE id > :after
+ORDER BY id
 LIMIT :most;
 
 -- count_facts_of_change --
@@ -132,6 +437,9 @@ SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = :change_id;
 
 -- entries_of_change --
 SELECT fact_id, before, after FROM facts_log WHERE change_id = :change_id ORDER BY id;
+
+-- entries_after --
+SELECT fact_id, before, after FROM facts_log WHERE change_id = :change_id AND id > :since ORDER BY id;
 
 -- entries_of_fact --
 SELECT id, change_id, before, after FROM facts_log WHERE fact_id = :fact_id ORDER BY id;
@@ -239,6 +547,56 @@ WHERE session = :session AND id IN (
 );
 
 
+-- ======== facts that rules read in turns (noted_facts.py) ========
+
+-- digested_windows --
+-- Those of changes: a pending window waits for a model, and its turns for these rules too.
+SELECT first_turn, last_turn FROM changes WHERE last_turn >= :first AND first_turn <= :last;
+
+-- facts_to_note_beside --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE (facts.subject = :subject OR facts.entity = :entity)
+    AND (:every = 1 OR facts.attribute IN (SELECT value FROM json_each(:attributes)))
+ORDER BY facts.id;
+
+-- facts_that_name --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at
+FROM facts JOIN turns ON turns.id = facts.turn_id
+WHERE facts.subject <> :subject AND instr(facts.value, :subject) > 0
+    AND facts.attribute IN (SELECT value FROM json_each(:attributes))
+ORDER BY facts.id;
+
+-- causes_of_facts --
+SELECT facts_log.fact_id, changes.cause, changes.at
+FROM facts_log JOIN changes ON changes.id = facts_log.change_id
+WHERE facts_log.fact_id IN (SELECT value FROM json_each(:fact_ids))
+ORDER BY facts_log.id;
+
+-- removals_by_persons --
+SELECT facts_log.before, facts_log.after, changes.at
+FROM changes JOIN facts_log ON facts_log.change_id = changes.id
+WHERE facts_log.before IS NOT NULL AND (
+    substr(changes.cause, 1, 8) = 'edit by '
+    OR substr(changes.cause, 1, 5) = 'undo '
+    OR substr(changes.cause, 1, 7) = 'revert '
+)
+ORDER BY facts_log.id DESC
+LIMIT :most;
+
+-- ids_of_facts_of_turns --
+SELECT id FROM facts WHERE turn_id BETWEEN :first AND :last ORDER BY id;
+
+-- edits_by_causes --
+SELECT facts_log.fact_id, facts_log.before, facts_log.after
+FROM changes JOIN facts_log ON facts_log.change_id = changes.id
+WHERE changes.cause IN (SELECT value FROM json_each(:causes))
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+ORDER BY facts_log.id;
+
+
 -- ======== windows that wait to be digested (pending_windows.py) ========
 
 -- last_turn_taken --
@@ -280,6 +638,63 @@ WHERE first_turn = :first AND last_turn = :last AND claimed_by = :claimed_by;
 
 -- delete_window --
 DELETE FROM pending WHERE first_turn = :first AND last_turn = :last;
+
+
+-- ======== the tasks of `memory worker` (work.py) ========
+
+-- work --
+SELECT task, served_at, due_at, held_by, held_until, failures, error, position, day, calls, tokens
+FROM work
+ORDER BY task;
+
+-- add_task --
+INSERT INTO work (task) VALUES (:task) ON CONFLICT (task) DO NOTHING;
+
+-- claim_task --
+UPDATE work
+SET served_at = :now, held_by = :held_by, held_until = :held_until
+WHERE task = :task AND due_at <= :now
+    AND (held_until <= :now OR held_by IN (SELECT value FROM json_each(:dead)))
+RETURNING task, served_at, due_at, held_by, held_until, failures, error, position, day, calls,
+    tokens;
+
+-- end_task --
+-- Only where the claim is still ours.
+UPDATE work
+SET held_until = 0, due_at = :due_at, failures = :failures, error = :error
+WHERE task = :task AND held_by = :held_by;
+
+-- move_task --
+UPDATE work SET position = :position WHERE task = :task AND held_by = :held_by;
+
+-- spend_on_task --
+UPDATE work
+SET calls = CASE WHEN day = :day THEN calls ELSE 0 END + :calls,
+    tokens = CASE WHEN day = :day THEN tokens ELSE 0 END + :tokens,
+    day = :day
+WHERE task = :task;
+
+-- waiting_work --
+-- The last turn, the last that a digest has taken, windows that a digest may try, those that wait
+-- for a person, whose windows are under way, summaries to be told, turns to be forgotten, the last
+-- change, how often to refine.
+SELECT
+    (SELECT coalesce(max(id), 0) FROM turns),
+    max(
+        (SELECT coalesce(max(last_turn), 0) FROM changes),
+        (SELECT coalesce(max(last_turn), 0) FROM pending)
+    ),
+    (
+        SELECT count(*) FROM pending
+        WHERE claimed_until <= :now AND attempts < :attempts AND statement = ''
+    ),
+    (SELECT count(*) FROM pending WHERE attempts >= :attempts OR statement <> ''),
+    (SELECT coalesce(group_concat(DISTINCT claimed_by), '') FROM pending WHERE claimed_until > :now),
+    (SELECT count(*) FROM summaries WHERE summary = ''),
+    (SELECT count(*) FROM settings WHERE name = 'forgetting'),
+    (SELECT coalesce(max(id), 0) FROM changes),
+    (SELECT coalesce(max(value), '') FROM settings
+        WHERE id = (SELECT max(id) FROM settings WHERE name = 'refine'));
 
 
 -- ======== columns and vectors of turns (search_tables.py) ========
@@ -468,6 +883,14 @@ UNION ALL SELECT 'changes', count(*) FROM changes
 UNION ALL SELECT 'facts_log', count(*) FROM facts_log
 UNION ALL SELECT 'pending', count(*) FROM pending
 UNION ALL SELECT 'shown', count(*) FROM shown
+UNION ALL SELECT 'tags', count(*) FROM tags
+UNION ALL SELECT 'attributes', count(*) FROM attributes
+UNION ALL SELECT 'entities', count(*) FROM entities
+UNION ALL SELECT 'aliases', count(*) FROM aliases
+UNION ALL SELECT 'answers', count(*) FROM answers
+UNION ALL SELECT 'contradictions', count(*) FROM contradictions
+UNION ALL SELECT 'summaries', count(*) FROM summaries
+UNION ALL SELECT 'rows_log', count(*) FROM rows_log
 UNION ALL SELECT 'settings', count(*) FROM settings
 WHERE name NOT IN (SELECT value FROM json_each(:hidden_settings));
 

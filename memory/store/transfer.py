@@ -36,8 +36,8 @@ def transfer(
         _take_in(written, record)
     if written.digest() != read.digest():
         raise StoreError(
-            f"{target.location} is not equal to what was read of {source.location}; delete it and"
-            " copy again"
+            f"{target.location} holds more than, or something else than, what was read of"
+            f" {source.location}; it stays as it is: copy into an empty memory"
         )
     return turns
 

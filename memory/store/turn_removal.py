@@ -16,7 +16,17 @@ from memory.embed import HostedEmbedder, load_embedder
 from memory.records import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
-from memory.store import search_tables, turns_table, vectors
+from memory.store import (
+    contradictions,
+    entities,
+    journaled_rows,
+    search_tables,
+    standing_answers,
+    summaries,
+    turns_table,
+    vectors,
+    vocabulary_table,
+)
 from memory.store.database import Connection
 from memory.store.vectors import EmbedTexts
 
@@ -26,6 +36,7 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
     words(
         "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
         " UPDATE SET DELETE FROM SELECT WHERE NULL LIKE COALESCE search"
+        " contradictions first_fact first_turn first_attribute"
         " digest by, digest applied by, edit by, audit, tool note_fact, refine manage_memory"
         " create update, delete_memory, merge_memory, split_memory"
     )
@@ -66,6 +77,7 @@ def remove_facts(
     conn.run("blank_images_before", turn_ids=turns)
     conn.run("blank_images_after", turn_ids=turns)
     conn.run("delete_blank_entries")
+    contradictions.forget(conn, fact_ids, turns)
 
     images = [json.loads(image) for _, *pair in entries for image in pair if image]
     removed_facts, removed_turns = set(fact_ids), set(turn_ids)
@@ -79,9 +91,12 @@ def remove_facts(
 
 
 def remove_turns(conn: Connection, turns: Sequence[Turn]) -> None:
-    """Remove turns, their words, and the names that only they had."""
+    """Remove turns, their words, tags and aliases, answers, and the names that only they had."""
     turn_ids = [turn.id for turn in turns]
     conn.words.remove_turns(turns)
+    journaled_rows.forget_turns(conn, turn_ids)
+    standing_answers.forget_turns(conn, turn_ids)
+    summaries.forget_turns(conn, turn_ids)
     conn.run("delete_shown", turn_ids=turn_ids)
     conn.run("delete_staged_of_turns", turn_ids=turn_ids)
     conn.run("delete_turns", turn_ids=turn_ids)
@@ -168,6 +183,10 @@ def blank_quotations(
     for first, last, error, _, statement in conn.run("pending_windows").fetchall():
         if error and (quotes(error) or quotes(statement)):
             conn.run("blank_window", first=first, last=last)
+    entities.remove_unnamed(conn, quotes, blanked)
+    standing_answers.forget_quotations(conn, quotes)
+    summaries.forget_quotations(conn, quotes)
+    vocabulary_table.forget_names(conn, {name for name in facts.names if quotes(name)})
     return tuple(sorted(blanked))
 
 

@@ -1,14 +1,16 @@
 """Which turns a memory accepts, whatever its database, and the moment they are said at."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import get_args
 
 from memory.errors import InputError
-from memory.records import Kind, Turn
+from memory.records import Kind, Tags, Turn
 from memory.written_dates import written_date
 
 MAX_TURN_CHARACTERS = 4_000_000
+MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 
 
 def valid_turn(turn: Turn, number: int) -> Turn:
@@ -44,7 +46,34 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         session=sound_text(turn.session),
         said_at=written_date(said_at) or said_at,
         source=sound_text(turn.source),
+        tags=valid_tags(turn.tags, f"turn {number}: "),
     )
+
+
+def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:
+    """Tags as a database can hold them. Raises InputError, which begins with `where`."""
+    if not isinstance(tags, Mapping):
+        raise InputError(f'{where}tags are an object such as {{"project": "move"}}')
+    sound: dict[str, str | Sequence[str]] = {}
+    for key, value in tags.items():
+        values = tag_values(value)
+        for text in (key, *values):
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"{where}the key and the values of a tag are texts, not {text!r}")
+            if len(text) > MAX_TAG_CHARACTERS:
+                raise InputError(
+                    f"{where}the tag {text[:40]!r}... is too long; a key or a value has at most"
+                    f" {MAX_TAG_CHARACTERS} characters"
+                )
+        if values:
+            texts = sorted({*map(sound_text, values)})
+            sound[sound_text(key)] = texts if len(texts) > 1 else texts[0]
+    return sound
+
+
+def tag_values(value: str | Sequence[str]) -> Sequence[str]:
+    """The values of a key, given as one text or as several."""
+    return value if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
 
 
 def sound_text(text: str) -> str:

@@ -1,7 +1,7 @@
 """The rows of `turns` in a namespace: read, inserted, found by their outside id."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,13 +48,6 @@ def read_turns(
         most=BEYOND_ALL_IDS if limit is None else limit,
     )
     return [to_turn(row) for row in rows]
-
-
-def turns_by_id(conn: Connection, turn_ids: Iterable[int]) -> dict[int, Turn]:
-    """The turns with these ids, by id; ids without a turn are left out."""
-    possible_ids = sorted({turn_id for turn_id in turn_ids if 0 < turn_id < BEYOND_ALL_IDS})
-    rows = conn.run("turns_by_id", ids=possible_ids)
-    return {turn.id: turn for turn in map(to_turn, rows)}
 
 
 def count_turns(conn: Connection) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from memory.records import WITHDRAWN, Rows, Turn
 from memory.store.database import Connection
 
-CORRECTIONS = "corrections"  # the session of all turns that `memory.facts.supersede` adds
+CORRECTIONS = "corrections"  # the session of all turns that `memory.facts` adds
 
 
 def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:

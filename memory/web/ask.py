@@ -11,13 +11,14 @@ from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import time_of_question
 from memory.tools import past_or_present
-from memory.web.conversation import Share, shares_of
+from memory.web.conversation import Share, hits, shares_of
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
 
 if TYPE_CHECKING:
     from memory.api import Memory
 
+_MOST_PREVIEWED = 4  # turns, while the model reads
 _MOST_QUESTIONS = 10  # since the server was started
 
 
@@ -53,7 +54,7 @@ def ask_form(request: PageRequest, store: Store) -> PageResponse:
 
 async def ask(request: PageRequest) -> PageResponse:
     """Start to answer a question, and open the page of its progress."""
-    question = request.inputs.text("question")
+    question = request.inputs.text("question") or request.inputs.text("q")
     as_of, asker = request.inputs.text("as_of"), request.inputs.text("asker")
     if not question:
         raise InputError("type a question")
@@ -61,6 +62,9 @@ async def ask(request: PageRequest) -> PageResponse:
 
     def work(memory: "Memory", task: Task) -> Answered:
         with past_or_present(memory.store, as_of) as past:
+            task.preview = hits(
+                past, question, None, request.handles.searcher, most=_MOST_PREVIEWED
+            )
             return _answered(request.handles.memory_of(past), question, asker, now)
 
     task = request.tasks.start(request.namespace, "question", question, work)

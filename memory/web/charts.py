@@ -20,7 +20,7 @@ _DATED = "said_at BETWEEN '1' AND '3'"
 
 def charts(request: PageRequest, store: Store) -> PageResponse:
     """Charts of a memory: its growth and its subjects."""
-    return Page("charts.html", {"charts": _of_memory(store), "name": ""})
+    return Page("charts.html", {"charts": _of_memory(request, store), "name": ""})
 
 
 async def results(request: PageRequest) -> PageResponse:
@@ -34,7 +34,13 @@ async def results(request: PageRequest) -> PageResponse:
     return Page("charts.html", {"charts": of_results(content), "name": file.filename})
 
 
-def _of_memory(store: Store) -> list[Chart]:
+def _of_memory(request: PageRequest, store: Store) -> list[Chart]:
+    def turns_of(period: str) -> str:
+        return request.address("conversation", since=period, until=period)
+
+    def facts_about(subject: str) -> str:
+        return request.address("subject", name=subject)
+
     turns = store.read(
         "SELECT SUBSTR(said_at, 1, 7) AS month, COUNT(*) AS turns, SUM(LENGTH(text)) AS size"
         f" FROM turns WHERE {_DATED} GROUP BY 1 ORDER BY 1"
@@ -52,13 +58,14 @@ def _of_memory(store: Store) -> list[Chart]:
     sizes = _over_time([(month, size) for month, _, size in turns])
     total = accumulate(size / 1_000 for _, size in sizes)
     return [
-        columns("Turns over time", ("when", "turns"), turn_counts),
-        columns("Facts over time", ("when", "facts"), fact_counts),
-        rows_of_bars("Facts by subject", ("subject", "facts"), subjects),
+        columns("Turns over time", ("when", "turns"), turn_counts, turns_of),
+        columns("Facts over time", ("when", "facts"), fact_counts, turns_of),
+        rows_of_bars("Facts by subject", ("subject", "facts"), subjects, facts_about),
         columns(
             "Size of the conversation",
             ("when", "thousand characters"),
             [(month, round(size, 1)) for (month, _), size in zip(sizes, total, strict=True)],
+            turns_of,
         ),
     ]
 
@@ -107,40 +114,100 @@ def of_results(content: bytes) -> list[Chart]:
         rows_of_bars(f"Score of {system}", ("category", "mean score"), _by_category(answers))
         for system, answers in by_system.items()
     ]
+    judges = sorted({judge for result in results for judge in result["judged"]})
+    judged = [
+        rows_of_bars(
+            f"Score of {system}, {judge}", ("category", "mean score"), _by_category(of_judge, judge)
+        )
+        for judge in judges
+        for system, answers in by_system.items()
+        if (of_judge := [answer for answer in answers if judge in answer["judged"]])
+    ]
     return [
         *scores,
+        *judged,
         scatter(
             "Recall by tokens",
             ("system", "tokens per question", "recall"),
             [
-                (system, _mean(answers, "tokens"), min(_mean(answers, "recall"), 1.0))
+                (
+                    _counted(system, with_evidence),
+                    _mean(with_evidence, "tokens"),
+                    min(_mean(with_evidence, "recall"), 1.0),
+                )
                 for system, answers in by_system.items()
+                if (with_evidence := [a for a in answers if a["recall"] is not None])
             ],
         ),
         rows_of_bars(
             "Model calls per question",
             ("system", "calls"),
-            [(system, _mean(answers, "calls")) for system, answers in by_system.items()],
+            [
+                (_counted(system, answers), _mean(answers, "calls"))
+                for system, answers in by_system.items()
+            ],
         ),
         rows_of_bars(
             "Seconds per question",
             ("system", "seconds"),
-            [(system, _mean(answers, "seconds")) for system, answers in by_system.items()],
+            [
+                (_counted(system, answers), _mean(answers, "seconds"))
+                for system, answers in by_system.items()
+            ],
         ),
     ]
 
 
 def _result(record: Mapping[str, Any]) -> dict[str, Any]:
-    measures = ("score", "recall", "tokens", "calls", "seconds")
+    """The measures of a result; recall is None where the question names no evidence."""
+    measures = ("score", "tokens", "calls", "seconds")
     numbers = {name: max(float(record.get(name, 0)), 0.0) for name in measures}
-    return {"system": str(record["system"]), "category": str(record["category"]), **numbers}
+    recall = record.get("recall")
+    return {
+        "system": str(record["system"]),
+        "category": str(record["category"]),
+        "recall": None if recall is None else max(float(recall), 0.0),
+        "judged": _judged(record),
+        **numbers,
+    }
 
 
-def _by_category(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
-    scores: dict[str, list[float]] = defaultdict(list)
+def _judged(record: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Each judge's score of an answer, and the score if what it could not read were right."""
+    verdicts = {
+        str(judge): (float(verdict is True), float(verdict is not False))
+        for judge, verdict in record.get("verdicts", {}).items()
+    }
+    rubrics = {}
+    for judge, scores in record.get("rubric_scores", {}).items():
+        points = scores["points"]
+        least = fmean(point or 0.0 for point in points)
+        most = fmean(1.0 if point is None else point for point in points)
+        rubrics[str(judge)] = (least, most)
+    return verdicts | rubrics
+
+
+def _by_category(answers: Sequence[Mapping[str, Any]], judge: str = "") -> list[tuple[str, float]]:
+    """The mean score of each category, F1 or a judge's, which may be a bracket."""
+    by_category: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for answer in answers:
-        scores[answer["category"]].append(answer["score"])
-    return [(category, round(fmean(values), 3)) for category, values in sorted(scores.items())]
+        by_category[answer["category"]].append(answer)
+    means = []
+    for category, of_category in sorted(by_category.items()):
+        label = _counted(category, of_category)
+        if judge:
+            least = fmean(answer["judged"][judge][0] for answer in of_category)
+            most = fmean(answer["judged"][judge][1] for answer in of_category)
+            if most > least:
+                label += f", up to {most:.2f}"
+        else:
+            least = fmean(answer["score"] for answer in of_category)
+        means.append((label, round(least, 3)))
+    return means
+
+
+def _counted(name: str, answers: Sequence[Mapping[str, Any]]) -> str:
+    return f"{name}, n = {len(answers)}"
 
 
 def _mean(answers: Sequence[Mapping[str, Any]], name: str) -> float:

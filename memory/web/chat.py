@@ -1,7 +1,10 @@
 """The chat: a session of messages, with replies that stream."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memory.corrections import correct_by_message
 from memory.errors import InputError
 from memory.records import Turn
 from memory.settings import Settings
@@ -13,6 +16,16 @@ from memory.web.tasks import Task
 
 if TYPE_CHECKING:
     from memory.api import Memory
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reply: its turn, the turns it cites, and how many the model was shown."""
+
+    turn_id: int
+    cited: Sequence[Turn] = ()
+    shown: int = 0
+
 
 _RECENT_TURNS = 20  # that the model sees
 _UNNAMED = "User"
@@ -32,6 +45,7 @@ def chat_page(request: PageRequest, store: Store) -> PageResponse:
         "session": session,
         "turns": turns,
         "reply": replies[-1] if replies else None,
+        "said": {task.result.turn_id: task.result for task in replies if task.result},
         "user": str(settings.get("user") or _UNNAMED),
         "character": str(settings.get("character") or "Assistant"),
     }
@@ -49,27 +63,38 @@ async def say(request: PageRequest) -> PageResponse:
     def store_message(store: Store) -> Turn:
         user = str(Settings(store).get("user") or _UNNAMED)
         [turn_id] = store.add([Turn(user, text, session=session, said_at=local_now())])
+        request.handles.note(store)
         return store.turn(turn_id)
 
     message = await request.handles.run_on_store(request.namespace, store_message)
 
-    def work(memory: "Memory", task: Task) -> int:
+    def work(memory: "Memory", task: Task) -> Said:
         settings = Settings(memory.store)
         character = str(settings.get("character") or "Assistant")
-        reply = memory.reply(
-            message,
-            [turn for turn in _turns_of(memory.store, session) if turn.id < message.id],
-            character=character,
-            persona=str(settings.get("persona") or ""),
+        recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
+        correction = correct_by_message(memory.store, message, recent)
+        reply = (
+            [correction]
+            if correction
+            else memory.reply(
+                message,
+                recent,
+                character=character,
+                persona=str(settings.get("persona") or ""),
+            )
         )
         for piece in reply:
             task.text += piece
         if not task.text.strip():
-            return 0
+            return Said(0)
         [turn_id] = memory.add(
             Turn(character, task.text.strip(), session=session, said_at=local_now())
         )
-        return turn_id
+        answer = None if isinstance(reply, list) else reply.answer
+        if answer is None:
+            return Said(turn_id)
+        cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
+        return Said(turn_id, cited, shown=len(answer.shown))
 
     request.tasks.start(request.namespace, "reply", session, work)
     return Redirect(request.address("chat", session=session))

@@ -13,16 +13,16 @@ from memory.searcher import Searcher
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
+from memory.turn_filter import TurnFilter, read_filter, tags_of_pairs
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 
 _TURNS_A_PAGE = 40
 _MOST_HITS = 30
-# Hits to rank before filtering; a page shows the best that pass the filters.
-_RANKED = 200
 _SESSIONS_A_PAGE = 60
 _NEIGHBOURS = 4  # turns shown before and after a single turn
 FEATURES: Mapping[str, str] = {
     "words": "the same words",
+    "own_words": "rare words of the question",
     "meaning": "similar meaning",
     "kind": "the kind of answer asked for",
     "session": "from a matching session",
@@ -64,15 +64,17 @@ def shares_of(shares: Mapping[str, float]) -> list[Share]:
 def conversation(request: PageRequest, store: Store) -> PageResponse:
     """Turns by session, newest page first; with a query, the best hits."""
     inputs = request.inputs
-    filters = {name: inputs.text(name) for name in ("speaker", "session", "since", "until")}
+    names = ("speaker", "session", "tag", "since", "until")
+    filters = {name: inputs.text(name) for name in names}
+    turn_filter = _filter(filters)
     question = inputs.text("q")
     values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
     if question:
-        lines = _hits(store, question, filters, request.handles.searcher)
+        lines = hits(store, question, turn_filter, request.handles.searcher)
         return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
     turns, has_earlier, has_later = _page(
         store,
-        conditions=_conditions(filters),
+        conditions=_conditions(turn_filter),
         before=inputs.optional_number("before"),
         after=inputs.optional_number("after"),
     )
@@ -115,6 +117,18 @@ def add_turn(request: PageRequest, store: Store) -> PageResponse:
             )
         ]
     )
+    request.handles.note(store)
+    return Redirect(request.address("turns", turn_id))
+
+
+def tag_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Set a tag of a turn, or remove its values."""
+    turn_id = request.inputs.number("turn")
+    key, value = request.inputs.text("key"), request.inputs.text("value")
+    if value:
+        store.set_tags([turn_id], {key: value})
+    else:
+        store.remove_tags([turn_id], [key])
     return Redirect(request.address("turns", turn_id))
 
 
@@ -137,18 +151,38 @@ def sessions(request: PageRequest, store: Store) -> PageResponse:
     )
 
 
-def _conditions(filters: Mapping[str, str]) -> list[str]:
-    """Filters as SQL conditions on turns; dates match as exactly as they were written."""
+def _filter(filters: Mapping[str, str]) -> TurnFilter | None:
+    """The filter of the page's fields. Raises InputError for what is no date."""
+    given: dict[str, Any] = {name: text for name, text in filters.items() if text}
+    if tag := given.pop("tag", ""):
+        given["tags"] = tags_of_pairs([tag])
+    for name in ("since", "until"):
+        if name in given and not (day := clean_date(given[name])):
+            raise InputError(f"{given[name]!r} is not a date; write 2017-05-08, 2017-05 or 2017")
+        if name in given:
+            given[name] = day[:10]
+    return read_filter(given)
+
+
+def _conditions(turn_filter: TurnFilter | None) -> list[str]:
+    """A filter as SQL conditions on turns."""
+    if turn_filter is None:
+        return []
     conditions = [
-        f"{name} = {quoted(filters[name])}" for name in ("speaker", "session") if filters[name]
+        f"{name} IN ({', '.join(map(quoted, getattr(turn_filter, name)))})"
+        for name in ("speaker", "session")
+        if getattr(turn_filter, name)
     ]
-    for name, sign in (("since", ">="), ("until", "<=")):
-        if not filters[name]:
-            continue
-        day = clean_date(filters[name])
-        if not day:
-            raise InputError(f"{filters[name]!r} is not a date; write 2017-05-08, 2017-05 or 2017")
-        conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(day)}) {sign} {quoted(day)}")
+    for key, values in turn_filter.tags:
+        any_value = ", ".join(map(quoted, values))
+        tagged = f"SELECT turn_id FROM tags WHERE key = {quoted(key)} AND value IN ({any_value})"
+        conditions.append(f"id IN ({tagged})")
+    # A date less exact than the bound may lie on either side of it.
+    if since := turn_filter.since:
+        later = f"SUBSTR(said_at, 1, {len(since)}) >= {quoted(since)}"
+        conditions.append(f"said_at <> '' AND ({later} OR {quoted(since)} LIKE said_at || '%')")
+    if until := turn_filter.until:
+        conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(until)}) <= {quoted(until)}")
     return conditions
 
 
@@ -175,21 +209,19 @@ def _page(
     return turns, has_earlier, has_later
 
 
-def _hits(
-    store: Store, question: str, filters: Mapping[str, str], searcher: Searcher
+def hits(
+    store: Store,
+    question: str,
+    turn_filter: TurnFilter | None,
+    searcher: Searcher,
+    most: int = _MOST_HITS,
 ) -> list[Line]:
-    """The best hits for a query among the turns that pass the filters."""
-    conditions = _conditions(filters)
-    hits = searcher.search(store, question, _RANKED if conditions else _MOST_HITS)
-    ids = {hit.turn_id for hit in hits}
-    if conditions and ids:
-        where = " AND ".join([*conditions, f"id IN ({', '.join(map(str, ids))})"])
-        ids = {row[0] for row in store.read(f"SELECT id FROM turns WHERE {where}").rows}
-    chosen = [hit for hit in hits if hit.turn_id in ids][:_MOST_HITS]
-    lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in chosen]))
+    """The best hits for a query among the turns that pass the filter."""
+    best = searcher.search(store, question, most, turn_filter)
+    lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in best]))
     return [
         Line(line.turn, facts=line.facts, shares=shares_of(hit.shares), score=hit.score)
-        for line, hit in zip(lines, chosen, strict=True)
+        for line, hit in zip(lines, best, strict=True)
     ]
 
 
@@ -207,4 +239,5 @@ PAGES: list[PageRoute] = [
     ("GET", "/conversation/sessions", sessions),
     ("GET", "/turns/{turn}", turn),
     ("POST", "/turns", add_turn),
+    ("POST", "/turns/{turn}/tags", tag_turn),
 ]

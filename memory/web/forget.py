@@ -11,6 +11,7 @@ from memory.records import Forgotten, Turn
 from memory.store import Store
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
 
+CONDITIONS = ("speaker", "session", "turn", "about", "matching", "all")
 CONSENT = "forget"  # typed to confirm
 
 
@@ -45,7 +46,7 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
 
 
 def _conditions(inputs: Inputs) -> dict[str, str]:
-    return {name: inputs.text(name) for name in ("speaker", "session", "turn", "matching")}
+    return {name: inputs.text(name) for name in CONDITIONS}
 
 
 def _turns(store: Store, conditions: dict[str, str]) -> list[Turn]:
@@ -55,6 +56,7 @@ def _turns(store: Store, conditions: dict[str, str]) -> list[Turn]:
         session=conditions["session"] or None,
         ids=Inputs({"turn": [conditions["turn"]]}).numbers("turn") if conditions["turn"] else (),
         matching=conditions["matching"],
+        about=forgetting.turns_about(store, about) if (about := conditions["about"]) else None,
     )
 
 

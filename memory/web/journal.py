@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from memory.errors import InputError
 from memory.facts import change_of
 from memory.held_windows import decide
-from memory.program.messages import NO_FACTS
+from memory.noting import count_unread
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
@@ -89,12 +89,13 @@ async def digest(request: PageRequest) -> PageResponse:
     def work(memory: "Memory", task: Task) -> "Digest":
         from memory.waiting import waiting  # with DSPy
 
-        if not memory.stores_facts:
-            raise InputError(NO_FACTS)
-        task.total = waiting(memory.store, memory.model, replay=replay).cost.calls
+        if memory.stores_by_rules:
+            task.total = count_unread(memory.store)
+        else:
+            task.total = waiting(memory.store, memory.model, replay=replay).cost.calls
 
         def advance(sums: "Digest") -> None:
-            task.done = sums.stored + sums.failed
+            task.done = sums.stored + sums.failed + sums.read
 
         return memory.digest(replay, progress=advance)
 

@@ -39,6 +39,23 @@ _CAUSES = {
 _COLOURS = 6  # of the stylesheet, for speakers
 # Pages with many turns show only the beginning of a longer text.
 _LONG_TEXT = 1_500
+# The four places of a memory: the address of each, its name, and its pages.
+_PLACES = (
+    ("", "Home", {"": "Overview", "ask": "Ask", "chat": "Chat", "story": "Story"}),
+    (
+        "facts",
+        "Memory",
+        {
+            "facts": "Facts",
+            "conversation": "Conversation",
+            "charts": "Charts",
+            "sql": "SQL",
+            "attributes": "Attributes",
+        },
+    ),
+    ("journal", "History", {"journal": "Journal", "past": "Then and now"}),
+    ("settings", "Settings", {"settings": "General", "connect": "Connect", "forget": "Forget"}),
+)
 
 
 def shown_text(value: Any) -> Any:
@@ -121,6 +138,9 @@ def _environment() -> Environment:
         "count": count,
         "style": f"page.css?{_version('page.css')}",
         "htmx": HTMX,
+        "script": f"page.js?{_version('page.js')}",
+        "sql_script": f"sql.js?{_version('sql.js')}",
+        "places": _PLACES,
         "today": lambda: local_now()[:10],
     }
     return environment

@@ -1,16 +1,28 @@
-"""The list of memories, and the overview of one."""
+"""The list of memories, and the home of one."""
 
 import asyncio
+from typing import Any
 
 from memory import namespaces
+from memory.agents.projects import project_name
 from memory.errors import InputError
 from memory.facts import read_facts
+from memory.standing_answers import standing_answers
 from memory.store import Store
+from memory.web.facts import newest_seen
 from memory.web.journal import difference_by
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect, address_of
+from memory.web.project import work_of
+from memory.web.story import LINES_OF_OVERVIEW, dated, told
+from memory.web.turn_topics import topics
 
-_NEWEST_CHANGES = 5
+_NEWEST_CHANGES = 3
 _NEWEST_FACTS = 8
+_MOST_PEOPLE = 12
+_MOST_PERIODS = 24
+_MOST_DAYS = 5
+_MOST_PAIRS = 5
+_TURNS_READ = 2_000  # for topics, spread over a large memory
 
 
 async def memories(request: PageRequest) -> PageResponse:
@@ -19,8 +31,15 @@ async def memories(request: PageRequest) -> PageResponse:
     def summaries() -> list[namespaces.Summary]:
         return [namespaces.summary(name) for name in request.handles.names()]
 
-    values = {"summaries": await asyncio.to_thread(summaries)}
-    return Page("memories.html", values | {"read_only": request.handles.read_only})
+    found = await asyncio.to_thread(summaries)
+    projects = {summary.name: project_name(summary.name) for summary in found if summary.has_work}
+    values = {
+        "summaries": found,
+        "projects": [(projects[s.name], s) for s in found if projects.get(s.name)],
+        "others": [s for s in found if not projects.get(s.name)],
+        "read_only": request.handles.read_only,
+    }
+    return Page("memories.html", values)
 
 
 async def create(request: PageRequest) -> PageResponse:
@@ -55,8 +74,48 @@ async def delete(request: PageRequest) -> PageResponse:
     return Redirect("/")
 
 
+def _of_turns(store: Store, turns: int) -> dict[str, Any]:
+    """People, topics and dates drawn from the turns, for a memory without facts."""
+    people = store.read(
+        "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
+        f" GROUP BY speaker ORDER BY turns DESC, speaker LIMIT {_MOST_PEOPLE}"
+    ).rows
+    [(last,)] = store.read("SELECT MAX(id) AS last FROM turns").rows
+    step = max(turns // _TURNS_READ, 1)
+    sample = store.turns_by_id([*range(1, last + 1, step)][-_TURNS_READ:], missing_ok=True)
+    return {
+        "people": people,
+        "topics": topics(sample),
+        "periods": _periods(store),
+        "days": _liveliest_days(store),
+    }
+
+
+def _liveliest_days(store: Store) -> list[tuple[str, int]]:
+    """The days with the most turns, the liveliest first."""
+    rows = store.read(
+        "SELECT SUBSTR(said_at, 1, 10) AS day, COUNT(*) AS turns FROM turns"
+        " WHERE LENGTH(said_at) >= 10 AND said_at BETWEEN '0' AND ':'"
+        f" GROUP BY SUBSTR(said_at, 1, 10) ORDER BY turns DESC, day LIMIT {_MOST_DAYS}"
+    ).rows
+    return [(str(day), int(number)) for day, number in rows]
+
+
+def _periods(store: Store) -> list[tuple[str, int]]:
+    """The months of the turns, or the years of many months, each with its number of turns."""
+    for characters in (len("2017-05"), len("2017")):
+        rows = store.read(
+            f"SELECT SUBSTR(said_at, 1, {characters}) AS period, COUNT(*) AS turns FROM turns"
+            " WHERE said_at BETWEEN '0' AND ':' GROUP BY period"
+            f" ORDER BY period LIMIT {_MOST_PERIODS + 1}"
+        ).rows
+        if len(rows) <= _MOST_PERIODS:
+            break
+    return [(str(period), int(number)) for period, number in rows]
+
+
 def overview(request: PageRequest, store: Store) -> PageResponse:
-    """The size of one memory, and its newest facts and changes."""
+    """Home: a search, what waits for a person, and what is new."""
     [(turns, facts)] = store.read(
         "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
     ).rows
@@ -73,6 +132,14 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
             if change.facts
         ][:_NEWEST_CHANGES],
         "tasks": request.tasks.running(request.namespace),
+        "pairs": store.contradictions()[:_MOST_PAIRS],
+        "windows": [window for window in store.pending() if window.error],
+        "seen": newest_seen(store),
+        "answers": standing_answers(store),
+        "story": dated(store, [line for line in told(store) if line.text][-LINES_OF_OVERVIEW:]),
+        "work": work_of(store),
+        "project": project_name(request.namespace),
+        "of_turns": _of_turns(store, turns) if turns and not facts else None,
     }
     return Page("overview.html", values)
 

@@ -75,7 +75,16 @@ class Download:
     name: str
 
 
-PageResponse: TypeAlias = Page | Redirect | Download
+@dataclass(frozen=True)
+class Text:
+    """A text to save as a file."""
+
+    text: str
+    media_type: str
+    name: str
+
+
+PageResponse: TypeAlias = Page | Redirect | Download | Text
 # A method, a path below that of the namespace, and a view. A coroutine function gets the request
 # and uses its handles; any other view also gets the open store and runs on the store's thread.
 PageRoute: TypeAlias = tuple[str, str, Callable[..., Any]]
@@ -89,6 +98,8 @@ class PageRequest:
     inputs: Inputs
     handles: "Handles"
     tasks: "Tasks"
+    page: str = ""  # its address below that of the namespace, with its query: "/facts?sort=new"
+    origin: str = ""  # of this server, as the browser knows it: "http://127.0.0.1:8765"
 
     def refuse_read_only(self) -> None:
         """Raise InputError when the server was started with --read-only."""

@@ -18,17 +18,23 @@ from memory.namespaces import exists
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.web import (
+    answers,
     ask,
+    attributes,
     charts,
     chat,
+    connect,
     conversation,
+    entities,
     facts,
     forget,
     journal,
-    maintenance,
     namespaces,
     past,
-    search_details,
+    search,
+    settings,
+    sql,
+    story,
     transfers,
     work,
 )
@@ -41,6 +47,7 @@ from memory.web.page_request import (
     PageResponse,
     PageRoute,
     Redirect,
+    Text,
     name_of_segment,
 )
 from memory.web.tasks import Tasks
@@ -49,14 +56,20 @@ OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,
     *conversation.PAGES,
     *facts.PAGES,
+    *entities.PAGES,
+    *attributes.PAGES,
     *past.PAGES,
     *journal.PAGES,
     *ask.PAGES,
+    *answers.PAGES,
+    *story.PAGES,
     *work.PAGES,
     *chat.PAGES,
-    *search_details.PAGES,
+    *search.PAGES,
+    *sql.PAGES,
     *charts.PAGES,
-    *maintenance.PAGES,
+    *settings.PAGES,
+    *connect.PAGES,
     *transfers.PAGES,
     *forget.PAGES,
 ]
@@ -86,7 +99,14 @@ def _endpoint(
     async def answer(http_request: Request) -> Response:
         namespace = name_of_segment(http_request.path_params.get("namespace", ""))
         inputs = await _inputs(http_request)
-        request = PageRequest(namespace, inputs=inputs, handles=handles, tasks=tasks)
+        request = PageRequest(
+            namespace,
+            inputs=inputs,
+            handles=handles,
+            tasks=tasks,
+            page=_page(http_request),
+            origin=f"{http_request.url.scheme}://{http_request.url.netloc}",
+        )
         frame: Mapping[str, Any] = {}
         try:
             if namespace and not exists(namespace):
@@ -114,6 +134,12 @@ def _endpoint(
     return answer
 
 
+def _page(http_request: Request) -> str:
+    """The path of a page below that of its namespace, with its query."""
+    path = "/".join(http_request.url.path.split("/")[3:])
+    return f"/{path}?{http_request.url.query}"
+
+
 async def _inputs(http_request: Request) -> Inputs:
     values: dict[str, list[str]] = {}
     files = []
@@ -136,7 +162,8 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
     """What every page of a namespace shows: the change a form just made, with its undo."""
     frame: dict[str, Any] = {
         "read_only": store.read_only,
-        "stores_facts": request.handles.stores_facts,
+        "stores_by_rules": request.handles.stores_by_rules,
+        "unread": bool(store.unread_turns(100).turns),  # by the rules
         "done": None,
     }
     if number := request.inputs.optional_number("done"):
@@ -152,6 +179,9 @@ def _response(
 ) -> Response:
     if isinstance(response, Redirect):
         return RedirectResponse(response.address, 303)
+    if isinstance(response, Text):
+        disposition = {"content-disposition": f'attachment; filename="{response.name}"'}
+        return Response(response.text, 200, disposition, f"{response.media_type}; charset=utf-8")
     if isinstance(response, Download):
         clean_up = BackgroundTask(rmtree, response.path.parent, ignore_errors=True)
         return FileResponse(response.path, filename=response.name, background=clean_up)

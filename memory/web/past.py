@@ -1,4 +1,4 @@
-"""Compare dates: the facts on a date, how they changed since, and a form to revert."""
+"""Then and now: how the facts changed since a date, those of that date, and a form to revert."""
 
 from datetime import date, timedelta
 from itertools import groupby
@@ -11,6 +11,7 @@ from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, 
 
 _MOST_FACTS = 300  # on a page
 _MOST_READ = 200  # rows of a SELECT
+_MOST_COMPARED = 5_000  # facts, unless a date was chosen
 
 
 def past(request: PageRequest, store: Store) -> PageResponse:
@@ -18,7 +19,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
     inputs = request.inputs
     today = date.fromisoformat(local_now()[:10])
     first, last = _ends(store, today)
-    day = _chosen_day(request, first, today)
+    day = _chosen_day(request, first, today, _default_day(store, first, last))
     question, other_day = inputs.text("q"), inputs.text("other")
     is_now = day == today.isoformat() and not other_day
     if is_now and not question:  # fast, however many facts there are
@@ -44,6 +45,17 @@ def past(request: PageRequest, store: Store) -> PageResponse:
         "is_cut": len(facts) > _MOST_FACTS or len(facts_then) == _MOST_READ,
         "q": question,
         "other": other_day,
+        "is_now": is_now,
+        "shortcuts": [
+            (words, date.isoformat())
+            for words, date in (
+                ("the first day", first),
+                ("a year before the last turn", last - timedelta(days=365)),
+                ("a month before", last - timedelta(days=30)),
+                ("a week before", last - timedelta(days=7)),
+            )
+            if date >= first
+        ],
         "difference": Diff() if is_now else differences(facts_then, store.facts(other_day or None)),
     }
     return Page("past.html", values)
@@ -69,13 +81,21 @@ def _ends(store: Store, today: date) -> tuple[date, date]:
     return min(days), max(days)
 
 
-def _chosen_day(request: PageRequest, first: date, today: date) -> str:
-    """The date of the slider if it was moved, else that of the field, else today."""
+def _default_day(store: Store, first: date, last: date) -> date:
+    """A month before the last turn; today in a large memory, where the past takes long to read."""
+    [(facts,)] = store.read("SELECT COUNT(*) AS facts FROM facts").rows
+    if facts > _MOST_COMPARED:
+        return date.fromisoformat(local_now()[:10])
+    return max(first, last - timedelta(days=30))
+
+
+def _chosen_day(request: PageRequest, first: date, today: date, default: date) -> str:
+    """The date of the slider if it was moved, else that of the field, else the default."""
     inputs = request.inputs
     days, days_before = inputs.optional_number("slider"), inputs.text("slider_before")
     if days is not None and days_before and str(days) != days_before:
         return min(first + timedelta(days=min(days, 400_000)), today).isoformat()
-    day = inputs.text("day") or today.isoformat()
+    day = inputs.text("day") or default.isoformat()
     last_moment(day)  # raises InputError if it is not a date
     return day
 

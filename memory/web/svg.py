@@ -1,16 +1,21 @@
 """Charts as plain geometry, which a template draws as SVG above a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 640, 220  # of a drawing, in its own units
-_LEFT, _BOTTOM, _TOP = 46, 26, 12
-_LONGEST_LABEL = 22
+# Of a drawing, in its own units: about those of a phone, where letters keep their size.
+WIDTH, HEIGHT = 360, 200
+_LEFT, _BOTTOM, _TOP = 40, 22, 22
+_MOST_LABELS, _LABEL = 5, 48  # below the columns: how many, and the width of one
+_LONGEST_LABEL = 40
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar with its label; positions and lengths in units of the drawing."""
+    """A bar with its label; positions and lengths in units of the drawing.
+
+    `address` is the page of what it counts, empty for none.
+    """
 
     x: float
     y: float
@@ -18,6 +23,7 @@ class Bar:
     height: float
     label: str
     value: str
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Dot:
 class Chart:
     """A drawing, and a table of the same numbers.
 
-    `ticks` are the horizontal lines of the scale, as (y, text); `labels` are below the drawing, as
-    (x, text).
+    `unit` is that of the scale; `ticks` are its horizontal lines, as (y, text); `labels` are below
+    the drawing, as (x, text).
     """
 
     title: str
@@ -47,12 +53,17 @@ class Chart:
     ticks: Sequence[tuple[float, str]] = ()
     labels: Sequence[tuple[float, str]] = ()
     width: int = WIDTH
+    unit: str = ""
 
 
 def columns(
-    title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
+    title: str,
+    heads: tuple[str, str],
+    values: Sequence[tuple[str, float]],
+    address: Callable[[str], str] = lambda label: "",
 ) -> Chart:
-    """A column chart, with the labels in the given order."""
+    """A column chart, with the labels in the given order; the second head is the unit."""
+    unit = heads[1]
     top = _round_up(max((value for _, value in values), default=0))
     step = (WIDTH - _LEFT) / max(len(values), 1)
     room = HEIGHT - _BOTTOM - _TOP
@@ -67,44 +78,48 @@ def columns(
                 height=round(height, 1),
                 label=label,
                 value=_number(value, unit),
+                address=address(label) if value else "",
             )
         )
     ticks = [
-        (round(HEIGHT - _BOTTOM - room * share, 1), _number(top * share, unit))
-        for share in (0, 0.5, 1)
+        (round(HEIGHT - _BOTTOM - room * share, 1), _number(top * share)) for share in (0, 0.5, 1)
     ]
-    label_step = max(len(values) // 6, 1)
+    label_step = max(-(-len(values) // _MOST_LABELS), 1)
     labels = [
-        (round(bar.x + bar.width / 2, 1), bar.label)
+        (round(min(bar.x + bar.width / 2, WIDTH - _LABEL / 2), 1), bar.label)
         for index, bar in enumerate(bars)
         if index % label_step == 0
     ]
-    rows = [(bar.label, bar.value) for bar in bars]
-    return Chart(title, heads, rows, bars=bars, ticks=ticks, labels=labels)
+    rows = [(label, _number(value)) for label, value in values]
+    return Chart(title, heads, rows, bars=bars, ticks=ticks, labels=labels, unit=unit)
 
 
 def rows_of_bars(
-    title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
+    title: str,
+    heads: tuple[str, str],
+    values: Sequence[tuple[str, float]],
+    address: Callable[[str], str] = lambda label: "",
 ) -> Chart:
-    """A bar chart with horizontal bars."""
+    """A bar chart with horizontal bars, each below its label; the second head is the unit."""
     top = max((value for _, value in values), default=0) or 1
-    label_width, line_height = 190, 24
+    line_height, bar_height = 36, 12
     bars = [
         Bar(
-            label_width,
-            _TOP + index * line_height,
-            width=round((WIDTH - label_width - 70) * value / top, 1),
-            height=line_height - 8,
+            0,
+            (index + 1) * line_height - bar_height,
+            width=round((WIDTH - 110) * value / top, 1),
+            height=bar_height,
             label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
-            value=_number(value, unit),
+            value=_number(value, heads[1]),
+            address=address(label),
         )
         for index, (label, value) in enumerate(values)
     ]
     return Chart(
         title,
         heads,
-        [(label, _number(value, unit)) for label, value in values],
-        height=2 * _TOP + line_height * len(values),
+        [(label, _number(value)) for label, value in values],
+        height=line_height * len(values) + 4,
         is_sideways=True,
         bars=bars,
     )
@@ -126,11 +141,12 @@ def scatter(
     ]
     ticks = [(round(HEIGHT - _BOTTOM - room * share, 1), f"{share:.1f}") for share in (0, 0.5, 1)]
     labels = [
-        (round(_LEFT + (WIDTH - _LEFT - 120) * share, 1), _number(right * share, ""))
+        (round(_LEFT + (WIDTH - _LEFT - 120) * share, 1), _number(right * share))
         for share in (0, 0.5, 1)
     ]
-    rows = [(label, _number(x, ""), f"{y:.3f}") for label, x, y in points]
-    return Chart(title, heads, rows, dots=dots, ticks=ticks, labels=labels)
+    rows = [(label, _number(x), f"{y:.3f}") for label, x, y in points]
+    unit = f"{heads[2]} (up), {heads[1]} (right)"
+    return Chart(title, heads, rows, dots=dots, ticks=ticks, labels=labels, unit=unit)
 
 
 def _round_up(value: float) -> float:
@@ -143,6 +159,6 @@ def _round_up(value: float) -> float:
     )
 
 
-def _number(value: float, unit: str) -> str:
+def _number(value: float, unit: str = "") -> str:
     text = f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.3g}"
     return f"{text} {unit}".strip()

@@ -21,7 +21,8 @@ _MOST_AT_WORK = 8  # of one namespace
 class Task:
     """One piece of long work; `kind` says which page shows it.
 
-    `done` of `total` steps are complete; `text` is its output so far. When it is done, either
+    `done` of `total` steps are complete; `text` is its output so far, and `preview` what its page
+    shows while it runs. When it is done, either
     `result` or `error` is set.
     """
 
@@ -32,6 +33,7 @@ class Task:
     done: int = 0
     total: int | None = None
     text: str = ""
+    preview: Any = None
     result: Any = None
     error: str = ""
     is_running: bool = True

@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
+from memory.documents import is_document
 from memory.errors import InputError
 from memory.files import PRIVATE_FOLDER
 from memory.namespaces import path_of
@@ -27,6 +28,9 @@ async def import_files(request: PageRequest) -> PageResponse:
     if not request.inputs.files:
         raise InputError("choose a file first")
     request.refuse_read_only()
+    name = Path(Path(str(request.inputs.files[0].filename)).name)
+    if is_document(name) and name.suffix.lower() != ".txt":  # a table may be named so
+        raise InputError(f"{name} is a document; add it in a terminal: memory add {name}")
     folder = Path(tempfile.mkdtemp(prefix="memory-import-"))
     try:
         path = await _save(request.inputs.files, folder)
@@ -38,13 +42,16 @@ async def import_files(request: PageRequest) -> PageResponse:
     def work(memory: "Memory", task: Task) -> "ImportReport":
         from memory.exchange import read_export
         from memory.exchange.imports import import_turns, load_dump
+        from memory.noting import MOST_TURNS_OF_IMPORT
 
         try:
             export = read_export(path, user)
             task.total = export.total
             if export.format == "dump":
                 return load_dump(memory.store, path, task.advance)
-            return import_turns(memory.store, export, progress=task.advance)
+            report = import_turns(memory.store, export, progress=task.advance)
+            request.handles.note(memory.store, MOST_TURNS_OF_IMPORT)
+            return report
         finally:
             rmtree(folder, ignore_errors=True)
 

@@ -1,8 +1,8 @@
 """The page of long work: its progress, then its result."""
 
 from memory.errors import InputError
-from memory.web.maintenance import KINDS_IN_WORDS
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute
+from memory.web.settings import KINDS_IN_WORDS
 
 
 async def work_page(request: PageRequest) -> PageResponse:

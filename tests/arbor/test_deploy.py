@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from tests.support.runpod_server import KEY, RunPod, serving_runpod
 
 DEPLOY = Path(__file__).parents[2] / "arbor" / "deploy.py"
-SCRIPTS = ("serve.py", "repairs.py", "trainer.py", "startup.sh", "requirements.txt")
-CONFIG = "storage_path: x\ninference: {gpu_ids: '0'}\ntraining: {gpu_ids: '1,2'}\n"
+SCRIPTS = ("serve.py", "repairs.py", "trainer.py", "startup.sh", "requirements.lock")
+CONFIG = "storage_path: x\ninference: {gpu_ids: '0'}\ntraining: {gpu_ids: '1'}\n"
 HOSTILE = "\"}]}){id}}#'$(reboot)`\\u0022\\"
 DEADLINE_S = 120.0
 # RunPod's SDK takes seconds to load: once, in the process that the others are forked from.
@@ -119,7 +119,7 @@ def test_a_dry_run_needs_no_key_and_runs_from_any_folder(desk: Desk) -> None:
     out = subprocess.run(
         command, cwd="/", env={"ARBOR_TOKEN": HOSTILE}, capture_output=True, text=True, check=True
     ).stdout
-    for shown in ("3 x H100 (NVIDIA H100 80GB HBM3)", "50 GB", "22/tcp,7453/http", "bash -c"):
+    for shown in ("2 x H100 (NVIDIA H100 80GB HBM3)", "50 GB", "22/tcp,7453/http", "bash -c"):
         assert shown in out
     assert "price   unknown" in out
     assert "ARBOR_TOKEN=(hidden)" in out
@@ -129,7 +129,7 @@ def test_a_dry_run_needs_no_key_and_runs_from_any_folder(desk: Desk) -> None:
 def test_a_dry_run_with_a_key_knows_the_price_and_creates_nothing(desk: Desk) -> None:
     code, said = desk.run("--dry-run", "--max-hours", "10")
     assert code == 0
-    assert "$ 4.50 an hour, $ 45.00 in 10 hours" in said
+    assert "$ 3.00 an hour, $ 30.00 in 10 hours" in said
     assert desk.runpod.asked == ["get_gpu"]
 
 
@@ -147,7 +147,7 @@ def test_a_pod_without_a_token_is_open_to_ssh_alone(desk: Desk) -> None:
         "startSsh": True,
         "gpuTypeId": "NVIDIA A100 80GB PCIe",
         "supportPublicIp": True,
-        "gpuCount": 3,
+        "gpuCount": 2,
         "volumeInGb": 70,
         "minVcpuCount": 1,
         "minMemoryInGb": 1,
@@ -252,8 +252,8 @@ def test_the_files_of_the_server_fit_into_a_variable_of_the_pod() -> None:
         (["--name", "a" * 65], "letters"),
         (["--name", "a\n"], "letters"),
         (["--gpu-count", "1"], "one GPU cannot both answer and train"),
-        (["--gpu-count", "2"], "roles to GPUs [0, 1, 2], --gpu-count 2 rents 0 to 1"),
-        (["--gpu-count", "4"], "roles to GPUs [0, 1, 2], --gpu-count 4 rents 0 to 3"),
+        (["--gpu-count", "3"], "roles to GPUs [0, 1], --gpu-count 3 rents 0 to 2"),
+        (["--gpu-count", "4"], "roles to GPUs [0, 1], --gpu-count 4 rents 0 to 3"),
         (["--disk-size", "-1"], "--disk-size -1"),
         (["--volume-size", "0"], "--volume-size 0"),
         (["--max-hours", "0"], "--max-hours 0"),
@@ -272,7 +272,7 @@ def test_bad_input_is_refused_before_anything_is_asked(
 
 @pytest.mark.parametrize(
     "config",
-    ["", "{", "\x00", "inference: 0", CONFIG.replace("1,2", "x"), CONFIG.replace("1,2", "0,1")],
+    ["", "{", "\x00", "inference: 0", CONFIG.replace("'1'", "x"), CONFIG.replace("'1'", "'0,1'")],
 )
 def test_a_config_without_one_role_for_each_gpu_is_refused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, config: str
@@ -319,7 +319,7 @@ def test_what_runpod_refuses_creates_no_pod(desk: Desk) -> None:
 
 def test_without_a_terminal_and_without_yes_nothing_is_created(desk: Desk) -> None:
     assert "add --yes" in desk.refuses()
-    assert "$ 4.50 an hour" in desk.said()
+    assert "$ 3.00 an hour" in desk.said()
     assert "create_pod" not in desk.runpod.asked
 
 
@@ -333,7 +333,7 @@ def test_at_a_terminal_the_request_is_shown_and_then_asked_for(
     os.close(ours)
     os.close(theirs)
     assert (code == 0) is bool(pods)
-    assert said.index("$ 4.50 an hour") < said.index("Create this pod?")
+    assert said.index("$ 3.00 an hour") < said.index("Create this pod?")
     assert list(desk.runpod.pods) == pods
 
 

@@ -39,7 +39,7 @@ from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
 from locomo.tasks.modules import TARGETS, Target
 from memory import Store, open_store
-from memory.program import starting_program
+from memory.program import in_phrases, starting_program
 from memory.progress import progress_bar
 from tests.support import obedient as scripted_models
 from tests.support.obedient import RULES, houses, obedient
@@ -121,7 +121,7 @@ def compile_once(
             options=Options(
                 optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed
             ),
-            setup=Setup(model, starting_program(model), model.budget),
+            setup=Setup(model, in_phrases(starting_program(model)), model.budget),
             prompt_model=model,
             reward="memory",
             num_train=EXAMPLES,

@@ -47,9 +47,9 @@ PAGES = [
         "/facts/{fact}",
         "/journal",
         "/past",
-        "/search-details?question=garden trip",
+        "/search?q=garden trip",
         "/charts",
-        "/maintenance",
+        "/settings",
     ),
 ]
 _WINDOW = 50  # turns of a change

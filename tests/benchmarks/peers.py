@@ -7,13 +7,8 @@ network. A product that is not importable is named with what to install.
 """
 
 import json
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,56 +21,16 @@ from rich.table import Table
 
 from locomo.commands import run_command
 from locomo.dataset.format import Conversation, load_conversations
+from locomo.others.peers import PEERS
+from locomo.others.rankings import Found, peer_version, rankings_of
 from locomo.retrieval.measure import DEPTHS, recalls
 from memory import InputError
 from memory.files import write_whole
-from tests.benchmarks.peer_systems import PEERS, Measured, Peer
 
 _CAPTION = (
     "Recall of evidence turns, categories 1-4; a search embeds its question.\n"
     'All store "speaker: text"; ours takes the session and the date besides.'
 )
-Found = dict[str, Measured]  # by conversation
-
-
-def peer_version(peer: Peer) -> str:
-    """The version that is installed, "" when nobody says."""
-    if not peer.distribution:
-        return sqlite3.sqlite_version
-    try:
-        return version(peer.distribution)
-    except PackageNotFoundError:
-        return ""
-
-
-def run(name: str, arguments: Sequence[str], advance: Callable[[], None]) -> Found | str:
-    """What a system found in each conversation, or in one line why it could not be measured.
-
-    It works in a process of its own, which does not outlive this call; `advance` is called after
-    each conversation.
-    """
-    peer = PEERS[name]
-    if not all(find_spec(module) for module in peer.modules):
-        return f"not installed (pip install {peer.distribution})"
-    line = [sys.executable, "-m", "tests.benchmarks.peer_systems", name, *arguments]
-    found: Found = {}
-    error = ""
-    with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for told in map(json.loads, process.stdout):
-                if "error" in told:
-                    error = told["error"]
-                else:
-                    found[told["conversation"]] = Measured(**told["measured"])
-                    advance()
-            code = process.wait()
-        finally:
-            process.kill()
-            process.wait()
-    return found if code == 0 else error or f"its process ended with code {code}"
 
 
 def figures(
@@ -150,7 +105,9 @@ def peers(
         task = progress.add_task("", total=len(names) * len(conversations))
         for index, name in enumerate(names):
             progress.update(task, description=name, completed=index * len(conversations))
-            found = run(name, [str(file), str(k), conversation], lambda: progress.advance(task))
+            found = rankings_of(
+                name, [str(file), str(k), conversation], lambda: progress.advance(task)
+            )
             results[name] = {"title": PEERS[name].title, "version": peer_version(PEERS[name])}
             if isinstance(found, str):
                 results[name]["error"] = found

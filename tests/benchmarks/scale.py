@@ -35,7 +35,7 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
-from memory import InputError, Turn, open_store
+from memory import InputError, Store, Turn, open_store
 from memory.embed import related
 from memory.errors import StoreError
 from memory.files import write_whole
@@ -54,6 +54,7 @@ SPEAKERS = ("Abena", "Bogdan", "Chiara", "Dmitri", "Eirini", "Farid", "Gudrun", 
 ONSETS = ("b", "br", "ch", "d", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t")
 QUESTIONS, WARMING = 300, 50
 ADDS, ADDS_SEARCHED = 300, 50
+WINDOWS, WINDOW_FACTS = 100, 16
 DEEP = 50
 
 
@@ -217,6 +218,8 @@ def measure(
         for turn, question in zip(turns, others[:ADDS_SEARCHED], strict=False):
             store.add([turn])
             after_ms.append(_ms(store.search, question))
+        windows = min(WINDOWS, store.count_turns() // WINDOW_FACTS)
+        digest_ms = [_ms(_store_facts, store) for _ in range(windows)]
     return {
         "open_ms": [opened],
         "first_ms": [first_ms],
@@ -225,7 +228,21 @@ def measure(
         "ranked": ranked,
         "add_ms": add_ms,
         "after_add_ms": after_ms,
+        "digest_ms": digest_ms,
     }
+
+
+def _store_facts(store: Store) -> None:
+    """What a digest of a window writes, without the model: WINDOW_FACTS facts of its turns."""
+    window = store.claim(WINDOW_FACTS)
+    assert window is not None
+    facts = [
+        f"('Person {turn % 50}', 'attribute_{turn % 20}', 'thing {turn}', {turn})"
+        for turn in range(window[0], window[1] + 1)
+    ]
+    columns = "subject, attribute, value, turn_id"
+    statement = f"INSERT INTO facts ({columns}) VALUES {', '.join(facts)}"
+    store.write(statement, cause="digest", window=window)
 
 
 def visit(paths: list[str], questions: list[str]) -> dict[str, Any]:
@@ -328,6 +345,8 @@ _LINES: list[tuple[str, str, float | None, str]] = [
     ("  max", "add_ms", 100, ".2f"),
     ("search after it p50, ms", "after_add_ms", 50, ".2f"),
     ("  p95", "after_add_ms", 95, ".2f"),
+    ("digest of a window p50, ms", "digest_ms", 50, ".2f"),
+    ("  p95", "digest_ms", 95, ".2f"),
     ("bytes a turn on disk", "disk_per_turn", None, ",.0f"),
     ("bytes a turn in RAM", "resident_per_turn", None, ",.0f"),
     ("needles, R@10", "R@10", None, ".3f"),

@@ -23,8 +23,8 @@ from rich.table import Table
 
 from memory import Turn, open_store
 from memory.store.postgres import migrate
-from memory.store.postgres.connection import close_pools
 from memory.store.postgres.names import TABLES
+from memory.store.postgres.pool import close_pools
 from memory.store.protocol import Store
 from tests.support.postgres_server import new_database
 

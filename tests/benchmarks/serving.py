@@ -99,7 +99,9 @@ async def remembers(address: str, name: str, token: str) -> dict[str, float]:
         async with Client(streamable_http_client(url, http_client=http)) as client:
             return [
                 await timed(
-                    lambda n=n: client.call_tool("remember", {"text": f"client {number} says {n}"})
+                    lambda n=n: client.call_tool(
+                        "remember", {"turns": [{"text": f"client {number} says {n}"}]}
+                    )
                 )
                 for n in range(TURNS_OF_A_CLIENT)
             ]

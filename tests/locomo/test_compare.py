@@ -31,9 +31,23 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "model openai/gpt-4o-mini" in done.stdout
     line = next(line for line in done.stdout.splitlines() if line.strip().startswith("all"))
-    assert line.split() == ["all", "3", "0.250", "0.750", "+0.500", "+0.50", "to", "+0.50"]
+    assert line.split() == ["all", "3", "0.250", "0.750", "+0.500", "-0.06", "to", "+1.00"]
     assert "left out: 1 questions that only one of the two runs answered" in done.stdout
-    assert "verdict of all questions: better" in done.stdout
+    assert "official F1, 1-4, n = 3: too few questions" in done.stdout
+
+
+def test_runs_are_compared_by_their_judges_too(tmp_path: Path) -> None:
+    judged = {"strict (m)": True, "lenient (m)": None}
+    old = [replace(ANSWER, index=n, verdicts=dict.fromkeys(judged, False)) for n in range(24)]
+    old += [replace(ANSWER, index=n, category=5, verdicts=judged) for n in range(24, 30)]
+    new = [replace(answer, verdicts=judged) for answer in old]
+    alone = [replace(answer, verdicts={**judged, "strict (of one)": True}) for answer in new]
+    done = run_in_process(app, write(tmp_path / "before", old), write(tmp_path / "after", alone))
+    assert done.returncode == 0, done.stderr
+    assert "strict (m), 1-4, n = 24: better" in done.stdout
+    assert "strict (m), 5 adversarial, n = 6: too few questions" in done.stdout
+    assert "lenient (m), 1-4, n = 24: no difference shown" in done.stdout
+    assert "of one" not in done.stdout
 
 
 @pytest.mark.parametrize(

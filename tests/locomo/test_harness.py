@@ -9,9 +9,10 @@ import pytest
 
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import Setup, answer_log, build_memory
+from locomo.harness import Setup, answer_log, build_memory, is_built
 from locomo.systems import ask_baseline, ask_memory
 from memory import InputError, Memory, MemoryProgram, open_store
+from memory.errors import ModelError
 from memory.program import Model
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
@@ -160,15 +161,26 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
     assert engine.calls() == {"store": 2}
 
 
-def test_a_window_that_cannot_be_stored_is_counted_as_failed(tmp_path: Path) -> None:
+def test_a_window_that_cannot_be_stored_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     def refused(prompt: str) -> str:
         first = prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]
         return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
 
     model, engine = talker(store=refused)
     built = build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
-    assert (built.facts, built.failed, built.calls) == (2, 1, 1 + 3 + 1)
-    assert engine.calls() == {"store": 5}
+    assert (built.facts, built.failed, built.calls) == (2, 1, 1 + 2 * 3 + 1)
+    assert engine.calls() == {"store": 8}
+    assert not is_built(built.path)
+    whole = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
+    assert (whole.facts, whole.failed, whole.calls) == (3, 0, 9)
+    assert is_built(whole.path)
+
+
+def test_a_memory_of_which_nothing_could_be_stored_is_refused(tmp_path: Path) -> None:
+    model, _ = talker(store=lambda prompt: "<html>Bad gateway</html>")
+    with pytest.raises(ModelError, match="none of the 3 windows"):
+        build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
+    assert build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories").failed == 0
 
 
 # --- asking -------------------------------------------------------------------------------------
@@ -203,7 +215,7 @@ def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
         assert conn.execute("SELECT count(*) FROM facts").fetchone() == (3,)
 
 
-def test_a_result_says_what_was_shown_cited_and_not_stored(tmp_path: Path) -> None:
+def test_a_result_says_what_was_shown_cited_and_what_no_fact_names(tmp_path: Path) -> None:
     said = [*ANN, *({**ANN[0], "dia_id": f"D1:{n}", "text": "Hm. " * 30} for n in range(4, 40))]
     conversation = tiny(tmp_path, session_1=said)
     model, _ = talker(window=39, answer=lambda prompt: answer("Lyon", "1, 99"))
@@ -211,7 +223,7 @@ def test_a_result_says_what_was_shown_cited_and_not_stored(tmp_path: Path) -> No
     asked = replace(conversation.questions[0], evidence=("D1:1", "D1:39"))
     result = ask_memory(conversation, asked, setup(model, 128), built.path)
     assert (result.score, result.recall, result.cited) == (1.0, 0.5, ("D1:1",))
-    assert result.not_stored == ("D1:39",)
+    assert result.without_fact == ("D1:39",)
     assert result.sql == ("SELECT turn_id, value FROM facts",)
     assert (result.rows, result.calls) == (2, 2)
     assert 0 < result.tokens <= 128

@@ -205,3 +205,42 @@ def test_a_nested_interval_is_that_of_95_percent() -> None:
     low, high = metrics.bootstrap([*values], groups=["g"] * 400, within=True, n=8000)
     half = 1.96 * values.std() / 20  # of a mean of 400 independent values
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "tau"),
+    [
+        ([1, 2, 3, 4], [1, 3, 2, 4], 4 / 6),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1),
+        ([1, 2, 3, 4], [2, 2, 1, 3], 1 / 30**0.5),  # of 6 pairs one is tied: (3 - 2) / sqrt(6 * 5)
+        ([1, 1, 2, 3], [3, 3, 2, 2], -4 / 20**0.5),  # (0 - 4) / sqrt(5 * 4)
+    ],
+)
+def test_tau_b_counts_ties(a: list[float], b: list[float], tau: float) -> None:
+    assert metrics.kendall_tau_b(a, b) == pytest.approx(tau)
+
+
+def test_tau_b_of_what_has_no_order_is_zero() -> None:
+    assert metrics.kendall_tau_b([2, 2, 2], [1, 2, 3]) == 0
+    assert metrics.kendall_tau_b([1], [1]) == metrics.kendall_tau_b([], []) == 0
+
+
+def test_a_rubric_s_line_without_a_verdict_lies_between_none_and_all_points() -> None:
+    scores = metrics.RubricScores((0.5, None, 1.0, 0.0))
+    assert (scores.score, scores.highest) == (0.375, 0.625)
+    assert metrics.RubricScores((1.0, 1.0)).score == metrics.RubricScores((1.0, 1.0)).highest == 1
+    assert scores.tau is None
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "interval"),
+    [
+        # statsmodels' proportion_confint(count, of, method="wilson")
+        (0, 11, (0.0, 0.2588330)),
+        (11, 11, (0.7411670, 1.0)),
+        (7, 10, (0.3967781, 0.8922087)),
+        (50, 100, (0.4038315, 0.5961685)),
+    ],
+)
+def test_a_share_s_interval(count: int, of: int, interval: tuple[float, float]) -> None:
+    assert metrics.wilson_interval(count, of) == pytest.approx(interval, abs=1e-7)

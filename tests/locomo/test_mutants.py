@@ -22,6 +22,12 @@ HARMLESS = {
     "percent = min(round(100 * share), 99)",
     # How many resamples are drawn at once changes none of them.
     "rows = max(_INDICES // len(sums), 1)",
+    # At exactly so many facts nothing is taken off either way.
+    "if number > FREE_FACTS:",
+    # Of a single value scipy gives no number, which becomes 0 as well, with a warning.
+    "return float(np.nan_to_num(kendalltau(a, b).statistic)) if len(a) > 1 else 0.0",
+    # A share's interval leaves 0 to 1 by rounding alone.
+    "return max(middle - half, 0.0), min(middle + half, 1.0)",
     # No question type spans one category and leaves others without a type.
     "if not types or ABSTENTION in categories or len(categories) > 1:",
 }

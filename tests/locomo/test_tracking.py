@@ -1,13 +1,14 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from locomo import tracking
-from locomo.results.charts import RewardPoint, progress_chart
 from locomo.tasks.gains import Gain
 from locomo.tracking import TriedPrompt, code_commit, track_compile
 from memory import InputError
@@ -124,10 +125,107 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
     assert not is_run_active()
 
 
-@pytest.mark.parametrize(
-    "points", [[], [RewardPoint(5, 0.3, 0.3)], [RewardPoint(5, 0.3, 0.3), RewardPoint(9, 0.2, 0.3)]]
-)
-def test_the_chart_of_progress_is_a_picture(points: list[RewardPoint], tmp_path: Path) -> None:
-    path = tmp_path / "progress.png"
-    progress_chart(points, baseline=0.25, path=path, title="gepa, 3 examples")
-    assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")
+def run_two_at_once(code: str, folder: Path) -> None:
+    """Start a script twice, and let both go on at once when both have said that they are ready."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, complaints = process.communicate(timeout=300)
+        assert process.returncode == 0, complaints
+
+
+_FIRST_RUN = """
+import mlflow
+from locomo.tracking import mlflow_run
+print("ready", flush=True)
+input()
+with mlflow_run("race", {"seed": 0}, "a run") as run:
+    run.log_metrics({"score": 0.5})
+"""
+
+
+def test_two_first_runs_in_one_folder_are_both_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+    run_two_at_once(_FIRST_RUN, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    tracking.connect_mlflow("race")  # reads where both wrote
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    top, _ = runs("race")
+    assert [run.info.status for run in top] == ["FINISHED", "FINISHED"]
+
+
+_TRACED_RUN = """
+from locomo.harness import Result
+from locomo.results.traces import ModelCall, RowsRead, Trace
+from locomo.tracking import log_traces, mlflow_run
+result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.5)
+call = ModelCall((("user", "Where? \\ud83d"),), ("Lyon",), seconds=0.25)
+trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), (call,))
+print("ready", flush=True)
+input()
+with mlflow_run("traced", {"answers": "a.jsonl"}, "a run") as run:
+    log_traces(run, [trace] * 25)
+"""
+
+
+def test_two_runs_at_once_lose_no_trace(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+    run_two_at_once(_TRACED_RUN, place)
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
+    experiment = mlflow.get_experiment_by_name("traced")
+    traces = mlflow.search_traces(
+        locations=[experiment.experiment_id], return_type="list", max_results=100
+    )
+    assert len(traces) == 50
+    for trace in traces:
+        assert [span.name for span in trace.data.spans] == ["memory: Where?", "call 1", "SELECT"]
+        root, call, _ = trace.data.spans
+        assert (root.inputs["question"], root.outputs["answer"]) == ("Where?", "Lyon")
+        assert call.inputs[0]["content"] == "Where? ?"
+        assert call.outputs == ["Lyon"]
+        assert call.end_time_ns - call.start_time_ns == 250_000_000
+    top, _ = runs("traced")
+    in_runs = [trace.info.trace_metadata["mlflow.sourceRun"] for trace in traces]
+    assert {in_runs.count(run.info.run_id) for run in top} == {25}
+
+
+def test_verdicts_go_into_the_run_of_their_answers() -> None:
+    params = {"answers": "answers-1.jsonl", "judge_model": "none"}
+    judged = {**params, "judge_model": "a/judge"}
+    with tracking.judged_run("judged", judged, "a run") as run:  # there is none yet
+        run.log_metrics({"judge": 0.5})
+    with tracking.mlflow_run("judged", params, "a run") as run:
+        run.log_metrics({"score": 0.25})
+    for share in (0.5, 0.75):
+        with tracking.judged_run("judged", judged, "a run") as run:
+            run.log_metrics({"judge": share})
+    top, _ = runs("judged")
+    assert len(top) == 2
+    answered = top[-1]
+    assert answered.data.metrics == {"score": 0.25, "judge": 0.75}
+    assert answered.data.tags["judge_model"] == "a/judge"
+    assert answered.data.params["judge_model"] == "none"
+    assert answered.info.status == "FINISHED"

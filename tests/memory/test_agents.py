@@ -52,7 +52,7 @@ MOVED_SAID, ASKED = "I moved to Oslo.", "Where did I move to?"
 
 # What each model is shown last, and what it does then, in a first process and in a second one.
 FIRST: Steps = [
-    (MOVED_SAID, Call("remember", {"text": MOVED_SAID, "speaker": "Anna"})),
+    (MOVED_SAID, Call("remember", {"turns": [{"text": MOVED_SAID, "speaker": "Anna"}]})),
     ("Remembered as turn 1.", "How nice!"),
 ]
 SECOND: Steps = [

@@ -111,7 +111,7 @@ def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: Sqlite
         rows = [("Anna", attribute, "red", "2017", 1), ("Anna", attribute, "blue", "2018", 5)]
         store.write(values(*rows), cause="test")
     reported = {store.facts()[one.facts[0] - 1].attribute for one in found(store, "contradiction")}
-    assert reported == ONE
+    assert reported == {store.vocabulary().name_of(attribute) for attribute in ONE}
 
 
 # --------------------------------------------------------------------------- duplicates
@@ -311,6 +311,7 @@ def test_without_fix_nothing_is_changed(run: Run, store: SqliteStore) -> None:
     out = run().stdout
     assert "contradiction: Anna lives_in" in out
     assert "found: contradiction 1, duplicate 1, unsupported 1; --fix offers 2 changes" in out
+    assert run("--kind", "duplicate").stdout.endswith("found: duplicate 1; --fix offers 1 change\n")
     lines = [json.loads(line) for line in run("--json", "--kind", "duplicate").stdout.splitlines()]
     assert [(line["kind"], line["facts"]) for line in lines] == [("duplicate", [2, 3])]
     assert len(store.changes()) == 1

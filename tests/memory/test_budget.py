@@ -1,7 +1,5 @@
 """Token budgets: kept to the token, and never an empty context while there is something to show."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from memory import InputError, Rows, Turn
 from memory.prompt import (
     LEAST_BUDGET,
     assemble,
-    dated_row_lines,
     quoted_turns,
     row_lines,
     spoken_date,
@@ -31,6 +28,7 @@ def test_a_trimmed_text_keeps_to_its_tokens(text: str, tokens: int) -> None:
     assert count_tokens(trim(text, tokens)) <= tokens
 
 
+@pytest.mark.slow
 @given(rows, turns, st.integers(LEAST_BUDGET, 400))
 def test_a_context_never_exceeds_its_budget(
     found: list[tuple[str, int | None]], said: list[Turn], budget: int
@@ -103,55 +101,6 @@ def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
 def test_turns_are_shown_in_the_order_they_were_said() -> None:
     said = [Turn("Anna", "later", id=9), Turn("Anna", "earlier", id=2)]
     assert assemble([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
-
-
-def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
-    columns = ("turn_id", "subject", "value", "happened_on", "ended_on")
-    wide = Rows(columns, tuple((n, "Anna", f"thing {n}", "", "") for n in range(1, 9)))
-    narrow = Rows(columns, ((30, "Anna", "Oslo", "2024-01-13", "2024-03"),))
-    said_at = dict.fromkeys([*range(1, 9), 30], "2024-01-10")
-    lines = dated_row_lines([wide, narrow], {n: n for n in range(1, 9)}, said_at)
-    assert lines[0] == ("[1] Anna | thing 1 | said 10 Jan 2024", 1)
-    assert lines[1] == ("[30] Anna | Oslo | happened 2024-01-13, said 10 Jan | until 2024-03", 30)
-    assert len(lines) == 9
-
-
-def test_what_has_ended_comes_last_where_the_present_is_asked_for() -> None:
-    columns = ("turn_id", "value", "ended_on")
-    homes = Rows(columns, ((1, "Ghent", "2024-03-01"), (8, "Antwerp", "")))
-    for ended_last, first in ((True, "[8] Antwerp"), (False, "[1] Ghent | until 2024-03-01")):
-        lines = dated_row_lines([homes], {1: 0, 8: 1}, {}, ended_last=ended_last)
-        assert lines[0][0] == first
-
-
-def test_a_row_that_says_less_than_another_of_its_turn_is_left_out() -> None:
-    short = Rows(("turn_id", "value"), ((5, "Oslo"), (6, "Oslo")))
-    full = Rows(("turn_id", "subject", "attribute", "value"), ((5, "Anna", "lives_in", "Oslo"),))
-    lines = dated_row_lines([short, full], {5: 0, 6: 1}, {})
-    assert lines == [("[5] Anna | lives_in | Oslo", 5), ("[6] Oslo", 6)]
-
-
-def test_what_is_shown_is_shown_once_as_a_turn_or_as_a_row() -> None:
-    said = [Turn("Anna", "word " * 20 + str(n), id=n) for n in range(1, 20)]
-    rows = [(f"[{n}] Anna | said | fact {n}", n) for n in (1, 2, 17, 18)]
-    context = assemble(rows, said, 200, floor=0.5, once=True)
-    facts, turns = (
-        {int(n) for n in re.findall(pattern, context.text, re.MULTILINE)}
-        for pattern in (r"^\[(\d+)\] Anna \|", r"^\[(\d+)\] Anna:")
-    )
-    assert facts == {17, 18}
-    assert {1, 2} <= turns
-    assert not facts & turns
-    assert set(context.turn_ids) == facts | turns
-    assert context.tokens <= 200
-
-
-def test_a_row_that_tells_an_end_stays_beside_its_turn() -> None:
-    said = [Turn("Anna", "I moved to Oslo.", id=1)]
-    rows = [("[1] Anna | lives_in | Oslo | until 2024-03", 1), ("[1] Anna | moved | Oslo", 1)]
-    text = assemble(rows, said, 200, once=True).text
-    assert "until 2024-03" in text
-    assert "moved | Oslo" not in text
 
 
 def test_a_budget_too_small_for_one_turn_is_refused() -> None:

@@ -52,16 +52,104 @@ def test_words_become_dates_as_exact_as_they_are(text: str, spoken: str, iso: st
         ("next month", "2017-07"),
         ("last summer", "2016-06-01/2016-08-31"),
         ("6 months ago", "2016-12"),
+        ("in two years", "2019"),
     ],
 )
 def test_a_span_of_days_is_one_that_a_fact_can_have(text: str, days: str) -> None:
-    assert resolve_dates(f"I moved {text}.", SAID, spans=True) == f"I moved {text} ({days})."
+    resolved = resolve_dates(f"I move {text}.", SAID, iso=True, spans=True)
+    assert resolved == f"I move {text} ({days})."
     assert is_iso_date(days) or is_iso_span(days)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("this weekend", "10 to 11 June 2017"),
+        ("last week", "29 May to 4 June 2017"),
+        ("two weeks ago", "22 to 28 May 2017"),
+        ("yesterday", "8 June 2017"),
+        ("next month", "July 2017"),
+        ("last summer", "June to August 2016"),
+        ("last winter", "December 2016 to February 2017"),
+        ("2 years ago", "2015"),
+    ],
+)
+def test_who_answers_is_shown_the_same_days_as_who_stores(text: str, days: str) -> None:
+    resolved = resolve_dates(f"I was there {text}.", SAID, spans=True)
+    assert resolved == f"I was there {text} ({days})."
+
+
+def test_a_week_over_new_year_has_both_years() -> None:
+    resolved = resolve_dates("this week", "2025-01-03", spans=True)
+    assert resolved == "this week (30 December 2024 to 5 January 2025)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I finished it in 12 days",
+        "I finished the whole series in 12 days, wow",
+        "In 12 days I watched all of it",
+        "In 3 days, we walked 90 km",
+        "We walked 90 km, in 3 days",
+        "I've lost four kilos in 2 months",
+        "She wrote it in three weeks.",
+        "I didn't sleep in 2 days",
+        "We haven't seen each other in two years",
+        "It was done in 3 days",
+        "This is my first holiday in two years",
+        "I fell three times in two weeks",
+        "I would have finished it in 12 days",
+        "You will laugh. I finished it in 12 days",
+    ],
+)
+def test_how_long_something_took_is_no_day_to_come(text: str) -> None:
+    assert resolve_dates(text, "2024-01-20", spans=True) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I finish it in 12 days",
+        "Back in 3 days!",
+        "My exam is in 3 days",
+        "The race that I signed up for is in 3 weeks",
+        "I booked it and we leave in 3 days",
+        "I got the job, starting in 2 weeks",
+        "I'm so excited, we fly in 3 days",
+        "I'm so excited to see you in 3 days",
+        "The parcel is delivered in 3 days",
+        "I need new shoes in two weeks",
+        "We moved. In 3 days the party is on!",
+        "In 3 days we'll know who won",
+        "I have a test in 3 days",
+    ],
+)
+def test_what_is_to_come_has_its_date(text: str) -> None:
+    assert resolve_dates(text, "2024-01-20", spans=True).count("2024") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said_at", "day"),
+    [
+        ("yesterday", "2017-06-10T01:30", "8 June 2017"),
+        ("last night", "2017-06-10 00:05:00", "8 June 2017"),
+        ("tonight", "2017-06-10T03:59:00+02:00", "9 June 2017"),
+        ("tomorrow", "2017-06-10T01:30", "10 June 2017"),
+        ("yesterday", "2017-06-10T04:00", "9 June 2017"),
+        ("yesterday", "2017-06-10T00:00:00", "9 June 2017"),  # a day without a time
+        ("yesterday", "2017-06-10T01:30:00Z", "9 June 2017"),  # it may be noon there
+        ("yesterday", "2017-06-10", "9 June 2017"),
+    ],
+)
+def test_after_midnight_it_is_still_the_day_before(text: str, said_at: str, day: str) -> None:
+    assert resolve_dates(text, said_at, spans=True) == f"{text} ({day})"
+    assert is_iso_date(said_at[:10])
 
 
 def test_this_weekend_said_on_a_wednesday_is_its_two_days() -> None:
     turn = Turn("Anna", "We go to the lake this weekend.", said_at="2024-01-10", id=3)
-    line = turn_lines([turn], budget=100, spans=True)
+    line = turn_lines([turn], budget=100, iso=True, spans=True)
     assert line.endswith("We go to the lake this weekend (2024-01-13/2024-01-14).")
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
 from memory.facts import (
+    add,
     correct,
     edits_since,
     end,
@@ -20,11 +21,12 @@ from memory.facts import (
     find,
     history,
     is_current,
-    note,
     remove,
     supersede,
 )
+from memory.records import WITHDRAWN
 from memory.store.sqlite import SqliteStore
+from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.rows import set_moment_of_change
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
@@ -120,7 +122,7 @@ def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
         return add(turns)
 
     monkeypatch.setattr(told, "add", slow)
-    with pytest.raises(InputError, match="somebody else has just changed fact 1"):
+    with pytest.raises(InputError, match=r"fact 1 already ended on 2018.*Rome"):
         supersede(told, 1, "Bergen", since="2019")
     assert [fact[1:4] for fact in short(told) if fact[0] not in (2, 3)] == [
         ("Oslo", "2017-05-06", "2018"),
@@ -157,8 +159,14 @@ def test_what_somebody_else_changed_just_now_is_not_overwritten(
 
 
 def test_a_person_notes_what_a_turn_tells(told: SqliteStore) -> None:
-    change = note(
-        told, 5, subject="Anna", attribute="allergic_to", value="dogs", happened_on="2017", by="Ben"
+    change = add(
+        told,
+        turn_id=5,
+        subject="Anna",
+        attribute="allergic_to",
+        value="dogs",
+        happened_on="2017",
+        by="Ben",
     )
     assert (change.cause, change.window) == ("edit by Ben", None)
     assert fact_of(told, 4) == told.facts()[-1]
@@ -166,8 +174,138 @@ def test_a_person_notes_what_a_turn_tells(told: SqliteStore) -> None:
     for fields in ({"value": " "}, {"attribute": ""}, {"happened_on": "May"}, {"turn_id": 9}):
         sound = {"turn_id": 5, "subject": "Anna", "attribute": "likes", "value": "tea"}
         with pytest.raises(InputError):
-            note(told, **(sound | fields))
+            add(told, **(sound | fields))
     assert len(told.facts()) == 4
+
+
+def test_a_person_adds_what_no_turn_says(told: SqliteStore) -> None:
+    fact = {"subject": "anna", "attribute": "Is allergic to", "value": "nuts "}
+    change = add(told, **fact, happened_on="2017", by="Ben")
+    said = told.turn(6)
+    assert (said.speaker, said.session) == ("Ben", "corrections")
+    assert said.text == "Anna allergic to nuts since 2017."
+    assert change.window == (6, 6), "no model reads it again"
+    stored = fact_of(told, 4)
+    assert (stored.subject, stored.attribute, stored.value) == ("Anna", "allergic_to", "nuts")
+    assert (stored.happened_on, stored.turn_id) == ("2017", 6)
+    told.undo(change.id)
+    assert told.turn(6).text.startswith(WITHDRAWN)
+    add(told, subject="Ben", attribute="visited", value="Rome", happened_on="2024-05")
+    assert told.turn(7).text == "Ben visited Rome in 2024-05."
+
+
+def test_what_is_refused_stores_no_turn(told: SqliteStore) -> None:
+    sound = {"subject": "Anna", "attribute": "likes", "value": "tea"}
+    for fields, says in (
+        ({"value": " "}, "needs a value"),
+        ({"happened_on": "May"}, "'May' is not a date"),
+        ({"value": "x" * 30_000}, "cannot be stored"),
+        ({"attribute": "home", "value": "OSLO"}, "fact 1 already says this: Anna lives_in Oslo"),
+    ):
+        with pytest.raises(InputError, match=says):
+            add(told, **(sound | fields))
+    assert len(told.turns()) == 5
+
+
+def test_an_addition_keeps_to_the_vocabulary_before_a_turn_is_stored(told: SqliteStore) -> None:
+    mood = Attribute("mood", "one value", ("feels",), ("good", "bad"))
+    told.set_vocabulary([mood], replaces=True, strict=True)
+    for attribute, value, says in (
+        ("feels", "so so", "mood is one of good, bad, not 'so so'"),
+        ("plays", "chess", "plays.* strict"),
+    ):
+        with pytest.raises(InputError, match=says):
+            add(told, subject="Anna", attribute=attribute, value=value, new_attribute=True)
+    assert len(told.turns()) == 5
+    add(told, subject="Anna", attribute="Feels", value="GOOD")
+    with pytest.raises(InputError, match="mood is one of good, bad, not 'fine'"):
+        supersede(told, 4, "fine")
+    add(told, subject="Anna", attribute="mood", value="bad")
+    assert [(fact.attribute, fact.value) for fact in find(told, "mood")] == [("mood", "bad")]
+    assert len(told.turns()) == 7
+
+
+def test_an_attribute_near_to_others_is_offered_and_not_doubled(told: SqliteStore) -> None:
+    add(told, subject="Anna", attribute="favourite tea", value="Assam")
+    near = "no fact has the attribute 'preferred_tea', and some have favourite_tea: use that name"
+    with pytest.raises(InputError, match=near):
+        add(told, subject="Ben", attribute="preferred_tea", value="Mint")
+    add(told, subject="Ben", attribute="Favourite-Tea", value="Mint")
+    add(told, subject="Ben", attribute="preferred_tea", value="Rooibos", new_attribute=True)
+    add(told, subject="Ben", attribute="preferred_tea", value="Sencha")
+    assert [(fact.attribute, fact.value) for fact in told.facts()[3:]] == [
+        ("favourite_tea", "Assam"),
+        ("favourite_tea", "Mint"),
+        ("preferred_tea", "Rooibos"),
+        ("preferred_tea", "Sencha"),
+    ]
+
+
+def test_a_new_value_of_one_ends_the_old_and_an_earlier_one_ends_where_it_began(
+    told: SqliteStore,
+) -> None:
+    home = {"subject": "Anna", "attribute": "lives_in"}
+    change = add(told, **home, value="Bergen", happened_on="2018-02")
+    add(told, **home, value="Porto", happened_on="2015")
+    add(told, **home, value="Rome", turn_id=5)  # said in 2017
+    current = [
+        (f.value, f.happened_on, f.ended_on or "") for f in told.facts() if "live" in f.attribute
+    ]
+    assert current == [
+        ("Oslo", "2017-05-06", "2018-02"),
+        ("Bergen", "2018-02", ""),
+        ("Porto", "2015", "2017-05-06"),
+        ("Rome", "", "2018-02"),
+    ]
+    assert told.turn(6).text == "Anna lives in Bergen since 2018-02, no longer Oslo."
+    assert told.turn(7).text == "Anna lives in Porto since 2015 until 2017-05-06."
+    assert change.facts == 2
+
+
+def test_a_new_value_ends_all_that_are_current(told: SqliteStore) -> None:
+    for number in range(12):
+        row = f"('Ben', 'lives_in', 'Town {number}', NULL, 1)"
+        told.write(f"{INSERT}{row}", cause="test")
+    add(told, subject="Ben", attribute="home", value="Rome")
+    assert [fact.value for fact in find(told, "Ben lives")] == ["Rome"]
+
+
+def test_several_values_of_many_and_of_an_event_stay(told: SqliteStore) -> None:
+    for day in ("2024-05-01", "2024-05-02", ""):
+        add(told, subject="Anna", attribute="went_running", value="5 km", happened_on=day)
+    with pytest.raises(InputError, match="fact 5 already says this"):
+        add(told, subject="Anna", attribute="went_running", value="5 km", happened_on="2024-05-02")
+    add(told, subject="Anna", attribute="has_pet", value="dog Rex")
+    assert [fact.ended_on for fact in find(told, "Anna", ended=True)] == [""] * 6
+
+
+def test_a_fact_that_changes_as_it_is_to_be_ended_leaves_nothing_half_done(
+    told: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = told.write
+
+    def slow(*arguments: Any, **options: Any) -> Change:
+        monkeypatch.setattr(told, "write", write)
+        correct(told, 1, value="Rome")
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(told, "write", slow)
+    with pytest.raises(InputError, match="somebody else has just changed fact 1"):
+        add(told, subject="Anna", attribute="lives_in", value="Bergen")
+    assert [fact.value for fact in find(told, "lives")] == ["Rome"]
+
+
+def test_the_command_adds_a_fact_to_a_new_memory_too(tmp_path: Path) -> None:
+    def command(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["facts", *arguments, "--db", str(tmp_path / "new.db")])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    added = command("add", "Anna", "home", "Oslo", "--on", "2017-05")
+    assert added.startswith("+ Anna lives_in: Oslo since 2017-05 (fact 1, turn 1)\nchange 1;")
+    [line] = command("add", "Anna", "has_pet", "cat", "--turn", "1", "--json").splitlines()
+    assert json.loads(line)["edits"][0]["after"]["turn_id"] == 1
+    assert "Anna     has_pet    cat" in command("Anna")
 
 
 def test_a_kill_between_turn_and_change_leaves_only_the_turn(
@@ -319,7 +457,7 @@ def test_questions_about_the_past_are_shown_the_past(
         " WHERE attribute = 'lives_in'"
     )
     shown = [
-        "[1] Anna | Oslo | happened 2017-05-06, said 8 May | until 2018",
+        "[1] Anna | Oslo | happened 2017-05-06 | until 2018",
         "since 2018 Anna lives in Bergen",
     ]
     model = scripted_model([([question], sql(select)), ([question, *shown], answer(said, "1, 6"))])

@@ -51,6 +51,7 @@ def output_of(code: str, path: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_packaged_libraries_leave_the_root_logger_alone_and_print_nothing(path: Path) -> None:
     assert output_of(PACKAGED, path) == ""
 

@@ -9,6 +9,7 @@ from memory import Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
 from memory.related_facts import related_facts
+from tests.conftest import INSERT
 
 BOTH_STORES = "slow"
 
@@ -88,3 +89,32 @@ def test_names_find_facts_while_the_embedders_server_is_down(
         fill(store)
         monkeypatch.setattr(HostedEmbedder, "__call__", fail)
         assert attributes(store, "Where does Anna live?") == ["lives_in"]
+
+
+def test_a_fact_is_related_by_any_name_of_whom_it_is_about(store: Store) -> None:
+    store.write(f"{INSERT}('Ilse', 'likes', 'opera', '', 1)", cause="test")
+
+    def score_of_ilse() -> float:
+        related = related_facts(store, ["Does Frau Brandt sing?"])
+        return next((score for fact, score in related if fact.subject == "Ilse"), 0.0)
+
+    before = score_of_ilse()
+    store.add_alias("Frau Brandt", "Ilse")
+    assert score_of_ilse() > before
+
+
+def test_subjects_late_in_the_alphabet_are_related_among_many_names(store: Store) -> None:
+    """A window of long turns names a thousand words and pairs of words."""
+    store.write(f"{INSERT}('Zofia', 'plays_instrument', 'harp', '', 1)", cause="test")
+    names = " ".join(f"name{number:03}" for number in range(500))
+    assert "plays_instrument" in attributes(store, f"Anna: {names}. Zofia called.")
+
+
+def test_an_old_state_is_related_behind_hundreds_of_newer_facts(store: Store) -> None:
+    for start in range(0, 300, 50):
+        rows = ", ".join(
+            f"('Anna', 'saw_{number}', 'thing {number}', '', 1)"
+            for number in range(start, start + 50)
+        )
+        store.write(f"{INSERT}{rows}", cause="test")
+    assert attributes(store, "Anna: I moved to Bergen.")[0] == "lives_in"

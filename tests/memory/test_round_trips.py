@@ -17,7 +17,7 @@ from tests.support.scripted import Pairs, answer, scripted_model, sql
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
 BUDGET = 20_000  # tokens, which the turns of these chats fill
 MOST_STATEMENTS = 40  # of SQLite, transactions and the full-text index's own included
-MOST_ROUND_TRIPS = 15  # to Postgres
+MOST_ROUND_TRIPS = 22  # to Postgres: 20, and each pool may ask whether its connection stands
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,12 @@ def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]
         fill(store, turns)
         assert isinstance(store, SqliteStore)
         store.read("SELECT 1 AS opens_the_models_connection")
-        assert store._model_connection is not None
+        [reader] = store._readers
         statements: list[str] = []
-        for conn in (store._conn, store._model_connection):
+        for conn in (store._conn, reader):
             conn.set_trace_callback(statements.append)
         ask(store)
-        for conn in (store._conn, store._model_connection):
+        for conn in (store._conn, reader):
             conn.set_trace_callback(None)
         # The statements after a dash are those that the full-text index makes for itself.
         own = [statement for statement in statements if not statement.startswith("-- ")]
@@ -68,11 +68,11 @@ def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]
 @contextmanager
 def protocol_messages() -> Iterator[list[str]]:
     """The messages of libpq to the server, on all connections that stores take meanwhile."""
-    from psycopg_pool import ConnectionPool
+    from memory.store.postgres.pool import Pool
 
     messages: list[str] = []
     traces = {}
-    take = ConnectionPool.getconn
+    take = Pool.take
 
     def traced(self, *args, **kwargs):  # type: ignore[no-untyped-def]
         conn = take(self, *args, **kwargs)
@@ -82,7 +82,7 @@ def protocol_messages() -> Iterator[list[str]]:
         return conn
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConnectionPool, "getconn", traced)
+        patch.setattr(Pool, "take", traced)
         yield messages
     for conn, file in traces.items():
         conn.pgconn.untrace()

@@ -6,17 +6,27 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, StoreError
+from memory.records import StandingAnswer
 from memory.searcher import Searcher
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
-from memory.tools import GROUPS, RESULT_TOKENS, Tools, memory_tools
+from memory.tools import (
+    GROUPS,
+    RESULT_TOKENS,
+    NewTurns,
+    StatedFacts,
+    Tools,
+    TurnIds,
+    memory_tools,
+)
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.reversed_ranking import reversing_program
 from tests.support.scripted import Pairs, answer, scripted_model, sql
@@ -34,6 +44,14 @@ def script() -> Pairs:
     return [([], sql("SELECT turn_id FROM facts")), (["Oslo"], answer("Oslo", "1"))]
 
 
+FACT = {"subject": "Anna", "attribute": "has_pet", "value": "cat"}
+
+
+def said(tools: Functions, text: str, speaker: str = "", source: str = "") -> str:
+    """What `remember` returns for one turn."""
+    return tools["remember"]([{"text": text, "speaker": speaker, "source": source}])
+
+
 @pytest.fixture
 def tools(store: Store) -> Functions:
     return tools_of(Memory(store, model=scripted_model(script())))
@@ -41,15 +59,16 @@ def tools(store: Store) -> Functions:
 
 def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Functions) -> None:
     assert list(tools) == [
-        *("recall", "ask_memory", "list_facts", "query_memory", "remember", "note_fact"),
-        *("correct_fact", "undo_change", "record_tool_use", "get_settings", "set_setting"),
+        *("recall", "ask_memory", "list_facts", "query_memory", "remember", "correct_fact"),
+        *("undo_change", "forget", "record_tool_use", "get_settings", "set_setting"),
     ]
     for tool in tools.values():
         signature = inspect.signature(tool)
         assert signature.return_annotation is str
         described = re.findall(r"^ +(\w+): ", inspect.getdoc(tool) or "", re.MULTILINE)
         assert described == list(signature.parameters)
-        assert {p.annotation for p in signature.parameters.values()} <= {str, int, bool}
+        lists = {NewTurns, StatedFacts, TurnIds}
+        assert {p.annotation for p in signature.parameters.values()} <= {str, int, bool, *lists}
 
 
 # ------------------------------------------------------------------------- what they do
@@ -58,7 +77,7 @@ def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Functions) 
 def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
     tools: Functions, store: Store
 ) -> None:
-    assert tools["remember"]("My sister plays the flute.", "Anna") == "Remembered as turn 6."
+    assert said(tools, "My sister plays the flute.", "Anna") == "Remembered as turn 6."
     turn = store.turn(6)
     assert (turn.speaker, turn.session, turn.kind) == ("Anna", "s1", "message")
     assert datetime.fromisoformat(turn.said_at).tzinfo
@@ -79,8 +98,19 @@ def test_recall_ranks_by_the_weights_of_the_program(store: Store) -> None:
     assert rows.splitlines()[1] == str(ranked[0])
 
 
+def test_recall_and_sql_search_only_the_turns_that_a_filter_lets_pass(tools: Functions) -> None:
+    by_ben = tools["recall"]("Oslo", filter='{"speaker": "Ben"}')
+    assert set(re.findall(r"^\[(\d+)\]", by_ben, re.MULTILINE)) == {"2", "4"}
+    nothing = tools["recall"]("Oslo", filter='{"session": "none"}')
+    assert nothing == "No turn passes the filter."
+    select = """SELECT turn_id FROM search('Oslo', 9, '{"since": "2017-06"}') ORDER BY turn_id"""
+    assert tools["query_memory"](select).splitlines()[1:3] == ["4", "5"]
+    with pytest.raises(InputError, match="there are speaker, session"):
+        tools["recall"]("Oslo", filter='{"mood": "good"}')
+
+
 def test_of_a_long_turn_what_was_asked_for_is_recalled(tools: Functions) -> None:
-    tools["remember"]("Stir the soup well. " * 800 + "Bake the bread at 180 degrees.", "Bot")
+    said(tools, "Stir the soup well. " * 800 + "Bake the bread at 180 degrees.", "Bot")
     line = tools["recall"]("bake bread at how many degrees?", 1)
     assert line.endswith("Bake the bread at 180 degrees.")
     assert "\u2026" in line
@@ -103,8 +133,8 @@ def test_an_answer_comes_with_the_turns_it_rests_on(tools: Functions) -> None:
 def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     tools: Functions, store: Store, value: str
 ) -> None:
-    said = tools["note_fact"]("Anna", "has_pet", value, 3, "2017")
-    assert said == "Done as change 1; undo_change(1) undoes it."
+    given = {"subject": "Anna", "attribute": "has_pet", "value": value, "turn_id": 3, "on": "2017"}
+    assert tools["remember"](facts=[given]).endswith("(fact 1, turn 3): change 1")
     [fact] = store.facts()
     assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2017")
     assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
@@ -113,7 +143,7 @@ def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
 
 def test_a_correction_ends_a_fact_and_keeps_it_on_record(tools: Functions, store: Store) -> None:
     store.write(MOVED, cause="test")
-    tools["correct_fact"](1, "Bergen", "2024-02")
+    tools["correct_fact"](1, "changed", "Bergen", "2024-02")
     old, new = store.facts()
     assert (old.value, old.ended_on) == ("Oslo", "2024-02")
     assert (new.value, new.happened_on) == ("Bergen", "2024-02")
@@ -154,8 +184,8 @@ def test_facts_that_fill_more_than_a_page_are_listed_by_a_cursor(
 
 
 def test_a_source_is_remembered_once(tools: Functions, store: Store) -> None:
-    assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Remembered as turn 6."
-    assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Known already as turn 6."
+    assert said(tools, "Tea at four.", "Ben", source="note 1") == "Remembered as turn 6."
+    assert said(tools, "Tea at four.", "Ben", source="note 1") == "Known already as turn 6."
     assert len(store.turns()) == 6
 
 
@@ -181,7 +211,7 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
     assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn left to digest."
     assert tools.digest() == "1 window stored; 0 facts changed; 0 turns left to digest."
     assert steps == [
-        *("1 window stored, 1 facts", "2 windows stored, 3 facts", "1 window stored, 0 facts"),
+        *("1 window stored, 1 fact", "2 windows stored, 3 facts", "1 window stored, 0 facts"),
     ]
 
 
@@ -210,8 +240,8 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
 
 def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: Store) -> None:
     memory = Memory(store, scripted_model([]))
-    names = [tool.__name__ for tool in memory_tools(memory, groups=("forget",))]
-    assert names == [*GROUPS["core"], "forget"]
+    names = [tool.__name__ for tool in memory_tools(memory, groups=("digest",))]
+    assert names == [*GROUPS["core"], "digest"]
     with pytest.raises(InputError, match="unknown group of tools 'all'"):
         memory_tools(memory, groups=["all"])
 
@@ -265,7 +295,7 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
     monkeypatch.setattr(SqliteStore, "_embed_waiting", lambda store: None)  # asks the network
     name = "openai/text-embedding-3-small"
     with Memory(address, model=scripted_model([]), embedder=name) as memory:
-        tools_of(memory)["remember"]("It has no vector yet.")
+        said(tools_of(memory), "It has no vector yet.")
         assert len(memory.add(Turn("Anna", "Nor has this."))) == 1
         with open_store(address) as again:
             assert again.embedder == name
@@ -279,18 +309,18 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
     [
         ("recall", ("  ",), "say what to look for"),
         ("ask_memory", ("",), "the question is empty"),
-        ("remember", ("",), "has no text"),
-        ("note_fact", ("Anna", "has_pet", "cat", 99), "there is no turn 99"),
-        ("note_fact", ("Anna", "", "cat", 1), "attribute"),
-        ("correct_fact", (99, "Bergen"), "there is no fact 99"),
+        ("remember", ([{"text": ""}],), "has no text"),
+        ("remember", ((), [{**FACT, "turn_id": 99}]), "there is no turn 99"),
+        ("remember", ((), [{**FACT, "attribute": "", "turn_id": 1}]), "attribute"),
+        ("correct_fact", (99, "changed", "Bergen"), "there is no fact 99"),
         ("query_memory", ("DELETE FROM facts",), "here only a SELECT is allowed"),
         ("query_memory", ("SELECT name FROM facts",), "name"),
         ("set_setting", ("mood", "good"), "there is no setting 'mood'"),
         ("undo_change", (99,), "there is no change 99"),
-        ("undo_change", ("last",), "a valid integer"),
-        ("note_fact", ("Anna", "is", "x", "1); DELETE FROM facts WHERE (1=1"), "a valid integer"),
-        ("note_fact", ("Anna", "is", "x", 1, None), "a valid string"),
-        ("record_tool_use", ("buy", {"what": "milk"}, "bought", True), "a valid string"),
+        ("undo_change", ("last",), "change_id takes a whole number, not 'last'"),
+        ("remember", ((), [{**FACT, "turn_id": "1); DELETE FROM facts"}]), "a whole number"),
+        ("remember", ((), [{**FACT, "on": None}]), "facts 1, on takes text, not None"),
+        ("record_tool_use", ("buy", {"what": "milk"}, "bought", True), "arguments takes text"),
     ],
 )
 def test_what_a_model_can_put_right_is_raised_with_advice_that_it_can_follow(
@@ -310,7 +340,7 @@ def test_what_a_person_must_put_right_is_raised(store: Store, address: str) -> N
     with open_store(address, read_only=True) as reading:
         readers = tools_of(Memory(reading, model=scripted_model([])))
         with pytest.raises(StoreError):
-            readers["remember"]("A copy of the past takes nothing new.")
+            said(readers, "A copy of the past takes nothing new.")
     assert len(store.turns()) == 5
 
 
@@ -345,8 +375,9 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(addr
         tools = tools_of(memory)
 
     def work(n: int) -> str:
-        tools["remember"](f"The number of thread {n} is {n * n}.")
-        tools["note_fact"]("thread", "number", str(n), 1)
+        said(tools, f"The number of thread {n} is {n * n}.")
+        fact = {"subject": "thread", "attribute": "number", "value": str(n), "turn_id": 1}
+        tools["remember"](facts=[fact])
         return tools["recall"](f"number of thread {n}", 10)
 
     with ThreadPoolExecutor(8) as pool:
@@ -358,3 +389,106 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(addr
     with open_store(address, read_only=True) as store:
         assert len(store.turns()) == 5 + 16
         assert sorted(int(fact.value) for fact in store.facts()) == list(range(16))
+
+
+def test_recall_shows_the_kept_answer_that_a_query_touches(tools: Functions, store: Store) -> None:
+    answer = StandingAnswer("Who is Ben?", "Anna's neighbour.", (2,), answered_at="2017-07-01")
+    store.set_answer(replace(answer, last_turn=5, last_change=1))
+    line = "Who is Ben? (as of 2017-07-01) Anna's neighbour. [2]"
+    assert tools["recall"]("Does Ben have a pet?").startswith(f"Answers kept in memory:\n{line}\n[")
+    assert "kept" not in tools["recall"]("Does Anna have a pet?")
+
+
+# ------------------------------------------------------- what a model makes of a conversation
+
+
+def test_turns_and_their_facts_are_stored_by_one_call_once(tools: Functions, store: Store) -> None:
+    turns = [
+        {"text": "We moved to Bergen.", "speaker": "Anna", "said_at": "2019-03-02", "source": "a"},
+        {"text": "And I sold the car.", "speaker": "Anna", "source": "b"},
+    ]
+    lives = {"subject": "anna", "attribute": "lives in", "value": "Bergen", "on": "2019-03"}
+    sold = {"subject": "Anna", "attribute": "sold", "value": "the car", "on": "2019-02-28"}
+    facts = [{**lives, "turn": 1}, {**sold, "turn": 2}]
+    first = tools["remember"](turns, facts, "2019-03-03").splitlines()
+    assert first == [
+        "Remembered as turns 6 and 7.",
+        "Anna lives_in: Bergen since 2019-03 (fact 1, turn 6): change 1",
+        "Anna sold, the car, on 28 Feb 2019 (fact 2, turn 7): change 2",
+    ]
+    assert [turn.said_at for turn in store.turns(6)] == ["2019-03-02", "2019-03-03"]
+    tools["correct_fact"](1, "changed", "Oslo", "2020")
+    again = tools["remember"](turns, facts, "2019-03-03").splitlines()
+    assert again[0] == "Known already as turns 6 and 7."
+    assert again[1].startswith("Known already: Anna lives_in: Bergen")
+    assert [(fact.value, fact.ended_on) for fact in store.facts()] == [
+        *(("Bergen", "2020"), ("the car", ""), ("Oslo", ""))
+    ]
+
+
+def test_a_turn_stays_where_its_fact_is_refused(tools: Functions, store: Store) -> None:
+    reply = tools["remember"]("Tea at four.", [{**FACT, "on": "someday"}])
+    assert reply.startswith("Remembered as turn 6.\nNot stored: 'someday' is not a date")
+    assert (len(store.turns()), store.facts()) == (6, [])
+    with pytest.raises(InputError, match="turn 2 of the fact is none of the 0 in turns"):
+        tools["remember"](facts=[{**FACT, "turn": 2}], turns=[])
+    with pytest.raises(InputError, match="said_at 'soon' is no date"):
+        tools["remember"]("Tea at four.", said_at="soon")
+
+
+def test_a_slip_leaves_no_past_and_an_end_no_successor(tools: Functions, store: Store) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    tools["correct_fact"](2, "was wrong", "cat Figaro")
+    tools["correct_fact"](3, "is_over", on="2018-05")
+    assert [(fact.value, fact.happened_on, fact.ended_on) for fact in store.facts()] == [
+        ("Oslo", "2017-05-06", ""),
+        ("cat Figaro", "", ""),
+        ("dog Rufus", "2017-06", "2018-05"),
+    ]
+    tools["correct_fact"](1, "was wrong")
+    assert [fact.id for fact in store.facts()] == [2, 3]
+    for kind, value, advice in [
+        ("changed", "", 'the kind "is over"'),
+        ("is over", "cat", "no new value"),
+        ("wrong", "cat", "the kinds are changed, was wrong, is over"),
+    ]:
+        with pytest.raises(InputError, match=advice):
+            tools["correct_fact"](2, kind, value)
+
+
+def test_recall_says_what_is_true_now_and_what_is_outdated(tools: Functions, store: Store) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test")
+    tools["correct_fact"](1, "changed", "Bergen", "2018")
+    tools["correct_fact"](2, "was wrong", "cat Figaro")
+    facts, turns = [], []
+    for line in tools["recall"]("Where does Anna live?", 9).splitlines():
+        (turns if line.startswith("[") else facts).append(line)
+    assert facts[0] == "Anna lives_in: Bergen since 2018 (fact 3, turn 6)"
+    assert not [line for line in facts if "Oslo" in line]
+    [moved] = [line for line in turns if line.startswith("[1] ")]
+    assert moved.endswith("[outdated: lives in Oslo until 2018, now Bergen]")
+    [cat] = [line for line in turns if line.startswith("[3] ")]
+    assert cat.endswith("[outdated: has pet cat Miso was wrong, it is cat Figaro]")
+
+
+def test_facts_of_a_month_are_those_that_held_then_whenever_they_were_told(
+    tools: Functions, store: Store
+) -> None:
+    ran = f"{INSERT}('Anna', 'went_running', '5 km', '2017-06-03', 5)"
+    store.write(f"{MOVED}; {CAT}; {DOG}; {ran}", cause="test")
+    tools["correct_fact"](1, "changed", "Bergen", "2018")
+
+    def values(as_of: str) -> list[str]:
+        lines = tools["list_facts"](as_of=as_of).splitlines()[:-1]
+        return [line.partition(" (fact")[0] for line in lines]
+
+    assert values("2017-06") == [
+        "Anna lives_in: Oslo since 2017-05-06 until 2018",
+        "Anna has_pet: cat Miso",
+        "Ben has_pet: dog Rufus since 2017-06",
+        "Anna went running, 5 km, on 3 Jun 2017",
+    ]
+    assert values("2017-04") == []
+    assert values("2017-07")[2:] == ["Ben has_pet: dog Rufus since 2017-06"]
+    assert "Anna lives_in: Bergen since 2018" in values("2019")
+    assert tools["list_facts"](attribute="went running").startswith("Anna went running, 5 km")

@@ -36,3 +36,14 @@ def test_dollars_are_counted_where_the_price_is_known(store: Store) -> None:
     assert dollars == pytest.approx(0.2, rel=0.5)
     assert waiting(store, talker(api_base="http://localhost:1/v1")[0]).cost.dollars is None
     assert waiting(store, load_model("local")).cost.dollars == 0.0
+
+
+def test_a_long_answer_costs_what_is_read_of_it(store: Store) -> None:
+    model = load_model("openai/gpt-4o-mini")
+    store.add([Turn("assistant", "Pack early.") for _ in range(24)])
+    short = waiting(store, model).cost
+    store.add([Turn("assistant", "Pack the boxes early. " * 500) for _ in range(24)])
+    long = waiting(store, model).cost
+
+    assert long.calls == short.calls + 1
+    assert 24 * 80 < long.tokens_in - short.tokens_in < 24 * 80 + 5_000

@@ -23,17 +23,21 @@ from unittest.mock import patch
 import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before processes part
 
-from memory import Memory, Turn, open_store
+from memory import Memory, Turn, facts, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
-from memory.store import dump, search_tables
+from memory.statements.statement import Statement
+from memory.store import dump, journal, journaled_rows, migrations, search_tables
 from memory.store.backup import restore
+from memory.store.connection import storage_errors
 from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.namespace_file import copy_store, move_store
+from memory.store.noted_facts import TurnStatements
 from memory.store.sqlite import SqliteStore
-from tests.support.older_memory import older_memory
+from memory.vocabulary import Attribute
+from tests.support.older_memory import make_older, older_memory
 from tests.support.rows import rows_of
 
 BLOCK = 8  # so small that acts make and remake blocks
@@ -43,6 +47,14 @@ TURNS = [
     Turn(f"Speaker {n % 3}", f"Only turn {n} speaks of zyl{n}qua.", f"session {n // 5}", "2017-05")
     for n in range(1, 31)
 ]
+
+ATTRIBUTE = {
+    "name": "has_pet",
+    "other_names": "[]",
+    "kind": "many",
+    "allowed_values": "[]",
+    "instruction": "",
+}
 
 Acknowledge = Callable[[int], None]
 Work = Callable[[Path, int, Acknowledge], None]
@@ -83,8 +95,20 @@ def one_by_one(do: Callable[[Path, int], object]) -> Work:
 
 
 def begin_with_turns(folder: Path) -> None:
+    """Turns with tags and with names that they explain, and an attribute."""
     with open_store(main_file(folder)) as store:
         store.add(TURNS)
+        assert isinstance(store, SqliteStore)
+        with store._transaction() as conn:
+            change = journal.begin(conn, "test", "")
+            for n in range(1, len(TURNS) + 1):
+                tag = {"turn_id": n, "key": "project", "value": f"zyl{n}tag"}
+                alias = {"name": f"Zyl {n}", "entity": "Zyl", "turn_id": n}
+                journaled_rows.insert_row(conn, change, "tags", tag)
+                journaled_rows.insert_row(conn, change, "aliases", alias)
+            entity = {"name": "Zyl", "description": ""}
+            journaled_rows.insert_row(conn, change, "entities", entity)
+            journaled_rows.insert_row(conn, change, "attributes", ATTRIBUTE)
 
 
 def begin_with_facts(folder: Path) -> None:
@@ -97,6 +121,13 @@ def begin_with_a_backup(folder: Path) -> None:
     back_up(folder, 0)
 
 
+def begin_with_a_backup_and_empty_files(folder: Path) -> None:
+    """Every other restore begins where an earlier one was killed, with an empty file."""
+    begin_with_a_backup(folder)
+    for n in range(0, TIMES, 2):
+        (folder / f"restored{n:02}.db").touch()
+
+
 def begin_with_two_backups(folder: Path) -> None:
     begin_with_a_backup(folder)
     with open_store(main_file(folder)) as store:
@@ -106,9 +137,29 @@ def begin_with_two_backups(folder: Path) -> None:
 
 
 def begin_with_older_files(folder: Path) -> None:
+    """Every other one of the newest of the older schemas, with all that a used memory holds.
+
+    They lie in a folder of their own: whoever looks at a folder opens, and so migrates, its files.
+    """
+    begin_with_facts(folder)
+    with open_store(main_file(folder)) as store:
+        store.undo(store.changes()[-1].id)
+        store.set("user", "Anna")
+        store.count_shown([1, 3])
+        store.add([Turn("Anna", f"Nobody has read turn {n}.") for n in (31, 32, 33)])
+        window = store.claim(2)
+        assert window
+        store.fail(window, "no model")
+    (folder / "older").mkdir()
     for n in range(TIMES):
-        statements = [FACT.format(value="cat Miso", turn=turn) for turn in (1, 5, 9)]
-        older_memory(folder / f"old{n:02}.db", schema=1 + n % 2, turns=TURNS, facts=statements)
+        path = folder / "older" / f"old{n:02}.db"
+        if n % 2:
+            statements = [FACT.format(value="cat Miso", turn=turn) for turn in (1, 5, 9)]
+            older_memory(path, schema=1 + n % 4 // 2, turns=TURNS, facts=statements)
+        else:
+            shutil.copy(main_file(folder), path)
+            make_older(path, migrations.VERSION - 1)
+    main_file(folder).unlink()
 
 
 def begin_with_a_dump(folder: Path) -> None:
@@ -176,6 +227,82 @@ def revert(folder: Path, n: int) -> None:
         store.revert(9 - n)
 
 
+def merge_entities(folder: Path, n: int) -> None:
+    """Say that Anna, whom each fact is about, is Zyl, and undo that the next time."""
+    with open_store(main_file(folder)) as store:
+        if n % 2:
+            store.undo(store.changes()[-1].id)
+        else:
+            store.merge_entities("Anna", "Zyl")
+
+
+def rename_attribute(folder: Path, n: int) -> None:
+    names = ["has_pet", "keeps"]
+    with open_store(main_file(folder)) as store:
+        store.rename_attribute(names[n % 2], names[(n + 1) % 2])
+
+
+def set_tags(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.set_tags([n + 1, n + 2], {"project": f"tagged {n}", "place": ["Oslo", "Bergen"]})
+
+
+def remove_tags(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.remove_tags([n + 1, n + 2] if n % 2 else [20 + n], ["project"])
+
+
+def set_attribute(folder: Path, n: int) -> None:
+    """Name the attribute of all facts anew, in the vocabulary and in the facts."""
+    names = ["has_pet", "keeps"]
+    new = Attribute(names[(n + 1) % 2], other_names=(names[n % 2],), instruction=f"test {n}")
+    with open_store(main_file(folder)) as store:
+        store.set_vocabulary([new], replaces=True)
+
+
+def name_entity(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        if n % 2:
+            store.remove_alias("Zylla", "Anna")
+        else:
+            store.add_alias("Zylla", "Anna")
+
+
+def rename_entity(folder: Path, n: int) -> None:
+    names = ["Zyl", "Zyl the Great"]
+    with open_store(main_file(folder)) as store:
+        store.rename_entity(names[n % 2], names[(n + 1) % 2])
+
+
+def split_entity(folder: Path, n: int) -> None:
+    """Make Anna of some turns another Anna, and undo that the next time."""
+    with open_store(main_file(folder)) as store:
+        if n % 2:
+            store.undo(store.changes()[-1].id)
+        else:
+            store.split_entity("Anna", "Anna 2", [fact.turn_id for fact in store.facts()][:3])
+
+
+def note(folder: Path, n: int) -> None:
+    """Store what the next turn is said to state, as rules do."""
+    with open_store(main_file(folder)) as store:
+        unread = store.unread_turns(1)
+        statement = Statement("Anna", "has_pet", f"pet {n}")
+        store.note([TurnStatements(unread.turns[0], (statement,))], unread.after, unread.last)
+
+
+def describe_entity(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.describe_entity("Zyl", f"description {n}")
+
+
+def add_fact(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        facts.add(
+            store, turn_id=n + 1, subject="Anna", attribute="has_pet", value=f"pet {n}", by="test"
+        )
+
+
 def reembed(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
         store.reembed([HOSTED, "wordllama"][n % 2], batch=6)
@@ -204,7 +331,11 @@ def move(folder: Path, n: int) -> None:
 
 
 def open_older_file(folder: Path, n: int) -> None:
-    open_store(folder / f"old{n:02}.db").close()
+    path = folder / f"old{n:02}.db"
+    if not path.exists():
+        with storage_errors(path):
+            (folder / "older" / path.name).rename(path)
+    open_store(path).close()
 
 
 def import_in_batches(folder: Path, start: int, acknowledge: Acknowledge) -> None:
@@ -242,10 +373,21 @@ ACTS: dict[str, Act] = {
     "forget": Act(begin_with_a_backup, one_by_one(forget), overwrites=True),
     "undo": Act(begin_with_facts, one_by_one(undo)),
     "revert": Act(begin_with_facts, one_by_one(revert)),
+    "merge": Act(begin_with_facts, one_by_one(merge_entities)),
+    "rename attribute": Act(begin_with_facts, one_by_one(rename_attribute)),
+    "tags": Act(begin_with_facts, one_by_one(set_tags)),
+    "remove tags": Act(begin_with_facts, one_by_one(remove_tags)),
+    "set attribute": Act(begin_with_facts, one_by_one(set_attribute)),
+    "alias": Act(begin_with_facts, one_by_one(name_entity)),
+    "rename entity": Act(begin_with_facts, one_by_one(rename_entity)),
+    "split entity": Act(begin_with_facts, one_by_one(split_entity)),
+    "note": Act(begin_with_turns, one_by_one(note)),
+    "describe entity": Act(begin_with_facts, one_by_one(describe_entity)),
+    "add fact": Act(begin_with_turns, one_by_one(add_fact)),
     "reembed": Act(begin_with_facts, one_by_one(reembed)),
     "backup": Act(begin_with_facts, one_by_one(back_up)),
     "restore": Act(begin_with_two_backups, one_by_one(restore_older_and_newer)),
-    "restore as new": Act(begin_with_a_backup, one_by_one(restore_as_new)),
+    "restore as new": Act(begin_with_a_backup_and_empty_files, one_by_one(restore_as_new)),
     "copy": Act(begin_with_facts, one_by_one(copy)),
     "move": Act(begin_with_facts, one_by_one(move)),
     "import": Act(begin_with_turns, import_in_batches),
@@ -275,7 +417,10 @@ def prepare_process() -> None:
 State = dict[str, Any]  # by file: its tables as lists of rows, without times and other accidents
 _SELECTS = {
     "turns": "SELECT * FROM turns ORDER BY id",
-    "facts": "SELECT id, subject, attribute, value, happened_on, ended_on, turn_id FROM facts",
+    "facts": (
+        "SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, entity, value_entity"
+        " FROM facts"
+    ),
     "changes": (
         "SELECT id, cause, statement, undone_at IS NULL, undoes, first_turn, last_turn FROM changes"
     ),
@@ -288,10 +433,11 @@ _SELECTS = {
         "SELECT name, json_remove(value, '$.at', '$.sha256') FROM settings"
         f" WHERE name NOT IN {OF_THIS_FILE} ORDER BY name, id"
     ),
+    "rows_log": "SELECT * FROM rows_log ORDER BY id",
     "last ids": "SELECT name, seq FROM sqlite_sequence WHERE name <> 'settings' ORDER BY name",
     **{
-        table: f"SELECT * FROM {table} ORDER BY 1"
-        for table in ("speakers", "recent", "blocks", "pieces")
+        table: f"SELECT * FROM {table} ORDER BY 1, 2"
+        for table in ("speakers", "recent", "blocks", "pieces", *journaled_rows.TABLES)
     },
 }
 
@@ -328,11 +474,12 @@ def faults(folder: Path) -> list[str]:
 
 
 def residue(folder: Path) -> list[str]:
-    """Turns that are gone from the main memory, and whose text is still in a file."""
+    """Texts and tags of turns that are gone from the main memory, and are still in a file."""
     with open_store(main_file(folder)) as store:
         texts = {turn.text for turn in store.turns()}
     contents = [path.read_bytes() for path in folder.iterdir()]
     gone = [turn.text for turn in TURNS if turn.text not in texts]
+    gone += [f"zyl{n}tag" for n, turn in enumerate(TURNS, 1) if turn.text in gone]
     return [text for text in gone if any(text.encode() in content for content in contents)]
 
 

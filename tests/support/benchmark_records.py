@@ -42,3 +42,80 @@ def msc_chat(**changed: Any) -> dict[str, Any]:
         "self_instruct": {"B": "What did I get in Hawaii?", "A": "A shell necklace."},
         **changed,
     }
+
+
+def beam_message(id_: int, text: str, role: str = "user", anchor: str = "") -> dict[str, Any]:
+    """A message of a chat; a user's ends with the marker of the plan."""
+    marker = f" ->-> 1,{id_}" if role == "user" else ""
+    return {
+        "role": role,
+        "id": id_,
+        "content": text + marker,
+        **({"time_anchor": anchor, "question_type": "main_question"} if anchor else {}),
+    }
+
+
+def beam_chat() -> list[dict[str, Any]]:
+    """Two batches of a user who builds an allotment planner."""
+    return [
+        {
+            "batch_number": 1,
+            "time_anchor": "March-15-2024",
+            "turns": [
+                [
+                    beam_message(0, "I start an allotment planner in Elm.", anchor="March-15-2024"),
+                    beam_message(1, "Good. Begin with a list of beds.", role="assistant"),
+                ],
+                [
+                    beam_message(2, "Always name the latin names when I ask about plants."),
+                    beam_message(3, "I will.", role="assistant"),
+                ],
+            ],
+        },
+        {
+            "batch_number": 2,
+            "turns": [
+                [
+                    beam_message(4, "The planner has 12 beds now.", anchor="April-02-2024"),
+                    beam_message(5, "Well done.", role="assistant"),
+                ]
+            ],
+        },
+    ]
+
+
+def beam_questions() -> dict[str, list[dict[str, Any]]]:
+    """Questions of four abilities about `beam_chat`, with all shapes of evidence and gold."""
+    return {
+        "information_extraction": [
+            {
+                "question": "In which language do I write the planner?",
+                "answer": "Elm",
+                "source_chat_ids": [0],
+                "rubric": ["LLM response should state: Elm"],
+            }
+        ],
+        "knowledge_update": [
+            {
+                "question": "How many beds does my planner have?",
+                "answer": 12,
+                "source_chat_ids": {"original_info": [0], "updated_info": [4, 4]},
+                "rubric": ["LLM response should state: 12 beds"],
+            }
+        ],
+        "event_ordering": [
+            {
+                "question": "In which order did I bring up aspects of my planner?",
+                "answer": "1) the language 2) the beds",
+                "source_chat_ids": [0, 4],
+                "rubric": ["The language", "The beds"],
+            }
+        ],
+        "abstention": [
+            {
+                "question": "Which beds did my neighbour like?",
+                "ideal_response": "There is no information on the neighbour.",
+                "rubric": ["there is no information on the neighbour"],
+            }
+        ],
+    }

@@ -158,10 +158,14 @@ class Obedient:
     def _answer(self, prompt: str, knows: bool) -> str:
         memory, question_text = prompt.split("[[ ## question ## ]]")
         thing = re.findall(r"keep the (\w+)", question_text)[0]
-        match = re.search(rf"\[(\d+)\].*the {thing} in the (\w+)", memory)
+        # A fact of a list has its turn behind it, a turn's line before it.
+        match = re.search(
+            rf"the {thing} in the (?P<place>\w+) \([^;]*\[(?P<turn>\d+)\]", memory
+        ) or re.search(rf"\[(?P<turn>\d+)\].*the {thing} in the (?P<place>\w+)", memory)
         if not match:
             return answer("No information available")
-        return answer(match[2] + (" on the ground floor" if knows else ""), match[1])
+        place = match["place"] + (" on the ground floor" if knows else "")
+        return answer(place, match["turn"])
 
     def _retrieve(self, prompt: str, knows: bool) -> str:
         thing = re.findall(r"keep the (\w+)", prompt)[0]

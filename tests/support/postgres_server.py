@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 import psycopg
 
-from memory.store.postgres import distribute, migrate, names
+from memory.store.postgres import access, distribute, migrate, names
 from memory.store.postgres.address import read_address
 
 _names = count(1)
@@ -119,6 +119,8 @@ def empty_home() -> str:
     address = read_address(_home(), needs_namespace=False)
     for name in names.names(address):
         names.delete(address.of(name))
+    for kind in ("token", "session", "link"):
+        access.change(address, kind, lambda records: records.clear())
     return _home()
 
 

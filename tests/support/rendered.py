@@ -11,4 +11,4 @@ Search = Callable[[str, int], Hits]
 def rendered(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
     """The text of a checked SELECT for a database. Raises SqlError when it is refused."""
     select = check_select(sql)
-    return select.render([search(*call) for call in select.searches], dialect)
+    return select.render([search(call.text, call.k) for call in select.searches], dialect)

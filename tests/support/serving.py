@@ -9,7 +9,7 @@ from memory.program import MemoryProgram, Model
 from memory.server.app import application
 from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
 from memory.server.handles import Handles
-from memory.server.sign_in import SignIn
+from memory.server.sign_in import open_sign_in
 from memory.server.tokens import Tokens
 from memory.tools import Right
 from tests.support.scripted import scripted_model
@@ -34,7 +34,7 @@ def serving(
 
     The model of the memories is one that expects no question, unless another is given.
     """
-    sign_in = SignIn()
+    sign_in = open_sign_in()
     app = application(
         Handles(
             model or scripted_model([]), program=program, reranker=reranker, read_only=read_only

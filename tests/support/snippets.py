@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)$")
-_MARKER = re.compile(r"^ *<!-- (?P<marker>slow|not run: .+|run by .+) -->$")
+_MARKER = re.compile(r"^ *<!-- (?P<marker>slow|not run: .+|run by .+|file: [\w.-]+) -->$")
 # What depends on the moment: the time of a change, and today's date where a turn is dated.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _RECENT_DAY = re.compile(r"\(\w{3} \d\d \w{3} 20(?:2[6-9]|[3-9]\d)\)")
@@ -28,7 +28,8 @@ class Snippet:
         line: that of its first line.
         language: python, sh, console, text, ...
         marker: "" where it runs in every run of the tests; else "slow" (it asks the packaged
-            model), "not run: WHY" or "run by FILE", from an HTML comment that readers do not see.
+            model), "not run: WHY", "run by FILE", or "file: NAME" for a file that later blocks
+            use; from an HTML comment that readers do not see.
     """
 
     path: Path

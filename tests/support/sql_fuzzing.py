@@ -35,9 +35,9 @@ LONG_TEXTS = ["a" * 1_000_000, "а́ " * 300_000, "word % _ " * 100_000]
 # Why a statement that the parser lets through may be refused.
 MEANT = re.compile(
     "too slow|too much|too long a|a value is too long|select at most|at most 200 bytes"
-    "|integer overflow|more than 32 aggregate terms|parser stack overflow|too many"
+    "|integer overflow|more than 36 aggregate terms|parser stack overflow|too many"
     "|at most 64 tables in a join|at most 20000 characters|not be empty|must be given|names no turn"
-    "|this would change|Expression tree is too large|datatype mismatch"
+    "|this would change|Expression tree is too large|datatype mismatch|a number is too large"
 )
 
 

@@ -15,7 +15,7 @@ from memory.server import listen
 from memory.server.app import application
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
-from memory.server.sign_in import SignIn
+from memory.server.sign_in import open_sign_in
 from memory.server.tokens import RIGHTS, Tokens
 from memory.tools import GROUPS
 
@@ -40,7 +40,7 @@ def main(namespace: str) -> None:
     app = application(
         Handles(),
         allowed=allowed_hosts(port),
-        sign_in=SignIn(),
+        sign_in=open_sign_in(),
         tokens=tokens,
         port=port,
         groups=[group for group in GROUPS if group != "core"],

@@ -90,7 +90,12 @@ def foreign_part(present: Schema, version: int) -> str:
 def _schema(version: int) -> Schema:
     """The schema that the first migrations make, as far as this version."""
     with closing(sqlite3.connect(":memory:")) as conn:
-        for name, arguments in (("words", 1), ("turn_checksum", 7)):
+        for name, arguments in (
+            ("words", 1),
+            ("turn_checksum", 7),
+            ("is_date", 1),
+            ("is_span", 1),
+        ):
             conn.create_function(name, arguments, lambda *values: None)  # there are no rows
         for file in _FILES[:version]:
             for statement in _statements(file.read_text("utf-8")):

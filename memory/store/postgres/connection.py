@@ -1,116 +1,48 @@
-"""Connections to a database of namespaces: pools of two logins, one namespace, clear errors."""
+"""A connection to one namespace of a database, and the driver's errors in clear words."""
 
-import logging
-import os
 import re
-import selectors
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import sql
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory.errors import InputError, StoreError
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.fact_table import FactTable
+from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import read_statements
 
-POOL_CONNECTIONS = 4  # of each login, in one process
-WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
-CONNECT_SECONDS = 10
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
-TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
+_NO_EXIT = "cannot exit pipeline mode"  # libpq's
 
 STATEMENTS = {
     **read_statements(Path(__file__).with_name("postgres.sql")),
     **read_statements(Path(__file__).with_name("bookkeeping.sql")),
 }
 
-# A pool logs each failing attempt; what is wrong is said once, in the error.
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-
-_pools: dict[tuple[int, str, str], ConnectionPool[psycopg.Connection]] = {}
-_pools_lock = threading.Lock()
-_last_uses: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()  # monotonic seconds
-
-
-def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[psycopg.Connection]:
-    """The connections that this process shares, of the address' own login or of another one."""
-    key = (os.getpid(), conninfo, login)  # a forked process makes its own
-    with _pools_lock:
-        if key not in _pools:
-            other_login = {"user": login, "password": password} if login else {}
-            _pools[key] = ConnectionPool(
-                conninfo,
-                kwargs={
-                    "autocommit": True,
-                    "connect_timeout": CONNECT_SECONDS,
-                    "application_name": "sql-memory",
-                    # The reset of a model's connection drops prepared statements.
-                    "prepare_threshold": None if login else 5,
-                    **other_login,
-                },
-                min_size=0,
-                max_size=POOL_CONNECTIONS,
-                timeout=WAIT_SECONDS,
-                reconnect_timeout=0,
-                configure=None if login else _configure,
-                check=_check,
-                open=True,
-            )
-        return _pools[key]
-
-
-def close_pools() -> None:
-    """Close all connections of this process that no store uses at the moment."""
-    with _pools_lock:
-        for connections in _pools.values():
-            connections.close(timeout=1)
-        _pools.clear()
-
-
-def _configure(conn: psycopg.Connection) -> None:
-    # A commit is on disk when it returns, whatever the server's default is.
-    conn.execute("SET synchronous_commit = on")
-    conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))
-
-
-def _check(conn: psycopg.Connection) -> None:
-    """Raises an error of the driver for a connection that broke off while nobody used it.
-
-    A server that goes away says so: it is asked only then, or when the connection is idle for long,
-    as a network may forget it. That saves each use a round trip.
-    """
-    last_use = _last_uses.get(conn, 0.0)
-    _last_uses[conn] = time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        selector.register(conn.pgconn.socket, selectors.EVENT_READ)
-        if selector.select(0) or _last_uses[conn] - last_use > TRUSTED_SECONDS:
-            ConnectionPool.check_connection(conn)
-
 
 @contextmanager
-def connection_of_models(
-    connections: ConnectionPool[psycopg.Connection],
-) -> Iterator[psycopg.Connection]:
-    """A connection of the second login, which is as a new one when it is returned."""
-    with connections.connection() as conn:
-        try:
-            yield conn
-        finally:
-            # What a model's statement may have set outlives its transaction. Here, and not by the
-            # pool, whose thread would do it: it gives a second one out meanwhile.
-            try:
-                conn.execute("DISCARD ALL")
-            except psycopg.Error:
-                conn.close()
+def pipeline(conn: psycopg.Connection) -> Iterator[None]:
+    """Run the statements of the block in one round trip; raises the error of the first that failed.
+
+    A pipeline that cannot be left, as results are still to come, is of no use, nor is what libpq
+    says of it ("cannot exit pipeline mode"): the connection is closed, and the cause is raised.
+    """
+    is_outermost = not conn.info.pipeline_status
+    try:
+        with conn.pipeline():
+            yield
+    except psycopg.OperationalError as error:
+        cause = error.__context__
+        if _NO_EXIT in str(error) and isinstance(cause, psycopg.Error):
+            raise cause from None
+        raise
+    finally:
+        if is_outermost and not conn.closed and conn.info.pipeline_status:
+            conn.close()
 
 
 class NamespaceConnection:
@@ -121,7 +53,7 @@ class NamespaceConnection:
 
     integrity_error: type[Exception] = psycopg.IntegrityError
 
-    def __init__(self, connections: ConnectionPool[psycopg.Connection], namespace: int) -> None:
+    def __init__(self, connections: Pool, namespace: int) -> None:
         self.namespace = namespace
         self._pool = connections
         self._bound: psycopg.Connection | None = None
@@ -150,7 +82,7 @@ class NamespaceConnection:
         A statement is sent when the rows of it or of a later one are taken: that saves a search
         half of its round trips.
         """
-        with self.bound(conn), conn.pipeline():
+        with self.bound(conn), pipeline(conn):
             self._waits_for_rows = True
             try:
                 conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -166,7 +98,7 @@ class NamespaceConnection:
         False where it is deleted. The connection's own block commits or rolls back.
         """
         with self.bound(conn):
-            with conn.pipeline():  # both in one round trip
+            with pipeline(conn):  # both in one round trip
                 conn.execute("BEGIN")
                 lock = self.run("lock_writer")
             yield lock.fetchone() is not None
@@ -202,10 +134,10 @@ class NamespaceConnection:
         if self._waits_for_rows:
             yield
         elif self._bound is not None:
-            with self._bound.pipeline():
+            with pipeline(self._bound):
                 yield
         else:
-            with self._pool.connection() as conn, self.bound(conn), conn.pipeline():
+            with self._pool.connection() as conn, self.bound(conn), pipeline(conn):
                 yield
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
@@ -272,6 +204,12 @@ class NamespaceConnection:
             f" WHERE namespace = %(namespace)s AND {conditions}",
             **key,
         ).fetchone()
+
+    def delete_row(self, table: str, key: Mapping[str, Any]) -> None:
+        conditions = " AND ".join(f"{column} = %({column})s" for column in key)
+        self.execute(
+            f"DELETE FROM memory.{table} WHERE namespace = %(namespace)s AND {conditions}", **key
+        )
 
     def new_id(self, table: str) -> int:
         [number] = self.next_ids(table, 1)
@@ -352,22 +290,15 @@ def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
     """Turn errors of the driver into a StoreError of one line; it never shows the password."""
     try:
         yield
-    except PoolTimeout as error:
-        # The pool does not say why it could not connect.
-        with postgres_errors(location, conninfo):
-            psycopg.connect(conninfo, connect_timeout=CONNECT_SECONDS).close()
+    except AllInUseError as error:
         raise StoreError(
             f"{location}: all connections of this process were in use for {WAIT_SECONDS:.0f}"
             " seconds; try again"
         ) from error
     except OverflowError as error:
-        raise InputError(
-            f"{location}: a number here has more than 64 bits; no id is so large"
-        ) from error
+        raise InputError("a number here has more than 64 bits; no id is so large") from error
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"{location}: a text here holds half a character (a lone surrogate)"
-        ) from error
+        raise InputError("a text here holds half a character (a lone surrogate)") from error
     except psycopg.errors.CheckViolation as error:
         long = re.fullmatch(
             "turns_(session|speaker|source)_check", error.diag.constraint_name or ""
@@ -377,9 +308,9 @@ def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
             if long
             else _one_line(error, conninfo)
         )
-        raise InputError(f"{location}: {fault}") from error
+        raise InputError(fault) from error
     except psycopg.DataError as error:
-        raise InputError(f"{location}: {_one_line(error, conninfo)}") from error
+        raise InputError(_one_line(error, conninfo)) from error
     except (psycopg.Error, OSError) as error:
         message = _one_line(error, conninfo)
         advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), message)

@@ -10,8 +10,9 @@ import psycopg
 from memory.errors import StoreError
 from memory.store.postgres import migrate
 from memory.store.postgres.address import Address
-from memory.store.postgres.connection import CONNECT_SECONDS, postgres_errors
+from memory.store.postgres.connection import postgres_errors
 from memory.store.postgres.names import TABLES
+from memory.store.postgres.pool import CONNECT_SECONDS
 
 # Where a ticket is checked there must be the key: a table of each server's own, which no statement
 # of another server reaches.

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import psycopg
 
-from memory.sql import WRITABLE
-from memory.store.database import FACT_COLUMNS
+from memory.sql import FACT_COLUMNS, WRITABLE
+from memory.store.database import restatements
 from memory.store.postgres.word_lists import WordLists
 
 # A fact's id, and how the journal writes it before and after a write (None: it is not there).
@@ -53,6 +53,11 @@ class FactTable:
         before = self._images([fact_id])
         ended = self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
         self._note(before, dict(ended.fetchall()))
+
+    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
+        before = self._images([fact_id for fact_id, _, _ in facts])
+        rows = restatements(facts)
+        self._note(before, dict(self._conn.run_returning("restate_fact", rows)))
 
     def delete(self, fact_ids: Sequence[int]) -> None:
         deleted = self._conn.run("delete_facts", fact_ids=[*fact_ids])

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _LOCK = 5_391_171_377  # of the advisory lock that one migration holds at a time
 _LONGEST_ROLE = 63  # bytes; Postgres cuts longer names
 
 
+@cache
 def revisions() -> list[str]:
     """The revisions that this version knows, oldest first."""
     folder = Path(__file__).parent / "migrations" / "versions"
@@ -78,7 +80,7 @@ def upgrade(conninfo: str, location: str) -> tuple[str, str]:
                     f"{location}: this login may not set up a memory"
                     f" ({cause.diag.message_primary}); it must own the database and may create"
                     " roles: ALTER ROLE ... CREATEROLE, or let an administrator run the output of:"
-                    " memory admin migrate --sql"
+                    " memory admin migrate --sql --owner LOGIN"
                 ) from error
             raise StoreError(f"{location}: {cause.diag.message_primary}") from error
         return before, _current(conn)
@@ -106,14 +108,47 @@ def differences(conninfo: str, location: str) -> list[str]:
         return [str(difference) for difference in compare_metadata(context, metadata)]
 
 
-def script(conninfo: str) -> str:
-    """The SQL that brings an empty database up to date, for an administrator to run."""
+# Tables take their sequences along. Postgres checks that the login is there.
+_OWN_ALL = """
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER SCHEMA %I OWNER TO %I', nspname, {owner}) FROM pg_namespace
+        WHERE nspname IN ('memory', 'memory_views')
+        UNION ALL
+        SELECT format(
+            'ALTER %s %s OWNER TO %I',
+            CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass, {owner})
+        FROM pg_class WHERE relkind IN ('r', 'v')
+            AND relnamespace IN ('memory'::regnamespace, 'memory_views'::regnamespace)
+        UNION ALL
+        SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, {owner}) FROM pg_proc
+        WHERE pronamespace IN ('memory'::regnamespace, 'memory_views'::regnamespace)
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;
+"""
+
+
+def script(conninfo: str, owner: str = "") -> str:
+    """The SQL that brings an empty database up to date, for an administrator to run.
+
+    All of it belongs to the login `owner` then, which needs no other right; without one, to the
+    administrator.
+    """
     from alembic import command
 
     output = io.StringIO()
     config = _config(conninfo, output)
     command.upgrade(config, "head", sql=True)
-    return output.getvalue()
+    if not owner:
+        return output.getvalue()
+    literal = "'{}'".format(owner.replace("'", "''"))
+    everything, _, end = output.getvalue().rpartition("COMMIT;")  # one transaction
+    return f"{everything}{_OWN_ALL.replace('{owner}', literal)}\nCOMMIT;{end}"
 
 
 def generate(conninfo: str, location: str, message: str) -> Path:

@@ -5,26 +5,34 @@ fails differently. The rendered tree names the namespace in every table referenc
 sees no row without a ticket, which only the owner can sign (row-level security); with the ticket
 that a model's statement runs under, no row of any table can be written. A cursor takes one SELECT
 and nothing else: an UPDATE or DELETE is a query too, which says what our code is to write
-(`memory.sql.CheckedChange`). A deadline on the server and another one here end what takes too long.
+(`memory.sql.CheckedChange`). A deadline on the server and another one here end what takes too long;
+the one here lasts longer while the server is busy with others.
 What is the same in SQLite is in memory/store/model_limits.py.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
-from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.pq import TransactionStatus
 
 from memory.errors import SqlError, StoreError
 from memory.records import Rows
 from memory.store import model_limits
-from memory.store.model_limits import ResultRows
+from memory.store.model_limits import ResultRows, longest_wait
+from memory.store.postgres.connection import pipeline
 
 _ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all here
-_GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks it to stop
+# Work that takes _PROBE_SECONDS on a processor of its own: what takes longer says how busy a server
+# is. Postgres tells nobody how much processor time a statement has had.
+_PROBE = (
+    "SELECT count(n), extract(epoch FROM clock_timestamp() - statement_timestamp())"
+    " FROM generate_series(1, 100000) n"
+)
+_PROBE_SECONDS = 0.015
 
 _SET_LIMITS = (
     "SELECT set_config('memory.ticket', %(ticket)s, true),"
@@ -46,7 +54,7 @@ def enter(conn: psycopg.Connection, ticket: str, seconds: float) -> None:
 def select(
     conn: psycopg.Connection, statement: str, ticket: str, *, limit: int, seconds: float
 ) -> Rows:
-    """The first `limit` rows of a SELECT by the second login, within `seconds`.
+    """The first `limit` rows of a SELECT by the second login, within `seconds` of work.
 
     A transaction that is open goes on as it was before.
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
@@ -55,53 +63,84 @@ def select(
     is_inside = conn.info.transaction_status == TransactionStatus.INTRANS
     with errors_for_the_model(), _cancelled_after(conn, seconds):
         try:
-            with conn.pipeline():  # up to the first rows in one round trip
+            with pipeline(conn):  # up to the first rows in one round trip
                 conn.execute("SAVEPOINT model_read" if is_inside else "BEGIN")
                 conn.execute("SET TRANSACTION READ ONLY")
-                enter(conn, ticket, seconds)
+                enter(conn, ticket, longest_wait(seconds))
                 conn.execute(f"DECLARE model_rows NO SCROLL CURSOR FOR {statement}")
                 while rows.missing:
                     size = min(_ROWS_AT_ONCE, rows.missing)
-                    cursor = conn.execute(f"FETCH FORWARD {size} FROM model_rows")
+                    cursor = conn.cursor()
+                    cursor.adapters.register_loader("numeric", _Number)
+                    cursor.execute(f"FETCH FORWARD {size} FROM model_rows")
                     batch = cursor.fetchall()
                     columns = [column.name for column in cursor.description or ()]
-                    rows.extend([tuple(map(_plain, row)) for row in batch])
+                    rows.extend(batch)
                     if len(batch) < size:
                         break
                 if not is_inside:
                     conn.execute("ROLLBACK")  # in the round trip that ends the pipeline
         finally:
             # With whatever the statement has set.
-            if is_inside:
+            if conn.closed:  # the pipeline could not be left
+                pass
+            elif is_inside:
                 conn.execute("ROLLBACK TO SAVEPOINT model_read")
             else:
                 conn.rollback()
     return rows.result(columns)
 
 
-def _plain(value: Any) -> Any:
-    """A number of Postgres as SQLite would give it."""
-    if not isinstance(value, Decimal):
-        return value
-    exponent = value.as_tuple().exponent
-    return int(value) if exponent == 0 else float(value)
+class _Number(Loader):
+    """A number of Postgres' own kind as SQLite would give it.
+
+    What the parser lets through has none: it is rendered with casts to 64 bits. One may have
+    131,000 digits, and Python takes seconds for a few of those, which no deadline interrupts.
+    """
+
+    def load(self, data: Buffer) -> int | float:
+        if len(data) > model_limits.LONGEST_NUMBER:
+            raise SqlError(model_limits.TOO_LARGE)
+        text = bytes(data).decode()
+        return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
 @contextmanager
 def _cancelled_after(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
-    """Ask the server to stop what runs when the time is over, whatever its own deadline is."""
+    """Ask the server to stop what runs after `seconds`, or later where it is busy with others."""
+    is_done = threading.Event()
 
     def stop() -> None:
+        if is_done.wait(seconds):
+            return
+        most = longest_wait(seconds) - seconds
+        if is_done.wait(min(seconds * (_busyness(conn) - 1), most)):
+            return
         with suppress(psycopg.Error):
             conn.cancel_safe(timeout=seconds)
 
-    timer = threading.Timer(seconds + _GRACE_SECONDS, stop)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=stop, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
+        is_done.set()
+        watcher.join()  # it must not stop the next statement of this connection
+
+
+def _busyness(conn: psycopg.Connection) -> float:
+    """How many times longer than alone a statement takes on this server now; 1 if nobody knows."""
+    try:
+        with psycopg.connect(
+            conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
+        ) as other:
+            other.execute(f"SET statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
+            [(_, seconds)] = other.execute(_PROBE).fetchall()
+    except psycopg.errors.QueryCanceled:
+        return float("inf")
+    except psycopg.Error:
+        return 1.0
+    return max(float(seconds) / _PROBE_SECONDS, 1.0)
 
 
 # The class of an error -> what the model that wrote the statement reads instead.
@@ -113,13 +152,14 @@ _ADVICE_TO_MODELS: dict[type[psycopg.Error], str] = {
     psycopg.errors.UndefinedTable: model_limits.OTHER_TABLE,
     psycopg.errors.ProgramLimitExceeded: model_limits.VALUE_TOO_LONG,
     psycopg.errors.ConfigurationLimitExceeded: model_limits.TOO_SLOW,
+    psycopg.errors.NumericValueOutOfRange: model_limits.TOO_LARGE,
     psycopg.errors.InvalidTextRepresentation: "CAST: a text here is no number; cast only what is"
     " one, or compare as text",
 }
 
 
 @contextmanager
-def errors_for_the_model() -> Iterator[None]:
+def errors_for_the_model(has_only_its_text: bool = True) -> Iterator[None]:
     """Turn Postgres' errors about a model's statement into a SqlError, for its next attempt.
 
     Faults of the server or the network are no fault of the statement: they pass.
@@ -127,13 +167,13 @@ def errors_for_the_model() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.CheckViolation as error:
-        is_long = error.diag.constraint_name == "fact_is_short"
-        raise SqlError(
-            "a column of a fact holds at most 20000 characters"
-            if is_long
-            else model_limits.EMPTY_VALUE
-        ) from error
-    except (psycopg.OperationalError, psycopg.InternalError) as error:
+        advice_by_constraint = {
+            "fact_is_short": "a column of a fact holds at most 20000 characters",
+            "fact_is_dated": model_limits.NO_DATE,
+        }
+        name = error.diag.constraint_name or ""
+        raise SqlError(advice_by_constraint.get(name, model_limits.EMPTY_VALUE)) from error
+    except (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError) as error:
         advice = _advice(error)
         if advice is None and (error.sqlstate or "")[:2] not in ("22", "42", "54"):
             raise
@@ -142,6 +182,8 @@ def errors_for_the_model() -> Iterator[None]:
         message = error.diag.message_primary or str(error)
         raise SqlError(_advice(error) or message) from error
     except UnicodeEncodeError as error:
+        if not has_only_its_text:  # half a character may stand in the cause, which a person gave
+            raise
         raise SqlError(str(error)) from error
 
 
@@ -151,7 +193,10 @@ def _advice(error: psycopg.Error) -> str | None:
 
 # --- whether they stand -------------------------------------------------------------------------
 
-_FENCED = ("turns", "facts", "changes", "facts_log", "pending", "word_lists", "counters")
+_FENCED = (
+    *("turns", "facts", "changes", "facts_log", "pending", "word_lists", "counters"),
+    *("tags", "attributes", "entities", "aliases", "contradictions", "summaries", "rows_log"),
+)
 _FAULTS = """
 SELECT 'the second login ' || %(role)s || ' is not there' WHERE NOT EXISTS
     (SELECT FROM pg_roles WHERE rolname = %(role)s)

@@ -5,29 +5,49 @@ from contextlib import contextmanager
 
 import psycopg
 
-from memory.errors import InputError
+from memory.errors import InputError, StoreError
 from memory.store.postgres import migrate
 from memory.store.postgres.address import Address
-from memory.store.postgres.connection import pool, postgres_errors
+from memory.store.postgres.connection import postgres_errors
+from memory.store.postgres.pool import pool
 
 TABLES = (  # of all namespaces; each names only tables before it
     *("turns", "facts", "changes", "facts_log", "pending", "settings", "shown", "speakers"),
     *("recent", "blocks", "pieces", "staged_vectors", "word_lists"),
+    *("tags", "attributes", "entities", "aliases", "answers", "contradictions", "summaries"),
+    *("rows_log", "work"),
 )
 
+# Plain VACUUM leaves the bytes in the pages until other rows need the room.
+VACUUM = f"VACUUM (FULL) {', '.join(f'memory.{table}' for table in TABLES)}"
 
-def names(address: Address) -> list[str]:
-    """All namespaces of a database, sorted; none of one that holds no memory yet."""
+
+def names(address: Address, most: int | None = None) -> list[str]:
+    """The namespaces of a database, sorted, at most so many; none of one without memories yet."""
     with _connection(address) as conn:
         if not migrate.revision_of(conn):
             return []
-        return [name for (name,) in conn.execute("SELECT name FROM memory.namespaces ORDER BY 1")]
+        select = "SELECT name FROM memory.namespaces ORDER BY 1 LIMIT %s"
+        return [name for (name,) in conn.execute(select, (most,))]
 
 
 def exists(address: Address) -> bool:
     """Whether the database has the namespace of an address."""
     with _connection(address) as conn:
         return bool(migrate.revision_of(conn)) and _has(conn, address.namespace)
+
+
+def pending_windows(address: Address) -> dict[str, int]:
+    """How many windows of all memories failed ("failed"), or are claimed now ("claimed")."""
+    with _connection(address) as conn:
+        if not migrate.revision_of(conn):
+            return {"failed": 0, "claimed": 0}
+        row = conn.execute(
+            "SELECT count(*) FILTER (WHERE error <> ''), count(*) FILTER (WHERE error = '')"
+            " FROM memory.pending"
+        ).fetchone()
+    assert row is not None
+    return {"failed": row[0], "claimed": row[1]}
 
 
 def rename(address: Address, new: str) -> None:
@@ -59,6 +79,49 @@ def empty(conn: psycopg.Connection, number: int) -> None:
     conn.execute("SELECT FROM memory.counters WHERE namespace = %s FOR UPDATE", (number,))
     for table in reversed(TABLES):  # what names turns before the turns
         conn.execute(f"DELETE FROM memory.{table} WHERE namespace = %s", (number,))
+
+
+def vacuum(conn: psycopg.Connection, location: str) -> None:
+    """Write all tables of memories anew, without the bytes of removed rows.
+
+    Raises StoreError for a table that this login may not vacuum: Postgres only warns of it.
+    """
+    nodes = (
+        "SELECT relname, pg_relation_filenode(oid) FROM pg_class"
+        " WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname = ANY (%s)"
+    )
+    before = {*conn.execute(nodes, ([*TABLES],)).fetchall()}
+    conn.execute(VACUUM)
+    if untouched := sorted(before.intersection(conn.execute(nodes, ([*TABLES],)).fetchall())):
+        raise StoreError(
+            f"{location}: this login may not vacuum memory.{untouched[0][0]}; the owner of the"
+            f" tables can: {VACUUM}"
+        )
+
+
+def size(address: Address) -> int:
+    """How many bytes the rows of a namespace take, without indexes and free space."""
+    columns = (
+        "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relnamespace = 'memory'::regnamespace AND relname = ANY (%s)"
+        " AND attnum > 0 AND NOT attisdropped"
+    )
+    with _connection(address) as conn:
+        select = "SELECT id FROM memory.namespaces WHERE name = %s"
+        row = conn.execute(select, (address.namespace,)).fetchone()
+        if row is None:
+            return 0
+        # Of each column: the size of a whole row would read what is stored beside the table.
+        columns_of: dict[str, list[str]] = {}
+        for table, column in conn.execute(columns, ([*TABLES],)):
+            columns_of.setdefault(table, []).append(f"coalesce(pg_column_size({column}), 0)")
+        sums = " + ".join(
+            f"(SELECT coalesce(sum({' + '.join(sizes)}), 0) FROM memory.{table}"
+            " WHERE namespace = %(number)s)"
+            for table, sizes in columns_of.items()
+        )
+        [(total,)] = conn.execute(f"SELECT {sums}", {"number": row[0]})
+        return int(total)
 
 
 def _has(conn: psycopg.Connection, name: str) -> bool:

@@ -20,6 +20,10 @@ SELECT id, kind, session, speaker, text, said_at, source
 FROM memory.turns
 WHERE namespace = %(namespace)s AND id = ANY (%(ids)s);
 
+-- size_of_turns --
+SELECT count(*), coalesce(sum(length(text)), 0), coalesce(max(id), 0) FROM memory.turns
+WHERE namespace = %(namespace)s AND id > %(after)s;
+
 -- count_turns --
 SELECT count(*) FROM memory.turns WHERE namespace = %(namespace)s;
 
@@ -72,8 +76,49 @@ SELECT min(id)
 FROM memory.turns
 WHERE namespace = %(namespace)s AND session = %(session)s AND id > %(after)s;
 
+-- turn_ids_of --
+SELECT id FROM memory.turns WHERE namespace = %(namespace)s AND id = ANY (%(turn_ids)s);
+
+-- first_turns_of_sessions --
+SELECT min(id)
+FROM memory.turns
+WHERE namespace = %(namespace)s AND session = ANY (%(sessions)s)
+GROUP BY session;
+
+-- ids_of_kind --
+SELECT id
+FROM memory.turns
+WHERE namespace = %(namespace)s AND kind = %(kind)s AND id > %(after)s
+ORDER BY id;
+
+-- ids_of_source --
+SELECT id
+FROM memory.turns
+WHERE namespace = %(namespace)s AND source = %(source)s AND id > %(after)s
+ORDER BY id;
+
+-- ids_of_tag --
+SELECT turn_id
+FROM memory.tags
+WHERE namespace = %(namespace)s
+    AND key = %(key)s AND value = %(value)s AND turn_id > %(after)s;
+
 -- delete_turns --
 DELETE FROM memory.turns WHERE namespace = %(namespace)s AND id = ANY (%(turn_ids)s);
+
+
+-- ======== tags (tags.py) ========
+
+-- tags_of_turns --
+SELECT turn_id, key, value
+FROM memory.tags
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+-- count_tags --
+SELECT key, value, count(*)
+FROM memory.tags
+WHERE namespace = %(namespace)s
+GROUP BY key, value;
 
 
 -- ======== settings, and which turns were shown (settings.py) ========
@@ -90,6 +135,10 @@ ORDER BY id;
 -- insert_setting --
 INSERT INTO memory.settings (namespace, id, name, value, set_at)
 VALUES (%(namespace)s, %(id)s, %(name)s, %(value)s, %(set_at)s);
+
+-- update_setting --
+UPDATE memory.settings SET value = %(value)s, set_at = %(set_at)s
+WHERE namespace = %(namespace)s AND name = %(name)s;
 
 -- delete_setting --
 DELETE FROM memory.settings
@@ -116,6 +165,311 @@ ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.ti
 DELETE FROM memory.shown WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
 
 
+-- ======== tags, attributes, entities and aliases (journaled_rows.py) ========
+
+-- rows_of_change --
+SELECT id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = %(namespace)s AND change_id = %(change_id)s
+ORDER BY id;
+
+-- rows_of_other_changes --
+SELECT change_id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = %(namespace)s AND change_id <> ALL (%(change_ids)s)
+ORDER BY id;
+
+-- logged_rows --
+SELECT id, before, after FROM memory.rows_log
+WHERE namespace = %(namespace)s AND table_name = %(table_name)s
+ORDER BY id;
+
+-- set_logged_row --
+UPDATE memory.rows_log SET before = %(before)s, after = %(after)s
+WHERE namespace = %(namespace)s AND id = %(entry_id)s;
+
+-- delete_logged_row --
+DELETE FROM memory.rows_log WHERE namespace = %(namespace)s AND id = %(entry_id)s;
+
+-- delete_rows_of_other_changes --
+DELETE FROM memory.rows_log
+WHERE namespace = %(namespace)s AND change_id <> ALL (%(change_ids)s);
+
+-- delete_tags_of_turns --
+DELETE FROM memory.tags WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+-- delete_aliases_of_turns --
+DELETE FROM memory.aliases WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+-- delete_rows_of_turns --
+DELETE FROM memory.rows_log WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+
+-- ======== the vocabulary (vocabulary_table.py) ========
+
+-- attributes_of_facts --
+SELECT DISTINCT attribute FROM memory.facts
+WHERE namespace = %(namespace)s
+ORDER BY attribute;
+
+-- facts_of_attributes --
+SELECT id, attribute, value
+FROM memory.facts
+WHERE namespace = %(namespace)s AND attribute = ANY (%(names)s)
+ORDER BY id;
+
+
+-- ======== entities and names (entities.py) ========
+
+-- named_facts --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s AND facts.id > %(after)s
+ORDER BY facts.id
+LIMIT %(most)s;
+
+-- named_facts_of_change --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND facts.id IN (
+        SELECT fact_id FROM memory.facts_log
+        WHERE namespace = %(namespace)s AND change_id = %(change_id)s
+    )
+ORDER BY facts.id;
+
+-- unresolved_facts --
+-- Those of an older version, and those of which nobody can tell.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND facts.entity IS NULL AND facts.id > %(after)s
+ORDER BY facts.id
+LIMIT %(most)s;
+
+-- facts_meant --
+-- Whose subject or value is spelled so (in the cases of ASCII), or means one of these entities. It
+-- looks at every fact, and only where the aliases of a name have changed.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND (
+        lower(trim(facts.subject)) = ANY (%(spellings)s)
+        OR lower(trim(facts.value)) = ANY (%(spellings)s)
+        OR facts.entity = ANY (%(entities)s)
+        OR facts.value_entity = ANY (%(entities)s)
+    )
+ORDER BY facts.id;
+
+-- facts_of_entity --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND (facts.entity = %(entity)s OR facts.value_entity = %(entity)s)
+ORDER BY facts.id;
+
+-- ids_of_facts_about --
+SELECT id FROM memory.facts
+WHERE namespace = %(namespace)s AND entity = ANY (%(entities)s)
+ORDER BY id;
+
+-- set_entities --
+UPDATE memory.facts SET entity = %(entity)s, value_entity = %(value_entity)s
+WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s);
+
+-- has_names --
+SELECT 1 FROM memory.aliases WHERE namespace = %(namespace)s LIMIT 1;
+
+-- all_aliases --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM memory.aliases LEFT JOIN (
+    SELECT id, speaker, session FROM memory.turns WHERE namespace = %(namespace)s
+) AS turns ON turns.id = aliases.turn_id
+WHERE aliases.namespace = %(namespace)s
+ORDER BY 2, 3, 1;
+
+-- aliases_named --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM memory.aliases LEFT JOIN (
+    SELECT id, speaker, session FROM memory.turns WHERE namespace = %(namespace)s
+) AS turns ON turns.id = aliases.turn_id
+WHERE aliases.namespace = %(namespace)s
+    AND (lower(aliases.name) = ANY (%(names)s) OR lower(aliases.entity) = ANY (%(names)s))
+ORDER BY 2, 3, 1;
+
+-- aliases_of_turns --
+SELECT name, entity, turn_id FROM memory.aliases
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+-- all_entities --
+SELECT name, description FROM memory.entities WHERE namespace = %(namespace)s ORDER BY name;
+
+-- entities_named --
+SELECT name FROM memory.entities
+WHERE namespace = %(namespace)s AND lower(name) = ANY (%(names)s)
+ORDER BY name;
+
+-- entity_spelled --
+-- How an entity is spelled: as it is described, else as aliases have it, else as facts do.
+SELECT name, place
+FROM (
+    SELECT 1 AS place, name FROM memory.entities
+    WHERE namespace = %(namespace)s AND lower(name) = ANY (%(names)s)
+    UNION ALL SELECT 2, entity FROM memory.aliases
+    WHERE namespace = %(namespace)s AND lower(entity) = ANY (%(names)s)
+    UNION ALL SELECT 3, entity FROM memory.facts
+    WHERE namespace = %(namespace)s AND entity = ANY (%(cases)s)
+    UNION ALL SELECT 4, value_entity FROM memory.facts
+    WHERE namespace = %(namespace)s AND value_entity = ANY (%(cases)s)
+) AS spelled
+ORDER BY place, name
+LIMIT 1;
+
+-- entities_called --
+SELECT entity FROM memory.aliases
+    WHERE namespace = %(namespace)s AND lower(name) = ANY (%(names)s)
+UNION SELECT name FROM memory.entities
+    WHERE namespace = %(namespace)s AND lower(name) = ANY (%(names)s)
+UNION SELECT entity FROM memory.aliases
+    WHERE namespace = %(namespace)s AND lower(entity) = ANY (%(names)s)
+UNION SELECT entity FROM memory.facts
+WHERE namespace = %(namespace)s
+    AND (lower(trim(subject)) = ANY (%(names)s) OR lower(entity) = ANY (%(names)s))
+ORDER BY 1;
+
+-- count_facts_by_entity --
+SELECT entity, count(*)
+FROM memory.facts
+WHERE namespace = %(namespace)s AND entity IS NOT NULL
+GROUP BY entity;
+
+-- count_values_by_entity --
+SELECT value_entity, count(*)
+FROM memory.facts
+WHERE namespace = %(namespace)s AND value_entity IS NOT NULL
+GROUP BY value_entity;
+
+-- is_named --
+SELECT 1 FROM memory.aliases WHERE namespace = %(namespace)s AND entity = %(name)s
+UNION SELECT 1 FROM memory.facts
+WHERE namespace = %(namespace)s AND (entity = %(name)s OR value_entity = %(name)s);
+
+-- speakers_of_turns --
+SELECT id, speaker FROM memory.turns WHERE namespace = %(namespace)s AND id = ANY (%(turn_ids)s);
+
+-- first_of_speaker --
+SELECT id FROM memory.turns
+WHERE namespace = %(namespace)s AND session = %(session)s AND speaker = %(speaker)s
+ORDER BY id
+LIMIT 1;
+
+-- logged_names --
+SELECT id, change_id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = %(namespace)s AND table_name IN ('entities', 'aliases');
+
+
+-- ======== standing instructions and preferences (standing_facts.py) ========
+
+-- facts_that_subjects_said --
+-- In messages. What somebody corrected is theirs, whoever wrote the correction.
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.speaker
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND facts.attribute = ANY (%(attributes)s::text[]) AND turns.kind = 'message'
+    AND (
+        %(every)s = 1
+        OR facts.subject = ANY (%(names)s::text[])
+        OR lower(facts.subject) = ANY (%(lower_names)s::text[])
+        OR facts.entity = ANY (%(names)s::text[])
+        OR facts.entity IN (
+            SELECT entity FROM memory.aliases
+            WHERE namespace = %(namespace)s AND lower(name) = ANY (%(lower_names)s::text[])
+        )
+    )
+    AND (
+        lower(turns.speaker) = lower(facts.subject)
+        OR turns.session = %(corrections)s
+        OR (facts.entity, turns.speaker) IN (
+            SELECT entity, name FROM memory.aliases WHERE namespace = %(namespace)s
+        )
+    )
+ORDER BY facts.turn_id DESC, facts.id DESC
+LIMIT %(most)s;
+
+
+-- ======== facts that contradict each other (contradictions.py) ========
+
+-- facts_that_may_contradict --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, facts.entity, turns.said_at, turns.text
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND (
+        facts.subject = ANY (%(subjects)s::text[])
+        OR facts.entity IN (
+            SELECT entity FROM memory.facts
+            WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s::bigint[])
+        )
+    )
+    AND (%(every)s = 1 OR facts.attribute = ANY (%(attributes)s::text[]))
+    AND coalesce(facts.ended_on, '') = ''
+ORDER BY facts.id DESC
+LIMIT %(most)s;
+
+-- entities_of_facts --
+SELECT id, entity FROM memory.facts
+WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s::bigint[]);
+
+-- facts_by_turn --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+ORDER BY turn_id, id;
+
+-- facts_by_id --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s::bigint[]);
+
+-- contradictions_of_facts --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM memory.contradictions
+WHERE namespace = %(namespace)s AND (
+    first_fact = ANY (%(fact_ids)s::bigint[]) OR second_fact = ANY (%(fact_ids)s::bigint[])
+);
+
+-- contradictions_of_turns --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM memory.contradictions
+WHERE namespace = %(namespace)s AND (
+    first_turn = ANY (%(turn_ids)s::bigint[]) OR turn_id = ANY (%(turn_ids)s::bigint[])
+);
+
+-- open_contradictions --
+SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,
+    one.recorded_at, first_said.said_at,
+    other.id, other.subject, other.attribute, other.value, other.happened_on, other.ended_on,
+    other.turn_id, other.recorded_at, second_said.said_at
+FROM memory.contradictions
+    JOIN memory.facts AS one ON one.id = contradictions.first_fact
+    JOIN memory.facts AS other ON other.id = contradictions.second_fact
+    JOIN memory.turns AS first_said ON first_said.id = one.turn_id
+    JOIN memory.turns AS second_said ON second_said.id = other.turn_id
+WHERE contradictions.namespace = %(namespace)s AND one.namespace = %(namespace)s
+    AND other.namespace = %(namespace)s AND first_said.namespace = %(namespace)s
+    AND second_said.namespace = %(namespace)s AND contradictions.settled = ''
+    AND coalesce(one.ended_on, '') = '' AND coalesce(other.ended_on, '') = ''
+ORDER BY other.id DESC, one.id DESC
+LIMIT %(most)s;
+
+
 -- ======== facts: the journal follows each write of them (FactTable in database.py) ========
 
 -- insert_fact --
@@ -132,6 +486,13 @@ RETURNING id, memory.json_array(
 
 -- end_fact --
 UPDATE memory.facts SET ended_on = %(ended_on)s
+WHERE namespace = %(namespace)s AND id = %(fact_id)s
+RETURNING id, memory.json_array(
+    id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+);
+
+-- restate_fact --
+UPDATE memory.facts SET attribute = %(attribute)s, value = %(value)s
 WHERE namespace = %(namespace)s AND id = %(fact_id)s
 RETURNING id, memory.json_array(
     id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
@@ -160,6 +521,9 @@ RETURNING id;
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
     SELECT count(DISTINCT fact_id) FROM memory.facts_log
     WHERE namespace = %(namespace)s AND change_id = changes.id
+), (
+    SELECT count(*) FROM memory.rows_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
 )
 FROM memory.changes
 WHERE namespace = %(namespace)s AND id = %(change_id)s;
@@ -168,10 +532,26 @@ WHERE namespace = %(namespace)s AND id = %(change_id)s;
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
     SELECT count(DISTINCT fact_id) FROM memory.facts_log
     WHERE namespace = %(namespace)s AND change_id = changes.id
+), (
+    SELECT count(*) FROM memory.rows_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
 )
 FROM memory.changes
 WHERE namespace = %(namespace)s AND id < %(before)s
 ORDER BY id DESC
+LIMIT %(most)s;
+
+-- changes_after --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
+    SELECT count(DISTINCT fact_id) FROM memory.facts_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
+), (
+    SELECT count(*) FROM memory.rows_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
+)
+FROM memory.changes
+WHERE namespace = %(namespace)s AND id > %(after)s
+ORDER BY id
 LIMIT %(most)s;
 
 -- count_facts_of_change --
@@ -183,6 +563,12 @@ WHERE namespace = %(namespace)s AND change_id = %(change_id)s;
 SELECT fact_id, before, after
 FROM memory.facts_log
 WHERE namespace = %(namespace)s AND change_id = %(change_id)s
+ORDER BY id;
+
+-- entries_after --
+SELECT fact_id, before, after
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND change_id = %(change_id)s AND id > %(since)s
 ORDER BY id;
 
 -- entries_of_fact --
@@ -319,6 +705,64 @@ WHERE namespace = %(namespace)s AND session = %(session)s AND id IN (
 );
 
 
+-- ======== facts that rules read in turns (noted_facts.py) ========
+
+-- digested_windows --
+SELECT first_turn, last_turn
+FROM memory.changes
+WHERE namespace = %(namespace)s AND last_turn >= %(first)s AND first_turn <= %(last)s;
+
+-- facts_to_note_beside --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND (facts.subject = %(subject)s OR facts.entity = %(entity)s)
+    AND (%(every)s = 1 OR facts.attribute = ANY (%(attributes)s::text[]))
+ORDER BY facts.id;
+
+-- facts_that_name --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
+    AND facts.subject <> %(subject)s AND strpos(facts.value, %(subject)s) > 0
+    AND facts.attribute = ANY (%(attributes)s::text[])
+ORDER BY facts.id;
+
+-- causes_of_facts --
+SELECT facts_log.fact_id, changes.cause, changes.at
+FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
+WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+    AND facts_log.fact_id = ANY (%(fact_ids)s::bigint[])
+ORDER BY facts_log.id;
+
+-- removals_by_persons --
+SELECT facts_log.before, facts_log.after, changes.at
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
+    AND facts_log.before IS NOT NULL AND (
+        left(changes.cause, 8) = 'edit by '
+        OR left(changes.cause, 5) = 'undo '
+        OR left(changes.cause, 7) = 'revert '
+    )
+ORDER BY facts_log.id DESC
+LIMIT %(most)s;
+
+-- ids_of_facts_of_turns --
+SELECT id FROM memory.facts
+WHERE namespace = %(namespace)s AND turn_id BETWEEN %(first)s AND %(last)s
+ORDER BY id;
+
+-- edits_by_causes --
+SELECT facts_log.fact_id, facts_log.before, facts_log.after
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
+    AND changes.cause = ANY (%(causes)s::text[])
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+ORDER BY facts_log.id;
+
+
 -- ======== windows that wait to be digested (pending_windows.py) ========
 
 -- last_turn_taken --
@@ -368,6 +812,77 @@ WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(las
 -- delete_window --
 DELETE FROM memory.pending
 WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+
+-- ======== the tasks of `memory worker` (work.py) ========
+
+-- work --
+SELECT task, served_at, due_at, held_by, held_until, failures, error, position, day, calls, tokens
+FROM memory.work
+WHERE namespace = %(namespace)s
+ORDER BY task;
+
+-- add_task --
+INSERT INTO memory.work (namespace, task) VALUES (%(namespace)s, %(task)s)
+ON CONFLICT (namespace, task) DO NOTHING;
+
+-- claim_task --
+UPDATE memory.work
+SET served_at = %(now)s, held_by = %(held_by)s, held_until = %(held_until)s
+WHERE namespace = %(namespace)s AND task = %(task)s AND due_at <= %(now)s
+    AND (held_until <= %(now)s OR held_by = ANY (%(dead)s::text[]))
+RETURNING task, served_at, due_at, held_by, held_until, failures, error, position, day, calls,
+    tokens;
+
+-- end_task --
+-- Only where the claim is still ours.
+UPDATE memory.work
+SET held_until = 0, due_at = %(due_at)s, failures = %(failures)s, error = %(error)s
+WHERE namespace = %(namespace)s AND task = %(task)s AND held_by = %(held_by)s;
+
+-- move_task --
+UPDATE memory.work SET position = %(position)s
+WHERE namespace = %(namespace)s AND task = %(task)s AND held_by = %(held_by)s;
+
+-- spend_on_task --
+UPDATE memory.work
+SET calls = CASE WHEN day = %(day)s THEN calls ELSE 0 END + %(calls)s,
+    tokens = CASE WHEN day = %(day)s THEN tokens ELSE 0 END + %(tokens)s,
+    day = %(day)s
+WHERE namespace = %(namespace)s AND task = %(task)s;
+
+-- waiting_work --
+-- As in SQLite; for all memories at once see `waiting_work_of_all`.
+SELECT
+    (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = %(namespace)s),
+    greatest(
+        (SELECT coalesce(max(last_turn), 0) FROM memory.changes WHERE namespace = %(namespace)s),
+        (SELECT coalesce(max(last_turn), 0) FROM memory.pending WHERE namespace = %(namespace)s)
+    ),
+    (
+        SELECT count(*) FROM memory.pending
+        WHERE namespace = %(namespace)s
+            AND claimed_until <= %(now)s AND attempts < %(attempts)s AND statement = ''
+    ),
+    (
+        SELECT count(*) FROM memory.pending
+        WHERE namespace = %(namespace)s AND (attempts >= %(attempts)s OR statement <> '')
+    ),
+    (
+        SELECT coalesce(string_agg(DISTINCT claimed_by, ','), '') FROM memory.pending
+        WHERE namespace = %(namespace)s AND claimed_until > %(now)s
+    ),
+    (SELECT count(*) FROM memory.summaries WHERE namespace = %(namespace)s AND summary = ''),
+    (SELECT count(*) FROM memory.settings WHERE namespace = %(namespace)s AND name = 'forgetting'),
+    (SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = %(namespace)s),
+    coalesce(
+        (
+            SELECT value FROM memory.settings
+            WHERE namespace = %(namespace)s AND name = 'refine'
+            ORDER BY id DESC LIMIT 1
+        ),
+        ''
+    );
 
 
 -- ======== columns and vectors of turns (search_tables.py) ========
@@ -605,6 +1120,15 @@ UNION ALL SELECT 'changes', count(*) FROM memory.changes WHERE namespace = %(nam
 UNION ALL SELECT 'facts_log', count(*) FROM memory.facts_log WHERE namespace = %(namespace)s
 UNION ALL SELECT 'pending', count(*) FROM memory.pending WHERE namespace = %(namespace)s
 UNION ALL SELECT 'shown', count(*) FROM memory.shown WHERE namespace = %(namespace)s
+UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = %(namespace)s
+UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = %(namespace)s
+UNION ALL SELECT 'entities', count(*) FROM memory.entities WHERE namespace = %(namespace)s
+UNION ALL SELECT 'aliases', count(*) FROM memory.aliases WHERE namespace = %(namespace)s
+UNION ALL SELECT 'answers', count(*) FROM memory.answers WHERE namespace = %(namespace)s
+UNION ALL SELECT 'contradictions', count(*) FROM memory.contradictions
+WHERE namespace = %(namespace)s
+UNION ALL SELECT 'summaries', count(*) FROM memory.summaries WHERE namespace = %(namespace)s
+UNION ALL SELECT 'rows_log', count(*) FROM memory.rows_log WHERE namespace = %(namespace)s
 UNION ALL SELECT 'settings', count(*) FROM memory.settings
 WHERE namespace = %(namespace)s AND name <> ALL (%(hidden_settings)s);
 

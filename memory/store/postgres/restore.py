@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from memory.errors import InputError
-from memory.store.backup import copy_for_memory
+from memory.store.backup import REFUSED_TO_REPLACE, copy_for_memory
 from memory.store.forget import part_of
 from memory.store.postgres import names, sqlite_copy
 from memory.store.postgres.address import read_address
@@ -30,7 +30,7 @@ def restore(source: Path, target: str, replace: bool = False) -> int:
         database = looked_at(address, may_set_up=True)
         exists = names.exists(address)
         if exists and not replace:
-            raise InputError(f"{address.location} is there already; nothing was written")
+            raise InputError(f"{address.location} {REFUSED_TO_REPLACE}")
         with database.own.connection() as conn, conn.transaction():
             number = number_of(conn, address, may_make=True)
             namespace = NamespaceConnection(database.own, number)

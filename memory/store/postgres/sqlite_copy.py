@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.files import discard
+from memory.store import entities
 from memory.store.connection import connect, storage_errors
 from memory.store.database import Connection
 from memory.store.dump import DUMPED_TABLES
@@ -27,7 +28,7 @@ _ARRAYS = {
     "staged_vectors": ("embedder", "turn_id", "vector"),
 }
 _TABLES = {**{name: columns for name, (columns, _) in DUMPED_TABLES.items()}, **_ARRAYS}
-_NUMBERED = ("turns", "facts", "changes", "facts_log", "settings")
+_NUMBERED = ("turns", "facts", "changes", "facts_log", "settings", "rows_log")
 
 
 def write_copy(reader: Connection, path: Path) -> None:
@@ -66,6 +67,7 @@ def _copy_tables(
         _copy_table(reader, copy, table=table, columns=columns, left_out=left_out)
     for table in _NUMBERED:
         copy.reserve_ids(table, reader.last_id(table))
+    entities.derive_all(copy)
 
 
 def _copy_table(

@@ -1,6 +1,7 @@
 """A namespace in Postgres: one writer at a time, every commit on disk, shared tables."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -9,31 +10,31 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory import sql as sql_policy
 from memory.embed import HostedEmbedder
 from memory.errors import InputError, SqlError, StoreError
 from memory.home import agree_to_embedder, agreed_embedder
-from memory.records import Forgotten, Rows, Turn
-from memory.store import forget, history, settings, vectors
+from memory.records import Forgotten, Rows, Turn, TurnIds
+from memory.store import entities, forget, history, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import DatabaseStore
 from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
-from memory.store.postgres import faults, migrate, model_login, sqlite_copy
+from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
 from memory.store.postgres.address import LONGEST_NAME, Address, read_address
-from memory.store.postgres.connection import (
+from memory.store.postgres.connection import NamespaceConnection, postgres_errors
+from memory.store.postgres.pool import (
     CONNECT_SECONDS,
     WAIT_SECONDS,
-    NamespaceConnection,
+    Pool,
     connection_of_models,
     pool,
-    postgres_errors,
 )
 from memory.store.sqlite import SqliteStore
 
-Pool = ConnectionPool[psycopg.Connection]
+# How long a memory that another process deleted or renamed may go on under its name.
+CURRENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class PostgresStore(DatabaseStore):
     def __init__(self, text: str, read_only: bool = False, embedder: str | None = None) -> None:
         super().__init__(read_only, embedder)
         self._address = read_address(text)
+        self._looked_at = time.monotonic()
         with self._errors():
             self._database = looked_at(self._address, may_set_up=not read_only)
             with self._database.own.connection() as conn:
@@ -68,6 +70,8 @@ class PostgresStore(DatabaseStore):
             vectors.refuse_other_name(
                 vectors.recorded_embedder(self._conn), embedder, self.location
             )
+            if not read_only:
+                entities.derive_older(self._conn, self._transaction)
         if isinstance(self._embedder, HostedEmbedder):
             agree_to_embedder(self.location, self._embedder.name)
 
@@ -79,10 +83,20 @@ class PostgresStore(DatabaseStore):
     def address(self) -> str:
         return self._address.text
 
+    def is_current(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at < CURRENT_SECONDS:
+            return True
+        with self._errors(), self._database.own.connection() as conn:
+            select = "SELECT id FROM memory.namespaces WHERE name = %s"
+            row = conn.execute(select, (self._address.namespace,)).fetchone()
+        self._looked_at = now
+        return row == (self._namespace,)
+
     def close(self) -> None:
         """Nothing is held between calls: connections belong to the process."""
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
+    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
         for number, turn in enumerate(turns if not isinstance(turns, Turn) else (), 1):
             for name in ("session", "speaker", "source"):
                 text = getattr(turn, name, "")
@@ -116,10 +130,13 @@ class PostgresStore(DatabaseStore):
         ):
             model_login.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
             self._refuse_deleted(self._conn.lock_writer())
-            yield self._conn
-            self._conn.finish()
+            with model_login.errors_for_the_model(has_only_its_text=False):
+                yield self._conn
+                self._conn.finish()
 
-    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
+    def _run_statements(
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+    ) -> None:
         bound = self._conn.connection
         facts = self._conn.facts
         deadline = Deadline(WRITE_SECONDS)
@@ -134,7 +151,7 @@ class PostgresStore(DatabaseStore):
                 raise SqlError(
                     f"this would change more than {MAX_FACTS_CHANGED} facts; narrow it with WHERE"
                 )
-            model_login.enter(bound, self._tickets["j"], WRITE_SECONDS)
+            model_login.enter(bound, self._tickets["j"], deadline.seconds_left)
             with model_login.errors_for_the_model():
                 if write.command == "insert":
                     facts.insert_new(write.columns, rows)
@@ -152,7 +169,7 @@ class PostgresStore(DatabaseStore):
             change.facts_query(self._namespace),
             self._tickets["r"],
             limit=MAX_FACTS_CHANGED + 1,
-            seconds=deadline.seconds_left,
+            seconds=min(WRITE_SECONDS, deadline.seconds_left),
         ).rows
 
     # ---------------------------------------------------------------- the whole memory
@@ -184,7 +201,14 @@ class PostgresStore(DatabaseStore):
                 location=self.location,
                 file=None,
                 overwrite=lambda: None,  # the server's vacuum does it, see docs/security.md
+                vacuum=names.VACUUM,
             )
+
+    def vacuum(self) -> str:
+        self._refuse_writing()
+        with self._errors(), self._database.own.connection() as conn:
+            names.vacuum(conn, self.location)
+        return names.VACUUM
 
     def backup(self, path: Path) -> None:
         self._refuse_writing()
@@ -264,7 +288,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
     with _databases_lock:
         if own in _databases:
             return _databases[own]
-        # Not of the pool, which tries for long and does not say why it could not connect.
+        # Not of the pool, whose connections are set up for a schema that is there.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             revision = migrate.revision_of(conn)
             migrate.refuse_other_revision(conn, address.location)
@@ -280,9 +304,9 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             ).fetchall()
         of_models = pool(address.conninfo, role, password)
         try:
-            with of_models.connection(timeout=CONNECT_SECONDS):
+            with of_models.connection():
                 pass
-        except (PoolTimeout, psycopg.OperationalError) as error:
+        except psycopg.OperationalError as error:
             raise StoreError(
                 f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
                 " connect; let pg_hba.conf admit it by password (scram-sha-256)"

@@ -46,6 +46,10 @@ def _text(name: str, nullable: bool = False) -> Column[object]:
     return Column(name, Text(collation="C"), nullable=nullable)
 
 
+def _seconds(name: str) -> Column[object]:
+    return Column(name, Float(53), nullable=False, server_default=text("0"))
+
+
 def _bytes(name: str) -> Column[object]:
     return Column(name, LargeBinary, nullable=False)
 
@@ -77,7 +81,7 @@ Table(
     Column("namespace", BigInteger, primary_key=True, autoincrement=False),
     *(
         Column(name, BigInteger, nullable=False, server_default=text("0"))
-        for name in ("turns", "facts", "changes", "facts_log", "settings")
+        for name in ("turns", "facts", "changes", "facts_log", "settings", "rows_log")
     ),
 )
 _namespaced(
@@ -121,8 +125,17 @@ _namespaced(
     _text("ended_on", nullable=True),
     _number("turn_id"),
     _text("recorded_at"),
+    _text("entity", nullable=True),
+    _text("value_entity", nullable=True),
     _names("turn_id", "turns"),
     Index("facts_by_turn", "namespace", "turn_id"),
+    Index("facts_by_entity", "namespace", "entity", "attribute"),
+    Index(
+        "facts_by_value_entity",
+        "namespace",
+        "value_entity",
+        postgresql_where=text("value_entity IS NOT NULL"),
+    ),
 )
 _namespaced(
     "facts_log",
@@ -214,4 +227,98 @@ _namespaced(
     _text("of"),
     Column("chunk", Integer, nullable=False),
     _bytes("ids"),
+)
+_namespaced(
+    "tags",
+    "turn_id key value",
+    _number("turn_id"),
+    _text("key"),
+    _text("value"),
+    _names("turn_id", "turns"),
+    Index("tags_by_value", "namespace", "key", "value", "turn_id"),
+)
+_namespaced(
+    "attributes",
+    "name",
+    _text("name"),
+    _text("other_names"),
+    _text("kind"),
+    _text("allowed_values"),
+    _text("instruction"),
+)
+_namespaced(
+    "entities",
+    "name",
+    _text("name"),
+    _text("description"),
+)
+_namespaced(
+    "aliases",
+    "name entity turn_id",
+    _text("name"),
+    _text("entity"),
+    _number("turn_id"),
+    Index("aliases_by_entity", "namespace", "entity"),
+    Index("aliases_by_turn", "namespace", "turn_id"),
+)
+_namespaced(
+    "answers",
+    "question",
+    _text("question"),
+    _text("asker"),
+    _text("text"),
+    _text("turn_ids"),
+    _text("seen"),
+    _text("model"),
+    _text("answered_at"),
+    _number("last_turn"),
+    _number("last_change"),
+)
+_namespaced(
+    "contradictions",
+    "first_fact second_fact",
+    _number("first_fact"),
+    _number("second_fact"),
+    _number("first_turn"),
+    _number("turn_id"),
+    _text("settled"),
+    Index("contradictions_by_turn", "namespace", "turn_id"),
+    Index("contradictions_by_first_turn", "namespace", "first_turn"),
+    Index("contradictions_by_second_fact", "namespace", "second_fact"),
+)
+_namespaced(
+    "summaries",
+    "turn_id last_turn_id kind",
+    _number("turn_id"),
+    _number("last_turn_id"),
+    _text("kind"),
+    _text("summary"),
+)
+_namespaced(
+    "rows_log",
+    "id",
+    _number("id"),
+    _number("change_id"),
+    _text("table_name"),
+    _number("turn_id"),
+    _text("before", nullable=True),
+    _text("after", nullable=True),
+    _names("change_id", "changes"),
+    Index("rows_log_by_change", "namespace", "change_id"),
+    Index("rows_log_by_turn", "namespace", "turn_id"),
+)
+_namespaced(
+    "work",
+    "task",
+    _text("task"),
+    _seconds("served_at"),
+    _seconds("due_at"),
+    Column("held_by", Text(collation="C"), nullable=False, server_default=text("''")),
+    _seconds("held_until"),
+    Column("failures", BigInteger, nullable=False, server_default=text("0")),
+    Column("error", Text(collation="C"), nullable=False, server_default=text("''")),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("day", Text(collation="C"), nullable=False, server_default=text("''")),
+    Column("calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("tokens", BigInteger, nullable=False, server_default=text("0")),
 )

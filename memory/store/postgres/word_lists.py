@@ -79,19 +79,22 @@ class WordLists:
             self.clear()
             self._change(FACTS, removed=_entries(removed.items()), added=_entries(added.items()))
 
-    def matches(self, query: Query) -> list[WordMatches]:
+    def matches(self, query: Query, turn_ids: tuple[int, int] | None = None) -> list[WordMatches]:
         expansions = [([word], related(word), examples_of_kind(word)) for word in query.words]
         keys = _keys({word for kinds in expansions for any_of in kinds for word in any_of})
         lists = self._lists(set(keys.values()))
         turn_of_fact = self._turns_of_facts(lists)
 
         def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
-            of_turns = _newest(lists, TURNS, {keys[word] for word in any_of}, limit)
-            of_facts = _newest(lists, FACTS, {keys[word] for word in any_of}, limit)
+            of_turns = _ids(lists, TURNS, {keys[word] for word in any_of})
+            of_facts = _ids(lists, FACTS, {keys[word] for word in any_of})
+            if turn_ids is None:
+                of_facts = of_facts[-limit:]
+            newest = _within(of_turns, turn_ids)[-limit:]
             if not len(of_facts):
-                return of_turns
-            named = [turn_of_fact[fact_id] for fact_id in of_facts.tolist()]
-            return np.union1d(of_turns, np.array(named, np.int64))
+                return newest
+            named = np.array([turn_of_fact[fact_id] for fact_id in of_facts.tolist()], np.int64)
+            return np.union1d(newest, _within(named, turn_ids)[-limit:])
 
         return [
             WordMatches(
@@ -158,13 +161,17 @@ class WordLists:
         )
 
 
-def _newest(lists: Lists, of: str, keys: Collection[str], limit: int) -> NDArray[np.int64]:
-    """The newest ids that any of the words has."""
+def _ids(lists: Lists, of: str, keys: Collection[str]) -> NDArray[np.int64]:
+    """The ids that any of the words has, ascending."""
     arrays = [lists[of, key] for key in keys if (of, key) in lists]
     if not arrays:
         return np.zeros(0, np.int64)
-    ids = arrays[0] if len(arrays) == 1 else np.unique(np.concatenate(arrays))
-    return ids[-limit:]
+    return arrays[0] if len(arrays) == 1 else np.unique(np.concatenate(arrays))
+
+
+def _within(ids: NDArray[np.int64], bounds: tuple[int, int] | None) -> NDArray[np.int64]:
+    """The ids from the first to the last of two."""
+    return ids if bounds is None else ids[(ids >= bounds[0]) & (ids <= bounds[1])]
 
 
 def _entries(texts: Iterable[tuple[int, str]]) -> dict[Entry, list[int]]:

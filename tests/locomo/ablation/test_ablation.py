@@ -225,7 +225,7 @@ def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(who
     turns = [prompt for prompt in tuned.prompts_for("answer") if "memory's facts say" not in prompt]
     # Two memories show turns as well: one has no facts, one has the turn of each fact shown.
     assert (len(facts), len(turns)) == (4, 3 * 4)
-    assert all("[1] ann | moved_to | Lyon | happened 2017-05-06" in prompt for prompt in facts)
+    assert all("ann | moved_to: Lyon (happened 2017-05-06) [1]" in prompt for prompt in facts)
 
 
 def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
@@ -307,6 +307,7 @@ def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path
     assert accepted_windows(tmp_path / "none.jsonl", paths[0]) == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
     prompts: list[str] = []
 

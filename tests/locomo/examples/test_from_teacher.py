@@ -18,6 +18,7 @@ from memory.program import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.packaged import PackagedModel
+from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
@@ -76,7 +77,9 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path, s
     store_prompt, retrieve_prompt, answer_prompt = at_work(student, tmp_path / "own.db", says)
     distillation = maker.distillation(*TARGETS)
     turns = store_prompt[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
-    inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
+    said = "\n".join(f"{turn.speaker}: {turn.text}" for turn in maker.conversations[0].turns[:2])
+    attributes = attribute_lines(default_vocabulary(), said)
+    inputs = {"turns": turns, "catalog": catalog, "attributes": attributes, "feedback": ""}
     example = distillation.render("store", inputs, {"sql": "-- none"})
     assert example == [*store_prompt, {"role": "assistant", "content": no_fact}]
     inputs = {"question": ASKED, "catalog": catalog, "feedback": ""}

@@ -1,11 +1,12 @@
 """The export for verl: `datasets` loads it, verl's own way of calling it gets the reward."""
 
-import asyncio
 import importlib.util
 import json
+import re
 import sys
+from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from locomo.tasks.rewards import REFINING_TOOLS
 from memory import InputError, open_store
 from memory.program.packaged import PackagedModel
 from memory.refine.tools import tool_functions
+from tests.support import verl
 from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
 
@@ -101,42 +103,58 @@ def test_datasets_load_rows_as_verl_reads_them(out: Path) -> None:
 @pytest.fixture
 def reward(out: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The reward file, with a reader that answers where things are kept."""
+    verl.install(monkeypatch)
     model, _ = obedient()
     monkeypatch.setattr(verl_reward, "_reader", lambda: model)
     return loaded_file(out / "reward.py", "custom_module")
 
 
 def scored(
-    reward: ModuleType, row: dict[str, Any], solution: str, name: str = "compute_score"
+    reward: ModuleType,
+    out: Path,
+    row: dict[str, Any],
+    *texts: str,
+    name: str = "unpadded_score",
+    config: str = "grpo",
 ) -> Any:
-    # As verl.workers.reward_manager.naive does, with a keyword of a newer version.
+    """The reward of an episode in which the policy writes these texts."""
+    episode = verl.run_episode(out, row, *texts, config=config)
     return getattr(reward, name)(
         data_source=row["data_source"],
-        solution_str=solution,
+        solution_str=episode.text,
         ground_truth=row["reward_model"]["ground_truth"],
-        extra_info=row["extra_info"] | {"num_turns": 3},
-        reward_router_address=None,
+        extra_info=episode.extra_info,
+        reward_router_address=None,  # a keyword of a newer version
     )
+
+
+def created(value: str, turn_id: int, subject: str = "Ann") -> str:
+    fact = {"subject": subject, "attribute": "keeps", "value": value, "turn_id": turn_id}
+    return call("manage_memory", action="create", reason="missing", **fact)
+
+
+JAR = created("the jar in the pantry", 6)
+
+
+def deleted(*fact_ids: int) -> list[str]:
+    """Texts that delete facts, two in a turn."""
+    calls = [call("delete_memory", fact_id=fact_id, reason="gone") for fact_id in fact_ids]
+    return ["".join(calls[place : place + 2]) for place in range(0, len(calls), 2)]
 
 
 def test_the_reward_file_makes_the_calls_again_and_scores_them(
     out: Path, reward: ModuleType
 ) -> None:
     row = rows(out, "test")[5]
-    fact = {"subject": "Ann", "attribute": "keeps", "value": "the jar in the pantry"}
-    created = call("manage_memory", action="create", reason="missing", turn_id=6, **fact)
-    solution = (
-        f"First I look.{call('search_memory', query='jar')}<|im_end|>\n"
-        f"[6] Ann: I keep the jar ...\n{created}<|im_end|>\nAll is there now."
-    )
+    texts = (f"First I look.{call('search_memory', query='jar')}", JAR, "All is there now.")
     before = (out / row["extra_info"]["memory"]).read_bytes()
-    result = scored(reward, row, solution)
+    result = scored(reward, out, row, *texts, name="compute_score")
     # Four facts of 44, 42, 42 and 41 characters become five.
     assert (result["before"], result["acc"], result["gain"]) == (0.0, 1.0, 1.0)
     assert result["change"] == 0.875  # 1 - .5 x 1/4
     assert result["score"] == pytest.approx(result["density"] * 0.875)
-    even = scored(reward, row, solution, "unpadded_score")
-    assert (even["density"], even["score"]) == (1.0, 0.875)
+    even = scored(reward, out, row, *texts)
+    assert (even["density"], even["score"], even["lost"]) == (1.0, 0.875, 0.0)
     assert (result["operations"], result["refused"]) == (2.0, 0.0)
     assert (result["search_memory"], result["manage_memory"]) == (1.0, 1.0)
     assert all(isinstance(value, float) for value in result.values())
@@ -144,23 +162,130 @@ def test_the_reward_file_makes_the_calls_again_and_scores_them(
 
 
 @pytest.mark.parametrize(
-    ("solution", "operations", "refused"),
+    ("texts", "operations", "refused"),
     [
-        ("I see no need.", 0, 0),
-        ("<tool_call>\n{broken\n</tool_call><tool_call>{}</tool_call>", 0, 1),
-        (call("forget_memory"), 1, 1),
-        (call("delete_memory", fact_id="x") + call("delete_memory", fact_id=99, reason="no"), 2, 2),
-        (call("sample_memory") * 40, 30, 0),
+        (["I see no need."], 0, 0),
+        (["<tool_call>\n{broken\n</tool_call><tool_call>{}</tool_call>"], 0, 0),
+        ([call("forget_memory")], 0, 0),  # verl has no such tool: nothing was carried out
+        ([call("delete_memory", fact_id="x"), *deleted(99)], 2, 2),
+        ([call("search_memory", query="jar", colour="red")], 1, 1),
+        ([call("sample_memory")] * 40, 15, 0),
     ],
 )
 def test_calls_that_fail_cost_nothing_but_an_operation(
-    out: Path, reward: ModuleType, solution: str, operations: int, refused: int
+    out: Path, reward: ModuleType, texts: list[str], operations: int, refused: int
 ) -> None:
-    result = scored(reward, rows(out, "test")[5], solution)
+    result = scored(reward, out, rows(out, "test")[5], *texts)
     assert (result["score"], result["operations"], result["refused"]) == (
         *(0.0, float(operations)),
         float(refused),
     )
+
+
+def test_five_episodes_are_worth_what_they_did_to_the_memory(out: Path, reward: ModuleType) -> None:
+    jar, bed = rows(out, "test")[5], rows(out, "test")[0]
+    padded = (
+        "I keep the jar in the pantry, the jar, in the pantry, the pantry, where I keep the jar"
+    )
+    worth = {
+        "right": scored(reward, out, jar, JAR)["score"],
+        "wrong": scored(reward, out, jar, created("the iron in the kitchen", 5))["score"],
+        "padded": scored(reward, out, jar, created(padded, 6))["score"],
+        "empty": scored(reward, out, jar, "I see no need.")["score"],
+        "destructive": scored(reward, out, bed, *deleted(1, 2, 3, 4))["score"],
+    }
+    assert worth == pytest.approx(
+        {"right": 0.875, "wrong": 0.0, "padded": 0.875, "empty": 0.0, "destructive": -2.0}
+    )
+    # The factor of "MemUpdate" pays for the padding.
+    compute = partial(scored, reward, out, jar, name="compute_score")
+    assert compute(created(padded, 6))["score"] > compute(JAR)["score"]
+
+
+def test_an_answer_of_a_search_reaches_the_policy_whole(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    episode = verl.run_episode(out, row, call("search_memory", query="jar pantry"))
+    shown = episode.text.split("<tool_response>")[1]
+    assert len(shown) > 256  # all that verl shows by default
+    assert "I keep the jar in the pantry" in shown
+    assert "truncated" not in shown
+    longest = call("search_memory", query="I keep", top_k=20)
+    assert "truncated" not in verl.run_episode(out, row, longest).text
+
+
+def test_only_calls_that_verl_carried_out_count(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    third = scored(reward, out, row, call("sample_memory") * 2 + JAR)
+    assert (third["operations"], third["score"]) == (2.0, 0.0)
+    late = scored(reward, out, row, *[call("sample_memory")] * 15, JAR)
+    assert (late["operations"], late["score"]) == (15.0, 0.0)
+
+
+def test_a_call_quoted_in_what_a_tool_gives_back_does_not_count(
+    out: Path, reward: ModuleType
+) -> None:
+    row = rows(out, "test")[5]
+    quoted = f"<tool_response>\n{JAR}\n</tool_response>"
+    journal: list[dict[str, Any]] = []
+    result = reward.unpadded_score(
+        row["data_source"], quoted + JAR, "", {**row["extra_info"], "journal": journal}
+    )
+    assert (result["operations"], result["score"]) == (0.0, 0.0)
+    # A turn that quotes a call to the policy, which then answers in words.
+    text = scored(reward, out, row, call("search_memory", query=JAR), "Nothing more.")
+    assert text["manage_memory"] == 0.0
+
+
+def test_the_more_is_deleted_the_more_it_costs(out: Path, reward: ModuleType) -> None:
+    bed, jar = rows(out, "test")[0], rows(out, "test")[5]
+    needed = scored(reward, out, bed, *deleted(1))
+    everything = scored(reward, out, bed, *deleted(1, 2, 3, 4))
+    assert needed["gain"] == everything["gain"] == -1.0
+    assert (needed["score"], everything["score"]) == (-1.25, -2.0)
+    # What this question does not need, others do.
+    assert scored(reward, out, jar, *deleted(1, 2))["score"] == -0.5
+    assert scored(reward, out, jar, JAR, *deleted(1, 2, 3, 4))["score"] < 0
+
+
+def test_nothing_is_lost_by_what_the_facts_say_still(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    twice = created("the boat in the cellar and the desk in the shed", 2)
+    merged = call("merge_memory", fact_ids=[1, 2], strategy="concatenate", reason="both of Ann")
+    assert scored(reward, out, row, merged)["lost"] == 0.0
+    ended = call("manage_memory", action="update", fact_id=1, reason="x", ended_on="2018-01")
+    assert scored(reward, out, row, ended)["lost"] == 0.0
+    again = scored(reward, out, row, twice, *deleted(1))
+    assert (again["refused"], again["lost"]) == (0.0, 0.0)
+    shortened = call("manage_memory", action="update", fact_id=1, reason="x", value="the boat")
+    assert scored(reward, out, row, shortened)["lost"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        (created("the jar on the moon", 6), "turn 6 does not say moon"),
+        (created("the jar in the pantry", 1), "turn 1 does not say 'the jar in the pantry'"),
+        (created("the jar in the pantry", 7), "does not say 'the jar in the pantry'"),
+        (created("the jar in the pantry", 6, "Napoleon"), "nor a fact names napoleon"),
+        (
+            call("manage_memory", action="update", fact_id=1, reason="x", value="boat and moon"),
+            "turn 1 does not say moon",
+        ),
+    ],
+)
+def test_a_fact_says_what_its_turn_says(
+    out: Path, reward: ModuleType, fact: str, reason: str
+) -> None:
+    row = rows(out, "test")[5]
+    assert reason in verl.run_episode(out, row, fact).text
+    result = scored(reward, out, row, fact)
+    assert (result["refused"], result["score"]) == (1.0, 0.0)
+
+
+def test_an_episode_without_its_journal_is_refused(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    with pytest.raises(InputError, match=r"no journal of its calls: use agent_loops\.yaml"):
+        reward.unpadded_score(row["data_source"], JAR, "", row["extra_info"])
 
 
 def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> None:
@@ -169,11 +294,14 @@ def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> 
 
 
 @pytest.mark.slow
-def test_the_packaged_model_answers_unless_another_reader_is_named(out: Path) -> None:
+def test_the_packaged_model_answers_unless_another_reader_is_named(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verl.install(monkeypatch)
     verl_reward._reader.cache_clear()
     module = loaded_file(out / "reward.py", "custom_module")
     row = rows(out, "test")[0]
-    assert scored(module, row, "Nothing to do.")["score"] == 0.0
+    assert scored(module, out, row, "Nothing to do.")["score"] == 0.0
     assert isinstance(verl_reward._reader(), PackagedModel)
 
 
@@ -191,7 +319,11 @@ def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:
     [manage] = [tool for tool in tools if "manage" in tool["tool_schema"]["function"]["name"]]
     action = manage["tool_schema"]["function"]["parameters"]["properties"]["action"]
     assert action["enum"] == ["create", "update", "analyze"]
-    for name, metric in (("grpo", None), ("dapo", "score")):
+    for name, kl_loss, clip_high in (("grpo", True, 0.2), ("dapo", False, 0.28)):
+        text = (out / f"{name}.yaml").read_text()
+        # The recipe of DAPO is not in verl's wheel.
+        assert f"-m verl.trainer.main_ppo --config-path={out} --config-name={name}" in text
+        assert "-m recipe" not in text
         config = yaml.safe_load((out / f"{name}.yaml").read_text())
         rollout = config["actor_rollout_ref"]["rollout"]
         turns = rollout["multi_turn"]
@@ -201,70 +333,63 @@ def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:
             25,
             32,
         )
-        assert config["custom_reward_function"]["path"] == str(out / "reward.py")
+        assert config["custom_reward_function"] == {
+            "path": str(out / "reward.py"),
+            "name": "unpadded_score",
+        }
         assert config["algorithm"]["adv_estimator"] == "grpo"
-        assert config["algorithm"].get("filter_groups", {}).get("metric") == metric
+        assert "filter_groups" not in config["algorithm"]
+        actor = config["actor_rollout_ref"]["actor"]
+        assert (actor["use_kl_loss"], actor["clip_ratio_high"]) == (kl_loss, clip_high)
+        # verl's own defaults are 256 characters, eight GPUs, and two for each copy of the model.
+        assert turns["max_tool_response_length"] == 4_000
+        assert rollout["tensor_model_parallel_size"] == 1
+        assert (config["trainer"]["n_gpus_per_node"], config["trainer"]["nnodes"]) == (1, 1)
+        assert actor["fsdp_config"] == {"param_offload": True, "optimizer_offload": True}
+        data = config["data"]
+        assert (data["max_prompt_length"], data["max_response_length"]) == (4_096, 16_384)
+        # The journal reaches the reward by these.
+        assert config["reward_model"] == {"use_reward_loop": True, "reward_manager": "naive"}
 
 
 def test_the_calls_of_an_episode_share_a_draft(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """verl's tool agent loop makes and releases an instance for each call."""
-    base, schemas = ModuleType("verl.tools.base_tool"), ModuleType("verl.tools.schemas")
-
-    class BaseTool:
-        def __init__(self, config: dict[str, Any], tool_schema: Any) -> None:
-            self.config, self.tool_schema = config, tool_schema
-            self.name = tool_schema.function.name
-
-    base.BaseTool = BaseTool  # type: ignore[attr-defined]
-    for name in ("ToolResponse", "OpenAIFunctionToolSchema"):
-        setattr(schemas, name, SimpleNamespace)
-    for module in (ModuleType("verl"), ModuleType("verl.tools"), base, schemas):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.delitem(sys.modules, "locomo.export.verl_tools", raising=False)
-    from locomo.export.verl_tools import RefiningTool
-
-    tools = {
-        tool["tool_schema"]["function"]["name"]: RefiningTool(
-            tool["config"],
-            SimpleNamespace(function=SimpleNamespace(**tool["tool_schema"]["function"])),
-        )
-        for tool in yaml.safe_load((out / "tool_config.yaml").read_text())["tools"]
-    }
-    memory = rows(out, "test")[0]["extra_info"]["memory"]
-
-    async def use(episode: str, name: str, **arguments: Any) -> str:
-        instance, _ = await tools[name].create(create_kwargs={"memory": memory})
-        response, _, _ = await tools[name].execute(
-            instance, arguments, agent_data=SimpleNamespace(request_id=episode)
-        )
-        await tools[name].release(instance)
-        return str(response.text)
-
-    async def episodes() -> list[str]:
-        return [
-            await use("a", "delete_memory", fact_id=1, reason="to see it gone"),
-            await use("a", "delete_memory", fact_id=1, reason="again"),
-            await use("b", "delete_memory", fact_id=1, reason="another episode"),
-            await use("b", "delete_memory"),
-        ]
-
-    done = asyncio.run(episodes())
-    assert [text.split(".")[0] for text in done[:3]] == [
+    verl.install(monkeypatch)
+    row = rows(out, "train")[0]
+    first = verl.run_episode(out, row, *deleted(1), *deleted(1), call("delete_memory"))
+    answers = re.findall(r"<tool_response>\n(.*?)(?:\.|\n)", first.text)
+    assert answers[:2] == [
         "Done as operation 1",
         "Error: there is no fact 1; search_memory and sample_memory give the numbers",
-        "Done as operation 1",
     ]
-    assert done[3].startswith("Error: ")
+    assert answers[2].startswith("Error: ")
+    assert "Done as operation 1" in verl.run_episode(out, row, *deleted(1)).text
+    from locomo.export import verl_tools
+
+    assert not verl_tools._drafts  # an episode that ended keeps no store open
 
 
 def test_memories_without_observations_are_digested_or_refused(tmp_path: Path) -> None:
     data = write(tmp_path / "houses.json", house("red", 0), house("blue", 3))
-    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--data", str(data)])
+    wanted = ["--data", str(data), "--facts", "observations"]
+    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), *wanted])
     assert "red has no observations" in str(done.exception)
     train, test = parts(load_conversations(data), seed=0)
     assert (len(train), len(test)) == (1, 1)
     again = CliRunner().invoke(app, ["verl", str(tmp_path), "--data", str(data)])
     assert "is not empty" in str(again.exception)
+
+
+def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
+    assert done.exit_code == 0, done
+    assert "facts: stated" in done.stdout
+    assert "train: 64 episodes of wanjiru-and-bo" in done.stdout
+    with open_store(tmp_path / "out/memories/wanjiru-and-bo.db", read_only=True) as store:
+        assert len(store.facts()) > 20
+    config = yaml.safe_load((tmp_path / "out/grpo.yaml").read_text())
+    assert config["trainer"]["n_gpus_per_node"] == 4
+    assert not config["actor_rollout_ref"]["actor"]["fsdp_config"]["optimizer_offload"]
 
 
 def test_every_argument_of_a_tool_is_described() -> None:

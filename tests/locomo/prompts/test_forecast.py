@@ -14,6 +14,7 @@ from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_ta
 from locomo.prompts.optimizers import NEEDED, Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
+from memory.program import packaged
 from memory.program.costs import Cost
 from memory.program.hosted import HostedModel
 from tests.locomo.prompts.test_job import GEPA, job, other_model
@@ -65,6 +66,8 @@ def test_a_compile_takes_no_more_than_its_forecast(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
     monkeypatch.setattr(optimize, "forecast", watched)
+    # The forecast is of the most: questions that facts decide ask no model.
+    monkeypatch.setattr(packaged, "answer_by_facts", lambda *_, **__: None)
     monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
     monkeypatch.setattr(optimize, "_report", lambda *results, **places: None)
     monkeypatch.setattr(optimizers, "BATCH", 4)

@@ -114,7 +114,9 @@ def test_how_a_server_is_reached_stands_in_no_line(tmp_path: Path) -> None:
         "request": {"config": {"extra_headers": {"authorization": "k3"}, "auth_token": "k4"}},
     }
     Ledger(tmp_path).put(request, {"_dspy_format": "any", "outputs": [""]})
-    line = json.loads((tmp_path / "calls.jsonl").read_text())
+    file = tmp_path / "calls.jsonl"
+    assert file.stat().st_mode & 0o077 == 0, "the prompts are of private conversations"
+    line = json.loads(file.read_text())
     assert line["request"] == {"model": "m", "max_tokens": 7, "request": {"config": {}}}
 
 

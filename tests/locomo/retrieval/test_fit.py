@@ -164,6 +164,7 @@ def test_a_feature_that_weighs_nothing_cannot_be_learnt(
 # --- the command ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_file_and_shows_what_each_feature_is_worth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

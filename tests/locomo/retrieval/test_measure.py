@@ -52,6 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_command_starts(source: Path) -> None:
     subprocess.run([sys.executable, "-m", "locomo.retrieval", "--data", source], check=True)
 

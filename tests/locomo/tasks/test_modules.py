@@ -368,6 +368,7 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
 # --- copies and threads -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target",
     ["answer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("retrieve", "store"))],

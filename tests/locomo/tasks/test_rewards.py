@@ -22,6 +22,7 @@ from locomo.tasks.rewards import (
     check_reward,
     components,
     efficiency,
+    episode_reward,
     gated_metric,
     mean_components,
     metric,
@@ -194,6 +195,15 @@ def test_feedback_on_a_long_refusal_is_short_and_keeps_the_reason() -> None:
     assert "Because: no function yyy" in text
     assert text.count("Refused") == 1
     assert len(text) < 1_300
+    statement = "Refused: SELECT '".ljust(250, "x")
+    reason = "no function ".ljust(250, "y")
+    assert f"{statement} ... Because: {reason} ..." in text
+
+
+def test_what_is_just_short_enough_is_repeated_whole() -> None:
+    text = metric(example(question()), told(right(refusals=("w" * 500, "v" * 501)))).feedback
+    assert f"{'w' * 500}\n" in text
+    assert f"{'v' * 500} ..." in text
 
 
 def test_sql_that_served_several_questions_is_spoken_of_once() -> None:
@@ -521,6 +531,12 @@ def test_an_episode_is_worth_what_the_answer_gained_times_the_efficiency() -> No
     assert 'before: "No information available", after: "in Lyon": +0.67' in scored.feedback
 
 
+def test_the_components_of_several_episodes_are_means() -> None:
+    pair = refined("Paris", "Lyon"), refined("Lyon", "Lyon")
+    scored = refine_metric(example(question(), question()), told(*pair))
+    assert (scored.gain, scored.before, scored.after) == (0.5, 0.5, 1.0)
+
+
 def test_harm_is_worth_less_than_nothing_and_no_change_is_worth_nothing() -> None:
     harmed = refine_metric(example(question()), told(refined("Lyon", "Paris")))
     assert (harmed.score, harmed.gain) == (-1.0, -1.0)
@@ -540,6 +556,22 @@ def test_harm_is_worth_less_than_nothing_and_no_change_is_worth_nothing() -> Non
         refine_metric(example(question()), told(larger)).feedback
     )
     assert "no episode" in refine_metric(example(question()), told(right())).feedback
+
+
+def test_harm_is_not_softened_and_what_is_lost_costs_by_itself() -> None:
+    ten, none = [20] * 10, list[int]()
+    emptied = refined("Lyon", "No information available", lengths=(ten, none))
+    scored = refine_metric(example(question()), told(emptied))
+    assert (scored.gain, scored.score) == (-1.0, -1.0)
+    assert scored.efficiency == pytest.approx(0.1)
+    assert episode_reward(gain=-1.0, of_memory=0.1, lost=1.0) == -2.0
+    assert episode_reward(gain=0.0, of_memory=0.8, lost=0.3) == -0.3
+    assert episode_reward(gain=1.0, of_memory=0.8, lost=0.9) == pytest.approx(-0.1)
+    assert emptied.episode is not None
+    lost = right(answer="Lyon", episode=replace(emptied.episode, lost=0.5))
+    scored = unpadded_metric(example(question()), told(lost))
+    assert (scored.score, scored.lost) == (-0.5, 0.5)
+    assert "No fact says any more 50% of what the facts said." in scored.feedback
 
 
 def test_the_refining_module_has_rewards_of_its_own() -> None:

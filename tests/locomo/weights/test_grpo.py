@@ -49,7 +49,7 @@ def test_the_two_roles_have_gpus_of_their_own(
 def test_a_group_is_read_in_whole_parts(changes: dict[str, Any], message: str) -> None:
     check_batch(GrpoSettings())
     with pytest.raises(InputError, match=message):
-        check_batch(replace(GrpoSettings(), **changes))
+        check_batch(GrpoSettings(**{"training_gpus": (1, 2), **changes}))
 
 
 def test_a_batch_is_as_many_groups_as_make_a_change_of_the_weights() -> None:

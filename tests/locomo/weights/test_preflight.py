@@ -70,6 +70,7 @@ def plan(tmp_path: Path) -> Callable[..., RunRequirements]:
 
     def made(**changes: Any) -> RunRequirements:
         own = {name: changes.pop(name) for name in [*changes] if hasattr(GrpoSettings(), name)}
+        own = {"training_gpus": (1, 2), **own}
         plain: dict[str, Any] = {
             "model": MODEL.name,
             "settings": GrpoSettings(**own),
@@ -270,7 +271,7 @@ def test_a_rehearsal_needs_no_gpus(plan: Callable[..., RunRequirements]) -> None
 def test_a_real_server_is_asked_over_http(plan: Callable[..., RunRequirements]) -> None:
     with arbor_server() as server:
         asked = Server(server.url)
-        checks = preflight(plan(), asked.describe, asked.model)
+        checks = preflight(plan(training_gpus=(1,)), asked.describe, asked.model)
     assert set(state(checks).values()) == {"ok"}
     assert [one.route for one in server.requests] == ["server", "model"]
     gone = preflight(plan(), asked.describe, asked.model)

@@ -439,10 +439,10 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     assert "there is no change to undo" in shown
 
 
-def test_a_model_that_stores_no_facts_is_asked_for_none(address: str) -> None:
+def test_where_rules_store_facts_no_model_is_asked_for_any(address: str) -> None:
     model = replace(replier()[0], name="local", writes_facts=False)
     shown = chat(address, ["/memory", "bye"], model)
-    assert "0 facts about 0 subjects\nthe packaged model stores no facts" in shown
+    assert "0 facts about 0 subjects\nfacts are stored by rules" in shown
     assert "storing facts" not in shown
 
 

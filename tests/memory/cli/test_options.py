@@ -25,6 +25,7 @@ COMMANDS = [
     *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["audit"], ["settings"]),
     *(["forget", "--turn", "1"], ["context", "Oslo?"], ["undo"], ["facts", "log"]),
     *(["backup", "b.db"], ["export", "a.csv"], ["import", __file__]),
+    *(["attributes"], ["attributes", "remove", "job"]),
     *(["facts", "list"], ["facts", "edit", "1", "--delete"], ["facts", "diff", "1"]),
 ]
 
@@ -141,6 +142,7 @@ def test_every_command_prints_to_a_stdout_of_few_characters(
         assert "\N{RAINBOW}" in json.dumps(json.loads(shown), ensure_ascii=False)
 
 
+@pytest.mark.slow
 def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Path) -> None:
     store.add([Turn("Zo\xeb", "Na\xefve \N{RAINBOW}")])
     done = subprocess.run(
@@ -186,5 +188,5 @@ def test_a_command_has_one_spelling(old: str) -> None:
 def test_the_command_context_has_the_options_of_the_method() -> None:
     options = {*signature(context.context).parameters} - {"namespace", "db", "as_json", "message"}
     assert options == {*signature(Memory.context).parameters} - {"self", "messages"}
-    # The weights of the ranking belong to the memory's program.
-    assert options == {*signature(inject).parameters} - {"store", "messages", "weights"}
+    # The weights of the ranking belong to the memory's program; the proxy counts later.
+    assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from memory import InputError, Memory, Store, Turn, __main__
+from memory import InputError, Memory, Store, Turn, __main__, namespaces, open_store
 from memory.__main__ import app
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.commands import run as run_command
 from tests.support.reranking_server import reranking
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 from tests.support.talk import talker
@@ -63,6 +64,7 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
         "SQL:",
         f"  {' '.join(PETS.split())}",
         "    2 rows",
+        "2 calls, 0 + 0 tokens, 0.0 s; SQL: 1 call, 0 + 0 tokens, 2 rows, 0 turns more",
     ]
 
 
@@ -74,6 +76,9 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     assert (record["answer"], record["calls"]) == ("a cat and a dog", 2)
     assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
     assert [citation["rank"] for citation in record["citations"]] == [3, 2]
+    steps = [(step["name"], step["calls"], step["rows"]) for step in record["steps"]]
+    assert steps == [("select", 1, 2), ("search", 0, 0), ("answer", 1, 0)]
+    assert record["seconds"] > 0
     [ran] = record["sql"]
     assert ran["statement"] == " ".join(PETS.split())
     assert ran["rows"] == [[3, "Anna", "cat Miso"], [4, "Ben", "dog Rufus"]]
@@ -120,6 +125,9 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
         (["ask", " "], "the question is empty"),
         (["ask", "When?", "--now", "2017-06"], "write 2017-06-01"),
         (["search", " "], "is empty"),
+        (["search", "Oslo", "--where", "mood=good"], "there are speaker, session, kind, source"),
+        (["search", "Oslo", "--where", "Anna"], "write speaker=Anna or tags.project=move"),
+        (["search", "Oslo", "--where", "since=May"], "is a date as in 2017-05-08"),
         (["sql", " "], "write a SELECT"),
         (["sql", "DROP TABLE facts"], "only SELECT reads"),
         (["sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
@@ -185,7 +193,7 @@ def test_a_count_is_printed_under_its_statement(run: Run, store: Store) -> None:
     count = sql("SELECT COUNT(*) AS times FROM turns WHERE speaker = 'Anna'")
     script = [([], count), (["times: 3"], answer("3 times"))]
     out = run("ask", "How often did Anna speak?", script=script).stdout
-    assert out.splitlines()[-2:] == ["    1 row", "    times: 3"]
+    assert out.splitlines()[-3:-1] == ["    1 row", "    times: 3"]
 
 
 # ------------------------------------------------------------------------ search and sql
@@ -200,6 +208,14 @@ def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
     )
     assert (hit["id"], hit["speaker"], hit["session"]) == (4, "Ben", "session_2")
     assert hit["score"] > 0
+
+
+def test_a_search_finds_only_the_turns_that_a_filter_lets_pass(run: Run) -> None:
+    where = ("--where", "speaker=Ben", "--where", "speaker=Cleo", "--where", "until=2017-05")
+    [line] = run("search", "Ben adopted a dog", *where).stdout.splitlines()
+    assert line.startswith("[2] ")
+    nothing = run("search", "dog", "--where", "kind=tool")
+    assert (nothing.stdout, nothing.stderr.strip()) == ("", "no turn passes --where")
 
 
 def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
@@ -337,8 +353,8 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
     lines = run("digest", script=held_window(store)).stdout.splitlines()
     options = shlex.join(["4-5", *memory_options])
     expected = [
-        "turns 4-5 are held for a person: it ends 9 facts of other turns, and a digest may end 8"
-        " by itself",
+        "turns 4-5 are held for a person: it ends 9 facts that were there before, and a digest"
+        " may end 8 by itself",
         "    UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna';",
         lines[3],
         f"  to apply it: memory digest --apply {options}",
@@ -376,3 +392,77 @@ def test_only_a_window_that_waits_is_decided(
     assert isinstance(refused.exception, InputError)
     assert words in str(refused.exception)
     assert store.pending()[0].statement
+
+
+# -------------------------------------------------------------------------------- several memories
+
+
+@pytest.fixture
+def both(home: str) -> None:
+    """Namespaces of Anna, of a team and of Eve."""
+    for name, turn in (
+        ("anna", Turn("Anna", "I moved to Oslo last Saturday!", "s", "2017-05-08")),
+        ("our team", Turn("Cleo", "We meet in the Oslo office on Friday.", "s", "2017-06-01")),
+        ("eve", Turn("Eve", "Nobody in Oslo may know this.", "s", "2017-06-02")),
+    ):
+        with open_store(namespaces.create(name)) as store:
+            store.add([turn])
+
+
+@pytest.mark.usefixtures("both")
+def test_a_search_of_several_memories_names_them() -> None:
+    found = run_command("search", "Who is in Oslo?", "-n", "anna", "-n", "our team").splitlines()
+    assert sorted(found) == [
+        "[1] anna (Mon 08 May 2017) Anna: I moved to Oslo last Saturday!",
+        "[1] our team (Thu 01 Jun 2017) Cleo: We meet in the Oslo office on Friday.",
+    ]
+    lines = run_command("search", "Oslo", "-n", "anna", "-n", "our team", "--json").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert {(record["memory"], record["id"]) for record in records} == {
+        ("anna", 1),
+        ("our team", 1),
+    }
+    alone = json.loads(run_command("search", "Oslo", "-n", "anna", "--json"))
+    assert "memory" not in alone
+
+
+@pytest.mark.usefixtures("both")
+def test_an_answer_from_several_memories_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = "SELECT COUNT(*) AS turns FROM turns"
+    said: list[tuple[list[str], str]] = [
+        ([], sql(count)),
+        (["[100001] our team"], answer("in the Oslo office", "100001")),
+    ]
+    monkeypatch.setattr(
+        "memory.program.loading.load_model", lambda name, api_base=None: scripted_model(said)
+    )
+    options = ("-n", "anna", "-n", "our team")
+    out = run_command("ask", "Where do we meet?", *options)
+    assert re.sub(r" \(words.*\)", "", out).splitlines()[:-1] == [
+        "in the Oslo office",
+        "  [1] our team (Thu 01 Jun 2017) Cleo: We meet in the Oslo office on Friday.",
+        "    found by the ranking, rank 1",
+        "",
+        "SQL:",
+        f"  {count}",
+        "    2 rows",
+        "    memory: anna | turns: 1",
+        "    memory: our team | turns: 1",
+    ]
+    record = json.loads(run_command("ask", "Where do we meet?", *options, "--json"))
+    assert record["citations"][0]["memory"] == record["turns"][0]["memory"] == "our team"
+    said[1] = (["[1] anna"], answer("No information available"))
+    past = run_command("ask", "Where?", *options, "--as-of", "2017-05-31", "--json")
+    assert json.loads(past)["sql"][0]["rows"] == [["anna", 1], ["our team", 0]]
+
+
+@pytest.mark.usefixtures("both")
+def test_lists_of_memories_that_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_command("search", "Oslo", "-n", "anna", "-n", "anna", says="named twice")
+    run_command("search", "Oslo", "-n", "anna", "-n", "our temm", says="no namespace 'our temm'")
+    run_command("search", "Oslo", "-n", "anna", "--db", tmp_path / "a.db", says="two memories")
+    # A name in the environment is one name, whatever it holds.
+    monkeypatch.setenv("MEMORY_NAMESPACE", "our team")
+    assert run_command("search", "Oslo").startswith("[1] (Thu 01 Jun 2017) Cleo:")

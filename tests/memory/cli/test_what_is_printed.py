@@ -15,6 +15,7 @@ from memory import Turn, __main__, open_store
 from memory.documents import add_chunks, chunks
 from memory.namespaces import location_of
 from memory.program import Model
+from memory.terminal import print_dim
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -114,6 +115,9 @@ COMMANDS = [
     "audit --fix --yes",
     "audit --json",
     "facts diff 0",
+    "attributes",
+    "attributes --json",
+    "attributes merge mood --into lives_in",
     "facts diff 0 --json",
     "facts revert 1",
     "settings",
@@ -130,6 +134,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_what_a_terminal_obeys(
     command: str,
@@ -196,3 +201,17 @@ def test_commands_print_in_one_way() -> None:
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 assert name not in ("print", "typer.echo", "typer.secho", "sys.stdout.write"), path
+
+
+def test_a_terminal_shows_one_dim_line_of_a_statement_and_a_pipe_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statement = f"SELECT {'x' * 100}"
+    print_dim(statement)
+    assert capsys.readouterr().out == f"{statement}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_dim(statement)
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("\x1b[2mSELECT x")
+    assert len(line.removeprefix("\x1b[2m").removesuffix("\x1b[0m")) == 40

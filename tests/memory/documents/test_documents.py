@@ -1,12 +1,14 @@
 """Documents as turns: where they are cut, what they say of their place; tool uses."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, Turn, chunking, open_store
 from memory.chunking import chunk_text
-from memory.documents import add_chunks, chunks, document_chunks, readers, tool_use
+from memory.documents import add_chunks, child_process, chunks, document_chunks, readers, tool_use
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from tests.support import commands
@@ -130,7 +132,7 @@ def test_a_chunk_ends_with_a_paragraph_where_that_leaves_it_half_full() -> None:
 def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> None:
     turns = chunks(write(tmp_path, "manual.md", MANUAL))
     version = turns[0].source.split(":")[0]
-    assert [(turn.text, turn.source.removeprefix(f"{version}:")) for turn in turns[1:]] == [
+    assert [(turn.text, turn.source.removeprefix(f"{version}:")) for turn in turns] == [
         ("The pump\nIt moves water.", "line 6"),
         (
             "The pump > Upkeep\nOil the valve every 90 days.\n\n"
@@ -153,6 +155,61 @@ def test_a_chunk_of_html_reads_as_a_browser_shows_it(tmp_path: Path) -> None:
     )
     assert (first.speaker, last.text) == ("The pump", "Upkeep of it\nSpare parts")
     assert first.source.endswith(":lines 2-6")
+
+
+@pytest.mark.parametrize(
+    ("text", "speaker", "expected"),
+    [
+        ("---\ntitle: 'A trip'\ntags:\n- a\n  b: 1\n---\nWe leave.", "A trip", "We leave."),
+        ("---\n---\n# Trip\nWe leave.", "Trip", "Trip\nWe leave."),
+        (
+            "- [A](#a)\n  1. [B](#b)\n\n- [C](c.md) is read first",
+            "x.md",
+            "- [C](c.md) is read first",
+        ),
+    ],
+)
+def test_front_matter_and_contents_are_no_chunks(
+    text: str, speaker: str, expected: str, tmp_path: Path
+) -> None:
+    [turn] = chunks(write(tmp_path, "x.md", text))
+    assert (turn.speaker, turn.text) == (speaker, expected)
+
+
+@pytest.mark.parametrize("text", ["Anna: Hi\nBen: Oh\nAnna: Bye", "We leave."])
+def test_text_between_rules_is_no_front_matter(text: str, tmp_path: Path) -> None:
+    turns = chunks(write(tmp_path, "x.md", f"---\n{text}\n\n---\nOslo."))
+    assert text in "\n".join(turn.text for turn in turns)
+
+
+@pytest.mark.parametrize(
+    "navigation",
+    [
+        "<nav><h2>Products</h2><ul><li><a>Pumps</a></li><li><a>Valves</a></li></ul></nav>",
+        "<header><a>Home</a> <a>Blog</a></header>",
+        "<div class='page-sidebar x'><a>Docs</a><p><a>API</a></p></div>",
+        "<div role='navigation'><button>Menu</button></div>",
+        "<a class=skip-link href='#main'>Skip to content</a>",
+    ],
+)
+def test_navigation_is_no_chunk(navigation: str, tmp_path: Path) -> None:
+    page = f"{navigation}<main><h1>Pump</h1>Oil it.</main>{navigation}"
+    [turn] = chunks(write(tmp_path, "x.html", page))
+    assert turn.text == "Pump\nOil it."
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<nav><a>Home</a><p>The pump moves water.</nav>", "The pump moves water."),
+        ("<ul><li><a>The first paper</a></li></ul>", "The first paper"),
+        ("<aside>A note: see <a>the manual</a>.</aside>", "A note: see the manual."),
+        ("<div class=menu>Soup 3, pie 5, <a>cake</a> 4</div>", "Soup 3, pie 5, cake 4"),
+    ],
+)
+def test_text_with_links_is_a_chunk(page: str, text: str, tmp_path: Path) -> None:
+    [turn] = chunks(write(tmp_path, "x.html", page))
+    assert text in turn.text
 
 
 def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
@@ -242,12 +299,12 @@ def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
         first = add_chunks(store, chunks(path))
         path.touch()
         again = add_chunks(store, chunks(path))
-        assert (first.new, first.already, first.other_versions) == (5, 0, ())
-        assert (again.new, again.already, again.other_versions) == (0, 5, ())
+        assert (first.new, first.already, first.other_versions) == (4, 0, ())
+        assert (again.new, again.already, again.other_versions) == (0, 4, ())
         old = chunks(path)[0].source.split(":")[0]
         path.write_text(MANUAL.replace("90", "60"))
         changed = add_chunks(store, chunks(path))
-        assert (changed.new, changed.already, changed.other_versions) == (5, 0, (old,))
+        assert (changed.new, changed.already, changed.other_versions) == (4, 0, (old,))
 
 
 def test_a_document_is_found_and_cited_like_what_was_said(
@@ -333,6 +390,37 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
     run(file, " ", *anna, says="has no text")
 
 
+def test_a_file_is_a_document_and_its_name_is_no_message(
+    memory_options: list[str], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "page.html", HTML)
+    write(tmp_path, "chat.jsonl", "{}")
+    write(tmp_path, "hello", "")
+    anna = ("--speaker", "Anna")
+    run(memory_options, "page.html", *anna, says="leave out --speaker to add it as a document")
+    run(memory_options, "manual.md", *anna, says="leave out --speaker to add it as a document")
+    run(memory_options, "manual.md", says="manual.md: there is no such file")
+    run(memory_options, "page.html", "manual.md", says="manual.md: there is no such file")
+    run(memory_options, "chat.jsonl", says="for an exported chat: memory import chat.jsonl")
+    run(memory_options, "hello", says="for an exported chat: memory import hello")
+    assert run(memory_options, "page.html") == "page.html: 2 new chunks, 0 already stored\n"
+    for message in ("I read notes.md", "hello", "x" * 5_000, "Is it page.html?"):
+        run(memory_options, message, *anna)
+    run(memory_options, "page.html", *anna, "--kind", "message")
+    with open_store(address) as store:
+        assert [turn.kind for turn in store.turns()] == ["document"] * 2 + ["message"] * 5
+
+
+def test_an_import_of_documents_names_their_command(path: Path, tmp_path: Path) -> None:
+    for name, content in (("notes.md", "---\ntitle: x\n---\n"), ("x y.pdf", pdf("Oil it."))):
+        file = write(tmp_path, name, content)
+        says = f"for documents: memory add {quote(str(file))}"
+        commands.run("import", file, "--db", path, says=re.escape(says))
+    commands.run("import", tmp_path, "--db", path, says=re.escape(f"memory add {tmp_path}/*"))
+    assert not path.exists()
+
+
 def test_documents_are_added_and_older_versions_named(
     memory_options: list[str], tmp_path: Path
 ) -> None:
@@ -340,7 +428,7 @@ def test_documents_are_added_and_older_versions_named(
     output = run(memory_options, manual, page, "--kind", "document")
     assert (
         output
-        == f"{manual}: 5 new chunks, 0 already stored\n{page}: 2 new chunks, 0 already stored\n"
+        == f"{manual}: 4 new chunks, 0 already stored\n{page}: 2 new chunks, 0 already stored\n"
     )
     manual.write_text(MANUAL.replace("90", "60"))
     output = run(memory_options, manual, "--kind", "document")
@@ -395,6 +483,51 @@ def test_a_document_that_takes_too_long_or_has_too_many_chunks_is_refused(
     monkeypatch.setattr(readers, "MOST_SECONDS", -1.0)
     with pytest.raises(InputError, match="more than -1 seconds"):
         chunks(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("brackets", [b"[", b"<<"])
+def test_a_pdf_of_a_million_brackets_is_refused_in_one_line(
+    tmp_path: Path, brackets: bytes
+) -> None:
+    path = tmp_path / "deep.pdf"
+    content = b"%PDF-1.4\n1 0 obj\n" + brackets * 1_000_000 + b"\nendobj\n"
+    table = b"xref\n0 2\n0000000000 65535 f \n0000000009 00000 n \n"
+    trailer = b"trailer\n<</Size 2/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(content)
+    path.write_bytes(content + table + trailer)
+    with pytest.raises(InputError, match=r"deep\.pdf: ") as refused:
+        chunks(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_document_whose_reading_takes_too_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_process, "MOST_MEMORY", 100_000_000)
+    path = tmp_path / "wide.html"
+    path.write_text("<p>x</p>" * 95_000)
+    with pytest.raises(InputError, match=r"wide.html: .*memory"):
+        chunks(path)
+
+
+def test_a_reader_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(child_process, "_START_SECONDS", 0.0)
+    path = tmp_path / "slow.md"
+    path.write_text("# A pump")
+    with pytest.raises(InputError, match=r"slow\.md: reading it takes more than 0 seconds"):
+        chunks(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes that are files")
+@pytest.mark.parametrize("name", ["pipe.md", "pipe.pdf", "pipe.txt"])
+def test_a_pipe_is_no_document(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="no regular file"):
+        chunks(tmp_path / name)
 
 
 def test_a_heading_that_nobody_closed_ends_at_the_next_one(tmp_path: Path) -> None:

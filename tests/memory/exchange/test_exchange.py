@@ -333,6 +333,24 @@ def test_claudes_blocks_become_text_tool_uses_and_documents(tmp_path: Path) -> N
     assert skipped == [Skipped("1 message", "the model's thinking")]
 
 
+@pytest.mark.parametrize("content", ["", " ", [], None, {}, [{"type": "text", "text": ""}]])
+def test_an_empty_result_of_a_tool_says_nothing_of_its_success(
+    content: object, tmp_path: Path
+) -> None:
+    blocks = []
+    for name, is_error in (("save", False), ("mail", True)):
+        blocks.append({"type": "tool_use", "id": name, "name": name, "input": {}})
+        blocks.append(
+            {"type": "tool_result", "tool_use_id": name, "content": content, "is_error": is_error}
+        )
+    talk = claude("c-1", "Notes", claude_message(1, "assistant", "", blocks))
+    turns, _ = parts(read_export(write(tmp_path / "conversations.json", talk)))
+    assert [turn.text for turn in turns] == [
+        "save({}) -> an empty result.",
+        "mail({}) -> an empty result. It failed.",
+    ]
+
+
 def test_a_long_attachment_becomes_chunks(tmp_path: Path) -> None:
     book = " ".join(f"The pump {n} needs oil." for n in range(300))
     note = {"file_name": "book.md", "extracted_content": book}
@@ -342,6 +360,50 @@ def test_a_long_attachment_becomes_chunks(tmp_path: Path) -> None:
     assert {turn.kind for turn in document_turns} == {"document"}
     assert max(count_tokens(turn.text) for turn in document_turns) <= CHUNK_TOKENS
     assert document_turns[1].source == "claude:c-1:u1:file 1 part 2"
+
+
+def test_claudes_memories_are_read_and_other_files_named(tmp_path: Path) -> None:
+    talk = claude("c-1", "Tea", claude_message(1, "human", "I like tea."))
+    memories = {
+        "conversations_memory": "**Work**\n\nAnna keeps bees.",
+        "project_memories": {"p-1": "A hive in Oslo.", "p-2": " "},
+        "account_uuid": "a-1",
+    }
+    alone = write(tmp_path / "m.json", memories)
+    (folder := tmp_path / "folder" / "memories").mkdir(parents=True)
+    conversations = write(folder.parent / "conversations.json", talk)
+    write(folder / "a-1.json", text=json.dumps(memories))
+    write(folder.parent / "users.json", {"uuid": "a-1"})
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(conversations, "data/conversations.json")
+        archive.write(alone, "data/memories.json")
+        archive.writestr("data/projects/p-1.json", "{}")
+        archive.writestr("data/users.json", "[]")
+    expected = [
+        ("document", "Claude", "Claude's memory", "**Work**\n\nAnna keeps bees."),
+        ("document", "Claude", "Claude's memory of the project p-1", "A hive in Oslo."),
+    ]
+    export = read_export(alone)
+    assert (export.format, export.notes) == ("claude memories", ())
+    turns, skipped = parts(export)
+    assert [(t.kind, t.speaker, t.session, t.text) for t in turns] == expected
+    assert skipped == [Skipped("m.json: element 1: Claude's memory of the project p-2", "no text")]
+    for path, unread in (
+        (folder.parent, "users.json"),
+        (tmp_path / "export.zip", "data/projects/p-1.json, data/users.json"),
+    ):
+        export = read_export(path)
+        assert (export.format, export.notes) == (
+            "claude",
+            (f"left out, no conversations: {unread}",),
+        )
+        message, *remembered = parts(export)[0]
+        assert message.text == "I like tea."
+        assert [turn.source for turn in remembered] == [turn.source for turn in turns]
+    memories["conversations_memory"] = "Anna sold her bees."
+    changed, same = parts(read_export(write(alone, memories)))[0]
+    assert changed.source not in {turn.source for turn in turns}
+    assert same.source == turns[1].source
 
 
 # ---------------------------------------------------------------- mem0, LangMem

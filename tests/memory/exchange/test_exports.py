@@ -103,7 +103,7 @@ def test_json_lines_give_an_equal_memory(store: SqliteStore, tmp_path: Path) -> 
     [
         ('{"sql-memory": 1}\n{"table": "tur', "line 2 is not JSON: the file was changed or cut"),
         ('{"sql-memory": 1}\n[1]\n', "line 2 is no record"),
-        ('{"sql-memory": 2}\n', "a newer one; upgrade"),
+        ('{"sql-memory": 3}\n', "a newer one; upgrade"),
         ('{"id": 1}\n', "no dump"),
         ("\x00", "line 1 is not JSON"),
     ],

@@ -5,14 +5,15 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from memory import Turn, open_store
+from memory import Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
-from memory.exchange.items import ForeignExport
+from memory.exchange.items import ForeignExport, Skipped
 from memory.namespaces import location_of, names
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.importing import conversations
@@ -39,6 +40,29 @@ def test_importing_twice_changes_nothing(store: SqliteStore) -> None:
     assert import_turns(store, foreign_export()) == ImportReport(0, 10, (), ("a note",))
     assert store.turns() == before
     assert import_turns(store, foreign_export(12)).turns == 2
+
+
+def items_of_a_transcript(number: int) -> ForeignExport:
+    turns = [replace(turn, tags={"agent": "codex"}) for turn in said(number)]
+    return ForeignExport("codex", "codex", iter(turns))
+
+
+def test_forgotten_items_of_a_transcript_are_not_imported_again(
+    store: Store, tmp_path: Path
+) -> None:
+    import_turns(store, items_of_a_transcript(3))
+    first, _, third = store.known(SOURCES[:3]).values()
+    store.forget([first])
+    store.forget([third])
+    report = import_turns(store, items_of_a_transcript(4))
+    assert (report.turns, report.already) == (1, 1)
+    assert report.skipped == (Skipped("2 messages", "forgotten here before"),)
+    assert SOURCES[2] not in str(store.settings())
+    with open_store(tmp_path / "copy.db") as copy:
+        copy.load(store.dump())
+        assert import_turns(copy, items_of_a_transcript(4)).turns == 0
+    # What a person imports from a file of their own is theirs to bring back.
+    assert import_turns(store, foreign_export(1)).turns == 1
 
 
 def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
@@ -78,6 +102,7 @@ def importing(address: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_goes_on_where_it_stopped(address: str) -> None:
     open_store(address).close()
     with importing(address) as child:
@@ -92,6 +117,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(address: str) -> None
         assert [turn.source for turn in store.turns()] == SOURCES
 
 
+@pytest.mark.slow
 def test_two_processes_that_import_the_same_store_each_turn_once(address: str) -> None:
     open_store(address).close()
     for child in [importing(address) for _ in range(2)]:

@@ -33,6 +33,16 @@ spoken = st.sampled_from(
 rows = st.lists(st.fixed_dictionaries({"speaker": texts, "text": texts | spoken}), min_size=1)
 
 
+def test_a_line_has_tags(tmp_path: Path) -> None:
+    tags = {"project": "move", "topic": ["flat", "rent"]}
+    line = json.dumps({"speaker": "Anna", "text": "I moved.", "tags": tags})
+    wrong = json.dumps({"speaker": "Anna", "text": "I moved.", "tags": {"project": 3}})
+    path = write(tmp_path / "a.jsonl", text=f"{line}\n{wrong}\n")
+    with open_store(tmp_path / "anna.db") as store:
+        import_turns(store, read_export(path))
+        assert [turn.tags for turn in store.turns()] == [tags]
+
+
 def test_a_line_is_a_turn(tmp_path: Path) -> None:
     full = {
         "speaker": "Anna",

@@ -138,7 +138,7 @@ def test_what_a_turn_is_about_may_stand_beside_it() -> None:
 def test_a_quotation_says_the_day_that_it_means() -> None:
     moved = Turn("Anna", "My sofa came yesterday, at last.", said_at="2021-03-08", id=1)
     text, sources = ground("xyzzy", "When did my sofa come?", [moved])
-    assert (text, sources) == ("My sofa came yesterday (7 March 2021), at last.", [moved])
+    assert (text, sources) == ("7 March 2021", [moved])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The three modules: what they ask, how a refusal is repaired, what is cited, what is tuned."""
 
+from dataclasses import replace
+
 import pytest
 
 from memory.errors import SqlError
@@ -14,6 +16,7 @@ from tests.support.scripted import (
     UnexpectedPrompt,
     answer,
     scripted_model,
+    scripted_packaged_model,
     sql,
 )
 
@@ -149,11 +152,9 @@ def test_more_selects_than_five_are_refused():
     [
         (answer("Oslo", "3"), "Oslo", [3]),
         (answer("Oslo", "[3, 99, 3], and turn 4"), "Oslo", [3, 4]),
-        (answer("Oslo [3]", "none"), "Oslo", [3]),
         (answer("Oslo", ""), "Oslo", [3]),
         (answer("No information available", "3"), "No information available", []),
         ("Oslo", "Oslo", [3]),
-        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
         ("[[ ## answer ## ]]\nOslo", "Oslo", [3]),
     ],
 )
@@ -165,10 +166,44 @@ def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "40°, 70°, 70°",
+        "the interval [2, 5]",
+        "xs[0]; return [1, 2];",
+        "[3]",
+        "Oslo, Bergen, Oslo, in this order [4]",
+    ],
+)
+def test_the_answer_of_a_large_model_is_its_own(text: str) -> None:
+    model = scripted_model([([TURNS], answer(text, "3"))])
+    with model.active():
+        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
+    assert (answered.answer, answered.turns) == (text, [3])
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "turns"),
+    [
+        ("Oslo [3]", "Oslo", [3]),
+        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
+        ("Oslo [4, 3]", "Oslo", [4]),
+        ("[3]", "", []),
+    ],
+)
+def test_the_packaged_model_repeats_items_and_cites_in_its_answer(
+    written: str, text: str, turns: list[int]
+) -> None:
+    model = replace(scripted_packaged_model([([TURNS], written)]), adapter=SmallModelAdapter())
+    with model.active():
+        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
+    assert (answered.answer, answered.turns) == (text, turns)
+
+
+@pytest.mark.parametrize(
     ("written", "unusable"),
     [
         (answer("", "3"), "nothing"),
-        (answer("[3]", "3"), "nothing"),
         ("", "nothing"),
         ("banana", "banana"),
         ('{"hello": 1}', '{"hello": 1}'),
@@ -186,6 +221,8 @@ def test_the_likely_source_shares_most_words_and_may_be_nobody():
     assert likely_source("moved to Oslo", TURNS, (3, 4)) == [3]
     assert likely_source("moved to Oslo", TURNS, (4,)) == []
     assert likely_source("Rome", TURNS, (3, 4)) == []
+    visits = "Anna | visited: Rome (happened 2023-05) [3]; the Oslo opera [9]\n[4] Bo: Great opera!"
+    assert likely_source("the Oslo opera", visits, (3, 4, 9)) == [9]
 
 
 def test_the_script_fails_loudly():

@@ -9,7 +9,7 @@ import dspy
 import pytest
 
 from locomo import llm_judge
-from memory.program import signatures
+from memory.program import MemoryProgram, in_phrases, in_sentences, signatures
 from memory.tools import memory_tools
 
 ROOT = Path(__file__).parents[3]
@@ -66,3 +66,19 @@ def test_no_prompt_holds_an_answer_of_a_data_file(path: Path):
     answers = [str(question["answer"]) for question in questions if question.get("answer")]
     assert len(answers) >= 20
     assert answers_in(prompt_texts(), answers) == []
+
+
+def test_answers_are_phrases_for_facts_and_for_benchmarks_alone() -> None:
+    product = MemoryProgram().answer.predict.signature.instructions
+    benchmark = in_phrases(MemoryProgram()).answer.predict.signature.instructions
+    assert "as many sentences as it" in product
+    assert "planned event does not tell its details" in product
+    assert "sentences" not in benchmark
+    assert "A phrase, not a sentence" in benchmark
+    assert benchmark.partition("- A list:")[2] == product.partition("- A list:")[2]
+    compiled = MemoryProgram()
+    compiled.answer.predict.signature = compiled.answer.predict.signature.with_instructions("Hi.")
+    assert in_phrases(compiled).answer.predict.signature.instructions == "Hi."
+    assert in_sentences(compiled).answer.predict.signature.instructions == "Hi."
+    again = in_sentences(in_phrases(MemoryProgram()))
+    assert again.answer.predict.signature.instructions == product

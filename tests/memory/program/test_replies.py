@@ -83,6 +83,7 @@ def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:
         assert engine.calls() == {"store": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Miku", "O'Brien -- /* \\"])
 def test_the_packaged_model_answers_from_what_was_told(path: Path, name: str) -> None:
     with Memory(path, load_model()) as memory:

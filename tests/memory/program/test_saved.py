@@ -123,6 +123,7 @@ def test_a_signatures_own_instructions_are_not_copied_into_the_file(tmp_path: Pa
     assert prompts(load_program(tmp_path / "plain.json")) == prompts(MemoryProgram())
 
 
+@pytest.mark.slow
 @given(st.text(), st.text())
 @example("\n  odd\n indents", "")
 def test_whatever_an_optimizer_writes_comes_back(tmp_path_factory, instructions: str, value: str):

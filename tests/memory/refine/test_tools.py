@@ -101,6 +101,15 @@ def test_a_fact_is_created_of_a_turn_that_says_it(tools: Tools) -> None:
     assert tools.fact(5).turn_id == 3
 
 
+def test_a_fact_is_created_in_the_words_of_the_vocabulary(tools: Tools, store: Store) -> None:
+    job = {"subject": "Anna", "value": "nurse", "turn_id": 3, "reason": "her job"}
+    done = tools.manage_memory("create", attribute="occupation", **job)
+    assert done.splitlines()[1] == "+ Anna works_as: nurse (fact 5, turn 3)"
+    store.set_vocabulary(strict=True)
+    advice = refused(tools.manage_memory, "create", attribute="shift", **job | {"value": "work"})
+    assert "'shift' is not in the vocabulary" in advice
+
+
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [

@@ -2,7 +2,12 @@
 
 import pytest
 
-from memory.search.answer_kinds import asks_for_present, asks_for_several
+from memory.search.answer_kinds import (
+    asks_for_present,
+    asks_for_several,
+    asks_for_story,
+    asks_for_whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +43,39 @@ def test_a_date_a_place_and_a_name_are_one_thing(question: str) -> None:
 )
 def test_a_past_tense_or_a_year_asks_for_the_past(question: str, present: bool) -> None:
     assert asks_for_present(question) is present
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Can you summarise what we said of the garden?",
+        "Give me an overview of my thesis.",
+        "In what order did I visit these towns?",
+        "List the order in which I brought up the parts of my app.",
+        "How has my understanding of Greek developed?",
+        "Catch me up on the move.",
+        "Walk me through the renovation.",
+        "Tell me the whole story of the shed.",
+    ],
+)
+def test_a_summary_and_an_order_are_stories(question: str) -> None:
+    assert asks_for_story(question)
+    assert asks_for_whole(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("How many towns did I visit?", True),
+        ("List the books that Anna read.", True),
+        ("Which topics came up across our talks?", True),
+        ("What did Anna do in order to save money?", False),
+        ("When did Tom order the pizza?", False),
+        ("Which vitamin did the doctor recommend?", False),
+        ("Where do I live?", False),
+        ("How did you recommend I track my progress?", False),
+    ],
+)
+def test_a_count_and_a_list_are_of_the_whole_and_no_story(question: str, whole: bool) -> None:
+    assert not asks_for_story(question)
+    assert asks_for_whole(question) == whole

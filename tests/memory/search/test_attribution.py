@@ -38,3 +38,21 @@ def test_another_who_tells_nothing_of_themselves_raises_no_doubt() -> None:
     of_anybody = [Hit(5, 9.9, OF_ANOTHER), Hit(8, 4.5, OF_THE_NAMED)]
     assert not is_told_by_another(of_anybody, turns_by_id)
     assert is_told_by_another([*of_anybody, Hit(7, 4.0, OF_ANOTHER)], turns_by_id)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "doubted"),
+    [
+        ("Where does Anna work?", "The printer works again, tell my boss.", False),
+        ("Where does Anna live?", "My site went live.", False),
+        ("Where does Anna live?", "There's mould living above my bed.", False),
+        ("Where does Anna live now?", "There's mould living above my bed.", False),
+        ("Where does Anna work?", "I work at the harbour.", True),
+        ("Where does Anna live?", "We used to live in Oslo.", True),
+        ("Which printer works for Anna?", "My printer works again.", True),
+    ],
+)
+def test_a_verb_in_another_sense_raises_no_doubt(question: str, text: str, doubted: bool) -> None:
+    turns = [Turn("Ben", text, id=1), Turn("Anna", "I'm off.", id=2)]
+    hits = [Hit(1, 9.0, OF_ANOTHER), Hit(2, 4.5, OF_THE_NAMED)]
+    assert is_told_by_another(hits, lambda _: turns[:1], question) is doubted

@@ -230,6 +230,39 @@ def test_whoever_a_question_to_an_assistant_means_counts() -> None:
     assert not any(shares("implied", ranked, "Which car has Anna?"))
 
 
+@pytest.mark.parametrize("cuts", [[], [1]])
+def test_in_a_session_with_an_assistant_the_turns_own_rare_words_count(cuts: list[int]) -> None:
+    with_assistant = [Turn("Anna", "A cat.", "a"), Turn("Assistant", "A cat and a dog!", "a")]
+    ranked = index([*with_assistant, *turns_of("A cat and a dog.", *"xyz")], cuts=cuts)
+    words = match(10, 20, 30), match(20, 30)
+    one, two, between_people, *_ = shares("own_words", ranked, "cat dog", *words)
+    assert two > 2 * one > 0 == between_people
+    assert not any(shares("own_words", ranked, "cat", match(related=[10, 20])))
+
+
+def test_in_a_session_with_an_assistant_its_date_and_times_count_less() -> None:
+    texts = ["I went there yesterday."] * 2
+    for name, question in (("date", "on 8 May 2017"), ("time", "When?")):
+        [person, *_] = shares(name, index(turns_of(*texts, at="2017-05-08")), question)
+        [user, assistant] = shares(
+            name,
+            index([Turn(who, texts[0], "s", "2017-05-08") for who in ("user", "assistant")]),
+            question,
+        )
+        assert 0 < user == assistant == pytest.approx(ranking.ASSISTANT_SHARE * person, abs=1e-3)
+
+
+def test_a_session_with_an_assistant_is_long_enough_like_any_other() -> None:
+    long_text = "x" + " and" * 30
+    talk = [
+        *turns_of("Yes.", long_text),
+        Turn("user", "Yes.", "a"),
+        Turn("assistant", long_text, "a"),
+    ]
+    short, long, short_user, long_assistant = shares("length", index(talk), "cat")
+    assert short < short_user < long == long_assistant
+
+
 # ------------------------------------------------------------ the ranking
 
 
@@ -238,7 +271,7 @@ def test_the_shares_of_a_hit_sum_to_its_score() -> None:
         Turn("Anna", f"I was at {n} last week?", str(n % 3), f"2017-05-{n + 10}") for n in range(9)
     ]
     vectors = np.random.default_rng(1).normal(size=(9, 64)).astype(np.float32)
-    matches = [match(10, 50), match(20, related=[30], examples=[40])]
+    matches = [match(10, 50, 100), match(20, related=[30], examples=[40])]
     ranked = index([*turns, Turn("Assistant", "Fine.")], np.vstack([vectors, vectors[:1]]))
     questions = ("When was Anna at 3 in May?", "When was I at 3?")
     hits = [hit for asked in questions for hit in rank(ranked, asked, *matches, vector=EAST)]
@@ -361,6 +394,21 @@ def test_of_a_large_memory_the_right_turn_is_found(
     assert rank(large, question, *words, vector=vector)[0].turn_id == 10 * (turn_index + 1)
 
 
+def test_a_large_memory_chooses_groups_with_an_assistant_by_their_own_words_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 100)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
+    speakers = [("user", "assistant")[n % 2] if n < 200 else "Ben" for n in range(400)]
+    ranked = index([Turn(name, "x", str(n // 40)) for n, name in enumerate(speakers)])
+    question = ranked.query("cat")
+    assert 100 in ranked.candidates(question, NOTHING, [match(100, 300)])
+    only_later = ranked.select(np.arange(401) > 210)
+    assert 300 in ranked.candidates(
+        question, NOTHING, [match(300)], counts=ranking.Counts(190, [1], [0]), selection=only_later
+    )
+
+
 def test_a_large_memory_is_ranked_as_if_whole(
     large: Index, sparing: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +426,144 @@ def test_a_large_memory_is_ranked_as_if_whole(
         from_all = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
         overlaps.append(len({*from_groups} & {*from_all}))
     assert np.mean(overlaps) >= 8, overlaps
+
+
+# ------------------------------------------------------------ some of the turns
+
+
+def expected_scores(
+    ranked: Index,
+    turns: Sequence[Turn],
+    passing: Sequence[bool],
+    question: str,
+    matches: Sequence[WordMatches],
+    vector: NDArray[np.float32],
+) -> dict[int, float]:
+    """The score of each turn that passes, by id: the formula, one turn after the other.
+
+    Features that look at a turn alone are those of a ranking without a filter.
+    """
+    positions = np.flatnonzero(passing) + 1
+    selection = ranked.select(np.array([False, *passing]))
+    query = ranked.query(question, selection)
+    at = [
+        WordMatches(match.exact // STEP, match.related // STEP, match.examples // STEP)
+        for match in matches
+    ]
+    features = ranked.features(query, vector, matches).columns
+    sessions: dict[str, list[int]] = {}
+    for n, turn in enumerate(turns, 1):
+        sessions.setdefault(turn.session, []).append(n)
+
+    shares = np.zeros(len(turns) + 1)
+    possible = 0.0
+    for match in at:
+        amounts = np.zeros(len(turns) + 1)
+        for position in positions.tolist():
+            session = sessions[turns[position - 1].session]
+            place = session.index(position)
+            for step, share in enumerate(ranking.NEIGHBOUR_SHARES.tolist(), -4):
+                if 0 <= place + step < len(session):
+                    near = session[place + step]
+                    worth = 1.0 if near in match.exact else 0.5 if near in match.related else 0.0
+                    amounts[position] += share * worth
+        holders = sum(position in match.exact for position in positions)
+        holders = holders or sum(position in match.related for position in positions)
+        holders = holders or int(amounts.any())  # only neighbours have the word
+        if holders:
+            rarity = np.log(1 + (len(positions) - holders + 0.5) / (holders + 0.5))
+            shares += rarity * amounts / (amounts + ranking.SATURATION)
+            possible += rarity
+    shares /= possible or 1.0
+    best = {
+        name: max((shares[n] for n in session if passing[n - 1]), default=0.0)
+        for name, session in sessions.items()
+    }
+    cosines = ranked._cosines(np.arange(1, len(turns) + 1), vector)
+    spread = float(cosines[positions - 1].std()) if len(positions) else 1.0
+    spread = spread or 1.0
+
+    scores = {}
+    for position in positions.tolist():
+        values = {name: column[position - 1] for name, column in features.items()}
+        values["words"] = shares[position]
+        values["session"] = best[turns[position - 1].session] / (max(best.values()) or 1.0)
+        values["meaning"] = cosines[position - 1] / spread
+        scores[STEP * position] = sum(
+            weight * values[name] for name, weight in ranking.FEATURE_WEIGHTS.items()
+        )
+    return scores
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=25),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_selection_that_cuts_sessions_keeps_its_neighbours_and_counts_alone(
+    parts: list[tuple[str, bool]], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    turns = [
+        Turn(f"P{random.integers(3)}", f"I was at {n}?"[random.integers(5) :], name, "2017-05-08")
+        for n, (name, _) in enumerate(parts)
+    ]
+    passing = [passes for _, passes in parts]
+    vectors = random.normal(size=(len(turns), 64)).astype(np.float32)
+    ranked = index(turns, vectors)
+
+    def some() -> list[int]:
+        return [STEP * n for n in range(1, len(turns) + 1) if random.random() < 0.3]
+
+    matches = [match(*some(), related=some(), examples=some()) for _ in range(3)]
+    selection = ranked.select(np.array([False, *passing]))
+    question = "Where was P1 in May, cat dog mouse?"
+    hits = ranked.rank(ranked.query(question, selection), EAST, matches, 100, selection=selection)
+    assert {hit.turn_id: hit.score for hit in hits} == pytest.approx(
+        expected_scores(ranked, turns, passing, question, matches, EAST), rel=1e-4, abs=1e-4
+    )
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_a_turn_is_found_by_what_was_asked_before_it() -> None:
+    turns = [Turn("Ben", "Where did you move?", "s"), Turn("Anna", "Oslo.", "s")]
+    turns += [Turn("Anna", "Nothing new.", f"t{n}") for n in range(9)]
+    ranked = index(turns)
+    selection = ranked.select(ranked.spoken_by(["Anna"]))
+    hits = ranked.rank(
+        ranked.query("move", selection), NOTHING, [match(10)], 3, selection=selection
+    )
+    assert ids(hits)[0] == 20
+
+
+def test_only_speakers_of_a_selection_are_names_in_a_question() -> None:
+    ranked = index([Turn("Anna", "Ben was here.", "a"), Turn("Ben", "Yes.", "b")])
+    by_anna = ranked.select(ranked.spoken_by(["Anna"]))
+    assert ranked.query("Where was Ben at noon?").words == ("noon",)
+    assert ranked.query("Where was Ben at noon?", by_anna).words == ("ben", "noon")
+
+
+def test_relative_dates_count_from_the_newest_turn_of_a_selection() -> None:
+    days = ["2017-10-17", "2017-10-18", "2019-01-01"]
+    ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
+    selection = ranked.select(ranked.dated("", "2018"))
+    question = ranked.query("yesterday", selection)
+    hits = ranked.rank(question, NOTHING, [], 3, selection=selection)
+    assert {hit.turn_id: hit.shares["date"] > 0 for hit in hits} == {10: True, 20: False}
+
+
+def test_nothing_is_found_where_nothing_passes() -> None:
+    ranked = index(turns_of("a cat"))
+    selection = ranked.select(ranked.spoken_by(["Zoe"]))
+    assert (
+        ranked.rank(ranked.query("cat", selection), EAST, [match(10)], 3, selection=selection) == []
+    )
+
+
+def test_few_turns_of_a_large_memory_are_ranked_whole(large: Index, sparing: None) -> None:
+    selection = large.select(large.spoken_by(["P3"]))
+    assert selection.count < 4_000
+    hits = large.rank(large.query("cat", selection), EAST, [], MANY, selection=selection)
+    assert len(hits) == selection.count
 
 
 # ------------------------------------------------------------ whatever is given

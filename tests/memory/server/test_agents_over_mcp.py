@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 MOVED, ASKED = "I moved to Oslo.", "Where did I move to?"
 # What each model is shown last, and what it does then, in a first process and in a second one.
 FIRST: Steps = [
-    (MOVED, Call("remember", {"text": MOVED, "speaker": "Anna"})),
+    (MOVED, Call("remember", {"turns": [{"text": MOVED, "speaker": "Anna"}]})),
     ("Remembered as turn 1.", "How nice!"),
 ]
 SECOND: Steps = [

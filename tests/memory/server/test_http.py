@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.support.commands import run
 from tests.support.mcp_clients import MODES, text_of, use
 from tests.support.postgres_server import empty_home
 from tests.support.server_process import Served, server_process
+from tests.support.serving import serving
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
@@ -63,7 +65,7 @@ def connection(served: Served, namespace: str, bearer: str) -> Any:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_client_remembers_and_recalls_over_http(served: Served, mode: str) -> None:
     async def work(client: Client) -> None:
-        said = await text_of(client, "remember", text="Tea at four.", source="x")
+        said = await text_of(client, "remember", turns=[{"text": "Tea at four.", "source": "x"}])
         assert re.fullmatch(r"(Remembered|Known already) as turn 2\.", said)
         assert "Tea at four." in await text_of(client, "recall", query="tea", limit=1)
         [content] = (await client.read_resource("memory://turns/2")).contents
@@ -127,6 +129,100 @@ def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Ser
     assert ask("ben", both) == 404
     assert ask("anna", second) == 404
     assert ask("ben", second) == 403
+
+
+def test_a_session_goes_on_after_its_server_has_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is stored: its id is signed, and a new server answers it without state."""
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with open_store(create("anna")) as store:
+        store.add([Turn("Anna", "Tea at four.")])
+    own, others = ({"authorization": f"Bearer {token('anna')}"} for _ in range(2))
+    start = {"protocolVersion": "2025-11-25", "capabilities": {}}
+    client_info = {"name": "test", "version": "1"}
+    hello = {"method": "initialize", "params": {**start, "clientInfo": client_info}}
+    recall = {"method": "tools/call", "params": {"name": "recall", "arguments": {"query": "tea"}}}
+
+    def post(client: Any, body: dict[str, Any], headers: dict[str, str]) -> Any:
+        accepts = {"accept": "application/json, text/event-stream"}
+        message = {"jsonrpc": "2.0", "id": 1, **body}
+        return client.post("/mcp/anna", json=message, headers=headers | accepts)
+
+    with serving(signed_in=False) as first:
+        opened = post(first, hello, own)
+        assert f'"version":"{version("sql-memory")}"' in opened.text
+        session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+        session["mcp-protocol-version"] = "2025-11-25"
+        assert "Tea at four." in post(first, recall, own | session).text
+    with serving(signed_in=False) as second:
+        assert "Tea at four." in post(second, recall, own | session).text
+        assert post(second, recall, others | session).status_code == 404
+        forged = session | {"mcp-session-id": session["mcp-session-id"][:-1] + "x"}
+        assert post(second, recall, own | forged).status_code == 404
+        assert second.delete("/mcp/anna", headers=own | session).status_code == 200
+        assert post(second, recall, own | session).status_code == 404
+
+
+def test_a_client_that_looks_for_oauth_is_told_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with serving(signed_in=False) as client:
+        refused = client.post("/register", json={"redirect_uris": ["http://127.0.0.1:1/"]})
+        assert refused.status_code == 400
+        assert refused.json()["error"] == "invalid_client_metadata"
+        assert "Authorization: Bearer TOKEN" in refused.json()["error_description"]
+        for name in ("oauth-protected-resource", "oauth-authorization-server/mcp/anna"):
+            missing = client.get(f"/.well-known/{name}")
+            assert (missing.status_code, missing.json()["error"][:7]) == (404, "invalid")
+
+
+def test_several_memories_are_read_by_a_token_for_each(served: Served) -> None:
+    async def work(client: Client) -> None:
+        recalled = await text_of(client, "recall", query="secret", limit=50)
+        assert re.search(r"\[1\] anna .*annaannaanna", recalled)
+        assert re.search(r"\[100001\] ben .*benbenben", recalled)
+        rows = await text_of(client, "query_memory", select="SELECT COUNT(*) AS n FROM turns")
+        assert re.search(r"anna \| \d+\nben \| 1\n", rows)
+
+    use(connection(served, "anna?also=ben", token("anna", "ben")), work)
+    headers = {"authorization": f"Bearer {token('anna')}"}
+    for other in ("ben", "nobody"):
+        refused = httpx2.post(f"{served.address}/mcp/anna?also={other}", headers=headers)
+        assert refused.status_code == 403
+        assert refused.text.endswith(f"may not use the namespace {other!r}\n")
+
+
+def test_a_session_of_one_memory_is_not_one_of_several(served: Served) -> None:
+    """Nor the other way round: what a session was opened for stays so."""
+    initialize = {
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {
+        "authorization": f"Bearer {token('anna', 'ben')}",
+        "accept": "application/json, text/event-stream",
+    }
+    places = [f"{served.address}/mcp/{name}" for name in ("anna", "anna?also=ben")]
+    for own, other in (places, places[::-1]):
+        opened = httpx2.post(own, json=initialize, headers=headers)
+        session = {
+            "mcp-session-id": opened.headers["mcp-session-id"],
+            "mcp-protocol-version": "2025-11-25",
+        }
+        statuses = [
+            httpx2.post(place, json=listing, headers=headers | session).status_code
+            for place in (own, other)
+        ]
+        assert statuses == [200, 404]
 
 
 def test_tools_are_those_of_the_tokens_rights(served: Served) -> None:

@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from memory import InputError, Turn, open_store
-from memory.errors import ModelError
+from memory.errors import ModelError, StoreError
 from memory.namespaces import location_of
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
@@ -43,7 +43,9 @@ def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
     handles: Handles, mode: str
 ) -> None:
     async def work(client: Client) -> None:
-        said = await text_of(client, "remember", text="I play the flute.", speaker="Anna")
+        said = await text_of(
+            client, "remember", turns=[{"text": "I play the flute.", "speaker": "Anna"}]
+        )
         assert said == "Remembered as turn 6."
         assert "Anna: I play the flute." in await text_of(client, "recall", query="flute", limit=1)
         told = await text_of(client, "ask_memory", question=WHERE)
@@ -72,6 +74,19 @@ def test_recall_ranks_by_the_weights_of_the_program() -> None:
     handles.close()
 
 
+def test_recall_takes_a_filter_as_an_object(handles: Handles) -> None:
+    async def work(client: Client) -> None:
+        recalled = await text_of(client, "recall", query=WHERE, filter={"speaker": "Ben"})
+        assert set(re.findall(r"(?m)^\[(\d+)\]", recalled)) == {"2", "4"}
+        as_text = await text_of(client, "recall", query=WHERE, filter='{"speaker": "Ben"}')
+        assert as_text == recalled
+        refused = await text_of(client, "recall", query=WHERE, filter={"mood": "good"})
+        assert "there are speaker, session, kind" in refused
+
+    assert tools_listed(handles)["recall"].input_schema["properties"]["filter"]["type"] == "object"
+    use(mcp_server(handles, "anna"), work)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_error_is_one_and_says_what_to_do(handles: Handles, mode: str) -> None:
     async def work(client: Client) -> None:
@@ -79,7 +94,8 @@ def test_an_error_is_one_and_says_what_to_do(handles: Handles, mode: str) -> Non
         assert refused.startswith("error: ")
         assert "here only a SELECT is allowed" in refused
         assert "list the facts" in await text_of(client, "correct_fact", fact_id=99, value="x")
-        assert "valid integer" in await text_of(client, "recall", query="x", limit="many")
+        wrong = await text_of(client, "recall", query="x", limit="many")
+        assert "limit takes a whole number, not 'many'" in wrong
 
     use(mcp_server(handles, "anna"), work, mode)
 
@@ -88,7 +104,11 @@ def test_what_a_person_must_put_right_names_no_path_and_no_command() -> None:
     told = fault_message(
         ModelError("/home/x.db names a model; agree with: memory admin embed --agree")
     )
-    assert "python -m" not in told
+    assert "memory admin" not in told
+    for location in ("/home/anna/x.db", "postgresql://anna@db/memory?namespace=anna", "C:\\x.db"):
+        broken = fault_message(StoreError(f"{location}: the file is damaged; restore it"))
+        assert broken.startswith("the file is damaged. Do not retry")
+    assert told.startswith("this memory names a model. Do not retry")
     assert "tell the user" in told
     assert fault_message(InputError("there is no fact 3; list the facts")) == (
         "there is no fact 3; list the facts"
@@ -131,7 +151,7 @@ def test_descriptions_and_instructions_are_short(handles: Handles) -> None:
     """With the schemas and hints of the tools that a client gets when nothing else is said."""
     tools = tools_listed(handles).values()
     texts = [tool.model_dump_json(by_alias=True, exclude_none=True) for tool in tools]
-    assert sum(map(count_tokens, texts)) <= 1_200
+    assert sum(map(count_tokens, texts)) <= 1_225
     assert count_tokens(INSTRUCTIONS) <= 100
 
 

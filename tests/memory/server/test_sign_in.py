@@ -3,7 +3,7 @@
 import pytest
 
 from memory.server import sign_in
-from memory.server.sign_in import SignIn
+from memory.server.sign_in import LocalSignIn
 from tests.support.serving import PORT, serving
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
@@ -14,6 +14,8 @@ def test_the_link_works_once_and_its_token_is_not_the_session() -> None:
         assert client.get("/").status_code == 401
         link = f"/sign-in?token={client.headers.pop('x-link-token')}"
         assert client.get("/sign-in?token=wrong").status_code == 403
+        preview = client.head(link)
+        assert (preview.status_code, "set-cookie" in preview.headers) == (200, False)
         answer = client.get(link)
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         cookie = answer.headers["set-cookie"]
@@ -35,7 +37,7 @@ def test_a_session_ends_when_somebody_signs_out() -> None:
 
 
 def test_a_session_that_nobody_used_for_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    sessions = SignIn()
+    sessions = LocalSignIn()
     session = sessions.redeem(sessions.link_token)
     assert session
     assert sessions.holds(session)

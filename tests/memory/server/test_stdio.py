@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from memory import open_store
-from memory.namespaces import location_of
+from memory import Turn, open_store
+from memory.namespaces import create, location_of
+from tests.support.commands import run
 from tests.support.mcp_clients import MODES, stdio, text_of, use
 
 BOTH_STORES = "slow"
@@ -68,17 +69,39 @@ def talk(process: "subprocess.Popen[bytes]", calls: Sequence[tuple[str, dict[str
 @pytest.mark.parametrize("mode", [MODES[0], pytest.param(MODES[1], marks=pytest.mark.slow)])
 def test_a_client_starts_a_server_and_a_memory(home: str, mode: str) -> None:
     async def work(client: Client) -> None:
-        assert await text_of(client, "remember", text="Tea at four.") == "Remembered as turn 1."
+        said = await text_of(client, "remember", turns=[{"text": "Tea at four."}])
+        assert said.startswith("New memory: 'new friend' did not exist")
+        assert said.endswith("\nRemembered as turn 1.")
         assert "Tea at four." in await text_of(client, "recall", query="tea")
 
     use(stdio("-n", "new friend", home=home), work, mode)
 
 
+@pytest.mark.slow
+def test_a_client_starts_a_server_of_several_memories(home: str) -> None:
+    with open_store(create("team")) as store:
+        store.add([Turn("Cleo", "We meet in the Oslo office.")])
+
+    async def work(client: Client) -> None:
+        recalled = await text_of(client, "recall", query="Oslo", limit=9)
+        assert "[1] anna (" in recalled
+        assert "[100001] team Cleo: We meet in the Oslo office." in recalled
+        said = await text_of(client, "remember", turns=[{"text": "Tea at four."}])
+        assert said == "Remembered as turn 6."
+
+    use(stdio("-n", "anna", "-n", "team", home=home), work)
+    with open_store(location_of("team")) as store:
+        assert store.count_turns() == 1
+    run("mcp", "-n", "anna", "-n", "nobody", says="no namespace 'nobody'")
+    run("mcp", "-n", "anna", "-n", "anna", says="named twice")
+
+
+@pytest.mark.slow
 def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: str) -> None:
     text = "Grüße aus Tromsø — 今日は 🐈, ‘quoted’"
     process = start(home, "-n", "anna", PYTHONIOENCODING="cp1252", LC_ALL="C", PYTHONUTF8="0")
     calls: list[tuple[str, dict[str, Any]]] = [
-        ("remember", {"text": text, "speaker": "Jürgen"}),
+        ("remember", {"turns": [{"text": text, "speaker": "Jürgen"}]}),
         ("recall", {"query": "Tromsø", "limit": 1}),
     ]
     replies, _ = talk(process, calls)
@@ -130,7 +153,7 @@ def test_a_server_that_only_reads_offers_nothing_else(home: str) -> None:
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert names == {"recall", "ask_memory", "list_facts", "query_memory"}
         assert "Oslo" in await text_of(client, "recall", query="Oslo")
-        assert "Unknown tool" in await text_of(client, "remember", text="x")
+        assert "Unknown tool" in await text_of(client, "remember", turns=[{"text": "x"}])
 
     use(stdio("-n", "anna", "--read-only", home=home), work)
     with open_store(location_of("anna"), read_only=True) as store:
@@ -150,7 +173,10 @@ def remember(home: str, worker: int, number: int, kill_after: int) -> list[str]:
     confirmed: list[str] = []
     for n in range(number):
         text = f"worker {worker} says {n}"
-        params = {"name": "remember", "arguments": {"text": text, "source": text}}
+        params = {
+            "name": "remember",
+            "arguments": {"turns": [{"text": text, "source": text}]},
+        }
         call = {"jsonrpc": "2.0", "id": n + 1, "method": "tools/call", "params": params}
         process.stdin.write((json.dumps(call) + "\n").encode())
         process.stdin.flush()

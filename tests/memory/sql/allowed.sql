@@ -68,6 +68,9 @@ WITH pets AS (SELECT value, turn_id FROM facts WHERE attribute = 'pet') SELECT p
 WITH a AS (SELECT subject, COUNT(*) AS n FROM facts GROUP BY subject), b AS (SELECT MAX(n) AS top FROM a) SELECT a.subject FROM a JOIN b ON a.n = b.top
 WITH c(who, what) AS (SELECT subject, value FROM facts) SELECT who, what FROM c WHERE what <> 'cat'
 SELECT turn_id, score FROM search('beach trip', 20)
+SELECT s.turn_id FROM search('move to Oslo', 20, '{"session": "private"}') s
+SELECT t.text FROM search('it''s', 20, '{"speaker": ["Anna", "O''Neil"], "since": "2017-05", "tags": {"a b": "c"}}') s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC
+SELECT a.turn_id FROM search('x', 5, '{}') a JOIN search('y', 5, '{"kind": "tool"}') b ON a.turn_id = b.turn_id
 SELECT turn_id FROM search('beach trip')
 SELECT t.said_at, t.speaker, t.text FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC
 SELECT t.text FROM turns t JOIN search('Anna''s dog', 5) AS s ON s.turn_id = t.id WHERE t.speaker = 'Anna'

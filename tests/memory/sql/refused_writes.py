@@ -26,6 +26,8 @@ REFUSED_WRITES = {
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('a', 'b', 'c', 1) "
         "RETURNING id",
         "INSERT INTO facts DEFAULT VALUES",
+        "INSERT OR IGNORE INTO entities (name) VALUES ('Ilse')",
+        "INSERT OR REPLACE INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', 1)",
         "WITH x AS (SELECT 1) INSERT INTO facts (subject, attribute, value, turn_id) "
         "VALUES ('a', 'b', 'c', 1)",
     ],
@@ -164,5 +166,79 @@ REFUSED_WRITES = {
         "```sql\nDELETE FROM facts WHERE id = 1;\n```\nor\n"
         "```sql\nDELETE FROM facts WHERE id = 2\n```",
         "```sql\nDELETE FROM facts WHERE id = 1;\n```\nDELETE FROM facts WHERE id = 2;",
+    ],
+    "the application's": [
+        "INSERT INTO tags (turn_id, key, value) VALUES (1, 'a', 'b')",
+        "DELETE FROM tags WHERE turn_id = 1",
+        "UPDATE tags SET value = 'x' WHERE turn_id = 1",
+    ],
+    "not updated": [
+        "UPDATE aliases SET entity = 'Ilse' WHERE name = 'Mum'",
+        "UPDATE entities SET description = 'x' WHERE name = 'Ilse'",
+        "UPDATE aliases SET entity = (SELECT text FROM turns LIMIT 1) WHERE name = 'Mum'",
+    ],
+    "goes with its last name": [
+        "DELETE FROM entities WHERE name = 'Ilse'",
+        "DELETE FROM entities",
+    ],
+    "INSERT INTO aliases (name": [
+        "INSERT INTO aliases VALUES ('Mum', 'Ilse', 1)",
+        "INSERT INTO main.aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', 1)",
+        "INSERT INTO aliases (name, entity, turn_id) SELECT speaker, 'Ilse', id FROM turns",
+        "DELETE FROM aliases",
+        "DELETE FROM main.aliases WHERE name = 'Mum' AND entity = 'Ilse'",
+        "DELETE FROM aliases a WHERE name = 'Mum' AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE name = 'Mum'",
+        "DELETE FROM aliases WHERE name = 'Mum' OR entity = 'Ilse'",
+        "DELETE FROM aliases WHERE name = 'Mum' AND name = 'Ilse'",
+        "DELETE FROM aliases WHERE name = 'Mum' AND entity = 'Ilse' AND turn_id = 1",
+        "DELETE FROM aliases WHERE name <> 'Mum' AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE lower(name) = 'mum' AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE aliases.name = 'Mum' AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE NOT name = 'Mum'",
+        "DELETE FROM aliases WHERE name IN ('Mum', 'Mom') AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE name = 'Mum' AND entity = 'Ilse' LIMIT 1",
+    ],
+    "INSERT INTO entities (name": [
+        "INSERT INTO entities VALUES ('Ilse', 'x')",
+        "INSERT INTO entities (name, description) SELECT speaker, text FROM turns",
+        "INSERT INTO entities DEFAULT VALUES",
+        "WITH x AS (SELECT 1) INSERT INTO entities (name) VALUES ('Ilse')",
+    ],
+    "has the columns": [
+        "INSERT INTO aliases (name, entity, turn_id, namespace) VALUES ('Mum', 'Ilse', 1, 2)",
+        "INSERT INTO entities (id, name) VALUES (1, 'Ilse')",
+    ],
+    "aliases needs name": [
+        "INSERT INTO aliases (name, entity) VALUES ('Mum', 'Ilse')",
+        "INSERT INTO aliases (name, turn_id) VALUES ('Mum', 1)",
+    ],
+    "entities needs name": ["INSERT INTO entities (description) VALUES ('x')"],
+    "write a plain name": [
+        "INSERT INTO aliases (name, entity, turn_id) VALUES (lower('Mum'), 'Ilse', 1)",
+        "INSERT INTO aliases (name, entity, turn_id) "
+        "VALUES ('Mum', (SELECT text FROM turns LIMIT 1), 1)",
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', NULL, 1)",
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum' || 'my', 'Ilse', 1)",
+        "INSERT INTO entities (name, description) VALUES (7, 'x')",
+        "DELETE FROM aliases WHERE name = entity AND entity = 'Ilse'",
+        "DELETE FROM aliases WHERE name = (SELECT name FROM aliases LIMIT 1) AND entity = 'Ilse'",
+    ],
+    "a name is not empty": [
+        "INSERT INTO aliases (name, entity, turn_id) VALUES (' ', 'Ilse', 1)",
+        "INSERT INTO entities (name) VALUES ('')",
+    ],
+    "write at most 200": [
+        f"INSERT INTO aliases (name, entity, turn_id) VALUES ('{'x' * 201}', 'Ilse', 1)",
+        f"DELETE FROM aliases WHERE name = '{'x' * 201}' AND entity = 'Ilse'",
+    ],
+    "write at most 1000": [
+        f"INSERT INTO entities (name, description) VALUES ('Ilse', '{'x' * 1001}')",
+    ],
+    "the id of a turn is a whole number": [
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', 0)",
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', NULL)",
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', '1')",
+        "INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse', -1)",
     ],
 }

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import SqlError
-from memory.sql import TABLES, WRITABLE, check_select, check_writes, split
+from memory.sql import (
+    TABLES,
+    WRITABLE,
+    CheckedAliases,
+    CheckedAliasRemoval,
+    CheckedEntities,
+    check_select,
+    check_writes,
+    split,
+)
+from memory.turn_filter import read_filter
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
 from tests.support.rendered import rendered
@@ -103,7 +113,7 @@ def test_what_is_rendered_is_allowed_again_and_stays_the_same(statement: str) ->
 @pytest.mark.parametrize("statement", READS)
 def test_a_select_is_rendered_as_often_as_one_likes(statement: str) -> None:
     select = check_select(statement)
-    hits = [search(*call) for call in select.searches]
+    hits = [search(call.text, call.k) for call in select.searches]
     once = select.render(hits), select.render(hits, "postgres", 42)
     assert (select.render(hits), select.render(hits, "postgres", 42)) == once
 
@@ -117,16 +127,23 @@ def test_a_rendered_write_is_allowed_again_and_stays_the_same(statement: str) ->
 def test_search_becomes_a_table_that_both_databases_read() -> None:
     sql = "SELECT s.turn_id FROM search('beach', 2) s"
     expected = (
-        "WITH search_1(turn_id, score) AS (VALUES (3, 0.83), (1, 1e-05)) "
+        "WITH search_1(turn_id, score) AS (VALUES (3, {0}), (1, {1})) "
         "SELECT s.turn_id FROM search_1 AS s"
     )
-    assert rendered(sql, search) == expected
-    assert rendered(sql, search, "postgres") == expected
+    assert rendered(sql, search) == expected.format("0.83", "1e-05")
+    scores = [f"CAST({score} AS DOUBLE PRECISION)" for score in ("0.83", "1e-05")]
+    assert rendered(sql, search, "postgres") == expected.format(*scores)
 
 
 def test_search_finds_ten_turns_unless_told_otherwise() -> None:
     statement = "SELECT a.score FROM search('it''s', 7) a JOIN search('B') b ON a.score = b.score"
-    assert check_select(statement).searches == (("it's", 7), ("B", 10))
+    assert check_select(statement).searches == (("it's", 7, None), ("B", 10, None))
+
+
+def test_a_search_may_have_a_filter() -> None:
+    statement = """SELECT turn_id FROM search('x', 7, '{"session": "O''Neil", "since": "2017"}')"""
+    expected = read_filter({"session": "O'Neil", "since": "2017"})
+    assert check_select(statement).searches == (("x", 7, expected),)
 
 
 @pytest.mark.parametrize(
@@ -319,3 +336,19 @@ def test_no_mutant_reads_another_table_or_writes(text: str) -> None:
         except sqlite3.OperationalError:
             return
     assert not [s for s in seen if not str(s[1]).startswith("search_")]
+
+
+def test_names_are_read_as_values() -> None:
+    writes = check_writes(
+        "INSERT INTO entities (name, description) VALUES ('Ilse', 'Anna''s mother');\n"
+        "INSERT INTO Aliases (turn_id, name, entity) VALUES (12, ' Mum ', 'Ilse'),"
+        " (12, 'Oma', 'Ilse');\n"
+        "DELETE FROM aliases WHERE entity = 'Ilse' AND name = 'Tom'"
+    )
+    assert writes == (
+        CheckedEntities((("Ilse", "Anna's mother"),)),
+        CheckedAliases((("Mum", "Ilse", 12), ("Oma", "Ilse", 12))),
+        CheckedAliasRemoval("Tom", "Ilse"),
+    )
+    # What the journal keeps, and what waits for a person, is read again as the same.
+    assert check_writes(";\n".join(write.text for write in writes)) == writes

@@ -97,7 +97,8 @@ def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_p
         store.add([Turn("Ben", "A zebra came by", "s3")])
         assert store.search("zebra", 1)[0].turn_id == 6
         store.backup(tmp_path / "later.db")
-        with pytest.raises(InputError, match="is there already"):
+        advice = "is there already.* Add --replace to replace it, or .* --namespace NAME"
+        with pytest.raises(InputError, match=advice):
             backup.restore(tmp_path / "b.db", tmp_path / "a.db")
         backup.restore(tmp_path / "b.db", tmp_path / "a.db", replace=True)
         assert store.add([Turn("Ben", "An otter came by", "s3")]) == [6]
@@ -108,6 +109,41 @@ def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_p
         known = [setting.value for setting in store.settings("backup")]
         assert known == [str(tmp_path / "b.db"), str(tmp_path / "later.db")]
         assert store.check() == []
+
+
+@pytest.mark.parametrize("step", ["copy_for_memory", "move_store"])
+def test_an_empty_file_is_no_memory_until_a_restore_is_whole(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A restore that was killed may leave one, and so the next one begins with it."""
+    store.backup(tmp_path / "b.db")
+    target = tmp_path / "c.db"
+    target.touch()
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, step, fail)
+        with pytest.raises(KeyboardInterrupt):
+            backup.restore(tmp_path / "b.db", target)
+    assert target.read_bytes() == b""
+    assert backup.restore(tmp_path / "b.db", target) == len(SAID)
+    with opened(target) as restored:
+        assert [turn.text for turn in restored.turns()] == [turn.text for turn in SAID]
+        assert restored.check() == []
+
+
+def test_a_restore_follows_a_link_to_an_empty_file(store: SqliteStore, tmp_path: Path) -> None:
+    store.backup(tmp_path / "b.db")
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "c.db", tmp_path / "c.db"
+    real.touch()
+    link.symlink_to(real)
+    assert backup.restore(tmp_path / "b.db", link) == len(SAID)
+    assert link.readlink() == real
+    with opened(real) as restored:
+        assert len(restored.turns()) == len(SAID)
 
 
 def test_a_log_left_by_a_memory_that_lay_there_is_not_taken_in(tmp_path: Path) -> None:
@@ -175,7 +211,7 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
         shutil.move(copy, tmp_path / "moved.db")
         store.forget([1])
     result = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
-    assert "this backup brings back 1 turns that were forgotten" in result.stdout
+    assert "this backup brings back 1 turn that was forgotten" in result.stdout
     (tmp_path / "a.db").write_text("damaged")
     result = run("restore", copy, *place, "--replace", "--yes")
     assert "move it away" in str(result.exception)

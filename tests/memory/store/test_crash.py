@@ -70,6 +70,7 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
         assert wrong_counts == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lives", "embedder"),
     [

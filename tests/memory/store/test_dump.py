@@ -12,6 +12,7 @@ from hypothesis import given, settings
 
 from memory import InputError, Store, Turn, embed, open_store
 from memory.errors import StoreError
+from memory.exchange.imports import dump_records, load_dump
 from memory.store import dump, journal, search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -68,6 +69,23 @@ def test_a_loaded_dump_is_an_equal_memory(
         store.undo(9)
         assert copy.add(SAID[:1]) == store.add(SAID[:1])
         assert copy.search("Oslo", 9) == store.search("Oslo", 9)
+
+
+def test_a_dump_of_schema_7_is_loaded(address: str) -> None:
+    """As the version before tags and entities wrote it: what it lacks is empty."""
+    path = Path(__file__).with_name("dump_of_schema_7.jsonl")
+    with open_store(address) as store:
+        assert load_dump(store, path).turns == 4
+        assert [*store.dump()] == [*dump_records(path)]
+        assert load_dump(store, path).already == 4
+        assert store.check() == []
+        store.undo(5)
+        assert [(fact.value, fact.ended_on) for fact in store.facts()] == [
+            ("Oslo", ""),
+            ("cat Miso", ""),
+            ("dog Rufus", ""),
+        ]
+        assert store.add(SAID[4:]) == [6]
 
 
 def test_a_loaded_memory_gives_no_number_again_that_something_gone_had(

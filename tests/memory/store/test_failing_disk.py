@@ -12,7 +12,7 @@ import pytest
 from tests.support.acts import ACTS
 from tests.support.faulted_acts import FAULTS
 
-OF_EACH_CALL = ["add", "digest", "forget"]
+OF_EACH_CALL = ["add", "digest", "forget", "migration"]
 OTHERS = [name for name in ACTS if name not in OF_EACH_CALL]
 
 

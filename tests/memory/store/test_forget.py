@@ -247,6 +247,7 @@ TALK = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(talk=TALK, later=st.integers(0, 3))
 def test_what_is_left_is_as_if_the_rest_had_never_been_said(

@@ -57,6 +57,7 @@ for number in range(10_000):
 """
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_all_of_it_or_nothing_but_the_overwriting(tmp_path: Path) -> None:
     store, ids = lived(tmp_path / "base.db")
     with store:
@@ -274,6 +275,21 @@ def test_the_command_forgets_what_it_showed(
     done = json.loads(receipt.read_text())
     assert done["turns"] == ids
     assert {*done} == {*Forgotten.__dataclass_fields__}
+
+
+def test_a_receipt_lies_beside_the_memory_and_a_file_is_not_vacuumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = lived(tmp_path / "anna.db")
+    store.close()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    refused = run("--db", "../anna.db", "--turn", "1", "--yes", "--vacuum")
+    assert "--vacuum is for Postgres" in str(refused.exception)
+    assert run("--db", "../anna.db", "--turn", "1", "--yes").exit_code == 0
+    assert not [*Path.cwd().iterdir()]
+    [receipt] = tmp_path.glob("forgotten-*.json")
+    assert json.loads(receipt.read_text())["turns"] == [1]
 
 
 def test_the_command_writes_the_receipt_when_overwriting_must_wait(

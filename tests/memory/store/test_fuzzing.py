@@ -19,6 +19,7 @@ def fuzzing(tmp_path_factory: pytest.TempPathFactory) -> sql_fuzzing.Fuzzing:
     return sql_fuzzing.Fuzzing(tmp_path_factory.mktemp("fuzzing"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(random=st.randoms(use_true_random=False))
 def test_a_select_gives_the_same_rows_as_without_walls(

@@ -104,6 +104,7 @@ def _assert_edits(store: Store, model: Model) -> None:
     assert [facts[fact_id] for fact_id in sorted(facts)] == store.facts()
 
 
+@pytest.mark.slow
 @anything
 @given(sequence=operations, ago=st.integers(-3, 40))
 def test_a_memory_as_of_a_moment_is_one_that_knows_no_more(

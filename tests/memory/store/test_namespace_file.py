@@ -116,6 +116,7 @@ getattr(namespaces, sys.argv[2])(*sys.argv[3:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     "command", [["rename", "anna", "ben"], ["copy", "anna", "ben"], ["delete", "anna"]]
@@ -143,6 +144,7 @@ for place in (sys.argv[1] + ".warm", sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_who_opens_a_file_just_before_it_is_replaced_is_told_so(
     home: Path, anna: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_memory_and_all_beside_it_are_for_the_owner_alone(path: Path, tmp_path
         assert rights(tmp_path / name) == 0o600
 
 
+@pytest.mark.slow
 def test_no_file_is_open_to_others_even_for_a_moment(path: Path, tmp_path: Path) -> None:
     """Seen at every step of the file system, in a process that reports the rights as it works."""
     watch = """if True:

@@ -1,10 +1,41 @@
 """The contract of a store: groups small enough that a third database is an afternoon's reading."""
 
 from memory.store.database_store import DatabaseStore
-from memory.store.protocol import Facts, Maintenance, Queue, Store, Turns
+from memory.store.protocol import (
+    Answers,
+    Attributes,
+    Contradictions,
+    Embeddings,
+    Entities,
+    Facts,
+    Labels,
+    Maintenance,
+    Queue,
+    Standing,
+    Store,
+    Summaries,
+    Turns,
+    Work,
+)
 
-GROUPS = (Turns, Facts, Queue, Maintenance)
-OF_THE_WHOLE = {"read_only", "address", "location", "as_of", "close", "__enter__", "__exit__"}
+GROUPS = (
+    Turns,
+    Facts,
+    Standing,
+    Contradictions,
+    Labels,
+    Attributes,
+    Entities,
+    Answers,
+    Summaries,
+    Queue,
+    Work,
+    Embeddings,
+    Maintenance,
+)
+OF_THE_WHOLE = {"read_only", "address", "location", "as_of", "searched", "close"}
+OF_THE_WHOLE |= {"__enter__", "__exit__"}
+OF_THE_WHOLE |= {"is_current", "room", "cached_bytes"}  # for a server that keeps many open
 
 
 def members(group: type) -> set[str]:

@@ -163,6 +163,7 @@ def test_a_refused_write_leaves_no_words_behind(store: SqliteStore) -> None:
 # ------------------------------------------------------------ blocks and handles
 
 
+@pytest.mark.slow
 def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> None:
     code = (
         "import sys; from memory import open_store\n"

@@ -17,6 +17,7 @@ from memory.store.statement_file import read_statements
 FOLDER = Path(memory.store.__file__).parent
 OF_POSTGRES = read_statements(FOLDER / "postgres" / "postgres.sql")
 OF_POSTGRES_ALONE = read_statements(FOLDER / "postgres" / "bookkeeping.sql")
+OF_ALL_MEMORIES = read_statements(FOLDER / "postgres" / "all_memories.sql")
 # Methods of a connection that take the name of a statement.
 RUNNING = {"run", "run_many", "run_returning"}
 
@@ -65,7 +66,7 @@ def test_every_statement_compiles_in_postgres() -> None:
 
     open_store(new_namespace()).close()
     with logged_in(shared_database()) as conn:
-        for statement in (*OF_POSTGRES.values(), *OF_POSTGRES_ALONE.values()):
+        for statement in {**OF_POSTGRES, **OF_POSTGRES_ALONE, **OF_ALL_MEMORIES}.values():
             conn.execute(f"PREPARE tried AS {numbered(statement)}")  # type: ignore[arg-type]
             conn.execute("DEALLOCATE tried")
 

@@ -307,7 +307,7 @@ def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: Sql
     store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
     window = store.claim(2)
     assert window == (4, 5)
-    with pytest.raises(HeldError, match="it ends 9 facts of other turns") as held:
+    with pytest.raises(HeldError, match="it ends 9 facts that were there before") as held:
         store.write(f"{END_ALL}; {DOG}", cause="digest", window=window)
     assert all(not fact.ended_on for fact in store.facts())
     store.fail(window, str(held.value), statement=held.value.statement)
@@ -323,11 +323,12 @@ def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: Sql
 def test_a_window_deletes_a_few_of_its_own_facts_and_no_life(store: SqliteStore) -> None:
     store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
     window = (1, 3)
-    with pytest.raises(HeldError, match="deletes 9 facts that were there before"):
+    with pytest.raises(HeldError, match="deletes or overwrites 9 facts"):
         store.write("DELETE FROM facts WHERE subject = 'Anna'", cause="digest", window=window)
     assert len(store.facts()) == journal.MOST_ENDED + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -354,9 +355,93 @@ def test_a_few_facts_may_be_deleted_without_a_person(store: SqliteStore) -> None
     assert few.facts == journal.MOST_ENDED
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE facts SET subject = 'x', attribute = 'x', value = 'owned' WHERE turn_id <= 3",
+        "UPDATE facts SET value = 'owned' WHERE id <= 5; DELETE FROM facts WHERE id > 5",
+        "UPDATE facts SET ended_on = '2017', value = 'x' WHERE id > 0",
+        "UPDATE facts SET happened_on = '2017' WHERE id > 0",
+    ],
+)
+def test_overwriting_is_held_as_deleting_is(store: SqliteStore, statement: str) -> None:
+    store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
+    before = store.facts()
+    with pytest.raises(HeldError, match="deletes or overwrites 9 facts that were there before"):
+        store.write(statement, cause="digest", window=(1, 3))
+    assert store.facts() == before
+    few = statement.replace("id > 0", "id < 9").replace("turn_id <= 3", "id < 9")
+    few = few.replace("id > 5", "id > 6")
+    assert store.write(few, cause="digest", window=(1, 3)).facts == journal.MOST_ENDED
+
+
 def test_a_few_ended_facts_need_nobody(store: SqliteStore) -> None:
-    store.write(many_facts(journal.MOST_ENDED), cause="test", window=(1, 3))
-    assert store.write(END_ALL, cause="digest", window=(4, 5)).facts == journal.MOST_ENDED
+    store.write(many_facts(journal.MOST_ENDED_BY_TURN), cause="test", window=(1, 3))
+    ended = store.write(END_ALL, cause="digest", window=(4, 5))
+    assert ended.facts == journal.MOST_ENDED_BY_TURN
+
+
+def test_a_turn_may_tell_that_many_plans_have_come_true(store: SqliteStore) -> None:
+    names, days = ("plans", "appointment", "goal"), ("2017-05-20", "2017-05-28/2017-06-02")
+    plans = ", ".join(
+        f"('Anna', '{name}', 'on {day}', '{day}', 1)" for name in names for day in days
+    )
+    new = ", ".join(f"('Anna', '{name}', 'a rest', NULL, 4)" for name in names)
+    store.write(INSERT + plans, cause="test", window=(1, 3))
+
+    def end(day: str) -> None:
+        update = f"UPDATE facts SET ended_on = '{day}' WHERE turn_id = 1"
+        store.write(f"{update}; {INSERT}{new}", cause="digest", window=(4, 5))
+
+    with pytest.raises(HeldError, match="it ends 3 facts by one turn"):
+        end("2017-05-29")
+    end("2017-06-02")
+    assert [fact.ended_on for fact in store.facts()] == ["2017-06-02"] * 6 + [""] * 3
+
+
+def test_one_turn_ends_two_facts_and_more_wait_for_a_person(store: SqliteStore) -> None:
+    """What a turn says may be an instruction to the model that reads it."""
+    attributes = ("lives_in", "works_at", "has_car", "drinks")
+    rows = ", ".join(f"('Anna', '{attribute}', 'old', NULL, 1)" for attribute in attributes)
+    store.write(INSERT + rows, cause="test", window=(1, 3))
+
+    def digest(*turn_ids: int) -> str:
+        pairs = list(zip(attributes, turn_ids, strict=False))
+        new = ", ".join(f"('Anna', '{name}', 'new', NULL, {turn})" for name, turn in pairs)
+        names = ", ".join(f"'{name}'" for name, _ in pairs)
+        end = (
+            f"UPDATE facts SET ended_on = '2017-06' WHERE value = 'old' AND attribute IN ({names})"
+        )
+        return f"{end}; {INSERT}{new}"
+
+    for three in (digest(4, 4, 4), digest(4, 5, 4, 4)):
+        with pytest.raises(HeldError, match="it ends 3 facts by one turn, and a digest may end 2"):
+            store.write(three, cause="digest", window=(4, 5))
+    assert store.write(digest(4, 5, 4, 5), cause="digest", window=(4, 5)).facts == 8
+
+
+@pytest.mark.parametrize("end", ["0001-01-01", "1066", "2016-12", "2017-05-05", "2100", "9999"])
+def test_a_fact_ends_at_a_time_that_the_memory_knows_of(store: SqliteStore, end: str) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test", window=(1, 3))
+    before = store.facts()
+    for window in (None, (4, 5)):
+        with pytest.raises(SqlError, match="cannot have ended then; write a date from 2017-05-06"):
+            store.write(f"UPDATE facts SET ended_on = '{end}' WHERE id = 1", "a tool", window)
+    if end != "2017-05-05":  # the first turn says that the cat is there, not since when
+        with pytest.raises(SqlError, match="write a date from 2017-05-08"):
+            store.write(f"UPDATE facts SET ended_on = '{end}' WHERE id = 2", "a tool")
+    assert store.facts() == before
+    person = store.write(
+        f"UPDATE facts SET ended_on = '{end}' WHERE id = 1", cause="edit", by_person=True
+    )
+    assert person.facts == 1
+
+
+@pytest.mark.parametrize("end", ["2017", "2017-05", "2017-05-06", "2017-06-12", "2027"])
+def test_a_fact_may_end_on_the_day_it_began_and_in_some_years(store: SqliteStore, end: str) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test", window=(1, 3))
+    ended = store.write(f"UPDATE facts SET ended_on = '{end}' WHERE id = 1", "digest", (4, 5))
+    assert ended.facts == 1
 
 
 def test_what_is_held_is_judged_again_when_it_is_applied(store: SqliteStore) -> None:
@@ -459,6 +544,7 @@ writes = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

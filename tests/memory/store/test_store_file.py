@@ -1,7 +1,10 @@
 """The file of a namespace: what is not ours, newer, damaged, full or read-only stays unharmed."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from memory import InputError, Turn, open_store
 from memory.errors import StoreError
 from memory.records import Pending
+from memory.settings import Settings
 from memory.store import connection, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
@@ -252,10 +256,30 @@ def test_a_memory_without_turns_is_no_copy(path: Path, caplog: pytest.LogCapture
             assert store.check() == []
             store.set("volume", 7)
     with open_store(path) as store:
+        assert store.read("SELECT id FROM turns").rows == ()  # by the model's connection
+    with open_store(path) as store:
+        assert store.check() == []
         store.add(SAID)
         store.forget([1, 2, 3, 4, 5])
     with open_store(path) as store:
         assert store.check() == []
+    assert caplog.text == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script",
+    ["raise RuntimeError('boom')", "exit(0)", "del store", "store.turns(); import os; os._exit(1)"],
+    ids=["raises", "ends", "drops", "is-killed"],
+)
+def test_a_memory_that_a_script_never_closed_is_no_copy(
+    script: str, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = f"from memory import open_store; store = open_store({str(path)!r}); {script}"
+    subprocess.run([sys.executable, "-c", source], stderr=subprocess.DEVNULL, check=False)
+    for read_only in (True, False):
+        with open_store(path, read_only=read_only) as store:
+            assert store.check() == []
     assert caplog.text == ""
 
 
@@ -317,3 +341,66 @@ def test_the_log_shrinks_again_after_a_long_reader(
         store._conn.execute("PRAGMA wal_checkpoint").fetchall()
         store.add(SAID)  # begins the log anew
         assert log.stat().st_size <= 100_000
+
+
+# ---------------------------------------------------------------- settings of a received file
+
+_RECEIPT = '{"at": "2026", "turns": [1], "facts": [], "changes": [], "sha256": "a"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("backup", '{"a": 1}'),
+        ("backup", "null"),
+        ("copied memory", "[1]"),
+        ("persona", "[" * 100_000 + "]" * 100_000),
+        ("persona", "{"),
+        ("declared", "[]"),
+        ("declared", '{"mood": 5}'),
+        ("forgetting", _RECEIPT),  # without its secrets
+        ("forgetting", '{"turns": "all"}'),
+        ("forgotten", "1"),
+        ("forgotten", '{"turns": ["one"]}'),
+    ],
+)
+def test_a_setting_that_we_did_not_write_is_named_and_the_file_unharmed(
+    path: Path, name: str, value: str
+) -> None:
+    open_store(path).close()
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(
+            "INSERT INTO settings (name, value, set_at) VALUES (?, ?, '2026')", (name, value)
+        )
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=f"its setting '{name}' is not as sql-memory writes"):
+            open_store(path, read_only=read_only)
+
+
+def test_settings_that_we_write_are_ours(path: Path, tmp_path: Path) -> None:
+    with open_store(path) as store:
+        store.add(SAID)
+        store.backup(tmp_path / "backup.db")
+        store.set("anything", {"deep": [[[1]]]})
+        Settings(store, {"mood": str}).set("mood", "calm")
+        store.forget([1])
+    open_store(path).close()
+    open_store(path, read_only=True).close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices that are files")
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_a_pipe_and_a_device_are_no_memories(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "pipe":
+        os.mkfifo(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "memory", "search", "x", "--db", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {path}: no regular file\n"

@@ -83,6 +83,7 @@ def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
     assert texts([*TALK[:3]]) == [text for text in server.paid if text != "Who?"]
 
 
+@pytest.mark.slow
 def test_turns_are_on_disk_when_the_embedder_is_asked(server: Server, path: Path) -> None:
     code = (
         "import os, sys; from memory import embed, open_store; from tests.conftest import SAID\n"

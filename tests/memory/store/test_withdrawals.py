@@ -178,7 +178,9 @@ def test_a_memory_of_the_third_schema_knows_what_was_withdrawn_before(
         old.execute(f"{turn} ('message', 'corrections', 'Anna', '{CORRECTION}', '', '')")
         change_id = journal.begin(old, "edit by Anna", "INSERT ...")
         old.execute(INSERT + "('Anna', 'lives_in', 'Tokyo', NULL, 1)")
-        journal.undo(old, change_id)
+        # As an undo was written then: today's looks into a table that came later.
+        journal.begin(old, f"undo {change_id}", "")
+        old.execute("DELETE FROM facts")
         old.close()
     with open_store(path) as store:
         assert store.turn(1).text == WITHDRAWN

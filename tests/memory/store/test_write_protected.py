@@ -74,6 +74,7 @@ def test_what_is_only_in_the_log_is_not_left_out(
     assert "copy both files into a folder of your own" in said
 
 
+@pytest.mark.slow
 def test_a_memory_that_another_has_open_is_read_with_its_log(
     store: SqliteStore, path: Path, folder: Path
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_memory_that_another_has_open_is_read_with_its_log(
     assert out.split() == ["n", "6"]
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_leaves_no_empty_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the full disk."""
     file = tmp_path / "anna.db"

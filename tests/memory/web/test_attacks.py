@@ -17,6 +17,8 @@ from memory import Turn, open_store
 from memory.facts import correct
 from memory.namespaces import path_of
 from memory.sql import quoted
+from memory.vocabulary import Attribute
+from memory.vocabulary.attributes import LONGEST_NAME
 from memory.web.markup import shown_text
 from memory.web.page_request import address_of
 from tests.support.page_client import Tags, finished, page_client, text_of
@@ -56,6 +58,11 @@ def fill(name: str, texts: list[str]) -> None:
             )
         for text in texts:
             store.set("persona", text)
+        printable = [text for text in texts if text.isprintable() and len(text) <= LONGEST_NAME - 4]
+        for number, text in enumerate(printable):
+            attribute = Attribute(f"a {number}", "many", (f"{text} {number}",), (text,), text)
+            store.set_attribute(attribute, by=text)
+        assert printable
         store.claim(len(texts) - 1)
         window = store.claim(1)
         assert window
@@ -67,7 +74,8 @@ def visit(client: TestClient, name: str, texts: list[str]) -> Visited:
         address_of(name, *parts) for parts in [(), ("conversation",), ("conversation", "sessions")]
     ]
     addresses += [
-        address_of(name, part) for part in ("facts", "past", "maintenance", "charts", "ask")
+        address_of(name, part)
+        for part in ("facts", "attributes", "past", "settings", "charts", "ask", "connect")
     ]
     addresses += ["/", address_of(name, "journal", paused=1), address_of(name, "forget", turn=1)]
     for number, text in enumerate(texts, start=1):
@@ -84,9 +92,9 @@ def visit(client: TestClient, name: str, texts: list[str]) -> Visited:
             address_of(name, "conversation", q=beginning),
             address_of(name, "facts", q=beginning),
             address_of(name, "forget", matching=beginning, speaker=text),
-            address_of(
-                name, "search-details", question=beginning, select=f"SELECT {quoted(text)} AS x"
-            ),
+            address_of(name, "search", q=beginning),
+            address_of(name, "facts", person=text, sort="new"),
+            address_of(name, "sql", select=f"SELECT {quoted(text)} AS x"),
         ]
     pages = {address: client.get(address).text for address in addresses}
     return Visited(pages, {tag for page in pages.values() for tag in Tags(page).tags})

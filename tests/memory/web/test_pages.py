@@ -13,6 +13,9 @@ from memory import Turn, open_store
 from memory.facts import correct
 from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups
+from memory.noting import note_turns
+from memory.records import Kind, Summary
+from memory.server.tokens import Tokens
 from memory.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.web.page_request import address_of, name_of_segment, segment_of
 from memory.web.svg import columns, scatter
@@ -33,16 +36,22 @@ PAGES = [
         "/conversation/sessions",
         "/turns/3",
     ),
-    *("/facts", "/facts?q=cat", "/facts?ended=1", "/subject?name=Anna", "/subject?name=nobody"),
+    *("/facts", "/facts?q=cat", "/facts?ended=1", "/facts?standing=1", "/subject?name=Anna"),
+    "/subject?name=nobody",
     *("/facts/1", "/past", "/past?day=2017-05&other=2017-07", "/journal", "/journal?paused=1"),
     *(
         "/journal/1",
         "/ask",
+        "/story",
         "/chat",
-        "/search-details?question=cat",
-        "/search-details?select=SELECT id FROM turns",
+        "/search",
+        "/search?q=cat",
+        "/sql",
+        "/sql?select=SELECT id FROM turns",
     ),
-    *("/charts", "/maintenance", "/forget", "/forget?matching=cat"),
+    *("/facts?sort=date&person=Anna", "/facts?q=cat&attribute=has pet&sort=new"),
+    *("/attributes", "/charts", "/settings", "/connect", "/forget", "/forget?matching=cat"),
+    "/forget?all=1",
 ]
 
 
@@ -59,6 +68,20 @@ def memories(home: str) -> str:
 def client(memories: str) -> Iterator[TestClient]:
     with page_client() as client:
         yield client
+
+
+def test_standing_instructions_are_listed_and_stand_beside_an_answer(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        store.add([Turn("Anna", "No emojis please.", said_at="2024-03-02")])
+        note_turns(store)
+    model = scripted_model([([], sql("SELECT turn_id FROM facts;")), ([], answer("Oslo", "1"))])
+    with page_client(model) as client:
+        listed = shown(client.get(f"{ANNA}/facts?standing=1").text)
+        assert "no emojis" in listed
+        assert "Miso" not in listed
+        form = {"question": "Where does Anna live?", "asker": "Anna"}
+        begun = client.post(f"{ANNA}/ask", data=form)
+        assert "no emojis" in shown(finished(client, str(begun.url)))
 
 
 # ---------------------------------------------------------------------------- all pages
@@ -163,7 +186,8 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
                 "/conversation",
                 "/facts",
                 "/past",
-                "/search-details",
+                "/search",
+                "/sql",
                 "/forget",
             )
             assert all(action.endswith(allowed) for action in actions), page
@@ -176,6 +200,8 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
             (f"{ANNA}/facts/1", {"edit": "remove", "seen": "1"}),
             (f"{ANNA}/forget", {"typed": "forget", "turn": "1", "turns": "1"}),
             (f"{ANNA}/settings", {"name": "user", "value": "Anna"}),
+            (f"{ANNA}/facts/several", {"edit": "remove", "fact": "1", "seen": "1"}),
+            (f"{ANNA}/tokens", {"name": "laptop", "right": "read"}),
         ]:
             assert client.post(path, data=fields).status_code in (400, 503), path
     assert content_of(existing("anna")) == before
@@ -230,6 +256,41 @@ def test_filters_and_search_go_together(client: TestClient) -> None:
     assert "meter" in [tag for tag, _ in Tags(html).tags]
 
 
+def test_a_filtered_search_finds_what_lies_beyond_the_first_hits(client: TestClient) -> None:
+    with open_store(existing("anna")) as store:
+        store.add([Turn("Cleo", "Miso and Miso and the cat", "later") for _ in range(250)])
+    html = client.get(f"{ANNA}/conversation?q=a cat called Miso&session=session_1").text
+    assert "loves the window" in shown(html)
+
+
+def test_less_exact_dates_pass_where_they_may_lie(client: TestClient) -> None:
+    with open_store(existing("anna")) as store:
+        store.add([Turn("Cleo", "Vague words", "later", "2017-05")])
+    for since, until, passes in [
+        ("2017-05-20", "", True),
+        ("", "2017-05-02", True),
+        ("2017-06", "", False),
+        ("", "2017-04", False),
+    ]:
+        for query in ("", "Vague"):
+            html = client.get(f"{ANNA}/conversation?since={since}&until={until}&q={query}").text
+            assert ("Vague words" in shown(html)) == passes
+
+
+def test_a_turn_is_tagged_on_its_page_and_found_by_its_tag(client: TestClient) -> None:
+    client.post(f"{ANNA}/turns/3/tags", data={"key": "project", "value": "<b>move</b>"})
+    html = client.get(f"{ANNA}/turns/3").text
+    assert "project: <b>move</b>" in shown(html)
+    for query in ("", "cat"):
+        tag = {"tag": "project=<b>move</b>", "q": query}
+        found = shown(client.get(f"{ANNA}/conversation", params=tag).text)
+        assert "Miso" in found
+        assert "Rufus" not in found
+    client.post(f"{ANNA}/turns/3/tags", data={"key": "project", "value": ""})
+    assert "project" not in shown(client.get(f"{ANNA}/turns/3").text).split("Tag turn")[0]
+    assert "write project=move" in client.get(f"{ANNA}/conversation?tag=x").text
+
+
 def test_facts_stand_beside_their_turn_and_lead_back_to_it(client: TestClient) -> None:
     html = client.get(f"{ANNA}/turns/3").text
     assert "Anna has pet cat Miso" in shown(html)
@@ -247,15 +308,55 @@ def test_what_is_told_on_the_page_is_a_turn(client: TestClient) -> None:
         assert client.post(f"{ANNA}/turns", data=fields | wrong).status_code == 400
 
 
+def test_a_memory_without_facts_leads_with_people_topics_and_dates(home: str) -> None:
+    lines = [
+        ("Anna", "I took the trombone to Leeds.", "2017-05-08"),
+        ("Ben", "How was the trombone in Leeds?", "2017-05-08"),
+        ("Anna", "Loud. I said so.", "2017-06-01"),
+    ]
+    with page_client() as client:
+        client.post("/create", data={"name": "anna"})
+        with open_store(existing("anna")) as store:
+            store.add([Turn(name, text, f"s{day}", said_at=day) for name, text, day in lines])
+        html = client.get(ANNA).text
+        text = shown(html)
+        assert "People Anna 2 turns Ben 1 turn Topics Leeds trombone" in text
+        assert "Liveliest days 8 May 2017 2 turns 1 Jun 2017 1 turn" in text
+        assert "Dates May 2017 2 turns Jun 2017 1 turn" in text
+        assert text.index("People") < text.index("No facts yet")
+        assert "facts 0" not in text
+        assert "0 facts" not in shown(client.get("/").text)
+        links = Tags(html).values("a", "href")
+        assert f"{ANNA}/conversation?speaker=Anna" in links
+        assert f"{ANNA}/conversation?since=2017-05&until=2017-05" in links
+        assert f"{ANNA}/conversation?since=2017-05-08&until=2017-05-08" in links
+        found = shown(client.get(f"{ANNA}/conversation?since=2017-05&until=2017-05").text)
+        assert "trombone" in found
+        assert "Loud" not in found
+        with open_store(existing("anna")) as store:
+            store.write(MOVED, cause="test")
+        text = shown(client.get(ANNA).text)
+        assert "Topics" not in text
+        assert "3 turns, 1 fact" in text
+
+
 # ---------------------------------------------------------------------------- facts
 
 
 def test_from_the_first_start_to_the_first_correction_and_its_undo(home: str) -> None:
     with page_client() as client:
         client.post("/create", data={"name": "anna"})
-        client.post(f"{ANNA}/turns", data={"speaker": "Anna", "text": "I moved to Oslo!"})
+        client.post(f"{ANNA}/turns", data={"speaker": "Anna", "text": "Oslo it is!"})
         noted = {"turn": "1", "subject": "Anna", "attribute": "lives in", "value": "Oslo"}
         assert "Done. Anna lives in Oslo" in shown(client.post(f"{ANNA}/facts", data=noted).text)
+        by_hand = {"subject": "Ben", "attribute": "favourite tea", "value": "Mint", "turn": ""}
+        assert "Done. Ben favourite tea Mint" in shown(
+            client.post(f"{ANNA}/facts", data=by_hand).text
+        )
+        near = by_hand | {"attribute": "preferred tea"}
+        assert "favourite_tea: use that name" in client.post(f"{ANNA}/facts", data=near).text
+        near |= {"new_attribute": "1"}
+        assert "Done. Ben preferred tea" in shown(client.post(f"{ANNA}/facts", data=near).text)
         html = client.get(f"{ANNA}/facts/1").text
         form = {"edit": "supersede", "seen": hidden(html, "seen"), "value": "Bergen"}
         changed = client.post(f"{ANNA}/facts/1", data=form | {"since": "2030-02"}).text
@@ -324,9 +425,10 @@ def test_subjects_are_listed_and_searched(client: TestClient) -> None:
 
 def test_the_slider_and_the_day_show_what_held_then(client: TestClient) -> None:
     may = client.get(f"{ANNA}/past?day=2017-05-31").text
-    assert "2 facts on this date" not in may  # the window's day, in June, brought all three
+    assert "2 facts on 31 May" not in may  # the window's day, in June, brought all three
     june = shown(client.get(f"{ANNA}/past?day=2017-06-30&other=2017-05-01").text)
-    assert "3 facts on this date." in june
+    assert "3 facts on 30 Jun 2017" in june
+    assert june.index("What differs") < june.index("3 facts on")
     assert "dog Rufus" in june
     assert hidden(may, "slider_before") == "23"
     slid = client.get(f"{ANNA}/past?day=2017-05-31&slider=35&slider_before=23").text
@@ -418,19 +520,21 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
         assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
 
 
-def test_a_model_that_stores_no_facts_is_said_to(memories: str) -> None:
+def test_rules_read_what_waits_where_no_model_stores_facts(memories: str) -> None:
     with open_store(existing("anna")) as store:
         store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
     with page_client(replace(scripted_model([]), name="local", writes_facts=False)) as client:
         waiting = client.get(f"{ANNA}/journal").text
-        assert "memory serve --model" in shown(waiting)
-        assert f"{ANNA}/digest" not in waiting
+        assert "by rules" in shown(waiting)
+        assert f"{ANNA}/digest" in waiting
         with page_client("local") as by_name:  # as `memory serve` has it, not loaded yet
             assert by_name.get(f"{ANNA}/journal").text == waiting
         with page_client("openai/none") as hosted:
             assert f"{ANNA}/digest" in hosted.get(f"{ANNA}/journal").text
         begun = client.post(f"{ANNA}/digest")
-        assert "memory digest --model" in shown(finished(client, str(begun.url)))
+        assert "turns read 6 facts changed 2" in shown(finished(client, str(begun.url)))
+        assert "Ben bought boat" in shown(client.get(f"{ANNA}/journal").text)
+        assert f"{ANNA}/digest" not in client.get(f"{ANNA}/journal").text
 
 
 def test_a_model_that_cannot_be_used_is_named(memories: str) -> None:
@@ -462,7 +566,7 @@ def test_findings_are_mended_one_by_one(client: TestClient) -> None:
 def test_settings_keep_their_history(client: TestClient) -> None:
     for name in ("Anna", "Anne"):
         client.post(f"{ANNA}/settings", data={"name": "user", "value": name})
-    html = client.get(f"{ANNA}/maintenance").text
+    html = client.get(f"{ANNA}/settings").text
     assert "Anne" in Tags(html).values("input", "value")
     assert "Anna from" in shown(html)
     wrong = client.post(f"{ANNA}/settings", data={"name": "user", "value": "a: b"})
@@ -478,6 +582,8 @@ def test_a_file_is_brought_in_and_again_adds_what_is_new(client: TestClient) -> 
     begun = client.post(f"{ANNA}/import", files={"file": ("../../x.jsonl", b"\x00\xff")})
     assert "problem" in finished(client, str(begun.url))
     assert client.post(f"{ANNA}/import").status_code == 400
+    response = client.post(f"{ANNA}/import", files={"file": ("notes.md", "# Notes")})
+    assert "notes.md is a document; add it in a terminal: memory add notes.md" in response.text
 
 
 def test_a_memory_is_taken_along(client: TestClient) -> None:
@@ -534,15 +640,130 @@ def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None
 # --------------------------------------------------------------------- search details, charts
 
 
-def test_search_details_have_the_walls_of_a_model(client: TestClient) -> None:
-    ok = shown(client.get(f"{ANNA}/search-details?select=SELECT COUNT(*) AS n FROM facts").text)
-    assert "n 3 1 row" in ok
+def test_sql_for_people_has_the_walls_of_a_model(client: TestClient) -> None:
+    ok = client.get(f"{ANNA}/sql?select=SELECT COUNT(*) AS n FROM facts").text
+    assert "n 3 1 row" in shown(ok)
+    assert "tags turn_id, key, value" in shown(ok)
     for select in ("DELETE FROM facts", "SELECT * FROM settings", "SELECT"):
-        response = client.get(f"{ANNA}/search-details", params={"select": select})
+        response = client.get(f"{ANNA}/sql", params={"select": select})
         assert response.status_code == 200
         assert "problem" in Tags(response.text).values("p", "class")
+        refused = client.get(f"{ANNA}/sql/rows.csv", params={"select": select})
+        assert refused.status_code == 400
+    for link in Tags(ok).values("a", "href"):
+        if "select=" in link and "rows.csv" not in link:  # the queries to begin with
+            assert "problem" not in Tags(client.get(link).text).values("p", "class")
+
+
+def test_rows_are_saved_as_csv_without_formulas(client: TestClient) -> None:
+    select = "SELECT id, '=1+1' AS sum, value FROM facts WHERE id = 2"
+    response = client.get(f"{ANNA}/sql/rows.csv", params={"select": select})
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == 'attachment; filename="rows.csv"'
+    assert response.text == "id,sum,value\r\n2,'=1+1,cat Miso\r\n"
+
+
+def test_old_addresses_lead_to_the_new_pages(client: TestClient) -> None:
+    select = {"select": "SELECT id FROM facts"}
+    assert "3 rows" in shown(client.get(f"{ANNA}/search-details", params=select).text)
     ranked = client.get(f"{ANNA}/search-details?question=Anna's cat").text
-    assert ranked.count('scope="row"') == 5
+    assert ranked.count("<article") == 5
+    assert ranked.count("Why this result?") == 5
+    assert "Settings" in shown(client.get(f"{ANNA}/maintenance").text)
+
+
+def test_a_search_of_everything_shows_facts_and_turns(client: TestClient) -> None:
+    page = client.get(f"{ANNA}/search?q=Which dog has Ben?").text
+    assert shown(page).index("dog Rufus") < shown(page).index("Why this result?")
+    assert f"{ANNA}/facts/3" in Tags(page).values("a", "href")
+    assert f"{ANNA}/turns/4" in Tags(page).values("a", "href")
+
+
+def test_every_page_searches_and_has_four_places(client: TestClient) -> None:
+    for page in PAGES:
+        tags = Tags(client.get(f"{ANNA}{page}").text)
+        assert f"{ANNA}/search" in tags.values("form", "action"), page
+        assert tags.values("a", "href").count(ANNA) >= 1
+        assert {f"{ANNA}/{part}" for part in ("facts", "journal", "settings")} <= {
+            *tags.values("a", "href")
+        }
+
+
+def test_a_memory_is_connected_by_what_is_copied(client: TestClient) -> None:
+    page = shown(client.get(f"{ANNA}/connect").text)
+    assert '"args": [ "mcp", "-n", "anna" ]' in page
+    assert "http://testserver/mcp/anna" in page
+    assert "No token opens this memory." in page
+    html = client.post(f"{ANNA}/tokens", data={"name": "laptop", "right": ["read", "write"]}).text
+    [token] = re.findall(r'value="(sqlmem_[^"]+)"', html)
+    grant = Tokens().find(token)
+    assert grant
+    assert grant.allows("anna", "write")
+    assert not grant.allows("anna", "forget")
+    assert not grant.allows("ben", "read")
+    again = client.get(f"{ANNA}/connect").text
+    assert "laptop" in again
+    assert token not in again
+    assert client.post(f"{ANNA}/tokens", data={"name": "none"}).status_code == 400
+    Tokens().create("other", ["ben"], ["read"])
+    assert client.post(f"{ANNA}/tokens/revoke", data={"name": "other"}).status_code == 400
+    client.post(f"{ANNA}/tokens/revoke", data={"name": "laptop"})
+    assert Tokens().find(token) is None
+
+
+def test_everything_is_forgotten_after_its_preview(client: TestClient) -> None:
+    html = client.get(f"{ANNA}/forget?all=1").text
+    assert "5 turns to forget" in shown(html)
+    form = {"all": "1", "confirmation": hidden(html, "confirmation"), "typed": "forget"}
+    assert "5 turns and 3 facts" in shown(client.post(f"{ANNA}/forget", data=form).text)
+
+
+def test_several_facts_are_ended_or_deleted_in_one_change(client: TestClient) -> None:
+    page = f"{ANNA}/facts?sort=person"
+    seen = hidden(client.get(page).text, "seen")
+    form = {"fact": ["1", "2"], "seen": seen, "back": "/facts?sort=person"}
+    ended = client.post(f"{ANNA}/facts/several", data=form | {"edit": "end", "on": "2018-03"})
+    assert str(ended.url).endswith("/facts?sort=person&done=2")
+    assert "dog Rufus" in shown(ended.text)
+    with open_store(existing("anna"), read_only=True) as store:
+        assert [fact.ended_on for fact in store.facts()] == ["2018-03", "2018-03", ""]
+    for wrong in ({}, {"edit": "x"}, {"edit": "end", "fact": []}, {"edit": "remove"}):
+        answer = client.post(f"{ANNA}/facts/several", data=form | {"fact": ["1", "3"]} | wrong)
+        assert answer.status_code == 400, wrong  # fact 1 was edited after what the form has seen
+    with open_store(existing("anna"), read_only=True) as store:
+        assert len(store.facts()) == 3
+    client.post(f"{ANNA}/undo", data={"change": "2"})
+    with open_store(existing("anna"), read_only=True) as store:
+        assert [fact.ended_on for fact in store.facts()] == ["", "", ""]
+    form |= {"seen": "3", "edit": "remove", "back": "//elsewhere.example/facts"}
+    deleted = client.post(f"{ANNA}/facts/several", data=form)
+    assert deleted.url.host == "testserver"
+    with open_store(existing("anna"), read_only=True) as store:
+        assert [fact.id for fact in store.facts()] == [3]
+
+
+def test_facts_are_sorted_and_filtered(client: TestClient) -> None:
+    client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1", "on": "2018"})
+
+    def listed(query: str) -> list[str]:
+        html = client.get(f"{ANNA}/facts?{query}").text
+        return re.findall(r'aria-label="Fact (\d+)"', html)
+
+    assert listed("sort=new") == ["3", "2"]
+    assert listed("sort=new&ended=1") == ["3", "2", "1"]
+    assert listed("sort=person") == ["2", "3"]
+    assert listed("person=Ben") == ["3"]
+    assert listed("attribute=has pet&sort=attribute") == ["2", "3"]
+    assert listed("q=pet&person=Anna") == ["2"]
+    assert client.get(f"{ANNA}/facts?sort=; DROP").status_code == 400
+
+
+def test_an_edit_in_a_list_comes_back_to_it(client: TestClient) -> None:
+    panel = client.get(f"{ANNA}/facts/1?back=/facts?sort=new").text
+    form = {"edit": "supersede", "value": "Bergen", "seen": hidden(panel, "seen")}
+    done = client.post(f"{ANNA}/facts/1", data=form | {"back": hidden(panel, "back")})
+    assert str(done.url).endswith("/facts?sort=new&done=2")
+    assert "Undo 2" in shown(done.text)
 
 
 def test_results_of_a_measurement_are_drawn_with_their_tables(client: TestClient) -> None:
@@ -560,11 +781,25 @@ def test_results_of_a_measurement_are_drawn_with_their_tables(client: TestClient
     content = json.dumps({"params": {}, "results": results}).encode()
     html = client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text
     assert "Recall by tokens" in html
-    assert "memory 300 0.800" in shown(html)
-    assert "dates 0.5 " in shown(html)  # categories are named as the file names them
+    assert "memory, n = 1 300 0.800" in shown(html)
+    assert "dates, n = 1 0.5 " in shown(html)  # categories are named as the file names them
     for wrong in (b"", b"[]", b'{"results": []}', b'{"results": [{"system": 1}]}', b"\xff"):
         response = client.post(f"{ANNA}/charts", files={"file": ("r.json", wrong)})
         assert response.status_code == 400
+
+
+def test_results_of_a_judge_are_drawn_with_their_bracket(client: TestClient) -> None:
+    answer = {"system": "memory", "category": 5, "score": 1.0, "recall": None, "tokens": 30}
+    verdicts = [{"strict (m)": verdict} for verdict in (True, False, None)]
+    lines = {"m": {"points": [1.0, None], "tau": None}}
+    results = [{**answer, "verdicts": of_answer} for of_answer in verdicts]
+    results.append({**answer, "rubric_scores": lines})
+    content = json.dumps({"params": {}, "results": results}).encode()
+    html = shown(client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text)
+    assert "5, n = 4 1 " in html
+    assert "Score of memory, strict (m)" in html
+    assert "5, n = 3, up to 0.67 0.333" in html
+    assert "5, n = 1, up to 1.00 0.5" in html
 
 
 def test_a_chart_stays_within_its_frame() -> None:
@@ -583,3 +818,89 @@ def test_days_and_names_read_as_people_write_them() -> None:
     ]
     assert [initial(name) for name in ("anna", " ’élan", "🌸", "")] == ["A", "É", "?", "?"]
     assert colour_of("Anna") == colour_of("Anna")
+
+
+def test_a_question_is_kept_with_its_answer_and_dropped(memories: str) -> None:
+    model = scripted_model([([], sql("SELECT turn_id FROM facts;")), ([], answer("In Oslo", "1"))])
+    question = {"question": "Where does Anna live?"}
+    with page_client(model) as client:
+        begun = client.post(f"{ANNA}/answers", data=question)
+        assert "In Oslo" in shown(finished(client, str(begun.url)))
+        overview = client.get(ANNA).text
+        assert "In Oslo" in shown(overview)
+        assert f"{ANNA}/turns/1" in overview
+        with open_store(existing("anna")) as store:
+            store.write("UPDATE facts SET value = 'Rome' WHERE id = 1", "test", by_person=True)
+        assert "Out of date: a fact it cites changed on 20" in shown(client.get(ANNA).text)
+        assert "In Oslo" not in shown(client.post(f"{ANNA}/answers/drop", data=question).text)
+
+
+def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
+    with page_client() as client:
+        assert "The whole story" not in client.get(ANNA).text
+        assert "No lines" in shown(client.get(f"{ANNA}/story").text)
+        with open_store(existing("anna")) as store:
+            store.set_summary(Summary(1, 2, "session", "Anna moved to <Oslo>."))
+            store.set_summary(Summary(3, 3, "session", "She got a cat."))
+            store.set_summary(Summary(1, 5, "month", "A move and two animals."))
+        page = client.get(f"{ANNA}/story").text
+        lines = ["A move and two animals.", "Anna moved to <Oslo>.", "She got a cat."]
+        places = [shown(page).index(line) for line in lines]
+        assert places == sorted(places)
+        links = Tags(page).values("a", "href")
+        assert {f"{ANNA}/turns/{number}" for number in (1, 2, 3, 5)} <= set(links)
+        assert "Anna moved to <Oslo>." in shown(client.get(ANNA).text)
+        with open_store(existing("anna")) as store:
+            store.write("UPDATE facts SET value = 'Rome' WHERE id = 1", "test", by_person=True)
+        page = shown(client.get(f"{ANNA}/story").text)
+        assert page.count("The next digest writes this line anew.") == 2
+        assert "She got a cat." in page
+        assert "She got a cat." not in shown(client.get(f"{ANNA}/story?after=3").text)
+
+
+def test_a_long_story_is_read_page_by_page(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        ids = store.add([Turn("Ben", f"Day {day}.") for day in range(110)])
+        for turn_id in ids:
+            store.set_summary(Summary(turn_id, turn_id, "session", f"Line {turn_id} of it."))
+    with page_client() as client:
+        first = client.get(f"{ANNA}/story").text
+        [later] = [link for link in Tags(first).values("a", "href") if "after=" in link]
+        second = client.get(later).text
+    lines = [set(re.findall(r"Line (\d+) of it", text)) for text in (first, second)]
+    assert not lines[0] & lines[1]
+    assert {int(number) for number in lines[0] | lines[1]} == {*ids}
+
+
+def test_a_project_is_named_and_shows_what_was_decided_touched_and_never(home: str) -> None:
+    def turn(text: str, speaker: str = "User", **tags: str) -> Turn:
+        kind: Kind = "tool" if tags else "message"
+        tags |= {"agent": "codex", "project": "shop"}
+        return Turn(speaker, text, "shop (1)", "2026-11-01", kind=kind, tags={**tags})
+
+    with open_store(create("shop-3f2a1c")) as store:
+        failed = "shell: pytest\nFAILED test_queue - Error\nIt failed."
+        store.add(
+            [
+                turn("We dropped Redis because it kept losing <jobs>. Never commit unasked."),
+                turn(failed, "Codex", tool="shell", outcome="failed"),
+                turn("edit: src/queue.py\nok", "Codex", tool="edit", file="src/queue.py"),
+                turn("shell: pytest\nok", "Codex", tool="shell", fixed_by="src/queue.py"),
+            ]
+        )
+        note_turns(store)
+    create("other-3f2a1d")
+    with page_client() as client:
+        html = client.get("/").text
+        page = client.get("/m/shop-3f2a1c").text
+        other = shown(client.get("/m/other-3f2a1d").text)
+    words = shown(html)
+    assert words.index("other-3f2a1d") < words.index("Projects") < words.index("shop-3f2a1c")
+    assert ">shop</bdi></a></h2>" in html
+    words = shown(page)
+    assert "never commit unasked" in words
+    assert "drop Redis because it kept losing <jobs>" in words
+    assert "src/queue.py 1 session" in words
+    assert "FAILED test_queue - Error fixed by src/queue.py" in words
+    assert "file%3Dsrc" in page
+    assert "Decided" not in other

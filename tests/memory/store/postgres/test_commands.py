@@ -1,12 +1,15 @@
 """The commands with MEMORY_HOME in Postgres; copies between databases; migrations."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from memory import InputError, namespaces, open_store
 from memory.errors import StoreError
@@ -41,12 +44,14 @@ def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path:
     listed = run("namespaces", "list")
     assert "ben / ü" in listed
     assert "default" in listed
+    sizes = re.findall(r"([\d.]+) (?:bytes|kB)", listed)
+    assert len(sizes) == 2
+    assert all(float(size) > 0 for size in sizes), listed
     assert "Oslo" in run("search", "Oslo")
     assert "1" in run("sql", "SELECT COUNT(*) AS n FROM turns")
     memory = read_address(home, needs_namespace=False).of("default").text
     with open_store(memory) as store:
-        store.write(MOVED, cause="test")
-        [change] = store.changes()
+        change = store.write(MOVED, cause="test")
     assert "Oslo" in run("facts")
     assert "test" in run("facts", "log")
     run("undo", change.id)
@@ -281,3 +286,30 @@ def test_the_compose_file_is_one_server_of_this_machine_alone() -> None:
     [service] = compose["services"].values()
     assert service["ports"] == ["127.0.0.1:5432:5432"]
     assert "pgvector" in service["image"]
+
+
+def test_what_an_administrators_sql_makes_is_the_login_s_that_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database = new_database()
+    parts = urlsplit(database)
+    login = f"it's {parts.path[1:]}"
+    run("admin", "migrate", database, "--owner", login, says="give both")
+    with logged_in(database) as conn:
+        conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(login)))
+        conn.execute(run("admin", "migrate", database, "--sql", "--owner", login).encode())
+    try:
+        host = parts.netloc.rpartition("@")[2]
+        as_login = f"postgresql://{quote(login)}@{host}{parts.path}?{parts.query}"
+        with open_store(f"{as_login}&namespace=anna") as store:
+            store.add(SAID)
+            store.write(MOVED, cause="test")
+            assert store.read("SELECT COUNT(*) AS n FROM facts").rows == ((1,),)
+            assert store.search("Oslo")
+            assert store.check() == []
+        monkeypatch.setenv("MEMORY_HOME", as_login)
+        assert "up to date" in run("admin", "migrate", "--check")
+    finally:
+        with logged_in(database) as conn:
+            conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(login)))
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))

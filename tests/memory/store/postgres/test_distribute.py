@@ -121,6 +121,7 @@ def do_everything(address: str, folder: Path) -> None:
     namespaces.delete(f"{base.namespace} copy")
 
 
+@pytest.mark.slow
 def test_every_statement_names_the_namespace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

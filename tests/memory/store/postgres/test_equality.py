@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from locomo.dataset.format import load_conversations
 from memory import Fact, SqlError, Store, Turn, open_store
+from memory.errors import InputError, StoreError
 from memory.store.transfer import transfer
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support import sql_statements
@@ -99,6 +100,7 @@ def journal_of(store: Store) -> list[tuple[int, int, Fact | None, Fact | None]]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.data())
 def test_hits_and_the_journal_stay_the_same_through_a_life(
@@ -142,6 +144,7 @@ def test_hits_and_the_journal_stay_the_same_through_a_life(
             assert journal_of(sqlite) == journal_of(postgres)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_model_may_read_gives_the_same_rows(path: Path, seed: int) -> None:
     """Statements at random: what SQLite answers Postgres answers alike, or refuses with advice."""
@@ -196,6 +199,23 @@ def test_a_memory_goes_to_postgres_and_back_equal(path: Path, tmp_path: Path) ->
             for store in (sqlite, postgres)
         ]
         assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("to_postgres", [True, False])
+def test_a_copy_onto_a_memory_with_newer_turns_leaves_it_and_advises_no_deletion(
+    tmp_path: Path, to_postgres: bool
+) -> None:
+    source, target = str(tmp_path / "anna.db"), new_namespace()
+    if not to_postgres:
+        source, target = target, source
+    with open_store(source) as anna, open_store(target) as copied:
+        anna.add([Turn("Anna", "I moved to Oslo.")])
+        transfer(anna, copied)
+        copied.add([Turn("Anna", "I have a cat.")])
+        with pytest.raises((InputError, StoreError)) as refused:
+            transfer(anna, copied)
+        assert "delete" not in str(refused.value)
+        assert copied.count_turns() == 2
 
 
 def test_a_backup_of_a_namespace_is_a_sqlite_memory_that_forget_knows(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from time import sleep
@@ -16,10 +19,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from memory import Turn, open_store
-from memory.errors import StoreError
-from memory.store.postgres import connection
-from tests.conftest import INSERT
+from memory import Store, Turn, open_store
+from memory.errors import SqlError, StoreError
+from memory.statements.statement import Statement
+from memory.store.noted_facts import TurnStatements
+from memory.store.postgres import model_login, pool
+from memory.store.postgres.connection import pipeline
+from memory.store.postgres.store import PostgresStore
+from memory.vocabulary import Attribute
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.postgres_server import (
     kill_server,
@@ -100,7 +108,7 @@ def test_a_killed_server_loses_nothing_that_was_confirmed() -> None:
     with pytest.raises(StoreError, match=r"no server answers|broke off"):
         open_store(address).turns()
     server.ensure_postgres_running()
-    connection.close_pools()
+    pool.close_pools()
     assert_whole(address, ids)
     server.cleanup()
 
@@ -109,7 +117,7 @@ def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The whole of an add and a write is tried with the line cut after each message in turn."""
-    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.3)
     database = new_database()
     open_store(f"{database}&namespace=anna").close()
     folder = server_address().split("host=")[1]
@@ -134,6 +142,160 @@ def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
             assert store.check() == []
     assert len(messages_of_error) > 5
     assert not any("\n" in message for message in messages_of_error)
+
+
+def _note(store: Store) -> object:
+    unread = store.unread_turns(1)
+    statement = Statement("Anna", "has_pet", f"dog {unread.last}")
+    return store.note([TurnStatements(unread.turns[0], (statement,))], unread.after, unread.last)
+
+
+CUT_ACTS: dict[str, Callable[[Store], object]] = {
+    "set tags": lambda store: store.set_tags([1, 2], {"project": "move", "place": ["a", "b"]}),
+    "remove tags": lambda store: store.remove_tags([3], ["project"]),
+    "attribute": lambda store: store.set_attribute(Attribute("keeps", other_names=("has_pet",))),
+    "vocabulary": lambda store: store.set_vocabulary(
+        [Attribute("keeps", other_names=("has_pet",)), Attribute("owns_boat")], replaces=True
+    ),
+    "alias": lambda store: store.add_alias("Annie", "Anna"),
+    "split": lambda store: store.split_entity("Anna", "Anna 2", [3]),
+    "rename entity": lambda store: store.rename_entity("Anna", "Anna Berg"),
+    "merge": lambda store: store.merge_entities("Anna", "Ben"),
+    "note": _note,
+}
+
+
+def contents(store: Store) -> object:
+    """What the acts change, without the journal."""
+    facts = [replace(fact, recorded_at="") for fact in store.facts()]
+    return facts, store.count_tags(), store.vocabulary(), store.entities()
+
+
+@pytest.mark.parametrize("act", CUT_ACTS)
+def test_a_connection_lost_in_an_act_leaves_it_whole_or_absent(
+    act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut after each message in turn; what is there is taken back by its own journal."""
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.3)
+    database = new_database()
+    direct = f"{database}&namespace=anna"
+    with open_store(direct) as store:
+        store.add(SAID)
+        store.set_tags([3], {"project": "flat"})
+        store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    folder = server_address().split("host=")[1]
+    outcomes: Counter[str] = Counter()
+    for messages in range(16, 86, 3):  # opening takes 18, the acts 33 to 75 in all
+        with open_store(direct) as store:
+            before, changes = contents(store), len(store.changes())
+        proxy = CuttingProxy(folder, messages)
+        is_acknowledged = False
+        try:
+            with open_store(f"{database.replace(folder, proxy.folder)}&namespace=anna") as store:
+                CUT_ACTS[act](store)
+                is_acknowledged = True
+        except StoreError:
+            pass
+        proxy.close()
+        with open_store(direct) as store:
+            assert store.check() == []
+            new = len(store.changes()) - changes
+            assert new in ((1,) if is_acknowledged else (0, 1))
+            outcomes["whole" if new else "absent"] += 1
+            assert (contents(store) != before) == bool(new)
+            if new:
+                store.undo(store.changes()[-1].id)
+                assert store.check() == []
+                assert contents(store) == before
+                store.add([Turn("Anna", "one more to read")])  # the mark of what was read stays
+    assert outcomes["absent"] > 3
+    assert outcomes["whole"] > 1
+
+
+def test_an_outage_is_named_at_once_and_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call waits for a connection that cannot be made, also not of a server that is back."""
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 3600.0)  # a wait would end at the deadline below
+    server, database = new_server()
+
+    def call(ask: Callable[[], object]) -> object:
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(ask).result(60)
+
+    with open_store(f"{database}&namespace=anna") as store:
+        [turn_id] = store.add([Turn("Anna", "I moved to Oslo")])
+        store.read("SELECT id FROM turns")
+        kill_server(server)
+        for ask in (store.turns, lambda: store.read("SELECT id FROM turns"), store.turns):
+            with pytest.raises(StoreError, match=r"no server answers|broke off"):
+                call(ask)
+        server.ensure_postgres_running()
+        assert call(lambda: store.read("SELECT id FROM turns").rows) == ((turn_id,),)
+        assert call(lambda: len(store.turns())) == 1
+    pool.close_pools()
+    server.cleanup()
+
+
+def copy_without_taking_rows(conn: psycopg.Connection, refusal: Exception | None = None) -> None:
+    """Leave a pipeline with results that psycopg cannot take."""
+    with pipeline(conn):
+        conn.execute("SELECT 1")
+        conn.execute("COPY (SELECT 1) TO STDOUT")
+        if refusal:
+            raise refusal
+
+
+def test_a_pipeline_that_cannot_be_left_hides_no_refusal() -> None:
+    with logged_in(shared_database()) as conn:
+        with pytest.raises(psycopg.ProgrammingError, match="COPY cannot be used"):
+            copy_without_taking_rows(conn)
+        assert conn.closed
+    with logged_in(shared_database()) as conn:
+        with pytest.raises(SqlError, match="the refusal"):
+            copy_without_taking_rows(conn, SqlError("the refusal"))
+        assert conn.closed
+    with logged_in(shared_database()) as conn:  # a nested one leaves the outer one as it is
+        with pipeline(conn), pipeline(conn):
+            conn.execute("SELECT 1")
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_read_whose_connection_was_closed_for_that_says_what_was_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def cancelled_pipeline(conn: psycopg.Connection) -> Iterator[None]:
+        yield
+        conn.close()
+        raise psycopg.errors.QueryCanceled("canceling statement due to user request")
+
+    with open_store(new_namespace()) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(model_login, "pipeline", cancelled_pipeline)
+            with pytest.raises(SqlError, match="too slow"):
+                store.read("SELECT count(*) AS n FROM turns")
+        assert store.read("SELECT count(*) AS n FROM turns").rows == ((0,),)
+
+
+def test_all_connections_in_use_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.0)
+    with open_store(new_namespace()) as store, ExitStack() as stack:
+        assert isinstance(store, PostgresStore)
+        for _ in range(pool.POOL_CONNECTIONS):
+            stack.enter_context(store._database.own.connection())
+        with pytest.raises(StoreError, match="all connections of this process were in use"):
+            store.turns()
+
+
+def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
+    connections = pool.Pool(lambda: psycopg.connect(server_address(), autocommit=True))
+    with connections.connection() as conn, connections.connection() as other:
+        assert (conn.closed, other.closed) == (False, False)
+    while reaper := connections._reaper:
+        reaper.join(60)
+    with connections._lock:  # the reaper may be at it
+        pass
+    assert (conn.closed, other.closed) == (True, True)
 
 
 def test_connections_that_the_server_closed_in_a_pause_are_replaced() -> None:
@@ -196,7 +358,7 @@ def test_a_hundred_namespaces_share_four_connections() -> None:
             " AND application_name = 'sql-memory' GROUP BY 1"
         ).fetchall()
     assert len(sessions) == 2
-    assert all(count <= connection.POOL_CONNECTIONS for _, count in sessions)
+    assert all(count <= pool.POOL_CONNECTIONS for _, count in sessions)
 
 
 # --- a full disk --------------------------------------------------------------------------------
@@ -258,18 +420,18 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(small_disk: Path, part:
         assert re.search(ends, message)
         kill_server(server)
         subprocess.run(["mount", "-o", "remount,size=512M", str(small_disk)], check=True)
-        connection.close_pools()
+        pool.close_pools()
         server.ensure_postgres_running()
         assert_whole(address, ids)
         with open_store(address) as store:
             assert len(store.turns()) - len(ids) in (0, 1), "one may be there without its fact"
             assert store.add([Turn("Anna", "There is room again.")])
     finally:
-        connection.close_pools()
+        pool.close_pools()
         kill_server(server)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_pools() -> Iterator[None]:
     yield
-    connection.close_pools()
+    pool.close_pools()

@@ -1,8 +1,12 @@
 """From each revision to the newest, with rows; how a developer writes the next one."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from tests.support.postgres_server import logged_in, new_database, shared_databa
 
 CHECKOUT = Path(__file__).parents[4]
 ROWS = Path(__file__).parent / "older_rows.sql"
+VERSIONS = Path(migrations.__file__).parent / "versions"
 OLDER = migrate.revisions()[:-1]
 
 
@@ -32,6 +37,7 @@ def database_of(revision: str) -> str:
     return database
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", OLDER)
 def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
     revision: str,
@@ -43,6 +49,12 @@ def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
         run("admin", "migrate", database).strip().endswith(f"schema {migrate.revisions()[-1]}, new")
     )
     assert migrate.differences(database, "here") == []
+    assert ": up to date" in run("admin", "migrate", database, "--check")
+    assert_has_the_older_rows(database)
+
+
+def assert_has_the_older_rows(database: str) -> None:
+    """All of older_rows.sql is there, and can be worked with."""
     with open_store(f"{database}&namespace=anna") as anna:
         assert [turn.text for turn in anna.turns()] == ["I moved to Oslo.", "I have a cat."]
         [fact] = anna.facts()
@@ -50,7 +62,7 @@ def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
         assert [change.cause for change in anna.changes()] == ["test"]
         assert [edit.fact_id for edit in anna.journal()] == [1]
         assert [setting.value for setting in anna.settings("user")] == ["Anna"]
-        assert anna.read("SELECT value FROM facts").rows == (("Oslo",),)
+        assert anna.read("SELECT value, entity FROM facts").rows == (("Oslo", "Anna"),)
         assert [pending.error for pending in anna.pending()] == ["no model"]
         anna.undo(1)
         anna.write(
@@ -64,6 +76,50 @@ def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
         assert [turn.text for turn in ben.turns()] == ["Mine alone."]
 
 
+def kill_in_the_migration(database: str, statement: int) -> None:
+    """Migrate in a process that is killed (-9) before a statement of the newest revision."""
+    statements = migrations.statements
+
+    def and_then_killed(text: str) -> Iterator[str]:
+        yield from islice(statements(text), statement)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            migrations.statements = and_then_killed
+            migrate.upgrade(database, "here")
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+
+
+def columns_of(database: str) -> list[tuple[object, ...]]:
+    with logged_in(database) as conn:
+        return conn.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+            " WHERE table_schema LIKE 'memory%' ORDER BY 1, 2"
+        ).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.5, 1])
+def test_a_migration_that_is_killed_leaves_the_older_revision_whole(share: float) -> None:
+    database = database_of(OLDER[-1])
+    before = columns_of(database), what_alembic_cannot_see(database)
+    [script] = VERSIONS.glob(f"{migrate.revisions()[-1]}_*.sql")
+    count = len([*migrations.statements(script.read_text("utf-8"))])
+    kill_in_the_migration(database, int(share * count))
+    with logged_in(database) as conn:
+        assert migrate.revision_of(conn) == OLDER[-1]
+    assert (columns_of(database), what_alembic_cannot_see(database)) == before
+    assert migrate.upgrade(database, "here") == (OLDER[-1], migrate.revisions()[-1])
+    assert migrate.differences(database, "here") == []
+    assert_has_the_older_rows(database)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", OLDER)
 def test_what_alembic_cannot_see_is_the_same_from_empty_and_from_each_revision(
     revision: str,

@@ -8,11 +8,13 @@ from urllib.parse import quote
 import pytest
 
 from memory import Turn, namespaces, open_store
+from memory.store import migrations
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
 from tests.memory.store.test_backup import without_embedder
 from tests.memory.store.test_forget import lived
 from tests.support.commands import run
+from tests.support.older_memory import make_older
 from tests.support.postgres_server import new_database
 
 
@@ -45,6 +47,19 @@ def test_a_backup_of_a_file_becomes_a_namespace(home: str, tmp_path: Path) -> No
             assert str(copy) in restored.forget(ids[:1]).files
 
 
+def test_a_backup_of_the_schema_before_becomes_a_namespace(home: str, tmp_path: Path) -> None:
+    source = tmp_path / "b.db"
+    store, _ = lived(source)
+    with store:
+        records = [*store.dump()]
+    make_older(source, migrations.VERSION - 1)
+    run("restore", source, "-n", "anna")
+    with open_store(address(home, "anna")) as restored:
+        assert without_embedder(restored.dump()) == without_embedder(records)
+        assert restored.check() == []
+
+
+@pytest.mark.slow
 def test_a_backup_of_a_namespace_becomes_another_one(home: str, tmp_path: Path) -> None:
     with open_store(address(home, "anna")) as store:
         store.add(chatter(Random(4), 1_500))
@@ -65,7 +80,7 @@ def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
         store.add([Turn("Ben", "A zebra came by", "s3")])
         assert store.search("zebra", 1)[0].turn_id == 6
         run("backup", tmp_path / "later.db", "-n", "anna")
-        run("restore", tmp_path / "b.db", "-n", "anna", says="is there already")
+        run("restore", tmp_path / "b.db", "-n", "anna", says="Add --replace to replace it")
         replacing = ("restore", tmp_path / "b.db", "-n", "anna", "--replace")
         run(*replacing, given="n\n", says="nothing was changed")
         run(*replacing, "--yes")

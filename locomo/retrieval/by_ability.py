@@ -1,0 +1,227 @@
+"""Evidence shown by kind of question in several budgets: this memory beside cosine and FTS5.
+
+No model is asked. Cosine ranks turns by the packaged embedder's vectors, FTS5 by bm25 over stemmed
+words. Both fill a budget best first with the passages of long turns that the question asks for, so
+that what differs is which turns are chosen and how they are laid out.
+
+A cell is `evidence / words`: the share of the evidence turns that are shown at all, and the share
+of the answer's words which evidence turns hold and the context still has. Cutting turns short
+raises the first and costs the second.
+"""
+
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.table import Table
+
+from locomo.dataset.format import ABSTENTION, Conversation, Question
+from locomo.harness import EMBEDDER, fingerprint
+from locomo.json_lines import JsonLines
+from locomo.metrics import bootstrap
+from memory import Memory, Turn, open_store
+from memory.embed import load_embedder
+from memory.prompt import Context, assemble
+from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.standing import applying
+
+# How a hosted model is shown a memory; it is never called.
+_NOT_ASKED = "openai/nobody"
+_RANKED_TURNS = 400
+SYSTEMS = ("this memory", "cosine", "FTS5")
+_Gather = Callable[[Question, int], Context]
+
+
+@dataclass(frozen=True)
+class ShownEvidence:
+    """What contexts show of a question's evidence, by budget and system.
+
+    A share is (evidence turns shown, words of the answer in them that are shown), each 0 to 1; the
+    second is None where evidence turns have no word of the answer. `made_from` says of which code
+    and options it is.
+    """
+
+    made_from: str
+    conversation: str
+    index: int
+    kind: str
+    shares: dict[str, tuple[float, float | None]]
+    tokens: dict[str, int]
+
+
+EvidenceLog = JsonLines[tuple[str, str, int], ShownEvidence]
+
+
+def evidence_log(path: Path) -> EvidenceLog:
+    """The measurements in a file, which a run adds to; those of other code stay in it."""
+    return JsonLines(
+        path,
+        ShownEvidence,
+        key=lambda shown: (shown.made_from, shown.conversation, shown.index),
+        resume=True,
+    )
+
+
+def made_from(budgets: Sequence[int], embedder: str | None) -> str:
+    """A hash of the memory's code and the options."""
+    return fingerprint([*budgets], embedder or "")
+
+
+def measured(
+    conversation: Conversation,
+    budgets: Sequence[int],
+    *,
+    log: EvidenceLog,
+    embedder: str | None = None,
+) -> list[ShownEvidence]:
+    """The evidence shown for each question that names some; what the log has is not repeated."""
+    origin = made_from(budgets, embedder)
+    questions = [
+        question
+        for question in conversation.questions
+        if question.evidence and question.category != ABSTENTION
+    ]
+    keys = [(origin, conversation.id, question.index) for question in questions]
+    missing = [
+        question for question, key in zip(questions, keys, strict=True) if key not in log.records
+    ]
+    if missing:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            open_store(Path(folder) / "memory.db", embedder=embedder) as store,
+        ):
+            store.add(conversation.turns)
+            turns = {turn.id: turn for turn in store.turns()}
+            systems = _systems(Memory(store, model=_NOT_ASKED), [*turns.values()], embedder)
+            for question in missing:
+                shares, tokens = _shares(question, budgets, systems, turns)
+                log.add(
+                    ShownEvidence(
+                        made_from=origin,
+                        conversation=conversation.id,
+                        index=question.index,
+                        kind=question.question_type or str(question.category),
+                        shares=shares,
+                        tokens=tokens,
+                    )
+                )
+    return [log.records[key] for key in keys]
+
+
+def _shares(
+    question: Question,
+    budgets: Sequence[int],
+    systems: Mapping[str, _Gather],
+    turns: Mapping[int, Turn],
+) -> tuple[dict[str, tuple[float, float | None]], dict[str, int]]:
+    evidence = [turn for turn in turns.values() if turn.source in question.evidence]
+    shares: dict[str, tuple[float, float | None]] = {}
+    tokens: dict[str, int] = {}
+    for name, gather in systems.items():
+        for budget in budgets:
+            context = gather(question, budget)
+            ids = set(context.turn_ids)
+            shown = fmean(turn.id in ids for turn in evidence)
+            words = words_shown(question, evidence, context.text)
+            shares[f"{name} {budget}"] = (round(shown, 4), words)
+            tokens[f"{name} {budget}"] = context.tokens
+    return shares, tokens
+
+
+def words_shown(question: Question, evidence: Sequence[Turn], text: str) -> float | None:
+    """The share of the answer's telling words in the evidence turns that a context has as well."""
+    gold = " ".join(question.rubric) or question.answer
+    in_evidence = forms_of(telling_words(" ".join(turn.text for turn in evidence)))
+    expected = [word for word in telling_words(gold) if is_among(word, in_evidence)]
+    if not expected:
+        return None
+    in_context = forms_of(telling_words(text))
+    return round(fmean(is_among(word, in_context) for word in expected), 4)
+
+
+def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dict[str, _Gather]:
+    def ours(question: Question, budget: int) -> Context:
+        memory.budget = budget
+        standing = applying(memory.store, question.text, question.asker)
+        return memory.gather(question.as_asked, asker=question.asker, standing=standing)
+
+    cosine, full_text = _cosine(turns, embedder), _full_text(turns)
+
+    def by(ranking: Callable[[str], list[Turn]]) -> _Gather:
+        return lambda question, budget: assemble(
+            [], ranking(question.text), budget, question=question.text
+        )
+
+    return dict(zip(SYSTEMS, (ours, by(cosine), by(full_text)), strict=True))
+
+
+def _cosine(turns: Sequence[Turn], embedder: str | None) -> Callable[[str], list[Turn]]:
+    """Turns by the cosine of their vectors with the question's, best first."""
+    vectors_of = load_embedder(embedder or EMBEDDER)
+    vectors = vectors_of([f"{turn.speaker}: {turn.text}" for turn in turns])
+
+    def ranked(question: str) -> list[Turn]:
+        similarity = vectors @ vectors_of([question])[0]
+        return [turns[n] for n in np.argsort(-similarity, kind="stable")[:_RANKED_TURNS]]
+
+    return ranked
+
+
+def _full_text(turns: Sequence[Turn]) -> Callable[[str], list[Turn]]:
+    """Turns by SQLite's bm25 over stemmed words joined by OR, best first."""
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE VIRTUAL TABLE turns USING fts5(text, tokenize='porter unicode61')")
+    database.executemany(
+        "INSERT INTO turns (rowid, text) VALUES (?, ?)",
+        [(n, f"{turn.speaker}: {turn.text}") for n, turn in enumerate(turns)],
+    )
+
+    def ranked(question: str) -> list[Turn]:
+        words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question))
+        sql = "SELECT rowid FROM turns WHERE turns MATCH ? ORDER BY bm25(turns) LIMIT ?"
+        return [turns[n] for (n,) in database.execute(sql, (words, _RANKED_TURNS))]
+
+    return ranked
+
+
+def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]) -> Table:
+    """A row for each kind of question and system, and for all; a cell for each budget.
+
+    Under "all" stand 95 % intervals of the evidence, over conversations and their questions.
+    """
+    by_kind: dict[str, list[ShownEvidence]] = {}
+    for shown in measurements:
+        by_kind.setdefault(shown.kind, []).append(shown)
+    by_kind = dict(sorted(by_kind.items()))
+    everything = [shown for group in by_kind.values() for shown in group]
+    table = Table(box=SIMPLE, title="evidence turns shown / words of the answer in them")
+    for column in ("question", "n", "system"):
+        table.add_column(column, no_wrap=True, justify="right" if column == "n" else "left")
+    for budget in budgets:
+        table.add_column(f"{budget:,}", justify="right", no_wrap=True)
+    for kind, group in {**by_kind, "all": everything}.items():
+        for number, system in enumerate(SYSTEMS):
+            head = (kind, str(len(group))) if number == 0 else ("", "")
+            cells = [_cell(group, f"{system} {budget}") for budget in budgets]
+            table.add_row(*head, system, *cells, end_section=system == SYSTEMS[-1])
+    names = [shown.conversation for shown in everything]
+    if len(set(names)) > 1:
+        intervals = []
+        for budget in budgets:
+            values = [shown.shares[f"{SYSTEMS[0]} {budget}"][0] for shown in everything]
+            low, high = bootstrap(values, groups=names, within=True)
+            intervals.append(f"{low:.3f}-{high:.3f}")
+        table.add_row("95 % interval", "", SYSTEMS[0], *intervals)
+    return table
+
+
+def _cell(group: Sequence[ShownEvidence], column: str) -> str:
+    evidence = fmean(shown.shares[column][0] for shown in group)
+    words = [share for shown in group if (share := shown.shares[column][1]) is not None]
+    return f"{evidence:.3f} / {fmean(words):.3f}" if words else f"{evidence:.3f} / -"

@@ -1,0 +1,1 @@
+"""Memories of coding agents: their hooks, their transcripts, a memory for each project."""

@@ -1,0 +1,55 @@
+"""The sessions that a coding agent has kept: all of its transcripts, by project."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from memory.agents.projects import Project, project_of
+from memory.errors import InputError
+from memory.exchange.items import ForeignExport, Skipped, storable_items
+from memory.exchange.transcripts import Agent, read_transcript, transcript_files, transcript_start
+from memory.records import Turn
+
+# An agent that has written nothing for so long is not at work: what it began is interrupted.
+_IDLE_S = 3_600
+
+
+def sessions_by_project(agent: Agent, path: Path | None = None) -> dict[Project, list[Path]]:
+    """The transcripts of an agent, or those at a path, of each project, the oldest first.
+
+    Raises InputError when there is no such path, or no transcript.
+    """
+    projects: dict[Project, list[Path]] = {}
+    for file in transcript_files(agent, path):
+        try:
+            start = transcript_start(agent, file)
+        except OSError:
+            continue  # gone meanwhile, or another person's
+        if start.session:
+            projects.setdefault(project_of(start.folder or file.parent), []).append(file)
+    if not projects:
+        raise InputError(f"{path or agent.home()}: no transcripts of {agent.name}")
+    return projects
+
+
+def past_sessions(
+    agent: Agent,
+    files: Sequence[Path],
+    speaker: str,
+    progress: Callable[[], None] = lambda: None,
+) -> ForeignExport:
+    """Transcripts as an export; `progress` is called after each file."""
+
+    def items() -> Iterator[Turn | Skipped]:
+        for file in files:
+            try:
+                is_over = time.time() - file.stat().st_mtime > _IDLE_S
+                reading = read_transcript(agent, file, speaker=speaker, is_over=is_over)
+            except (OSError, InputError) as error:
+                yield Skipped(file.name, str(error))
+            else:
+                yield from reading.turns
+                yield from reading.skipped
+            progress()
+
+    return ForeignExport(agent.name, agent.name, items=storable_items(items()))

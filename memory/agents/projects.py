@@ -1,0 +1,46 @@
+"""Which project a folder belongs to, and which memory a project has."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_LONGEST_NAME = 60
+_NAMESPACE = re.compile(r"(?P<name>.+)-[0-9a-f]{6}")
+_WORKTREE = re.compile(r"gitdir: (?P<repository>.+?)/\.git/worktrees/")
+HERE = "."  # as a namespace: the memory of the project around the working folder
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder of work, and the namespace with its memory."""
+
+    folder: Path
+    namespace: str
+
+
+def project_of(folder: str | Path) -> Project:
+    """The project of a folder: the repository around it, else the folder itself.
+
+    A worktree belongs to its repository. The folder need not exist any more.
+    """
+    path = Path(folder).expanduser().absolute()
+    root = next((parent for parent in (path, *path.parents) if (parent / ".git").exists()), path)
+    root = _repository_of_worktree(root) or root
+    name = root.name[:_LONGEST_NAME] or "root"
+    digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()
+    return Project(root, f"{name}-{digest[:6]}")
+
+
+def project_name(namespace: str) -> str:
+    """The name of the project whose memory this is; "" for a namespace of another form."""
+    match = _NAMESPACE.fullmatch(namespace)
+    return match["name"] if match else ""
+
+
+def _repository_of_worktree(root: Path) -> Path | None:
+    try:
+        match = _WORKTREE.match((root / ".git").read_text("utf-8"))
+    except (OSError, ValueError):  # a folder: no worktree
+        return None
+    return Path(match["repository"]) if match else None

@@ -1,0 +1,201 @@
+"""The group attributes: what facts are stored under; list, load, set, rename, merge, remove."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, open_memory
+from memory.cli.output import change_line, print_json, print_rows, undo_line
+from memory.errors import InputError
+from memory.facts import count_attributes
+from memory.records import Change, Rows
+from memory.settings import Settings
+from memory.store import Store
+from memory.terminal import clean_line, print_clean
+from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
+
+app = typer.Typer(
+    cls=ListByDefault,
+    help="List and edit the attributes of facts: the memory's vocabulary. `memory attributes` alone"
+    " lists them.",
+)
+_COLUMNS = ("attribute", "kind", "values", "facts", "by", "other names")
+Name = Annotated[str, typer.Argument(help="An attribute, by any of its names.")]
+
+
+@app.command("list")
+def list_command(
+    text: Annotated[str, typer.Argument(help="Only attributes with this text.")] = "",
+    as_json: AsJson = False,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """List the vocabulary: your own attributes, the default ones, and those only facts have."""
+    with open_memory(namespace, db, read_only=True) as store:
+        vocabulary = store.vocabulary()
+        facts = count_attributes(store)
+    listed = [*vocabulary.attributes]
+    listed += [Attribute(name) for name in facts if vocabulary.canonical(name) is None]
+    counts = dict.fromkeys((attribute.name for attribute in listed), 0)
+    for name, number in facts.items():
+        counts[vocabulary.name_of(name)] += number
+    listed.sort(key=lambda attribute: _order(vocabulary, attribute))
+    wanted = name_key(text)
+    listed = [one for one in listed if any(wanted in name_key(name) for name in one.names)]
+    if as_json:
+        for attribute in listed:
+            by = _by(vocabulary, attribute)
+            print_json(asdict(attribute) | {"by": by, "facts": counts[attribute.name]})
+        return
+    if vocabulary.strict:
+        print_clean("strict: facts of other attributes are not stored", error=True)
+    if not listed:
+        print_clean("no such attributes", error=True)
+        return
+    cells = tuple(_cells(vocabulary, attribute, counts[attribute.name]) for attribute in listed)
+    print_rows(Rows(_COLUMNS, cells))
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="A .toml or .json file.")],
+    replaces: Annotated[
+        bool, typer.Option("--replace", help="Take all others out of force, also the default ones.")
+    ] = False,
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--not-strict", help="Store facts of no other attributes."),
+    ] = None,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Add the attributes of a file to the vocabulary, or put them in the place of all others.
+
+    memory attributes load clinic.toml --replace --strict
+    """
+    content = read_vocabulary(file)
+    with open_memory(namespace, db) as store:
+        change = store.set_vocabulary(
+            content.attributes,
+            replaces=replaces,
+            strict=content.strict if strict is None else strict,
+            by=_author(store),
+        )
+    _print_change(change, namespace, db)
+
+
+@app.command("set")
+def set_command(
+    name: Annotated[str, typer.Argument(help="The attribute, new or by any of its names.")] = "",
+    kind: Annotated[
+        str, typer.Option(help="'one value', 'many' or 'event'; many for a new one.")
+    ] = "",
+    other_names: Annotated[
+        list[str] | None, typer.Option("--other-name", help="A synonym; repeat it for several.")
+    ] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--value", help="An allowed value; repeat it for several.")
+    ] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help="What belongs there, for a model.")
+    ] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--not-strict", help="Store facts of no other attributes."),
+    ] = None,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Add or change an attribute; what you leave out stays as it is. Facts move with it.
+
+    memory attributes set urgency --kind "one value" --value low --value high
+    """
+    if not name and (kind or other_names or values or instruction is not None):
+        raise InputError("name the attribute: memory attributes set NAME ...")
+    if not name and strict is None:
+        raise InputError("name an attribute, or give --strict or --not-strict")
+    with open_memory(namespace, db) as store:
+        attributes = []
+        if name:
+            known = store.vocabulary().canonical(name) or Attribute(name)
+            new = replace(
+                known,
+                kind=cast(Kind, kind) if kind else known.kind,
+                other_names=(*known.other_names, *(other_names or ())),
+                allowed_values=tuple(values) if values else known.allowed_values,
+                instruction=known.instruction if instruction is None else instruction,
+            )
+            attributes.append(new)
+        change = store.set_vocabulary(attributes, strict=strict, by=_author(store))
+    _print_change(change, namespace, db)
+
+
+@app.command()
+def rename(
+    name: Name,
+    new_name: Annotated[str, typer.Argument(help="Its new name; the old one goes on meaning it.")],
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Give an attribute and its facts another name."""
+    with open_memory(namespace, db) as store:
+        change = store.rename_attribute(name, new_name, by=_author(store))
+    _print_change(change, namespace, db)
+
+
+@app.command()
+def merge(
+    names: Annotated[list[str], typer.Argument(help="The attributes that go.")],
+    into: Annotated[str, typer.Option(help="The attribute that stays, with all facts.")],
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Make several attributes one.
+
+    memory attributes merge dog owns_cat --into has_pet
+    """
+    with open_memory(namespace, db) as store:
+        change = store.merge_attributes(names, into, by=_author(store))
+    _print_change(change, namespace, db)
+
+
+@app.command()
+def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
+    """Take an attribute out of the vocabulary. Its facts stay as they are."""
+    with open_memory(namespace, db) as store:
+        change = store.remove_attribute(name, by=_author(store))
+    _print_change(change, namespace, db)
+
+
+def _by(vocabulary: Vocabulary, attribute: Attribute) -> str:
+    if attribute.name in vocabulary.own:
+        return "you"
+    return "default" if vocabulary.canonical(attribute.name) else "facts only"
+
+
+def _order(vocabulary: Vocabulary, attribute: Attribute) -> tuple[int, str]:
+    return ("you", "default", "facts only").index(_by(vocabulary, attribute)), attribute.name
+
+
+def _cells(vocabulary: Vocabulary, attribute: Attribute, facts: int) -> tuple[str, ...]:
+    by = _by(vocabulary, attribute)
+    cells = (
+        attribute.name,
+        attribute.kind if by != "facts only" else "",
+        ", ".join(attribute.allowed_values),
+        str(facts or ""),
+        by,
+        ", ".join(attribute.other_names),
+    )
+    return tuple(map(clean_line, cells))
+
+
+def _author(store: Store) -> str:
+    return str(Settings(store).get("user", default="user"))
+
+
+def _print_change(change: Change, namespace: str, db: Path | None) -> None:
+    print_clean(change_line(change))
+    print_clean(undo_line([change], namespace, db))

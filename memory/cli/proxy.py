@@ -1,0 +1,101 @@
+"""The command proxy: memory before a model's server, or before any model of litellm."""
+
+from typing import Annotated
+
+import typer
+
+from memory.cli.options import DEFAULT, NAMESPACE_VARIABLE
+from memory.cli.serve import needs_extra
+from memory.errors import InputError
+from memory.terminal import print_clean
+
+
+def proxy(
+    api_base: Annotated[
+        str | None,
+        typer.Option("--api-base", help="The model's server: https://api.openai.com/v1."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A litellm name: the model for every request."),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "--namespace",
+            "-n",
+            envvar=NAMESPACE_VARIABLE,
+            help="The memory of requests that name none.",
+        ),
+    ] = DEFAULT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")
+    ] = 8766,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Another host name of this proxy; repeatable.")
+    ] = None,
+    budget: Annotated[
+        int, typer.Option(min=200, help="The most tokens of memories in a request.")
+    ] = 1_000,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Refuse requests without a token of ours.")
+    ] = False,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Store nothing.")] = False,
+    no_inject: Annotated[bool, typer.Option("--no-inject", help="Add nothing.")] = False,
+) -> None:
+    """Stand before a model's server: add what a memory holds to requests, store what is said.
+
+    Change an application's base_url to the address that this prints. The key for the server is
+    OPENAI_API_KEY of this environment (ANTHROPIC_API_KEY for /v1/messages), or the application's.
+
+    memory proxy --api-base https://api.openai.com/v1 --namespace anna
+
+    For a provider with another protocol, name one of its models; its key is PROVIDER_API_KEY:
+
+    memory proxy --model anthropic/claude-sonnet-4-5 --namespace anna
+    """
+    with needs_extra():
+        from memory.server import listen
+        from memory.server.guard import allowed_hosts
+        from memory.server.handles import Handles
+        from memory.server.proxy import ProxyOptions, is_address, proxy_application
+        from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
+        from memory.server.tokens import Tokens
+
+    if not api_base and not model:
+        raise InputError("give --api-base ADDRESS of the model's server, or --model PROVIDER/MODEL")
+    if api_base and not is_address(api_base):
+        raise InputError("--api-base is not an address; write https://api.openai.com/v1")
+    transport = LiteLLMTransport(model, api_base) if model else None
+    tokens = Tokens()
+    hosts = allowed_host or []
+    is_local = host in listen.LOOPBACK
+    if not is_local and not (hosts and tokens.grants()):
+        raise InputError(
+            f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
+            " and create a token first (`memory admin tokens create NAME`)"
+        )
+    listener = listen.bind(host, port)
+    port = listener.getsockname()[1]
+    options = ProxyOptions(
+        api_base if api_base and not model else MODEL_ADDRESS,
+        transport,
+        namespace=namespace,
+        stores=not no_store,
+        injects=not no_inject,
+        needs_token=require_token or not is_local,
+        budget=budget,
+    )
+    app = proxy_application(options, Handles(), tokens, allowed_hosts(port, hosts))
+    name = hosts[0] if hosts else "127.0.0.1"
+    address = f"http://{name}/v1" if ":" in name else f"http://{name}:{port}/v1"
+    listen.serve(app, listener, lambda: _show(address))
+
+
+def _show(address: str) -> None:
+    import sys
+
+    print_clean(address)
+    sys.stdout.flush()
+    print_clean("Use this address as base_url. Ctrl-C stops the proxy.", error=True)

@@ -1,0 +1,137 @@
+"""The command worker: what is not done while somebody waits, for all memories, continuously."""
+
+import signal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memory.cli.options import ApiBase, ModelName, Program
+from memory.cli.output import command_line
+from memory.terminal import clean_line, count, print_clean
+
+if TYPE_CHECKING:
+    from memory.program import MemoryProgram, Model
+    from memory.worker.queue import Sight
+
+_A_DAY = typer.Option(min=0, help="At most so many a day (UTC) for a memory; 0: no limit.")
+_IN_ALL = typer.Option(min=0, help="The same for all memories together.")
+
+
+def worker(
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    program: Program = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing is left to do, as for cron.")
+    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="Memories worked on at a time.")] = 4,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds that a few new turns wait for more to come.")
+    ] = 600,
+    calls_a_day: Annotated[int, _A_DAY] = 0,
+    tokens_a_day: Annotated[int, _A_DAY] = 0,
+    all_calls_a_day: Annotated[int, _IN_ALL] = 0,
+    all_tokens_a_day: Annotated[int, _IN_ALL] = 0,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Send each change of facts there; repeatable."),
+    ] = None,
+    feed_private: Annotated[
+        bool, typer.Option("--feed-private", help="Let --feed name addresses of this network.")
+    ] = False,
+    poll: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks at what waits.")
+    ] = 2,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that work under way has left at a SIGTERM.")
+    ] = 20,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="List what failed and waits for you; do nothing.")
+    ] = False,
+) -> None:
+    """Digest all memories as they grow, finish what waits, and send changes on.
+
+    Run as many as you like, on any machine that reaches the memories: nothing is stored twice.
+    SIGTERM and Ctrl-C are safe at any time.
+    """
+    from memory.worker.feed import receivers
+    from memory.worker.limits import Limits
+    from memory.worker.queue import queue_of_home
+
+    if failed:
+        _print_failed(queue_of_home().look(every=True))
+        return
+    addresses = receivers(feed or [], private=feed_private)
+    from memory.worker.run import Options, Worker  # with DSPy: takes a second
+
+    loaded, compiled = _model_and_program(model, api_base, program)
+    at_work = Worker(
+        loaded,
+        program=compiled,
+        receivers=addresses,
+        options=Options(
+            concurrency=concurrency,
+            settle=settle,
+            poll=poll,
+            grace=grace,
+            once=once,
+            limits=Limits(calls_a_day, tokens_a_day, all_calls_a_day, all_tokens_a_day),
+        ),
+        report=_print_line,
+    )
+
+    def stop(*_: Any) -> None:
+        at_work.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        at_work.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _model_and_program(
+    name: str, api_base: str | None, program: Any
+) -> "tuple[Model | None, MemoryProgram | None]":
+    """The model and its program; no model where rules store facts, as turns are added."""
+    from memory.program import MemoryProgram, load_model, load_program
+
+    # The worker waits between tries itself, so that no thread is held by them.
+    model = load_model(name, api_base, retries=1)
+    compiled = load_program(program) if program else None
+    if model.stores_by_rules(compiled or MemoryProgram()):
+        _print_line(
+            f"{model.name}: rules store facts as turns are added; this worker asks no model"
+            " (--model PROVIDER/MODEL), finishes forgetting and sends changes"
+        )
+        return None, None
+    return model, compiled
+
+
+def _print_line(line: str) -> None:
+    print_clean(line, error=True)
+
+
+def _print_failed(sight: "Sight") -> None:
+    """Print what a person must look at, with the command that does."""
+    for name, error in sight.errors.items():
+        print_clean(f"{clean_line(name)}: {clean_line(error)}")
+    listed = 0
+    for name, work in sorted(sight.waiting.items()):
+        if work.dead_windows:
+            command = command_line("digest", "--replay", namespace=name, db=None)
+            print_clean(
+                f"{clean_line(name)}: {count(work.dead_windows, 'window')} failed too often or"
+                f" held; {command}"
+            )
+            listed += 1
+        for task in sight.tasks.get(name, {}).values():
+            if task.error:
+                print_clean(
+                    f"{clean_line(name)}: {task.name} failed {count(task.failures, 'time')}:"
+                    f" {clean_line(task.error)}"
+                )
+                listed += 1
+    if not listed and not sight.errors:
+        print_clean("nothing has failed")

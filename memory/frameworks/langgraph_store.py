@@ -1,0 +1,186 @@
+"""LangGraph's `BaseStore`: items of agents in a memory, found by its ranking.
+
+A put item is a turn of kind "document"; a new value of it is another turn and hides the one before,
+so that `memory` shows how it was. What is deleted is hidden; `memory forget` removes it.
+"""
+
+import json
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from langgraph.store.base import (
+    BaseStore,
+    GetOp,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+)
+
+from memory.frameworks.store_thread import StoreThread, hide, visible_turns
+from memory.records import Turn
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+
+_BY = "langgraph"
+_SESSION = "langgraph "  # before the namespace, as JSON
+_MOST_HITS = 200
+_COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
+    "$eq": operator.eq,
+    "$ne": operator.ne,
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+}
+
+
+class MemoryStore(BaseStore):
+    """A store for `graph.compile(store=...)`, in a memory.
+
+    Arguments:
+        location: the memory's path or address.
+    """
+
+    supports_ttl = False
+
+    def __init__(self, location: str | Path) -> None:
+        self._thread = StoreThread(location)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """Carry out operations in their order; the memory's errors are those of `memory.errors`."""
+        listed = list(ops)
+        return self._thread.call(lambda store: [_carry_out(store, op) for op in listed])
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Carry out operations in their order, without holding up the event loop."""
+        listed = list(ops)
+        return await self._thread.acall(lambda store: [_carry_out(store, op) for op in listed])
+
+    def close(self) -> None:
+        """Close the memory."""
+        self._thread.close()
+
+
+def _carry_out(store: Store, op: Op) -> Result:
+    match op:
+        case GetOp():
+            turns = _turns_of(store, op.namespace, op.key)
+            return _item(turns[-1]) if turns else None
+        case PutOp():
+            old = _turns_of(store, op.namespace, op.key)
+            if op.value is not None:
+                text = json.dumps(op.value, ensure_ascii=False)
+                session = _session(op.namespace)
+                said_at = local_now()
+                # The time of the first value goes along: an item knows when it was created.
+                created = old[0].source if old else f"{_BY} {said_at}"
+                turn = Turn(op.key, text, session, said_at, created, kind="document")
+                store.add([turn])
+            hide(store, old, _BY)
+            return None
+        case SearchOp():
+            return _search(store, op)
+        case ListNamespacesOp():
+            return _namespaces(store, op)
+    raise ValueError(f"unknown operation {type(op).__name__}")
+
+
+def _session(namespace: tuple[str, ...]) -> str:
+    return _SESSION + json.dumps(namespace, ensure_ascii=False)
+
+
+def _namespace(turn: Turn) -> tuple[str, ...]:
+    return tuple(json.loads(turn.session.removeprefix(_SESSION)))
+
+
+def _turns_of(store: Store, namespace: tuple[str, ...], key: str) -> list[Turn]:
+    condition = (
+        f"t.kind = 'document' AND t.session = {quoted(_session(namespace))}"
+        f" AND t.speaker = {quoted(key)}"
+    )
+    return visible_turns(store, condition)
+
+
+def _all_turns(store: Store) -> list[Turn]:
+    return visible_turns(store, f"t.kind = 'document' AND t.session LIKE {quoted(_SESSION + '[%')}")
+
+
+def _item(turn: Turn) -> Item:
+    return Item(**_fields(turn))
+
+
+def _fields(turn: Turn) -> dict[str, Any]:
+    try:
+        value = json.loads(turn.text)
+    except ValueError:  # withheld text took a quote with it
+        value = {"text": turn.text}
+    return {
+        "value": value if isinstance(value, dict) else {"text": turn.text},
+        "key": turn.speaker,
+        "namespace": _namespace(turn),
+        "created_at": datetime.fromisoformat(turn.source.removeprefix(f"{_BY} ")),
+        "updated_at": datetime.fromisoformat(turn.said_at),
+    }
+
+
+def _search(store: Store, op: SearchOp) -> list[SearchItem]:
+    """Items below a prefix that pass the filter: by the ranking of a query, else the newest."""
+    scores: dict[int, float] = {}
+    fitting = {
+        turn.id: turn
+        for turn in _all_turns(store)
+        if _namespace(turn)[: len(op.namespace_prefix)] == op.namespace_prefix
+    }
+    turns = [*fitting.values()][::-1]
+    if op.query:
+        sessions = sorted({turn.session for turn in turns})
+        hits = store.search(op.query, _MOST_HITS, {"session": sessions}) if sessions else []
+        scores = {hit.turn_id: hit.score for hit in hits}
+        turns = [fitting[hit.turn_id] for hit in hits if hit.turn_id in fitting]
+    items = [SearchItem(**_fields(turn), score=scores.get(turn.id)) for turn in turns]
+    items = [item for item in items if _passes(item.value, op.filter or {})]
+    return items[op.offset : op.offset + op.limit]
+
+
+def _passes(value: Any, condition: Any) -> bool:
+    """Whether a value passes a filter: equal, of a part equal, or as an operator compares."""
+    if not isinstance(condition, Mapping):
+        return bool(value == condition)
+    for name, expected in condition.items():
+        if compare := _COMPARED.get(name):
+            try:
+                if not compare(value, expected):
+                    return False
+            except TypeError:  # a text is neither above nor below a number
+                return False
+        elif not (isinstance(value, Mapping) and _passes(value.get(name), expected)):
+            return False
+    return True
+
+
+def _namespaces(store: Store, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+    conditions = op.match_conditions or ()
+    namespaces = {_namespace(turn) for turn in _all_turns(store)}
+    fitting = {
+        namespace[: op.max_depth]
+        for namespace in namespaces
+        if all(_matches(namespace, condition) for condition in conditions)
+    }
+    return sorted(fitting)[op.offset : op.offset + op.limit]
+
+
+def _matches(namespace: tuple[str, ...], condition: MatchCondition) -> bool:
+    length = len(condition.path)
+    if length > len(namespace):
+        return False
+    part = namespace[:length] if condition.match_type == "prefix" else namespace[-length:]
+    return all(there in ("*", here) for here, there in zip(part, condition.path, strict=True))

@@ -1,0 +1,113 @@
+"""The `Session` of OpenAI's Agents SDK: a conversation's items as turns of a memory."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from memory.frameworks.store_thread import StoreThread, hide, visible_turns
+from memory.records import Turn
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+
+if TYPE_CHECKING:
+    from agents import SessionSettings, TResponseInputItem
+
+_BY = "openai-agents"
+_ROLE = "role"  # the tag with a message's role
+
+
+class MemorySession:
+    """A session for `Runner.run(agent, message, session=session)`.
+
+    Messages become turns of the session, searched and asked as all others. Calls of tools and their
+    results are stored as turns of kind "tool", whole. What the SDK takes back (`pop_item`,
+    `clear_session`) is hidden from the session and stays in the memory; `memory forget` removes it.
+
+    Arguments:
+        location: the memory's path or address.
+        session_id: the name of the conversation.
+        user, assistant: the speakers of its messages.
+    """
+
+    session_settings: "SessionSettings | None" = None
+
+    def __init__(
+        self,
+        location: str | Path,
+        session_id: str,
+        user: str = "User",
+        assistant: str = "Assistant",
+    ) -> None:
+        self.session_id = session_id
+        self._speakers = {"user": user, "assistant": assistant}
+        self._thread = StoreThread(location)
+
+    async def get_items(self, limit: int | None = None) -> "list[TResponseInputItem]":
+        """The newest items, oldest first; all of them without a limit."""
+        turns = await self._thread.acall(lambda store: self._turns(store, limit))
+        return [cast("TResponseInputItem", _item(turn)) for turn in turns]
+
+    async def add_items(self, items: "list[TResponseInputItem]") -> None:
+        """Store items at the end of the conversation."""
+        turns = [self._turn(dict(item)) for item in items]
+        if turns:
+            await self._thread.acall(lambda store: store.add(turns))
+
+    async def pop_item(self) -> "TResponseInputItem | None":
+        """Hide the newest item and return it; None where there is none."""
+
+        def work(store: Store) -> list[Turn]:
+            turns = self._turns(store, 1)
+            hide(store, turns, _BY)
+            return turns
+
+        turns = await self._thread.acall(work)
+        return cast("TResponseInputItem", _item(turns[0])) if turns else None
+
+    async def clear_session(self) -> None:
+        """Hide all items: the conversation begins anew."""
+        await self._thread.acall(lambda store: hide(store, self._turns(store, None), _BY))
+
+    def close(self) -> None:
+        """Close the memory."""
+        self._thread.close()
+
+    def _turns(self, store: Store, newest: int | None) -> list[Turn]:
+        return visible_turns(store, f"t.session = {quoted(self.session_id)}", newest)
+
+    def _turn(self, item: dict[str, Any]) -> Turn:
+        role = str(item.get("role", ""))
+        text = _message_text(item)
+        if role and text:
+            speaker = self._speakers.get(role, role)
+            tags = {_ROLE: role}
+            return Turn(speaker, text, self.session_id, local_now(), tags=tags)
+        written = json.dumps(item, ensure_ascii=False, default=str)
+        speaker = str(item.get("name") or item.get("type") or "tool")
+        return Turn(speaker, written, self.session_id, local_now(), kind="tool")
+
+
+def _message_text(item: dict[str, Any]) -> str:
+    """The text of a message that is text alone; empty for any other item."""
+    content = item.get("content")
+    if isinstance(content, str):
+        return content if content.strip() else ""
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") for part in content if isinstance(part, dict)]
+    is_text = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
+    joined = "\n".join(str(text) for text in texts)
+    return joined if is_text and joined.strip() else ""
+
+
+def _item(turn: Turn) -> dict[str, Any]:
+    if turn.kind == "tool":
+        try:
+            item = json.loads(turn.text)
+        except ValueError:  # withheld text took a quote with it, or another tool's turn
+            item = None
+        if isinstance(item, dict):
+            return item
+        return {"role": "assistant", "content": turn.text}
+    return {"role": str(turn.tags.get(_ROLE, "user")), "content": turn.text}

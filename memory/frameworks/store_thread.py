@@ -1,0 +1,80 @@
+"""A store that one thread owns, for frameworks that call from any thread and from event loops."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from memory.records import Turn
+from memory.sql import quoted
+from memory.store import Store, open_store
+
+T = TypeVar("T")
+# What a framework took out of its view: the turn stays, and people can undo it or forget it.
+HIDDEN = "hidden"
+_PAGE = 200  # rows of one SELECT
+
+
+class StoreThread:
+    """Calls functions with one open store, one after another.
+
+    Arguments:
+        location: a path or an address, see `open_store`; opened with the first call.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self._location = location
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="memory-framework")
+        self._store: Store | None = None
+
+    def call(self, function: Callable[[Store], T]) -> T:
+        """Call a function with the store, and wait for it."""
+        return self._executor.submit(self._work, function).result()
+
+    async def acall(self, function: Callable[[Store], T]) -> T:
+        """Call a function with the store, without holding up the event loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._work, function)
+
+    def close(self) -> None:
+        """Close the store, after the running calls."""
+        self._executor.submit(self._close).result()
+        self._executor.shutdown()
+
+    def _work(self, function: Callable[[Store], T]) -> T:
+        if self._store is None:
+            self._store = open_store(self._location)
+        return function(self._store)
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+def visible_turns(store: Store, where: str, newest: int | None = None) -> list[Turn]:
+    """The turns that a condition of SQL selects and that are not hidden, oldest first.
+
+    Of many, the `newest` so many.
+    """
+    ids: list[int] = []
+    before = 2**62
+    while newest is None or len(ids) < newest:
+        limit = _PAGE if newest is None else min(_PAGE, newest - len(ids))
+        rows: Any = store.read(
+            f"SELECT t.id FROM turns t WHERE {where} AND t.id < {before} AND t.id NOT IN"
+            f" (SELECT turn_id FROM tags WHERE key = {quoted(HIDDEN)})"
+            f" ORDER BY t.id DESC LIMIT {limit}"
+        ).rows
+        ids += [row[0] for row in rows]
+        if len(rows) < limit:
+            break
+        before = ids[-1]
+    return store.turns_by_id(ids[::-1])
+
+
+def hide(store: Store, turns: list[Turn], by: str) -> None:
+    """Take turns out of a framework's view."""
+    if turns:
+        store.set_tags([turn.id for turn in turns], {HIDDEN: "yes"}, by=by)

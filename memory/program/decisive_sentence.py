@@ -1,0 +1,141 @@
+"""The sentence that decides a question, quoted with who said it and when, and how sure that is.
+
+Weights are learnt: which of the best turns' sentences answers and how often the best one does
+(`python -m tests.benchmarks.deciding_sentences`), and how often what the packaged model says is
+right.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from memory.dates import named_day, resolve_dates
+from memory.program.answer_checks import AskedFor
+from memory.program.sentence_features import Sentence
+from memory.program.spoken_days import days_in, spoken
+from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.words import words
+
+# Quoted from this likelihood on. Left out by chat, .7 of what is quoted from .5 on is right.
+LEAST_QUOTED = 0.55
+LEAST_QUOTED_DAY = 0.45
+# What the packaged model says counts from this likelihood on. Of what is true now, or was at a time
+# that the question names, it tells what some turn says: there it has to be surer.
+LEAST_SAID = 0.25
+LEAST_SAID_OF_A_TIME = 0.35
+# One sentence answers these; not a list, a count, a length, yes or no.
+_QUOTED_KINDS = ("date", "person", "place", "amount", "age", "value")
+_NOT_ONE = re.compile(
+    r"\b(?:changed?|first|last|latest|earliest|all|both|each|every|why)\b|^\W*how (?!much|old|far)",
+    re.I,
+)
+_NOW = re.compile(r"\b(?:now|currently|today|still)\b", re.IGNORECASE)
+WEIGHTS_FILE = Path(__file__).with_name("sentence_weights.json")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The best sentence, the features of how it stands out, and the likelihood that it answers."""
+
+    sentence: Sentence
+    values: Mapping[str, float]
+    likelihood: float
+
+
+@cache
+def _weights() -> Mapping[str, Mapping[str, float]]:
+    weights: dict[str, dict[str, float]] = json.loads(WEIGHTS_FILE.read_text("utf-8"))
+    return weights
+
+
+def best_sentence(sentences: Sequence[Sentence]) -> Scored | None:
+    """The sentence that most likely answers; None of none."""
+    if not sentences:
+        return None
+    weights = _weights()
+    scores = [weighted(sentence.values, weights["sentence"]) for sentence in sentences]
+    best = max(range(len(scores)), key=scores.__getitem__)
+    values = {**sentences[best].values, **standing_out(scores, sentences, best)}
+    return Scored(sentences[best], values, likelihood(values, weights["answers"]))
+
+
+def standing_out(
+    scores: Sequence[float], sentences: Sequence[Sentence], best: int
+) -> dict[str, float]:
+    """How far the best sentence is ahead of those of other turns, and its share of all."""
+    turn = sentences[best].turn.id
+    others = [
+        score for score, sentence in zip(scores, sentences, strict=True) if sentence.turn.id != turn
+    ]
+    total = sum(math.exp(score - scores[best]) for score in scores)
+    return {
+        "lead": scores[best] - max(others, default=scores[best] - 3.0),
+        "share": 1 / total,
+        "score": scores[best],
+    }
+
+
+def weighted(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The sum of the features by their weights; one that is missing is 0."""
+    return sum(weight * values.get(name, 0.0) for name, weight in weights.items())
+
+
+def likelihood(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The logistic function of the weighted features; the weight of "always" is added."""
+    return 1 / (1 + math.exp(-weighted({**values, "always": 1.0}, weights)))
+
+
+def answer_values(text: str, logprobs: Any, best: Scored | None) -> dict[str, float]:
+    """The features of what the packaged model said: how sure it was, and whether `best` says so.
+
+    `logprobs` are those of its tokens, in OpenAI's form, where they are known.
+    """
+    tokens = logprobs.content if logprobs else []
+    token_logprobs = [token.logprob for token in tokens] or [0.0]
+    first = [other.logprob for other in tokens[0].top_logprobs] if tokens else []
+    telling = telling_words(text)
+    forms = (
+        forms_of(words(resolve_dates(best.sentence.text, best.sentence.turn.said_at)))
+        if best
+        else set()
+    )
+    return {
+        "lead_of_first": token_logprobs[0]
+        - max((value for value in first if value != token_logprobs[0]), default=-9.0),
+        "said_by_best": sum(is_among(word, forms) for word in telling) / max(len(telling), 1),
+        "best_answers": best.likelihood if best else 0.0,
+        "asks_date": best.values["asks_date"] if best else 0.0,
+    }
+
+
+def quotation(sentence: Sentence) -> str:
+    """A sentence with who said it and when: `Anna, 3 March 2025: "We moved to Porto."`."""
+    day = named_day(sentence.turn.said_at)
+    when = f", {spoken(day)}" if day else ""
+    return f"{sentence.turn.speaker}{when}: \u201c{sentence.text}\u201d"
+
+
+def quoted_answer(question: AskedFor, best: Scored | None) -> str:
+    """The best sentence as an answer, its one day first where a day is asked; "" if unsure."""
+    if best is None or question.kind not in _QUOTED_KINDS or _NOT_ONE.search(question.text):
+        return ""
+    if question.kind != "date":
+        return quotation(best.sentence) if best.likelihood >= LEAST_QUOTED else ""
+    day = named_day(best.sentence.turn.said_at)
+    if best.likelihood < LEAST_QUOTED_DAY or day is None:
+        return ""
+    asks_past = not re.search(r"\b(?:will|is|are)\b", question.text, re.IGNORECASE)
+    days = {told.day for told in days_in(best.sentence.text, day, asks_past)}
+    return f"{spoken(days.pop())} ({quotation(best.sentence)})" if len(days) == 1 else ""
+
+
+def is_sure(text: str, logprobs: Any, question: AskedFor, best: Scored | None) -> bool:
+    """Whether what the packaged model says is likely enough to be right."""
+    is_of_a_time = question.is_bounded or _NOW.search(question.text)
+    least = LEAST_SAID_OF_A_TIME if is_of_a_time else LEAST_SAID
+    return likelihood(answer_values(text, logprobs, best), _weights()["says"]) >= least

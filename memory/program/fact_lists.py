@@ -1,0 +1,299 @@
+"""What a large model is shown of a memory: the ranking's best turns, facts as lists, more turns.
+
+A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2023-05) [3]; Oslo
+(said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, zip_longest
+from typing import Any
+
+from memory.prompt import (
+    MOST_SUMS,
+    ROWS_HEAD,
+    TURNS_HEAD,
+    Context,
+    best_turn,
+    fitting_turns,
+    longest_turn,
+    named_cells,
+    refuse_small,
+    short_day,
+    spoken_date,
+    total_tokens,
+    turn_column,
+)
+from memory.records import Rows, Turn
+from memory.tokens import count_tokens, line_tokens
+
+_DATES = ("happened_on", "ended_on")
+_LEFT_OUT = ("id", "said_at")  # of a fact: its number, and a date that is shown anyway
+
+
+@dataclass(frozen=True)
+class Item:
+    """A fact of a list, or a row by itself: what it says, its turn, its dates.
+
+    `rank` is that of its turn in the ranking of the question, 0 the best; `has_ended` says that it
+    tells an end, which its turn does not.
+    """
+
+    text: str
+    turn_id: int | None
+    rank: int = 0
+    has_ended: bool = False
+    day: str = ""
+
+
+@dataclass(frozen=True)
+class FactList:
+    """Facts of one subject and one attribute, the `head`; "" for a row by itself."""
+
+    head: str
+    items: tuple[Item, ...]
+
+    @property
+    def turn_ids(self) -> set[int]:
+        """The turns that the facts rest on."""
+        return {item.turn_id for item in self.items if item.turn_id}
+
+    @property
+    def line(self) -> str:
+        """The facts in the order in which they happened."""
+        if not self.head:
+            [item] = self.items
+            return f"[{item.turn_id}] {item.text}" if item.turn_id else item.text
+        ordered = sorted(self.items, key=lambda item: (item.day, item.turn_id or 0))
+        return f"{self.head}: {'; '.join(f'{item.text} [{item.turn_id}]' for item in ordered)}"
+
+
+def fact_lists(
+    results: Sequence[Rows],
+    rank: Mapping[int, int],
+    said_at: Mapping[int, str],
+    ended_last: bool = False,
+) -> list[FactList]:
+    """The rows that quote no turn as lists, those with the best ranked turns first.
+
+    The results take turns, so that one with many rows, which a LIKE brought, does not push out one
+    with few. A row that says no more than another of its turn is left out. Counts and sums come
+    before all.
+
+    Arguments:
+        rank: the ranks of turns in the ranking of the question, 0 the best, by id.
+        said_at: when the turns were said, by id; a turn may be missing.
+        ended_last: what has ended comes after what is true still.
+    """
+    sums: dict[str, None] = {}
+    queues: list[list[tuple[str, Item, frozenset[str]]]] = []
+    cells_by_turn: dict[int | None, list[frozenset[str]]] = {}
+    for rows in results:
+        column = turn_column(rows.columns)
+        if column is not None and "text" in rows.columns:
+            continue  # shown as turns
+        if column is None and len(rows.rows) <= MOST_SUMS:
+            sums.update(dict.fromkeys(filter(None, named_cells(rows))))
+            continue
+        queue = []
+        for row in rows.rows:
+            head, item, cells = _read(rows.columns, row, column, rank=rank, said_at=said_at)
+            if item.text:
+                queue.append((head, item, cells))
+                cells_by_turn.setdefault(item.turn_id, []).append(cells)
+        queue.sort(key=lambda row: (ended_last and row[1].has_ended, row[1].rank))
+        queues.append(queue)
+
+    lists: dict[str, dict[tuple[str, int | None], Item]] = {}
+    for head, item, cells in (row for group in zip_longest(*queues) for row in group if row):
+        if any(cells < others for others in cells_by_turn[item.turn_id]):
+            continue
+        # A row by itself has its text for a key.
+        key = head or f"\n{item.turn_id} {item.text}"
+        lists.setdefault(key, {}).setdefault((item.text, item.turn_id), item)
+    return [
+        *(FactList("", (Item(line, None),)) for line in sums),
+        *(
+            FactList("" if head.startswith("\n") else head, tuple(items.values()))
+            for head, items in lists.items()
+        ),
+    ]
+
+
+def _read(
+    columns: Sequence[str],
+    row: Sequence[Any],
+    column: int | None,
+    *,
+    rank: Mapping[int, int],
+    said_at: Mapping[int, str],
+) -> tuple[str, Item, frozenset[str]]:
+    """The list that a row belongs to, what it says there, and its cells but for the dates."""
+    left_out = _LEFT_OUT if "attribute" in columns else ()
+    cells = {
+        name: " ".join(str(cell).split())
+        for number, (name, cell) in enumerate(zip(columns, row, strict=True))
+        if number != column and cell not in (None, "") and name not in left_out
+    }
+    named = row[column] if column is not None else None
+    turn_id = named if isinstance(named, int) else None
+    ended = cells.get("ended_on", "")
+    happened = cells.get("happened_on", "")
+    said = said_at.get(turn_id or 0, "")
+    if happened:
+        # Of a plan that was dropped, "happened 2024-09-16" would tell what never was.
+        dates = [f"for {happened}" if _lies_ahead(happened, said) else f"happened {happened}"]
+    else:
+        dates = [f"said {short_day(said)}"] if said else []
+    if ended:
+        dates.append(f"until {ended}")
+    said_cells = {cell for name, cell in cells.items() if name not in _DATES}
+    if ended:
+        said_cells.add(f"until {ended}")
+    head = ""
+    if turn_id and {"subject", "attribute", "value"} <= cells.keys():
+        head = f"{cells['subject']} | {cells['attribute']}"
+    others = [
+        cell
+        for name, cell in cells.items()
+        if name not in _DATES and not (head and name in ("subject", "attribute"))
+    ]
+    text = " | ".join(others)
+    if head:
+        text += f" ({', '.join(dates)})" if dates else ""
+    elif text or happened or ended:
+        text = " | ".join(filter(None, [text, *dates]))
+    item = Item(
+        text,
+        turn_id,
+        rank=rank.get(turn_id or 0, len(rank)),
+        has_ended=bool(ended),
+        day=happened or said[:10],
+    )
+    return head, item, frozenset(said_cells)
+
+
+def _lies_ahead(happened: str, said: str) -> bool:
+    """Whether a date, as exact as known, was still to come on the day when it was told."""
+    shared = min(len(happened.partition("/")[0]), len(said[:10]))
+    return happened[:shared] > said[:shared]
+
+
+def lay_out(
+    lists: Sequence[FactList],
+    ranked: Sequence[Turn],
+    brought: Sequence[Turn],
+    *,
+    budget: int,
+    floor: float,
+    question: str,
+    longest: int | None = None,
+    by_day: bool = False,
+) -> Context:
+    """The ranking's first turns, lists of facts, and more turns, within a budget.
+
+    The best `ranked` turns fill the share `floor` of the budget: nothing that a SELECT brought
+    displaces them. A list comes whole, unless all its turns are there and none of its facts tells
+    an end, which turns do not; where there is no room for it, its best facts that fit. Then come
+    the turns that SELECTs have `brought` and those of the ranking, in turn. Turns stand in the
+    order they were said, each cut to `longest` tokens of text (by default `longest_turn`). With
+    `by_day` a line names the day of the turns after it, which then have no date of their own.
+    Raises InputError when the budget is below LEAST_BUDGET tokens.
+    """
+    refuse_small(budget)
+    laid_out = partial(
+        _laid_out,
+        lists,
+        ranked,
+        brought,
+        floor=floor,
+        question=question,
+        longest=longest_turn(budget) if longest is None else longest,
+        by_day=by_day,
+    )
+    tokens = budget
+    context = laid_out(tokens=tokens)
+    # Lines may have a token more together than each by itself, and days have lines of their own.
+    while context.tokens > budget:
+        tokens -= context.tokens - budget
+        context = laid_out(tokens=tokens)
+    return context
+
+
+def _laid_out(
+    lists: Sequence[FactList],
+    ranked: Sequence[Turn],
+    brought: Sequence[Turn],
+    *,
+    tokens: int,
+    floor: float,
+    question: str,
+    longest: int,
+    by_day: bool,
+) -> Context:
+    fitting_lines = partial(
+        fitting_turns, question=question, longest=longest, dates=not by_day, spans=True
+    )
+    tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if lists else 0)
+    turn_pairs, tokens_left = best_turn(
+        iter(ranked), tokens_left, question, longest=longest, dates=not by_day, spans=True
+    )
+    first_pairs = fitting_lines(ranked[1:], tokens=int(tokens_left * floor))
+    turn_pairs += first_pairs
+    tokens_left -= total_tokens((line, turn) for turn, line in first_pairs)
+
+    spoken_ids = {turn.id for turn, _ in turn_pairs}
+    shown_ids = {*spoken_ids}
+    lines = []
+    for facts in lists:
+        tells_end = any(item.has_ended for item in facts.items)
+        if facts.turn_ids and facts.turn_ids <= spoken_ids and not tells_end:
+            continue
+        fitting = _fitting(facts, tokens_left)
+        if fitting is None:
+            continue
+        lines.append(fitting.line)
+        tokens_left -= line_tokens(fitting.line)
+        shown_ids |= fitting.turn_ids
+
+    # Whose words a SELECT wanted is not told by a fact of it.
+    wanted = [turn for turn in brought if turn.id not in spoken_ids]
+    others = [turn for turn in ranked if turn.id not in shown_ids]
+    unshown = _alternate(wanted, others)
+    turn_pairs += fitting_lines(unshown, tokens=tokens_left)
+    shown_ids |= {turn.id for turn, _ in turn_pairs}
+    if lines:
+        lines.insert(0, ROWS_HEAD)
+    if turn_pairs:
+        turn_pairs.sort(key=lambda pair: pair[0].id)
+        lines.append(TURNS_HEAD)
+        lines += _under_days(turn_pairs) if by_day else [line for _, line in turn_pairs]
+    text = "\n".join(lines)
+    return Context(text, tuple(sorted(shown_ids)), count_tokens(text))
+
+
+def _under_days(pairs: Iterable[tuple[Turn, str]]) -> Iterator[str]:
+    """The lines of turns, and before those of one day a line that names it."""
+    for said_at, of_day in groupby(pairs, key=lambda pair: spoken_date(pair[0].said_at)):
+        if said_at:
+            yield f"{said_at}:"
+        yield from (line for _, line in of_day)
+
+
+def _fitting(facts: FactList, tokens: int) -> FactList | None:
+    """The list, or its best facts that fit a number of tokens; None where none does."""
+    if line_tokens(facts.line) <= tokens:
+        return facts
+    items: list[Item] = []
+    for item in sorted(facts.items, key=lambda item: item.rank):
+        if line_tokens(FactList(facts.head, (*items, item)).line) > tokens:
+            break
+        items.append(item)
+    return FactList(facts.head, tuple(items)) if items else None
+
+
+def _alternate(first: Iterable[Turn], second: Iterable[Turn]) -> list[Turn]:
+    """A turn of each in turn, each turn once."""
+    pairs = zip_longest(first, second)
+    return list({turn.id: turn for pair in pairs for turn in pair if turn}.values())

@@ -1,0 +1,152 @@
+"""The days that a sentence names: "the 17th", "Saturday, the 8th", "the thirty-first of March".
+
+People leave out the month and the year of a day that is near. A day that has passed by when it is
+told is the last such day, one to come the next.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from memory.dates import MONTHS, WEEKDAYS, resolve_dates
+from memory.search.words import words
+from memory.tense import is_past_before
+
+_ORDINALS = words(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
+    " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twentyfirst"
+    " twentysecond twentythird twentyfourth twentyfifth twentysixth twentyseventh twentyeighth"
+    " twentyninth thirtieth thirtyfirst"
+)
+_MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in MONTHS).replace("sep(", "sept?(")
+_WEEKDAY = "|".join(f"{day[:3]}(?:{day[3:]})?" for day in WEEKDAYS)
+_WORD = "|".join(re.sub("^(twenty|thirty)(?=.)", r"\1[- ]", word) for word in reversed(_ORDINALS))
+_ENDING = r"(?:st|nd|rd|th)"
+_DAY = re.compile(
+    rf"\b(?:(?P<weekday>{_WEEKDAY}),? (?:the )?)?"
+    rf"(?:(?P<day>\d{{1,2}}){_ENDING}?|(?P<word>{_WORD}))(?: of| o'?)? (?P<month>{_MONTH})\b\.?"
+    rf"(?:,? (?P<year>(?:19|20)\d\d))?"
+    rf"|\b(?P<month_before>{_MONTH})\.? (?:the )?(?P<day_after>\d{{1,2}}){_ENDING}?(?!\d|[:.]\d)\b"
+    rf"(?:,? (?P<year_after>(?:19|20)\d\d))?"
+    rf"|\b(?:(?P<weekday_of>{_WEEKDAY}),? (?:the )?(?P<bare_of>\d{{1,2}}){_ENDING}"
+    rf"|(?:on |since |was |is |'s |now |until |till |from )?the (?P<bare>\d{{1,2}}){_ENDING}"
+    rf"|\b(?:on|since|from|until) the (?P<bare_word>{_WORD}))"
+    r"(?=\W*$|[,.;:!?)]| \(| (?:of|o) (?:this|last|next) month"
+    r"| (?:and|because|like|with|at|in|was|is|it|to|instead|for|from|as|when|we|i|he|she|they|by"
+    r"|this)\b)",
+    re.IGNORECASE,
+)
+# "On Friday", "Monday evening"; what is said of every Friday or of a Friday as such names no day.
+_BARE_WEEKDAY = re.compile(
+    rf"(?<!last )(?<!next )(?<!this )(?<!every )(?<!each )(?<!past )(?<!coming )(?<!not )(?<!most )"
+    rf"\b(?P<name>{'|'.join(WEEKDAYS)})\b(?! (?:week|fortnight)|,? (?:the )?\d|'s| to \w+day)",
+    re.IGNORECASE,
+)
+_SINCE = re.compile(r"\bsince (?:\w+ )?(?:\w{0,6} ?)$", re.IGNORECASE)
+_RESOLVED = re.compile(r"\((\d{1,2}) (\w+) (\d{4})\)")
+
+
+@dataclass(frozen=True)
+class SpokenDay:
+    """A day that a text names, and where its words begin."""
+
+    day: date
+    start: int
+    is_whole: bool  # whether its month is named
+
+
+def days_in(text: str, said_on: date, is_past: bool) -> list[SpokenDay]:
+    """The days that a text names, in order; those of "yesterday" and "last Friday" too.
+
+    Arguments:
+        text: what somebody said.
+        said_on: when.
+        is_past: whether days without a year have passed, where no verb before them says so.
+    """
+    days = list(_named(text, said_on, is_past))
+    resolved = resolve_dates(text, said_on.isoformat())
+    added = 0
+    for match in _RESOLVED.finditer(resolved):
+        start = match.start() - added
+        added += len(match[0]) + 1
+        if match[0] in text or match[2].lower() not in MONTHS:
+            continue
+        day = valid_day(int(match[3]), MONTHS.index(match[2].lower()) + 1, int(match[1]))
+        # "Last Sunday, the 14th" is one day.
+        if day and all(day != other.day for other in days):
+            days.append(SpokenDay(day, max(start - 1, 0), True))
+    for match in _BARE_WEEKDAY.finditer(text):
+        day = weekday_near(said_on, match["name"], _has_passed(text, match.start(), is_past))
+        if all(abs(match.start() - other.start) > len("on the last Wednesday") for other in days):
+            days.append(SpokenDay(day, match.start(), False))
+    return sorted(days, key=lambda spoken: spoken.start)
+
+
+def spoken(day: date) -> str:
+    """A day as people write it: 7 May 2023."""
+    return f"{day.day} {MONTHS[day.month - 1].capitalize()} {day.year}"
+
+
+def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
+    for match in _DAY.finditer(text):
+        month_name = match["month"] or match["month_before"]
+        has_passed = _has_passed(text, match.start(), is_past)
+        number = _number(match)
+        weekday = match["weekday"] or match["weekday_of"]
+        year = match["year"] or match["year_after"]
+        if month_name:
+            if month_name.islower() and month_name in ("may", "mar", "sec"):
+                continue
+            month = next(
+                n for n, name in enumerate(MONTHS, 1) if name[:3] == month_name[:3].lower()
+            )
+            years = [int(year)] if year else range(said_on.year - 1, said_on.year + 2)
+            candidates = [valid_day(n, month, number) for n in years]
+        else:
+            months = range(-12, 13)
+            candidates = [_in_month(said_on, n, number) for n in months]
+        days = [day for day in candidates if day is not None]
+        if weekday:
+            days = [day for day in days if WEEKDAYS[day.weekday()].startswith(weekday[:3].lower())]
+        if not year:
+            days = [day for day in days if (day <= said_on if has_passed else day >= said_on)]
+        if days:
+            day = days[-1] if has_passed else days[0]
+            yield SpokenDay(day, match.start(), bool(month_name))
+
+
+def _has_passed(text: str, start: int, is_past: bool) -> bool:
+    if _SINCE.search(text[: start + len("since ")]):
+        return True
+    told = is_past_before(text[:start])
+    return is_past if told is None else told
+
+
+def _number(match: re.Match[str]) -> int:
+    digits = match["day"] or match["day_after"] or match["bare_of"] or match["bare"]
+    if digits:
+        return int(digits)
+    word = (match["word"] or match["bare_word"]).lower().replace(" ", "").replace("-", "")
+    return _ORDINALS.index(word) + 1
+
+
+def _in_month(said_on: date, months: int, number: int) -> date | None:
+    month = said_on.year * 12 + said_on.month - 1 + months
+    return valid_day(month // 12, month % 12 + 1, number)
+
+
+def valid_day(year: int, month: int, day: int) -> date | None:
+    """A day; None where there is none, as the 30th of February."""
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def weekday_near(said_on: date, name: str, is_past: bool) -> date:
+    """The last day of this name before a day, or the first after it."""
+    weekday = WEEKDAYS.index(name.lower())
+    if is_past:
+        return said_on - timedelta(days=(said_on.weekday() - weekday - 1) % 7 + 1)
+    return said_on + timedelta(days=(weekday - said_on.weekday() - 1) % 7 + 1)

@@ -1,0 +1,487 @@
+"""Events that turns tell of, read for a question: on which days somebody ran, and how often.
+
+When turns are stored nobody knows what will be asked. A question names the deed, whose it was and
+when, so that each turn with its words can be read for these alone.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+from memory.dates import COUNT, MONTHS, WEEKDAYS, named_day
+from memory.passages import sentences
+from memory.program.fact_questions import FactQuestion
+from memory.program.fact_select import LIGHT_WORDS
+from memory.program.fact_words import all_forms, are_forms
+from memory.program.messages import is_evidence
+from memory.program.spoken_days import days_in, weekday_near
+from memory.records import Turn
+from memory.search.words import words
+
+# They say that something happened, and nothing of what.
+_NO_TOPIC = LIGHT_WORDS | frozenset(
+    words(
+        "visit visits visited attend attended many often out altogether total trip trips single"
+        " one place places thing things title titles name names both each over whole part parts"
+        " see saw seen met meet old new big small first last season year month need needed ended"
+        " down off up away back come outdoors indoors together alone outside inside abroad online"
+        " date dates appointment appointments employer employers job jobs"
+    )
+)
+_NUMBER = rf"\d{{1,3}}|{'|'.join(word for word in COUNT if word not in ('a', 'an'))}"
+_ORDINALS = words(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+)
+_ORDINAL = re.compile(
+    rf"\b(?P<word>{'|'.join(_ORDINALS)})(?! of\b)\b|\bnumber (?P<number>{_NUMBER})\b"
+    rf"|\b(?P<digits>\d{{1,2}})(?:st|nd|rd|th) (?:time|go|lesson|run|visit|one)\b",
+    re.IGNORECASE,
+)
+_TIMES = re.compile(rf"\b(?P<number>{_NUMBER}) times\b|\b(?P<twice>twice)\b", re.IGNORECASE)
+# What has not happened, may happen, or happens as a rule.
+DENIED = re.compile(
+    r"\b(?:no|not|never|without|nobody|cancel\w*|called off|skip(?:ped)?|miss(?:ed)?|instead of"
+    r"|almost|nearly|didnt|dont|hasnt|havent|wasnt|cannot|nor|neither)\b|n't\b",
+    re.IGNORECASE,
+)
+AHEAD = re.compile(
+    r"\b(?:will|won't|going to|gonna|'ll|tomorrow|next|upcoming|booked|planned|planning|supposed"
+    r"|want|wants|wanted to|hope|hoping|hopes|wish|might|may(?= \w+ )|could|should|would|'d|must"
+    r"|need to|needs to|have to|has to|if|when|unless|until|till|maybe|perhaps|thinking|let's|lets"
+    r"|shall|can|soon|coming up|starts?|register\w*|sign(?:ed)? up|training for|ready for"
+    r"|dream\w*|invited?)\b",
+    re.IGNORECASE,
+)
+HABIT = re.compile(
+    r"\b(?:every|each|always|usually|normally|sometimes|often|used to|twice a|once a|times a"
+    r"|most days|daily|weekly|on (?:mon|tues|wednes|thurs|fri|satur|sun)days)\b",
+    re.IGNORECASE,
+)
+_SAME_DAY = re.compile(
+    r"\b(?:today|tonight|just|this (?:morning|afternoon|evening)|now)\b", re.IGNORECASE
+)
+_WEEKDAY = re.compile(
+    rf"(?<!last )(?<!next )(?<!this )(?<!every )(?<!each )\b({'|'.join(WEEKDAYS)})\b(?!'s| week)",
+    re.IGNORECASE,
+)
+_TODAY = re.compile(r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", re.IGNORECASE)
+_SINCE = re.compile(r"\bsince (?:\w+ ){0,2}\w*$", re.IGNORECASE)
+# "And again on the 5th": it is the same that was spoken of.
+_GOES_ON = re.compile(
+    r"\bagain\b|\bonce more\b|\b(?:first|second|third|fourth|last) (?:time|go)\b|\bdid it\b"
+    r"|^\W*(?:and )?(?:then|with me)\b",
+    re.IGNORECASE,
+)
+_REACH = 4  # turns after one that tells of something, in which it may go on
+_INEXACT = re.compile(
+    r"\b(?:last (?:week|weekend|month|year)|weeks? ago|months? ago|years? ago|the other day"
+    r"|recently|at christmas|at easter|over the weekend|in (?:spring|summer|autumn|winter"
+    rf"|{'|'.join(MONTHS)}))\b",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"(?:;|\s-+\s|--"
+    r"|,? (?:but|because|cos|while|although|though|so(?! far| much| many)|which|who)\s"
+    r"|,? and (?=(?:i|we|he|she|they|it)\b))",
+    re.IGNORECASE,
+)
+_PART = re.compile(r"[,:()]\s|\s(?=and (?:i|we|he|she|they|it)\b)", re.IGNORECASE)
+_OTHER_SUBJECT = re.compile(
+    r"\W*(?:(?:and|but|so|then|also|now|well|oh)\W+)*(?:he|she|they|you|his|her|their|your|it)\b",
+    re.IGNORECASE,
+)
+_OWN_SUBJECT = re.compile(r"\b(?:i|we|me|us|my|our|i'm|i've|i'd|we've|we're)\b", re.IGNORECASE)
+_NAME = re.compile(r"\b[A-Z][a-z][\w-]+\b")
+_MOST_READINGS = 3
+_LONGEST_AGO = 250  # days: "again on Friday, surgery's on 19 November" is of the November to come
+_RETOLD_DAYS = 4  # in which somebody speaks again of what they did
+_TOTAL = re.compile(r"\b(?:so far|altogether|in all|in total|up to now|this year|all told)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a question counts or lists: the words of each part of it, the one that names it first.
+
+    `names` are the words that name whose it was, none for anybody's; `speakers` all who speak.
+    """
+
+    parts: tuple[frozenset[str], ...]
+    names: frozenset[str]
+    speakers: frozenset[str] = frozenset()
+
+    @property
+    def head(self) -> frozenset[str]:
+        """The words of which a sentence about it has one."""
+        return self.parts[0]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a sentence tells has happened: how often, and on which days.
+
+    `part` is the part of the sentence, `clause` what goes with it. It `is_exact` where the sentence
+    names its days; else the day is that of the turn. `ordinal` is the number that it is given
+    ("third flat"), `met` how many parts of the topic stand in it or the sentence before it, and
+    `met_around` in its turn or right before that.
+    `is_plain`: by whom it was is said in the sentence.
+    """
+
+    turn: Turn
+    sentence: str
+    clause: str
+    part: str
+    days: tuple[date, ...]
+    is_exact: bool
+    count: int
+    ordinal: int
+    met: int
+    met_around: int
+    is_plain: bool
+    is_total: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the turns tell of a topic: its events, and the sentences that tell of no certain one."""
+
+    events: tuple[Event, ...]
+    doubtful: tuple[str, ...]
+
+
+def topics_of(question: FactQuestion) -> list[Topic]:
+    """What a question may be about, the likeliest reading first: which word names the deed."""
+    telling = [word for word in question.telling if word not in _NO_TOPIC]
+    groups: list[frozenset[str]] = []
+    for word in sorted(telling, key=lambda word: word != _head_word(question, telling)):
+        names = other_names(word)
+        if not any(names & group for group in groups):
+            groups.append(names)
+    names = frozenset(
+        word for forms in question.names for word in words(forms[-1]) if word not in ("the", "s")
+    )
+    return [
+        Topic((head, *(group for group in groups if group is not head)), names)
+        for head in groups[:_MOST_READINGS]
+    ]
+
+
+def _head_word(question: FactQuestion, telling: Sequence[str]) -> str:
+    """The word for what is counted or listed: "lessons" of "How many driving lessons"."""
+    asked = re.search(
+        r"\b(?:how many|which|what|number of|list|all|every|each|dates? of)\b(?P<noun>.*?)"
+        r"\b(?:did|do|does|has|have|had|was|were|is|are|will|can|to|with|in|at|for|that)\b",
+        question.text,
+        re.IGNORECASE,
+    )
+    nouns = words(asked["noun"]) if asked else []
+    heads = [word for word in telling if word in nouns]
+    if heads:
+        return heads[-1]
+    # "How often did Mirela drive to Lyon?": the verb is often left out, the place is not.
+    goal = re.search(r"\b(?:to|at) (?:the |a |an )?(?P<goal>[\w' ]+)", question.text)
+    goals = list(takewhile(telling.__contains__, words(goal["goal"]))) if goal else []
+    if goals:
+        return goals[-1]
+    # "the washing machine": what two words name is named by the last.
+    text_words = words(question.text)
+    run = list(takewhile(telling.__contains__, text_words[text_words.index(telling[0]) :]))
+    return run[-1] if run and run[-1] in text_words else telling[0]
+
+
+@cache
+def _groups() -> Sequence[tuple[frozenset[str], frozenset[str]]]:
+    """Words that tell of one deed, and those that only questions use for it."""
+    table = tomllib.loads(Path(__file__).with_name("word_classes.toml").read_text("utf-8"))
+    parts = (group.partition("|") for group in table["deeds"]["groups"])
+    return [(frozenset(told.split()), frozenset(asked.split())) for told, _, asked in parts]
+
+
+@cache
+def other_names(word: str) -> frozenset[str]:
+    """A word, its forms, and the words that tell of the same: a novel for a book."""
+    forms = frozenset(all_forms(word))
+    same = {
+        name
+        for telling, others in _groups()
+        if any(are_forms(form, name) for form in forms for name in telling | others)
+        for name in telling
+    }
+    return forms | {form for name in same for form in all_forms(name)}
+
+
+def has_any(text_words: Iterable[str], names: Collection[str]) -> bool:
+    """Whether one of the words of a text is a form of one of these."""
+    return any(_is_any(word, names) for word in text_words)
+
+
+def _is_any(word: str, names: Collection[str]) -> bool:
+    if word in names:
+        return True
+    return any(word[:3] == name[:3] and are_forms(word, name) for name in names)
+
+
+def read_events(topic: Topic, turns: Sequence[Turn]) -> Told:
+    """The events of a topic that turns tell of, in the order in which they were told.
+
+    `turns` are those with its words, and those around them.
+    """
+    events: list[Event] = []
+    doubtful: list[str] = []
+    by_id = {turn.id: turn for turn in turns}
+    last = 0  # the turn that spoke of it last
+    for turn in sorted(turns, key=lambda turn: turn.id):
+        if not is_evidence(turn.text):
+            continue
+        before = [
+            by_id[turn.id - n].text
+            for n in (1, 2)
+            if turn.id - n in by_id and by_id[turn.id - n].session == turn.session
+        ]
+        goes_on = bool(last) and turn.id - last <= _REACH
+        goes_on = goes_on and by_id[last].session == turn.session
+        if _read_turn(topic, turn, before, goes_on, events, doubtful):
+            last = turn.id
+    return Told(tuple(events), tuple(doubtful))
+
+
+def _read_turn(
+    topic: Topic,
+    turn: Turn,
+    before: Sequence[str],
+    goes_on: bool,
+    events: list[Event],
+    doubtful: list[str],
+) -> bool:
+    """Add what a turn tells of a topic to the events; whether it speaks of it at all."""
+    said_on = named_day(turn.said_at)
+    if said_on is None:
+        return False
+    parts = sentences(turn.text)
+    context_words = [*words(turn.text), *words(" ".join(before))]
+    speaks = False
+    for number, sentence in enumerate(parts):
+        has_head = has_any(words(sentence), topic.head)
+        is_more = (goes_on or speaks) and not has_head and bool(_GOES_ON.search(sentence))
+        if not has_head and not is_more:
+            continue
+        if subject_of(topic, turn, sentence, " ".join(parts[:number])) == "other":
+            continue
+        speaks = True
+        if sentence.rstrip(" )\"'").endswith("?"):
+            continue
+        following = parts[number + 1] if number + 1 < len(parts) else ""
+        near_words = words(f"{sentence} {' '.join(parts[max(number - 1, 0) : number])}")
+        for clause in [sentence] if is_more else split_clauses(sentence):
+            part = clause if is_more else _part_about(clause, topic)
+            if not part or DENIED.search(part.split(",")[0] if is_more else part):
+                continue
+            days, is_exact = days_told(clause, sentence, "" if is_more else following, said_on)
+            if is_more and not is_exact:
+                continue
+            if HABIT.search(part) or (AHEAD.search(part) and not is_exact):
+                if not AHEAD.search(part):
+                    doubtful.append(sentence)
+                continue
+            past = tuple(day for day in days if day <= said_on)
+            if not past or (AHEAD.search(part) and len(past) < len(days)):
+                continue
+            events.append(
+                Event(
+                    turn=turn,
+                    sentence=sentence,
+                    clause=clause,
+                    part=part,
+                    days=past,
+                    is_exact=is_exact,
+                    count=max(_number(part, topic.head), len(past)),
+                    ordinal=_ordinal(clause),
+                    met=len(topic.parts) if is_more else _met(near_words, topic),
+                    met_around=len(topic.parts) if is_more else _met(context_words, topic),
+                    is_plain=subject_of(topic, turn, sentence, "") == "plain" and not is_more,
+                    is_total=bool(_TOTAL.search(sentence)),
+                )
+            )
+    return speaks
+
+
+def _met(text_words: Sequence[str], topic: Topic) -> int:
+    return sum(has_any(text_words, names) for names in topic.parts)
+
+
+def _part_about(clause: str, topic: Topic) -> str:
+    return next((part for part in split_parts(clause) if has_any(words(part), topic.head)), "")
+
+
+def split_clauses(sentence: str) -> list[str]:
+    """The clauses of a sentence, each of which may have days of its own."""
+    return _split(_CLAUSE, sentence)
+
+
+def split_parts(clause: str) -> list[str]:
+    """The parts of a clause between commas."""
+    return _split(_PART, clause)
+
+
+def _split(pattern: re.Pattern[str], text: str) -> list[str]:
+    ends = [match.start() for match in pattern.finditer(text)]
+    return [text[start:end] for start, end in pairwise([0, *ends, len(text)]) if text[start:end]]
+
+
+def subject_of(topic: Topic, turn: Turn, sentence: str, before: str) -> str:
+    """Whether a sentence is of those whom a question names: "plain", "likely" or "other"."""
+    if not topic.names:
+        return "plain"
+    sentence_words = set(words(sentence))
+    is_speaker = not topic.names.isdisjoint(words(turn.speaker))
+    if is_speaker:
+        if _OWN_SUBJECT.search(sentence) or not topic.names.isdisjoint(sentence_words):
+            return "plain"
+        if _OTHER_SUBJECT.match(sentence):
+            return "other"
+        first = _NAME.match(sentence.strip())
+        is_of_another = first and first[0].lower() in topic.speakers
+        return "other" if is_of_another else "plain"
+    if not topic.names.isdisjoint(sentence_words):
+        return "plain" if _is_doer(topic, sentence) else "other"
+    if topic.names <= topic.speakers:
+        return "other"
+    # Of somebody who does not speak: "Seizure at 4 am", noted by a carer.
+    others = (topic.speakers - topic.names) & sentence_words
+    if _OWN_SUBJECT.search(sentence) or others:
+        return "other"
+    return "likely"
+
+
+def _is_doer(topic: Topic, sentence: str) -> bool:
+    """Whether a sentence that names somebody tells of them: not "I bought it for Sam"."""
+    names = "|".join(sorted(map(re.escape, topic.names)))
+    return not re.search(
+        rf"\b(?:for|to|with|by|from|than|like|about|of|tell|told|ask|asked|thank|thanks)"
+        rf"(?: (?:my|our|your|uncle|aunt|the|mr|mrs|dr))? (?:{names})\b(?!'s)",
+        sentence,
+        re.IGNORECASE,
+    )
+
+
+def days_told(
+    clause: str, sentence: str, following: str, said_on: date
+) -> tuple[tuple[date, ...], bool]:
+    """The days of what a clause tells; that of the turn where none is named."""
+    for text in (clause, sentence, following):
+        if text is following and (len(words(text)) > 12 or AHEAD.search(text)):
+            break
+        days = {
+            spoken.day
+            for spoken in days_in(text, said_on, True)
+            if not _SINCE.search(text[: spoken.start + len("since the ")])
+            and (said_on - spoken.day).days < _LONGEST_AGO
+        }
+        # "Monday, then Wednesday and Friday"
+        for weekday in _WEEKDAY.finditer(text):
+            day = weekday_near(said_on, weekday[1], True)
+            if all(day.weekday() != other.weekday() for other in days):
+                days.add(day)
+        if _TODAY.search(text):
+            days.add(said_on)
+        if days:
+            return tuple(sorted(days)), True
+        if _SAME_DAY.search(text):
+            return (said_on,), True
+        if _INEXACT.search(text):
+            return (said_on,), False
+    return (said_on,), False
+
+
+def _number(part: str, head: Collection[str]) -> int:
+    """How often a part of a sentence says it was: "two lessons", "twice"."""
+    if times := _TIMES.search(part):
+        return 2 if times["twice"] else _value(times["number"])
+    part_words = words(part)
+    for position, word in enumerate(part_words):
+        if _is_any(word, head):
+            for before in part_words[max(position - 3, 0) : position]:
+                is_count = re.fullmatch(_NUMBER, before) and before not in ("one",)
+                if is_count and _value(before) < 100:
+                    return _value(before)
+    return 1
+
+
+def _value(number: str) -> int:
+    return int(number) if number.isdecimal() else COUNT[number.lower()]
+
+
+def _ordinal(text: str) -> int:
+    """The number that something is given: 3 for "third flat" or "physio number three"."""
+    match = _ORDINAL.search(text)
+    if not match:
+        return 0
+    if match["word"]:
+        # "The third of May" is a day.
+        after = text[match.end() :].lower()
+        if re.match(rf"\s+(?:of|o'?)?\s*(?:{'|'.join(MONTHS)})|\W*$", after):
+            return 0
+        return _ORDINALS.index(match["word"].lower()) + 1
+    return _value(match["number"] or match["digits"])
+
+
+@dataclass(frozen=True)
+class Count:
+    """How often something happened: the events, each day once, and how far they agree.
+
+    `numbered` says that an ordinal is the count ("third flat" of three), `skipped` that one is
+    beyond it, so that some events were not read, `merged` how many tellings were left out.
+    """
+
+    number: int
+    events: tuple[Event, ...]
+    days: tuple[date, ...]
+    numbered: bool
+    skipped: bool
+    merged: int
+
+
+def count_events(events: Sequence[Event], span: tuple[str, str] | None) -> Count:
+    """The events, those of one day merged; `span` is the first and the last day (ISO) asked for."""
+    counted: dict[date, Event] = {}
+    chosen: list[Event] = []
+    merged = 0
+    numbered = skipped = False
+    number = 0
+    exact_sessions = {event.turn.session for event in events if event.is_exact}
+    for event in sorted(events, key=lambda event: (event.days[-1], event.turn.id)):
+        days = [day for day in event.days if _lies_in(day, span)]
+        if not days:
+            continue
+        new_days = [day for day in days if day not in counted]
+        is_retold = not event.is_exact and (
+            any(0 <= (event.days[-1] - day).days <= _RETOLD_DAYS for day in counted)
+            or event.turn.session in exact_sessions
+        )
+        if not new_days or (is_retold and event.count == 1 and not event.ordinal):
+            merged += 1
+            continue
+        for day in new_days:
+            counted[day] = event
+        chosen.append(event)
+        in_span = len(days) == len(event.days)
+        told = max(event.count, 1) if in_span else len(days)
+        if event.is_total and told >= number:
+            number = told
+        else:
+            number += len(new_days) if len(event.days) > 1 else told
+        if event.ordinal > 1 and span is None:
+            skipped |= event.ordinal != number
+            numbered = event.ordinal == number
+            number = max(number, event.ordinal)
+        elif event.ordinal > 1:
+            numbered = event.ordinal == number
+    return Count(number, tuple(chosen), tuple(sorted(counted)), numbered, skipped, merged)
+
+
+def _lies_in(day: date, span: tuple[str, str] | None) -> bool:
+    return span is None or span[0] <= day.isoformat() <= span[1]

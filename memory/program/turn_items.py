@@ -1,0 +1,252 @@
+"""What turns name of a kind that a question lists: titles read, places visited, things bought."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from memory.dates import MONTHS, WEEKDAYS, named_day
+from memory.passages import sentences
+from memory.program.fact_questions import FactQuestion
+from memory.program.fact_words import all_forms
+from memory.program.messages import is_evidence
+from memory.program.turn_events import (
+    AHEAD,
+    DENIED,
+    HABIT,
+    Topic,
+    days_told,
+    has_any,
+    other_names,
+    split_clauses,
+    split_parts,
+    subject_of,
+)
+from memory.records import Turn
+from memory.search.word_forms import telling_words
+from memory.search.words import words
+
+# Of what is listed by its title: the words of the kind, and what people do with it.
+_TITLED = (
+    (
+        "book novel read audiobook paperback",
+        "read finish finished through reread reading devoured",
+    ),
+    ("film movie cinema", "watch watched see saw seen watching"),
+    ("series show programme sitcom", "watch watched see saw seen finish finished binged binge"),
+    ("song album record track", "sing sang sung play played listen wrote recorded"),
+    ("game videogame boardgame", "play played finish finished playing"),
+    ("musical opera ballet", "see saw seen watch watched"),
+    ("podcast", "listen listened listening"),
+)
+_PLACES = frozenset(
+    words(
+        "where place places city cities town towns country countries village villages island"
+        " islands region regions lake lakes beach beaches park parks destination destinations"
+    )
+)
+# "Sunday's was The Velvet Canal", behind a sentence about a film night.
+_IS_TITLE = re.compile(r"\b(?:was|is|were|are|called|:) (?:The |A )?[A-Z][\w']+ [A-Za-z]")
+_WORD = r"[A-Z\u00c0-\u00de][\w'\u00c0-\u017f-]*"
+_LINK = r"(?:of|to|in|the|for|on|a|an|&|at|from|de|du|des|la|le|und|by|with|no|do|da|dos)"
+_SPAN = re.compile(rf"{_WORD}(?:(?: {_LINK}){{0,2}} (?:{_WORD}|\d+))*")
+_QUOTED = re.compile(r"[\"\u201c]([^\"\u201d]{2,60})[\"\u201d]")
+_NO_SPANS = frozenset(
+    (*MONTHS, *WEEKDAYS, "i", "i'm", "i've", "i'd", "i'll", "ok", "dr", "mr", "mrs", "christmas")
+)
+_IN = re.compile(r"\b(?:at|in|from|by|near|with|for)(?: the)? $", re.IGNORECASE)
+_TAIL = re.compile(
+    rf" (?:on|in|at|by|for|from|with|to)(?: the)?(?: (?:{'|'.join([*MONTHS, *WEEKDAYS])}))?$", re.I
+)
+_PREPOSITION = re.compile(
+    r"\b(?:to|in|at|from|near|around|visit\w*|saw|did|was|outside|via|through|into|see)"
+    r"(?: the)? $|[:,] (?:and )?$|\band $|^\W*$",
+    re.IGNORECASE,
+)
+# What somebody does: "Ruaridh works there".
+_DOES = re.compile(
+    r" (?:is|was|has|had|says?|said|came|comes|went|goes|and I|works?|asked|told|will|can|wants?"
+    r"|thinks?|loves?|likes?)\b|'s (?:\w+ing|been|got|not)\b",
+)
+_DETERMINERS = re.compile(
+    r"^\W*(?:(?:a|an|the|my|our|his|her|their|some|any|another|two|three|four|new|both|all|that"
+    r"|this|these|those|me|us|him|them|you|myself|her|up|off|out)\b\W*)+",
+    re.IGNORECASE,
+)
+_OBJECT_END = re.compile(
+    r"[.!?;:()]|,(?! and\b)| - | -- |\b(?:for|from|in|on|at|with|because|since|when|which|that|who"
+    r"|after|before|last|this|yesterday|today|tonight|again|so|but|it's|its|to|by|until|cos|as"
+    rf"|too|already|now|though|while|i|we|he|she|they|{'|'.join(WEEKDAYS)})\b",
+    re.IGNORECASE,
+)
+_MOST_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that a turn names, and the day of what it tells (of the turn where none is)."""
+
+    value: str
+    turn: Turn
+    day: date
+    is_exact: bool
+
+
+def kind_of_list(question: FactQuestion) -> str:
+    """What the items of a list are: "title", "place", "thing", "" for no list."""
+    asked = re.match(
+        r"\W*(?:list |give me |name |tell me |all |every |each |of |the )*"
+        r"(?:which|what|how many|where)?(?P<noun>.*?)"
+        r"\b(?:did|do|does|has|have|had|was|were|is|are|will|can|to|with|in|at|for|that|\w+ed)\b",
+        question.text,
+        re.IGNORECASE,
+    )
+    nouns = set(words(asked["noun"])) if asked else set()
+    asked_words = set(words(question.text))
+    if nouns & _PLACES or (question.kind == "where" and not nouns):
+        return "place"
+    for kinds, _ in _TITLED:
+        is_kind = has_any(nouns, words(kinds)[:3])
+        is_verb = not nouns and has_any(asked_words, words(kinds)[2:3])
+        if is_kind or is_verb:
+            return "title"
+    return "thing" if question.kind in ("list", "value") else ""
+
+
+def read_items(
+    kind: str, question: FactQuestion, topic: Topic, turns: Sequence[Turn]
+) -> list[Item]:
+    """The items of a kind that turns name, in the order in which they were told, each once."""
+    items: dict[str, Item] = {}
+    for item in _items(kind, question, topic, turns):
+        key = " ".join(telling_words(item.value)) or item.value.lower()
+        if key not in items:
+            items[key] = item
+    return list(items.values())
+
+
+def _items(
+    kind: str, question: FactQuestion, topic: Topic, turns: Sequence[Turn]
+) -> Iterator[Item]:
+    heads = _heads(kind, question, topic)
+    for turn in sorted(turns, key=lambda turn: turn.id):
+        said_on = named_day(turn.said_at)
+        if said_on is None or not is_evidence(turn.text):
+            continue
+        parts = sentences(turn.text)
+        speaks = False
+        head_number = -2
+        for number, sentence in enumerate(parts):
+            about = has_any(words(sentence), heads)
+            is_title_alone = speaks and kind == "title" and _is_title(sentence)
+            if kind == "title" and not about:
+                is_title_alone |= number == head_number + 1 and bool(_IS_TITLE.search(sentence))
+            if not about and not is_title_alone:
+                continue
+            if about:
+                head_number = number
+            subject = subject_of(topic, turn, sentence, "")
+            if subject != "plain":
+                continue
+            speaks = True
+            if sentence.rstrip(" )\"'").endswith("?"):
+                continue
+            following = parts[number + 1] if number + 1 < len(parts) else ""
+            for clause in [sentence] if is_title_alone else split_clauses(sentence):
+                if not is_title_alone and not has_any(words(clause), heads):
+                    continue
+                days, is_exact = days_told(clause, sentence, following, said_on)
+                for value in _values(kind, clause, sentence, heads, topic):
+                    yield Item(value, turn, days[-1], is_exact)
+
+
+def _heads(kind: str, question: FactQuestion, topic: Topic) -> frozenset[str]:
+    """The words of which a sentence that names an item has one."""
+    if kind != "title":
+        return topic.head if kind == "place" else _verbs(question, topic)
+    asked_words = words(question.text)
+    for kinds, verbs in _TITLED:
+        if has_any(asked_words, words(kinds)):
+            listed = {*words(kinds), *words(verbs)}
+            verb = _verb_after(question.text)
+            if verb == "got":
+                return frozenset(words(kinds))
+            if verb and verb in question.telling and not has_any([verb], listed):
+                return frozenset(other_names(verb))  # "Which books did Anna lend?"
+            return frozenset(listed)
+    return topic.head
+
+
+def _verb_after(text: str) -> str:
+    """The verb of "Which books did Anna lend to Ben?"."""
+    match = re.search(
+        r"\b(?:did|does|do|has|have|had)(?: been)? (?:[A-Z][\w'-]* (?:and )?)+(?:been )?"
+        r"(?P<verb>\w+)",
+        text,
+    )
+    return match["verb"].lower() if match else ""
+
+
+def _verbs(question: FactQuestion, topic: Topic) -> frozenset[str]:
+    return frozenset(form for word in question.telling for form in all_forms(word)) | topic.head
+
+
+def _values(
+    kind: str, clause: str, sentence: str, heads: Collection[str], topic: Topic
+) -> Iterator[str]:
+    parts = split_parts(clause) or [clause]
+    first = next((part for part in parts if has_any(words(part), heads)), parts[0])
+    if DENIED.search(first) or HABIT.search(first) or AHEAD.search(first):
+        return
+    if kind == "thing":
+        yield from _objects(clause, heads)
+        return
+    for match in _spans(clause):
+        text = _TAIL.sub("", match[1])
+        if not text or {*words(text)} & topic.speakers or has_any(words(text)[:1], heads):
+            continue
+        before, after = clause[: match[0]], clause[match[0] + len(match[1]) :]
+        is_first = not before.strip(" \"'(*-:")
+        if is_first and " " not in text and match[0] + len(text) < len(clause.strip()) - 1:
+            continue  # the capital of a sentence
+        if kind == "title" and (text[0].islower() or _IN.search(before)):
+            continue
+        if kind == "place":
+            if not _PREPOSITION.search(before) or _DOES.match(after):
+                continue
+            text = re.split(r" (?:at|in|to) ", text)[-1]
+        if {*words(text)} <= _NO_SPANS:
+            continue
+        yield text
+
+
+def _spans(text: str) -> Iterator[tuple[int, str]]:
+    quoted = [(match.start(1), match[1]) for match in _QUOTED.finditer(text)]
+    yield from quoted
+    for match in _SPAN.finditer(text):
+        inside = any(start <= match.start() < start + len(value) for start, value in quoted)
+        if not inside and match[0].lower() not in _NO_SPANS and not match[0].isupper():
+            yield match.start(), match[0]
+
+
+def _is_title(sentence: str) -> bool:
+    """Whether a sentence begins with a title: "Night Bus to Geelong. scores"."""
+    match = _SPAN.match(sentence.strip())
+    return bool(match and " " in match[0] and match.end() >= len(sentence.strip(" .!\n")))
+
+
+def _objects(clause: str, heads: Collection[str]) -> Iterator[str]:
+    """What follows the verb: "the birdbath" of "I bought the birdbath, it's in our garage"."""
+    for match in re.finditer(r"[\w'-]+", clause):
+        if not has_any(words(match[0]), heads):
+            continue
+        rest = clause[match.end() :]
+        rest = re.sub(r"^\W*(?:to|of|up|off|at)\b", "", rest)
+        rest = _DETERMINERS.sub("", rest)
+        end = _OBJECT_END.search(rest)
+        text = rest[: end.start()] if end else rest
+        for part in re.split(r",? (?:and|&|AND) |, ", text):
+            value = _DETERMINERS.sub("", part).strip(" .,!?\"'")
+            if 0 < len(value.split()) <= _MOST_WORDS and telling_words(value):
+                yield value
+        return

@@ -1,0 +1,127 @@
+"""Facts beside the turns of a search: what is true of what these say, and what is outdated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from memory.facts import change_of, has_ended, history, read_facts
+from memory.program.fact_words import forms_of_words
+from memory.records import Fact, Turn
+from memory.search.word_forms import telling_words
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.united import first_store
+
+_MOST_HISTORIES = 5  # of facts in one search: each is a statement
+_MOST_ENDED = 5  # whose successors are looked for
+
+
+@dataclass(frozen=True)
+class RecalledFacts:
+    """The facts in force of some turns, best first, and what is outdated in a turn, by its id."""
+
+    in_force: tuple[Fact, ...] = ()
+    outdated: Mapping[int, str] | None = None
+
+    def mark(self, turn: Turn) -> str:
+        """What is outdated in a turn, in brackets, for the end of its line; or ""."""
+        text = (self.outdated or {}).get(turn.id, "")
+        return f" [outdated: {text}]" if text else ""
+
+
+def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> RecalledFacts:
+    """The facts that a question's turns (best first) have as their source, on a day (ISO).
+
+    First those with a word of the question. Others are of the best turn only.
+    """
+    if not turns:
+        return RecalledFacts()
+    rank = {turn.id: number for number, turn in enumerate(turns)}
+    is_united = first_store(store) is not store
+    facts = _facts_of(store, [*rank])
+    ended = [fact for fact in facts if has_ended(fact, day)][:_MOST_ENDED]
+    in_force = [fact for fact in facts if not has_ended(fact, day)]
+    # Of several memories only what the facts themselves say.
+    successors = {} if is_united else _successors(store, ended, day)
+    known = {fact.id for fact in in_force}
+    in_force += [fact for fact in successors.values() if fact.id not in known]
+
+    outdated: dict[int, str] = {}
+    for fact in ended:
+        new = successors.get(fact.id)
+        text = f"{_in_words(fact)} until {fact.ended_on}"
+        _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
+    texts = {turn.id: turn.text.casefold() for turn in turns}
+    changed = [
+        fact for fact in in_force if fact.value.casefold() not in texts.get(fact.turn_id, "")
+    ]
+    for fact in [] if is_united else changed[:_MOST_HISTORIES]:
+        if fact.turn_id in rank and (before := _wrong_before(store, fact)):
+            _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
+
+    asked = forms_of_words(telling_words(question))
+
+    def order(fact: Fact) -> tuple[int, int, int]:
+        shared = asked & forms_of_words(telling_words(f"{_in_words(fact)}"))
+        return -len(shared), rank.get(fact.turn_id, 0), -fact.id
+
+    fitting = [
+        fact
+        for fact in dict.fromkeys(in_force)
+        if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
+    ]
+    return RecalledFacts(tuple(sorted(fitting, key=order)), outdated)
+
+
+def _facts_of(store: Store, turn_ids: Sequence[int]) -> list[Fact]:
+    if first_store(store) is not store:
+        return [fact for fact in store.facts() if fact.turn_id in {*turn_ids}]
+    return read_facts(store, f"WHERE turn_id IN ({', '.join(map(str, turn_ids))}) ORDER BY id")
+
+
+def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
+    """The newest fact in force of the same subject and attribute, by the id of the ended one.
+
+    Of an attribute of which somebody may have several values, another value took no place.
+    """
+    vocabulary = store.vocabulary()
+    single = [
+        fact
+        for fact in ended
+        if (known := vocabulary.canonical(fact.attribute)) and known.kind == "one value"
+    ]
+    if not single:
+        return {}
+    conditions = " OR ".join(
+        f"(subject = {quoted(fact.subject)} AND attribute = {quoted(fact.attribute)})"
+        for fact in single
+    )
+    present = [
+        fact
+        for fact in read_facts(store, f"WHERE {conditions} ORDER BY id DESC")
+        if not has_ended(fact, day)
+    ]
+    successors: dict[int, Fact] = {}
+    for fact in single:
+        for new in present:
+            if (new.subject, new.attribute) == (fact.subject, fact.attribute):
+                successors.setdefault(fact.id, new)
+    return successors
+
+
+def _wrong_before(store: Store, fact: Fact) -> Fact | None:
+    """A fact as its turn states it, where somebody has corrected its value in place since."""
+    first, *later = history(store, fact.id)
+    before = first.after
+    if not later or before is None or before.value == fact.value:
+        return None
+    change = change_of(store, later[-1].change_id)
+    is_edit = change is not None and change.cause.startswith("edit by ")
+    return before if is_edit and before.turn_id == fact.turn_id else None
+
+
+def _in_words(fact: Fact) -> str:
+    return f"{fact.attribute.replace('_', ' ')} {fact.value}"
+
+
+def _append(texts: dict[int, str], turn_id: int, text: str) -> None:
+    texts[turn_id] = f"{texts[turn_id]}; {text}" if turn_id in texts else text

@@ -1,0 +1,573 @@
+"""What a memory does not store: secrets of machines, found by rule, and text in <private> tags.
+
+Keys, tokens, passwords in assignments and addresses, key blocks and payment cards are masked. What
+people tell on purpose is not: a door code, a wifi password, a phone number. A rule runs only where
+one of its words stands in the text, and its repetitions are bounded, so it takes linear time.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["mask", "refuse", "off"]
+DEFAULT_POLICY: Policy = "mask"
+
+WITHHELD = "[withheld]"
+PRIVATE = "[private]"
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A text without what is withheld, and how many pieces that was."""
+
+    text: str
+    secrets: int = 0
+    private: int = 0
+
+
+def mask(text: str) -> Masked:
+    """A text without secrets and without what stands between <private> and </private>."""
+    [masked] = mask_parts([text])
+    return masked
+
+
+def mask_parts(texts: Sequence[str], secrets: bool = True) -> list[Masked]:
+    """The consecutive parts of one text, each masked; without `secrets` only private text is.
+
+    Private text or a key block that begins in one part goes on in those after it.
+    """
+    results = []
+    is_private = False
+    in_key = False
+    for text in texts:
+        clean, private, is_private = _without_private(text, is_private)
+        count = 0
+        if secrets:
+            clean, count, in_key = _without_keys(clean, in_key)
+            if _may_hold_secrets(clean):
+                clean, more = _without_secrets(clean)
+                count += more
+        results.append(Masked(clean, count, private))
+    return results
+
+
+def without_private(text: str) -> str:
+    """A text without what stands between <private> and </private>, with as many lines."""
+    pieces: list[str] = []
+    position = 0
+    for start, end in _private_spans(text):
+        pieces += [text[position:start], PRIVATE, "\n" * text.count("\n", start, end)]
+        position = end
+    return "".join(pieces) + text[position:] if pieces else text
+
+
+# ---------------------------------------------------------------------- private text
+
+# A tag in backticks is written about, not used.
+_OPENED = re.compile(r"(?<!`)<private>|<private>(?!`)", re.IGNORECASE)
+_CLOSED = re.compile(r"</private>", re.IGNORECASE)
+
+
+def _without_private(text: str, is_private: bool) -> tuple[str, int, bool]:
+    """The text that is not private, the number of private pieces, and whether it ends in one."""
+    spans = _private_spans(text, is_private)
+    if not spans:
+        return text, 0, False
+    position = 0
+    pieces: list[str] = []
+    for start, end in spans:
+        pieces += [text[position:start], PRIVATE]
+        position = end
+    ends_private = position == len(text) and not text.lower().endswith("</private>")
+    return "".join(pieces) + text[position:], len(spans), ends_private
+
+
+def _private_spans(text: str, is_private: bool = False) -> list[tuple[int, int]]:
+    """Where private text begins and ends, with its tags.
+
+    An opened tag without an end withholds the rest: a slip must not store what was meant to stay
+    out.
+    """
+    spans: list[tuple[int, int]] = []
+    if not is_private and "private>" not in text.lower():
+        return spans
+    position = 0
+    while True:
+        start = position
+        if not is_private:
+            opened = _OPENED.search(text, position)
+            if opened is None:
+                return spans
+            start, position = opened.span()
+        closed = _CLOSED.search(text, position)
+        position = closed.end() if closed else len(text)
+        spans.append((start, position))
+        if closed is None:
+            return spans
+        is_private = False
+
+
+# ---------------------------------------------------------------------- key blocks
+
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+# A line of a key, also in JSON, where its end is written as \n.
+_KEY_LINE = re.compile(r"[ \t>|]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$)")
+_KEY_LINES = re.compile(
+    r"(^|\\n)(?:[ \t>|]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$))+",
+    re.MULTILINE,
+)
+_HEADERS = re.compile(r"(?:\\n|\\r|\s|(?:Proc-Type|DEK-Info|Version|Comment):[^\n]{0,200})*+")
+
+
+def _without_keys(text: str, in_key: bool) -> tuple[str, int, bool]:
+    """The text without private keys, their number, and whether it ends within one."""
+    if "PRIVATE KEY" not in text and not in_key:
+        return text, 0, False
+    if in_key:  # lines of it, below a heading and beside lines of the part before
+        ends = _KEY_ENDS.search(text)
+        end = ends.end() if ends else len(text)
+        lines, count = _KEY_LINES.subn(rf"\g<1>{WITHHELD}", text[:end])
+        rest, more, in_key = _without_keys(text[end:], False)
+        return lines + rest, count + more, in_key if ends else count > 0
+    pieces: list[str] = []
+    count = 0
+    position = 0
+    begins = _KEY_BEGINS.search(text)
+    ends = _KEY_ENDS.search(text)
+    while begins or ends:
+        if begins and (ends is None or begins.start() < ends.start()):
+            start = begins.start()
+            if ends is None:
+                end = _key_lines_end(text, begins.end())
+                if end == begins.end() < len(text):  # a line that is only written about
+                    pieces.append(text[position:end])
+                    position = end
+                    begins = _KEY_BEGINS.search(text, position)
+                    continue
+                pieces += [text[position:start], WITHHELD, text[end:]]
+                return "".join(pieces), count + 1, end == len(text)
+            end = ends.end()
+        else:  # its beginning was cut off
+            assert ends
+            start = _key_lines_start(text, position, ends.start())
+            end = ends.end()
+        pieces += [text[position:start], WITHHELD]
+        count += 1
+        position = end
+        ends = _KEY_ENDS.search(text, position)
+        if begins and begins.start() < position:
+            begins = _KEY_BEGINS.search(text, position)
+    return "".join(pieces) + text[position:], count, False
+
+
+def _key_lines_end(text: str, position: int) -> int:
+    """Where the lines of a key end that begin at a position; there, when none do."""
+    end = position
+    headers = _HEADERS.match(text, position)
+    at = headers.end() if headers else position
+    while line := _KEY_LINE.match(text, at):
+        end = at = line.end()
+    last = re.compile(r"[ \t>|]{0,20}[A-Za-z0-9+/=]{1,76}(?=\s|\\|$)").match(text, at)
+    return last.end() if last and end > position else end
+
+
+def _key_lines_start(text: str, first: int, end: int) -> int:
+    """Where the lines of a key start that end at `end`."""
+    start = end
+    while start > first:
+        line_start = text.rfind("\n", first, start - 1) + 1 or first
+        line = text[line_start:start].strip().removesuffix("\\n")
+        if line and not re.fullmatch(r"[A-Za-z0-9+/=\\]{1,200}", line):
+            break
+        start = line_start
+    return start
+
+
+# ---------------------------------------------------------------------- tokens with a known form
+
+# (words of which one stands in the text in lower case, the token). A token begins where no letter,
+# digit, _ or - stands before it, so that each run of letters is tried once.
+_FORMS: Sequence[tuple[tuple[str, ...], str]] = (
+    (("sk-",), r"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-)?(?=[\w-]{0,80}\d)[A-Za-z0-9_-]{20,}"),
+    (("sk_", "rk_", "pk_live"), r"(?:[srp]k)_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
+    (("whsec_",), r"whsec_[A-Za-z0-9+/=]{20,}"),
+    (("akia", "asia", "abia", "acca", "a3t"), r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
+    (("absk", "bedrock-api"), r"(?:ABSK[A-Za-z0-9+/=]{60,}|bedrock-api-key-[A-Za-z0-9+/=]{20,})"),
+    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{30,}"),
+    (("github_pat_",), r"github_pat_\w{30,}"),
+    (("gl",), r"gl(?:pat|ptt|rt|dt|oas|ft|imt|agent|soat|ffct|cbt)-[A-Za-z0-9_.-]{18,}"),
+    (("xox", "xapp-", "xwfp-"), r"(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[A-Za-z0-9-]{10,}"),
+    (("aiza",), r"AIza[\w-]{30,}"),
+    (("ya29.",), r"ya29\.[\w-]{20,}"),
+    (("gocspx-",), r"GOCSPX-[\w-]{20,}"),
+    (("1//",), r"1//0[\w-]{30,}"),
+    (("eyj",), r"eyJ[\w-]{8,}\.(?:eyJ)?[\w-]{8,}\.[\w-]*"),
+    (("npm_",), r"npm_[A-Za-z0-9]{30,}"),
+    (("pypi-",), r"pypi-AgE[\w-]{40,}"),
+    (("rubygems_", "crates", "cio"), r"(?:rubygems_[a-f0-9]{40,}|cio[A-Za-z0-9]{32})"),
+    (("clojars_",), r"CLOJARS_[A-Za-z0-9]{50,}"),
+    (("dckr_", "hvs.", "hvb.", "hvr."), r"(?:dckr_(?:pat|oat)_[\w-]{20,}|hv[sbr]\.[\w-]{20,})"),
+    (("atlasv1",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),
+    (("hf_", "api_org_"), r"(?:hf|api_org)_[A-Za-z]{30,}|hf_[A-Za-z0-9]{30,}"),
+    (("sg.",), r"SG\.[\w-]{15,}\.[\w-]{20,}"),
+    (("key-",), r"key-[a-f0-9]{32}"),
+    (("-us", "-eu"), r"[a-f0-9]{32}-(?:us|eu)\d{1,2}"),
+    (("xkeysib-", "xsmtpsib-"), r"x(?:key|smtp)sib-[a-f0-9]{40,}-[A-Za-z0-9]{10,}"),
+    (("sk",), r"SK[a-f0-9]{32}"),
+    (("do",), r"do[opr]_v1_[a-f0-9]{40,}"),
+    (("dp.",), r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40,}"),
+    (("dapi",), r"dapi[a-f0-9]{32}(?:-\d)?"),
+    (("dt0",), r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{60,}"),
+    (("shp",), r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{30,}"),
+    (("sq0", "eaaa"), r"(?:sq0[a-z]{3}-[\w-]{20,}|EAAA[\w-]{55,})"),
+    (("eaac", "eaab", "eaag", "eaam"), r"EAA[A-Z][A-Za-z0-9]{60,}"),
+    (("lin_",), r"lin_(?:api|oauth)_[A-Za-z0-9]{30,}"),
+    (("secret_", "ntn_"), r"(?:secret_[A-Za-z0-9]{40,}|ntn_[A-Za-z0-9]{30,})"),
+    (("figd_",), r"figd_[\w-]{20,}"),
+    (("pmak-",), r"PMAK-[a-f0-9]{20,}-[a-f0-9]{30,}"),
+    (("nrak-", "nrjs-", "nrii-"), r"NR(?:AK|JS|II)-[A-Za-z0-9_-]{18,}"),
+    (("glc_", "glsa_", "glsa"), r"(?:glc_[A-Za-z0-9+/=]{30,}|glsa_[A-Za-z0-9]{30,}_[a-f0-9]{8})"),
+    (("sntry",), r"sntry[sua]_[A-Za-z0-9+/=_-]{40,}"),
+    (("pul-",), r"pul-[a-f0-9]{40}"),
+    (("rnd_", "fo1_"), r"(?:rnd_[A-Za-z0-9]{28,}|fo1_[\w-]{40,})"),
+    (("fm1", "fm2_"), r"fm[12][ar]?_[\w+/=]{60,}"),
+    (("sbp_", "sb_secret_"), r"(?:sbp_[a-f0-9]{40}|sb_secret_[\w-]{20,})"),
+    (("pscale_",), r"pscale_(?:tkn|pw|oauth)_[\w.=-]{30,}"),
+    (("r8_", "gsk_", "xai-", "pplx-", "tgp_v1", "nvapi-", "fw_", "csk-"),
+     r"(?:r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{40,}"
+     r"|tgp_v1_[\w-]{30,}|nvapi-[\w-]{40,}|fw_[A-Za-z0-9]{20,}|csk-[a-z0-9]{40,})"),
+    (("ls", "lsv2"), r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+    (("ltai",), r"LTAI[A-Za-z0-9]{16,}"),
+    (("akid",), r"AKID[A-Za-z0-9]{32}"),
+    (("at", "atatt3", "atctt3", "atbb"), r"(?:AT[AC]TT3[\w=-]{60,}|ATBB[A-Za-z0-9]{20,})"),
+    (("a3-",), r"A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5}){3,4}"),
+    (("ops_eyj",), r"ops_eyJ[A-Za-z0-9+/=_-]{100,}"),
+    (("age-secret-key-",), r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
+    (("tskey-",), r"tskey-[a-z]{3,12}-[A-Za-z0-9-]{20,}"),
+    (("sqlmem_",), r"sqlmem_[\w-]{30,}"),
+    (("pat",), r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
+    (("pat-",), r"pat-(?:na|eu)\d-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}"),
+    (("ez",), r"EZ[AT]K[A-Za-z0-9]{50,}"),
+    (("flwseck",), r"FLWSECK(?:_TEST|_LIVE)?-[A-Za-z0-9]{12,}(?:-X)?"),
+    (("duffel_", "shippo_", "frameio", "fio-u-"),
+     r"(?:duffel_(?:test|live)_[\w=-]{30,}|shippo_(?:live|test)_[a-f0-9]{30,}|fio-u-[\w=-]{50,})"),
+    (("prefect", "pnu_"), r"pnu_[A-Za-z0-9]{30,}"),
+    (("q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{30,}"),
+    (("akcp", "cmvmd"), r"(?:AKCp[A-Za-z0-9]{60,}|cmVmd[A-Za-z0-9]{50,})"),
+    (("b3blbnnzac1rzxk",), r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\s]{40,}"),
+    (("xprv", "zprv", "yprv"), r"[xyz]prv[1-9A-HJ-NP-Za-km-z]{100,}"),
+    (("$2", "$argon2", "$apr1", "$6$", "$5$", "$1$"),
+     r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{50,}|argon2(?:id|i|d)\$[\w$=,+/.-]{30,}"
+     r"|(?:apr1|[156])\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{20,})"),
+)  # fmt: skip
+_EDGE = r"(?<![A-Za-z0-9_-])"
+
+# ---------------------------------------------------------------------- secrets in their context
+
+# The group "secret" is what is withheld.
+_CONTEXTS: Sequence[tuple[tuple[str, ...], str]] = (
+    # An address with a password, and the same as Go's drivers write it.
+    (("://",), r"://[^\s:/@\"'<>]{0,100}:(?P<secret>[^\s@\"'<>/]{1,200})@(?=[\w\[])"),
+    (("@tcp(", "@unix("), r"\b[\w.-]{1,60}:(?P<secret>[^\s:@/\"']{3,200})@(?:tcp|unix)\("),
+    (("sentry",), r"https?://(?P<secret>[a-f0-9]{32})(?::[a-f0-9]{32})?@[\w.-]{1,100}sentry"),
+    # Parts of addresses that open something.
+    (
+        ("hooks.slack.com",),
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[\w/+-]{20,200})",
+    ),
+    (("/api/webhooks/",), r"/api/webhooks/\d{15,22}/(?P<secret>[\w-]{40,100})"),
+    (("webhook.office",), r"webhook\.office\.com/webhookb2/(?P<secret>[\w@/-]{30,300})"),
+    (("bot", "aa"), r"(?<!\d)\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
+    (
+        ("=",),
+        r"[?&;](?:access_token|auth_token|api_?key|apikey|token|secret|sig|signature|key|code"
+        r"|x-amz-signature|x-goog-signature|x-amz-security-token|client_secret|password)"
+        r"=(?P<secret>[^&\s\"'#<>`${}]{12,2000})",
+    ),
+    # Headers.
+    (
+        ("basic", "bearer", "digest", "token"),
+        r"\b(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|digest)|bearer)"
+        r"\s{1,3}[\"']?(?P<secret>[A-Za-z0-9._~+/=:-]{12,4000})",
+    ),
+    (
+        ("cookie",),
+        r"\b(?:set-)?cookie[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
+        r"(?P<secret>[\w.-]{1,60}=[^\s;\"']{8,4000}(?:;\s?[\w.-]{1,60}=[^\s;\"']{1,4000}){0,50})",
+    ),
+    # Command lines.
+    (
+        ("-u", "--user"),
+        r"(?<=\s)(?:-u|--user)[ =][\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"'@]{3,200})",
+    ),
+    (("sshpass",), r"\bsshpass\s+-p\s{0,3}[\"']?(?P<secret>[^\s\"']{3,200})"),
+    (
+        ("mysql", "mariadb"),
+        r"\b(?:mysql|mariadb)[^\n|;]{0,200}?\s-p(?P<secret>[^\s\"'=-][^\s\"']{2,100})",
+    ),
+    (
+        ("login",),
+        r"\b(?:docker|podman|helm|oc|az)\s[^\n|;]{0,60}?\blogin\b[^\n|;]{0,200}?\s-p\s+[\"']?"
+        r"(?P<secret>[^\s\"']{4,200})",
+    ),
+    (
+        ("--",),
+        r"(?<=\s)--(?:[a-z]{1,20}-){0,3}(?:password|passwd|passphrase|token|secret|api-?key|access-key)"
+        r"(?:[ =]{1,2})[\"']?(?P<secret>[^\s\"'`-][^\s\"'`]{5,500})",
+    ),
+    # Files of passwords.
+    (("machine ", "login "), r"\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{3,200})"),
+    (
+        (":",),
+        r"^[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s:]{4,200})$",
+    ),
+    (("private-lines",), r"Private-Lines:\s*\d+\s+(?P<secret>[A-Za-z0-9+/=\s]{40,8000})"),
+    (('"kty"',), r'"(?:d|k|p|q|dp|dq|qi)"\s*:\s*"(?P<secret>[\w-]{20,2000})"'),
+    (
+        ("pass", "secret", "token", "key"),
+        r"<(?:[a-z]{1,30}[:_-])?(?:password|passwd|secret|token|api_?key|private_?key)>"
+        r"(?P<secret>[^<\n]{4,500})</",
+    ),
+    (
+        ("seed", "mnemonic", "recovery"),
+        r"\b(?:seed|mnemonic|recovery)(?:[ _](?:phrase|words|key))?[\"']?\s{0,3}(?:[:=]|is)"
+        r"\s{0,3}[\"']?(?P<secret>(?:[a-z]{3,8}[ ,]{1,3}){11,23}[a-z]{3,8})",
+    ),
+    (
+        ("cvv", "cvc", "cvn"),
+        r"\b(?:cvv2?|cvc2?|cvn)[\"']?\s{0,3}(?:[:=]|is)?\s{0,3}[\"']?(?P<secret>\d{3,4})\b",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------- assignments
+
+_PASSWORD_WORDS = (
+    "password", "passwd", "passwort", "kennwort", "passphrase", "pwd", "contraseña", "contrasena",
+    "senha", "mot_de_passe", "motdepasse", "пароль", "密码", "パスワード",
+)  # fmt: skip
+_KEY_WORDS = (
+    "secret", "token", "api_key", "api-key", "api key", "apikey", "access_key", "access-key",
+    "accesskey", "private_key", "privatekey", "private-key", "secretkey", "signing_key",
+    "encryption_key", "encryptionkey", "master_key", "masterkey", "auth_key", "authkey",
+    "account_key", "accountkey", "credential", "license_key", "webhook_key", "deploy_key",
+    "service_key", "servicekey", "app_key", "appkey", "ssh_key", "hmac_key", "secret key",
+    "access key", "private key", "cookie_key", "session_key",
+)  # fmt: skip
+# `DB_PASS=`; "pass" alone is a word of many sentences.
+_SHORT_WORDS = ("_pass", "_pw", "_key", "_psk", "_salt")
+_NAMED = "|".join(map(re.escape, (*_PASSWORD_WORDS, *_KEY_WORDS)))
+_ASSIGNMENT = re.compile(
+    rf"(?P<name>(?:{_NAMED})"
+    r"[A-Za-z0-9_.-]{0,60}+"
+    r"|(?-i:(?<=[A-Z0-9])(?:_PASS|_PW|_KEY|_PSK|_SALT)(?:_[A-Z0-9]{1,12}){0,2}))"
+    r"\\?[\"'\]]{0,2}[ \t]{0,8}(?P<sign>:=|=>|==|!=|=|:)[ \t]{0,8}"
+    r"(?:(?:b|r|f|u|rb)?(?P<quote>\\?[\"'`])(?P<quoted>[^\"'`\n\\]{4,800}(?:\\.[^\"'`\n\\]{0,200}){0,9})"
+    r"|(?P<plain>[^\s\"'`,;<>(){}\[\]\\]{6,800})(?P<next>[(\[{<]?))",
+    re.IGNORECASE,
+)
+# What a name ends in that is no secret itself: TOKEN_URL, password_hint, secretary.
+_HARMLESS_NAME = re.compile(
+    r"(?:count|counts|limit|limits|type|types|url|uri|endpoint|file|files|path|dir|name|names|ttl"
+    r"|expiry|expires|expiration|expires_in|expires_at|length|len|size|policy|field|label|hint"
+    r"|column|required|min|max|used|usage|manager|reset|rotation|version|issuer|budget|per_s|rate"
+    r"|_?id|ize|ized|izer|less|ary|aries|arial|ly|ive|format|prefix|algorithm|alias|status|enabled"
+    r"|scope|scopes|arn|ref|provider|store|input|form|class|env|var|variable)$",
+    re.IGNORECASE,
+)
+_STAND_IN = re.compile(
+    r"(?:.{0,20}(?:your|example|placeholder|redacted|masked|withheld|change.?me|insert|replace|dummy"
+    r"|\bxxx|\*\*\*|\.\.\.|…|<|\{|%\(|\bfoo\b|todo).{0,800}"
+    r"|\$\w{1,60}|%\w{1,60}%?|x{3,}|\*{3,}|•{3,}|none|null|nil|true|false|undefined|str|text|any"
+    r"|required|optional|empty|hidden|unknown|value|boolean|integer|varchar.{0,20}"
+    # my_password, TEST_TOKEN, newpassword
+    r"|(?:(?:my|new|old|the|a|test|testing|wrong|bad|good|valid|invalid|current|confirm|secure|some"
+    r"|super|secret|passwords?|passwd|passwort|pass|pw|pwd|tokens?|api|app|auth|access|private|jwt|key"
+    r"|db|database|user|users|admin|root|domain|fake|mock|hashed|hash|encrypted|plain|raw|string"
+    r"|abc|123|1234|slack|github|here)[_ .-]?){1,8})",
+    re.IGNORECASE | re.DOTALL,
+)
+# os.environ, process.env.KEY, settings.password, self._token: code that names where a secret is.
+_REFERENCE = re.compile(
+    r"(?:[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}|[a-z]+(?:_[a-z]+){1,8}|[a-z]+(?:[A-Z][a-z]+){1,8}"
+    r"|[A-Z][a-z]+(?:[A-Z][a-z]+){1,8}|[A-Z]+(?:_[A-Z]+){1,8})[?!]?"
+)
+_ADDRESS = re.compile(r"(?:https?://|\.{0,2}/|~/|[A-Z]:\\|data:)", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d\d(?:-\d\d)?(?:[T ][\d:.Z+-]*)?")
+# Whose passwords people tell on purpose: no machine is asked by it.
+_AT_HOME = re.compile(
+    r"(?<![a-z])(?:wi-?fi|wlan|hotspot|door|gate|garage|alarm|locker|guest|luggage|suitcase|bike|safe|house"
+    r"|apartment|flat|entrance|lock)(?![a-z])[^\n]{0,30}$",
+    re.IGNORECASE,
+)
+_SAID = re.compile(
+    r"\b(?:passwords?|passwort|passphrase|secret|token|api.?key|access.?key|secret.?key|credentials?)\b"
+    r"[^\n:=]{0,40}?\b(?:is|was|ist|to|as|lautet)\s{1,3}[\"'`]?(?P<secret>[^\s\"'`,]{8,200})",
+    re.IGNORECASE,
+)
+_CLASSES = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"), re.compile(r"[^\w.]"))
+
+
+def _is_assigned_secret(match: re.Match[str]) -> bool:
+    """Whether an assignment gives a secret, and neither a stand-in nor the name of one."""
+    name, value = match["name"], match["quoted"] or match["plain"]
+    start = max(match.start() - 40, 0)
+    if match["sign"] in ("==", "!=") or _HARMLESS_NAME.search(name):
+        return False
+    if _STAND_IN.fullmatch(value) or _ADDRESS.match(value) or _DATE.fullmatch(value):
+        return False
+    if value.strip("\"'") == name or _AT_HOME.search(match.string, start, match.start()):
+        return False
+    has_digit = any(letter.isdigit() for letter in value)
+    is_password = name.lower().startswith(_PASSWORD_WORDS) or name.lower().startswith(
+        ("_pass", "_pw")
+    )
+    if match["quoted"]:
+        spaces = value.count(" ")
+        if spaces > 3 or (spaces and (value.endswith((".", "!", "?")) or not has_digit)):
+            return False  # a sentence
+        return is_password or (not spaces and len(value) >= 8 and (has_digit or _is_random(value)))
+    if match["next"]:  # a call: getpass(...), os.environ[...]
+        return False
+    value = value.rstrip(".!?:|")
+    if _REFERENCE.fullmatch(value):
+        return False
+    if not is_password:
+        return len(value) >= 8 and not value.isdigit() and (has_digit or _is_random(value))
+    if has_digit or _is_random(value):
+        return True
+    # A word alone: the value of a file's line. In code and in a sentence it is a name or a word.
+    rest = match.string[match.end("plain") :].split("\n", 1)[0].strip(" \t;\"'")
+    is_shell = match["sign"] == "=" and match.string[match.end("name")] == "="
+    return not rest.startswith((")", ",")) if is_shell else match["sign"] == ":" and not rest
+
+
+def _is_random(value: str) -> bool:
+    """Whether a text looks drawn at random: letters of both cases, digits and signs, mixed."""
+    classes = sum(bool(letters.search(value)) for letters in _CLASSES)
+    return classes >= 3 and not _REFERENCE.fullmatch(value)
+
+
+def _is_said_secret(match: re.Match[str]) -> bool:
+    """Whether a sentence tells a password as machines have it, not one of a home."""
+    value = match["secret"].rstrip(".!?:;)")
+    if _AT_HOME.search(match.string, max(match.start() - 40, 0), match.end()):
+        return False
+    whole = match.string[match.start() : match.start("secret")]
+    is_at_home = _AT_HOME.search(whole.rstrip())
+    is_named = _STAND_IN.fullmatch(value) or _ADDRESS.match(value)
+    return len(value) >= 8 and not is_at_home and not is_named and _is_random(value)
+
+
+# ---------------------------------------------------------------------- cards
+
+_CARD = re.compile(
+    r"(?<![\w.-])(?:\d{4}(?P<gap>[ -])\d{4}(?P=gap)\d{4}(?P=gap)\d{4}|3[47]\d\d([ -])\d{6}\2\d{5}"
+    r"|(?P<whole>\d{15,16}))(?![\w-])"
+)
+_CARD_WORDS = re.compile(
+    r"\b(?:card|visa|mastercard|amex|american express|discover|maestro|credit|debit|kreditkarte"
+    r"|cc)\b",
+    re.IGNORECASE,
+)
+_ISSUERS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6011|65|35")
+
+
+def _is_card(match: re.Match[str]) -> bool:
+    """Whether digits are a payment card's: an issuer's, with the check digit of Luhn (ISO 7812).
+
+    Digits without gaps may be any number: those need a word for a card before them.
+    """
+    digits = [int(letter) for letter in match[0] if letter.isdigit()]
+    if not _ISSUERS.match("".join(map(str, digits))):
+        return False
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    if (sum(doubled) + sum(digits[-1::-2])) % 10:
+        return False
+    before = match.string[max(match.start() - 60, 0) : match.start()]
+    return not match["whole"] or bool(_CARD_WORDS.search(before))
+
+
+# ---------------------------------------------------------------------- all rules
+
+Judge = Callable[[re.Match[str]], bool]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A pattern that runs where a text has one of `words`, and what else its match must be."""
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    holds: Judge
+
+
+def _is_no_stand_in(match: re.Match[str]) -> bool:
+    value = match[match.lastgroup or 0]
+    return not _STAND_IN.fullmatch(value) and not value.startswith(("[", "$", "{", "%"))
+
+
+_STAND_IN_OF_TOKEN = re.compile(r"[xX]{6}|0{12}|your|EXAMPLE|1234567890abcdef")
+
+
+def _is_token(match: re.Match[str]) -> bool:
+    """Whether a token is no stand-in: `sk-your-key-here-000000000000`."""
+    return len({*match[0]}) > 7 and not _STAND_IN_OF_TOKEN.search(match[0])
+
+
+def _rules() -> Iterator[_Rule]:
+    for words, pattern in _FORMS:
+        yield _Rule(words, re.compile(_EDGE + f"(?:{pattern})"), _is_token)
+    for words, pattern in _CONTEXTS:
+        flags = re.IGNORECASE | re.MULTILINE
+        yield _Rule(words, re.compile(pattern, flags), _is_no_stand_in)
+    names = (*_PASSWORD_WORDS, *_KEY_WORDS, *_SHORT_WORDS)
+    yield _Rule(names, _ASSIGNMENT, _is_assigned_secret)
+    yield _Rule((" is ", " was ", " to ", " as ", " ist ", "lautet"), _SAID, _is_said_secret)
+    yield _Rule(tuple("3456"), _CARD, _is_card)
+
+
+_RULES = tuple(_rules())
+_CONTEXT_RULES = _RULES[len(_FORMS) :]
+_MAY_HOLD_TOKEN = re.compile(r"[A-Za-z0-9+/_.$-]{16}")
+_MAY_HOLD = re.compile(
+    r"[A-Za-z0-9+/_-]{16}|://|[=:]|\d{4}|pass|secret|token|key|login|credential|cv[vcn]|-u",
+    re.IGNORECASE,
+)
+
+
+def _may_hold_secrets(text: str) -> bool:
+    """Whether any rule could find something: most of what is said in a chat has no such sign."""
+    return bool(_MAY_HOLD.search(text))
+
+
+def _without_secrets(text: str) -> tuple[str, int]:
+    count = 0
+    lowered = text.lower()
+    for rule in _RULES if _MAY_HOLD_TOKEN.search(text) else _CONTEXT_RULES:
+        if any(word in lowered for word in rule.words):
+            text, hits = _replaced(text, rule)
+            count += hits
+    return text, count
+
+
+def _replaced(text: str, rule: _Rule) -> tuple[str, int]:
+    hits = 0
+
+    def withheld(match: re.Match[str]) -> str:
+        nonlocal hits
+        if not rule.holds(match):
+            return match[0]
+        hits += 1
+        group = next((name for name in ("secret", "quoted", "plain") if _has(match, name)), "")
+        if not group:
+            return WITHHELD
+        start, end = match.start(group) - match.start(), match.end(group) - match.start()
+        return match[0][:start] + WITHHELD + match[0][end:]
+
+    return rule.pattern.sub(withheld, text), hits
+
+
+def _has(match: re.Match[str], name: str) -> bool:
+    return name in match.re.groupindex and match[name] is not None

@@ -1,0 +1,245 @@
+"""What the endpoints of the JSON API answer, as types: the OpenAPI document is made of them."""
+
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from memory.records import (
+    Change,
+    Contradiction,
+    Fact,
+    Forgotten,
+    StandingAnswer,
+    Step,
+    Summary,
+    Turn,
+    Withheld,
+)
+
+# A turn and a fact of several memories name theirs.
+
+
+class TurnOfMemory(TypedDict):
+    """A turn; `memory` is its memory's name where several were asked."""
+
+    speaker: str
+    text: str
+    session: str
+    said_at: str
+    source: str
+    kind: str
+    id: int
+    tags: dict[str, str | list[str]]
+    memory: NotRequired[str]
+
+
+class NewMemory(TypedDict):
+    """A memory that is there now; `new` where this request has made it."""
+
+    namespace: str
+    new: bool
+    owner: str
+
+
+class Erased(TypedDict):
+    """The name that was erased, and backups of it that are there still."""
+
+    erased: str
+    backups: list[str]
+
+
+class TurnPage(TypedDict):
+    """Turns by id; `after` is the last id, null at the end."""
+
+    turns: list[Turn]
+    after: int | None
+
+
+class AddedTurn(TypedDict):
+    """The id of a stored turn; not `new` where its source was known."""
+
+    id: int
+    new: bool
+    withheld: NotRequired[Withheld]
+
+
+class AddedTurns(TypedDict):
+    """The stored turns, in the order of the request."""
+
+    turns: list[AddedTurn]
+
+
+class SearchHit(TypedDict):
+    """A turn, its score, and what each feature of the ranking gave."""
+
+    score: float
+    shares: dict[str, float]
+    turn: TurnOfMemory
+
+
+class SearchHits(TypedDict):
+    """The best turns, best first."""
+
+    hits: list[SearchHit]
+
+
+class Summaries(TypedDict):
+    """What happened, a line for each run of turns."""
+
+    summaries: list[Summary]
+
+
+class TagCounts(TypedDict):
+    """How many turns have each value of each key."""
+
+    tags: dict[str, dict[str, int]]
+
+
+class CitationRecord(TypedDict):
+    """A cited turn, and what brought it up."""
+
+    turn_id: int
+    rank: int
+    shares: dict[str, float]
+    sql: list[str]
+    memory: NotRequired[str]
+
+
+class Statement(TypedDict):
+    """A SELECT that was run, and its rows."""
+
+    statement: str
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+
+
+class AnswerRecord(TypedDict):
+    """An answer with its sources, SQL and bill."""
+
+    answer: str
+    turns: list[TurnOfMemory]
+    citations: list[CitationRecord]
+    sql: list[Statement]
+    standing: list[Fact]
+    contradictions: list[Contradiction]
+    tokens: int
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    steps: list[Step]
+
+
+class StandingAnswers(TypedDict):
+    """Questions that are kept with their answers."""
+
+    answers: list[StandingAnswer]
+
+
+class FactPage(TypedDict):
+    """Facts by id; `after` is the last id, null at the end."""
+
+    facts: list[Fact]
+    after: int | None
+
+
+class Contradictions(TypedDict):
+    """Pairs of facts that cannot both be true."""
+
+    contradictions: list[Contradiction]
+
+
+class ChangeList(TypedDict):
+    """Changes, oldest first."""
+
+    changes: list[Change]
+
+
+class ForgetPreview(TypedDict):
+    """What forgetting removes, restores and leaves."""
+
+    turns: list[Turn]
+    facts: list[Fact]
+    removed: int
+    restored: list[Fact]
+    reopened: list[Fact]
+    staying: list[Fact]
+    backups: list[str]
+    copies: list[str]
+
+
+class ForgetAnswer(TypedDict):
+    """The preview and the word that confirms it; or, once confirmed, the receipts."""
+
+    preview: NotRequired[ForgetPreview]
+    confirmation: NotRequired[str]
+    receipt: NotRequired[Forgotten]
+    earlier_receipts: NotRequired[list[Forgotten]]
+
+
+class ContextBlock(TypedDict):
+    """Memories as a block for a prompt, and what it is made of."""
+
+    text: str
+    tokens: int
+    turn_ids: list[int]
+    memories: list[str]
+    standing: list[Fact]
+    answers: list[StandingAnswer]
+    contradictions: list[Contradiction]
+
+
+class Imported(TypedDict):
+    """How many turns an import has stored."""
+
+    turns: int
+
+
+class JobRecord(TypedDict):
+    """Work that goes on after its request: "running", "done" or "failed".
+
+    `result` counts what it did, once it is done; `error` says why it failed.
+    """
+
+    id: int
+    kind: str
+    state: str
+    started_at: str
+    ended_at: str
+    result: dict[str, int]
+    error: str
+
+
+class JobList(TypedDict):
+    """The jobs of a memory since the server started, newest first."""
+
+    jobs: list[JobRecord]
+
+
+class TokenRecord(TypedDict):
+    """A token by its name; `expires_at` (UTC) is empty where it has no end."""
+
+    name: str
+    namespaces: list[str]
+    rights: list[str]
+    expires_at: str
+    made_by: str
+
+
+class NewTokenRecord(TokenRecord):
+    """A new token. It is not shown again."""
+
+    token: str
+
+
+class TokenList(TypedDict):
+    """The tokens of one memory alone."""
+
+    tokens: list[TokenRecord]
+
+
+class Revoked(TypedDict):
+    """The name of a token that opens nothing from now on."""
+
+    revoked: str

@@ -1,0 +1,221 @@
+"""Endpoints of the JSON API about a memory as a whole: made, exported, imported, its tokens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from memory.errors import InputError, NotThereError
+from memory.owner import owner_of
+from memory.server.api_jobs import Jobs
+from memory.server.handles import Handles
+from memory.server.tokens import Grant, Tokens
+from memory.settings import set_owner
+from memory.store import Store
+
+if TYPE_CHECKING:
+    from memory.digest import Digest
+
+NDJSON = "application/x-ndjson"
+_MOST_CALLS = 1_000
+
+
+class Inputs(BaseModel):
+    """The inputs of an endpoint: query parameters for GET, else a JSON object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request for one memory, and what the server has to answer it."""
+
+    request: Request
+    namespace: str
+    grant: Grant
+    handles: Handles
+    tokens: Tokens
+    jobs: Jobs
+
+    @property
+    def number(self) -> int:
+        """The id in the path."""
+        return int(self.request.path_params.get("id", 0))
+
+
+Answering = Callable[[Call, Any], Awaitable[Response]]
+
+
+class MemoryOptions(Inputs):
+    """How a memory is made."""
+
+    owner: str = Field("", description="Whose memory it is; I, me and user mean this person.")
+
+
+class DigestOptions(Inputs):
+    """How much a digest may do."""
+
+    calls: int | None = Field(
+        None, ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."
+    )
+
+
+class NewToken(Inputs):
+    """A token for this memory."""
+
+    name: str
+    rights: list[str] = Field(["read", "write"], description="Of those that your token has.")
+    days: float | None = Field(
+        None, gt=0, le=36_500, description="How long it is valid; default: as long as yours."
+    )
+
+
+class TokenName(Inputs):
+    """Which token."""
+
+    name: str
+
+
+async def put_memory(call: Call, options: MemoryOptions) -> Response:
+    """Make a memory, or say that it is there; an owner is stored either way."""
+    is_new = False
+    with suppress(InputError):  # it is there; an invalid name is refused below
+        await call.handles.create(call.namespace)
+        is_new = True
+
+    def work(store: Store) -> dict[str, Any]:
+        if options.owner:
+            set_owner(store, options.owner)
+        return {"namespace": call.namespace, "new": is_new, "owner": owner_of(store)}
+
+    result = await call.handles.run_on_store(call.namespace, work)
+    return JSONResponse(result, 201 if is_new else 200)
+
+
+class Erasure(Inputs):
+    """What erases a memory."""
+
+    confirmation: str = Field(description="The memory's name, again.")
+
+
+async def erase_memory(call: Call, options: Erasure) -> Response:
+    """Delete a memory with all that was stored; its backups stay, and are named."""
+    if options.confirmation != call.namespace:
+        raise InputError("nothing was erased: give the memory's name as `confirmation`")
+    call.handles.refuse_missing([call.namespace])
+    backups = await call.handles.run_on_store(call.namespace, _backups)
+    await call.handles.delete(call.namespace)
+    return JSONResponse({"erased": call.namespace, "backups": backups})
+
+
+def _backups(store: Store) -> list[str]:
+    paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+    return [path for path in paths if Path(path).exists()]
+
+
+async def export_memory(call: Call, options: Inputs) -> Response:
+    """Everything in a memory, one JSON record a line; `import_memory` makes an equal one of it."""
+
+    def work(store: Store) -> Path:
+        from memory.exchange.exports import export_memory as export
+
+        with NamedTemporaryFile(prefix="memory-export-", suffix=".jsonl", delete=False) as file:
+            path = Path(file.name)
+        export(store, path, format="jsonl", title="")
+        return path
+
+    path = await call.handles.run_slow_on_store(call.namespace, work)
+    return FileResponse(path, media_type=NDJSON, background=BackgroundTask(path.unlink))
+
+
+async def import_memory(call: Call, options: Inputs) -> Response:
+    """Store an export in an empty memory, or in one that holds the beginning of it."""
+    with NamedTemporaryFile(prefix="memory-import-", suffix=".jsonl", delete=False) as file:
+        path = Path(file.name)
+        try:
+            async for piece in call.request.stream():
+                await asyncio.to_thread(file.write, piece)
+        except ClientDisconnect:
+            path.unlink()
+            raise InputError("the body is incomplete") from None
+
+    def work(store: Store) -> int:
+        from memory.exchange.imports import load_dump
+
+        return load_dump(store, path).turns
+
+    try:
+        return JSONResponse({"turns": await call.handles.run_slow_on_store(call.namespace, work)})
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), "the body")) from None
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def digest(call: Call, options: DigestOptions) -> Response:
+    """Begin to extract the facts of the turns that wait. One digest of a memory goes on."""
+
+    def work(store: Store) -> dict[str, int]:
+        sums: Digest = call.handles.memory_of(store).digest(max_calls=options.calls)
+        return {name: n for name, n in asdict(sums).items() if isinstance(n, int)}
+
+    # A name of no memory is refused before there is a job.
+    await call.handles.run_on_store(call.namespace, lambda store: store.read_only)
+    job = call.jobs.start(call.namespace, "digest", work)
+    return JSONResponse(job.record(), 202)
+
+
+async def jobs(call: Call, options: Inputs) -> Response:
+    """The jobs of a memory since the server started."""
+    return JSONResponse({"jobs": [job.record() for job in call.jobs.of(call.namespace)]})
+
+
+async def job(call: Call, options: Inputs) -> Response:
+    """One job."""
+    found = call.jobs.get(call.namespace, call.number)
+    if found is None:
+        raise NotThereError(f"there is no job {call.number}; a restart of the server forgets them")
+    return JSONResponse(found.record())
+
+
+async def tokens(call: Call, options: Inputs) -> Response:
+    """The tokens of this memory alone."""
+    grants = [asdict(grant) for grant in await _own(call)]
+    return JSONResponse({"tokens": grants})
+
+
+async def new_token(call: Call, new: NewToken) -> Response:
+    """Make a token of this memory, with no right and no day that the asking one lacks."""
+    if lacking := sorted({*new.rights} - {*call.grant.rights}):
+        raise InputError(f"your token has no right {lacking[0]!r} to give")
+    create = partial(call.tokens.create, new.name, [call.namespace], new.rights, new.days)
+    token = await asyncio.to_thread(create, made_by=call.grant)
+    grant = await asyncio.to_thread(call.tokens.find, token)
+    assert grant is not None  # it was made for more than no time
+    return JSONResponse({**asdict(grant), "token": token}, 201)
+
+
+async def revoke_token(call: Call, wanted: TokenName) -> Response:
+    """Revoke a token of this memory alone, and those that it made."""
+    if wanted.name not in {grant.name for grant in await _own(call)}:
+        raise NotThereError(f"there is no token {wanted.name!r} of this memory alone")
+    await asyncio.to_thread(call.tokens.revoke, wanted.name)
+    return JSONResponse({"revoked": wanted.name})
+
+
+async def _own(call: Call) -> Sequence[Grant]:
+    """The tokens for this memory alone, with no right that the asking one lacks."""
+    return [
+        grant
+        for grant in await asyncio.to_thread(call.tokens.grants)
+        if grant.namespaces == (call.namespace,) and {*grant.rights} <= {*call.grant.rights}
+    ]

@@ -1,0 +1,183 @@
+"""A server seen from outside: health, metrics, and a line of log for each request."""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from secrets import token_hex
+from time import monotonic
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from memory import namespaces
+from memory.errors import MemoryFault, StoreError
+from memory.home import home, home_address
+from memory.server.fault_messages import fault_message
+from memory.server.handles import Handles
+from memory.server.metrics import Observer, exposition
+from memory.server.tokens import Grant
+from memory.store import postgres_module
+
+LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
+REQUEST_ID = "x-request-id"
+_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READY_SECONDS = 1.0  # anybody may ask: the database is asked no more often
+_CLIENT_GONE = 499
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+_log = logging.getLogger("memory.requests")
+
+
+class Observed:
+    """ASGI middleware around the whole server.
+
+    `/health/live` and `/health/ready` are answered to everybody, under any host name, as whatever
+    looks after the server knows its number alone. They say nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, handles: Handles) -> None:
+        self._app = app
+        self._observer = Observer(handles)
+        self._fault = ""
+        self._looked_at = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] in (LIVE, READY):
+            fault = await self._ready_fault() if scope["path"] == READY else ""
+            answer = PlainTextResponse(f"{fault or 'ok'}\n", 503 if fault else 200)
+            await answer(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _SOUND_ID.fullmatch(given) else token_hex(8)
+        _request_id.set(request_id)
+        status, start = _CLIENT_GONE, monotonic()
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        self._observer.begin()
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            route, seconds = _route(scope), monotonic() - start
+            method = scope["method"] if route else "other"
+            self._observer.end(method, route or "other", status, seconds)
+            grant: Grant | None = scope.get("state", {}).get("grant")
+            fields = {
+                "method": method,
+                "route": route or "other",
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "token": grant.name if grant else "",
+            }
+            _log.info("request", extra={"fields": fields})
+
+    async def _ready_fault(self) -> str:
+        """Why this server can answer nothing; "" where it can."""
+        if monotonic() - self._looked_at > _READY_SECONDS:
+            self._looked_at = monotonic()
+            self._fault = await asyncio.to_thread(_fault)
+        return self._fault
+
+
+def _fault() -> str:
+    try:
+        namespaces.exists("ready")
+        if not home_address() and home().exists() and not os.access(home(), os.W_OK):
+            raise StoreError("the folder of the memories cannot be written to")
+    except MemoryFault as fault:
+        _log.warning("not ready", extra={"fields": {"fault": fault_message(fault)}})
+        return "not ready; the log says why"
+    return ""
+
+
+def _route(scope: Scope) -> str:
+    """The path with names in place of what stands for them; "" where it is none of ours."""
+    if "endpoint" not in scope:
+        return ""
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        before, _, after = (
+            path.rpartition(str(value)) if name == "id" else path.partition(str(value))
+        )
+        path = f"{before}{{{name}}}{after}"
+    return path
+
+
+def metrics_route() -> Route:
+    """The metrics, for a token with that right."""
+
+    async def metrics(request: Request) -> Response:
+        grant: Grant = request.state.grant
+        if "metrics" not in grant.rights:
+            message = f"the token {grant.name!r} may not see metrics"
+            return JSONResponse({"error": {"kind": "Forbidden", "message": message}}, 403)
+        text, media_type = exposition(await asyncio.to_thread(_queue))
+        return Response(text, media_type=media_type)
+
+    return Route(METRICS, metrics, methods=["GET"])
+
+
+def _queue() -> dict[str, int]:
+    """Windows that wait in all memories of a database, by state; files are not opened for it."""
+    if not home_address():
+        return {}
+    address = postgres_module("address").read_address(home_address(), needs_namespace=False)
+    windows: dict[str, int] = postgres_module("names").pending_windows(address)
+    return windows
+
+
+# --- logs -------------------------------------------------------------------------------------
+
+
+class JsonLines(logging.Formatter):
+    """A record as a line of JSON with the request's id. Of an error its kind and where it arose.
+
+    Not its message: that may quote what somebody said.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := _request_id.get():
+            line["request"] = request_id
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+            frames = traceback.extract_tb(record.exc_info[2])
+            line["where"] = [f"{frame.name} {frame.lineno}" for frame in frames]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_json() -> None:
+    """Have what this process logs written to stderr as lines of JSON, a line for each request."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    _log.setLevel(logging.INFO)

@@ -1,0 +1,438 @@
+"""The proxy: any OpenAI-compatible server, with what the memory holds added to each request.
+
+A request goes on with one more system message, its answer comes back byte for byte, and what was
+said is stored when the answer has gone through. A memory that fails or is slow costs the memory,
+never the answer: the header `x-memory` says so.
+"""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from memory.embed import load_embedder
+from memory.errors import InputError, MemoryFault
+from memory.injection import Injected, inject
+from memory.records import Turn
+from memory.server.connections import STATE, Connection
+from memory.server.guard import AllowedHosts
+from memory.server.handles import Handles, NoNamespaceError
+from memory.server.proxy_messages import (
+    MESSAGES,
+    PROTOCOLS,
+    Conversation,
+    answer_text,
+    read_conversation,
+    with_block,
+)
+from memory.server.tokens import PREFIX, Grant, Tokens
+from memory.store import Store
+from memory.store.turn_validation import local_now
+
+# Headers of ours; none is sent on.
+NAMESPACE = "x-memory-namespace"
+SESSION = "x-memory-session"
+SPEAKER = "x-memory-speaker"
+STATUS = "x-memory"
+_OURS = (NAMESPACE, SESSION, SPEAKER)
+# Of one connection, not of the request (RFC 9110, section 7.6.1).
+_HOP_BY_HOP = (
+    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+    *("transfer-encoding", "upgrade", "host", "content-length", "accept-encoding"),
+)
+_KEYS = ("authorization", "x-api-key", "api-key")
+BUDGET = 1_000  # tokens of a block
+MEMORY_SECONDS = 2.0  # a request waits no longer for its memory
+LARGEST_BODY = 100_000_000  # bytes; pictures come in it
+_LARGEST_ANSWER = 4_000_000  # bytes of an answer that are looked at for its text
+# A model may think for minutes before its first word.
+_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
+
+_WARMING = "whether the embedder understands vectors"
+_NOTHING = Injected(text="", memories=(), prompt="", turn_ids=(), tokens=0)
+
+_log = logging.getLogger("memory.proxy")
+
+
+class Refusal(Exception):
+    """A request that is not sent on: a status, and a message that says what to do."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """What a proxy does.
+
+    Arguments:
+        api_base: the address of the server, as clients call it: `https://api.openai.com/v1`.
+        transport: what answers in place of a server, for a model that has another protocol.
+        namespace: the memory of requests that name none; empty for none.
+        stores, injects: whether requests and answers are stored, and memories added.
+        needs_token: whether a request without a token of `memory admin tokens` is refused.
+        budget: the most tokens of memories in a request.
+    """
+
+    api_base: str
+    transport: httpx.AsyncBaseTransport | None = None
+    namespace: str = ""
+    stores: bool = True
+    injects: bool = True
+    needs_token: bool = False
+    budget: int = BUDGET
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """What is stored of a request and its answer.
+
+    `conversation` is None where nothing of it is; `shown` are the turns that its block had.
+    """
+
+    namespace: str
+    protocol: str
+    session: str
+    speaker: str
+    conversation: Conversation | None
+    shown: tuple[int, ...]
+
+
+def proxy_application(
+    options: ProxyOptions, handles: Handles, tokens: Tokens, allowed: AllowedHosts
+) -> ASGIApp:
+    """The proxy as an ASGI application; it closes the handles on shutdown."""
+    proxy = _Proxy(options, handles, tokens, allowed)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with httpx.AsyncClient(
+            timeout=_TIMEOUT, trust_env=False, transport=options.transport
+        ) as client:
+            proxy.client = client
+            await proxy.warm_up()
+            try:
+                yield
+            finally:
+                await proxy.finish()
+                handles.close()
+
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return Starlette(
+        routes=[Route("/v1/{path:path}", proxy.answer, methods=methods)], lifespan=lifespan
+    )
+
+
+class _Proxy:
+    client: httpx.AsyncClient
+
+    def __init__(
+        self, options: ProxyOptions, handles: Handles, tokens: Tokens, allowed: AllowedHosts
+    ) -> None:
+        self._options = options
+        self._handles = handles
+        self._tokens = tokens
+        self._allowed = allowed
+        self._storing: set[asyncio.Task[None]] = set()
+
+    async def warm_up(self) -> None:
+        """Search once: the first request would wait for imports, the embedder and the index."""
+        if not self._options.injects:
+            return
+        try:
+            await asyncio.to_thread(load_embedder(), [_WARMING])
+            await self._handles.run_on_store(
+                self._options.namespace,
+                lambda store: inject(store, _WARMING, budget=self._options.budget, counts=False),
+            )
+        except MemoryFault as fault:
+            # A request says so too; there may be no such memory yet.
+            _log.info("nothing is warm: %s", type(fault).__name__)
+
+    async def finish(self) -> None:
+        """Wait for what is still being stored."""
+        await asyncio.gather(*self._storing, return_exceptions=True)
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            self._check_host(request.headers)
+            grant = self._grant(request)
+            path = _path(request)
+            body = await _body(request)
+            protocol = path if request.method == "POST" and path in PROTOCOLS else ""
+            conversation, fields = _conversation(protocol, body)
+            namespace = self._namespace(request.headers, conversation, grant)
+        except Refusal as refusal:
+            return _error(refusal.status, str(refusal))
+        block, status = _NOTHING, "off"
+        session = request.headers.get(SESSION, "") or (conversation.session if conversation else "")
+        if conversation and namespace and self._options.injects and _may(grant, namespace, "read"):
+            block, status = await self._block(namespace, session, conversation, request.headers)
+            if block.text:
+                body = json.dumps(with_block(protocol, fields, block.text)).encode()
+        try:
+            upstream = await self._send(request, path, body)
+        except httpx.HTTPError as error:
+            # Its message may name the address, never a header.
+            reason = type(error).__name__
+            return _error(502, f"the model's server cannot be reached ({reason})", status)
+        is_stored = upstream.is_success and self._options.stores
+        if not (is_stored and namespace and _may(grant, namespace, "write")):
+            conversation = None
+        exchange = _Exchange(
+            namespace,
+            protocol,
+            session,
+            speaker=request.headers.get(SPEAKER, ""),
+            conversation=conversation,
+            shown=block.turn_ids,
+        )
+        return StreamingResponse(
+            self._passed_on(upstream, exchange),
+            upstream.status_code,
+            {**_answer_headers(upstream.headers), STATUS: status},
+        )
+
+    # ------------------------------------------------------------------ who it is
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse a name that another site was pointed at this machine by, and pages of others."""
+        host = headers.get("host", "")
+        if host not in self._allowed.hosts:
+            raise Refusal(421, f"the host {host[:100]!r} is not allowed; give --allowed-host HOST")
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._allowed.origins:
+            raise Refusal(403, "pages of other sites may not call this proxy")
+
+    def _grant(self, request: Request) -> Grant | None:
+        """What the request's token grants; None for a request that may do without one."""
+        keys = [_bare(request.headers.get(name, "")) for name in _KEYS]
+        ours = [key for key in keys if key.startswith(PREFIX)]
+        grant = self._tokens.find(ours[0]) if ours else None
+        if grant is None and (ours or self._options.needs_token):
+            raise Refusal(
+                401,
+                "a token of this memory is required as the API key: create one with"
+                " `memory admin tokens create NAME`",
+            )
+        connection: Connection | None = request.scope.get("state", {}).get(STATE)
+        if connection:
+            connection.is_known = True
+        return grant
+
+    def _namespace(
+        self, headers: Headers, conversation: Conversation | None, grant: Grant | None
+    ) -> str:
+        """Whose memory it is: the header's, the token's, the field `user`, the proxy's own.
+
+        A token of one memory needs no name; with others the request names one that it opens.
+        """
+        named = headers.get(NAMESPACE, "")
+        user = conversation.user if conversation else ""
+        if grant is None:
+            return named or user or self._options.namespace
+        only = [name for name in grant.namespaces if name != "*"]
+        if named:
+            if not grant.allows(named, "read") and not grant.allows(named, "write"):
+                raise Refusal(403, f"the token {grant.name!r} does not open {named[:100]!r}")
+            return named
+        if len(grant.namespaces) == 1 and only:
+            return only[0]
+        is_open = user and (grant.allows(user, "read") or grant.allows(user, "write"))
+        return user if is_open else ""
+
+    # ------------------------------------------------------------------ the memory
+
+    async def _block(
+        self, namespace: str, session: str, conversation: Conversation, headers: Headers
+    ) -> tuple[Injected, str]:
+        """The block for a request, and the status to report."""
+
+        def work(store: Store) -> Injected:
+            return inject(
+                store,
+                conversation.messages,
+                speaker=headers.get(SPEAKER, "") or conversation.speaker,
+                session=session,
+                budget=self._options.budget,
+                counts=False,  # once the answer has gone through
+            )
+
+        try:
+            call = self._handles.run_on_store(namespace, work)
+            block = await asyncio.wait_for(call, MEMORY_SECONDS)
+        except NoNamespaceError:
+            return _NOTHING, "empty"
+        except TimeoutError:
+            return _NOTHING, "failed: the memory is slow"
+        except MemoryFault as fault:
+            return _NOTHING, f"failed: {type(fault).__name__}"
+        except Exception as error:  # noqa: BLE001
+            # No fault of ours may cost the answer.
+            _log.warning("a memory failed: %s", type(error).__name__)
+            return _NOTHING, f"failed: {type(error).__name__}"
+        return block, "added" if block.text else "empty"
+
+    async def _store(self, exchange: _Exchange, reply: str) -> None:
+        """Store both sides; what prevents it is logged, without what was said."""
+        namespace, conversation = exchange.namespace, exchange.conversation
+
+        def work(store: Store) -> None:
+            if conversation:
+                names = {setting.name: setting.value for setting in store.settings()}
+                user = exchange.speaker or conversation.speaker or str(names.get("user") or "User")
+                sides = [(user, "user", conversation.text)]
+                if reply:
+                    sides.append((str(names.get("character") or "Assistant"), "assistant", reply))
+                turns = [
+                    Turn(
+                        speaker,
+                        text,
+                        session=exchange.session,
+                        said_at=local_now(),
+                        source=conversation.source(exchange.session, role),
+                    )
+                    for speaker, role, text in sides
+                ]
+                store.add(turns, once=True)
+                self._handles.note(store)
+            store.count_shown(exchange.shown)
+
+        try:
+            try:
+                await self._handles.run_on_store(namespace, work)
+            except NoNamespaceError:
+                try:
+                    await self._handles.create(namespace)
+                except InputError:
+                    _log.info("another request created the memory, or its name is none")
+                await self._handles.run_on_store(namespace, work)
+        except Exception as error:  # noqa: BLE001
+            # The answer has gone through, and nobody waits for this.
+            _log.warning("what was said is not stored: %s", type(error).__name__)
+
+    # ------------------------------------------------------------------ the model's server
+
+    async def _send(self, request: Request, path: str, body: bytes) -> httpx.Response:
+        options = self._options
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name not in _HOP_BY_HOP and name not in _OURS and not _is_ours(name, value)
+        }
+        headers["accept-encoding"] = "identity"  # so that the answer's text can be read
+        headers |= _upstream_key(path, headers)
+        url = httpx.URL(f"{options.api_base.rstrip('/')}/{path}").copy_with(
+            query=request.scope.get("query_string", b"") or None
+        )
+        built = self.client.build_request(request.method, url, headers=headers, content=body)
+        return await self.client.send(built, stream=True)
+
+    async def _passed_on(
+        self, upstream: httpx.Response, exchange: _Exchange
+    ) -> AsyncIterator[bytes]:
+        """The bytes of an answer as they come; then, or where it is cut, both sides are stored."""
+        seen = bytearray()
+        try:
+            async for piece in upstream.aiter_raw():
+                if exchange.conversation and len(seen) < _LARGEST_ANSWER:
+                    seen += piece
+                yield piece
+        finally:
+            if exchange.conversation or exchange.shown:
+                storing = self._store(exchange, answer_text(exchange.protocol, bytes(seen)))
+                # A task of its own: the client may have gone, which cancels this one.
+                task = asyncio.create_task(storing)
+                self._storing.add(task)
+                task.add_done_callback(self._storing.discard)
+            await upstream.aclose()
+
+
+def _may(grant: Grant | None, namespace: str, right: str) -> bool:
+    return grant is None or grant.allows(namespace, right)
+
+
+def _bare(value: str) -> str:
+    """A key without its scheme."""
+    scheme, _, key = value.strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else value.strip()
+
+
+def _is_ours(name: str, value: str) -> bool:
+    """Whether a header holds a token of this memory, which no other server may see."""
+    return name in _KEYS and _bare(value).startswith(PREFIX)
+
+
+def _upstream_key(path: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The key of this machine's environment; without one, the client's own goes on."""
+    if path.split("/")[0] == MESSAGES:
+        key = os.environ.get("ANTHROPIC_API_KEY", "")
+        return {"x-api-key": key} if key else {}
+    key = os.environ.get("OPENAI_API_KEY", "")
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _path(request: Request) -> str:
+    path = str(request.path_params["path"])
+    if ".." in path.split("/"):
+        raise Refusal(404, "there is no such path")
+    return path
+
+
+async def _body(request: Request) -> bytes:
+    pieces = bytearray()
+    try:
+        async for piece in request.stream():
+            pieces += piece
+            if len(pieces) > LARGEST_BODY:
+                raise Refusal(413, f"the body is larger than {LARGEST_BODY:,} bytes")
+    except ClientDisconnect:
+        raise Refusal(400, "the body is incomplete") from None
+    return bytes(pieces)
+
+
+def _conversation(protocol: str, body: bytes) -> tuple[Conversation | None, dict[str, Any]]:
+    """The conversation of a request, and its fields; none where it cannot be read."""
+    try:
+        fields = json.loads(body) if protocol else None
+    except (ValueError, RecursionError):
+        return None, {}
+    conversation = read_conversation(protocol, fields)
+    return conversation, dict(fields or {}) if conversation else {}
+
+
+def _answer_headers(headers: httpx.Headers) -> dict[str, str]:
+    # As the bytes go on as they came, their length and encoding hold.
+    dropped = {*_HOP_BY_HOP, "date", "server"} - {"content-length"}
+    return {name: value for name, value in headers.items() if name not in dropped}
+
+
+def _error(status: int, message: str, memory: str = "off") -> Response:
+    """An error in the form of OpenAI's, which its clients show."""
+    error: dict[str, Any] = {"message": message, "type": "proxy_error", "code": None}
+    return JSONResponse({"error": error}, status, {STATUS: memory})
+
+
+def is_address(text: str) -> bool:
+    """Whether this is the address of an HTTP server."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError):
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
+
+
+__all__: Sequence[str] = ("ProxyOptions", "is_address", "proxy_application")

@@ -1,0 +1,257 @@
+"""Pairs of facts that cannot both be true: linked when the second is stored, settled by a person.
+
+A pair is a row of `contradictions`, journaled with the change that stored the second fact. It is
+open while both facts are there and neither has ended. Rules link what is certain
+(contradiction_rules.py); a larger model links what it reads (INSERT INTO contradictions). The
+functions run inside the transaction of a change that `journal.begin` began.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from memory.errors import InputError, SqlError
+from memory.records import Contradiction, Fact
+from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.words import words
+from memory.sql import FACT_COLUMNS
+from memory.store import journal, journaled_rows
+from memory.store.contradiction_rules import DatedStatement, contradict, rivals_of
+from memory.store.database import Connection
+from memory.vocabulary import Vocabulary, name_key
+
+if TYPE_CHECKING:
+    from memory.sql import CheckedContradictions
+
+Verdict = Literal["first", "second", "both"]
+Pair = Mapping[str, Any]  # a row of the table
+
+MOST_LINKED = 8  # by one model's answer: what a turn says may be an instruction to the model
+MOST_OPEN = 500  # that are listed, the newest
+_MOST_KNOWN = 2_000  # facts of the subjects of a change that are compared with its facts
+_TABLE = "contradictions"
+_COLUMNS, _ = journaled_rows.TABLES[_TABLE]
+
+
+def open_pairs(conn: Connection) -> list[Contradiction]:
+    """The pairs that nobody has settled and whose facts are in force, newest first."""
+    pairs = []
+    width = len(FACT_COLUMNS) + 1
+    for row in conn.run("open_contradictions", most=MOST_OPEN).fetchall():
+        *first, first_said = row[:width]
+        *second, second_said = row[width:]
+        pairs.append(
+            Contradiction(
+                journal.to_fact(first), journal.to_fact(second), (first_said, second_said)
+            )
+        )
+    return pairs
+
+
+# --- linking --------------------------------------------------------------------------------------
+
+
+def link(
+    conn: Connection,
+    change_id: int,
+    statements: Sequence["CheckedContradictions"],
+    *,
+    vocabulary: Vocabulary,
+    window: tuple[int, int] | None,
+) -> None:
+    """Link the facts that a change has stored with those that they contradict.
+
+    Those that a model's statements name, and those that are certain by rule. Pairs of facts that
+    the change deletes go with it. Raises SqlError for a pair that is none, and for many.
+    """
+    images = journal.net_images(conn, change_id)
+    if gone := [before["id"] for before, after in images if before and after is None]:
+        for pair in _rows(conn.run("contradictions_of_facts", fact_ids=gone)):
+            if not pair["settled"]:
+                journaled_rows.delete_row(conn, change_id, _TABLE, pair)
+    pairs = [
+        _named_pair(conn, row, vocabulary=vocabulary, window=window)
+        for statement in statements
+        for row in statement.rows
+    ]
+    if len(pairs) > MOST_LINKED:
+        raise SqlError(f"{len(pairs)} contradictions: link at most {MOST_LINKED}, the certain ones")
+    new = [
+        journal.to_fact([*after.values()])
+        for before, after in images
+        if after is not None and not after["ended_on"] and not _says_the_same(before, after)
+    ]
+    pairs += _certain_pairs(conn, new, vocabulary)
+    for first, second in pairs:
+        _put(conn, change_id, first, second)
+
+
+def _says_the_same(before: journal.FactImage | None, after: journal.FactImage) -> bool:
+    columns = ("subject", "attribute", "value", "happened_on")
+    return before is not None and all(before[name] == after[name] for name in columns)
+
+
+def _certain_pairs(
+    conn: Connection, new: Sequence[Fact], vocabulary: Vocabulary
+) -> list[tuple[Fact, Fact]]:
+    """The pairs of a new fact and another of its subject that contradict each other by rule."""
+    if not new:
+        return []
+    rivals = [rivals_of(fact.attribute, vocabulary) for fact in new]
+    fact_ids = [fact.id for fact in new]
+    rows = conn.run(
+        "facts_that_may_contradict",
+        subjects=sorted({fact.subject for fact in new}),
+        fact_ids=fact_ids,
+        attributes=sorted({name for names in rivals if names for name in names}),
+        every=int(None in rivals),
+        most=_MOST_KNOWN,
+    ).fetchall()
+    if not rows:
+        return []
+    entity_of = dict(conn.run("entities_of_facts", fact_ids=fact_ids).fetchall())
+    known = [(_dated(row), row[len(FACT_COLUMNS)]) for row in rows]
+    missing = {fact.turn_id for fact in new} - {dated.fact.turn_id for dated, _ in known}
+    turns = {dated.fact.turn_id: (dated.said_at, dated.text) for dated, _ in known}
+    for turn in conn.run("turns_by_id", ids=sorted(missing)).fetchall() if missing else ():
+        turns[turn[0]] = (turn[5], turn[4])
+    pairs = []
+    for fact in new:
+        said_at, text = turns.get(fact.turn_id, ("", ""))
+        stated = DatedStatement(fact, said_at, text)
+        for rival, entity in known:
+            is_same = rival.fact.subject == fact.subject or (
+                entity is not None and entity == entity_of.get(fact.id)
+            )
+            is_other = rival.fact.id != fact.id and rival.fact.turn_id != fact.turn_id
+            if is_same and is_other and contradict(stated, rival, vocabulary):
+                first, second = sorted((fact, rival.fact), key=lambda linked: linked.id)
+                pairs.append((first, second))
+    return pairs
+
+
+def _named_pair(
+    conn: Connection, row: Any, *, vocabulary: Vocabulary, window: tuple[int, int] | None
+) -> tuple[Fact, Fact]:
+    """The facts that a model's statement names: one by its id, or both by turn and attribute."""
+    if window and not window[0] <= row.turn_id <= window[1]:
+        raise SqlError(
+            f"turn_id {row.turn_id} is not one of the turns shown; use the number in brackets,"
+            f" {window[0]} to {window[1]}"
+        )
+    if row.first_fact:
+        facts = conn.run("facts_by_id", fact_ids=[row.first_fact]).fetchall()
+        if not facts:
+            raise SqlError(f"there is no fact {row.first_fact}; use the id of a known fact")
+        first = journal.to_fact(facts[0])
+    else:
+        first = _fact_of_turn(conn, row.first_turn, row.first_attribute, vocabulary)
+    second = _fact_of_turn(conn, row.turn_id, row.attribute, vocabulary, like=first)
+    if first.id == second.id:
+        raise SqlError("a fact does not contradict itself; name two facts")
+    older, newer = sorted((first, second), key=lambda fact: fact.id)
+    return older, newer
+
+
+def _fact_of_turn(
+    conn: Connection,
+    turn_id: int,
+    attribute: str,
+    vocabulary: Vocabulary,
+    like: Fact | None = None,
+) -> Fact:
+    """The fact of a turn with an attribute; of several the one that has most of another's words."""
+    name = name_key(vocabulary.name_of(attribute))
+    facts = [
+        fact
+        for fact in map(journal.to_fact, conn.run("facts_by_turn", turn_ids=[turn_id]).fetchall())
+        if name_key(vocabulary.name_of(fact.attribute)) == name
+    ]
+    if not facts:
+        raise SqlError(
+            f"turn {turn_id} has no fact with the attribute '{attribute}'; INSERT it INTO facts"
+            " first, with that attribute"
+        )
+    forms = forms_of(words(f"{like.attribute} {like.value}".replace("_", " "))) if like else set()
+
+    def likeness(fact: Fact) -> tuple[bool, int]:
+        shared = sum(is_among(word, forms) for word in telling_words(fact.value))
+        return like is not None and fact.subject == like.subject, shared
+
+    return max(facts, key=likeness)
+
+
+def _put(conn: Connection, change_id: int, first: Fact, second: Fact) -> None:
+    """Link two facts, unless one has ended or a person has settled what their turns say.
+
+    Then the one that was wrong is deleted.
+    """
+    if first.ended_on or second.ended_on:
+        return
+    row = _row(first, second)
+    if journaled_rows.find_row(conn, _TABLE, row) is not None:
+        return
+    turns = {first.turn_id, second.turn_id}
+    for pair in _rows(conn.run("contradictions_of_turns", turn_ids=sorted(turns))):
+        if {pair["first_turn"], pair["turn_id"]} == turns and pair["settled"]:
+            # What a person found wrong, read once more in its turn, is wrong still.
+            wrong = {"first": pair["turn_id"], "second": pair["first_turn"]}.get(pair["settled"])
+            conn.facts.delete([fact.id for fact in (first, second) if fact.turn_id == wrong])
+            return
+    journaled_rows.insert_row(conn, change_id, _TABLE, row)
+
+
+# --- settling -------------------------------------------------------------------------------------
+
+
+def settle(conn: Connection, change_id: int, *, first: int, second: int, right: Verdict) -> None:
+    """Note which of two facts is right, as a part of the change begun last; the other is deleted.
+
+    Raises InputError where they are no open pair.
+    """
+    key = {"first_fact": first, "second_fact": second}
+    row = journaled_rows.find_row(conn, _TABLE, key)
+    if row is None or row["settled"]:
+        raise InputError(
+            f"facts {first} and {second} are no open contradiction; list those that are"
+            " (memory facts --contradictions)"
+        )
+    if wrong := {"first": second, "second": first}.get(right):
+        conn.facts.delete([wrong])
+        conn.facts.log()
+    journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "settled": right})
+
+
+# --- forgetting -----------------------------------------------------------------------------------
+
+
+def forget(conn: Connection, fact_ids: Collection[int], turn_ids: Collection[int]) -> None:
+    """Delete the pairs of facts and turns that go, and what the log says of them."""
+    facts, turns = {*fact_ids}, {*turn_ids}
+
+    def cleaned(row: Pair) -> Pair | None:
+        is_gone = {row["first_fact"], row["second_fact"]} & facts
+        return None if is_gone or {row["first_turn"], row["turn_id"]} & turns else row
+
+    journaled_rows.clean(conn, _TABLE, cleaned)
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _row(first: Fact, second: Fact) -> dict[str, Any]:
+    return {
+        "first_fact": first.id,
+        "second_fact": second.id,
+        "first_turn": first.turn_id,
+        "turn_id": second.turn_id,
+        "settled": "",
+    }
+
+
+def _rows(cursor: Iterable[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
+
+
+def _dated(row: Sequence[Any]) -> DatedStatement:
+    count = len(FACT_COLUMNS)
+    return DatedStatement(journal.to_fact(row[:count]), *row[count + 1 :])

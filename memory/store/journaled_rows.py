@@ -1,0 +1,239 @@
+"""Rows of the tables beside facts: what a change does to tags or aliases can be undone.
+
+Each row that a change inserts, deletes or replaces has an entry in `rows_log`, with the row before
+and after as JSON objects. A row is known by its columns: none of these tables has numbers. The
+functions run inside the transaction of a change that `journal.begin` began.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memory.errors import InputError
+from memory.store import settings
+from memory.store.database import Connection
+
+Row = Mapping[str, Any]
+
+# The columns of each table, and how many of the first ones are its key.
+TABLES: dict[str, tuple[tuple[str, ...], int]] = {
+    "tags": (("turn_id", "key", "value"), 3),
+    "attributes": (("name", "other_names", "kind", "allowed_values", "instruction"), 1),
+    "entities": (("name", "description"), 1),
+    "aliases": (("name", "entity", "turn_id"), 3),
+    "answers": (
+        (
+            "question",
+            "asker",
+            "text",
+            "turn_ids",
+            "seen",
+            "model",
+            "answered_at",
+            "last_turn",
+            "last_change",
+        ),
+        1,
+    ),
+    "contradictions": (("first_fact", "second_fact", "first_turn", "turn_id", "settled"), 2),
+    "summaries": (("turn_id", "last_turn_id", "kind", "summary"), 3),
+}
+
+# A model tells these rows anew where a change took their text, and may have since: by table, the
+# column of the text.
+_TOLD = {"summaries": "summary"}
+# Settings have no key, and keep their earlier values: a change of one is logged beside the rows.
+_SETTINGS = "settings"
+
+
+def insert_row(conn: Connection, change_id: int, table: str, row: Row) -> None:
+    """Insert a row, unless the very row is there. Raises InputError where its key is taken."""
+    current = find_row(conn, table, row)
+    if current == dict(row):
+        return
+    if current is not None:
+        raise InputError(f"{table} has {_name(table, row)} already")
+    _put(conn, table, row)
+    _log(conn, change_id, table, before=None, after=row)
+
+
+def delete_row(conn: Connection, change_id: int, table: str, row: Row) -> None:
+    """Delete a row. Raises InputError when it is not there."""
+    _delete(conn, table, row)
+    _log(conn, change_id, table, before=row, after=None)
+
+
+def replace_row(conn: Connection, change_id: int, table: str, before: Row, after: Row) -> None:
+    """Put a row in the place of another. Raises InputError when that is not there."""
+    _delete(conn, table, before)
+    _put(conn, table, after)
+    _log(conn, change_id, table, before=before, after=after)
+
+
+def replace_setting(conn: Connection, change_id: int, name: str, before: Any, after: Any) -> None:
+    """Give a setting a new value in the place of another, which an undo sets again."""
+    settings.add_setting(conn, name, after)
+    values = [{"name": name, "value": value} for value in (before, after)]
+    _log(conn, change_id, _SETTINGS, before=values[0], after=values[1])
+
+
+def find_row(conn: Connection, table: str, row: Row) -> dict[str, Any] | None:
+    """The row of a table that has the key of this one."""
+    columns, key = TABLES[table]
+    values = conn.find_row(table, columns, {name: row[name] for name in columns[:key]})
+    return None if values is None else dict(zip(columns, values, strict=True))
+
+
+def undo(conn: Connection, change_id: int, undoing: int) -> None:
+    """Take back what a change did to rows, as a part of the change `undoing`.
+
+    Raises InputError when a later change rests on it. A line of the story that was told anew since
+    does not: it waits to be told once more.
+    """
+    entries = conn.run("rows_of_change", change_id=change_id).fetchall()
+    for _, table, before_text, after_text in reversed(entries):
+        before: Row | None = _read(before_text)
+        after: Row | None = _read(after_text)
+        if table in _TOLD:
+            before, after = _as_told_now(conn, table, before=before, after=after)
+            if before == after:
+                continue
+        _take_back(conn, change_id, table=table, before=before, after=after)
+        _log(conn, undoing, table, before=after, after=before)
+
+
+def _as_told_now(
+    conn: Connection, table: str, *, before: Row | None, after: Row | None
+) -> tuple[Row | None, Row | None]:
+    """What an undo makes of a line, and the line as it is: one told anew since loses its text."""
+    image = after or before
+    assert image is not None
+    current = find_row(conn, table, image)
+    if current == (after and dict(after)):
+        return before, after
+    if before is not None and after is not None and _key(table, before) != _key(table, after):
+        return (None, current) if current else (None, None)
+    return before and {**before, _TOLD[table]: ""}, current
+
+
+def take_back_others(conn: Connection, change_ids: Sequence[int]) -> None:
+    """Make the rows as if there had never been another change than these; their entries go."""
+    entries = conn.run("rows_of_other_changes", change_ids=[*change_ids]).fetchall()
+    for change_id, table, before, after in reversed(entries):
+        _take_back(conn, change_id, table=table, before=_read(before), after=_read(after))
+    conn.run("delete_rows_of_other_changes", change_ids=[*change_ids])
+
+
+def forget_turns(conn: Connection, turn_ids: Sequence[int]) -> None:
+    """Delete the rows that rest on turns, and what the log says of them.
+
+    Those of contradictions go with their facts: `contradictions.forget`.
+    """
+    turns = [*turn_ids]
+    conn.run("delete_tags_of_turns", turn_ids=turns)
+    conn.run("delete_aliases_of_turns", turn_ids=turns)
+    conn.run("delete_rows_of_turns", turn_ids=turns)
+
+
+def clean(conn: Connection, table: str, cleaned: Callable[[Row], Row | None]) -> None:
+    """Make the rows of a table as `cleaned` returns them; None deletes a row.
+
+    So are their images in the log, where each entry still follows the one before it. An entry with
+    an image that goes, goes too.
+    """
+    columns, key = TABLES[table]
+    for values in conn.read_rows(table, columns, columns[:key]).fetchall():
+        row = dict(zip(columns, values, strict=True))
+        clean_row = cleaned(row)
+        if clean_row != row:
+            conn.delete_row(table, {name: row[name] for name in columns[:key]})
+            if clean_row is not None:
+                _put(conn, table, clean_row)
+    for entry_id, *texts in conn.run("logged_rows", table_name=table).fetchall():
+        images = [_read(text) for text in texts]
+        clean_images = [None if image is None else cleaned(image) for image in images]
+        if any(image and after is None for image, after in zip(images, clean_images, strict=True)):
+            conn.run("delete_logged_row", entry_id=entry_id)
+        elif clean_images != images:
+            before, after = map(_written, clean_images)
+            conn.run("set_logged_row", entry_id=entry_id, before=before, after=after)
+
+
+def _take_back(
+    conn: Connection, change_id: int, *, table: str, before: Row | None, after: Row | None
+) -> None:
+    if table == _SETTINGS:
+        assert before is not None
+        assert after is not None
+        if settings.setting_history(conn, after["name"])[-1].value != after["value"]:
+            raise InputError(
+                f"change {change_id} cannot be undone: the setting {after['name']} has changed"
+                " since"
+            )
+        settings.add_setting(conn, before["name"], before["value"])
+        return
+    if after is not None:
+        if find_row(conn, table, after) != dict(after):
+            raise InputError(
+                f"change {change_id} cannot be undone: {_name(table, after)} in {table} has changed"
+                " since"
+            )
+        _delete(conn, table, after)
+    if before is not None:
+        if find_row(conn, table, before) is not None:
+            raise InputError(
+                f"change {change_id} cannot be undone: {table} has {_name(table, before)} again"
+            )
+        _put(conn, table, before)
+
+
+def _key(table: str, row: Row) -> list[Any]:
+    columns, key = TABLES[table]
+    return [row[name] for name in columns[:key]]
+
+
+def _put(conn: Connection, table: str, row: Row) -> None:
+    columns, _ = TABLES[table]
+    conn.insert_rows(table, columns, [[row[name] for name in columns]])
+
+
+def _delete(conn: Connection, table: str, row: Row) -> None:
+    if find_row(conn, table, row) != dict(row):
+        raise InputError(f"{table} has no {_name(table, row)}")
+    columns, key = TABLES[table]
+    conn.delete_row(table, {name: row[name] for name in columns[:key]})
+
+
+def _log(
+    conn: Connection, change_id: int, table: str, *, before: Row | None, after: Row | None
+) -> None:
+    row = after or before
+    assert row is not None
+    conn.insert_rows(
+        "rows_log",
+        ("id", "change_id", "table_name", "turn_id", "before", "after"),
+        [
+            (
+                conn.new_id("rows_log"),
+                change_id,
+                table,
+                row.get("turn_id", 0),
+                _written(before),
+                _written(after),
+            )
+        ],
+    )
+
+
+def _written(row: Row | None) -> str | None:
+    return None if row is None else json.dumps(dict(row), ensure_ascii=False)
+
+
+def _read(row: str | None) -> dict[str, Any] | None:
+    return None if row is None else dict(json.loads(row))
+
+
+def _name(table: str, row: Row) -> str:
+    """The key of a row, for messages."""
+    columns, key = TABLES[table]
+    return ", ".join(repr(row[name]) for name in columns[:key])

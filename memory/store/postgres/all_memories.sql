@@ -1,0 +1,82 @@
+-- What waits in all memories of a database (work.py): statements of its owner, bound to no namespace.
+
+-- waiting_work_of_all --
+-- As `waiting_work`, of each memory where anything waits; indexes give the last turns.
+SELECT *
+FROM (
+    SELECT namespaces.id, namespaces.name,
+        (
+            SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = namespaces.id
+        ) AS last_turn,
+        greatest(
+            (
+                SELECT coalesce(max(last_turn), 0) FROM memory.changes
+                WHERE namespace = namespaces.id
+            ),
+            (
+                SELECT coalesce(max(last_turn), 0) FROM memory.pending
+                WHERE namespace = namespaces.id
+            )
+        ) AS last_taken,
+        coalesce(windows.open, 0) AS open, coalesce(windows.dead, 0) AS dead,
+        coalesce(windows.claimants, '') AS claimants,
+        coalesce(blank.summaries, 0) AS blanks, coalesce(forgetting.due, 0) AS forgets,
+        (
+            SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = namespaces.id
+        ) AS last_change,
+        coalesce(refining.value, '') AS refine
+    FROM memory.namespaces
+    LEFT JOIN (
+        SELECT namespace,
+            count(*) FILTER (
+                WHERE claimed_until <= %(now)s AND attempts < %(attempts)s AND statement = ''
+            ) AS open,
+            count(*) FILTER (WHERE attempts >= %(attempts)s OR statement <> '') AS dead,
+            string_agg(DISTINCT claimed_by, ',') FILTER (
+                WHERE claimed_until > %(now)s
+            ) AS claimants
+        FROM memory.pending
+        GROUP BY namespace
+    ) AS windows ON windows.namespace = namespaces.id
+    LEFT JOIN (
+        SELECT namespace, count(*) AS summaries FROM memory.summaries
+        WHERE summary = '' GROUP BY namespace
+    ) AS blank ON blank.namespace = namespaces.id
+    LEFT JOIN (
+        SELECT namespace, count(*) AS due FROM memory.settings
+        WHERE name = 'forgetting' GROUP BY namespace
+    ) AS forgetting ON forgetting.namespace = namespaces.id
+    LEFT JOIN (
+        SELECT DISTINCT ON (namespace) namespace, value FROM memory.settings
+        WHERE name = 'refine' ORDER BY namespace, id DESC
+    ) AS refining ON refining.namespace = namespaces.id
+) AS memories
+WHERE %(every)s OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
+    OR blanks > 0 OR forgets > 0 OR refine <> '';
+
+-- work_of_all --
+SELECT namespace, task, served_at, due_at, held_by, held_until, failures, error, position, day,
+    calls, tokens
+FROM memory.work;
+
+-- add_tasks --
+INSERT INTO memory.work (namespace, task)
+SELECT namespace, %(task)s FROM unnest(%(namespaces)s::bigint[]) AS namespace
+ON CONFLICT (namespace, task) DO NOTHING;
+
+-- claim_task_of_any --
+-- One of these memories that nobody works on, the one that waits the longest. Rows that another
+-- worker is about to claim are passed over, so nobody waits for anybody.
+UPDATE memory.work
+SET served_at = %(now)s, held_by = %(held_by)s, held_until = %(held_until)s
+FROM (
+    SELECT namespace, task FROM memory.work
+    WHERE namespace = ANY (%(namespaces)s::bigint[]) AND task = %(task)s
+        AND due_at <= %(now)s AND served_at <= %(seen_at)s
+        AND (held_until <= %(now)s OR held_by = ANY (%(dead)s::text[]))
+    ORDER BY served_at, namespace
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+) AS next
+WHERE work.namespace = next.namespace AND work.task = next.task
+RETURNING work.namespace;

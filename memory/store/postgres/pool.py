@@ -1,0 +1,206 @@
+"""The connections of this process to a database: a few for each login, shared, made when needed.
+
+Not psycopg_pool: it connects in threads of its own. Whoever waits for such a connection waits to
+the end of the deadline where none can be made, also when the server is back meanwhile, and is not
+told why. Here whoever needs a connection makes it, and has the driver's error at once.
+"""
+
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+POOL_CONNECTIONS = 4  # of each login, in one process
+WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
+CONNECT_SECONDS = 10
+TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
+IDLE_SECONDS = 600.0  # a connection that nobody used for so long is closed
+
+# A network or a host that is gone says nothing: a line is given up after half a minute.
+_LINES = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+
+
+class AllInUseError(Exception):
+    """All connections of this process are in use, and stayed so for WAIT_SECONDS."""
+
+
+@dataclass(frozen=True)
+class _Idle:
+    conn: psycopg.Connection
+    since: float  # monotonic seconds
+
+
+class Pool:
+    """At most `most` connections, which `connect` makes; the one used last is taken first."""
+
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection], most: int = POOL_CONNECTIONS
+    ) -> None:
+        self._connect = connect
+        self._places = threading.Semaphore(most)
+        self._lock = threading.Lock()
+        self._idle: list[_Idle] = []
+        self._is_closed = False
+        self._reaper: threading.Timer | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A connection for the block, committed at its end, or rolled back after an exception.
+
+        Raises AllInUseError when none is free in time, and an error of the driver, without waiting,
+        when none can be made.
+        """
+        conn = self.take()
+        try:
+            yield conn
+        except BaseException:
+            # The exception of the block says more than one of a connection that broke off.
+            with suppress(psycopg.Error):
+                conn.rollback()
+            raise
+        else:
+            conn.commit()
+        finally:
+            self.give_back(conn)
+
+    def take(self) -> psycopg.Connection:
+        """A connection that stands, for `give_back` afterwards; raises as `connection`."""
+        if not self._places.acquire(timeout=WAIT_SECONDS):
+            raise AllInUseError
+        try:
+            while (idle := self._newest()) is not None:
+                with suppress(psycopg.Error):
+                    _check(idle)
+                    return idle.conn
+                idle.conn.close()
+            return self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give_back(self, conn: psycopg.Connection) -> None:
+        """Let others use a connection; one in a transaction or broken is closed."""
+        is_usable = not conn.closed and conn.info.transaction_status == TransactionStatus.IDLE
+        with self._lock:
+            if is_usable and not self._is_closed:
+                self._idle.append(_Idle(conn, time.monotonic()))
+                self._reap_later()
+            else:
+                conn.close()
+        self._places.release()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses, and others once they are given back."""
+        with self._lock:
+            self._is_closed = True
+            for idle in self._idle:
+                idle.conn.close()
+            self._idle.clear()
+            if self._reaper:
+                self._reaper.cancel()
+
+    def _newest(self) -> _Idle | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _reap_later(self) -> None:
+        """Have the idle connections closed in a while; the lock is taken."""
+        if self._reaper is None:
+            self._reaper = threading.Timer(IDLE_SECONDS, self._reap)
+            self._reaper.daemon = True
+            self._reaper.start()
+
+    def _reap(self) -> None:
+        oldest = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            self._reaper = None
+            # Those used last are at the end.
+            while self._idle and self._idle[0].since <= oldest:
+                self._idle.pop(0).conn.close()
+            if self._idle:
+                self._reap_later()
+
+
+_pools: dict[tuple[int, str, str], Pool] = {}
+_pools_lock = threading.Lock()
+
+
+def pool(conninfo: str, login: str = "", password: str = "") -> Pool:
+    """The connections that this process shares, of the address' own login or of another one."""
+    key = (os.getpid(), conninfo, login)  # a forked process makes its own
+    with _pools_lock:
+        if key not in _pools:
+            # What the address itself says counts.
+            options: dict[str, Any] = {**_LINES, **conninfo_to_dict(conninfo)}
+            if login:
+                options |= {"user": login, "password": password}
+            options |= {"connect_timeout": CONNECT_SECONDS, "application_name": "sql-memory"}
+            merged = make_conninfo(**options)
+
+            def connect() -> psycopg.Connection:
+                conn = psycopg.connect(
+                    merged,
+                    autocommit=True,
+                    # The reset of a model's connection drops prepared statements.
+                    prepare_threshold=None if login else 5,
+                )
+                if not login:
+                    _configure(conn)
+                return conn
+
+            _pools[key] = Pool(connect)
+        return _pools[key]
+
+
+def close_pools() -> None:
+    """Close all connections of this process that no store uses at the moment."""
+    with _pools_lock:
+        for connections in _pools.values():
+            connections.close()
+        _pools.clear()
+
+
+def _configure(conn: psycopg.Connection) -> None:
+    # A commit is on disk when it returns, whatever the server's default is.
+    conn.execute("SET synchronous_commit = on")
+    conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))
+
+
+def _check(idle: _Idle) -> None:
+    """Raises an error of the driver for a connection that broke off while nobody used it.
+
+    A server that goes away says so: it is asked only then, or when the connection is idle for long,
+    as a network may forget it. That saves each use a round trip.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(idle.conn.pgconn.socket, selectors.EVENT_READ)
+        if selector.select(0) or time.monotonic() - idle.since > TRUSTED_SECONDS:
+            idle.conn.execute("")
+
+
+@contextmanager
+def connection_of_models(connections: Pool) -> Iterator[psycopg.Connection]:
+    """A connection of the second login, which is as a new one when it is returned."""
+    with connections.connection() as conn:
+        try:
+            yield conn
+        finally:
+            # What a model's statement may have set outlives its transaction.
+            try:
+                conn.execute("DISCARD ALL")
+            except psycopg.Error:
+                conn.close()

@@ -1,0 +1,182 @@
+"""Summaries: the story of a memory, told by a model at a digest, a line for each run of turns.
+
+Each covers the turns from one to another, and is forgotten with any of them. A line whose text is
+empty waits to be written anew: a fact of its turns was corrected, or one of them was forgotten. The
+functions run inside the transaction of the caller.
+"""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+
+from memory.errors import InputError, SqlError
+from memory.records import Summary
+from memory.store import journal, journaled_rows
+from memory.store.database import Connection
+
+LONGEST_SUMMARY = 500  # characters: about 110 tokens
+MOST_OF_A_WINDOW = 8
+_TABLE = "summaries"
+_COLUMNS, _KEY = journaled_rows.TABLES[_TABLE]
+_REWRITTEN = ("subject", "attribute", "value", "happened_on", "turn_id")  # no ends
+Row = journaled_rows.Row
+
+
+def summaries(conn: Connection) -> list[Summary]:
+    """All lines in the order of their turns."""
+    return [Summary(*row) for row in conn.read_rows(_TABLE, _COLUMNS, order=_COLUMNS[:_KEY])]
+
+
+def put(
+    conn: Connection,
+    change_id: int,
+    rows: Sequence[tuple[int, int, str]],
+    window: tuple[int, int] | None,
+) -> None:
+    """Store what a model tells of a window, in the place of what an earlier digest told of it.
+
+    Raises SqlError for lines outside the window or without one, and for too many.
+    """
+    if not rows:
+        return
+    if window is None:
+        raise SqlError("summaries: only a digest of turns writes them; write to facts")
+    first, last = window
+    if len(rows) > MOST_OF_A_WINDOW:
+        raise SqlError(f"{len(rows)} summaries: write at most {MOST_OF_A_WINDOW} for a window")
+    texts: dict[tuple[int, int], str] = {}
+    for turn_id, last_turn_id, text in rows:
+        if not first <= turn_id <= last_turn_id <= last:
+            raise SqlError(
+                f"a summary of turns {turn_id} to {last_turn_id}: turn_id and last_turn_id are"
+                f" numbers in brackets of the window, {first} to {last}, the first not after the"
+                " last"
+            )
+        before = texts.get((turn_id, last_turn_id))
+        texts[turn_id, last_turn_id] = f"{before} {text}" if before else text
+    changed = {turn_id for turn_id, _ in texts}
+    for row in _rows(conn):
+        if row["kind"] == "session" and first <= row["turn_id"] and row["last_turn_id"] <= last:
+            journaled_rows.delete_row(conn, change_id, _TABLE, row)
+            changed.add(row["turn_id"])
+    _blank_months(conn, change_id, changed)
+    for (turn_id, last_turn_id), text in texts.items():
+        row = _row(Summary(turn_id, last_turn_id, "session", _cut(text)))
+        journaled_rows.insert_row(conn, change_id, _TABLE, row)
+
+
+def write_text(
+    conn: Connection, change_id: int, summary: Summary, instead_of: Summary | None
+) -> None:
+    """Store a line, in the place of another; the errors are those of `Store.set_summary`."""
+    present = conn.run(
+        "turn_ids_between", first=summary.turn_id, last=summary.last_turn_id, most=1
+    ).fetchone()
+    if summary.turn_id > summary.last_turn_id or present is None:
+        raise InputError(f"there are no turns {summary.turn_id} to {summary.last_turn_id}")
+    row = {**_row(summary), "summary": _cut(summary.text)}
+    if instead_of is None:
+        journaled_rows.insert_row(conn, change_id, _TABLE, row)
+    else:
+        journaled_rows.replace_row(conn, change_id, _TABLE, _row(instead_of), row)
+    if summary.kind == "session":
+        _blank_months(conn, change_id, {summary.turn_id})
+
+
+def blank_corrected(conn: Connection, change_id: int) -> None:
+    """Take the texts of lines whose turns have a fact that a change rewrote or deleted."""
+    turn_ids = {
+        before["turn_id"]
+        for before, after in journal.net_images(conn, change_id)
+        if before and (after is None or any(before[name] != after[name] for name in _REWRITTEN))
+    }
+    if not turn_ids:
+        return
+    for row in _rows(conn):
+        if row["summary"] and _covers(row, turn_ids):
+            journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "summary": ""})
+
+
+def blank_undone(conn: Connection, undoing: int) -> None:
+    """Take the texts of lines above those that an undo has changed, unless it gave them back."""
+    turn_ids, given_back = set(), []
+    for _, table, *texts in conn.run("rows_of_change", change_id=undoing).fetchall():
+        if table == _TABLE:
+            image = json.loads(next(filter(None, texts)))
+            if image["kind"] == "session":
+                turn_ids.add(image["turn_id"])
+            else:
+                given_back.append(_key_of(image))
+    _blank_months(conn, undoing, turn_ids, without=given_back)
+
+
+def _blank_months(
+    conn: Connection, change_id: int, turn_ids: Collection[int], without: Sequence[Row] = ()
+) -> None:
+    """Take the texts of lines above others that have changed."""
+    for row in _rows(conn) if turn_ids else []:
+        is_above = row["kind"] == "month" and row["summary"] and _covers(row, turn_ids)
+        if is_above and _key_of(row) not in without:
+            journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "summary": ""})
+
+
+def forget_turns(conn: Connection, turn_ids: Collection[int]) -> None:
+    """Take the texts of lines that cover turns, here and in the journal; called before they go.
+
+    A line of which no turn is left goes as a whole.
+    """
+    gone = {*turn_ids}
+
+    def has_no_turn(row: Row) -> bool:
+        if not _covers(row, gone):
+            return False
+        covered = range(row["turn_id"], row["last_turn_id"] + 1)
+        present = conn.run(
+            "turn_ids_between", first=covered[0], last=covered[-1], most=len(covered)
+        ).fetchall()
+        return {turn_id for (turn_id,) in present} <= gone
+
+    _blank(conn, lambda row: _covers(row, gone), has_no_turn)
+
+
+def forget_quotations(conn: Connection, quotes: Callable[[str], bool]) -> None:
+    """Take the texts of lines that quote what is gone."""
+    _blank(conn, lambda row: quotes(row["summary"]), lambda row: False)
+
+
+def _blank(
+    conn: Connection, is_blanked: Callable[[Row], bool], is_deleted: Callable[[Row], bool]
+) -> None:
+    """Take the texts of some rows, here and in the journal; delete others."""
+
+    def cleaned(row: Row) -> Row | None:
+        if is_deleted(row):
+            return None
+        return {**row, "summary": ""} if row["summary"] and is_blanked(row) else row
+
+    journaled_rows.clean(conn, _TABLE, cleaned)
+
+
+def _rows(conn: Connection) -> list[Row]:
+    return [_row(summary) for summary in summaries(conn)]
+
+
+def _row(summary: Summary) -> Row:
+    # Not `text`: what SELECTs quote under that name is shown as a turn's (memory.prompt).
+    values = (summary.turn_id, summary.last_turn_id, summary.kind, summary.text)
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _key_of(row: Row) -> Row:
+    return {name: row[name] for name in _COLUMNS[:_KEY]}
+
+
+def _covers(row: Row, turn_ids: Collection[int]) -> bool:
+    return any(row["turn_id"] <= turn_id <= row["last_turn_id"] for turn_id in turn_ids)
+
+
+def _cut(text: str) -> str:
+    """The text on one line, cut between words to LONGEST_SUMMARY characters."""
+    text = " ".join(text.split())
+    if len(text) <= LONGEST_SUMMARY:
+        return text
+    return text[: LONGEST_SUMMARY - 1].rsplit(" ", 1)[0] + "\u2026"

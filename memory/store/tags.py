@@ -1,0 +1,116 @@
+"""Tags of turns: what an application or a person says of them, as keys with values.
+
+They are stored with their turns, or set later as a change that can be undone. The functions run
+inside the transaction of the caller.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from memory.errors import InputError
+from memory.records import Tags, Turn
+from memory.store import journaled_rows
+from memory.store.database import Connection
+from memory.store.turn_validation import tag_values
+from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
+
+TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
+
+_COLUMNS, _ = journaled_rows.TABLES["tags"]
+
+
+def insert_tags(conn: Connection, turns: Sequence[Turn]) -> None:
+    """Insert the tags of turns that were just added."""
+    rows = [
+        (turn.id, key, value)
+        for turn in turns
+        for key, given in turn.tags.items()
+        for value in tag_values(given)
+    ]
+    if rows:
+        conn.insert_rows("tags", _COLUMNS, rows)
+
+
+def tagged_turns(conn: Connection, turn_ids: Iterable[int]) -> list[Turn]:
+    """The turns with these ids and their tags; ids without a turn are left out."""
+    ids = sorted({turn_id for turn_id in turn_ids if 0 < turn_id < BEYOND_ALL_IDS})
+    with conn.together():
+        turns = conn.run("turns_by_id", ids=ids)
+        tags = conn.run("tags_of_turns", turn_ids=ids)
+    return _with_tags([to_turn(row) for row in turns], _by_turn(tags))
+
+
+def with_tags(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
+    """Stored turns with their tags, which are a text for one value and a list for several."""
+    tags = conn.run("tags_of_turns", turn_ids=[turn.id for turn in turns])
+    return _with_tags(turns, _by_turn(tags))
+
+
+def _with_tags(turns: Sequence[Turn], values: TagValues) -> list[Turn]:
+    return [
+        replace(turn, tags=_tags(values[turn.id])) if turn.id in values else turn for turn in turns
+    ]
+
+
+def set_tags(conn: Connection, change_id: int, turn_ids: Sequence[int], tags: Tags) -> None:
+    """Give turns these values of the keys instead of those they had; other keys stay.
+
+    Raises InputError for a turn that is not there, and when nothing would change.
+    """
+    wanted = {key: {*tag_values(value)} for key, value in tags.items()}
+    _replace(conn, change_id, turn_ids, wanted)
+
+
+def remove_tags(
+    conn: Connection, change_id: int, turn_ids: Sequence[int], keys: Iterable[str]
+) -> None:
+    """Take the values of these keys from turns. Raises InputError as `set_tags` does."""
+    _replace(conn, change_id, turn_ids, {key: set() for key in keys})
+
+
+def count_tags(conn: Connection) -> dict[str, dict[str, int]]:
+    """How many turns have each value of each key."""
+    counts: dict[str, dict[str, int]] = {}
+    for key, value, turns in sorted(conn.run("count_tags").fetchall()):
+        counts.setdefault(key, {})[value] = turns
+    return counts
+
+
+def _replace(
+    conn: Connection,
+    change_id: int,
+    turn_ids: Sequence[int],
+    wanted: Mapping[str, set[str]],
+) -> None:
+    ids = sorted({*turn_ids})
+    there = {turn_id for (turn_id,) in conn.run("turn_ids_of", turn_ids=ids)}
+    if missing := [turn_id for turn_id in ids if turn_id not in there]:
+        raise InputError(f"there is no turn {missing[0]}")
+    values = _by_turn(conn.run("tags_of_turns", turn_ids=ids))
+    changed = False
+    for turn_id in ids:
+        for key, new in wanted.items():
+            old = values.get(turn_id, {}).get(key, set())
+            for value in sorted(old - new):
+                row = {"turn_id": turn_id, "key": key, "value": value}
+                journaled_rows.delete_row(conn, change_id, "tags", row)
+            for value in sorted(new - old):
+                row = {"turn_id": turn_id, "key": key, "value": value}
+                journaled_rows.insert_row(conn, change_id, "tags", row)
+            changed |= old != new
+    if not changed:
+        raise InputError("the turns have these tags already; nothing changes")
+
+
+def _by_turn(rows: Iterable[tuple[int, str, str]]) -> TagValues:
+    values: dict[int, dict[str, set[str]]] = {}
+    for turn_id, key, value in rows:
+        values.setdefault(turn_id, {}).setdefault(key, set()).add(value)
+    return values
+
+
+def _tags(values: Mapping[str, set[str]]) -> dict[str, str | list[str]]:
+    return {
+        key: sorted(values[key]) if len(values[key]) > 1 else next(iter(values[key]))
+        for key in sorted(values)
+    }

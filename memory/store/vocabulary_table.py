@@ -1,0 +1,179 @@
+"""The vocabulary of a namespace: its rows, its setting, and the facts that a change of it moves.
+
+A change is one change of the journal: the rows, the setting and the facts are undone together.
+These functions run inside the caller's transaction.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from memory.errors import InputError
+from memory.sql import quoted
+from memory.store import journal, journaled_rows
+from memory.store.database import Connection
+from memory.vocabulary import Attribute, Definition, Vocabulary, default_vocabulary
+
+SETTING = "vocabulary"
+_TABLE = "attributes"
+_COLUMNS, _ = journaled_rows.TABLES[_TABLE]
+_NAMED_FACTS = 3  # that a message lists
+# A definition and the names that facts have -> the definition to be.
+Edit = Callable[[Definition, Collection[str]], Definition]
+
+
+def read_definition(conn: Connection) -> Definition:
+    """The vocabulary as it is stored."""
+    with conn.together():
+        rows = conn.read_rows(_TABLE, _COLUMNS, ["name"])
+        settings = conn.run("settings_of_name", name=SETTING)
+    values = [value for _, _, value, _ in settings.fetchall()]
+    return _definition(tuple(map(tuple, rows.fetchall())), values[-1] if values else "{}")
+
+
+# Each write and many a question asks for it, and mostly it is the same.
+@lru_cache(maxsize=64)
+def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
+    own = tuple(
+        Attribute(
+            name,
+            kind,  # type: ignore[arg-type]
+            tuple(json.loads(other_names)),
+            tuple(json.loads(allowed_values)),
+            instruction,
+        )
+        for name, other_names, kind, allowed_values, instruction in rows
+    )
+    state = json.loads(setting)
+    return Definition(
+        own,
+        state.get("base", "default"),
+        state.get("strict", False),
+        tuple(state.get("without", ())),
+    )
+
+
+def edit(conn: Connection, cause: str, change: Edit, names: Sequence[str] = ()) -> int:
+    """Change the vocabulary and move the facts of the attributes that it changes.
+
+    Also those of attributes with these names: facts of an older memory may have other names.
+
+    Returns the id of the change. Raises InputError when nothing would change, and for a fact with
+    a value that its attribute does not allow.
+    """
+    before = read_definition(conn)
+    used = [name for (name,) in conn.run("attributes_of_facts").fetchall()]
+    after = change(before, used)
+    named = map(after.vocabulary.canonical, names)
+    touched = [attribute for attribute in after.own if attribute not in before.own]
+    touched += [attribute for attribute in named if attribute and attribute not in touched]
+    moves = _moves(conn, after.vocabulary, touched, used)
+    if after == before and not moves:
+        raise InputError("the vocabulary is so already; nothing was changed")
+    change_id = journal.begin(conn, cause, _statement(after.vocabulary, touched, used))
+    _put(conn, change_id, before, after)
+    conn.facts.restate(moves)
+    return change_id
+
+
+def forget_names(conn: Connection, names: Collection[str]) -> None:
+    """Take other names, which only facts had that are forgotten, out of attributes and the log.
+
+    A renamed or merged attribute goes by its new name. What an application named itself stays.
+    """
+    gone = {name for name in names if default_vocabulary().canonical(name) is None}
+    if not gone:
+        return
+
+    def without(row: Mapping[str, Any]) -> dict[str, Any]:
+        kept = [name for name in json.loads(row["other_names"]) if name not in gone]
+        return {**row, "other_names": json.dumps(kept, ensure_ascii=False)}
+
+    journaled_rows.clean(conn, _TABLE, without)
+
+
+def _put(conn: Connection, change_id: int, before: Definition, after: Definition) -> None:
+    old = {attribute.name: _row(attribute) for attribute in before.own}
+    new = {attribute.name: _row(attribute) for attribute in after.own}
+    for name in [*old]:
+        if name not in new:
+            journaled_rows.delete_row(conn, change_id, _TABLE, old[name])
+    for name, row in new.items():
+        if name not in old:
+            journaled_rows.insert_row(conn, change_id, _TABLE, row)
+        elif old[name] != row:
+            journaled_rows.replace_row(conn, change_id, _TABLE, old[name], row)
+    if _state(before) != _state(after):
+        journaled_rows.replace_setting(conn, change_id, SETTING, _state(before), _state(after))
+
+
+def _moves(
+    conn: Connection,
+    vocabulary: Vocabulary,
+    touched: Sequence[Attribute],
+    used: Sequence[str],
+) -> list[tuple[int, str, str]]:
+    """The facts to restate, (id, attribute, value): those of attributes that were touched."""
+    names = _names(vocabulary, touched, used)
+    if not names:
+        return []
+    moves = []
+    outside = []
+    for fact_id, name, value in conn.run("facts_of_attributes", names=names).fetchall():
+        attribute = vocabulary.canonical(name)
+        assert attribute is not None
+        allowed = attribute.allowed(value)
+        if allowed is None:
+            outside.append((fact_id, attribute, value))
+        elif (name, value) != (attribute.name, allowed):
+            moves.append((fact_id, attribute.name, allowed))
+    if outside:
+        attribute = outside[0][1]
+        raise InputError(
+            f"facts have values that {attribute.name} does not allow"
+            f" ({', '.join(attribute.allowed_values)}): {_first(outside)}; edit them first"
+        )
+    return moves
+
+
+def _first(outside: Sequence[tuple[int, Attribute, str]]) -> str:
+    listed = [f"fact {number} {value!r:.60}" for number, _, value in outside[:_NAMED_FACTS]]
+    further = len(outside) - len(listed)
+    return ", ".join(listed) + (f" and {further} more" if further else "")
+
+
+def _names(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Sequence[str]) -> list[str]:
+    """The names, as facts have them, of attributes."""
+    return [name for name in used if vocabulary.canonical(name) in touched]
+
+
+def _statement(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Sequence[str]) -> str:
+    """What happens to facts, as SQL for the journal: a line for each name that goes."""
+    lines = []
+    for name in used:
+        attribute = vocabulary.canonical(name)
+        if attribute in touched and attribute is not None and attribute.name != name:
+            lines.append(
+                f"UPDATE facts SET attribute = {quoted(attribute.name)}"
+                f" WHERE attribute = {quoted(name)}"
+            )
+    return ";\n".join(lines) or "-- none"
+
+
+def _row(attribute: Attribute) -> dict[str, Any]:
+    return {
+        "name": attribute.name,
+        "other_names": json.dumps(attribute.other_names, ensure_ascii=False),
+        "kind": attribute.kind,
+        "allowed_values": json.dumps(attribute.allowed_values, ensure_ascii=False),
+        "instruction": attribute.instruction,
+    }
+
+
+def _state(definition: Definition) -> dict[str, Any]:
+    return {
+        "base": definition.base,
+        "strict": definition.strict,
+        "without": [*definition.without],
+    }

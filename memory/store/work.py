@@ -1,0 +1,73 @@
+"""The tasks of `memory worker` for a namespace: what waits, who is at it, what it has cost today.
+
+These functions run inside the caller's transaction.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from memory.records import Task, WaitingWork
+from memory.store.database import Connection
+from memory.store.pending_windows import may_be_at_work
+
+LEASE_SECONDS = 600.0
+LONGEST_ERROR = 300  # characters, for a list of what failed
+
+
+def tasks(conn: Connection) -> list[Task]:
+    """All tasks that were ever claimed, by name."""
+    return [Task(*row) for row in conn.run("work")]
+
+
+def claim(conn: Connection, claimant: str, task: str) -> Task | None:
+    """Claim a task; None while it is not due or another process is at it."""
+    conn.run("add_task", task=task)
+    row = conn.run(
+        "claim_task",
+        task=task,
+        now=time.time(),
+        held_by=claimant,
+        held_until=time.time() + LEASE_SECONDS,
+        dead=dead_claimants(held.held_by for held in tasks(conn)),
+    ).fetchone()
+    return Task(*row) if row else None
+
+
+def dead_claimants(claimants: Iterable[str]) -> list[str]:
+    """Those of these claimants whose processes have ended, as far as this machine can tell."""
+    return sorted({name for name in claimants if name and not may_be_at_work(name)})
+
+
+def end(
+    conn: Connection, claimant: str, task: str, *, due_at: float, failures: int, error: str
+) -> None:
+    """Give a task back; it is due again at `due_at`, in Unix seconds."""
+    conn.run(
+        "end_task",
+        task=task,
+        held_by=claimant,
+        due_at=due_at,
+        failures=failures,
+        error=error[:LONGEST_ERROR],
+    )
+
+
+def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
+    """What waits in a memory, from a row of `waiting_work`."""
+    last_turn, last_taken, windows, dead, claimants, blanks, forgets, last_change, refine = row
+    # The windows of a process that was killed can be claimed again.
+    under_way = claimants.split(",") if claimants else []
+    lost = dead_claimants(under_way)
+    return WaitingWork(
+        name,
+        turns=max(last_turn - last_taken, 0),
+        last_turn=last_turn,
+        windows=windows + len(lost),
+        claimed_windows=len(under_way) - len(lost),
+        dead_windows=dead,
+        blank_summaries=blanks,
+        forgets=forgets,
+        last_change=last_change,
+        refine=refine,
+    )

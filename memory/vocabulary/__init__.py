@@ -1,0 +1,45 @@
+"""The attributes of facts: a default vocabulary, and what an application makes of it."""
+
+from memory.vocabulary.attributes import (
+    KINDS,
+    Attribute,
+    Kind,
+    Vocabulary,
+    check_attributes,
+    combined,
+    name_key,
+)
+from memory.vocabulary.definition import (
+    Definition,
+    merged,
+    removed,
+    renamed,
+    with_attributes,
+)
+from memory.vocabulary.files import (
+    VocabularyFile,
+    as_file,
+    default_vocabulary,
+    read_vocabulary,
+)
+from memory.vocabulary.need import attribute_lines
+
+__all__ = [
+    "KINDS",
+    "Attribute",
+    "Definition",
+    "Kind",
+    "Vocabulary",
+    "VocabularyFile",
+    "as_file",
+    "attribute_lines",
+    "check_attributes",
+    "combined",
+    "default_vocabulary",
+    "merged",
+    "name_key",
+    "read_vocabulary",
+    "removed",
+    "renamed",
+    "with_attributes",
+]

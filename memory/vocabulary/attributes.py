@@ -1,0 +1,219 @@
+"""Attributes, and a vocabulary of them: which names mean one attribute, and what it takes."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+from memory.errors import InputError
+
+Kind = Literal["one value", "many", "event"]
+KINDS: tuple[str, ...] = get_args(Kind)
+# A vocabulary is shown to models, line by line.
+LONGEST_NAME = 60  # characters
+LONGEST_VALUE = 200
+LONGEST_INSTRUCTION = 300
+MOST_NAMES = 100  # other names of an attribute
+MOST_VALUES = 200
+MOST_ATTRIBUTES = 1_000
+
+_NAMED_ATTRIBUTES = 20  # in a message
+
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
+def name_key(name: str) -> str:
+    """What all spellings of a name share: case, spaces, underscores and hyphens do not matter."""
+    return _BETWEEN_WORDS.sub("", unicodedata.normalize("NFKC", name).casefold())
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What facts say of their subjects under one name.
+
+    `other_names` mean the same and nothing else: a fact stored under one of them gets `name`. Of
+    kind "one value" is a state that a new value ends (lives_in), of kind "many" a state that may
+    have several values at a time (has_pet); an "event" happened on its date (bought). With
+    `allowed_values` a fact has one of them. `instruction` says to models what belongs here.
+    """
+
+    name: str
+    kind: Kind = "many"
+    other_names: tuple[str, ...] = ()
+    allowed_values: tuple[str, ...] = ()
+    instruction: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and all other names."""
+        return self.name, *self.other_names
+
+    @property
+    def line(self) -> str:
+        """The attribute for a prompt: `urgency (one value: low, high): how urgent it is`."""
+        values = f": {', '.join(self.allowed_values)}" if self.allowed_values else ""
+        instruction = f": {self.instruction}" if self.instruction else ""
+        return f"{self.name} ({self.kind}{values}){instruction}"
+
+    def allowed(self, value: str) -> str | None:
+        """The value as it is to be stored, None for one that is not allowed.
+
+        Case and the spaces around a value do not matter where values are listed.
+        """
+        if not self.allowed_values:
+            return value
+        wanted = _value_key(value)
+        return next((known for known in self.allowed_values if _value_key(known) == wanted), None)
+
+    def checked(self) -> "Attribute":
+        """The attribute without surrounding spaces and repeated names.
+
+        Raises InputError for an empty, long or unprintable text and for an unknown kind.
+        """
+        name = _text(self.name, "the name of an attribute", LONGEST_NAME)
+        of_name = f"attribute {name}"
+        if self.kind not in KINDS:
+            kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+            raise InputError(f"{of_name} is of the kind {self.kind!r:.80}; the kinds are {kinds}")
+        instruction = " ".join(self.instruction.split())
+        if instruction:
+            _text(instruction, f"{of_name}: the instruction", LONGEST_INSTRUCTION)
+        other_names: dict[str, str] = {}
+        for text in self.other_names:
+            other_name = _text(text, f"{of_name}: another name", LONGEST_NAME)
+            other_names.setdefault(name_key(other_name), other_name)
+        other_names.pop(name_key(name), None)  # another spelling of its own name
+        if len(other_names) > MOST_NAMES:
+            raise InputError(f"{of_name} has more than {MOST_NAMES} other names")
+        values = [_text(text, f"{of_name}: a value", LONGEST_VALUE) for text in self.allowed_values]
+        value_keys = [_value_key(value) for value in values]
+        if repeated := [
+            v for v, key in zip(values, value_keys, strict=True) if value_keys.count(key) > 1
+        ]:
+            raise InputError(f"{of_name} allows the value {repeated[0]!r} twice")
+        if len(values) > MOST_VALUES:
+            raise InputError(f"{of_name} allows more than {MOST_VALUES} values; list none")
+        return Attribute(name, self.kind, tuple(other_names.values()), tuple(values), instruction)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The attributes in force in a memory.
+
+    Where it is `strict`, facts of other attributes are not stored. `own` are the names of the
+    attributes that the application added or changed, all others are of the default.
+    """
+
+    attributes: tuple[Attribute, ...]
+    strict: bool = False
+    own: frozenset[str] = frozenset()
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Attribute]:
+        return {
+            name_key(name): attribute for attribute in self.attributes for name in attribute.names
+        }
+
+    def canonical(self, name: str) -> Attribute | None:
+        """The attribute that a name means, in any spelling; None when it has none."""
+        return self._by_key.get(name_key(name))
+
+    def name_of(self, name: str) -> str:
+        """The name under which an attribute is stored: the same where the vocabulary lacks it."""
+        attribute = self.canonical(name)
+        return attribute.name if attribute else name
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """This name and all others of its attribute: facts of earlier days may have any of them."""
+        attribute = self.canonical(name)
+        return tuple(dict.fromkeys((name, *(attribute.names if attribute else ()))))
+
+    @property
+    def names_in_short(self) -> str:
+        """The names of the attributes for a message, as many as fit."""
+        names = [attribute.name for attribute in self.attributes]
+        further = len(names) - _NAMED_ATTRIBUTES
+        named = ", ".join(names[:_NAMED_ATTRIBUTES])
+        return f"{named} and {further} more" if further > 0 else named
+
+    def stored(self, name: str, value: str) -> tuple[str, str]:
+        """An attribute and a value as a fact is to have them.
+
+        Raises InputError for a value that is not allowed, and for an attribute that a strict
+        vocabulary lacks.
+        """
+        attribute = self.canonical(name)
+        if attribute is None:
+            if self.strict:
+                raise InputError(
+                    f"the attribute {name!r:.80} is not in the vocabulary of this memory, which is"
+                    f" strict: it has {self.names_in_short}"
+                )
+            return name, value
+        allowed = attribute.allowed(value)
+        if allowed is None:
+            values = ", ".join(attribute.allowed_values)
+            raise InputError(f"{attribute.name} is one of {values}, not {value!r:.80}")
+        return attribute.name, allowed
+
+
+def check_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
+    """The attributes, `checked` each and against one another.
+
+    Raises InputError where one name means two attributes.
+    """
+    clean = tuple(attribute.checked() for attribute in attributes)
+    if len(clean) > MOST_ATTRIBUTES:
+        raise InputError(
+            f"{len(clean)} attributes are too many; a vocabulary has {MOST_ATTRIBUTES}"
+        )
+    owner: dict[str, Attribute] = {}
+    for attribute in clean:
+        for name in attribute.names:
+            first = owner.setdefault(name_key(name), attribute)
+            if first is not attribute and name_key(first.name) == name_key(attribute.name):
+                raise InputError(f"the attribute {attribute.name} is there twice")
+            if first is not attribute:
+                raise InputError(
+                    f"the name {name!r} means two attributes, {first.name} and {attribute.name};"
+                    " leave one out"
+                )
+    return clean
+
+
+def combined(
+    default: Sequence[Attribute], own: Sequence[Attribute], strict: bool = False
+) -> Vocabulary:
+    """The vocabulary of an application's own attributes, and of a default where these say nothing.
+
+    An attribute of the default gives way to one of the application that has its name, and each of
+    its other names to one that has that.
+    """
+    taken = {name_key(name) for attribute in own for name in attribute.names}
+    attributes = list(own)
+    for attribute in default:
+        if name_key(attribute.name) not in taken:
+            free = tuple(name for name in attribute.other_names if name_key(name) not in taken)
+            attributes.append(replace(attribute, other_names=free))
+    return Vocabulary(
+        tuple(sorted(attributes, key=lambda attribute: attribute.name)),
+        strict,
+        frozenset(attribute.name for attribute in own),
+    )
+
+
+def _text(text: str, what: str, longest: int) -> str:
+    clean = text.strip()
+    if not name_key(clean):
+        raise InputError(f"{what} is empty")
+    if len(clean) > longest:
+        raise InputError(f"{what} has {len(clean)} characters; at most {longest} are allowed")
+    if not clean.isprintable():
+        raise InputError(f"{what} has a character that cannot be printed: {clean!r}")
+    return clean
+
+
+def _value_key(value: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())

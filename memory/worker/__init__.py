@@ -1,0 +1,1 @@
+"""Work for all memories, in turn: digests, summaries, refinement, forgetting, changes sent on."""

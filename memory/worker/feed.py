@@ -1,0 +1,160 @@
+"""Changes sent to the addresses that an administrator named: signed, in order, until they arrive.
+
+The journal is the outbox: the ids of a memory's changes grow with their commits, so the last one
+that an address has taken says what is still to be sent. A message is one change. It is signed as
+Standard Webhooks (standardwebhooks.com) are: HMAC-SHA256 over `ID.TIME.BODY`.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import time
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+
+from memory.errors import InputError
+from memory.records import Change
+from memory.store import Store
+from memory.worker.addresses import ForbiddenAddress, address_of, read_receiver
+
+SECRET_VARIABLE = "MEMORY_FEED_SECRET"  # noqa: S105 - a name
+_LEAST_SECRET = 24  # bytes, as Standard Webhooks has it
+_SECONDS = 10.0  # for connecting, and for each wait for an answer
+_MOST_AT_ONCE = 100  # changes of a memory, then others have their turn
+_MOST_READ = 4_096  # bytes of an answer: enough for the connection to be used again
+
+
+class NotTakenError(Exception):
+    """A receiver did not take a change; it is sent again later."""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """An address that gets the changes of all memories."""
+
+    url: str
+    secret: bytes = field(repr=False)
+    private: bool = False
+    client: httpx.Client = field(repr=False, compare=False, kw_only=True)
+
+    @property
+    def task(self) -> str:
+        """The name of its task in each memory."""
+        return f"feed {self.url}"
+
+
+def receivers(urls: list[str], private: bool) -> list[Receiver]:
+    """The receivers of these addresses. Raises InputError, also for a secret that is missing."""
+    if not urls:
+        return []
+    secret = read_secret(os.environ.get(SECRET_VARIABLE, ""))
+    made = []
+    for url in dict.fromkeys(urls):
+        read_receiver(url, private)
+        # Not by a proxy of the environment, which would look the name up by itself.
+        client = httpx.Client(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+        made.append(Receiver(url, secret, private, client=client))
+    return made
+
+
+def read_secret(text: str) -> bytes:
+    """The key of signatures: `whsec_` and base64, or any text. Raises InputError if it is short."""
+    try:
+        coded = text.removeprefix("whsec_")
+        key = base64.b64decode(coded, validate=True) if coded != text else text.encode()
+    except Base64Error:
+        key = b""
+    if len(key) < _LEAST_SECRET:
+        raise InputError(
+            f"--feed signs what it sends: set {SECRET_VARIABLE} to whsec_ and the base64 of"
+            f" {_LEAST_SECRET} random bytes or more"
+        )
+    return key
+
+
+def send_changes(
+    store: Store,
+    name: str,
+    receiver: Receiver,
+    position: int,
+    moved: Callable[[int], None],
+    goes_on: Callable[[], bool],
+) -> int:
+    """Send the changes of a memory after a position, oldest first; returns how many were taken.
+
+    `moved` notes each that was. Raises NotTakenError for the first that was not, whose successors
+    wait behind it.
+    """
+    changes = store.changes(after=position, limit=_MOST_AT_ONCE)
+    sent = 0
+    for change in changes:
+        if not goes_on():
+            break
+        _send(receiver, name, change, message(store, name, change))
+        moved(change.id)
+        sent += 1
+    return sent
+
+
+def message(store: Store, name: str, change: Change) -> dict[str, Any]:
+    """A change as it is told: with what it did to each fact."""
+    edits = [
+        {
+            "fact_id": edit.fact_id,
+            "before": asdict(edit.before) if edit.before else None,
+            "after": asdict(edit.after) if edit.after else None,
+        }
+        for edit in store.journal(change.id)
+    ]
+    return {"memory": name, "change": {**asdict(change), "edits": edits}}
+
+
+def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    """The signature of a message, as its header holds it."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+
+
+def _send(receiver: Receiver, name: str, change: Change, content: dict[str, Any]) -> None:
+    body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+    # The same for each attempt: a receiver may have taken it before its answer was lost.
+    message_id = f"change_{hashlib.sha256(name.encode()).hexdigest()[:16]}_{change.id}"
+    timestamp = str(int(time.time()))
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "sql-memory",
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature(receiver.secret, message_id, timestamp, body),
+    }
+    url = httpx.URL(receiver.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        # To the very address that was checked: a second look-up could give another one.
+        ip = address_of(url.host, port, receiver.private)
+        headers["host"] = url.netloc.decode()
+        with receiver.client.stream(
+            "POST",
+            url.copy_with(host=ip),
+            content=body,
+            headers=headers,
+            extensions={"sni_hostname": url.host},
+        ) as response:
+            status = response.status_code
+            read = 0
+            for chunk in response.iter_raw(_MOST_READ):
+                read += len(chunk)
+                if read >= _MOST_READ:
+                    break
+    except (ForbiddenAddress, OSError) as error:
+        raise NotTakenError(str(error)) from error
+    except httpx.HTTPError as error:
+        raise NotTakenError(f"{type(error).__name__}: {error}") from error
+    if not 200 <= status < 300:
+        raise NotTakenError(f"answered {status}")

@@ -1,0 +1,101 @@
+"""What a digest asks of a model: calls and tokens for 100,000 tokens of conversation.
+
+    python -m tests.benchmarks.digest_cost FILE [--conversations 10]
+
+Conversations in any format of `locomo.dataset` are digested by a stand-in for a model, which stores
+a fact of twelve words for each turn that is not an assistant's: about as many facts as a strong
+model stored of BEAM's chats. So each prompt has a catalog and facts that are known.
+"""
+
+import re
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import dspy
+import typer
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from locomo.commands import run_command
+from locomo.dataset.format import load_conversations
+from memory import Memory, open_store
+from memory.program import load_model
+from memory.sql import quoted
+from memory.statements.instructions import ASSISTANT
+from memory.tokens import count_tokens
+
+_FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)
+_TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)
+_VALUE_WORDS = 12
+_OF = 100_000  # tokens of conversation
+
+
+class _StandIn:
+    """A DSPy engine that stores the beginning of each turn, and counts what it was sent."""
+
+    def __init__(self) -> None:
+        self.tokens: Counter[str] = Counter()
+        self.calls = 0
+
+    def complete(self, request: Request) -> Response:
+        prompt = request.messages[-1].text or ""
+        fields = _FIELD.split(prompt)[1:]
+        for name, text in zip(fields[::2], fields[1::2], strict=True):
+            self.tokens[name] += count_tokens(text)
+        self.tokens["instruction"] += count_tokens(str(request.system or ""))
+        self.calls += 1
+        inputs = dict(zip(fields[::2], fields[1::2], strict=True))
+        rows = []
+        for turn_id, speaker, text in _TURN.findall(inputs.get("turns", "")):
+            if not ASSISTANT.fullmatch(speaker.strip()):
+                words = text.split()
+                attribute = re.sub(r"\W", "", words[0]).lower() or "says"
+                value = " ".join(words[:_VALUE_WORDS])
+                rows.append(f"({quoted(speaker)}, {quoted(attribute)}, {quoted(value)}, {turn_id})")
+        sql = f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
+        answer = f"[[ ## sql ## ]]\n{sql if rows else '-- none'}\n\n[[ ## completed ## ]]"
+        return Response(
+            id=None,
+            model="stand-in",
+            message=Message.assistant([TextPart(answer)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
+        )
+
+
+def main(
+    data: Path,
+    conversations: Annotated[int, typer.Option(min=1, help="the first so many")] = 10,
+) -> None:
+    """Print calls and tokens, by part of the prompt, for 100,000 tokens of conversation."""
+    engine = _StandIn()
+    hosted = load_model("openai/stand-in", api_base=None)
+    model = replace(hosted, lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0))
+    tokens = 0
+    chats = load_conversations(data)[:conversations]
+    for chat in track(chats, description="digesting", console=Console(stderr=True)):
+        tokens += sum(count_tokens(turn.text) for turn in chat.turns)
+        with (
+            tempfile.TemporaryDirectory(prefix="cost-") as folder,
+            open_store(Path(folder) / "memory.db") as store,
+        ):
+            store.add(chat.turns)
+            Memory(store, model=model).digest()
+    table = Table("of 100,000 tokens", "digest")
+    table.add_row("calls", f"{engine.calls * _OF / tokens:.1f}")
+    for name, count in engine.tokens.most_common():
+        table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}")
+    table.add_row("tokens", f"{engine.tokens.total() * _OF / tokens:,.0f}")
+    Console().print(f"{len(chats)} conversations, {tokens:,} tokens")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command()(main)
+    run_command(app)

@@ -1,0 +1,84 @@
+"""The warm server behind the hooks: a slow start is made up for with the first prompt."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory.agents import server as server_module
+from memory.agents import sessions
+from memory.agents.server import serve
+from tests.support.coding_agent import PATIENT
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A socket's path; memories of a test's own."""
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "memories"))
+    return str(tmp_path / "socket")
+
+
+@pytest.fixture
+def served(path: str) -> Iterator[str]:
+    """A server in a thread of this process, so that what it calls can be replaced."""
+    thread = threading.Thread(target=serve, args=[path], daemon=True)
+    thread.start()
+    yield path
+    request(path, {"stop": True})
+    thread.join(float(PATIENT))
+    assert not thread.is_alive()
+
+
+def request(path: str, words: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + float(PATIENT)
+    while True:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(path)
+            except OSError:
+                assert time.monotonic() < deadline
+                continue
+            connection.sendall(json.dumps(words).encode())
+            connection.shutdown(socket.SHUT_WR)
+            return dict(json.loads(connection.makefile("rb").read()))
+
+
+def event(name: str, seconds: float, **payload: Any) -> dict[str, Any]:
+    about = {"hook_event_name": name, "session_id": "s1", "cwd": "/home/ann/shop"}
+    return {"agent": "claude-code", "seconds": seconds, "payload": about | payload}
+
+
+def test_a_start_that_was_too_slow_is_told_with_the_first_prompt(
+    served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_ready = threading.Event()
+
+    def slow_start(_: object) -> str:
+        is_ready.wait(float(PATIENT))
+        return "never commit"
+
+    monkeypatch.setattr(sessions, "start_context", slow_start)
+    monkeypatch.setattr(sessions, "prompt_context", lambda _: "we dropped Redis")
+    assert request(served, event("SessionStart", 0.05))["outcome"] == "error"
+    is_ready.set()
+    prompt = event("UserPromptSubmit", float(PATIENT), prompt="Why did we drop Redis?")
+    assert request(served, prompt)["context"] == "never commit\n\nwe dropped Redis"
+    assert request(served, prompt)["context"] == "we dropped Redis"
+
+
+def test_a_server_that_nobody_asks_in_time_is_warm_for_the_next(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_loaded = threading.Event()
+    monkeypatch.setattr(server_module, "_UNASKED_S", 0.0)
+    monkeypatch.setattr(sessions, "load", is_loaded.set)
+    thread = threading.Thread(target=serve, args=[path], daemon=True)
+    thread.start()
+    assert is_loaded.wait(float(PATIENT))
+    request(path, {"stop": True})
+    thread.join(float(PATIENT))

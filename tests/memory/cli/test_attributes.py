@@ -1,0 +1,132 @@
+"""The commands of the vocabulary."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memory import Store
+from memory.cli.output import left_out_text
+from memory.facts import count_attributes
+from tests.conftest import CAT, INSERT
+from tests.support.commands import run
+from tests.support.scripted import scripted_model, sql
+
+BOTH_STORES = "slow"
+
+SHOP = """
+[attributes.urgency]
+kind = "one value"
+other_names = ["priority"]
+allowed_values = ["low", "high"]
+instruction = "how soon a customer needs an answer"
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    file = tmp_path / "shop.toml"
+    file.write_text(SHOP)
+    return file
+
+
+def test_attributes_are_listed_with_their_facts(store: Store, memory_options: list[str]) -> None:
+    store.write(f"{CAT}; {INSERT}('Ben', 'crates', '12', '', 1)", cause="test")
+    lines = run("attributes", *memory_options).splitlines()
+    assert lines[0].split()[:4] == ["attribute", "kind", "values", "facts"]
+    [pet] = [line for line in lines if line.startswith("has_pet ")]
+    assert pet.split()[:4] == ["has_pet", "many", "1", "default"]
+    assert lines[-1].split() == ["crates", "1", "facts", "only"]
+    [record] = run("attributes", "list", "Has Pet", "--json", *memory_options).splitlines()
+    assert json.loads(record)["facts"] == 1
+    assert json.loads(record)["by"] == "default"
+
+
+def test_a_file_is_loaded_and_undone(store: Store, memory_options: list[str], shop: Path) -> None:
+    store.write(f"{CAT}; {INSERT}('Anna', 'Priority', 'HIGH', '', 1)", cause="test")
+    printed = run("attributes", "load", shop, "--replace", "--strict", *memory_options)
+    assert "1 fact  attributes set by user: urgency, no others, strict" in printed
+    assert store.facts()[1].attribute == "urgency"
+    [line] = run("attributes", "list", "urg", *memory_options).splitlines()[1:]
+    assert line.split() == ["urgency", "one", "value", "low,", "high", "1", "you", "priority"]
+    run("undo", "2", *memory_options)
+    assert not store.vocabulary().strict
+    assert store.facts()[1].attribute == "Priority"
+
+
+def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], shop: Path) -> None:
+    run("attributes", "load", shop, *memory_options)
+    run("attributes", "set", "priority", "--other-name", "rush", "--kind", "event", *memory_options)
+    urgency = store.vocabulary().canonical("rush")
+    assert urgency
+    assert (urgency.name, urgency.kind, urgency.allowed_values) == (
+        "urgency",
+        "event",
+        ("low", "high"),
+    )
+    run("attributes", "set", "--strict", *memory_options)
+    assert store.vocabulary().strict
+
+
+def test_attributes_are_renamed_merged_and_removed(store: Store, memory_options: list[str]) -> None:
+    store.write(f"{CAT}; {INSERT}('Ben', 'dog', 'Rex', '', 1)", cause="test")
+    run("attributes", "merge", "dog", "--into", "pet", *memory_options)
+    run("attributes", "rename", "pet", "animal", *memory_options)
+    assert {fact.attribute for fact in store.facts()} == {"animal"}
+    run("attributes", "remove", "dog", *memory_options)
+    assert store.vocabulary().name_of("dog") == "dog"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("rename hobbby sport", "no attribute 'hobbby'; similar: hobby"),
+        ("merge wife --into husbandd", "no attribute 'husbandd'; similar: husband"),
+        ("remove crates", "no attribute 'crates'"),
+        ("set", "name an attribute, or give --strict"),
+        ("set --kind many", "name the attribute"),
+        ("set mood --kind state", "'one value', 'many', 'event'"),
+        ("set mood --other-name job", "nothing"),
+        ("load shop.yaml", "must end in .toml or .json"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(
+    store: Store, memory_options: list[str], command: str, says: str
+) -> None:
+    if says == "nothing":  # another name of the default gives way
+        run("attributes", *command.split(), *memory_options)
+        assert store.vocabulary().name_of("job") == "mood"
+    else:
+        run("attributes", *command.split(), *memory_options, says=says)
+        assert store.changes() == []
+
+
+def test_a_digest_says_what_a_strict_vocabulary_left_out(
+    store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set_vocabulary(strict=True)
+    facts = ", ".join(
+        f"('Anna', '{name}', '{number}', '', 1)"
+        for number, name in enumerate(("crates", "crates", "job"))
+    )
+    model = scripted_model([([], sql(INSERT + facts))])
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
+    printed = run("digest", *memory_options)
+    assert "; 2 facts left out, not in the vocabulary: crates (2)" in printed
+    assert [fact.attribute for fact in store.facts()] == ["works_as"]
+
+
+def test_what_was_left_out_is_named_in_short() -> None:
+    names = ["mood"] * 3 + [f"code_{number}" for number in range(7)] + ["x" * 100]
+    text = left_out_text(names)
+    assert text.startswith("11 facts left out, not in the vocabulary: mood (3), code_0, ")
+    assert text.endswith(" and 4 more")
+
+
+def test_more_attributes_than_a_select_returns_are_counted(store: Store) -> None:
+    for first in (0, 150):
+        rows = [f"('Anna', 'code_{number}', 'x', '', 1)" for number in range(first, first + 150)]
+        store.write(INSERT + ", ".join(rows), cause="test")
+    counts = count_attributes(store)
+    assert len(counts) == 300
+    assert {*counts.values()} == {1}

@@ -1,0 +1,164 @@
+"""A memory in the protocols of real frameworks."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory import Memory, Turn, open_store
+from memory.tools import memory_tools
+from tests.support.secrets_corpus import SECRETS
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_session_of_the_agents_sdk_keeps_its_items(path: Path) -> None:
+    from agents.memory import Session
+
+    from memory.frameworks.openai_agents import MemorySession
+
+    session = MemorySession(path, "chat 1", user="Anna")
+    assert isinstance(session, Session)
+    said: list[Any] = [
+        {"role": "user", "content": "I moved to Oslo."},
+        {
+            "type": "function_call",
+            "call_id": "c1",
+            "name": "weather",
+            "arguments": '{"in": "Oslo"}',
+        },
+        {"type": "function_call_output", "call_id": "c1", "output": "Rain."},
+        {"role": "assistant", "content": "It rains there."},
+    ]
+
+    async def talk() -> None:
+        await session.add_items(said)
+        assert await session.get_items() == said
+        assert await session.get_items(2) == said[-2:]
+        assert await session.pop_item() == said[-1]
+        assert await session.get_items() == said[:-1]
+        await MemorySession(path, "chat 2").add_items([said[0]])
+        await session.clear_session()
+        assert await session.get_items() == []
+        assert await session.pop_item() is None
+        assert len(await MemorySession(path, "chat 2").get_items()) == 1
+
+    asyncio.run(talk())
+    session.close()
+    with open_store(path) as store:
+        assert store.turn(1).text == "I moved to Oslo."  # the memory keeps what a session hides
+        assert store.turn(1).speaker == "Anna"
+
+
+def test_a_runner_of_the_agents_sdk_remembers_with_it(path: Path) -> None:
+    from agents import Agent, ModelResponse, RunConfig, Runner, Usage
+    from agents.models.interface import Model, ModelProvider
+    from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+
+    from memory.frameworks.openai_agents import MemorySession
+
+    inputs: list[Any] = []
+
+    class Scripted(Model):
+        async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+            inputs.append(args[1] if len(args) > 1 else kwargs["input"])
+            text = ResponseOutputText(text="Nice.", type="output_text", annotations=[])
+            message = ResponseOutputMessage(
+                id="m", content=[text], role="assistant", status="completed", type="message"
+            )
+            return ModelResponse(output=[message], usage=Usage(), response_id=None)
+
+        def stream_response(self, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+    class Provider(ModelProvider):
+        def get_model(self, model_name: str | None) -> Model:
+            return Scripted()
+
+    config = RunConfig(model_provider=Provider(), tracing_disabled=True)
+    session = MemorySession(path, "chat")
+
+    async def talk() -> None:
+        for message in ("I moved to Oslo.", "Where do I live?"):
+            await Runner.run(Agent("A"), message, session=session, run_config=config)
+
+    asyncio.run(talk())
+    session.close()
+    assert [item["content"] for item in inputs[1]] == [
+        "I moved to Oslo.",
+        "Nice.",
+        "Where do I live?",
+    ]
+
+
+def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(path)
+    store.put(("users", "anna"), "home", {"text": "Anna lives in Oslo, near the fjord.", "n": 1})
+    store.put(("users", "anna"), "pet", {"text": "Anna's cat is called Miso.", "n": 2})
+    store.put(("users", "ben"), "home", {"text": "Ben lives in Rome.", "n": 3})
+    item = store.get(("users", "anna"), "home")
+    assert item
+    assert item.value == {"text": "Anna lives in Oslo, near the fjord.", "n": 1}
+    assert (item.key, item.namespace) == ("home", ("users", "anna"))
+    best = store.search(("users",), query="Which cat does Anna have?", limit=2)
+    assert best[0].key == "pet"
+    assert best[0].score is not None
+    assert {hit.namespace for hit in store.search(("users", "ben"), query="lives")} == {
+        ("users", "ben")
+    }
+    assert [hit.key for hit in store.search(("users",), filter={"n": {"$gte": 3}})] == ["home"]
+    assert [hit.key for hit in store.search(("users",), filter={"n": 2})] == ["pet"]
+    assert len(store.search(("users",), limit=2, offset=1)) == 2
+    assert store.list_namespaces(prefix=("users",)) == [("users", "anna"), ("users", "ben")]
+    assert store.list_namespaces(suffix=("ben",)) == [("users", "ben")]
+    assert store.list_namespaces(max_depth=1) == [("users",)]
+
+    store.put(("users", "anna"), "home", {"text": "Anna lives in Bergen."})
+    again = store.get(("users", "anna"), "home")
+    assert again
+    assert again.value == {"text": "Anna lives in Bergen."}
+    assert again.created_at == item.created_at
+    assert len(store.search(("users", "anna"))) == 2
+    store.delete(("users", "anna"), "home")
+    assert store.get(("users", "anna"), "home") is None
+    assert asyncio.run(store.aget(("users", "anna"), "pet")) is not None
+    secret = next(secret for kind, _, secret in SECRETS if kind == "GitHub token")
+    store.put(("users", "anna"), "key", {"text": f"use {secret}"})
+    kept = store.get(("users", "anna"), "key")
+    assert kept
+    assert kept.value == {"text": "use [withheld]"}
+    store.close()
+
+
+def test_a_callback_of_litellm_stores_both_sides(path: Path) -> None:
+    from memory.providers import load_litellm
+
+    litellm = load_litellm()
+    from memory.frameworks.litellm_callback import MemoryCallback
+
+    callback = MemoryCallback(path, user="Anna")
+    message = {"role": "user", "content": "I moved to Oslo."}
+    response = litellm.completion(model="openai/m", messages=[message], mock_response="Nice.")
+    kwargs = {"messages": [message], "litellm_params": {"metadata": {"session_id": "chat"}}}
+    callback.log_success_event(kwargs, response, None, None)
+    asyncio.run(callback.async_log_success_event(kwargs, response, None, None))
+    callback.close()
+    with open_store(path) as store:
+        turns = [(turn.speaker, turn.text, turn.session) for turn in store.turns()]
+    assert turns == [("Anna", "I moved to Oslo.", "chat"), ("Assistant", "Nice.", "chat")] * 2
+
+
+def test_an_agent_of_pydantic_ai_uses_the_tools(path: Path) -> None:
+    pytest.importorskip("pydantic_ai")
+    from pydantic_ai import Agent
+    from pydantic_ai.models.test import TestModel
+
+    with open_store(path) as store:
+        store.add([Turn("Anna", "I moved to Oslo.")])
+        tools = [tool for tool in memory_tools(Memory(store)) if tool.__name__ == "recall"]
+        agent = Agent(TestModel(), tools=tools)
+        result = agent.run_sync("Where do I live?")
+    assert "Oslo" in result.output

@@ -1,0 +1,126 @@
+"""The sentence that decides a question is quoted where it is likely to answer, and only there."""
+
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from memory import Turn, open_store
+from memory.program.answer_checks import AskedFor, asked_for
+from memory.program.decisive_sentence import (
+    Scored,
+    best_sentence,
+    is_sure,
+    quotation,
+    quoted_answer,
+)
+from memory.program.sentence_features import Sentence, candidate_sentences
+from memory.program.spoken_days import days_in, spoken
+
+TURNS = [
+    Turn("Anna", "Coffee is up again. We moved to Church Street on Sat 17th.", "1", "2024-03-04"),
+    Turn("Ben", "Congratulations! Is it warm?", "1", "2024-03-04"),
+    Turn("Ben", "My sister Ingrid teaches the cello in Bergen.", "2", "2024-04-01"),
+]
+SPEAKERS = {"Anna", "Ben"}
+
+
+def best(question: str, folder: Path) -> tuple[AskedFor, Scored | None]:
+    folder.mkdir(exist_ok=True)
+    asked = asked_for(question, SPEAKERS)
+    with open_store(folder / "memory.db") as store:
+        turns = {turn_id: store.turn(turn_id) for turn_id in store.add(TURNS)}
+        sentences = candidate_sentences(asked, store.search(question, 40), turns, SPEAKERS)
+    return asked, best_sentence(sentences)
+
+
+def test_the_sentence_with_what_is_asked_is_the_best(tmp_path: Path) -> None:
+    _, scored = best("Where does Ben's sister Ingrid teach the cello?", tmp_path)
+    assert scored is not None
+    assert quotation(scored.sentence) == (
+        "Ben, 1 April 2024: \u201cMy sister Ingrid teaches the cello in Bergen.\u201d"
+    )
+
+
+def test_what_nobody_spoke_of_is_less_likely_answered(tmp_path: Path) -> None:
+    _, told = best("Where does Ben's sister Ingrid teach the cello?", tmp_path / "told")
+    _, never_told = best("Where did Ben park the lorry?", tmp_path / "never")
+    assert told is not None
+    assert never_told is not None
+    assert told.likelihood > 2 * never_told.likelihood
+
+
+def scored(text: str, likelihood: float, **values: float) -> Scored:
+    turn = Turn("Anna", text, said_at="2024-03-04", id=1)
+    return Scored(Sentence(turn, text, {}), {"asks_date": 0.0, **values}, likelihood)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "likelihood", "answer"),
+    [
+        (
+            "When did Anna move to Church Street?",
+            "We moved to Church Street on Sat 17th.",
+            0.8,
+            "17 February 2024"
+            " (Anna, 4 March 2024: \u201cWe moved to Church Street on Sat 17th.\u201d)",
+        ),
+        ("When did Anna move to Church Street?", "We moved to Church Street on Sat 17th.", 0.2, ""),
+        ("When did Anna move to Church Street?", "We moved to Church Street.", 0.8, ""),
+        (
+            "Where does Anna swim?",
+            "I swim in the tarn.",
+            0.8,
+            "Anna, 4 March 2024: “I swim in the tarn.”",
+        ),
+        ("Where does Anna swim?", "I swim in the tarn.", 0.2, ""),
+        # One sentence tells neither how many there were nor all of them.
+        ("How many hats has Anna knitted?", "I have knitted three hats.", 0.9, ""),
+        ("Which hats has Anna knitted?", "I have knitted a red hat.", 0.9, ""),
+        ("Where did Anna swim first?", "I swim in the tarn.", 0.9, ""),
+    ],
+)
+def test_a_likely_sentence_is_quoted(
+    question: str, text: str, likelihood: float, answer: str
+) -> None:
+    assert quoted_answer(asked_for(question, SPEAKERS), scored(text, likelihood)) == answer
+
+
+def logprobs(first: float, nearly: float) -> SimpleNamespace:
+    other = SimpleNamespace(logprob=nearly)
+    return SimpleNamespace(
+        content=[SimpleNamespace(logprob=first, top_logprobs=[other])],
+    )
+
+
+def test_what_the_model_says_counts_where_it_is_sure_or_the_sentence_says_so() -> None:
+    asked = asked_for("Where does Anna swim?", SPEAKERS)
+    likely = scored("I swim in the tarn.", 0.6)
+    unlikely = scored("I swim in the tarn.", 0.02)
+    assert is_sure("the tarn", logprobs(-0.1, -4.0), asked, likely)
+    assert not is_sure("the lido", logprobs(-1.9, -0.5), asked, unlikely)
+    assert is_sure("the lido", logprobs(-0.1, -9.0), asked, unlikely)
+
+
+def test_of_what_is_true_now_the_model_has_to_be_surer() -> None:
+    sentence = scored("I swim in the tarn.", 0.1)
+    asked = asked_for("Where does Anna swim?", SPEAKERS)
+    asked_now = asked_for("Where does Anna swim now?", SPEAKERS)
+    assert is_sure("the lido", logprobs(-0.8, -0.9), asked, sentence)
+    assert not is_sure("the lido", logprobs(-0.8, -0.9), asked_now, sentence)
+
+
+def test_a_day_counts_where_the_sentence_is_likely() -> None:
+    # A model this small picks the day of another turn, and is sure of it.
+    asked = asked_for("When did Anna move?", SPEAKERS)
+    day = scored("I swim in the tarn.", 0.1, asks_date=1.0)
+    assert not is_sure("5 May 2024", logprobs(-0.1, -2.0), asked, day)
+
+
+def test_a_day_to_come_is_told_by_the_tense_beside_it() -> None:
+    said_on = date(2026, 5, 9)
+    [service] = days_in("Lost my dad. The service is on the 16th in Dauphin.", said_on, True)
+    [visit] = days_in("We came on the 16th.", said_on, False)
+    assert spoken(service.day) == "16 May 2026"
+    assert spoken(visit.day) == "16 April 2026"

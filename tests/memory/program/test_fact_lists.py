@@ -1,0 +1,159 @@
+"""What a large model is shown: the ranking's first turns, facts as whole lists, more turns."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory import InputError, Rows, Turn
+from memory.program.fact_lists import FactList, fact_lists, lay_out
+from memory.prompt import LEAST_BUDGET, Context
+from memory.tokens import count_tokens
+
+COLUMNS = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
+
+
+def rows(*facts: tuple[int, str, str, str, str, str]) -> Rows:
+    return Rows(COLUMNS, facts)
+
+
+VISITED = rows(
+    (9, "Anna", "visited", "Oslo", "", ""),
+    (3, "Anna", "visited", "Rome", "2023-05", ""),
+    (4, "Anna", "lives_in", "Ghent", "", "2024-03"),
+)
+SAID_AT = {3: "2023-06-01", 4: "2023-06-02", 9: "2023-06-08"}
+
+
+def said(count: int, words: int = 20) -> list[Turn]:
+    return [Turn("Anna", "word " * words + str(n), id=n) for n in range(1, count + 1)]
+
+
+def shown(
+    lists: list[FactList], ranked: list[Turn], budget: int, brought: tuple[Turn, ...] = ()
+) -> Context:
+    return lay_out(lists, ranked, brought, budget=budget, floor=0.5, question="Where was Anna?")
+
+
+def test_facts_of_one_subject_and_attribute_are_one_line_in_the_order_of_time() -> None:
+    lines = [facts.line for facts in fact_lists([VISITED], {9: 0, 3: 1, 4: 2}, SAID_AT)]
+    assert lines == [
+        "Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9]",
+        "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]",
+    ]
+
+
+def test_counts_come_first_and_other_rows_stand_by_themselves() -> None:
+    sums = Rows(("times",), ((4,),))
+    names = Rows(("turn_id", "value"), ((7, "Miso"),))
+    lines = [facts.line for facts in fact_lists([names, sums, VISITED], {}, {})]
+    assert lines[:2] == ["times: 4", "[7] Miso"]
+
+
+def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
+    wide = rows(*((n, "Anna", f"likes_{n}", "it", "", "") for n in range(1, 9)))
+    narrow = rows((30, "Anna", "lives_in", "Oslo", "", ""))
+    lists = fact_lists([wide, narrow], {n: n for n in range(1, 9)}, {})
+    assert [facts.head for facts in lists][:2] == ["Anna | likes_1", "Anna | lives_in"]
+    assert len(lists) == 9
+
+
+def test_what_has_ended_comes_last_where_the_present_is_asked_for() -> None:
+    homes = rows(
+        (1, "Anna", "lives_in", "Ghent", "", "2024"), (8, "Bo", "lives_in", "Rome", "", "")
+    )
+    for ended_last, first in ((True, "Bo | lives_in"), (False, "Anna | lives_in")):
+        lists = fact_lists([homes], {1: 0, 8: 1}, {}, ended_last=ended_last)
+        assert lists[0].head == first
+
+
+def test_a_row_that_says_less_than_another_of_its_turn_is_left_out() -> None:
+    short = Rows(("turn_id", "value"), ((5, "Oslo"), (6, "Oslo")))
+    full = rows((5, "Anna", "lives_in", "Oslo", "", ""))
+    lines = [facts.line for facts in fact_lists([short, full], {5: 0, 6: 1}, {})]
+    assert lines == ["Anna | lives_in: Oslo [5]", "[6] Oslo"]
+
+
+def test_a_list_is_shown_whole_where_one_of_its_facts_is_needed() -> None:
+    [visits, _] = fact_lists([VISITED], {9: 0, 3: 1}, SAID_AT)
+    text = shown([visits], said(3), 400).text  # turn 3 is shown, 9 is not
+    assert "Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9]" in text
+
+
+def test_a_list_goes_whose_turns_are_all_shown_unless_it_tells_an_end() -> None:
+    lists = fact_lists([VISITED], {}, {})
+    text = shown(lists, said(9, words=3), 400).text
+    assert "visited" not in text
+    assert "Anna | lives_in: Ghent (until 2024-03) [4]" in text
+
+
+def test_all_lists_of_a_turn_are_shown_that_is_not_shown_itself() -> None:
+    about = rows((30, "Bo", "age", "81", "", ""), (30, "Bo", "plans", "a walk", "", ""))
+    text = shown(fact_lists([about], {30: 0}, {}), said(3), 400).text
+    assert "Bo | age: 81 [30]" in text
+    assert "Bo | plans: a walk [30]" in text
+
+
+def test_of_a_list_without_room_its_best_facts_are_shown() -> None:
+    many = rows(*((n, "Anna", "visited", f"town number {n}", "", "") for n in range(100, 160)))
+    [visits] = fact_lists([many], {n: 159 - n for n in range(100, 160)}, {})
+    context = shown([visits], said(2), 300)
+    assert "town number 159" in context.text
+    assert "town number 100" not in context.text
+    assert 159 in context.turn_ids
+    assert 100 not in context.turn_ids
+
+
+@pytest.mark.parametrize("budget", [200, 400, 800])
+def test_turns_that_a_select_quotes_displace_none_of_the_first_places(budget: int) -> None:
+    ranked = said(40)
+    quoted = tuple(Turn("Bo", "quoted " * 20 + str(n), id=n) for n in range(100, 140))
+    alone = shown([], ranked, budget)
+    beside = shown([], ranked, budget, brought=quoted)
+    first = alone.turn_ids[: len(alone.turn_ids) // 2]
+    assert set(first) <= set(beside.turn_ids)
+    assert {turn.id for turn in quoted} & set(beside.turn_ids)
+
+
+facts = st.lists(
+    st.tuples(
+        st.integers(1, 30),
+        st.sampled_from(["Anna", "Bo"]),
+        st.sampled_from(["visited", "likes"]),
+        st.text("abc ;[]|", min_size=1, max_size=60).filter(str.strip),
+        st.just(""),
+        st.sampled_from(["", "2024"]),
+    ),
+    max_size=20,
+)
+
+
+@given(facts, st.integers(LEAST_BUDGET, 600))
+def test_a_layout_keeps_to_its_budget_and_shows_each_turn_once(
+    found: list[tuple[int, str, str, str, str, str]], budget: int
+) -> None:
+    context = shown(fact_lists([rows(*found)], {}, {}), said(12), budget)
+    assert context.tokens == count_tokens(context.text) <= budget
+    assert 1 in context.turn_ids
+    turns = re.findall(r"^\[(\d+)\] Anna:", context.text, re.MULTILINE)
+    assert len(turns) == len(set(turns))
+
+
+def test_a_budget_too_small_for_one_turn_is_refused() -> None:
+    with pytest.raises(InputError, match=f"at least {LEAST_BUDGET}"):
+        shown([], [], LEAST_BUDGET - 1)
+
+
+def test_a_day_that_lay_ahead_when_it_was_told_is_not_said_to_have_happened() -> None:
+    plans = rows(
+        (3, "Anna", "plans", "the marathon", "2023-10-01", "2023-07"),
+        (4, "Anna", "plans", "a trip to Rome", "2023-06", ""),
+        (9, "Anna", "plans", "a week in Oslo", "2023-07-03/2023-07-09", ""),
+    )
+    [listed] = fact_lists([plans], {}, SAID_AT)
+    assert listed.line == (
+        "Anna | plans: a trip to Rome (happened 2023-06) [4];"
+        " a week in Oslo (for 2023-07-03/2023-07-09) [9];"
+        " the marathon (for 2023-10-01, until 2023-07) [3]"
+    )

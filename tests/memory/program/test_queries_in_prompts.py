@@ -1,0 +1,105 @@
+"""What the retrieve prompt says of the tables: every SELECT in it runs, and brings up its rows."""
+
+import re
+
+import pytest
+
+from memory import Memory, SqlError, Store, Turn
+from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION, WriteQuery
+from memory.records import Summary
+from tests.support.scripted import answer, scripted_model, sql
+
+BOTH_STORES = True
+
+PROMPT = " ".join((WriteQuery.__doc__ or "").split())
+_SELECT = re.compile(r"SELECT [^;]*;")
+SELECTS = _SELECT.findall(PROMPT)
+
+
+@pytest.fixture
+def cellos(store: Store) -> Store:
+    """Maria's cellos: bought twice, never played, with a wish and a story."""
+    first, *_, last = store.add(
+        [
+            Turn("Maria", "I bought a cello.", said_at="2011-03-01"),
+            Turn("Maria", "I bought a CELLO and a violin.", said_at="2011-03-02"),
+            Turn("Maria", "Always give prices when I ask about cellos.", said_at="2011-03-03"),
+            Turn("Maria", "I have never played the cello.", said_at="2011-03-04"),
+        ]
+    )
+    while window := store.claim(50):
+        rows = [
+            f"('Maria', 'bought', 'a cello', '2011-03-01', {first})",
+            f"('Maria', 'bought', 'A Cello', '2011-03-02', {first + 1})",
+            f"('Maria', 'bought', 'a violin', '2011-03-02', {first + 1})",
+            f"('Maria', 'instruction', 'give prices when I ask about cellos', '', {first + 2})",
+            f"('Maria', 'never', 'played the cello', '', {last})",
+        ]
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
+            f" {', '.join(rows)};"
+            " INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute) VALUES"
+            f" ({first}, 'bought', {last}, 'never')",
+            cause="digest",
+            window=window,
+        )
+    store.set_summary(Summary(first, last, "session", "Maria bought a cello and a violin."))
+    return store
+
+
+def test_every_select_of_the_prompt_runs(cellos: Store) -> None:
+    assert len(SELECTS) >= 6
+    for select in [
+        *SELECTS,
+        *_SELECT.findall(SUMMARIES_IN_QUESTION),
+        *_SELECT.findall(NAMES_IN_QUESTION),
+    ]:
+        cellos.read(select)
+
+
+def test_different_things_are_counted_with_their_rows_beside(cellos: Store) -> None:
+    assert "COUNT(DISTINCT lower(value)), with the rows beside it" in PROMPT
+    bought = "FROM facts WHERE subject = 'Maria' AND attribute = 'bought'"
+    [(things,)] = cellos.read(f"SELECT COUNT(DISTINCT lower(value)) AS things {bought}").rows
+    rows = cellos.read(f"SELECT turn_id, value {bought} ORDER BY turn_id").rows
+    assert (things, len(rows)) == (2, 3)
+
+
+def test_an_order_is_that_of_the_turns(cellos: Store) -> None:
+    assert "ORDER BY turn_id (of turns: id), or happened_on" in PROMPT
+    rows = cellos.read("SELECT turn_id, value FROM facts ORDER BY turn_id, id").rows
+    assert [value for _, value in rows[:1]] == ["a cello"]
+    assert [turn_id for turn_id, _ in rows] == sorted(turn_id for turn_id, _ in rows)
+    turns = cellos.read("SELECT id FROM turns ORDER BY id").rows
+    assert list(turns) == sorted(turns)
+
+
+def test_what_somebody_wants_of_answers_is_among_the_facts(cellos: Store) -> None:
+    condition = "attribute IN ('instruction', 'prefers')"
+    assert condition in PROMPT
+    rows = cellos.read(f"SELECT turn_id, value FROM facts WHERE {condition}").rows
+    assert [value for _, value in rows] == ["give prices when I ask about cellos"]
+
+
+def test_pairs_that_contradict_each_other_are_brought_up(cellos: Store) -> None:
+    assert "settled = '' where nobody has said which is right" in PROMPT
+    [select] = [select for select in SELECTS if "FROM contradictions" in select]
+    [(_, subject, first, second)] = cellos.read(select).rows
+    assert (subject, first, second) == ("Maria", "a cello", "played the cello")
+    assert cellos.read("SELECT turn_id FROM contradictions WHERE settled = ''").rows
+
+
+def test_the_story_is_in_the_prompt_of_a_memory_that_has_one(cellos: Store) -> None:
+    [select] = _SELECT.findall(SUMMARIES_IN_QUESTION)
+    [(first, last, text)] = cellos.read(select).rows
+    assert text == "Maria bought a cello and a violin."
+    assert first < last
+    model = scripted_model([(["FROM summaries WHERE"], sql(select)), ([], answer("a cello", "1"))])
+    assert Memory(cellos, model=model).ask("What has Maria bought so far?").text == "a cello"
+
+
+def test_answers_that_are_kept_are_not_read_back(cellos: Store) -> None:
+    # An old answer would hide a newer turn (docs/decisions.md, 88).
+    assert "answers(" not in PROMPT
+    with pytest.raises(SqlError):
+        cellos.read("SELECT question, text FROM answers")

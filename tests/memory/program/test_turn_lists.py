@@ -1,0 +1,99 @@
+"""Lists and counts read from turns at the time of the question, and what keeps them from being."""
+
+import pytest
+
+from memory import Store, Turn
+from memory.program.turn_lists import answer_by_turns
+
+BOTH_STORES = "slow"
+TODAY = "2026-04-30"
+_TOLD = (
+    ("Jonna", "2026-01-11", "Went climbing on Thursday, my arms are jelly."),
+    ("Petter", "2026-01-11", "I climbed last in school. Never again."),
+    ("Jonna", "2026-01-25", "Climbed again on Friday and today, finally the blue wall."),
+    ("Jonna", "2026-02-08", "I want to go climbing tomorrow, if the hall is open."),
+    ("Jonna", "2026-02-10", "I didn't climb after all, the hall was closed."),
+    ("Jonna", "2026-02-22", "Did you climb in Flen last summer?"),
+    ("Petter", "2026-02-22", "I finished The Glass Ferry on Sunday, and read Kestrel Road too."),
+    ("Jonna", "2026-03-15", "I climbed on the 3rd and the 12th, that was it for March."),
+    ("Petter", "2026-03-29", "Vidar asked me for The Long Hedge, he starts it tonight."),
+    ("Petter", "2026-04-02", "Just finished Winter Orchards in the bath."),
+    ("Petter", "2026-04-05", "We had three sailing trips so far: Vaxholm, Dalarö and Nynäshamn."),
+)
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _TOLD])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        # Neither the plan, nor what was denied, asked, or done by another.
+        (
+            "How often did Jonna go climbing?",
+            "5 (8 January 2026; 23 January 2026; 25 January 2026; 3 March 2026; 12 March 2026)",
+        ),
+        (
+            "How often did Jonna climb in January?",
+            "3 (8 January 2026; 23 January 2026; 25 January 2026)",
+        ),
+        ("When did Jonna climb for the first time?", "8 January 2026"),
+        ("When did Jonna last go climbing?", "12 March 2026"),
+        ("Which books has Petter read?", "The Glass Ferry; Kestrel Road; Winter Orchards"),
+        ("How often did Vidar go climbing?", None),
+        ("Which books has Vidar read?", None),
+        ("How often did Jonna go skiing?", None),
+        ("How often will Jonna go climbing in May?", None),
+    ],
+)
+def test_a_list_is_read_from_the_turns_with_its_words(
+    told: Store, question: str, answer: str | None
+) -> None:
+    read = answer_by_turns(question, TODAY, read=told.read)
+    assert (read.text if read else None) == answer
+
+
+def test_a_list_cites_its_turns_and_shows_the_select_that_found_them(told: Store) -> None:
+    read = answer_by_turns("How often did Jonna climb in March?", TODAY, read=told.read)
+    assert read is not None
+    assert read.text == "2 (3 March 2026; 12 March 2026)"
+    assert read.turn_ids == (13,)
+    assert "FROM search('climb" in read.sql[0]
+    assert [row[0] for row in told.read(read.sql[0]).rows] == [13]
+    assert read.rows[0].rows[0][0] == 13
+
+
+def test_a_count_that_an_ordinal_exceeds_is_not_whole(store: Store) -> None:
+    store.add(
+        [
+            Turn("Jonna", "My driving lesson was on Monday.", session="a", said_at="2026-01-11"),
+            Turn("Jonna", "Third driving lesson on Friday!", session="b", said_at="2026-02-08"),
+        ]
+    )
+    read = answer_by_turns("How many driving lessons did Jonna have?", TODAY, read=store.read)
+    assert read is None  # of one of three nobody told
+
+
+def test_a_day_that_is_told_twice_counts_once(store: Store) -> None:
+    store.add(
+        [
+            Turn("Jonna", "I went swimming on Friday.", session="a", said_at="2026-01-11"),
+            Turn("Jonna", "I swam on the 9th, as I said.", session="b", said_at="2026-01-12"),
+            Turn("Jonna", "And again on Sunday.", session="b", said_at="2026-01-12"),
+        ]
+    )
+    read = answer_by_turns("How often did Jonna go swimming?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text == "2 (9 January 2026; 11 January 2026)"
+
+
+def test_a_count_of_many_shows_some_of_them(store: Store) -> None:
+    days = [f"2026-03-{day:02}" for day in range(1, 15)]
+    store.add([Turn("Jonna", "I went climbing today.", session=day, said_at=day) for day in days])
+    read = answer_by_turns("How often did Jonna go climbing?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text.startswith("14 (1 March 2026; ")
+    assert read.text.endswith("12 March 2026; ...)")

@@ -1,0 +1,251 @@
+"""Facts that cannot both be true are linked when the second is stored; a person settles them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import SqlError, Store, Turn, open_store
+from memory.errors import InputError
+from memory.facts import end
+from memory.noting import note_turns
+from memory.program.fact_answers import answer_by_facts
+from memory.sql import quoted
+from memory.store.contradictions import Verdict
+
+BOTH_STORES = True
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[Store]:
+    """A namespace without turns."""
+    with open_store(address) as opened:
+        yield opened
+
+
+NEVER = "I have never flown."
+ROME = "I flew to Rome last May."
+
+
+def say(store: Store, *messages: str, day: str = "2024-02-01") -> list[int]:
+    return store.add([Turn("Anna", text, said_at=day) for text in messages])
+
+
+def insert(turn_id: int, attribute: str, value: str, subject: str = "Anna") -> str:
+    values = ", ".join(map(quoted, (subject, attribute, value)))
+    return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES ({values}, {turn_id});"
+
+
+def digest(store: Store, sql: str, turn_id: int) -> int:
+    """Store what a model writes of one turn."""
+    while (window := store.claim(1)) and window[1] < turn_id:
+        store.write("-- none", cause="digest by scripted", window=window)
+    assert window == (turn_id, turn_id)
+    return store.write(sql, cause="digest by scripted", window=window).id
+
+
+def pairs(store: Store) -> list[tuple[str, str]]:
+    return [(pair.first.value, pair.second.value) for pair in store.contradictions()]
+
+
+def linked(store: Store) -> int:
+    """A pair that a model links; returns the change."""
+    say(store, NEVER, "My flight to Rome last May was awful.", day="2024-02-01")
+    digest(store, insert(1, "never", "flown"), 1)
+    link = "INSERT INTO contradictions (first_fact, turn_id, attribute) VALUES (1, 2, 'travelled');"
+    return digest(store, insert(2, "travelled", "to Rome, by plane") + link, 2)
+
+
+def test_a_model_links_a_known_fact_with_what_it_stores(store: Store) -> None:
+    linked(store)
+    [pair] = store.contradictions()
+    assert (pair.first.turn_id, pair.second.turn_id) == (1, 2)
+    assert pair.said_at == ("2024-02-01", "2024-02-01")
+    rows = store.read("SELECT first_fact, second_fact, turn_id FROM contradictions")
+    assert rows.rows == ((1, 2, 2),)
+
+
+def test_a_model_links_two_facts_of_its_window(store: Store) -> None:
+    say(store, NEVER, ROME)
+    window = store.claim(2)
+    sql = (
+        insert(1, "never", "flown")
+        + insert(2, "travelled_to", "Rome")
+        + "INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)"
+        " VALUES (1, 'never', 2, 'travelled_to')"
+    )
+    store.write(sql, cause="digest by scripted", window=window)
+    assert pairs(store) == [("flown", "Rome")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "advice"),
+    [
+        ("(first_fact, turn_id, attribute) VALUES (9, 2, 'travelled')", "there is no fact 9"),
+        ("(first_fact, turn_id, attribute) VALUES (1, 1, 'never')", "turn_id 1 is not one"),
+        ("(first_fact, turn_id, attribute) VALUES (1, 2, 'owns')", "has no fact with"),
+        ("(first_fact, second_fact) VALUES (1, 2)", "write INSERT INTO contradictions"),
+        (
+            "(first_fact, turn_id, attribute) VALUES " + ", ".join(["(1, 2, 'travelled')"] * 9),
+            "at most 8",
+        ),
+    ],
+)
+def test_what_is_no_pair_is_refused_with_advice(store: Store, statement: str, advice: str) -> None:
+    say(store, NEVER, ROME)
+    digest(store, insert(1, "never", "flown"), 1)
+    window = store.claim(1)
+    sql = insert(2, "travelled", "to Rome") + f"INSERT INTO contradictions {statement}"
+    with pytest.raises(SqlError, match=advice):
+        store.write(sql, cause="digest by scripted", window=window)
+    assert not store.contradictions()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE contradictions SET settled = 'both' WHERE first_fact = 1",
+        "DELETE FROM contradictions WHERE first_fact = 1",
+    ],
+)
+def test_a_model_settles_nothing(store: Store, sql: str) -> None:
+    linked(store)
+    with pytest.raises(SqlError, match="a person settles"):
+        store.write(sql, cause="digest by scripted")
+
+
+def test_undoing_the_change_unlinks_the_pair(store: Store) -> None:
+    change_id = linked(store)
+    undoing = store.undo(change_id)
+    assert not store.read("SELECT first_fact FROM contradictions").rows
+    store.undo(undoing.id)
+    assert pairs(store) == [("flown", "to Rome, by plane")]
+
+
+def test_an_end_of_one_closes_the_pair(store: Store) -> None:
+    linked(store)
+    end(store, 1, on="2024-03-01")
+    assert not store.contradictions()
+
+
+@pytest.mark.parametrize("turn_id", [1, 2])
+def test_a_pair_is_forgotten_with_either_fact(store: Store, turn_id: int) -> None:
+    linked(store)
+    store.forget([turn_id])
+    assert not store.read("SELECT first_fact FROM contradictions").rows
+    assert not [record for record in store.dump() if record.get("table_name") == "contradictions"]
+
+
+def test_a_pair_travels_with_a_dump(store: Store, tmp_path: Path) -> None:
+    linked(store)
+    with open_store(tmp_path / "copy.db") as copy:
+        copy.load(store.dump())
+        assert pairs(copy) == pairs(store)
+
+
+@pytest.mark.parametrize(
+    ("right", "values_after"),
+    [("first", ["flown"]), ("second", ["to Rome, by plane"]), ("both", None)],
+)
+def test_a_person_settles_it_in_one_change(
+    store: Store, right: Verdict, values_after: list[str] | None
+) -> None:
+    linked(store)
+    change = store.settle(1, 2, right, by="anna")
+    values = [fact.value for fact in store.facts()]
+    assert values == (values_after or ["flown", "to Rome, by plane"])
+    assert not store.contradictions()
+    assert change.cause == "edit by anna"
+    with pytest.raises(InputError, match="no open contradiction"):
+        store.settle(1, 2, right)
+    store.undo(change.id)
+    assert len(store.contradictions()) == 1
+
+
+def test_what_is_settled_is_not_linked_again(store: Store) -> None:
+    say(store, "My birthday is 12 May.", "My birthday is 13 May.")
+    note_turns(store)
+    [pair] = store.contradictions()
+    store.settle(pair.first.id, pair.second.id, "both")
+    digest(store, insert(1, "birthday", "12 May"), 1)
+    digest(store, insert(2, "birthday", "13 May"), 2)
+    assert not store.contradictions()
+
+
+def test_what_was_found_wrong_is_wrong_when_it_is_read_again(store: Store) -> None:
+    say(store, "My birthday is 12 May.", "My birthday is 13 May.")
+    note_turns(store)
+    [pair] = store.contradictions()
+    store.settle(pair.first.id, pair.second.id, "first")
+    digest(store, insert(1, "birthday", "12 May"), 1)
+    digest(store, insert(2, "birthday", "13 May"), 2)
+    assert [fact.value for fact in store.facts()] == ["12 May"]
+
+
+def test_a_digest_takes_back_the_pairs_of_noted_facts(store: Store) -> None:
+    say(store, "My birthday is 12 May.", "My birthday is 13 May.")
+    note_turns(store)
+    assert pairs(store) == [("12 May", "13 May")]
+    window = store.claim(2)
+    store.write("-- none", cause="digest by scripted", window=window)
+    assert not store.read("SELECT first_fact FROM contradictions").rows
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("My birthday is 12 May.", "My birthday is 13 May."),
+        ("My maiden name is Larsen.", "My maiden name is Ito."),
+        (ROME, NEVER),
+        (NEVER, "I flew to Rome in May 2023."),
+        ("I visited Norway in 2019.", "I've never been to Norway."),
+        ("I have a dog named Rex.", "I've never had a dog."),
+        ("I met Tom at the fair in 2019.", "I've never met Tom."),
+        ("My sister Elena lives in Bergen.", "I'm an only child."),
+        ("I'm allergic to peanuts.", "I eat peanut butter every day."),
+    ],
+)
+def test_what_is_certain_is_linked_by_rule(store: Store, first: str, second: str) -> None:
+    say(store, first)
+    say(store, second, day="2024-02-03")
+    note_turns(store)
+    assert len(store.contradictions()) == 1, [*store.facts()]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("I live in Bergen.", "I live in Oslo, since March."),
+        ("My birthday is 12 May.", "My birthday is in May."),
+        ("My birthday is 12 May.", "Sorry, my birthday is 13 May."),
+        ("My birthday is 12 May 1990.", "My birthday is 12 May."),
+        ("I was born in Oslo.", "I was born in Norway."),
+        (NEVER, "I flew to Rome yesterday."),
+        ("I've never had a dog.", "We have a dog named Rex now."),
+        ("I visited Norway in 2019.", "I've never been to Sweden."),
+        ("I visited Oslo in 2019.", "I've never flown."),
+        ("I've never met Tom.", "I met Anna's mother in 2019."),
+        ("I'm allergic to peanuts.", "I eat peanut-free cake every day."),
+        ("The wedding is on 12 May.", "The wedding is on 19 May now."),
+        ("I will fly to Rome in May 2024.", "I have never flown."),
+        ("My sister Elena lives in Bergen.", "Tom is an only child."),
+    ],
+)
+def test_a_change_of_state_is_no_contradiction(store: Store, first: str, second: str) -> None:
+    say(store, first)
+    say(store, second, day="2024-02-03")
+    note_turns(store)
+    assert not store.contradictions()
+
+
+def test_what_was_never_done_answers_no_question_for_what_was(store: Store) -> None:
+    say(store, "I've never visited Norway.")
+    note_turns(store)
+    assert [fact.attribute for fact in store.facts()] == ["never"]
+    answer = answer_by_facts(
+        "Which countries has Anna visited?",
+        "2024-02-03",
+        read=store.read,
+        vocabulary=store.vocabulary(),
+    )
+    assert answer is None

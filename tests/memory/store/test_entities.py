@@ -1,0 +1,327 @@
+"""Entities in a namespace: derived for facts, said by models and people, undone and forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import Store, Turn, open_store
+from memory.errors import HeldError, InputError, SqlError
+from memory.records import EntityName
+from memory.store import authorizer
+from memory.store.database_store import DatabaseStore
+from memory.store.sqlite import SqliteStore
+
+BOTH_STORES = True
+
+COLUMNS = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
+TURNS = [
+    Turn("Anna", "My mother is called Ilse. Mum lives in Bergen.", "monday"),
+    Turn("Ben", "My mother lives in Kyoto.", "monday"),
+    Turn("Anna", "Tom, my brother, bought a boat.", "tuesday"),
+    Turn("Ben", "Tom from work is moving.", "wednesday"),
+    Turn("Anna", "Ilse turned eighty.", "thursday"),
+]
+
+
+def fact(subject: str, attribute: str, value: str, turn_id: int) -> str:
+    return f"{COLUMNS}('{subject}', '{attribute}', '{value}', {turn_id})"
+
+
+def alias(name: str, entity: str, turn_id: int) -> str:
+    name, entity = name.replace("'", "''"), entity.replace("'", "''")
+    return f"INSERT INTO aliases (name, entity, turn_id) VALUES ('{name}', '{entity}', {turn_id})"
+
+
+def write(store: Store, *statements: str, window: tuple[int, int] | None = None) -> int:
+    return store.write(";\n".join(statements), "test", window=window).id
+
+
+def who(store: Store) -> list[tuple[str, str | None]]:
+    """The subject of each fact and who that is."""
+    return [tuple(row) for row in store.read("SELECT subject, entity FROM facts ORDER BY id").rows]
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[Store]:
+    """A namespace with these turns and no facts."""
+    with open_store(address) as opened:
+        opened.add(TURNS)
+        yield opened
+
+
+def test_a_name_is_its_own_entity_and_a_relation_is_the_speakers(store: Store) -> None:
+    write(
+        store,
+        fact("Mum", "lives_in", "Bergen", 1),
+        fact("my mother", "lives_in", "Kyoto", 2),
+        fact("Anna''s mother", "age", "eighty", 5),
+        fact("I", "brother", "Tom", 3),
+        fact("she", "age", "eighty", 5),
+    )
+    assert who(store) == [
+        ("Mum", "Anna's mother"),
+        ("my mother", "Ben's mother"),
+        ("Anna's mother", "Anna's mother"),
+        ("I", "Anna"),
+        ("she", None),
+    ]
+    rows = store.read("SELECT value, value_entity FROM facts ORDER BY id").rows
+    assert rows == (
+        ("Bergen", "Bergen"),
+        ("Kyoto", "Kyoto"),
+        ("eighty", None),
+        ("Tom", "Tom"),
+        ("eighty", None),
+    )
+
+
+def test_an_alias_moves_the_facts_with_its_name(store: Store) -> None:
+    write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
+    write(store, fact("my mother", "lives_in", "Kyoto", 2), fact("Anna", "mother", "Ilse", 1))
+    said = write(store, alias("my mother", "Ilse", 1), window=(1, 1))
+    assert who(store) == [
+        ("Mum", "Ilse"),
+        ("Ilse", "Ilse"),
+        ("my mother", "Ben's mother"),
+        ("Anna", "Anna"),
+    ]
+    assert [entity.name for entity in store.entities()] == ["Anna", "Ben's mother", "Ilse"]
+    [ilse] = [entity for entity in store.entities() if entity.name == "Ilse"]
+    assert (ilse.names, ilse.facts, ilse.mentions) == ((EntityName("my mother", 1),), 2, 1)
+    assert [fact.subject for fact in store.facts_about("my mother")] == ["Mum", "Ilse", "my mother"]
+    assert [fact.subject for fact in store.facts_about("Ilse")] == ["Mum", "Ilse"]
+
+    assert store.entities_called("Anna's mother") == ["Ilse"]
+    assert store.entities_called("mum") == ["Ben's mother", "Ilse"]
+
+    undone = store.undo(said)
+    assert who(store)[:2] == [("Mum", "Anna's mother"), ("Ilse", "Ilse")]
+    store.undo(undone.id)
+    assert who(store)[:2] == [("Mum", "Ilse"), ("Ilse", "Ilse")]
+    write(store, "DELETE FROM aliases WHERE name = 'MY MOTHER' AND entity = 'ilse'")
+    assert who(store)[:2] == [("Mum", "Anna's mother"), ("Ilse", "Ilse")]
+
+
+def test_two_persons_of_one_name_are_told_apart_by_turn_speaker_and_session(store: Store) -> None:
+    store.add([Turn("Carla", "Tom again.", "friday"), Turn("Anna", "Tom called.", "saturday")])
+    facts = [fact("Tom", "said", f"hello {turn_id}", turn_id) for turn_id in (3, 4, 6, 7)]
+    write(store, *facts)
+    write(store, alias("my brother", "Tom", 3), alias("Tom", "Tom from work", 4), window=(3, 4))
+    assert who(store) == [("Tom", "Tom"), ("Tom", "Tom from work"), ("Tom", None), ("Tom", "Tom")]
+
+
+def test_an_alias_counts_where_its_speaker_takes_part(store: Store) -> None:
+    store.add([Turn("Assistant", "Bob again?", "thursday"), Turn("Carla", "Bob left.", "friday")])
+    write(store, fact("Bob", "said", "a", 6), fact("Bob", "said", "b", 7))
+    write(store, alias("Bob", "Robert Miller", 1), window=(1, 1))
+    assert who(store) == [("Bob", "Robert Miller"), ("Bob", "Bob")]
+
+
+def test_names_in_other_scripts_and_cases(store: Store) -> None:
+    write(
+        store,
+        fact("ОЛЬГА", "said", "a", 1),
+        fact(" olga ", "said", "b", 1),
+        fact("田中", "said", "c", 1),
+        fact("TANAKA", "said", "d", 5),
+        fact("мама", "said", "e", 1),
+    )
+    write(store, alias("Ольга", "Olga", 1), alias("Tanaka", "田中", 1), alias("мама", "Olga", 1))
+    entities = [entity for _, entity in who(store)]
+    assert entities == ["Olga", "Olga", "田中", "田中", "Olga"]
+
+
+def test_what_a_window_says_names_its_own_turns(store: Store) -> None:
+    with pytest.raises(SqlError, match="turn_id 4 is not one of the turns shown"):
+        write(store, alias("Tom", "Tom Reed", 4), window=(1, 3))
+    with pytest.raises(SqlError, match="turn_id 99 names no turn"):
+        write(store, alias("Tom", "Tom Reed", 99))
+    with pytest.raises(SqlError, match="'she' is nobody's name"):
+        write(store, alias("she", "Tom Reed", 1))
+    assert store.entities() == []
+
+
+def test_a_statement_that_moves_many_facts_of_other_turns_waits_for_a_person(store: Store) -> None:
+    write(store, *(fact("Tom", "said", f"thing {n}", 3) for n in range(9)))
+    window = store.claim(5)
+    assert window
+    statements = f"{fact('Ben', 'friend', 'Tom', 5)};\n{alias('Tom', 'Thomas', 5)}"
+    with pytest.raises(HeldError, match="9 facts of other turns") as error:
+        store.write(statements, "test", window=(5, 5))
+    assert len(store.facts()) == 9
+    store.fail(window, str(error.value), statement=statements)
+    store.apply_held(window, by="Anna")
+    assert {entity for _, entity in who(store)} == {"Thomas", "Ben"}
+    with pytest.raises(SqlError, match=r"only a person .*store.merge_entities"):
+        store.write(alias("Tom", "Tomás", 3), "test")
+
+
+def test_a_person_merges_renames_and_describes(store: Store) -> None:
+    write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
+    merged = store.merge_entities("anna's mother", "Ilse", by="Anna")
+    assert merged.cause == "edit by Anna"
+    assert who(store) == [("Mum", "Ilse"), ("Ilse", "Ilse")]
+    store.describe_entity("Ilse", "Anna's mother")
+    store.rename_entity("Ilse", "Ilse Brandt")
+    assert who(store) == [("Mum", "Ilse Brandt"), ("Ilse", "Ilse Brandt")]
+    [ilse] = store.entities()
+    assert ilse.description == "Anna's mother"
+    for change in reversed(store.changes()[1:]):
+        store.undo(change.id)
+    assert who(store) == [("Mum", "Anna's mother"), ("Ilse", "Ilse")]
+
+
+def test_a_person_splits_what_was_one_by_mistake(store: Store) -> None:
+    store.add([Turn("Ben", "Tom has moved.", "wednesday")])
+    write(store, *(fact("Tom", "said", f"hello {turn_id}", turn_id) for turn_id in (3, 4, 6)))
+    write(store, fact("Anna", "brother", "Tom", 3))
+    split = store.split_entity("Tom", "Tom from work", [4], by="Ben")
+    entities = ["Tom", "Tom from work", "Tom", "Anna"]
+    assert [entity for _, entity in who(store)] == entities
+    store.split_entity("Tom", "Tom from work", [6])
+    assert [entity for _, entity in who(store)] == ["Tom", "Tom from work", "Tom from work", "Anna"]
+    store.merge_entities("Tom from work", "Tom")
+    assert [entity for _, entity in who(store)] == ["Tom", "Tom", "Tom", "Anna"]
+    store.undo(store.changes()[-1].id)
+    store.undo(split.id + 1)
+    assert [entity for _, entity in who(store)] == entities
+
+
+def test_what_a_person_says_of_names_is_one_clear_line(store: Store) -> None:
+    write(store, fact("Ilse", "age", "eighty", 5), fact("Olga", "age", "eighty", 5))
+    store.add_alias("Nan", "Ilse")
+    with pytest.raises(InputError, match="'Nan' is 'Ilse' everywhere already; remove that alias"):
+        store.add_alias("nan", "Olga")
+    with pytest.raises(InputError, match="'Nan' is 'Ilse' already"):
+        store.add_alias("Nan", "ilse")
+    with pytest.raises(InputError, match='say whose, as "Anna\'s mother"'):
+        store.add_alias("my mother", "Ilse")
+    with pytest.raises(InputError, match="there is no turn 99"):
+        store.add_alias("Nan", "Olga", 99)
+    with pytest.raises(InputError, match="there is no entity 'Ilsa'; similar: Ilse"):
+        store.merge_entities("Ilsa", "Olga")
+    with pytest.raises(InputError, match="are the same entity"):
+        store.merge_entities("ilse", "Ilse")
+    with pytest.raises(InputError, match="there is an entity 'Olga'; merge the two"):
+        store.rename_entity("Ilse", "olga")
+    with pytest.raises(InputError, match=r"no fact of these turns \(2\) is about 'Ilse'"):
+        store.split_entity("Ilse", "Ilse Novak", [2])
+    with pytest.raises(InputError, match="nobody says that 'Tom' is 'Ilse'"):
+        store.remove_alias("Tom", "Ilse")
+    with pytest.raises(SqlError, match="a person says that 'nan' is 'Ilse'"):
+        write(store, "DELETE FROM aliases WHERE name = 'nan' AND entity = 'Ilse'")
+    assert len(store.changes()) == 2
+
+
+def test_who_of_annas_colleagues_lives_in_oslo_is_two_joins(store: Store) -> None:
+    write(
+        store,
+        fact("Anna", "colleague", "Bob", 1),
+        fact("I", "colleague", "Tanaka", 3),
+        fact("Anna", "colleague", "Carla", 3),
+        fact("Robert Miller", "lives_in", "Oslo", 4),
+        fact("田中", "lives_in", "Oslo", 5),
+        fact("Carla", "lives_in", "Rome", 5),
+        fact("Dora", "lives_in", "Oslo", 5),
+        alias("Bob", "Robert Miller", 1),
+        alias("Tanaka", "田中", 3),
+    )
+    question = (
+        "SELECT e.name, c.value, l.turn_id FROM facts c"
+        " JOIN facts l ON l.entity = c.value_entity JOIN entities e ON e.name = l.entity"
+        " WHERE c.entity = 'Anna' AND c.attribute = 'colleague'"
+        " AND l.attribute = 'lives_in' AND l.value = 'Oslo' ORDER BY e.name"
+    )
+    assert store.read(question).rows == ()  # neither has been described
+    described = (
+        "INSERT INTO entities (name, description) VALUES ('Robert Miller', ''), ('田中', '')"
+    )
+    write(store, described)
+    assert store.read(question).rows == (("Robert Miller", "Bob", 4), ("田中", "Tanaka", 5))
+    with pytest.raises(SqlError, match="no recursion"):
+        store.read("WITH RECURSIVE r AS (SELECT 1 AS n) SELECT n FROM r")
+
+
+def test_forgetting_a_turn_takes_back_what_it_said_of_names(store: Store) -> None:
+    write(store, fact("Mum", "lives_in", "Bergen", 3), fact("Anna", "age", "forty", 3))
+    write(
+        store,
+        alias("my mother", "Ilse Brandt", 1),
+        "INSERT INTO entities (name, description) VALUES ('Ilse Brandt', 'a pianist')",
+        window=(1, 1),
+    )
+    store.merge_entities("Ilse Brandt", "Anna")
+    store.undo(store.changes()[-1].id)
+    assert who(store)[0] == ("Mum", "Ilse Brandt")
+    store.forget([1, 5])
+    assert who(store) == [("Mum", "Anna's mother"), ("Anna", "Anna")]
+    dumped = [str(record) for record in store.dump() if record["table"] != "settings"]
+    assert not [record for record in dumped if "Brandt" in record or "pianist" in record]
+    assert [entity.name for entity in store.entities()] == ["Anna", "Anna's mother"]
+
+
+def test_copies_and_a_dump_have_their_entities(store: Store, tmp_path: Path) -> None:
+    write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
+    write(store, alias("Mum", "Ilse", 1))
+    expected = [("Mum", "Ilse"), ("Ilse", "Ilse")]
+    assert who(store) == expected
+    with store.as_of("2100") as copy:
+        assert who(copy) == expected
+    store.backup(tmp_path / "backup.db")
+    with open_store(tmp_path / "backup.db") as backup:
+        assert who(backup) == expected
+    with open_store(tmp_path / "loaded.db") as loaded:
+        loaded.load(store.dump())
+        assert who(loaded) == expected
+        assert loaded.entities() == store.entities()
+
+
+def test_facts_of_an_older_version_get_their_entities_when_a_memory_is_opened(
+    store: Store, address: str
+) -> None:
+    write(store, fact("Mum", "lives_in", "Bergen", 1), fact("she", "age", "eighty", 5))
+    assert isinstance(store, DatabaseStore)
+    with store._transaction() as conn:
+        conn.run("set_entities", entity=None, value_entity=None, fact_ids=[1, 2])
+    with open_store(address, read_only=True) as reader:
+        assert who(reader) == [("Mum", None), ("she", None)]
+    with open_store(address) as opened:
+        assert who(opened) == [("Mum", "Anna's mother"), ("she", None)]
+
+
+def test_no_database_runs_what_a_model_says_of_names(path: Path) -> None:
+    with open_store(path) as opened:
+        assert isinstance(opened, SqliteStore)
+        opened.add(TURNS)
+        for statement in (
+            "INSERT INTO aliases (name, entity, turn_id) VALUES ('Tom', 'Eve', 1)",
+            "INSERT INTO entities (name, description) VALUES ('Eve', '')",
+            "DELETE FROM aliases WHERE name = 'Tom'",
+            "UPDATE facts SET entity = 'Eve' WHERE id = 1",
+            "UPDATE facts SET value_entity = 'Eve' WHERE id = 1",
+            "INSERT INTO tags (turn_id, key, value) VALUES (1, 'a', 'b')",
+            "DELETE FROM rows_log WHERE id = 1",
+        ):
+            with pytest.raises(SqlError, match="not allowed"):
+                authorizer.change_facts(opened._conn, [statement], seconds=5)
+        with pytest.raises(SqlError, match="not a column that you set"):
+            opened.write("UPDATE facts SET entity = 'Eve' WHERE id = 1", "test")
+
+
+def test_names_of_one_namespace_mean_nothing_in_another(
+    store: Store, address: str, database: str, tmp_path: Path
+) -> None:
+    other = str(tmp_path / "other.db")
+    if database == "postgres":
+        from tests.support.postgres_server import new_namespace
+
+        other = new_namespace()
+    with open_store(other) as opened:
+        opened.add(TURNS)
+        write(opened, fact("Tom", "said", "hello", 3), alias("Tom", "Eve", 3))
+        assert who(opened) == [("Tom", "Eve")]
+    write(store, fact("Tom", "said", "hello", 3))
+    assert who(store) == [("Tom", "Tom")]
+    assert [entity.name for entity in store.entities()] == ["Tom"]
+    assert store.read("SELECT name FROM aliases").rows == ()

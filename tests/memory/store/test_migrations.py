@@ -1,0 +1,130 @@
+"""An older memory is brought up to date in place, with all that is in it; so are its backups.
+
+Kills and failing disks in the middle of it: tests/support/acts.py, "migration".
+"""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory import InputError, open_store
+from memory.errors import StoreError
+from memory.store import backup, migrations
+from tests.conftest import SAID
+from tests.memory.store.test_backup import run, without_embedder
+from tests.memory.store.test_forget import lived, opened
+from tests.support.older_memory import make_older, older_version
+
+OLDER = range(1, migrations.VERSION)
+
+
+def schema_in(path: Path) -> migrations.Schema:
+    with closing(sqlite3.connect(path)) as conn:
+        return migrations.schema_of(conn)
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as conn:
+        return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def older_and_newest(path: Path, newest: Path, schema: int) -> list[dict[str, Any]]:
+    """Make a memory that was used for a while, and one of an older schema with the same rows.
+
+    Returns the records of what the older one holds.
+    """
+    store, _ = lived(newest)
+    with store:
+        records = [*store.dump()]
+    shutil.copy(newest, path)
+    make_older(path, schema)
+    assert version_of(path) == schema
+    return [record for record in records if record["table"] in schema_in(path)]
+
+
+@pytest.mark.parametrize("schema", OLDER)
+def test_a_memory_of_each_older_schema_is_brought_up_to_date_with_its_contents(
+    tmp_path: Path, path: Path, schema: int
+) -> None:
+    newest = tmp_path / "newest.db"
+    records = older_and_newest(path, newest, schema)
+    with pytest.raises(StoreError, match="made by an older version; open it once for writing"):
+        open_store(path, read_only=True)
+    assert version_of(path) == schema
+    with opened(newest) as new, opened(path) as store:
+        # The first schema has no vectors that are used on: they are made, and noted, anew.
+        assert without_embedder(store.dump()) == without_embedder(records)
+        assert store.check() == []
+        for question in ("Where is the cat?", "Anna Oslo", "xylophones"):
+            assert store.search(question, 50) == new.search(question, 50)
+        about = "SELECT id, entity, value_entity FROM facts ORDER BY id"
+        assert store.read(about).rows == new.read(about).rows
+        for memory in (new, store):
+            memory.undo(1)
+            assert memory.add(SAID[:1]) == [10]
+        assert store.facts() == new.facts()
+        assert store.check() == []
+    assert schema_in(path) == schema_in(newest)
+    assert version_of(path) == migrations.VERSION
+
+
+@pytest.mark.parametrize("schema", OLDER)
+def test_a_backup_of_each_older_schema_is_restored_and_stays_as_it_is(
+    tmp_path: Path, schema: int
+) -> None:
+    source, target = tmp_path / "b.db", tmp_path / "a.db"
+    records = without_embedder(older_and_newest(source, tmp_path / "newest.db", schema))
+    before = source.read_bytes()
+    for _ in range(2):  # as new, and in place of what is there
+        assert backup.restore(source, target, replace=True) == 9
+        with opened(target) as store:
+            assert [r for r in without_embedder(store.dump()) if r in records] == records
+            assert store.check() == []
+            store.add(SAID)
+    assert source.read_bytes() == before
+    assert version_of(target) == migrations.VERSION
+
+
+def test_the_command_counts_forgotten_turns_that_an_older_backup_brings_back(
+    tmp_path: Path, path: Path
+) -> None:
+    with opened(path) as store:
+        store.add(SAID)
+        store.backup(tmp_path / "b.db")
+        (tmp_path / "b.db").rename(tmp_path / "moved.db")
+        store.forget([1, 2])
+    make_older(tmp_path / "moved.db", migrations.VERSION - 1)
+    command = ["restore", str(tmp_path / "moved.db"), "--db", str(path), "--replace"]
+    result = run(*command, answer="n\n")
+    assert "this backup brings back 2 turns that were forgotten" in result.stdout
+    assert isinstance(result.exception, InputError)
+    assert run(*command, "--yes").exit_code == 0
+    with opened(path) as store:
+        assert len(store.turns()) == 5
+
+
+def test_a_turn_that_is_forgotten_is_removed_from_an_older_backup(
+    tmp_path: Path, path: Path
+) -> None:
+    with opened(path) as store:
+        store.add(SAID)
+        store.backup(tmp_path / "b.db")
+        make_older(tmp_path / "b.db", migrations.VERSION - 1)
+        assert str(tmp_path / "b.db") in store.forget([1]).files
+    assert b"moved to Oslo" not in (tmp_path / "b.db").read_bytes()
+    with opened(tmp_path / "b.db") as store:
+        assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
+
+
+def test_a_memory_of_this_version_is_refused_and_unharmed_by_the_one_before(path: Path) -> None:
+    open_store(path).close()
+    before = path.read_bytes()
+    version = migrations.VERSION
+    message = f"schema {version}, this one knows {version - 1}.; upgrade sql-memory to open it"
+    with older_version(version - 1), pytest.raises(StoreError, match=message):
+        open_store(path)
+    assert path.read_bytes() == before

@@ -1,0 +1,226 @@
+"""Summaries in a store: told by a digest, undone, copied, blanked with what they rest on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memory import SqlError, Store, Turn, open_store
+from memory.errors import InputError
+from memory.noting import note_turns
+from memory.records import Summary
+from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW
+from tests.conftest import CAT, MOVED
+
+BOTH_STORES = True
+
+TOLD = (
+    "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES"
+    " (1, 2, 'Anna moved to Oslo, and Ben asked about it.'), (3, 3, 'Anna got the cat Miso.')"
+)
+MOVE = Summary(1, 2, "session", "Anna moved to Oslo, and Ben asked about it.")
+MISO = Summary(3, 3, "session", "Anna got the cat Miso.")
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    store.write(f"{MOVED}; {CAT}; {TOLD}", cause="digest", window=store.claim(3))
+    return store
+
+
+def test_a_digest_tells_what_its_window_is_about(told: Store) -> None:
+    assert told.summaries() == [MOVE, MISO]
+    [change] = told.changes()
+    assert change.rows == 2
+    assert "INSERT INTO summaries" in change.statement
+
+
+def test_what_is_told_of_turns_is_not_what_rules_read(told: Store) -> None:
+    told.add([Turn("Ben", "I live in Leeds.")])
+    note_turns(told)
+    assert "Leeds" in [fact.value for fact in told.facts()]
+    assert [fact.value for fact in told.told_of([6, 3, 1])] == ["Oslo", "cat Miso"]
+    assert [fact.value for fact in told.told_of([3])] == ["cat Miso"]
+    assert told.told_of([]) == []
+
+
+def test_a_model_may_read_them(told: Store) -> None:
+    rows = told.read(
+        "SELECT turn_id, last_turn_id, summary FROM summaries ORDER BY turn_id LIMIT 1"
+    )
+    assert rows.rows == ((1, 2, MOVE.text),)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (
+            "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (4, 5, 'a')",
+            "window, 1 to",
+        ),
+        (
+            "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (2, 1, 'a')",
+            "window, 1 to",
+        ),
+        ("INSERT INTO summaries (turn_id, summary) VALUES (2, 'a')", "add last_turn_id"),
+        ("INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (1, 1, '')", "not empty"),
+        (
+            "INSERT INTO summaries (turn_id, last_turn_id, summary, kind)"
+            " VALUES (1, 1, 'a', 'month')",
+            "has the columns",
+        ),
+        (
+            "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES "
+            + ", ".join(["(1, 1, 'a')"] * (MOST_OF_A_WINDOW + 1)),
+            "at most 8",
+        ),
+        ("DELETE FROM summaries WHERE turn_id = 1", "told anew"),
+        ("UPDATE summaries SET summary = 'a' WHERE turn_id = 1", "told anew"),
+        ("INSERT INTO summaries SELECT turn_id, turn_id, value FROM facts", "name the columns"),
+    ],
+)
+def test_what_a_model_may_not_tell_is_refused_with_advice(
+    store: Store, statement: str, reason: str
+) -> None:
+    with pytest.raises(SqlError, match=reason):
+        store.write(f"{MOVED}; {statement}", cause="digest", window=store.claim(3))
+    assert store.summaries() == []
+    assert store.facts() == []
+
+
+def test_only_a_digest_tells(store: Store) -> None:
+    with pytest.raises(SqlError, match="only a digest"):
+        store.write(TOLD, cause="tool")
+
+
+def test_lines_are_short_and_those_of_the_same_turns_are_one(store: Store) -> None:
+    long = "and so on " * 100
+    store.write(
+        "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES"
+        f" (1, 1, '{long}'), (2, 3, 'Ben asked.'), (2, 3, 'Anna laughed.')",
+        cause="digest",
+        window=store.claim(3),
+    )
+    first, second = store.summaries()
+    assert len(first.text) <= LONGEST_SUMMARY
+    assert first.text.endswith("\u2026")
+    assert second.text == "Ben asked. Anna laughed."
+
+
+def test_an_undone_digest_takes_its_lines_back(told: Store) -> None:
+    undoing = told.undo(told.changes()[0].id)
+    assert told.summaries() == []
+    told.undo(undoing.id)
+    assert told.summaries() == [MOVE, MISO]
+
+
+def test_a_corrected_fact_takes_the_text_of_its_turns_and_an_undo_gives_it_back(
+    told: Store,
+) -> None:
+    change = told.write(
+        "UPDATE facts SET value = 'Bergen' WHERE turn_id = 1", "edit", by_person=True
+    )
+    assert told.summaries() == [replace(MOVE, text=""), MISO]
+    told.undo(change.id)
+    assert told.summaries() == [MOVE, MISO]
+
+
+def test_an_end_leaves_the_story_as_it_was(told: Store) -> None:
+    told.write("UPDATE facts SET ended_on = '2018' WHERE turn_id = 1", "edit", by_person=True)
+    assert told.summaries() == [MOVE, MISO]
+
+
+def test_a_line_is_told_anew_in_the_place_of_the_old_one(told: Store) -> None:
+    anew = replace(MOVE, text="Anna moved to Bergen.")
+    change = told.set_summary(anew, instead_of=MOVE, by="digest")
+    assert told.summaries() == [anew, MISO]
+    with pytest.raises(InputError):
+        told.set_summary(anew, instead_of=MOVE)
+    with pytest.raises(InputError, match="there are no turns 90 to 91"):
+        told.set_summary(Summary(90, 91, "month", "Nothing."))
+    told.set_summary(Summary(1, 3, "month", "A move and a cat."))
+    assert len(told.summaries()) == 3
+    told.undo(told.changes()[-1].id)
+    told.undo(change.id)
+    assert told.summaries() == [MOVE, MISO]
+
+
+def test_lines_are_forgotten_with_any_of_their_turns(told: Store) -> None:
+    told.forget([2])
+    assert told.summaries() == [replace(MOVE, text=""), MISO]
+    told.forget([3])
+    assert told.summaries() == [replace(MOVE, text="")]
+    records = "".join(map(str, told.dump()))
+    assert "asked about it" not in records
+    assert "the cat Miso" not in records
+    assert told.check() == []
+
+
+def test_a_dump_and_the_past_have_the_lines(told: Store, tmp_path: Path) -> None:
+    with open_store(tmp_path / "copy.db") as copy:
+        copy.load(told.dump())
+        assert copy.summaries() == [MOVE, MISO]
+        copy.undo(copy.changes()[-1].id)
+        assert copy.summaries() == []
+    with told.as_of("2999-01-01") as past:
+        assert past.summaries() == [MOVE, MISO]
+
+
+def test_a_backup_has_them_and_forgets_with_its_memory(told: Store, tmp_path: Path) -> None:
+    copy = tmp_path / "backup.db"
+    told.backup(copy)
+    with open_store(copy, read_only=True) as backup:
+        assert backup.summaries() == [MOVE, MISO]
+    told.forget([1])
+    with open_store(copy, read_only=True) as backup:
+        assert backup.summaries() == [replace(MOVE, text=""), MISO]
+
+
+def test_a_copy_of_a_memory_goes_on_where_it_was(told: Store) -> None:
+    told.add([Turn("Anna", "Miso sleeps.")])
+    assert told.summaries() == [MOVE, MISO]
+
+
+def test_what_is_above_lines_goes_and_comes_back_with_them(told: Store) -> None:
+    above = Summary(1, 3, "month", "A move and a cat.")
+    told.set_summary(above)
+    change = told.write("UPDATE facts SET value = 'Rome' WHERE turn_id = 1", "edit", by_person=True)
+    assert told.summaries() == [replace(MOVE, text=""), replace(above, text=""), MISO]
+    told.undo(change.id)
+    assert told.summaries() == [MOVE, above, MISO]
+    told.set_summary(replace(MISO, text="Anna got Miso."), instead_of=MISO)
+    assert replace(above, text="") in told.summaries()
+    told.undo(told.changes()[-1].id)
+    assert told.summaries() == [MOVE, above, MISO]
+    told.undo(told.changes()[0].id)
+    assert told.summaries() == [replace(above, text="")]
+
+
+def test_what_is_above_lines_is_forgotten_with_any_of_their_turns(told: Store) -> None:
+    told.set_summary(Summary(1, 5, "month", "A move to Oslo and the cat Miso."))
+    told.forget([3])
+    assert told.summaries() == [MOVE, Summary(1, 5, "month", "")]
+    assert "the cat Miso" not in "".join(map(str, told.dump()))
+
+
+def test_a_window_told_late_takes_the_text_above_it(told: Store) -> None:
+    told.set_summary(Summary(1, 5, "month", "A move and a cat."))
+    dog = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (4, 4, 'Anna met a dog.')"
+    told.write(dog, cause="digest", window=told.claim(1))
+    assert Summary(1, 5, "month", "") in told.summaries()
+
+
+def test_a_correction_is_undone_although_its_story_was_told_anew(told: Store) -> None:
+    wrong = replace(MOVE, text="Anna moved to Rome.")
+    change = told.write("UPDATE facts SET value = 'Rome' WHERE turn_id = 1", "edit", by_person=True)
+    told.set_summary(wrong, instead_of=replace(MOVE, text=""))
+    undoing = told.undo(change.id)
+    assert told.summaries() == [replace(MOVE, text=""), MISO]
+    assert "Rome" not in [fact.value for fact in told.facts()]
+    redoing = told.undo(undoing.id)
+    assert told.summaries() == [wrong, MISO]
+    told.undo(redoing.id)
+    told.set_summary(wrong, instead_of=replace(MOVE, text=""))
+    told.undo(told.changes()[0].id)  # the digest that stored them
+    assert told.summaries() == []
+    assert told.check() == []

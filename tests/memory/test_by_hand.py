@@ -1,0 +1,298 @@
+"""What a person adds, corrects and ends decides the answer, whichever door it comes through."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from memory import Memory, Store, facts, open_store
+from memory.chat.background import Background
+from memory.chat.commands import obey
+from memory.chat.screen import Screen
+from memory.chat.session import Chat
+from memory.namespaces import create, location_of
+from memory.program import load_model
+from memory.search.asker import third_person
+from memory.store.turn_validation import local_now
+from tests.support.commands import run
+from tests.support.facts_by_hand import CASES, OVER, TURNS, ByHand
+from tests.support.mcp_clients import text_of, use
+from tests.support.page_client import finished, hidden, page_client, shown
+from tests.support.scripted import scripted_packaged_model
+from tests.support.serving import serving, token
+
+NAME = "hand"
+
+
+@dataclass(frozen=True)
+class Door:
+    """How one door adds, corrects, ends and asks."""
+
+    add: Callable[[ByHand], object]
+    correct: Callable[[ByHand, int], object]
+    end: Callable[[int], object]
+    ask: Callable[[str], str]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    create(NAME)
+    with opened() as store:
+        store.add(TURNS)
+    return tmp_path
+
+
+@contextmanager
+def opened() -> Iterator[Store]:
+    with open_store(location_of(NAME)) as store:
+        yield store
+
+
+@contextmanager
+def by_python() -> Iterator[Door]:
+    # A script without an answer: that facts decide means that nothing is asked.
+    model = scripted_packaged_model([])
+    with opened() as store, Memory(store, model=model) as memory:
+        yield Door(
+            add=lambda case: facts.add(
+                store,
+                subject=case.subject,
+                attribute=case.attribute,
+                value=case.value,
+                happened_on=case.on,
+            ),
+            correct=lambda case, number: facts.supersede(store, number, case.new_value),
+            end=lambda number: facts.end(store, number),
+            ask=lambda question: memory.ask(question).text,
+        )
+
+
+@contextmanager
+def by_command() -> Iterator[Door]:
+    def add(case: ByHand) -> None:
+        on = ["--on", case.on] if case.on else []
+        run("facts", "add", case.subject, case.attribute, case.value, *on, "-n", NAME)
+
+    def ask(question: str) -> str:
+        return str(json.loads(run("ask", question, "-n", NAME, "--json"))["answer"])
+
+    yield Door(
+        add=add,
+        correct=lambda case, number: run(
+            "facts", "edit", number, "--value", case.new_value, "-n", NAME
+        ),
+        end=lambda number: run("facts", "edit", number, "--ended-on", local_now()[:10], "-n", NAME),
+        ask=ask,
+    )
+
+
+@contextmanager
+def by_page() -> Iterator[Door]:
+    with page_client(load_model("local")) as client:
+        base = f"/m/{NAME}"
+
+        def post(path: str, **fields: object) -> None:
+            response = client.post(f"{base}{path}", data=fields)
+            assert response.status_code == 200, shown(response.text)
+
+        def seen(number: int) -> str:
+            return hidden(client.get(f"{base}/facts/{number}").text, "seen")
+
+        def ask(question: str) -> str:
+            response = client.post(f"{base}/ask", data={"question": question})
+            return shown(finished(client, str(response.url)))
+
+        yield Door(
+            add=lambda case: post(
+                "/facts",
+                subject=case.subject,
+                attribute=case.attribute,
+                value=case.value,
+                happened_on=case.on,
+            ),
+            correct=lambda case, number: post(
+                f"/facts/{number}", edit="supersede", value=case.new_value, seen=seen(number)
+            ),
+            end=lambda number: post(f"/facts/{number}", edit="end", on="", seen=seen(number)),
+            ask=ask,
+        )
+
+
+@contextmanager
+def by_api() -> Iterator[Door]:
+    with serving(load_model("local"), signed_in=False) as client:
+        client.headers.update(token(NAME))
+        yield _api_door(client)
+
+
+def _api_door(client: TestClient) -> Door:
+    def post(path: str, **fields: object) -> Any:
+        response = client.post(f"/api/{NAME}{path}", json=fields)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return Door(
+        add=lambda case: post(
+            "/facts",
+            subject=case.subject,
+            attribute=case.attribute,
+            value=case.value,
+            happened_on=case.on,
+        ),
+        correct=lambda case, number: post(f"/facts/{number}/correction", value=case.new_value),
+        end=lambda number: post(f"/facts/{number}/end"),
+        ask=lambda question: str(post("/ask", question=question)["answer"]),
+    )
+
+
+@contextmanager
+def by_mcp() -> Iterator[Door]:
+    from memory.server.handles import Handles
+    from memory.server.mcp_server import mcp_server
+
+    handles = Handles(load_model("local"))
+    server = mcp_server(handles, NAME)
+
+    def call(tool: str, **arguments: Any) -> str:
+        text = use(server, lambda client: text_of(client, tool, **arguments))
+        assert not text.startswith("error"), text
+        return text
+
+    def add(case: ByHand) -> None:
+        fact = {"subject": case.subject, "attribute": case.attribute, "value": case.value}
+        turn = {"text": f"Look up: {case.attribute}."}  # states nothing
+        call("remember", turns=[turn], facts=[{**fact, "on": case.on}])
+
+    yield Door(
+        add=add,
+        correct=lambda case, number: call("correct_fact", fact_id=number, value=case.new_value),
+        end=lambda number: call("correct_fact", fact_id=number, kind="is over"),
+        ask=lambda question: call("ask_memory", question=question).partition("\n")[0],
+    )
+    handles.close()
+
+
+@contextmanager
+def by_chat() -> Iterator[Door]:
+    import io
+
+    from rich.console import Console
+
+    screen_text = io.StringIO()
+    model = load_model("local")
+    with opened() as store:
+        background = Background(str(location_of(NAME)), model, since=1, digests=False)
+        screen = Screen(Console(file=screen_text, width=300), lambda prompt: "", attended=False)
+        chat = Chat(Memory(store, model=model), background, screen, NAME, speaker="Zoë")
+
+        def say(text: str) -> str:
+            before = len(screen_text.getvalue())
+            obey(chat, text)
+            return screen_text.getvalue()[before:]
+
+        def on_fact(number: int) -> str:
+            """The question whose answer is the fact; what is said next is about it."""
+            with opened() as other:
+                fact = facts.fact_of(other, number)
+            case = next(
+                c
+                for c in CASES
+                if c.subject == fact.subject and c.answer and (fact.value in (c.value, c.new_value))
+            )
+            return say(case.question)
+
+        def correct(case: ByHand, number: int) -> None:
+            on_fact(number)
+            assert "corrected" in say(f"No, that's wrong: {case.new_value}")
+
+        def end(number: int) -> None:
+            on_fact(number)
+            assert "over" in say("Not any more.")
+
+        yield Door(
+            add=lambda case: say(
+                f"/fact {case.subject} | {case.attribute} | {case.value}"
+                + (f" | {case.on}" if case.on else "")
+            ),
+            correct=correct,
+            end=end,
+            ask=say,
+        )
+        background.end()
+
+
+DOORS = {
+    "Python": by_python,
+    "command": by_command,
+    "page": by_page,
+    "API": by_api,
+    "MCP": by_mcp,
+    "chat": by_chat,
+}
+
+
+def _current(case: ByHand, value: str) -> int:
+    with opened() as store:
+        [fact] = [
+            fact
+            for fact in store.facts()
+            if (fact.subject, fact.value) == (case.subject, value) and not fact.ended_on
+        ]
+    return fact.id
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        pytest.param(name, marks=() if name in ("Python", "API") else pytest.mark.slow)
+        for name in DOORS
+    ],
+)
+def test_what_a_person_adds_corrects_and_ends_decides_the_answer(home: Path, door: str) -> None:
+    misses = []
+    with DOORS[door]() as through:
+        for case in CASES:
+            through.add(case)
+        for case in CASES:
+            answer = through.ask(case.question).lower()
+            if case.answer not in answer:
+                misses.append(("added", case.question, answer))
+        for case in CASES:
+            through.correct(case, _current(case, case.value))
+        for case in CASES:
+            answer = through.ask(case.question).lower()
+            if case.corrected not in answer:
+                misses.append(("corrected", case.question, answer))
+        for case in CASES:
+            through.end(_current(case, case.new_value))
+        for case in CASES:
+            answer = through.ask(case.question).lower()
+            if case.corrected in answer and not any(text in answer for text in OVER):
+                misses.append(("ended", case.question, answer))
+    assert misses == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.attribute)
+def test_a_person_who_asks_about_themselves_is_answered_by_the_fact(
+    home: Path, case: ByHand
+) -> None:
+    first_person = (
+        case.question.replace(f"{case.subject}'s", "my")
+        .replace(f"does {case.subject}", "do I")
+        .replace(f"is {case.subject}", "am I")
+        .replace(f"has {case.subject}", "have I")
+        .replace(case.subject, "I")
+    )
+    assert case.subject not in first_person
+    with by_python() as through, opened() as store:
+        through.add(case)
+        model = scripted_packaged_model([])
+        with Memory(store, model=model) as memory:
+            answer = memory.ask(first_person, asker=case.subject)
+    assert case.answer in answer.text.lower(), third_person(first_person, case.subject)

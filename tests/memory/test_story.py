@@ -1,0 +1,189 @@
+"""The story so far: told by a digest, shown where it is asked for, told anew where it was wrong."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from memory import Memory, Store, Turn
+from memory.records import Summary
+from memory.story import STORY_HEAD, story_of
+from memory.tokens import count_tokens
+from tests.conftest import INSERT, MOVED
+from tests.support.scripted import ScriptedLM, scripted_model, sql
+
+BOTH_STORES = "slow"
+
+TOLD = (
+    "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES"
+    " (1, 3, 'Anna moved to Oslo and got a cat, and Ben was glad.');"
+)
+MOVE = Summary(1, 3, "session", "Anna moved to Oslo and got a cat, and Ben was glad.")
+
+
+def digested(store: Store) -> Store:
+    store.write(f"{MOVED}; {TOLD}", cause="digest", window=store.claim(5))
+    return store
+
+
+def test_a_digest_asks_for_the_story_in_the_call_that_asks_for_facts(store: Store) -> None:
+    model = scripted_model([(["[1] ("], sql(f"{MOVED};\n{TOLD}"))])
+    digest = Memory(store, model=model).digest()
+    assert (digest.stored, digest.calls) == (1, 1)
+    assert store.summaries() == [MOVE]
+
+
+def test_a_summary_gets_the_story_before_the_turns_and_another_question_does_not(
+    store: Store,
+) -> None:
+    memory = Memory(digested(store), model=scripted_model([]))
+    context = memory.gather("Summarize what happened to Anna.")
+    assert context.text.startswith(f"{STORY_HEAD}\n[1-3] (")
+    assert MOVE.text in context.text
+    assert {1, 3} <= {*context.turn_ids}
+    assert STORY_HEAD not in memory.gather("Where does Anna live?").text
+
+
+def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_them(
+    store: Store,
+) -> None:
+    job = "('Anna', 'works_as', 'nurse', '2017-05', 1), ('Mia', 'age', '7', NULL, 5)"
+    digested(store).write(f"{INSERT}{job}", cause="digest")
+    memory = Memory(store, model=scripted_model([]))
+    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    told = "lives_in: Oslo (happened 2017-05-06); works_as: nurse (happened 2017-05)"
+    assert f"[1] Anna: {told}" in lines
+    assert "[5] Anna: Mia | age: 7" in lines
+    assert "[3] Anna: Small, but my cat Miso loves the window." in lines  # of it nothing is stored
+    assert lines.index("[5] Anna: Mia | age: 7") > lines.index(f"[1] Anna: {told}")
+
+
+def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
+    store: Store,
+) -> None:
+    many = ", ".join(f"('Anna', 'plans', 'a long walk to town {n}', NULL, 1)" for n in range(60))
+    digested(store).write(f"{INSERT}{many}", cause="digest")
+    memory = Memory(store, model=scripted_model([]))
+    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    [line] = [line for line in lines if line.startswith("[1] Anna: ")]
+    assert "town 0" in line
+    assert count_tokens(line) <= 75
+
+
+def test_rows_of_the_story_are_not_shown_beside_it(store: Store) -> None:
+    rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
+    memory = Memory(store, model=scripted_model([]))
+    assert memory.gather("Summarize what happened.", [rows]).text.count(MOVE.text) == 1
+
+
+def test_a_story_that_quotes_what_is_shown_elsewhere_is_left_out(store: Store) -> None:
+    memory = Memory(digested(store), model=scripted_model([]))
+    assert STORY_HEAD not in memory.gather("Summarize what happened.", without=[2]).text
+
+
+def test_of_a_long_story_months_and_the_best_lines_are_shown_in_order() -> None:
+    lines = [Summary(n, n, "session", f"Line {n} tells of something.") for n in range(1, 101)]
+    month = Summary(1, 100, "month", "A month of lines.")
+    waiting = Summary(200, 201, "session", "")
+    story = story_of([month, *lines, waiting], {1: "2024-01-10"}, {77: 0, 31: 1}, budget=120)
+    assert story.lines[0] == "[1-100] (10 Jan 2024) A month of lines."
+    assert "[31] Line 31 tells of something." in story.lines
+    assert "[77] Line 77 tells of something." in story.lines
+    numbers = [int(line[1:].partition("]")[0].partition("-")[0]) for line in story.lines]
+    assert numbers == sorted(numbers)
+    assert count_tokens(story.text) <= 120
+    assert story_of(lines, {}, {}, budget=50).lines == ()
+
+
+def test_the_next_digest_tells_anew_what_a_correction_made_wrong(store: Store) -> None:
+    digested(store)
+    store.write("UPDATE facts SET value = 'Bergen' WHERE turn_id = 1", "edit", by_person=True)
+    anew = "[[ ## summary ## ]]\nAnna moved to Bergen.\n\n[[ ## completed ## ]]"
+    model = scripted_model([(["[1] (", "lives_in | Bergen"], anew)])
+    digest = Memory(store, model=model).digest()
+    assert digest.calls == 1
+    assert store.summaries() == [replace(MOVE, text="Anna moved to Bergen.")]
+    assert isinstance(model.lm, ScriptedLM)
+    assert Memory(store, model=model).digest().calls == 0
+    model.lm.assert_done()
+
+
+def test_a_month_that_is_over_is_told_from_its_lines(store: Store) -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 13)] + ["2024-02-01"]
+    ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
+    for turn_id in ids:
+        store.set_summary(Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
+    for _ in range(2):
+        window = store.claim(50)
+        if window:
+            store.write("-- none", cause="digest", window=window)
+    month = "[[ ## summary ## ]]\nBen named days.\n\n[[ ## completed ## ]]"
+    model = scripted_model([([f"[{ids[0]}] (1 Jan 2024) Ben named day"], month)])
+    assert Memory(store, model=model).digest().calls == 1
+    assert Summary(ids[0], ids[11], "month", "Ben named days.") in store.summaries()
+
+
+def lined(store: Store, days: Sequence[str]) -> list[int]:
+    """Turns of these days that a digest has read, each with a line of its own; their ids."""
+    ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
+    for turn_id in ids:
+        store.set_summary(Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
+    while window := store.claim(50):
+        store.write("-- none", cause="digest", window=window)
+    return ids
+
+
+def told_months(store: Store, *texts: str) -> list[Summary]:
+    """The lines above others, after a digest in which a model tells these."""
+    replies = [f"[[ ## summary ## ]]\n{text}\n\n[[ ## completed ## ]]" for text in texts]
+    model = scripted_model([(["Ben named day"], reply) for reply in replies])
+    assert Memory(store, model=model).digest().calls == len(texts)
+    return [summary for summary in store.summaries() if summary.kind == "month"]
+
+
+def test_a_hundred_lines_without_dates_are_told_in_one(store: Store) -> None:
+    ids = lined(store, [""] * 113)
+    hundred = Summary(ids[0], ids[99], "month", "Ben named days.")
+    assert told_months(store, "Ben named days.") == [hundred]
+    assert told_months(store) == [hundred]  # the thirteen after them are not over
+
+
+def test_lines_imported_late_make_a_month_of_their_own(store: Store) -> None:
+    january = [f"2024-01-{day:02}" for day in range(1, 13)]
+    ids = lined(store, [*january, "", "2024-02-01", *january, "2024-02-02"])
+    assert told_months(store, "One.", "Two.") == [
+        Summary(ids[0], ids[12], "month", "One."),
+        Summary(ids[14], ids[25], "month", "Two."),
+    ]
+
+
+def test_a_month_is_told_anew_when_what_is_below_it_changes(store: Store) -> None:
+    ids = lined(store, [*(f"2024-01-{day:02}" for day in range(1, 15)), "2024-02-01"])
+    [month] = told_months(store, "Ben named days.")
+    assert (month.turn_id, month.last_turn_id) == (ids[0], ids[13])
+    store.forget([ids[3]])
+    assert told_months(store, "Fewer.") == [replace(month, text="Fewer.")]
+    store.forget([ids[0]])  # the line below goes as a whole, and the month begins later
+    assert told_months(store, "Later.") == [Summary(ids[1], ids[13], "month", "Later.")]
+
+
+def test_months_take_half_of_a_story_and_the_best_of_them_are_shown() -> None:
+    months = [Summary(n, n + 9, "month", f"Month {n} of them all.") for n in range(1, 300, 10)]
+    lines = [Summary(n, n, "session", f"Line {n} tells of something.") for n in range(1, 301)]
+    story = story_of([*months, *lines], {}, {295: 0, 150: 1}, budget=200)
+    assert "Month 291 of them all." in story.text
+    assert "Month 141 of them all." in story.text
+    assert "Line 295 tells" in story.text
+    assert sum("Month" in line for line in story.lines) < len(story.lines) * 0.6
+
+
+def test_a_prompt_begins_with_the_last_session_where_there_is_room(store: Store) -> None:
+    from memory.injection import inject
+
+    digested(store)
+    whole = inject(store, "Where is the cat?")
+    assert STORY_HEAD in whole.text
+    assert whole.tokens == count_tokens(whole.text)
+    without = inject(store, "Where is the cat?", since=2)
+    assert STORY_HEAD not in without.text
+    small = inject(store, "Where is the cat?", budget=64)
+    assert STORY_HEAD not in small.text
+    assert small.memories

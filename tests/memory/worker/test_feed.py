@@ -1,0 +1,136 @@
+"""Changes reach the addresses that an administrator named: signed, in order, until they arrive."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from memory import Turn, open_store
+from memory.cli.options import open_memory
+from memory.errors import InputError
+from memory.namespaces import existing
+from memory.worker.addresses import ForbiddenAddress, address_of, is_public
+from memory.worker.feed import SECRET_VARIABLE, read_secret, receivers
+from memory.worker.run import Options, Worker
+from tests.conftest import CAT, MOVED
+from tests.support.commands import run
+
+BOTH_STORES = "slow"
+KEY = b"k" * 24
+SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
+INSIDE = [
+    *("127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "100.64.0.1"),  # noqa: S104
+    *("::1", "::ffff:10.0.0.1", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::", "fd00::1"),
+]
+Message = tuple[dict[str, str], bytes]
+
+
+@contextmanager
+def receiving(statuses: list[int]) -> Iterator[tuple[str, list[Message]]]:
+    """An address that answers with these statuses, then with 204, and what it was sent."""
+    messages: list[Message] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            messages.append(({key.lower(): value for key, value in self.headers.items()}, body))
+            self.send_response(statuses.pop(0) if statuses else 204)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    served = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{served.server_port}/changes", messages
+    finally:
+        served.shutdown()
+        served.server_close()
+
+
+@pytest.fixture
+def changed(home: str) -> None:
+    """A memory of two changes."""
+    with open_memory("anna", None, create=True) as store:
+        store.add([Turn("Anna", f"line {number}") for number in range(3)])
+        store.write(MOVED, "test")
+        store.write(CAT, "test")
+
+
+def send(url: str, private: bool = True) -> list[str]:
+    """What a worker says that sends all there is."""
+    lines: list[str] = []
+    Worker(None, receivers([url], private), Options(once=True), lines.append).run()
+    return lines
+
+
+def test_changes_are_sent_once_in_order_and_signed(
+    changed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    with receiving([]) as (url, messages):
+        assert send(url) == [f"anna: 2 changes sent to {url}"]
+        assert send(url) == []
+        with open_store(existing("anna")) as store:
+            store.undo(2)
+        assert send(url) == [f"anna: 1 change sent to {url}"]
+
+    contents: list[dict[str, Any]] = [json.loads(body) for _, body in messages]
+    assert [content["change"]["id"] for content in contents] == [1, 2, 3]
+    assert contents[0]["change"]["edits"][0]["after"]["value"] == "Oslo"
+    headers, body = messages[0]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{digest}"
+
+
+def test_a_change_that_is_not_taken_holds_the_later_ones_back(
+    changed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    monkeypatch.setattr("memory.worker.run.delay_after", lambda failures: 0.0)
+    with receiving([204, 500]) as (url, messages):
+        lines = send(url)
+        assert any("answered 500" in line for line in lines)
+        while len(messages) < 3:
+            send(url)
+    ids = [headers["webhook-id"] for headers, _ in messages]
+    assert [name.rpartition("_")[2] for name in ids] == ["1", "2", "2"]
+
+
+def test_nothing_is_sent_into_the_network(changed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    with receiving([]) as (url, messages):
+        lines = send(url.replace("http:", "https:"), private=False)
+        assert messages == []
+    assert any("inside the network; --feed-private allows it" in line for line in lines)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_addresses_of_a_network_are_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+    with pytest.raises(ForbiddenAddress):
+        address_of(address, 443, private=False)
+
+
+def test_what_cannot_be_a_receiver_is_refused(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_public(ip_address("8.8.8.8"))
+    run("worker", "--feed", "https://example.org", says=f"set {SECRET_VARIABLE}")
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    for url, reason in (
+        ("http://example.org", "write https://"),
+        ("example.org", "write https://HOST/PATH"),
+        ("https://me:word@example.org", "without a password"),
+    ):
+        run("worker", "--feed", url, says=reason)
+    with pytest.raises(InputError, match="24 random bytes"):
+        read_secret("whsec_!")

@@ -1,0 +1,292 @@
+"""A worker digests all memories in turn, within limits, and gives back what it cannot finish."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from memory import Turn, open_store
+from memory.cli.options import open_memory
+from memory.errors import ModelError
+from memory.namespaces import existing
+from memory.program import load_model
+from memory.provider_calls import _ended
+from memory.records import Task
+from memory.store.pending_windows import new_claimant
+from memory.worker.limits import Backoff, Limits, delay_after
+from memory.worker.queue import Sight, queue_of_home
+from memory.worker.run import DIGEST, Options, Worker
+from tests.support.commands import run
+from tests.support.fact_server import FactServer, serving_facts
+
+BOTH_STORES = "slow"
+
+
+@pytest.fixture
+def server() -> Iterator[FactServer]:
+    with serving_facts() as served:
+        yield served
+
+
+def add_turns(name: str, count: int) -> None:
+    with open_memory(name, None, create=True) as store:
+        store.add([Turn("Ann", f"{name}, line {number}") for number in range(count)])
+
+
+def digested(name: str) -> list[int]:
+    """The turns of a memory's facts: each turn is told by one fact."""
+    with open_store(existing(name)) as store:
+        return sorted(fact.turn_id for fact in store.facts())
+
+
+def worker(server: FactServer, **options: object) -> tuple[Worker, list[str]]:
+    lines: list[str] = []
+    model = load_model("openai/facts", server.address, retries=0)
+    chosen = Options(**{"once": True, "concurrency": 1, **options})  # type: ignore[arg-type]
+    return Worker(model, [], chosen, lines.append), lines
+
+
+def task_of(name: str) -> Task:
+    with open_store(existing(name)) as store:
+        [task] = store.tasks()
+        return task
+
+
+def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
+    for name, turns in (("anna", 30), ("ben", 5), ("cleo", 24)):
+        add_turns(name, turns)
+
+    at_work, lines = worker(server, concurrency=3)
+    at_work.run()
+
+    assert [len(digested(name)) for name in ("anna", "ben", "cleo")] == [30, 5, 24]
+    assert digested("anna") == [*range(1, 31)]
+    assert len(server.prompts) == 4
+    assert sorted(line.partition(":")[0] for line in lines) == ["anna", "ben", "cleo"]
+    assert (task_of("anna").calls, task_of("anna").tokens) == (2, 200)
+    again, lines = worker(server)
+    again.run()
+    assert (len(server.prompts), lines) == (4, [])
+
+
+def test_a_large_memory_does_not_keep_the_others_waiting(home: str, server: FactServer) -> None:
+    add_turns("anna", 24 * 6)
+    add_turns("ben", 24)
+
+    at_work, lines = worker(server)
+    at_work.run()
+
+    assert [line.partition(":")[0] for line in lines] == ["anna", "ben", "anna"]
+    assert "4 stored" in lines[0]
+    assert "2 stored" in lines[2]
+
+
+def test_who_was_served_the_longest_ago_is_next(home: str, server: FactServer) -> None:
+    for name in ("anna", "ben"):
+        add_turns(name, 24)
+    worker(server)[0].run()
+    with open_store(existing("anna")) as store:
+        store.claim_task(DIGEST, "host:1:later")
+        store.end_task(DIGEST, "host:1:later")
+    for name in ("anna", "ben"):
+        add_turns(name, 24)
+
+    at_work, lines = worker(server)
+    at_work.run()
+
+    assert [line.partition(":")[0] for line in lines] == ["ben", "anna"]
+
+
+def test_a_few_turns_wait_until_they_settle(home: str, server: FactServer) -> None:
+    add_turns("anna", 3)
+    at_work, lines = worker(server, once=False, settle=3600.0, poll=0.01)
+    add_turns("ben", 24)
+    at_work._report = lambda line: (lines.append(line), at_work.stop())
+
+    at_work.run()
+
+    assert (len(digested("ben")), digested("anna")) == (24, [])
+
+
+def test_a_limit_of_calls_ends_the_day_of_a_memory(home: str, server: FactServer) -> None:
+    add_turns("anna", 24 * 3)
+    add_turns("ben", 24)
+
+    at_work, _ = worker(server, limits=Limits(calls=2))
+    at_work.run()
+
+    assert (len(digested("anna")), len(digested("ben"))) == (48, 24)
+
+
+def test_a_memory_has_one_limit_for_all_that_is_asked_for_it() -> None:
+    digest = Task("digest", day="2026-05-01", calls=2)
+    refine = Task("refine", day="2026-05-01", calls=2)
+    assert Limits(calls=3).allows([digest], "2026-05-01")
+    assert not Limits(calls=3).allows([digest, refine], "2026-05-01")
+    assert Limits(calls=3).allows([digest, refine], "2026-05-02")
+
+
+def test_a_limit_in_all_ends_the_day(home: str, server: FactServer) -> None:
+    for name in ("anna", "ben", "cleo"):
+        add_turns(name, 24)
+
+    worker(server, limits=Limits(all_tokens=200))[0].run()
+    worker(server, limits=Limits(all_calls=2))[0].run()
+
+    assert len(server.prompts) == 2
+
+
+def test_a_rate_limit_is_waited_for(
+    home: str, server: FactServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def failed(backoff: Backoff, now: float, wanted: float) -> float:
+        waits.append(wanted)
+        return 0.0
+
+    monkeypatch.setattr(Backoff, "failed", failed)
+    add_turns("anna", 24)
+    server.refuse = lambda number: (429, {"retry-after": "7"}) if number <= 2 else None
+    at_work, lines = worker(server, once=False, settle=0.0, poll=0.01)
+    at_work._report = lambda line: (lines.append(line), "stored" in line and at_work.stop())
+
+    at_work.run()
+
+    assert len(digested("anna")) == 24
+    assert waits == [7.0, 7.0]
+    assert "asked again" in lines[0]
+    assert task_of("anna").failures == 0
+
+
+def test_once_ends_where_the_provider_fails(home: str, server: FactServer) -> None:
+    add_turns("anna", 24)
+    server.refuse = lambda number: (429, {})
+
+    with pytest.raises(ModelError, match="rate"):
+        worker(server)[0].run()
+
+    with open_store(existing("anna")) as store:
+        [window] = store.pending()
+    assert (window.attempts, window.statement) == (0, "")
+
+
+def test_a_key_that_is_refused_ends_the_worker(home: str, server: FactServer) -> None:
+    add_turns("anna", 24)
+    server.refuse = lambda number: (401, {})
+
+    with pytest.raises(ModelError, match="key"):
+        worker(server, once=False)[0].run()
+
+
+def test_a_window_that_fails_again_and_again_waits_for_a_person(
+    home: str, server: FactServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.worker.run.delay_after", lambda failures: 0.0)
+    add_turns("anna", 24)
+    monkeypatch.setattr("tests.support.fact_server.sql", lambda text: "nonsense")
+
+    worker(server)[0].run()
+
+    assert digested("anna") == []
+    listed = run("worker", "--failed")
+    assert "anna: 1 window failed too often or held; memory digest --replay" in listed
+    monkeypatch.undo()
+    monkeypatch.setenv("MEMORY_HOME", home)
+    run("digest", "-n", "anna", "--replay", "--model", "openai/facts", "--api-base", server.address)
+    assert len(digested("anna")) == 24
+    assert "window" not in run("worker", "--failed")
+
+
+def test_a_worker_told_to_stop_finishes_its_window(home: str, server: FactServer) -> None:
+    add_turns("anna", 48)
+    at_work, _ = worker(server, once=False, grace=60.0)
+    server.before_answer = at_work.stop
+
+    at_work.run()
+
+    assert len(digested("anna")) == 24
+    with open_store(existing("anna")) as store:
+        assert store.pending() == []
+
+
+def test_a_worker_that_may_not_wait_gives_its_window_back(home: str, server: FactServer) -> None:
+    add_turns("anna", 24)
+    answers, asked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        answers.wait(60)
+
+    server.before_answer = hold
+    at_work, _ = worker(server, once=False, settle=0.0, grace=0.0)
+    stopper = threading.Thread(target=lambda: asked.wait(60) and at_work.stop())
+    stopper.start()
+    try:
+        at_work.run()
+        at_work._wait_for_threads(60)
+    finally:
+        answers.set()
+        stopper.join()
+        _ended.clear()
+
+    with open_store(existing("anna")) as store:
+        [window] = store.pending()
+        assert window.attempts == 0
+        assert store.reclaim((1, 24)) == (1, 24)  # nobody holds it
+        [task] = store.tasks()
+    assert task.held_until == 0
+
+
+def test_what_a_claim_looks_at_is_what_a_store_sees(home: str) -> None:
+    add_turns("anna", 30)
+    add_turns("ben", 2)
+    with open_store(existing("anna")) as store:
+        store.claim(10)
+        store.fail(store.claim(5) or (0, 0), "no", statement="UPDATE facts")
+        store.set("refine", "daily")
+        own = store.waiting_work(3)
+
+    sight = queue_of_home().look(every=True)
+
+    assert {**vars(sight.waiting["anna"]), "name": ""} == vars(own)
+    assert (own.turns, own.claimed_windows, own.dead_windows) == (15, 1, 1)
+    assert sight.waiting["ben"].turns == 2
+
+
+def test_a_task_is_claimed_by_one_worker(home: str) -> None:
+    for name in ("anna", "ben"):
+        add_turns(name, 2)
+    queue, other = queue_of_home(), queue_of_home()
+    sight, seen = queue.look(every=False), other.look(every=False)
+    names = sorted(sight.waiting)
+
+    first = queue.claim(names, DIGEST, "elsewhere:1:a", sight)
+    second = other.claim(names, DIGEST, "elsewhere:1:b", seen)
+
+    assert {first, second} == {"anna", "ben"}
+    assert other.claim(names, DIGEST, "elsewhere:1:b", seen) is None
+    assert not queue.look(every=False).is_free("anna", DIGEST)
+
+
+def test_a_task_of_a_dead_process_is_free() -> None:
+    task = Task(DIGEST, held_by="elsewhere:1:a", held_until=2e9)
+    assert not Sight(1e9, tasks={"anna": {DIGEST: task}}).is_free("anna", DIGEST)
+    # This process' number, and another process' claim: it had the number before.
+    dead = Task(DIGEST, held_by=f"{socket.gethostname()}:{os.getpid()}:a", held_until=2e9)
+    assert Sight(1e9, tasks={"anna": {DIGEST: dead}}).is_free("anna", DIGEST)
+    own = Task(DIGEST, held_by=new_claimant(), held_until=2e9)
+    assert not Sight(1e9, tasks={"anna": {DIGEST: own}}).is_free("anna", DIGEST)
+
+
+def test_waits_grow_to_a_bound() -> None:
+    assert [delay_after(number) for number in (1, 2, 3, 9, 99)] == [30, 60, 120, 3600, 3600]
+    backoff = Backoff()
+    assert backoff.failed(0.0, 40.0) == 40
+    assert backoff.until == 40
+    assert 1.0 <= backoff.failed(40.0, 0.0) <= 2.0
+    assert backoff.failed(1e6, 0.0) <= 4.0
+    backoff.worked()
+    assert backoff.failed(2e6, 0.0) <= 1.0

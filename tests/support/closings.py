@@ -1,0 +1,111 @@
+"""Two chats with forty changes of state, and a model that ends what it is shown among known facts.
+
+The model's answers are written beforehand (`states` of data/closings.json): of a turn that tells a
+state it stores it, of one that ends it, it ends the fact, if the prompt shows that fact with its
+id. So what is counted is what the pipeline makes possible: that the state is among `known`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+
+from locomo.dataset.format import Conversation, load_conversations
+from memory import Memory, Store
+from memory.program.hosted import HostedModel
+from memory.sql import quoted
+from tests.support.scripted import sql
+
+CHATS = Path(__file__).parents[2] / "data" / "closings.json"
+
+
+def closings() -> list[tuple[Conversation, list[dict[str, Any]]]]:
+    """The chats, and the states of each: told in one turn, ended in a later one."""
+    records = json.loads(CHATS.read_text("utf-8"))
+    return [
+        (conversation, record["states"])
+        for conversation, record in zip(load_conversations(CHATS), records, strict=True)
+    ]
+
+
+class _Engine:
+    """A DSPy engine that answers the store prompt by the states."""
+
+    def __init__(self, turns: Mapping[str, tuple[int, str, str]], states: Sequence[Any]) -> None:
+        self._turns = turns  # by source: id, speaker, text
+        self._states = states
+
+    def complete(self, request: Request) -> Response:
+        prompt = request.messages[-1].text or ""
+        field = prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+        known = prompt.rpartition("[[ ## known ## ]]")[2].partition("[[ ## ")[0].splitlines()
+        text = sql("\n".join(self._statements(field, known)) or "-- none")
+        return Response(
+            id=None,
+            model="closings",
+            message=Message.assistant([TextPart(text)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
+        )
+
+    def _statements(self, window: str, known: Sequence[str]) -> list[str]:
+        told = {state["told"]: state for state in self._states}
+        ended = {state["ended"]: state for state in self._states}
+        statements = []
+        for source, (turn_id, speaker, text) in self._turns.items():
+            if f"[{turn_id}] " not in window:
+                continue
+            if state := told.get(source):
+                statements.append(_insert(state, turn_id))
+            elif state := ended.get(source):
+                statements += _closing(state, known)
+                # What happened, or the new state: of the turn that ends the old one.
+                event = state["next"] or {"attribute": "stopped", "value": state["value"]}
+                event = {**event, "subject": state["subject"], "happened_on": state["ended_on"]}
+                statements.append(_insert(event, turn_id))
+            else:  # small talk crowds the memory
+                small_talk = {"subject": speaker, "attribute": "mentioned", "value": text}
+                statements.append(_insert(small_talk, turn_id))
+        return statements
+
+
+def _closing(state: Mapping[str, str], known: Sequence[str]) -> list[str]:
+    cells = f"{state['subject']} | {state['attribute']} | {state['value']}"
+    ids = [line.partition(":")[0].removeprefix("id ") for line in known if cells in line]
+    return [f"UPDATE facts SET ended_on = '{state['ended_on']}' WHERE id = {id_};" for id_ in ids]
+
+
+def _insert(fact: Mapping[str, str], turn_id: int) -> str:
+    columns = ("subject", "attribute", "value", "happened_on")
+    values = ", ".join(quoted(fact.get(name, "")) for name in columns)
+    return f"INSERT INTO facts ({', '.join(columns)}, turn_id) VALUES ({values}, {turn_id});"
+
+
+def ends_of(store: Store, conversation: Conversation, states: Sequence[Any]) -> tuple[int, int]:
+    """How many states a digest ended with the right date, and how many other facts it ended."""
+    ids = store.add(conversation.turns)
+    turns = {
+        turn.source: (turn_id, turn.speaker, turn.text)
+        for turn, turn_id in zip(conversation.turns, ids, strict=True)
+    }
+    model = HostedModel(
+        name="closings",
+        lm=dspy.LM("local/closings", engine=_Engine(turns, states), cache=False, num_retries=0),
+        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        window=16,
+        window_tokens=8_000,
+        dates=True,
+        context=32_000,
+        budget=2_000,
+    )
+    Memory(store, model=model).digest()
+    right = {
+        (state["subject"], state["value"], state["ended_on"], turns[state["told"]][0])
+        for state in states
+    }
+    ended = [fact for fact in store.facts() if fact.ended_on]
+    facts = [(fact.subject, fact.value, fact.ended_on, fact.turn_id) for fact in ended]
+    return sum(fact in right for fact in facts), sum(fact not in right for fact in facts)

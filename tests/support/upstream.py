@@ -1,0 +1,173 @@
+"""A model's server on localhost: streams, whole answers, errors and cut streams, as asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+REPLY = "Nice, the fjord is close."
+
+
+@dataclass
+class Upstream:
+    """The server's address, what it was asked, and how it answers: stream, cut, or an error."""
+
+    address: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    sent: bytes = b""  # of the last answer
+    error: int = 0
+    is_cut: bool = False
+
+
+def _chat_events(reply: str) -> bytes:
+    words = [f"{word} " for word in reply.split(" ")]
+    words[-1] = words[-1].rstrip()
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    lines = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": word}}]}
+        for word in words
+    ]
+    lines.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    text = "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
+    # A comment, which must come through as it is.
+    return f": hello\n\n{text}data: [DONE]\n\n".encode()
+
+
+def _message_events(reply: str) -> bytes:
+    """Anthropic's stream."""
+    message = {**_whole("/messages", ""), "content": [], "stop_reason": None}
+    block = {"type": "text", "text": ""}
+    usage = {"output_tokens": 2}
+    events = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *(
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": word},
+            }
+            for word in reply.replace(" ", " |").split("|")
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+    return "".join(lines).encode()
+
+
+def _whole(path: str, reply: str) -> dict[str, Any]:
+    if path.endswith("/models"):
+        return {"object": "list", "data": [{"id": "m", "object": "model", "created": 1}]}
+    if path.endswith("/messages"):
+        return {
+            "id": "m1",
+            "model": "m",
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "text", "text": reply}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 1, "output_tokens": 2},
+        }
+    if path.endswith("/responses"):
+        content = [{"type": "output_text", "text": reply, "annotations": []}]
+        message = {"id": "m1", "type": "message", "role": "assistant", "content": content}
+        head = {"id": "r1", "object": "response", "created_at": 1, "model": "m"}
+        return {
+            **head,
+            "status": "completed",
+            "output": [{**message, "status": "completed"}],
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+        }
+    message = {"role": "assistant", "content": reply}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    head = {"id": "c1", "object": "chat.completion", "created": 1, "model": "m"}
+    return {**head, "choices": [choice]}
+
+
+@contextmanager
+def upstream_server() -> Iterator[Upstream]:
+    """An upstream, until the block ends."""
+    upstream = Upstream()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each small piece waits 40 ms for the one before it
+
+        def do_GET(self) -> None:
+            self._answer({})
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["content-length"]))
+            upstream.contents.append(content)
+            try:
+                body = json.loads(content)
+            except ValueError:
+                body = {}
+            self._answer(body if isinstance(body, dict) else {})
+
+        def _answer(self, body: dict[str, Any]) -> None:
+            upstream.requests.append(body)
+            upstream.headers.append({k.lower(): v for k, v in self.headers.items()})
+            upstream.paths.append(self.path)
+            if upstream.error:
+                data = b'{"error": {"message": "quota  spent", "type": "limit", "code": "x"}}'
+                self._send(upstream.error, "application/json", data, {"retry-after": "7"})
+            elif body.get("stream"):
+                is_message = self.path.endswith("/messages")
+                data = _message_events(REPLY) if is_message else _chat_events(REPLY)
+                data = data[: len(data) // 2] if upstream.is_cut else data
+                self._stream(data)
+            else:
+                data = json.dumps(_whole(self.path, REPLY), indent=1).encode()
+                self._send(200, "application/json", data, {"x-request-id": "r7"})
+
+        def _send(self, status: int, kind: str, data: bytes, more: dict[str, str]) -> None:
+            upstream.sent = data
+            self.send_response(status)
+            for name, value in ({"content-type": kind} | more).items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _stream(self, data: bytes) -> None:
+            upstream.sent = data
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(data), 37):
+                piece = data[start : start + 37]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            if upstream.is_cut:
+                self.close_connection = True
+                self.connection.close()
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None: ...  # a client that went away
+
+    server = Server(("127.0.0.1", 0), Handler)
+    upstream.address = f"http://127.0.0.1:{server.server_port}/v1"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield upstream
+    finally:
+        server.shutdown()
+        server.server_close()
