@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import dspy
 from rich.progress import Progress
@@ -288,7 +289,8 @@ class CompileRun:
         """Collect the data of each tried prompt for the chart and MLflow."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
-        means = {key: sum(run.reward for run in runs[key]) / len(runs[key]) for key in tried}
+        # fmean: the order in which threads finished must not change a mean's last digit.
+        means = {key: fmean(run.reward for run in runs[key]) for key in tried}
         self.baseline = means.get(plain, 0.0)
         best_advantage = 0.0
         self.new_prompts += sum(key != plain for key in tried)

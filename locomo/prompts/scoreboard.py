@@ -6,6 +6,7 @@ chosen here instead, by one rule, so that a compile may be stopped at any moment
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -150,7 +151,7 @@ def advantage(board: Scoreboard, candidate: str, plain: str) -> float:
     """
     before, after = board.of(plain), board.of(candidate)
     both = before.keys() & after.keys()
-    return sum(after[e].reward - before[e].reward for e in both) / (len(both) + PRIOR)
+    return fsum(after[e].reward - before[e].reward for e in both) / (len(both) + PRIOR)
 
 
 def best(board: Scoreboard, plain: str) -> str:
