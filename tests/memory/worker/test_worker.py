@@ -2,8 +2,11 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -290,3 +293,42 @@ def test_waits_grow_to_a_bound() -> None:
     assert backoff.failed(1e6, 0.0) <= 4.0
     backoff.worked()
     assert backoff.failed(2e6, 0.0) <= 1.0
+
+
+def test_a_file_that_has_not_changed_is_not_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    add_turns("anna", 2)
+    queue = queue_of_home()
+    sight = queue.look(every=False)
+    assert sight.waiting["anna"].turns == 2
+
+    file = tmp_path / "anna.db"
+    before = file.stat()
+    file.write_bytes(b"no database".ljust(before.st_size))  # to open it would be an error
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = queue.look(every=False)
+
+    assert (again.waiting, again.errors) == (sight.waiting, {})
+
+
+def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
+    add_turns("anna", 24)
+    claims = (
+        "from memory import open_store; import sys;"
+        " print(open_store(sys.argv[1]).claim(24), flush=True); input()"
+    )
+    location = str(existing("anna"))
+    with subprocess.Popen(
+        [sys.executable, "-c", claims, location], stdin=-1, stdout=-1, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "(1, 24)\n"
+        queue = queue_of_home()
+        work = queue.look(every=False).waiting["anna"]
+        assert (work.windows, work.claimed_windows) == (0, 1)
+        other.kill()
+
+    work = queue.look(every=False).waiting["anna"]
+    assert (work.windows, work.claimed_windows) == (1, 0)
