@@ -29,6 +29,7 @@ from memory.provider_calls import (
 from memory.providers import load_litellm
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
+from memory.tracing import span
 
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
@@ -274,8 +275,10 @@ class HostedEmbedder:
         litellm = load_litellm()  # here, because the import takes seconds
         address = server_address(self.name)
         seconds = call_seconds()
+        attributes = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": self.name}
         try:
-            answer = run(within(self._answer(litellm, texts, address), seconds))
+            with span(f"embeddings {self.name}", attributes, kind="client"):
+                answer = run(within(self._answer(litellm, texts, address), seconds))
         except TimeoutError as error:
             raise ModelError(too_slow(self.name, seconds)) from error
         return _checked(_vectors(answer, self.name), len(texts), self.name)

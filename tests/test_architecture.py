@@ -35,6 +35,7 @@ MEMORY_LAYERS = [
         "memory.secrets",
         "memory.sql",
         "memory.tokens",
+        "memory.tracing",
     },
     {
         "memory.entities",
@@ -171,6 +172,7 @@ IMPORTERS = {
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/web",
     "markupsafe": "memory/web",
+    "opentelemetry": "memory/tracing.py",
 }
 # Who starts a tuning on this machine, or serves a rehearsal of it.
 TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}

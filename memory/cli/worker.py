@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memory import tracing
 from memory.cli.options import ApiBase, ModelName, Program
 from memory.cli.output import command_line
 from memory.terminal import clean_line, count, print_clean
@@ -64,6 +65,7 @@ def worker(
     addresses = receivers(feed or [], private=feed_private)
     from memory.worker.run import Options, Worker  # with DSPy: takes a second
 
+    tracing.begin()
     loaded, compiled = _model_and_program(model, api_base, program)
     at_work = Worker(
         loaded,
@@ -89,6 +91,7 @@ def worker(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        tracing.end()
 
 
 def _model_and_program(

@@ -20,7 +20,7 @@ from dspy.utils import exceptions as lm_errors
 from memory.dates import dated_question
 from memory.errors import InputError, ModelError, UnusableAnswer
 from memory.outline import outlined
-from memory.program.costs import StepLog
+from memory.program.costs import StepLog, traced_call
 from memory.program.fact_lists import fact_lists, lay_out
 from memory.program.messages import is_quotation
 from memory.program.model import (
@@ -106,8 +106,9 @@ class BoundedLM(dspy.LM):
         delay = min(_NOTICE_SECONDS, self.seconds / 2)
         notice = asyncio.get_running_loop().call_later(delay, self._notice)
         try:
-            call = super().acall(prompt, messages=messages, **kwargs)
-            return await within(call, self.seconds)
+            with traced_call(self.model):
+                call = super().acall(prompt, messages=messages, **kwargs)
+                return await within(call, self.seconds)
         except TimeoutError as error:
             raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
         finally:

@@ -22,6 +22,7 @@ from memory.machines import over_machines
 from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, SmallPrompt
+from memory.tracing import span
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
 # kind share, so that it is read once. All other prompts use one more.
@@ -63,6 +64,14 @@ class LocalEngine:
             here = replace(self, over="")
             [(_, response)] = over_machines(_complete, [(here, request)], self.over)
             return response
+        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
+        with span("chat packaged model", attributes) as traced:
+            response = self._complete_here(request)
+            traced.set("gen_ai.usage.input_tokens", response.usage.input_tokens)
+            traced.set("gen_ai.usage.output_tokens", response.usage.output_tokens)
+            return response
+
+    def _complete_here(self, request: Request) -> Response:
         messages = _messages(request)
         slot_and_lora = (self.slot, self.applied)
         settings = _settings(request, self.seed)

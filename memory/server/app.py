@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from memory import web
+from memory import tracing, web
 from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api_routes
@@ -47,6 +47,7 @@ def application(
                 yield
         finally:
             handles.close()
+            tracing.end()
 
     pages = Starlette(
         routes=[

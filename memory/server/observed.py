@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory import namespaces
+from memory import namespaces, tracing
 from memory.errors import MemoryFault, StoreError
 from memory.home import home, home_address
 from memory.server.fault_messages import fault_message
@@ -72,24 +72,31 @@ class Observed:
             await send(message)
 
         self._observer.begin()
-        try:
-            await self._app(scope, receive, send_observed)
-        except Exception:
-            status = 500
-            raise
-        finally:
-            route, seconds = _route(scope), monotonic() - start
-            method = scope["method"] if route else "other"
-            self._observer.end(method, route or "other", status, seconds)
-            grant: Grant | None = scope.get("state", {}).get("grant")
-            fields = {
-                "method": method,
-                "route": route or "other",
-                "status": status,
-                "ms": round(seconds * 1000, 1),
-                "token": grant.name if grant else "",
-            }
-            _log.info("request", extra={"fields": fields})
+        with tracing.root("request", kind="server", headers=scope["headers"]) as span:
+            try:
+                await self._app(scope, receive, send_observed)
+            except Exception:
+                status = 500
+                raise
+            finally:
+                route, seconds = _route(scope) or "other", monotonic() - start
+                method = scope["method"] if route != "other" else "other"
+                self._observer.end(method, route, status, seconds)
+                span.rename(f"{method} {route}")
+                span.set("http.request.method", method)
+                span.set("http.route", route)
+                span.set("http.response.status_code", status)
+                grant: Grant | None = scope.get("state", {}).get("grant")
+                fields = {
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "ms": round(seconds * 1000, 1),
+                    "token": grant.name if grant else "",
+                }
+                if span.is_traced:
+                    fields["trace"] = span.trace_id
+                _log.info("request", extra={"fields": fields})
 
     async def _ready_fault(self) -> str:
         """Why this server can answer nothing; "" where it can."""

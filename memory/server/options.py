@@ -5,6 +5,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from memory import tracing
 from memory.server.app import application
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
@@ -38,6 +39,7 @@ class ServerOptions:
         """The application of one process."""
         if self.has_json_logs:
             log_json()
+        tracing.begin()
         program = None
         if self.program is not None:
             from memory.program import load_program  # takes a second

@@ -18,6 +18,7 @@ from memory.store.database import restatements
 from memory.store.full_text import FullText
 from memory.store.statement_file import read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
+from memory.tracing import span
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters
@@ -30,6 +31,7 @@ LARGEST_LOG_KEPT = 8_000_000
 LOG_ENDS = ("-wal", "-shm")
 
 STATEMENTS = read_statements(Path(__file__).with_name("sqlite.sql"))
+TRACED = {"db.system.name": "sqlite"}  # beside the name of a statement
 
 
 class SqliteFacts:
@@ -74,19 +76,22 @@ class SqliteConnection(sqlite3.Connection):
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = json.dumps(value)
-        return self.execute(STATEMENTS[statement], values)
+        with span(statement, TRACED, kind="client"):
+            return self.execute(STATEMENTS[statement], values)
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()  # there is no server
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
-        self.executemany(STATEMENTS[statement], rows)
+        with span(statement, TRACED, kind="client"):
+            self.executemany(STATEMENTS[statement], rows)
 
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
     ) -> None:
         places = ", ".join("?" * len(columns))
-        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+        with span(f"insert {table}", TRACED, kind="client"):
+            self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
 
     def read_rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> sqlite3.Cursor:
         return self.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(order)}")

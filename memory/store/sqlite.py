@@ -27,6 +27,7 @@ from memory.store import (
 from memory.store.connection import (
     COPIED_WITHOUT_LOG,
     DAMAGED,
+    TRACED,
     OpenedFiles,
     SqliteConnection,
     WholeFileError,
@@ -41,6 +42,7 @@ from memory.store.database import Connection
 from memory.store.database_store import DatabaseStore
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import read_moment
+from memory.tracing import span
 
 _log = logging.getLogger("memory.store")
 
@@ -113,12 +115,16 @@ class SqliteStore(DatabaseStore):
             if not self._readers:
                 self._readers.append(authorizer.open_reader(self.path))
             [reader] = self._readers
-            return authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
+            with span("select of a model", TRACED, kind="client") as traced:
+                rows = authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
+                traced.set("db.response.returned_rows", len(rows.rows))
+                return rows
 
     def _run_statements(
         self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
     ) -> None:
-        authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
+        with span("writes of a model", TRACED, kind="client"):
+            authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
 
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:
@@ -217,7 +223,8 @@ class SqliteStore(DatabaseStore):
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
         any more after another process has written, and would fail instead of waiting.
         """
-        with self._reading() as conn:
+        name = "transaction" if kind == "IMMEDIATE" else "read transaction"
+        with span(name, TRACED), self._reading() as conn:
             conn.execute(f"BEGIN {kind}")
             try:
                 yield self._conn

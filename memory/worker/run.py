@@ -32,6 +32,7 @@ from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
 from memory.store.pending_windows import new_claimant
 from memory.terminal import clean_line, count
+from memory.tracing import root
 from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.queue import Queue, Sight, queue_of_home
@@ -278,7 +279,8 @@ class Worker:
         try:
             with open_store(existing(job.name)) as store:
                 try:
-                    line = job.work(store, job)
+                    with root(job.task.partition(" ")[0]):  # behind it a receiver's address
+                        line = job.work(store, job)
                     failures, error = 0, ""
                     self._done += 1
                     self._report(f"{clean_line(job.name)}: {line}")

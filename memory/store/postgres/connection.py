@@ -14,7 +14,9 @@ from memory.store.postgres.fact_table import FactTable
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import read_statements
+from memory.tracing import span
 
+TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
 
@@ -121,7 +123,8 @@ class NamespaceConnection:
         return self.run("lock_writer").fetchone() is not None
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
-        return self.execute(STATEMENTS[statement], **values)
+        with span(statement, TRACED, kind="client"):
+            return self.execute(STATEMENTS[statement], **values)
 
     def execute(self, text: str, /, **values: Any) -> psycopg.Cursor[Any]:
         """Run the text of a statement, as `run` runs a named one."""
@@ -142,11 +145,13 @@ class NamespaceConnection:
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
         if values := self._with_namespace(rows):
-            self.connection.cursor().executemany(STATEMENTS[statement], values)
+            with span(statement, TRACED, kind="client"):
+                self.connection.cursor().executemany(STATEMENTS[statement], values)
 
     def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run a named statement for each of these rows of values; gives what RETURNING gives."""
-        return self.execute_returning(STATEMENTS[statement], rows)
+        with span(statement, TRACED, kind="client"):
+            return self.execute_returning(STATEMENTS[statement], rows)
 
     def execute_returning(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run the text of a statement, as `run_returning` runs a named one."""
@@ -185,7 +190,8 @@ class NamespaceConnection:
             return cursor
 
         if rows:
-            self._run(run)
+            with span(f"insert {table}", TRACED, kind="client"):
+                self._run(run)
 
     def read_rows(
         self, table: str, columns: Sequence[str], order: Sequence[str]

@@ -23,7 +23,7 @@ from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
 from memory.store.postgres.address import LONGEST_NAME, Address, read_address
-from memory.store.postgres.connection import NamespaceConnection, postgres_errors
+from memory.store.postgres.connection import TRACED, NamespaceConnection, postgres_errors
 from memory.store.postgres.pool import (
     CONNECT_SECONDS,
     WAIT_SECONDS,
@@ -32,6 +32,7 @@ from memory.store.postgres.pool import (
     pool,
 )
 from memory.store.sqlite import SqliteStore
+from memory.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0
@@ -113,16 +114,23 @@ class PostgresStore(DatabaseStore):
         self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
     ) -> Rows:
         statement = select.render(hits, dialect="postgres", namespace=self._namespace)
-        with self._errors(), connection_of_models(self._database.of_models) as conn:
-            return model_login.select(
+        with (
+            span("select of a model", TRACED, kind="client") as traced,
+            self._errors(),
+            connection_of_models(self._database.of_models) as conn,
+        ):
+            rows = model_login.select(
                 conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
             )
+            traced.set("db.response.returned_rows", len(rows.rows))
+            return rows
 
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:
         self._refuse_writing()
         journal = self._tickets["j"]
         with (
+            span("transaction", TRACED),
             self._errors(),
             connection_of_models(self._database.of_models) as conn,
             conn.transaction(),
@@ -245,6 +253,7 @@ class PostgresStore(DatabaseStore):
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
         if kind == "DEFERRED":
             with (
+                span("read transaction", TRACED),
                 self._errors(),
                 self._database.own.connection() as conn,
                 self._conn.reading(conn),
@@ -253,6 +262,7 @@ class PostgresStore(DatabaseStore):
             return
         self._refuse_writing()
         with (
+            span("transaction", TRACED),
             self._errors(),
             self._database.own.connection() as conn,
             self._conn.writing(conn) as is_there,
