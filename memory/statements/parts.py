@@ -38,6 +38,12 @@ _ASKS = re.compile(
 # Without a question mark "had the operation" has left out "I".
 _DROPS_SUBJECT = re.compile(r"(?:had|have|did) (?:the|my|our|his|her|some)\b", re.IGNORECASE)
 
+_SECOND = r"(?:(?:the|my|our|his|her|their) \w+|I|[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"
+_NO_VERB = (
+    r"(?!(?:in|on|at|last|next|yesterday|today|this|for|with|from|by|to|too|twice|again|and|of|as"
+    r"|before|after|over|during|so|but|which|because|while)\b)"
+)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -93,7 +99,8 @@ def parts_of(sentence: str) -> list[Part]:
 def split_pattern() -> re.Pattern[str]:
     """Where one part ends and the next begins."""
     verbs = "|".join(sorted(word_lists().bare_verbs, key=len, reverse=True))
-    persons = r"(?:i|we|he|she|they|it|you|the|there|that|my|our|his|her|their|mum|mom|dad)\b"
+    # "I read Dracula and The Trial": a capital in the middle is a title's.
+    persons = r"(?:i|we|he|she|they|it|you|(?-i:the)|there|that|my|our|his|her|their|mum|mom|dad)\b"
     named = (
         r"(?-i:[A-Z][\w-]+(?: [A-Z][\w-]+)?)(?:'s)? (?-i:[a-z]+(?:s|ed)|went|got|had|came"
         r"|took|made|said"
@@ -108,7 +115,8 @@ def split_pattern() -> re.Pattern[str]:
         r"|,\s(?!the \d)(?=(?:and|but|so|because|which|who|where|when|then|though|if|or|did"
         r"|do|are|is"
         r"|can|will)\b"
-        rf"|{persons}|{adverbs}(?:{verbs})\b|(?-i:[A-Z]\w+(?:'s)? (?:is|has|was|and|will"
-        rf"|[a-z]+ed)\b)))",
+        rf"|{persons}|{adverbs}(?:{verbs})\b|(?-i:[A-Z]\w+(?:'s)? (?:is|has|was|will|[a-z]+ed"
+        # "Ben and Mia came", not the last of "Emma, Persuasion and Dracula".
+        rf"|and {_SECOND} {_NO_VERB}[a-z]+)\b)))",
         re.IGNORECASE,
     )

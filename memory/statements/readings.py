@@ -15,7 +15,7 @@ from memory.statements.possessions import named_pet
 from memory.statements.predicates import Predicate
 from memory.statements.rules import Rule, rules_of
 from memory.statements.statement import End, Statement
-from memory.statements.values import WHOLE, in_digits, values_in
+from memory.statements.values import WHOLE, in_digits, names_in_series, values_in
 from memory.statements.word_lists import word_lists
 
 _FROM = re.compile(
@@ -132,6 +132,9 @@ _WHAT = re.compile(
 
 _JOINED = re.compile(r"(?:and|or|of|is|are|can|will)\b", re.IGNORECASE)
 _ME = re.compile(r"(?:me|us)\b")
+# Of these several stand behind one verb: "read Emma, Persuasion and Dracula".
+_TITLED = frozenset({"read", "watched"})
+_SERIES = _TITLED | {"visited", "travelled_to", "speaks", "met"}
 
 
 class Reading:
@@ -216,6 +219,12 @@ class Reading:
             yield from self._over(rule, text)
             return
         values = values_in(text, is_list=rule.is_list, is_whole=attribute in WHOLE)
+        series = ""
+        if attribute in _SERIES and groups.get("value"):
+            names, series = names_in_series(
+                verbs.rest[match.start("value") :], may_be_two=attribute not in _TITLED
+            )
+            values = names or values
         if rule.value and not values:
             values = [rule.value]
         if attribute in ("lost", "booked", "sold") and not _OBJECT.match(verbs.rest):
@@ -230,7 +239,7 @@ class Reading:
             values = [value for value in values if not SAYS_LITTLE.search(value)]
         values = [value for value in values if value.lower() not in _ANY_EMPLOYER]
         for value in values:
-            happened_on = self.happened_on(ahead=rule.is_ahead)
+            happened_on = self.happened_on(ahead=rule.is_ahead, without=series)
             yield Statement(
                 self._subject,
                 attribute,
@@ -386,9 +395,10 @@ class Reading:
         days = named_days(text, self._turn.said_at, ahead=True)
         return bool(days) and any(day > today[: len(day)] for day in days)
 
-    def happened_on(self, ahead: bool = False) -> str:
+    def happened_on(self, ahead: bool = False, without: str = "") -> str:
+        """The day of the clause (ISO), "" for none. Commas in the words `without` do not count."""
         verbs = self._verbs
-        text = self._clause.text
+        text = self._clause.text.replace(without, "", 1)
         if verbs.tense in ("present", "progressive") and not ahead:
             since = re.search(r"\b(?P<word>since|from)\b.*", text, re.IGNORECASE)
             if since is None:

@@ -67,10 +67,25 @@ _COMMENT = re.compile(
 _ITEMS = re.compile(r",? (?:and|or|&) (?:also )?|, (?:and )?", re.IGNORECASE)
 # "a book with novels and pictures" is one.
 _ONE_THING = re.compile(r"\b(?:with|for|from|of|between|about|in|at|to)\b.* (?:and|or|&) ", re.I)
+# "Rome, Naples and the Isle of Man": each a value. Of two a title may be made: "War and Peace".
+_NAME = r"(?:the )?(?-i:[A-Z])[\w'-]*(?: (?:(?:of|the|de|la) ){0,2}(?-i:[A-Z])[\w'-]*){0,4}"
+_SERIES_END = (
+    r"(?=\W*$|[.!?;]| (?:in|on|at|last|next|yesterday|today|this|for|with|from|by|too|so|since"
+    r"|before|after|over|during|already|now|again)\b)"
+)
+_TITLE = rf"{_NAME}(?: and {_NAME})??"  # "Pride and Prejudice, Emma and Clueless" is three
+_SERIES = re.compile(
+    rf"(?P<first>{_TITLE}(?:, {_TITLE})+),? (?:and|&) (?P<last>{_NAME}){_SERIES_END}"
+)
+_PAIR = re.compile(
+    rf"(?!Bosnia|Trinidad|Antigua)(?P<first>{_NAME}) (?:and|&) (?P<last>{_NAME}){_SERIES_END}"
+)
 _LONGEST = 14  # words
 _LONGEST_CHARACTERS = 120
 _ARTICLE = re.compile(
-    r"(?:a|an|the|my|our|his|her|some|also|even|just|about|and|both)\s+", re.IGNORECASE
+    r"(?:(?:a bit of|a little)(?= (?-i:[A-Z]))|a|an|the|my|our|his|her|some|also|even|just|about"
+    r"|and|both)\s+",
+    re.IGNORECASE,
 )
 _TRAILING = re.compile(
     r"[\s,.!;:'\"*_~-]+$|\s+(?:and|or|with|in|at|on|to|for|of|from|by|the|a|an|my|is|are|was|i"
@@ -142,6 +157,16 @@ def values_in(
     else:
         items = [_until_next_verb(cut)]
     return [value for item in items if (value := _clean(item))]
+
+
+def names_in_series(text: str, *, may_be_two: bool) -> tuple[list[str], str]:
+    """The names that a text begins with, where it has several, and the words that they stand in.
+
+    Of "Rome, Naples and Amalfi in May" three, and "Rome, Naples and Amalfi"; two names count only
+    with `may_be_two`.
+    """
+    match = _SERIES.match(text) or (_PAIR.match(text) if may_be_two else None)
+    return ([*match["first"].split(", "), match["last"]], match[0]) if match else ([], "")
 
 
 def _without_comment(text: str) -> str:

@@ -96,6 +96,15 @@ _ORDERS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
         r"\g<verb> \g<first> and \g<verb> \g<second> \g<when>",
     ),
     (
+        # "I read Middlemarch, then Emma and Persuasion"
+        "then ",
+        re.compile(
+            r"(?<=\w), (?:and )?then (?=(?:the )?[A-Z][\w'-]*"
+            r"(?:(?:,? and|,| of| the){0,2} (?:then )?[A-Z][\w'-]*)*[.!]?\s*$)"
+        ),
+        ", ",
+    ),
+    (
         # "Nora has me eating eggs again"
         " me ",
         re.compile(

@@ -73,6 +73,7 @@ def told(store: Store, question: str) -> str | None:
         ("Where does Mara live now?", "Porto, since 3 March 2025; before that Braga"),
         ("Where did Mara live in 2022?", "Braga, since June 2019, until 3 March 2025"),
         ("Where did Mara live before?", "Braga, since June 2019, until 3 March 2025"),
+        ("Where did Mara live before Porto?", "Braga, since June 2019, until 3 March 2025"),
         ("What is Mara's job?", "no more baker: until 13 November 2026"),
         ("How old is Mara?", "41, since 2 May 2026"),
         ("Who is Mara dating?", "Joaquim, since 1 April 2023"),

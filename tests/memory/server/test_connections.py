@@ -47,7 +47,7 @@ def connect(served: Served) -> socket.socket:
 def test_connections_that_begin_a_second_request_keep_nobody_out(server: Served) -> None:
     create("ben")
     bearer = {"authorization": f"Bearer {Tokens().create('anna', ['*'], ['read'])}"}
-    with ExitStack() as stack, httpx2.Client() as known:
+    with ExitStack() as stack, httpx2.Client(timeout=60) as known:
         address = f"{server.address}/api/ben/turns"
         assert known.get(address, headers=bearer).status_code == 200
         for _ in range(MOST_CONNECTIONS + RESERVED):
@@ -55,8 +55,8 @@ def test_connections_that_begin_a_second_request_keep_nobody_out(server: Served)
             stranger.sendall(WHOLE_AND_HALF)
             assert stranger.recv(100)
         assert known.get(address, headers=bearer).status_code == 200
-        assert httpx2.get(address, headers=bearer).status_code == 200
-        assert httpx2.get(server.line).status_code == 303
+        assert httpx2.get(address, headers=bearer, timeout=60).status_code == 200
+        assert httpx2.get(server.line, timeout=60).status_code == 303
 
 
 @pytest.mark.slow

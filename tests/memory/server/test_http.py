@@ -58,7 +58,8 @@ def connection(served: Served, namespace: str, bearer: str) -> Any:
     """What the SDK's client connects by: the address, and a token in each request."""
     headers = {"authorization": f"Bearer {bearer}"}
     return streamable_http_client(
-        f"{served.address}/mcp/{namespace}", http_client=httpx2.AsyncClient(headers=headers)
+        f"{served.address}/mcp/{namespace}",
+        http_client=httpx2.AsyncClient(headers=headers, timeout=60),
     )
 
 
@@ -90,7 +91,9 @@ def test_two_tokens_of_two_namespaces_never_cross(served: Served, mode: str) -> 
 
         use(connection(served, name, bearers[name]), work, mode)
         answer = httpx2.post(
-            f"{served.address}/mcp/{other}", headers={"authorization": f"Bearer {bearers[name]}"}
+            f"{served.address}/mcp/{other}",
+            headers={"authorization": f"Bearer {bearers[name]}"},
+            timeout=60,
         )
         assert answer.status_code == 403
         assert other * 3 not in answer.text
@@ -114,7 +117,7 @@ def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Ser
         "authorization": f"Bearer {both}",
         "accept": "application/json, text/event-stream",
     }
-    opened = httpx2.post(f"{served.address}/mcp/anna", json=initialize, headers=headers)
+    opened = httpx2.post(f"{served.address}/mcp/anna", json=initialize, headers=headers, timeout=60)
     headers |= {
         "mcp-session-id": opened.headers["mcp-session-id"],
         "mcp-protocol-version": "2025-11-25",
@@ -123,7 +126,7 @@ def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Ser
     def ask(namespace: str, bearer: str) -> int:
         with_token = headers | {"authorization": f"Bearer {bearer}"}
         address = f"{served.address}/mcp/{namespace}"
-        return httpx2.post(address, json=listing, headers=with_token).status_code
+        return httpx2.post(address, json=listing, headers=with_token, timeout=60).status_code
 
     assert ask("anna", both) == 200
     assert ask("ben", both) == 404
@@ -189,7 +192,9 @@ def test_several_memories_are_read_by_a_token_for_each(served: Served) -> None:
     use(connection(served, "anna?also=ben", token("anna", "ben")), work)
     headers = {"authorization": f"Bearer {token('anna')}"}
     for other in ("ben", "nobody"):
-        refused = httpx2.post(f"{served.address}/mcp/anna?also={other}", headers=headers)
+        refused = httpx2.post(
+            f"{served.address}/mcp/anna?also={other}", headers=headers, timeout=60
+        )
         assert refused.status_code == 403
         assert refused.text.endswith(f"may not use the namespace {other!r}\n")
 
@@ -213,13 +218,13 @@ def test_a_session_of_one_memory_is_not_one_of_several(served: Served) -> None:
     }
     places = [f"{served.address}/mcp/{name}" for name in ("anna", "anna?also=ben")]
     for own, other in (places, places[::-1]):
-        opened = httpx2.post(own, json=initialize, headers=headers)
+        opened = httpx2.post(own, json=initialize, headers=headers, timeout=60)
         session = {
             "mcp-session-id": opened.headers["mcp-session-id"],
             "mcp-protocol-version": "2025-11-25",
         }
         statuses = [
-            httpx2.post(place, json=listing, headers=headers | session).status_code
+            httpx2.post(place, json=listing, headers=headers | session, timeout=60).status_code
             for place in (own, other)
         ]
         assert statuses == [200, 404]
@@ -239,14 +244,14 @@ def test_tools_are_those_of_the_tokens_rights(served: Served) -> None:
 )
 def test_without_a_token_nothing_is_told(served: Served, address: str, status: int) -> None:
     for headers in ({}, {"authorization": "Bearer x"}, {"authorization": "Basic x"}):
-        answer = httpx2.post(served.address + address, json={}, headers=headers)
+        answer = httpx2.post(served.address + address, json={}, headers=headers, timeout=60)
         assert answer.status_code == status
         assert "memory admin tokens create" in answer.text
 
 
 def test_a_namespace_that_is_not_there_is_not_found(served: Served) -> None:
     headers = {"authorization": f"Bearer {token('*')}"}
-    answer = httpx2.post(f"{served.address}/mcp/nobody", json={}, headers=headers)
+    answer = httpx2.post(f"{served.address}/mcp/nobody", json={}, headers=headers, timeout=60)
     assert (answer.status_code, answer.text) == (404, "there is no namespace 'nobody'\n")
 
 
@@ -256,7 +261,7 @@ def test_slow_clients_hold_nobody_up(served: Served) -> None:
     try:
         for number, connection in enumerate(slow):
             connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n"[: 10 + number])
-        assert httpx2.get(f"{served.address}/api/openapi.json").status_code == 200
+        assert httpx2.get(f"{served.address}/api/openapi.json", timeout=60).status_code == 200
     finally:
         for connection in slow:
             connection.close()
@@ -264,11 +269,15 @@ def test_slow_clients_hold_nobody_up(served: Served) -> None:
 
 def test_the_log_and_the_output_hold_no_token(served: Served) -> None:
     bearer = token("anna")
-    httpx2.get(f"{served.address}/api/anna/turns", headers={"authorization": f"Bearer {bearer}"})
-    httpx2.get(f"{served.address}/sign-in?token={bearer}")
+    httpx2.get(
+        f"{served.address}/api/anna/turns",
+        headers={"authorization": f"Bearer {bearer}"},
+        timeout=60,
+    )
+    httpx2.get(f"{served.address}/sign-in?token={bearer}", timeout=60)
     link = re.fullmatch(r"http://127\.0\.0\.1:\d+/sign-in\?token=([\w-]{43})", served.line)
     assert link, "the sign-in link stands on a line of its own"
-    httpx2.get(served.line)
+    httpx2.get(served.line, timeout=60)
     log = served.log.read_text("utf-8")
     assert bearer not in log
     assert link[1] not in log

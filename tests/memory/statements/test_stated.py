@@ -273,6 +273,29 @@ def test_without_a_date_of_the_turn_no_day_is_guessed() -> None:
     assert stated(turn) == [Statement("Anna", "bought", "lamp")]
 
 
+@pytest.mark.parametrize(
+    ("text", "attribute", "values"),
+    [
+        ("I read Middlemarch, then Emma and Persuasion.", "read", "Middlemarch|Emma|Persuasion"),
+        ("I watched War and Peace, Emma and Clueless.", "watched", "War and Peace|Emma|Clueless"),
+        ("I read Pride and Prejudice.", "read", "Pride and Prejudice"),
+        ("I read Dracula and The Trial.", "read", "Dracula and The Trial"),
+        ("I speak French, German and a bit of Dutch.", "speaks", "French|German|Dutch"),
+        ("I went to Trinidad, then Cuba and Peru.", "travelled_to", "Trinidad|Cuba|Peru"),
+        ("I met Lea and Ben yesterday.", "met", "Lea|Ben"),
+        ("I live in Oslo, Ben and Mia moved to Bergen.", "lives_in", "Oslo"),
+    ],
+)
+def test_each_name_of_a_series_is_a_value(text: str, attribute: str, values: str) -> None:
+    of_anna = [fact for fact in stated(Turn("Anna", text)) if fact.subject == "Anna"]
+    assert [fact.value for fact in of_anna if fact.attribute == attribute] == values.split("|")
+
+
+def test_a_series_has_the_day_behind_it() -> None:
+    turn = Turn("Anna", "We visited Rome, Naples and Amalfi in May.", said_at="2024-06-02")
+    assert {fact.happened_on for fact in stated(turn)} == {"2024-05"}
+
+
 def test_each_item_of_a_list_has_its_own_day() -> None:
     text = "we've had two camping trips so far: Sandbanks in May and Bon Echo in June"
     assert statements(text) == [
