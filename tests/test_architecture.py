@@ -168,7 +168,7 @@ IMPORTERS = {
     "prompt_toolkit": "memory/chat/screen.py",
     "mcp": "memory/server",
     "starlette": ("memory/server", "memory/web", "arbor"),
-    "prometheus_client": "memory/server/metrics.py",
+    "prometheus_client": ("memory/server/metrics.py", "memory/worker/metrics.py"),
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/web",
     "markupsafe": "memory/web",

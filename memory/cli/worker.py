@@ -8,10 +8,12 @@ import typer
 from memory import tracing
 from memory.cli.options import ApiBase, ModelName, Program
 from memory.cli.output import command_line
+from memory.errors import InputError
 from memory.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
     from memory.program import MemoryProgram, Model
+    from memory.worker.observer import Observer
     from memory.worker.queue import Sight
 
 _A_DAY = typer.Option(min=0, help="At most so many a day (UTC) for a memory; 0: no limit.")
@@ -46,6 +48,10 @@ def worker(
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that work under way has left at a SIGTERM.")
     ] = 20,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Answer Prometheus there, without a token."),
+    ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="List what failed and waits for you; do nothing.")
     ] = False,
@@ -66,6 +72,7 @@ def worker(
     from memory.worker.run import Options, Worker  # with DSPy: takes a second
 
     tracing.begin()
+    observer = _metrics_at(metrics) if metrics else None
     loaded, compiled = _model_and_program(model, api_base, program)
     at_work = Worker(
         loaded,
@@ -80,6 +87,7 @@ def worker(
             limits=Limits(calls_a_day, tokens_a_day, all_calls_a_day, all_tokens_a_day),
         ),
         report=_print_line,
+        observer=observer,
     )
 
     def stop(*_: Any) -> None:
@@ -92,6 +100,20 @@ def worker(
         for number, handler in before.items():
             signal.signal(number, handler)
         tracing.end()
+
+
+def _metrics_at(address: str) -> "Observer":
+    try:
+        from memory.worker.metrics import Metrics
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--metrics needs more packages: pip install 'sql-memory[server]' ({error.name} is"
+            " missing)"
+        ) from None
+    metrics = Metrics()
+    port = metrics.serve(address)
+    _print_line(f"metrics at port {port}: /metrics")
+    return metrics
 
 
 def _model_and_program(

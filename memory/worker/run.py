@@ -35,6 +35,7 @@ from memory.terminal import clean_line, count
 from memory.tracing import root
 from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
+from memory.worker.observer import Observer
 from memory.worker.queue import Queue, Sight, queue_of_home
 
 DIGEST, REFINE, FORGET = "digest", "refine", "forget"
@@ -90,6 +91,7 @@ class Worker:
     Arguments:
         model: None to leave out what asks one.
         report: gets a line of what was done to a memory, without anything that was said.
+        observer: gets the numbers of it.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Worker:
         options: Options,
         report: Callable[[str], None],
         program: MemoryProgram | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._model = model
+        self._observer = observer or Observer()
         self._program = program
         self._receivers = receivers
         self._options = options
@@ -158,6 +162,7 @@ class Worker:
                 raise
             self._report_error(str(error))
             return Sight()
+        self._observer.saw(sight.waiting)
         for name, error_text in sight.errors.items():
             self._report_error(f"{clean_line(name)}: {error_text}")
         with self._lock:
@@ -304,6 +309,7 @@ class Worker:
                 except CallsEnded:
                     failures = job.position.failures
                 finally:
+                    self._observer.did(job.task, "failed" if failures or error else "done")
                     due_at = time.time() + delay_after(failures) if failures else 0.0
                     store.end_task(job.task, job.claimant, due_at, failures, error)
         except CallsEnded:
@@ -340,6 +346,7 @@ class Worker:
                 sums[0] += Digest(failed=1)  # it waits with its reason
             finally:
                 self._pay(store, job.task, spent, paid)
+                self._observer.digested(sums[0].stored, sums[0].failed)
         done, cost = sums[0], spent.cost
         if cost.calls:
             self._backoff.worked()
@@ -360,11 +367,14 @@ class Worker:
         calls = cost.calls - paid[0].calls
         tokens_in = cost.tokens_in - paid[0].tokens_in
         tokens_out = cost.tokens_out - paid[0].tokens_out
+        dollars = (cost.dollars or 0.0) - (paid[0].dollars or 0.0)
         if calls:
             paid[0] = cost
+            new = Cost(calls, tokens_in, tokens_out, dollars)
+            self._observer.paid(new)
             store.spend_on_task(task, today(), calls, tokens_in + tokens_out)
             with self._lock:
-                self._spent_since_look += Cost(calls, tokens_in, tokens_out, 0.0)
+                self._spent_since_look += new
 
     def _may_go_on(self, store: Store) -> bool:
         limits = self._options.limits

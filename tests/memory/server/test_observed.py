@@ -10,12 +10,14 @@ from pathlib import Path
 
 import dspy
 import pytest
+from prometheus_client import generate_latest
 
 from memory import namespaces
 from memory.errors import SqlError, StoreError
 from memory.server import observed
 from memory.server.handles import Handles
 from memory.store import Store
+from memory.worker.metrics import Metrics
 from tests.support.scripted import scripted_model
 from tests.support.serving import serving, token
 
@@ -144,5 +146,6 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
     }
     with serving(signed_in=False) as client:
         text = client.get("/metrics", headers=token("*", rights="metrics")).text
+    text += generate_latest(Metrics().registry).decode()  # of a worker
     described = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert {re.sub("_bucket$", "", name) for name in shown} <= described

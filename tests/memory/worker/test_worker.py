@@ -1,6 +1,7 @@
 """A worker digests all memories in turn, within limits, and gives back what it cannot finish."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from prometheus_client import generate_latest
 
 from memory import Turn, open_store
 from memory.cli.options import open_memory
@@ -16,9 +19,11 @@ from memory.errors import ModelError
 from memory.namespaces import existing
 from memory.program import load_model
 from memory.provider_calls import _ended
-from memory.records import Task
+from memory.records import Task, WaitingWork
 from memory.store.pending_windows import new_claimant
 from memory.worker.limits import Backoff, Limits, delay_after
+from memory.worker.metrics import Metrics
+from memory.worker.observer import Observer, WaitingSince
 from memory.worker.queue import Sight, queue_of_home
 from memory.worker.run import DIGEST, Options, Worker
 from tests.support.commands import run
@@ -44,11 +49,13 @@ def digested(name: str) -> list[int]:
         return sorted(fact.turn_id for fact in store.facts())
 
 
-def worker(server: FactServer, **options: object) -> tuple[Worker, list[str]]:
+def worker(
+    server: FactServer, observer: Observer | None = None, **options: object
+) -> tuple[Worker, list[str]]:
     lines: list[str] = []
     model = load_model("openai/facts", server.address, retries=0)
     chosen = Options(**{"once": True, "concurrency": 1, **options})  # type: ignore[arg-type]
-    return Worker(model, [], chosen, lines.append), lines
+    return Worker(model, [], chosen, lines.append, observer=observer), lines
 
 
 def task_of(name: str) -> Task:
@@ -332,3 +339,61 @@ def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
 
     work = queue.look(every=False).waiting["anna"]
     assert (work.windows, work.claimed_windows) == (1, 0)
+
+
+def test_metrics_say_what_waits_and_what_was_spent(home: str, server: FactServer) -> None:
+    add_turns("anna", 30)
+    add_turns("ben", 2)
+    metrics = Metrics()
+    metrics.saw(queue_of_home().look(every=False).waiting)
+    waiting = generate_latest(metrics.registry).decode()
+    assert number(waiting, "memory_waiting_turns") == 32
+    assert number(waiting, "memory_waiting_memories") == 2
+    assert number(waiting, "memory_waiting_oldest_seconds") > 0
+
+    worker(server, observer=metrics)[0].run()
+
+    port = metrics.serve("0")
+    done = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
+    assert number(done, "memory_waiting_turns") == 0
+    assert number(done, "memory_waiting_oldest_seconds") == 0
+    assert number(done, 'memory_worker_tasks_total{outcome="done",task="digest"}') == 2
+    assert number(done, 'memory_worker_windows_total{outcome="stored"}') == 3
+    assert number(done, "memory_model_calls_total") == 3
+    tokens = [
+        number(done, f'memory_model_tokens_total{{direction="{way}"}}') for way in ("in", "out")
+    ]
+    assert sum(tokens) == 300
+    assert "memory_sql_refused_total" in done
+    assert "anna" not in done
+
+
+def number(text: str, metric: str) -> float:
+    """The value of a metric; 0 where it was never counted."""
+    found = re.search(rf"^{re.escape(metric)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_worker_refuses_metrics_at_no_address(home: str) -> None:
+    for address in ("nowhere", "127.0.0.1:99999999"):
+        run("worker", "--once", "--metrics", address, says="write HOST:PORT")
+
+
+def test_the_oldest_waits_since_it_was_first_seen() -> None:
+    since = WaitingSince()
+
+    def see(now: float, **work: int) -> None:
+        since.saw({"anna": WaitingWork("anna", **work)} if work else {}, now)
+
+    see(10.0, turns=3, last_turn=3)
+    see(20.0, turns=5, last_turn=5)
+    assert since.age(25.0) == 15
+    see(30.0, turns=2, last_turn=5)  # the first three are taken
+    assert since.age(30.0) == 10
+    see(40.0, turns=1, last_turn=6)
+    assert since.age(40.0) == 0
+    see(50.0, turns=0, last_turn=6, windows=1)  # its window has failed
+    see(60.0, turns=2, last_turn=8, windows=1)
+    assert since.age(61.0) == 11
+    see(70.0)
+    assert since.age(70.0) == 0

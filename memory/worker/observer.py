@@ -1,0 +1,60 @@
+"""What a worker tells of itself, and since when work waits, as far as it has seen."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from memory.program.costs import Cost
+from memory.records import WaitingWork
+
+Outcome = Literal["done", "failed"]
+_MOST_MARKS = 100  # of a memory; what comes later counts as come with the next mark
+
+
+class Observer:
+    """Hears what a worker sees and does; this one forgets it."""
+
+    def saw(self, waiting: Mapping[str, WaitingWork]) -> None:
+        """What waits in all memories."""
+
+    def paid(self, cost: Cost) -> None:
+        """What calls of models have cost."""
+
+    def did(self, task: str, outcome: Outcome) -> None:
+        """A task of a memory was done, or failed."""
+
+    def digested(self, stored: int, failed: int) -> None:
+        """Windows were stored, or failed."""
+
+
+class WaitingSince:
+    """Since when the oldest turn or window waits, in seconds of any clock that only goes on.
+
+    No turn has the moment it came: it counts from the look that first saw it. Windows under way do
+    not wait, nor do those that wait for a person.
+    """
+
+    def __init__(self) -> None:
+        # By memory: when it was seen, and its last turn then; the oldest first.
+        self._marks: dict[str, list[tuple[float, int]]] = {}
+        self._windows: dict[str, float] = {}  # since when a failed window may be tried again
+
+    def saw(self, waiting: Mapping[str, WaitingWork], now: float) -> None:
+        """Note what waits."""
+        marks: dict[str, list[tuple[float, int]]] = {}
+        for name, work in waiting.items():
+            last_taken = work.last_turn - work.turns
+            left = [mark for mark in self._marks.get(name, ()) if mark[1] > last_taken]
+            newest = left[-1][1] if left else last_taken
+            if work.last_turn > newest and len(left) < _MOST_MARKS:
+                left.append((now, work.last_turn))
+            if left:
+                marks[name] = left
+        self._marks = marks
+        self._windows = {
+            name: self._windows.get(name, now) for name, work in waiting.items() if work.windows
+        }
+
+    def age(self, now: float) -> float:
+        """For how many seconds the oldest of all has waited; 0 where nothing waits."""
+        since = [of_memory[0][0] for of_memory in self._marks.values()]
+        return now - min([*since, *self._windows.values()], default=now)
