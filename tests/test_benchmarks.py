@@ -33,6 +33,8 @@ from tests.benchmarks.compiling import (
     planned,
     result_table,
 )
+from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
+from tests.benchmarks.day.traffic import sittings
 from tests.benchmarks.peers import app
 from tests.benchmarks.personal_facts import CHATS, outcome
 from tests.benchmarks.scale import app as scale_app
@@ -385,3 +387,72 @@ def test_compiling_goes_on_where_it_was_interrupted(
     output.write_text(output.read_text().replace("made_by", "made_of"))
     with pytest.raises(InputError, match="another version"):
         measure(**again, resume=True)
+
+
+def test_a_share_of_a_day_is_drawn_from_all_sittings() -> None:
+    whole = sittings(20, turns=7, questions=3, share=1.0)
+    assert len(whole) == 80
+    for number in range(20):
+        of_user = [sitting for sitting in whole if sitting.number == number]
+        assert sum(sitting.turns for sitting in of_user) == 7
+        assert sum(sitting.questions for sitting in of_user) == 3
+    part = sittings(20, turns=7, questions=3, share=0.25)
+    assert len(part) == 20
+    assert part == sittings(20, turns=7, questions=3, share=0.25)
+
+
+def test_what_more_users_take_grows_with_them() -> None:
+    measured = Measured(
+        request_cpu_ms=10.0,
+        database_cpu_ms=5.0,
+        window_cpu_ms=50.0,
+        windows_a_turn=1 / 24,
+        disk_bytes_a_turn=1_000.0,
+        window_read=4_000.0,
+        window_written=400.0,
+        question_calls=1.25,
+        question_read=7_000.0,
+        question_written=40.0,
+        look_cpu_ms=0.01,
+    )
+    assumed = Assumptions(users=1_000, turns=60, questions=20, peak=1.0, busy=1.0)
+    lines = by_name(on_paper(measured, assumed))
+    more = by_name(on_paper(measured, replace(assumed, users=10_000)))
+
+    # 80,000 requests of 10 ms in 86,400 s; 2,500 windows of 50 ms
+    assert lines["cores for servers"] == pytest.approx(800 / 86_400)
+    assert lines["cores for workers"] == pytest.approx(125 / 86_400)
+    # 2,500 windows and 25,000 calls of 20,000 questions
+    assert lines["model calls a day"] == pytest.approx(27_500)
+    assert lines["$ a month for digests"] == pytest.approx(2_500 * (0.0016 + 0.00064) * 30)
+    assert more["model calls a day"] == pytest.approx(275_000)
+    # 32 threads, each of which answers every 2.5 s, for 20 questions of each user.
+    enough = by_name(limits(measured, assumed))
+    assert [*enough.values()] == sorted(enough.values())
+    threads = enough["enough for so many users: threads for questions of one server process"]
+    assert threads == pytest.approx(32 / (20 / 86_400 * 1.25 * 2.0))
+
+
+@pytest.mark.slow
+def test_a_day_of_twenty_users(tmp_path: Path) -> None:
+    options = ["--users", "20", "--turns", "48", "--share", "0.1", "--seconds", "5"]
+    options += ["--waiting", "5", "--idle-seconds", "2", "--backlog-memories", "2"]
+
+    code, out, err = start(*options, "--json", tmp_path / "out", command="day")
+
+    assert code == 0, err
+    figures = json.loads((tmp_path / "out").read_bytes())
+    measured = {row["name"]: row["value"] for row in figures["measured"]}
+    # Eight of eighty sittings, of 15 turns and 5 questions each.
+    assert {name: value for name, value in measured.items() if "with status" in name} == {
+        "day: answers with status 200": 160
+    }
+    assert measured["day: turns not digested at the end"] == 0
+    assert measured["idle: clients that waited for changes"] == 5
+    assert measured["backlog: windows"] == 4
+    assert measured["day: servers, CPU s"] > 0
+    paper = {line["name"]: line for line in figures["on paper"]}
+    # A quarter of the questions ask for a list, for which the model writes SQL first.
+    assert 1 <= paper["model calls of a question"]["value"] <= 2
+    assert {line["kind"] for line in figures["on paper"]} == {"measured", "assumed", "computed"}
+    assert "enough for so many users" in out

@@ -35,8 +35,9 @@ HANDLE_BYTES = 400_000
 _FILES_OF_HANDLE = 6  # database, log and its index, of our connection and of the model's
 _OTHER_FILES = 600  # clients' connections, the slow calls' stores
 _FAST_CALLS = 32  # threads; a call may wait for the disk, or for another program's lock
-# Threads for slow calls: questions, digests, imports. Each call opens its own store.
-_SLOW_CALLS = 4
+# Threads for slow calls: questions, digests, imports. Each call opens its own store. Those of a
+# hosted model wait for it: at 2 s a call, four answer two questions a second.
+_SLOW_CALLS, _SLOW_CALLS_OF_HOSTED = 4, 32
 
 
 class NoNamespaceError(InputError):
@@ -111,7 +112,8 @@ class Handles:
         self.counts = Counts()
         self._counts_lock = Lock()
         self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
-        self._slow = ThreadPoolExecutor(_SLOW_CALLS, thread_name_prefix="memory-slow")
+        slow_calls = _SLOW_CALLS if self.stores_by_rules else _SLOW_CALLS_OF_HOSTED
+        self._slow = ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Call a function with a namespace's Memory.

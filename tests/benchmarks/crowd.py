@@ -13,9 +13,10 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,8 @@ from rich.console import Console
 from locomo.commands import run_command
 from memory import open_store
 from memory.files import write_whole
-from memory.namespaces import copy, create, location_of
+from memory.home import home_address
+from memory.namespaces import create, location_of
 from memory.noting import note_turns
 from memory.server.tokens import Tokens
 from tests.benchmarks.scale import chat
@@ -47,8 +49,26 @@ def fill(memories: int) -> None:
     with open_store(create("m0")) as store:
         store.add([*islice(chat(0), TURNS)])
         note_turns(store, most=None)
-    for number in range(1, memories):
-        copy("m0", f"m{number}")
+    for _ in copies("m0", memories):
+        pass
+
+
+def copies(first: str, memories: int) -> Iterator[int]:
+    """Copy a closed memory until there are m0 to m(MEMORIES - 1); gives how many were made at a
+    time. In a database rows are copied, not brought in through a store.
+    """
+    location = location_of(first)
+    names = [f"m{number}" for number in range(1, memories)]
+    if isinstance(location, Path):
+        for name in names:
+            shutil.copyfile(location, str(location_of(name)))
+            yield 1
+        return
+    from tests.benchmarks.scale_store import copied
+
+    with open_store(location) as store:
+        source = store._namespace  # type: ignore[attr-defined]
+    yield from copied(home_address(), source, names)
 
 
 def add_names(names: int) -> None:
@@ -71,19 +91,31 @@ class Client:
     async def connect(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
+    def close(self) -> None:
+        self._writer.close()
+
     async def send(self, method: str, path: str, body: str = "") -> int:
         """Send a request and read its answer; returns the status."""
+        status, _ = await self.exchange(method, path, body)
+        return status
+
+    async def exchange(self, method: str, path: str, body: str = "") -> tuple[int, bytes]:
+        """Send a request; returns the status and the body of its answer."""
         length = f"Content-Length: {len(body.encode())}\r\n\r\n"
         self._writer.write(f"{method} {path} HTTP/1.1\r\n{self._head}{length}{body}".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         size = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-        await self._reader.readexactly(size)
-        return int(head.split(b" ", 2)[1])
+        return int(head.split(b" ", 2)[1]), await self._reader.readexactly(size)
 
 
 def processor_seconds(process: psutil.Process) -> float:
-    """User and system seconds of a process and its children."""
-    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+    """User and system seconds of a process and its children, of those that have ended too."""
+    return sum(sum(each.cpu_times()[:4]) for each in with_children(process))
+
+
+def with_children(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all that it has started and that still run."""
+    return [process, *process.children(recursive=True)]
 
 
 async def crowd(port: int, token: str, clients: int, memories: int, seconds: float) -> list[float]:
@@ -150,10 +182,7 @@ def figures(
         "cpu_ms_a_request": round(cpu / len(times) * 1000, 2),
         "p50_ms": round(float(np.percentile(times, 50)), 1),
         "p95_ms": round(float(np.percentile(times, 95)), 1),
-        "resident_mb": round(
-            sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
-            / 1e6
-        ),
+        "resident_mb": round(sum(each.memory_info().rss for each in with_children(process)) / 1e6),
     }
 
 

@@ -50,15 +50,8 @@ class _StandIn:
         self.tokens["instruction"] += count_tokens(str(request.system or ""))
         self.calls += 1
         inputs = dict(zip(fields[::2], fields[1::2], strict=True))
-        rows = []
-        for turn_id, speaker, text in _TURN.findall(inputs.get("turns", "")):
-            if not ASSISTANT.fullmatch(speaker.strip()):
-                words = text.split()
-                attribute = re.sub(r"\W", "", words[0]).lower() or "says"
-                value = " ".join(words[:_VALUE_WORDS])
-                rows.append(f"({quoted(speaker)}, {quoted(attribute)}, {quoted(value)}, {turn_id})")
-        sql = f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
-        answer = f"[[ ## sql ## ]]\n{sql if rows else '-- none'}\n\n[[ ## completed ## ]]"
+        sql = insert_of(inputs.get("turns", ""))
+        answer = f"[[ ## sql ## ]]\n{sql}\n\n[[ ## completed ## ]]"
         return Response(
             id=None,
             model="stand-in",
@@ -66,6 +59,20 @@ class _StandIn:
             finish_reason="stop",
             usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
         )
+
+
+def insert_of(turns: str) -> str:
+    """SQL that stores the beginning of each turn that is not an assistant's as a fact."""
+    rows = []
+    for turn_id, speaker, text in _TURN.findall(turns):
+        if not ASSISTANT.fullmatch(speaker.strip()):
+            words = text.split()
+            attribute = re.sub(r"\W", "", words[0]).lower() or "says"
+            value = " ".join(words[:_VALUE_WORDS])
+            rows.append(f"({quoted(speaker)}, {quoted(attribute)}, {quoted(value)}, {turn_id})")
+    if not rows:
+        return "-- none"
+    return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
 
 
 def main(

@@ -146,6 +146,20 @@ def copy_namespaces(conn: psycopg.Connection, source: int, numbers: Sequence[int
         )
 
 
+def copied(database: str, source: int, names: Sequence[str]) -> Iterator[int]:
+    """Make namespaces of these names with the rows of another one; gives how many at a time."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        for start in range(0, len(names), COPIED_NAMESPACES):
+            some = [*names[start : start + COPIED_NAMESPACES]]
+            with conn.transaction():
+                rows = conn.execute(
+                    "INSERT INTO memory.namespaces (name) SELECT unnest(%s::text[]) RETURNING id",
+                    (some,),
+                ).fetchall()
+                copy_namespaces(conn, source, [row[0] for row in rows])
+            yield len(some)
+
+
 def many(
     database: str, count: int, turns: Sequence[Turn], advance: Callable[[int], object]
 ) -> dict[str, Any]:
@@ -160,16 +174,9 @@ def many(
         source = store._namespace  # type: ignore[attr-defined]
     advance(1)
     prefix = f"copy {uuid4().hex}"
+    for number in copied(database, source, [f"{prefix} {n}" for n in range(1, count)]):
+        advance(number)
     with psycopg.connect(database, autocommit=True) as conn:
-        for start in range(1, count, COPIED_NAMESPACES):
-            names = [f"{prefix} {n}" for n in range(start, min(start + COPIED_NAMESPACES, count))]
-            with conn.transaction():
-                rows = conn.execute(
-                    "INSERT INTO memory.namespaces (name) SELECT unnest(%s::text[]) RETURNING id",
-                    (names,),
-                ).fetchall()
-                copy_namespaces(conn, source, [row[0] for row in rows])
-            advance(len(names))
         size = bytes_of(first) - before
         conn.execute("ANALYZE")
         empty = [bytes_of(first)]

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -64,18 +64,28 @@ def _stream(answer: dict[str, object], text: str) -> str:
 
 
 def _reply(prompt: str) -> str:
-    """The fields that a prompt asks for, in the form it asks for them."""
     if "Say yes." in prompt:
         return "yes"
+    return reply(prompt, FIELDS, _store)
+
+
+def _store(turns: str) -> str:
+    turn_ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
+    return STORE.format(turn_id=turn_ids[-1])
+
+
+def reply(prompt: str, fields: Mapping[str, str], store: Callable[[str], str]) -> str:
+    """The fields that a prompt asks for, in the form it asks for them.
+
+    `store` writes the SQL for the turns of a window.
+    """
     wanted = re.findall(r"\[\[ ## (\w+) ## \]\]", prompt.rpartition("Respond with")[2])
     names = [name for name in wanted if name != "completed"]
     assert names, prompt
-    values = dict(FIELDS)
+    values = dict(fields)
     if "[[ ## turns ## ]]" in prompt and "sql" in names:
-        turn_ids = re.findall(
-            r"^\[(\d+)\]", prompt.rpartition("[[ ## turns ## ]]")[2], re.MULTILINE
-        )
-        values["sql"] = STORE.format(turn_id=turn_ids[-1])
+        turns = prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+        values["sql"] = store(turns)
     parts = [f"[[ ## {name} ## ]]\n{values[name]}" for name in names]
     return "\n\n".join([*parts, "[[ ## completed ## ]]"])
 

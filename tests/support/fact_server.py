@@ -16,13 +16,15 @@ Refusal = tuple[int, dict[str, str]]  # a status and headers
 class FactServer:
     """Answers each window with a fact a turn; `prompts` has all that it was asked.
 
-    `refuse` may give a status instead, `before_answer` is called before an answer is sent.
+    `refuse` may give a status instead, `before_answer` is called before an answer is sent; `reply`
+    writes another text than facts.
     """
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.refuse: Callable[[int], Refusal | None] = lambda number: None
         self.before_answer: Callable[[], object] = lambda: None
+        self.reply: Callable[[str], str] = facts_of
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,15 +56,19 @@ class FactServer:
         if refusal := self.refuse(len(self.prompts)):
             return (*refusal, b'{"error": {"message": "refused", "code": "x"}}')
         self.before_answer()
-        ids = re.findall(r"^\[(\d+)\]", window(prompt), re.MULTILINE)
-        rows = ", ".join(f"('turn {number}', 'was_said', 'yes', {number})" for number in ids)
-        text = sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
-        message = {"role": "assistant", "content": text}
+        message = {"role": "assistant", "content": self.reply(prompt)}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
         reply = {"id": "x", "object": "chat.completion", "created": 0, "model": request["model"]}
         body = json.dumps({**reply, "choices": [choice], "usage": usage}).encode()
         return 200, {"content-type": "application/json"}, body
+
+
+def facts_of(prompt: str) -> str:
+    """A fact for each turn of a window."""
+    ids = re.findall(r"^\[(\d+)\]", window(prompt), re.MULTILINE)
+    rows = ", ".join(f"('turn {number}', 'was_said', 'yes', {number})" for number in ids)
+    return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
 
 @contextmanager
