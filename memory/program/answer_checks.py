@@ -129,6 +129,16 @@ write wrote written"""
 _LIGHT_VERBS = frozenset(
     words("go get have take make do start attend visit plan become begin happen use say give")
 )
+_ASKS_MONEY = re.compile(
+    r"\bhow much\b.*\b(?:cost|costs|pay|pays|paid|sell|sold|spend|spent|earn|earns|owe|owes|rent"
+    r"|price|charge|charged|worth)\b",
+    re.IGNORECASE,
+)
+_NO_MONEY = re.compile(
+    r"\d ?(?:kilos?|kg|grams?|g|pounds? of|litres?|liters?|metres?|meters?|km|miles?|cm|hours?"
+    r"|days?|weeks?|months?|years?|percent|%)(?!\w)",
+    re.IGNORECASE,
+)
 _LENGTH = re.compile(
     r"\b(?:minutes?|hours?|days?|nights?|weeks?|fortnights?|months?|years?|decades?|since|until"
     r"|always|ages|long)\b",
@@ -177,6 +187,17 @@ _NAMED_SUBJECT = re.compile(
     r"\W*(?:(?:And|But|So|and|but|so) )?([A-Z][a-z]+)"
     r"(?:'s| is| was| has| can| cannot| can't| will| does| and) "
 )
+# Whom a question asks about: "What does Solveig weigh?".
+_ASKED_SUBJECT = re.compile(
+    r"\b(?i:do|does|did|is|was|has|had|will|can)(?: (?:my|our|your|aunt|uncle))? ([A-Z][\w-]+)\b"
+)
+_PRONOUNS = frozenset(("he", "she"))
+_RELATION_ASKED = re.compile(r"'s? (?!(?:got|been)\b)[a-z]")  # "Kit's doctor"
+_THIRD_PERSON = re.compile(
+    r"\W*(?:(?i:and|but|so|because|cos) )*((?i:he|she)|[A-Z][a-z]+)"
+    r"(?:'s| is| was| has| had| can| cannot| can't| does| doesn't| will)\b"
+)
+_OWN_CLAUSE = re.compile(r"\W*(?:(?i:and|but|so|well|also|now|yes|no|anyway)\W+)*I\b")
 _BEFORE_PLACE = re.compile(
     r"\b(?:in|at|on|near|from|into|by|over|under|behind|beside|outside|inside|opposite|to|of"
     r"|around|through|across|for|with|visit\w*|called)\b(?: (?:the|a|an|my|our|his|her|their"
@@ -260,6 +281,7 @@ def can_answer(
             _is_in_month(answer, question),
             _says_words(answer, sources),
             _names_are_met(question, sources, contexts),
+            not _is_of_speaker(answer, question, sources),
             _has_form(answer, question, sources),
         )
     )
@@ -332,6 +354,49 @@ def _is_of_relative(answer: str, question: AskedFor, sources: Sequence[Turn]) ->
     return False
 
 
+def _is_of_speaker(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether a question about somebody is answered by what a speaker says of themselves.
+
+    "What does Solveig weigh?" is not answered by "I weigh 91.".
+    """
+    subject = _ASKED_SUBJECT.search(question.text)
+    if not subject or subject[1].lower() not in question.names:
+        return False
+    mentions = [
+        clause
+        for turn in sources
+        for clause in re.split(r"(?<=[.!?;])\s+", turn.text)
+        if answer.lower() in clause.lower()
+    ]
+    return bool(mentions) and all(
+        _OWN_CLAUSE.match(clause) and not _names_person(clause, subject[1]) for clause in mentions
+    )
+
+
+def is_of_another(quotation: str, question: AskedFor, speakers: Collection[str]) -> bool:
+    """Whether a sentence says of somebody else what a question asks of a speaker.
+
+    "Nour is allergic to kiwi" and "she's allergic" tell nothing of whoever says so.
+    """
+    asked_words = set(words(question.text))
+    speaker_words = {word for name in speakers for word in words(name)}
+    if speaker_words.isdisjoint(asked_words) or question.names:
+        return False
+    if _RELATION_ASKED.search(question.text):
+        return False
+    for clause in re.split(r"(?<=[.!?;,])\s+", quotation):
+        if not any(has_word(word, forms_of(words(clause))) for word in question.telling):
+            continue
+        subject = _THIRD_PERSON.match(clause)
+        if subject and subject[1].lower() not in {*asked_words, *STOP_WORDS} - _PRONOUNS:
+            return True
+    return False
+
+
+def _names_person(clause: str, name: str) -> bool:
+    return bool(re.search(rf"\b(?:{re.escape(name)}|he|she|they)\b", clause, re.IGNORECASE))
+
+
 def _is_said_then(question: AskedFor, sources: Sequence[Turn]) -> bool:
     """Whether a turn was said in the year, and the month, that the question names."""
     years = re.findall(r"\b(?:19|20)\d\d\b", question.text)
@@ -359,7 +424,8 @@ def _has_kind(answer: str, question: AskedFor) -> bool:
         is_number = NUMBER.search(answer) or _FREQUENCY.search(answer)
         return bool(is_number) and not question.is_bounded
     if question.kind in ("age", "amount"):
-        return bool(NUMBER.search(answer))
+        is_of_money = _ASKS_MONEY.search(question.text) and _NO_MONEY.search(answer)
+        return bool(NUMBER.search(answer)) and not is_of_money
     if question.kind == "person":
         asked_words = set(words(question.text))
         names = [name.removesuffix("'s") for name in re.findall(r"[A-Z][\w'-]+", answer)]

@@ -358,6 +358,7 @@ def _answer(
         facts = facts if may_end else _current(facts, today)
     if question.span:
         span = _in_a_year_of(facts, question.span) if question.is_yearless else question.span
+        facts = facts if kind == "event" else _begun(facts)
         facts = [fact for fact in facts if _lies_in(fact, span, is_event=kind == "event")]
         if not facts:
             return ("0", []) if question.kind == "count" and kind == "event" else None
@@ -478,6 +479,25 @@ def _lies_in(fact: DatedFact, span: tuple[str, str], *, is_event: bool) -> bool:
         return bool(fact.day) and first[: len(fact.day)] <= fact.day <= last
     has_ended = fact.ended_on and fact.ended_on < first[: len(fact.ended_on)]
     return not has_ended and (not fact.date or fact.date <= last)
+
+
+def _begun(facts: Sequence[DatedFact]) -> list[DatedFact]:
+    """States, each that replaced another begun when that one ended, where nobody said when.
+
+    "94 kilos" until August, when it was 91: in July it was not 91.
+    """
+    begun = []
+    for fact in facts:
+        replaced = [
+            other.ended_on
+            for other in facts
+            if (other.subject, other.attribute) == (fact.subject, fact.attribute)
+            and other.id < fact.id
+            and other.ended_on == fact.said_at[:10]
+        ]
+        is_new = bool(replaced) and not fact.date
+        begun.append(replace(fact, happened_on=replaced[0]) if is_new else fact)
+    return begun
 
 
 def _state(

@@ -16,6 +16,10 @@ TIME_WORDS = frozenset(
     {*MONTHS, *WEEKDAYS, *words("day date month year time today yesterday tomorrow week weekend")}
 )
 _DWELLINGS = STOP_WORDS | set(words("at home house flat apartment place room new old own"))
+_ASKS_WHO = re.compile(r"\W*(?:(?:for|with|to|by|from) )?whom?\b", re.IGNORECASE)
+# Whose deed a question asks for: "What has Gord made?".
+_DOER = re.compile(r"\b(?i:do|does|did|has|have|had|will)(?: (?:my|our|the))? ([A-Z][\w-]+)\b")
+_OF_HOME = frozenset({"lives_in", "moved", "moved_in", "moved_out_of"})
 _NUMBERS = COUNT.keys() - {"a", "an"}
 # What a question asks for, by its wording.
 WANTED = {
@@ -87,6 +91,7 @@ def suitable(question: FactQuestion, facts: Sequence[DatedFact]) -> list[DatedFa
             or is_subject_named(question, fact)
             or not asked_words.isdisjoint(words(fact.value))
         )
+        and not _is_done_to_doer(question, fact)
         and _has_what_is_asked(question, fact)
     ]
 
@@ -106,20 +111,37 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     if question.says(r"\bhow old\b|\b(?:what|which) age\b"):
         return not {"age", "aged", "old", "born"}.isdisjoint(fact.attribute.split("_"))
     if question.kind == "where":
-        if fact.attribute == "lives_in" and _DWELLINGS.issuperset(words(fact.value)):
-            return False  # "in a house" tells what, and not where
+        is_of_home = fact.attribute in _OF_HOME or question.says(r"\bliv(?:e|es|ed|ing)\b")
+        if is_of_home and _DWELLINGS.issuperset(words(fact.value)):
+            return False  # "in a house", "at home" and "moved house" tell what, and not where
         return is_of_place(fact) or bool(TELLS_PLACE.search(fact.value))
     if question.kind == "when":
         return bool(fact.date or question.is_past or _TELLS_TIME.search(fact.value))
     if question.kind == "how long":
         return bool(fact.date or fact.ended_on or _TELLS_TIME.search(fact.value))
-    if question.kind == "who" and is_subject_named(question, fact):
+    is_of_person = question.kind == "who" or (
+        question.kind in ("first", "last", "next") and _ASKS_WHO.match(question.text)
+    )
+    if is_of_person and is_subject_named(question, fact):
         return any(
             word not in TIME_WORDS for name in CAPITAL.findall(fact.value) for word in words(name)
         )
     if WANTED["number"].search(question.text) and question.kind == "value":
         return bool(re.search(r"\d", fact.value) or _NUMBERS & set(words(fact.value)))
     return True
+
+
+def _is_done_to_doer(question: FactQuestion, fact: DatedFact) -> bool:
+    """Whether a fact tells what was done to or for the one whose deeds are asked for.
+
+    "What has Gord made?" does not ask for "Kayla, made, Gord a cake".
+    """
+    doer = _DOER.search(question.text)
+    return (
+        doer is not None
+        and not is_subject_named(question, fact)
+        and words(fact.value)[:1] == [doer[1].lower()]
+    )
 
 
 def is_of_place(fact: DatedFact) -> bool:

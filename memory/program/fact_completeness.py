@@ -20,6 +20,7 @@ from memory.statements import stated
 
 # Of these an item that is missing makes the answer wrong.
 _OF_ALL = ("list", "count", "first", "last", "change")
+_ASKS_SEVERAL = r"^\W*(?:what|which)(?: \w+)? \w+[^\Ws]s (?:has|have|did)\b"
 _MOST_WORDS = 6
 _MOST_TURNS = 200
 _AGE_MONTHS = 10  # after which an age that somebody told is likely to be past
@@ -51,6 +52,8 @@ def are_complete(
         return True  # what a person has stored decides
     if not sources:
         return False  # "0": nothing was read, which says little
+    if len(sources) == 1 and question.kind == "list" and question.says(_ASKS_SEVERAL):
+        return False  # "Which pets has Anna had?" of one who has told of one
     if sources[-1].attribute == "age":
         return _months_between(sources[-1].day, today) < _AGE_MONTHS
     if question.kind == "how long" and question.is_past and not sources[-1].ended_on:

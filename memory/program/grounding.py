@@ -125,8 +125,8 @@ def ground(
     if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
         return ABSTAIN, []
     quotation = passage(question, best.text)
-    if _ASKS.match(quotation):
-        return ABSTAIN, []  # a question without its mark
+    if is_question(quotation) or asked.kind in ("length", "count"):
+        return ABSTAIN, []  # a sentence seldom sums up
     if ASKS_DATE.search(question):
         quotation = resolve_weekdays(quotation, asked, best)
         quotation = resolve_dates(quotation, best.said_at)
@@ -146,6 +146,11 @@ def ground(
     if asks_for_all(asked):
         return ABSTAIN, []  # a sentence that tells of one of them
     return day or quotation, [best]
+
+
+def is_question(sentence: str) -> bool:
+    """Whether a sentence begins as a question does; its mark may be missing."""
+    return bool(_ASKS.match(sentence))
 
 
 def _supported_part(

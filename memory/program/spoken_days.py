@@ -5,7 +5,7 @@ told is the last such day, one to come the next.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -44,6 +44,7 @@ _BARE_WEEKDAY = re.compile(
     re.IGNORECASE,
 )
 _SINCE = re.compile(r"\bsince (?:\w+ )?(?:\w{0,6} ?)$", re.IGNORECASE)
+_FAR_NEARER = 3  # times: in June, the 14th of February is past; in March, the 14th of June is not
 _RESOLVED = re.compile(r"\((\d{1,2}) (\w+) (\d{4})\)")
 
 
@@ -110,10 +111,33 @@ def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
         if weekday:
             days = [day for day in days if WEEKDAYS[day.weekday()].startswith(weekday[:3].lower())]
         if not year:
+            if has_passed and not _tells_past(text, match.start()):
+                has_passed = not _is_soon(days, said_on)
             days = [day for day in days if (day <= said_on if has_passed else day >= said_on)]
         if days:
             day = days[-1] if has_passed else days[0]
             yield SpokenDay(day, match.start(), bool(month_name))
+
+
+def _is_soon(days: Sequence[date], said_on: date) -> bool:
+    """Whether the next of some days is far nearer than the last one.
+
+    "The twelfth of March", in February, is to come: people add "last", or the year, to a day that
+    is long past.
+    """
+    ahead = min((day - said_on for day in days if day >= said_on), default=None)
+    ago = min((said_on - day for day in days if day <= said_on), default=None)
+    return ahead is not None and (ago is None or ahead * _FAR_NEARER < ago)
+
+
+def _tells_past(text: str, start: int) -> bool:
+    """Whether the words beside a day say that it is past: "since", or a verb on either side."""
+    if _SINCE.search(text[: start + len("since ")]):
+        return True
+    if is_past_before(text[:start]) is not None:
+        return True
+    sentence = text[:start] + re.split(r"[.!?](?:\s|$)", text[start:], maxsplit=1)[0]
+    return bool(is_past_before(sentence))
 
 
 def _has_passed(text: str, start: int, is_past: bool) -> bool:

@@ -68,6 +68,9 @@ def scored(text: str, likelihood: float, **values: float) -> Scored:
         ),
         ("When did Anna move to Church Street?", "We moved to Church Street on Sat 17th.", 0.2, ""),
         ("When did Anna move to Church Street?", "We moved to Church Street.", 0.8, ""),
+        # What had passed is not to come, and what somebody wants has no day.
+        ("When is Anna's wedding?", "The wedding was on 2 March.", 0.8, ""),
+        ("When did Anna lose her tooth?", "Dentist on Friday, she wants the tooth out.", 0.8, ""),
         (
             "Where does Anna swim?",
             "I swim in the tarn.",
@@ -79,6 +82,44 @@ def scored(text: str, likelihood: float, **values: float) -> Scored:
         ("How many hats has Anna knitted?", "I have knitted three hats.", 0.9, ""),
         ("Which hats has Anna knitted?", "I have knitted a red hat.", 0.9, ""),
         ("Where did Anna swim first?", "I swim in the tarn.", 0.9, ""),
+        # But a number before what is counted tells what was once, and a length is one.
+        (
+            "How many hats did Anna knit?",
+            "I knitted three warm hats.",
+            0.3,
+            "three (Anna, 4 March 2024: “I knitted three warm hats.”)",
+        ),
+        ("How many hats did Anna knit?", "I knitted three warm hats.", 0.2, ""),
+        ("How many hats did Anna knit?", "I knitted three hats so far.", 0.9, ""),
+        ("How many hats did Anna knit by May?", "I knitted three hats.", 0.9, ""),
+        ("How many hats did Anna knit?", "I knitted for three days.", 0.9, ""),
+        ("How many hats did Anna knit?", "Two hats for Ben, three hats for me.", 0.9, ""),
+        (
+            "How long did Anna work at the lido?",
+            "I was there three and a half years.",
+            0.4,
+            "three and a half years (Anna, 4 March 2024: “I was there three and a half years.”)",
+        ),
+        (
+            "How long did Anna work at the lido?",
+            "I was there three years.",
+            0.4,
+            "three years (Anna, 4 March 2024: “I was there three years.”)",
+        ),
+        ("How long did Anna stay at the lido?", "I'll be there three weeks.", 0.9, ""),
+        # A person is told more often than other things by a sentence that is half as likely.
+        ("Who taught Anna?", "Ben taught me.", 0.45, "Anna, 4 March 2024: “Ben taught me.”"),
+        ("Where does Anna swim?", "I swim in the tarn.", 0.45, ""),
+        # It is of somebody else, or is a question without its mark.
+        ("What is Anna allergic to?", "No nuts please, she's allergic.", 0.9, ""),
+        ("What is Anna allergic to?", "Nour is allergic to kiwi.", 0.9, ""),
+        ("What colour is the bath?", "What colour did we paint the bath, I forgot", 0.9, ""),
+        (
+            "What is Nour allergic to?",
+            "Nour is allergic to kiwi.",
+            0.9,
+            "Anna, 4 March 2024: “Nour is allergic to kiwi.”",
+        ),
     ],
 )
 def test_a_likely_sentence_is_quoted(
@@ -124,3 +165,18 @@ def test_a_day_to_come_is_told_by_the_tense_beside_it() -> None:
     [visit] = days_in("We came on the 16th.", said_on, False)
     assert spoken(service.day) == "16 May 2026"
     assert spoken(visit.day) == "16 April 2026"
+
+
+def test_a_day_without_a_year_is_the_one_that_is_near() -> None:
+    # The question asks about the past, and the sentence tells of what was to come.
+    [to_come] = days_in("Twelfth of March, at Airedale.", date(2025, 2, 2), True)
+    [by_weekday] = days_in("Make that Saturday the 25th.", date(2024, 5, 6), True)
+    [past] = days_in("The second of April, in her sleep.", date(2025, 4, 13), True)
+    [long_past] = days_in("We married on 20 March.", date(2025, 2, 2), True)
+    told = [to_come, by_weekday, past, long_past]
+    assert [spoken(each.day) for each in told] == [
+        "12 March 2025",
+        "25 May 2024",
+        "2 April 2025",
+        "20 March 2024",
+    ]

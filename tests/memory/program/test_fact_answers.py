@@ -341,3 +341,80 @@ def test_noted_facts_decide_where_no_other_turn_speaks_of_the_same(
     by_rules, by_person = (answered and answered.text for answered in answers)
     assert by_rules == answer
     assert by_person is not None
+
+
+def test_a_state_without_a_day_that_replaced_another_began_when_that_one_ended(
+    path: Path,
+) -> None:
+    days = ("2026-06-03", "2026-08-02", "2026-09-20")
+    weights = (("94 kg", "'2026-08-02'"), ("91 kg", "'2026-09-20'"), ("88 kg", "NULL"))
+    with open_store(str(path)) as store:
+        turn_ids = store.add([Turn("Emil", "All of it.", said_at=f"{day}T18:00") for day in days])
+        for turn_id, (value, ended_on) in zip(turn_ids, weights, strict=True):
+            store.write(
+                "INSERT INTO facts (subject, attribute, value, ended_on, turn_id)"
+                f" VALUES ('Emil', 'weight', '{value}', {ended_on}, {turn_id})",
+                cause="test",
+            )
+        answers = [
+            told(store, f"What was Emil's weight in {month} 2026?") for month in ("July", "October")
+        ]
+    assert answers[0] is not None
+    assert answers[0].startswith("94 kg")
+    assert "91" not in answers[0]
+    assert answers[1] is not None
+    assert answers[1].startswith("88 kg")
+    assert "94" not in answers[1]
+
+
+@pytest.mark.parametrize(
+    ("fact", "question", "answer"),
+    [
+        # neither "house" nor "at home" is a place where somebody lives
+        (("Wen", "moved", "house"), "Where does Wen live now?", None),
+        (("Wen", "is", "at home"), "Where was Wen living in August 2025?", None),
+        # "a new doctor" names nobody
+        (("Wen", "has_doctor", "new doctor"), "Who was Wen's first doctor?", None),
+        (
+            ("Wen", "has_doctor", "Dr Lund"),
+            "Who was Wen's first doctor?",
+            "Dr Lund, 31 August 2025",
+        ),
+        # what was made for Wen is not what Wen made
+        (("Kim", "made", "Wen a cake"), "What has Wen made?", None),
+        (("Wen", "made", "a cake"), "What has Wen made?", "a cake"),
+    ],
+)
+def test_a_fact_answers_what_it_tells_and_of_whom(
+    path: Path, fact: tuple[str, str, str], question: str, answer: str | None
+) -> None:
+    subject, attribute, value = fact
+    with open_store(str(path)) as store:
+        store.add([Turn("Wen", "All of it.", said_at="2025-08-31T08:20")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            f" VALUES ('{subject}', '{attribute}', '{value}', 1)",
+            cause="test",
+        )
+        assert told(store, question) == answer
+
+
+def test_one_noted_fact_is_no_list(path: Path) -> None:
+    with open_store(str(path)) as store:
+        store.add([Turn("Wen", "All of it.", said_at="2025-08-31T08:20")])
+        for subject, value in (("Wen", "a cat"), ("Kim", "a dog"), ("Kim", "a parrot")):
+            store.write(
+                "INSERT INTO facts (subject, attribute, value, turn_id)"
+                f" VALUES ('{subject}', 'has_pet', '{value}', 1)",
+                cause="test",
+            )
+
+        def noted(question: str) -> str | None:
+            answer = answer_by_facts(
+                question, TODAY, read=store.read, vocabulary=store.vocabulary(), noted=set
+            )
+            return answer and answer.text
+
+        assert noted("Which pets has Wen had?") is None
+        assert noted("Which pets has Kim had?") == "a dog, a parrot"
+        assert told(store, "Which pets has Wen had?") == "a cat"

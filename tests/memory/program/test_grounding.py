@@ -161,3 +161,27 @@ def test_what_cannot_answer_the_question_is_not_quoted(
     assert ground("xyzzy", question, [Turn("Anna", text, id=1)])[0] == (
         text if quoted else "No information available"
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answer"),
+    [
+        ("What does Ines weigh?", "I weigh 61 kilos. Ines laughed.", "No information available"),
+        ("What does Ines weigh?", "I hear that Ines weighs 61 kilos.", "61"),
+        ("What does Anna weigh?", "I weigh 61 kilos. Ines laughed.", "61"),
+        ("How much did the quilt sell for?", "The quilt is 61 kilos.", "No information available"),
+        ("How much did the quilt sell for?", "The quilt sold for 61 pounds.", "61"),
+    ],
+)
+def test_what_a_speaker_says_of_themselves_answers_nothing_about_another(
+    question: str, text: str, answer: str
+) -> None:
+    said = "61 kilos" if "quilt is" in text else "61"
+    assert ground(said, question, [Turn("Anna", text, id=1)])[0] == answer
+
+
+def test_a_length_is_no_sentence() -> None:
+    turn = Turn("Anna", "She's over it, we have two guinea pigs since yesterday.", id=1)
+    assert ground("xyzzy", "How long did we have two guinea pigs?", [turn])[0] == (
+        "No information available"
+    )

@@ -34,6 +34,7 @@ def facts(text: str, speaker: str = "Anna") -> list[tuple[str, str, str]]:
         ("I moved from Aarhus to Lyon in June", ("Anna", "lives_in", "Lyon")),
         ("I used to live in Braga", ("Anna", "lived_in", "Braga")),
         ("I'm originally from Recife", ("Anna", "comes_from", "Recife")),
+        ("I'm at 5 Quarry Lane now", ("Anna", "lives_in", "5 Quarry Lane")),
         # work and study
         ("I'm a hospital pharmacist", ("Anna", "works_as", "hospital pharmacist")),
         ("I work as a nurse at the Royal", ("Anna", "works_as", "nurse")),
@@ -204,6 +205,11 @@ def test_moods_idioms_and_what_did_not_happen_are_no_facts(text: str) -> None:
 )
 def test_what_is_not_stated_becomes_no_fact(text: str) -> None:
     assert facts(text) == []
+
+
+def test_what_begins_a_fragment_is_nobody() -> None:
+    told = facts("I lost my dad. Service is on the 16th in Lund. He taught me dovetails.")
+    assert "Service" not in {subject for subject, _, _ in told}
 
 
 @pytest.mark.parametrize("speaker", ["Assistant", "AI", "ChatGPT", "", " "])
