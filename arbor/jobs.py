@@ -8,12 +8,14 @@ import hashlib
 import importlib
 import json
 import re
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from machine import last_lines
+from pydantic import create_model
 from trainer import end_of_turn
 
 # One part of a path; it cannot lead out of its folder.
@@ -44,9 +46,70 @@ def configure(**fixed: Any) -> None:
     job._build_trainer_config = _build_trainer_config
 
 
-def save_adapters_only() -> None:
-    """Save checkpoints without the optimizer's state: it is large, and no run starts from it."""
-    configure(save_only_model=True)
+def keep_two_states() -> None:
+    """Keep the trainer's state in the two newest checkpoints of a job: it is large.
+
+    A client goes on from the last checkpoint that it has; the newest may never have reached it.
+    """
+    job = job_class()
+    original = job.checkpoint
+
+    def checkpoint(self: Any, request: Any) -> Any:
+        status = original(self, request)
+        records = sorted(self.checkpoints.values(), key=lambda record: record["timestamp"])
+        for record in records[:-2]:
+            for path in state_files(Path(record["checkpoint_dir"])):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+        return status
+
+    job.checkpoint = checkpoint
+
+
+def state_files(folder: Path) -> list[Path]:
+    """The optimizer's state in a checkpoint: DeepSpeed's folder, or Hugging Face's file."""
+    return [*folder.glob("global_step*"), *folder.glob("optimizer.pt")]
+
+
+def resume_jobs(storage: Path) -> None:
+    """Let a request name the checkpoint of this storage that its trainer goes on from."""
+    # Arbor's schema refuses the field. Its routes take the schema when they are imported, later.
+    schemas = module("server.api.schemas")
+    config, request_class = schemas.ArborGRPOConfigRequest, schemas.GRPOInitializeRequest
+    schemas.ArborGRPOConfigRequest = create_model(
+        config.__name__, __base__=config, resume_from_checkpoint=(str | None, None)
+    )
+    schemas.GRPOInitializeRequest = create_model(
+        request_class.__name__,
+        __base__=request_class,
+        trainer_config=(schemas.ArborGRPOConfigRequest, ...),
+    )
+    job = job_class()
+    original = job.initialize
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> None:
+        # A request that was made before has no such field.
+        if checkpoint := getattr(request.trainer_config, "resume_from_checkpoint", None):
+            check_state(Path(checkpoint), storage)
+        original(self, request, inference_manager)
+
+    job.initialize = initialize
+
+
+def check_state(folder: Path, storage: Path) -> None:
+    """Raise ValueError unless a trainer can go on from this folder, which must be in the storage.
+
+    DeepSpeed unpickles what it reads, so nothing from elsewhere may be named.
+    """
+    if not folder.resolve().is_relative_to(storage.resolve()):
+        raise ValueError(f"{folder} is no checkpoint of this server: its storage is {storage}")
+    if not (folder / "trainer_state.json").is_file() or not state_files(folder):
+        raise ValueError(
+            f"{folder} keeps no trainer's state to go on from: start anew from this adapter"
+            " (--start) with other --checkpoints"
+        )
 
 
 def tell_errors() -> None:

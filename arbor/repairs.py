@@ -22,8 +22,9 @@ from jobs import (
     configure,
     end_jobs,
     job_class,
+    keep_two_states,
     module,
-    save_adapters_only,
+    resume_jobs,
     start_from_adapters,
     tell_errors,
 )
@@ -86,7 +87,12 @@ def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
             lambda: start_from_adapters(storage),
         ),
         Repair("safe names", says(job, "name = request.run_name if"), check_names),
-        Repair("small checkpoints", lacks(job, "save_only_model"), save_adapters_only),
+        Repair("two states", lacks(job, "optimizer.pt"), keep_two_states),
+        Repair(
+            "resume",
+            lacks("server/api/schemas.py", "resume_from_checkpoint"),
+            lambda: resume_jobs(storage),
+        ),
     ]
 
 

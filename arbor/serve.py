@@ -229,7 +229,7 @@ def checkpoint(request: Request, job_id: str, name: str) -> Response:
         folder: Path = request.app.state.server_state.checkpoint(job_id, name)
     except KeyError:
         return _not_found(f"no checkpoint {name} of {job_id}")
-    # The optimizer's state is ten times as large and starts nothing.
+    # The trainer's state, several times as large, is of use here only.
     files = [
         path
         for path in sorted(folder.iterdir())
@@ -263,6 +263,7 @@ class GpuServerState:
         return {
             "arbor": version("arbor-ai"),
             "rehearsal": False,
+            "resumes": True,
             "gpus": [_without_pids(gpu) for gpu in gpus()],
             "split": {"inference": self.split.inference, "training": self.split.training},
             "processes": processes(),

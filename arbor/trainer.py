@@ -261,6 +261,42 @@ def _accumulate_groups() -> None:
     trainer._prepare_inputs = _prepare_inputs
 
 
+def _checkpoint_between_groups() -> None:
+    """Save a checkpoint when every group that was sent is learned from, not in the middle of one.
+
+    The client knows how many groups it sent: its checkpoint holds as many.
+    """
+    trainer = _trainer()
+
+    def is_idle(self: Any) -> bool:
+        is_between = self._step % self.gradient_accumulation_steps == 0
+        return is_between and self.async_requester.get_completed_count() == 0
+
+    trainer.is_idle = is_idle
+    asked = "if self._checkpoint_request_data is not None:"
+    idle = "if self._checkpoint_request_data is not None and self.is_idle():"
+    _rewrite("_service_checkpoint_requests", {asked: idle})
+
+
+def _resume() -> None:
+    """Go on from the checkpoint of the settings, with its optimizer, schedule and step number.
+
+    The base is that of the first start, so KL counts from there. The weights go to vllm before the
+    first batch is requested, because the step number is not 0.
+    """
+    trainer = _trainer()
+    original = trainer.train
+
+    def train(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if checkpoint := self.args.resume_from_checkpoint:
+            # The data are numbers without meaning: there is nothing to skip.
+            self.args.ignore_data_skip = True
+            kwargs["resume_from_checkpoint"] = checkpoint
+        return original(self, *args, **kwargs)
+
+    trainer.train = train
+
+
 REPAIRS = [
     Repair("completion mask", says(FILE, "completion_mask = attention_mask[:, 1:]"), _mask_prompts),
     Repair(
@@ -274,6 +310,12 @@ REPAIRS = [
         _accumulate_groups,
     ),
     Repair("base weights", says(FILE, "self.model.unmerge_adapter()"), _keep_base_weights),
+    Repair(
+        "checkpoint between groups",
+        says(FILE, "payload[0] = dict(self._checkpoint_request_data)"),
+        _checkpoint_between_groups,
+    ),
+    Repair("trainer's resume", lacks(FILE, "resume_from_checkpoint"), _resume),
 ]
 
 

@@ -161,7 +161,10 @@ class Repair(BaseModel):
 
 
 class ServerInfo(BaseModel):
-    """The server: its version, GPUs, the split that runs, free disk in bytes, repairs."""
+    """The server: its version, GPUs, the split that runs, free disk in bytes, repairs.
+
+    `resumes` says whether its checkpoints keep the trainer's state, so that a run can go on.
+    """
 
     arbor: str
     rehearsal: bool
@@ -170,6 +173,7 @@ class ServerInfo(BaseModel):
     processes: list[Process]
     disk_free: int
     repairs: list[Repair]
+    resumes: bool = False
 
 
 class ModelInfo(BaseModel):

@@ -27,6 +27,8 @@ from locomo.weights.grpo import GrpoSettings
 from memory import InputError
 
 FINAL = "checkpoint_final"  # Arbor's name for what it saves when it ends a job
+# A setting of the trainer, by Hugging Face's name: the server's folder that a run goes on from.
+CHECKPOINT_KEY = "resume_from_checkpoint"
 # Examples in a row without one answer to learn from, after which a run would only look busy.
 _UNUSABLE = 20
 _POLL_S = 0.2  # between questions whether the trainer is ready for an episode's next group
@@ -133,6 +135,9 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             self.server.monitor, undo=lambda job: self.server.close_job(job.job_id)
         )
         server = replace(self.server, monitor=close_late_job)
+        checkpoint = self.train_kwargs.get(CHECKPOINT_KEY)
+        if checkpoint:
+            request.body["trainer_config"][CHECKPOINT_KEY] = checkpoint
         try:
             state = server.post("initialize", JobState, request.body)
         except AnswerLost as error:
@@ -141,6 +146,10 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             ) from error
         self.provider_job_id = state.job_id
         self._continue_with(self._checked(state))
+        if checkpoint:
+            # Arbor's vllm starts with the base; the trainer sends it the checkpoint's weights
+            # before it asks for the first batch.
+            self._next_batch()
         self.observer.job_started(self)
         self._idle_since = time.monotonic()
 
@@ -185,7 +194,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             wanted = {*self._post("status").pending_batch_ids} - {*self.fulfilled}
             if wanted:
                 return min(wanted)
-            batch = max(self.fulfilled) + 1
+            batch = max(self.fulfilled, default=-1) + 1
             limit = self.server.timeouts.batch
             self.server.monitor.check(
                 f"the trainer to ask for batch {batch}", since=since, limit=limit
@@ -384,17 +393,23 @@ def arbor_grpo(
     seed: int,
     steps_done: int = 0,
     episodes: bool = False,
+    checkpoint: str | None = None,
 ) -> QuietGRPO:
     """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
 
     `steps_done` steps were done by an earlier run. With `episodes` a rollout has many calls, and
     all are learned from; a shorter episode repeats calls of its own, so that each weighs the same.
-    Checkpoints are the caller's, through
-    `lm.provider.job`.
+    Checkpoints are the caller's, through `lm.provider.job`; `checkpoint` is the server's folder of
+    the one whose trainer goes on.
     """
+    train_kwargs = settings.train_kwargs()
+    if checkpoint is not None:
+        # The trainer counts the steps from the first start.
+        whole = replace(settings, steps=settings.steps + steps_done)
+        train_kwargs = {**whole.train_kwargs(), CHECKPOINT_KEY: checkpoint}
     optimizer = QuietGRPO(
         metric=metric,
-        train_kwargs={lm: settings.train_kwargs()},
+        train_kwargs={lm: train_kwargs},
         adapter={lm: adapter},
         exclude_demos=True,
         num_threads=num_threads,

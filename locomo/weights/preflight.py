@@ -363,7 +363,7 @@ def check_disks(
 ) -> list[Check]:
     """Room here for adapters in fp32, one of them twice while it is written.
 
-    On the server for the base's weights and for checkpoints, with Adam's states.
+    On the server for the base's weights and for checkpoints, two with Adam's states.
     """
     names = ("disk here", "disk on server")
     if parameters is None:
@@ -382,7 +382,8 @@ def check_disks(
     )
     if info is None:
         return [here, Check(names[1], "unknown", _NO_ANSWER)]
-    need = 2 * parameters + 16 * lora * run.checkpoints
+    # The adapter in fp32; in the two newest also the weights and Adam's two moments, in fp32.
+    need = 2 * parameters + 4 * lora * run.checkpoints + 16 * lora * min(run.checkpoints, 2)
     on_server = _check_disk(
         names[1],
         f"base and {contents}",

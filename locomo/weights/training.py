@@ -51,7 +51,11 @@ class TrainingStopped(Exception):
 
 
 class RunFile(BaseModel):
-    """The state of a run, for resuming it. `server_folder` is on the server."""
+    """The state of a run, for resuming it. `server_folder` is on the server.
+
+    With `trainer_state` that folder holds the trainer's state, too: its optimizer's moments, its
+    place in the schedule and the start that KL counts from.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -59,6 +63,7 @@ class RunFile(BaseModel):
     step: int
     checkpoint: str
     server_folder: str | None
+    trainer_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ class TrainingRun:
         self._rollouts: list[tuple[Any, float]] = []
         self._failures: list[str] = []  # of the rollouts in a row that could not be run
         self._step_began = time.monotonic()
+        self._keeps_state = False  # whether the server's checkpoints have the trainer's state
         self._trainer_step = 0  # the newest of which the trainer's numbers were read
 
     def run(self) -> TrainingResult:
@@ -191,9 +197,11 @@ class TrainingRun:
     def _prepared(self) -> tuple[QuietGRPO, MultiTaskProgram, list[dspy.Example]]:
         """The optimizer, the program that it trains, and the examples."""
         plan, server = self.plan, self.server
-        # Arbor cannot resume: a run that goes on starts a job with the checkpoint as its model. The
-        # optimizer's state is lost, and KL counts from there (docs/decisions.md, 31).
-        start = self.begin.server_folder if self.begin else None
+        folder = self.begin.server_folder if self.begin else None
+        # A checkpoint without the trainer's state is the model of another job: the optimizer's
+        # moments are lost, and KL counts from there (docs/decisions.md, 31).
+        keeps_state = self.begin is not None and self.begin.trainer_state
+        start = None if keeps_state else folder
         settings = replace(plan.settings, steps=plan.settings.steps - self.step)
         self.lm = trainee_lm(
             start or plan.model,
@@ -217,6 +225,7 @@ class TrainingRun:
             seed=plan.seed,
             steps_done=self.step,
             episodes="refine" in targets,
+            checkpoint=folder if keeps_state else None,
         )
         examples = [
             example for target in targets for example in with_target(plan.train[target], target)
@@ -303,6 +312,7 @@ class TrainingRun:
     def _check_split(self) -> None:
         """Check on which GPUs the processes run. Raises ServerError if it is not as requested."""
         info, settings = self.server.describe(), self.plan.settings
+        self._keeps_state = info.resumes
         requested = {"inference": settings.inference_gpus, "training": settings.training_gpus}
         for role in requested.keys() - {process.role for process in info.processes}:
             self.say(f"no process of the server tells on which GPUs its {role} runs")
@@ -348,12 +358,14 @@ class TrainingRun:
         self.checkpoint = self.server.download(self.job.provider_job_id, name, folder)
         self._saved_step = self.step
         self._complete_card(self.checkpoint)
+        server_folder = self.job.checkpoints.get(name, {}).get("checkpoint_dir")
         # The run's file comes last: it never names a checkpoint that is not here.
         state = RunFile(
             made_of=self.plan.fingerprint,
             step=self.step,
             checkpoint=folder.name,
-            server_folder=self.job.checkpoints.get(name, {}).get("checkpoint_dir"),
+            server_folder=server_folder,
+            trainer_state=self._keeps_state and server_folder is not None,
         )
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
         self.say(f"checkpoint of step {self.step}: {folder}; {reward_summary(self.log.rows)}")

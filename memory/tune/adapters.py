@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Literal
 
 import numpy
@@ -23,6 +24,8 @@ from memory.tune.student import LINEAR, Student
 Target = Literal["answer", "retrieve", "store"]
 LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
 CHECKPOINT = "checkpoint.pt"
+# Errors of torch.load for a file that is not a checkpoint.
+UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
 # Files of supervised tuning in an adapter's folder; they stay when the adapter is replaced.
 _TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
 _VERSIONED = ("sql-memory", "torch", "transformers", "peft", "gguf")

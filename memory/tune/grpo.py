@@ -7,6 +7,7 @@ prompt and its own answer, so the prompt is read once and nothing is padded. The
 after each batch of groups; groups without spread do not count, because they teach nothing.
 """
 
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,8 +19,9 @@ import torch
 from transformers import DynamicCache, get_scheduler
 
 from memory.errors import InputError
+from memory.files import write_whole
 from memory.program.adapter_card import AdapterCard
-from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
+from memory.tune.adapters import LORA_MODULES, UNREADABLE, add_lora, save_adapter
 from memory.tune.merged_lora import thin_layers
 from memory.tune.packs import SHARED, Example, attention_mask, biased, losses
 from memory.tune.student import Student
@@ -41,6 +43,8 @@ _DEFAULTS: dict[str, Any] = {
     "lora_config": {},
     "seed": 0,
 }
+# The trainer's state in the folder of a checkpoint, beside the adapter.
+TRAINER_STATE = "trainer_state.pt"
 _MAX_DRAWN = 4096  # answers whose sampled tokens are kept until their rewards arrive
 
 
@@ -178,9 +182,66 @@ class GrpoTrainer:
             return self._step(group)
 
     def save(self, folder: Path, card: AdapterCard) -> None:
-        """Save the policy's adapter. Raises InputError when it cannot be written."""
+        """Save the policy's adapter, and the state that `restore` needs to go on from it.
+
+        Raises InputError when they cannot be written.
+        """
         with self._lock:
             save_adapter(self.student, folder, card)
+            content = io.BytesIO()
+            torch.save(self._state(), content)
+            write_whole(folder / TRAINER_STATE, content.getvalue())
+
+    def restore(self, folder: Path) -> None:
+        """Go on from a checkpoint as if there had been no interruption.
+
+        Restores the weights, the optimizer's moments, the place in the schedule, the gradients of
+        groups that have not changed the weights yet, the start of the KL term and the random
+        generator. Raises InputError for a folder without that state, or of another adapter.
+        """
+        path = folder / TRAINER_STATE
+        with self._lock:
+            try:
+                state = torch.load(path, "cpu", weights_only=True)
+                saved = state["weights"], state["start"]
+                shapes = [[weight.shape for weight in weights] for weights in saved]
+                if missing := self._state().keys() - state.keys():
+                    raise ValueError(f"no {min(missing)}")
+            except FileNotFoundError as error:
+                raise InputError(
+                    f"{path} is missing, without which no training can go on: start anew from this"
+                    " adapter (--start) with other --checkpoints"
+                ) from error
+            except UNREADABLE as error:
+                raise InputError(f"{path} is no state of a training: {error}") from error
+            own_shapes = [weight.shape for weight in self._parameters]
+            if shapes != [own_shapes, own_shapes]:
+                raise InputError(f"{path} is the state of another adapter")
+            with torch.no_grad():
+                for weights, values in zip((self._parameters, self._start), saved, strict=True):
+                    for weight, value in zip(weights, values, strict=True):
+                        weight.copy_(value)
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._schedule.load_state_dict(state["schedule"])
+            self._accumulated = state["accumulated"]
+            for weight, gradient in zip(self._parameters, state["gradients"], strict=True):
+                weight.grad = None if gradient is None else gradient.to(weight.device)
+            torch.set_rng_state(state["random"])
+            if state["random_gpu"]:
+                torch.cuda.set_rng_state_all(state["random_gpu"])
+
+    def _state(self) -> dict[str, Any]:
+        on_gpu = self.student.device.startswith("cuda")
+        return {
+            "weights": [weight.detach() for weight in self._parameters],
+            "start": self._start,
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "accumulated": self._accumulated,
+            "gradients": [weight.grad for weight in self._parameters],
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state_all() if on_gpu else [],
+        }
 
     def _step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         rewards = torch.tensor([float(answer["reward"]) for answer in group])

@@ -7,6 +7,7 @@ stricter than Arbor's: they refuse a batch that was not requested, and a job who
 """
 
 import asyncio
+import importlib
 import json
 import os
 import secrets
@@ -23,6 +24,8 @@ from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any, NoReturn
+
+from pydantic import create_model
 
 from memory.errors import InputError
 from memory.program.adapter_card import BASE, AdapterCard, is_adapter, read_card
@@ -62,6 +65,24 @@ def install() -> None:
         module = ModuleType(f"arbor.server.services.managers.{file}")
         setattr(module, manager, object)  # the routes use it in annotations only
         sys.modules[module.__name__] = module
+    _accept_checkpoints()
+
+
+def _accept_checkpoints() -> None:
+    """Let a request name the checkpoint that a run goes on from: Arbor's schema refuses the field.
+
+    Arbor's routes take the schema when they are imported, so this comes first.
+    """
+    schemas: Any = importlib.import_module("arbor.server.api.schemas")
+    config, request = schemas.ArborGRPOConfigRequest, schemas.GRPOInitializeRequest
+    if "resume_from_checkpoint" in config.model_fields:
+        return
+    schemas.ArborGRPOConfigRequest = create_model(
+        config.__name__, __base__=config, resume_from_checkpoint=(str | None, None)
+    )
+    schemas.GRPOInitializeRequest = create_model(
+        request.__name__, __base__=request, trainer_config=(schemas.ArborGRPOConfigRequest, ...)
+    )
 
 
 def managers(
@@ -103,11 +124,14 @@ class RehearsalGrpoManager:
     def initialize(self, request: Any, _: object) -> dict[str, Any]:
         """Load the policy and request batch 0.
 
+        With `resume_from_checkpoint` in the settings, the trainer goes on from that folder.
+
         Raises ValueError when another job runs or the settings do not fit the model,
         FileNotFoundError when a rehearsal cannot train the model.
         """
         config = request.trainer_config.model_dump(exclude_unset=True)
         settings = {key: value for key, value in config.items() if value is not None}
+        checkpoint = settings.pop("resume_from_checkpoint", None)
         if settings.get("num_generations", 0) < 2:
             raise ValueError("num_generations: a group needs 2 or more answers to compare")
         name = request.run_name or secrets.token_hex(4)
@@ -123,6 +147,8 @@ class RehearsalGrpoManager:
                 if settings.get("max_seq_len", 0) > (context := context_length(student)):
                     raise InputError(f"max_seq_len: {request.model} reads {context} tokens at most")
                 trainer = self.train(student, settings)
+                if checkpoint:
+                    trainer.restore(Path(checkpoint))
             self.jobs[folder.name] = RehearsalJob(
                 folder,
                 student=student,
@@ -276,6 +302,7 @@ class ServerState:
         return {
             "arbor": version("arbor-ai"),
             "rehearsal": True,
+            "resumes": True,
             "gpus": [],
             "split": {role: [] for role in roles},
             "processes": [{"pid": os.getpid(), "role": role, "gpus": []} for role in roles],

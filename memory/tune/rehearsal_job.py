@@ -18,9 +18,12 @@ from pydantic import BaseModel, Field
 from memory.errors import Stop
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import Target, describe_adapter
-from memory.tune.grpo import Sample
+from memory.tune.grpo import TRAINER_STATE, Sample
 from memory.tune.student import peak_memory
 
+# Checkpoints of a run that keep the trainer's state, several times as large as an adapter. A client
+# goes on from the last that it has; the newest may never have reached it.
+_STATES = 2
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # cannot lead out of the folder of the checkpoints
 # For the card of a checkpoint: without an adapter to start from, the server does not know which
 # modules a run trains.
@@ -173,6 +176,7 @@ class RehearsalJob:
             start=start,
         )
         self._policy.save(folder, card)
+        self.checkpoints.pop(name, None)  # one that is written again is the newest
         self.checkpoints[name] = {
             "checkpoint_name": name,
             "checkpoint_dir": str(folder),
@@ -182,6 +186,8 @@ class RehearsalJob:
             "timestamp": time.time(),
         }
         self._last_checkpoint = name
+        for older in list(self.checkpoints)[:-_STATES]:
+            (self._folder / older / TRAINER_STATE).unlink(missing_ok=True)
 
     def terminate(self) -> None:
         """Save `checkpoint_final` and stop training; the final weights continue to answer."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from random import Random
 from statistics import fmean
 from time import monotonic
@@ -20,6 +19,7 @@ from memory.files import write_whole
 from memory.program.adapter_card import AdapterCard, is_adapter, read_card
 from memory.tune.adapters import (
     CHECKPOINT,
+    UNREADABLE,
     Target,
     add_lora,
     check_adapter_output,
@@ -35,8 +35,6 @@ from memory.tune.student import Student, load_student, peak_memory
 _PACK_TOKENS = 768
 _WARM_UP_STEPS = 10
 _CHECKPOINT_SECONDS = 180.0
-# Errors of torch.load for a file that is not a checkpoint.
-_UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
 _ROLES = {"system", "user", "assistant"}
 
 
@@ -272,7 +270,7 @@ class _Run:
             fingerprint = state["made_of"]
             losses = state["losses"]
             seconds = state["seconds"]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"{self._checkpoint} is no checkpoint; delete it, or give another --checkpoints"
             ) from error

@@ -13,7 +13,6 @@ from tests.support import arbor_package
 from tests.support.arbor_package import (
     SPLIT,
     Words,
-    configured,
     initialize_request,
     repair_named,
     repairs,
@@ -38,9 +37,66 @@ def test_a_start_that_fails_says_why_and_frees_all(package: Path, tmp_path: Path
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
-def test_checkpoints_hold_no_state_of_the_optimizer(package: Path) -> None:
-    repair_named("small checkpoints").apply()
-    assert configured().save_only_model is True
+def checkpoint_of(storage: Path, name: str) -> Path:
+    """A checkpoint's folder as Hugging Face's trainer writes one, and as DeepSpeed does."""
+    folder = storage / "grpo:m:x:1" / "checkpoints" / name
+    (folder / "global_step8").mkdir(parents=True)
+    (folder / "global_step8" / "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt").touch()
+    for file in ("adapter_model.safetensors", "optimizer.pt", "trainer_state.json"):
+        (folder / file).touch()
+    return folder
+
+
+def test_the_two_newest_checkpoints_keep_the_trainers_state(package: Path, tmp_path: Path) -> None:
+    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
+    written: list[str] = []
+
+    def checkpoint(self: Any, name: str) -> None:
+        written.append(name)
+        folder = checkpoint_of(tmp_path, name)
+        self.checkpoints[name] = {"checkpoint_dir": str(folder), "timestamp": len(written)}
+
+    module.GRPOJob.checkpoint = checkpoint
+    repair_named("two states").apply()
+    job = starting(start=runs)
+    job.checkpoints = {}
+    for name in ("a", "b", "c"):
+        job.checkpoint(name)
+    folders = {name: Path(record["checkpoint_dir"]) for name, record in job.checkpoints.items()}
+    assert [name for name in "abc" if jobs.state_files(folders[name])] == ["b", "c"]
+    assert {path.name for path in folders["a"].iterdir()} == {
+        "adapter_model.safetensors",
+        "trainer_state.json",
+    }
+
+
+def test_a_request_may_name_the_checkpoint_that_its_trainer_goes_on_from(
+    package: Path, tmp_path: Path
+) -> None:
+    storage = tmp_path / "storage"
+    folder = checkpoint_of(storage, "step-50")
+    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
+    module.GRPOJob.initialize = runs
+    jobs.resume_jobs(storage)
+    schemas = importlib.import_module("arbor.server.api.schemas")
+    job = starting(start=module.GRPOJob.initialize)
+
+    def resumed(checkpoint: Path) -> Any:
+        settings = {"num_training_gpus": 1, "resume_from_checkpoint": str(checkpoint)}
+        job.initialize(initialize_request(trainer_config=settings), None)
+        return job.started.trainer_config.model_dump(exclude_unset=True)
+
+    assert resumed(folder)["resume_from_checkpoint"] == str(folder)  # and so it reaches the trainer
+    with pytest.raises(ValueError, match="is no checkpoint of this server"):
+        resumed(checkpoint_of(tmp_path / "elsewhere", "step-50"))
+    with pytest.raises(ValueError, match="is no checkpoint of this server"):
+        resumed(storage / ".." / "elsewhere" / "grpo:m:x:1" / "checkpoints" / "step-50")
+    for path in jobs.state_files(folder):
+        path.rename(path.with_name(f"gone-{path.name}"))
+    with pytest.raises(ValueError, match="keeps no trainer's state"):
+        resumed(folder)
+    with pytest.raises(ValueError, match="another"):  # as strict as before
+        schemas.ArborGRPOConfigRequest(another=1)
 
 
 def ran_out(tmp_path: Path, status: str = "running") -> Any:

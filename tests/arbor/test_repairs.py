@@ -68,7 +68,8 @@ MENDED = {
     "job end": (JOB, "while True:", "self.status = JobStatus.FAILED"),
     "adapter as start": (JOB, "my_env =", "adapter_config ="),
     "safe names": (JOB, "name = request.run_name if", "name = safe(request) if"),
-    "small checkpoints": (JOB, "config.run_name =", "config.save_only_model = True #"),
+    "two states": (JOB, "config.run_name =", "remove('optimizer.pt') #"),
+    "resume": ("server/api/schemas.py", "beta: ", "resume_from_checkpoint: "),
     "completion mask": (TRAINER, "completion_mask = attention_mask[:, 1:]", "pass"),
     "sequence length": (TRAINER, "self.max_seq_len = self.max_completion_length", "pass"),
     "groups of a batch": (
@@ -77,6 +78,12 @@ MENDED = {
         "self._buffered_inputs[self._step % parts]",
     ),
     "base weights": (TRAINER, "self.model.unmerge_adapter()", "restore()"),
+    "checkpoint between groups": (
+        TRAINER,
+        "payload[0] = dict(self._checkpoint_request_data)",
+        "payload[0] = self.asked_between_groups()",
+    ),
+    "trainer's resume": (TRAINER, "trainer.train()", "trainer.train(resume_from_checkpoint=x)"),
 }
 
 

@@ -270,13 +270,99 @@ def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path:
     assert tokens == [3.0 * sum(map(sum, DRAWN))] * 12
 
 
+class Killed(Exception):
+    """Ends a training as a kill would, at the moment that a test chose."""
+
+
+def updates(
+    grpo: Any, folder: Path, count: int, checkpoint: str | None = None, **more: Any
+) -> tuple[dict[str, Any], Any]:
+    """The trained weights after the groups of `count` changes of the weights, and the trainer.
+
+    `checkpoint` is asked for as soon as the last group is there, before it is learned from.
+    """
+    torch = importlib.import_module("torch")
+    batch = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}  # 2 groups of 4
+    schedule = {"lr_scheduler_type": "linear", "warmup_steps": 2, "max_grad_norm": 0.1}
+    learner = trainer_of(grpo, folder, **batch, **schedule, max_steps=6, **more)
+    # The order within a group is drawn anew after a resume; it changes sums by rounding only.
+    grpo.shuffle_tensor_dict = lambda batch: batch
+    requester = learner.async_requester
+    get_batch, submit = requester.get_batch, requester.submit_batch_result
+
+    def batch_of(batch_id: int, timeout: float) -> Any:
+        batch = get_batch(batch_id, timeout)
+        if batch_id == 2 * count:
+            raise Killed
+        return batch
+
+    def submitted(result: Any) -> None:
+        if checkpoint and result.batch_id == 2 * count:
+            learner.handle_checkpoint_request(checkpoint)  # the client waits for it
+        submit(result)
+
+    requester.get_batch, requester.submit_batch_result = batch_of, submitted
+    feed(learner, 2 * count + 1)
+    with pytest.raises(Killed):
+        learner.train()
+    weights = {n: p.detach().clone() for n, p in learner.model.named_parameters() if "lora" in n}
+    assert all(torch.isfinite(weight).all() for weight in weights.values())
+    return weights, learner
+
+
+def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
+    grpo: Any, tmp_path: Path
+) -> None:
+    torch = importlib.import_module("torch")
+    trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    trainer._write_metrics()
+    whole, learner = updates(grpo, tmp_path / "whole", 5)
+    rates = learner.lr_scheduler.get_last_lr()
+    first, _ = updates(grpo, tmp_path / "parts", 3, checkpoint="step-6")
+    folder = tmp_path / "parts" / "out" / "step-6"
+    # The last group counts, though the checkpoint was asked for before it was learned from.
+    state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+    assert state["global_step"] == 3
+
+    Client.sent = {}
+    torch.manual_seed(99)
+    resumed, learner = updates(
+        grpo, tmp_path / "parts", 2, resume_from_checkpoint=str(folder), seed=7
+    )
+    assert learner.state.global_step == 5
+    assert learner.lr_scheduler.get_last_lr() == rates
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert not all(torch.equal(first[name], resumed[name]) for name in whole)
+    lines = (tmp_path / "parts" / "out" / "metrics.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5]
+
+
+def test_vllm_has_the_checkpoints_weights_before_the_first_batch_is_asked_for(
+    grpo: Any, tmp_path: Path
+) -> None:
+    trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    updates(grpo, tmp_path, 2, checkpoint="step-4")
+    folder = tmp_path / "out" / "step-4"
+    learner = trainer_of(grpo, tmp_path, resume_from_checkpoint=str(folder))
+    Client.sent, seen = {}, []
+
+    def request_batch(request: Any) -> None:
+        seen.append(set(Client.sent))
+        raise Killed
+
+    learner.async_requester.request_batch = request_batch
+    with pytest.raises(Killed):
+        learner.train()
+    assert "model.layers.0.self_attn.q_proj.weight" in seen[0]
+
+
 @pytest.mark.parametrize("repaired", [True, False])
 def test_a_run_leaves_the_base_as_it_was_and_sends_vllm_the_merged_weights(
     repaired: bool, grpo: Any, tmp_path: Path
 ) -> None:
     torch = importlib.import_module("torch")
     if repaired:
-        assert trainer.apply(trainer.REPAIRS, trainer.find_arbor())[-1]["state"] == "applied"
+        trainer._keep_base_weights()
     trainer._write_metrics()
     learner = trainer_of(grpo, tmp_path)
     before = {n: p.clone() for n, p in learner.model.named_parameters() if "base_layer" in n}

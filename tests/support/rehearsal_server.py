@@ -35,6 +35,7 @@ class Scripted:
     threads: set[int] = field(default_factory=set)
     may_step: threading.Event = field(default_factory=threading.Event)
     breaks: str = ""
+    restored: Path | None = None
 
     def generate(
         self,
@@ -59,8 +60,12 @@ class Scripted:
         self.groups.append(group)
         return {"kl": 0.5, "reward": 0.25, "grad_norm": float("inf")}
 
+    def restore(self, folder: Path) -> None:
+        self.restored = folder
+
     def save(self, folder: Path, card: AdapterCard) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trainer_state.pt").touch()
         (folder / "adapter_config.json").write_text(f"weights {len(self.groups)}")
         (folder / "adapter.json").write_text(card.model_dump_json())
 

@@ -317,6 +317,33 @@ def test_a_run_goes_on_from_its_last_checkpoint(bench: Bench, tmp_path: Path) ->
     assert [ask(group) for group in server.groups] == [ask(group) for group in whole.groups[2:]]
 
 
+def test_a_run_goes_on_with_the_trainers_state_where_the_server_keeps_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    wanted = plan(bench, tmp_path)
+    keeps = {"resumes": True}
+    dies = {"step": Fault("die", after=3)}
+    with arbor_server(answer=Learner(), misbehave=dies, about=keeps) as server:
+        with pytest.raises(ServerError):
+            Ran(server, wanted).run()
+        first = server.bodies("initialize")[0]
+    begin = last_checkpoint(wanted.folder, "this")
+    assert begin is not None
+    assert begin.trainer_state
+    late = {"status": Fault("never", times=2)}
+    with arbor_server(answer=Learner(), about=keeps, misbehave=late) as server:
+        trained = Ran(server, wanted, begin=begin).run()
+        routes = [request.route for request in server.requests]
+    [body] = server.bodies("initialize")
+    # The very request of the first start, so that its schedule and the start of KL are the same.
+    with_state = {**first["trainer_config"], "resume_from_checkpoint": "/d/step-2"}
+    assert body == {**first, "trainer_config": with_state}
+    assert [row.step for row in trained.rows] == [1, 2, 3, 4]
+    assert len(server.groups) == 2
+    # Only when the trainer asks for a batch has vllm the checkpoint's weights: no answer before.
+    assert routes[routes.index("initialize") :][:4] == ["initialize", *["status"] * 3]
+
+
 def ask(group: tuple[int, list[dict[str, Any]]]) -> str:
     return str(group[1][0]["messages"][-1]["content"])
 

@@ -203,6 +203,70 @@ def test_the_very_tokens_that_were_drawn_are_learned(student: Student) -> None:
     assert metrics["completion_length"] == 5  # no end was drawn, so none is learned
 
 
+STEPS = 7
+
+
+def interrupted(tiny: str, folder: Path, after: int | None, *, restored: bool = True) -> Any:
+    """The weights after 7 steps on drawn answers, with a new process's objects after `after`."""
+
+    def begin() -> GrpoTrainer:
+        new = load_student(tiny, device="cpu")
+        new.model.float()
+        two_groups = {"num_generations": 3, "per_device_train_batch_size": 6}
+        schedule = {"lr_scheduler_type": "linear", "warmup_steps": 2, "max_steps": STEPS}
+        return GrpoTrainer(new, {**FAST, **two_groups, **schedule, "beta": 0.5})
+
+    trainer = begin()
+    for step in range(STEPS):
+        drawn = trainer.generate(CHAT, 3, 5, 1.0)
+        answers = [
+            {"messages": CHAT, "completion": {"role": "assistant", "content": text}, "reward": n}
+            for n, (text, *_) in enumerate(drawn)
+        ]
+        metrics = trainer.step(answers)
+        if step + 1 == after:
+            card = describe_adapter(trainer.student, **ABOUT, made_by="grpo", data="")
+            trainer.save(folder, card)
+            torch.manual_seed(99)  # a new process has another state of everything
+            trainer = begin()
+            if restored:
+                trainer.restore(folder)
+    return [weight.detach().clone() for weight in trained(trainer.student)], metrics
+
+
+@pytest.mark.parametrize("after", [3, 4])  # in the middle of a batch of groups, and after one
+def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
+    tiny: str, tmp_path: Path, after: int
+) -> None:
+    whole, expected = interrupted(tiny, tmp_path, None)
+    resumed, metrics = interrupted(tiny, tmp_path / "a", after)
+    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    assert metrics == expected  # the learning rate, and KL from the first start
+    other, _ = interrupted(tiny, tmp_path / "b", after, restored=False)
+    assert not all(torch.equal(a, b) for a, b in zip(whole, other, strict=True))
+
+
+def test_a_state_that_is_missing_broken_or_of_another_adapter_is_refused(
+    student: Student, tiny: str, tmp_path: Path
+) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    with pytest.raises(InputError, match=r"trainer_state\.pt is missing, .*--start"):
+        trainer.restore(tmp_path)
+    card = describe_adapter(student, **ABOUT, made_by="grpo", data="")
+    trainer.save(tmp_path / "a", card)
+    larger = GrpoTrainer(load_student(tiny, device="cpu"), {"lora_config": {"r": 8}})
+    with pytest.raises(InputError, match="of another adapter"):
+        larger.restore(tmp_path / "a")
+    file = tmp_path / "a" / "trainer_state.pt"
+    state = torch.load(file)
+    torch.save({key: value for key, value in state.items() if key != "optimizer"}, file)
+    with pytest.raises(InputError, match="no optimizer"):
+        trainer.restore(tmp_path / "a")
+    file.write_bytes(b"PK" * 9)
+    with pytest.raises(InputError, match="no state of a training"):
+        trainer.restore(tmp_path / "a")
+
+
 def test_what_cannot_be_saved_leaves_the_older_adapter(
     student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("uvicorn", reason="needs uvicorn: uv sync --extra tune")
 
 import torch
 from dspy.clients.utils_finetune import TrainDataFormat
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -186,6 +187,29 @@ def test_a_checkpoint_waits_for_the_step_under_way(arbor: Served, tmp_path: Path
     assert len(policy.threads) == 1
 
 
+def test_the_two_newest_checkpoints_keep_the_trainers_state(arbor: Served) -> None:
+    arbor.begin()
+    for name in ("a", "b", "c", "b", "d"):
+        arbor.grpo("checkpoint", checkpoint_name=name)
+    folders = {name: arbor.state.checkpoint(arbor.job, name) for name in "abcd"}
+    kept = [name for name, folder in folders.items() if (folder / "trainer_state.pt").exists()]
+    assert kept == ["b", "d"]  # b was written once more, after c
+    assert all((folder / "adapter_config.json").exists() for folder in folders.values())
+
+
+def test_a_job_goes_on_from_a_checkpoint_of_an_earlier_one(arbor: Served) -> None:
+    arbor.begin()
+    arbor.grpo("checkpoint", checkpoint_name="a")
+    folder = arbor.state.checkpoint(arbor.job, "a")
+    arbor.grpo("cancel")
+    assert arbor.state.describe()["resumes"]
+    assert arbor.initialize(resume_from_checkpoint=str(folder)).status_code == 200
+    assert arbor.policies[1].restored == folder
+    assert arbor.policies[1].settings == arbor.policies[0].settings
+    assert arbor.policies[0].restored is None
+    assert arbor.initialize(resume_from=str(folder)).status_code == 422  # as strict as before
+
+
 @pytest.mark.parametrize("name", ["", ".", "../best", "a/b", "/tmp/a", "a\n"])  # noqa: S108
 def test_a_checkpoint_stays_in_its_folder(arbor: Served, name: str) -> None:
     arbor.begin()
@@ -335,6 +359,60 @@ def test_a_real_policy_is_trained_by_arbors_own_client(tmp_path: Path) -> None:
     loaded = load_student(str(base), kept)
     drawn = GrpoTrainer(loaded, {}).generate([{"role": "user", "content": "When?"}], 1, 8, 0.0)
     assert drawn[0][0] == before[0]["message"]["content"]
+
+
+@pytest.mark.slow
+def test_a_real_run_that_is_killed_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """Six groups in one job, and four, a checkpoint, another server and the last two."""
+    base, start = tmp_path / "base", tmp_path / "start"
+    tiny_model(base)
+    student = load_student(str(base))
+    add_lora(student, 4, 8)
+    card = describe_adapter(student, targets=["store"], made_by="sft", data="", conversations=[])
+    save_adapter(student, start, card)
+    # Three groups change the weights: four are in the middle of a batch.
+    settings: dict[str, Any] = {"max_prompt_length": 200, "max_completion_length": 8}
+    settings |= {"max_seq_len": 208, "learning_rate": 0.05, "warmup_steps": 2, "beta": 0.04}
+    settings |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 3}
+
+    def train(server: Served, groups: int) -> None:
+        for batch in range(groups):
+            server.until(lambda status, batch=batch: status["pending_batch_ids"] == [batch])
+            body: dict[str, Any] = {"n": 4, "temperature": 1.0, "max_tokens": 8}
+            chosen = server.chat(**body).json()["choices"]
+            samples = [
+                {"messages": ASKED, "completion": choice["message"], "reward": float(number)}
+                for number, choice in enumerate(chosen)
+            ]
+            assert server.step(batch, samples).status_code == 200
+
+    def ended(server: Served) -> dict[str, torch.Tensor]:
+        assert server.grpo("terminate").status_code == 200
+        folder = server.state.checkpoint(server.job, "checkpoint_final")
+        return dict(load_file(folder / "adapter_model.safetensors"))
+
+    real: dict[str, Any] = {"load": load_student, "train": GrpoTrainer}
+    with served(tmp_path / "whole", **real) as server:
+        assert server.initialize(str(start), **settings).status_code == 200
+        train(server, 6)
+        whole = ended(server)
+    with served(tmp_path / "parts", **real) as server:
+        server.initialize(str(start), **settings)
+        train(server, 4)
+        server.grpo("checkpoint", checkpoint_name="step-4")
+        folder = str(server.state.checkpoint(server.job, "step-4"))
+        train_more = {**settings, "resume_from_checkpoint": folder}
+    torch.manual_seed(99)
+    results = []
+    for going_on in (train_more, settings):
+        with served(tmp_path / f"again-{len(results)}", **real) as server:
+            model = str(start) if going_on is train_more else folder
+            assert server.initialize(model, **going_on).status_code == 200
+            train(server, 2)
+            results.append(ended(server))
+    resumed, cold = results
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert not all(torch.equal(whole[name], cold[name]) for name in whole)
 
 
 def tiny_model(folder: Path) -> None:
