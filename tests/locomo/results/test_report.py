@@ -12,6 +12,7 @@ from rich.console import Console
 
 from locomo.commands import print_table
 from locomo.harness import BuiltMemory, Result, answer_log
+from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.results.report import (
     PairedDifference,
@@ -19,6 +20,7 @@ from locomo.results.report import (
     failures,
     interval_of_mean,
     memory_difference,
+    metrics_of,
     paired_differences,
     score_lines,
     usual_interval,
@@ -185,6 +187,30 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
     assert line.unreadable == 1
     assert line.verdicts == {"strict (m)": 3}
     assert "1 verdicts could not be read" in str(judge_table([line]).caption)
+
+
+def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> None:
+    rubric = {"rubric (m)": RubricScores((1.0, 0.5, None, 0.0))}
+    results = [
+        replace(RIGHT, verdicts={"strict (m)": True}, rubric_scores=rubric),
+        replace(RIGHT, index=1, verdicts={"strict (m)": None}),
+        replace(RIGHT, index=2, verdicts={"strict (m)": False}, score=0.0),
+        replace(RIGHT, index=3, system="baseline", category=1, verdicts={"strict (m)": False}),
+    ]
+    bars = {
+        (metric.name, bar.system, bar.categories): (bar.questions, bar.score, bar.most)
+        for metric in metrics_of(results, "independent")
+        for bar in metric.bars
+    }
+    assert bars["judged by strict (m)", "memory", "4 single-hop"] == pytest.approx(
+        (3, 1 / 3, 2 / 3)
+    )
+    assert bars["judged by strict (m)", "baseline", "1 multi-hop"] == (1, 0.0, 0.0)
+    assert bars["judged by rubric (m)", "memory", "all"] == (1, 0.375, 0.625)
+    f1 = next(name for name, *_ in bars if "F1" in name)
+    assert bars[f1, "memory", "1-4"] == pytest.approx((3, 2 / 3, 2 / 3))
+    assert bars[f1, "baseline", "all"] == (1, 1.0, 1.0)
+    assert len(bars) == 3 + 3 + 3 + 6
 
 
 @pytest.mark.parametrize("width", [40, 80, 300])
