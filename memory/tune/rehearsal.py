@@ -77,8 +77,9 @@ def _accept_checkpoints() -> None:
     config, request = schemas.ArborGRPOConfigRequest, schemas.GRPOInitializeRequest
     if "resume_from_checkpoint" in config.model_fields:
         return
+    path: Any = (str | None, None)  # the type and the default
     schemas.ArborGRPOConfigRequest = create_model(
-        config.__name__, __base__=config, resume_from_checkpoint=(str | None, None)
+        config.__name__, __base__=config, resume_from_checkpoint=path
     )
     schemas.GRPOInitializeRequest = create_model(
         request.__name__, __base__=request, trainer_config=(schemas.ArborGRPOConfigRequest, ...)
