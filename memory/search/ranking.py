@@ -60,6 +60,10 @@ RELATED_SHARE = 0.5  # the worth of a word of related meaning
 # (docs/log.md).
 ASSISTANT_SHARE = 0.6
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
+# There, a turn that is longer than LONG_TURN loses a little of `length`: it holds a question's
+# words by its size, and people ask about what they said themselves. Between .25 and .5, recall@10
+# differs by .006 (docs/log.md).
+LONG_TURN_LOSS = 0.35
 # Up to MAX_RANKED_WHOLE turns, the ranking scores all of them; in a larger memory, the best groups
 # of neighbours. At 100,000 turns, 384 groups of 8 find what ranking everything finds (recall@10
 # .60) in a tenth of the time (docs/decisions.md, 17).
@@ -622,9 +626,11 @@ class Index:
             # before it asks ("By the way, I sold my car. Which bus is it?").
             "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
             # Up to FULL_LENGTH words only: documents must not win by their size.
-            # In a session with an assistant, a short turn loses less to a long one.
+            # In a session with an assistant, a short turn loses less to a long one, and a very
+            # long one loses something too.
             "length": share * np.log1p(np.minimum(rows["length"], FULL_LENGTH))
-            + (1 - share) * np.log1p(FULL_LENGTH),
+            + (1 - share) * np.log1p(FULL_LENGTH)
+            - LONG_TURN_LOSS * with_assistant * np.log(self._excess[positions]),
         }
 
     def _words(

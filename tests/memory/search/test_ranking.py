@@ -263,6 +263,14 @@ def test_a_session_with_an_assistant_is_long_enough_like_any_other() -> None:
     assert short < short_user < long == long_assistant
 
 
+def test_in_a_session_with_an_assistant_a_very_long_turn_loses_something() -> None:
+    texts = ["a " * (ranking.LONG_TURN - 1), "a " * ranking.LONG_TURN, "a " * 400]
+    talk = [*turns_of(*texts), *(Turn("assistant", text, "a") for text in texts)]
+    *people, shorter, long, longer = shares("length", index(talk), "cat")
+    assert people == [people[0]] * 3
+    assert people[0] == shorter == long > longer > 0
+
+
 # ------------------------------------------------------------ the ranking
 
 
