@@ -160,7 +160,11 @@ def working(stage: Stage, count: int, *options: str) -> Iterator[list[psutil.Pro
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:  # at its first look at thousands of files
+                process.kill()
+                process.wait()
 
 
 def counts(stage: Stage) -> dict[str, int]:
