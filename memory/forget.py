@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from memory.dates import is_iso_date
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.protocol import Turns
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,23 @@ class Preview:
 
 
 def matching_turns(
-    store: Turns,
+    store: Store,
     *,
     speaker: str = "",
     session: str | None = None,
     ids: Collection[int] = (),
     matching: str = "",
     about: Collection[int] | None = None,
+    before: str = "",
+    keeps_facts: bool = False,
 ) -> list[Turn]:
     """The turns that meet all given conditions.
 
     Arguments:
         matching: text that the turn contains, ignoring case.
         about: ids of turns, as `turns_about` has them.
+        before: only what was said before this day, see `said_before`.
+        keeps_facts: with `before`: only turns that no current fact rests on.
 
     Raises InputError for an id without a turn, and when no turn matches.
     """
@@ -71,9 +75,31 @@ def matching_turns(
         and (session is None or turn.session == session)
         and matching.casefold() in turn.text.casefold()
     ]
+    if before:
+        turns = said_before(store, turns, before, keeps_facts)
     if not turns:
         raise InputError("no turn matches; nothing was removed")
     return turns
+
+
+def said_before(
+    store: Store, turns: Iterable[Turn], day: str, keeps_facts: bool = False
+) -> list[Turn]:
+    """Those of these turns that were certainly said before a day (2024-05-31).
+
+    One of "2024-05" was where the month is over by then. Turns without a date were not, nor are
+    parts of documents, whose date is their file's. With `keeps_facts` turns stay that current facts
+    rest on: a fact always names its turn.
+    """
+    kept = {fact.turn_id for fact in store.facts()} if keeps_facts else set()
+    return [
+        turn
+        for turn in turns
+        if is_iso_date(turn.said_at[:10])
+        and turn.kind != "document"
+        and turn.said_at[:10] < day[: len(turn.said_at)]
+        and turn.id not in kept
+    ]
 
 
 def turns_about(store: Store, name: str) -> list[int]:

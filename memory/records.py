@@ -275,7 +275,7 @@ class WaitingWork:
     `turns` are in no window yet, up to the id `last_turn`; `windows` failed before or were a dead
     process's, `claimed_windows` are under way, `dead_windows` wait for a person. `blank_summaries`
     are to be told again, `forgets` to be finished. `last_change` is the newest of the journal,
-    `refine` the setting of that name.
+    `refine` the setting of that name, `retention_days` as well; both are JSON, or "".
     """
 
     name: str
@@ -288,12 +288,14 @@ class WaitingWork:
     forgets: int = 0
     last_change: int = 0
     refine: str = ""
+    retention_days: str = ""
 
     @property
     def is_any(self) -> bool:
         """Whether anything waits, or is under way."""
         counts = (self.turns, self.windows, self.claimed_windows, self.dead_windows)
-        return any((*counts, self.blank_summaries, self.forgets, self.refine))
+        settings = (self.refine, self.retention_days)
+        return any((*counts, self.blank_summaries, self.forgets, *settings))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from memory.records import Setting
 from memory.secrets import Policy
 from memory.store import Store
 
+# How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
+RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
 # Settings that every memory has.
 CHAT: Mapping[str, Any] = {
     "user": str,
@@ -21,6 +23,8 @@ CHAT: Mapping[str, Any] = {
     "persona": str,
     "secrets": Policy,
     "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory worker`
+    RETENTION_DAYS: int | None,  # as well
+    RETENTION_KEEPS_FACTS: bool,
 }
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.

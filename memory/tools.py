@@ -43,7 +43,7 @@ from memory.refine.workbench import StoreWorkbench
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
 from memory.searcher import Searcher
-from memory.settings import Settings
+from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS, Settings
 from memory.standing_answers import answers_block, answers_for
 from memory.store import Store, open_store
 from memory.store.points_in_time import time_of_question
@@ -520,6 +520,8 @@ class Tools:
         """
         if name == POLICY:
             raise InputError("a person sets this: memory settings secrets mask|refuse|off")
+        if name in (RETENTION_DAYS, RETENTION_KEEPS_FACTS):  # a worker forgets for good by it
+            raise InputError(f"a person sets this: memory settings {name} VALUE")
         with self._written() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 

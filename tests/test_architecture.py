@@ -58,7 +58,7 @@ MEMORY_LAYERS = [
         "memory.rerank",
         "memory.settings",
     },
-    {"memory.standing", "memory.standing_answers"},
+    {"memory.retention", "memory.standing", "memory.standing_answers"},
     {"memory.contradictions"},
     {
         "memory.answers",

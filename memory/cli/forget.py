@@ -26,6 +26,7 @@ from memory.home import RECEIPT, home
 from memory.namespaces import Location, make_folder
 from memory.prompt import turn_line
 from memory.records import Forgotten
+from memory.retention import day_before
 from memory.store import Store, postgres_module
 from memory.store.points_in_time import Diff, now
 from memory.terminal import clean_line, count, print_clean
@@ -43,6 +44,16 @@ def forget(
     about: Annotated[
         str, typer.Option(help="Turns with facts about somebody, by any of their names.")
     ] = "",
+    older_than: Annotated[
+        int, typer.Option(min=0, metavar="DAYS", help="Turns said more than so many days ago.")
+    ] = 0,
+    keep_facts: Annotated[
+        bool,
+        typer.Option("--keep-facts", help="With --older-than: leave turns that facts rest on."),
+    ] = False,
+    only_preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would go; forget nothing.")
+    ] = False,
     finish: Annotated[
         bool,
         typer.Option("--finish", help="Finish an interrupted forget: overwrite the removed bytes."),
@@ -76,11 +87,16 @@ def forget(
             raise InputError("with --verify RECEIPT, give only --matching, a text to check for")
         _verify(existing_memory(namespace, db), verify, matching, as_json)
         return
-    has_conditions = bool(speaker or matching or turn or about) or session is not None
+    has_conditions = bool(speaker or matching or turn or about or older_than) or session is not None
+    if keep_facts and not older_than:
+        raise InputError("--keep-facts goes with --older-than")
+    if only_preview and not has_conditions:
+        raise InputError("--preview goes with what is to be forgotten")
     # Conditions, or --finish, or --vacuum alone.
     if (has_conditions and finish) or not (has_conditions or finish or vacuum):
         raise InputError(
-            "give --speaker, --session, --turn, --about or --matching; or --finish alone"
+            "give --speaker, --session, --turn, --about, --matching or --older-than; or --finish"
+            " alone"
         )
     # Checked before anything is removed: the salt is in the receipt and nowhere else.
     if has_conditions and receipt and receipt.exists():
@@ -105,7 +121,16 @@ def forget(
                 ids=turn or (),
                 matching=matching,
                 about=forgetting.turns_about(store, about) if about else None,
+                before=day_before(older_than) if older_than else "",
+                keeps_facts=keep_facts,
             )
+            if only_preview:
+                gone = forgetting.preview(store, turns)
+                if as_json:
+                    print_json(asdict(gone))
+                else:
+                    _print_preview(gone)
+                return
 
             def agrees(gone: Preview) -> bool:
                 if not as_json:

@@ -677,7 +677,7 @@ WHERE task = :task;
 -- waiting_work --
 -- The last turn, the last that a digest has taken, windows that a digest may try, those that wait
 -- for a person, whose windows are under way, summaries to be told, turns to be forgotten, the last
--- change, how often to refine.
+-- change, how often to refine, how long turns stay.
 SELECT
     (SELECT coalesce(max(id), 0) FROM turns),
     max(
@@ -694,7 +694,9 @@ SELECT
     (SELECT count(*) FROM settings WHERE name = 'forgetting'),
     (SELECT coalesce(max(id), 0) FROM changes),
     (SELECT coalesce(max(value), '') FROM settings
-        WHERE id = (SELECT max(id) FROM settings WHERE name = 'refine'));
+        WHERE id = (SELECT max(id) FROM settings WHERE name = 'refine')),
+    (SELECT coalesce(max(value), '') FROM settings
+        WHERE id = (SELECT max(id) FROM settings WHERE name = 'retention_days'));
 
 
 -- ======== columns and vectors of turns (search_tables.py) ========

@@ -55,7 +55,8 @@ def end(
 
 def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
     """What waits in a memory, from a row of `waiting_work`."""
-    last_turn, last_taken, windows, dead, claimants, blanks, forgets, last_change, refine = row
+    last_turn, last_taken, windows, dead, claimants, blanks, forgets, last_change, *settings = row
+    refine, retention_days = settings
     # The windows of a process that was killed can be claimed again.
     under_way = claimants.split(",") if claimants else []
     lost = dead_claimants(under_way)
@@ -70,4 +71,5 @@ def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
         forgets=forgets,
         last_change=last_change,
         refine=refine,
+        retention_days=retention_days,
     )

@@ -20,7 +20,6 @@ from memory.errors import (
     UnusableAnswer,
 )
 from memory.files import write_whole
-from memory.forget import forget_without_preview
 from memory.home import RECEIPT, home
 from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
@@ -29,6 +28,7 @@ from memory.program.model_errors import seconds_to_wait
 from memory.provider_calls import CallsEnded, end_calls
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
+from memory.retention import carry_out
 from memory.store import Store, open_store
 from memory.store.pending_windows import new_claimant
 from memory.terminal import clean_line, count
@@ -194,7 +194,7 @@ class Worker:
 
     def _kinds(self) -> list[_Kind]:
         """The kinds of tasks: their names, when they are due, and what does them."""
-        kinds: list[_Kind] = [(FORGET, lambda work, task: work.forgets > 0, self._forget)]
+        kinds: list[_Kind] = [(FORGET, _is_to_forget, self._forget)]
         if self._model is not None:
             kinds += [
                 (DIGEST, self._is_to_digest, self._digest),
@@ -400,10 +400,15 @@ class Worker:
         return f"refined: {count(len(refinement.changes), 'change')} kept; {spent.cost}"
 
     def _forget(self, store: Store, job: _Job) -> str:
-        """Finish the forgetting that was interrupted, and keep its receipts beside the memory."""
+        """Forget what is older than the memory's setting allows, and finish what was interrupted.
+
+        The receipts are kept beside the memory.
+        """
         location = existing(job.name)
         folder = location.parent if isinstance(location, Path) else home()
-        receipts = forget_without_preview(store)
+        receipts = carry_out(store)
+        if not receipts:
+            return "no turn is older than may be"
         for forgotten in receipts:
             make_folder(folder)
             moment = "".join(filter(str.isalnum, forgotten.at))
@@ -457,6 +462,13 @@ class Worker:
             if not threads or time.monotonic() >= deadline:
                 return
             threads[0].join(min(_TICK_S, max(deadline - time.monotonic(), 0.0)))
+
+
+def _is_to_forget(work: WaitingWork, task: Task) -> bool:
+    """Whether a forgetting was interrupted, or a memory's old turns were not looked for today."""
+    if work.forgets or work.retention_days in ("", "null", "0"):
+        return work.forgets > 0
+    return time.time() - task.served_at >= 86_400
 
 
 class _NoProgress(Exception):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from memory import InputError
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
-from memory.settings import Settings
+from memory.settings import CHAT, Settings
 from memory.store.sqlite import SqliteStore
 
 BOTH_STORES = "slow"
@@ -93,9 +93,7 @@ def test_what_was_declared_is_known_to_whoever_opens_the_memory(store: SqliteSto
     Settings(store, {"depth": int})
     later = Settings(store)
     assert later.get("mood") == "calm"
-    assert {"user", "character", "persona", "secrets", "refine", "depth", *VOICE} == {
-        *later.types()
-    }
+    assert {*CHAT, "depth", *VOICE} == {*later.types()}
     with pytest.raises(InputError, match="takes a number"):
         later.set("speed", "fast")
     assert 'mood ("calm" or "cheerful"): "calm"' in later.describe().splitlines()
@@ -153,8 +151,7 @@ def test_the_command_shows_and_sets(run: Run, store: SqliteStore) -> None:
     run("speed", "2.5")
     assert len(run("speed", "--history").stdout.splitlines()) == 3
     lines = [json.loads(line) for line in run("--json").stdout.splitlines()]
-    names = {"user", "character", "persona", "secrets", "refine", "speed"}
-    assert {line["name"] for line in lines} == names
+    assert {line["name"] for line in lines} == {*CHAT, "speed"}
     assert [line.get("value") for line in lines if line["name"] == "speed"] == [2.5]
     assert isinstance(run("speed", "fast").exception, InputError)
     assert isinstance(run("sped").exception, InputError)

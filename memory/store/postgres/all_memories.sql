@@ -24,7 +24,8 @@ FROM (
         (
             SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = namespaces.id
         ) AS last_change,
-        coalesce(refining.value, '') AS refine
+        coalesce(refining.value, '') AS refine,
+        coalesce(retention.value, '') AS retention_days
     FROM memory.namespaces
     LEFT JOIN (
         SELECT namespace,
@@ -50,9 +51,13 @@ FROM (
         SELECT DISTINCT ON (namespace) namespace, value FROM memory.settings
         WHERE name = 'refine' ORDER BY namespace, id DESC
     ) AS refining ON refining.namespace = namespaces.id
+    LEFT JOIN (
+        SELECT DISTINCT ON (namespace) namespace, value FROM memory.settings
+        WHERE name = 'retention_days' ORDER BY namespace, id DESC
+    ) AS retention ON retention.namespace = namespaces.id
 ) AS memories
 WHERE %(every)s OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
-    OR blanks > 0 OR forgets > 0 OR refine <> '';
+    OR blanks > 0 OR forgets > 0 OR refine <> '' OR retention_days <> '';
 
 -- work_of_all --
 SELECT namespace, task, served_at, due_at, held_by, held_until, failures, error, position, day,

@@ -882,6 +882,14 @@ SELECT
             ORDER BY id DESC LIMIT 1
         ),
         ''
+    ),
+    coalesce(
+        (
+            SELECT value FROM memory.settings
+            WHERE namespace = %(namespace)s AND name = 'retention_days'
+            ORDER BY id DESC LIMIT 1
+        ),
+        ''
     );
 
 
