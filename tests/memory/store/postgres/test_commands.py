@@ -279,15 +279,6 @@ def test_a_script_is_split_where_its_statements_end() -> None:
     ]
 
 
-def test_the_compose_file_is_one_server_of_this_machine_alone() -> None:
-    import yaml
-
-    compose = yaml.safe_load((Path(__file__).parents[4] / "compose.yaml").read_text("utf-8"))
-    [service] = compose["services"].values()
-    assert service["ports"] == ["127.0.0.1:5432:5432"]
-    assert "pgvector" in service["image"]
-
-
 def test_what_an_administrators_sql_makes_is_the_login_s_that_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
