@@ -151,6 +151,11 @@ def _claimed_parts(store: Store, size: int, pending: Pending) -> Iterator[tuple[
         waiting = next(after, None) if window[1] < last else None
 
 
+def digest_cause(model: "Model") -> str:
+    """The cause of a change that stores a window's facts."""
+    return f"digest by {model.name}"
+
+
 def _digest_window(
     store: Store, model: "Model", program: "MemoryProgram", window: tuple[int, int]
 ) -> Digest:
@@ -158,7 +163,7 @@ def _digest_window(
     # From a correction that was undone no fact is made, nor does it inform others.
     turns = [turn for turn in store.turns(*window) if not is_withdrawn(turn.text)]
     turn_of = {turn.id: turn for turn in turns}
-    cause = f"digest by {model.name}"
+    cause = digest_cause(model)
     unsaid = 0
 
     def as_stored(fact: Fact) -> Fact | None:

@@ -1,12 +1,16 @@
 """Work on several machines: one Ray task per item, with results as they arrive."""
 
+import logging
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
 from types import ModuleType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from memory.errors import InputError, Stop
 
@@ -16,6 +20,11 @@ _RETRIES = 3  # of an item whose machine was lost
 _MISSING = "--over needs Ray: `pip install 'sql-memory[ray]'`"
 _WAIT_S = 1.0
 _PATIENCE_S = 60.0
+_ANSWER_S = (
+    5.0  # in which a cluster answers; Ray itself tries for minutes, and prints what it tries
+)
+_QUIET_S = 15.0  # of a start, before a line says what is waited for
+_log = logging.getLogger("memory.machines")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -133,20 +142,47 @@ def _task(function: Callable[[Item], Result], cpus: float) -> Any:
 def _connected(over: str) -> ModuleType:
     """Ray, connected, without output, dashboard or usage reports."""
     ray = _ray()
-    if not ray.is_initialized():
-        address = over if over.startswith(_SCHEME) else None
-        try:
-            ray.init(
-                address=address,
-                include_dashboard=None if address else False,
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(f"--over: no Ray at {where} ({reason})") from error
+    if ray.is_initialized():
+        return ray
+    address = _address(over)
+    where = address or "this machine"
+    options: dict[str, Any] = {"address": address}
+    if not address:
+        options = {"address": "local", "include_dashboard": False}
+    notice = threading.Timer(_QUIET_S, _log.warning, ["still waiting for Ray at %s", where])
+    notice.daemon = True
+    notice.start()
+    try:
+        if address:
+            _refuse_silent(address)
+        ray.init(log_to_driver=False, logging_level="CRITICAL", **options)
+    # Ray raises whatever its start meets, and Exception itself where a process of it is late.
+    except Exception as error:
+        ray.shutdown()  # what has started
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise InputError(f"--over: no Ray at {where} ({reason})") from error
+    finally:
+        notice.cancel()
     return ray
+
+
+def _address(over: str) -> str:
+    """The address of the cluster to use, "" where one is started for this process."""
+    named = over if over.startswith(_SCHEME) else os.environ.get("RAY_ADDRESS", "")
+    if named and named not in ("auto", "local"):
+        return named
+    from ray._private.services import canonicalize_bootstrap_address
+
+    # A cluster that `ray start` began on this machine.
+    return canonicalize_bootstrap_address(named or None) or ""
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises OSError where nothing listens, ValueError for an address without a port."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if not (parts.hostname and parts.port):
+        raise ValueError("write HOST:PORT")
+    socket.create_connection((parts.hostname, parts.port), timeout=_ANSWER_S).close()
 
 
 def _ray() -> ModuleType:
@@ -154,6 +190,8 @@ def _ray() -> ModuleType:
     # of its own for what `uv run` started.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # Processes of Ray's dashboard, which is off: a start need not wait for them for a minute.
+    os.environ.setdefault("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "20")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray

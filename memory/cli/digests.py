@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from memory.api import Memory
 from memory.cli.options import open_memory
 from memory.cli.output import left_out_text, read_line
-from memory.digest import Digest
+from memory.digest import Digest, digest_cause
 from memory.errors import InputError, StoreError
 from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
 from memory.program.messages import BY_RULES
 from memory.program.model import Model
+from memory.store import Store
 from memory.terminal import clean_line, count, print_clean, progress
 from memory.waiting import digest_whole, waiting
 
@@ -32,11 +33,20 @@ class NamespaceDigest:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class Due:
+    """A namespace with turns that wait, and its newest change before any of them is digested."""
+
+    name: str
+    newest_change: int
+
+
 @dataclass(frozen=True, eq=False)
 class Digester:
-    """Digests a namespace by its name, also on another machine with the same home.
+    """Digests a namespace, also on another machine with the same home.
 
-    `whole` includes the windows that a lost machine was working on.
+    `whole` includes the windows that a lost machine was working on, and counts those that it had
+    stored: they are in the journal, while its own sums are lost with it.
     """
 
     home: str
@@ -44,12 +54,15 @@ class Digester:
     replay: bool
     whole: bool
 
-    def __call__(self, name: str) -> NamespaceDigest:
+    def __call__(self, due: Due) -> NamespaceDigest:
+        name = due.name
         os.environ["MEMORY_HOME"] = self.home  # which also records who may use a hosted embedder
         try:
             with open_memory(name, None) as store, spending(self.model) as spent:
                 memory = Memory(store, model=self.model)
                 digest = (digest_whole if self.whole else Memory.digest)(memory, self.replay)
+                if self.whole:
+                    digest = _with_journaled(digest, store, self.model, due.newest_change)
                 left = waiting(store, self.model, replay=True).cost.calls
         except (StoreError, InputError) as error:
             return NamespaceDigest(name, error=clean_line(str(error)))
@@ -73,11 +86,12 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
         try:
             with open_memory(name, None, read_only=True) as store:
                 ahead = waiting(store, model, replay=replay)
+                newest = store.changes(limit=1)
         except StoreError as error:
             broken.append(NamespaceDigest(name, error=clean_line(str(error))))
             continue
         if ahead.turns:
-            due.append(name)
+            due.append(Due(name, newest[-1].id if newest else 0))
             turns += ahead.turns
             forecast += ahead.cost
     if not names():
@@ -112,7 +126,16 @@ def _read_all(model: Model) -> None:
     print_clean(BY_RULES)
 
 
-def _digests(digester: Digester, due: list[str], over: str) -> Iterable[NamespaceDigest]:
+def _with_journaled(digest: Digest, store: Store, model: Model, after: int) -> Digest:
+    """A digest with the windows and facts of all of this model's digests after a change."""
+    cause = digest_cause(model)
+    changes = [
+        change for change in store.changes(after=after) if change.window and change.cause == cause
+    ]
+    return replace(digest, stored=len(changes), facts=sum(change.facts for change in changes))
+
+
+def _digests(digester: Digester, due: list[Due], over: str) -> Iterable[NamespaceDigest]:
     if not over:
         return map(digester, due)
     cpus = digester.model.cpus

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Turn, machines, open_store
+from memory import InputError, Memory, Turn, machines, open_store
+from memory.cli.digests import Digester, Due
 from memory.errors import ModelError
 from memory.machines import check_over
 from memory.namespaces import create, location_of, path_of
-from memory.program import load_model
+from memory.program import load_model, loading
 from tests.support.commands import run
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
@@ -68,6 +69,18 @@ def test_all_namespaces_are_digested_with_a_line_for_each_and_the_sums(
     ]
     assert engine.calls() == {"store": 5}
     assert run("digest", "--all").startswith("0 namespaces, 0 windows stored")
+
+
+def test_the_sums_have_what_a_killed_worker_had_stored(home: str, engine: Talker) -> None:
+    """Ray runs an item again where its worker was killed: what that one counted is lost."""
+    location = location_of("anna")
+    model = loading.load_model("talker")
+    with Memory(location, model=model) as memory:
+        memory.store.write(FACT.format(1), cause="a person")
+        assert memory.digest(max_calls=1).stored == 1
+    digester = Digester(home, model, replay=False, whole=True)
+    digest = digester(Due("anna", newest_change=1)).digest
+    assert (digest.stored, digest.facts, digest.calls) == (3, 3, 2)
 
 
 def test_a_namespace_that_cannot_be_opened_stops_no_other(

@@ -1,0 +1,67 @@
+"""How Ray starts, for this process alone or in a cluster: a fault is one line."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memory import Turn, open_store
+from memory.namespaces import path_of
+from tests.support.model_server import serving_model
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # what the workers import
+
+
+@pytest.fixture
+def silent_port() -> int:
+    """A port of this machine where nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def digest_all(over: str) -> "subprocess.CompletedProcess[str]":
+    with open_store(path_of("anna")) as store:
+        store.add([Turn("Anna", "I moved to Oslo.")])
+    with serving_model() as server:  # it is never asked
+        model = ["--model", "openai/m", "--api-base", server.address]
+        command = [sys.executable, "-m", "memory", "digest", "--all", "--over", over, *model]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert not server.answered
+    return done
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_does_not_answer_is_one_line(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    address = f"{scheme}127.0.0.1:{silent_port}"
+    if not scheme:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    done = digest_all(address if scheme else "ray")
+    assert done.returncode == 2
+    [fault] = [line for line in done.stderr.splitlines() if "turn of 1 namespace" not in line]
+    assert f"--over: no Ray at {address} (" in fault
+    assert "Connection refused" in fault
+
+
+def test_a_start_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "file"))
+    done = digest_all("ray")
+    assert done.returncode == 2
+    [fault] = [line for line in done.stderr.splitlines() if "turn of 1 namespace" not in line]
+    assert "--over: no Ray at this machine (" in fault
