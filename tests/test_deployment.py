@@ -228,7 +228,7 @@ def test_each_service_runs_as_it_stands(containers: Containers) -> None:
             assert client.put(address).status_code in (200, 201)
             turn = {"speaker": "Anna", "text": "I moved to Oslo."}
             assert client.post(f"{address}/turns", json=turn).status_code == 200
-            found = client.get(f"{address}/search", params={"q": "Oslo"})
+            found = client.get(f"{address}/search", params={"query": "Oslo"})
         assert "I moved to Oslo." in found.text
         for worker in (first, second):
             assert worker.process.poll() is None, worker.log.read_text("utf-8")

@@ -238,7 +238,7 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
     # A damaged page is an error where it is read, and not a wrong row.
     conn.execute("PRAGMA cell_size_check = ON")
-    if _pragma(conn, "user_version") < migrations.VERSION:
+    if stamp_of(conn).version < migrations.VERSION:
         if not read_only:
             migrations.migrate(conn)
         elif not may_be_older:
@@ -310,26 +310,36 @@ def _refuse_foreign_file(path: Path) -> None:
     try:
         conn.execute("BEGIN")  # of one moment: another process may be migrating the file
         owner = _pragma(conn, "application_id")
-        version = _pragma(conn, "user_version")
+        stamp = stamp_of(conn)
         present = migrations.schema_of(conn)
     finally:
         conn.close()
 
     # A database without an owner, a version or a table is an empty one, which may become ours.
     if owner != migrations.APPLICATION_ID:
-        if owner or version or present:
+        if owner or stamp.version or present:
             raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
         return
-    if version > migrations.VERSION:
-        raise StoreError(
-            f"{path}: made by a newer version (schema {version}, this one knows"
-            f" {migrations.VERSION}); upgrade sql-memory to open it"
-        )
+    refuse_newer(stamp, path)
     # A trigger of another's would run with the next turn, and may have no end.
-    if foreign := migrations.foreign_part(present, version):
+    if foreign := migrations.foreign_part(present, stamp.version):
         raise StoreError(
             f"{path}: its {foreign} is not as sql-memory makes it, and would be run with what is"
             " stored; restore a backup, or ask whoever sent the file for an export (.jsonl)"
+        )
+
+
+def stamp_of(conn: sqlite3.Connection) -> migrations.Stamp:
+    """The schema of a file, as its header says."""
+    return migrations.read_stamp(_pragma(conn, "user_version"))
+
+
+def refuse_newer(stamp: migrations.Stamp, path: Path) -> None:
+    """Raises StoreError for a newer schema, unless that only adds to the one of this version."""
+    if not migrations.is_usable(stamp):
+        raise StoreError(
+            f"{path}: made by a newer version (schema {stamp.version}, this one knows"
+            f" {migrations.VERSION}); upgrade sql-memory to open it"
         )
 
 

@@ -80,6 +80,14 @@ class FactTable(Protocol):
         """
 
 
+def newer_schema(location: str, schema: str) -> str:
+    """Why this version leaves an act on a whole memory to the version that its schema is of."""
+    return (
+        f"{location}: its schema {schema} is newer than this version, which reads and writes it;"
+        " forgetting, deleting, exporting and copying are for the newer one, which knows all tables"
+    )
+
+
 def restatements(facts: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
     """The values of the statement `restate_fact`, for each fact its id, attribute and value."""
     return [

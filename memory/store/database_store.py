@@ -161,6 +161,13 @@ class DatabaseStore(Store):
     def _snapshot(self) -> AbstractContextManager[Connection]:
         """A connection of its own for a long look at one moment, while others write."""
 
+    @abstractmethod
+    def _refuse_newer_schema(self) -> None:
+        """Raises StoreError for a schema with tables that this version does not know.
+
+        They may hold what was said: nothing that is about all of a memory may leave them out.
+        """
+
     # ---------------------------------------------------------------- turns
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
@@ -929,6 +936,7 @@ class DatabaseStore(Store):
     # ---------------------------------------------------------------- records
 
     def dump(self) -> Iterator[dict[str, Any]]:
+        self._refuse_newer_schema()
         with self._snapshot() as conn:
             yield from dump.dump(conn)
 

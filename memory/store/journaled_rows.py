@@ -6,10 +6,10 @@ functions run inside the transaction of a change that `journal.begin` began.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from memory.errors import InputError
+from memory.errors import InputError, StoreError
 from memory.store import settings
 from memory.store.database import Connection
 
@@ -91,6 +91,7 @@ def undo(conn: Connection, change_id: int, undoing: int) -> None:
     does not: it waits to be told once more.
     """
     entries = conn.run("rows_of_change", change_id=change_id).fetchall()
+    _refuse_unknown(entries)
     for _, table, before_text, after_text in reversed(entries):
         before: Row | None = _read(before_text)
         after: Row | None = _read(after_text)
@@ -100,6 +101,16 @@ def undo(conn: Connection, change_id: int, undoing: int) -> None:
                 continue
         _take_back(conn, change_id, table=table, before=before, after=after)
         _log(conn, undoing, table, before=after, after=before)
+
+
+def _refuse_unknown(entries: Iterable[Sequence[Any]]) -> None:
+    """Raises StoreError for what a newer version logged of a table that this one does not know."""
+    for _, table, *_ in entries:
+        if table not in TABLES and table != _SETTINGS:
+            raise StoreError(
+                f"a newer version changed rows of its table {table}, which this one does not know;"
+                " only that version can take it back"
+            )
 
 
 def _as_told_now(
@@ -119,6 +130,7 @@ def _as_told_now(
 def take_back_others(conn: Connection, change_ids: Sequence[int]) -> None:
     """Make the rows as if there had never been another change than these; their entries go."""
     entries = conn.run("rows_of_other_changes", change_ids=[*change_ids]).fetchall()
+    _refuse_unknown(entries)
     for change_id, table, before, after in reversed(entries):
         _take_back(conn, change_id, table=table, before=_read(before), after=_read(after))
     conn.run("delete_rows_of_other_changes", change_ids=[*change_ids])

@@ -21,6 +21,7 @@ from memory.store import (
     forget,
     history,
     integrity,
+    migrations,
     turns_table,
     vectors,
 )
@@ -35,10 +36,12 @@ from memory.store.connection import (
     lacks_log,
     may_be_damage,
     open_for_reading,
+    refuse_newer,
     refuse_no_file,
+    stamp_of,
     storage_errors,
 )
-from memory.store.database import Connection
+from memory.store.database import Connection, newer_schema
 from memory.store.database_store import DatabaseStore
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import read_moment
@@ -64,6 +67,7 @@ class SqliteStore(DatabaseStore):
             self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
             self._conn = connect(path, read_only)
             self._opened_files = OpenedFiles(path)
+            self._stamp = stamp_of(self._conn)
             try:
                 if read_only:
                     vectors.refuse_older_turns(self._conn, path)
@@ -177,6 +181,7 @@ class SqliteStore(DatabaseStore):
         return copy
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+        self._refuse_newer_schema()
         with self._storage_errors():
             self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
             forgotten = forget.forget(
@@ -230,11 +235,28 @@ class SqliteStore(DatabaseStore):
                 yield self._conn
                 if kind == "IMMEDIATE":
                     self._opened_files.refuse_others(self.path)
+                    self._refuse_other_stamp()
                 self._conn.execute("COMMIT")
             except BaseException:
                 if self._conn.in_transaction:  # some errors (a full disk) end it by themselves
                     self._conn.execute("ROLLBACK")
                 raise
+
+    def _refuse_other_stamp(self) -> None:
+        """Raises StoreError where another version has made the file one that this cannot use."""
+        if (stamp := stamp_of(self._conn)) != self._stamp:
+            refuse_newer(stamp, self.path)
+            if stamp.version < migrations.VERSION:
+                raise StoreError(
+                    f"{self.path}: an older version's while it was open; open it again"
+                )
+            self._stamp = stamp
+
+    def _refuse_newer_schema(self) -> None:
+        with self._storage_errors():
+            version = stamp_of(self._conn).version
+        if version > migrations.VERSION:
+            raise StoreError(newer_schema(self.location, str(version)))
 
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:

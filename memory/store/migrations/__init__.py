@@ -3,8 +3,13 @@
 Each `NNNN_name.sql` beside this file is one migration, applied once and in order (sqlite-utils
 keeps the record). `user_version` is the number of the last one, `application_id` says that the
 file is ours.
+
+A migration whose name ends with `_additive` only adds what the code of the version before can work
+beside: see docs/scaling.md, "Upgrades without a pause". Then the upper half of `user_version` is
+the number of the oldest schema whose code may use the file.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +17,37 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from memory.sql.tables import TABLES
+
 APPLICATION_ID = 0x53514D4D  # "SQMM"
 _FILES = sorted(Path(__file__).parent.glob("[0-9]*.sql"))
 VERSION = len(_FILES)
+ADDITIVE = "_additive"
+_HALF = 16  # bits of user_version
+
+
+class Stamp(NamedTuple):
+    """What `user_version` says: the schema, and the oldest one whose code may use it."""
+
+    version: int
+    usable_by: int
+
+
+def read_stamp(user_version: int) -> Stamp:
+    version = user_version & (1 << _HALF) - 1
+    return Stamp(version, user_version >> _HALF or version)
+
+
+def is_usable(stamp: Stamp) -> bool:
+    """Whether this version may use a file: not a newer one, unless its schema only adds to ours."""
+    return stamp.usable_by <= VERSION
+
+
+def _user_version() -> int:
+    oldest = VERSION
+    while oldest > 1 and _FILES[oldest - 1].stem.endswith(ADDITIVE):
+        oldest -= 1
+    return VERSION if oldest == VERSION else oldest << _HALF | VERSION
 
 
 def migrate(conn: sqlite3.Connection) -> None:
@@ -39,7 +72,7 @@ def migrate(conn: sqlite3.Connection) -> None:
     try:
         migrations.apply(Database(conn))
         conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        conn.execute(f"PRAGMA user_version = {VERSION}")
+        conn.execute(f"PRAGMA user_version = {_user_version()}")
         conn.execute("COMMIT")
     except BaseException:
         if conn.in_transaction:
@@ -68,22 +101,49 @@ def foreign_part(present: Schema, version: int) -> str:
     """What in a schema is not as this version makes it, as "trigger NAME", or "".
 
     Tables and views that somebody added are theirs: nothing in them runs by itself. A trigger does,
-    and so does what an index of our tables computes.
+    and so does what an index of our tables computes. A schema that is newer than this version may
+    have further columns and indexes in our tables, of those kinds that compute nothing.
     """
-    expected = _schema(version)
+    expected = _schema(min(version, VERSION))
+    is_newer = version > VERSION
     indexes = [name for name, part in expected.items() if part.sql.startswith("CREATE VIRTUAL")]
     for name, part in expected.items():
         if name not in present:
             return f"{part.kind} {name}"
         # The tables in which FTS5 keeps an index are its own: their SQL depends on its version.
         is_kept_by_index = any(name.startswith(f"{index}_") for index in indexes)
-        if present[name] != part and not (is_kept_by_index and present[name].kind == "table"):
+        if present[name] == part or (is_kept_by_index and present[name].kind == "table"):
+            continue
+        # A model's SELECT * would name columns that this version's walls refuse.
+        is_for_models = part.table in TABLES
+        if is_for_models or not (is_newer and _only_adds_columns(part, present[name])):
             return f"{part.kind} {name}"
     for name, part in present.items():
         runs = part.kind == "trigger" or (part.kind == "index" and part.table in expected)
+        if is_newer and _PLAIN_INDEX.fullmatch(part.sql):
+            continue
         if runs and name not in expected:
             return f"{part.kind} {name}"
     return ""
+
+
+_COLUMN = r"\s*\w+ (?:TEXT|INTEGER|REAL|BLOB)(?: NOT NULL)?(?: DEFAULT (?:'[^']*'|-?[\d.]+))?\s*"
+_COLUMNS = re.compile(f"{_COLUMN}(?:,{_COLUMN})*", re.ASCII)
+_PLAIN_INDEX = re.compile(r"CREATE INDEX \w+ ON \w+ ?\(\w+(?:, \w+)*\)", re.ASCII)
+
+
+def _only_adds_columns(ours: _Part, present: _Part) -> bool:
+    """Whether a table is ours with columns that ALTER TABLE put in, before its constraints."""
+    if (ours.kind, ours.table) != (present.kind, present.table) or ours.kind != "table":
+        return False
+    length = len(present.sql) - len(ours.sql)
+    return any(
+        present.sql == ours.sql[:at] + present.sql[at : at + length] + ours.sql[at:]
+        and _COLUMNS.fullmatch(present.sql[at + 1 : at + length])
+        and present.sql[at] == ","
+        for at in range(len(ours.sql))
+        if length > 0
+    )
 
 
 @cache

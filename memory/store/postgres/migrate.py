@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 from memory.errors import InputError, StoreError
+from memory.store.database import newer_schema
 from memory.store.postgres.address import without_password
+from memory.store.postgres.migrations import oldest_users
 
 OLDEST_SERVER = 150_000  # security_invoker views came with Postgres 15
 _LOCK = 5_391_171_377  # of the advisory lock that one migration holds at a time
@@ -35,10 +37,21 @@ def revision_of(conn: psycopg.Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
-    """Raises StoreError for an old server, and for a schema that is older or newer than this one.
+def is_newer(revision: str) -> bool:
+    """Whether a newer version made this revision, which may have tables that are unknown here."""
+    return bool(revision) and revision not in revisions()
 
-    An empty database passes.
+
+def refuse_newer(conn: psycopg.Connection, location: str) -> None:
+    """Raises StoreError for an act on all rows of a memory, where this version knows not all."""
+    if is_newer(revision := revision_of(conn)):
+        raise StoreError(newer_schema(location, revision))
+
+
+def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
+    """Raises StoreError for an old server, and for a schema that this version cannot use.
+
+    An empty database passes, and a newer schema that only adds to the one of this version.
     """
     if conn.info.server_version < OLDEST_SERVER:
         raise StoreError(
@@ -46,13 +59,26 @@ def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
             " oldest that has the walls which a memory needs"
         )
     revision = revision_of(conn)
-    if revision and revision not in revisions():
+    if is_newer(revision):
+        if _oldest_user(conn, revision) in revisions():
+            return
         raise StoreError(
             f"{location}: made by a newer version (schema {revision}, this one knows"
             f" {revisions()[-1]}); upgrade sql-memory to open it"
         )
     if revision and revision != revisions()[-1]:
         raise StoreError(f"{location}: made by an older version; run: memory admin migrate")
+
+
+def _oldest_user(conn: psycopg.Connection, revision: str) -> str:
+    """The oldest revision whose code may use this one; `usable_by` is written by migrations/env.py.
+
+    As JSON: the column is missing where an older version migrated last.
+    """
+    select = "SELECT to_jsonb(version) ->> 'usable_by' FROM memory.version"
+    row = conn.execute(select).fetchone()
+    oldest, _, newest = str((row and row[0]) or "").partition("..")
+    return oldest if newest == revision else ""
 
 
 def upgrade(conninfo: str, location: str) -> tuple[str, str]:
@@ -65,7 +91,7 @@ def upgrade(conninfo: str, location: str) -> tuple[str, str]:
 
     with _alembic(conninfo, location) as (config, conn):
         before = _current(conn)
-        if before and before not in revisions():
+        if is_newer(before):
             raise StoreError(
                 f"{location}: schema {before} is newer than this version; nothing to do"
             )
@@ -93,9 +119,9 @@ def differences(conninfo: str, location: str) -> list[str]:
 
     from memory.store.postgres.tables import metadata
 
-    with _alembic(conninfo, location) as (_, conn):
-        if _current(conn) != revisions()[-1]:
-            return [f"schema {_current(conn) or 'none'}, this version has {revisions()[-1]}"]
+    with _alembic(conninfo, location) as (config, conn):
+        if (current := _current(conn)) != revisions()[-1]:
+            return [_difference(config, current)]
         context = MigrationContext.configure(
             conn,
             opts={
@@ -106,6 +132,18 @@ def differences(conninfo: str, location: str) -> list[str]:
             },
         )
         return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def _difference(config: Any, current: str) -> str:
+    """How a database of another revision differs, and whether its servers may run on meanwhile."""
+    from alembic.script import ScriptDirectory
+
+    text = f"schema {current or 'none'}, this version has {revisions()[-1]}"
+    if current not in revisions():
+        return text
+    if oldest_users(ScriptDirectory.from_config(config))[revisions()[-1]] <= current:
+        return f"{text}, which only adds to it: servers run on while it is migrated"
+    return f"{text}; stop its servers and workers before it is migrated"
 
 
 # Tables take their sequences along. Postgres checks that the login is there.
@@ -201,10 +239,16 @@ def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
     """Alembic's configuration and its connection, in one transaction that others wait for."""
     import sqlalchemy
 
+    def connect() -> psycopg.Connection:
+        conn = psycopg.connect(conninfo, connect_timeout=10)
+        # For a login called "memory" our schema would be the one that needs no name, and Alembic
+        # would miss all tables in it.
+        conn.execute("SET search_path = public")
+        conn.commit()
+        return conn
+
     engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo, connect_timeout=10),
-        poolclass=sqlalchemy.NullPool,
+        "postgresql+psycopg://", creator=connect, poolclass=sqlalchemy.NullPool
     )
     try:
         with engine.begin() as conn:

@@ -69,12 +69,16 @@ def delete(address: Address) -> None:
         ).fetchone()
         if row is None:
             return
-        empty(conn, row[0])
+        empty(conn, row[0], address.location)
         conn.execute("DELETE FROM memory.counters WHERE namespace = %s", row)
 
 
-def empty(conn: psycopg.Connection, number: int) -> None:
-    """Delete all rows of a namespace, within the caller's transaction; its counters stay."""
+def empty(conn: psycopg.Connection, number: int, location: str) -> None:
+    """Delete all rows of a namespace, within the caller's transaction; its counters stay.
+
+    Raises StoreError where there may be tables that this version does not know.
+    """
+    migrate.refuse_newer(conn, location)
     # Whoever is writing there is waited for.
     conn.execute("SELECT FROM memory.counters WHERE namespace = %s FOR UPDATE", (number,))
     for table in reversed(TABLES):  # what names turns before the turns
@@ -86,6 +90,7 @@ def vacuum(conn: psycopg.Connection, location: str) -> None:
 
     Raises StoreError for a table that this login may not vacuum: Postgres only warns of it.
     """
+    migrate.refuse_newer(conn, location)
     nodes = (
         "SELECT relname, pg_relation_filenode(oid) FROM pg_class"
         " WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname = ANY (%s)"

@@ -40,7 +40,7 @@ def restore(source: Path, target: str, replace: bool = False) -> int:
                 file = Path(folder) / "memory.db"
                 turns = copy_for_memory(source, file, old=namespace if exists else None)
                 if exists:
-                    names.empty(conn, number)
+                    names.empty(conn, number, address.location)
                 sqlite_copy.read_copy(part_of(file), namespace)
                 namespace.finish()
     return turns

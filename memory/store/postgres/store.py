@@ -44,9 +44,11 @@ class Database:
 
     own: Pool
     of_models: Pool
+    revision: str
 
 
 _databases: dict[Pool, Database] = {}  # those that were looked at, by their own pool
+_looked_at: dict[Pool, float] = {}  # when, in monotonic seconds
 _databases_lock = threading.Lock()
 
 
@@ -88,9 +90,12 @@ class PostgresStore(DatabaseStore):
         now = time.monotonic()
         if now - self._looked_at < CURRENT_SECONDS:
             return True
-        with self._errors(), self._database.own.connection() as conn:
-            select = "SELECT id FROM memory.namespaces WHERE name = %s"
-            row = conn.execute(select, (self._address.namespace,)).fetchone()
+        with self._errors():
+            if looked_at(self._address, may_set_up=False) is not self._database:
+                return False
+            with self._database.own.connection() as conn:
+                select = "SELECT id FROM memory.namespaces WHERE name = %s"
+                row = conn.execute(select, (self._address.namespace,)).fetchone()
         self._looked_at = now
         return row == (self._namespace,)
 
@@ -200,6 +205,7 @@ class PostgresStore(DatabaseStore):
             raise
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+        self._refuse_newer_schema()
         with self._errors():
             return forget.forget(
                 self._conn,
@@ -220,6 +226,7 @@ class PostgresStore(DatabaseStore):
 
     def backup(self, path: Path) -> None:
         self._refuse_writing()
+        self._refuse_newer_schema()
         path = path.absolute()
         if path.exists():
             raise InputError(f"{path} is there already; nothing was written")
@@ -243,6 +250,10 @@ class PostgresStore(DatabaseStore):
     def _refuse_writing(self) -> None:
         if self.read_only:
             raise StoreError(f"{self.location}: opened for reading only")
+
+    def _refuse_newer_schema(self) -> None:
+        with self._errors(), self._database.own.connection() as conn:
+            migrate.refuse_newer(conn, self.location)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -292,12 +303,20 @@ class PostgresStore(DatabaseStore):
 def looked_at(address: Address, may_set_up: bool) -> Database:
     """The pools of a database whose schema is of this version and whose walls stand.
 
-    An empty database is set up. Looked at once in a process.
+    An empty database is set up. Its walls are looked at once in a process, and again when another
+    version has changed its schema meanwhile; that is asked every few seconds.
     """
     own = pool(address.conninfo)
     with _databases_lock:
         if own in _databases:
-            return _databases[own]
+            if time.monotonic() - _looked_at[own] < CURRENT_SECONDS:
+                return _databases[own]
+            with own.connection() as conn:
+                revision = migrate.revision_of(conn)
+            _looked_at[own] = time.monotonic()
+            if revision == _databases[own].revision:
+                return _databases[own]
+            del _databases[own]
         # Not of the pool, whose connections are set up for a schema that is there.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             revision = migrate.revision_of(conn)
@@ -305,7 +324,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
         if not revision and not may_set_up:
             raise StoreError(f"{address.location}: there is no memory here to read")
         if not revision:
-            migrate.upgrade(address.conninfo, address.location)
+            _, revision = migrate.upgrade(address.conninfo, address.location)
         with own.connection() as conn:
             role = migrate.model_role(conn.info.dbname)
             model_login.refuse_gaps(conn, role, address.location)
@@ -321,7 +340,8 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
                 f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
                 " connect; let pg_hba.conf admit it by password (scram-sha-256)"
             ) from error
-        _databases[own] = Database(own, of_models)
+        _databases[own] = Database(own, of_models, revision)
+        _looked_at[own] = time.monotonic()
         return _databases[own]
 
 

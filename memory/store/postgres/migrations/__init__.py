@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def statements(text: str) -> Iterator[str]:
@@ -15,6 +16,20 @@ def statements(text: str) -> Iterator[str]:
         if line.rstrip().endswith(";") and statement.count("$$") % 2 == 0:
             yield statement.strip().removesuffix(";")
             lines = []
+
+
+def oldest_users(script: Any) -> dict[str, str]:
+    """For each revision of Alembic's script directory the oldest one whose code may use it.
+
+    That is another one where `is_additive` is set in its module: see docs/scaling.md, "Upgrades
+    without a pause".
+    """
+    revisions = [*script.walk_revisions()]  # newest first
+    oldest: dict[str, str] = {}
+    for each in reversed(revisions):
+        adds = getattr(each.module, "is_additive", False)
+        oldest[each.revision] = oldest[each.down_revision] if adds else each.revision
+    return oldest
 
 
 def run_script(name: str) -> None:
