@@ -148,6 +148,7 @@ def _connected(over: str) -> ModuleType:
     where = address or "this machine"
     options: dict[str, Any] = {"address": address}
     if not address:
+        _stay_on_loopback()
         options = {"address": "local", "include_dashboard": False}
     notice = threading.Timer(_QUIET_S, _log.warning, ["still waiting for Ray at %s", where])
     notice.daemon = True
@@ -164,6 +165,18 @@ def _connected(over: str) -> ModuleType:
     finally:
         notice.cancel()
     return ray
+
+
+def _stay_on_loopback() -> None:
+    """Let what Ray starts listen on loopback, as it does by itself on macOS and Windows.
+
+    Elsewhere it takes the machine's address, also for the option `_node_ip_address="127.0.0.1"`,
+    and listens at all of them, for whoever can reach it.
+    """
+    from ray._private import ray_constants
+
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # read when Ray is imported
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _address(over: str) -> str:

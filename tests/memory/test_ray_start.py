@@ -1,5 +1,6 @@
 """How Ray starts, for this process alone or in a cluster: a fault is one line."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -13,6 +14,20 @@ from tests.support.model_server import serving_model
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+
+LISTENING = """
+import json, psutil
+from memory.machines import over_machines
+
+[(_, result)] = over_machines(abs, [-5])
+me = psutil.Process()
+print(json.dumps([result, sorted({
+    connection.laddr.ip.removeprefix("::ffff:")  # IPv4 by a socket of IPv6
+    for process in [me, *me.children(recursive=True)]
+    for connection in process.net_connections("inet")
+    if connection.status == psutil.CONN_LISTEN
+})]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +87,13 @@ def test_a_start_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert done.returncode == 2
     fault = fault_in(done.stderr)
     assert "--over: no Ray at this machine (" in fault
+
+
+def test_a_ray_of_this_process_listens_on_loopback_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True
+    )
+    result, addresses = json.loads(done.stdout.splitlines()[-1])
+    assert result == 5
+    assert addresses
+    assert {*addresses} <= {"127.0.0.1", "::1"}
