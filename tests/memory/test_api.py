@@ -285,7 +285,8 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     ("question", "turns"),
     [
         ("Who played at the concert that Ben saw?", (2,)),
-        ("Who played at the concert?", ()),  # of nobody named, each turn speaks for itself
+        ("Who played at the concert?", (2,)),
+        ("Who sold the tickets?", ()),
     ],
 )
 def test_a_turn_may_answer_what_was_asked_before_it(
