@@ -71,6 +71,7 @@ def test_a_login_that_may_not_vacuum_is_told_who_may() -> None:
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute(f"CREATE ROLE {role}")
         conn.execute(f"GRANT USAGE ON SCHEMA memory TO {role}")
+        conn.execute(f"GRANT SELECT ON memory.version TO {role}")
         try:
             conn.execute(f"SET ROLE {role}")
             with pytest.raises(StoreError, match=r"may not vacuum .* the owner .* VACUUM \(FULL\)"):
