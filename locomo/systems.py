@@ -40,8 +40,8 @@ class System(Protocol):
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """The answering module alone: it reads the newest turns that the budget holds."""
+class AnsweringAlone:
+    """The answering module over turns that something else chose; it reads no memory of ours."""
 
     setup: Setup
 
@@ -58,6 +58,11 @@ class Baseline:
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """One call of the answering module."""
         return answer_cost(self.setup, conversation)
+
+
+@dataclass(frozen=True)
+class Baseline(AnsweringAlone):
+    """The newest turns that the budget holds."""
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question; `path` is not read."""

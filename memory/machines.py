@@ -20,9 +20,8 @@ _RETRIES = 3  # of an item whose machine was lost
 _MISSING = "--over needs Ray: `pip install 'sql-memory[ray]'`"
 _WAIT_S = 1.0
 _PATIENCE_S = 60.0
-_ANSWER_S = (
-    5.0  # in which a cluster answers; Ray itself tries for minutes, and prints what it tries
-)
+# In which a cluster answers: Ray itself tries for minutes, and prints what it tries.
+_ANSWER_S = 5.0
 _QUIET_S = 15.0  # of a start, before a line says what is waited for
 _log = logging.getLogger("memory.machines")
 Item = TypeVar("Item")

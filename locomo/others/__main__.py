@@ -126,7 +126,7 @@ def others(
             else:
                 rankings[name] = ranked
     systems: dict[str, System] = {OURS: memory_system(setup)}
-    systems |= {name: RankedTurns(name, setup, ranked) for name, ranked in rankings.items()}
+    systems |= {name: RankedTurns(setup, name, ranked) for name, ranked in rankings.items()}
     if FULL in names:
         systems[FULL] = FullContext(setup)
         notes.append(f"full context: as much as {answering.name} can read, the newest turns.")

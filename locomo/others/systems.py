@@ -7,8 +7,7 @@ from pathlib import Path
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Result, Setup
 from locomo.others.rankings import Found
-from locomo.systems import answer_cost, ask_about_turns
-from memory.program import Model
+from locomo.systems import AnsweringAlone, answer_cost, ask_about_turns
 from memory.program.costs import Cost
 
 _MILLISECONDS = 1000
@@ -17,29 +16,14 @@ _READABLE = 0.75
 
 
 @dataclass(frozen=True)
-class RankedTurns:
+class RankedTurns(AnsweringAlone):
     """A memory that ranks turns: the best of them fill the budget.
 
     `found` is what it has ranked; its search counts among the seconds of an answer.
     """
 
     name: str
-    setup: Setup
     found: Found
-
-    @property
-    def model(self) -> Model:
-        """The model that answers."""
-        return self.setup.model
-
-    @property
-    def stored_by(self) -> None:
-        """It reads no memory of ours."""
-        return
-
-    def cost(self, conversation: Conversation, question: Question) -> Cost:
-        """One call of the answering module."""
-        return answer_cost(self.setup, conversation)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question; `path` is not read."""
@@ -65,20 +49,8 @@ def _numbers(conversation: Conversation) -> Mapping[str, int]:
 
 
 @dataclass(frozen=True)
-class FullContext:
+class FullContext(AnsweringAlone):
     """No memory: the whole conversation, or its newest turns where a model cannot read it all."""
-
-    setup: Setup
-
-    @property
-    def model(self) -> Model:
-        """The model that answers."""
-        return self.setup.model
-
-    @property
-    def stored_by(self) -> None:
-        """It reads no memory."""
-        return
 
     @property
     def _whole(self) -> Setup:

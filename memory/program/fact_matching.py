@@ -278,8 +278,8 @@ def _said_of(
     names = [word for name in CAPITAL.findall(question.text[1:]) for word in words(name)]
     for word in dict.fromkeys((*question.telling, *names)):
         is_vague = word in LIGHT_WORDS or word in VAGUE_WORDS or word in TIME_WORDS
-        # "before Bergen" asks for another value than Bergen.
-        is_vague = is_vague or word in question.before
+        if word in question.before:
+            continue  # "before Bergen" asks for another value than Bergen
         if is_vague or word in of_subjects or any(is_near(word, other) for other in of_names):
             continue
         for has in (are_forms, is_near):

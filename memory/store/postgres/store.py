@@ -307,16 +307,19 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
     version has changed its schema meanwhile; that is asked every few seconds.
     """
     own = pool(address.conninfo)
-    with _databases_lock:
-        if own in _databases:
-            if time.monotonic() - _looked_at[own] < CURRENT_SECONDS:
-                return _databases[own]
-            with own.connection() as conn:
-                revision = migrate.revision_of(conn)
+    known = _databases.get(own)
+    if known and time.monotonic() - _looked_at[own] < CURRENT_SECONDS:
+        return known
+    if known:
+        # Without the lock: a server that does not answer must hold up no one else, nor one by one.
+        with own.connection() as conn:
+            revision = migrate.revision_of(conn)
+        if revision == known.revision:
             _looked_at[own] = time.monotonic()
-            if revision == _databases[own].revision:
-                return _databases[own]
-            del _databases[own]
+            return known
+    with _databases_lock:
+        if own in _databases and _databases[own] is not known:
+            return _databases[own]  # another thread has looked meanwhile
         # Not of the pool, whose connections are set up for a schema that is there.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             revision = migrate.revision_of(conn)
@@ -340,8 +343,8 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
                 f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
                 " connect; let pg_hba.conf admit it by password (scram-sha-256)"
             ) from error
-        _databases[own] = Database(own, of_models, revision)
         _looked_at[own] = time.monotonic()
+        _databases[own] = Database(own, of_models, revision)
         return _databases[own]
 
 

@@ -1,5 +1,9 @@
 """What servers share in Postgres: memories, tokens, links to sign in and their sessions."""
 
+from threading import Thread
+from time import sleep
+
+import psycopg
 import pytest
 
 from memory import SqlError, Turn, namespaces, open_store
@@ -8,7 +12,7 @@ from memory.server import sign_in, tokens
 from memory.server.sign_in import open_sign_in
 from memory.server.tokens import Grant, Tokens
 from memory.store.postgres import store as postgres_store
-from tests.support.postgres_server import empty_home
+from tests.support.postgres_server import empty_home, new_database
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,27 @@ def test_a_memory_deleted_or_renamed_elsewhere_is_no_longer_current(
         namespaces.rename("b", "a")
         assert not deleted.is_current()  # another memory has its name
         assert not moved.is_current()
+
+
+def test_a_database_that_does_not_answer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, other = new_database(), new_database()
+    for database in (stuck, other):
+        open_store(f"{database}&namespace=anna").close()
+    monkeypatch.setattr(postgres_store, "CURRENT_SECONDS", 0.0)
+    with psycopg.connect(stuck) as holder:
+        holder.execute("LOCK TABLE memory.version IN ACCESS EXCLUSIVE MODE")
+        waiting = Thread(target=lambda: open_store(f"{stuck}&namespace=anna").close())
+        waiting.start()
+        waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'memory.version'::regclass"
+        while not holder.execute(waits).fetchall():
+            sleep(0.05)
+        answered = Thread(target=lambda: open_store(f"{other}&namespace=anna").close())
+        answered.start()
+        answered.join(60)
+        is_answered = not answered.is_alive()
+        assert waiting.is_alive()
+    waiting.join()
+    assert is_answered
 
 
 def test_tokens_are_those_of_every_server_of_the_database(
