@@ -659,9 +659,10 @@ RETURNING task, served_at, due_at, held_by, held_until, failures, error, positio
     tokens;
 
 -- end_task --
--- Only where the claim is still ours.
+-- Only where the claim is still ours. Served until now: who has looked at what waits meanwhile has
+-- seen what is done.
 UPDATE work
-SET held_until = 0, due_at = :due_at, failures = :failures, error = :error
+SET held_until = 0, served_at = :now, due_at = :due_at, failures = :failures, error = :error
 WHERE task = :task AND held_by = :held_by;
 
 -- move_task --

@@ -47,6 +47,7 @@ def end(
         "end_task",
         task=task,
         held_by=claimant,
+        now=time.time(),
         due_at=due_at,
         failures=failures,
         error=error[:LONGEST_ERROR],

@@ -156,7 +156,7 @@ class Worker:
     def _look(self) -> Sight:
         """What waits now; nothing while the database cannot be reached."""
         try:
-            sight = self._queue.look(every=bool(self._receivers))
+            sight = self._queue.look(bool(self._receivers), self._stop.is_set)
         except StoreError as error:  # the server may be back soon
             if self._options.once:
                 raise

@@ -835,9 +835,10 @@ RETURNING task, served_at, due_at, held_by, held_until, failures, error, positio
     tokens;
 
 -- end_task --
--- Only where the claim is still ours.
+-- Only where the claim is still ours. Served until now: who has looked at what waits meanwhile has
+-- seen what is done.
 UPDATE memory.work
-SET held_until = 0, due_at = %(due_at)s, failures = %(failures)s, error = %(error)s
+SET held_until = 0, served_at = %(now)s, due_at = %(due_at)s, failures = %(failures)s, error = %(error)s
 WHERE namespace = %(namespace)s AND task = %(task)s AND held_by = %(held_by)s;
 
 -- move_task --

@@ -21,6 +21,7 @@ from memory.program import load_model
 from memory.provider_calls import _ended
 from memory.records import Task, WaitingWork
 from memory.store.pending_windows import new_claimant
+from memory.store.sqlite import SqliteStore
 from memory.worker.limits import Backoff, Limits, delay_after
 from memory.worker.metrics import Metrics
 from memory.worker.observer import Observer, WaitingSince
@@ -281,6 +282,19 @@ def test_a_task_is_claimed_by_one_worker(home: str) -> None:
     assert not queue.look(every=False).is_free("anna", DIGEST)
 
 
+def test_what_ended_since_a_look_is_not_claimed_by_it(home: str) -> None:
+    add_turns("anna", 2)
+    queue = queue_of_home()
+    assert queue.claim(["anna"], DIGEST, "elsewhere:1:a", queue.look(every=False)) == "anna"
+    sight = queue.look(every=False)  # the turns wait until the task has ended
+    with open_store(existing("anna")) as store:
+        store.end_task(DIGEST, "elsewhere:1:a")
+
+    assert queue.claim(["anna"], DIGEST, "elsewhere:1:b", sight) is None
+    sight = queue.look(every=False)
+    assert queue.claim(["anna"], DIGEST, "elsewhere:1:b", sight) == "anna"
+
+
 def test_a_task_of_a_dead_process_is_free() -> None:
     task = Task(DIGEST, held_by="elsewhere:1:a", held_until=2e9)
     assert not Sight(1e9, tasks={"anna": {DIGEST: task}}).is_free("anna", DIGEST)
@@ -318,6 +332,63 @@ def test_a_file_that_has_not_changed_is_not_opened_again(
     again = queue.look(every=False)
 
     assert (again.waiting, again.errors) == (sight.waiting, {})
+
+
+def test_a_turn_that_comes_while_its_file_is_looked_into_is_seen_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    add_turns("anna", 2)
+    with open_store(existing("anna")) as other, monkeypatch.context() as patched:
+        tasks = SqliteStore.tasks
+
+        def tasks_after_a_turn(store: SqliteStore) -> list[Task]:
+            other.add([Turn("Ann", "and this")])
+            return tasks(store)
+
+        patched.setattr(SqliteStore, "tasks", tasks_after_a_turn)
+        queue = queue_of_home()
+        assert queue.look(every=False).waiting["anna"].turns == 2
+
+        patched.undo()
+        assert queue.look(every=False).waiting["anna"].turns == 3
+
+
+def test_a_log_that_is_removed_meanwhile_does_not_end_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    add_turns("anna", 2)
+    # As whoever asks a moment before the last process that has the memory open closes it.
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+
+    assert queue_of_home().look(every=False).waiting["anna"].turns == 2
+
+
+def test_what_is_deleted_after_a_look_is_not_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    for name in ("anna", "ben"):
+        add_turns(name, 2)
+    queue = queue_of_home()
+    sight = queue.look(every=False)
+    existing("anna").unlink()
+
+    assert queue.claim(["anna", "ben"], DIGEST, "elsewhere:1:a", sight) == "ben"
+
+
+def test_a_look_at_many_files_ends_when_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    for name in ("anna", "ben", "cleo"):
+        add_turns(name, 2)
+    over = iter([False, False, True])
+
+    sight = queue_of_home().look(every=False, is_over=lambda: next(over))
+
+    assert [*sight.waiting] == ["anna", "ben"]
 
 
 def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
