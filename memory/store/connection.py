@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -246,9 +247,23 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     if not read_only:
         # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.
-        conn.execute("PRAGMA journal_mode = WAL")
+        _keep_a_log(conn)
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
+
+
+def _keep_a_log(conn: SqliteConnection) -> None:
+    """Put a file into WAL mode; while others open it, too, SQLite says "locked" without waiting."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            conn.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 # Settings that the store itself reads, and the type of their values (memory/store/forget.py).

@@ -8,7 +8,7 @@ each from being stored twice whatever happens to this one.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,7 +102,7 @@ class _Folder:
         # file changes: to open one takes 6 ms of CPU, and there may be thousands.
         if state and (seen_state != state or work.claimed_windows):
             with open_store(location) as store:
-                work = store.waiting_work(WINDOW_ATTEMPTS)
+                work = replace(store.waiting_work(WINDOW_ATTEMPTS), name=name)
                 tasks = {task.name: task for task in store.tasks()}
             self._seen[name] = state, work, tasks
         return work, tasks

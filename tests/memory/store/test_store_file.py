@@ -16,6 +16,7 @@ from memory.errors import StoreError
 from memory.records import Pending
 from memory.settings import Settings
 from memory.store import connection, migrations
+from memory.store.connection import SqliteConnection
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
@@ -133,6 +134,26 @@ def test_a_path_with_odd_characters_is_just_a_path(tmp_path: Path) -> None:
         store.add(SAID)
         assert store.read("SELECT count(*) AS n FROM turns").rows == ((5,),)
     assert odd.exists()
+
+
+def test_a_file_that_others_open_at_the_same_moment_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, refused = SqliteConnection.execute, []
+
+    def locked_once(conn: SqliteConnection, sql: str, *arguments: object) -> sqlite3.Cursor:
+        if sql == "PRAGMA journal_mode = WAL" and not refused:
+            # As SQLite does, at once, where two connections change the mode: about once in 150.
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            refused.append(error)
+            raise error
+        return execute(conn, sql, *arguments)
+
+    monkeypatch.setattr(SqliteConnection, "execute", locked_once)
+    with open_store(path) as store:
+        assert store.add(SAID[:1]) == [1]
+    assert len(refused) == 1
 
 
 def interrupted(path: Path) -> None:
