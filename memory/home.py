@@ -20,6 +20,7 @@ AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
 AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
+USED = "used-today"  # what each user of the server has used, and SQLite's files beside it
 
 
 def home() -> Path:

@@ -16,6 +16,7 @@ from memory.home import (
     AGREED,
     RECEIPT,
     TOKENS,
+    USED,
     agree_to_embedder,
     agreed_embedder,
     home_address,
@@ -292,7 +293,7 @@ def make_folder(path: Path) -> None:
         if path == home() and all(
             SUFFIX in entry.name
             or entry.name in (AGREED, TOKENS, AGENTS_FOLDER)
-            or entry.name.startswith(RECEIPT)
+            or entry.name.startswith((RECEIPT, USED))
             for entry in path.iterdir()
         ):
             tighten(path)

@@ -75,6 +75,7 @@ MEMORY_LAYERS = [
     {"memory.worker"},
     {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},
     # The page works on the server's handles, and the server puts the page into its place.
+    {"memory.server.day_limits"},
     {"memory.server.handles", "memory.server.tokens"},
     {"memory.web"},
     {"memory.server"},

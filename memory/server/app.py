@@ -54,7 +54,7 @@ def application(
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
             document_route(),
-            metrics_route(),
+            metrics_route(handles),
             *api_routes(handles, rights, tokens),
             *web.routes(handles),
         ],

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +16,10 @@ from memory.errors import InputError, SqlError, StoreError
 from memory.files import most_open_files
 from memory.noting import MOST_TURNS, note_turns
 from memory.owner import owner_of
+from memory.records import Turn
 from memory.rerank import load_reranker
 from memory.searcher import Searcher
+from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.settings import set_owner
 from memory.store import Store, open_store
 from memory.store.limits import Limits, Room
@@ -50,7 +52,8 @@ class Counts:
 
     `hits` and `misses` are how often a store was open when it was needed, or not; `evictions` how
     many were closed for others. Calls and tokens are those of models in slow calls, dollars those
-    with a known price; `refused_sql` are statements refused, wrong or too slow.
+    with a known price; `refused_sql` are statements refused, wrong or too slow, `refused_by_day`
+    what limits of a day refused, by their names.
     """
 
     hits: int = 0
@@ -61,6 +64,7 @@ class Counts:
     tokens_out: int = 0
     dollars: float = 0.0
     refused_sql: int = 0
+    refused_by_day: Mapping[str, int] = field(default_factory=dict)
     cached_bytes: int = 0
     open_memories: int = 0
 
@@ -81,6 +85,7 @@ class Handles:
         cache_bytes: how many bytes the open stores may take; the one in use may take more.
         owner: whose memories these are, of those that name no owner.
         limits: how much each memory may hold.
+        day_limits: how much each user may do in a day.
         path_of: the location of a namespace; None or an InputError where there is none.
     """
 
@@ -95,6 +100,7 @@ class Handles:
         cache_bytes: int = CACHE_BYTES,
         owner: str = "",
         limits: Limits | None = None,
+        day_limits: DayLimits | None = None,
         path_of: Callable[[str], namespaces.Location | None] = namespaces.find,
     ) -> None:
         self._model = model
@@ -107,6 +113,7 @@ class Handles:
         self._path_of = path_of
         self._cache_bytes = cache_bytes
         self._limits = limits
+        self._meter = DayMeter(day_limits, open_day_usage()) if day_limits else None
         self._open_stores: dict[str, _OpenStore] = {}  # the one used longest ago first
         self.cached_bytes = 0  # of all open stores
         self.counts = Counts()
@@ -169,10 +176,13 @@ class Handles:
     def memory_of(self, store: Store) -> "Memory":
         """The Memory on a store, with the shared model.
 
-        Raises ModelError when the model cannot be used.
+        Raises ModelError when the model cannot be used, and DayLimitError when a user may ask it no
+        more today.
         """
         from memory.api import Memory
 
+        if self._meter:
+            self._meter.begin_asking()
         return Memory(store, model=self.model(), program=self._program, reranker=self._reranker)
 
     @property
@@ -208,6 +218,8 @@ class Handles:
         self._open_stores.clear()
         self._fast.shutdown()
         self._slow.shutdown()
+        if self._meter:
+            self._meter.close()
 
     def model(self) -> "Model":
         """The model, loaded once. Raises ModelError when it cannot be used."""
@@ -227,6 +239,14 @@ class Handles:
             return stores_by_rules(self._model)
         return not self._model.writes_facts
 
+    def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
+        """A block that adds these turns one by one: a user's limit of a day counts them at once."""
+        return self._meter.adding(turns) if self._meter else nullcontext()
+
+    def used_today(self) -> Mapping[str, DayUse]:
+        """What all users have used today of each limit of a day."""
+        return self._meter.used() if self._meter else {}
+
     def note(self, store: Store, most: int = MOST_TURNS) -> None:
         """Store what new turns state as facts, where rules do that. No model is loaded."""
         if self.stores_by_rules:
@@ -238,6 +258,7 @@ class Handles:
             set_owner(store, self._owner)
         if self._limits is not None:
             store.room = Room(self._limits)
+        store.meter = self._meter
         return store
 
     def _location(self, namespace: str) -> namespaces.Location:
@@ -255,31 +276,39 @@ class Handles:
 
     def _counted(self, work: Callable[[], T]) -> T:
         """Do some work and count the calls of models in it."""
-        from memory.program.costs import counting, priced
+        from memory.program.costs import counting
 
         usage: Usage = {}
-        try:
-            with counting(usage):
-                return work()
-        finally:
-            entries = [entry for of_model in usage.values() for entry in of_model]
-            if entries:
-                tokens_in = sum(entry["prompt_tokens"] for entry in entries)
-                tokens_out = sum(entry["completion_tokens"] for entry in entries)
-                cost = priced(
-                    self.model(), calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out
-                )
-                with self._counts_lock:
-                    self.counts.calls += cost.calls
-                    self.counts.tokens_in += cost.tokens_in
-                    self.counts.tokens_out += cost.tokens_out
-                    self.counts.dollars += cost.dollars or 0.0
+        with self._meter.asking() if self._meter else nullcontext(Bill()) as bill:
+            try:
+                with counting(usage):
+                    return work()
+            finally:
+                self._count(usage, bill)
+
+    def _count(self, usage: "Usage", bill: Bill) -> None:
+        """Count what models were asked for, and put it on a user's bill."""
+        from memory.program.costs import priced
+
+        entries = [entry for of_model in usage.values() for entry in of_model]
+        if not entries:
+            return
+        tokens_in = sum(entry["prompt_tokens"] for entry in entries)
+        tokens_out = sum(entry["completion_tokens"] for entry in entries)
+        bill.calls, bill.tokens = len(entries), tokens_in + tokens_out
+        cost = priced(self.model(), calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out)
+        with self._counts_lock:
+            self.counts.calls += cost.calls
+            self.counts.tokens_in += cost.tokens_in
+            self.counts.tokens_out += cost.tokens_out
+            self.counts.dollars += cost.dollars or 0.0
 
     def totals(self) -> Counts:
         """What was counted so far, and what is open."""
         return replace(
             self.counts,
             refused_sql=SqlError.raised,
+            refused_by_day=dict(self._meter.refused) if self._meter else {},
             cached_bytes=self.cached_bytes,
             open_memories=len(self._open_stores),
         )

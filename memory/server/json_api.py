@@ -46,6 +46,7 @@ from memory.server.api_answers import (
 )
 from memory.server.api_jobs import Jobs
 from memory.server.api_whole import Inputs
+from memory.server.day_limits import DayLimitError
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
@@ -243,24 +244,26 @@ def _turn(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[s
 
 
 def _add_turn(store: Store, new: _NewTurn, number: int, handles: Handles) -> dict[str, Any]:
-    [added] = _added(store, [new])
+    [added] = _added(store, [new], handles)
     handles.note(store)
     return added
 
 
 def _add_turns(store: Store, new: _NewTurns, number: int, handles: Handles) -> dict[str, Any]:
-    added = _added(store, new.turns)
+    added = _added(store, new.turns, handles)
     handles.note(store)
     return {"turns": added}
 
 
-def _added(store: Store, turns: Sequence[_NewTurn]) -> list[dict[str, Any]]:
-    """Store turns; none where one of them has no date."""
+def _added(store: Store, new_turns: Sequence[_NewTurn], handles: Handles) -> list[dict[str, Any]]:
+    """Store turns; none where one of them has no date, or a limit of a day refuses them."""
+    turns = [_turn_of(store, new) for new in new_turns]
     added = []
-    for turn in [_turn_of(store, new) for new in turns]:
-        turn_id, is_new, withheld = add_turn(store, turn)
-        counts = {"withheld": asdict(withheld)} if withheld != Withheld() else {}
-        added.append({"id": turn_id, "new": is_new, **counts})
+    with handles.adding(turns):
+        for turn in turns:
+            turn_id, is_new, withheld = add_turn(store, turn)
+            counts = {"withheld": asdict(withheld)} if withheld != Withheld() else {}
+            added.append({"id": turn_id, "new": is_new, **counts})
     return added
 
 
@@ -707,6 +710,10 @@ def _answering(
                 fact=asdict(conflict.fact) if conflict.fact else None,
                 change=asdict(conflict.change),
             )
+        except DayLimitError as fault:
+            refusal = _error(429, "DayLimit", str(fault))
+            refusal.headers["retry-after"] = str(fault.seconds)
+            return refusal
         except _WrongConfirmation as fault:
             return _error(409, "WrongConfirmation", str(fault), **fault.preview)
         except MemoryFault as fault:

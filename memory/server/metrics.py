@@ -4,6 +4,7 @@ Of several processes (PROMETHEUS_MULTIPROC_DIR) any answers for all: their numbe
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import (
@@ -17,6 +18,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from memory.server.day_limits import DayUse
 from memory.server.handles import Handles
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -65,6 +67,23 @@ _dollars = Counter(
 _refused = Counter(
     "memory_sql_refused", "Statements refused, wrong or too slow.", registry=REGISTRY
 )
+_refused_by_day = Counter(
+    "memory_day_refused", "What limits of a day refused.", ["limit"], registry=REGISTRY
+)
+_used_today = Gauge(
+    "memory_day_used",
+    "What all users have used today (UTC) of each limit of a day.",
+    ["limit"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
+_users_today = Gauge(
+    "memory_day_users",
+    "Users that have used some of a limit today, and those that have used all of it.",
+    ["limit", "share"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
 _queue = Gauge(
     "memory_queue",
     "Windows of turns that wait for a digest again: failed ones, and those claimed now.",
@@ -101,6 +120,9 @@ class Observer:
         _add(_tokens.labels("out"), now.tokens_out - before.tokens_out)
         _add(_dollars, now.dollars - before.dollars)
         _add(_refused, now.refused_sql - before.refused_sql)
+        for limit, refused in now.refused_by_day.items():
+            refused_before = before.refused_by_day.get(limit, 0)
+            _add(_refused_by_day.labels(limit), refused - refused_before)
 
 
 def _add(counter: Counter, amount: float) -> None:
@@ -108,8 +130,15 @@ def _add(counter: Counter, amount: float) -> None:
         counter.inc(amount)
 
 
-def exposition(queue: dict[str, int]) -> tuple[bytes, str]:
-    """All metrics as text, and its media type; `queue` has windows that wait, by their state."""
+def exposition(queue: Mapping[str, int], used: Mapping[str, DayUse]) -> tuple[bytes, str]:
+    """All metrics as text, and its media type.
+
+    `queue` has windows that wait, by their state; `used` what is used of limits of a day.
+    """
+    for limit, use in used.items():
+        _used_today.labels(limit).set(use.total)
+        _users_today.labels(limit, "some").set(use.users)
+        _users_today.labels(limit, "all").set(use.at_limit)
     for state, windows in queue.items():
         _queue.labels(state).set(windows)
     registry = REGISTRY

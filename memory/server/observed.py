@@ -130,7 +130,7 @@ def _route(scope: Scope) -> str:
     return path
 
 
-def metrics_route() -> Route:
+def metrics_route(handles: Handles) -> Route:
     """The metrics, for a token with that right."""
 
     async def metrics(request: Request) -> Response:
@@ -138,7 +138,8 @@ def metrics_route() -> Route:
         if "metrics" not in grant.rights:
             message = f"the token {grant.name!r} may not see metrics"
             return JSONResponse({"error": {"kind": "Forbidden", "message": message}}, 403)
-        text, media_type = exposition(await asyncio.to_thread(_queue))
+        queue = await asyncio.to_thread(_queue)
+        text, media_type = exposition(queue, await asyncio.to_thread(handles.used_today))
         return Response(text, media_type=media_type)
 
     return Route(METRICS, metrics, methods=["GET"])

@@ -31,7 +31,7 @@ _REFUSALS = {
     "409": "Somebody else edited this fact: `fact` is the present one, `change` what they did;"
     " or a wrong confirmation, with the `preview` and its own",
     "413": "The body is too large",
-    "429": "Too many requests; wait a second",
+    "429": "Too many requests, or a limit of a day is used; `Retry-After` has the seconds to wait",
     "503": "The memory or its model is unavailable; its owner must act",
 }
 

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from memory import tracing
 from memory.server.app import application
+from memory.server.day_limits import DayLimits
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
 from memory.server.observed import log_json
@@ -33,6 +34,7 @@ class ServerOptions:
     reranker: str | None
     owner: str
     limits: Limits | None = None
+    day_limits: DayLimits | None = None
     has_json_logs: bool = False
 
     def application(self, sign_in: SignIn) -> ASGIApp:
@@ -54,6 +56,7 @@ class ServerOptions:
                 read_only=self.rights == ("read",),
                 cache_bytes=self.cache_bytes,
                 limits=self.limits,
+                day_limits=self.day_limits,
                 owner=self.owner,
             ),
             rights=self.rights,

@@ -73,7 +73,7 @@ from memory.store.catalog import catalog
 from memory.store.contradictions import Verdict
 from memory.store.database import Connection
 from memory.store.filtered_turns import FilteredTurns
-from memory.store.limits import Room
+from memory.store.limits import Room, TurnMeter
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
 from memory.store.turn_validation import valid_tags, valid_turn
@@ -110,6 +110,7 @@ class DatabaseStore(Store):
     def __init__(self, read_only: bool, embedder: str | None) -> None:
         self.read_only = read_only
         self.room: Room | None = None
+        self.meter: TurnMeter | None = None
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         # In monotonic seconds; above 0 while the embedder cannot be used.
@@ -178,7 +179,21 @@ class DatabaseStore(Store):
         if self.room is not None and clean:
             with self._reading() as conn:
                 self.room.refuse_beyond(conn, clean)
-        ids = TurnIds()
+        if self.meter is None or not clean:
+            ids, _ = self._store_turns(clean, public, once)
+        else:
+            with self.meter.adding(clean) as stored:
+                ids, new = self._store_turns(clean, public, once)
+                stored += new
+        if time.monotonic() >= self._embedder_retry_at:
+            self._embed_waiting()
+        return ids
+
+    def _store_turns(
+        self, clean: Sequence[Turn], public: PublicTurns, once: bool
+    ) -> tuple[TurnIds, Sequence[Turn]]:
+        """Store turns in one transaction; their ids, and those of them that are new."""
+        ids, new = TurnIds(), list[Turn]()
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
             recorded = self._recorded_embedder()
@@ -199,10 +214,9 @@ class DatabaseStore(Store):
                         search_tables.put_columns(conn, insertion.stored, stored_rows)
                     ids = TurnIds(insertion.ids)
                     ids.withheld = public.sum_of(insertion.positions)
+                    new = insertion.stored
                     add_withheld(conn, ids.withheld)
-        if time.monotonic() >= self._embedder_retry_at:
-            self._embed_waiting()
-        return ids
+        return ids, new
 
     def _of_owner(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """The turns with the owner's name in place of "user".

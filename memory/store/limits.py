@@ -1,7 +1,9 @@
-"""How much one memory may hold on a server that serves many."""
+"""How much one memory may hold on a server that serves many, and how much may be added to it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from memory.errors import InputError
 from memory.records import Turn
@@ -54,3 +56,13 @@ class Room:
         if characters is not None and self._characters + added > characters:
             return f"{characters:,} characters"
         return ""
+
+
+class TurnMeter(Protocol):
+    """Counts the turns that are added, and refuses some."""
+
+    def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[list[Turn]]:
+        """Let these turns be added in the block, which puts those it has stored into the list.
+
+        Raises InputError when they may not be.
+        """

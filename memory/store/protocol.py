@@ -34,7 +34,7 @@ from memory.vocabulary import Attribute, Vocabulary
 if TYPE_CHECKING:  # the parser takes long to import
     from memory.sql import CheckedSelect, CheckedWrites
     from memory.store.contradictions import Verdict
-    from memory.store.limits import Room
+    from memory.store.limits import Room, TurnMeter
     from memory.store.noted_facts import TurnStatements, UnreadTurns
     from memory.store.search_tables import Searched
 
@@ -590,12 +590,13 @@ class Store(
     A store serves one call at a time; each thread and each process opens its own on the same
     address.
     `address` is what `open_store` opens again; `location` names it in messages, without a password.
-    A store opened `read_only` never writes to it. A server sets `room`: `add` raises InputError for
-    turns beyond it.
+    A store opened `read_only` never writes to it. A server sets `room` and `meter`: `add` raises
+    InputError for turns beyond them.
     """
 
     read_only: bool
     room: "Room | None"
+    meter: "TurnMeter | None"
 
     @property
     def address(self) -> str: ...

@@ -121,6 +121,8 @@ def empty_home() -> str:
         names.delete(address.of(name))
     for kind in ("token", "session", "link"):
         access.change(address, kind, lambda records: records.clear())
+    with logged_in(_home()) as conn:
+        conn.execute("DELETE FROM memory.secrets WHERE starts_with(name, 'server used ')")
     return _home()
 
 

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from memory.program import MemoryProgram, Model
 from memory.server.app import application
+from memory.server.day_limits import DayLimits
 from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import open_sign_in
@@ -29,6 +30,7 @@ def serving(
     groups: Sequence[str] = (),
     reranker: str | None = None,
     program: MemoryProgram | None = None,
+    day_limits: DayLimits | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
 
@@ -37,7 +39,11 @@ def serving(
     sign_in = open_sign_in()
     app = application(
         Handles(
-            model or scripted_model([]), program=program, reranker=reranker, read_only=read_only
+            model or scripted_model([]),
+            program=program,
+            reranker=reranker,
+            read_only=read_only,
+            day_limits=day_limits,
         ),
         allowed=allowed_hosts(PORT),
         sign_in=sign_in,

@@ -1,0 +1,80 @@
+"""What each user of a server has used today, for all servers of one database; see `DayUsage`.
+
+Rows of memory.secrets, as tokens and sessions are, `server used DAY USER`: the login of a model
+cannot read them. A value is a text of four numbers, "{3,120,1,900}".
+"""
+
+from dataclasses import astuple
+
+from memory.store.day_usage import UNBOUNDED, Usage, today
+from memory.store.postgres.address import Address, read_address
+from memory.store.postgres.connection import pipeline, postgres_errors
+from memory.store.postgres.store import looked_at
+
+_START = "server used "
+_COUNT = """
+INSERT INTO memory.secrets AS used (name, value)
+VALUES (%(name)s, %(more)s::bigint[]::text)
+ON CONFLICT (name) DO UPDATE SET value = (
+    SELECT array_agg(a + b ORDER BY place)::text
+    FROM unnest(used.value::bigint[], %(more)s::bigint[]) WITH ORDINALITY AS each (a, b, place)
+)
+WHERE NOT EXISTS (
+    SELECT FROM unnest(used.value::bigint[], %(most)s::bigint[]) AS each (a, most) WHERE a > most
+)
+"""
+
+
+class DatabaseDayUsage:
+    """The counts in a Postgres database."""
+
+    def __init__(self, text: str) -> None:
+        self._address: Address = read_address(text, needs_namespace=False)
+        self._day = ""
+
+    def count(self, user: str, more: Usage, most_before: Usage = UNBOUNDED) -> bool:
+        """See `DayUsage`."""
+        if not Usage().is_within(most_before):
+            return False
+        day = today()
+        values = {
+            "name": f"{_START}{day} {user}",
+            "more": [*astuple(more)],
+            "most": [*astuple(most_before)],
+        }
+        with postgres_errors(self._address.location, self._address.conninfo):
+            database = looked_at(self._address, may_set_up=True)
+            with database.own.connection() as conn, pipeline(conn):
+                conn.execute("BEGIN")
+                # A count that a power failure takes back does no harm: nobody waits for the disk.
+                conn.execute("SET LOCAL synchronous_commit = off")
+                cursor = conn.execute(_COUNT, values)
+                if day != self._day:  # days that are over count no more
+                    conn.execute(
+                        "DELETE FROM memory.secrets WHERE starts_with(name, %s)"
+                        ' AND name COLLATE "C" < %s',
+                        (_START, f"{_START}{day}"),
+                    )
+                conn.execute("COMMIT")
+        self._day = day
+        return cursor.rowcount > 0
+
+    def of_user(self, user: str) -> Usage:
+        """See `DayUsage`."""
+        return self.of_all().get(user, Usage())
+
+    def of_all(self) -> dict[str, Usage]:
+        """See `DayUsage`."""
+        start = f"{_START}{today()} "
+        with postgres_errors(self._address.location, self._address.conninfo):
+            database = looked_at(self._address, may_set_up=True)
+            with database.own.connection() as conn:
+                rows = conn.execute(
+                    "SELECT substr(name, %s), value::bigint[] FROM memory.secrets"
+                    " WHERE starts_with(name, %s)",
+                    (len(start) + 1, start),
+                ).fetchall()
+        return {user: Usage(*used) for user, used in rows}
+
+    def close(self) -> None:
+        """See `DayUsage`."""
