@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -92,6 +93,23 @@ class _InOrder(TyperGroup):
         return [name for commands in COMMANDS.values() for name in commands]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print_clean(f"sql-memory {version('sql-memory')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """The options of the program itself."""
+
+
 def _command_line() -> typer.Typer:
     app = typer.Typer(
         cls=_InOrder,
@@ -101,6 +119,7 @@ def _command_line() -> typer.Typer:
         add_completion=False,
         no_args_is_help=True,
     )
+    app.callback()(_options)
     for panel, commands in COMMANDS.items():
         for name, command in commands.items():
             if isinstance(command, typer.Typer):

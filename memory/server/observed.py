@@ -9,6 +9,7 @@ import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from importlib.metadata import version
 from secrets import token_hex
 from time import monotonic
 
@@ -29,6 +30,7 @@ from memory.store import postgres_module
 
 LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
 REQUEST_ID = "x-request-id"
+VERSION = "x-memory-version"  # as the API's document says it to everybody
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READY_SECONDS = 1.0  # anybody may ask: the database is asked no more often
 _CLIENT_GONE = 499
@@ -41,7 +43,7 @@ class Observed:
     """ASGI middleware around the whole server.
 
     `/health/live` and `/health/ready` are answered to everybody, under any host name, as whatever
-    looks after the server knows its number alone. They say nothing else.
+    looks after the server knows its number alone. They say nothing else but the version.
     """
 
     def __init__(self, app: ASGIApp, handles: Handles) -> None:
@@ -56,7 +58,8 @@ class Observed:
             return
         if scope["path"] in (LIVE, READY):
             fault = await self._ready_fault() if scope["path"] == READY else ""
-            answer = PlainTextResponse(f"{fault or 'ok'}\n", 503 if fault else 200)
+            headers = {VERSION: version("sql-memory")}
+            answer = PlainTextResponse(f"{fault or 'ok'}\n", 503 if fault else 200, headers)
             await answer(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID, "")

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 
@@ -190,3 +191,7 @@ def test_the_command_context_has_the_options_of_the_method() -> None:
     assert options == {*signature(Memory.context).parameters} - {"self", "messages"}
     # The weights of the ranking belong to the memory's program; the proxy counts later.
     assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}
+
+
+def test_the_program_says_its_version() -> None:
+    assert run("--version") == f"sql-memory {version('sql-memory')}\n"

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import dspy
@@ -36,6 +37,7 @@ def test_health_is_answered_to_everybody_under_any_name() -> None:
         for path in ("/health/live", "/health/ready"):
             answer = client.get(path, headers={"host": "10.1.2.3:8765"})
             assert (answer.status_code, answer.text) == (200, "ok\n")
+            assert answer.headers["x-memory-version"] == version("sql-memory")
 
 
 def test_a_server_without_its_database_is_alive_and_not_ready(
