@@ -28,7 +28,7 @@ from memory.provider_calls import (
 )
 from memory.providers import load_litellm
 from memory.search.turn_columns import disagreement, sign_codes
-from memory.tokens import count_tokens, tokenizer, trim
+from memory.tokens import count_tokens, token_ids, tokenizer, trim
 from memory.tracing import span
 
 PACKAGED_EMBEDDER = "wordllama"
@@ -119,17 +119,17 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     Returns:
         (len(texts), DIM) float32; a row of zeros for a text without tokens.
     """
-    encode = tokenizer().encode
     token_vectors = _token_vectors()
     sums = np.zeros((len(texts), DIM), np.float32)
     # One text at a time: a batch pads to its longest text, so a megabyte among sixty short texts
     # would take gigabytes.
     for row, text in enumerate(texts):
         clean = text.encode("utf-8", "replace").decode("utf-8")
-        tokens = encode(clean, add_special_tokens=False).ids
+        tokens = token_ids(clean)
         if len(tokens) > _SHORT_TEXT:
-            kinds, counts = np.unique(np.asarray(tokens, np.int64), return_counts=True)
-            sums[row] = counts.astype(np.float32) @ token_vectors[kinds]
+            counts = np.bincount(tokens)
+            kinds = np.flatnonzero(counts > 0)
+            sums[row] = counts[kinds].astype(np.float32) @ token_vectors[kinds]
         elif tokens:
             np.add.reduce(token_vectors.take(tokens, axis=0), axis=0, out=sums[row])
     return _unit_rows(sums)
@@ -143,7 +143,7 @@ def word_weights(texts: Sequence[str]) -> list[float]:
     token_vectors = _token_vectors()
     weights = []
     for text in texts:
-        tokens = tokenizer().encode(text, add_special_tokens=False).ids
+        tokens = token_ids(text)
         squares = np.square(token_vectors.take(tokens, axis=0)).sum(axis=1)
         weights.append(float(squares.mean()) if tokens else 0.0)
     return weights

@@ -8,6 +8,7 @@ one of its words stands in the text, and its repetitions are bounded, so it take
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 Policy = Literal["mask", "refuse", "off"]
@@ -45,9 +46,8 @@ def mask_parts(texts: Sequence[str], secrets: bool = True) -> list[Masked]:
         count = 0
         if secrets:
             clean, count, in_key = _without_keys(clean, in_key)
-            if _may_hold_secrets(clean):
-                clean, more = _without_secrets(clean)
-                count += more
+            clean, more = _without_secrets(clean)
+            count += more
         results.append(Masked(clean, count, private))
     return results
 
@@ -188,7 +188,8 @@ def _key_lines_start(text: str, first: int, end: int) -> int:
 # ---------------------------------------------------------------------- tokens with a known form
 
 # (words of which one stands in the text in lower case, the token). A token begins where no letter,
-# digit, _ or - stands before it, so that each run of letters is tried once.
+# digit, _ or - stands before it, so that each run of letters is tried once. Such a word is, or lies
+# in, a run of at least _SHORTEST_RUN characters that tokens have (`_long_runs`).
 _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("sk-",), r"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-)?(?=[\w-]{0,80}\d)[A-Za-z0-9_-]{20,}"),
     (("sk_", "rk_", "pk_live"), r"(?:[srp]k)_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
@@ -197,7 +198,9 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("absk", "bedrock-api"), r"(?:ABSK[A-Za-z0-9+/=]{60,}|bedrock-api-key-[A-Za-z0-9+/=]{20,})"),
     (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{30,}"),
     (("github_pat_",), r"github_pat_\w{30,}"),
-    (("gl",), r"gl(?:pat|ptt|rt|dt|oas|ft|imt|agent|soat|ffct|cbt)-[A-Za-z0-9_.-]{18,}"),
+    (("glpat-", "glptt-", "glrt-", "gldt-", "gloas-", "glft-", "glimt-", "glagent-", "glsoat-",
+      "glffct-", "glcbt-"),
+     r"gl(?:pat|ptt|rt|dt|oas|ft|imt|agent|soat|ffct|cbt)-[A-Za-z0-9_.-]{18,}"),
     (("xox", "xapp-", "xwfp-"), r"(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[A-Za-z0-9-]{10,}"),
     (("aiza",), r"AIza[\w-]{30,}"),
     (("ya29.",), r"ya29\.[\w-]{20,}"),
@@ -206,7 +209,7 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("eyj",), r"eyJ[\w-]{8,}\.(?:eyJ)?[\w-]{8,}\.[\w-]*"),
     (("npm_",), r"npm_[A-Za-z0-9]{30,}"),
     (("pypi-",), r"pypi-AgE[\w-]{40,}"),
-    (("rubygems_", "crates", "cio"), r"(?:rubygems_[a-f0-9]{40,}|cio[A-Za-z0-9]{32})"),
+    (("rubygems_", "cio"), r"(?:rubygems_[a-f0-9]{40,}|cio[A-Za-z0-9]{32})"),
     (("clojars_",), r"CLOJARS_[A-Za-z0-9]{50,}"),
     (("dckr_", "hvs.", "hvb.", "hvr."), r"(?:dckr_(?:pat|oat)_[\w-]{20,}|hv[sbr]\.[\w-]{20,})"),
     (("atlasv1",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),
@@ -216,7 +219,7 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("-us", "-eu"), r"[a-f0-9]{32}-(?:us|eu)\d{1,2}"),
     (("xkeysib-", "xsmtpsib-"), r"x(?:key|smtp)sib-[a-f0-9]{40,}-[A-Za-z0-9]{10,}"),
     (("sk",), r"SK[a-f0-9]{32}"),
-    (("do",), r"do[opr]_v1_[a-f0-9]{40,}"),
+    (("doo_v1_", "dop_v1_", "dor_v1_"), r"do[opr]_v1_[a-f0-9]{40,}"),
     (("dp.",), r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40,}"),
     (("dapi",), r"dapi[a-f0-9]{32}(?:-\d)?"),
     (("dt0",), r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{60,}"),
@@ -238,10 +241,10 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("r8_", "gsk_", "xai-", "pplx-", "tgp_v1", "nvapi-", "fw_", "csk-"),
      r"(?:r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{40,}"
      r"|tgp_v1_[\w-]{30,}|nvapi-[\w-]{40,}|fw_[A-Za-z0-9]{20,}|csk-[a-z0-9]{40,})"),
-    (("ls", "lsv2"), r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+    (("lsv2_",), r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
     (("ltai",), r"LTAI[A-Za-z0-9]{16,}"),
     (("akid",), r"AKID[A-Za-z0-9]{32}"),
-    (("at", "atatt3", "atctt3", "atbb"), r"(?:AT[AC]TT3[\w=-]{60,}|ATBB[A-Za-z0-9]{20,})"),
+    (("atatt3", "atctt3", "atbb"), r"(?:AT[AC]TT3[\w=-]{60,}|ATBB[A-Za-z0-9]{20,})"),
     (("a3-",), r"A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5}){3,4}"),
     (("ops_eyj",), r"ops_eyJ[A-Za-z0-9+/=_-]{100,}"),
     (("age-secret-key-",), r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
@@ -249,11 +252,11 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("sqlmem_",), r"sqlmem_[\w-]{30,}"),
     (("pat",), r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
     (("pat-",), r"pat-(?:na|eu)\d-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}"),
-    (("ez",), r"EZ[AT]K[A-Za-z0-9]{50,}"),
+    (("ezak", "eztk"), r"EZ[AT]K[A-Za-z0-9]{50,}"),
     (("flwseck",), r"FLWSECK(?:_TEST|_LIVE)?-[A-Za-z0-9]{12,}(?:-X)?"),
     (("duffel_", "shippo_", "frameio", "fio-u-"),
      r"(?:duffel_(?:test|live)_[\w=-]{30,}|shippo_(?:live|test)_[a-f0-9]{30,}|fio-u-[\w=-]{50,})"),
-    (("prefect", "pnu_"), r"pnu_[A-Za-z0-9]{30,}"),
+    (("pnu_",), r"pnu_[A-Za-z0-9]{30,}"),
     (("q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{30,}"),
     (("akcp", "cmvmd"), r"(?:AKCp[A-Za-z0-9]{60,}|cmVmd[A-Za-z0-9]{50,})"),
     (("b3blbnnzac1rzxk",), r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\s]{40,}"),
@@ -279,16 +282,16 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str]] = (
     ),
     (("/api/webhooks/",), r"/api/webhooks/\d{15,22}/(?P<secret>[\w-]{40,100})"),
     (("webhook.office",), r"webhook\.office\.com/webhookb2/(?P<secret>[\w@/-]{30,300})"),
-    (("bot", "aa"), r"(?<!\d)\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
+    ((":aa",), r"(?<!\d)\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
     (
-        ("=",),
+        ("token=", "key=", "secret=", "sig=", "signature=", "code=", "password="),
         r"[?&;](?:access_token|auth_token|api_?key|apikey|token|secret|sig|signature|key|code"
         r"|x-amz-signature|x-goog-signature|x-amz-security-token|client_secret|password)"
         r"=(?P<secret>[^&\s\"'#<>`${}]{12,2000})",
     ),
     # Headers.
     (
-        ("basic", "bearer", "digest", "token"),
+        ("bearer", "authorization"),
         r"\b(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|digest)|bearer)"
         r"\s{1,3}[\"']?(?P<secret>[A-Za-z0-9._~+/=:-]{12,4000})",
     ),
@@ -299,7 +302,7 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str]] = (
     ),
     # Command lines.
     (
-        ("-u", "--user"),
+        ("-u ", "-u=", "--user ", "--user="),
         r"(?<=\s)(?:-u|--user)[ =][\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"'@]{3,200})",
     ),
     (("sshpass",), r"\bsshpass\s+-p\s{0,3}[\"']?(?P<secret>[^\s\"']{3,200})"),
@@ -496,11 +499,18 @@ Judge = Callable[[re.Match[str]], bool]
 
 @dataclass(frozen=True)
 class _Rule:
-    """A pattern that runs where a text has one of `words`, and what else its match must be."""
+    """A pattern that runs where a text has one of `words`, and what else its match must be.
+
+    The text also has one of `other_words`, and a match of `sign`, where there are any. A match
+    begins with one of `starts`, where there are any. All words are in lower case.
+    """
 
     words: tuple[str, ...]
     pattern: re.Pattern[str]
     holds: Judge
+    other_words: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    sign: re.Pattern[str] | None = None
 
 
 def _is_no_stand_in(match: re.Match[str]) -> bool:
@@ -516,40 +526,101 @@ def _is_token(match: re.Match[str]) -> bool:
     return len({*match[0]}) > 7 and not _STAND_IN_OF_TOKEN.search(match[0])
 
 
-def _rules() -> Iterator[_Rule]:
+def _form_rules() -> Iterator[_Rule]:
     for words, pattern in _FORMS:
         yield _Rule(words, re.compile(_EDGE + f"(?:{pattern})"), _is_token)
+
+
+def _context_rules() -> Iterator[_Rule]:
     for words, pattern in _CONTEXTS:
         flags = re.IGNORECASE | re.MULTILINE
         yield _Rule(words, re.compile(pattern, flags), _is_no_stand_in)
     names = (*_PASSWORD_WORDS, *_KEY_WORDS, *_SHORT_WORDS)
-    yield _Rule(names, _ASSIGNMENT, _is_assigned_secret)
-    yield _Rule((" is ", " was ", " to ", " as ", " ist ", "lautet"), _SAID, _is_said_secret)
-    yield _Rule(tuple("3456"), _CARD, _is_card)
+    yield _Rule(_PARTS_OF_NAMES, _ASSIGNMENT, _is_assigned_secret, other_words=names, starts=names)
+    yield _Rule(
+        ("pass", "secret", "token", "key", "credential"),
+        _SAID,
+        _is_said_secret,
+        other_words=(" is ", " was ", " to ", " as ", " ist ", "lautet"),
+        starts=(
+            *("password", "passwort", "passphrase", "secret", "token", "api", "access"),
+            "credential",
+        ),
+    )
+    yield _Rule(tuple("3456"), _CARD, _is_card, sign=re.compile(r"\d{4}[ -]?\d{4}"))
 
 
-_RULES = tuple(_rules())
-_CONTEXT_RULES = _RULES[len(_FORMS) :]
+# Each word of an assignment has one of these: few to look for in every text.
+_PARTS_OF_NAMES = (
+    *("pass", "kennwort", "pwd", "contrase", "senha", "пароль", "密码", "パスワード"),
+    *("secret", "token", "key", "credential", "_pw", "_psk", "_salt"),
+)
+_FORM_RULES = tuple(_form_rules())
+_CONTEXT_RULES = tuple(_context_rules())
+
+
+def _rules_by_word(rules: Sequence[_Rule]) -> dict[str, list[int]]:
+    """For each word the numbers of the rules that it is a word of: it is looked for once."""
+    numbers: dict[str, list[int]] = {}
+    for number, rule in enumerate(rules):
+        for word in rule.words:
+            numbers.setdefault(word, []).append(number)
+    return numbers
+
+
+_BY_WORD_OF_FORM = {word.encode(): numbers for word, numbers in _rules_by_word(_FORM_RULES).items()}
+_BY_WORD_OF_CONTEXT = _rules_by_word(_CONTEXT_RULES)
+# Text without any of these signs has no secret, whatever a rule says.
 _MAY_HOLD_TOKEN = re.compile(r"[A-Za-z0-9+/_.$-]{16}")
 _MAY_HOLD = re.compile(
     r"[A-Za-z0-9+/_-]{16}|://|[=:]|\d{4}|pass|secret|token|key|login|credential|cv[vcn]|-u",
     re.IGNORECASE,
 )
-
-
-def _may_hold_secrets(text: str) -> bool:
-    """Whether any rule could find something: most of what is said in a chat has no such sign."""
-    return bool(_MAY_HOLD.search(text))
+# Letters that match an ASCII letter where the case is ignored, and are not that letter in lower
+# case or are two: where one of them stands, a match may begin elsewhere than with a rule's words.
+_OTHER_CASES = re.compile("[\u0130\u0131\u017f\u212a]")
+_SHORTEST_RUN = 12
+_LONG_RUN = re.compile(b" [^ ]{%d,}+" % _SHORTEST_RUN)
+_TO_RUNS = bytes(
+    ord(chr(byte).lower()) if chr(byte).isalnum() or chr(byte) in "+/_.$,=~-" else ord(" ")
+    for byte in range(128)
+) + bytes(range(128, 256))
 
 
 def _without_secrets(text: str) -> tuple[str, int]:
-    count = 0
+    clean, count = text, 0
+    if runs := _long_runs(text):
+        present = [numbers for word, numbers in _BY_WORD_OF_FORM.items() if word in runs]
+        clean, count = _without(clean, [_FORM_RULES[n] for n in sorted({*chain(*present)})])
+        if count and not _MAY_HOLD_TOKEN.search(text):
+            clean, count = text, 0
     lowered = text.lower()
-    for rule in _RULES if _MAY_HOLD_TOKEN.search(text) else _CONTEXT_RULES:
-        if any(word in lowered for word in rule.words):
-            text, hits = _replaced(text, rule)
+    present = [numbers for word, numbers in _BY_WORD_OF_CONTEXT.items() if word in lowered]
+    rules = [_CONTEXT_RULES[n] for n in sorted({*chain(*present)})]
+    clean, more = _without(clean, rules, lowered)
+    count += more
+    return (clean, count) if count and _MAY_HOLD.search(text) else (text, 0)
+
+
+def _long_runs(text: str) -> bytes:
+    """The long runs of characters that tokens have, in lower case, with spaces between them."""
+    runs = text.encode("utf-8", "surrogatepass").translate(_TO_RUNS)
+    return b"".join(_LONG_RUN.findall(b" " + runs))
+
+
+def _without(clean: str, rules: Sequence[_Rule], lowered: str = "") -> tuple[str, int]:
+    """A text without what these rules find, and how many pieces that was.
+
+    Their words stand in it; `lowered` is the text in lower case, as it was before any rule.
+    """
+    count = 0
+    for rule in rules:
+        if rule.other_words and not any(word in lowered for word in rule.other_words):
+            continue
+        if rule.sign is None or rule.sign.search(clean):
+            clean, hits = _replaced(clean, rule)
             count += hits
-    return text, count
+    return clean, count
 
 
 def _replaced(text: str, rule: _Rule) -> tuple[str, int]:
@@ -566,7 +637,27 @@ def _replaced(text: str, rule: _Rule) -> tuple[str, int]:
         start, end = match.start(group) - match.start(), match.end(group) - match.start()
         return match[0][:start] + WITHHELD + match[0][end:]
 
-    return rule.pattern.sub(withheld, text), hits
+    if not rule.starts or (not text.isascii() and _OTHER_CASES.search(text)):
+        return rule.pattern.sub(withheld, text), hits
+    pieces: list[str] = []
+    end = 0
+    for start in _places(rule.starts, text.lower()):
+        match = rule.pattern.match(text, start) if start >= end else None
+        if match:
+            pieces += [text[end:start], withheld(match)]
+            end = match.end()
+    return "".join(pieces) + text[end:], hits
+
+
+def _places(words: Sequence[str], lowered: str) -> list[int]:
+    """Where these words begin, in order."""
+    places: set[int] = set()
+    for word in words:
+        place = lowered.find(word)
+        while place >= 0:
+            places.add(place)
+            place = lowered.find(word, place + 1)
+    return sorted(places)
 
 
 def _has(match: re.Match[str], name: str) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.question import TELLS_TIME, packed_date
 from memory.search.words import words
+from memory.text_cache import TextCache
 
 TURN_DTYPE = np.dtype(
     [
@@ -84,7 +85,7 @@ def describe_turns(
             speakers[turn.speaker],
             _packed_date(turn.said_at),
             min(length, MAX_LENGTH),
-            any(map(_tells_time, ascii_words)),
+            any(map(_tells_time.__getitem__, ascii_words)),
             turn.text.rstrip().endswith(_QUESTION_MARKS),
         )
         session_ends[turn.session] = SessionEnd(first, turn.id, eight_bit[n])
@@ -94,14 +95,12 @@ def describe_turns(
 _packed_date = lru_cache(4_096)(packed_date)  # the turns of a session have few dates
 
 
-@lru_cache(65_536)
-def _word_tells_time(word: str) -> bool:
-    return TELLS_TIME.fullmatch(word) is not None
-
-
-def _tells_time(word: str) -> bool:
-    """Whether a word tells a time, cached: TELLS_TIME matches whole words, and most recur."""
-    return len(word) <= _LONGEST_TIME and _word_tells_time(word)
+# TELLS_TIME matches whole words, and most recur.
+_tells_time = TextCache(
+    lambda word: len(word) <= _LONGEST_TIME and TELLS_TIME.fullmatch(word) is not None,
+    most=65_536,
+    longest=_LONGEST_TIME,
+)
 
 
 def _unit(vector: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
+
+from memory.text_cache import TextCache
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
 STOP_WORDS = frozenset(
@@ -53,7 +55,8 @@ def words(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    return [word for _, run_words in word_runs(text) for word in run_words]
+    # No run goes beyond white space, and no character composes with it.
+    return [*chain.from_iterable(map(_words_between_spaces.__getitem__, text.split()))]
 
 
 def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -65,6 +68,13 @@ def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
             yield run[0], [*_IS_HAN.findall(plain), *pairs] or plain.split()
         else:
             yield run[0], plain.split()
+
+
+_words_between_spaces = TextCache(
+    lambda text: [word for _, run_words in word_runs(text) for word in run_words],
+    most=100_000,
+    longest=40,
+)
 
 
 def composed(text: str) -> str:

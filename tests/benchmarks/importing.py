@@ -1,9 +1,11 @@
 """An import of many messages: how long, how fast, how large, and again when nothing is new.
 
-    python -m tests.benchmarks.importing [--messages 100000]
+    python -m tests.benchmarks.importing [--messages 100000] [--characters 2000]
 
-The messages are chatter in ChatGPT's format, forty a conversation. Each import is the command
-itself, in a process of its own; seconds are the whole command's, its start included.
+The messages are chatter in ChatGPT's format, forty a conversation; with --characters long ones, as
+an assistant writes them: paragraphs, lists, code, one in four in another language than English.
+Each import is the command itself, in a process of its own; seconds are the whole command's, its
+start included.
 """
 
 import json
@@ -24,6 +26,8 @@ from tests.support.foreign_exports import chatgpt, chatgpt_message
 
 PER_CONVERSATION = 40
 SYLLABLES = "ba de fi go lu ma ne pi ro su ta ve".split()  # noqa: SIM905
+# What some letters are in English, in German or Spanish, and in Cyrillic.
+LETTERS = [{}, str.maketrans("auo", "äüñ"), str.maketrans("abdefgi", "абдефги")]
 SUBJECTS = ["my cat", "the flat", "Oslo", "the train", "my sister", "work", "the recipe", "rain"]
 
 
@@ -34,14 +38,28 @@ def message(chance: random.Random, vocabulary: list[str]) -> str:
     return f"About {chance.choice(SUBJECTS)}: {' '.join(words)}."
 
 
-def conversations(messages: int) -> Iterator[dict[str, Any]]:
-    """Conversations as ChatGPT exports them."""
+def long_message(chance: random.Random, vocabulary: list[str], characters: int) -> str:
+    """A message of so many characters: paragraphs, items of a list, lines of code."""
+    letters = chance.choice([LETTERS[0], *LETTERS])
+    lines: list[str] = []
+    while sum(map(len, lines)) < characters:
+        words = message(chance, vocabulary).translate(letters)
+        form = chance.choice(["{}\n\n{}", "- **{}**: {}", "1. {}: {}", '    {} = call("{}")'])
+        lines.append(form.format(words[:20].title(), words) + "\n")
+    return "".join(lines)[:characters]
+
+
+def conversations(messages: int, characters: int) -> Iterator[dict[str, Any]]:
+    """Conversations as ChatGPT exports them; with `characters` of each message, 0 as in a chat."""
     chance = random.Random(1)
     vocabulary = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(20_000)]
     for first in range(0, messages, PER_CONVERSATION):
         said = [
             chatgpt_message(
-                *(n, ("user", "assistant")[n % 2], message(chance, vocabulary)),
+                *(n, ("user", "assistant")[n % 2]),
+                long_message(chance, vocabulary, characters)
+                if characters
+                else message(chance, vocabulary),
                 create_time=1_680_000_000 + 30 * n,
             )
             for n in range(first, min(first + PER_CONVERSATION, messages))
@@ -59,12 +77,18 @@ def run(source: Path, memory: Path) -> float:
 
 def main(
     messages: Annotated[int, typer.Option(min=1, help="How many are imported.")] = 100_000,
+    characters: Annotated[int, typer.Option(min=0, help="Of each; 0: as in a chat.")] = 0,
 ) -> None:
     """Measure an import, and the same one again."""
     with tempfile.TemporaryDirectory() as folder:
         source, memory = Path(folder, "conversations.json"), Path(folder, "memory.db")
-        source.write_text(json.dumps([*conversations(messages)]), encoding="utf-8")
-        seconds, again = run(source, memory), run(source, memory)
+        source.write_text(
+            json.dumps([*conversations(messages, characters)], ensure_ascii=False), encoding="utf-8"
+        )
+        seconds = run(source, memory)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = used.ru_utime + used.ru_stime
+        again = run(source, memory)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10  # kB, of Linux
         with open_store(memory) as store:
             assert store.turn(messages).id == messages
@@ -72,8 +96,12 @@ def main(
             begun = time.perf_counter()
             store.search("what was that about my sister and the train?")
             search = time.perf_counter() - begun
-        size = memory.stat().st_size
+        size, text = memory.stat().st_size, source.stat().st_size
     print(f"{messages:,} messages: {seconds:.1f} s, {messages / seconds:,.0f} a second")
+    print(
+        f"CPU: {processor:.1f} s, {messages / processor:,.0f} messages and"
+        f" {text / processor / 1e6:.2f} MB of the export a second"
+    )
     print(f"peak of memory {peak:,.0f} MB; again, with nothing new, {again:.1f} s")
     print(f"file {size / 1e6:,.1f} MB, {size / messages:,.0f} bytes a message")
     print(f"first search {search:.2f} s")

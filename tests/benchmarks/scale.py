@@ -127,7 +127,7 @@ def ask(turn: Turn, random: np.random.Generator) -> str:
     return f"{start.format(who)} {' '.join(telling)}{date}?"
 
 
-def _needles(conversations: Sequence[Conversation]) -> Iterator[list[Turn]]:
+def needles(conversations: Sequence[Conversation]) -> Iterator[list[Turn]]:
     """The sessions of conversations, with names that say which conversation they are of."""
     for one in conversations:
         for session, turns in itertools.groupby(one.turns, lambda turn: turn.session):
@@ -283,7 +283,7 @@ def one_namespace(folder: Path, count: int, advance: Callable[[int], object]) ->
     conversations = load_conversations(SAMPLE)
     # The needles' people say all the rest as well: their names alone find nothing.
     people = sorted({turn.speaker for one in conversations for turn in one.turns})
-    turns = strewn(chat(count, people), [*_needles(conversations)], count)
+    turns = strewn(chat(count, people), [*needles(conversations)], count)
     every = max(count // (2 * (QUESTIONS + WARMING + ADDS_SEARCHED)), 1)
     grown = grow(folder / "memory.db", turns, every, advance)
     asked = [

@@ -2,11 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from memory import InputError, Memory, Store, Turn, open_store
+from memory import InputError, Memory, Store, Turn, open_store, secrets
 from memory.__main__ import app
 from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
@@ -92,6 +95,52 @@ def test_a_document_is_masked_across_its_chunks() -> None:
     assert not leaks(KEY, " ".join(part.text for part in parts))
     assert parts[1].text.startswith("Setup")
     assert [part.text for part in parts[3:]] == [f"The key is above. {PRIVATE}", f"{PRIVATE} Bye."]
+
+
+def plainly(text: str) -> tuple[str, int]:
+    """Every rule over the whole text, one after the other."""
+    count = 0
+    clean, lowered = text, text.lower()
+    if secrets._MAY_HOLD.search(text):
+        forms = secrets._FORM_RULES if secrets._MAY_HOLD_TOKEN.search(text) else ()
+        for rule in (*forms, *secrets._CONTEXT_RULES):
+            lists = filter(None, [rule.words, rule.other_words])
+            if all(any(word in lowered for word in any_of) for any_of in lists):
+                clean, hits = secrets._replaced(clean, replace(rule, starts=(), sign=None))
+                count += hits
+    return clean, count
+
+
+SAMPLES = [*LOOK_ALIKES, *(text.format(secret) for _, text, secret in SECRETS)]
+LETTERS = [*" \n\t.,;:=-_/'\"`()$~@", "\u017f", "\u0130", "\u212a", "\u0131", "\u00fc", "\u0664"]
+NAMES = st.sampled_from([*secrets._PASSWORD_WORDS, *secrets._KEY_WORDS, *secrets._SHORT_WORDS])
+PARTS = (
+    st.builds(
+        lambda text, start, length: text[start : start + length],
+        *(st.sampled_from(SAMPLES), st.integers(0, 60), st.integers(1, 120)),
+    )
+    | st.sampled_from(SAMPLES)
+    | NAMES
+    | NAMES.map(str.upper)
+    | st.sampled_from(LETTERS)
+    | st.sampled_from(
+        [" = ", ": ", " is ", " to ", "4111 1111 1111 1111", "hunter2x-Q9", "pa\u017fsword"]
+    )
+)
+
+
+@given(st.lists(PARTS, max_size=6).map("".join))
+@settings(max_examples=400)
+def test_rules_that_are_left_out_would_have_found_nothing(text: str) -> None:
+    assert secrets._without_secrets(text) == plainly(text)
+
+
+def test_each_rule_is_found_by_its_words_wherever_it_matches() -> None:
+    for text in SAMPLES:
+        for upper in (text, text.upper(), text.replace("s", "\u017f"), f"\u0130{text}"):
+            assert secrets._without_secrets(upper) == plainly(upper)
+    names = (*secrets._PASSWORD_WORDS, *secrets._KEY_WORDS, *secrets._SHORT_WORDS)
+    assert all(any(part in name for part in secrets._PARTS_OF_NAMES) for name in names)
 
 
 HOSTILE = [

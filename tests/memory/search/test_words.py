@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
-from memory.search.words import STOP_WORDS, composed, words
+from memory.search.words import STOP_WORDS, composed, word_runs, words
 from memory.store.sqlite import SqliteStore
 from tests.support.rows import rows_of
 
@@ -109,6 +109,21 @@ def test_composed_and_decomposed_text_have_the_same_words(text: str) -> None:
     for form in ("NFC", "NFD"):
         assert words(unicodedata.normalize(form, text)) == expected
     assert composed(composed(text)) == composed(text)
+
+
+@given(
+    st.lists(TEXT | st.sampled_from([*" \n\t\xa0\u2003\u3000\x85\x1c"]), max_size=8).map("".join)
+)
+def test_the_words_between_spaces_are_those_of_the_whole_text(text: str) -> None:
+    if not text.isascii():
+        assert words(text) == [word for _, run_words in word_runs(text) for word in run_words]
+
+
+def test_no_character_composes_with_the_space_before_it() -> None:
+    marks = [mark for mark in map(chr, range(0x110000)) if unicodedata.combining(mark)]
+    for space in (c for c in map(chr, range(0x110000)) if c.isspace()):
+        start = unicodedata.normalize("NFKC", space)
+        assert all(unicodedata.normalize("NFKC", space + m).startswith(start) for m in marks)
 
 
 def test_every_character_that_unicode_decomposes_gives_words_that_the_index_takes_as_one() -> None:
