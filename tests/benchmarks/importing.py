@@ -5,7 +5,7 @@
 The messages are chatter in ChatGPT's format, forty a conversation; with --characters long ones, as
 an assistant writes them: paragraphs, lists, code, one in four in another language than English.
 Each import is the command itself, in a process of its own; seconds are the whole command's, its
-start included.
+start and the reading of facts included.
 """
 
 import json
@@ -21,10 +21,11 @@ from typing import Annotated, Any
 
 import typer
 
-from memory import open_store
+from memory import Turn, open_store
 from tests.support.foreign_exports import chatgpt, chatgpt_message
 
 PER_CONVERSATION = 40
+BATCH = 1_000
 SYLLABLES = "ba de fi go lu ma ne pi ro su ta ve".split()  # noqa: SIM905
 # What some letters are in English, in German or Spanish, and in Cyrillic.
 LETTERS = [{}, str.maketrans("auo", "äüñ"), str.maketrans("abdefgi", "абдефги")]
@@ -67,6 +68,16 @@ def conversations(messages: int, characters: int) -> Iterator[dict[str, Any]]:
         yield chatgpt(f"c{first}", f"Chat {first}", *said)
 
 
+def add_in_bulk(memory: Path, turns: list[Turn]) -> float:
+    """Store turns by `store.add` alone, BATCH at a time; its seconds of CPU."""
+    with open_store(memory) as store:
+        store.add(turns[:1])  # loads the embedder
+        begun = time.process_time()
+        for first in range(0, len(turns), BATCH):
+            store.add(turns[first : first + BATCH])
+        return time.process_time() - begun
+
+
 def run(source: Path, memory: Path) -> float:
     """Run the command; its seconds."""
     begun = time.perf_counter()
@@ -92,15 +103,22 @@ def main(
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10  # kB, of Linux
         with open_store(memory) as store:
             assert store.turn(messages).id == messages
+            turns = store.turns()
             assert not store.turns(messages + 1)
             begun = time.perf_counter()
             store.search("what was that about my sister and the train?")
             search = time.perf_counter() - begun
+        adding = add_in_bulk(Path(folder, "added.db"), turns)
         size, text = memory.stat().st_size, source.stat().st_size
     print(f"{messages:,} messages: {seconds:.1f} s, {messages / seconds:,.0f} a second")
     print(
         f"CPU: {processor:.1f} s, {messages / processor:,.0f} messages and"
         f" {text / processor / 1e6:.2f} MB of the export a second"
+    )
+    bytes_added = sum(len(turn.text.encode()) for turn in turns)
+    print(
+        f"added in bulk, nothing else: {len(turns) / adding:,.0f} turns and"
+        f" {bytes_added / adding / 1e6:.2f} MB a second of CPU"
     )
     print(f"peak of memory {peak:,.0f} MB; again, with nothing new, {again:.1f} s")
     print(f"file {size / 1e6:,.1f} MB, {size / messages:,.0f} bytes a message")
