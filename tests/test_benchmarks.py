@@ -223,6 +223,7 @@ def test_ctrl_c_leaves_no_memory_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_chatter_is_like_a_chat() -> None:
     turns = list(islice(chat(7), 5000))
     assert turns == list(islice(chat(7), 5000))
@@ -259,6 +260,7 @@ def test_a_size_or_folder_that_cannot_be_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_searches_with_filters_are_timed_beside_those_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

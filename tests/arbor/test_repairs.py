@@ -149,6 +149,7 @@ def runner(package: Path, *names: str) -> Any:
     return importlib.import_module("arbor.utils.process_runner")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repaired", [False, True])
 def test_a_worker_outlives_the_thread_that_started_it(repaired: bool, package: Path) -> None:
     started = runner(package, *(["parent thread"] if repaired else [])).ProcessRunner("job")
@@ -162,6 +163,7 @@ def test_a_worker_outlives_the_thread_that_started_it(repaired: bool, package: P
     started.terminate()
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_its_children(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

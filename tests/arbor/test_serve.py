@@ -70,6 +70,7 @@ def test_the_arbor_yaml_of_the_repository_is_good() -> None:
     assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1,))
 
 
+@pytest.mark.slow
 def test_the_command_refuses_with_one_line_and_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_command_refuses_with_one_line_and_code_2(
         assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_machine_without_gpus_is_refused_and_no_token_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "arbor.yaml"
     file.write_text(GOOD.format(tmp_path / "s"))
@@ -229,6 +231,7 @@ def served(server_state: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         thread.join(60)
 
 
+@pytest.mark.slow
 def test_the_four_routes_answer_beside_arbors_own(served: Any, server_state: Any) -> None:
     url = served()
     checkpoint_folder(server_state.storage)

@@ -37,6 +37,7 @@ def test_a_seed_makes_the_same_chat_and_another_seed_another() -> None:
     assert all(fact.value.lower() in texts[fact.source].lower() for fact in facts)
 
 
+@pytest.mark.slow
 def test_the_selects_of_a_long_chat_say_its_computed_gold(store: Store) -> None:
     turns, facts = long_chat(TURNS)
     fill(store, turns, facts)

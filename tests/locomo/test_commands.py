@@ -68,6 +68,7 @@ EVALUATE = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 EVALUATE.command()(evaluate.evaluate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -208,6 +209,7 @@ def test_a_report_is_printed_to_a_stdout_of_few_characters(
     assert (end.value.code, written.getvalue()) == (0, b"na\\xefve \\U0001f308\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "line"),
     [

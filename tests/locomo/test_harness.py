@@ -51,6 +51,7 @@ def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Pat
     assert engine.calls() == {"store": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "program", "changed"),
     [
@@ -74,6 +75,7 @@ def test_other_makers_make_another_memory(
     assert engine.calls()["store"] == second.calls
 
 
+@pytest.mark.slow
 def test_another_embedder_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_another_version_of_the_code_makes_another_memory(
     assert second.path != first.path
 
 
+@pytest.mark.slow
 def test_a_memory_that_was_deleted_is_built_again(tmp_path: Path) -> None:
     first = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     first.path.unlink()
@@ -123,6 +126,7 @@ def test_a_conversation_of_any_name_stays_in_the_folder(tmp_path: Path, id_: str
     assert built.conversation == id_
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Five times Ctrl-C in the second window: more often than a window that fails is tried."""
 
@@ -161,6 +165,7 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
     assert engine.calls() == {"store": 2}
 
 
+@pytest.mark.slow
 def test_a_window_that_cannot_be_stored_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     def refused(prompt: str) -> str:
         first = prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]
@@ -176,6 +181,7 @@ def test_a_window_that_cannot_be_stored_is_tried_again_by_the_next_run(tmp_path:
     assert is_built(whole.path)
 
 
+@pytest.mark.slow
 def test_a_memory_of_which_nothing_could_be_stored_is_refused(tmp_path: Path) -> None:
     model, _ = talker(store=lambda prompt: "<html>Bad gateway</html>")
     with pytest.raises(ModelError, match="none of the 3 windows"):
@@ -292,6 +298,7 @@ def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
     assert results[0].recall == 1.0
 
 
+@pytest.mark.slow
 def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
     """Though they have the same speakers, words and sources, and one of them changed a word."""
     moved = {**ANN[0], "text": "I moved to Oslo last Saturday."}

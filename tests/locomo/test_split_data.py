@@ -213,6 +213,7 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_splits_and_verifies(source: Path, tmp_path: Path) -> None:
     flags = ["--input", source, "--output-dir", tmp_path / "out"]
     first = command(*flags, "--seed", "7", "--verify")

@@ -16,6 +16,8 @@ from locomo.weights.modes import train_app
 from tests.support.commands import run_in_process
 from tests.support.talk import QUESTIONS, talk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

@@ -106,6 +106,7 @@ MANY = {
 }
 
 
+@pytest.mark.slow
 def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: SqliteStore) -> None:
     for attribute in (*ONE, *MANY):
         rows = [("Anna", attribute, "red", "2017", 1), ("Anna", attribute, "blue", "2018", 5)]
@@ -252,6 +253,7 @@ FACTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -330,6 +332,7 @@ def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
     assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

@@ -122,6 +122,7 @@ def test_no_more_turns_are_fetched_than_fit() -> None:
     assert len(fetched) < 80
 
 
+@pytest.mark.slow
 def test_a_window_with_a_huge_turn_still_shows_every_turn() -> None:
     said = [Turn("Anna", "word " * 200_000, id=1), Turn("Ben", "short answer", id=2)]
     lines = turn_lines(said, 200)

@@ -27,6 +27,7 @@ def test_any_text_gives_a_finite_row_of_length_one_or_zero(texts: list[str]) -> 
     assert np.all(np.isclose(lengths, 1, atol=1e-5) | (lengths == 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["🎉", "a\0b", "x \ud800 y", "مرحبا بك", "你好", "hello " * 170_000, "a" * 1_000_000]
 )
@@ -83,6 +84,7 @@ def test_close_meanings_are_closer() -> None:
     assert cat @ kitten > cat @ tax
 
 
+@pytest.mark.slow
 def test_the_first_use_by_many_threads_loads_one_model() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"

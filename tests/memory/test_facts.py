@@ -326,6 +326,7 @@ def test_a_kill_between_turn_and_change_leaves_only_the_turn(
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -582,6 +583,7 @@ def test_edit_changes_a_fact_and_says_how_to_undo_it(
     assert "change 2; to undo: memory undo 2 --db" in out.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -203,6 +203,7 @@ def test_what_is_not_ours_is_neither_moved_nor_deleted(home_folder: Path, anna: 
 # ------------------------------------------------------------------------------------- walls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [

@@ -84,6 +84,7 @@ def test_another_model_leaves_turns_to_its_digest(store: Store) -> None:
     assert store.facts() == []
 
 
+@pytest.mark.slow
 def test_a_call_reads_so_many_turns_and_the_next_goes_on(store: Store, unasked: Model) -> None:
     store.add([replace(OSLO, text=f"I bought {number} plants.") for number in range(250)])
     assert note_turns(store, most=100).turns == 100
@@ -167,6 +168,7 @@ def test_facts_are_there_through_every_door(
     assert values(store) == [("Oslo", "")]
 
 
+@pytest.mark.slow
 def test_the_commands_have_facts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
     run("add", "My sister Elena moved to Oslo.", "--speaker", "Anna", "-n", "anna")

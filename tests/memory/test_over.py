@@ -189,6 +189,7 @@ def test_the_catalogs_share_the_tokens(stores: Mapping[str, Store]) -> None:
 # ---------------------------------------------------------------------------------- writing
 
 
+@pytest.mark.slow
 def test_writes_go_to_the_first_and_nothing_to_the_others(stores: Mapping[str, Store]) -> None:
     before = contents(stores["team"])
     pairs = [([], sql(ALL_FACTS)), ([], answer("Oslo", "100002, 1"))]

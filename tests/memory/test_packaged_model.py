@@ -87,6 +87,7 @@ def environment(tmp_path: Path) -> Environment:
     return Environment(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("installer", [pytest.param("pip", marks=pytest.mark.slow), "uv"])
 def test_what_is_missing_or_there_in_part_is_installed_alone(
     installer: str, environment: Environment

@@ -165,6 +165,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_texts_take_linear_time(text: str) -> None:
     mask(text)  # a quadratic rule would take hours
@@ -252,6 +253,7 @@ def chat_file(folder: Path, texts: list[str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_commands_say_how_much_was_withheld(memory_options: list[str], tmp_path: Path) -> None:
     out = run_in_process(app, "add", f"use {TOKEN}", "--speaker", "Anna", *memory_options).stdout
     assert out == "turn 1\n  withheld: 1 secret\n"

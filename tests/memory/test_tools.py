@@ -347,6 +347,7 @@ def test_what_a_person_must_put_right_is_raised(store: Store, address: str) -> N
 # ------------------------------------------------------------------- bounds and threads
 
 
+@pytest.mark.slow
 def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: Store) -> None:
     store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
     store.write(f"{INSERT}('Anna', 'told', '{'long ' * 3000}', '', 1)", cause="test")
@@ -369,6 +370,7 @@ def test_a_result_that_was_cut_at_200_rows_says_so(tools: Functions, store: Stor
     assert told.endswith("(200 of more than 200 rows; count in SQL, or select fewer)")
 
 
+@pytest.mark.slow
 def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(address: str) -> None:
     with Memory(address, model=scripted_model([])) as memory:
         memory.add(SAID)

@@ -30,6 +30,7 @@ def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: Store) -> 
     assert waiting(store, model, replay=True, first=5).turns == 1
 
 
+@pytest.mark.slow
 def test_dollars_are_counted_where_the_price_is_known(store: Store) -> None:
     store.add([Turn("Anna", "It goes on and on. " * 20) for _ in range(3_000)])
     dollars = waiting(store, load_model("openai/gpt-4o-mini")).cost.dollars

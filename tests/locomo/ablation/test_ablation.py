@@ -48,6 +48,7 @@ BOTH = question(1, question="Ann's cat and job?", answer="Miso, library", eviden
 REFUSED = "SELECT nothing FROM nowhere"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question_text", "expected"),
     [
@@ -267,6 +268,7 @@ def test_sql_is_valid_when_it_needs_no_repair(whole: Whole) -> None:
     }
 
 
+@pytest.mark.slow
 def test_sql_that_no_repair_mends_counts_as_refused_and_stores_nothing(run: Run) -> None:
     models, _ = pair(store=lambda _: sql(REFUSED), retrieve=lambda _: sql(REFUSED))
     by_cell = run(models).figures
@@ -329,6 +331,7 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
     assert tuned.calls() == {"retrieve": 4 * (4 + 1), "answer": 4 * 4}
 
 
+@pytest.mark.slow
 def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
     models, (tuned, untuned) = pair()
     done = run(models, turns_only=True)
@@ -340,6 +343,7 @@ def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
     assert tuned.calls() == untuned.calls() == {"answer": 4}
 
 
+@pytest.mark.slow
 def test_a_file_without_gold_asks_its_questions_only(run: Run) -> None:
     done = run(pair()[0], record=talk())
     assert {row for table, row, _ in done.figures if table == FACTS_TABLE} == {"seconds a turn"}

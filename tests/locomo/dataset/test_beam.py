@@ -127,6 +127,7 @@ def test_folder_chat_and_archive_are_the_same_in_the_order_of_size(tmp_path: Pat
     assert data_hash(folder) != data_hash(folder / "100K")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_text", [False, True])
 def test_parquet_is_read_as_its_authors_ship_it(tmp_path: Path, is_text: bool) -> None:
     import pyarrow

@@ -332,6 +332,7 @@ def test_an_address_that_does_not_answer_is_an_error(tmp_path: Path, url: str, s
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_no_more_is_fetched_than_needed_to_see_that_it_is_another_file(
     tmp_path: Path, server: str
 ) -> None:

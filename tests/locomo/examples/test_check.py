@@ -311,6 +311,7 @@ def test_the_command_lists_errors_and_exits_with_2(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_evidence_and_words_of_the_shipped_conversations_hold() -> None:
     golds = read_gold([TRAIN])
     assert len(golds) == 24
@@ -318,6 +319,7 @@ def test_evidence_and_words_of_the_shipped_conversations_hold() -> None:
     assert errors_and_summary(golds, proofs, [TRAIN])[0] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["family-four", "validation/trip-planner"])
 def test_sql_of_shipped_conversations_holds(name: str) -> None:
     [gold] = read_gold([TRAIN / f"{name}.json"])

@@ -30,6 +30,7 @@ HERE = "SELECT turn_id, value FROM facts"
 # --- the file -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, talk("a"), long_talk("held"))
     maker = replace(maker, conversations=maker.conversations[:1])
@@ -127,6 +128,7 @@ def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: P
     assert 1 < len(lines) < 12
 
 
+@pytest.mark.slow
 def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
     model, engine = obedient(window=1)
     maker = example_maker(tmp_path)

@@ -345,6 +345,7 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_seed_alone_decides(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=GOLD_SQL)
     finished: list[str] = []

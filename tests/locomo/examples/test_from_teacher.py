@@ -148,6 +148,7 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
     assert not summary.dropped
 
 
+@pytest.mark.slow
 def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_path: Path) -> None:
     def store(prompt: str) -> str:
         good = sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")
@@ -182,6 +183,7 @@ def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Pat
 # --- retrieve -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("select", "answer_text", "is_right"),
     [

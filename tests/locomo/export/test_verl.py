@@ -78,6 +78,7 @@ def call(name: str, **arguments: Any) -> str:
     return f"<tool_call>\n{written}\n</tool_call>"
 
 
+@pytest.mark.slow
 def test_datasets_load_rows_as_verl_reads_them(out: Path) -> None:
     train, test = rows(out, "train"), rows(out, "test")
     assert (len(train), len(test)) == (32, 16)
@@ -380,6 +381,7 @@ def test_memories_without_observations_are_digested_or_refused(tmp_path: Path) -
     assert "is not empty" in str(again.exception)
 
 
+@pytest.mark.slow
 def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
     assert done.exit_code == 0, done

@@ -72,6 +72,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 # What is paid is kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_requests", [True, False])
 @pytest.mark.parametrize("engine", ["lm15", "litellm"])
 def test_a_call_is_paid_once_then_answered_from_disk(

@@ -66,6 +66,7 @@ def filed(folder: Path, name: str = "runs") -> list[dict[str, Any]]:
 # --- prompts ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(text=st.text(min_size=1), said=st.text(), target=st.sampled_from(TARGETS))
 def test_a_prompt_survives_being_put_on_a_program(text: str, said: str, target: Target) -> None:
     plain = MemoryProgram()

@@ -50,6 +50,7 @@ def legend(axes: Any) -> list[str]:
     return list(axes.get_legend_handles_labels()[1])
 
 
+@pytest.mark.slow
 def test_the_charts_are_pictures(tmp_path: Path) -> None:
     wrong = replace(RIGHT, index=1, score=0.0, best_score=2.5)
     unanswerable = replace(RIGHT, index=2, category=5, answer="No information available")
@@ -97,6 +98,7 @@ def test_each_bar_of_the_chart_has_its_number_of_questions() -> None:
     assert label_with_count("4 single-hop", metric.bars[:1]) == "4 single-hop\nn = 3"
 
 
+@pytest.mark.slow
 def test_a_compile_s_chart_says_on_how_many_examples_prompts_were_tried(
     tmp_path: Path, drawn: list[Any]
 ) -> None:

@@ -70,6 +70,7 @@ def test_no_other_weights_make_the_evidence_likelier() -> None:
             )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(
     st.lists(
@@ -127,6 +128,7 @@ def test_weights_are_measured_where_they_were_not_fitted() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
     conversation = load_conversations(SAMPLE)[0]
     weights = weights_in_use()
@@ -139,6 +141,7 @@ def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
             assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
 
 
+@pytest.mark.slow
 def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     conversation = load_conversations(SAMPLE)[0]
     before = weights_in_use()

@@ -267,6 +267,7 @@ def said_by(subject: Callable[[str, list[str]], str]) -> Callable[[str], str]:
     return reply
 
 
+@pytest.mark.slow
 def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Place) -> None:
     right = said_by(lambda name, names: name)
     unasked = place.task("store", store=right, **ASKING)[0]

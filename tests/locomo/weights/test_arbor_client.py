@@ -28,6 +28,7 @@ def train_one(server: ArborServer) -> None:
 # --- checkpoints on this disk -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -192,6 +192,7 @@ def test_grpo_trains_through_this_client(capfd: pytest.CaptureFixture[str]) -> N
     assert logging.getLogger().handlers == handlers
 
 
+@pytest.mark.slow
 def test_examples_that_no_answer_can_be_drawn_for_do_not_pass_for_training() -> None:
     settings = dataclasses.replace(SETTINGS, steps=100)
     watcher = Watcher()
@@ -205,6 +206,7 @@ def test_examples_that_no_answer_can_be_drawn_for_do_not_pass_for_training() -> 
     assert not watcher.steps
 
 
+@pytest.mark.slow
 def test_a_silent_model_ends_a_call() -> None:
     with arbor_server(misbehave={"chat": "silent"}) as server, no_hang():
         lm = lm_of(server, Watcher("silent", "chat")).copy(num_retries=0)
@@ -297,6 +299,7 @@ SURVIVED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("route", "fault"), SURVIVED)
 def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
     route: str, fault: str, tmp_path: Path

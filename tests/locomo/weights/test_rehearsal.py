@@ -53,6 +53,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_server_runs_as_long_as_it_is_needed(script: Path, tmp_path: Path) -> None:
     folder = tmp_path / "with blank"
     with rehearsal_server(script, folder, Path("start"), 0) as server:
@@ -65,6 +66,7 @@ def test_a_server_runs_as_long_as_it_is_needed(script: Path, tmp_path: Path) -> 
     assert config["storage_path"] == str(folder / "storage")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("obeys", [True, False])
 def test_it_is_stopped_whatever_happens(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, obeys: bool
@@ -77,6 +79,7 @@ def test_it_is_stopped_whatever_happens(
     assert not is_alive(started(tmp_path)[0])
 
 
+@pytest.mark.slow
 def test_one_that_ends_shows_the_end_of_its_log(script: Path, tmp_path: Path) -> None:
     script.write_text("raise SystemExit('serve.py: no memory left')")
     with (
@@ -86,6 +89,7 @@ def test_one_that_ends_shows_the_end_of_its_log(script: Path, tmp_path: Path) ->
         pass
 
 
+@pytest.mark.slow
 def test_one_that_never_answers_is_given_up_and_stopped(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

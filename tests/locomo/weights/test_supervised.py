@@ -69,6 +69,7 @@ def test_a_folder_teaches_all_but_its_validation(tmp_path: Path, data: Path) -> 
     }
 
 
+@pytest.mark.slow
 def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> None:
     conversations = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
     file = write(tmp_path / "four.json", *conversations)
@@ -85,6 +86,7 @@ def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> 
     assert taught(tmp_path, file, seed=1)[0].conversations != of_file.conversations
 
 
+@pytest.mark.slow
 def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Path) -> None:
     _, all_lines = taught(tmp_path, data)
     card, lines = taught(tmp_path, data, num_train=13)
@@ -118,6 +120,7 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
             taught(tmp_path, plain, target=target)
 
 
+@pytest.mark.slow
 def test_with_resume_the_same_examples_are_not_made_again(tmp_path: Path, data: Path) -> None:
     taught(tmp_path, data)
     file = tmp_path / "examples.jsonl"

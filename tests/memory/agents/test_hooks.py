@@ -130,6 +130,7 @@ def test_a_session_of_codex_is_known_to_the_next(
     assert "- still failed: shell: pytest -q" in block
 
 
+@pytest.mark.slow
 def test_what_holds_for_all_projects_is_told_in_another_one(
     agent: CodingAgent, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_the_hook_imports_nothing_but_a_little_of_the_standard_library() -> None
     assert not imported & {"memory", "numpy", "asyncio", "subprocess", "dspy", "litellm"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given", ["", "{", "[]", "null", '{"hook_event_name": "Stop"}', "\x00" * 9]
 )
@@ -206,6 +208,7 @@ def test_a_killed_server_loses_nothing_and_stores_nothing_twice(
         assert [turn.text.split()[2] for turn in store.turns()] == list(map(str, range(40)))
 
 
+@pytest.mark.slow
 def test_a_killed_hook_loses_nothing_and_stores_nothing_twice(
     agent: CodingAgent, state: Path
 ) -> None:
@@ -260,6 +263,7 @@ def test_ten_sessions_at_once_store_everything_once(agent: CodingAgent, state: P
     assert texts == sorted(f"Prompt {t} of session {s}." for t in range(3) for s in range(1, 11))
 
 
+@pytest.mark.slow
 def test_a_full_disk_stores_nothing_half_and_the_next_time_all(
     agent: CodingAgent, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +297,7 @@ def test_a_full_disk_stores_nothing_half_and_the_next_time_all(
     assert numbers == list(range(600))
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_is_no_matter(agent: CodingAgent, state: Path) -> None:
     (state / "hook.log").unlink(missing_ok=True)
     (state / "hook.log").mkdir(parents=True)

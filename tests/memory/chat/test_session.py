@@ -98,6 +98,7 @@ def test_a_turn_is_on_disk_before_the_model_is_asked(address: str) -> None:
     assert seen == [[("User", "Hello.")]]
 
 
+@pytest.mark.slow
 def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(address: str) -> None:
     def slowly(prompt: str) -> str:
         time.sleep(0.3)  # what is said waits for a window to be full
@@ -111,6 +112,7 @@ def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(address: str
         assert store.pending() == []
 
 
+@pytest.mark.slow
 def test_what_waits_from_before_is_stored_when_somebody_says_so(address: str) -> None:
     with open_store(address) as store:
         store.add([Turn("Anna", f"My dog is called Rufus {n}.", "s") for n in range(40)])
@@ -134,6 +136,7 @@ def test_what_waits_from_before_is_stored_when_somebody_says_so(address: str) ->
     assert "from before" not in chat(address, ["bye"], model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digests", [True, False])
 def test_where_nobody_types_or_wants_facts_an_import_waits_unasked(
     address: str, digests: bool
@@ -221,6 +224,7 @@ def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
     assert "Hello Ann," in chat(address, [], model)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_told_in_passing_is_proposed_and_used_when_somebody_agrees(
     address: str,
 ) -> None:
@@ -251,6 +255,7 @@ def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(address: s
     assert "takes no persona" not in chat(address, ["bye"], persona="a pirate")
 
 
+@pytest.mark.slow
 def test_a_name_on_the_command_line_is_told_or_somebody_else(address: str) -> None:
     chat(address, ["Hello."])
     chat(address, ["It is me."], speaker="Anna")
@@ -275,6 +280,7 @@ def test_several_people_may_speak(address: str) -> None:
     assert "error: Ben speaks" in shown
 
 
+@pytest.mark.slow
 def test_another_character_shares_the_memory_and_the_persona(address: str) -> None:
     chat(address, ["Hello."], character="Miku", persona="a pirate")
     model, engine = replier()

@@ -68,6 +68,7 @@ def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], 
     assert store.vocabulary().strict
 
 
+@pytest.mark.slow
 def test_attributes_are_renamed_merged_and_removed(store: Store, memory_options: list[str]) -> None:
     store.write(f"{CAT}; {INSERT}('Ben', 'dog', 'Rex', '', 1)", cause="test")
     run("attributes", "merge", "dog", "--into", "pet", *memory_options)

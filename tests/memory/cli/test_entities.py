@@ -62,6 +62,7 @@ def test_entities_are_listed_merged_shown_and_undone(options: list[str], address
     ]
 
 
+@pytest.mark.slow
 def test_entities_are_split_renamed_and_given_names(options: list[str]) -> None:
     lines("entities", "alias", "Mum", "Ilse", "--turn", "2", *options)
     lines("entities", "alias", "Nan", "Ilse", *options)

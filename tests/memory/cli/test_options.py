@@ -113,6 +113,7 @@ SHOWING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 @pytest.mark.parametrize("command", SHOWING, ids="_".join)
 def test_every_command_prints_to_a_stdout_of_few_characters(
@@ -156,6 +157,7 @@ def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Pat
     assert done.stdout == b"[6] Zo\\xeb: Na\\xefve \\U0001f308\n"
 
 
+@pytest.mark.slow
 def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--db", path],

@@ -167,6 +167,7 @@ def test_no_command_prints_what_a_terminal_obeys(
     assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
 
 
+@pytest.mark.slow
 def test_namespaces_are_printed_likewise(
     hostile: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,6 +195,7 @@ def test_json_holds_the_codes_as_escapes(
     assert json.loads(line.splitlines()[0])["speaker"] == NAMES[0]
 
 
+@pytest.mark.slow
 def test_commands_print_in_one_way() -> None:
     root = Path(memory.__file__).parent
     for path in [*(root / "cli").glob("*.py"), root / "__main__.py"]:

@@ -147,6 +147,7 @@ def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.slow
 def test_a_chunk_of_html_reads_as_a_browser_shows_it(tmp_path: Path) -> None:
     first, last = chunks(write(tmp_path, "page.html", HTML))
     assert first.text == (
@@ -182,6 +183,7 @@ def test_text_between_rules_is_no_front_matter(text: str, tmp_path: Path) -> Non
     assert text in "\n".join(turn.text for turn in turns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "navigation",
     [
@@ -198,6 +200,7 @@ def test_navigation_is_no_chunk(navigation: str, tmp_path: Path) -> None:
     assert turn.text == "Pump\nOil it."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "text"),
     [
@@ -212,6 +215,7 @@ def test_text_with_links_is_a_chunk(page: str, text: str, tmp_path: Path) -> Non
     assert text in turn.text
 
 
+@pytest.mark.slow
 def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
     turns = chunks(write(tmp_path, "pump.pdf", pdf("Oil the valve.", "Drain it.")))
     assert [(turn.text, turn.source.split(":")[1]) for turn in turns] == [
@@ -221,6 +225,7 @@ def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
     assert turns[0].speaker == "The pump"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["long.txt", "long.html", "long.pdf"])
 def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
     text = " ".join(f"Part {n} of the pump is red." for n in range(80))
@@ -232,6 +237,7 @@ def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
 # What is no document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -253,6 +259,7 @@ def test_what_is_no_document_is_refused(
         chunks(write(tmp_path, name, content))
 
 
+@pytest.mark.slow
 def test_a_damaged_pdf_is_one_line_without_its_readers_words(tmp_path: Path) -> None:
     broken = write(tmp_path, "broken.pdf", b"%PDF-1.4\nnothing")
     # In a process of its own: here, the test's own handler keeps what is logged off stderr.
@@ -264,6 +271,7 @@ def test_a_damaged_pdf_is_one_line_without_its_readers_words(tmp_path: Path) -> 
     assert done.stderr == f"error: {broken}: a damaged PDF, or none\n"
 
 
+@pytest.mark.slow
 def test_a_protected_pdf_is_refused(tmp_path: Path) -> None:
     from pypdf import PdfReader, PdfWriter
 
@@ -291,6 +299,7 @@ def test_a_byte_order_mark_and_line_ends_of_windows_are_no_text(tmp_path: Path) 
 # In a memory
 
 
+@pytest.mark.slow
 def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
     address: str, tmp_path: Path
 ) -> None:
@@ -375,6 +384,7 @@ def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: li
     assert second == Turn("Ben", "Wow!", "s1", "2017-05-08T13:56", id=2)
 
 
+@pytest.mark.slow
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
     file = ["--db", str(path)]
     anna = ("--speaker", "Anna")
@@ -390,6 +400,7 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
     run(file, " ", *anna, says="has no text")
 
 
+@pytest.mark.slow
 def test_a_file_is_a_document_and_its_name_is_no_message(
     memory_options: list[str], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +432,7 @@ def test_an_import_of_documents_names_their_command(path: Path, tmp_path: Path) 
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_documents_are_added_and_older_versions_named(
     memory_options: list[str], tmp_path: Path
 ) -> None:
@@ -441,6 +453,7 @@ def test_documents_are_added_and_older_versions_named(
 # --- documents that are written to take long ---------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "limit"),
     [
@@ -469,6 +482,7 @@ def test_a_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         chunks(path)
 
 
+@pytest.mark.slow
 def test_a_document_that_takes_too_long_or_has_too_many_chunks_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,6 +544,7 @@ def test_a_pipe_is_no_document(tmp_path: Path, name: str) -> None:
         chunks(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_heading_that_nobody_closed_ends_at_the_next_one(tmp_path: Path) -> None:
     path = tmp_path / "old.html"
     path.write_text("<h1>Pump<h2>Upkeep</h2><p>Oil it.")

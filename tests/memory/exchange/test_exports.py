@@ -218,6 +218,7 @@ def test_a_memory_is_never_replaced_by_its_own_export(store: SqliteStore, path: 
     assert len(store.turns()) == 5
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_said_before_anything_is_made(
     store: SqliteStore, path: Path, tmp_path: Path
 ) -> None:
@@ -246,6 +247,7 @@ def test_a_csv_that_is_imported_says_what_was_said(
         ]
 
 
+@pytest.mark.slow
 def test_all_namespaces_go_into_a_folder_under_safe_names(home: str, tmp_path: Path) -> None:
     run("export", tmp_path / "out", "--all", says="no namespace to export")
     for name in ("anna", "../up", "Miku 🦊"):

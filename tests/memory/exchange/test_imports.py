@@ -159,6 +159,7 @@ def test_the_report_groups_what_was_skipped(home: str, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_each_of_several_characters_gets_a_namespace_of_its_own(home: str, tmp_path: Path) -> None:
     character(tmp_path / "one" / "Miku", [("Miku", "Alone.")])
     run("import", tmp_path / "one", "--db", tmp_path / "one.db")

@@ -343,6 +343,7 @@ def test_what_the_store_would_change_is_changed_before_it_is_looked_up(tmp_path:
         assert [import_turns(store, read_export(path)).turns for _ in range(2)] == [1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
 def test_a_file_is_never_held_in_memory(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

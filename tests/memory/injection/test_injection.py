@@ -214,6 +214,7 @@ TEXTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(texts=TEXTS, budget=st.integers(LEAST_BUDGET, 400))
 def test_the_budget_is_never_exceeded(

@@ -193,6 +193,7 @@ def peft_only(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
@@ -234,6 +235,7 @@ def test_what_is_no_adapter_of_the_packaged_model_is_refused_in_one_line(
             load_model(str(tmp_path))
 
 
+@pytest.mark.slow
 @given(place=st.integers(0, 400), byte=st.integers(0, 255), keep=st.integers(0, 9_000))
 def test_a_damaged_file_is_refused_or_is_a_lora(
     folder: Path, place: int, byte: int, keep: int

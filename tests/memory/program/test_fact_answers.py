@@ -210,6 +210,7 @@ def test_a_hostile_question_stays_inside_its_select(store: Store) -> None:
     assert len(store.facts()) == len(FACTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
@@ -285,6 +286,7 @@ def test_words_that_no_table_foresees_are_matched(
     assert (told_answer and told_answer.text) == answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "answer"),
     [

@@ -129,6 +129,7 @@ facts = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(facts, st.integers(LEAST_BUDGET, 600))
 def test_a_layout_keeps_to_its_budget_and_shows_each_turn_once(
     found: list[tuple[int, str, str, str, str, str]], budget: int

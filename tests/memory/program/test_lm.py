@@ -150,6 +150,7 @@ def test_a_server_of_ones_own_is_asked_every_time(server: Server):
         assert ask(load_model("openai/m", api_base=server.address)) == text
 
 
+@pytest.mark.slow
 def test_no_answer_is_kept_where_forget_does_not_reach(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -162,6 +163,7 @@ def test_no_answer_is_kept_where_forget_does_not_reach(
     assert not any(b"[[ ## reply" in file.read_bytes() for file in tmp_path.rglob("*.*"))
 
 
+@pytest.mark.slow
 def test_a_digest_asks_anew_when_it_is_replayed(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -230,6 +232,7 @@ def test_a_host_that_is_not_found_did_not_fail_on_its_side(why: str):
     assert text.startswith("cannot reach the provider of mistral/small: is this machine online?")
 
 
+@pytest.mark.slow
 def test_who_waits_long_is_told_so_once_a_minute(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -622,6 +625,7 @@ def test_a_question_is_no_fact_where_anything_else_is_said(text: str, values: li
     assert starts == values
 
 
+@pytest.mark.slow
 def test_the_word_that_training_biases_is_the_first_of_an_abstention():
     asked = [{"role": "system", "content": ""}, {"role": "user", "content": "Where is Oslo?"}]
     with llama.copy_of_the_model((), 1) as model:

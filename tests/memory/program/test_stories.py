@@ -61,6 +61,7 @@ def test_a_story_is_told_by_the_askers_own_turns_in_time_under_their_days(
     assert all(count_tokens(line) <= 80 for line in turns)
 
 
+@pytest.mark.slow
 def test_a_small_budget_shows_the_gist_of_more_turns(shed: Store) -> None:
     question = "Summarize how the user's shed progressed."
     few, many = asked(shed, question, 500), asked(shed, question, 2_000)
@@ -68,6 +69,7 @@ def test_a_small_budget_shows_the_gist_of_more_turns(shed: Store) -> None:
     assert len("".join(few)) < len("".join(many))
 
 
+@pytest.mark.slow
 def test_a_story_of_nobody_known_is_told_by_the_ranking(shed: Store) -> None:
     lines = asked(shed, "Summarize how the shed progressed.", asker="")
     assert any("assistant: " in line for line in lines)

@@ -317,6 +317,7 @@ def test_an_empty_memory_has_no_hits() -> None:
 SESSIONS = st.lists(st.sampled_from("abc"), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @given(SESSIONS, st.lists(st.integers(1, 29), max_size=6), st.booleans())
 def test_an_index_that_grew_equals_one_made_at_once(
     sessions: list[str], cuts: list[int], lazy: bool
@@ -585,6 +586,7 @@ TURNS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(TURNS, max_size=12), st.text(max_size=80), st.integers(-1, 20), st.booleans())
 def test_any_memory_and_any_question_give_a_ranking(
     turns: list[Turn], question: str, k: int, lazy: bool

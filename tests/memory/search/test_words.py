@@ -132,6 +132,7 @@ def test_every_character_that_unicode_decomposes_gives_words_that_the_index_take
         assert word.encode("ascii", "replace").replace(b"?", b"x").isalnum(), word
 
 
+@pytest.mark.slow
 @given(text=TEXT)
 @settings(max_examples=60)
 def test_every_word_of_any_turn_finds_it(polyglot: SqliteStore, text: str) -> None:
@@ -141,6 +142,7 @@ def test_every_word_of_any_turn_finds_it(polyglot: SqliteStore, text: str) -> No
         assert rows_of(polyglot, match, (f'"{word}"',)) == [(turn,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

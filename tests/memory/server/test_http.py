@@ -134,6 +134,7 @@ def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Ser
     assert ask("ben", second) == 403
 
 
+@pytest.mark.slow
 def test_a_session_goes_on_after_its_server_has_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_client_that_looks_for_oauth_is_told_that_there_is_none(
             assert (missing.status_code, missing.json()["error"][:7]) == (404, "invalid")
 
 
+@pytest.mark.slow
 def test_several_memories_are_read_by_a_token_for_each(served: Served) -> None:
     async def work(client: Client) -> None:
         recalled = await text_of(client, "recall", query="secret", limit=50)

@@ -303,6 +303,7 @@ def test_the_document_is_sound() -> None:
             assert {"200", "201", "202"} & {*operation["responses"]}
 
 
+@pytest.mark.slow
 def test_memories_in_postgres_are_served_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def handles() -> Iterator[Handles]:
     opened.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
     handles: Handles, mode: str
@@ -193,6 +194,7 @@ def test_prompts_name_the_tools_to_call(handles: Handles) -> None:
     use(mcp_server(handles, "anna", rights=["read"]), read_only)
 
 
+@pytest.mark.slow
 def test_results_and_resources_are_bounded(handles: Handles) -> None:
     with open_store(location_of("anna")) as store:
         store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])

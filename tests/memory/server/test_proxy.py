@@ -245,6 +245,7 @@ def test_a_name_that_is_none_costs_no_answer(home: str, upstream: Upstream) -> N
     assert answer.headers["x-memory"].startswith(("failed", "empty"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b'{"messages": 3}', b'{"messages": [1]}'])
 def test_a_request_that_cannot_be_read_goes_on_as_it_is(
     home: str, upstream: Upstream, body: bytes

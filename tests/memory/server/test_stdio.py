@@ -110,6 +110,7 @@ def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: str) -> None:
         assert store.turn(6).text == text
 
 
+@pytest.mark.slow
 def test_no_language_model_is_loaded_before_a_question(home: str) -> None:
     """DSPy takes more than a second to import; a client waits ten for a server to start."""
     lines = messages([("recall", {"query": "Oslo"}), ("list_facts", {})])
@@ -130,6 +131,7 @@ def test_no_language_model_is_loaded_before_a_question(home: str) -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -210,6 +212,7 @@ def remember_all(home: str, workers: int, number: int) -> None:
     assert len(stored) - len(confirmed) <= workers // 2
 
 
+@pytest.mark.slow
 def test_no_turn_is_lost_where_two_servers_write_and_one_is_killed(home: str) -> None:
     remember_all(home, workers=2, number=6)
 

@@ -75,6 +75,7 @@ def test_what_is_checked_runs_without_another_look_at_its_text(
     assert store.facts()[0].value == "Bergen"
 
 
+@pytest.mark.slow
 def test_only_the_policy_makes_checked_statements() -> None:
     makers = {
         str(path.relative_to(PRODUCT))

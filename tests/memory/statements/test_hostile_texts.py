@@ -12,6 +12,8 @@ from memory.program.messages import asks_memory, is_refusal, question_of
 from memory.search.asker import as_asked
 from memory.statements import stated
 
+pytestmark = pytest.mark.slow
+
 BOTH_STORES = True
 LENGTH = 100_000
 UNITS = [

@@ -146,6 +146,7 @@ def test_a_restore_follows_a_link_to_an_empty_file(store: SqliteStore, tmp_path:
         assert len(restored.turns()) == len(SAID)
 
 
+@pytest.mark.slow
 def test_a_log_left_by_a_memory_that_lay_there_is_not_taken_in(tmp_path: Path) -> None:
     with opened(tmp_path / "a.db") as store, opened(tmp_path / "other.db") as stranger:
         store.add(SAID)
@@ -161,6 +162,7 @@ def test_a_log_left_by_a_memory_that_lay_there_is_not_taken_in(tmp_path: Path) -
             assert copy.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "stranger", "empty", "damaged", "missing", "itself"])
 def test_what_is_no_sound_backup_is_refused_and_nothing_changes(tmp_path: Path, kind: str) -> None:
     target, bad = tmp_path / "a.db", tmp_path / "bad.db"

@@ -234,6 +234,7 @@ def test_a_file_with_dates_that_are_none_is_upgraded_as_a_change(path: Path) -> 
             assert past.facts() == store.facts()
 
 
+@pytest.mark.slow
 def test_a_database_with_dates_that_are_none_is_upgraded_as_a_change() -> None:
     from tests.memory.store.postgres.test_migrations import database_of
 

@@ -74,6 +74,7 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
         assert store.settings("backup") == []
 
 
+@pytest.mark.slow
 def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> None:
     backup = memory_file.with_name("backup.db")
     with open_store(memory_file) as store:

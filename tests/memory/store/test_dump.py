@@ -103,6 +103,7 @@ def test_a_loaded_memory_gives_no_number_again_that_something_gone_had(
             assert [fact.id for fact in memory.facts()] == [2, 4]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(sequence=operations)
 def test_whatever_was_written_a_dump_holds_it(
@@ -120,6 +121,7 @@ def test_whatever_was_written_a_dump_holds_it(
         assert_equal(store, copy)
 
 
+@pytest.mark.slow
 def test_a_load_killed_in_the_middle_goes_on(tmp_path: Path, address: str) -> None:
     with opened(tmp_path / "a.db") as store:
         store.add([Turn(f"P{n % 3}", f"word{n}x again", f"s{n // 9}") for n in range(900)])

@@ -76,6 +76,7 @@ def test_a_name_is_its_own_entity_and_a_relation_is_the_speakers(store: Store) -
     )
 
 
+@pytest.mark.slow
 def test_an_alias_moves_the_facts_with_its_name(store: Store) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
     write(store, fact("my mother", "lives_in", "Kyoto", 2), fact("Anna", "mother", "Ilse", 1))
@@ -157,6 +158,7 @@ def test_a_statement_that_moves_many_facts_of_other_turns_waits_for_a_person(sto
         store.write(alias("Tom", "Tomás", 3), "test")
 
 
+@pytest.mark.slow
 def test_a_person_merges_renames_and_describes(store: Store) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
     merged = store.merge_entities("anna's mother", "Ilse", by="Anna")
@@ -243,6 +245,7 @@ def test_who_of_annas_colleagues_lives_in_oslo_is_two_joins(store: Store) -> Non
         store.read("WITH RECURSIVE r AS (SELECT 1 AS n) SELECT n FROM r")
 
 
+@pytest.mark.slow
 def test_forgetting_a_turn_takes_back_what_it_said_of_names(store: Store) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 3), fact("Anna", "age", "forty", 3))
     write(
@@ -261,6 +264,7 @@ def test_forgetting_a_turn_takes_back_what_it_said_of_names(store: Store) -> Non
     assert [entity.name for entity in store.entities()] == ["Anna", "Anna's mother"]
 
 
+@pytest.mark.slow
 def test_copies_and_a_dump_have_their_entities(store: Store, tmp_path: Path) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
     write(store, alias("Mum", "Ilse", 1))

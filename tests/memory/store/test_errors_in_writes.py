@@ -86,6 +86,7 @@ def test_an_error_of_postgres_in_a_write_is_advice(
         assert store.facts() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [

@@ -111,6 +111,7 @@ def test_no_byte_of_what_is_forgotten_is_left_in_any_file(tmp_path: Path) -> Non
             assert copy.forget([1]).files[0] == str(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_no_byte_of_a_turn_inside_a_block_is_left(tmp_path: Path) -> None:
     with opened(tmp_path / "large.db") as store:
         store.add(made_turns(1500))

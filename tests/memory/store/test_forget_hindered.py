@@ -104,6 +104,7 @@ def test_a_reader_delays_the_overwriting_and_is_named(
             store.forget([])
 
 
+@pytest.mark.slow
 def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +157,7 @@ def stored(store: SqliteStore) -> list[Any]:
     return [rows_of(store, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
+@pytest.mark.slow
 def test_a_backup_under_way_is_waited_for_and_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,7 @@ def test_a_backup_under_way_is_waited_for_and_reached(
     assert everywhere(tmp_path, wanted).found == set()
 
 
+@pytest.mark.slow
 def test_what_killed_processes_left_half_copied_goes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

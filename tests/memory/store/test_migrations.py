@@ -46,6 +46,7 @@ def older_and_newest(path: Path, newest: Path, schema: int) -> list[dict[str, An
     return [record for record in records if record["table"] in schema_in(path)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", OLDER)
 def test_a_memory_of_each_older_schema_is_brought_up_to_date_with_its_contents(
     tmp_path: Path, path: Path, schema: int
@@ -72,6 +73,7 @@ def test_a_memory_of_each_older_schema_is_brought_up_to_date_with_its_contents(
     assert version_of(path) == migrations.VERSION
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", OLDER)
 def test_a_backup_of_each_older_schema_is_restored_and_stays_as_it_is(
     tmp_path: Path, schema: int
@@ -89,6 +91,7 @@ def test_a_backup_of_each_older_schema_is_restored_and_stays_as_it_is(
     assert version_of(target) == migrations.VERSION
 
 
+@pytest.mark.slow
 def test_the_command_counts_forgotten_turns_that_an_older_backup_brings_back(
     tmp_path: Path, path: Path
 ) -> None:

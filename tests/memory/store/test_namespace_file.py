@@ -52,6 +52,7 @@ if sys.argv[2] == "writes":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", ["writes", "reads"])
 def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> None:
     with subprocess.Popen(
@@ -85,6 +86,7 @@ os._exit(9)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_in_the_log_goes_along(home: Path, anna: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED_CHAT, str(anna)], check=False)
     assert "anna.db-wal" in files(home)
@@ -93,6 +95,7 @@ def test_what_a_killed_process_left_in_the_log_goes_along(home: Path, anna: Path
     assert texts_of("ben") == [OSLO.text, "I have a cat."]
 
 
+@pytest.mark.slow
 def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> None:
     namespaces.create("ben")
     subprocess.run([sys.executable, "-c", KILLED_CHAT, str(path_of("ben"))], check=False)

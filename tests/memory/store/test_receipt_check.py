@@ -46,6 +46,7 @@ def forget_secret(anna: SqliteStore) -> str:
     return run("forget", "--turn", "6", "--yes", "--receipt", "r.json", "-n", "anna")
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_said_to_be_and_what_cannot_be_checked(
     anna: SqliteStore, home: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_copy_of_a_copy_is_named_as_well(anna: SqliteStore, home: Path) -> Non
     assert receipt.copies == (str(home / "ben.db"), str(home / "dora.db"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "remains"),
     [

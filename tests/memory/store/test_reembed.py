@@ -250,6 +250,7 @@ def assert_it_goes_on(
     assert stored_columns(address)[-1] == [(WIDE, 48)]
 
 
+@pytest.mark.slow
 def test_the_command_interrupted_goes_on_where_it_was(
     server: Server, address: str, run: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_turn_of_four_million_characters_is_found(store: SqliteStore) -> None:
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
 
 
+@pytest.mark.slow
 @given(text=ANY_TEXT, speaker=ANY_TEXT, question=ANY_TEXT)
 @settings(max_examples=60)
 def test_any_turn_and_any_question_give_a_ranking(
@@ -184,6 +185,7 @@ def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> 
         assert_sound(old)
 
 
+@pytest.mark.slow
 @given(pieces=st.lists(st.integers(1, 40), min_size=1, max_size=8), block=st.integers(1, 20))
 @settings(max_examples=10)
 def test_making_blocks_changes_no_score(

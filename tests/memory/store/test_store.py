@@ -87,6 +87,7 @@ def test_what_is_no_list_of_turns_is_an_input_error(
     assert len(store.turns()) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "stored_text"),
     [

@@ -346,6 +346,7 @@ def test_tables_that_somebody_added_are_theirs(store: SqliteStore, path: Path) -
         assert opened.check() == []
 
 
+@pytest.mark.slow
 def test_the_log_shrinks_again_after_a_long_reader(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -273,6 +273,7 @@ def test_who_asked_for_the_embedder_from_before_still_learns_the_ids(
             store.add(SAID)
 
 
+@pytest.mark.slow
 def test_a_crowd_whose_embedder_fails_at_first_loses_and_doubles_nothing(
     server: Server, waiting: Path
 ) -> None:

@@ -292,6 +292,7 @@ def test_the_longest_turn_can_be_read(store: SqliteStore) -> None:
     assert store.read("SELECT text FROM turns WHERE id = 6").rows == ((text,),)
 
 
+@pytest.mark.slow
 def test_the_deadline_is_looked_at_every_few_rows_where_patterns_are(
     store: SqliteStore, path: Path
 ) -> None:

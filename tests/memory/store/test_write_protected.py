@@ -15,6 +15,8 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT
 from tests.support.permissions import run_obeying_modes, skip_where_modes_are_ignored
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
@@ -74,7 +76,6 @@ def test_what_is_only_in_the_log_is_not_left_out(
     assert "copy both files into a folder of your own" in said
 
 
-@pytest.mark.slow
 def test_a_memory_that_another_has_open_is_read_with_its_log(
     store: SqliteStore, path: Path, folder: Path
 ) -> None:
@@ -87,7 +88,6 @@ def test_a_memory_that_another_has_open_is_read_with_its_log(
     assert out.split() == ["n", "6"]
 
 
-@pytest.mark.slow
 def test_a_disk_without_room_leaves_no_empty_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the full disk."""
     file = tmp_path / "anna.db"

@@ -170,6 +170,7 @@ def test_what_comes_with_a_request_is_text_too(
         assert_only_text(page.text, allowed)
 
 
+@pytest.mark.slow
 def test_names_of_memories_and_files_are_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_fault_leaves_the_form_and_is_shown_above_it(client: TestClient) -> No
     assert "there is no change 9" in response.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["anna", "Anna 🌸", "../../etc/passwd", "100%", "a%2Fb", ".", "..", "a?b#c&d", "x/y", "é"],
@@ -858,6 +859,7 @@ def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
         assert "She got a cat." not in shown(client.get(f"{ANNA}/story?after=3").text)
 
 
+@pytest.mark.slow
 def test_a_long_story_is_read_page_by_page(memories: str) -> None:
     with open_store(existing("anna")) as store:
         ids = store.add([Turn("Ben", f"Day {day}.") for day in range(110)])

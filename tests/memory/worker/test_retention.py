@@ -50,6 +50,7 @@ def work() -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_a_worker_forgets_what_is_older_once_a_day(home: str) -> None:
     fill("anna", retention_days=365)
     fill("ben", retention_days=365, retention_keeps_facts=True)
@@ -70,6 +71,7 @@ def test_a_worker_forgets_what_is_older_once_a_day(home: str) -> None:
     assert work() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "function", "is_done"),
     [("turn_removal", "remove_columns", False), ("forget", "_overwrite_files", True)],

@@ -82,6 +82,7 @@ def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
     assert (len(server.prompts), lines) == (4, [])
 
 
+@pytest.mark.slow
 def test_a_large_memory_does_not_keep_the_others_waiting(home: str, server: FactServer) -> None:
     add_turns("anna", 24 * 6)
     add_turns("ben", 24)
@@ -94,6 +95,7 @@ def test_a_large_memory_does_not_keep_the_others_waiting(home: str, server: Fact
     assert "2 stored" in lines[2]
 
 
+@pytest.mark.slow
 def test_who_was_served_the_longest_ago_is_next(home: str, server: FactServer) -> None:
     for name in ("anna", "ben"):
         add_turns(name, 24)
@@ -135,6 +137,7 @@ def test_each_memory_settles_by_itself(home: str, server: FactServer) -> None:
     assert (len(digested("anna")), len(digested("ben"))) == (3, 5)
 
 
+@pytest.mark.slow
 def test_a_limit_of_calls_ends_the_day_of_a_memory(home: str, server: FactServer) -> None:
     add_turns("anna", 24 * 3)
     add_turns("ben", 24)
@@ -153,6 +156,7 @@ def test_a_memory_has_one_limit_for_all_that_is_asked_for_it() -> None:
     assert Limits(calls=3).allows([digest, refine], "2026-05-02")
 
 
+@pytest.mark.slow
 def test_a_limit_in_all_ends_the_day(home: str, server: FactServer) -> None:
     for name in ("anna", "ben", "cleo"):
         add_turns(name, 24)
@@ -163,6 +167,7 @@ def test_a_limit_in_all_ends_the_day(home: str, server: FactServer) -> None:
     assert len(server.prompts) == 2
 
 
+@pytest.mark.slow
 def test_a_rate_limit_is_waited_for(
     home: str, server: FactServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +211,7 @@ def test_a_key_that_is_refused_ends_the_worker(home: str, server: FactServer) ->
         worker(server, once=False)[0].run()
 
 
+@pytest.mark.slow
 def test_a_window_that_fails_again_and_again_waits_for_a_person(
     home: str, server: FactServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,6 +411,7 @@ def test_a_look_at_many_files_ends_when_it_is_told_to(
     assert [*sight.waiting] == ["anna", "ben"]
 
 
+@pytest.mark.slow
 def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
     add_turns("anna", 24)
     claims = (
@@ -426,6 +433,7 @@ def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
     assert (work.windows, work.claimed_windows) == (1, 0)
 
 
+@pytest.mark.slow
 def test_metrics_say_what_waits_and_what_was_spent(home: str, server: FactServer) -> None:
     add_turns("anna", 30)
     add_turns("ben", 2)

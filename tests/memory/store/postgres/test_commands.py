@@ -37,6 +37,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> str:
     return database
 
 
+@pytest.mark.slow
 def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path: Path) -> None:
     assert run("namespaces", "list") == ""
     assert run("add", "--speaker", "Anna", "I moved to Oslo.").startswith("turn 1")
@@ -69,6 +70,7 @@ def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path:
     assert "restored: 0 turns" in run("restore", tmp_path / "copy.db", "-n", "restored")
 
 
+@pytest.mark.slow
 def test_a_copy_is_proved_equal_either_way(path: Path, tmp_path: Path) -> None:
     address = new_namespace()
     with open_store(path) as store:
@@ -83,6 +85,7 @@ def test_a_copy_is_proved_equal_either_way(path: Path, tmp_path: Path) -> None:
     run("admin", "copy", address, tmp_path / "another.db", says="holds")
 
 
+@pytest.mark.slow
 def test_a_deleted_namespace_leaves_no_row(home: str) -> None:
     address = f"{home}&namespace=gone"
     with open_store(address) as store:
@@ -175,6 +178,7 @@ def test_a_login_that_may_not_make_roles_is_told_what_it_lacks() -> None:
     assert "migrate --sql" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_owner_without_superuser_sets_a_memory_up_and_uses_it() -> None:
     with logged_in(server_address()) as conn:
         conn.execute("DROP ROLE IF EXISTS owner_of_all")
@@ -189,6 +193,7 @@ def test_an_owner_without_superuser_sets_a_memory_up_and_uses_it() -> None:
         assert store.read("SELECT value FROM facts").rows == (("Oslo",),)
 
 
+@pytest.mark.slow
 def test_the_printed_sql_makes_the_same_database() -> None:
     database = new_database()
     script = run("admin", "migrate", database, "--sql")
@@ -226,6 +231,7 @@ def what_alembic_cannot_see(database: str) -> list[tuple[object, ...]]:
     return sorted(plain)
 
 
+@pytest.mark.slow
 def test_a_newer_and_an_older_schema_are_refused() -> None:
     for revision, says in (("9999", "newer version"), ("0000", "newer version")):
         database = new_database()
@@ -279,6 +285,7 @@ def test_a_script_is_split_where_its_statements_end() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_an_administrators_sql_makes_is_the_login_s_that_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

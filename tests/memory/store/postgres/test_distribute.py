@@ -217,6 +217,7 @@ def change_facts(store: Store) -> None:
     store.forget([2])
 
 
+@pytest.mark.slow
 def test_the_journal_is_that_of_sqlite_byte_by_byte(tmp_path: Path) -> None:
     with open_store(tmp_path / "a.db") as sqlite, open_store(new_namespace()) as postgres:
         for store in (sqlite, postgres):

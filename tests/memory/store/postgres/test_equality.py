@@ -49,6 +49,7 @@ def assert_equal_hits(left: Store, right: Store, texts: list[str], k: int = 50) 
         assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "count",
     [
@@ -173,6 +174,7 @@ def plain(row: tuple[object, ...]) -> str:
     return repr(cells)
 
 
+@pytest.mark.slow
 def test_a_memory_goes_to_postgres_and_back_equal(path: Path, tmp_path: Path) -> None:
     with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
         sqlite.add([*SAID, *chatter(Random(1), 300)])
@@ -218,6 +220,7 @@ def test_a_copy_onto_a_memory_with_newer_turns_leaves_it_and_advises_no_deletion
         assert copied.count_turns() == 2
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_namespace_is_a_sqlite_memory_that_forget_knows(tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with open_store(new_namespace()) as postgres:
@@ -235,6 +238,7 @@ def test_a_backup_of_a_namespace_is_a_sqlite_memory_that_forget_knows(tmp_path: 
             assert backup.check() == []
 
 
+@pytest.mark.slow
 def test_the_past_of_a_namespace_is_that_of_a_file(path: Path) -> None:
     with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
         for store in (sqlite, postgres):

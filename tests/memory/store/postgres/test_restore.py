@@ -17,6 +17,8 @@ from tests.support.commands import run
 from tests.support.older_memory import make_older
 from tests.support.postgres_server import new_database
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> str:
@@ -59,7 +61,6 @@ def test_a_backup_of_the_schema_before_becomes_a_namespace(home: str, tmp_path: 
         assert restored.check() == []
 
 
-@pytest.mark.slow
 def test_a_backup_of_a_namespace_becomes_another_one(home: str, tmp_path: Path) -> None:
     with open_store(address(home, "anna")) as store:
         store.add(chatter(Random(4), 1_500))
@@ -93,7 +94,6 @@ def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
         assert store.check() == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "says"),
     [

@@ -34,6 +34,7 @@ def test_a_memory_deleted_or_renamed_elsewhere_is_no_longer_current(
         assert not moved.is_current()
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, other = new_database(), new_database()
     for database in (stuck, other):

@@ -228,6 +228,7 @@ def wall_of_write(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
     return wall
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "MEMORY_TEST_CITUS" in os.environ, reason="Citus refuses some attacks by errors of its own"
 )
@@ -347,6 +348,7 @@ def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> No
         model_login.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
 
 
+@pytest.mark.slow
 def test_a_busy_server_gives_a_statement_longer_and_not_for_ever(
     anna: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
