@@ -43,6 +43,7 @@ def test_every_service_comes_back_and_none_is_reached_from_another_machine() -> 
     assert {name for name, service in SERVICES.items() if "healthcheck" in service} == {
         "postgres",
         "server",
+        "worker",
     }
     assert "/health/ready" in SERVICES["server"]["healthcheck"]["test"][-1]
     assert "pgvector" in SERVICES["postgres"]["image"]
@@ -82,7 +83,8 @@ class Containers:
         """A text of compose.yaml with what is here in place of what a container has."""
         home = f"memory@/memory?host={self.socket}&service=memory"
         return (
-            text.replace("$$", "$")
+            text.replace("/tmp/alive", f"{self.folder}/tmp/alive")  # noqa: S108 - in the container
+            .replace("$$", "$")
             .replace("memory@postgres:5432/memory?service=memory", home)
             .replace("/run/secrets", str(self.folder / "secrets"))
             .replace("${MEMORY_MODEL:-local}", "local")
@@ -232,12 +234,30 @@ def test_each_service_runs_as_it_stands(containers: Containers) -> None:
         assert "I moved to Oslo." in found.text
         for worker in (first, second):
             assert worker.process.poll() is None, worker.log.read_text("utf-8")
+        check_that_workers_are_noticed_which_hang(containers, [first, second])
         server.process.terminate()
         server.process.communicate(timeout=DEADLINE_S)
         assert containers.check("server", port) != 0
     assert [worker.process.returncode for worker in (first, second)] == [0, 0]
     # Nothing was written but to the folders that are volumes or in memory.
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"secrets", "data", "tmp"}
+
+
+def check_that_workers_are_noticed_which_hang(
+    containers: Containers, workers: list[Served]
+) -> None:
+    """Both have one folder here, and so one file of life."""
+    alive = containers.folder / "tmp" / "alive"
+    assert containers.check("worker") == 0
+    for worker in workers:
+        worker.process.send_signal(signal.SIGSTOP)
+    os.utime(alive, (0, time.time() - 120))  # instead of waiting
+    assert containers.check("worker") != 0
+    for worker in workers:
+        worker.process.send_signal(signal.SIGCONT)
+    deadline = time.monotonic() + DEADLINE_S
+    while containers.check("worker") != 0:
+        assert time.monotonic() < deadline
 
 
 # --- the image ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The command worker: what is not done while somebody waits, for all memories, continuously."""
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,6 +53,10 @@ def worker(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Answer Prometheus there, without a token."),
     ] = None,
+    alive: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Touch it at each look: an old one means that it hangs."),
+    ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="List what failed and waits for you; do nothing.")
     ] = False,
@@ -72,7 +77,7 @@ def worker(
     from memory.worker.run import Options, Worker  # with DSPy: takes a second
 
     tracing.begin()
-    observer = _metrics_at(metrics) if metrics else None
+    observer = _observer(metrics, alive)
     loaded, compiled = _model_and_program(model, api_base, program)
     at_work = Worker(
         loaded,
@@ -100,6 +105,15 @@ def worker(
         for number, handler in before.items():
             signal.signal(number, handler)
         tracing.end()
+
+
+def _observer(metrics: str | None, alive: Path | None) -> "Observer":
+    from memory.worker.observer import LifeSign, Observers
+
+    observers = [_metrics_at(metrics)] if metrics else []
+    if alive:
+        observers.append(LifeSign(alive))
+    return Observers(observers)
 
 
 def _metrics_at(address: str) -> "Observer":

@@ -58,7 +58,11 @@ def receivers(urls: list[str], private: bool) -> list[Receiver]:
     for url in dict.fromkeys(urls):
         read_receiver(url, private)
         # Not by a proxy of the environment, which would look the name up by itself.
-        client = httpx.Client(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+        # Without it httpx would pass over SSL_CERT_FILE and SSL_CERT_DIR as well.
+        trusted = httpx.create_ssl_context()
+        client = httpx.Client(
+            timeout=_SECONDS, follow_redirects=False, trust_env=False, verify=trusted
+        )
         made.append(Receiver(url, secret, private, client=client))
     return made
 

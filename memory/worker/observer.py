@@ -1,6 +1,7 @@
 """What a worker tells of itself, and since when work waits, as far as it has seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from memory.program.costs import Cost
@@ -24,6 +25,48 @@ class Observer:
 
     def digested(self, stored: int, failed: int) -> None:
         """Windows were stored, or failed."""
+
+
+class LifeSign(Observer):
+    """A file that is touched at each look at what waits: an old one is of a worker that hangs.
+
+    Raises OSError where the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch()
+
+    def saw(self, waiting: Mapping[str, WaitingWork]) -> None:
+        """See `Observer`."""
+        self._path.touch()
+
+
+class Observers(Observer):
+    """Several in one."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+
+    def saw(self, waiting: Mapping[str, WaitingWork]) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.saw(waiting)
+
+    def paid(self, cost: Cost) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.paid(cost)
+
+    def did(self, task: str, outcome: Outcome) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.did(task, outcome)
+
+    def digested(self, stored: int, failed: int) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.digested(stored, failed)
 
 
 class WaitingSince:

@@ -4,11 +4,16 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
+import ssl
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +39,13 @@ Message = tuple[dict[str, str], bytes]
 
 
 @contextmanager
-def receiving(statuses: list[int]) -> Iterator[tuple[str, list[Message]]]:
-    """An address that answers with these statuses, then with 204, and what it was sent."""
+def receiving(
+    statuses: list[int], certificate: tuple[Path, Path] | None = None, port: int = 0
+) -> Iterator[tuple[str, list[Message]]]:
+    """An address that answers with these statuses, then with 204, and what it was sent.
+
+    With a certificate and its key it is https://localhost.
+    """
     messages: list[Message] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,10 +58,19 @@ def receiving(statuses: list[int]) -> Iterator[tuple[str, list[Message]]]:
 
         def log_message(self, *_: object) -> None: ...
 
-    served = HTTPServer(("127.0.0.1", 0), Handler)
+    class Server(HTTPServer):
+        def handle_error(self, *_: object) -> None: ...  # a client that trusts no certificate
+
+    served = Server(("127.0.0.1", port), Handler)
+    scheme, host = "http", "127.0.0.1"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        served.socket = context.wrap_socket(served.socket, server_side=True)
+        scheme, host = "https", "localhost"
     threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{served.server_port}/changes", messages
+        yield f"{scheme}://{host}:{served.server_port}/changes", messages
     finally:
         served.shutdown()
         served.server_close()
@@ -134,3 +153,69 @@ def test_what_cannot_be_a_receiver_is_refused(home: str, monkeypatch: pytest.Mon
         run("worker", "--feed", url, says=reason)
     with pytest.raises(InputError, match="24 random bytes"):
         read_secret("whsec_!")
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+
+def certificate(folder: Path, name: str, host: str) -> tuple[Path, Path]:
+    """A certificate of a host that signs itself, and its key."""
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    line += [
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={host}",
+        "-addext",
+        f"subjectAltName=DNS:{host}",
+    ]
+    subprocess.run([*line, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def localhost(tmp_path: Path) -> tuple[Path, Path]:
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl to make a certificate with")
+    return certificate(tmp_path, "right", "localhost")
+
+
+def test_changes_are_sent_over_tls_to_a_certificate_that_is_trusted(
+    changed: None, monkeypatch: pytest.MonkeyPatch, localhost: tuple[Path, Path]
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    monkeypatch.setenv("SSL_CERT_FILE", str(localhost[0]))
+    with receiving([], localhost) as (url, messages):
+        assert url.startswith("https://localhost:")
+        assert send(url) == [f"anna: 2 changes sent to {url}"]
+    assert [json.loads(body)["change"]["id"] for _, body in messages] == [1, 2]
+
+
+@pytest.mark.parametrize("case", ["nobody trusts it", "of another host"])
+def test_a_wrong_certificate_is_refused_said_and_tried_again(
+    changed: None,
+    monkeypatch: pytest.MonkeyPatch,
+    localhost: tuple[Path, Path],
+    tmp_path: Path,
+    case: str,
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    monkeypatch.setattr("memory.worker.run.delay_after", lambda failures: 0.3)
+    other = certificate(tmp_path, "other", "example.org")
+    shown, trusted = (localhost, other) if case == "nobody trusts it" else (other, other)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted[0]))
+    with receiving([], shown) as (url, messages):
+        [line, *_] = send(url)
+        assert "CERTIFICATE_VERIFY_FAILED" in line
+        assert "again in" in line
+        assert messages == []
+        assert "CERTIFICATE_VERIFY_FAILED" in run("worker", "--failed")
+    # The right one, at last.
+    monkeypatch.setenv("SSL_CERT_FILE", str(localhost[0]))
+    with receiving([], localhost, port=int(url.split(":")[2].split("/")[0])) as (url, messages):
+        while not (lines := send(url)):
+            time.sleep(0.1)
+        assert lines == [f"anna: 2 changes sent to {url}"]
+    assert len(messages) == 2

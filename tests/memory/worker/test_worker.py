@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 from prometheus_client import generate_latest
+from typer.testing import CliRunner
 
 from memory import Turn, open_store
+from memory.__main__ import app
 from memory.cli.options import open_memory
 from memory.errors import ModelError
 from memory.namespaces import existing
@@ -24,7 +26,7 @@ from memory.store.pending_windows import new_claimant
 from memory.store.sqlite import SqliteStore
 from memory.worker.limits import Backoff, Limits, delay_after
 from memory.worker.metrics import Metrics
-from memory.worker.observer import Observer, WaitingSince
+from memory.worker.observer import LifeSign, Observer, Observers, WaitingSince
 from memory.worker.queue import Sight, queue_of_home
 from memory.worker.run import DIGEST, Options, Worker
 from tests.support.commands import run
@@ -490,3 +492,16 @@ def test_the_oldest_waits_since_it_was_first_seen() -> None:
     assert since.age(61.0) == 11
     see(70.0)
     assert since.age(70.0) == 0
+
+
+def test_each_look_touches_the_file_of_life(home_folder: Path, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    sign = LifeSign(alive)
+    os.utime(alive, (0, 0))
+    Worker(None, [], Options(once=True), print, observer=Observers([Observer(), sign])).run()
+    assert alive.stat().st_mtime > 0
+
+
+def test_a_file_of_life_that_cannot_be_made_ends_the_command(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["worker", "--once", "--alive", str(tmp_path / "no" / "file")])
+    assert isinstance(result.exception, OSError)
