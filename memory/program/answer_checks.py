@@ -189,7 +189,27 @@ _NAMED_SUBJECT = re.compile(
 )
 # Whom a question asks about: "What does Solveig weigh?".
 _ASKED_SUBJECT = re.compile(
-    r"\b(?i:do|does|did|is|was|has|had|will|can)(?: (?:my|our|your|aunt|uncle))? ([A-Z][\w-]+)\b"
+    r"\b(?i:do|does|did|is|was|has|had|will|can|what's)(?: (?:my|our|your|aunt|uncle))?"
+    r" ([A-Z][\w-]+)\b"
+)
+_BEFORE_WHAT = re.compile(
+    r"\b(?:before|instead of) (?!that\b|then\b|now\b|\d|the (?:end|summer|winter|weekend)\b)"
+    r"(?P<what>[^?.!]+)",
+    re.IGNORECASE,
+)
+_TELLS_BEFORE = re.compile(
+    r"\b(?:before|was|were|had|used to|until|till|left|leaving|quit|out of|from(?! \d| (?:the )?\d"
+    r"| \w+day)|previously|formerly|instead|given up|gave up|giving up|swapped|after|no longer"
+    r"|any ?more)\b",
+    re.IGNORECASE,
+)
+_TELLS_OVER = re.compile(
+    r"\b(?:lost|quit|left|sold|given up|gave up|stopped|cancelled|no longer)\b"
+)
+_ASKS_HOW_LONG_IT_WAS = re.compile(r"\bhow long did\b", re.IGNORECASE)
+_STAYS = re.compile(r"\b(?:will|going to|stays|is staying|are staying|arrives)\b|'ll\b", re.I)
+_ASKS_SURNAME = re.compile(
+    r"\b(?:surname|last name|family name|maiden name|middle name)\b", re.IGNORECASE
 )
 _PRONOUNS = frozenset(("he", "she"))
 _RELATION_ASKED = re.compile(r"'s? (?!(?:got|been)\b)[a-z]")  # "Kit's doctor"
@@ -271,6 +291,7 @@ def can_answer(
 
     `contexts` are what tells what each of the `sources` is about: its text and those before it.
     """
+    mentions = [clause for turn in sources for clause in _clauses_with(answer, turn)]
     return all(
         (
             _has_kind(answer, question),
@@ -282,6 +303,9 @@ def can_answer(
             _says_words(answer, sources),
             _names_are_met(question, sources, contexts),
             not _is_of_speaker(answer, question, sources),
+            not _is_said_to_be_over(answer, question, sources),
+            not any(tells_what_came_after(clause, question) for clause in mentions),
+            not _ASKS_SURNAME.search(question.text) or _has_surname(answer, question, sources),
             _has_form(answer, question, sources),
         )
     )
@@ -305,6 +329,9 @@ def _has_form(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
         is_named = all(has_word(word, forms) for word in question.telling if word != "long")
         if not is_named or not _LENGTH.search(answer):
             return False
+        clauses = [clause for turn in sources for clause in _clauses_with(answer, turn)]
+        if _ASKS_HOW_LONG_IT_WAS.search(question.text) and any(map(_STAYS.search, clauses)):
+            return False  # "stays for three months" was the plan
     if question.kind == "person" and asks_for_present(question.text) and _RETIRED.search(answer):
         return False
     if (
@@ -324,7 +351,7 @@ def _has_form(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
         )
         if not is_told and not _TELLS_ORDER["first" if is_first else "last"].search(texts):
             return False
-    if question.kind == "yes or no" and answer.lower().startswith(("likely", "probably")):
+    if answer.lower().startswith(("likely", "probably")):
         return bool(_ASKS_LIKELY.search(question.text))
     if question.kind == "date" and _ASKS_START.search(question.text):
         return bool(_TELLS_START.search(texts) or not _TELLS_END.search(texts))
@@ -360,16 +387,62 @@ def _is_of_speaker(answer: str, question: AskedFor, sources: Sequence[Turn]) -> 
     "What does Solveig weigh?" is not answered by "I weigh 91.".
     """
     subject = _ASKED_SUBJECT.search(question.text)
-    if not subject or subject[1].lower() not in question.names:
+    if not subject:
         return False
+    name = subject[1].lower()
     mentions = [
         clause
         for turn in sources
-        for clause in re.split(r"(?<=[.!?;])\s+", turn.text)
-        if answer.lower() in clause.lower()
+        if name not in words(turn.speaker)
+        for clause in _clauses_with(answer, turn)
     ]
+    if any(_clauses_with(answer, turn) for turn in sources if name in words(turn.speaker)):
+        return False
     return bool(mentions) and all(
         _OWN_CLAUSE.match(clause) and not _names_person(clause, subject[1]) for clause in mentions
+    )
+
+
+def _clauses_with(answer: str, turn: Turn) -> list[str]:
+    """The clauses of a turn that have an answer, word for word."""
+    clauses = re.split(r"(?<=[.!?;])\s+", turn.text)
+    return [clause for clause in clauses if answer.lower() in clause.lower()]
+
+
+def tells_what_came_after(text: str, question: AskedFor) -> bool:
+    """Whether a text tells of the state that a question only compares with.
+
+    "Where did Nora live before Ghent?" is not answered by "Nora has moved to Ghent".
+    """
+    before = _BEFORE_WHAT.search(question.text)
+    if before is None or question.kind in ("date", "yes or no", "length"):
+        return False
+    forms = forms_of(words(text))
+    named = telling_words(before["what"])
+    is_named = bool(named) and all(has_word(word, forms) for word in named)
+    return is_named and not _TELLS_BEFORE.search(text)
+
+
+def _is_said_to_be_over(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether what holds now is answered by what somebody says to be over: "lost the job"."""
+    if not asks_for_present(question.text) or question.kind in ("yes or no", "date", "length"):
+        return False
+    if _TELLS_OVER.search(question.text):
+        return False
+    mentions = [clause for turn in sources for clause in _clauses_with(answer, turn)]
+    between = r"(?: \w+)?(?: (?:the|my|his|her|our|their|a|an))?"
+    over = rf"{_TELLS_OVER.pattern}{between} {re.escape(answer)}\b"
+    return bool(mentions) and all(re.search(over, clause, re.IGNORECASE) for clause in mentions)
+
+
+def _has_surname(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether turns say that an answer is a surname, or have it behind a name asked about."""
+    if any(_ASKS_SURNAME.search(turn.text) for turn in sources):
+        return True
+    return any(
+        re.search(rf"\b{re.escape(word)} {re.escape(answer)}\b", turn.text, re.IGNORECASE)
+        for turn in sources
+        for word in words(question.text)
     )
 
 

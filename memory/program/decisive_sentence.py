@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from memory.dates import COUNT, named_day, resolve_dates
-from memory.program.answer_checks import AskedFor, is_of_another
-from memory.program.grounding import is_question
+from memory.program.answer_checks import AskedFor, is_of_another, tells_what_came_after
+from memory.program.grounding import is_question, suits
 from memory.program.sentence_features import Sentence
 from memory.program.spoken_days import days_in, spoken
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -168,6 +168,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if best is None:
         return ""
     text = best.sentence.text
+    if tells_what_came_after(text, question):
+        return ""
     if is_question(text) or is_of_another(text, question, [best.sentence.turn.speaker]):
         return ""
     if question.kind in ("count", "length"):
@@ -176,6 +178,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if question.kind not in _QUOTED_KINDS or _NOT_ONE.search(question.text):
         return ""
     if question.kind != "date":
+        if question.kind == "place" and not suits(text, question.text):
+            return ""  # "Where did Leela get married?" by "Leela's getting married"
         least = LEAST_QUOTED_PERSON if question.kind == "person" else LEAST_QUOTED
         return quotation(best.sentence) if best.likelihood >= least else ""
     day = named_day(best.sentence.turn.said_at)
@@ -188,6 +192,16 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if _ASKS_AHEAD.match(question.text) and any(told < day for told in days):
         return ""  # "When is the wedding?" asks for no day that had passed
     return f"{spoken(days.pop())} ({quotation(best.sentence)})" if len(days) == 1 else ""
+
+
+def is_dated_anew(question: AskedFor, best: Scored | None, cited: Sequence[int]) -> bool:
+    """Whether the best sentence tells a day, and later than the turns that another one is of.
+
+    What was put off is told again.
+    """
+    if question.kind != "date" or best is None or not cited:
+        return False
+    return best.sentence.turn.id > max(cited) and bool(quoted_answer(question, best))
 
 
 def number_told(question: AskedFor, best: Scored) -> str:
@@ -214,7 +228,12 @@ def number_told(question: AskedFor, best: Scored) -> str:
 
 
 def is_sure(text: str, logprobs: Any, question: AskedFor, best: Scored | None) -> bool:
-    """Whether what the packaged model says is likely enough to be right."""
+    """Whether what the packaged model says is likely enough to be right.
+
+    What a rule reads as yes or no ("Yes: I'm allergic to cats") is sure, whatever the model said.
+    """
+    if text.startswith(("Yes: ", "No: ")):
+        return True
     is_of_a_time = question.is_bounded or _NOW.search(question.text)
     least = LEAST_SAID_OF_A_TIME if is_of_a_time else LEAST_SAID
     return likelihood(answer_values(text, logprobs, best), _weights()["says"]) >= least

@@ -660,7 +660,8 @@ def _yes_or_no(
         if any(is_among(word, forms_of(words(fact.value))) for word in question.telling)
     ]
     fact = (mentioned or [*facts])[-1]
-    if fact.attribute in ENDINGS and not question.is_past:
+    is_of_end = any(are_forms(word, fact.attribute.split("_")[0]) for word in words(question.text))
+    if fact.attribute in ENDINGS and not question.is_past and not is_of_end:
         return f"No, not any more: {ENDINGS[fact.attribute]} {_with_date(fact)}", [fact]
     is_over = not (question.is_past or question.span or _is_current(fact, today))
     is_denial = fact.attribute in _DENIALS or bool(_NEGATED.search(fact.value))

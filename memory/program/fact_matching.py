@@ -43,6 +43,7 @@ _ALIKE = 0.7  # facts of several people are meant alike where their scores are t
 ENDINGS = {
     "stopped": "stopped",
     "sold": "sold",
+    "left": "left",
     "left_job": "left",
     "lost_job": "lost the job at",
     "lost": "lost",

@@ -9,7 +9,7 @@ from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.model import MemoryReader, Retrieval
 from memory.program.sentence_features import candidate_sentences
 from memory.program.turn_answers import newer_state
-from memory.program.turn_reader import REACH, Reading, read_turns
+from memory.program.turn_reader import REACH, Reading, corrected_number, read_turns
 from memory.prompt import row_lines
 from memory.records import Turn
 from memory.search.attribution import is_by_named
@@ -48,6 +48,10 @@ def grounded_answer(
         further = reader.turns_by_id([hit.turn_id for hit in hits[:_MOST_READ]])
         if newer_state(read_question, sources[0], further):
             return ABSTAIN, []
+        if later := corrected_number(
+            answer, read_question, sources[0], following(sources[0], reader)
+        ):
+            return later[0], [*cited, later[1].id]
     ids_by_named = {hit.turn_id for hit in hits if is_by_named(hit)}
     ids_of_facts = {turn_id for _, turn_id in row_pairs}
     is_somebody_named = any(turn.id in ids_by_named for turn in turns)
@@ -64,11 +68,13 @@ def reading(question: str, retrieval: Retrieval, reader: MemoryReader) -> Readin
     turns = [turn for turn in turns if turn.kind == "message" and is_evidence(turn.text)]
     read_question = asked_for(retrieval.question or question, {turn.speaker for turn in turns})
 
-    def following(turn: Turn) -> list[Turn]:
-        later = reader.turns(turn.id + 1, turn.id + REACH)
-        return [after for after in later if after.session == turn.session]
+    return read_turns(read_question, turns, lambda turn: following(turn, reader))
 
-    return read_turns(read_question, turns, following)
+
+def following(turn: Turn, reader: MemoryReader) -> list[Turn]:
+    """The next turns of the same session, in which somebody may correct what they said."""
+    later = reader.turns(turn.id + 1, turn.id + REACH)
+    return [after for after in later if after.session == turn.session]
 
 
 def decisive_sentence(

@@ -131,9 +131,11 @@ def ground(
         quotation = resolve_weekdays(quotation, asked, best)
         quotation = resolve_dates(quotation, best.said_at)
     # A sentence is neither yes nor no.
-    is_fit = asked.kind != "yes or no" and _suits(quotation, question)
+    is_fit = asked.kind != "yes or no" and suits(quotation, question)
     is_fit = is_fit and can_be(quotation, [best])
     day = day_told(passage(question, best.text), asked, best) if asked.kind == "date" else ""
+    if is_fit and (newer := newest_number(asked, best, turns)):
+        return newer[0], [newer[1]]
     if not is_fit or newer_state(asked, best, turns):
         return ABSTAIN, []
     if (
@@ -222,7 +224,7 @@ def supporting_turns(
     return list(dict.fromkeys(present)) if is_supported else []
 
 
-def _suits(quotation: str, question: str) -> bool:
+def suits(quotation: str, question: str) -> bool:
     """Whether a sentence has the time, number or name asked for, and is of the asker."""
     if ASKS_DATE.search(question) and not _TIME.search(quotation):
         return False

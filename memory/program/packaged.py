@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
-from memory.program.decisive_sentence import is_sure, quoted_answer
+from memory.program.decisive_sentence import is_dated_anew, is_sure, quoted_answer
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.grounded_answer import decisive_sentence, grounded_answer, reading
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
@@ -27,6 +27,7 @@ from memory.program.packaged_replies import quote_turns, stock_reply
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.stated_facts import dated, is_stated
 from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_states import answer_by_states
 from memory.program.work_questions import answer_about_work
 from memory.prompt import (
     Context,
@@ -133,14 +134,16 @@ class PackagedModel(Model):
     ) -> dspy.Prediction | None:
         """It asks for facts alone: without any, its SELECT would find nothing.
 
-        Where facts decide the question (`fact_answers`), or turns a list (`turn_lists`), the SELECT
-        is the one that shows them; else the model as it is shipped writes none.
+        Where facts decide the question (`fact_answers`), or turns tell a home or work
+        (`turn_states`) or a list (`turn_lists`), the SELECT is the one that shows them; else the
+        model as it is shipped writes none.
         """
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
         by_facts = self._by_facts(question, reader) if has_facts else None
-        by_facts = by_facts or answer_by_turns(
-            question.ranked_text, question.today, read=reader.read, asker=question.asker
-        )
+        for answer_by in (answer_by_states, answer_by_turns):
+            by_facts = by_facts or answer_by(
+                question.ranked_text, question.today, read=reader.read, asker=question.asker
+            )
         if by_facts:
             return dspy.Prediction(
                 sql=by_facts.sql,
@@ -224,7 +227,8 @@ class PackagedModel(Model):
         prediction = self._predict_answer(program, question, context)
         text, cited = grounded_answer(prediction.answer, question.text, retrieval, reader)
         reading_of, best = decisive_sentence(question.text, retrieval, reader)
-        if not cited or not is_sure(text, prediction.logprobs, reading_of, best):
+        is_likely = is_sure(text, prediction.logprobs, reading_of, best)
+        if not cited or not is_likely or is_dated_anew(reading_of, best, cited):
             text = quoted_answer(reading_of, best) or ABSTAIN
             cited = [best.sentence.turn.id] if best and text != ABSTAIN else []
         return answer_from(

@@ -44,6 +44,13 @@ _BARE_WEEKDAY = re.compile(
     re.IGNORECASE,
 )
 _SINCE = re.compile(r"\bsince (?:\w+ )?(?:\w{0,6} ?)$", re.IGNORECASE)
+_PUT_OFF = re.compile(
+    r"\b(?:put|moved?|pushed|postponed|changed|brought|shifted|rescheduled|booked|set|fixed)\b"
+    r"[^.;!?]{0,40}\b(?:to|till|until|for)(?: (?:the|\w+day))*\s*$",
+    re.IGNORECASE,
+)
+_YEAR_FOLLOWS = re.compile(r",? (?:of )?(?P<which>last|this|next) year\b", re.IGNORECASE)
+_YEAR_IN_FRONT = re.compile(r"\bin ((?:19|20)\d\d)\b")
 _FAR_NEARER = 3  # times: in June, the 14th of February is past; in March, the 14th of June is not
 _RESOLVED = re.compile(r"\((\d{1,2}) (\w+) (\d{4})\)")
 
@@ -93,9 +100,11 @@ def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
     for match in _DAY.finditer(text):
         month_name = match["month"] or match["month_before"]
         has_passed = _has_passed(text, match.start(), is_past)
+        if _PUT_OFF.search(text[: match.start()]):
+            has_passed = False  # "they had to put it back to 9 June"
         number = _number(match)
         weekday = match["weekday"] or match["weekday_of"]
-        year = match["year"] or match["year_after"]
+        year = match["year"] or match["year_after"] or _year_beside(text, match.end(), said_on)
         if month_name:
             if month_name.islower() and month_name in ("may", "mar", "sec"):
                 continue
@@ -117,6 +126,14 @@ def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
         if days:
             day = days[-1] if has_passed else days[0]
             yield SpokenDay(day, match.start(), bool(month_name))
+
+
+def _year_beside(text: str, end: int, said_on: date) -> str:
+    """The year that is told behind a day ("16 May next year"), or in its sentence; "" for none."""
+    if beside := _YEAR_FOLLOWS.match(text, end):
+        return str(said_on.year + {"last": -1, "this": 0, "next": 1}[beside["which"].lower()])
+    years = set(_YEAR_IN_FRONT.findall(text[:end]))
+    return years.pop() if len(years) == 1 else ""
 
 
 def _is_soon(days: Sequence[date], said_on: date) -> bool:

@@ -5,11 +5,12 @@ A small model guesses these. What a rule cannot read for certain it leaves: None
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from memory.dates import MONTHS, WEEKDAYS, add_days, named_day, resolve_dates
 from memory.passages import sentences
 from memory.program.answer_checks import NUMBER, AskedFor, asked_verb, has_word
-from memory.program.spoken_days import spoken, valid_day
+from memory.program.spoken_days import days_in, spoken
 from memory.records import Turn
 from memory.search.answer_kinds import asks_for_present
 from memory.search.word_forms import forms_of, telling_words
@@ -34,7 +35,9 @@ _UNSURE = re.compile(
 _ASKS_STILL = re.compile(r"\b(?:still|any ?more|any longer)\b", re.IGNORECASE)
 _TELLS_STILL = re.compile(r"\b(?:still|again|back)\b", re.IGNORECASE)
 _AHEAD = re.compile(r"\b(?:will|going to|'ll|tomorrow|next)\b", re.IGNORECASE)
-_ASKS_AHEAD = re.compile(r"\b(?:will|going to|from when|next)\b", re.IGNORECASE)
+_MONTH_YEAR = re.compile(rf"\W*({'|'.join(MONTHS)}) (\d{{4}})\W*", re.IGNORECASE)
+_WILL_BE = re.compile(r"\b(?:will|going to|is|are)\b", re.IGNORECASE)
+_OF_BIRTH = re.compile(r"\b(?:birthday|born|birth)\b", re.IGNORECASE)
 _ASKS_PAST = re.compile(r"\b(?:did|was|were|had)\b", re.IGNORECASE)
 _SMALL = frozenset(
     words("still now yet already currently ever any anymore longer go get have take make own used")
@@ -128,6 +131,8 @@ def told_date(answer: str, question: AskedFor, source: Turn) -> str:
     """
     match = _DAY_MONTH_YEAR.fullmatch(answer)
     said_on = named_day(source.said_at)
+    if said_on and (month_of_year := _MONTH_YEAR.fullmatch(answer)):
+        return _told_month(month_of_year, question, source, said_on)
     if not match or not said_on:
         return answer
     day, month = int(match[1]), MONTHS.index(match[2].lower()) + 1
@@ -140,16 +145,31 @@ def told_date(answer: str, question: AskedFor, source: Turn) -> str:
         return spoken(add_days(said_on, -days_ago))
     if match[3] in source.text or not _names_day(source.text, day, month):
         return answer
-    if _ASKS_AHEAD.search(question.text) or is_past:
-        candidates = (valid_day(said_on.year + n, month, day) for n in (-1, 0, 1))
-        days = [candidate for candidate in candidates if candidate]
-        before = [candidate for candidate in days if candidate <= said_on]
-        after = [candidate for candidate in days if candidate >= said_on]
-        if is_past and before:
-            return spoken(before[-1])
-        if not is_past and after:
-            return spoken(after[0])
+    if _OF_BIRTH.search(question.text):
+        return answer
+    # A verb beside the day says whether it had passed; where none does, the question does.
+    for sentence in sentences(source.text):
+        for told in days_in(sentence, said_on, is_past):
+            if (told.day.day, told.day.month) == (day, month):
+                return spoken(told.day)
     return answer
+
+
+def _told_month(match: re.Match[str], question: AskedFor, source: Turn, said_on: date) -> str:
+    """A month with the year that is meant: "in May", of what will be, is the next one."""
+    month = MONTHS.index(match[1].lower()) + 1
+    is_named = re.search(rf"\b{match[1]}\b", source.text, re.IGNORECASE)
+    if not is_named or re.search(r"\b(?:19|20)\d\d\b", source.text):
+        return match[0]
+    if re.search(r"\bnext year\b", source.text, re.IGNORECASE):
+        year = said_on.year + 1
+    elif _ASKS_PAST.search(question.text):
+        year = said_on.year - (month > said_on.month)
+    elif _WILL_BE.search(question.text):
+        year = said_on.year + (month < said_on.month)
+    else:
+        return match[0]
+    return f"{MONTHS[month - 1].capitalize()} {year}"
 
 
 def resolve_weekdays(text: str, question: AskedFor, source: Turn) -> str:
@@ -293,7 +313,15 @@ def newest_number(
     about = telling_words(what[1]) if what else []
     least = met(source)
 
+    asked_words = set(words(question.text))
+
     def tells_as_much(turn: Turn) -> bool:
+        # "I weigh 80", said by Tom, is no newer weight of Anna.
+        is_of_same = turn.speaker == source.speaker or not asked_words.isdisjoint(
+            telling_words(turn.text, question.telling)
+        )
+        if not is_of_same:
+            return False
         forms = forms_of(words(turn.text))
         if about:
             return all(has_word(word, forms) for word in about)

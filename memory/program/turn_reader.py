@@ -67,6 +67,7 @@ _CORRECTS = re.compile(
     r"|mea culpa|i mixed|i swapped|typo)\b",
     re.IGNORECASE,
 )
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _CODE = re.compile(r"\b(?:code|password|pin|passcode|combination)\b", re.IGNORECASE)
 _CODE_VALUE = re.compile(r"(?<![\w.-])(?!\d+(?:st|nd|rd|th)\b)(?=[\w-]*\d)[\w-]{3,}(?![\w-])")
 _OLD = re.compile(r"\b(?:old|was|former|previous|used to be|not|instead of|any ?more)\b", re.I)
@@ -232,6 +233,25 @@ def _corrected_day(turn: Turn, day: date, following: Sequence[Turn], is_past: bo
             return day.replace(day=days[-1].day.day)  # "No, the 26th": of the same month
         except ValueError:
             return days[-1].day
+    return None
+
+
+def corrected_number(
+    answer: str, question: AskedFor, source: Turn, following: Sequence[Turn]
+) -> tuple[str, Turn] | None:
+    """An answer of one number as its speaker corrected it: "3,200 euro" after "Sorry 3,200".
+
+    None where nothing was corrected. `following` are the next turns of the session.
+    """
+    numbers = _DIGITS.findall(answer)
+    if question.kind not in ("amount", "age", "count") or len(numbers) != 1:
+        return None
+    for later in following[:REACH]:
+        if later.speaker != source.speaker or not _CORRECTS.match(later.text):
+            continue
+        others = [number for number in _DIGITS.findall(later.text) if number != numbers[0]]
+        if len(others) == 1:
+            return answer.replace(numbers[0], others[0]), later
     return None
 
 

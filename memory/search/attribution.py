@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from memory.records import Hit, Turn
 from memory.search.word_forms import telling_words
+from memory.search.words import words
 
 # How much higher another speaker's turn must score. On LoCoMo's seven conversations this doubts
 # 41 % of the questions about what another person said and 3 % of all others; of the answerable
@@ -35,16 +36,23 @@ def is_told_by_another(
 
     Compares the best turn by the named person with the best first-person turn by anybody else. The
     scores leave out the speaker feature. `turns_by_id` reads all turns in one call. With the
-    `question`, a turn that has its verb in another sense does not count.
+    `question`, a turn does not count that names a person of it, or has its verb in another sense.
     """
-    fits_by_named = [_fit(hit) for hit in hits if is_by_named(hit)]
-    if not fits_by_named:
+    by_named = [hit for hit in hits if is_by_named(hit)]
+    if not by_named:
         return False
-    least = max(fits_by_named) + _LEAST_LEAD
+    least = max(map(_fit, by_named)) + _LEAST_LEAD
     better = [hit.turn_id for hit in hits if not is_by_named(hit) and _fit(hit) >= least]
+    if not better:
+        return False
+    [of_named, *others] = turns_by_id([by_named[0].turn_id, *better])
+    name = set(words(of_named.speaker))
+    # "Elena moved to Porto, I miss her" is told of Elena.
     return any(
-        _OF_ONESELF.search(turn.text) and not _has_verb_of_thing(turn.text, question)
-        for turn in turns_by_id(better)
+        _OF_ONESELF.search(turn.text)
+        and name.isdisjoint(words(turn.text))
+        and not _has_verb_of_thing(turn.text, question)
+        for turn in others
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from memory.records import Turn
 from memory.statements.answers import as_sentence, last_question
 from memory.statements.clause import person_name
+from memory.statements.clauses import Telling, ToldPart
 from memory.statements.extract import Told, told
 from memory.statements.instructions import ASSISTANT
 from memory.statements.references import (
@@ -44,19 +45,32 @@ class Conversation:
     def read(self, turn: Turn) -> Told:
         """What a turn tells, read after the turns before it."""
         session = self._sessions.setdefault(turn.session, _Session())
-        before = Context(
-            _as_own(session.context.he, turn.speaker), _as_own(session.context.she, turn.speaker)
-        )
-        text = turn.text[:_LONGEST_TEXT]
-        pronoun = _PRONOUN.search(text)
-        leading = text[: pronoun.start()] if pronoun else ""
-        if people_mentioned(leading, self._speakers) or turn.kind != "message":
-            before = Context()  # "he" may be somebody of this turn
+        before = self._context_before(turn)
         news = told(turn, self._speakers, before)
         if session.question and turn.speaker != session.speaker:
             news = self._with_answer(news, session.question, turn, before)
         self._remember(session, turn, news)
         return news
+
+    def parts(self, turn: Turn) -> list[ToldPart]:
+        """The parts of a turn with their clauses, read after the turns before it."""
+        telling = Telling(turn.text[:_LONGEST_TEXT], self._speakers, self._context_before(turn))
+        parts = [*telling.parts()]
+        session = self._sessions.setdefault(turn.session, _Session())
+        self._remember(session, turn, Told(context=telling.context))
+        return parts
+
+    def _context_before(self, turn: Turn) -> Context:
+        """Who "he" and "she" may be at the beginning of a turn."""
+        session = self._sessions.setdefault(turn.session, _Session())
+        text = turn.text[:_LONGEST_TEXT]
+        pronoun = _PRONOUN.search(text)
+        leading = text[: pronoun.start()] if pronoun else ""
+        if people_mentioned(leading, self._speakers) or turn.kind != "message":
+            return Context()  # "he" may be somebody of this turn
+        return Context(
+            _as_own(session.context.he, turn.speaker), _as_own(session.context.she, turn.speaker)
+        )
 
     def _with_answer(self, news: Told, question: str, turn: Turn, before: Context) -> Told:
         sentence = as_sentence(question, turn.text)

@@ -11,6 +11,7 @@ from memory.program.answer_checks import AskedFor, asked_for
 from memory.program.decisive_sentence import (
     Scored,
     best_sentence,
+    is_dated_anew,
     is_sure,
     quotation,
     quoted_answer,
@@ -180,3 +181,35 @@ def test_a_day_without_a_year_is_the_one_that_is_near() -> None:
         "2 April 2025",
         "20 March 2024",
     ]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answers"),
+    [
+        ("Where did Leela marry?", "Leela's marrying and I have to do a speech.", False),
+        ("Where did Leela marry?", "Leela married in the town hall.", True),
+        ("Where did Leela live before Ghent?", "Leela has moved to Ghent.", False),
+        ("Where did Leela live before Ghent?", "Leela moved from Bruges to Ghent.", True),
+    ],
+)
+def test_a_place_is_quoted_where_the_sentence_names_the_one_asked_for(
+    question: str, text: str, answers: bool
+) -> None:
+    assert bool(quoted_answer(asked_for(question, SPEAKERS), scored(text, 0.9))) is answers
+
+
+def test_a_day_that_is_told_later_in_the_best_sentence_counts() -> None:
+    asked = asked_for("When did Anna have the tooth out?", SPEAKERS)
+    moved = scored("They put the tooth back to 9 April.", 0.8)
+    assert is_dated_anew(asked, moved, [0])
+    assert not is_dated_anew(asked, moved, [1])  # its own turn
+    assert not is_dated_anew(asked, scored("The tooth is out.", 0.8), [0])
+    assert not is_dated_anew(asked_for("Who has the tooth?", SPEAKERS), moved, [0])
+
+
+def test_a_yes_that_a_rule_reads_needs_no_sure_model() -> None:
+    asked = asked_for("Is Anna allergic to cats now?", SPEAKERS)
+    unlikely = scored("I swim in the tarn.", 0.05)
+    unsure = logprobs(-4.0, -4.1)
+    assert is_sure("Yes: I'm allergic to cats.", unsure, asked, unlikely)
+    assert not is_sure("cats", unsure, asked, unlikely)

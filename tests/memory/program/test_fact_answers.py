@@ -32,6 +32,8 @@ FACTS = (
     ("Mara", "stopped", "smoking", "2026-01-01", ""),
     ("Mara", "bought", "a blue bicycle", "2026-04-11", ""),
     ("Mara", "sold", "the blue bicycle", "2026-10-02", ""),
+    ("Mara", "joined", "the rowing club", "2026-01-10", "2026-09-01"),
+    ("Mara", "left", "the rowing club", "2026-09-01", ""),
     ("Mara", "birthday", "2 May", "", ""),
     ("Mara", "appointment", "dentist", "2026-12-03", ""),
     ("Mara", "watched", "a film about whales", "2026-07-12", ""),
@@ -420,3 +422,12 @@ def test_one_noted_fact_is_no_list(path: Path) -> None:
         assert noted("Which pets has Wen had?") is None
         assert noted("Which pets has Kim had?") == "a dog, a parrot"
         assert told(store, "Which pets has Wen had?") == "a cat"
+
+
+def test_what_somebody_has_left_is_no_yes_to_whether_it_still_is(store: Store) -> None:
+    still = told(store, "Is Mara still in the rowing club?")
+    assert still is not None
+    assert still.startswith("No, not any more: ")
+    left = told(store, "Has Mara left the rowing club?")
+    assert left is not None
+    assert left.startswith("Yes: ")

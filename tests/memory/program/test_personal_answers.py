@@ -255,3 +255,94 @@ LISTS = [
 @pytest.mark.parametrize(("question", "picked", "text", "answer"), LISTS)
 def test_of_a_list_the_rest_is_told_too(question: str, picked: str, text: str, answer: str) -> None:
     assert answered(question, picked, ("Ida", text, "2024-07-01")) == answer
+
+
+OF_A_SPEAKER = [
+    # Tom's weight is not Ida's, though Ida speaks of weighing, too.
+    (
+        "How much does Ida weigh?",
+        "80",
+        [("Tom", "I weigh 80 kilos.", "2024-03-02"), ("Ida", "I joined a gym.", "2024-03-02")],
+        NOTHING,
+    ),
+    (
+        "How much does Ida weigh?",
+        "64 kilos",
+        [
+            ("Ida", "I weigh 64 kilos.", "2024-02-02"),
+            ("Tom", "I weigh 80 kilos.", "2024-03-02"),
+        ],
+        "64 kilos",
+    ),
+    # Her newer weight is.
+    (
+        "How much does Ida weigh now?",
+        "no idea",
+        [
+            ("Ida", "I weigh 64 kilos since Easter.", "2024-02-02"),
+            ("Ida", "I weighed myself. 61!", "2024-03-02"),
+        ],
+        "61",
+    ),
+    # What somebody has lost or left holds no more.
+    ("What is Ida's job?", "baker", [("Ida", "I lost the baker job.", "2024-03-02")], NOTHING),
+    ("What is Ida's job?", "baker", [("Ida", "I love my baker job.", "2024-03-02")], "baker"),
+    # What came after is no answer to what was before.
+    (
+        "Where did Tom live before Ghent?",
+        "no idea",
+        [("Ida", "Tom lives in Ghent now.", "2024-03-02")],
+        NOTHING,
+    ),
+    ("What is Wim's surname?", "Nora", [("Ida", "Nora met Wim.", "2024-03-02")], NOTHING),
+    ("What is Tom's surname?", "Reed", [("Ida", "Tom Reed rang.", "2024-03-02")], "Reed"),
+    # What was planned is not how long it was.
+    (
+        "How long did Ida's mother stay?",
+        "three months",
+        [("Ida", "My mother arrives today and stays for three months.", "2024-03-02")],
+        NOTHING,
+    ),
+    (
+        "How long did Ida's mother stay?",
+        "three months",
+        [("Ida", "My mother went home, she stayed three months.", "2024-03-02")],
+        "three months",
+    ),
+    # "Likely" answers what may be, and not what is.
+    (
+        "Which library does Tom like?",
+        "Likely the library in Leith",
+        [("Tom", "I like the library in Leith, likely.", "2024-03-02")],
+        NOTHING,
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "picked", "said", "answer"), OF_A_SPEAKER)
+def test_an_answer_is_of_whom_and_when_it_is_asked(
+    question: str, picked: str, said: list[Said], answer: str
+) -> None:
+    assert answered(question, picked, *said) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "picked", "text", "answer"),
+    [
+        # A verb beside the day says whether it had passed.
+        (
+            "When did Ida move in?",
+            "5 June 2025",
+            "I move in on 5 June, keys are ordered.",
+            "5 June 2025",
+        ),
+        ("When did Ida move in?", "5 June 2024", "I moved in on 5 June.", "5 June 2024"),
+        ("When will Ida marry?", "16 May 2025", "We marry on 16 May next year.", "16 May 2026"),
+        ("When will Ida marry?", "February 2025", "We will marry in February.", "February 2026"),
+        ("When did Ida marry?", "May 2025", "We married in May, in the rain.", "May 2024"),
+    ],
+)
+def test_a_date_has_the_year_that_its_turn_means(
+    question: str, picked: str, text: str, answer: str
+) -> None:
+    assert answered(question, picked, ("Ida", text, "2025-03-02")) == answer

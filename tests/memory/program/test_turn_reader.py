@@ -9,7 +9,7 @@ from memory.program.answer_checks import asked_for
 from memory.program.grounding import PERHAPS_MORE, ground
 from memory.program.messages import ABSTAIN
 from memory.program.spoken_days import days_in, spoken
-from memory.program.turn_reader import read_turns
+from memory.program.turn_reader import corrected_number, read_turns
 
 TURNS = [
     Turn(speaker, text, session="s", said_at=said_at, id=number)
@@ -118,3 +118,29 @@ SAID = [
 )
 def test_what_one_turn_cannot_tell_is_left_out(question: str, picked: str, answer: str) -> None:
     assert ground(picked, question, SAID)[0] == answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "later", "corrected"),
+    [
+        ("2,900 euro", [("Greta", "Sorry 3,200 I forgot the tax.")], "3,200 euro"),
+        ("2,900 euro", [("Oskar", "Gosh."), ("Greta", "No wait, 3,200.")], "3,200 euro"),
+        ("2,900 euro", [("Oskar", "Sorry, 3,200?")], None),  # by somebody else
+        ("2,900 euro", [("Greta", "Sorry, 3,200 or 3,300.")], None),
+        ("2,900 euro", [("Greta", "The old one was 3,200.")], None),  # no correction
+    ],
+)
+def test_a_number_is_told_as_its_speaker_corrected_it(
+    answer: str, later: list[tuple[str, str]], corrected: str | None
+) -> None:
+    source = Turn("Greta", "The boiler is 2,900 euro.", id=1)
+    following = [Turn(*said, id=number) for number, said in enumerate(later, start=2)]
+    asked = asked_for("How much was the boiler?", {"Greta", "Oskar"})
+    told = corrected_number(answer, asked, source, following)
+    assert (told[0] if told else None) == corrected
+
+
+def test_a_day_that_something_is_put_off_to_is_to_come() -> None:
+    text = "They had to put the right eye back to 9 June."
+    [day] = days_in(text, date(2026, 5, 17), True)
+    assert spoken(day.day) == "9 June 2026"

@@ -55,4 +55,21 @@ def test_another_who_tells_nothing_of_themselves_raises_no_doubt() -> None:
 def test_a_verb_in_another_sense_raises_no_doubt(question: str, text: str, doubted: bool) -> None:
     turns = [Turn("Ben", text, id=1), Turn("Anna", "I'm off.", id=2)]
     hits = [Hit(1, 9.0, OF_ANOTHER), Hit(2, 4.5, OF_THE_NAMED)]
-    assert is_told_by_another(hits, lambda _: turns[:1], question) is doubted
+    by_id = {turn.id: turn for turn in turns}
+    assert is_told_by_another(hits, lambda ids: [by_id[n] for n in ids], question) is doubted
+
+
+def test_another_who_names_the_person_tells_of_them() -> None:
+    by_id = {
+        1: Turn("Ben", "Elena moved to Porto in March, I miss her.", id=1),
+        2: Turn("Elena", "I'm off.", id=2),
+        3: Turn("Ben", "I moved to Porto in March.", id=3),
+    }
+
+    def turns_by_id(ids: Sequence[int]) -> list[Turn]:
+        return [by_id[number] for number in ids]
+
+    of_elena = [Hit(1, 9.0, OF_ANOTHER), Hit(2, 4.5, OF_THE_NAMED)]
+    assert not is_told_by_another(of_elena, turns_by_id, "Where does Elena live?")
+    of_ben = [Hit(3, 9.0, OF_ANOTHER), Hit(2, 4.5, OF_THE_NAMED)]
+    assert is_told_by_another(of_ben, turns_by_id, "When did Elena move to Porto?")

@@ -1,0 +1,395 @@
+"""Where somebody lives or works, now or at a time, read from turns at the time of the question.
+
+Of what is told again and again the newest telling holds. What replaced it, what was before, and by
+whom it is said are read from each clause (`state_tellings`), where ranked sentences alone say
+neither whose it is nor whether it still is so.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from memory.dates import MONTHS, named_day
+from memory.passages import sentences
+from memory.program.fact_answers import FactAnswer
+from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.messages import is_evidence
+from memory.program.spoken_days import spoken
+from memory.program.state_tellings import HOME, WORK, Telling, is_workplace, tellings
+from memory.records import Rows, Turn
+from memory.search.answer_kinds import asks_for_present
+from memory.search.word_forms import forms_of, is_among
+from memory.search.words import words
+from memory.sql import quoted
+
+_MOST_TURNS = 80  # with the words of a state
+_ANNOUNCED_DAYS = 120  # in which a move comes that somebody speaks of
+_MOST_SPEAKERS = 40
+_BEFORE = 2  # turns, in which somebody is named whom "she" means
+_SEARCHED = {
+    HOME: "live lives lived living move moved moving flat house home address room rent",
+    WORK: "work works worked working job start started boss office shift quit retired hired",
+}
+_HAS_WORD = {
+    HOME: re.compile(
+        r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|es|ed|ing)|stay\w*|flat|house|home|address|room|rent\w*"
+        r"|apartment|place|based|settled|studio|cottage|bedsit|reloc\w+|lodg\w+|street|road|lane|avenue|terrace"
+        r"|square|close|crescent|before that)\b",
+        re.IGNORECASE,
+    ),
+    WORK: re.compile(r"\w"),
+}
+_ASKS = (
+    (
+        HOME,
+        re.compile(
+            r"^\W*(?:so |and )?(?:where(?:abouts)?|(?:in|at|on) (?:what|which) (?P<noun>\w+)"
+            r"|(?:what|which) (?P<noun_before>city|town|country|street|village))"
+            r" (?:does|did|do|is|was|has|had) .{2,50}? (?:been )?(?:live|living|lived|based)\b"
+            r"|^\W*what(?:'s| is| was) .{2,50}?(?:'s|s') (?P<address>address)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        WORK,
+        re.compile(
+            r"^\W*(?:so |and )?where(?:abouts)? (?:does|did|do|is|was|has|had) .{2,50}? (?:been )?"
+            r"(?:work|working|worked|employed)\b"
+            r"|^\W*(?:(?:at|in|for) )?(?:what|which) (?P<workplace>\w+) (?:does|did|do|is|was)"
+            r" .{2,50}? (?:work|working)(?: (?:at|in|for))?\b"
+            r"|^\W*who (?:does|did|do|is|was) .{2,50}? (?:work|working) for\b"
+            r"|^\W*who(?:'s| is| was) .{2,50}?(?:'s|s') employer\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "job",
+        re.compile(
+            r"^\W*what(?:'s| is| was| were) .{2,50}?(?:'s|s') (?:new |current |present |previous "
+            r"|former |old )?(?:job|profession|occupation|trade)\b"
+            r"|^\W*what (?:does|did|do|is|was) .{2,50}? (?:have as a job|work(?:ing)? as)\b"
+            r"|^\W*(?:what|which) job (?:does|did|do) .{2,50}? (?:have|do)\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+# What a question about a state may say besides: all else asks for more than the state.
+_OF_QUESTION = frozenset(
+    words(
+        "live lives lived living based stay staying address home house work works worked working"
+        " employed employer job profession occupation trade new current present city town country"
+        " street village place does did now still these days currently moment where what who"
+    )
+)
+_STREET = re.compile(
+    r"\d|\b(?:street|st|road|rd|lane|avenue|ave|close|drive|terrace|row|gardens|crescent|way|hill"
+    r"|square|court|place|walk|quay|view)\b",
+    re.IGNORECASE,
+)
+_NEW_WORK = re.compile(
+    r"\b(?:new job|last (?:day|night|shift)(?: (?:at|is|was)\b|'s)|(?:my|his|her) notice"
+    r"|resigned|laid off|redundant|sacked|got the job|changed jobs|quit (?:the|my|his|her|work)"
+    r"|(?:is|are|'s) closing|(?:job|work|place|shop|firm|company) (?:closed|closes|is gone))\b",
+    re.IGNORECASE,
+)
+_SELECT = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
+FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
+WHERE t.kind = 'message'
+ORDER BY t.id"""
+_BY_ID = "SELECT id, session, speaker, said_at, text FROM turns WHERE id IN ({ids}) ORDER BY id"
+
+
+@dataclass(frozen=True)
+class StateQuestion:
+    """A question about a state: whose (the words of a name), which, and at what time."""
+
+    kind: str  # HOME, WORK or "job"
+    subject: frozenset[str]
+    read: FactQuestion
+    needs_street: bool = False
+
+    @property
+    def state(self) -> str:
+        return HOME if self.kind == HOME else WORK
+
+
+def state_question(question: str, today: str, asker: str = "") -> StateQuestion | None:
+    """A question about where somebody lives or works, in the third person; None for others."""
+    read = read_fact_question(question, today, asker)
+    if read is None or len(read.names) != 1 or read.aspect or read.is_by_subject or read.is_ahead:
+        return None
+    asks = ((kind, pattern.search(read.text)) for kind, pattern in _ASKS)
+    kind, match = next(((kind, match) for kind, match in asks if match), ("", None))
+    if match is None:
+        return None
+    name = read.names[0]
+    if any("'s " in form for form in name if form != name[-1]) and kind != "job":
+        whose = name[0].partition("'s ")[2]
+        if whose not in ("address", "home", "house", "employer", "job"):
+            return None  # of "Anna's sister" another reader tells
+    subject = frozenset(words(name[-1]))
+    groups = match.groupdict()
+    workplace = (groups.get("workplace") or "").lower()
+    if workplace and not is_workplace(workplace):
+        return None
+    if set(read.telling) - _OF_QUESTION - subject - {workplace}:
+        return None
+    if read.says(r"\b(?:beginning|at first|first|originally)\b"):
+        return None
+    if re.search(r"\b(?:has|have|had)\b(?!.*\bas a job\b)", read.text):
+        return None  # where somebody has ever lived
+    noun = (groups.get("noun") or groups.get("noun_before") or groups.get("address") or "").lower()
+    if noun and noun not in ("city", "town", "country", "street", "village", "address", "road"):
+        return None
+    if noun == "country":
+        return None  # a turn seldom says so
+    return StateQuestion(kind, subject, read, noun in ("street", "address", "road"))
+
+
+def answer_by_states(
+    question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
+) -> FactAnswer | None:
+    """Answer where somebody lives or works from turns; None where none tells it.
+
+    Arguments:
+        question: in the third person ("Where does Anna live now?").
+        today: the day of the question (ISO); "" for the day it is.
+        read: runs a SELECT, see `Store.read`.
+        asker: who asks, whose "we" it is.
+    """
+    today = today[:10] or date.today().isoformat()
+    about = state_question(question, today, asker)
+    if about is None:
+        return None
+    searched = " ".join((*sorted(about.subject), _SEARCHED[about.state]))
+    sql = _SELECT.format(words=quoted(searched), most=_MOST_TURNS)
+    rows = read(sql)
+    if rows.columns[:1] == ("memory",):
+        return None  # of several memories each may mean another person
+    turns = {turn.id: turn for turn in _turns(rows)}
+    likely = [turn for turn in turns.values() if _may_tell(about, turn)]
+    missing = {turn.id - n for turn in likely for n in range(1, _BEFORE + 1)} - turns.keys()
+    missing = {number for number in missing if number > 0}
+    if missing:
+        ids = ", ".join(map(str, sorted(missing)))
+        turns |= {turn.id: turn for turn in _turns(read(_BY_ID.format(ids=ids)))}
+    near = {turn.id - n for turn in likely for n in range(_BEFORE + 1)}
+    in_order = [turns[number] for number in sorted(near) if number in turns]
+    in_order = [turn for turn in in_order if is_evidence(turn.text)]
+    speakers = sorted({turn.speaker for turn in turns.values()})[:_MOST_SPEAKERS]
+    in_turns = tellings(about.state, in_order, speakers, about.subject)
+    chosen = _chosen(about, in_turns, today)
+    if chosen is None or _has_changed(about, chosen[1][0], in_order):
+        return None
+    text, sources = chosen
+    ids = ", ".join(str(telling.turn.id) for telling in sources)
+    sql = sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
+    turn_ids = tuple(dict.fromkeys(telling.turn.id for telling in sources))
+    return FactAnswer(text, turn_ids, (sql,), (read(sql),), (), ())
+
+
+def _has_changed(about: StateQuestion, newest: Telling, turns: Sequence[Turn]) -> bool:
+    """Whether somebody tells of new work later, in words that say nothing of what it is."""
+    if about.state != WORK or not asks_for_present(about.read.text):
+        return False
+    speakers = about.subject | frozenset(words(newest.turn.speaker))
+    later = [
+        turn
+        for turn in turns
+        if turn.id > newest.turn.id and not speakers.isdisjoint(words(turn.speaker))
+    ]
+    if newest.mode in ("begins", "ahead"):
+        later = [turn for turn in later if not _is_soon_after(newest.turn, turn)]
+    return any(_NEW_WORK.search(turn.text) for turn in later)
+
+
+def _is_soon_after(turn: Turn, later: Turn) -> bool:
+    days = (date.fromisoformat(later.said_at[:10]) - date.fromisoformat(turn.said_at[:10])).days
+    return days < _ANNOUNCED_DAYS
+
+
+def _turns(rows: Rows) -> list[Turn]:
+    return [
+        Turn(id=int(row[0]), session=row[1], speaker=row[2], said_at=row[3] or "", text=row[4])
+        for row in rows.rows
+    ]
+
+
+def _may_tell(about: StateQuestion, turn: Turn) -> bool:
+    if not _HAS_WORD[about.state].search(turn.text):
+        return False
+    is_named = not about.subject.isdisjoint(words(f"{turn.speaker} {turn.text}"))
+    return is_named or bool(re.search(r"\b(?:s?he)\b", turn.text, re.IGNORECASE))
+
+
+@dataclass(frozen=True)
+class _State:
+    """A state with the day from which it held ("" unknown) and the one when that was told."""
+
+    value: str
+    since: str
+    telling: Telling
+    order: tuple[str, int]
+    is_over: bool = False
+
+
+def _value(about: StateQuestion, telling: Telling) -> str:
+    if about.kind == "job":
+        if telling.role.startswith("teaches"):
+            return f"{telling.role} at {telling.place}"
+        return telling.role
+    if about.needs_street and not _STREET.search(telling.place):
+        return ""
+    return telling.place
+
+
+def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> list[_State]:
+    """The states in the order in which they began, as far as that is known on a day."""
+    states: list[_State] = []
+    for telling in in_turns:
+        said_on = telling.turn.said_at[:10]
+        since = telling.day if telling.mode in ("begins", "ahead", "holds") else ""
+        if telling.mode == "ahead" and since > today[: len(since)]:
+            continue
+        if telling.mode == "moved":
+            # It may be the move that was announced.
+            if not any(_is_announced(state, said_on) for state in states):
+                states.append(_State("", "", telling, (said_on, telling.turn.id), is_over=True))
+            continue
+        value = _value(about, telling)
+        is_new = telling.mode in ("begins", "ahead")
+        if not value and telling.mode != "over" and not is_new:
+            continue
+        order = (said_on, telling.turn.id)
+        if telling.mode == "ahead" and since > said_on:
+            order = (since, telling.turn.id)
+        if telling.mode == "before":
+            if states:
+                states.insert(len(states) - 1, _State(value, "", telling, states[-1].order))
+            continue
+        if telling.mode == "held":
+            # It was before whatever is told to hold by then.
+            states.insert(0, _State(value, "", telling, ("", telling.turn.id)))
+            continue
+        if telling.mode == "holds" and states and _says_less(value, states[-1]):
+            continue
+        begun = since if is_new or _says_since(telling) else ""
+        # Who has begun elsewhere, as what nobody says, is no longer what they were.
+        states.append(
+            _State(value, begun, telling, order, is_over=not value or telling.mode == "over")
+        )
+    return sorted(states, key=lambda state: state.order)
+
+
+def _is_announced(state: _State, said_on: str) -> bool:
+    if state.is_over or not state.order[0]:
+        return False
+    days = (date.fromisoformat(said_on) - date.fromisoformat(state.order[0][:10])).days
+    return abs(days) < _ANNOUNCED_DAYS and state.telling.mode in ("ahead", "begins")
+
+
+def _says_less(value: str, before: _State) -> bool:
+    """Whether a value names no place and the one before it does: "above a bakery" in Porto."""
+    is_named = re.compile(r"[A-Z\d]")
+    return bool(not is_named.search(value) and is_named.search(before.value) and not before.is_over)
+
+
+def _says_since(telling: Telling) -> bool:
+    return bool(re.search(r"\bsince\b", telling.sentence, re.IGNORECASE))
+
+
+def _chosen(
+    about: StateQuestion, in_turns: Sequence[Telling], today: str
+) -> tuple[str, list[Telling]] | None:
+    states = _states(about, in_turns, today)
+    if not states:
+        return None
+    if about.read.before:
+        return _before(about, states)
+    if about.read.span:
+        _, last = about.read.span
+        by_then = [state for state in states if state.order[0] <= last]
+        if not by_then and re.search(r"\bstill\b", states[0].telling.sentence, re.IGNORECASE):
+            by_then = states[:1]  # it had been so for a time
+        states = by_then
+        if not states or states[-1].is_over or not states[-1].order[0]:
+            return None
+        return _told(states[-1:])
+    if about.read.is_past and not about.read.is_previous:
+        return None  # at what time, the question does not say
+    if about.read.is_previous:
+        index = len(states) - 1
+        while index > 0 and _is_same(states[index - 1], states[index]):
+            index -= 1
+        before = [state for state in states[:index] if not state.is_over]
+        return _told(before[-1:]) if before else None
+    if states[-1].is_over or not states[-1].order[0]:
+        return None
+    return _told(states)
+
+
+def _before(about: StateQuestion, states: Sequence[_State]) -> tuple[str, list[Telling]] | None:
+    """The state that came before the one which the question names."""
+    named = [
+        place
+        for place, state in enumerate(states)
+        if all(
+            is_among(word, forms_of(words(f"{state.telling.place} {state.telling.role}")))
+            for word in about.read.before
+        )
+    ]
+    if not named:
+        return None
+    earlier = [
+        state
+        for state in states[: named[0]]
+        if not state.is_over and not _is_same(state, states[named[0]])
+    ]
+    return _told(earlier[-1:]) if earlier else None
+
+
+def _is_same(one: _State, other: _State) -> bool:
+    """Whether two values are of one state: one has a word of the other that tells."""
+    forms = forms_of(words(other.value))
+    telling = [word for word in words(one.value) if len(word) > 3]
+    return any(is_among(word, forms) for word in telling)
+
+
+def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
+    """The last state, since when, and what was before it, with the words that say so."""
+    newest = states[-1]
+    same = [state for state in states if _is_same(state, newest) or state is newest]
+    # "In Porto" tells less than "near the river in Porto", and is told again.
+    since = next((state.since for state in reversed(same) if state.since), "")
+    others = [state for state in states if state not in same and not state.is_over]
+    text = _as_written(newest.value, newest.telling.turn)
+    if since:
+        text += f", since {_spoken(since)}"
+    sources = [newest.telling]
+    if others:
+        text += f"; before that {_as_written(others[-1].value, others[-1].telling.turn)}"
+        sources.append(others[-1].telling)
+    return f"{text} ({_quotation(newest.telling)})", sources
+
+
+def _quotation(telling: Telling) -> str:
+    """The sentence of a turn that tells it, as it was written, with who said it and when."""
+    told_words = set(words(telling.sentence))
+    spoken_sentences = sentences(telling.turn.text) or [telling.turn.text]
+    best = max(spoken_sentences, key=lambda sentence: len(told_words & set(words(sentence))))
+    day = named_day(telling.turn.said_at)
+    when = f", {spoken(day)}" if day else ""
+    return f"{telling.turn.speaker}{when}: \u201c{best.strip()}\u201d"
+
+
+def _as_written(value: str, turn: Turn) -> str:
+    start = turn.text.lower().find(value.lower())
+    return turn.text[start : start + len(value)] if start >= 0 else value
+
+
+def _spoken(day: str) -> str:
+    """`3 March 2025` or `March 2025` of an ISO date."""
+    year, *rest = day[:10].partition("/")[0].split("-")
+    names = [MONTHS[int(number) - 1].capitalize() for number in rest[:1]]
+    return " ".join([*(str(int(number)) for number in rest[1:]), *names, year])

@@ -1,0 +1,116 @@
+"""Where somebody lives and works, read from turns: whose it is, whether it still is, and before."""
+
+import pytest
+
+from memory import Store, Turn
+from memory.program.turn_states import answer_by_states
+
+BOTH_STORES = "slow"
+TODAY = "2026-06-30"
+_TOLD = (
+    ("Runa", "2025-01-10", "I'm still at the bakery on Kiln Lane, up at four."),
+    (
+        "Tjark",
+        "2025-01-10",
+        "My cousin Meike has moved to Bremen. She lives above a chemist there.",
+    ),
+    ("Runa", "2025-01-10", "Since when?"),
+    ("Tjark", "2025-01-10", "Since November. Before that she was in Emden for years."),
+    ("Tjark", "2025-03-02", "I live in Husum and work at the library by the harbour."),
+    ("Runa", "2025-04-06", "From 1 May I'm at the museum, the job came through!"),
+    ("Tjark", "2025-08-11", "We found a flat! Flensburg, two rooms and a stove."),
+    ("Runa", "2025-09-01", "My brother works at the brewery now."),
+    ("Tjark", "2025-10-05", "Meike teaches at the music school in Bremen now."),
+    ("Gesa", "2025-11-03", "I work at the town hall."),
+    ("Gesa", "2026-02-01", "I've handed in my notice."),
+    ("Gesa", "2026-02-02", "Do you still live in Husum?"),
+    ("Gesa", "2026-03-01", "I live in fear of my landlady."),
+    ("Gesa", "2026-04-01", "I'm at the hospital, my foot again."),
+)
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _TOLD])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        # Told by another, who says "she" next; the house says less than the town.
+        ("Where does Meike live now?", "Bremen"),
+        ("Where did Meike live before Bremen?", "Emden"),
+        ("What is Meike's job?", "teaches at the music school in Bremen"),
+        (
+            "Where does Runa work?",
+            "the museum, since 1 May 2025; before that the bakery on Kiln Lane",
+        ),
+        ("Where did Runa work before the museum?", "the bakery on Kiln Lane"),
+        ("Where did Runa work in March 2025?", "the bakery on Kiln Lane"),
+        ("Where does Tjark live now?", "Flensburg; before that Husum"),
+        ("Where did Tjark live in May 2025?", "Husum"),
+        # Her brother's work is not hers, and a day at the hospital is no work.
+        ("Where does Gesa live?", None),
+        ("Where does Gesa work now?", None),  # who has handed in her notice
+        ("Where does Tjark work?", "the library by the harbour"),
+        ("Where does Femke work?", None),
+        ("What does Runa do for a living?", None),  # where, and not what
+        # More is asked than the state.
+        ("Where does Runa's brother live?", None),
+        ("Where did Tjark live with Meike?", None),
+        ("Where has Tjark lived?", None),
+        ("Where will Tjark live next year?", None),
+    ],
+)
+def test_a_state_is_read_from_the_turns_of_whoever_tells_it(
+    told: Store, question: str, answer: str | None
+) -> None:
+    read = answer_by_states(question, TODAY, read=told.read)
+    if answer is None:
+        assert read is None
+    else:
+        assert read is not None
+        assert read.text.startswith(answer)
+
+
+def test_a_state_quotes_its_turn_and_shows_the_select_that_found_it(told: Store) -> None:
+    read = answer_by_states("Where does Meike live?", TODAY, read=told.read)
+    assert read is not None
+    assert "(Tjark, 10 January 2025: “My cousin Meike has moved to Bremen.”)" in read.text
+    assert told.turn(read.turn_ids[0]).text.startswith("My cousin Meike")
+    assert "FROM search(" in read.sql[0]
+    assert [row[0] for row in told.read(read.sql[0]).rows] == list(read.turn_ids)
+    assert [row[0] for row in read.rows[0].rows] == list(read.turn_ids)
+
+
+@pytest.mark.parametrize(
+    ("announced", "later", "answer"),
+    [
+        ("I live in Lund, near the park.", "We moved on 3 May, at last.", None),
+        ("We signed for a flat in Lund.", "Moved! Everything is in boxes.", "Lund"),
+        ("I'm moving to Lund in August.", "Nothing new here.", None),  # it is June
+        ("I used to live in Lund.", "Nothing new here.", None),
+        ("If I lived in Lund I'd cycle.", "Nothing new here.", None),
+    ],
+)
+def test_what_a_move_leaves_behind_is_not_told_as_if_it_held(
+    store: Store, announced: str, later: str, answer: str | None
+) -> None:
+    store.add(
+        [
+            Turn("Ylva", announced, session="1", said_at="2026-04-02"),
+            Turn("Ylva", later, session="2", said_at="2026-05-10"),
+        ]
+    )
+    read = answer_by_states("Where does Ylva live?", TODAY, read=store.read)
+    assert (read.text.partition(" (")[0] if read else None) == answer
+
+
+def test_a_new_place_of_work_leaves_the_old_job_behind(store: Store) -> None:
+    store.add([Turn("Ylva", "I'm a baker at the mill.", session="1", said_at="2026-01-02")])
+    job = answer_by_states("What is Ylva's job?", TODAY, read=store.read)
+    assert job is not None
+    assert job.text.startswith("baker (")
+    store.add([Turn("Ylva", "I got a job at the library!", session="2", said_at="2026-03-02")])
+    assert answer_by_states("What is Ylva's job?", TODAY, read=store.read) is None
