@@ -109,6 +109,10 @@ class SpeakerNames:
         self._people: set[int] = set()  # all other speakers
         self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers with that name
         self._inside: dict[str, set[int]] = {}  # names that occur inside a run without spaces
+        # The words of names by their first letter, all of them in one text, and how many they are.
+        self._by_first_letter: dict[str, list[str]] = {}
+        self._all_words = ""
+        self._listed = 0
 
     def add(self, name: str, number: int, is_character: bool = False) -> None:
         """Add a speaker. A character is the name that a chat gives its assistant."""
@@ -197,15 +201,29 @@ class SpeakerNames:
         if word in self._words or word in STOP_WORDS or len(word) < 3:
             return self._words.get(word, set())
 
+        # Other forms of a name share its first letter; only its end alone does not. Thousands of
+        # people may speak in a memory.
+        with_first_letter, ends = self._lists_of_names()
+        with_ends = self._words if f"{word}\n" in ends else with_first_letter.get(word[0], ())
         # A word in small letters must be longer to count: most of them are not names.
-        shortened = [name for name in self._words if _shortens(word, name, 3 if has_capital else 4)]
+        shortened = [name for name in with_ends if _shortens(word, name, 3 if has_capital else 4)]
         similar = [
             name
-            for name in self._words
+            for name in with_first_letter.get(word[0], ())
             if _misspells(word, name, 4 if has_capital else 5)
             or (has_capital and _is_pet_form(word, name))
         ]
         return set().union(*(self._words[name] for name in shortened or similar))
+
+    def _lists_of_names(self) -> tuple[dict[str, list[str]], str]:
+        """The words of names by their first letter, and all of them, each with a line break."""
+        if self._listed != len(self._words):
+            self._by_first_letter = {}
+            for name in filter(None, self._words):
+                self._by_first_letter.setdefault(name[0], []).append(name)
+            self._all_words = "".join(f"{name}\n" for name in self._words)
+            self._listed = len(self._words)
+        return self._by_first_letter, self._all_words
 
 
 def _shortens(word: str, name: str, min_letters: int) -> bool:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.search.question import MAX_WORDS, Query, SpeakerNames, packed_date, read_question
+from memory.search.question import (
+    MAX_WORDS,
+    Query,
+    SpeakerNames,
+    _is_pet_form,
+    _misspells,
+    _shortens,
+    packed_date,
+    read_question,
+)
 from memory.search.words import STOP_WORDS, words
 
 PEOPLE = (
@@ -117,6 +126,26 @@ def test_anybody_named_as_the_memory_names_them_is_found(people: list[str]) -> N
     for number, person in enumerate(people, 1):
         if words(person) and not STOP_WORDS & {*words(person)}:
             assert number in query(f"Where is {person}?", *people).speakers
+
+
+SHORT_NAME = st.text("ABabiney", min_size=1, max_size=6)
+
+
+@given(st.lists(SHORT_NAME, min_size=1, max_size=12, unique=True), SHORT_NAME)
+def test_no_name_is_left_out_however_it_is_written(people: list[str], word: str) -> None:
+    """Few names are compared with a word; here all of them are, one by one."""
+    names, form = named(*people), word.lower()
+    expected = {n for n, name in enumerate(people, 1) if name.lower() == form}
+    if not expected and len(form) >= 3 and form not in STOP_WORDS:
+        capital = word[0].isupper()
+        forms = [(n, name.lower()) for n, name in enumerate(people, 1)]
+        expected = {n for n, name in forms if _shortens(form, name, 3 if capital else 4)} or {
+            n
+            for n, name in forms
+            if _misspells(form, name, 4 if capital else 5) or (capital and _is_pet_form(form, name))
+        }
+    if form not in STOP_WORDS:
+        assert names._bearers(word) == expected
 
 
 # ------------------------------------------------------------ chats with an assistant
