@@ -104,7 +104,15 @@ class SecretError(InputError):
 
 
 class StoreError(Stop):
-    """The database cannot be opened, read or written; the file is left as it was."""
+    """The database cannot be opened, read or written; the file is left as it was.
+
+    `cause` is a word for a server's metrics where it is known: "connections" (all of this process
+    are in use), "writer" (another one did not end in time), "unreachable".
+    """
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class ModelError(Stop):

@@ -3,12 +3,32 @@
 import logging
 import re
 
-from memory.errors import InputError, MemoryFault, SqlError
+from starlette.types import Scope
+
+from memory.errors import InputError, MemoryFault, ModelError, SqlError, StoreError
 
 _log = logging.getLogger(__name__)
 # The file or the database that the store's messages begin with.
 _LOCATION = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://).*?: ")
 _SUBJECT = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://)\S+")
+
+CAUSE = "cause"  # why a request is answered 503, in its ASGI scope's "state": a word, or an error
+
+
+def unavailable(scope: Scope, cause: MemoryFault | str) -> None:
+    """Note why a request is answered 503, for the log and the metrics."""
+    scope.setdefault("state", {})[CAUSE] = cause
+
+
+def cause_of(fault: MemoryFault | str) -> str:
+    """A word for an error: which part of a server could not be used."""
+    if isinstance(fault, str):
+        return fault
+    if isinstance(fault, ModelError):
+        return "model"
+    if isinstance(fault, StoreError):
+        return fault.cause or "database"
+    return type(fault).__name__
 
 
 def fault_message(fault: MemoryFault) -> str:

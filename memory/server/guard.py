@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory.errors import StoreError
 from memory.server.connections import STATE, Connection
 from memory.server.day_limits import current_user
-from memory.server.fault_messages import fault_message
+from memory.server.fault_messages import fault_message, unavailable
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
 from memory.web.markup import html
@@ -143,6 +143,7 @@ class Guard:
         connection: Connection | None = scope.get("state", {}).get(STATE)
         if path in OPEN_PATHS or path.startswith(STATIC_FILES):
             if connection and connection.is_extra and path != SIGN_IN_PATH:
+                unavailable(scope, "clients")
                 raise Refusal(503, "too many connections; try again", retry_after="1")
             client = _address(scope)
         else:
@@ -154,6 +155,7 @@ class Guard:
                     else self._check_session(headers)
                 )
             except StoreError as error:  # of the database that has tokens and sessions
+                unavailable(scope, error)
                 raise Refusal(503, fault_message(error), retry_after="1") from error
             if connection:
                 connection.is_known = True

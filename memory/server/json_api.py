@@ -47,7 +47,7 @@ from memory.server.api_answers import (
 from memory.server.api_jobs import Jobs
 from memory.server.api_whole import Inputs
 from memory.server.day_limits import DayLimitError
-from memory.server.fault_messages import fault_message
+from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
 from memory.standing import standing_facts
@@ -718,6 +718,8 @@ def _answering(
             return _error(409, "WrongConfirmation", str(fault), **fault.preview)
         except MemoryFault as fault:
             status = 400 if isinstance(fault, (InputError, SqlError)) else 503
+            if status == 503:
+                unavailable(request.scope, fault)
             return _error(status, type(fault).__name__, fault_message(fault))
         return JSONResponse(result)
 

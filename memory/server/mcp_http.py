@@ -25,6 +25,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from memory.errors import InputError, StoreError
+from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.server.tokens import Grant
@@ -80,9 +81,13 @@ class McpOverHttp:
             await self._handles.run_on_store(namespace, lambda store: store.read_only)
             refuse_repeated([namespace, *also])
             self._handles.refuse_missing(also)
-        except (InputError, StoreError) as fault:
+        except InputError as fault:
             reason = str(fault).partition(";")[0]
             await PlainTextResponse(f"{reason}\n", 404)(scope, receive, send)
+            return
+        except StoreError as fault:  # not 404, which tells a client that its session is over
+            unavailable(scope, fault)
+            await PlainTextResponse(f"{fault_message(fault)}\n", 503)(scope, receive, send)
             return
         key = ((namespace, *also), grant.name, rights)
         managers = await self._manager(key)

@@ -29,6 +29,9 @@ ProcessCollector(registry=REGISTRY)
 _requests = Counter(
     "memory_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY
 )
+_unavailable = Counter(
+    "memory_unavailable", "Requests answered 503, by cause.", ["cause"], registry=REGISTRY
+)
 _seconds = Histogram(
     "memory_request_seconds",
     "Seconds from a request to the end of its answer.",
@@ -123,6 +126,11 @@ class Observer:
         for limit, refused in now.refused_by_day.items():
             refused_before = before.refused_by_day.get(limit, 0)
             _add(_refused_by_day.labels(limit), refused - refused_before)
+
+
+def count_unavailable(cause: str) -> None:
+    """Count a request that was answered 503."""
+    _unavailable.labels(cause).inc()
 
 
 def _add(counter: Counter, amount: float) -> None:

@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory import namespaces, tracing
 from memory.errors import MemoryFault, StoreError
 from memory.home import home, home_address
-from memory.server.fault_messages import fault_message
+from memory.server.fault_messages import CAUSE, cause_of, fault_message
 from memory.server.handles import Handles
-from memory.server.metrics import Observer, exposition
+from memory.server.metrics import Observer, count_unavailable, exposition
 from memory.server.tokens import Grant
 from memory.store import postgres_module
 
@@ -34,6 +34,7 @@ VERSION = "x-memory-version"  # as the API's document says it to everybody
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READY_SECONDS = 1.0  # anybody may ask: the database is asked no more often
 _CLIENT_GONE = 499
+_UNAVAILABLE = 503
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _log = logging.getLogger("memory.requests")
@@ -58,6 +59,8 @@ class Observed:
             return
         if scope["path"] in (LIVE, READY):
             fault = await self._ready_fault() if scope["path"] == READY else ""
+            if fault:
+                count_unavailable("not ready")
             headers = {VERSION: version("sql-memory")}
             answer = PlainTextResponse(f"{fault or 'ok'}\n", 503 if fault else 200, headers)
             await answer(scope, receive, send)
@@ -89,7 +92,8 @@ class Observed:
                 span.set("http.request.method", method)
                 span.set("http.route", route)
                 span.set("http.response.status_code", status)
-                grant: Grant | None = scope.get("state", {}).get("grant")
+                state = scope.get("state", {})
+                grant: Grant | None = state.get("grant")
                 fields = {
                     "method": method,
                     "route": route,
@@ -99,7 +103,13 @@ class Observed:
                 }
                 if span.is_traced:
                     fields["trace"] = span.trace_id
-                _log.info("request", extra={"fields": fields})
+                if status != _UNAVAILABLE:
+                    _log.info("request", extra={"fields": fields})
+                else:
+                    cause = cause_of(state.get(CAUSE, "unknown"))
+                    count_unavailable(cause)
+                    fields["cause"] = cause
+                    _log.warning("answered 503: %s", cause, extra={"fields": fields})
 
     async def _ready_fault(self) -> str:
         """Why this server can answer nothing; "" where it can."""
@@ -115,7 +125,8 @@ def _fault() -> str:
         if not home_address() and home().exists() and not os.access(home(), os.W_OK):
             raise StoreError("the folder of the memories cannot be written to")
     except MemoryFault as fault:
-        _log.warning("not ready", extra={"fields": {"fault": fault_message(fault)}})
+        fields = {"fault": fault_message(fault), "cause": cause_of(fault)}
+        _log.warning("not ready: %s", fields["cause"], extra={"fields": fields})
         return "not ready; the log says why"
     return ""
 

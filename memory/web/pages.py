@@ -1,5 +1,6 @@
 """All pages: their addresses, and how a view becomes an HTTP response."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutinefunction
 from shutil import rmtree
@@ -51,6 +52,8 @@ from memory.web.page_request import (
     name_of_segment,
 )
 from memory.web.tasks import Tasks
+
+_log = logging.getLogger("memory.web")
 
 OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,
@@ -125,6 +128,8 @@ def _endpoint(
         except (InputError, SqlError) as error:
             response = Page("problem.html", {"problem": str(error)}, status=400)
         except MemoryFault as error:
+            _log.warning("%s", error)
+            http_request.state.cause = error  # for the server's log and metrics
             response = Page("problem.html", {"problem": str(error)}, status=503)
         finally:
             for file in inputs.files:

@@ -299,7 +299,8 @@ def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
     except AllInUseError as error:
         raise StoreError(
             f"{location}: all connections of this process were in use for {WAIT_SECONDS:.0f}"
-            " seconds; try again"
+            " seconds; try again",
+            cause="connections",
         ) from error
     except OverflowError as error:
         raise InputError("a number here has more than 64 bits; no id is so large") from error
@@ -320,7 +321,15 @@ def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
     except (psycopg.Error, OSError) as error:
         message = _one_line(error, conninfo)
         advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), message)
-        raise StoreError(f"{location}: {advice}") from error
+        raise StoreError(f"{location}: {advice}", cause=_cause(error)) from error
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return "writer"
+    # Without a diagnosis it is none of the server's: there was no connection, or it broke off.
+    is_connected = getattr(error, "diag", None) and error.diag.sqlstate  # type: ignore[attr-defined]
+    return "" if is_connected else "unreachable"
 
 
 def _one_line(error: Exception, conninfo: str) -> str:

@@ -2,13 +2,15 @@
 
 Not psycopg_pool: it connects in threads of its own. Whoever waits for such a connection waits to
 the end of the deadline where none can be made, also when the server is back meanwhile, and is not
-told why. Here whoever needs a connection makes it, and has the driver's error at once.
+told why. Here whoever needs a connection makes it, and has the driver's error at once, unless it is
+one that passes: of a server that starts, or has no more connections at this moment.
 """
 
 import os
 import selectors
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +36,15 @@ _LINES = {
 }
 
 
+# What a server says that will soon take connections again: it starts, or others have all of them.
+_PASSING = (
+    "too many clients already",
+    "remaining connection slots are reserved",
+    "the database system is starting up",
+)
+_RETRY_SECONDS = 0.25
+
+
 class AllInUseError(Exception):
     """All connections of this process are in use, and stayed so for WAIT_SECONDS."""
 
@@ -44,6 +55,43 @@ class _Idle:
     since: float  # monotonic seconds
 
 
+class _Places:
+    """So many places, given to those who wait in the order in which they came.
+
+    A semaphore gives a place to whoever asks at the right moment: a thread that gives one back and
+    takes one again is served before others, which on a busy machine waited for WAIT_SECONDS.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._lock = threading.Lock()
+        self.waiting: deque[threading.Event] = deque()
+
+    def take(self, seconds: float) -> bool:
+        """Take a place; False where none was free in time."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            has_place = threading.Event()
+            self.waiting.append(has_place)
+        if has_place.wait(seconds):
+            return True
+        with self._lock:
+            if has_place.is_set():  # at the last moment
+                return True
+            self.waiting.remove(has_place)
+            return False
+
+    def give_back(self) -> None:
+        """Give a place to the one who waits for the longest."""
+        with self._lock:
+            if self.waiting:
+                self.waiting.popleft().set()
+            else:
+                self._free += 1
+
+
 class Pool:
     """At most `most` connections, which `connect` makes; the one used last is taken first."""
 
@@ -51,7 +99,7 @@ class Pool:
         self, connect: Callable[[], psycopg.Connection], most: int = POOL_CONNECTIONS
     ) -> None:
         self._connect = connect
-        self._places = threading.Semaphore(most)
+        self._places = _Places(most)
         self._lock = threading.Lock()
         self._idle: list[_Idle] = []
         self._is_closed = False
@@ -61,8 +109,8 @@ class Pool:
     def connection(self) -> Iterator[psycopg.Connection]:
         """A connection for the block, committed at its end, or rolled back after an exception.
 
-        Raises AllInUseError when none is free in time, and an error of the driver, without waiting,
-        when none can be made.
+        Raises AllInUseError when none is free in time, and an error of the driver when none can be
+        made.
         """
         conn = self.take()
         try:
@@ -79,7 +127,8 @@ class Pool:
 
     def take(self) -> psycopg.Connection:
         """A connection that stands, for `give_back` afterwards; raises as `connection`."""
-        if not self._places.acquire(timeout=WAIT_SECONDS):
+        deadline = time.monotonic() + WAIT_SECONDS
+        if not self._places.take(WAIT_SECONDS):
             raise AllInUseError
         try:
             while (idle := self._newest()) is not None:
@@ -87,10 +136,21 @@ class Pool:
                     _check(idle)
                     return idle.conn
                 idle.conn.close()
-            return self._connect()
+            return self._connected(deadline)
         except BaseException:
-            self._places.release()
+            self._places.give_back()
             raise
+
+    def _connected(self, deadline: float) -> psycopg.Connection:
+        """A new connection; a server that will soon have one is asked again until then."""
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError as error:
+                is_passing = any(sign in str(error) for sign in _PASSING)
+                if not is_passing or time.monotonic() + _RETRY_SECONDS > deadline:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def give_back(self, conn: psycopg.Connection) -> None:
         """Let others use a connection; one in a transaction or broken is closed."""
@@ -101,7 +161,7 @@ class Pool:
                 self._reap_later()
             else:
                 conn.close()
-        self._places.release()
+        self._places.give_back()
 
     def close(self) -> None:
         """Close the connections that nobody uses, and others once they are given back."""

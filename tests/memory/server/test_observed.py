@@ -17,6 +17,7 @@ from memory import namespaces
 from memory.errors import SqlError, StoreError
 from memory.server import observed
 from memory.server.handles import Handles
+from memory.server.tokens import Tokens
 from memory.store import Store
 from memory.worker.metrics import Metrics
 from tests.support.scripted import scripted_model
@@ -151,3 +152,28 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
     text += generate_latest(Metrics().registry).decode()  # of a worker
     described = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert {re.sub("_bucket$", "", name) for name in shown} <= described
+
+
+def test_an_answer_503_is_logged_and_counted_with_its_cause(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("postgresql://db: all connections were in use", cause="connections")
+
+    line = 'memory_unavailable_total{cause="connections"}'
+    with serving() as client:
+        mine, numbers = token("anna"), token("*", rights="metrics")
+        before = client.get("/metrics", headers=numbers).text
+        with monkeypatch.context() as patch:
+            patch.setattr(Handles, "_opened", fail)
+            assert client.get(SEARCH, headers=mine).status_code == 503
+            assert client.get("/m/anna/facts").status_code == 503
+            assert client.post("/mcp/anna", json={}, headers=mine).status_code == 503
+            patch.setattr(Tokens, "is_fresh", lambda *_: False)
+            patch.setattr(Tokens, "find", fail)
+            assert client.get(SEARCH, headers=mine).status_code == 503
+        after = client.get("/metrics", headers=numbers).text
+    assert value(after, line) - value(before, line) == 4
+    failed = [json.loads(text) for text in lines.getvalue().splitlines() if "503" in text]
+    assert [each["cause"] for each in failed] == ["connections"] * 4
+    assert {each["level"] for each in failed} == {"warning"}
