@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby, islice
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from locomo.commands import run_command
@@ -458,3 +460,24 @@ def test_a_day_of_twenty_users(tmp_path: Path) -> None:
     assert 1 <= paper["model calls of a question"]["value"] <= 2
     assert {line["kind"] for line in figures["on paper"]} == {"measured", "assumed", "computed"}
     assert "enough for so many users" in out
+
+
+@pytest.mark.slow
+def test_a_day_ends_at_once_with_the_last_lines_of_a_worker_that_dies() -> None:
+    options = ["--users", "20", "--turns", "48", "--share", "0.5", "--seconds", "600"]
+    line = [sys.executable, "-m", "tests.benchmarks.day", *options]
+    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=ROOT) as process:
+        worker = None
+        deadline = time.monotonic() + 180
+        while worker is None:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            for child in psutil.Process(process.pid).children():
+                with suppress(psutil.Error):
+                    if " worker " in " ".join(child.cmdline()):
+                        worker = child
+            time.sleep(0.1)
+        worker.kill()
+        _, err = process.communicate(timeout=180)
+    assert process.returncode == 2
+    assert "worker0 has ended; its last lines: " in err

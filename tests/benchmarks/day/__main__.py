@@ -8,7 +8,8 @@ questions and 60 turns in four of them) a share is replayed, spread evenly over 
 the share of a day's seconds divided by those is the compression. Who adds and asks shares the
 machine with all that is measured, so processor seconds hold on a busy machine, the clock does not.
 Then come clients that wait for changes, an idle worker, one with a backlog, and what so many more
-users take on paper. Ctrl-C ends all that was started; a table shows what was measured until then.
+users take on paper. A process that dies ends the run with its last lines (exit code 2). Ctrl-C ends
+all that was started; a table shows what was measured until then.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ from tests.benchmarks.day.watch import (
     DIGEST_WINDOW,
     Waits,
     Watched,
+    all_alive,
     database_process,
     waits,
     watching,
@@ -110,6 +112,13 @@ class Stage:
     @property
     def servers(self) -> psutil.Process:
         return psutil.Process(self.served.process.pid)
+
+    def logs(self, workers: list[psutil.Process]) -> dict[Path, psutil.Process]:
+        """All processes by their logs."""
+        logs = {self.folder / f"worker{number}.log": each for number, each in enumerate(workers)}
+        logs[self.folder / "served.log"] = self.servers
+        logs[self.folder / "model.log"] = self.model_process
+        return logs
 
     def groups(self, workers: list[psutil.Process]) -> dict[str, list[psutil.Process]]:
         groups = {"servers": [self.servers], "workers": workers, "model": [self.model_process]}
@@ -209,7 +218,7 @@ def warm(stage: Stage, users: int, processes: int) -> None:
             )
         )
     if set(seen.statuses) != {200}:
-        raise InputError(f"the server answered {dict(seen.statuses)}")
+        raise InputError(f"the server answered {dict(seen.statuses)}: {[*seen.refusals]}")
 
 
 def day(
@@ -252,6 +261,8 @@ def day(
     run.note("day: seconds until all was digested", wall)
     for status, number in sorted(seen.statuses.items()):
         run.note(f"day: answers with status {status}", number, "0: none came" if not status else "")
+    for (status, text), number in seen.refusals.most_common(20):
+        run.note(f"day: of them {status} with one text", number, text)
     run.note("day: latest begin of a sitting, s", max(seen.late), "behind its time")
     for kind, times in seen.milliseconds.items():
         for share in (50, 95, 99):
@@ -369,7 +380,7 @@ def measure(
         disk = fill(run, answering.line, users, turns, database)
         stage = _stage(stack, run, answering, database, folder=folder, processes=processes)
         options = ["--concurrency", str(concurrency), "--settle", str(settle)]
-        with working(stage, workers, *options) as at_work:
+        with working(stage, workers, *options) as at_work, all_alive(stage.logs(at_work)):
             begin_work(run, stage, at_work, users)
             warm(stage, users, processes)
             seen, watched, asked, _ = day(

@@ -15,6 +15,7 @@ from tests.benchmarks.scale import chat
 SPEAKERS = ("user", "assistant")
 SITTINGS_A_DAY = 4  # of a user, each after hours in which others had their turn
 DAY_SECONDS = 86_400
+_LONGEST_TEXT = 300  # characters, of an answer but 200
 PATIENCE_SECONDS = 300.0  # of a client with one request: a busy machine is measured by its CPU
 # A quarter asks for a list or a count, for which a model writes SQL first.
 QUESTIONS = (
@@ -61,6 +62,8 @@ class Replay:
 
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     statuses: Counter[int] = field(default_factory=Counter)
+    # Texts of answers but 200, each with its status, and how many were the same.
+    refusals: Counter[tuple[int, str]] = field(default_factory=Counter)
     late: list[float] = field(default_factory=list)  # seconds that a sitting began too late
     # Of each memory the Unix seconds at which turns were acknowledged, by their ids.
     stored: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
@@ -141,6 +144,10 @@ async def _timed(
     status, answer = await asyncio.wait_for(request, PATIENCE_SECONDS)
     seen.milliseconds[kind].append((time.perf_counter() - begin) * 1000)
     seen.statuses[status] += 1
+    if status != 200:
+        seen.refusals[
+            status, " ".join(str(answer, "utf-8", "replace").split())[:_LONGEST_TEXT]
+        ] += 1
     found: dict[str, int] = json.loads(answer) if status == 200 else {}
     return found
 

@@ -1,19 +1,23 @@
 """What processes take while a day goes on: processor seconds, memory, files, connections."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import psutil
 import psycopg
 
-from memory import open_store
+from memory import InputError, open_store
 from memory.namespaces import existing
 from tests.benchmarks.crowd import processor_seconds, with_children
 
 _EVERY_SECONDS = 1.0
+_LAST_LINES = 12  # of the log of a process that has died
 DIGEST_WINDOW = 24  # turns of a window of a hosted model
 
 
@@ -66,6 +70,44 @@ def watching(groups: Mapping[str, list[psutil.Process]], database: str = "") -> 
         watcher.join()
         for name, processes in groups.items():
             watched.uses[name].cpu_seconds = _cpu_seconds(processes) - before[name]
+
+
+@contextmanager
+def all_alive(processes: Mapping[Path, psutil.Process]) -> Iterator[None]:
+    """End the block when one of these processes, by their logs, has ended.
+
+    Raises InputError with the last lines of its log.
+    """
+    ended = threading.Event()
+    dead: list[Path] = []
+
+    def watch() -> None:
+        while not ended.wait(_EVERY_SECONDS / 2):
+            dead.extend(log for log, process in processes.items() if _has_ended(process))
+            if dead:
+                os.kill(os.getpid(), signal.SIGINT)  # whatever the block waits for
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not dead:
+            raise
+        lines = dead[0].read_text("utf-8", "replace").splitlines()[-_LAST_LINES:]
+        said = " | ".join(line for line in lines if line.strip()) or "it has logged nothing"
+        raise InputError(f"{dead[0].stem} has ended; its last lines: {said}") from None
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _cpu_seconds(processes: list[psutil.Process]) -> float:
