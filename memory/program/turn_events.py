@@ -17,7 +17,7 @@ from memory.dates import COUNT, MONTHS, WEEKDAYS, named_day
 from memory.passages import sentences
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS
-from memory.program.fact_words import all_forms, are_forms
+from memory.program.fact_words import all_forms, are_forms, is_past_verb
 from memory.program.messages import is_evidence
 from memory.program.spoken_days import days_in, weekday_near
 from memory.records import Turn
@@ -52,9 +52,9 @@ DENIED = re.compile(
 AHEAD = re.compile(
     r"\b(?:will|won't|going to|gonna|'ll|tomorrow|next|upcoming|booked|planned|planning|supposed"
     r"|want|wants|wanted to|hope|hoping|hopes|wish|might|may(?= \w+ )|could|should|would|'d|must"
-    r"|need to|needs to|have to|has to|if|when|unless|until|till|maybe|perhaps|thinking|let's|lets"
-    r"|shall|can|soon|coming up|starts?|register\w*|sign(?:ed)? up|training for|ready for"
-    r"|dream\w*|invited?)\b",
+    r"|need to|needs to|have to|has to|got to|gotta|if|when|unless|until|till|maybe|perhaps"
+    r"|thinking|let's|lets|shall|can|soon|coming up|starts?|register\w*"
+    r"|sign(?:ed)? up|training for|ready for|dream\w*|invited?)\b",
     re.IGNORECASE,
 )
 HABIT = re.compile(
@@ -290,6 +290,8 @@ def _read_turn(
             past = tuple(day for day in days if day <= said_on)
             if not past or (AHEAD.search(part) and len(past) < len(days)):
                 continue
+            if AHEAD.search(part) and not _tells_past(part):
+                continue  # "I've got to be in Bristol on Tuesday"
             events.append(
                 Event(
                     turn=turn,
@@ -307,6 +309,11 @@ def _read_turn(
                 )
             )
     return speaks
+
+
+def _tells_past(part: str) -> bool:
+    """Whether a part of a sentence has a verb of the past; "I've got to" has none."""
+    return any(is_past_verb(word) for word in words(part) if word not in ("got", "had"))
 
 
 def _met(text_words: Sequence[str], topic: Topic) -> int:
@@ -416,17 +423,21 @@ def _value(number: str) -> int:
 
 
 def _ordinal(text: str) -> int:
-    """The number that something is given: 3 for "third flat" or "physio number three"."""
-    match = _ORDINAL.search(text)
-    if not match:
+    """The number that something is given: 3 for "third flat" or "physio number three".
+
+    Of several it is the last one: 3 for "second and third physio done".
+    """
+    return max(map(_value_of_ordinal, _ORDINAL.finditer(text)), default=0)
+
+
+def _value_of_ordinal(match: re.Match[str]) -> int:
+    if not match["word"]:
+        return _value(match["number"] or match["digits"])
+    # "The third of May" is a day.
+    after = match.string[match.end() :].lower()
+    if re.match(rf"\s+(?:of|o'?)?\s*(?:{'|'.join(MONTHS)})|\W*$", after):
         return 0
-    if match["word"]:
-        # "The third of May" is a day.
-        after = text[match.end() :].lower()
-        if re.match(rf"\s+(?:of|o'?)?\s*(?:{'|'.join(MONTHS)})|\W*$", after):
-            return 0
-        return _ORDINALS.index(match["word"].lower()) + 1
-    return _value(match["number"] or match["digits"])
+    return _ORDINALS.index(match["word"].lower()) + 1
 
 
 @dataclass(frozen=True)

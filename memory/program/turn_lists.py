@@ -15,7 +15,16 @@ from pathlib import Path
 
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.fact_select import LIGHT_WORDS
 from memory.program.spoken_days import spoken
+from memory.program.turn_amounts import Amount, read_amounts
+from memory.program.turn_deeds import (
+    Deed,
+    Mention,
+    choices_of,
+    deed_of,
+    read_deed,
+)
 from memory.program.turn_events import (
     Count,
     Event,
@@ -34,7 +43,9 @@ from memory.sql import quoted
 _MOST_TURNS = 200  # with the words of a question
 _MOST_WORDS = 24
 _MOST_ITEMS = 12  # beside a count
-_LEAST_CERTAINTY = 0.7  # at .6 as many are wrong as right in chats nobody had read
+# At .6 as many days and titles are wrong as right in chats nobody had read.
+_LEAST_CERTAINTY = 0.7
+_LEAST_CERTAINTY_OF = {"deed": 0.6, "amount": 0.8}
 _LISTS = ("list", "where", "value")
 _KINDS = ("count", "list", "first", "last", "when", "where", "value")
 _ASKS_SEVERAL = (
@@ -43,7 +54,15 @@ _ASKS_SEVERAL = (
     r"|^\W*where did .*\b(?:go|\w+ing)\b|\b(?:what|which|where) (?:things|places|all)\b"
     r"|^\W*(?:what|which) (?!is\b|was\b|does\b|has\b)\w+s (?:did|does|has|have)\b"
 )
+_DEEDS = ("count", "list", "where", "value", "who")
+# What is said or paid is no list of things.
+_NO_DEEDS = frozenset(
+    words(
+        "pay paid cost weigh say said tell told think thought call called mean happen change feel"
+    )
+)
 _TWO_QUESTIONS = r"\b(?:and|or|,) (?:how|what|who|whom|where|when|which|by whom)\b"
+_TIMES = r"\bhow (?:often|many times)\b"
 _ASKS_DAY = r"^\W*(?:when|(?:on )?(?:what|which) (?:day|date))\b"
 _TURNS = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
 FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
@@ -71,6 +90,12 @@ class TurnList:
         total = sum(weights.get(name, 0.0) * value for name, value in self.features.items())
         return 1 / (1 + math.exp(-total))
 
+    @property
+    def is_likely(self) -> bool:
+        """Whether it is likely enough to be an answer; some readings are surer than others."""
+        family = next((name for name in _LEAST_CERTAINTY_OF if name in self.features), "")
+        return self.certainty >= _LEAST_CERTAINTY_OF.get(family, _LEAST_CERTAINTY)
+
 
 def answer_by_turns(
     question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
@@ -84,7 +109,7 @@ def answer_by_turns(
         asker: who asks, whose "we" it is.
     """
     best = best_list(question, today[:10] or date.today().isoformat(), read=read, asker=asker)
-    if best is None or best.certainty < _LEAST_CERTAINTY:
+    if best is None or not best.is_likely:
         return None
     ids = tuple(dict.fromkeys(turn.id for turn in best.turns))
     return FactAnswer(best.text, ids, best.sql, best.rows, (), ())
@@ -94,27 +119,65 @@ def best_list(
     question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
 ) -> TurnList | None:
     """The likeliest list or count that turns tell, whole or not; None where they tell none."""
+    answers: list[tuple[TurnList, str]] = []
     fact_question = list_question(question, today, asker)
-    if fact_question is None:
+    for rank, topic in enumerate(topics_of(fact_question) if fact_question else ()):
+        sql, turns = _turns_with(topic.head, read)
+        if turns is None:
+            return None
+        if fact_question and (readings := listed(fact_question, topic, turns, rank)):
+            answers += [(answer, sql) for answer in readings]
+            break
+    if pair := deed_question(question, today, asker):
+        deed_question_read, deed = pair
+        sql, turns = _turns_with(deed.searched, read)
+        if turns is not None:
+            answers += [(answer, sql) for answer in deed_lists(deed_question_read, deed, turns)]
+    if not answers:
         return None
-    for rank, topic in enumerate(topics_of(fact_question)):
-        sql = _select(topic)
-        turns = _turns(read(sql))
-        about = [turn for turn in turns if has_any(words(turn.text), topic.head)]
-        if len(about) >= _MOST_TURNS:
-            return None  # there may be more
-        around = {turn.id + n for turn in about for n in range(-2, _REACH + 1)}
-        around -= {turn.id for turn in turns}
-        missing = sorted(around)
-        for start in range(0, len(missing), _MOST_TURNS):
-            ids = ", ".join(map(str, missing[start : start + _MOST_TURNS]))
-            turns += _turns(read(_AROUND.format(ids=ids)))
-        if answers := listed(fact_question, topic, turns, rank):
-            answer = max(answers, key=lambda answer: answer.certainty)
-            ids = ", ".join(str(turn.id) for turn in dict.fromkeys(answer.turns))
-            sql = sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
-            return replace(answer, sql=(sql,), rows=(read(sql),))
-    return None
+    answer, sql = max(answers, key=lambda pair: (pair[0].is_likely, pair[0].certainty))
+    ids = ", ".join(str(turn.id) for turn in dict.fromkeys(answer.turns))
+    sql = sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
+    return replace(answer, sql=(sql,), rows=(read(sql),))
+
+
+def _turns_with(
+    names: Collection[str], read: Callable[[str], Rows]
+) -> tuple[str, list[Turn] | None]:
+    """The SELECT for the turns with some words, and these with those around them.
+
+    None where there are more of them than are read.
+    """
+    sql = _select(names)
+    turns = _turns(read(sql))
+    about = [turn for turn in turns if has_any(words(turn.text), names)]
+    if len(about) >= _MOST_TURNS:
+        return sql, None
+    around = {turn.id + n for turn in about for n in range(-2, _REACH + 1)}
+    around -= {turn.id for turn in turns}
+    missing = sorted(around)
+    for start in range(0, len(missing), _MOST_TURNS):
+        ids = ", ".join(map(str, missing[start : start + _MOST_TURNS]))
+        turns += _turns(read(_AROUND.format(ids=ids)))
+    return sql, turns
+
+
+def deed_question(question: str, today: str, asker: str = "") -> tuple[FactQuestion, Deed] | None:
+    """A question that asks what a deed was done to, or by whom, with the deed; None for others."""
+    read = read_fact_question(question, today, asker)
+    if read is None or read.kind not in _DEEDS or read.before or read.is_ahead:
+        return None
+    if read.says(_TWO_QUESTIONS) or read.is_by_subject or read.says(_TIMES):
+        return None
+    deed = deed_of(read)
+    if deed is None:
+        return None
+    asks_one = read.kind != "count" and deed.noun and not deed.noun[-1].endswith("s")
+    if asks_one and deed.noun[-1] not in ("else", "people", "children"):
+        return None  # "Which lamp did Anna buy?"
+    if deed.verb in _NO_DEEDS and not deed.preposition:
+        return None
+    return read, deed
 
 
 def list_question(question: str, today: str, asker: str = "") -> FactQuestion | None:
@@ -132,8 +195,8 @@ def list_question(question: str, today: str, asker: str = "") -> FactQuestion | 
     return read
 
 
-def _select(topic: Topic) -> str:
-    searched = " ".join(sorted(topic.head, key=len)[:_MOST_WORDS])
+def _select(names: Collection[str]) -> str:
+    searched = " ".join(sorted(names, key=len)[:_MOST_WORDS])
     return _TURNS.format(words=quoted(searched), most=_MOST_TURNS)
 
 
@@ -159,11 +222,13 @@ def listed(
     """
     speakers = frozenset(word for turn in turns for word in words(turn.speaker))
     topic = replace(topic, speakers=speakers)
-    is_times = question.says(r"\bhow (?:often|many times)\b")
+    is_times = question.says(_TIMES)
     kind = "" if is_times else kind_of_list(question)
     if question.kind != "count" and (kind == "title" or question.kind in _LISTS):
         return _items(question, topic, kind, turns, rank)
     answers = _items(question, topic, kind, turns, rank) if kind == "title" else []
+    if question.kind == "count" and not is_times:
+        answers += _amounts(question, topic, turns, rank)
     if question.kind in ("first", "last") and not question.says(_ASKS_DAY):
         return answers
     events = read_events(topic, turns)
@@ -180,6 +245,62 @@ def _items(
     items = [item for item in items if _lies_in(item.day, span)]
     answer = _of_items(question, topic, kind, items, rank) if items else None
     return [answer] if answer else []
+
+
+def _amounts(
+    question: FactQuestion, topic: Topic, turns: Sequence[Turn], rank: int
+) -> list[TurnList]:
+    """What a sentence tells of how many there were, each number by itself."""
+    amounts = read_amounts(topic, turns)
+    span = _nearest_span(question, [amount.day for amount in amounts])
+    amounts = [amount for amount in amounts if _lies_in(amount.day, span)]
+    numbers = dict.fromkeys(amount.number for amount in amounts)
+    answers = []
+    for number in numbers:
+        same = [amount for amount in amounts if amount.number == number]
+        features = _amount_features(question, topic, same, amounts, rank)
+        answers.append(TurnList(f"{number}", tuple(amount.turn for amount in same), features))
+    return answers
+
+
+def _amount_features(
+    question: FactQuestion,
+    topic: Topic,
+    same: Sequence[Amount],
+    amounts: Sequence[Amount],
+    rank: int,
+) -> dict[str, float]:
+    parts = len(topic.parts)
+    rival_count = len({amount.number for amount in amounts}) - 1
+    met = max(amount.met for amount in same)
+    rivals = max((a.met for a in amounts if a.number != same[0].number), default=0)
+    is_plain = any(amount.is_plain for amount in same)
+    return {
+        "amount": 1.0,
+        "amount of": float(question.says(r"\bhow many of\b")),
+        "amount large and alone": float(is_plain and same[0].number > 3 and not rival_count),
+        "amount sure": float(is_plain and met == parts and not rival_count),
+        "amount met and alone": float(met == parts and not rival_count),
+        "amount met and first": float(met == parts and met > rivals),
+        "amount others": math.log(1 + rival_count),
+        "amount met": met / parts,
+        "amount all met": float(met == parts),
+        "amount all met around": float(max(amount.met_around for amount in same) == parts),
+        "amount missed": float(parts - max(amount.met_around for amount in same)),
+        "amount best met": float(met > rivals),
+        "amount plain": float(is_plain),
+        "amount ahead": float(all(amount.is_ahead for amount in same)),
+        "amount adjacent": float(any(amount.is_adjacent for amount in same)),
+        "amount again": math.log(len(same)),
+        "amount latest": float(amounts[-1].number == same[0].number),
+        "amount earliest": float(amounts[0].number == same[0].number),
+        "amount large": float(same[0].number > 12),
+        "amount nobody": float(not topic.names),
+        "amount parts": float(parts - 1),
+        "amount span": float(question.span is not None),
+        "amount present": float(not question.is_past),
+        "amount rank": float(rank > 0),
+    }
 
 
 def _events(question: FactQuestion, topic: Topic, told: Told, rank: int) -> list[TurnList]:
@@ -234,6 +355,79 @@ def _of_items(
         "items nobody": float(not topic.names),
     }
     return TurnList(text, tuple(item.turn for item in listed), features)
+
+
+def deed_lists(question: FactQuestion, deed: Deed, turns: Sequence[Turn]) -> list[TurnList]:
+    """What may answer a question for what a deed was done to, or by whom.
+
+    Arguments:
+        question: the question, and `deed` what it asks about, see `deed_question`.
+        turns: those with the words of the deed, and those around them.
+    """
+    read = read_deed(deed, turns)
+    span = _nearest_span(question, [mention.day for mention in read.mentions])
+    mentions = [mention for mention in read.mentions if _lies_in(mention.day, span)]
+    answers = []
+    for rank, choice in enumerate(choices_of(deed, mentions)):
+        features = _deed_features(question, deed, choice, len(mentions), read.doubtful, rank)
+        values = [mention.value for mention in choice]
+        turns_of = tuple(mention.turn for mention in choice)
+        if question.kind != "count":
+            if len(choice) > 1:
+                answers.append(TurnList("; ".join(values), turns_of, features))
+            continue
+        numbers = {mention.number for mention in choice if mention.number and mention.has_noun}
+        if len(numbers) == 1:
+            number = max(numbers)
+            features = {**features, "deed number": 1.0}
+            numbered = tuple(mention.turn for mention in choice if mention.number == number)
+            answers.append(TurnList(f"{number}", numbered, features))
+        elif not numbers and len(choice) > 1 and all(mention.has_noun for mention in choice):
+            features = {**features, "deed counted": 1.0}
+            answers.append(TurnList(f"{len(choice)} ({_first_of(values)})", turns_of, features))
+    return answers
+
+
+def _deed_features(
+    question: FactQuestion,
+    deed: Deed,
+    choice: Sequence[Mention],
+    number: int,
+    doubtful: int,
+    rank: int,
+) -> dict[str, float]:
+    def share(pick: Callable[[Mention], bool]) -> float:
+        return sum(map(pick, choice)) / len(choice)
+
+    distinct_turns = len({mention.turn.id for mention in choice})
+    is_sure = all(m.is_exact and m.is_doer and m.met == 2 for m in choice)
+    is_all = number == len(choice) and not doubtful
+    return {
+        "deed sure": float(is_sure),
+        "deed sure in one": float(is_sure and distinct_turns == 1),
+        "deed sure and all": float(is_sure and is_all),
+        "deed sure in one and all": float(is_sure and is_all and distinct_turns == 1),
+        "deed two": float(len(choice) == 2),
+        "deed": 1.0,
+        f"deed asked {question.kind}": 1.0,
+        f"deed role {deed.role}": 1.0,
+        "deed noun": float(bool(deed.noun)),
+        "deed has noun": share(lambda mention: mention.has_noun),
+        "deed named": share(lambda mention: mention.is_named),
+        "deed exact": share(lambda mention: mention.is_exact),
+        "deed met": share(lambda mention: mention.met == 2),
+        "deed doer": share(lambda mention: mention.is_doer),
+        "deed nobody": float(not deed.doers),
+        "deed many": math.log(len(choice)),
+        "deed turns": math.log(distinct_turns),
+        "deed others": float(len(deed.further)),
+        "deed more": math.log(1 + number - len(choice)),
+        "deed doubtful": math.log(1 + doubtful),
+        "deed span": float(question.span is not None),
+        "deed light": float(deed.verb in LIGHT_WORDS),
+        "deed preposition": float(bool(deed.preposition)),
+        "deed rank": float(rank > 0),
+    }
 
 
 def _first_of(items: Sequence[str]) -> str:

@@ -5,7 +5,7 @@
 Each question of conversations (files of LoCoMo's format, or of `data/everyday/questions` beside
 `data/everyday`) that asks for a list, a count, the first or the last is answered with weights
 fitted to the other conversations. With `--write` weights fitted to all are written to
-`memory/program/turn_list_weights.json`.
+`memory/program/turn_list_weights.json`; `--only deed,amount` leaves all others as they are.
 """
 
 import json
@@ -26,14 +26,22 @@ from locomo.dataset.format import ABSTENTION, load_conversations
 from memory.dates import COUNT
 from memory.program import turn_lists
 from memory.program.turn_events import topics_of
-from memory.program.turn_lists import TurnList, list_question, listed
+from memory.program.turn_lists import (
+    TurnList,
+    deed_lists,
+    deed_question,
+    list_question,
+    listed,
+)
 from memory.records import Turn
 from memory.search.asker import as_asked
 from tests.benchmarks.everyday import outcome
 
 MORE_QUESTIONS = Path("data/everyday/questions")
+UNDATED = "2026-01-01"  # of chats without days
 _PENALTY = 1.0  # of large weights
-_THRESHOLDS = (0.5, 0.6, 0.7)
+_SMALL_PENALTY = 0.3  # of those of deeds and amounts, whose features go together
+_THRESHOLDS = (0.6, 0.7, 0.8)
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Example:
 def measure(
     files: Annotated[list[Path], typer.Argument(help="conversations")],
     write: Annotated[bool, typer.Option("--write", help="write the weights")] = False,
+    only: Annotated[str, typer.Option(help="write those whose names begin so, by commas")] = "",
 ) -> None:
     """Print how many are right and wrong from three certainties on, and fit the weights."""
     examples = list(_examples(files))
@@ -59,7 +68,7 @@ def measure(
     certainty = np.zeros(len(examples))
     chats = np.array([example.chat for example in examples])
     for chat in dict.fromkeys(chats):
-        weights = _fitted(features[chats != chat], is_right[chats != chat])
+        weights = _fitted(names, features[chats != chat], is_right[chats != chat])
         certainty[chats == chat] = 1 / (1 + np.exp(-features[chats == chat] @ weights))
     table = Table("certainty", "kind", "right", "wrong")
     for threshold in _THRESHOLDS:
@@ -68,9 +77,12 @@ def measure(
             table.add_row(str(threshold), kind, str(counts[kind, True]), str(counts[kind, False]))
     Console().print(f"{len({e.question for e in examples})} questions read", table)
     if write:
-        weights = _fitted(features, is_right)
-        rounded = {name: round(float(w), 3) for name, w in zip(names, weights, strict=True)}
+        weights = _fitted(names, features, is_right)
         path = Path(turn_lists.__file__).with_name("turn_list_weights.json")
+        rounded = {name: round(float(w), 3) for name, w in zip(names, weights, strict=True)}
+        if only:
+            new = {n: w for n, w in rounded.items() if n.startswith(tuple(only.split(",")))}
+            rounded = dict(sorted({**json.loads(path.read_text("utf-8")), **new}.items()))
         path.write_text(json.dumps(rounded, indent=1), "utf-8")
 
 
@@ -85,13 +97,17 @@ def _counts(
     return Counter((example.kind, example.is_right) for _, example in best.values())
 
 
-def _fitted(features: NDArray[np.float64], is_right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fitted(
+    names: Sequence[str], features: NDArray[np.float64], is_right: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The weights of a logistic regression, by Newton's method."""
     weights = np.zeros(features.shape[1])
-    penalty = _PENALTY * np.eye(features.shape[1])
+    small = [name.startswith(("deed", "amount")) for name in names]
+    penalties = np.where(small, _SMALL_PENALTY, _PENALTY)
+    penalty = np.diag(penalties)
     for _ in range(40):
         likely = 1 / (1 + np.exp(-features @ weights))
-        gradient = features.T @ (likely - is_right) + _PENALTY * weights
+        gradient = features.T @ (likely - is_right) + penalties * weights
         curvature = (features * (likely * (1 - likely))[:, None]).T @ features + penalty
         weights -= np.linalg.solve(curvature, gradient)
     return weights
@@ -114,20 +130,29 @@ def _examples(files: Sequence[Path]) -> Iterator[Example]:
 
 
 def _answers(question: Mapping[str, Any], turns: Sequence[Turn]) -> list[TurnList]:
-    today = (question.get("question_date") or max(turn.said_at for turn in turns))[:10]
+    today = (question.get("question_date") or max(turn.said_at for turn in turns))[:10] or UNDATED
     asker = question.get("asker") or ""
-    read = list_question(as_asked(question["question"], asker, today), today, asker)
-    if read is None:
-        return []
-    readings = (listed(read, topic, turns, rank) for rank, topic in enumerate(topics_of(read)))
-    return next(filter(None, readings), [])
+    text = as_asked(question["question"], asker, today)
+    answers: list[TurnList] = []
+    if read := list_question(text, today, asker):
+        readings = (listed(read, topic, turns, rank) for rank, topic in enumerate(topics_of(read)))
+        answers += next(filter(None, readings), [])
+    if deed_asked := deed_question(text, today, asker):
+        answers += deed_lists(*deed_asked, turns)
+    return answers
 
 
 def _kind(answer: TurnList) -> str:
+    if "amount" in answer.features:
+        return "amount"
+    if "deed asked count" in answer.features:
+        return "deed count"
     if any(name.endswith("asked count") for name in answer.features):
         return "count"
     if any(name.startswith("events") for name in answer.features):
         return "days"
+    if "deed" in answer.features:
+        return "deed"
     return "list"
 
 
@@ -136,7 +161,7 @@ def _is_right(question: Mapping[str, Any], answer: TurnList) -> bool:
     if question["category"] == ABSTENTION:
         return False
     must = question.get("must")
-    if _kind(answer) == "count":
+    if _kind(answer) in ("count", "amount", "deed count"):
         number = _number(must[0][0] if must else str(question["answer"]))
         return number is not None and number == _number(answer.text)
     if must:

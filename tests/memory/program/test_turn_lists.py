@@ -97,3 +97,78 @@ def test_a_count_of_many_shows_some_of_them(store: Store) -> None:
     assert read is not None
     assert read.text.startswith("14 (1 March 2026; ")
     assert read.text.endswith("12 March 2026; ...)")
+
+
+_HOUSE = (
+    (
+        "Hedda",
+        "2026-03-02",
+        "I pulled up the carpet in the front room, the attic and on the stairs.",
+    ),
+    ("Orrin", "2026-03-09", "I bought a lamp, two chairs and a brass bell at the flea market."),
+    ("Hedda", "2026-03-09", "I would have bought a mirror, a rug and a clock at the flea market."),
+    ("Orrin", "2026-03-16", "I want to buy a piano at the flea market next."),
+    ("Hedda", "2026-03-23", "Planted 64 tulips under the window, my knees are done."),
+)
+
+
+@pytest.fixture
+def house(store: Store) -> Store:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _HOUSE])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        # What stands behind the verb, without the plan and what the other one did not do.
+        ("What did Orrin buy at the flea market?", "lamp; two chairs; brass bell"),
+        ("In which rooms did Hedda pull up the carpet?", "front room; attic; stairs"),
+        ("How many tulips did Hedda plant in March?", "64"),
+        ("What did Hedda buy at the flea market?", None),
+        ("How many tulips did Orrin plant in March?", None),
+    ],
+)
+def test_the_question_itself_says_what_to_look_for(
+    house: Store, question: str, answer: str | None
+) -> None:
+    read = answer_by_turns(question, TODAY, read=house.read)
+    assert (read.text if read else None) == answer
+
+
+def test_one_thing_is_no_list(house: Store) -> None:
+    house.add([Turn("Orrin", "I repaired the gate.", session="b", said_at="2026-04-02")])
+    assert answer_by_turns("What did Orrin repair?", TODAY, read=house.read) is None
+
+
+def test_what_is_still_ahead_is_no_event(store: Store) -> None:
+    store.add(
+        [
+            Turn("Jonna", "I went to Bergen on Monday.", session="a", said_at="2026-03-04"),
+            Turn("Jonna", "I was in Bergen on Tuesday.", session="b", said_at="2026-03-12"),
+            Turn("Jonna", "I've got to go to Bergen Friday.", session="c", said_at="2026-03-16"),
+        ]
+    )
+    read = answer_by_turns("How often did Jonna go to Bergen?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text == "2 (2 March 2026; 10 March 2026)"
+
+
+def test_a_number_before_what_is_counted_is_told(store: Store) -> None:
+    text = "Ordered the photo book, 64 pages of us."
+    store.add([Turn("Jonna", text, session="a", said_at="2026-03-04")])
+    read = answer_by_turns("How many pages are in the photo book?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text == "64"
+
+
+def test_of_several_ordinals_the_last_one_counts(store: Store) -> None:
+    store.add(
+        [
+            Turn("Jonna", "Had my first physio today.", session="a", said_at="2026-03-02"),
+            Turn("Jonna", "Second and third physio done today.", session="b", said_at="2026-03-12"),
+        ]
+    )
+    read = answer_by_turns("How many times was Jonna at the physio?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text.startswith("3 ")
