@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.records import Hit
+from memory.search.frequent_words import FrequentWords
 from memory.search.question import Query, SpeakerNames, packed_date, read_question
 from memory.search.selection import Selection
 from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, sign_codes
@@ -70,10 +71,10 @@ LONG_TURN_LOSS = 0.35
 MAX_RANKED_WHOLE = 4096
 GROUP_TURNS = 8
 CHOSEN_GROUPS = 384
-# A search reads only the newest turns that contain a word; a more frequent word says little. At a
-# million turns, 20,000 instead of 50,000 took 16.8 instead of 19.0 ms a search, and recall@10 fell
-# from .45 to .39 (docs/log.md).
+# A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`); of
+# the facts that hold it, it looks at the newest.
 MAX_EXACT = 50_000
+# Of words of like meaning and of examples, a search reads only the newest turns.
 MAX_RELATED = 10_000
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
 SPREAD_TURNS = 1024  # the newest turns, which show how far cosines spread
@@ -204,6 +205,7 @@ class Index:
 
     def __init__(self) -> None:
         self.names = SpeakerNames()
+        self.frequent_words = FrequentWords()
         self.count = 0
         self.last_id = 0
         self._rows = np.zeros(1, TURN_DTYPE)
@@ -276,6 +278,7 @@ class Index:
         return (
             sum(array.nbytes for array in (*arrays, *self._planes))
             + len(self._unread) * _UNREAD_BYTES
+            + self.frequent_words.nbytes
         )
 
     def _make_room(self) -> None:
@@ -531,12 +534,11 @@ class Index:
                 rarity = counts.rarity(holders)
                 rarity_of_examples = counts.rarity(examples)
                 # Not np.add.at: a group counts once, however many of its turns hold the word.
-                groups_with_examples = _numbers(match.examples, selection) // GROUP_TURNS
+                groups_with_examples = _groups_of(_numbers(match.examples, selection), groups)
                 evidence[groups_with_examples] += RELATED_SHARE * rarity_of_examples
-                evidence[_numbers(match.related, selection) // GROUP_TURNS] += (
-                    RELATED_SHARE * rarity
-                )
-                groups_with_word = _numbers(match.exact, selection) // GROUP_TURNS
+                groups_with_related = _groups_of(_numbers(match.related, selection), groups)
+                evidence[groups_with_related] += RELATED_SHARE * rarity
+                groups_with_word = _groups_of(_numbers(match.exact, selection), groups)
                 evidence[groups_with_word] += rarity
                 if match is not speaker_matches:
                     own_words[groups_with_word] += rarity / OWN_WORDS_UNIT
@@ -736,6 +738,16 @@ class Index:
 def _numbers(positions: NDArray[np.int64], selection: Selection | None) -> NDArray[np.integer[Any]]:
     """Positions as numbers of the turns that are ranked: the same, or those of a selection."""
     return positions if selection is None else selection.numbers_of(positions)
+
+
+def _groups_of(numbers: NDArray[np.integer[Any]], groups: int) -> NDArray[np.integer[Any]]:
+    """The groups of these turns; of many turns each group once, which is faster to go on with."""
+    of_each = numbers // GROUP_TURNS
+    if len(numbers) < groups // 4:
+        return of_each
+    is_there = np.zeros(groups, np.bool_)
+    is_there[of_each] = True
+    return np.flatnonzero(is_there)
 
 
 def _spoken_by(speakers: NDArray[np.int32], named: Iterable[int]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from memory.records import Turn
 
 if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
+    from memory.search.frequent_words import FrequentWords
     from memory.search.question import Query
     from memory.search.ranking import WordMatches
 
@@ -45,11 +46,12 @@ class WordIndex(Protocol):
         """Take the words of these turns out again."""
 
     def matches(
-        self, query: "Query", turn_ids: tuple[int, int] | None = None
+        self, query: "Query", frequent: "FrequentWords", turn_ids: tuple[int, int] | None = None
     ) -> "list[WordMatches]":
         """For each word of a question the turns that hold it, or that a fact with it points at.
 
-        Of a frequent word the newest, only of those from the first to the last of `turn_ids`.
+        Only those from the first to the last of `turn_ids`; of words of like meaning and of
+        examples only the newest. `frequent` keeps what takes long to read.
         """
 
     def holds(self, word: str) -> bool:

@@ -11,23 +11,26 @@ from numpy.typing import NDArray
 
 from memory.embed import related
 from memory.records import Turn
+from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
 from memory.search.words import words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
+# Each with the condition for the turns from one to another.
 _TURNS_HOLDING = (
     "SELECT group_concat(rowid, ' ') FROM (SELECT rowid FROM turns_words"
-    " WHERE turns_words MATCH ?{within} ORDER BY rowid DESC LIMIT ?)"
+    " WHERE turns_words MATCH ?{within} ORDER BY rowid DESC LIMIT ?)",
+    " AND rowid BETWEEN ? AND ?",
 )
-_TURNS_WITHIN = " AND rowid BETWEEN ? AND ?"
 _FACTS_HOLDING = (
     "SELECT group_concat(turn_id, ' ') FROM (SELECT turn_id FROM facts_words"
     " JOIN facts ON id = facts_words.rowid WHERE facts_words MATCH ?{within}"
-    " ORDER BY facts_words.rowid DESC LIMIT ?)"
+    " ORDER BY facts_words.rowid DESC LIMIT ?)",
+    " AND +turn_id BETWEEN ? AND ?",  # +: by the words, not by the index of turn_id
 )
-_FACTS_WITHIN = " AND +turn_id BETWEEN ? AND ?"  # +: by the words, not by the index of turn_id
+_ALL = 2**62
 
 
 class FullText:
@@ -49,33 +52,73 @@ class FullText:
             [(turn.id, " ".join(words(turn.text))) for turn in turns],
         )
 
-    def matches(self, query: Query, turn_ids: tuple[int, int] | None = None) -> list[WordMatches]:
+    def matches(
+        self,
+        query: Query,
+        frequent: FrequentWords,
+        turn_ids: tuple[int, int] | None = None,
+    ) -> list[WordMatches]:
         """Each word is asked for by itself, as the ranking lets each saturate by itself."""
         (has_facts,) = self._conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
-        statements = [_TURNS_HOLDING.format(within=_TURNS_WITHIN if turn_ids else "")]
-        if has_facts:
-            statements.append(_FACTS_HOLDING.format(within=_FACTS_WITHIN if turn_ids else ""))
-        bounds = turn_ids or ()
 
-        def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
+        def with_those_of_facts(
+            ids: NDArray[np.int64], any_of: Sequence[str], limit: int
+        ) -> NDArray[np.int64]:
+            if not has_facts:
+                return ids
+            return np.union1d(ids, self._ids(_FACTS_HOLDING, any_of, limit, turn_ids))
+
+        def newest(any_of: Sequence[str]) -> NDArray[np.int64]:
             if not any_of:
                 return np.zeros(0, np.int64)
-            match = " OR ".join(f'"{word}"' for word in any_of)
-            lists = [
-                self._conn.execute(select, (match, *bounds, limit)).fetchone()[0]
-                for select in statements
-            ]
-            ids = np.fromstring(" ".join(filter(None, lists)), np.int64, sep=" ")
-            return np.unique(ids) if has_facts else ids  # turns that facts name, too
+            ids = self._ids(_TURNS_HOLDING, any_of, MAX_RELATED, turn_ids)
+            return with_those_of_facts(ids, any_of, MAX_RELATED)
+
+        def all_holding(word: str) -> NDArray[np.int64]:
+            ids = self._all_holding(word, frequent, turn_ids)
+            return with_those_of_facts(ids, [word], MAX_EXACT)
 
         return [
             WordMatches(
-                exact=turns_holding([word], MAX_EXACT),
-                related=turns_holding(related(word), MAX_RELATED),
-                examples=turns_holding(examples_of_kind(word), MAX_RELATED),
+                exact=all_holding(word),
+                related=newest(related(word)),
+                examples=newest(examples_of_kind(word)),
             )
             for word in query.words
         ]
+
+    def _all_holding(
+        self, word: str, frequent: FrequentWords, turn_ids: tuple[int, int] | None
+    ) -> NDArray[np.int64]:
+        """All turns that hold a word. Those of a frequent one are read once, and then the new."""
+        known = frequent.get(word)
+        if known is None:
+            ids = self._ids(_TURNS_HOLDING, [word], MAX_EXACT, turn_ids)
+            if len(ids) < MAX_EXACT:
+                return ids
+            known = np.zeros(0, np.int64)
+        after = int(known[-1]) if len(known) else 0
+        more = self._ids(_TURNS_HOLDING, [word], _ALL, (after + 1, _ALL))[::-1]
+        if len(more):
+            known = np.concatenate([known, more])
+            frequent.put(word, known)
+        if turn_ids is None:
+            return known
+        return known[(known >= turn_ids[0]) & (known <= turn_ids[1])]
+
+    def _ids(
+        self,
+        statement: tuple[str, str],
+        any_of: Sequence[str],
+        limit: int,
+        turn_ids: tuple[int, int] | None,
+    ) -> NDArray[np.int64]:
+        """The turns that a statement finds by any of these words, the newest first."""
+        match = " OR ".join(f'"{word}"' for word in any_of)
+        select, within = statement
+        select = select.format(within=within if turn_ids else "")
+        (ids,) = self._conn.execute(select, (match, *(turn_ids or ()), limit)).fetchone()
+        return np.fromstring(ids or "", np.int64, sep=" ")
 
     def holds(self, word: str) -> bool:
         return any(

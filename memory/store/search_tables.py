@@ -52,7 +52,8 @@ class Searched:
 
     def matches(self, query: Query) -> list[WordMatches]:
         """The turns that hold each word of a question, as far as they matter to those to rank."""
-        return self.words.matches(query, self.selection.turn_ids if self.selection else None)
+        turn_ids = self.selection.turn_ids if self.selection else None
+        return self.words.matches(query, self.index.frequent_words, turn_ids)
 
 
 # --- writing ----------------------------------------------------------------------------------

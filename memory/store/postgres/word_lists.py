@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from memory.embed import related
 from memory.records import Turn
+from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
@@ -79,28 +80,41 @@ class WordLists:
             self.clear()
             self._change(FACTS, removed=_entries(removed.items()), added=_entries(added.items()))
 
-    def matches(self, query: Query, turn_ids: tuple[int, int] | None = None) -> list[WordMatches]:
+    def matches(
+        self,
+        query: Query,
+        frequent: FrequentWords,
+        turn_ids: tuple[int, int] | None = None,
+    ) -> list[WordMatches]:
+        """Keeps nothing: all lists come in one statement, frequent words' in 2 bytes a turn."""
         expansions = [([word], related(word), examples_of_kind(word)) for word in query.words]
         keys = _keys({word for kinds in expansions for any_of in kinds for word in any_of})
         lists = self._lists(set(keys.values()))
         turn_of_fact = self._turns_of_facts(lists)
 
-        def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
-            of_turns = _ids(lists, TURNS, {keys[word] for word in any_of})
+        def turns_holding(any_of: Sequence[str]) -> NDArray[np.int64]:
+            return _within(_ids(lists, TURNS, {keys[word] for word in any_of}), turn_ids)
+
+        def with_those_of_facts(
+            turns: NDArray[np.int64], any_of: Sequence[str], limit: int
+        ) -> NDArray[np.int64]:
             of_facts = _ids(lists, FACTS, {keys[word] for word in any_of})
             if turn_ids is None:
                 of_facts = of_facts[-limit:]
-            newest = _within(of_turns, turn_ids)[-limit:]
             if not len(of_facts):
-                return newest
+                return turns
             named = np.array([turn_of_fact[fact_id] for fact_id in of_facts.tolist()], np.int64)
-            return np.union1d(newest, _within(named, turn_ids)[-limit:])
+            return np.union1d(turns, _within(named, turn_ids)[-limit:])
+
+        def newest(any_of: Sequence[str]) -> NDArray[np.int64]:
+            turns = turns_holding(any_of)[-MAX_RELATED:]
+            return with_those_of_facts(turns, any_of, MAX_RELATED)
 
         return [
             WordMatches(
-                exact=turns_holding(exact, MAX_EXACT),
-                related=turns_holding(of_like_meaning, MAX_RELATED),
-                examples=turns_holding(examples, MAX_RELATED),
+                exact=with_those_of_facts(turns_holding(exact), exact, MAX_EXACT),
+                related=newest(of_like_meaning),
+                examples=newest(examples),
             )
             for exact, of_like_meaning, examples in expansions
         ]

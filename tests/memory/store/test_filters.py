@@ -10,10 +10,11 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.records import Hit
-from memory.search import ranking
+from memory.search import frequent_words, ranking
 from memory.store import filtered_turns, full_text
 from memory.store.postgres import word_lists
 from memory.store.united_search import search_several
+from memory.turn_filter import read_filter
 from tests.conftest import SAID
 
 BOTH_STORES = True
@@ -203,6 +204,37 @@ def test_a_frequent_word_is_found_in_old_turns_too(
     assert hits[0].turn_id == 2  # the answer to what has the word
     assert hits[0].shares["words"] > 0
     assert store.search("bus", 3, {"speaker": "Ben"})[0].turn_id == 3
+
+
+def holders_of(store: Store, word: str, **conditions: Any) -> set[int]:
+    """The turns that hold a word, as the ranking is told."""
+    with store.searched(read_filter(conditions)) as searched:
+        assert searched is not None
+        [match] = searched.matches(searched.index.query(word, searched.selection))
+        return {*match.exact.tolist()}
+
+
+def test_of_a_frequent_word_no_turn_is_hidden_by_newer_ones(
+    new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (full_text, word_lists):
+        monkeypatch.setattr(module, "MAX_EXACT", 5)
+    monkeypatch.setattr(frequent_words, "MOST_WORDS", 2)
+    turns = [Turn("Anna", f"Oslo {WORDS[n % 3]}", f"s{n % 2}", "2020") for n in range(30)]
+    store = new_store(turns)
+    assert holders_of(store, "Oslo") == {*range(1, 31)}
+    assert len(store.search("Oslo", 50)) == 30
+    for word in WORDS[:3]:  # more frequent words than are kept
+        expected = {n for n, turn in enumerate(turns, 1) if word in turn.text}
+        assert holders_of(store, word) == expected
+        assert holders_of(store, word) == expected
+
+    store.add([Turn("Anna", "a garden, not there", "s1"), Turn("Ben", "Oslo again", "s1")])
+    assert holders_of(store, "Oslo") == {*range(1, 31), 32}
+    near = holders_of(store, "Oslo", session=["s1"])
+    assert {*range(2, 31, 2), 32} <= near  # and neighbours of such turns
+    store.forget([4, 30])
+    assert holders_of(store, "Oslo") == {*range(1, 33)} - {4, 30, 31}
 
 
 # ------------------------------------------------------------ which turns pass
