@@ -78,6 +78,7 @@ MAX_EXACT = 50_000
 MAX_RELATED = 10_000
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
 SPREAD_TURNS = 1024  # the newest turns, which show how far cosines spread
+FEW_SPEAKERS = 4  # are compared with each turn's one by one; thousands may be implied
 _REACH = len(NEIGHBOUR_SHARES) // 2
 _UNREAD_BYTES = 300  # of the note on a piece that no search has read
 
@@ -752,8 +753,13 @@ def _groups_of(numbers: NDArray[np.integer[Any]], groups: int) -> NDArray[np.int
 
 def _spoken_by(speakers: NDArray[np.int32], named: Iterable[int]) -> NDArray[np.bool_]:
     """Which of the turns by these speakers are by somebody the question names."""
+    numbers = [*named]
+    if len(numbers) > FEW_SPEAKERS:
+        is_named = np.zeros(max(*numbers, int(speakers.max(initial=0))) + 1, np.bool_)
+        is_named[numbers] = True
+        return is_named.take(speakers)
     spoken = np.zeros(len(speakers), np.bool_)
-    for number in named:
+    for number in numbers:
         spoken |= speakers == number
     return spoken
 

@@ -290,6 +290,14 @@ def test_the_shares_of_a_hit_sum_to_its_score() -> None:
     }
 
 
+def test_many_speakers_are_found_as_few_are() -> None:
+    speakers = np.array([0, 3, 1, 9, 3, 12], np.int32)
+    few = ranking._spoken_by(speakers, [3, 9])
+    assert few.tolist() == [False, True, False, True, True, False]
+    many = ranking._spoken_by(speakers, [3, 9, 20, 21, 22, 23])
+    assert many.tolist() == few.tolist()
+
+
 def test_equal_turns_are_ranked_newest_first() -> None:
     ranked = index([turn for name in "abcdef" for turn in turns_of("the same", session=name)])
     assert ids(rank(ranked, "cat", match(), k=4)) == [60, 50, 40, 30]
