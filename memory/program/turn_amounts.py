@@ -8,7 +8,7 @@ from datetime import date
 from memory.dates import COUNT, named_day
 from memory.passages import sentences
 from memory.program.messages import is_evidence
-from memory.program.turn_events import AHEAD, DENIED, Topic, days_told, has_any, subject_of
+from memory.program.turn_events import AHEAD, DENIED, Topic, days_told, has_any, is_told, subject_of
 from memory.records import Turn
 from memory.search.words import words
 
@@ -67,7 +67,7 @@ def read_amounts(topic: Topic, turns: Sequence[Turn]) -> list[Amount]:
         around = words(" ".join([turn.text, *before]))
         parts = sentences(turn.text)
         for position, sentence in enumerate(parts):
-            if sentence.rstrip(" )\"'").endswith("?") or DENIED.search(sentence):
+            if not is_told(sentence) or DENIED.search(sentence):
                 continue
             numbers = _numbers(sentence, topic.head)
             subject = subject_of(topic, turn, sentence, "") if numbers else "other"

@@ -17,7 +17,7 @@ from memory.passages import sentences
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, are_forms, is_of_class, is_past_verb
 from memory.program.messages import is_evidence
-from memory.program.turn_events import DENIED, HABIT, days_told, has_any, other_names
+from memory.program.turn_events import DENIED, HABIT, days_told, has_any, is_told, other_names
 from memory.records import Turn
 from memory.search.word_forms import telling_words
 from memory.search.words import words
@@ -340,7 +340,7 @@ def read_deed(deed: Deed, turns: Sequence[Turn]) -> Mentions:
         ]
         parts = sentences(turn.text)
         for number, sentence in enumerate(parts):
-            if sentence.rstrip(" )\"'").endswith("?"):
+            if not is_told(sentence):
                 continue
             verbs = [
                 (match, closeness)

@@ -99,6 +99,7 @@ _OWN_SUBJECT = re.compile(r"\b(?:i|we|me|us|my|our|i'm|i've|i'd|we've|we're)\b",
 _NAME = re.compile(r"\b[A-Z][a-z][\w-]+\b")
 _MOST_READINGS = 3
 _LONGEST_AGO = 250  # days: "again on Friday, surgery's on 19 November" is of the November to come
+_LONGEST_SENTENCE = 600  # characters; more is a paste, of which each verb would be looked at
 _RETOLD_DAYS = 4  # in which somebody speaks again of what they did
 _TOTAL = re.compile(r"\b(?:so far|altogether|in all|in total|up to now|this year|all told)\b", re.I)
 
@@ -214,6 +215,11 @@ def other_names(word: str) -> frozenset[str]:
     return forms | {form for name in same for form in all_forms(name)}
 
 
+def is_told(sentence: str) -> bool:
+    """Whether a sentence may tell something: no question, and not without an end."""
+    return len(sentence) <= _LONGEST_SENTENCE and not sentence.rstrip(" )\"'").endswith("?")
+
+
 def has_any(text_words: Iterable[str], names: Collection[str]) -> bool:
     """Whether one of the words of a text is a form of one of these."""
     return any(_is_any(word, names) for word in text_words)
@@ -272,7 +278,7 @@ def _read_turn(
         if subject_of(topic, turn, sentence, " ".join(parts[:number])) == "other":
             continue
         speaks = True
-        if sentence.rstrip(" )\"'").endswith("?"):
+        if not is_told(sentence):
             continue
         following = parts[number + 1] if number + 1 < len(parts) else ""
         near_words = words(f"{sentence} {' '.join(parts[max(number - 1, 0) : number])}")

@@ -200,13 +200,14 @@ def _has_changed(about: StateQuestion, newest: Telling, turns: Sequence[Turn]) -
         if turn.id > newest.turn.id and not speakers.isdisjoint(words(turn.speaker))
     ]
     if newest.mode in ("begins", "ahead"):
-        later = [turn for turn in later if not _is_soon_after(newest.turn, turn)]
+        later = [turn for turn in later if not _is_near(newest.turn.said_at, turn.said_at)]
     return any(_NEW_WORK.search(turn.text) for turn in later)
 
 
-def _is_soon_after(turn: Turn, later: Turn) -> bool:
-    days = (date.fromisoformat(later.said_at[:10]) - date.fromisoformat(turn.said_at[:10])).days
-    return days < _ANNOUNCED_DAYS
+def _is_near(day: str, other: str) -> bool:
+    """Whether a move that is told on one of two days may be that of the other."""
+    one, another = named_day(f"{day}-01"), named_day(f"{other}-01")  # of a month its first
+    return bool(one and another and abs((one - another).days) < _ANNOUNCED_DAYS)
 
 
 def _turns(rows: Rows) -> list[Turn]:
@@ -283,10 +284,8 @@ def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> li
 
 
 def _is_announced(state: _State, said_on: str) -> bool:
-    if state.is_over or not state.order[0]:
-        return False
-    days = (date.fromisoformat(said_on) - date.fromisoformat(state.order[0][:10])).days
-    return abs(days) < _ANNOUNCED_DAYS and state.telling.mode in ("ahead", "begins")
+    is_of_move = state.telling.mode in ("ahead", "begins")
+    return not state.is_over and is_of_move and _is_near(state.order[0], said_on)
 
 
 def _says_less(value: str, before: _State) -> bool:

@@ -50,7 +50,7 @@ def long_message(chance: random.Random, vocabulary: list[str], characters: int) 
     return "".join(lines)[:characters]
 
 
-def conversations(messages: int, characters: int) -> Iterator[dict[str, Any]]:
+def conversations(messages: int, characters: int = 0) -> Iterator[dict[str, Any]]:
     """Conversations as ChatGPT exports them; with `characters` of each message, 0 as in a chat."""
     chance = random.Random(1)
     vocabulary = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(20_000)]

@@ -114,3 +114,18 @@ def test_a_new_place_of_work_leaves_the_old_job_behind(store: Store) -> None:
     assert job.text.startswith("baker (")
     store.add([Turn("Ylva", "I got a job at the library!", session="2", said_at="2026-03-02")])
     assert answer_by_states("What is Ylva's job?", TODAY, read=store.read) is None
+
+
+@pytest.mark.parametrize("day", ["", "2025", "2025-03", "2025-03-04", "2025-03/2025-05"])
+def test_turns_of_a_month_or_of_no_day_are_read_alike(store: Store, day: str) -> None:
+    said = (
+        "I'm moving to Bergen next month.",
+        "We moved again, same town.",
+        "I started at the bakery today.",
+        "Quit my job yesterday. New job next week!",
+    )
+    store.add([Turn("Ann", "I live in Oslo.", said_at="2025-01-01")])
+    store.add([Turn("Ann", text, said_at=day) for text in said])
+
+    for question in ("Where does Ann live?", "Where does Ann work?", "Where did Ann live before?"):
+        answer_by_states(question, TODAY, read=store.read)

@@ -9,6 +9,8 @@ from memory import Store, Turn
 from memory.entities import introductions
 from memory.noting import note_turns
 from memory.program.messages import asks_memory, is_refusal, question_of
+from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_states import answer_by_states
 from memory.search.asker import as_asked
 from memory.statements import stated
 
@@ -35,6 +37,19 @@ def test_a_long_hostile_text_is_read_in_linear_time(unit: str) -> None:
         asks_memory(text)
         is_refusal(text)
         as_asked(question_of(text), "Zoë", "2024-05-06")
+
+
+@pytest.mark.parametrize("unit", ["bought ", "I bought a lamp and ", "5 lamps ", "I live in Oslo "])
+def test_a_long_hostile_text_is_asked_in_linear_time(unit: str, store: Store) -> None:
+    text = unit * (LENGTH // len(unit))
+    store.add([Turn("Zoë", f"{text[:20_000]} in the end", "s1", "2024-05-06")])
+    for question in (
+        "What did Zoë buy?",
+        "How many lamps did Zoë buy?",
+        "Where does Zoë live now?",
+    ):
+        for answer_by in (answer_by_states, answer_by_turns):
+            answer_by(question, "2024-06-01", read=store.read)
 
 
 HOSTILE = [
