@@ -248,7 +248,6 @@ def test_what_speaks_against_a_program_is_said_once(
     assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
 
 
-@pytest.mark.slow
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,7 +311,6 @@ def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path
 STEPS = ("storing", "asking", "judging")
 
 
-@pytest.mark.slow
 def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -342,7 +340,6 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert written["costs"]["judging"]["tokens_in"] == 24 * 7
 
 
-@pytest.mark.slow
 def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what_it_took(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -362,7 +359,6 @@ def stored(prompt: str) -> str:
     return sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]))
 
 
-@pytest.mark.slow
 def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run) -> None:
     steps: list[str] = []
 
@@ -381,7 +377,6 @@ def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run)
     assert [result.system for result in done.results] == ["baseline", "memory"] * 6
 
 
-@pytest.mark.slow
 def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> None:
     model, engine = talker(name="a/model", window=1, store=after(2, lambda: sql(FACT.format(1))))
     with pytest.raises(KeyboardInterrupt):
@@ -389,7 +384,6 @@ def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> No
     assert "retrieve" not in engine.calls()
 
 
-@pytest.mark.slow
 def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -401,14 +395,12 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     assert "does not measure memory" not in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run({"local": talker(name="local")[0]}, model="local")
     out = capsys.readouterr().out
     assert not re.search("forecast|this run took|asking local", out)
 
 
-@pytest.mark.slow
 def test_questions_without_evidence_are_named_and_left_out_of_recall(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -426,7 +418,6 @@ def test_questions_without_evidence_are_named_and_left_out_of_recall(
     assert line in capsys.readouterr().out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "nothing", ["", *(pytest.param(text, marks=pytest.mark.slow) for text in ("banana", "{}"))]
 )
@@ -442,7 +433,6 @@ def test_a_model_that_answers_nothing_is_not_scored(run: Run, tmp_path: Path, no
     assert not any(result.unusable for result in done.results)
 
 
-@pytest.mark.slow
 def test_an_answer_that_cannot_be_used_is_counted_and_scores_nothing(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -516,7 +506,6 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
     assert len(spans) >= len(engine.prompts_for("answer"))
 
 
-@pytest.mark.slow
 def test_a_run_without_traces_cannot_be_inspected(run: Run, tmp_path: Path) -> None:
     model, _ = talker(name="a/model")
     run({"a/model": model})
@@ -525,7 +514,6 @@ def test_a_run_without_traces_cannot_be_inspected(run: Run, tmp_path: Path) -> N
     assert "run evaluate.py with --traces" in done.stderr
 
 
-@pytest.mark.slow
 def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: Path) -> None:
     verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
     model, _ = talker(name="a/model")
@@ -544,7 +532,6 @@ def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: P
     assert [memory["turns"] for memory in written["memories"]] == [6, 6]
 
 
-@pytest.mark.slow
 def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> None:
     run({"a/model": talker(name="a/model")[0]})
     verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
@@ -559,7 +546,6 @@ def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> N
     assert all(set(result.verdicts.values()) == {True} for result in done.results)
 
 
-@pytest.mark.slow
 def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -610,7 +596,6 @@ def after(calls: int, reply: Callable[[], str]) -> Callable[[str], str]:
     return answered
 
 
-@pytest.mark.slow
 def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
     answered: list[str] = []
 
@@ -639,7 +624,6 @@ def test_without_resume_all_is_asked_again_of_the_same_memories(run: Run) -> Non
         assert engine.calls() == {**calls, "retrieve": 6, "answer": 12}
 
 
-@pytest.mark.slow
 def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> None:
     talks(tmp_path / "talks.json", talk("a", session_1=[{**TURN, "text": "Stop!"}]), talk("b"))
 
@@ -686,7 +670,6 @@ def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
     assert (params["reranker"], params["reranker_failures"]) == ("voyage/best", 6)
 
 
-@pytest.mark.slow
 def test_the_title_says_how_much_could_not_be_stored(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -698,7 +681,6 @@ def test_the_title_says_how_much_could_not_be_stored(
     assert "2 windows NOT STORED, which the next run tries again" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     run({"a/model": model}, mode="analyze", no_categories=True)

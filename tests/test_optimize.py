@@ -249,7 +249,6 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert int(rest) == max(0, int(whole) - len(paid) + 1)
 
 
-@pytest.mark.slow
 def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,7 +311,6 @@ def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
     assert any("runs failed, the last: " in note for note in compiled.notes)
 
 
-@pytest.mark.slow
 def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
     model, _ = obedient("answer", answer=failing(2))
     with pytest.raises(ModelError, match=r"runs failed, the last: .*the line is dead"):

@@ -242,7 +242,6 @@ def test_a_lora_is_tuned_on_gold_conversations(
     assert {path.name: path.stat().st_mtime_ns for path in tuned.iterdir()} == before
 
 
-@pytest.mark.slow
 def test_examples_for_a_served_student_fit_what_grpo_shows_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +313,6 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
     assert server.bodies("initialize") == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -9,9 +9,9 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -171,14 +171,24 @@ class DayMeter:
     def _count(self, user: str, more: Usage, needed: Mapping[str, int]) -> None:
         with self._lock:
             unpaid = self._unpaid.get(user, Usage())
-        most_before = self.limits.before(needed) - unpaid
-        if not self._usage.count(user, more, most_before):
-            used = asdict(self._usage.of_user(user) + unpaid)
-            beyond = self.limits.before(needed)
-            name = next((n for n in needed if used[n] > asdict(beyond)[n]), next(iter(needed)))
-            with self._lock:
-                self.refused[name] += 1
-            raise _refusal(name, asdict(self.limits)[name], used[name], needed[name])
+        most_before = self.limits.before(needed)
+        to_come = Usage(*(max(number, 0) for number in astuple(unpaid)))
+        if self._usage.count(user, more, most_before - to_come):
+            return
+        if unpaid != Usage():
+            # It may have been counted since: once nothing waits, what is used is known.
+            self._wait_for_counts()
+            if self._usage.count(user, more, most_before):
+                return
+        used = asdict(self._usage.of_user(user))
+        name = next((n for n in needed if used[n] > asdict(most_before)[n]), next(iter(needed)))
+        with self._lock:
+            self.refused[name] += 1
+        raise _refusal(name, asdict(self.limits)[name], used[name], needed[name])
+
+    def _wait_for_counts(self) -> None:
+        with suppress(RuntimeError):  # the server ends, and counts at once
+            self._background.submit(lambda: None).result()
 
     def _count_later(self, user: str, more: Usage) -> None:
         """Count in the background, as of now for this process."""

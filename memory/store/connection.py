@@ -247,12 +247,12 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     if not read_only:
         # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.
-        _keep_a_log(conn)
+        keep_a_log(conn)
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
 
 
-def _keep_a_log(conn: SqliteConnection) -> None:
+def keep_a_log(conn: sqlite3.Connection) -> None:
     """Put a file into WAL mode; while others open it, too, SQLite says "locked" without waiting."""
     end = time.monotonic() + BUSY_SECONDS
     while True:

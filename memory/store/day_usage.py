@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from memory.files import PRIVATE_FOLDER, create_private
-from memory.store.connection import storage_errors
+from memory.store.connection import keep_a_log, storage_errors
 
 _BUSY_SECONDS = 15.0  # another process of the server counts at the same moment
 
@@ -123,8 +123,8 @@ class FileDayUsage:
         conn = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+        keep_a_log(conn)
         # A count that a power failure takes back does no harm: no commit waits for the disk.
-        conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = NORMAL")
         conn.execute(
             "CREATE TABLE IF NOT EXISTS used (day TEXT, user TEXT, turns INTEGER,"

@@ -51,7 +51,6 @@ def fitted(*options: str) -> "CompletedProcess[str]":
     return run_in_process(app, "--target", "ranking", *options)
 
 
-@pytest.mark.slow
 def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     done = fitted("--data", "shops.json")
     assert done.returncode == 0, done.stderr

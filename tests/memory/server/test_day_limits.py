@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.home import home_address
+from memory.home import home, home_address
 from memory.namespaces import create
 from memory.server.day_limits import (
     DayLimitError,
@@ -27,7 +29,7 @@ from memory.server.day_limits import (
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
-from memory.store.day_usage import Usage
+from memory.store.day_usage import UNBOUNDED, FileDayUsage, Usage
 from tests.support.mcp_clients import text_of, use
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.server_process import server_process
@@ -148,6 +150,24 @@ def test_tokens_of_models_count_once_they_are_known() -> None:
     assert open_day_usage().of_all() == {"memory anna": Usage(calls=2, tokens=150)}
 
 
+def test_what_is_being_counted_meanwhile_counts_once() -> None:
+    class Slow(FileDayUsage):
+        def count(self, user: str, more: Usage, most_before: Usage = UNBOUNDED) -> bool:
+            if most_before != UNBOUNDED:  # the bill of the question before has come by then
+                meter._background.submit(lambda: None).result()
+            return super().count(user, more, most_before)
+
+    meter = DayMeter(DayLimits(tokens=100), Slow(home() / "used"))
+    current_user.set("memory anna")
+    for _ in range(2):  # 75 tokens are fewer than 100
+        with meter.asking() as bill:
+            meter.begin_asking()
+            bill.calls, bill.tokens = 1, 75
+    with pytest.raises(DayLimitError, match="150 are used"), meter.asking():
+        meter.begin_asking()
+    meter.close()
+
+
 def test_what_fails_is_not_counted() -> None:
     handles = Handles(scripted_model([]), day_limits=DayLimits(turns=5, calls=5))
 
@@ -178,6 +198,25 @@ def test_two_servers_of_the_same_memories_agree() -> None:
         assert add(second, anna, "Three.", "Four.").status_code == 429
         assert add(second, anna, "Three.").status_code == 200
         assert add(first, anna, "Four.").status_code == 429
+
+
+def test_the_first_count_waits_for_others_that_begin_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    class LockedOnce(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
+            if sql == "PRAGMA journal_mode = WAL" and not refused:
+                # As SQLite does, at once, where two connections change the mode.
+                refused.append(sqlite3.OperationalError("database is locked"))
+                refused[0].sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise refused[0]
+            return super().execute(sql, *arguments)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=LockedOnce))
+    usage = FileDayUsage(home() / "used")
+    assert usage.count("memory anna", Usage(turns=1))
+    usage.close()
+    assert refused
 
 
 def test_a_limit_is_not_passed_by_many_at_the_same_moment() -> None:
