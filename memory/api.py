@@ -522,6 +522,7 @@ class _Reader:
         self.standing = partial(shown_before, first_store(store))
         self.vocabulary = store.vocabulary
         self.noted = store.noted
+        self.removals = store.removals
         self.contradictions = first_store(store).contradictions
         self.summaries = store.summaries
         self.told_of = store.told_of

@@ -61,6 +61,20 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """A value that a person took from a subject at a moment, by correcting or deleting a fact.
+
+    `turn_id` is the turn that the fact came from.
+    """
+
+    subject: str
+    attribute: str
+    value: str
+    at: str
+    turn_id: int = 0
+
+
+@dataclass(frozen=True)
 class Contradiction:
     """Two facts in force that cannot both be true, the one stored first first.
 

@@ -74,7 +74,8 @@ Sources = Sequence[DatedFact]  # the facts that an answer rests on
 class FactAnswer:
     """What facts say to a question: the text, the turns they name, the SELECTs and their rows.
 
-    `fact_ids` and `subjects` are those of the facts that it rests on.
+    `fact_ids` and `subjects` are those of the facts that it rests on. `is_noted`: all facts about
+    the question are such as rules have noted.
     """
 
     text: str
@@ -84,6 +85,7 @@ class FactAnswer:
     fact_ids: tuple[int, ...]
     subjects: tuple[str, ...]
     sources: tuple[DatedFact, ...] = ()
+    is_noted: bool = False
 
 
 def answer_by_facts(
@@ -221,8 +223,9 @@ def _answered(
     if question.says(_ASKS_NAME) and len(sources) == 1 and not sources[0].ended_on:
         name = _IS_NAME.search(sources[0].value)
         text = name[0] if name else text  # Figaro of "puppy Figaro"
+    by_rules = memory.noted([fact.id for fact in facts])
     if not are_complete(
-        question, facts, sources, read=memory.read, noted=memory.noted, today=memory.today
+        question, facts, sources, read=memory.read, by_rules=by_rules, today=memory.today
     ):
         return None
     turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
@@ -231,7 +234,16 @@ def _answered(
     # Which Lena it is: "Lena (in the kitchen)".
     if len(subjects) == 1 and "(" in subjects[0] and subjects[0] not in text:
         text = f"{subjects[0]}: {text}"
-    return FactAnswer(text, turn_ids, (sql,), (rows,), fact_ids, subjects, tuple(sources))
+    return FactAnswer(
+        text,
+        turn_ids,
+        (sql,),
+        (rows,),
+        fact_ids,
+        subjects,
+        tuple(sources),
+        is_noted=by_rules == {fact.id for fact in facts},
+    )
 
 
 def _adds_words(question: FactQuestion, facts: Sequence[DatedFact]) -> bool:

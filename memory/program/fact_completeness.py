@@ -6,7 +6,7 @@ person or by a model's digest decide without this.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS, DatedFact
@@ -32,7 +32,7 @@ def are_complete(
     sources: Sequence[DatedFact],
     *,
     read: Callable[[str], Rows],
-    noted: Callable[[Sequence[int]], set[int]],
+    by_rules: Collection[int],
     today: str,
 ) -> bool:
     """Whether the facts about a question may decide it.
@@ -42,14 +42,14 @@ def are_complete(
         facts: all facts about it.
         sources: those of them that an answer rests on.
         read: runs a SELECT.
-        noted: which of some facts rules have noted.
+        by_rules: the ids of those that rules have noted.
         today: the day of the question (ISO).
     """
-    by_rules = noted([fact.id for fact in facts])
     if not by_rules:
         return True
-    if any(fact.id not in by_rules for fact in sources) and question.kind not in _OF_ALL:
-        return True  # what a person has stored decides
+    decisive = facts if question.kind in _OF_ALL else sources
+    if any(fact.id not in by_rules for fact in decisive):
+        return True  # what a person has stored, corrected or ended decides
     if not sources:
         return False  # "0": nothing was read, which says little
     if len(sources) == 1 and question.kind == "list" and question.says(_ASKS_SEVERAL):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from memory.program.answer_checks import AskedFor, asked_for
+from memory.program.corrected_turns import CorrectedTurns
 from memory.program.decisive_sentence import Scored, best_sentence
 from memory.program.grounding import ground
 from memory.program.messages import ABSTAIN, is_evidence
-from memory.program.model import MemoryReader, Retrieval
+from memory.program.model import Retrieval
 from memory.program.sentence_features import candidate_sentences
 from memory.program.turn_answers import newer_state
 from memory.program.turn_reader import REACH, Reading, corrected_number, read_turns
@@ -20,7 +21,7 @@ _TURNS_BEFORE = 2  # of 1 to 3; 3 supported no more right answers of LoCoMo's se
 
 
 def grounded_answer(
-    text: str, question: str, retrieval: Retrieval, reader: MemoryReader
+    text: str, question: str, retrieval: Retrieval, reader: CorrectedTurns
 ) -> tuple[str, list[int]]:
     """A model's answer held to the turns that it was shown, and the ids of those that say it.
 
@@ -60,7 +61,7 @@ def grounded_answer(
     return answer, cited
 
 
-def reading(question: str, retrieval: Retrieval, reader: MemoryReader) -> Reading | None:
+def reading(question: str, retrieval: Retrieval, reader: CorrectedTurns) -> Reading | None:
     """What rules read from the best turns, without a model; None where no clause is plain."""
     ranked_ids = [hit.turn_id for hit in retrieval.hits[:_MOST_READ]]
     by_id = {turn.id: turn for turn in reader.turns_by_id(ranked_ids)}
@@ -71,14 +72,14 @@ def reading(question: str, retrieval: Retrieval, reader: MemoryReader) -> Readin
     return read_turns(read_question, turns, lambda turn: following(turn, reader))
 
 
-def following(turn: Turn, reader: MemoryReader) -> list[Turn]:
+def following(turn: Turn, reader: CorrectedTurns) -> list[Turn]:
     """The next turns of the same session, in which somebody may correct what they said."""
     later = reader.turns(turn.id + 1, turn.id + REACH)
     return [after for after in later if after.session == turn.session]
 
 
 def decisive_sentence(
-    question: str, retrieval: Retrieval, reader: MemoryReader
+    question: str, retrieval: Retrieval, reader: CorrectedTurns
 ) -> tuple[AskedFor, Scored | None]:
     """The question as it is read, and the sentence of the ranking that most likely answers it."""
     ranked_ids = [hit.turn_id for hit in retrieval.hits[:_MOST_READ]]

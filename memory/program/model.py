@@ -13,7 +13,7 @@ from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
 from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, Context, Standing, spoken_date
-from memory.records import Answer, Contradiction, Fact, Hit, Rows, Summary, Turn
+from memory.records import Answer, Contradiction, Fact, Hit, Removal, Rows, Summary, Turn
 from memory.search.asker import as_asked
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
@@ -57,6 +57,9 @@ class MemoryReader(Protocol):
 
     def noted(self, fact_ids: Sequence[int]) -> set[int]:
         """Those of some facts that rules noted and no person has changed."""
+
+    def removals(self) -> Sequence[Removal]:
+        """What persons took from facts, by correcting or deleting them."""
 
     def contradictions(self) -> Sequence[Contradiction]:
         """Facts in force that cannot both be true and that nobody has settled."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
+from memory.program.corrected_turns import CorrectedTurns
+from memory.program.decided_answers import decided_answer
 from memory.program.decisive_sentence import is_dated_anew, is_sure, quoted_answer
-from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.grounded_answer import decisive_sentence, grounded_answer, reading
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
@@ -26,9 +27,6 @@ from memory.program.modules import answer_from
 from memory.program.packaged_replies import quote_turns, stock_reply
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.stated_facts import dated, is_stated
-from memory.program.turn_lists import answer_by_turns
-from memory.program.turn_states import answer_by_states
-from memory.program.work_questions import answer_about_work
 from memory.prompt import (
     Context,
     assemble,
@@ -134,43 +132,27 @@ class PackagedModel(Model):
     ) -> dspy.Prediction | None:
         """It asks for facts alone: without any, its SELECT would find nothing.
 
-        Where facts decide the question (`fact_answers`), or turns tell a home or work
-        (`turn_states`) or a list (`turn_lists`), the SELECT is the one that shows them; else the
-        model as it is shipped writes none.
+        Where facts or turns decide the question (`decided_answers`), the SELECT is the one that
+        shows them; else the model as it is shipped writes none.
         """
-        has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
-        by_facts = self._by_facts(question, reader) if has_facts else None
-        for answer_by in (answer_by_states, answer_by_turns):
-            by_facts = by_facts or answer_by(
-                question.ranked_text, question.today, read=reader.read, asker=question.asker
-            )
-        if by_facts:
+        decided = decided_answer(
+            question.ranked_text, question.today, reader=reader, asker=question.asker
+        )
+        if decided:
             return dspy.Prediction(
-                sql=by_facts.sql,
-                rows=by_facts.rows,
+                sql=decided.sql,
+                rows=decided.rows,
                 calls=0,
                 error=None,
                 refusals=[],
-                by_facts=by_facts,
+                decided=decided,
             )
+        has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
         if not has_facts:
             return None
         if self.stores_by_rules(program) and not self._is_to_write_queries(program):
             return None
         return super().write_query(program, question, reader)
-
-    def _by_facts(self, question: UserQuestion, reader: MemoryReader) -> FactAnswer | None:
-        return answer_about_work(
-            question.ranked_text, read=reader.read, asker=question.asker
-        ) or answer_by_facts(
-            question.ranked_text,
-            question.today,
-            read=reader.read,
-            vocabulary=reader.vocabulary(),
-            asker=question.asker,
-            noted=reader.noted,
-            contradictions=reader.contradictions,
-        )
 
     def _is_to_write_queries(self, program: "MemoryProgram") -> bool:
         """Whether somebody tuned or compiled it to: as it is shipped, it finds what rules do."""
@@ -210,14 +192,15 @@ class PackagedModel(Model):
         reader: MemoryReader,
     ) -> Answer:
         context = retrieval.context
-        if by_facts := retrieval.query and retrieval.query.get("by_facts"):
+        if decided := retrieval.query and retrieval.query.get("decided"):
             return answer_from(
-                text=by_facts.text,
-                cited=by_facts.turn_ids,
+                text=decided.text,
+                cited=decided.turn_ids,
                 retrieved=retrieval.query,
                 context=context,
             )
-        if by_rule := reading(question.text, retrieval, reader):
+        corrected = CorrectedTurns(reader)
+        if by_rule := reading(question.text, retrieval, corrected):
             return answer_from(
                 text=by_rule.text,
                 cited=[turn.id for turn in by_rule.turns],
@@ -225,8 +208,8 @@ class PackagedModel(Model):
                 context=context,
             )
         prediction = self._predict_answer(program, question, context)
-        text, cited = grounded_answer(prediction.answer, question.text, retrieval, reader)
-        reading_of, best = decisive_sentence(question.text, retrieval, reader)
+        text, cited = grounded_answer(prediction.answer, question.text, retrieval, corrected)
+        reading_of, best = decisive_sentence(question.text, retrieval, corrected)
         is_likely = is_sure(text, prediction.logprobs, reading_of, best)
         if not cited or not is_likely or is_dated_anew(reading_of, best, cited):
             text = quoted_answer(reading_of, best) or ABSTAIN

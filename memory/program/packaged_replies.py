@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Generator, Sequence
 
-from memory.program.fact_answers import answer_by_facts
+from memory.program.corrected_turns import CorrectedTurns
+from memory.program.decided_answers import decided_answer
 from memory.program.grounding import LEAST_COVERAGE, coverage
 from memory.program.messages import is_evidence, question_of, tells
 from memory.program.model import ChatMessage, MemoryReader
 from memory.program.modules import answer_from
 from memory.program.phrases import all_phrases, is_request, is_short, language_of, small_talk
 from memory.program.recall import recall
-from memory.program.turn_lists import answer_by_turns
 from memory.prompt import Context
 from memory.records import Answer, Turn
 from memory.search.asker import as_asked
@@ -53,27 +53,19 @@ def quote_turns(
     listener_names = {asked.speaker, *message.known_as}
     text = trim(asked.text, budget)
     question = as_asked(text, asked.speaker, asked.said_at)
-    by_facts = answer_by_facts(
-        question_of(question),
-        asked.said_at,
-        read=reader.read,
-        vocabulary=reader.vocabulary(),
-        asker=asked.speaker,
-        noted=reader.noted,
-        contradictions=reader.contradictions,
-    ) or answer_by_turns(
-        question_of(question), asked.said_at, read=reader.read, asker=asked.speaker
+    decided = decided_answer(
+        question_of(question), asked.said_at, reader=reader, asker=asked.speaker
     )
-    if by_facts:
-        yield by_facts.text
+    if decided:
+        yield decided.text
         return Answer(
-            text=by_facts.text,
-            turns=by_facts.turn_ids,
-            sql=by_facts.sql,
-            rows=by_facts.rows,
-            tokens=count_tokens(by_facts.text),
+            text=decided.text,
+            turns=decided.turn_ids,
+            sql=decided.sql,
+            rows=decided.rows,
+            tokens=count_tokens(decided.text),
             calls=0,
-            shown=by_facts.turn_ids,
+            shown=decided.turn_ids,
         )
     sql = _RANKED_TURNS.format(
         question=quoted(question),
@@ -94,7 +86,7 @@ def quote_turns(
     # the search over all of them can be compared.
     score_by_id = {turn_id: scores[turn_id] for *_, turn_id, _ in rows.rows if turn_id in scores}
     ranked = sorted(score_by_id, key=lambda turn_id: -score_by_id[turn_id])
-    candidates = reader.turns_by_id(ranked, missing_ok=True)
+    candidates = CorrectedTurns(reader).turns_by_id(ranked, missing_ok=True)
     evidence = [turn for turn in candidates if is_evidence(turn.text)]
     best = [(score_by_id[turn.id], turn) for turn in evidence[:_MOST_QUOTED]]
 

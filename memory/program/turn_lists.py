@@ -98,7 +98,12 @@ class TurnList:
 
 
 def answer_by_turns(
-    question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
+    question: str,
+    today: str,
+    *,
+    read: Callable[[str], Rows],
+    asker: str = "",
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]] = list,
 ) -> FactAnswer | None:
     """Answer a list, a count, the first or the last from turns; None where it may not be whole.
 
@@ -107,8 +112,10 @@ def answer_by_turns(
         today: the day of the question (ISO); "" for the day it is.
         read: runs a SELECT, see `Store.read`.
         asker: who asks, whose "we" it is.
+        corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
-    best = best_list(question, today[:10] or date.today().isoformat(), read=read, asker=asker)
+    today = today[:10] or date.today().isoformat()
+    best = best_list(question, today, read=read, asker=asker, corrected=corrected)
     if best is None or not best.is_likely:
         return None
     ids = tuple(dict.fromkeys(turn.id for turn in best.turns))
@@ -116,7 +123,12 @@ def answer_by_turns(
 
 
 def best_list(
-    question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
+    question: str,
+    today: str,
+    *,
+    read: Callable[[str], Rows],
+    asker: str = "",
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]] = list,
 ) -> TurnList | None:
     """The likeliest list or count that turns tell, whole or not; None where they tell none."""
     answers: list[tuple[TurnList, str]] = []
@@ -125,14 +137,15 @@ def best_list(
         sql, turns = _turns_with(topic.head, read)
         if turns is None:
             return None
-        if fact_question and (readings := listed(fact_question, topic, turns, rank)):
+        if fact_question and (readings := listed(fact_question, topic, corrected(turns), rank)):
             answers += [(answer, sql) for answer in readings]
             break
     if pair := deed_question(question, today, asker):
         deed_question_read, deed = pair
         sql, turns = _turns_with(deed.searched, read)
         if turns is not None:
-            answers += [(answer, sql) for answer in deed_lists(deed_question_read, deed, turns)]
+            lists = deed_lists(deed_question_read, deed, corrected(turns))
+            answers += [(answer, sql) for answer in lists]
     if not answers:
         return None
     answer, sql = max(answers, key=lambda pair: (pair[0].is_likely, pair[0].certainty))

@@ -148,7 +148,12 @@ def state_question(question: str, today: str, asker: str = "") -> StateQuestion 
 
 
 def answer_by_states(
-    question: str, today: str, *, read: Callable[[str], Rows], asker: str = ""
+    question: str,
+    today: str,
+    *,
+    read: Callable[[str], Rows],
+    asker: str = "",
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]] = list,
 ) -> FactAnswer | None:
     """Answer where somebody lives or works from turns; None where none tells it.
 
@@ -157,6 +162,7 @@ def answer_by_states(
         today: the day of the question (ISO); "" for the day it is.
         read: runs a SELECT, see `Store.read`.
         asker: who asks, whose "we" it is.
+        corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
     about = state_question(question, today, asker)
@@ -167,13 +173,13 @@ def answer_by_states(
     rows = read(sql)
     if rows.columns[:1] == ("memory",):
         return None  # of several memories each may mean another person
-    turns = {turn.id: turn for turn in _turns(rows)}
+    turns = {turn.id: turn for turn in corrected(_turns(rows))}
     likely = [turn for turn in turns.values() if _may_tell(about, turn)]
     missing = {turn.id - n for turn in likely for n in range(1, _BEFORE + 1)} - turns.keys()
     missing = {number for number in missing if number > 0}
     if missing:
         ids = ", ".join(map(str, sorted(missing)))
-        turns |= {turn.id: turn for turn in _turns(read(_BY_ID.format(ids=ids)))}
+        turns |= {turn.id: turn for turn in corrected(_turns(read(_BY_ID.format(ids=ids))))}
     near = {turn.id - n for turn in likely for n in range(_BEFORE + 1)}
     in_order = [turns[number] for number in sorted(near) if number in turns]
     in_order = [turn for turn in in_order if is_evidence(turn.text)]

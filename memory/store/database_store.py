@@ -36,6 +36,7 @@ from memory.records import (
     Fact,
     Hit,
     Pending,
+    Removal,
     Rows,
     Setting,
     StandingAnswer,
@@ -607,6 +608,10 @@ class DatabaseStore(Store):
     def noted(self, fact_ids: Sequence[int]) -> set[int]:
         with self._reading() as conn:
             return noted_facts.noted(conn, fact_ids)
+
+    def removals(self) -> list[Removal]:
+        with self._reading() as conn:
+            return noted_facts.removals(conn)
 
     def standing(self, names: Sequence[str] = ()) -> list[Fact]:
         with self._reading() as conn:

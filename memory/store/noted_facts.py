@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.entities.resolution import Source
-from memory.records import Fact, Turn
+from memory.records import Fact, Removal, Turn
 from memory.sql import FACT_COLUMNS, quoted
 from memory.statements import Over, Statement
 from memory.store import entities, settings, tags, turns_table
@@ -24,7 +24,6 @@ from memory.store.noted_writes import (
     ANY,
     OF_OTHERS,
     KnownFact,
-    Removal,
     noted_writes,
 )
 from memory.store.points_in_time import now
@@ -213,18 +212,17 @@ def _known(
 
 
 def removals(conn: Connection) -> list[Removal]:
-    """What persons took from facts, by correcting or deleting them, the newest first."""
-    taken = []
+    """What persons took from facts, by correcting or deleting them, the newest first.
+
+    What a fact says again since, as after an undo, is left out.
+    """
     rows = conn.run("removals_by_persons", most=_MOST_REMOVALS).fetchall()
-    for before, after, at in rows:
+    taken = []
+    for before, at, *now_there in rows:
         fact = to_fact(json.loads(before))
-        corrected = to_fact(json.loads(after)) if after else None
-        if corrected is None or (corrected.subject, corrected.attribute, corrected.value) != (
-            fact.subject,
-            fact.attribute,
-            fact.value,
-        ):
-            taken.append(Removal(fact.subject, fact.attribute, fact.value, at))
+        if [fact.subject, fact.attribute, fact.value] != now_there:
+            removal = Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id)
+            taken.append(removal)
     return taken
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from memory.dates import is_iso_date, is_iso_span
 from memory.errors import InputError
-from memory.records import Fact, Turn
+from memory.records import Fact, Removal, Turn
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.statements import End, Over, Statement, is_past
@@ -63,16 +63,6 @@ class KnownFact:
     def start(self) -> str:
         """Since when it holds, as exact as known; "" where nothing says so."""
         return _first_day(self.fact.happened_on) or _day(self.said_at)
-
-
-@dataclass(frozen=True)
-class Removal:
-    """A value that a person took from a subject at a moment, by correcting or deleting a fact."""
-
-    subject: str
-    attribute: str
-    value: str
-    at: str
 
 
 @dataclass(frozen=True)

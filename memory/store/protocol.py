@@ -17,6 +17,7 @@ from memory.records import (
     Forgotten,
     Hit,
     Pending,
+    Removal,
     Rows,
     Setting,
     StandingAnswer,
@@ -171,6 +172,12 @@ class Facts(Protocol):
 
     def noted(self, fact_ids: Sequence[int]) -> set[int]:
         """Those of some facts that `note` stored and no person has changed."""
+
+    def removals(self) -> list[Removal]:
+        """What persons took from facts, by correcting or deleting them, the newest first.
+
+        What a fact says again since is left out.
+        """
 
     def undo(self, change_id: int) -> Change:
         """Take a change back, and return the change that did so (undo that one to redo).

@@ -576,8 +576,9 @@ WHERE facts_log.fact_id IN (SELECT value FROM json_each(:fact_ids))
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, facts_log.after, changes.at
+SELECT facts_log.before, changes.at, facts.subject, facts.attribute, facts.value
 FROM changes JOIN facts_log ON facts_log.change_id = changes.id
+LEFT JOIN facts ON facts.id = facts_log.fact_id
 WHERE facts_log.before IS NOT NULL AND (
     substr(changes.cause, 1, 8) = 'edit by '
     OR substr(changes.cause, 1, 5) = 'undo '

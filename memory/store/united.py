@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from memory.errors import InputError, SqlError, StoreError
-from memory.records import Answer, Fact, Hit, MemoryFact, MemoryTurn, Rows, Summary, Turn
+from memory.records import Answer, Fact, Hit, MemoryFact, MemoryTurn, Removal, Rows, Summary, Turn
 from memory.store.points_in_time import read_moment
 from memory.store.protocol import Store
 from memory.tokens import count_tokens, first_lines
@@ -206,6 +206,14 @@ class UnitedStore:
     def noted(self, fact_ids: Sequence[int]) -> set[int]:
         """See `Store.noted`: of any memory, since the ids of facts are those of each memory."""
         return set().union(*(store.noted(fact_ids) for store in self.stores.values()))
+
+    def removals(self) -> list[Removal]:
+        """See `Store.removals`: those of all memories, with the numbers of their turns."""
+        return [
+            replace(removal, turn_id=self.number_of(name, removal.turn_id))
+            for name, store in self.stores.items()
+            for removal in store.removals()
+        ]
 
     def search(
         self,

@@ -34,9 +34,8 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
 from memory import Memory, Store, load_model
-from memory.program.fact_answers import answer_by_facts
+from memory.program.decided_answers import decided_answer
 from memory.program.messages import ABSTAIN, is_refusal
-from memory.program.turn_lists import answer_by_turns
 from memory.search.asker import as_asked
 from memory.sql import quoted
 
@@ -130,14 +129,7 @@ def _ask_facts(memory: Memory, question: Question) -> str:
     moment = _moment(question)
     today = moment.date().isoformat() if moment else ""
     asked = as_asked(question.text, question.asker, today)
-    answer = answer_by_facts(
-        asked,
-        today,
-        read=memory.read,
-        vocabulary=memory.store.vocabulary(),
-        asker=question.asker,
-        noted=memory.store.noted,
-    ) or answer_by_turns(asked, today, read=memory.read, asker=question.asker)
+    answer = decided_answer(asked, today, reader=memory._reader, asker=question.asker)
     return answer.text if answer else ABSTAIN
 
 

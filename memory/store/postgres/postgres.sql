@@ -738,8 +738,9 @@ WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, facts_log.after, changes.at
+SELECT facts_log.before, changes.at, facts.subject, facts.attribute, facts.value
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+LEFT JOIN memory.facts ON facts.namespace = %(namespace)s AND facts.id = facts_log.fact_id
 WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
     AND facts_log.before IS NOT NULL AND (
         left(changes.cause, 8) = 'edit by '

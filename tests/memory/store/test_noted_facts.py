@@ -174,6 +174,23 @@ def test_what_a_person_took_away_is_not_noted_again(store: Store, act: str) -> N
     assert len(lines(store)) == len(before) + 1  # said after the person did it
 
 
+def test_what_persons_took_from_facts_is_told(store: Store) -> None:
+    turn_id = say(
+        store,
+        "I like tea, rum and chess.",
+        "2024-05-01",
+        *(anna("likes", value) for value in ("tea", "rum", "chess")),
+    )
+    assert store.removals() == []
+    correct(store, 1, value="coffee")
+    removed = remove(store, 2)
+    end(store, 3)
+    taken = [(removal.subject, removal.value, removal.turn_id) for removal in store.removals()]
+    assert taken == [("Anna", "rum", turn_id), ("Anna", "tea", turn_id)]
+    store.undo(removed.id)  # it is there again
+    assert [removal.value for removal in store.removals()] == ["tea"]
+
+
 def test_what_a_person_corrected_is_not_ended_by_what_was_said_before(store: Store) -> None:
     say(store, "I live in Oslo.", "2024-05-01", anna("lives_in", "Oslo"))
     supersede(store, 1, "Bergen")

@@ -1,0 +1,48 @@
+"""What is answered without a model: by facts, or by turns that rules read for the question."""
+
+from memory.program.corrected_turns import CorrectedTurns
+from memory.program.fact_answers import FactAnswer, answer_by_facts
+from memory.program.model import MemoryReader
+from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_states import answer_by_states
+from memory.program.work_questions import answer_about_work
+
+
+def decided_answer(
+    question: str, today: str, *, reader: MemoryReader, asker: str = ""
+) -> FactAnswer | None:
+    """The answer of facts (`fact_answers`), or of turns that tell a list, a home or work.
+
+    A list that is read from turns goes before one of facts that rules noted: these are a part.
+    Whatever a person has corrected, ended or added decides.
+
+    Arguments:
+        question: in the third person ("Where does Anna live?").
+        today: the day of the question (ISO); "" for the day it is.
+        reader: the memory.
+        asker: who asks, whose "we" it is.
+    """
+    corrected = CorrectedTurns(reader).of
+    by_facts = _by_facts(question, today, reader, asker)
+    if by_facts and not by_facts.is_noted:
+        return by_facts
+    by_turns = answer_by_turns(question, today, read=reader.read, asker=asker, corrected=corrected)
+    return (
+        by_turns
+        or by_facts
+        or answer_by_states(question, today, read=reader.read, asker=asker, corrected=corrected)
+    )
+
+
+def _by_facts(question: str, today: str, reader: MemoryReader, asker: str) -> FactAnswer | None:
+    if not reader.read("SELECT id FROM facts LIMIT 1").rows:
+        return None
+    return answer_about_work(question, read=reader.read, asker=asker) or answer_by_facts(
+        question,
+        today,
+        read=reader.read,
+        vocabulary=reader.vocabulary(),
+        asker=asker,
+        noted=reader.noted,
+        contradictions=reader.contradictions,
+    )

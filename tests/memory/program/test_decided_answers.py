@@ -1,0 +1,35 @@
+"""Which of what facts and turns say without a model is the answer."""
+
+from dataclasses import replace
+
+from memory import Memory, Store, Turn
+from memory.facts import end
+from tests.support.scripted import scripted_packaged_model
+
+BOTH_STORES = True
+_SHELVES = "I've put up the shelves in the pantry, and hooks in the hall."
+_QUESTION = "What did Joel put up in December 2025?"
+
+
+def told(store: Store) -> Memory:
+    """A memory whose facts rules have noted; no model is asked."""
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Joel", _SHELVES, said_at="2025-12-07")])
+    return memory
+
+
+def test_a_whole_list_of_turns_goes_before_a_part_that_was_noted(store: Store) -> None:
+    memory = told(store)
+    assert "hooks" not in [fact.value for fact in store.facts()]
+    answer = memory.ask(_QUESTION)
+    assert answer.text == "shelves; hooks"
+    assert "search(" in answer.sql[0]
+
+
+def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> None:
+    memory = told(store)
+    [noted] = [fact for fact in store.facts() if fact.attribute == "put_up"]
+    end(store, noted.id, "2026-02-01", by="Joel")
+    answer = memory.ask(_QUESTION)
+    assert answer.text == "shelves in the pantry"
+    assert "FROM facts" in answer.sql[0]
