@@ -10,6 +10,13 @@ from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 
 _SHORTEST_ROOT = 3  # letters
+_SHORTEST_PAST = 5  # letters: "fixed"
+_NO_PASTS = frozenset(
+    words(
+        "bleed breed creed greed speed steed tweed exceed proceed succeed indeed embed hundred"
+        " kindred naked sacred wicked rugged"
+    )
+)
 _LONG_STEM = 5  # letters that two forms share: "employer" and "employed"
 _LONGEST_ENDING = 4
 _NONE: frozenset[int] = frozenset()
@@ -61,7 +68,8 @@ def base_of(word: str) -> str:
 
 def is_past_verb(word: str) -> bool:
     """Whether a word is the past of a verb: broke, painted."""
-    return (base_of(word) != word) or (word.endswith("ed") and len(word) > _LONG_STEM)
+    ends_so = word.endswith("ed") and len(word) >= _SHORTEST_PAST and word not in _NO_PASTS
+    return (base_of(word) != word) or ends_so
 
 
 @lru_cache(maxsize=1_000)

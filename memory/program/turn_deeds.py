@@ -92,6 +92,13 @@ _ITEM_END = re.compile(
     rf"|ourselves|near|behind|under|next|once|twice|into|about|{_DAY})\b.*",
     re.IGNORECASE,
 )
+# "I broke my rod. And my glasses."
+_GOES_ON = re.compile(
+    rf"\s*(?:and|then|and then|plus|also)(?P<items> (?:{_DETERMINER} [\w'-]+|(?-i:[A-Z])[\w'-]+)"
+    r"(?: [\w'-]+)?)[.!\s]*",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"(?: (?:the|an?|my|our|his|her))+$", re.IGNORECASE)
 _ITEM_LEAD = re.compile(
     r"^(?:(?:a|an|the|my|our|his|her|their|your|some|any|another|new|both|this|that|these|those|me"
     r"|us|him|them|you|also|just|only|finally|even|about|around|like|really|a few|a couple of|well"
@@ -359,6 +366,8 @@ def read_deed(deed: Deed, turns: Sequence[Turn]) -> Mentions:
                 clause = _clause_around(sentence, match.start())
                 days, _ = days_told(clause, sentence, following, said_on)
                 values = _values(deed, turn, sentence, match, speakers)
+                if values and deed.role != "subject" and (more := _GOES_ON.fullmatch(following)):
+                    values += _listed(deed, more["items"], speakers)
                 doubtful += not values
                 for value, count in values:
                     yield_words = words(value)
@@ -568,7 +577,7 @@ def _item(part: str) -> tuple[str, int]:
             value = text
     else:
         value = _ITEM_END.sub("", text)
-    value = value.strip(" .,!?\"'()[]*")
+    value = _TAIL.sub("", value.strip(" .,!?\"'()[]*"))
     if not value:
         return "", 0
     value_words = value.lower().split()

@@ -136,6 +136,27 @@ def test_the_question_itself_says_what_to_look_for(
     assert (read.text if read else None) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "answer"),
+    [
+        ("I fixed the sign and the gate.", "What did Orrin fix?", "sign; gate"),
+        ("I broke my rod. And my glasses. Same fish.", "What did Orrin break?", "rod; glasses"),
+        ("I broke my rod. And Hedda laughed.", "What did Orrin break?", None),
+        (
+            "I caught a pike last Sunday, and two perch the Sunday before.",
+            "What did Orrin catch?",
+            "pike; two perch",
+        ),
+    ],
+)
+def test_two_things_are_told_in_one_breath(
+    house: Store, text: str, question: str, answer: str | None
+) -> None:
+    house.add([Turn("Orrin", text, session="b", said_at="2026-04-02")])
+    read = answer_by_turns(question, TODAY, read=house.read)
+    assert (read.text if read else None) == answer
+
+
 def test_one_thing_is_no_list(house: Store) -> None:
     house.add([Turn("Orrin", "I repaired the gate.", session="b", said_at="2026-04-02")])
     assert answer_by_turns("What did Orrin repair?", TODAY, read=house.read) is None
