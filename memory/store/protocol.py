@@ -155,30 +155,6 @@ class Facts(Protocol):
         process took the window over. Nothing is written then.
         """
 
-    def unread_turns(self, most: int) -> "UnreadTurns":
-        """The next turns, of at most `most` ids, in which no rule has looked for facts."""
-
-    def note(self, notes: "Sequence[TurnStatements]", after: int, last: int) -> list[Change] | None:
-        """Store what rules read in turns: one journaled change for each turn that says news.
-
-        A new value of an attribute of one value ends the old one; what is known is not stored
-        again, and what a person has changed since a turn was said stays as it is. Afterwards the
-        turns up to the id `last` are read. The turns stay undigested: a digest takes these facts
-        back as it stores their window.
-
-        Returns None, and writes nothing, where the turns up to `after` are not those read so far:
-        another process was faster. Raises SqlError as `write` does; nothing is written then.
-        """
-
-    def noted(self, fact_ids: Sequence[int]) -> set[int]:
-        """Those of some facts that `note` stored and no person has changed."""
-
-    def removals(self) -> list[Removal]:
-        """What persons took from facts, by correcting or deleting them, the newest first.
-
-        What a fact says again since is left out.
-        """
-
     def undo(self, change_id: int) -> Change:
         """Take a change back, and return the change that did so (undo that one to redo).
 
@@ -214,6 +190,34 @@ class Facts(Protocol):
         """Make all facts as they were at a point, as one change that can be undone.
 
         Raises InputError when they are so already.
+        """
+
+
+class Notes(Protocol):
+    """Facts that rules read in turns, and what persons took from facts."""
+
+    def unread_turns(self, most: int) -> "UnreadTurns":
+        """The next turns, of at most `most` ids, in which no rule has looked for facts."""
+
+    def note(self, notes: "Sequence[TurnStatements]", after: int, last: int) -> list[Change] | None:
+        """Store what rules read in turns: one journaled change for each turn that says news.
+
+        A new value of an attribute of one value ends the old one; what is known is not stored
+        again, and what a person has changed since a turn was said stays as it is. Afterwards the
+        turns up to the id `last` are read. The turns stay undigested: a digest takes these facts
+        back as it stores their window.
+
+        Returns None, and writes nothing, where the turns up to `after` are not those read so far:
+        another process was faster. Raises SqlError as `write` does; nothing is written then.
+        """
+
+    def noted(self, fact_ids: Sequence[int]) -> set[int]:
+        """Those of some facts that `note` stored and no person has changed."""
+
+    def removals(self) -> list[Removal]:
+        """What persons took from facts, by correcting or deleting them, the newest first.
+
+        What a fact says again since is left out.
         """
 
 
@@ -409,7 +413,7 @@ class Summaries(Protocol):
     def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
         """The facts that models and persons have stored of these turns, in the turns' order.
 
-        Those that rules read in their words (`Facts.note`) are left out.
+        Those that rules read in their words (`Notes.note`) are left out.
         """
 
     def set_summary(
@@ -579,6 +583,7 @@ class Maintenance(Protocol):
 class Store(
     Turns,
     Facts,
+    Notes,
     Standing,
     Contradictions,
     Labels,

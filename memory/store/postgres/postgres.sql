@@ -740,7 +740,9 @@ ORDER BY facts_log.id;
 -- removals_by_persons --
 SELECT facts_log.before, changes.at, facts.subject, facts.attribute, facts.value
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
-LEFT JOIN memory.facts ON facts.namespace = %(namespace)s AND facts.id = facts_log.fact_id
+LEFT JOIN (
+    SELECT id, subject, attribute, value FROM memory.facts WHERE namespace = %(namespace)s
+) AS facts ON facts.id = facts_log.fact_id
 WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
     AND facts_log.before IS NOT NULL AND (
         left(changes.cause, 8) = 'edit by '

@@ -10,6 +10,7 @@ from memory.store.protocol import (
     Facts,
     Labels,
     Maintenance,
+    Notes,
     Queue,
     Standing,
     Store,
@@ -21,6 +22,7 @@ from memory.store.protocol import (
 GROUPS = (
     Turns,
     Facts,
+    Notes,
     Standing,
     Contradictions,
     Labels,
