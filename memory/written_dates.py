@@ -12,6 +12,12 @@ _NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?![
 _YEAR_FIRST = re.compile(r"\d{4}[./]\d{1,2}[./]\d{1,2}\b")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
+# The year must begin as `moments_of_changes` in memory/store/sqlite.sql asks for it.
+ISO_MOMENT = re.compile(
+    r"([12][0-9]{3}(?![0-9])"
+    r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
 
 
 def written_date(text: str) -> str:
@@ -81,3 +87,36 @@ def _since_1970(seconds: float) -> str:
         return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
     except OverflowError:
         return ""
+
+
+def date_key(said_at: str) -> str:
+    """The date at the beginning of a text, in UTC, as text that can be compared; "" for none."""
+    match = ISO_MOMENT.match(said_at)
+    if not match:
+        return ""
+    date = match[1].replace(" ", "T")
+    zone = match[2]
+    has_time = len(date) > len("2017-06-01")  # a day without a time is the same in any zone
+    if not has_time or zone in (None, "Z"):
+        return date
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:].strip(":") or 0))
+    if zone[0] == "-":
+        offset = -offset
+    try:
+        utc = datetime.fromisoformat(date) - offset
+    except ValueError:
+        return date
+    return utc.isoformat(timespec="microseconds")[: len(date)]  # as exact as it was
+
+
+def is_later(moment: str, said_at: str) -> bool:
+    """Whether a moment is after something was said; what is undated is said now.
+
+    A person who acts on the day of a turn has it before them; within a minute the turn may as well
+    be what was said next.
+    """
+    said, at = date_key(said_at), date_key(moment)
+    if not said or not at:
+        return False
+    length = min(len(said), len(at))
+    return at[:length] > said[:length] or (at.startswith(said) and len(said) <= len("2017-05-08"))

@@ -76,7 +76,7 @@ MEMORY_LAYERS = [
     {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},
     # The page works on the server's handles, and the server puts the page into its place.
     {"memory.server.day_limits"},
-    {"memory.server.handles", "memory.server.tokens"},
+    {"memory.server.fault_messages", "memory.server.handles", "memory.server.tokens"},
     {"memory.web"},
     {"memory.server"},
     {"memory.cli"},

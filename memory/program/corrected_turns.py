@@ -14,8 +14,7 @@ from memory.program.model import MemoryReader
 from memory.records import Removal, Turn
 from memory.search.word_forms import telling_words
 from memory.search.words import words
-
-_DAY = len("2025-05-31")
+from memory.written_dates import is_later
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,14 @@ class CorrectedTurns:
             if _is_told_before(turn, removal)
         ]
         parts = sentences(turn.text) if removals else []
-        kept = [
+        remaining = [
             sentence
             for sentence in parts
             if not any(_says(sentence, turn.speaker, removal) for removal in removals)
         ]
-        return turn if len(kept) == len(parts) else replace(turn, text="".join(kept).strip())
+        return (
+            turn if len(remaining) == len(parts) else replace(turn, text="".join(remaining).strip())
+        )
 
 
 def _value_words(removal: Removal) -> set[str]:
@@ -74,9 +75,7 @@ def _value_words(removal: Removal) -> set[str]:
 
 def _is_told_before(turn: Turn, removal: Removal) -> bool:
     """Whether a person had the turn behind them: what is said later is said anew."""
-    said_at, at = turn.said_at.replace(" ", "T"), removal.at
-    is_day = len(said_at) <= _DAY and at.startswith(said_at)
-    return turn.id <= removal.turn_id or (said_at > "" and (said_at < at[: len(said_at)] or is_day))
+    return turn.id <= removal.turn_id or is_later(removal.at, turn.said_at)
 
 
 def _says(sentence: str, speaker: str, removal: Removal) -> bool:

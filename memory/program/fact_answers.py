@@ -21,6 +21,7 @@ from memory.program.fact_select import (
     select_same,
 )
 from memory.program.fact_words import are_forms, forms_of_words, is_near, is_past_verb
+from memory.program.spoken_days import spoken_iso
 from memory.records import Contradiction, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
@@ -276,7 +277,7 @@ def _between_events(question: str, memory: _Memory) -> FactAnswer | None:
     if not length:
         return None
     return FactAnswer(
-        f"{length} ({_spoken(first)} to {_spoken(second)})",
+        f"{length} ({spoken_iso(first)} to {spoken_iso(second)})",
         tuple(dict.fromkeys((*begin.turn_ids, *end.turn_ids))),
         (*begin.sql, *end.sql),
         (*begin.rows, *end.rows),
@@ -302,7 +303,7 @@ def _since_event(question: str, memory: _Memory) -> FactAnswer | None:
         return None
     return replace(
         answer,
-        text=f"{answer.text}, {match['side'].lower()} {_spoken(day)}",
+        text=f"{answer.text}, {match['side'].lower()} {spoken_iso(day)}",
         turn_ids=tuple(dict.fromkeys((*answer.turn_ids, *event.turn_ids))),
         sql=(*event.sql, *answer.sql),
         rows=(*event.rows, *answer.rows),
@@ -382,7 +383,7 @@ def _answer(
         return _how_long(question, facts, today)
     if question.kind in ("first", "last"):
         fact = facts[0] if question.kind == "first" else facts[-1]
-        return ", ".join(filter(None, (fact.value, _spoken(fact.day)))), [fact]
+        return ", ".join(filter(None, (fact.value, spoken_iso(fact.day)))), [fact]
     if question.kind == "next":
         ahead = [fact for fact in facts if fact.date > today and not fact.ended_on]
         return (_with_date(ahead[0]), ahead[:1]) if ahead else None
@@ -434,7 +435,7 @@ def _begin_or_end(
     else:
         is_end = question.aspect == "end"
         days = {day for fact in facts if (day := fact.ended_on if is_end else fact.date)}
-    return (_spoken(days.pop()), facts) if len(days) == 1 else None
+    return (spoken_iso(days.pop()), facts) if len(days) == 1 else None
 
 
 def _names_another(question: FactQuestion, fact: DatedFact) -> bool:
@@ -473,7 +474,7 @@ def _kind(facts: Sequence[DatedFact], vocabulary: Vocabulary) -> str:
 
 
 def _no_more(fact: DatedFact) -> str:
-    return f"none any more; {fact.value} until {_spoken(fact.ended_on)}"
+    return f"none any more; {fact.value} until {spoken_iso(fact.ended_on)}"
 
 
 def _current(facts: Sequence[DatedFact], today: str) -> list[DatedFact]:
@@ -528,7 +529,7 @@ def _state(
         before = [fact for fact in over if current or fact is over[-1]]
         return (_since(before[-1]), before[-1:]) if before else None
     if not current:
-        return f"no more {over[-1].value}: until {_spoken(over[-1].ended_on)}", over[-1:]
+        return f"no more {over[-1].value}: until {spoken_iso(over[-1].ended_on)}", over[-1:]
     if question.is_past and over and current[-1].attribute not in _TIMELESS:
         return _joined([_since(fact) for fact in over]), over
     newest = current[-1]
@@ -607,7 +608,7 @@ def _how_long(
             return None
         begin, end = max(begins), min(ends, default=today)
         length = _length(begin, end)
-        return (f"{length} ({_spoken(begin)} to {_spoken(end)})", facts) if length else None
+        return (f"{length} ({spoken_iso(begin)} to {spoken_iso(end)})", facts) if length else None
     forms = forms_of(telling_words(facts[-1].value))
     same = [
         fact for fact in facts if any(is_among(word, forms) for word in telling_words(fact.value))
@@ -622,8 +623,8 @@ def _how_long(
     length = _length(begin, end or today) if begin else ""
     if not length:
         return None
-    until = f" until {_spoken(end)}" if end else ""
-    return f"{length} (since {_spoken(begin)}{until})", same
+    until = f" until {spoken_iso(end)}" if end else ""
+    return f"{length} (since {spoken_iso(begin)}{until})", same
 
 
 def _when(question: FactQuestion, facts: Sequence[DatedFact]) -> tuple[str, Sources] | None:
@@ -649,9 +650,9 @@ def _when(question: FactQuestion, facts: Sequence[DatedFact]) -> tuple[str, Sour
         telling = [fact for fact in in_force if _TELLS_DAY.search(fact.value)]
         return _list(telling) if telling else None
     if len({day for day, _ in dated}) > 1 and len({fact.value for _, fact in dated}) > 1:
-        lines = [f"{_spoken(day)} ({fact.value})" for day, fact in dated[:_MOST_ITEMS]]
+        lines = [f"{spoken_iso(day)} ({fact.value})" for day, fact in dated[:_MOST_ITEMS]]
         return _joined(lines), [fact for _, fact in dated[:_MOST_ITEMS]]
-    return _joined([_spoken(day) for day, _ in dated]), [fact for _, fact in dated]
+    return _joined([spoken_iso(day) for day, _ in dated]), [fact for _, fact in dated]
 
 
 def _is_dated_by(fact: DatedFact, others: Sequence[DatedFact]) -> bool:
@@ -679,17 +680,17 @@ def _yes_or_no(
     is_denial = fact.attribute in _DENIALS or bool(_NEGATED.search(fact.value))
     if _NEGATION.search(question.text):  # yes and no may both mean either
         if is_denial and is_over:
-            return f"No, not any more: {fact.value} until {_spoken(fact.ended_on)}", [fact]
+            return f"No, not any more: {fact.value} until {spoken_iso(fact.ended_on)}", [fact]
         if len(fact.value.split()) == 1:
             return None  # "meat" tells neither
         return _with_date(fact), [fact]
     if is_denial and not question.is_past:
         if is_over:
-            return f"Yes, again: {fact.value} until {_spoken(fact.ended_on)}", [fact]
+            return f"Yes, again: {fact.value} until {spoken_iso(fact.ended_on)}", [fact]
         return f"No: {_with_date(fact)}", [fact]
     if not is_over:
         return f"Yes: {_with_date(fact)}", [fact]
-    return f"No, not any more: {fact.value} until {_spoken(fact.ended_on)}", [fact]
+    return f"No, not any more: {fact.value} until {spoken_iso(fact.ended_on)}", [fact]
 
 
 def _list(facts: Sequence[DatedFact]) -> tuple[str, Sources]:
@@ -706,27 +707,18 @@ def _list(facts: Sequence[DatedFact]) -> tuple[str, Sources]:
 
 
 def _since(fact: DatedFact) -> str:
-    since = f", since {_spoken(fact.date)}" if fact.date else ""
-    until = f", until {_spoken(fact.ended_on)}" if fact.ended_on else ""
+    since = f", since {spoken_iso(fact.date)}" if fact.date else ""
+    until = f", until {spoken_iso(fact.ended_on)}" if fact.ended_on else ""
     return f"{fact.value}{since}{until}"
 
 
 def _with_date(fact: DatedFact) -> str:
-    return f"{fact.value}, {_spoken(fact.date)}" if fact.date else fact.value
+    return f"{fact.value}, {spoken_iso(fact.date)}" if fact.date else fact.value
 
 
 def _joined(items: Sequence[str]) -> str:
     separator = "; " if any("," in item for item in items) else ", "
     return separator.join(dict.fromkeys(items))
-
-
-def _spoken(day: str) -> str:
-    """`3 March 2025`, `March 2025` or `2025` for an ISO date; other text as it is."""
-    if not re.fullmatch(r"\d{4}(?:-\d\d(?:-\d\d)?)?", day[:10]):
-        return day
-    year, *month_and_day = day[:10].split("-")
-    names = [MONTHS[int(number) - 1].capitalize() for number in month_and_day[:1]]
-    return " ".join([*(str(int(number)) for number in month_and_day[1:]), *names, year])
 
 
 def _length(first: str, last: str) -> str:

@@ -80,7 +80,7 @@ def days_in(text: str, said_on: date, is_past: bool) -> list[SpokenDay]:
         added += len(match[0]) + 1
         if match[0] in text or match[2].lower() not in MONTHS:
             continue
-        day = valid_day(int(match[3]), MONTHS.index(match[2].lower()) + 1, int(match[1]))
+        day = _valid_day(int(match[3]), MONTHS.index(match[2].lower()) + 1, int(match[1]))
         # "Last Sunday, the 14th" is one day.
         if day and all(day != other.day for other in days):
             days.append(SpokenDay(day, max(start - 1, 0), True))
@@ -94,6 +94,15 @@ def days_in(text: str, said_on: date, is_past: bool) -> list[SpokenDay]:
 def spoken(day: date) -> str:
     """A day as people write it: 7 May 2023."""
     return f"{day.day} {MONTHS[day.month - 1].capitalize()} {day.year}"
+
+
+def spoken_iso(day: str) -> str:
+    """`3 March 2025`, `March 2025` or `2025` for an ISO date; other text as it is."""
+    if not re.fullmatch(r"\d{4}(?:-\d\d(?:-\d\d)?)?", day[:10]):
+        return day
+    year, *month_and_day = day[:10].split("-")
+    names = [MONTHS[int(number) - 1].capitalize() for number in month_and_day[:1]]
+    return " ".join([*(str(int(number)) for number in month_and_day[1:]), *names, year])
 
 
 def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
@@ -112,7 +121,7 @@ def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
                 n for n, name in enumerate(MONTHS, 1) if name[:3] == month_name[:3].lower()
             )
             years = [int(year)] if year else range(said_on.year - 1, said_on.year + 2)
-            candidates = [valid_day(n, month, number) for n in years]
+            candidates = [_valid_day(n, month, number) for n in years]
         else:
             months = range(-12, 13)
             candidates = [_in_month(said_on, n, number) for n in months]
@@ -174,10 +183,10 @@ def _number(match: re.Match[str]) -> int:
 
 def _in_month(said_on: date, months: int, number: int) -> date | None:
     month = said_on.year * 12 + said_on.month - 1 + months
-    return valid_day(month // 12, month % 12 + 1, number)
+    return _valid_day(month // 12, month % 12 + 1, number)
 
 
-def valid_day(year: int, month: int, day: int) -> date | None:
+def _valid_day(year: int, month: int, day: int) -> date | None:
     """A day; None where there is none, as the 30th of February."""
     try:
         return date(year, month, day)

@@ -8,6 +8,7 @@ from datetime import date
 from memory.dates import COUNT, named_day
 from memory.passages import sentences
 from memory.program.messages import is_evidence
+from memory.program.searched_turns import texts_before
 from memory.program.turn_events import AHEAD, DENIED, Topic, days_told, has_any, is_told, subject_of
 from memory.records import Turn
 from memory.search.words import words
@@ -23,7 +24,6 @@ _NO_BETWEEN = frozenset(
         " euros dollars kilos weeks days years months hours minutes times per each a an is was"
     )
 )
-_NEAR_TURNS = 2
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,7 @@ def read_amounts(topic: Topic, turns: Sequence[Turn]) -> list[Amount]:
             or not has_any(words(turn.text), topic.head)
         ):
             continue
-        before = [
-            by_id[turn.id - n].text
-            for n in range(1, _NEAR_TURNS + 1)
-            if turn.id - n in by_id and by_id[turn.id - n].session == turn.session
-        ]
-        around = words(" ".join([turn.text, *before]))
+        around = words(" ".join([turn.text, *texts_before(turn, by_id)]))
         parts = sentences(turn.text)
         for position, sentence in enumerate(parts):
             if not is_told(sentence) or DENIED.search(sentence):

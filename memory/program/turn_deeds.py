@@ -17,6 +17,7 @@ from memory.passages import sentences
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, are_forms, is_of_class, is_past_verb
 from memory.program.messages import is_evidence
+from memory.program.searched_turns import texts_before
 from memory.program.turn_events import DENIED, HABIT, days_told, has_any, is_told, other_names
 from memory.records import Turn
 from memory.search.word_forms import telling_words
@@ -166,7 +167,6 @@ _SAME = tuple(
     )
 )
 _MOST_WORDS = 6
-_NEAR_TURNS = 2  # before one, in which the rest of the question may stand
 _MOST_ITEMS = 15
 
 
@@ -340,11 +340,7 @@ def read_deed(deed: Deed, turns: Sequence[Turn]) -> Mentions:
         said_on = named_day(turn.said_at)
         if said_on is None or not is_evidence(turn.text):
             continue
-        before = [
-            by_id[turn.id - n].text
-            for n in range(1, _NEAR_TURNS + 1)
-            if turn.id - n in by_id and by_id[turn.id - n].session == turn.session
-        ]
+        before = texts_before(turn, by_id)
         parts = sentences(turn.text)
         for number, sentence in enumerate(parts):
             if not is_told(sentence):
@@ -565,10 +561,7 @@ def _item(part: str) -> tuple[str, int]:
     """What a part of a list names, without its article and without what follows it."""
     text = part.strip(" .,!?\"'\u201c\u201d*")
     text = _ITEM_LEAD.sub("", text).strip(" \"'\u201c*")
-    number = 0
-    if numbered := _NUMBERED.match(text):
-        digits = numbered["number"].replace(",", "").lower()
-        number = int(digits) if digits.isdigit() else COUNT[digits]
+    number = _number(text)
     capitals = _CAPITALS.match(text)
     if capitals and (" " in capitals[0] or not text[len(capitals[0]) :].strip()):
         value = _TAIL_LINK.sub("", capitals[0])
@@ -611,13 +604,18 @@ def _doers(
             continue
         if lower in _THIRD or lower in _SECOND or words(lower)[0] in _NO_FIRST:
             continue
-        number = 0
-        if numbered := _NUMBERED.match(bare):
-            digits = numbered["number"].replace(",", "").lower()
-            number = int(digits) if digits.isdigit() else COUNT[digits]
         value = _ITEM_LEAD.sub("", bare)
         if 0 < len(value.split()) <= 4 and telling_words(value):
-            yield value, number
+            yield value, _number(bare)
+
+
+def _number(text: str) -> int:
+    """How many of something a text says at its beginning, 0 for nothing: 2 of "two perch"."""
+    numbered = _NUMBERED.match(text)
+    if not numbered:
+        return 0
+    digits = numbered["number"].replace(",", "").lower()
+    return int(digits) if digits.isdigit() else COUNT[digits]
 
 
 def choices_of(deed: Deed, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, ...]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.fact_select import LIGHT_WORDS
+from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
 from memory.program.spoken_days import spoken
 from memory.program.turn_amounts import Amount, read_amounts
 from memory.program.turn_deeds import (
@@ -38,7 +39,6 @@ from memory.program.turn_events import (
 from memory.program.turn_items import Item, kind_of_list, read_items
 from memory.records import Rows, Turn
 from memory.search.words import words
-from memory.sql import quoted
 
 _MOST_TURNS = 200  # with the words of a question
 _MOST_WORDS = 24
@@ -64,11 +64,6 @@ _NO_DEEDS = frozenset(
 _TWO_QUESTIONS = r"\b(?:and|or|,) (?:how|what|who|whom|where|when|which|by whom)\b"
 _TIMES = r"\bhow (?:often|many times)\b"
 _ASKS_DAY = r"^\W*(?:when|(?:on )?(?:what|which) (?:day|date))\b"
-_TURNS = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
-FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
-WHERE t.kind = 'message'
-ORDER BY t.id"""
-_AROUND = "SELECT id, session, speaker, said_at, text FROM turns WHERE id IN ({ids}) ORDER BY id"
 _MOST_YEARS = 5  # back, where the last ones have nothing
 _REACH = 4  # turns after one with the words, in which its speaker may go on
 
@@ -149,8 +144,7 @@ def best_list(
     if not answers:
         return None
     answer, sql = max(answers, key=lambda pair: (pair[0].is_likely, pair[0].certainty))
-    ids = ", ".join(str(turn.id) for turn in dict.fromkeys(answer.turns))
-    sql = sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
+    sql = select_only(sql, [turn.id for turn in answer.turns])
     return replace(answer, sql=(sql,), rows=(read(sql),))
 
 
@@ -161,8 +155,8 @@ def _turns_with(
 
     None where there are more of them than are read.
     """
-    sql = _select(names)
-    turns = _turns(read(sql))
+    sql = select_with(" ".join(sorted(names, key=len)[:_MOST_WORDS]), _MOST_TURNS)
+    turns = turns_of(read(sql))
     about = [turn for turn in turns if has_any(words(turn.text), names)]
     if len(about) >= _MOST_TURNS:
         return sql, None
@@ -170,8 +164,7 @@ def _turns_with(
     around -= {turn.id for turn in turns}
     missing = sorted(around)
     for start in range(0, len(missing), _MOST_TURNS):
-        ids = ", ".join(map(str, missing[start : start + _MOST_TURNS]))
-        turns += _turns(read(_AROUND.format(ids=ids)))
+        turns += turns_of(read(select_by_id(missing[start : start + _MOST_TURNS])))
     return sql, turns
 
 
@@ -206,20 +199,6 @@ def list_question(question: str, today: str, asker: str = "") -> FactQuestion | 
     if read.kind in ("value", "where") and not read.says(_ASKS_SEVERAL):
         return None
     return read
-
-
-def _select(names: Collection[str]) -> str:
-    searched = " ".join(sorted(names, key=len)[:_MOST_WORDS])
-    return _TURNS.format(words=quoted(searched), most=_MOST_TURNS)
-
-
-def _turns(rows: Rows) -> list[Turn]:
-    if rows.columns[:1] == ("memory",):
-        return []  # what several memories tell of one deed may be the same
-    return [
-        Turn(id=int(row[0]), session=row[1], speaker=row[2], said_at=row[3] or "", text=row[4])
-        for row in rows.rows
-    ]
 
 
 def listed(

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from memory.dates import MONTHS, named_day
+from memory.dates import named_day
 from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.messages import is_evidence
-from memory.program.spoken_days import spoken
+from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
+from memory.program.spoken_days import spoken, spoken_iso
 from memory.program.state_tellings import HOME, WORK, Telling, is_workplace, tellings
 from memory.records import Rows, Turn
 from memory.search.answer_kinds import asks_for_present
 from memory.search.word_forms import forms_of, is_among
 from memory.search.words import words
-from memory.sql import quoted
 
 _MOST_TURNS = 80  # with the words of a state
 _ANNOUNCED_DAYS = 120  # in which a move comes that somebody speaks of
@@ -93,11 +93,6 @@ _NEW_WORK = re.compile(
     r"|(?:is|are|'s) closing|(?:job|work|place|shop|firm|company) (?:closed|closes|is gone))\b",
     re.IGNORECASE,
 )
-_SELECT = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
-FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
-WHERE t.kind = 'message'
-ORDER BY t.id"""
-_BY_ID = "SELECT id, session, speaker, said_at, text FROM turns WHERE id IN ({ids}) ORDER BY id"
 
 
 @dataclass(frozen=True)
@@ -169,17 +164,14 @@ def answer_by_states(
     if about is None:
         return None
     searched = " ".join((*sorted(about.subject), _SEARCHED[about.state]))
-    sql = _SELECT.format(words=quoted(searched), most=_MOST_TURNS)
-    rows = read(sql)
-    if rows.columns[:1] == ("memory",):
-        return None  # of several memories each may mean another person
-    turns = {turn.id: turn for turn in corrected(_turns(rows))}
+    sql = select_with(searched, _MOST_TURNS)
+    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
     likely = [turn for turn in turns.values() if _may_tell(about, turn)]
     missing = {turn.id - n for turn in likely for n in range(1, _BEFORE + 1)} - turns.keys()
     missing = {number for number in missing if number > 0}
     if missing:
-        ids = ", ".join(map(str, sorted(missing)))
-        turns |= {turn.id: turn for turn in corrected(_turns(read(_BY_ID.format(ids=ids))))}
+        further = turns_of(read(select_by_id(missing)))
+        turns |= {turn.id: turn for turn in corrected(further)}
     near = {turn.id - n for turn in likely for n in range(_BEFORE + 1)}
     in_order = [turns[number] for number in sorted(near) if number in turns]
     in_order = [turn for turn in in_order if is_evidence(turn.text)]
@@ -189,9 +181,8 @@ def answer_by_states(
     if chosen is None or _has_changed(about, chosen[1][0], in_order):
         return None
     text, sources = chosen
-    ids = ", ".join(str(telling.turn.id) for telling in sources)
-    sql = sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
     turn_ids = tuple(dict.fromkeys(telling.turn.id for telling in sources))
+    sql = select_only(sql, turn_ids)
     return FactAnswer(text, turn_ids, (sql,), (read(sql),), (), ())
 
 
@@ -214,13 +205,6 @@ def _is_near(day: str, other: str) -> bool:
     """Whether a move that is told on one of two days may be that of the other."""
     one, another = named_day(f"{day}-01"), named_day(f"{other}-01")  # of a month its first
     return bool(one and another and abs((one - another).days) < _ANNOUNCED_DAYS)
-
-
-def _turns(rows: Rows) -> list[Turn]:
-    return [
-        Turn(id=int(row[0]), session=row[1], speaker=row[2], said_at=row[3] or "", text=row[4])
-        for row in rows.rows
-    ]
 
 
 def _may_tell(about: StateQuestion, turn: Turn) -> bool:
@@ -370,7 +354,7 @@ def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
     others = [state for state in states if state not in same and not state.is_over]
     text = _as_written(newest.value, newest.telling.turn)
     if since:
-        text += f", since {_spoken(since)}"
+        text += f", since {spoken_iso(since.partition('/')[0])}"
     sources = [newest.telling]
     if others:
         text += f"; before that {_as_written(others[-1].value, others[-1].telling.turn)}"
@@ -391,10 +375,3 @@ def _quotation(telling: Telling) -> str:
 def _as_written(value: str, turn: Turn) -> str:
     start = turn.text.lower().find(value.lower())
     return turn.text[start : start + len(value)] if start >= 0 else value
-
-
-def _spoken(day: str) -> str:
-    """`3 March 2025` or `March 2025` of an ISO date."""
-    year, *rest = day[:10].partition("/")[0].split("-")
-    names = [MONTHS[int(number) - 1].capitalize() for number in rest[:1]]
-    return " ".join([*(str(int(number)) for number in rest[1:]), *names, year])

@@ -22,10 +22,10 @@ class FrequentWords:
 
     def put(self, word: str, ids: NDArray[np.int64]) -> None:
         """Keep the ids, ascending, of all turns that hold a word."""
-        held = np.zeros(int(ids[-1]) + 1, np.bool_)
-        held[ids] = True
+        is_held = np.zeros(int(ids[-1]) + 1, np.bool_)
+        is_held[ids] = True
         self._bits.pop(word, None)
-        self._bits[word] = np.packbits(held)
+        self._bits[word] = np.packbits(is_held)
         if len(self._bits) > MOST_WORDS:
             del self._bits[next(iter(self._bits))]
 

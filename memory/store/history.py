@@ -13,13 +13,13 @@ from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
 from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import (
-    date_key,
     date_keys,
     has_happened,
     read_moment,
     read_point,
 )
 from memory.store.vectors import EmbedTexts
+from memory.written_dates import date_key
 
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 

@@ -26,8 +26,9 @@ from memory.sql import FACT_COLUMNS, quoted
 from memory.store import journaled_rows
 from memory.store.database import Connection
 from memory.store.noted_ends import PLANNED
-from memory.store.points_in_time import date_key, now
+from memory.store.points_in_time import now
 from memory.store.turns_table import BEYOND_ALL_IDS
+from memory.written_dates import date_key
 
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself, and facts that were there before a write

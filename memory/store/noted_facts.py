@@ -214,16 +214,13 @@ def _known(
 def removals(conn: Connection) -> list[Removal]:
     """What persons took from facts, by correcting or deleting them, the newest first.
 
-    What a fact says again since, as after an undo, is left out.
+    What a fact says all the same, as after an undo, is left out.
     """
     rows = conn.run("removals_by_persons", most=_MOST_REMOVALS).fetchall()
-    taken = []
-    for before, at, *now_there in rows:
-        fact = to_fact(json.loads(before))
-        if [fact.subject, fact.attribute, fact.value] != now_there:
-            removal = Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id)
-            taken.append(removal)
-    return taken
+    facts = ((to_fact(json.loads(before)), at) for before, at in rows)
+    return [
+        Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id) for fact, at in facts
+    ]
 
 
 # --- noted, or touched by somebody ----------------------------------------------------------------

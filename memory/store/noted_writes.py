@@ -16,8 +16,8 @@ from memory.search.words import words
 from memory.statements import End, Over, Statement, is_past
 from memory.store.contradiction_rules import UNCHANGEABLE, differ, name_in
 from memory.store.noted_ends import PLANNED, has_come_true, is_over, value_after
-from memory.store.points_in_time import date_key
 from memory.vocabulary import Vocabulary, name_key
+from memory.written_dates import is_later
 
 ANY = "*"  # of an End: every state
 # A turn that takes back what was said before.
@@ -153,7 +153,7 @@ class _Plan:
             removal.subject.casefold() == statement.subject.casefold()
             and self._name(removal.attribute) == self._name(statement.attribute)
             and _same_value(removal.value, statement.value)
-            and self._is_later(removal.at)
+            and is_later(removal.at, self._turn.said_at)
         )
 
     def take(self, statement: Statement) -> None:
@@ -361,18 +361,7 @@ class _Plan:
         return new.start or self._today
 
     def _is_touched_since(self, known: KnownFact) -> bool:
-        return bool(known.touched_at) and self._is_later(known.touched_at)
-
-    def _is_later(self, moment: str) -> bool:
-        """Whether a moment is after the turn was said; an undated turn is said now."""
-        said, at = date_key(self._turn.said_at), date_key(moment)
-        if not said or not at:
-            return False
-        # A person who corrects on the day of a turn has it before them; within a minute the turn
-        # may as well be what was said next.
-        return _cut(at, said) > _cut(said, at) or (
-            at.startswith(said) and len(said) <= len("2017-05-08")
-        )
+        return bool(known.touched_at) and is_later(known.touched_at, self._turn.said_at)
 
 
 def _is_before(one: KnownFact, other: KnownFact) -> bool:

@@ -9,17 +9,11 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from memory.errors import InputError
 from memory.records import Fact
-
-# The year must begin as `moments_of_changes` in memory/store/sqlite.sql asks for it.
-_DATE = re.compile(
-    r"([12][0-9]{3}(?![0-9])"
-    r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"
-    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
-)
+from memory.written_dates import ISO_MOMENT, date_key
 
 
 def now() -> str:
@@ -39,7 +33,7 @@ def read_point(point: str | int) -> int | str:
         digits = text.removeprefix("#")
         if digits.isascii() and digits.isdigit() and len(digits) < 19:  # SQLite takes no more
             return int(digits)
-    match = _DATE.fullmatch(text)
+    match = ISO_MOMENT.fullmatch(text)
     if match and _is_in_calendar(match[1]):
         return date_key(text)
     raise InputError(
@@ -85,26 +79,6 @@ def _is_in_calendar(date: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def date_key(said_at: str) -> str:
-    """The date at the beginning of a text, in UTC, as text that can be compared; "" for none."""
-    match = _DATE.match(said_at)
-    if not match:
-        return ""
-    date = match[1].replace(" ", "T")
-    zone = match[2]
-    has_time = len(date) > len("2017-06-01")  # a day without a time is the same in any zone
-    if not has_time or zone in (None, "Z"):
-        return date
-    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:].strip(":") or 0))
-    if zone[0] == "-":
-        offset = -offset
-    try:
-        utc = datetime.fromisoformat(date) - offset
-    except ValueError:
-        return date
-    return utc.isoformat(timespec="microseconds")[: len(date)]  # as exact as it was
 
 
 def date_keys(dates: Iterable[str]) -> Iterator[str]:

@@ -217,7 +217,7 @@ class Notes(Protocol):
     def removals(self) -> list[Removal]:
         """What persons took from facts, by correcting or deleting them, the newest first.
 
-        What a fact says again since is left out.
+        What a fact says all the same, as after an undo, is left out.
         """
 
 

@@ -576,13 +576,17 @@ WHERE facts_log.fact_id IN (SELECT value FROM json_each(:fact_ids))
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, changes.at, facts.subject, facts.attribute, facts.value
+SELECT facts_log.before, changes.at
 FROM changes JOIN facts_log ON facts_log.change_id = changes.id
-LEFT JOIN facts ON facts.id = facts_log.fact_id
 WHERE facts_log.before IS NOT NULL AND (
     substr(changes.cause, 1, 8) = 'edit by '
     OR substr(changes.cause, 1, 5) = 'undo '
     OR substr(changes.cause, 1, 7) = 'revert '
+) AND NOT EXISTS (
+    SELECT 1 FROM facts
+    WHERE facts.subject = json_extract(facts_log.before, '$[1]')
+        AND facts.attribute = json_extract(facts_log.before, '$[2]')
+        AND facts.value = json_extract(facts_log.before, '$[3]')
 )
 ORDER BY facts_log.id DESC
 LIMIT :most;

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import change_of
 from memory.namespaces import exists
+from memory.server.fault_messages import unavailable
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.web import (
@@ -129,7 +130,7 @@ def _endpoint(
             response = Page("problem.html", {"problem": str(error)}, status=400)
         except MemoryFault as error:
             _log.warning("%s", error)
-            http_request.state.cause = error  # for the server's log and metrics
+            unavailable(http_request.scope, error)
             response = Page("problem.html", {"problem": str(error)}, status=503)
         finally:
             for file in inputs.files:

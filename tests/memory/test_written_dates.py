@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory import Memory, Turn, open_store
 from memory.exchange import clean_date
-from memory.written_dates import written_date
+from memory.written_dates import is_later, written_date
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,23 @@ def test_each_form_of_a_moment_is_read_as_that_moment(moment: datetime, zone: ti
 def test_no_text_fails_and_what_is_read_is_iso(text: str) -> None:
     iso = written_date(text)
     assert not iso or clean_date(iso)
+
+
+@pytest.mark.parametrize(
+    ("said_at", "is_before"),
+    [
+        ("2025-03-01T10:00", True),
+        ("2025-03-02", True),  # on the day that somebody acts
+        ("2025-03", True),
+        ("2025-03-02T12:30", False),  # in the same minute
+        ("2025-03-02T13:30+02:00", True),
+        ("2025-03-02T11:30-02:00", False),
+        ("one May evening", False),
+        ("", False),
+    ],
+)
+def test_who_acts_has_what_was_said_before_in_mind(said_at: str, is_before: bool) -> None:
+    assert is_later("2025-03-02T12:30:15.250Z", said_at) == is_before
 
 
 def test_a_memory_holds_iso_dates_whoever_adds_the_turn(tmp_path: Path) -> None:

@@ -738,16 +738,19 @@ WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, changes.at, facts.subject, facts.attribute, facts.value
+SELECT facts_log.before, changes.at
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
-LEFT JOIN (
-    SELECT id, subject, attribute, value FROM memory.facts WHERE namespace = %(namespace)s
-) AS facts ON facts.id = facts_log.fact_id
 WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
     AND facts_log.before IS NOT NULL AND (
         left(changes.cause, 8) = 'edit by '
         OR left(changes.cause, 5) = 'undo '
         OR left(changes.cause, 7) = 'revert '
+    ) AND NOT EXISTS (
+        SELECT 1 FROM memory.facts
+        WHERE namespace = %(namespace)s
+            AND facts.subject = facts_log.before::json ->> 1
+            AND facts.attribute = facts_log.before::json ->> 2
+            AND facts.value = facts_log.before::json ->> 3
     )
 ORDER BY facts_log.id DESC
 LIMIT %(most)s;

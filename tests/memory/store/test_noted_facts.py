@@ -189,6 +189,8 @@ def test_what_persons_took_from_facts_is_told(store: Store) -> None:
     assert taken == [("Anna", "rum", turn_id), ("Anna", "tea", turn_id)]
     store.undo(removed.id)  # it is there again
     assert [removal.value for removal in store.removals()] == ["tea"]
+    store.write(f"{INSERT}('Anna', 'likes', 'tea', '', 1)", cause="digest by a larger model")
+    assert store.removals() == []
 
 
 def test_what_a_person_corrected_is_not_ended_by_what_was_said_before(store: Store) -> None:

@@ -7,13 +7,13 @@ import pytest
 from memory import Fact, InputError
 from memory.store.points_in_time import (
     Diff,
-    date_key,
     date_keys,
     differences,
     has_happened,
     read_moment,
     read_point,
 )
+from memory.written_dates import date_key
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""Turns that a SELECT finds for rules to read: by their words, and those around them."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from memory.records import Rows, Turn
+from memory.sql import quoted
+
+_WITH_WORDS = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
+FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
+WHERE t.kind = 'message'
+ORDER BY t.id"""
+_BY_ID = "SELECT id, session, speaker, said_at, text FROM turns WHERE id IN ({ids}) ORDER BY id"
+_BEFORE = 2  # turns, in which the rest of what is said may stand
+
+
+def select_with(words: str, most: int) -> str:
+    """The SELECT of at most so many messages with some words."""
+    return _WITH_WORDS.format(words=quoted(words), most=most)
+
+
+def select_only(sql: str, turn_ids: Iterable[int]) -> str:
+    """A SELECT of `select_with`, of these turns alone."""
+    ids = ", ".join(map(str, dict.fromkeys(turn_ids)))
+    return sql.replace("ORDER BY", f"  AND t.id IN ({ids})\nORDER BY")
+
+
+def select_by_id(turn_ids: Collection[int]) -> str:
+    """The SELECT of the turns with these ids."""
+    return _BY_ID.format(ids=", ".join(map(str, sorted(turn_ids))))
+
+
+def turns_of(rows: Rows) -> list[Turn]:
+    """The turns in the rows of these SELECTs; none of several memories.
+
+    There each may mean another person, and what several tell of one deed may be the same.
+    """
+    if rows.columns[:1] == ("memory",):
+        return []
+    return [
+        Turn(id=int(row[0]), session=row[1], speaker=row[2], said_at=row[3] or "", text=row[4])
+        for row in rows.rows
+    ]
+
+
+def texts_before(turn: Turn, by_id: Mapping[int, Turn]) -> list[str]:
+    """The texts of the two turns before one in its session, as far as they are there."""
+    before = (by_id.get(turn.id - number) for number in range(1, _BEFORE + 1))
+    return [earlier.text for earlier in before if earlier and earlier.session == turn.session]
