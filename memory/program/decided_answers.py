@@ -13,7 +13,8 @@ def decided_answer(
 ) -> FactAnswer | None:
     """The answer of facts (`fact_answers`), or of turns that tell a list, a home or work.
 
-    A list that is read from turns goes before one of facts that rules noted: these are a part.
+    What is read from turns for the question goes before facts that rules noted: of a list they are
+    a part, and of a home or work not always the newest.
     Whatever a person has corrected, ended or added decides.
 
     Arguments:
@@ -26,11 +27,10 @@ def decided_answer(
     by_facts = _by_facts(question, today, reader, asker)
     if by_facts and not by_facts.is_noted:
         return by_facts
-    by_turns = answer_by_turns(question, today, read=reader.read, asker=asker, corrected=corrected)
     return (
-        by_turns
-        or by_facts
+        answer_by_turns(question, today, read=reader.read, asker=asker, corrected=corrected)
         or answer_by_states(question, today, read=reader.read, asker=asker, corrected=corrected)
+        or by_facts
     )
 
 

@@ -125,6 +125,10 @@ _AFTER_JOB = re.compile(
 )
 _JOB_WORDS = frozenset(words("new second proper real part full time summer weekend old other"))
 _IS_AT = re.compile(rf"{_ADVERBS}(?P<place>(?:at|in|with) [^.;:]+)", re.IGNORECASE)
+# "I'm back in Porto until Friday" is a visit.
+_IS_BACK = re.compile(
+    r"\bback (?:home )?in (?-i:[A-Z])[^.;:!?]*? (?:since|for good|permanently)\b", re.IGNORECASE
+)
 _ON_SHIFT = re.compile(
     r"(?:on|doing) (?:the )?(?:nights?|days|earlies|lates|early|late|reception|the desk) (?=at\b)",
     re.IGNORECASE,
@@ -346,7 +350,8 @@ class _Reader:
             if match and _BEFORE_THAT.match(self._part.whole) and verbs.tense == "past":
                 place = match["place"]
                 return self._telling("before", place=place) if _is_place(place) else None
-            if not self._has_left:
+            is_back = bool(_IS_BACK.search(self._part.whole)) and verbs.tense == "present"
+            if not self._has_left and not is_back:
                 return None
             begins = False
         else:

@@ -26,6 +26,15 @@ def test_a_whole_list_of_turns_goes_before_a_part_that_was_noted(store: Store) -
     assert "search(" in answer.sql[0]
 
 
+def test_a_newer_home_goes_before_one_that_was_noted(store: Store) -> None:
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Joel", "My sister Elin moved to Bergen.", said_at="2025-03-02")])
+    memory.add([Turn("Joel", "Elin is back in Molde since Sunday.", said_at="2025-04-10")])
+    assert "Bergen" in [fact.value for fact in store.facts() if fact.attribute == "lives_in"]
+    answer = memory.ask("Where does Elin live?")
+    assert answer.text.startswith("Molde, since 6 April 2025; before that Bergen (Joel")
+
+
 def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> None:
     memory = told(store)
     [noted] = [fact for fact in store.facts() if fact.attribute == "put_up"]

@@ -26,6 +26,10 @@ _TOLD = (
     ("Gesa", "2026-02-02", "Do you still live in Husum?"),
     ("Gesa", "2026-03-01", "I live in fear of my landlady."),
     ("Gesa", "2026-04-01", "I'm at the hospital, my foot again."),
+    ("Wiebke", "2025-05-04", "I moved to Jever in May 2024."),
+    ("Wiebke", "2025-06-02", "I'm back in Aurich until Friday."),
+    ("Okko", "2025-05-12", "We live in Leer."),
+    ("Okko", "2025-06-12", "I'm back in Norden for good, Leer was too loud."),
 )
 
 
@@ -50,6 +54,12 @@ def told(store: Store) -> Store:
         ("Where did Runa work in March 2025?", "the bakery on Kiln Lane"),
         ("Where does Tjark live now?", "Flensburg; before that Husum"),
         ("Where did Tjark live in May 2025?", "Husum"),
+        # Who is back until Friday is on a visit.
+        (
+            "Where does Wiebke live now?",
+            "Jever, since May 2024",
+        ),
+        ("Where does Okko live now?", "Norden; before that Leer"),
         # Her brother's work is not hers, and a day at the hospital is no work.
         ("Where does Gesa live?", None),
         ("Where does Gesa work now?", None),  # who has handed in her notice
