@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from memory.dates import COUNT, MONTHS, WEEKDAYS, resolve_dates
+from memory.passages import sentences
 from memory.records import Turn
 from memory.search.answer_kinds import asks_for_present
 from memory.search.kind_examples import examples_of_kind
@@ -137,6 +138,11 @@ _ASKS_MONEY = re.compile(
 _NO_MONEY = re.compile(
     r"\d ?(?:kilos?|kg|grams?|g|pounds? of|litres?|liters?|metres?|meters?|km|miles?|cm|hours?"
     r"|days?|weeks?|months?|years?|percent|%)(?!\w)",
+    re.IGNORECASE,
+)
+_NO_AGE = re.compile(
+    r"[€$£]|\d ?(?:euros?|dollars?|pounds?|quid|cents?|kilos?|kg|grams?|litres?|metres?|km|miles?"
+    r"|hours?|minutes?|percent|%)(?!\w)",
     re.IGNORECASE,
 )
 _LENGTH = re.compile(
@@ -298,6 +304,7 @@ def can_answer(
             question.kind != "count" or _counts_what_is_asked(answer, question, sources),
             question.kind != "age" or is_age_of(answer, question, sources),
             question.kind not in ("person", "place") or _is_about_what_is_asked(question, contexts),
+            question.kind != "person" or not _is_of_another_deed(answer, question, sources),
             _is_whole_date(answer, sources),
             _is_in_month(answer, question),
             _says_words(answer, sources),
@@ -308,6 +315,32 @@ def can_answer(
             not _ASKS_SURNAME.search(question.text) or _has_surname(answer, question, sources),
             _has_form(answer, question, sources),
         )
+    )
+
+
+def _is_of_another_deed(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether sentences tell what a person does, and others of the same turn what is asked about.
+
+    "We married! Lisbeth danced until four." does not say whom they married.
+    """
+
+    def tells(sentence: str) -> bool:
+        forms = forms_of(words(sentence))
+        return any(has_word(word, forms) for word in question.telling)
+
+    does = re.compile(rf"\W*{re.escape(answer)} (?!(?:and|or|&)\b)[a-z]")
+    mentions = [
+        (sentence, turn)
+        for turn in sources
+        for sentence in sentences(turn.text)
+        if answer in sentence
+    ]
+    return bool(mentions) and all(
+        does.match(sentence)
+        and not tells(sentence)
+        and not _OF_ASKER.search(sentence)
+        and any(map(tells, sentences(turn.text)))
+        for sentence, turn in mentions
     )
 
 
@@ -497,8 +530,9 @@ def _has_kind(answer: str, question: AskedFor) -> bool:
         is_number = NUMBER.search(answer) or _FREQUENCY.search(answer)
         return bool(is_number) and not question.is_bounded
     if question.kind in ("age", "amount"):
-        is_of_money = _ASKS_MONEY.search(question.text) and _NO_MONEY.search(answer)
-        return bool(NUMBER.search(answer)) and not is_of_money
+        no_answer = _NO_AGE if question.kind == "age" else _NO_MONEY
+        asks_one = question.kind == "age" or _ASKS_MONEY.search(question.text)
+        return bool(NUMBER.search(answer)) and not (asks_one and no_answer.search(answer))
     if question.kind == "person":
         asked_words = set(words(question.text))
         names = [name.removesuffix("'s") for name in re.findall(r"[A-Z][\w'-]+", answer)]

@@ -51,6 +51,12 @@ _ASKS_DENIAL = (
     r"\b(?:not|cannot|avoid|without|never|dislike|hate|stand|off limits|forbidden)\b|n't\b"
 )
 _ASKS_PARENT = r"\b(?:father|mother|dad|mum|mom)\b"
+_ASKS_WHEN = re.compile(r"\W*when\b", re.IGNORECASE)
+_APPOINTMENT = re.compile(
+    r"\b(?!(?:next|first|last|the|an|my|your|his|her|our|their|new|another|old|'?s)\b)"
+    r"(?P<what>[\w-]+)(?<!'s)(?<!s') appointments?\b",
+    re.IGNORECASE,
+)
 _ASKS_PLAN = r"\b(?:plan|want|goal|wish|hope|intend|suppose|meant|expect|appoint|due)"
 CAPITAL = re.compile(r"[A-Z][\w-]+")
 _PLACES = frozenset(
@@ -108,6 +114,10 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     is_of_child = question.kind == "who" and fact.attribute.startswith("has_")
     if is_of_child and question.says(_ASKS_PARENT) and not is_subject_named(question, fact):
         return False  # nobody knows whether the father or the mother
+    if fact.attribute == "appointment" and _is_other_appointment(question, fact):
+        return False
+    if question.kind in ("first", "last") and _ASKS_WHEN.match(question.text) and not fact.date:
+        return False  # the day on which it was told is not the day on which it was
     if question.says(r"\bhow old\b|\b(?:what|which) age\b"):
         return not {"age", "aged", "old", "born"}.isdisjoint(fact.attribute.split("_"))
     if question.kind == "where":
@@ -129,6 +139,22 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     if WANTED["number"].search(question.text) and question.kind == "value":
         return bool(re.search(r"\d", fact.value) or _NUMBERS & set(words(fact.value)))
     return True
+
+
+def _is_other_appointment(question: FactQuestion, fact: DatedFact) -> bool:
+    """Whether a question asks for another appointment: the dentist's, and a fact tells a wedding's.
+
+    What is asked for stands before the word, and has a word like the fact's, or its beginning.
+    """
+    asked = _APPOINTMENT.search(question.text)
+    if asked is None:
+        return False
+    of_fact = words(fact.value)
+    return not any(
+        is_near(word, other) or word[:4] == other[:4]
+        for word in words(asked["what"])
+        for other in of_fact
+    )
 
 
 def _is_done_to_doer(question: FactQuestion, fact: DatedFact) -> bool:

@@ -17,7 +17,8 @@ from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 
 _NEGATION = re.compile(
-    r"\b(?:no|not|never|none|without|nobody|nothing|neither|no longer)\b|n['\u2019]?t\b",
+    r"\b(?:no|not|never|none|without|nobody|nothing|neither|no longer|cannot|(?:do|does|did|is|are"
+    r"|was|were|have|has|had|ca|wo|would|should|could|must|need|ai)n['\u2019]?t)\b",
     re.IGNORECASE,
 )
 # After these something is no more.

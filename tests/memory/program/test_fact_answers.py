@@ -45,6 +45,8 @@ FACTS = (
     ("Ilka", "born_in", "Gdynia", TODAY, ""),
     ("Ilka", "birthday", "4 March", TODAY, ""),
     ("Ilka", "wedding", "in Sopot", "2027-06-12", ""),
+    ("Ilka", "appointment", "wedding", "2026-09-19", ""),
+    ("Ilka", "learns", "Danish", "", ""),
 )
 
 
@@ -126,6 +128,7 @@ def told(store: Store, question: str) -> str | None:
         ("Where was Ilka born?", "Gdynia"),
         ("When is Ilka's birthday?", "4 March"),
         ("When is Mara's next appointment?", "dentist, 3 December 2026"),
+        ("When was Ilka's wedding appointment?", "19 September 2026"),
         ("Has Mara moved?", "Yes: Porto, 3 March 2025"),
         ("Which books has Mara read since June 2026?", "Night Ferry, August 2026"),
         # what facts do not say is left to the turns
@@ -136,6 +139,8 @@ def told(store: Store, question: str) -> str | None:
         ("Which instrument does Ilka play?", None),
         ("What did Mara cook?", None),
         ("How many times did Mara go running before the race?", None),
+        ("When was Ilka's dentist appointment?", None),
+        ("When was Ilka's first Danish lesson?", None),  # not when she told of learning it
         ("Why does Mara live in Porto?", None),
         ("How does Mara feel about Otto?", None),
         ("What did Mara say about her tortoise?", None),  # not that she has one

@@ -57,6 +57,7 @@ AGES = [
     ("How old is aunt Liv?", "81", "Aunt Liv is 81 and dances.", "81"),
     ("How old is Ida?", "34", "I turned 34 today.", "34"),
     ("How old is the dog?", "last spring", "We got the dog last spring.", NOTHING),
+    ("How old is the cat?", "320 euros", "The cat had to see the vet, 320 euros!", NOTHING),
     ("How old is my grandmother?", "90", "My sister is 12, my grandmother is 90.", "90"),
     ("How old is my grandmother?", "12", "My sister is 12, my grandmother is 90.", NOTHING),
 ]
@@ -91,6 +92,10 @@ YES_OR_NO = [
     ),
     ("Did Ida visit Rome?", "I will visit Rome.", NOTHING),
     ("Did Ida visit Rome?", "We visited Rome.", "Yes: We visited Rome."),
+    # A word that ends in "nt" denies nothing.
+    ("Is Ida pregnant?", "I'm pregnant, due in May.", "Yes: I'm pregnant, due in May."),
+    ("Did Ida rent the flat?", "I rent the flat out.", "Yes: I rent the flat out."),
+    ("Did Ida rent the flat?", "I didn't rent the flat.", "No: I didn't rent the flat."),
     ("Does Ida still smoke?", "I smoke.", NOTHING),
     ("Does Ida still smoke?", "I smoke again.", "Yes: I smoke again."),
     ("Does Ida like Rome?", "I bought a map of Rome.", NOTHING),
@@ -166,6 +171,8 @@ PEOPLE = [
     ("Who is Ida's dentist?", "my neighbour", "My neighbour is my dentist.", "my neighbour"),
     ("Who taught Ida chess?", "Ragna", "Ragna taught me chess.", "Ragna"),
     ("Who taught Ida chess?", "Ragna", "Ragna came for tea.", NOTHING),
+    ("Who did Ida marry?", "Ragna", "Married! Ragna danced until four.", NOTHING),
+    ("Who did Ida marry?", "Tom", "Married! Tom gave me a ring.", "Tom"),
 ]
 
 
