@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
+from memory.local_models import explain_loading, without_progress_bars
 from memory.provider_calls import (
     call_seconds,
     explain_failure,
@@ -233,13 +234,12 @@ def _sentence_transformer(name: str) -> Any:
     from sentence_transformers import SentenceTransformer
 
     model = name.partition("/")[2]
+    repository = model if "/" in model else name  # as sentence-transformers reads a bare name
     try:
-        return SentenceTransformer(model, local_files_only=True)
-    except OSError as error:
-        raise ModelError(
-            f"{model} is not on this machine; give the path of its folder, or fetch it once with:"
-            f" hf download sentence-transformers/{model}"
-        ) from error
+        with without_progress_bars():
+            return SentenceTransformer(model, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(explain_loading(model, repository, error)) from error
 
 
 # --- any embedding model of litellm -----------------------------------------------------------

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from memory.errors import InputError, ModelError
+from memory.local_models import explain_loading, without_progress_bars
 from memory.passages import excerpt
 from memory.prompt import spoken_date
 from memory.provider_calls import (
@@ -173,12 +174,10 @@ def _cross_encoder(name: str) -> Any:
 
     model = name.partition("/")[2]
     try:
-        return CrossEncoder(model, local_files_only=True)
-    except OSError as error:
-        raise InputError(
-            f"{model} is not on this machine; give the path of its folder, or fetch it once with:"
-            f" hf download {model}"
-        ) from error
+        with without_progress_bars():
+            return CrossEncoder(model, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(explain_loading(model, model, error)) from error
 
 
 # --- any reranking model of litellm -------------------------------------------------------------

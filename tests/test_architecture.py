@@ -23,7 +23,7 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 MEMORY_LAYERS = [
     {"memory.records", "memory.tense", "memory.text_cache", "memory.written_dates"},
     {"memory.dates"},
-    {"memory.errors", "memory.providers"},
+    {"memory.errors", "memory.local_models", "memory.providers"},
     {"memory.turn_filter"},
     {
         "memory.files",

@@ -25,6 +25,7 @@ from tests.support.embedding_server import (
     stored_columns,
     vector,
 )
+from tests.support.tiny_models import save_tiny_bert
 
 BOTH_STORES = "slow"
 
@@ -73,9 +74,45 @@ def test_a_local_model_is_asked_for_files_on_this_machine_only(
         assert store.search("cat", 1) == []
         store.add(SAID)
         assert store.search("cat", 1)[0].turn_id == 3
-    with pytest.raises(ModelError, match="other/tiny is not on this machine"):
-        load_embedder("sentence-transformers/other/tiny")(["a"])
-    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    for model, advice in {
+        "other/tiny": "is not on this machine; .* hf download other/tiny$",
+        "tiny": "is not on this machine; .* hf download sentence-transformers/tiny$",
+        "/models/none": "there is no folder /models/none",
+        str(tmp_path): "holds no model of sentence-transformers .not there.",
+    }.items():
+        with pytest.raises(ModelError, match=advice):
+            load_embedder(f"sentence-transformers/{model}")(["a"])
+    sys.modules.pop("sentence_transformers")  # monkeypatch would bring the stand-in back
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="needs the extra")
+def test_a_tiny_model_makes_the_vectors_of_a_memory(
+    path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from sentence_transformers import SentenceTransformer
+    from transformers import BertModel
+
+    save_tiny_bert(BertModel, tmp_path / "bert")
+    folder = str(tmp_path / "tiny")
+    SentenceTransformer(str(tmp_path / "bert"), device="cpu").save(folder)
+    name = f"sentence-transformers/{folder}"
+    with open_store(path) as store:
+        store.add(SAID)
+        capfd.readouterr()
+        store.reembed(name)
+    assert capfd.readouterr().err == ""  # no bar
+    with open_store(path) as store:  # the memory knows its embedder
+        assert store.embedder == name
+        assert store.search("Anna cat", 3) != []
+        with store.searched() as searched:
+            assert searched is not None
+            vector = searched.embed("Anna cat")
+    expected = SentenceTransformer(folder, device="cpu").encode(["Anna cat"])[0]
+    assert np.allclose(vector, expected / np.linalg.norm(expected), atol=1e-5)
+
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ModelError, match="nothing holds no model of sentence-transformers"):
+        load_embedder(f"sentence-transformers/{tmp_path / 'nothing'}")(["a"])
 
 
 # --- a provider's model -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking
 from tests.support.scripted import answer, scripted_model, sql
+from tests.support.tiny_models import save_tiny_bert
 
 BOTH_STORES = "slow"
 
@@ -279,26 +280,21 @@ def test_a_cross_encoder_is_asked_for_files_on_this_machine_only(
     assert turn_ids(store, tiny) == turn_ids(store, Reranker("length", by_length))
     with pytest.raises(InputError, match="hf download other/tiny"):
         turn_ids(store, load_reranker("sentence-transformers/other/tiny"))
-    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    sys.modules.pop("sentence_transformers")  # monkeypatch would bring the stand-in back
 
 
 @pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="needs the extra")
-def test_a_tiny_cross_encoder_orders_turns(store: Store, tmp_path: Path) -> None:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+def test_a_tiny_cross_encoder_orders_turns(
+    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import BertForSequenceClassification
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "cat", "dog", "Anna", "Ben"]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    plain = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    plain.pre_tokenizer = pre_tokenizers.Whitespace()
-    special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]"}
-    PreTrainedTokenizerFast(tokenizer_object=plain, **special).save_pretrained(tmp_path)
-    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
-    config = BertConfig(vocab_size=len(words), num_hidden_layers=1, num_labels=1, **sizes)
-    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    save_tiny_bert(BertForSequenceClassification, tmp_path, num_labels=1)
     reranker = load_reranker(f"sentence-transformers/{tmp_path}")
+    capfd.readouterr()
     assert sorted(turn_ids(store, reranker)) == [1, 2, 3, 4, 5]
     assert reranker.failures == 0
+    assert capfd.readouterr().err == ""  # no bar
     passages = [rerank._passage(QUESTION, turn) for turn in store.turns()]
     scores = reranker._judge(QUESTION, passages)
     ids = turn_ids(store, reranker)
