@@ -1,16 +1,23 @@
-"""The turns that hold frequent words, kept while an index lives: no turn is removed from one."""
+"""What is known of frequent words, kept while an index lives: no turn is removed from one."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_WORDS = 64  # kept; of a million turns 8 MB
+MOST_WORDS = 64  # kept with their turns; of a million turns 8 MB
+MOST_COUNTED = 20_000  # words of like meaning and examples
+_COUNTED_BYTES = 250  # of one of them
+_FOR_EVER = 2**62  # no turn has this number
 
 
 class FrequentWords:
-    """For each word the turns that hold it, a bit for each id up to the newest that does."""
+    """The turns that hold a word, a bit for each id up to the newest that does.
+
+    And of words of like meaning and of examples whether they are frequent.
+    """
 
     def __init__(self) -> None:
         self._bits: dict[str, NDArray[np.uint8]] = {}
+        self._counted: dict[str, tuple[bool, int]] = {}  # and up to which turn that is known
 
     def get(self, word: str) -> NDArray[np.int64] | None:
         """The ids of all turns that held a word when it was put here, ascending."""
@@ -29,7 +36,22 @@ class FrequentWords:
         if len(self._bits) > MOST_WORDS:
             del self._bits[next(iter(self._bits))]
 
+    def is_frequent(self, word: str, newest: int) -> bool | None:
+        """Whether a word is frequent in a memory whose last turn is `newest`; None: count it."""
+        is_frequent, known_to = self._counted.get(word, (None, newest))
+        return is_frequent if newest <= known_to else None
+
+    def put_count(self, word: str, count: int, newest: int, frequent_from: int) -> bool:
+        """Keep how many turns hold a word; returns whether it is frequent."""
+        if len(self._counted) >= MOST_COUNTED:
+            self._counted.clear()
+        # Each new turn may hold the word, and none is removed.
+        known_to = newest + frequent_from - 1 - count if count < frequent_from else _FOR_EVER
+        self._counted[word] = count >= frequent_from, known_to
+        return count >= frequent_from
+
     @property
     def nbytes(self) -> int:
-        """How many bytes the bits take."""
-        return sum(bits.nbytes for bits in self._bits.values())
+        """How many bytes it takes."""
+        bits = sum(bits.nbytes for bits in self._bits.values())
+        return bits + len(self._counted) * _COUNTED_BYTES

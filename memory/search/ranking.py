@@ -71,11 +71,12 @@ LONG_TURN_LOSS = 0.35
 MAX_RANKED_WHOLE = 4096
 GROUP_TURNS = 8
 CHOSEN_GROUPS = 384
-# A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`); of
-# the facts that hold it, it looks at the newest.
+# A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`).
 MAX_EXACT = 50_000
-# Of words of like meaning and of examples, a search reads only the newest turns.
-MAX_RELATED = 10_000
+# Of words of like meaning and of examples, those that so many turns hold are left out: they tell
+# little (docs/decisions.md, 131).
+MAX_RELATED = 3_000
+MOST_FACTS = 50_000  # of the facts that hold a word, a search looks at the newest
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
 SPREAD_TURNS = 1024  # the newest turns, which show how far cosines spread
 FEW_SPEAKERS = 4  # are compared with each turn's one by one; thousands may be implied

@@ -50,8 +50,8 @@ class WordIndex(Protocol):
     ) -> "list[WordMatches]":
         """For each word of a question the turns that hold it, or that a fact with it points at.
 
-        Only those from the first to the last of `turn_ids`; of words of like meaning and of
-        examples only the newest. `frequent` keeps what takes long to read.
+        Only those from the first to the last of `turn_ids`; words of like meaning and examples
+        that many of these hold are left out. `frequent` keeps what takes long to read.
         """
 
     def holds(self, word: str) -> bool:

@@ -14,7 +14,7 @@ from memory.records import Turn
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
+from memory.search.ranking import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
 from memory.search.words import words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
@@ -29,6 +29,10 @@ _FACTS_HOLDING = (
     " JOIN facts ON id = facts_words.rowid WHERE facts_words MATCH ?{within}"
     " ORDER BY facts_words.rowid DESC LIMIT ?)",
     " AND +turn_id BETWEEN ? AND ?",  # +: by the words, not by the index of turn_id
+)
+_COUNT = (
+    "SELECT count(*) FROM (SELECT 1 FROM turns_words"
+    " WHERE turns_words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
 )
 _ALL = 2**62
 
@@ -59,33 +63,52 @@ class FullText:
         turn_ids: tuple[int, int] | None = None,
     ) -> list[WordMatches]:
         """Each word is asked for by itself, as the ranking lets each saturate by itself."""
-        (has_facts,) = self._conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
+        has_facts, newest = self._conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM facts), (SELECT coalesce(max(id), 0) FROM turns)"
+        ).fetchone()
+        within = turn_ids or (1, newest)
 
-        def with_those_of_facts(
-            ids: NDArray[np.int64], any_of: Sequence[str], limit: int
-        ) -> NDArray[np.int64]:
+        def with_those_of_facts(ids: NDArray[np.int64], any_of: Sequence[str]) -> NDArray[np.int64]:
             if not has_facts:
                 return ids
-            return np.union1d(ids, self._ids(_FACTS_HOLDING, any_of, limit, turn_ids))
-
-        def newest(any_of: Sequence[str]) -> NDArray[np.int64]:
-            if not any_of:
-                return np.zeros(0, np.int64)
-            ids = self._ids(_TURNS_HOLDING, any_of, MAX_RELATED, turn_ids)
-            return with_those_of_facts(ids, any_of, MAX_RELATED)
+            return np.union1d(ids, self._ids(_FACTS_HOLDING, any_of, MOST_FACTS, turn_ids))
 
         def all_holding(word: str) -> NDArray[np.int64]:
-            ids = self._all_holding(word, frequent, turn_ids)
-            return with_those_of_facts(ids, [word], MAX_EXACT)
+            return with_those_of_facts(self._all_holding(word, frequent, turn_ids), [word])
+
+        def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
+            rare = [
+                word for word in any_of if not self._is_frequent(word, frequent, newest, within)
+            ]
+            if not rare:
+                return np.zeros(0, np.int64)
+            return with_those_of_facts(self._ids(_TURNS_HOLDING, rare, _ALL, turn_ids), rare)
 
         return [
             WordMatches(
                 exact=all_holding(word),
-                related=newest(related(word)),
-                examples=newest(examples_of_kind(word)),
+                related=holding_rare(related(word)),
+                examples=holding_rare(examples_of_kind(word)),
             )
             for word in query.words
         ]
+
+    def _is_frequent(
+        self, word: str, frequent: FrequentWords, newest: int, within: tuple[int, int]
+    ) -> bool:
+        """Whether MAX_RELATED turns from one to another hold a word; `newest` is the last turn."""
+
+        def count(first: int, last: int) -> int:
+            match = (f'"{word}"', first, last, MAX_RELATED)
+            return int(self._conn.execute(_COUNT, match).fetchone()[0])
+
+        first, last = within
+        if last - first + 1 < MAX_RELATED:
+            return False
+        is_frequent = frequent.is_frequent(word, newest)
+        if is_frequent is None:
+            is_frequent = frequent.put_count(word, count(1, newest), newest, MAX_RELATED)
+        return is_frequent and (within == (1, newest) or count(first, last) == MAX_RELATED)
 
     def _all_holding(
         self, word: str, frequent: FrequentWords, turn_ids: tuple[int, int] | None

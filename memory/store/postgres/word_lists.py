@@ -21,7 +21,7 @@ from memory.records import Turn
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
+from memory.search.ranking import MAX_RELATED, MOST_FACTS, WordMatches
 from memory.search.words import words
 from memory.store.database import Cursor
 
@@ -95,26 +95,24 @@ class WordLists:
         def turns_holding(any_of: Sequence[str]) -> NDArray[np.int64]:
             return _within(_ids(lists, TURNS, {keys[word] for word in any_of}), turn_ids)
 
-        def with_those_of_facts(
-            turns: NDArray[np.int64], any_of: Sequence[str], limit: int
-        ) -> NDArray[np.int64]:
+        def holding(any_of: Sequence[str]) -> NDArray[np.int64]:
+            turns = turns_holding(any_of)
             of_facts = _ids(lists, FACTS, {keys[word] for word in any_of})
             if turn_ids is None:
-                of_facts = of_facts[-limit:]
+                of_facts = of_facts[-MOST_FACTS:]
             if not len(of_facts):
                 return turns
             named = np.array([turn_of_fact[fact_id] for fact_id in of_facts.tolist()], np.int64)
-            return np.union1d(turns, _within(named, turn_ids)[-limit:])
+            return np.union1d(turns, _within(named, turn_ids)[-MOST_FACTS:])
 
-        def newest(any_of: Sequence[str]) -> NDArray[np.int64]:
-            turns = turns_holding(any_of)[-MAX_RELATED:]
-            return with_those_of_facts(turns, any_of, MAX_RELATED)
+        def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
+            return holding([word for word in any_of if len(turns_holding([word])) < MAX_RELATED])
 
         return [
             WordMatches(
-                exact=with_those_of_facts(turns_holding(exact), exact, MAX_EXACT),
-                related=newest(of_like_meaning),
-                examples=newest(examples),
+                exact=holding(exact),
+                related=holding_rare(of_like_meaning),
+                examples=holding_rare(examples),
             )
             for exact, of_like_meaning, examples in expansions
         ]

@@ -186,8 +186,9 @@ def test_a_filtered_search_finds_its_turns_after_others_were_forgotten(
 def test_a_frequent_word_is_found_in_old_turns_too(
     new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(full_text, "MAX_EXACT", 5)
     for module in (full_text, word_lists):
-        monkeypatch.setattr(module, "MAX_EXACT", 5)
+        monkeypatch.setattr(module, "MOST_FACTS", 5)
         monkeypatch.setattr(module, "MAX_RELATED", 5)
     old = [
         Turn("Anna", "Where is Oslo?", "old", "2017-05-07"),
@@ -217,8 +218,7 @@ def holders_of(store: Store, word: str, **conditions: Any) -> set[int]:
 def test_of_a_frequent_word_no_turn_is_hidden_by_newer_ones(
     new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (full_text, word_lists):
-        monkeypatch.setattr(module, "MAX_EXACT", 5)
+    monkeypatch.setattr(full_text, "MAX_EXACT", 5)
     monkeypatch.setattr(frequent_words, "MOST_WORDS", 2)
     turns = [Turn("Anna", f"Oslo {WORDS[n % 3]}", f"s{n % 2}", "2020") for n in range(30)]
     store = new_store(turns)
@@ -235,6 +235,48 @@ def test_of_a_frequent_word_no_turn_is_hidden_by_newer_ones(
     assert {*range(2, 31, 2), 32} <= near  # and neighbours of such turns
     store.forget([4, 30])
     assert holders_of(store, "Oslo") == {*range(1, 33)} - {4, 30, 31}
+
+
+def other_words_of(store: Store, word: str, **conditions: Any) -> tuple[set[int], set[int]]:
+    """The turns with a word of like meaning, and with an example, as the ranking is told."""
+    with store.searched(read_filter(conditions)) as searched:
+        assert searched is not None
+        [match] = searched.matches(searched.index.query(word, searched.selection))
+        return {*match.related.tolist()}, {*match.examples.tolist()}
+
+
+def test_no_turn_is_hidden_by_newer_ones_with_a_word_of_like_meaning(
+    new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "pets" is like "dogs", and dogs, hamsters and kittens are examples."""
+    for module in (full_text, word_lists):
+        monkeypatch.setattr(module, "MAX_RELATED", 5)
+    store = new_store([Turn("Anna", text, "old") for text in ["a hamster", *["kittens"] * 3]])
+    store.add([Turn("Ben", "my dogs", "new") for _ in range(4)])
+    assert other_words_of(store, "pets") == ({5, 6, 7, 8}, {*range(1, 9)})
+
+
+def test_a_word_of_like_meaning_that_many_turns_hold_is_left_out(
+    new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (full_text, word_lists):
+        monkeypatch.setattr(module, "MAX_RELATED", 5)
+    store = new_store([Turn("Anna", "a hamster", "old"), *[Turn("Anna", "my dog", "old")] * 4])
+    insert = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'has', "
+    assert other_words_of(store, "pets") == ({2, 3, 4, 5}, {1, 2, 3, 4, 5})
+
+    store.add([Turn("Anna", "my dogs", "old"), Turn("Ben", "a violin", "new")])
+    store.write(f"{insert}'a dog', 7), ('Anna', 'has', 'kittens', 7)", "test")
+    assert other_words_of(store, "pets") == (set(), {1, 7})
+    assert other_words_of(store, "pets") == (set(), {1, 7})  # as it is known by now
+    store.add([Turn("Ben", "dogs", "new")])
+    assert other_words_of(store, "pets") == (set(), {1, 7})
+    # Within a filter, what its turns hold counts.
+    assert other_words_of(store, "pets", session="new") == ({7, 8}, {7, 8})
+    store.add([Turn("Ben", "a violin", "new")] * 4)
+    assert other_words_of(store, "pets", session="new") == ({7, 8}, {7, 8})
+    store.forget([2, 3])
+    assert other_words_of(store, "pets") == ({4, 5, 6, 7, 8}, {1, 4, 5, 6, 7, 8})
 
 
 # ------------------------------------------------------------ which turns pass
