@@ -37,7 +37,9 @@ _KINDS = {
         "length": r"\bhow long\b|\bfor how many (?:days|weeks|months|years)\b",
         "count": r"\bhow (?:many|often)\b|\bnumber of\b",
         "age": r"\bhow old\b",
-        "amount": r"\bhow (?:much|far|tall|big|heavy)\b",
+        "amount": r"\bhow (?:much|far|tall|big|heavy)\b"
+        r"|^\W*what (?:did|does|do) .+ (?:pay|spend|charge|earn|weigh|cost)\b"
+        r"(?!.* (?:on|with|to)\W*$)",
         "date": r"^\W*(?:(?:since|until|from) )?when\b"
         r"|^\W*(?:\w+ )?(?:what|which) (?:day|date|month|year|time)\b",
         "person": r"^\W*(?:who|whom|whose)\b",
@@ -64,6 +66,7 @@ _PERSON = re.compile(
     r"|manager|guy|man|woman|girl|boy|landlord|landlady|nurse)\b",
     re.IGNORECASE,
 )
+_ASKS_WITH = re.compile(r"\bwho(?:m)? .+ with\W*$|^\W*with whom\b", re.IGNORECASE)
 _SAME_NAME = 0.85  # of two spellings: "John" and "Jon"
 _DAY_AND_MONTH = re.compile(rf"\W*(\d{{1,2}}) ({'|'.join(MONTHS)})(?: \d{{4}})?\W*", re.IGNORECASE)
 _ASKED_VERB = re.compile(
@@ -305,6 +308,8 @@ def can_answer(
             question.kind != "age" or is_age_of(answer, question, sources),
             question.kind not in ("person", "place") or _is_about_what_is_asked(question, contexts),
             question.kind != "person" or not _is_of_another_deed(answer, question, sources),
+            not asks_for_company(question)
+            or any(is_company(answer, turn.text) for turn in sources),
             _is_whole_date(answer, sources),
             _is_in_month(answer, question),
             _says_words(answer, sources),
@@ -341,6 +346,24 @@ def _is_of_another_deed(answer: str, question: AskedFor, sources: Sequence[Turn]
         and not _OF_ASKER.search(sentence)
         and any(map(tells, sentences(turn.text)))
         for sentence, turn in mentions
+    )
+
+
+def asks_for_company(question: AskedFor) -> bool:
+    """Whether a question asks with whom: "Who did Anna go to the opera with?"."""
+    return bool(_ASKS_WITH.search(question.text))
+
+
+def is_company(name: str, text: str) -> bool:
+    """Whether a text names somebody as company: "with Tom", "Tom and I", "Tom came"."""
+    name = re.escape(name)
+    return bool(
+        re.search(
+            rf"\b(?:with|and|both|by) (?:\w+ ){{0,3}}{name}\b|(?:^|[.!?;] ){name}\b"
+            rf"|\b{name}(?:,| and\b| (?:invited|took|joined|came|went|drove)\b)",
+            text,
+            re.IGNORECASE,
+        )
     )
 
 

@@ -57,6 +57,11 @@ _APPOINTMENT = re.compile(
     r"(?P<what>[\w-]+)(?<!'s)(?<!s') appointments?\b",
     re.IGNORECASE,
 )
+_WHOSE = re.compile(r"\bwhose [\w ]+? (?:is|was|are|were) ([A-Z][\w-]+)\W*$", re.IGNORECASE)
+_ASKS_THING = re.compile(
+    r"\W*(?:what|which) (?:instruments?|sports?|games?|languages?|books?|films?|songs?)\b", re.I
+)
+_TELLS_WHERE = re.compile(r"(?:in|at|on|for|with|to) ", re.IGNORECASE)
 _ASKS_PLAN = r"\b(?:plan|want|goal|wish|hope|intend|suppose|meant|expect|appoint|due)"
 CAPITAL = re.compile(r"[A-Z][\w-]+")
 _PLACES = frozenset(
@@ -74,7 +79,10 @@ _TELLS_TIME = re.compile(
 _NOW = re.compile(
     r"\b(?:now|nowadays|currently|current|at present|at the moment|these days|today|still)\b", re.I
 )
-IS_PLAN = re.compile(r"plan|appointment|will_|wants|goal|is_going_to|expects|\w+_planned(?:_|$)")
+IS_PLAN = re.compile(
+    r"plan|appointment|will_|wants|goal|is_going_to|expects|\w+_planned(?:_|$)"
+    r"|is_(?:moving|leaving|flying|going|coming|starting|marrying|getting_married)(?:_|$)"
+)
 
 
 def suitable(question: FactQuestion, facts: Sequence[DatedFact]) -> list[DatedFact]:
@@ -114,6 +122,15 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     is_of_child = question.kind == "who" and fact.attribute.startswith("has_")
     if is_of_child and question.says(_ASKS_PARENT) and not is_subject_named(question, fact):
         return False  # nobody knows whether the father or the mother
+    whose = _WHOSE.search(question.text)
+    if whose and not any(
+        is_near(word, other)
+        for word in words(whose[1])
+        for other in words(f"{fact.value} {fact.names}")
+    ):
+        return False  # "Whose dog is Waldo?" by "has_pet | dog"
+    if _ASKS_THING.match(question.text) and _TELLS_WHERE.match(fact.value):
+        return False  # "in a band" is no instrument
     if fact.attribute == "appointment" and _is_other_appointment(question, fact):
         return False
     if question.kind in ("first", "last") and _ASKS_WHEN.match(question.text) and not fact.date:
@@ -146,13 +163,13 @@ def _is_other_appointment(question: FactQuestion, fact: DatedFact) -> bool:
 
     What is asked for stands before the word, and has a word like the fact's, or its beginning.
     """
-    asked = _APPOINTMENT.search(question.text)
-    if asked is None:
+    appointment = _APPOINTMENT.search(question.text)
+    if appointment is None:
         return False
     of_fact = words(fact.value)
     return not any(
         is_near(word, other) or word[:4] == other[:4]
-        for word in words(asked["what"])
+        for word in words(appointment["what"])
         for other in of_fact
     )
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from memory.dates import MONTHS, WEEKDAYS, WORD, named_day
 from memory.passages import sentences
-from memory.program.answer_checks import AskedFor, has_word
+from memory.program.answer_checks import AskedFor, asks_for_company, has_word, is_company
 from memory.program.spoken_days import SpokenDay, days_in, spoken
 from memory.records import Turn
 from memory.search.answer_kinds import asks_for_present
@@ -269,6 +269,8 @@ def _read_person(
                 continue
             clause_names = names_in(clause, sentence.text)
             names = {name for name in clause_names if no_news.isdisjoint(words(name))}
+            if asks_for_company(question):
+                names = {name for name in names if is_company(name, clause)}
             if len(names) == 1:
                 readings.append((names.pop(), sentence.turn))
     if not readings:

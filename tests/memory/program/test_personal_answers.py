@@ -63,6 +63,14 @@ AGES = [
 ]
 
 
+def test_what_somebody_pays_is_an_amount() -> None:
+    said = ("Ida", "Yes, bought a bike from Per next door. 900.", "2024-07-01")
+    assert (
+        answered("What did Ida pay for the bike?", "Yes, bought a bike from Per.", said) == NOTHING
+    )
+    assert answered("What did Ida pay for the bike?", "900", said) == "900"
+
+
 @pytest.mark.parametrize(("question", "picked", "text", "answer"), AGES)
 def test_an_age_is_that_of_whom_the_question_names(
     question: str, picked: str, text: str, answer: str
@@ -171,6 +179,8 @@ PEOPLE = [
     ("Who is Ida's dentist?", "my neighbour", "My neighbour is my dentist.", "my neighbour"),
     ("Who taught Ida chess?", "Ragna", "Ragna taught me chess.", "Ragna"),
     ("Who taught Ida chess?", "Ragna", "Ragna came for tea.", NOTHING),
+    ("Who was Ida at the opera with?", "Tosca", "We went to the opera, Tosca.", NOTHING),
+    ("Who was Ida at the opera with?", "Tom", "My uncle Tom took me to the opera.", "Tom"),
     ("Who did Ida marry?", "Ragna", "Married! Ragna danced until four.", NOTHING),
     ("Who did Ida marry?", "Tom", "Married! Tom gave me a ring.", "Tom"),
 ]

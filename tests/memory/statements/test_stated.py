@@ -246,6 +246,11 @@ def test_what_a_chat_states_in_few_words(text: str, fact: tuple[str, str, str]) 
     assert fact in facts(text)
 
 
+def test_a_number_with_decimals_is_no_age() -> None:
+    assert facts("Anna is 5 now!", "Tom") == [("Anna", "age", "5")]
+    assert "5" not in [value for *_, value in facts("Cholesterol is 5.2 now!")]
+
+
 def test_weather_is_no_illness() -> None:
     assert facts("Oslo is cold.") == facts("I'm cold") == []
 
