@@ -62,6 +62,9 @@ _ASKS_THING = re.compile(
     r"\W*(?:what|which) (?:instruments?|sports?|games?|languages?|books?|films?|songs?)\b", re.I
 )
 _TELLS_WHERE = re.compile(r"(?:in|at|on|for|with|to) ", re.IGNORECASE)
+# "What is Anna reading?"
+ASKS_GOING_ON = r"^\W*(?:what|which)\b.* (?:is|are|am) [A-Z][\w'-]* (?:still |now )?\w+ing\b"
+_DONE = frozenset({"finished", "read", "watched", "completed"})
 _ASKS_PLAN = r"\b(?:plan|want|goal|wish|hope|intend|suppose|meant|expect|appoint|due)"
 CAPITAL = re.compile(r"[A-Z][\w-]+")
 _PLACES = frozenset(
@@ -122,6 +125,8 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     is_of_child = question.kind == "who" and fact.attribute.startswith("has_")
     if is_of_child and question.says(_ASKS_PARENT) and not is_subject_named(question, fact):
         return False  # nobody knows whether the father or the mother
+    if fact.attribute in _DONE and question.says(ASKS_GOING_ON):
+        return False
     whose = _WHOSE.search(question.text)
     if whose and not any(
         is_near(word, other)

@@ -25,6 +25,7 @@ from memory.program.turn_events import (
 from memory.records import Turn
 from memory.search.word_forms import telling_words
 from memory.search.words import words
+from memory.statements.predicates import predicate
 
 # Of what is listed by its title: the words of the kind, and what people do with it.
 _TITLED = (
@@ -55,6 +56,7 @@ _NO_SPANS = frozenset(
     (*MONTHS, *WEEKDAYS, "i", "i'm", "i've", "i'd", "i'll", "ok", "dr", "mr", "mrs", "christmas")
 )
 _IN = re.compile(r"\b(?:at|in|from|by|near|with|for)(?: the)? $", re.IGNORECASE)
+_PARTLY = re.compile(r"\b(?:half-? ?way|part-? ?way|in the middle|pages? into)\b", re.IGNORECASE)
 _TAIL = re.compile(
     rf" (?:on|in|at|by|for|from|with|to)(?: the)?(?: (?:{'|'.join([*MONTHS, *WEEKDAYS])}))?$", re.I
 )
@@ -203,19 +205,22 @@ def _values(
         return
     for match in _spans(clause):
         text = _TAIL.sub("", match[1])
-        if not text or {*words(text)} & topic.speakers or has_any(words(text)[:1], heads):
-            continue
         before, after = clause[: match[0]], clause[match[0] + len(match[1]) :]
+        if has_any(words(text)[:1], heads):  # "Finished Piranesi"
+            deed, _, text = text.partition(" ")
+            before = f"{before}{deed} "
+        if not text or {*words(text)} & topic.speakers:
+            continue
         is_first = not before.strip(" \"'(*-:")
-        if is_first and " " not in text and match[0] + len(text) < len(clause.strip()) - 1:
+        if is_first and " " not in text and len(text) < len(clause.strip()) - 1:
             continue  # the capital of a sentence
-        if kind == "title" and (text[0].islower() or _IN.search(before)):
+        if kind == "title" and (text[0].islower() or _IN.search(before) or _PARTLY.search(before)):
             continue
         if kind == "place":
             if not _PREPOSITION.search(before) or _DOES.match(after):
                 continue
             text = re.split(r" (?:at|in|to) ", text)[-1]
-        if {*words(text)} <= _NO_SPANS:
+        if {*words(text)} <= _NO_SPANS or not telling_words(text):
             continue
         yield text
 
@@ -232,7 +237,9 @@ def _spans(text: str) -> Iterator[tuple[int, str]]:
 def _is_title(sentence: str) -> bool:
     """Whether a sentence begins with a title: "Night Bus to Geelong. scores"."""
     match = _SPAN.match(sentence.strip())
-    return bool(match and " " in match[0] and match.end() >= len(sentence.strip(" .!\n")))
+    if not match or " " not in match[0] or match.end() < len(sentence.strip(" .!\n")):
+        return False
+    return predicate(sentence) is None  # "Started Middlemarch."
 
 
 def _objects(clause: str, heads: Collection[str]) -> Iterator[str]:

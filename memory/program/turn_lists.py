@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from memory.program.fact_answers import FactAnswer
+from memory.program.fact_candidates import ASKS_GOING_ON
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.fact_select import LIGHT_WORDS
 from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
@@ -175,6 +176,8 @@ def deed_question(question: str, today: str, asker: str = "") -> tuple[FactQuest
         return None
     if read.says(_TWO_QUESTIONS) or read.is_by_subject or read.says(_TIMES):
         return None
+    if read.says(ASKS_GOING_ON):
+        return None  # what is not done yet
     deed = deed_of(read)
     if deed is None:
         return None
@@ -193,6 +196,8 @@ def list_question(question: str, today: str, asker: str = "") -> FactQuestion | 
         return None
     if read.says(_TWO_QUESTIONS) or read.is_ahead or read.is_shared or read.is_by_subject:
         return None
+    if read.says(ASKS_GOING_ON):
+        return None  # what is not done yet
     if read.kind == "when" and not read.says(r"\b(?:dates|days|when all)\b|\beach\b"):
         return None
     # "What has Anna been reading?" asks for several, "What is the name of her cat?" for one.

@@ -157,6 +157,25 @@ def test_two_things_are_told_in_one_breath(
     assert (read.text if read else None) == answer
 
 
+def test_what_is_read_to_its_end_is_listed(store: Store) -> None:
+    for day, text in (
+        (
+            "2025-03-02",
+            "Finished two books, The Salt Ledger and Tarn. And I'm halfway in Ebb.",
+        ),
+        ("2025-04-02", "Finished Ebb too, finally. Started Night Ferry."),
+    ):
+        store.add([Turn("Mara", text, said_at=day, session=day)])
+
+    def answer(question: str) -> str | None:
+        decided = answer_by_turns(question, "2025-12-01", read=store.read)
+        return decided and decided.text
+
+    assert answer("What books has Mara read?") == "The Salt Ledger; Tarn; Ebb"
+    assert answer("Which books did Mara read in March 2025?") == "The Salt Ledger; Tarn"
+    assert answer("What is Mara reading now?") is None
+
+
 def test_one_thing_is_no_list(house: Store) -> None:
     house.add([Turn("Orrin", "I repaired the gate.", session="b", said_at="2026-04-02")])
     assert answer_by_turns("What did Orrin repair?", TODAY, read=house.read) is None
