@@ -125,13 +125,12 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     # One text at a time: a batch pads to its longest text, so a megabyte among sixty short texts
     # would take gigabytes.
     for row, text in enumerate(texts):
-        clean = text.encode("utf-8", "replace").decode("utf-8")
-        tokens = token_ids(clean)
+        tokens = np.asarray(token_ids(text))
         if len(tokens) > _SHORT_TEXT:
             counts = np.bincount(tokens)
             kinds = np.flatnonzero(counts > 0)
             sums[row] = counts[kinds].astype(np.float32) @ token_vectors[kinds]
-        elif tokens:
+        elif len(tokens):
             np.add.reduce(token_vectors.take(tokens, axis=0), axis=0, out=sums[row])
     return _unit_rows(sums)
 

@@ -8,7 +8,7 @@ one of its words stands in the text, and its repetitions are bounded, so it take
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cache
 from typing import Literal
 
 Policy = Literal["mask", "refuse", "off"]
@@ -90,7 +90,7 @@ def _private_spans(text: str, is_private: bool = False) -> list[tuple[int, int]]
     out.
     """
     spans: list[tuple[int, int]] = []
-    if not is_private and "private>" not in text.lower():
+    if not is_private and (">" not in text or "private>" not in text.lower()):
         return spans
     position = 0
     while True:
@@ -269,8 +269,8 @@ _EDGE = r"(?<![A-Za-z0-9_-])"
 
 # ---------------------------------------------------------------------- secrets in their context
 
-# The group "secret" is what is withheld.
-_CONTEXTS: Sequence[tuple[tuple[str, ...], str]] = (
+# The group "secret" is what is withheld. A third pattern is what each match holds and few texts do.
+_CONTEXTS: Sequence[tuple[tuple[str, ...], str] | tuple[tuple[str, ...], str, str]] = (
     # An address with a password, and the same as Go's drivers write it.
     (("://",), r"://[^\s:/@\"'<>]{0,100}:(?P<secret>[^\s@\"'<>/]{1,200})@(?=[\w\[])"),
     (("@tcp(", "@unix("), r"\b[\w.-]{1,60}:(?P<secret>[^\s:@/\"']{3,200})@(?:tcp|unix)\("),
@@ -325,6 +325,7 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str]] = (
     (
         (":",),
         r"^[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s:]{4,200})$",
+        r":(?:\d{2,5}|\*):",
     ),
     (("private-lines",), r"Private-Lines:\s*\d+\s+(?P<secret>[A-Za-z0-9+/=\s]{40,8000})"),
     (('"kty"',), r'"(?:d|k|p|q|dp|dq|qi)"\s*:\s*"(?P<secret>[\w-]{20,2000})"'),
@@ -475,6 +476,18 @@ _CARD_WORDS = re.compile(
     re.IGNORECASE,
 )
 _ISSUERS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6011|65|35")
+_TWO_GROUPS = re.compile(r"\d\d\d\d[ -]?\d{4}")
+_DIGITS_TO_ZEROS = bytes(ord("0") if chr(byte).isdigit() else byte for byte in range(128)) + bytes(
+    128
+)
+
+
+def _has_two_groups(text: str) -> bool:
+    """Whether two groups of four digits stand in a text, as they do in a card's number."""
+    if not text.isascii():
+        return _TWO_GROUPS.search(text) is not None
+    zeros = text.encode().translate(_DIGITS_TO_ZEROS).decode()  # a third of the pattern's time
+    return "00000000" in zeros or "0000 0000" in zeros or "0000-0000" in zeros
 
 
 def _is_card(match: re.Match[str]) -> bool:
@@ -501,8 +514,8 @@ Judge = Callable[[re.Match[str]], bool]
 class _Rule:
     """A pattern that runs where a text has one of `words`, and what else its match must be.
 
-    The text also has one of `other_words`, and a match of `sign`, where there are any. A match
-    begins with one of `starts`, where there are any. All words are in lower case.
+    The text also has one of `other_words`, and passes `sign`, where there are any. A match begins
+    with one of `starts`, where there are any. All words are in lower case.
     """
 
     words: tuple[str, ...]
@@ -510,7 +523,7 @@ class _Rule:
     holds: Judge
     other_words: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
-    sign: re.Pattern[str] | None = None
+    sign: Callable[[str], object] | None = None
 
 
 def _is_no_stand_in(match: re.Match[str]) -> bool:
@@ -532,9 +545,10 @@ def _form_rules() -> Iterator[_Rule]:
 
 
 def _context_rules() -> Iterator[_Rule]:
-    for words, pattern in _CONTEXTS:
+    for words, pattern, *signs in _CONTEXTS:
         flags = re.IGNORECASE | re.MULTILINE
-        yield _Rule(words, re.compile(pattern, flags), _is_no_stand_in)
+        sign = re.compile(signs[0]).search if signs else None
+        yield _Rule(words, re.compile(pattern, flags), _is_no_stand_in, sign=sign)
     names = (*_PASSWORD_WORDS, *_KEY_WORDS, *_SHORT_WORDS)
     yield _Rule(_PARTS_OF_NAMES, _ASSIGNMENT, _is_assigned_secret, other_words=names, starts=names)
     yield _Rule(
@@ -547,7 +561,7 @@ def _context_rules() -> Iterator[_Rule]:
             "credential",
         ),
     )
-    yield _Rule(tuple("3456"), _CARD, _is_card, sign=re.compile(r"\d{4}[ -]?\d{4}"))
+    yield _Rule(tuple("3456"), _CARD, _is_card, sign=_has_two_groups)
 
 
 # Each word of an assignment has one of these: few to look for in every text.
@@ -559,16 +573,21 @@ _FORM_RULES = tuple(_form_rules())
 _CONTEXT_RULES = tuple(_context_rules())
 
 
-def _rules_by_word(rules: Sequence[_Rule]) -> dict[str, list[int]]:
-    """For each word the numbers of the rules that it is a word of: it is looked for once."""
-    numbers: dict[str, list[int]] = {}
+# Signs that few texts have: a word with one is looked for only where the sign stands.
+_RARE_SIGNS = '@~$=<"_/:-.'
+
+
+def _rules_by_word(rules: Sequence[_Rule]) -> dict[str, dict[str, list[int]]]:
+    """For each sign and each word with it the numbers of the rules that have this word."""
+    numbers: dict[str, dict[str, list[int]]] = {}
     for number, rule in enumerate(rules):
         for word in rule.words:
-            numbers.setdefault(word, []).append(number)
+            sign = next((sign for sign in _RARE_SIGNS if sign in word), "")
+            numbers.setdefault(sign, {}).setdefault(word, []).append(number)
     return numbers
 
 
-_BY_WORD_OF_FORM = {word.encode(): numbers for word, numbers in _rules_by_word(_FORM_RULES).items()}
+_BY_WORD_OF_FORM = _rules_by_word(_FORM_RULES)
 _BY_WORD_OF_CONTEXT = _rules_by_word(_CONTEXT_RULES)
 # Text without any of these signs has no secret, whatever a rule says.
 _MAY_HOLD_TOKEN = re.compile(r"[A-Za-z0-9+/_.$-]{16}")
@@ -590,22 +609,35 @@ _TO_RUNS = bytes(
 def _without_secrets(text: str) -> tuple[str, int]:
     clean, count = text, 0
     if runs := _long_runs(text):
-        present = [numbers for word, numbers in _BY_WORD_OF_FORM.items() if word in runs]
-        clean, count = _without(clean, [_FORM_RULES[n] for n in sorted({*chain(*present)})])
+        present = _rules_with_words_in(runs, _BY_WORD_OF_FORM)
+        clean, count = _without(clean, [_FORM_RULES[n] for n in present])
         if count and not _MAY_HOLD_TOKEN.search(text):
             clean, count = text, 0
     lowered = text.lower()
-    present = [numbers for word, numbers in _BY_WORD_OF_CONTEXT.items() if word in lowered]
-    rules = [_CONTEXT_RULES[n] for n in sorted({*chain(*present)})]
-    clean, more = _without(clean, rules, lowered)
+    present = _rules_with_words_in(lowered, _BY_WORD_OF_CONTEXT)
+    clean, more = _without(clean, [_CONTEXT_RULES[n] for n in present], lowered)
     count += more
     return (clean, count) if count and _MAY_HOLD.search(text) else (text, 0)
 
 
-def _long_runs(text: str) -> bytes:
-    """The long runs of characters that tokens have, in lower case, with spaces between them."""
+def _long_runs(text: str) -> str:
+    """The long runs of characters that tokens have, in lower case, with spaces between them.
+
+    Other characters than ASCII are bytes there, each as a character.
+    """
     runs = text.encode("utf-8", "surrogatepass").translate(_TO_RUNS)
-    return b"".join(_LONG_RUN.findall(b" " + runs))
+    return b"".join(_LONG_RUN.findall(b" " + runs)).decode("latin-1")
+
+
+def _rules_with_words_in(lowered: str, by_word: dict[str, dict[str, list[int]]]) -> list[int]:
+    """The numbers of the rules of which a word stands in a text, in order."""
+    numbers: set[int] = set()
+    for sign, words in by_word.items():
+        if sign in lowered:
+            for word, rules in words.items():
+                if word in lowered:
+                    numbers.update(rules)
+    return sorted(numbers)
 
 
 def _without(clean: str, rules: Sequence[_Rule], lowered: str = "") -> tuple[str, int]:
@@ -615,9 +647,9 @@ def _without(clean: str, rules: Sequence[_Rule], lowered: str = "") -> tuple[str
     """
     count = 0
     for rule in rules:
-        if rule.other_words and not any(word in lowered for word in rule.other_words):
+        if rule.other_words and next(_places(rule.other_words, lowered), None) is None:
             continue
-        if rule.sign is None or rule.sign.search(clean):
+        if rule.sign is None or rule.sign(clean):
             clean, hits = _replaced(clean, rule)
             count += hits
     return clean, count
@@ -641,7 +673,7 @@ def _replaced(text: str, rule: _Rule) -> tuple[str, int]:
         return rule.pattern.sub(withheld, text), hits
     pieces: list[str] = []
     end = 0
-    for start in _places(rule.starts, text.lower()):
+    for start in sorted({*_places(rule.starts, text.lower())}):
         match = rule.pattern.match(text, start) if start >= end else None
         if match:
             pieces += [text[end:start], withheld(match)]
@@ -649,15 +681,25 @@ def _replaced(text: str, rule: _Rule) -> tuple[str, int]:
     return "".join(pieces) + text[end:], hits
 
 
-def _places(words: Sequence[str], lowered: str) -> list[int]:
-    """Where these words begin, in order."""
-    places: set[int] = set()
-    for word in words:
-        place = lowered.find(word)
+def _places(words: tuple[str, ...], lowered: str) -> Iterator[int]:
+    """Where these words begin."""
+    for part, words_with_part in _words_by_part(words).items():
+        place = lowered.find(part)
         while place >= 0:
-            places.add(place)
-            place = lowered.find(word, place + 1)
-    return sorted(places)
+            for word, before in words_with_part:
+                if place >= before and lowered.startswith(word, place - before):
+                    yield place - before
+            place = lowered.find(part, place + 1)
+
+
+@cache
+def _words_by_part(words: tuple[str, ...]) -> dict[str, list[tuple[str, int]]]:
+    """For each part the words that have it, and where in them: 56 names share a few parts."""
+    by_part: dict[str, list[tuple[str, int]]] = {}
+    for word in words:
+        part = next((part for part in _PARTS_OF_NAMES if part in word), word)
+        by_part.setdefault(part, []).append((word, word.index(part)))
+    return by_part
 
 
 def _has(match: re.Match[str], name: str) -> bool:

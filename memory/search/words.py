@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from memory.text_cache import TextCache
 
@@ -55,8 +55,25 @@ def words(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
+    return indexed_words(text).split()
+
+
+def indexed_words(text: str) -> str:
+    """The words of a text with spaces between them, as SQLite's index takes them.
+
+    ASCII text is left as it is: the index finds the same words in it.
+    """
+    if text.isascii():
+        return text
     # No run goes beyond white space, and no character composes with it.
-    return [*chain.from_iterable(map(_words_between_spaces.__getitem__, text.split()))]
+    return " ".join(map(_words_between_spaces.__getitem__, text.split()))
+
+
+def count_words(text: str, most: int) -> int:
+    """How many words a text has, at most `most`: those of a long one are not all looked at."""
+    beginning = " ".join(text.split(None, most)[:most])
+    count = len(words(beginning))
+    return min(count if count >= most else len(words(text)), most)
 
 
 def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -70,11 +87,15 @@ def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
             yield run[0], plain.split()
 
 
-_words_between_spaces = TextCache(
-    lambda text: [word for _, run_words in word_runs(text) for word in run_words],
-    most=100_000,
-    longest=40,
-)
+def _joined_words(text: str) -> str:
+    if text.isascii():
+        joined = " ".join(_ASCII_WORD.findall(text.lower()))
+    else:
+        joined = " ".join([word for _, run_words in word_runs(text) for word in run_words])
+    return text if joined == text else joined  # most are kept once and not twice
+
+
+_words_between_spaces = TextCache(_joined_words, most=100_000, longest=40)
 
 
 def composed(text: str) -> str:

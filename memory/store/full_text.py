@@ -15,7 +15,7 @@ from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
-from memory.search.words import words
+from memory.search.words import indexed_words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
 # Each with the condition for the turns from one to another.
@@ -46,14 +46,14 @@ class FullText:
     def put_turns(self, turns: Sequence[Turn]) -> None:
         self._conn.executemany(
             "INSERT INTO turns_words (rowid, words) VALUES (?, ?)",
-            [(turn.id, " ".join(words(turn.text))) for turn in turns],
+            [(turn.id, indexed_words(turn.text)) for turn in turns],
         )
 
     def remove_turns(self, turns: Sequence[Turn]) -> None:
         # The index is contentless: it cannot know which words a row had, so it is given them again.
         self._conn.executemany(
             "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', ?, ?)",
-            [(turn.id, " ".join(words(turn.text))) for turn in turns],
+            [(turn.id, indexed_words(turn.text)) for turn in turns],
         )
 
     def matches(

@@ -1,5 +1,6 @@
 """Texts to unit vectors and columns: finite, offline, close where the meaning is close."""
 
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from memory.embed import DIM, embed
 from memory.records import Turn
 from memory.search.question import TELLS_TIME
-from memory.search.turn_columns import SessionEnd, describe_turns
+from memory.search.turn_columns import MAX_LENGTH, SessionEnd, describe_turns
+from memory.search.words import words
 
 STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 
@@ -55,12 +57,14 @@ def test_long_texts_are_summed_up_otherwise_with_the_same_result(
 
 
 WORDS = st.sampled_from(
-    ["yesterday", "2017", "March", "march", "may", "Monday?", "\u0663\u0663", "ok"]
+    ["yesterday", "2017", "March", "march", "may", "Monday?", "\u0663\u0663", "ok", "last_may"]
 )
 SAYING = st.builds(
     Turn,
     speaker=st.sampled_from(["Anna", "Ben"]),
-    text=STRANGE | st.lists(WORDS, max_size=150).map(" ".join),
+    text=STRANGE
+    | st.text(st.characters(max_codepoint=127))
+    | st.lists(WORDS, max_size=150).map(" ".join),
     session=st.sampled_from(["a", "b", "c"]),
     said_at=st.sampled_from(["", "2017-05", "2017-05-08T13:56"]),
 )
@@ -77,6 +81,8 @@ def test_turns_are_described_at_once_as_one_by_one(said: list[Turn]) -> None:
         assert row[0] == rows[n]
         assert np.array_equal(vector[0], eight_bit[n])
         assert bool(rows[n]["tells_time"]) == (TELLS_TIME.search(turn.text) is not None)
+        all_words = re.findall(r"\w+", turn.text) if turn.text.isascii() else words(turn.text)
+        assert rows[n]["length"] == min(len(all_words), MAX_LENGTH)
 
 
 def test_close_meanings_are_closer() -> None:

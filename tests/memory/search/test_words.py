@@ -1,5 +1,6 @@
 """Words: what people write in any language and spelling is found by what people ask."""
 
+import sqlite3
 import unicodedata
 from collections.abc import Iterator
 
@@ -8,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
-from memory.search.words import STOP_WORDS, composed, word_runs, words
+from memory.search.words import (
+    STOP_WORDS,
+    composed,
+    count_words,
+    indexed_words,
+    word_runs,
+    words,
+)
 from memory.store.sqlite import SqliteStore
 from tests.support.rows import rows_of
 
@@ -117,6 +125,26 @@ def test_composed_and_decomposed_text_have_the_same_words(text: str) -> None:
 def test_the_words_between_spaces_are_those_of_the_whole_text(text: str) -> None:
     if not text.isascii():
         assert words(text) == [word for _, run_words in word_runs(text) for word in run_words]
+
+
+def index_of(written: str) -> list[str]:
+    """The words that the index of turns finds in what is written into it."""
+    with sqlite3.connect(":memory:") as conn:
+        conn.execute("CREATE VIRTUAL TABLE w USING fts5 (words, tokenize = 'porter ascii')")
+        conn.execute("CREATE VIRTUAL TABLE v USING fts5vocab ('w', 'instance')")
+        conn.execute("INSERT INTO w (words) VALUES (?)", (written,))
+        return [word for (word,) in conn.execute('SELECT term FROM v ORDER BY "offset"')]
+
+
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=127)) | TEXT.map(indexed_words))
+def test_the_index_finds_the_same_words_in_text_that_is_left_as_it_is(text: str) -> None:
+    assert index_of(indexed_words(text)) == index_of(" ".join(words(text)))
+
+
+@given(TEXT | st.sampled_from(["- a b", "a" * 50 + " b c d", "\u732b\u72ac\u9ce5\u9b5a"]))
+def test_words_are_counted_up_to_a_number(text: str) -> None:
+    for most in (1, 3, 100):
+        assert count_words(text, most) == min(len(words(text)), most)
 
 
 def test_no_character_composes_with_the_space_before_it() -> None:
