@@ -3,18 +3,20 @@
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.model import MemoryReader
+from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_states import answer_by_states
+from memory.program.turn_still import answer_still
 from memory.program.work_questions import answer_about_work
 
 
 def decided_answer(
     question: str, today: str, *, reader: MemoryReader, asker: str = ""
 ) -> FactAnswer | None:
-    """The answer of facts (`fact_answers`), or of turns that tell a list, a home or work.
+    """The answer of facts (`fact_answers`), or of turns that tell a list, a length, a home or work.
 
     What is read from turns for the question goes before facts that rules noted: of a list they are
-    a part, and of a home or work not always the newest.
+    a part, and of what may change not always the newest.
     Whatever a person has corrected, ended or added decides.
 
     Arguments:
@@ -27,11 +29,11 @@ def decided_answer(
     by_facts = _by_facts(question, today, reader, asker)
     if by_facts and not by_facts.is_noted:
         return by_facts
-    return (
-        answer_by_turns(question, today, read=reader.read, asker=asker, corrected=corrected)
-        or answer_by_states(question, today, read=reader.read, asker=asker, corrected=corrected)
-        or by_facts
-    )
+    for answer in (answer_by_turns, answer_by_states, answer_still, answer_how_long):
+        by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
+        if by_turns:
+            return by_turns
+    return by_facts
 
 
 def _by_facts(question: str, today: str, reader: MemoryReader, asker: str) -> FactAnswer | None:

@@ -273,7 +273,7 @@ def _between_events(question: str, memory: _Memory) -> FactAnswer | None:
     (first, begin), (second, end) = sorted(
         ((day, answer) for day, answer in filter(None, answers)), key=lambda pair: pair[0]
     )
-    length = _length(first, second)
+    length = length_between(first, second)
     if not length:
         return None
     return FactAnswer(
@@ -607,7 +607,7 @@ def _how_long(
         if not all(begins):
             return None
         begin, end = max(begins), min(ends, default=today)
-        length = _length(begin, end)
+        length = length_between(begin, end)
         return (f"{length} ({spoken_iso(begin)} to {spoken_iso(end)})", facts) if length else None
     forms = forms_of(telling_words(facts[-1].value))
     same = [
@@ -620,7 +620,7 @@ def _how_long(
     end = max((fact.ended_on for fact in same if fact.ended_on), default="")
     if question.span:
         end = min(end or today, question.span[1])
-    length = _length(begin, end or today) if begin else ""
+    length = length_between(begin, end or today) if begin else ""
     if not length:
         return None
     until = f" until {spoken_iso(end)}" if end else ""
@@ -721,7 +721,7 @@ def _joined(items: Sequence[str]) -> str:
     return separator.join(dict.fromkeys(items))
 
 
-def _length(first: str, last: str) -> str:
+def length_between(first: str, last: str) -> str:
     """The time between two ISO dates, as exact as both: "2 years and 3 months", "5 days".
 
     "" where the last lies before the first.

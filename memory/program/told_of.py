@@ -1,0 +1,129 @@
+"""Whether a sentence of a chat is said of the person who is asked about.
+
+The question is known, so that a sentence may be taken which a rule for storing would leave: it
+asks only whether what stands before a word ("sold", "moved out") may be that person.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory.dates import named_day
+from memory.program.fact_questions import FactQuestion
+from memory.program.fact_words import all_forms, is_past_verb
+from memory.program.spoken_days import spoken
+from memory.records import Turn
+from memory.search.words import words
+
+_FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
+_SECOND = re.compile(r"\byou\b", re.IGNORECASE)
+_THIRD = re.compile(r"\b(?:he|she|they|him|her)\b", re.IGNORECASE)
+_NAME = re.compile(r"(?<=[\w,;:] )(?P<name>[A-Z][a-z][\w-]*)")
+_FIRST_NAME = re.compile(
+    r"(?:^|[.!?\n] ?)\W*(?P<name>[A-Z][a-z][\w-]*)(?:(?P<short>'\w+)| (?P<next>[a-z]+)|)"
+)
+_AUXILIARIES = frozenset(words("is was has had will can does did and says said"))
+_ANYBODY = re.compile(rf"{_FIRST.pattern}|{_SECOND.pattern}|{_THIRD.pattern}", re.IGNORECASE)
+# What one is without, or does no more, is told in other words.
+_SAME = tuple(
+    frozenset(group.split())
+    for group in (
+        "smoke smoked smoking smokes smoker cigarette cigarettes fag fags tobacco nicotine",
+        "drink drank drinking drinks beer beers alcohol wine booze",
+    )
+)
+_NO_NAMES = frozenset(
+    words(
+        "the and but so yes no ok oh well just also still never today yesterday actually we our my"
+        " got moved finally then now it its that this they he she you right anyway sold left quit"
+    )
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom a question is about: the words of a name, and who or what of theirs ("mother").
+
+    `with_them` are further words of the question, which name nobody else: who lives with them.
+    """
+
+    name: frozenset[str]
+    kin: str = ""
+    with_them: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of a turn, what stands in it before the word in question, and what was before."""
+
+    turn: Turn
+    sentence: str
+    lead: str
+    earlier: Sequence[str]  # sentences of the same turn
+    before: Sequence[Turn]  # the turns right before it in its session
+
+
+def is_told_of(person: Person, said: Said) -> bool:
+    """Whether a sentence is said of a person, by themselves or of them."""
+    speaker = set(words(said.turn.speaker))
+    is_own = person.name <= speaker
+    if person.kin:
+        has_kin = person.kin in words(" ".join((*said.earlier[-1:], said.sentence)))
+        return has_kin and (is_own or person.name <= set(words(said.sentence)))
+    if person.name <= set(words(said.lead)):
+        return True
+    named = names_in(said.lead)
+    if is_own:
+        if named - speaker - person.with_them and not _FIRST.search(said.lead):
+            return False
+        pronouns = [*_ANYBODY.finditer(said.lead)]
+        if not pronouns:
+            return True
+        if re.fullmatch("my|our", pronouns[-1][0], re.IGNORECASE):
+            # "My brother sold" tells of him, "my last day" of oneself.
+            return not set(words(said.lead[pronouns[-1].end() :])) - person.with_them
+        return bool(_FIRST.fullmatch(pronouns[-1][0]))
+    if _SECOND.search(said.lead):
+        return bool(said.before) and person.name <= set(words(said.before[-1].speaker))
+    if _THIRD.search(said.lead) and not named:
+        texts = [*(turn.text for turn in said.before[-1:]), *said.earlier]
+        people = {name for text in texts for name in names_in(text)}
+        is_named = person.name <= {word for text in texts for word in words(text)}
+        return is_named and not people - person.name - speaker - person.with_them
+    return False
+
+
+def after_pronouns(lead: str) -> str:
+    """The words behind the last pronoun, of which something may be said: "the van" of "the van"."""
+    pronouns = [*_ANYBODY.finditer(lead)]
+    return lead[pronouns[-1].end() :] if pronouns else lead
+
+
+def names_in(text: str) -> set[str]:
+    """The words of a text that may be names, in small letters."""
+    names = {match["name"].lower() for match in _NAME.finditer(text)}
+    # The first word of a sentence is one where a verb follows: "Nora came", not "Twelve girls".
+    names |= {
+        match["name"].lower()
+        for match in _FIRST_NAME.finditer(text)
+        if match["short"] or match["next"] in _AUXILIARIES or is_past_verb(match["next"] or "")
+    }
+    return names - _NO_NAMES
+
+
+def words_of_person(question: FactQuestion) -> frozenset[str]:
+    """The words that say whom a question is about: "emeka" and "mother" of "Emeka's mother"."""
+    return frozenset(words(" ".join(question.names[0]))) if question.names else frozenset()
+
+
+def forms_of_thing(word: str) -> frozenset[str]:
+    """The forms of a word, and other words for the same habit."""
+    same = next((group for group in _SAME if word in group), frozenset[str]())
+    return frozenset(all_forms(word)) | same
+
+
+def quoted_of(turn: Turn, sentence: str) -> str:
+    """A sentence of a turn with who said it and when."""
+    day = named_day(turn.said_at)
+    when = f", {spoken(day)}" if day else ""
+    return f"{turn.speaker}{when}: \u201c{sentence.strip()}\u201d"
