@@ -156,7 +156,7 @@ _AHEAD = re.compile(
     re.IGNORECASE,
 )
 # "My last day at Fenner's", "we moved to Leith": the place that a beginning or an end names.
-_NAMED_PLACE = re.compile(r"\b(?:at|to|in|into|from) (?:the )?(?P<place>[A-Z][\w'-]+)")
+_NAMED_PLACE = re.compile(r"\b(?:at|to|in|into) (?:the )?(?P<place>[A-Z][\w'-]+)")
 _RELATIVE = re.compile(r"\b(?:a|one) week (?:yesterday|ago)|\b(?:yesterday|today|tonight)\b", re.I)
 _TODAY = re.compile(r"\b(?:today|tonight|just now|this (?:morning|afternoon|evening))\b", re.I)
 _UNREAL = re.compile(
