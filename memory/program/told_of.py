@@ -53,7 +53,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Said:
+class SaidSentence:
     """A sentence of a turn, what stands in it before the word in question, and what was before."""
 
     turn: Turn
@@ -63,30 +63,34 @@ class Said:
     before: Sequence[Turn]  # the turns right before it in its session
 
 
-def is_told_of(person: Person, said: Said) -> bool:
+def is_told_of(person: Person, spoken_sentence: SaidSentence) -> bool:
     """Whether a sentence is said of a person, by themselves or of them."""
-    speaker = set(words(said.turn.speaker))
+    speaker = set(words(spoken_sentence.turn.speaker))
     is_own = person.name <= speaker
     if person.kin:
-        has_kin = person.kin in words(" ".join((*said.earlier[-1:], said.sentence)))
-        return has_kin and (is_own or person.name <= set(words(said.sentence)))
-    if person.name <= set(words(said.lead)):
+        has_kin = person.kin in words(
+            " ".join((*spoken_sentence.earlier[-1:], spoken_sentence.sentence))
+        )
+        return has_kin and (is_own or person.name <= set(words(spoken_sentence.sentence)))
+    if person.name <= set(words(spoken_sentence.lead)):
         return True
-    named = names_in(said.lead)
+    named = names_in(spoken_sentence.lead)
     if is_own:
-        if named - speaker - person.with_them and not _FIRST.search(said.lead):
+        if named - speaker - person.with_them and not _FIRST.search(spoken_sentence.lead):
             return False
-        pronouns = [*_ANYBODY.finditer(said.lead)]
+        pronouns = [*_ANYBODY.finditer(spoken_sentence.lead)]
         if not pronouns:
             return True
         if re.fullmatch("my|our", pronouns[-1][0], re.IGNORECASE):
             # "My brother sold" tells of him, "my last day" of oneself.
-            return not set(words(said.lead[pronouns[-1].end() :])) - person.with_them
+            return not set(words(spoken_sentence.lead[pronouns[-1].end() :])) - person.with_them
         return bool(_FIRST.fullmatch(pronouns[-1][0]))
-    if _SECOND.search(said.lead):
-        return bool(said.before) and person.name <= set(words(said.before[-1].speaker))
-    if _THIRD.search(said.lead) and not named:
-        texts = [*(turn.text for turn in said.before[-1:]), *said.earlier]
+    if _SECOND.search(spoken_sentence.lead):
+        return bool(spoken_sentence.before) and person.name <= set(
+            words(spoken_sentence.before[-1].speaker)
+        )
+    if _THIRD.search(spoken_sentence.lead) and not named:
+        texts = [*(turn.text for turn in spoken_sentence.before[-1:]), *spoken_sentence.earlier]
         people = {name for text in texts for name in names_in(text)}
         is_named = person.name <= {word for text in texts for word in words(text)}
         return is_named and not people - person.name - speaker - person.with_them

@@ -20,7 +20,7 @@ from memory.program.searched_turns import select_by_id, select_with, turns_of
 from memory.program.spoken_days import days_in, spoken_iso
 from memory.program.told_of import (
     Person,
-    Said,
+    SaidSentence,
     forms_of_thing,
     is_told_of,
     quoted_of,
@@ -168,7 +168,7 @@ _DAY_NAMES = frozenset(name[:3].lower() for name in (*MONTHS, *WEEKDAYS))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _LengthQuestion:
     """A question for how long: of whom, of what kind of state, and what else it names."""
 
     state: _State
@@ -209,24 +209,24 @@ def answer_how_long(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
-    asked = _asked(question, today, asker)
-    if asked is None:
+    about = _length_question(question, today, asker)
+    if about is None:
         return None
     named = " ".join(
-        (*sorted(asked.person.name), *sorted({w for forms in asked.further for w in forms}))
+        (*sorted(about.person.name), *sorted({w for forms in about.further for w in forms}))
     )
-    sql = select_with(f"{named} {asked.state.searched}"[:300], _MOST_TURNS)
+    sql = select_with(f"{named} {about.state.searched}"[:300], _MOST_TURNS)
     turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
     around = {number + n for number in turns for n in range(-_NEAR, _NEAR + 1)} - turns.keys()
     around = {number for number in around if number > 0}
     if around:
         turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(around))))}
     in_order = [turn for _, turn in sorted(turns.items()) if is_evidence(turn.text)]
-    chosen = _chosen(asked, _boundaries(asked, in_order), asked.until or today)
+    chosen = _chosen(about, _boundaries(about, in_order), about.until or today)
     if chosen is None:
         return None
     begin, end = chosen
-    last = end.day if end else asked.until or today
+    last = end.day if end else about.until or today
     length = length_between(begin.day, last)
     if not length:
         return None
@@ -235,14 +235,15 @@ def answer_how_long(
         if end
         else f"since {spoken_iso(begin.day)}"
     )
-    told = [begin, *([end] if end else [])]
-    text = f"{length}, {span} ({'; '.join(quoted_of(each.turn, each.sentence) for each in told)})"
-    turn_ids = tuple(dict.fromkeys(each.turn.id for each in told))
+    sides = [begin, *([end] if end else [])]
+    quoted = "; ".join(quoted_of(side.turn, side.sentence) for side in sides)
+    text = f"{length}, {span} ({quoted})"
+    turn_ids = tuple(dict.fromkeys(side.turn.id for side in sides))
     rows_sql = select_by_id(turn_ids)
     return FactAnswer(text, turn_ids, (rows_sql,), (read(rows_sql),), (), ())
 
 
-def _asked(question: str, today: str, asker: str) -> _Asked | None:
+def _length_question(question: str, today: str, asker: str) -> _LengthQuestion | None:
     if not _ASKS_LENGTH.match(question):
         return None
     read = read_fact_question(question, today, asker)
@@ -264,7 +265,7 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
     until = read.span[1] if read.span and _BY.search(question) else ""
     if read.span and not until:
         return None
-    return _Asked(
+    return _LengthQuestion(
         state,
         person,
         further,
@@ -273,39 +274,41 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
     )
 
 
-def _boundaries(asked: _Asked, turns: Sequence[Turn]) -> list[_Boundary]:
-    return [boundary for place in range(len(turns)) for boundary in _in_turn(asked, turns, place)]
+def _boundaries(about: _LengthQuestion, turns: Sequence[Turn]) -> list[_Boundary]:
+    return [boundary for place in range(len(turns)) for boundary in _in_turn(about, turns, place)]
 
 
-def _in_turn(asked: _Asked, turns: Sequence[Turn], place: int) -> Iterator[_Boundary]:
+def _in_turn(about: _LengthQuestion, turns: Sequence[Turn], place: int) -> Iterator[_Boundary]:
     turn = turns[place]
     said_on = named_day(turn.said_at)
     if said_on is None:
         return
     near = [
-        other
-        for other in turns[max(place - _NEAR, 0) : place + _NEAR + 1]
-        if other.session == turn.session and abs(other.id - turn.id) <= _NEAR
+        nearby
+        for nearby in turns[max(place - _NEAR, 0) : place + _NEAR + 1]
+        if nearby.session == turn.session and abs(nearby.id - turn.id) <= _NEAR
     ]
-    before = [other for other in near if other.id < turn.id]
-    after = next((other for other in near if other.id == turn.id + 1), None)
-    told = sentences(turn.text)
-    for number, sentence in enumerate(told):
+    before = [nearby for nearby in near if nearby.id < turn.id]
+    after = next((nearby for nearby in near if nearby.id == turn.id + 1), None)
+    parts = sentences(turn.text)
+    for number, sentence in enumerate(parts):
         if _UNREAL.search(sentence):
             continue
         is_reply = (
             bool(before)
             and bool(_SINCE.match(sentence))
-            and (number == 0 or (number == 1 and bool(_SPAN.search(told[0]))))
+            and (number == 0 or (number == 1 and bool(_SPAN.search(parts[0]))))
         )
         for side in _SIDES:
-            cue = asked.state.cues(side).search(sentence)
+            cue = about.state.cues(side).search(sentence)
             if cue is None and not (is_reply and side == "begin"):
                 continue
             lead = sentence[: cue.start()] if cue else ""
-            if not is_told_of(asked.person, Said(turn, sentence, lead, told[:number], before)):
+            if not is_told_of(
+                about.person, SaidSentence(turn, sentence, lead, parts[:number], before)
+            ):
                 continue
-            following = told[number + 1] if number + 1 < len(told) else ""
+            following = parts[number + 1] if number + 1 < len(parts) else ""
             if not following and after and after.speaker == turn.speaker:
                 following = (sentences(after.text) or [""])[0]
             day = _day_told(sentence, said_on, turn.said_at)
@@ -315,32 +318,32 @@ def _in_turn(asked: _Asked, turns: Sequence[Turn], place: int) -> Iterator[_Boun
                 quoted = f"{quoted} {following.strip()}"
             if not day:
                 continue
-            met = _met(asked, quoted, near)
-            if met is None or _is_elsewhere(asked, quoted):
+            met = _met(about, quoted, near)
+            if met is None or _is_elsewhere(about, quoted):
                 continue
             yield _Boundary(side, day, turn, quoted, met)
             break
 
 
-def _met(asked: _Asked, sentence: str, near: Sequence[Turn]) -> int | None:
+def _met(about: _LengthQuestion, sentence: str, near: Sequence[Turn]) -> int | None:
     """How plainly a sentence is about what the question names besides; None for not at all."""
-    if not asked.further:
+    if not about.further:
         return 2
     here = set(words(sentence))
     around = {word for turn in near for word in words(f"{turn.text} {turn.speaker}")}
-    if asked.state.needs_thing:
-        forms = asked.further[0]
+    if about.state.needs_thing:
+        forms = about.further[0]
         return 2 if forms & here else 1 if forms & around else None
-    in_sentence = sum(bool(forms & here) for forms in asked.further)
-    if in_sentence == len(asked.further):
+    in_sentence = sum(bool(forms & here) for forms in about.further)
+    if in_sentence == len(about.further):
         return 2
-    return 1 if all(forms & (here | around) for forms in asked.further) else 0
+    return 1 if all(forms & (here | around) for forms in about.further) else 0
 
 
-def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
+def _is_elsewhere(about: _LengthQuestion, sentence: str) -> bool:
     """Whether a sentence names another place than the question."""
-    asked_for = {word for forms in asked.further for word in forms}
-    if not asked_for or asked_for & set(words(sentence)) or asked.state.needs_thing:
+    asked_for = {word for forms in about.further for word in forms}
+    if not asked_for or asked_for & set(words(sentence)) or about.state.needs_thing:
         return False
     places = {match["place"].lower() for match in _NAMED_PLACE.finditer(sentence)}
     return any(place[:3] not in _DAY_NAMES for place in places)
@@ -349,10 +352,10 @@ def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
 def _day_told(text: str, said_on: date, said_at: str) -> str:
     """The one day, or month, that words tell; "" for none or several."""
     is_past = not _AHEAD.search(text) or bool(re.search(r"\bsince\b", text, re.IGNORECASE))
-    days = {told.day.isoformat() for told in days_in(text, said_on, is_past)}
+    days = {spoken.day.isoformat() for spoken in days_in(text, said_on, is_past)}
     if len(days) > 1:  # "a week yesterday, the 21st" is one day
         text = _RELATIVE.sub("", text)
-        days = {told.day.isoformat() for told in days_in(text, said_on, is_past)}
+        days = {spoken.day.isoformat() for spoken in days_in(text, said_on, is_past)}
     if not days:
         days = set(named_days(text, said_at, ahead=not is_past))
     if not days and _TODAY.search(text):
@@ -362,23 +365,25 @@ def _day_told(text: str, said_on: date, said_at: str) -> str:
 
 
 def _chosen(
-    asked: _Asked, boundaries: Sequence[_Boundary], today: str
+    about: _LengthQuestion, boundaries: Sequence[_Boundary], today: str
 ) -> tuple[_Boundary, _Boundary | None] | None:
-    begins = [each for each in boundaries if each.side == "begin" and each.day <= today]
-    ends = [each for each in boundaries if each.side == "end" and each.day <= today]
-    if asked.further:
-        best = max((each.met for each in begins + ends), default=0)
+    begins = [
+        boundary for boundary in boundaries if boundary.side == "begin" and boundary.day <= today
+    ]
+    ends = [boundary for boundary in boundaries if boundary.side == "end" and boundary.day <= today]
+    if about.further:
+        best = max((boundary.met for boundary in begins + ends), default=0)
         if best == 0:
             return None
-    if asked.lasts:
-        begins = [each for each in begins if each.met]
+    if about.lasts:
+        begins = [boundary for boundary in begins if boundary.met]
         if not begins:
             return None
-        top = max(each.met for each in begins)
-        likeliest = [each for each in begins if each.met == top]
-        begin = max(likeliest, key=lambda each: each.day)
+        top = max(boundary.met for boundary in begins)
+        likeliest = [boundary for boundary in begins if boundary.met == top]
+        begin = max(likeliest, key=lambda boundary: boundary.day)
         # Who does without since April has not done so before.
-        is_one = asked.state.needs_thing or len({each.day for each in likeliest}) == 1
+        is_one = about.state.needs_thing or len({boundary.day for boundary in likeliest}) == 1
         if not is_one or any(end.day > begin.day for end in ends if end.met):
             return None
         return begin, None
@@ -388,7 +393,7 @@ def _chosen(
         for end in ends
         if begin.day < end.day
         and (begin.met or end.met)
-        and not any(begin.day < other.day < end.day and other.met >= end.met for other in ends)
+        and not any(begin.day < later.day < end.day and later.met >= end.met for later in ends)
     ]
     if not pairs:
         return None

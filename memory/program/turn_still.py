@@ -17,7 +17,7 @@ from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_with, turns_of
 from memory.program.told_of import (
     Person,
-    Said,
+    SaidSentence,
     after_pronouns,
     forms_of_thing,
     is_told_of,
@@ -107,14 +107,14 @@ def answer_still(
     of_person = words_of_person(about)
     partners = [word for forms in about.names[1:] for word in words(forms[-1])]
     telling = [word for word in (*about.telling, *partners) if word not in of_person]
-    things = [word for word in telling if word not in _PLAIN] or telling
-    forms = tuple(forms_of_thing(word) for word in things)
+    nouns = [word for word in telling if word not in _PLAIN] or telling
+    forms = tuple(forms_of_thing(word) for word in nouns)
     if not forms:
         return None
     name = frozenset(words(about.names[0][-1] if about.names else asker))
     kin = about.names[0][0].partition("'s ")[2] if about.names else ""
     person = Person(name, kin, frozenset(word for group in forms for word in group))
-    searched = " ".join((*sorted(name), *things, "sold quit stopped left last off again still"))
+    searched = " ".join((*sorted(name), *nouns, "sold quit stopped left last off again still"))
     turns = {
         turn.id: turn for turn in corrected(turns_of(read(select_with(searched, _MOST_TURNS))))
     }
@@ -122,14 +122,14 @@ def answer_still(
     if before := {number for number in before if number > 0}:
         turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
     in_order = [turn for _, turn in sorted(turns.items()) if is_evidence(turn.text)]
-    told = [
+    tellings = [
         telling
         for place in range(len(in_order))
         for telling in _in_turn(person, forms, in_order, place)
     ]
-    if not told:
+    if not tellings:
         return None
-    newest = told[-1]
+    newest = tellings[-1]
     text = f"{'No' if newest.is_over else 'Yes'} ({quoted_of(newest.turn, newest.sentence)})"
     sql = select_by_id([newest.turn.id])
     return FactAnswer(text, (newest.turn.id,), (sql,), (read(sql),), (), ())
@@ -167,21 +167,21 @@ def _by_state(
 
 
 def _in_turn(
-    person: Person, things: Sequence[frozenset[str]], turns: Sequence[Turn], place: int
+    person: Person, nouns: Sequence[frozenset[str]], turns: Sequence[Turn], place: int
 ) -> Iterator[_Telling]:
     turn = turns[place]
     before = [
-        other
-        for other in turns[max(place - _BEFORE, 0) : place]
-        if other.session == turn.session and turn.id - other.id <= _BEFORE
+        nearby
+        for nearby in turns[max(place - _BEFORE, 0) : place]
+        if nearby.session == turn.session and turn.id - nearby.id <= _BEFORE
     ]
-    told = sentences(turn.text)
-    for number, sentence in enumerate(told):
-        near = " ".join(told[max(number - 1, 0) : number + 2])
+    parts = sentences(turn.text)
+    for number, sentence in enumerate(parts):
+        near = " ".join(parts[max(number - 1, 0) : number + 2])
         here = set(words(sentence))
-        named = sum(bool(forms & here) for forms in things)
-        named_near = sum(bool(forms & set(words(near))) for forms in things)
-        if 2 * max(named, named_near) < len(things):
+        named = sum(bool(forms & here) for forms in nouns)
+        named_near = sum(bool(forms & set(words(near))) for forms in nouns)
+        if 2 * max(named, named_near) < len(nouns):
             continue
         goes_on = _GOES_ON.search(sentence)
         cue = goes_on or _ENDS.search(sentence)
@@ -191,9 +191,11 @@ def _in_turn(
         lead = sentence[: cue.start()]
         if _UNREAL.search(lead) or sentence.rstrip().endswith("?"):
             continue
-        is_of_thing = any(forms & set(words(after_pronouns(lead))) for forms in things) and (
+        is_of_thing = any(forms & set(words(after_pronouns(lead))) for forms in nouns) and (
             person.name <= {*words(turn.speaker), *here}
         )
-        if is_of_thing or is_told_of(person, Said(turn, sentence, lead, told[:number], before)):
+        if is_of_thing or is_told_of(
+            person, SaidSentence(turn, sentence, lead, parts[:number], before)
+        ):
             is_over = goes_on is None or bool(_STILL_NOT.search(sentence))
             yield _Telling(is_over, turn, sentence if named else near)
