@@ -15,10 +15,10 @@ from memory.records import Turn
 from memory.statements.clause import SPEAKER, Clause, subject_name
 from memory.statements.clauses import ToldPart
 from memory.statements.open_clauses import (
-    first_part,
     is_idiom,
     is_idle,
     open_attribute,
+    open_values,
     refers,
 )
 from memory.statements.predicates import Predicate, has_verb, predicate
@@ -27,7 +27,6 @@ from memory.statements.references import is_person_name
 from memory.statements.statement import Statement
 from memory.statements.subjects import NAME
 from memory.statements.things import HAS, IS
-from memory.statements.values import values_in
 from memory.statements.word_lists import is_past_form, is_third_person, word_lists
 
 # How a clause names its subject.
@@ -170,9 +169,9 @@ def _of_clause(clause: Clause, kind: Kind, turn: Turn, part: str) -> Iterator[Un
             continue
         yield Unread(statement, kind, verbs, clause, part, is_ruled=True)
     is_copula = verbs.verb == "be" and kind == "bare"
-    by_verb = None if ruled or is_copula else _open(reading, verbs, subject)
-    if by_verb and (kind != "bare" or by_verb.happened_on):  # "broke collarbone": whoever's
-        yield Unread(by_verb, kind, verbs, clause, part, is_ruled=False)
+    for by_verb in [] if ruled or is_copula else _open(reading, verbs, subject):
+        if kind != "bare" or by_verb.happened_on:  # "broke collarbone": whoever's
+            yield Unread(by_verb, kind, verbs, clause, part, is_ruled=False)
 
 
 def _is_plain(verbs: Predicate) -> bool:
@@ -180,46 +179,47 @@ def _is_plain(verbs: Predicate) -> bool:
     return verbs.word == verbs.verb and not verbs.is_denied
 
 
-def _open(reading: Reading, verbs: Predicate, subject: str) -> Statement | None:
+def _open(reading: Reading, verbs: Predicate, subject: str) -> Iterator[Statement]:
     """What a clause says by its verb, whatever the words behind it are."""
     attribute, complement = open_attribute(replace(verbs, rest=reading.as_seen(verbs.rest)))
     if not attribute:
-        return None
+        return
     if verbs.verb == "be" and not verbs.is_passive:
         attribute = _COPULAS.get(verbs.tense, "")
     if not attribute:
-        return None
+        return
     if verbs.verb == "have" and "_" in attribute:
-        return None  # "I have both my feet up"
+        return  # "I have both my feet up"
     if verbs.verb == "do" and complement.split(" ")[0] in _plain_verbs():
-        return None  # "I do remember"
+        return  # "I do remember"
     if verbs.verb == "have" and _TO_DO.match(complement):
         attribute, complement = _DUTIES.get(attribute, ""), complement.removeprefix("to ")
-        value = _deed(complement)
+        values = _deed(complement)
     elif verbs.verb == "be" and _TO_DO.match(complement):
-        return None  # "I am to become a professor of screws"
+        return  # "I am to become a professor of screws"
     else:
         wish = verbs.verb in _WISHES and _TO_DO_OF.match(complement)
-        value = _deed(complement) if wish else _value(complement, is_over=verbs.tense in _OVER)
-    if not (attribute and value) or refers(value) or _NOTHING.fullmatch(value):
-        return None
+        values = _deed(complement) if wish else _values(verbs, complement)
     is_copula = verbs.verb == "be" and not verbs.is_passive
-    if is_copula and (value.isdigit() or _MOOD.match(complement)):
-        return None
+    if not attribute or (is_copula and _MOOD.match(complement)):
+        return
     is_event = verbs.tense in _OVER and verbs.verb != "be"
-    return Statement(subject, attribute, value, reading.happened_on(), is_event=is_event)
+    for value in values:
+        if refers(value) or _NOTHING.fullmatch(value) or (is_copula and value.isdigit()):
+            continue
+        yield Statement(subject, attribute, value, reading.happened_on(), is_event=is_event)
 
 
-def _deed(complement: str) -> str:
+def _deed(complement: str) -> list[str]:
     """ "to see Lyon", "me to see his cousin's house": all words up to the next clause."""
     words = _NEXT.split(complement)[0].split()
-    return " ".join(words) if 2 < len(words) <= _LONGEST_VALUE else ""
+    return [" ".join(words)] if 2 < len(words) <= _LONGEST_VALUE else []
 
 
-def _value(complement: str, *, is_over: bool) -> str:
+def _values(verbs: Predicate, complement: str) -> list[str]:
     if not complement.strip(" .,!;:"):
-        return "yes" if is_over else ""
+        return ["yes"] if verbs.tense in _OVER else []
     if _TO_DO.match(complement):
         return _deed(complement)
-    values = values_in(first_part(complement), keeps_length=True)
-    return values[0] if values and len(values[0].split()) <= _LONGEST_VALUE else ""
+    values = open_values(verbs, complement)
+    return [value for value in values if len(value.split()) <= _LONGEST_VALUE]

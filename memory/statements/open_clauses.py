@@ -8,6 +8,7 @@ import re
 from functools import cache
 
 from memory.dates import COUNT
+from memory.statements.coordinations import OF_ALL_TOGETHER
 from memory.statements.predicates import Predicate
 from memory.statements.times import TIME_LEAD
 from memory.statements.values import values_in
@@ -106,20 +107,20 @@ _LONGEST_VALUE = 14  # words
 
 def open_statement(
     verbs: Predicate, *, is_dated: bool, has_subject: bool = True
-) -> tuple[str, str]:
-    """Attribute and value of a clause that no rule is for; "" and "" where it states nothing.
+) -> tuple[str, list[str]]:
+    """Attribute and values of a clause that no rule is for; "" and none where it states nothing.
 
     `is_dated`: the clause names its day, without which a bare verb says too little.
     """
     attribute, complement = open_attribute(verbs)
     if not attribute or is_idle(verbs):
-        return "", ""
+        return "", []
     if verbs.verb == "be":
         match = _condition().match(verbs.rest)
         return (
-            (attribute, match["value"])
+            (attribute, [match["value"]])
             if match and not _REFERS.search(match["value"])
-            else ("", "")
+            else ("", [])
         )
     if (time := TIME_LEAD.match(complement)) and not _OBJECT.match(complement):
         complement = _DAY.sub("", complement[time.end() :]).lstrip(
@@ -130,30 +131,36 @@ def open_statement(
         is_dated and verbs.verb in ("have", "take") and bool(_dated_noun().match(complement))
     )
     if not has_subject and not _OBJECT.match(complement) and not is_dated_noun:
-        return "", ""  # "ate sells batchoy"
+        return "", []  # "ate sells batchoy"
     if not complement.strip(" .!,;:") or _is_only_time(complement):
         # "I smoked on Wednesday"
         is_deed = is_dated and has_subject and not (is_light or verbs.verb in _TOO_LITTLE)
         is_enough = verbs.tense in ("past", "perfect") and (
             verbs.is_passive or verbs.verb in word_lists().intransitive or is_deed
         )
-        return (attribute, "yes") if is_enough and (has_subject or is_dated) else ("", "")
+        return (attribute, ["yes"]) if is_enough and (has_subject or is_dated) else ("", [])
     if not (
         _OBJECT.match(complement) or _PREPOSITION.match(complement) or _is_plain_object(complement)
     ):
-        return "", ""
+        return "", []
     if is_light and not _OBJECT.match(complement) and not is_dated_noun:
-        return "", ""
+        return "", []
     if verbs.verb in ("go", "come") and not _PREPOSITION.match(complement):
-        return "", ""  # "went grey"
+        return "", []  # "went grey"
     if verbs.verb in ("go", "come") and verbs.tense == "present" and _TO_DO.match(complement):
-        return "", ""  # "I go to look"
+        return "", []  # "I go to look"
     if verbs.verb == "have" and verbs.tense == "present" and not _NEW_OBJECT.match(complement):
-        return "", ""
-    values = values_in(first_part(complement), keeps_length=True)
+        return "", []
+    values = open_values(verbs, complement)
     if not values or not _is_telling(values[0]):
-        return "", ""
-    return attribute, values[0]
+        return "", []
+    return attribute, [value for value in values if _is_telling(value)]
+
+
+def open_values(verbs: Predicate, complement: str) -> list[str]:
+    """The values of the words behind a verb: one, or each thing of a coordination."""
+    may_be_several = verbs.verb not in OF_ALL_TOGETHER
+    return values_in(first_part(complement), keeps_length=True, may_be_several=may_be_several)
 
 
 def open_attribute(verbs: Predicate) -> tuple[str, str]:

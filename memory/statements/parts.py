@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from memory.statements.coordinations import is_bare_thing
 from memory.statements.sentences import written_out
 from memory.statements.subjects import just_a_subject
 from memory.statements.word_lists import word_lists
@@ -69,6 +70,7 @@ def parts_of(sentence: str) -> list[Part]:
         pieces.append((text[at : match.start()], match[0]))
         at = match.end()
     pieces.append((text[at:], ""))
+    pieces = _with_coordinations(pieces)
     asking = sentence.rstrip(" )\"'").endswith("?")
     parts = []
     previous = ""
@@ -93,6 +95,29 @@ def parts_of(sentence: str) -> list[Part]:
     if asking:
         return []  # "you moved to Porto, right?"
     return parts
+
+
+def _with_coordinations(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pieces, things after "and" with what comes before: "fixed the sign", "the gate"."""
+    joined: list[tuple[str, str]] = []
+    at = 0
+    while at < len(pieces):
+        end = at
+        while end + 1 < len(pieces) and (
+            pieces[end][1].strip(" ") in (",", "and", "&", ", and", "plus")
+            and is_bare_thing(pieces[end + 1][0].strip())
+        ):
+            end += 1
+        # "my mum and my dad" are who did it, and "the bike, the red one" is a remark.
+        is_joined = end > at and pieces[end - 1][1].strip(" ") != ","
+        if is_joined and not is_bare_thing(pieces[at][0].strip()):
+            text = "".join(piece + separator for piece, separator in pieces[at:end])
+            joined.append((text + pieces[end][0], pieces[end][1]))
+            at = end + 1
+            continue
+        joined.append(pieces[at])
+        at += 1
+    return joined
 
 
 @cache

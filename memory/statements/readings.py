@@ -7,6 +7,7 @@ from dataclasses import replace
 from memory.dates import MONTHS, WEEKDAYS
 from memory.records import Turn
 from memory.statements.clause import Clause, person_name
+from memory.statements.coordinations import OF_ALL_TOGETHER
 from memory.statements.days import day_of_year, named_days
 from memory.statements.open_clauses import open_statement, past_of
 from memory.statements.people import relation_attribute
@@ -17,6 +18,7 @@ from memory.statements.rules import Rule, rules_of
 from memory.statements.statement import End, Statement
 from memory.statements.values import WHOLE, in_digits, names_in_series, values_in
 from memory.statements.word_lists import word_lists
+from memory.vocabulary import default_vocabulary
 
 _FROM = re.compile(
     r",? from (?:\w+ )?(?:(?:19|20)\d\d|\w+day|" + "|".join(MONTHS) + r")\b.*", re.IGNORECASE
@@ -137,6 +139,12 @@ _TITLED = frozenset({"read", "watched"})
 _SERIES = _TITLED | {"visited", "travelled_to", "speaks", "met"}
 
 
+def _takes_many(attribute: str) -> bool:
+    """Whether a subject may have several values of an attribute at a time."""
+    known = default_vocabulary().canonical(attribute)
+    return known is None or known.kind != "one value"
+
+
 class Reading:
     """What one predicate says of its subject."""
 
@@ -218,7 +226,12 @@ class Reading:
         if attribute == "stopped" and verbs.is_over:
             yield from self._over(rule, text)
             return
-        values = values_in(text, is_list=rule.is_list, is_whole=attribute in WHOLE)
+        values = values_in(
+            text,
+            is_list=rule.is_list,
+            is_whole=attribute in WHOLE,
+            may_be_several=verbs.verb not in OF_ALL_TOGETHER and _takes_many(attribute),
+        )
         series = ""
         if attribute in _SERIES and groups.get("value"):
             names, series = names_in_series(
@@ -365,11 +378,11 @@ class Reading:
         if not (self._clause.is_known or self._has_named_subject()):
             return  # "Reminder mailed at seven"
         happened_on = self.happened_on()
-        attribute, value = open_statement(
+        attribute, values = open_statement(
             verbs, is_dated=bool(happened_on), has_subject=self._clause.has_subject
         )
-        if attribute:
-            is_event = verbs.tense in ("past", "perfect")
+        is_event = verbs.tense in ("past", "perfect")
+        for value in values:
             yield Statement(self._subject, attribute, value, happened_on, is_event=is_event)
 
     def _has_named_subject(self) -> bool:

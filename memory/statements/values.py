@@ -3,6 +3,7 @@
 import re
 
 from memory.dates import COUNT, MONTHS, WEEKDAYS
+from memory.statements.coordinations import things_of
 from memory.statements.predicates import is_finite
 
 _MONTH = "|".join(MONTHS)
@@ -139,10 +140,16 @@ _EMPTY_BEGINNING = re.compile(
 
 
 def values_in(
-    text: str, *, is_list: bool = False, is_whole: bool = False, keeps_length: bool = False
+    text: str,
+    *,
+    is_list: bool = False,
+    is_whole: bool = False,
+    keeps_length: bool = False,
+    may_be_several: bool = False,
 ) -> list[str]:
     """The values that a text has: one, or with `is_list` each of several.
 
+    With `may_be_several` each thing of "the sign and the gate" is one too.
     With `is_whole` a date inside stays part of it, as in a plan, and with `keeps_length` a length
     of time ("for three weeks").
     """
@@ -156,6 +163,8 @@ def values_in(
         items = [cut]
     else:
         items = [_until_next_verb(cut)]
+    if may_be_several and len(items) == 1 and not is_whole:
+        items = things_of(items[0].strip(" ,."))
     return [value for item in items if (value := _clean(item))]
 
 
