@@ -1,9 +1,12 @@
 """Turns that a SELECT finds for rules to read: by their words, and those around them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from memory.passages import sentences
 from memory.records import Rows, Turn
 from memory.sql import quoted
+from memory.statements.answers import as_sentence, last_question
 
 _WITH_WORDS = """SELECT t.id, t.session, t.speaker, t.said_at, t.text
 FROM search({words}, {most}) s JOIN turns t ON t.id = s.turn_id
@@ -46,3 +49,24 @@ def texts_before(turn: Turn, by_id: Mapping[int, Turn]) -> list[str]:
     """The texts of the two turns before one in its session, as far as they are there."""
     before = (by_id.get(turn.id - number) for number in range(1, _BEFORE + 1))
     return [earlier.text for earlier in before if earlier and earlier.session == turn.session]
+
+
+def with_questions(turns: Sequence[Turn]) -> list[Turn]:
+    """These turns, a short answer as the sentence that it makes with the question before it.
+
+    Of "What did you plant?" and "Beans and kale. You?" the second is "I planted beans and kale.
+    You?".
+    """
+    by_id = {turn.id: turn for turn in turns}
+    return [_with_question(turn, by_id.get(turn.id - 1)) for turn in turns]
+
+
+def _with_question(turn: Turn, before: Turn | None) -> Turn:
+    if before is None or before.session != turn.session or before.speaker == turn.speaker:
+        return turn
+    question = last_question(before.text)
+    sentence = as_sentence(question, turn.text) if question else ""
+    if not sentence:
+        return turn
+    _, *following = sentences(turn.text)
+    return replace(turn, text=" ".join([f"{sentence}.", "".join(following).strip()]).strip())

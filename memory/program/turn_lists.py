@@ -17,7 +17,13 @@ from memory.program.fact_answers import FactAnswer
 from memory.program.fact_candidates import ASKS_GOING_ON
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.fact_select import LIGHT_WORDS
-from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
+from memory.program.searched_turns import (
+    select_by_id,
+    select_only,
+    select_with,
+    turns_of,
+    with_questions,
+)
 from memory.program.spoken_days import spoken
 from memory.program.turn_amounts import Amount, read_amounts
 from memory.program.turn_deeds import (
@@ -140,7 +146,7 @@ def best_list(
         deed_question_read, deed = pair
         sql, turns = _turns_with(deed.searched, read)
         if turns is not None:
-            lists = deed_lists(deed_question_read, deed, corrected(turns))
+            lists = deed_lists(deed_question_read, deed, with_questions(corrected(turns)))
             answers += [(answer, sql) for answer in lists]
     if not answers:
         return None

@@ -1,15 +1,18 @@
 """Short answers read with the question before: "Her name?" - "Elena." is "she is called Elena".
 
+"What did you plant?" - "Beans and a row of kale." is "I planted beans and a row of kale".
+
 A question and its answer become one plain sentence of whoever answers, which the rules then read as
 any other. What is neither short nor plain is left alone.
 """
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from memory.statements.predicates import is_finite
 from memory.statements.sentences import sentences, written_out
-from memory.statements.word_lists import third_person
+from memory.statements.word_lists import is_past_form, regular_past, third_person, word_lists
 
 _LONGEST_ANSWER = 8  # words
 _LONGEST_QUESTION = 16  # words
@@ -52,6 +55,29 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _WHO = r"(?P<who>you|he|she|they|your (?:[\w-]+ )?\w+|(?-i:[A-Z]\w+)(?! (?-i:[A-Z])))"
+# "What did you plant?", "Which tools have you lent to Ben?"
+_ASKS_DEED = re.compile(
+    rf"(?:what|which (?:[\w-]+ )?[\w-]+s)(?: all| else)? (?P<tense>did|have) {_WHO}"
+    r"(?: (?:guys|all|both|actually|finally|end up|already))?"
+    r" (?P<verb>(?!be\b|do\b|done\b|been\b|say\b|said\b|mean\b|think\b|want\b|call\b|tell\b"
+    r"|hear\b|happen\b|like\b|know\b|expect\b|decide\b)[a-z]{3,})"
+    r"(?P<particle> (?:up|down|out|off|away|back))?"
+    r"(?P<rest> (?:at|in|on|for|from|to|with|this|last) [\w' -]+)?",
+    re.IGNORECASE,
+)
+_DETERMINER = re.compile(
+    r"(?:the|an?|my|our|his|her|their|some|another|two|three|four|five|six|seven|eight|nine|ten"
+    r"|\d+)",
+    re.IGNORECASE,
+)
+_LONGEST_LIST = 16  # words
+# "Loads.", "The usual."
+_NO_THINGS = re.compile(
+    r"\W*(?:loads|lots|plenty|too|much|many|enough|everything|anything|something|the usual|the same"
+    r"|whatever|mostly|nearly|almost|or|if|because|when|after|before|since|until)\b"
+    r"|.*\b(?:but|because|if|when|that|who|which|might|would|could|should|will|i|you|we)\b",
+    re.IGNORECASE,
+)
 
 
 def last_question(text: str) -> str:
@@ -74,6 +100,8 @@ def as_sentence(question: str, text: str) -> str:
         if match := pattern.fullmatch(asked_for):
             value = _value(answer)
             return sentence(match, value) if value else ""
+    if deed := _ASKS_DEED.fullmatch(asked_for):
+        return _deed_told(deed, answer)
     match = _ASKS_YES_OR_NO.fullmatch(asked_for)
     return _yes_or_no(match, answer) if match else ""
 
@@ -93,6 +121,29 @@ def _value(answer: str) -> str:
     if not words or len(words) > _LONGEST_ANSWER or _NO_ANSWER.match(value):
         return ""
     return "" if is_finite(words[0]) else value
+
+
+def _deed_told(match: re.Match[str], answer: str) -> str:
+    """The deed of a question with the things that the answer names; "" where it is no list."""
+    if _NO_ANSWER.match(answer) or _NO_THINGS.match(answer):
+        return ""
+    listed = _ANSWER_LEAD.sub("", written_out(answer)).strip(" .!")
+    named = re.findall(r"[\w'-]+", listed)
+    if not 0 < len(named) <= _LONGEST_LIST:
+        return ""
+    # "the saw" and "two rows" are no verbs, nor is the first word of a list.
+    behind = [word for before, word in pairwise(named) if not _DETERMINER.fullmatch(before)]
+    if any(is_finite(word) or is_past_form(word.lower()) for word in behind):
+        return ""
+    if _DETERMINER.fullmatch(named[0]):
+        listed = listed[0].lower() + listed[1:]
+    verb = match["verb"].lower()
+    if match["tense"].lower() == "did":
+        irregular = word_lists().irregular.get(verb)
+        verb = irregular[0] if irregular else regular_past(verb)
+    else:
+        verb = f"{'have' if _subject(match) in ('I', 'they') else 'has'} {verb}"
+    return f"{_subject(match)} {verb}{match['particle'] or ''} {listed}{_own(match['rest'] or '')}"
 
 
 def _own(words: str) -> str:

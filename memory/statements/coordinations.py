@@ -11,7 +11,7 @@ from memory.statements.word_lists import is_past_form, word_lists
 
 _DETERMINER = (
     r"(?:an?|the|my|our|his|her|their|some|another|two|three|four|five|six|seven|eight|nine|ten"
-    r"|\d{1,3}|[A-Z][\w-]+'s)"
+    r"|\d{1,3})"
 )
 _BEGINS = re.compile(rf"{_DETERMINER} (?=\S)", re.IGNORECASE)
 _JOINED = re.compile(
@@ -19,6 +19,7 @@ _JOINED = re.compile(
     rf"(?={_DETERMINER} (?!half\b|quarter\b|bit\b)\S)|, (?=(?!\d){_DETERMINER} \S)",
     re.IGNORECASE,
 )
+BEGINS_LAST_THING = re.compile(rf"and {_DETERMINER} \S", re.IGNORECASE)
 # "a house with a garden and a pond": whose pond it is, the words do not tell.
 _OPEN_PLACE = re.compile(
     r" (?:with|for|from|of|between|about|in|at|to|into|on|by|like|than|over|under|near|behind"
@@ -42,8 +43,10 @@ _NO_END = re.compile(r"(?: (?:up|down|out|off|on|in|away|back|over)|['\u2019]s)$
 _FOR_WHOM = re.compile(
     rf"(?P<whom>(?:(?:my|our|his|her) \w+|[A-Z][\w-]+)) (?={_DETERMINER} )(?!and\b)"
 )
+# "got her a mug and some tea": of two facts neither would say for whom.
+_FOR_SOMEBODY = re.compile(rf"(?:me|you|him|her|us|them) (?={_DETERMINER} )", re.IGNORECASE)
 _BARE_THING = re.compile(
-    r"(?:the|my|our|his|her|their) (?P<noun>[\w'-]+(?: [\w'-]+){0,2}?)"
+    rf"(?:and )?{_DETERMINER} (?P<noun>[\w'-]+(?: [\w'-]+)??)"
     r"(?=$|[,.!]| (?:in|on|at|for|with|from|of|to|by|near|behind|under|too|yesterday|today|last"
     r"|this|again|together|as well)\b)",
     re.IGNORECASE,
@@ -60,18 +63,22 @@ def things_of(text: str) -> list[str]:
     whom = _FOR_WHOM.match(text)
     bare = text[whom.end() :] if whom else text
     joints = [*_JOINED.finditer(bare)]
-    if not joints or not joints[-1]["and"] or _TITLE.match(bare):
+    if not joints or not joints[-1]["and"] or _TITLE.match(bare) or _FOR_SOMEBODY.match(bare):
         return [text]
     starts = [0, *(joint.end() for joint in joints)]
     ends = [*(joint.start() for joint in joints), len(bare)]
-    things = [bare[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-    *others, last = things
-    if not all(map(_is_thing, others)) or not _begins_alike(others[0]):
+    members = [bare[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    *earlier, last = members
+    if not all(map(_is_thing, earlier)) or not _begins_alike(earlier[0]):
         return [text]
-    if _TITLE.match(last) or any(_is_open(thing, last) for thing in others) or _NO_END.search(last):
+    if (
+        _TITLE.match(last)
+        or any(_is_open(member, last) for member in earlier)
+        or _NO_END.search(last)
+    ):
         return [text]
     prefix = f"{whom['whom']} " if whom else ""
-    return [f"{prefix}{thing}" for thing in things]
+    return [f"{prefix}{member}" for member in members]
 
 
 def _is_thing(text: str) -> bool:
@@ -84,9 +91,9 @@ def _is_thing(text: str) -> bool:
     return not any(map(is_finite, words[2:]))
 
 
-def _is_open(thing: str, last: str) -> bool:
+def _is_open(member: str, last: str) -> bool:
     """Whether a thing may have the last one in it; not "a card from Ann and a book from Tom"."""
-    match = _OPEN_PLACE.search(thing)
+    match = _OPEN_PLACE.search(member)
     word = match[0].split()[0].lower() if match else ""
     return bool(word) and not (word in _PARALLEL and f" {word} " in last)
 
@@ -103,8 +110,11 @@ def is_bare_thing(text: str) -> bool:
         return False
     nouns = match["noun"].lower().split()
     behind = text[match.end() :].lower().split()
-    # "the roof leaks": of two words the second may be a verb.
-    may_be_verb = any(
+    # "the roof leaks", "the boards look": of two words the second may be a verb.
+    may_be_verb = is_past_form(nouns[0]) and not text.lower().startswith("the ")
+    may_be_verb |= nouns[0] in ("is", "are", "was", "were", "have", "had", "did", "do", "of")
+    may_be_verb |= len(nouns) > 1 and nouns[0].endswith("s") and not nouns[0].endswith("ss")
+    may_be_verb |= any(
         re.search(r"(?:[^s]s|ed|ly)$", word) or is_finite(word) or is_past_form(word)
         for word in nouns[1:]
     )

@@ -8,7 +8,7 @@ import re
 from functools import cache
 
 from memory.dates import COUNT
-from memory.statements.coordinations import OF_ALL_TOGETHER
+from memory.statements.coordinations import BEGINS_LAST_THING, OF_ALL_TOGETHER
 from memory.statements.predicates import Predicate
 from memory.statements.times import TIME_LEAD
 from memory.statements.values import values_in
@@ -257,13 +257,13 @@ _TIME = re.compile(
 
 
 def first_part(complement: str) -> str:
-    """The words up to a comma, and an amount or another noun behind it: "a bike, sixty quid"."""
+    """The words up to a comma, and an amount or a last thing behind it: "a bike, sixty quid"."""
     complement = _NEXT_SUBJECT.split(complement)[0]
     if _LIST.match(complement):
         return complement
     first, *others = complement.split(", ")
     for part in others:
-        if not _AMOUNT.match(part):
+        if not (_AMOUNT.match(part) or BEGINS_LAST_THING.match(part)):
             break
         first = f"{first}, {part}"
     return first

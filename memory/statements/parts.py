@@ -109,7 +109,9 @@ def _with_coordinations(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
         ):
             end += 1
         # "my mum and my dad" are who did it, and "the bike, the red one" is a remark.
-        is_joined = end > at and pieces[end - 1][1].strip(" ") != ","
+        is_joined = end > at and not (
+            pieces[end - 1][1].strip(" ") == "," and not pieces[end][0].strip().startswith("and ")
+        )
         if is_joined and not is_bare_thing(pieces[at][0].strip()):
             text = "".join(piece + separator for piece, separator in pieces[at:end])
             joined.append((text + pieces[end][0], pieces[end][1]))

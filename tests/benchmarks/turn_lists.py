@@ -25,6 +25,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, load_conversations
 from memory.dates import COUNT
 from memory.program import turn_lists
+from memory.program.searched_turns import with_questions
 from memory.program.turn_events import topics_of
 from memory.program.turn_lists import (
     TurnList,
@@ -138,7 +139,7 @@ def _answers(question: Mapping[str, Any], turns: Sequence[Turn]) -> list[TurnLis
         readings = (listed(read, topic, turns, rank) for rank, topic in enumerate(topics_of(read)))
         answers += next(filter(None, readings), [])
     if deed_asked := deed_question(text, today, asker):
-        answers += deed_lists(*deed_asked, turns)
+        answers += deed_lists(*deed_asked, with_questions(turns))
     return answers
 
 

@@ -176,6 +176,24 @@ def test_what_is_read_to_its_end_is_listed(store: Store) -> None:
     assert answer("What is Mara reading now?") is None
 
 
+@pytest.mark.parametrize(
+    ("turns", "answer"),
+    [
+        (("Hedda: What did you repair?", "Orrin: The gate and the bench."), "gate; bench"),
+        (("Hedda: What did you repair?", "Orrin: Nothing at all."), None),
+        (("Hedda: What will you repair?", "Orrin: The gate and the bench."), None),
+        (("Orrin: What did you repair?", "Hedda: The gate and the bench."), None),
+    ],
+)
+def test_an_answer_is_read_with_its_question(
+    house: Store, turns: tuple[str, ...], answer: str | None
+) -> None:
+    spoken = [turn.partition(": ") for turn in turns]
+    house.add([Turn(who, text, session="b", said_at="2026-04-02") for who, _, text in spoken])
+    read = answer_by_turns("What did Orrin repair?", TODAY, read=house.read)
+    assert (read.text if read else None) == answer
+
+
 def test_one_thing_is_no_list(house: Store) -> None:
     house.add([Turn("Orrin", "I repaired the gate.", session="b", said_at="2026-04-02")])
     assert answer_by_turns("What did Orrin repair?", TODAY, read=house.read) is None

@@ -30,6 +30,14 @@ def facts(*turns: str) -> list[tuple[str, str, str]]:
         (("Anna: Are you vegetarian?", "Ben: Yes, since 2019."), ("Ben", "diet", "vegetarian")),
         (("Anna: When's the wedding?", "Ben: 14 June."), ("Ben", "appointment", "wedding")),
         (("Anna: How much is your rent?", "Ben: 780."), ("Ben", "rent", "780")),
+        (
+            ("Anna: What did you plant?", "Ben: Leeks, and two rows of chard."),
+            ("Ben", "planted", "two rows of chard"),
+        ),
+        (
+            ("Anna: Which tools have you lent to Tom?", "Ben: The saw and the plane."),
+            ("Ben", "lent", "plane to Tom"),
+        ),
         (("Anna: My sister Elena called.", "Anna: She's a vet."), ("Elena", "works_as", "vet")),
         (("Anna: We got a cat.", "Ben: Her name?", "Anna: She's called Pip."), ("Anna", "has_pet")),
     ],
@@ -48,6 +56,10 @@ def test_a_turn_is_read_with_those_before(turns: tuple[str, ...], fact: tuple[st
         ("Anna: Jon and Max came by.", "Ben: He's a vet."),
         ("Anna: Jon came by with my brother.", "Ben: He's a vet."),
         ("Anna: Are you a vet?", "Anna: Yes."),
+        ("Anna: What did you plant?", "Ben: Nothing yet."),
+        ("Anna: What did you plant?", "Ben: Too much!"),
+        ("Anna: What did you plant?", "Ben: Leeks, if I ever do."),
+        ("Anna: What will you plant?", "Ben: Leeks."),
         # The assistant is asked, and answers for itself.
         ("Anna: Where do you live?", "Assistant: Leeds."),
     ],

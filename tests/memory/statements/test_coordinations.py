@@ -22,6 +22,7 @@ def values(text: str) -> list[tuple[str, str]]:
         ("I lent Ben the ladder and the drill.", "lent", "Ben the ladder, Ben the drill"),
         ("The roofer replaced the gutter and the flashing.", "replaced", "gutter, flashing"),
         ("I got a card from Ann and a book from Tom.", "got", "card from Ann, book from Tom"),
+        ("I mended the latch, and two hinges.", "mended", "latch, two hinges"),
         ("I found a coin and some buttons.", "found", "coin, buttons"),
     ],
 )
@@ -46,6 +47,10 @@ def test_what_is_one_thing_is_one_fact(text: str, thing: str) -> None:
     assert [value for _, value in values(text)] == [thing]
 
 
+def test_what_was_got_for_somebody_unnamed_is_not_said_to_be_the_speakers() -> None:
+    assert values("I got her a mug and some tea.") == []
+
+
 def test_each_thing_has_the_day_behind_the_last() -> None:
     turn = Turn("Anna", "I painted the hall and the porch on Monday.", said_at="2025-03-12T09:00")
 
@@ -67,12 +72,19 @@ def test_selling_two_things_ends_both() -> None:
     [
         "I walked the dog and the cat ran off.",
         "I walked the dog and the roof leaks.",
+        "I walked the dog, and the boards look fine.",
         "I walked the dog and the postman still waits.",
+        "I walked the dog, and two friends came along.",
+        "I walked the dog, and some were left at home.",
     ],
 )
 def test_a_clause_behind_and_is_no_second_thing(text: str) -> None:
     assert ("walked", "dog") in values(text)
     assert len([name for name, _ in values(text) if name == "walked"]) == 1
+
+
+def test_she_is_and_a_mood_are_no_second_thing() -> None:
+    assert ("name", "Pip") in values("I got a puppy! Her name's Pip and she's adorable.")
 
 
 def test_two_who_did_it_are_no_things() -> None:
