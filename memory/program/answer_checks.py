@@ -57,6 +57,7 @@ _COUNTED = re.compile(
     rf"(?= (?:{_AUXILIARY}|in|of|to|on|at|from|for|by|with|\w+ed)\b|\?|$)",
     re.IGNORECASE,
 )
+_HOW_OFTEN = re.compile(r"\bhow often\b", re.IGNORECASE)
 _MOST_BETWEEN = 3  # words from a number to what it counts: "two big black dogs"
 _PERSON = re.compile(
     r"\b(?:mother|mom|mum|father|dad|parents?|brothers?|sisters?|son|daughter|kids?|child(?:ren)?"
@@ -64,6 +65,11 @@ _PERSON = re.compile(
     r"|coworkers?|neighbou?rs?|teacher|doctor|girlfriend|boyfriend|family|team|people|roommate"
     r"|flatmate|someone|somebody|nobody|fans|group|students?|classmates?|owner|trainer|coach"
     r"|manager|guy|man|woman|girl|boy|landlord|landlady|nurse)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(
+    r"\bnames? of (?:the |an? |my |our |[\w-]+(?:'s|s') )*([\w -]+?)\W*$"
+    r"|(?:'s|s') ([\w -]+?) called\W*$|(?:'s|s') ([\w-]+)'s name\W*$",
     re.IGNORECASE,
 )
 _ASKS_WITH = re.compile(r"\bwho(?:m)? .+ with\W*$|^\W*with whom\b", re.IGNORECASE)
@@ -314,6 +320,7 @@ def can_answer(
             _is_in_month(answer, question),
             _says_words(answer, sources),
             _names_are_met(question, sources, contexts),
+            _is_about_what_has_the_name(question, contexts),
             not _is_of_speaker(answer, question, sources),
             not _is_said_to_be_over(answer, question, sources),
             not any(tells_what_came_after(clause, question) for clause in mentions),
@@ -567,9 +574,11 @@ def _has_kind(answer: str, question: AskedFor) -> bool:
 def _counts_what_is_asked(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
     """Whether the number stands before what is counted: "three cats", "went twice"."""
     counted = _COUNTED.search(question.text)
-    if not counted:
+    if not counted and not _HOW_OFTEN.search(question.text):
         return True
-    noun = (telling_words(counted[1]) or [""])[-1]
+    if not counted and _FREQUENCY.search(answer):
+        return True
+    noun = (telling_words(counted[1]) or [""])[-1] if counted else "times"
     numbers = {word for word in words(answer) if NUMBER.search(word)}
     numbers |= {str(COUNT[word]) for word in numbers if word in COUNT}
     if noun in ("", "time", "times"):
@@ -658,6 +667,16 @@ def _is_in_month(answer: str, question: AskedFor) -> bool:
     match = _DAY_AND_MONTH.fullmatch(answer)
     months = [month for month in MONTHS if month in words(question.text)]
     return not match or len(months) != 1 or match[2].lower() == months[0]
+
+
+def _is_about_what_has_the_name(question: AskedFor, contexts: Sequence[str]) -> bool:
+    """Whether turns speak of what a question asks the name of: "the name of Anna's teacher"."""
+    match = _ASKS_NAME.search(question.text)
+    telling = telling_words(next(filter(None, match.groups()))) if match else []
+    if not telling:
+        return True
+    forms = forms_of(word for context in contexts for word in words(context))
+    return any(has_word(word, forms) for word in (telling[-1], *examples_of_kind(telling[-1])))
 
 
 _SHORTEST_STEM = 4  # letters that two forms of a word share

@@ -62,6 +62,7 @@ _ASKS_THING = re.compile(
     r"\W*(?:what|which) (?:instruments?|sports?|games?|languages?|books?|films?|songs?)\b", re.I
 )
 _TELLS_WHERE = re.compile(r"(?:in|at|on|for|with|to) ", re.IGNORECASE)
+_ASKS_TRAVELS = r"\bwhere (?:has|have|did) .*\b(?:been|go|gone)\b"
 # "What is Anna reading?"
 ASKS_GOING_ON = r"^\W*(?:what|which)\b.* (?:is|are|am) [A-Z][\w'-]* (?:still |now )?\w+ing\b"
 _DONE = frozenset({"finished", "read", "watched", "completed"})
@@ -143,6 +144,8 @@ def _has_what_is_asked(question: FactQuestion, fact: DatedFact) -> bool:
     if question.says(r"\bhow old\b|\b(?:what|which) age\b"):
         return not {"age", "aged", "old", "born"}.isdisjoint(fact.attribute.split("_"))
     if question.kind == "where":
+        if question.says(_ASKS_TRAVELS) and not is_of_place(fact):
+            return False  # "put up | kayak in the rafters"
         is_of_home = fact.attribute in _OF_HOME or question.says(r"\bliv(?:e|es|ed|ing)\b")
         if is_of_home and _DWELLINGS.issuperset(words(fact.value)):
             return False  # "in a house", "at home" and "moved house" tell what, and not where

@@ -20,7 +20,7 @@ from memory.statements import stated
 
 # Of these an item that is missing makes the answer wrong.
 _OF_ALL = ("list", "count", "first", "last", "change")
-_ASKS_SEVERAL = r"^\W*(?:what|which)(?: \w+)? \w+[^\Ws]s (?:has|have|did)\b"
+_ASKS_SEVERAL = r"^\W*(?:what|which)(?: \w+)? \w+[^\Ws]s (?:has|have|did|does|do)\b"
 _MOST_WORDS = 6
 _MOST_TURNS = 200
 _AGE_MONTHS = 10  # after which an age that somebody told is likely to be past

@@ -50,7 +50,7 @@ def grounded_answer(
         if newer_state(read_question, sources[0], further):
             return ABSTAIN, []
         if later := corrected_number(
-            answer, read_question, sources[0], following(sources[0], reader)
+            answer, read_question, sources[0], following(sources[0], reader), further
         ):
             return later[0], [*cited, later[1].id]
     ids_by_named = {hit.turn_id for hit in hits if is_by_named(hit)}

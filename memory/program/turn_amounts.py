@@ -9,7 +9,16 @@ from memory.dates import COUNT, named_day
 from memory.passages import sentences
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import texts_before
-from memory.program.turn_events import AHEAD, DENIED, Topic, days_told, has_any, is_told, subject_of
+from memory.program.turn_events import (
+    AHEAD,
+    DENIED,
+    UNITS,
+    Topic,
+    days_told,
+    has_any,
+    is_told,
+    subject_of,
+)
 from memory.records import Turn
 from memory.search.words import words
 
@@ -18,11 +27,14 @@ _TOKEN = re.compile(
 )
 _NO_NUMBERS = frozenset(("a", "an", "one"))
 _BETWEEN = 2  # words that may stand between a number and what it counts
-_NO_BETWEEN = frozenset(
-    words(
-        "of the my our his her their and or to in at on for from with by than o clock am pm pounds"
-        " euros dollars kilos weeks days years months hours minutes times per each a an is was"
+_NO_BETWEEN = (
+    frozenset(
+        words(
+            "of the my our his her their and or to in at on for from with by than o clock am pm"
+            " dollars times per each a an is was"
+        )
     )
+    | UNITS
 )
 
 

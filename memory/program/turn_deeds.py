@@ -18,7 +18,15 @@ from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, are_forms, is_of_class, is_past_verb
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import texts_before
-from memory.program.turn_events import DENIED, HABIT, days_told, has_any, is_told, other_names
+from memory.program.turn_events import (
+    DENIED,
+    HABIT,
+    UNITS,
+    days_told,
+    has_any,
+    is_told,
+    other_names,
+)
 from memory.records import Turn
 from memory.search.word_forms import telling_words
 from memory.search.words import words
@@ -610,9 +618,15 @@ def _doers(
 
 
 def _number(text: str) -> int:
-    """How many of something a text says at its beginning, 0 for nothing: 2 of "two perch"."""
+    """How many of something a text says at its beginning, 0 for nothing: 2 of "two perch".
+
+    "A 5 mile race" says nothing of how many.
+    """
     numbered = _NUMBERED.match(text)
     if not numbered:
+        return 0
+    unit, *more = words(numbered["rest"]) or [""]
+    if unit in UNITS and more:
         return 0
     digits = numbered["number"].replace(",", "").lower()
     return int(digits) if digits.isdigit() else COUNT[digits]

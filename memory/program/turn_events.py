@@ -42,6 +42,13 @@ _ORDINAL = re.compile(
     rf"|\b(?P<digits>\d{{1,2}})(?:st|nd|rd|th) (?:time|go|lesson|run|visit|one)\b",
     re.IGNORECASE,
 )
+# "A 5 mile race" is one.
+UNITS = frozenset(
+    words(
+        "mile miles km k kilometre kilometres metre metres m hour hours minute minutes day days"
+        " week weeks month months year years kilo kilos pound pounds euro euros star stars"
+    )
+)
 _TIMES = re.compile(rf"\b(?P<number>{_NUMBER}) times\b|\b(?P<twice>twice)\b", re.IGNORECASE)
 # What has not happened, may happen, or happens as a rule.
 DENIED = re.compile(
@@ -294,6 +301,9 @@ def _read_turn(
                     doubtful.append(sentence)
                 continue
             past = tuple(day for day in days if day <= said_on)
+            is_same = events and events[-1].turn is turn and not events[-1].is_exact
+            if is_more and is_same and events[-1].count == len(past) > 1:
+                events.pop()  # "twice already this month: on the second, and yesterday"
             if not past or (AHEAD.search(part) and len(past) < len(days)):
                 continue
             if AHEAD.search(part) and not _tells_past(part):
@@ -417,9 +427,11 @@ def _number(part: str, head: Collection[str]) -> int:
     part_words = words(part)
     for position, word in enumerate(part_words):
         if _is_any(word, head):
-            for before in part_words[max(position - 3, 0) : position]:
+            first = max(position - 3, 0)
+            for before, after in pairwise(part_words[first : position + 1]):
                 is_count = re.fullmatch(_NUMBER, before) and before not in ("one",)
-                if is_count and _value(before) < 100:
+                is_size = after in UNITS and not _is_any(after, head)
+                if is_count and not is_size and _value(before) < 100:
                     return _value(before)
     return 1
 

@@ -109,7 +109,8 @@ _STATES = (
         asks=_pattern(r"\b(?:work(?:ed|ing)?|employed)\b"),
         begins=_pattern(r"\b(?:start(?:s|ed|ing)?|began|joined|hired|first (?:day|shift)|since)\b"),
         ends=_pattern(
-            r"\blast (?:day|shift|night)\b|\b(?:left|quit|resigned|retired|laid off"
+            r"\blast (?:day|shift)\b|\b(?:my|his|her) last night\b"
+            r"|\b(?:left|quit|resigned|retired|laid off"
             r"|redundant|sacked|fired|finish(?:ed)? (?:at|there|work))\b"
         ),
         searched="work job started start since last day shift left quit finished",

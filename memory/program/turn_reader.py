@@ -237,15 +237,29 @@ def _corrected_day(turn: Turn, day: date, following: Sequence[Turn], is_past: bo
 
 
 def corrected_number(
-    answer: str, question: AskedFor, source: Turn, following: Sequence[Turn]
+    answer: str,
+    question: AskedFor,
+    source: Turn,
+    following: Sequence[Turn],
+    later_turns: Sequence[Turn] = (),
 ) -> tuple[str, Turn] | None:
     """An answer of one number as its speaker corrected it: "3,200 euro" after "Sorry 3,200".
 
-    None where nothing was corrected. `following` are the next turns of the session.
+    None where nothing was corrected. `following` are the next turns of the session; of any of the
+    `later_turns` the words "3,200, not 2,900" say so.
     """
     numbers = _DIGITS.findall(answer)
     if question.kind not in ("amount", "age", "count") or len(numbers) != 1:
         return None
+    number = re.escape(numbers[0])
+    instead = re.compile(
+        rf"(?<![\d.,])(?P<number>{_DIGITS.pattern})\D{{0,12}}, not {number}(?![\d.,]*\d)"
+        rf"|\bnot {number},? but (?P<other>{_DIGITS.pattern})"
+    )
+    for later in later_turns:
+        match = instead.search(later.text)
+        if match and later.speaker == source.speaker and later.id > source.id:
+            return answer.replace(numbers[0], match["number"] or match["other"]), later
     for later in following[:REACH]:
         if later.speaker != source.speaker or not _CORRECTS.match(later.text):
             continue

@@ -37,6 +37,8 @@ COUNTS = [
     ("How many times did Ida ring the bank?", "three", "I rang the bank three times.", "three"),
     ("How many times was Ida at the vet?", "three", "vet number three today", "three"),
     ("How often does Ida swim?", "twice a week", "I swim twice a week.", "twice a week"),
+    ("How often has Ida been home?", "four days", "I was home and slept for four days.", NOTHING),
+    ("How often did Ida win?", "one ear", "One ear is bigger. And I won a hamper.", NOTHING),
     ("How often does Ida swim?", "metres", "I swim forty metres.", NOTHING),
     ("How many lessons had Ida taken by March 2024?", "two", "I took two lessons.", NOTHING),
     ("How often did Ida swim in June 2024?", "2", "I had 2 swims.", NOTHING),
@@ -181,6 +183,8 @@ PEOPLE = [
     ("Who taught Ida chess?", "Ragna", "Ragna came for tea.", NOTHING),
     ("Who was Ida at the opera with?", "Tosca", "We went to the opera, Tosca.", NOTHING),
     ("Who was Ida at the opera with?", "Tom", "My uncle Tom took me to the opera.", "Tom"),
+    ("What is the name of Ida's piano teacher?", "Duke", "I play the piano, Duke sings.", NOTHING),
+    ("What is the name of Ida's dog?", "Duke", "My dog Duke sings.", "Duke"),
     ("Who did Ida marry?", "Ragna", "Married! Ragna danced until four.", NOTHING),
     ("Who did Ida marry?", "Tom", "Married! Tom gave me a ring.", "Tom"),
 ]

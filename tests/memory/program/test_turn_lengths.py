@@ -13,6 +13,9 @@ _TOLD = (
     ("Pelle", "2025-01-11", "since the third of May last year, Oda"),
     ("Pelle", "2025-03-02", "The Lantern's closing. Last day is the 14th."),
     ("Pelle", "2025-03-20", "I start at Brandt and Sons on Monday week, the 31st."),
+    ("Pelle", "2024-09-02", "I start at the Cliff garden centre on the fifth of September."),
+    ("Pelle", "2024-11-10", "I finished The Salt Ledger out here last night."),  # no night at work
+    ("Pelle", "2025-01-06", "I hung up my boots on Friday, that was my last day."),
     # The day stands in the next sentence, or in the next turn.
     ("Oda", "2025-04-06", "Jonna and me moved in together. The 29th of March, in the rain."),
     ("Oda", "2025-09-07", "I moved out of Jonna's on the 2nd. Don't ask."),
@@ -50,6 +53,10 @@ def told(store: Store) -> Store:
         (
             "How long did Oda and Jonna live together?",
             "5 months and 4 days, from 29 March 2025 to 2 September 2025",
+        ),
+        (
+            "How long did Pelle work at the Cliff garden centre?",
+            "3 months and 29 days, from 5 September 2024 to 3 January 2025",
         ),
         ("How long did Oda's uncle stay?", "22 days"),
         ("How long did Hedda stay with Pelle?", "3 days, from 4 April 2025 to 7 April 2025"),

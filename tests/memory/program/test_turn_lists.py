@@ -3,7 +3,7 @@
 import pytest
 
 from memory import Store, Turn
-from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_lists import answer_by_turns, best_list
 
 BOTH_STORES = "slow"
 TODAY = "2026-04-30"
@@ -192,6 +192,22 @@ def test_an_answer_is_read_with_its_question(
     house.add([Turn(who, text, session="b", said_at="2026-04-02") for who, _, text in spoken])
     read = answer_by_turns("What did Orrin repair?", TODAY, read=house.read)
     assert (read.text if read else None) == answer
+
+
+def test_what_is_told_again_or_measures_is_not_counted(store: Store) -> None:
+    for text in (
+        "I have swum twice already this month. I was in again on the 2nd, and on the 12th.",
+        "Ran a 5 mile race on the 30th of June.",
+    ):
+        store.add([Turn("Mara", text, said_at="2025-07-13", session="1")])
+
+    def counted(question: str) -> str | None:
+        count = best_list(question, "2025-12-01", read=store.read)
+        return count and count.text
+
+    swims = counted("How many times did Mara swim in July 2025?")
+    assert swims == "2 (2 July 2025; 12 July 2025)"
+    assert counted("How many races did Mara run in June 2025?") != "5"
 
 
 def test_one_thing_is_no_list(house: Store) -> None:

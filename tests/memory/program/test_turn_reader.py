@@ -140,6 +140,16 @@ def test_a_number_is_told_as_its_speaker_corrected_it(
     assert (told[0] if told else None) == corrected
 
 
+def test_a_number_is_corrected_in_any_later_turn_that_names_both() -> None:
+    source = Turn("Greta", "The boiler is 2,900 euro.", id=1)
+    asked = asked_for("How much was the boiler?", {"Greta", "Oskar"})
+    receipt = Turn("Greta", "I told you wrong. It was 3,200 euro, not 2,900.", id=9)
+    by_another = Turn("Oskar", "Ours was 3,200 euro, not 2,900.", id=8)
+    told = corrected_number("2,900 euro", asked, source, [], [by_another, receipt])
+    assert told == ("3,200 euro", receipt)
+    assert corrected_number("2,900 euro", asked, source, [], [by_another]) is None
+
+
 def test_a_day_that_something_is_put_off_to_is_to_come() -> None:
     text = "They had to put the right eye back to 9 June."
     [day] = days_in(text, date(2026, 5, 17), True)
