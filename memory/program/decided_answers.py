@@ -16,7 +16,8 @@ def decided_answer(
     """The answer of facts (`fact_answers`), or of turns that tell a list, a length, a home or work.
 
     What is read from turns for the question goes before facts that rules noted: of a list they are
-    a part, and of what may change not always the newest.
+    a part, and of what may change not always the newest. A state that both tell from the same turns
+    is told by the facts, with when it ended.
     Whatever a person has corrected, ended or added decides.
 
     Arguments:
@@ -31,9 +32,14 @@ def decided_answer(
         return by_facts
     for answer in (answer_by_turns, answer_by_states, answer_still, answer_how_long):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
-        if by_turns:
+        if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):
             return by_turns
     return by_facts
+
+
+def _rests_on(by_facts: FactAnswer | None, by_turns: FactAnswer) -> bool:
+    """Whether facts tell a state from the turns that were read for it: they know it as well."""
+    return by_facts is not None and set(by_turns.turn_ids) <= set(by_facts.turn_ids)
 
 
 def _by_facts(question: str, today: str, reader: MemoryReader, asker: str) -> FactAnswer | None:

@@ -35,6 +35,15 @@ def test_a_newer_home_goes_before_one_that_was_noted(store: Store) -> None:
     assert answer.text.startswith("Molde, since 6 April 2025; before that Bergen (Joel")
 
 
+def test_a_home_that_facts_tell_from_the_same_turns_is_told_by_facts(store: Store) -> None:
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Vera", "I live in Oslo now.", said_at="2017-05-08")])
+    memory.add([Turn("Vera", "We moved to Bergen in February!", said_at="2024-03-02")])
+    answer = memory.ask("Where does Vera live?")
+    assert answer.text == "Bergen, since February 2024; before that Oslo"
+    assert "FROM facts" in answer.sql[0]
+
+
 def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> None:
     memory = told(store)
     [noted] = [fact for fact in store.facts() if fact.attribute == "put_up"]
