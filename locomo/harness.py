@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
@@ -163,13 +164,19 @@ _BUILT = TypeAdapter(BuiltMemory)
 
 def fingerprint(*parts: object) -> str:
     """A short hash of these parts and of the code of `memory`."""
-    digest = hashlib.sha256()
-    package = Path(str(files("memory")))
-    for path in sorted(p for p in package.rglob("*") if p.suffix != ".pyc" and p.is_file()):
-        digest.update(path.read_bytes())
+    digest = _digest_of_files(Path(str(files("memory")))).copy()
     for part in parts:
         digest.update(json.dumps(part, sort_keys=True, default=str).encode("utf-8", "replace"))
     return digest.hexdigest()[:16]
+
+
+@cache
+def _digest_of_files(package: Path) -> "hashlib._Hash":
+    """Of a package; read once: a process runs the code that it started with."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in package.rglob("*") if p.suffix != ".pyc" and p.is_file()):
+        digest.update(path.read_bytes())
+    return digest
 
 
 def memory_path(

@@ -52,6 +52,7 @@ LONGEST = ["test_evaluate.py", "test_architecture.py", "test_crash.py", "test_st
 # Folders and files that one worker runs: importing litellm takes seconds of computing and a
 # hundred megabytes, a server of Postgres takes a second to make.
 GROUPS = {
+    "tests/locomo/ablation/test_ablation.py": "litellm",
     "tests/test_documents.py": "litellm",
     "tests/test_evaluate.py": "litellm",
     "tests/memory/cli/test_queries.py": "litellm",

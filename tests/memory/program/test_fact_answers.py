@@ -58,13 +58,14 @@ FACTS = (
 def store(path: Path) -> Iterator[Store]:
     with open_store(str(path)) as opened:
         opened.add([Turn("Mara", "All of it.", said_at="2026-11-20T18:00")])
-        for fact in FACTS:
-            values = ", ".join(f"'{text}'" if text else "NULL" for text in fact)
-            opened.write(
-                "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id)"
-                f" VALUES ({values}, 1)",
-                cause="test",
-            )
+        rows = (
+            ", ".join(f"'{text}'" if text else "NULL" for text in fact) + ", 1" for fact in FACTS
+        )
+        opened.write(
+            "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id)"
+            f" VALUES ({'), ('.join(rows)})",
+            cause="test",
+        )
         yield opened
 
 
