@@ -56,15 +56,22 @@ LONG_TURN = 60  # words
 LENGTH_SHARE = 0.75  # the share of saturation that grows with the length, as b in BM25
 QUESTION_LENGTH = 20  # words; a longer turn that ends in a question mark says something too
 RELATED_SHARE = 0.5  # the worth of a word of related meaning
-# In a chat with an assistant a session is one long talk: its date and words of time tell little of
-# a turn, and nearly every turn has FULL_LENGTH words. Between .35 and .7, recall@10 differs by .01
-# (docs/log.md).
-ASSISTANT_SHARE = 0.6
+# In a chat with an assistant dates and words of time tell less of a turn, and a short turn is
+# mostly thanks or a request. In a long talk with it, of two hours and not ten minutes, a date tells
+# next to nothing, since a hundred turns have it, and short turns say as much as others. A talk of
+# LONG_TALK[0] turns is short, one of LONG_TALK[1] is long, one between them is both in parts; so
+# shares are (in a short talk, in a long one). Together they move recall@10 of chats with an
+# assistant by .01 to .03 (docs/log.md).
+LONG_TALK = (20, 60)  # turns of a session on one day
+DATE_SHARES = (0.6, 0.06)
+TIME_SHARES = (0.8, 0.4)
+LENGTH_SHARES = (2.5, -1.25)
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
-# There, a turn that is longer than LONG_TURN loses a little of `length`: it holds a question's
-# words by its size, and people ask about what they said themselves. Between .25 and .5, recall@10
-# differs by .006 (docs/log.md).
-LONG_TURN_LOSS = 0.35
+# With an assistant, a turn that is longer than LONG_TURN loses a little of `length`: it holds a
+# question's words by its size, and people ask about what they said themselves. Between 0 and .3,
+# recall@10 differs by .007 (docs/log.md).
+LONG_TURN_LOSS = 0.3
+MAX_EXCESS = 100 / LONG_TURN  # beyond that, length says nothing of how words should count
 # Up to MAX_RANKED_WHOLE turns, the ranking scores all of them; in a larger memory, the best groups
 # of neighbours. At 100,000 turns, 384 groups of 8 find what ranking everything finds (recall@10
 # .60) in a tenth of the time (docs/decisions.md, 17).
@@ -82,6 +89,7 @@ SPREAD_TURNS = 1024  # the newest turns, which show how far cosines spread
 FEW_SPEAKERS = 4  # are compared with each turn's one by one; thousands may be implied
 _REACH = len(NEIGHBOUR_SHARES) // 2
 _UNREAD_BYTES = 300  # of the note on a piece that no search has read
+_TALK_BYTES = 150  # of two numbers in a dict
 
 _T = TypeVar("_T", bound=np.generic)
 Piece = tuple[int, int, int]  # a store's key for a piece of vectors
@@ -215,6 +223,11 @@ class Index:
         self._session = np.zeros(1, np.int32)  # position of the session's first turn
         # By the position of a session's first turn: whether an assistant speaks in it.
         self._has_assistant = np.zeros(1, np.bool_)
+        # A talk is what a session has of one day. By the position of a talk's first turn: how many
+        # turns it has.
+        self._talk = np.zeros(1, np.int32)  # position of the talk's first turn
+        self._talk_turns = np.zeros(1, np.int32)
+        self._talks: dict[int, int] = {}  # by session and date in one number: its first turn
         self._before = np.zeros(1, np.int32)  # position of the turn before in the session
         self._after = np.zeros(1, np.int32)  # position of the turn after in the session
         self._excess = np.ones(1, np.float32)  # the length in units of LONG_TURN, at least 1
@@ -260,7 +273,10 @@ class Index:
         by_assistant = _spoken_by(rows["speaker"], self.names.assistants)
         self._has_assistant[self._session[new][by_assistant]] = True
         self._has_assistant[0] = False
-        self._excess[new] = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
+        self._talk[new] = self._talks_of(positions, self._session[new], rows["date"])
+        np.add.at(self._talk_turns, self._talk[new], 1)
+        excess = rows["length"] / np.float32(LONG_TURN)
+        self._excess[new] = np.clip(excess, 1, MAX_EXCESS)
         before = self._positions(rows["previous"])
         self._before[new] = before
         self._after[before] = positions
@@ -280,6 +296,7 @@ class Index:
         return (
             sum(array.nbytes for array in (*arrays, *self._planes))
             + len(self._unread) * _UNREAD_BYTES
+            + len(self._talks) * _TALK_BYTES
             + self.frequent_words.nbytes
         )
 
@@ -293,6 +310,8 @@ class Index:
         self._ids = _longer(self._ids, room)
         self._session = _longer(self._session, room)
         self._has_assistant = _longer(self._has_assistant, room)
+        self._talk = _longer(self._talk, room)
+        self._talk_turns = _longer(self._talk_turns, room)
         self._before = _longer(self._before, room)
         self._after = _longer(self._after, room)
         self._excess = _longer(self._excess, room)
@@ -303,6 +322,22 @@ class Index:
             for plane in self._planes
         ]
         self._scratch = np.zeros(room, np.float32)
+
+    def _talks_of(
+        self,
+        positions: NDArray[np.int64],
+        sessions: NDArray[np.integer[Any]],
+        dates: NDArray[np.integer[Any]],
+    ) -> NDArray[np.int64]:
+        """The first turns of the talks that new turns belong to, as positions."""
+        talks = sessions.astype(np.int64) << 32 | dates
+        # Turns of a talk mostly follow each other, so there are far fewer runs than turns.
+        runs = np.flatnonzero(np.diff(talks, prepend=-1))
+        beginnings = [
+            self._talks.setdefault(talk, position)
+            for talk, position in zip(talks[runs].tolist(), positions[runs].tolist(), strict=True)
+        ]
+        return np.repeat(beginnings, np.diff(runs, append=len(talks)))
 
     def _positions(self, ids: NDArray[np.integer]) -> NDArray[np.int64]:
         """The positions of these ids; 0 for an id that is not in this index."""
@@ -556,27 +591,34 @@ class Index:
             feature_weights["words"] / (possible or 1.0) * evidence
             + feature_weights["meaning"] * likeness
         )
-        with_assistant = self._groups_with_assistant(groups, selection)
-        scores += feature_weights["own_words"] * with_assistant * own_words
+        talk = self._kind_of_talk(self._first_of_groups(groups, selection))
+        scores += feature_weights["own_words"] * talk.with_assistant * own_words
         if query.dates or query.spans:
             dates = np.ascontiguousarray(self._rows["date"][: self.count + 1])
             dated = _numbers(np.flatnonzero(_date_match(dates, query)), selection)
-            share = np.where(with_assistant, ASSISTANT_SHARE, 1.0)
             groups_with_date = dated // GROUP_TURNS
+            share = talk.share(DATE_SHARES)
             scores[groups_with_date] += feature_weights["date"] * share[groups_with_date]
         chosen = np.sort(_highest(scores, CHOSEN_GROUPS))
         numbers = (chosen[:, None] * GROUP_TURNS + np.arange(GROUP_TURNS)).ravel()
         numbers = numbers[(numbers > 0) & (numbers <= count)]
         return numbers if selection is None else selection.positions[numbers - 1]
 
-    def _groups_with_assistant(self, groups: int, selection: Selection | None) -> NDArray[np.bool_]:
-        """Whether the session of each group's first turn has an assistant."""
-        if not self.names.assistants:
-            return np.zeros(groups, np.bool_)
+    def _first_of_groups(
+        self, groups: int, selection: Selection | None
+    ) -> NDArray[np.integer[Any]]:
+        """The position of each group's first turn."""
         firsts = np.maximum(np.arange(groups) * GROUP_TURNS, 1)
         if selection is not None:
             firsts = selection.positions[np.minimum(firsts, selection.count) - 1]
-        return self._has_assistant[self._session[np.minimum(firsts, self.count)]]
+        return np.minimum(firsts, self.count)
+
+    def _kind_of_talk(self, positions: NDArray[np.integer[Any]]) -> "_Talk":
+        """What kind of talk the turns at these positions belong to."""
+        shortest, longest = LONG_TALK
+        turns = self._talk_turns[self._talk[positions]]
+        length = np.clip((turns - shortest) / np.float32(longest - shortest), 0, 1)
+        return _Talk(self._has_assistant[self._session[positions]], length)
 
     def _disagreement(
         self, vector: NDArray[np.float32], selection: Selection | None
@@ -611,30 +653,32 @@ class Index:
             neighbours[_REACH + step + 1] = self._after[neighbours[_REACH + step]]
         rows = self._rows.take(positions)  # ten times as fast as [positions] on a structured array
         word_shares, own_words = self._words(neighbours, words, counts)
-        with_assistant = self._has_assistant[self._session[positions]]
-        share = np.where(with_assistant, ASSISTANT_SHARE, 1.0)
+        talk = self._kind_of_talk(positions)
+        length = np.log1p(np.minimum(rows["length"], FULL_LENGTH)) - np.log1p(FULL_LENGTH)
+        excess = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
         return {
             "words": word_shares,
             # Among many long turns, what a turn itself holds tells more than its share of a long
             # question. Between people it costs .003 of recall@10 (docs/log.md).
-            "own_words": own_words * with_assistant,
+            "own_words": own_words * talk.with_assistant,
             "kind": self._examples(positions, words),
             "session": self._best_of_session(self._session[positions], word_shares),
             "speaker": _spoken_by(rows["speaker"], query.speakers),
             "implied": _spoken_by(rows["speaker"], query.implied),
-            "date": _date_match(rows["date"], query) * share,
+            "date": _date_match(rows["date"], query) * talk.share(DATE_SHARES),
             # Only for questions about a time: for all questions it gained at most .001
             # (docs/log.md).
-            "time": (rows["tells_time"] & query.asks_time) * share / self._excess[positions],
+            "time": (rows["tells_time"] & query.asks_time)
+            * talk.share(TIME_SHARES)
+            / self._excess[positions],
             # Weighs against a turn: an answer is seldom a question. A longer turn says something
             # before it asks ("By the way, I sold my car. Which bus is it?").
             "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
-            # Up to FULL_LENGTH words only: documents must not win by their size.
-            # In a session with an assistant, a short turn loses less to a long one, and a very
-            # long one loses something too.
-            "length": share * np.log1p(np.minimum(rows["length"], FULL_LENGTH))
-            + (1 - share) * np.log1p(FULL_LENGTH)
-            - LONG_TURN_LOSS * with_assistant * np.log(self._excess[positions]),
+            # Up to FULL_LENGTH words only: documents must not win by their size. A turn of so many
+            # words has the same length in any session.
+            "length": talk.share(LENGTH_SHARES) * length
+            + np.log1p(FULL_LENGTH)
+            - LONG_TURN_LOSS * talk.with_assistant * np.log(excess),
         }
 
     def _words(
@@ -735,6 +779,19 @@ class Index:
         best = self._scratch[sessions]
         self._scratch[sessions] = 0
         return best
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """What kind of talk turns belong to: with an assistant or not, and how long, 0 to 1."""
+
+    with_assistant: NDArray[np.bool_]
+    length: NDArray[np.float32]
+
+    def share(self, shares: tuple[float, float]) -> NDArray[np.float64]:
+        """How much a feature counts in each: 1 among people, else from the first to the second."""
+        short, long = shares
+        return np.where(self.with_assistant, short + (long - short) * self.length, 1.0)
 
 
 def _numbers(positions: NDArray[np.int64], selection: Selection | None) -> NDArray[np.integer[Any]]:

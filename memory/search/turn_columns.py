@@ -28,7 +28,7 @@ TURN_DTYPE = np.dtype(
         ("asks", "?"),  # ends in a question mark
     ]
 )
-MAX_LENGTH = 100
+MAX_LENGTH = 1_000  # memories of before 2026-11-24 have at most 100
 # A turn's vector includes half as much of the turn before it, and more where the turn is short:
 # the turn before says what a short message is about. Below FULL_LENGTH words a vector weighs less,
 # because the length of a sum of random vectors grows with the square root of their number. More

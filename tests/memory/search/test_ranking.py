@@ -240,35 +240,51 @@ def test_in_a_session_with_an_assistant_the_turns_own_rare_words_count(cuts: lis
     assert not any(shares("own_words", ranked, "cat", match(related=[10, 20])))
 
 
-def test_in_a_session_with_an_assistant_its_date_and_times_count_less() -> None:
-    texts = ["I went there yesterday."] * 2
-    for name, question in (("date", "on 8 May 2017"), ("time", "When?")):
-        [person, *_] = shares(name, index(turns_of(*texts, at="2017-05-08")), question)
-        [user, assistant] = shares(
-            name,
-            index([Turn(who, texts[0], "s", "2017-05-08") for who in ("user", "assistant")]),
-            question,
-        )
-        assert 0 < user == assistant == pytest.approx(ranking.ASSISTANT_SHARE * person, abs=1e-3)
+def talk(turns: int, *texts: str, speaker: str = "user", at: str = "2017-05-08") -> list[Turn]:
+    """A session with an assistant that begins with these texts and has so many turns."""
+    beginning = [Turn(speaker, text, "a", at) for text in texts]
+    return [*beginning, *[Turn("assistant", "Fine.", "a", at)] * (turns - len(beginning))]
 
 
-def test_a_session_with_an_assistant_is_long_enough_like_any_other() -> None:
-    long_text = "x" + " and" * 30
-    talk = [
-        *turns_of("Yes.", long_text),
-        Turn("user", "Yes.", "a"),
-        Turn("assistant", long_text, "a"),
-    ]
-    short, long, short_user, long_assistant = shares("length", index(talk), "cat")
-    assert short < short_user < long == long_assistant
+@pytest.mark.parametrize(("turns", "part"), [(2, 0.0), (20, 0.0), (40, 0.5), (60, 1.0), (100, 1.0)])
+@pytest.mark.parametrize(
+    ("name", "question", "of_talks"),
+    [("date", "on 8 May 2017", ranking.DATE_SHARES), ("time", "When?", ranking.TIME_SHARES)],
+)
+def test_in_a_talk_with_an_assistant_dates_and_times_count_less_the_longer_it_is(
+    name: str, question: str, of_talks: tuple[float, float], turns: int, part: float
+) -> None:
+    text = "I went there yesterday."
+    [person] = shares(name, index(turns_of(text, at="2017-05-08")), question)
+    user, *_ = shares(name, index(talk(turns, text)), question)
+    short, long = of_talks
+    assert 0 < user == pytest.approx((short + part * (long - short)) * person, abs=1e-3)
+
+
+def test_a_talk_is_what_a_session_has_of_one_day() -> None:
+    text = "I went there yesterday."
+    days = [f"2017-05-{day:02}" for day in range(8, 18)]
+    turns = [turn for day in days for turn in talk(10, text, at=day)]
+    for cuts in ([], [1], [15, 60]):  # a memory that grew ranks like one that was just opened
+        first, *_ = shares("date", index(turns, cuts=cuts), "on 8 May 2017")
+        assert first == shares("date", index(talk(10, text)), "on 8 May 2017")[0] > 0
+
+
+def test_a_short_turn_loses_in_a_short_talk_with_an_assistant_and_gains_in_a_long_one() -> None:
+    full = "x" + " and" * 30
+    short, long = shares("length", index(turns_of("Yes.", full)), "cat")
+    short_in_short, long_in_short, *_ = shares("length", index(talk(3, "Yes.", full)), "cat")
+    short_in_long, long_in_long, *_ = shares("length", index(talk(60, "Yes.", full)), "cat")
+    assert long == long_in_short == long_in_long
+    assert short_in_short < short < long < short_in_long
 
 
 def test_in_a_session_with_an_assistant_a_very_long_turn_loses_something() -> None:
-    texts = ["a " * (ranking.LONG_TURN - 1), "a " * ranking.LONG_TURN, "a " * 400]
-    talk = [*turns_of(*texts), *(Turn("assistant", text, "a") for text in texts)]
-    *people, shorter, long, longer = shares("length", index(talk), "cat")
-    assert people == [people[0]] * 3
-    assert people[0] == shorter == long > longer > 0
+    texts = ["a " * n for n in (ranking.LONG_TURN - 1, ranking.LONG_TURN, 90, 400)]
+    people = shares("length", index(turns_of(*texts)), "cat")
+    shorter, long, longer, longest, _ = shares("length", index(talk(5, *texts)), "cat")
+    assert people == [people[0]] * 4
+    assert people[0] == shorter == long > longer > longest > 0
 
 
 # ------------------------------------------------------------ the ranking
