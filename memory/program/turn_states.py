@@ -47,7 +47,8 @@ _ASKS = (
             r"^\W*(?:so |and )?(?:where(?:abouts)?|(?:in|at|on) (?:what|which) (?P<noun>\w+)"
             r"|(?:what|which) (?P<noun_before>city|town|country|street|village))"
             r" (?:does|did|do|is|was|has|had) .{2,50}? (?:been )?(?:live|living|lived|based)\b"
-            r"|^\W*what(?:'s| is| was) .{2,50}?(?:'s|s') (?P<address>address)\b",
+            r"|^\W*what(?:'s| is| was) .{2,50}?(?:'s|s') (?P<address>address)\b"
+            r"|^\W*where(?:'s| is| was) .{2,50}?(?:'s|s') (?:home|house|flat|apartment|place)\b",
             re.IGNORECASE,
         ),
     ),
@@ -59,7 +60,8 @@ _ASKS = (
             r"|^\W*(?:(?:at|in|for) )?(?:what|which) (?P<workplace>\w+) (?:does|did|do|is|was)"
             r" .{2,50}? (?:work|working)(?: (?:at|in|for))?\b"
             r"|^\W*who (?:does|did|do|is|was) .{2,50}? (?:work|working) for\b"
-            r"|^\W*who(?:'s| is| was) .{2,50}?(?:'s|s') employer\b",
+            r"|^\W*(?:who|what)(?:'s| is| was) .{2,50}?(?:'s|s') (?:employer|workplace)\b"
+            r"|^\W*where(?:'s| is| was) .{2,50}?(?:'s|s') (?:work|workplace|job|office)\b",
             re.IGNORECASE,
         ),
     ),
@@ -67,7 +69,7 @@ _ASKS = (
         "job",
         re.compile(
             r"^\W*what(?:'s| is| was| were) .{2,50}?(?:'s|s') (?:new |current |present |previous "
-            r"|former |old )?(?:job|profession|occupation|trade)\b"
+            r"|former |old )?(?:job|profession|occupation|trade|work|position|job title)\b"
             r"|^\W*what (?:does|did|do|is|was) .{2,50}? (?:have as a job|work(?:ing)? as)\b"
             r"|^\W*(?:what|which) job (?:does|did|do) .{2,50}? (?:have|do)\b",
             re.IGNORECASE,
@@ -78,9 +80,26 @@ _ASKS = (
 _OF_QUESTION = frozenset(
     words(
         "live lives lived living based stay staying address home house work works worked working"
-        " employed employer job profession occupation trade new current present city town country"
-        " street village place does did now still these days currently moment where what who"
+        " employed employer workplace job profession occupation trade position title new current"
+        " present city town country"
+        " street village place family household does did now still these days currently moment"
+        " where what who"
     )
+)
+_WHOSE = frozenset(
+    words(
+        "address home house flat apartment place employer workplace job work office position family"
+        " household"
+    )
+)
+_NOW = re.compile(
+    r"\b(?:now|nowadays|these days|currently|current|at present|at the moment|today)\b",
+    re.IGNORECASE,
+)
+_PARTS_OF_YEAR = frozenset(words("spring summer autumn winter fall early late mid end beginning"))
+# What says of the time before something only that it was another home or job.
+_ANY_CHANGE = frozenset(
+    words("move moved moves moving house flat apartment start started starting change changed")
 )
 _STREET = re.compile(
     r"\d|\b(?:street|st|road|rd|lane|avenue|ave|close|drive|terrace|row|gardens|crescent|way|hill"
@@ -121,15 +140,16 @@ def state_question(question: str, today: str, asker: str = "") -> StateQuestion 
     name = read.names[0]
     if any("'s " in form for form in name if form != name[-1]) and kind != "job":
         whose = name[0].partition("'s ")[2]
-        if whose not in ("address", "home", "house", "employer", "job"):
+        if whose not in _WHOSE:
             return None  # of "Anna's sister" another reader tells
     subject = frozenset(words(name[-1]))
     groups = match.groupdict()
     workplace = (groups.get("workplace") or "").lower()
-    if workplace and not is_workplace(workplace):
+    if workplace and workplace not in ("town", "city") and not is_workplace(workplace):
         return None
-    if set(read.telling) - _OF_QUESTION - subject - {workplace}:
-        return None
+    further = set(read.telling) - _OF_QUESTION - subject - {workplace}
+    if any(not is_workplace(word) and word not in _PARTS_OF_YEAR for word in further):
+        return None  # "his position at the school" is his position
     if read.says(r"\b(?:beginning|at first|first|originally)\b"):
         return None
     if re.search(r"\b(?:has|have|had)\b(?!.*\bas a job\b)", read.text):
@@ -230,6 +250,8 @@ def _value(about: StateQuestion, telling: Telling) -> str:
         if telling.role.startswith("teaches"):
             return f"{telling.role} at {telling.place}"
         return telling.role
+    if about.kind == WORK and not telling.place and is_workplace(telling.role.lower()):
+        return telling.role  # "the council job" is at the council
     if about.needs_street and not _STREET.search(telling.place):
         return ""
     return telling.place
@@ -258,6 +280,10 @@ def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> li
         if telling.mode == "before":
             if states:
                 states.insert(len(states) - 1, _State(value, "", telling, states[-1].order))
+            continue
+        if telling.mode == "hint":
+            if not states:
+                states.append(_State(value, "", telling, order))
             continue
         if telling.mode == "held":
             # It was before whatever is told to hold by then.
@@ -315,19 +341,27 @@ def _chosen(
         return _told(before[-1:]) if before else None
     if states[-1].is_over or not states[-1].order[0]:
         return None
-    return _told(states)
+    return _told(states, is_now=asks_for_now(about.read.text))
+
+
+def asks_for_now(question: str) -> bool:
+    """Whether a question says that it asks for now, and what was before is none of it."""
+    return bool(_NOW.search(question))
 
 
 def _before(about: StateQuestion, states: Sequence[_State]) -> tuple[str, list[Telling]] | None:
     """The state that came before the one which the question names."""
+    telling = [word for word in about.read.before if word not in _ANY_CHANGE]
     named = [
         place
         for place, state in enumerate(states)
         if all(
             is_among(word, forms_of(words(f"{state.telling.place} {state.telling.role}")))
-            for word in about.read.before
+            for word in telling
         )
     ]
+    if not telling:
+        named = named[-1:]
     if not named:
         return None
     earlier = [
@@ -345,7 +379,7 @@ def _is_same(one: _State, other: _State) -> bool:
     return any(is_among(word, forms) for word in telling)
 
 
-def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
+def _told(states: Sequence[_State], is_now: bool = False) -> tuple[str, list[Telling]]:
     """The last state, since when, and what was before it, with the words that say so."""
     newest = states[-1]
     same = [state for state in states if _is_same(state, newest) or state is newest]
@@ -356,7 +390,7 @@ def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
     if since:
         text += f", since {spoken_iso(since.partition('/')[0])}"
     sources = [newest.telling]
-    if others:
+    if others and not is_now:
         text += f"; before that {_as_written(others[-1].value, others[-1].telling.turn)}"
         sources.append(others[-1].telling)
     return f"{text} ({_quotation(newest.telling)})", sources

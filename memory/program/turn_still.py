@@ -147,7 +147,7 @@ def _by_state(
     does = "does" if match["auxiliary"].lower() in ("is", "does") else "do"
     verb = "live" if match["verb"].lower().startswith("liv") else "work"
     now = answer_by_states(
-        f"Where {does} {match['who']} {verb} now?",
+        f"Where {does} {match['who']} {verb}?",
         today,
         read=read,
         asker=asker,
