@@ -46,8 +46,8 @@ _ABOUT_WORK = re.compile(
 )
 _ADVERBS = (
     r"(?:(?:now|still|back|only|just|over|up|down|out|there|here|mostly|mainly|again"
-    r"|all alone|alone|part[- ]time|full[- ]time|nights|days|weekends|mornings|evenings|shifts|officially"
-    r"|currently|happily|properly|temporarily|permanently|right|straight|away|along|round"
+    r"|all alone|alone|part[- ]time|full[- ]time|nights|days|weekends|mornings|evenings|shifts"
+    r"|officially|currently|happily|properly|temporarily|permanently|right|straight|away|along|round"
     r"|around) )*"
 )
 _NEAR = (
