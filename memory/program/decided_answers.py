@@ -8,6 +8,7 @@ from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_states import answer_by_states
 from memory.program.turn_still import answer_still
+from memory.program.turn_values import answer_by_values
 from memory.program.work_questions import answer_about_work
 
 
@@ -35,6 +36,7 @@ def decided_answer(
         answer_by_corrections,
         answer_by_turns,
         answer_by_states,
+        answer_by_values,
         answer_still,
         answer_how_long,
     ):

@@ -320,6 +320,13 @@ def _between(
     return (begin[0], end[1]) if begin and end and begin[0] <= end[1] else None
 
 
+def with_named_asker(question: str, asker: str) -> str:
+    """A question in which whoever asks is a name like others, should they be called "user"."""
+    if not asker[:1].islower():
+        return question
+    return re.sub(rf"\b{re.escape(asker)}\b", asker.capitalize(), question)
+
+
 def _day_before(day: str) -> str:
     return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 

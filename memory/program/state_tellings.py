@@ -293,6 +293,8 @@ def _was_before(text: str, turn: Turn, last: Telling | None) -> Telling | None:
     is_of_speaker = is_of(turn.speaker, frozenset(words(last.subject)))
     if (match["who"].lower() in ("i", "we")) != is_of_speaker or last.mode == "before":
         return None
+    if not is_of_speaker and is_of(last.turn.speaker, frozenset(words(last.subject))):
+        return None  # whoever told of themselves is "you" to the next, and no "she"
     if not 0 <= turn.id - last.turn.id <= _REACH or not _is_place(match["place"]):
         return None
     return Telling(turn, text, last.subject, "before", place_in(match["place"]))

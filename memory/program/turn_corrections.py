@@ -7,13 +7,13 @@ that is asked for. Whoever asks for the value is told the corrected one.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.dates import COUNT, MONTHS, WEEKDAYS, named_day
 from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
-from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.fact_questions import FactQuestion, read_fact_question, with_named_asker
 from memory.program.fact_words import all_forms
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_with, turns_of
@@ -142,6 +142,7 @@ def answer_by_corrections(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
+    question = with_named_asker(question, asker)
     kind, match = next(
         ((kind, match) for kind, asks in _ASKS if (match := asks.search(question))), ("", None)
     )
@@ -175,9 +176,18 @@ def answer_by_corrections(
     if not found:
         return None
     newest = found[-1]
-    text = f"{newest.value} ({quoted_of(newest.turn, newest.sentence)})"
+    text = f"{newest.value} ({_quotation(kind, newest)})"
     sql = select_by_id([newest.turn.id])
     return FactAnswer(text, (newest.turn.id,), (sql,), (read(sql),), (), ())
+
+
+def _quotation(kind: str, correction: _Correction) -> str:
+    """Who said it and when, with the sentence unless it repeats what was wrong."""
+    quotation = quoted_of(correction.turn, correction.sentence)
+    sentence = replace(correction.turn, text=correction.sentence)
+    if any(_is_wrong(sentence.text, start) for start in _starts(kind, sentence)):
+        return quotation.partition(": \u201c")[0]
+    return quotation
 
 
 def _topic(about: FactQuestion, kind: str) -> list[frozenset[str]]:

@@ -13,7 +13,7 @@ from datetime import date
 from memory.dates import named_day
 from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
-from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.fact_questions import FactQuestion, read_fact_question, with_named_asker
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
 from memory.program.spoken_days import spoken, spoken_iso
@@ -101,6 +101,22 @@ _PARTS_OF_YEAR = frozenset(words("spring summer autumn winter fall early late mi
 _ANY_CHANGE = frozenset(
     words("move moved moves moving house flat apartment start started starting change changed")
 )
+_CHANGED = {
+    HOME: words("home homes address addresses place places flat flats living"),
+    WORK: words("work workplace workplaces employer employers"),
+    "job": words("job jobs career position positions profession"),
+}
+_OF_CHANGED = "|".join(word for group in _CHANGED.values() for word in group)
+_ASKS_CHANGES = re.compile(
+    rf"^\W*how (?:has|have|did|does) .{{2,50}}?(?:'s|s') (?P<what>{_OF_CHANGED})\b[^?]{{0,60}}?"
+    r" change(?:d)?\b.*",
+    re.IGNORECASE,
+)
+_ASKS_ALL = re.compile(
+    rf"^\W*(?:what|which) (?P<what>{_OF_CHANGED}) (?:has|have|did) .{{2,40}}?"
+    r" (?:had|have|held)\b.*",
+    re.IGNORECASE,
+)
 _STREET = re.compile(
     r"\d|\b(?:street|st|road|rd|lane|avenue|ave|close|drive|terrace|row|gardens|crescent|way|hill"
     r"|square|court|place|walk|quay|view)\b",
@@ -122,6 +138,7 @@ class StateQuestion:
     subject: frozenset[str]
     read: FactQuestion
     needs_street: bool = False
+    is_of_changes: bool = False
 
     @property
     def state(self) -> str:
@@ -130,6 +147,27 @@ class StateQuestion:
 
 def state_question(question: str, today: str, asker: str = "") -> StateQuestion | None:
     """A question about where somebody lives or works, in the third person; None for others."""
+    return _of_changes(question, today, asker) or _of_one(question, today, asker)
+
+
+def _of_changes(question: str, today: str, asker: str) -> StateQuestion | None:
+    """A question that asks for all homes or jobs, one after another."""
+    match = _ASKS_CHANGES.search(question) or _ASKS_ALL.search(question)
+    if match is None:
+        return None
+    # From when to when is told by each state.
+    plain = re.split(
+        r",| (?:from|between|since|over|during|in|this|last|one after) ", question[: match.end()]
+    )[0]
+    read = read_fact_question(f"{plain.rstrip(' ?')}?", today, asker)
+    if read is None or len(read.names) != 1:
+        return None
+    name = read.names[0]
+    kind = next(kind for kind, group in _CHANGED.items() if match["what"].lower() in group)
+    return StateQuestion(kind, frozenset(words(name[-1])), read, is_of_changes=True)
+
+
+def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
     read = read_fact_question(question, today, asker)
     if read is None or len(read.names) != 1 or read.aspect or read.is_by_subject or read.is_ahead:
         return None
@@ -180,6 +218,7 @@ def answer_by_states(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
+    question = with_named_asker(question, asker)
     about = state_question(question, today, asker)
     if about is None:
         return None
@@ -198,7 +237,7 @@ def answer_by_states(
     speakers = sorted({turn.speaker for turn in turns.values()})[:_MOST_SPEAKERS]
     in_turns = tellings(about.state, in_order, speakers, about.subject)
     chosen = _chosen(about, in_turns, today)
-    if chosen is None or _has_changed(about, chosen[1][0], in_order):
+    if chosen is None or _has_changed(about, chosen[1][0 - about.is_of_changes], in_order):
         return None
     text, sources = chosen
     turn_ids = tuple(dict.fromkeys(telling.turn.id for telling in sources))
@@ -246,6 +285,9 @@ class _State:
 
 
 def _value(about: StateQuestion, telling: Telling) -> str:
+    if about.is_of_changes and about.state == WORK:
+        is_at = telling.role and not telling.place.startswith(("with ", "above ", "near "))
+        return (" at " if is_at else " ").join(filter(None, (telling.role, telling.place)))
     if about.kind == "job":
         if telling.role.startswith("teaches"):
             return f"{telling.role} at {telling.place}"
@@ -318,6 +360,8 @@ def _chosen(
     about: StateQuestion, in_turns: Sequence[Telling], today: str
 ) -> tuple[str, list[Telling]] | None:
     states = _states(about, in_turns, today)
+    if about.is_of_changes:
+        return _one_after_another(states)
     if not states:
         return None
     if about.read.before:
@@ -342,6 +386,28 @@ def _chosen(
     if states[-1].is_over or not states[-1].order[0]:
         return None
     return _told(states, is_now=asks_for_now(about.read.text))
+
+
+def _one_after_another(states: Sequence[_State]) -> tuple[str, list[Telling]] | None:
+    """All states in their order, each with the sentence that tells it; None for fewer than two."""
+    series: list[_State] = []
+    for state in states:
+        if not state.value or state.is_over:
+            continue
+        if not series or not _is_same(state, series[-1]):
+            series.append(state)
+    if len(series) < 2 or states[-1].is_over:
+        return None
+    lines = [
+        f"{_as_written(state.value, state.telling.turn)}{_since(state)}"
+        f" ({_quotation(state.telling)})"
+        for state in series
+    ]
+    return "; then ".join(lines), [state.telling for state in series]
+
+
+def _since(state: _State) -> str:
+    return f", since {spoken_iso(state.since.partition('/')[0])}" if state.since else ""
 
 
 def asks_for_now(question: str) -> bool:

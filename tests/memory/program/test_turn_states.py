@@ -181,3 +181,12 @@ def test_a_state_is_read_from_what_is_said_by_the_way(
     told_state = answer_by_states(question, TODAY, read=store.read)
     assert told_state is not None
     assert told_state.text.partition(" (")[0] == answer
+
+
+def test_states_are_told_one_after_another(told: Store) -> None:
+    changed = answer_by_states("How has Runa's work changed since 2025?", TODAY, read=told.read)
+    assert changed is not None
+    assert "bakery on Kiln Lane" in changed.text.partition("; then ")[0]
+    assert "museum, since 1 May 2025" in changed.text.partition("; then ")[2]
+    # Who has always been at one place has changed nothing.
+    assert answer_by_states("How has Tjark's work changed?", TODAY, read=told.read) is None
