@@ -165,7 +165,7 @@ def answer_by_corrections(
     near = {turn.id - number for turn in cues for number in range(1, _BEFORE + 1)} - turns.keys()
     if near := {number for number in near if number > 0}:
         turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(near))))}
-    found = [
+    corrections = [
         correction
         for turn in sorted(cues, key=lambda turn: turn.id)
         if is_evidence(turn.text)
@@ -173,9 +173,9 @@ def answer_by_corrections(
         and (correction := _correction(kind, turn)) is not None
         and _was_told(kind, correction, topic, turns)
     ]
-    if not found:
+    if not corrections:
         return None
-    newest = found[-1]
+    newest = corrections[-1]
     text = f"{newest.value} ({_quotation(kind, newest)})"
     sql = select_by_id([newest.turn.id])
     return FactAnswer(text, (newest.turn.id,), (sql,), (read(sql),), (), ())
@@ -201,11 +201,11 @@ def _topic(about: FactQuestion, kind: str) -> list[frozenset[str]]:
     telling = [*about.telling, *tails]
     if kind == "age" and about.names and not set(telling) - _NO_TOPIC:
         telling = [word for forms in about.names for word in words(forms[-1])]
-    kept = [word for word in dict.fromkeys(telling) if word not in _NO_TOPIC]
-    kept = [word for word in kept if word not in words(about.asker)]
+    terms = [word for word in dict.fromkeys(telling) if word not in _NO_TOPIC]
+    terms = [word for word in terms if word not in words(about.asker)]
     return [
         frozenset(form for name in {word, *other_names(word)} for form in all_forms(name))
-        for word in kept
+        for word in terms
     ]
 
 
@@ -222,7 +222,7 @@ def _is_about(
     """
     before = _before(turn, turns)
     here = set(words(turn.text))
-    around = here | {word for other in before for word in words(other.text)}
+    around = here | {word for turn_before in before for word in words(turn_before.text)}
     met = [forms for forms in topic if forms & around]
     if _repeats_wrong(turn, before, topic, turns):
         return True
@@ -230,19 +230,25 @@ def _is_about(
         return False
     if not any(forms & here for forms in topic):
         cue = _CORRECTS.search(turn.text)
-        nearest = [other for other in before if turn.id - other.id == 1 or _is_same(other, turn)]
+        nearest = [
+            turn_before
+            for turn_before in before
+            if turn.id - turn_before.id == 1 or _is_same(turn_before, turn)
+        ]
         is_weak = cue is None or _WEAK.fullmatch(cue[0])
-        if is_weak or not any(forms & set(words(other.text)) for other in nearest for forms in met):
+        if is_weak or not any(
+            forms & set(words(turn_before.text)) for turn_before in nearest for forms in met
+        ):
             return False
     missing = [forms for forms in topic if not forms & around]
     if missing and not any(
         all(forms & told_words for forms in missing) and any(forms & told_words for forms in met)
-        for other in turns.values()
-        if other.id < turn.id and (told_words := set(words(other.text)))
+        for turn_before in turns.values()
+        if turn_before.id < turn.id and (told_words := set(words(turn_before.text)))
     ):
         return False
     speakers = set(words(turn.speaker)) | {
-        word for other in before for word in words(other.speaker)
+        word for turn_before in before for word in words(turn_before.speaker)
     }
     return not names or any(name & (around | speakers) for name in names)
 
@@ -254,12 +260,16 @@ def _repeats_wrong(
     turns: dict[int, Turn],
 ) -> bool:
     """Whether a number that was told of the whole topic is named again where it is corrected."""
-    near = {match["number"] for other in (turn, *before[:1]) for match in _numbers(other.text)}
+    near = {
+        match["number"]
+        for turn_before in (turn, *before[:1])
+        for match in _numbers(turn_before.text)
+    }
     return any(
         all(forms & told_words for forms in topic)
-        and near & {match["number"] for match in _numbers(other.text)}
-        for other in turns.values()
-        if other.id < turn.id - 1 and (told_words := set(words(other.text)))
+        and near & {match["number"] for match in _numbers(turn_before.text)}
+        for turn_before in turns.values()
+        if turn_before.id < turn.id - 1 and (told_words := set(words(turn_before.text)))
     )
 
 
@@ -268,8 +278,8 @@ def _numbers(text: str) -> list[re.Match[str]]:
     return [m for m in _QUANTITY.finditer(text) if m["number"] and len(m["number"]) > 2]
 
 
-def _is_same(one: Turn, other: Turn) -> bool:
-    return one.speaker == other.speaker
+def _is_same(turn_before: Turn, turn: Turn) -> bool:
+    return turn_before.speaker == turn.speaker
 
 
 def _was_told(
@@ -280,10 +290,10 @@ def _was_told(
     if any(_is_wrong(turn.text, start) for start in _starts(kind, turn)):
         return True
     return any(
-        set(_values(kind, other.text, other)) - {correction.value}
-        for other in turns.values()
-        if other.id < turn.id
-        and (kind == "age" or any(forms & set(words(other.text)) for forms in topic))
+        set(_values(kind, turn_before.text, turn_before)) - {correction.value}
+        for turn_before in turns.values()
+        if turn_before.id < turn.id
+        and (kind == "age" or any(forms & set(words(turn_before.text)) for forms in topic))
     )
 
 
@@ -299,7 +309,9 @@ def _starts(kind: str, turn: Turn) -> list[int]:
 
 def _before(turn: Turn, turns: dict[int, Turn]) -> list[Turn]:
     before = (turns.get(turn.id - number) for number in range(1, _BEFORE + 1))
-    return [other for other in before if other and other.session == turn.session]
+    return [
+        turn_before for turn_before in before if turn_before and turn_before.session == turn.session
+    ]
 
 
 def _correction(kind: str, turn: Turn) -> _Correction | None:
@@ -340,7 +352,7 @@ def _values(kind: str, text: str, turn: Turn) -> list[str]:
         return list(
             dict.fromkeys(spoken(day.day) for day in days if not _is_wrong(text, day.start))
         )
-    found = []
+    quantities: list[str] = []
     for match in _QUANTITY.finditer(text):
         following = words(text[match.end() : match.end() + 20])[:1]
         is_of_unit = bool(set(following) & _UNITS)
@@ -349,8 +361,8 @@ def _values(kind: str, text: str, turn: Turn) -> list[str]:
         if kind == "age" and following and following[0] in _UNITS - {"years", "year"}:
             continue
         unit = _unit(text[match.end() :])
-        found.append(f"{match[0].strip()}{unit}")
-    return list(dict.fromkeys(found))
+        quantities.append(f"{match[0].strip()}{unit}")
+    return list(dict.fromkeys(quantities))
 
 
 def _unit(text: str) -> str:

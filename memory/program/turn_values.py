@@ -140,10 +140,10 @@ def answer_by_values(
     """
     today = today[:10] or date.today().isoformat()
     question = with_named_asker(question, asker)
-    asked = _asked(question, today, asker)
-    if asked is None:
+    about = _asked(question, today, asker)
+    if about is None:
         return None
-    searched = " ".join((*sorted(asked.name), *asked.read.telling, *sorted(_searched(asked))))
+    searched = " ".join((*sorted(about.name), *about.read.telling, *sorted(_searched(about))))
     turns = {
         turn.id: turn for turn in corrected(turns_of(read(select_with(searched, _MOST_TURNS))))
     }
@@ -154,12 +154,12 @@ def answer_by_values(
         value
         for _, turn in sorted(turns.items())
         if is_evidence(turn.text)
-        for value in _in_turn(asked, turn, turns)
+        for value in _in_turn(about, turn, turns)
     ]
-    chosen = _chosen(asked, values)
+    chosen = _chosen(about, values)
     if not chosen:
         return None
-    text = "; then ".join(_shown(asked, value) for value in chosen)
+    text = "; then ".join(_shown(about, value) for value in chosen)
     text += f" ({'; '.join(quoted_of(value.turn, value.sentence) for value in chosen)})"
     ids = tuple(dict.fromkeys(value.turn.id for value in chosen))
     sql = select_by_id(ids)
@@ -212,40 +212,42 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
     return _Asked(kind, topic, name, read, bool(changes), amount)
 
 
-def _searched(asked: _Asked) -> set[str]:
-    if asked.kind == "weekday":
+def _searched(about: _Asked) -> set[str]:
+    if about.kind == "weekday":
         return {f"{day}s" for day in WEEKDAYS} | set(WEEKDAYS)
-    if asked.kind == "amount":
-        return set(words(_OF_AMOUNT[asked.amount][0]))
-    if asked.kind == "way":
+    if about.kind == "amount":
+        return set(words(_OF_AMOUNT[about.amount][0]))
+    if about.kind == "way":
         return set(members_of("transport"))
-    return {asked.kind, *members_of(asked.kind)} if asked.kind != "date" else set()
+    return {about.kind, *members_of(about.kind)} if about.kind != "date" else set()
 
 
-def _in_turn(asked: _Asked, turn: Turn, turns: dict[int, Turn]) -> Iterator[_Value]:
+def _in_turn(about: _Asked, turn: Turn, turns: dict[int, Turn]) -> Iterator[_Value]:
     before = [turns[turn.id - n] for n in range(_BEFORE, 0, -1) if turn.id - n in turns]
-    before = [other for other in before if other.session == turn.session]
+    before = [turn_before for turn_before in before if turn_before.session == turn.session]
     parts = sentences(turn.text)
     for number, sentence in enumerate(parts):
         if sentence.rstrip(" )\"'").endswith("?"):
             continue
-        around = words(" ".join((*(other.text for other in before), *parts[:number], sentence)))
-        is_near = all(has_any(around, names) for names in asked.topic)
-        if asked.kind == "weekday":
-            yield from _weekdays(asked, turn, sentence, is_near)
-        elif asked.kind == "date":
-            yield from _dates(asked, turn, sentence, parts[:number], before)
-        elif asked.kind == "amount":
-            yield from _amounts(asked, turn, sentence, parts[:number], before)
+        around = words(
+            " ".join((*(turn_before.text for turn_before in before), *parts[:number], sentence))
+        )
+        is_near = all(has_any(around, names) for names in about.topic)
+        if about.kind == "weekday":
+            yield from _weekdays(about, turn, sentence, is_near)
+        elif about.kind == "date":
+            yield from _dates(about, turn, sentence, parts[:number], before)
+        elif about.kind == "amount":
+            yield from _amounts(about, turn, sentence, parts[:number], before)
         else:
-            yield from _kinds(asked, turn, sentence, parts[:number], before)
+            yield from _kinds(about, turn, sentence, parts[:number], before)
 
 
-def _weekdays(asked: _Asked, turn: Turn, sentence: str, is_near: bool) -> Iterator[_Value]:
+def _weekdays(about: _Asked, turn: Turn, sentence: str, is_near: bool) -> Iterator[_Value]:
     """The days of the week on which something is usual: "on Tuesdays", "every Friday"."""
     if not is_near or UNREAL.search(re.sub(r"\binstead of\b.*|,? not \w+days?\b", "", sentence)):
         return
-    if asked.name and not asked.name & set(words(f"{turn.speaker} {sentence}")):
+    if about.name and not about.name & set(words(f"{turn.speaker} {sentence}")):
         return
     clause = _REASON.split(sentence)[0]
     if not has_any(words(clause), _WEEKDAY_FORMS):
@@ -269,20 +271,24 @@ _WEEKDAY_FORMS = frozenset({*WEEKDAYS, *(f"{day}s" for day in WEEKDAYS)})
 
 
 def _dates(
-    asked: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
+    about: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
 ) -> Iterator[_Value]:
     """The days on which something was to be, or was."""
     said_on = named_day(turn.said_at)
     if said_on is None:
         return
     near = words(" ".join((*earlier[-1:], sentence)))
-    met = sum(has_any(near, names) for names in asked.topic)
-    if not met or 2 * met < len(asked.topic):
+    met = sum(has_any(near, names) for names in about.topic)
+    if not met or 2 * met < len(about.topic):
         return
-    if asked.name and not asked.name & {
+    if about.name and not about.name & {
         *near,
         *words(turn.speaker),
-        *(word for other in before[-1:] for word in words(f"{other.speaker} {other.text}")),
+        *(
+            word
+            for turn_before in before[-1:]
+            for word in words(f"{turn_before.speaker} {turn_before.text}")
+        ),
     }:
         return
     is_past = not re.search(r"\b(?:will|going to|'ll|is|start|next)\b", sentence, re.IGNORECASE)
@@ -292,17 +298,17 @@ def _dates(
 
 
 def _amounts(
-    asked: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
+    about: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
 ) -> Iterator[_Value]:
     """Numbers of one measure: what somebody weighs, what is paid."""
-    said, is_weight = _OF_AMOUNT[asked.amount]
-    of_measure = frozenset(words(said))
+    measure, is_weight = _OF_AMOUNT[about.amount]
+    of_measure = frozenset(words(measure))
     near = words(" ".join((*earlier[-1:], sentence)))
     if not has_any(near, of_measure) or UNREAL.search(sentence.split(" and ")[0]):
         return
     for match in _NUMBER.finditer(sentence):
-        rest = sentence[match.end() :]
-        if _UNIT_OF_TIME.match(rest) or _NOT_THIS.search(sentence[: match.start()][-24:]):
+        following = sentence[match.end() :]
+        if _UNIT_OF_TIME.match(following) or _NOT_THIS.search(sentence[: match.start()][-24:]):
             continue
         if re.search(
             r"\b(?:under|below|over|more than|less than|lost|gained|by|another|goal of|want\w* to"
@@ -313,16 +319,16 @@ def _amounts(
             continue
         if (
             is_weight
-            and not _UNIT_OF_WEIGHT.match(rest)
+            and not _UNIT_OF_WEIGHT.match(following)
             and not has_any(
                 words(sentence), frozenset(words("weigh weighed weighs weight scale scales"))
             )
         ):
             continue
-        person = Person(asked.name)
+        person = Person(about.name)
         lead = sentence[: match.start()]
         if is_told_of(person, SaidSentence(turn, sentence, lead, earlier, before)) or (
-            asked.name <= set(words(turn.speaker))
+            about.name <= set(words(turn.speaker))
             and not re.search(r"\b(?:he|she|they|his|her|your|you)\b", lead, re.IGNORECASE)
         ):
             yield _Value(match["number"], turn.said_at[:10], turn, sentence)
@@ -330,17 +336,17 @@ def _amounts(
 
 
 def _kinds(
-    asked: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
+    about: _Asked, turn: Turn, sentence: str, earlier: Sequence[str], before: Sequence[Turn]
 ) -> Iterator[_Value]:
     """Members of a class that are said of somebody, or a thing by its modifier: "the back room"."""
-    person = Person(asked.name)
-    kind = "transport" if asked.kind == "way" else asked.kind
+    person = Person(about.name)
+    kind = "transport" if about.kind == "way" else about.kind
     members = members_of(kind)
     for clause in re.split(r",? (?:and|but|so) |[,;] ", sentence):
         start = sentence.find(clause)
         named = re.search(
             rf"\b{_PLAIN_DETERMINERS} (?P<modifier>(?:[\w'-]+ )?)"
-            rf"(?P<noun>{re.escape(asked.kind)})\b",
+            rf"(?P<noun>{re.escape(about.kind)})\b",
             clause,
             re.IGNORECASE,
         )
@@ -360,16 +366,16 @@ def _kinds(
         lead = sentence[: start + at]
         if not is_told_of(person, SaidSentence(turn, sentence, lead, earlier, before)):
             continue
-        is_own = asked.name <= set(words(turn.speaker))
-        if is_own and not (_FIRST_PERSON.search(sentence) or asked.name & set(words(lead))):
+        is_own = about.name <= set(words(turn.speaker))
+        if is_own and not (_FIRST_PERSON.search(sentence) or about.name & set(words(lead))):
             continue  # "the landlord has found somebody for the back room"
-        if asked.kind == "way" and not _ON_THE_WAY.search(clause):
+        if about.kind == "way" and not _ON_THE_WAY.search(clause):
             continue
         if (
-            asked.topic
-            and asked.kind != "way"
+            about.topic
+            and about.kind != "way"
             and not any(
-                has_any(words(" ".join((*earlier, sentence))), names) for names in asked.topic
+                has_any(words(" ".join((*earlier, sentence))), names) for names in about.topic
             )
         ):
             continue
@@ -383,24 +389,24 @@ def _is_member(word: str, members: frozenset[str]) -> bool:
     return word.lower() in members or word.lower().removesuffix("s") in members
 
 
-def _chosen(asked: _Asked, values: Sequence[_Value]) -> list[_Value]:
-    if asked.is_of_changes:
-        return _changes(asked, values)
-    if asked.read.before:
+def _chosen(about: _Asked, values: Sequence[_Value]) -> list[_Value]:
+    if about.is_of_changes:
+        return _changes(about, values)
+    if about.read.before:
         return []
-    if asked.read.span:
-        values = [value for value in values if value.day <= asked.read.span[1]]
-    if asked.read.is_previous:
-        held = [value for value in values if not value.is_over]
-        return _previous(held)
+    if about.read.span:
+        values = [value for value in values if value.day <= about.read.span[1]]
+    if about.read.is_previous:
+        in_force = [value for value in values if not value.is_over]
+        return _previous(in_force)
     over = {
         value.text.lower() for value in values if value.is_over and value.turn is values[-1].turn
     }
-    held = [value for value in values if not value.is_over]
-    if not held:
+    in_force = [value for value in values if not value.is_over]
+    if not in_force:
         return []
-    newest = held[-1]
-    rivals = {value.text.lower() for value in held if value.turn.id == newest.turn.id}
+    newest = in_force[-1]
+    rivals = {value.text.lower() for value in in_force if value.turn.id == newest.turn.id}
     later_over = [v for v in values if v.is_over and v.turn.id > newest.turn.id]
     if len(rivals) > 1 or newest.text.lower() in over:
         return []
@@ -409,19 +415,19 @@ def _chosen(asked: _Asked, values: Sequence[_Value]) -> list[_Value]:
     return [newest]
 
 
-def _previous(held: Sequence[_Value]) -> list[_Value]:
-    earlier = [value for value in held if value.text.lower() != held[-1].text.lower()]
+def _previous(in_force: Sequence[_Value]) -> list[_Value]:
+    earlier = [value for value in in_force if value.text.lower() != in_force[-1].text.lower()]
     return [earlier[-1]] if earlier else []
 
 
-def _changes(asked: _Asked, values: Sequence[_Value]) -> list[_Value]:
+def _changes(about: _Asked, values: Sequence[_Value]) -> list[_Value]:
     """The values one after another, each once where it follows itself; none without a change."""
     series: list[_Value] = []
     for value in values:
         if value.is_over:
             continue
-        if asked.kind == "date":
-            if value.text in {other.text for other in series}:
+        if about.kind == "date":
+            if value.text in {turn_before.text for turn_before in series}:
                 continue
         elif series and series[-1].text.lower() == value.text.lower():
             continue
@@ -429,7 +435,7 @@ def _changes(asked: _Asked, values: Sequence[_Value]) -> list[_Value]:
     return series if 1 < len(series) <= 8 else []
 
 
-def _shown(asked: _Asked, value: _Value) -> str:
-    if asked.kind == "date":
+def _shown(about: _Asked, value: _Value) -> str:
+    if about.kind == "date":
         return spoken(date.fromisoformat(value.text))
     return value.text
