@@ -190,3 +190,19 @@ def test_states_are_told_one_after_another(told: Store) -> None:
     assert "museum, since 1 May 2025" in changed.text.partition("; then ")[2]
     # Who has always been at one place has changed nothing.
     assert answer_by_states("How has Tjark's work changed?", TODAY, read=told.read) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Where did Runa work before May 2025?", "the bakery on Kiln Lane"),
+        ("Where did Tjark live in the spring of 2025?", "Husum"),
+        ("Where did Tjark live in the autumn of 2025?", "Flensburg"),
+    ],
+)
+def test_a_season_and_the_time_before_a_month_are_spans(
+    told: Store, question: str, answer: str
+) -> None:
+    told_state = answer_by_states(question, TODAY, read=told.read)
+    assert told_state is not None
+    assert told_state.text.partition(" (")[0] == answer
