@@ -518,7 +518,10 @@ def _state(
 ) -> tuple[str, Sources] | None:
     """A state of one value: what holds or held, since when, and what was before."""
     if question.span:
-        dated = [fact for fact in facts if fact.date or fact.ended_on] or facts[-1:]
+        dated = [fact for fact in facts if fact.date or fact.ended_on]
+        if not dated and facts[-1].said_at[:10] > question.span[1]:
+            return None  # what was told later may have begun later
+        dated = dated or list(facts[-1:])
         return _joined([_since(fact) for fact in dated]), dated
     current = _current(facts, today)
     over = [fact for fact in facts if fact not in current]

@@ -7,8 +7,9 @@ model cannot tell these, and rows can. For questions in English; no model is ask
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
-from memory.dates import MONTHS
+from memory.dates import MONTHS, SEASONS
 from memory.search.question import SpeakerNames, read_question
 from memory.search.word_forms import telling_words
 from memory.search.words import STOP_WORDS, words
@@ -148,6 +149,7 @@ _NOT_OVER = re.compile(
     r" (?:come back|over|returned|back|ended|finished|given back|brought back)(?: yet)?",
     re.IGNORECASE,
 )
+_SEASON = re.compile(rf"\b({'|'.join(SEASONS)})(?: of)? (?:19|20)\d\d\b", re.IGNORECASE)
 _PART_OF_MONTH = re.compile(
     rf"\b(?P<part>beginning of|start of|early|middle of|mid|end of|late)[ -](?=(?:{_MONTH})\b)",
     re.IGNORECASE,
@@ -218,7 +220,7 @@ def read_fact_question(question: str, today: str, asker: str = "") -> FactQuesti
     question = _JOB.sub("have as a job", question)
     question = _OWN.sub(r"\g<1>possess", question)
     query = read_question(question, SpeakerNames(), newest=int(today[:10].replace("-", "")))
-    span = _in_part(question, _span(query.dates, query.spans, today))
+    span = _in_part(question, _in_season(question, _span(query.dates, query.spans, today)))
     before: tuple[str, ...] = ()
     is_not_over = bool(_NOT_OVER.search(question))
     question = _NOT_OVER.sub("", _WHOLE.sub("", question))
@@ -235,8 +237,9 @@ def read_fact_question(question: str, today: str, asker: str = "") -> FactQuesti
         if clause := _BEFORE_WHAT.search(question):
             before = tuple(telling_words(clause["what"], QUESTION_WORDS))
             main_clause = question[: clause.start()]
-    if span and _UNTIL.search(question):
-        span = ("0001-01-01", span[1])
+    if span and (until := _UNTIL.search(question)):
+        is_before = until[0].lower().startswith("before") and "end of" not in until[0]
+        span = ("0001-01-01", _day_before(span[0]) if is_before else span[1])
     elif span and _SINCE.search(question):
         span = (span[0], max(today, span[1]))
     aspect, begin = "", None
@@ -315,6 +318,28 @@ def _between(
         first, last = ((years[0], month, day) for _, month, day in (first, last))
     begin, end = _span([first], (), today), _span([last], (), today)
     return (begin[0], end[1]) if begin and end and begin[0] <= end[1] else None
+
+
+def with_named_asker(question: str, asker: str) -> str:
+    """A question in which whoever asks is a name like others, should they be called "user"."""
+    if not asker[:1].islower():
+        return question
+    return re.sub(rf"\b{re.escape(asker)}\b", asker.capitalize(), question)
+
+
+def _day_before(day: str) -> str:
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+
+
+def _in_season(question: str, span: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The season of a year that a question names: "in the spring of 2024"."""
+    match = _SEASON.search(question)
+    if not match or not span or (span[0][4:], span[1][4:]) != ("-01-01", "-12-31"):
+        return span
+    first = SEASONS[match[1].lower()]
+    year = int(span[0][:4])
+    last_year, last = (year + 1, 2) if first == 12 else (year, first + 2)
+    return f"{year}-{first:02}-01", f"{last_year}-{last:02}-31"
 
 
 def _in_part(question: str, span: tuple[str, str] | None) -> tuple[str, str] | None:

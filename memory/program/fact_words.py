@@ -162,9 +162,14 @@ def is_class(word: str) -> bool:
     return _class_of(word) in _classes()
 
 
+def members_of(word: str) -> frozenset[str]:
+    """What a class has for members; none of a word that names no class."""
+    return _classes().get(_class_of(word), frozenset())
+
+
 def is_of_class(word: str, value_words: Iterable[str]) -> bool:
     """Whether a value names something of a class: jazz is music."""
-    members = _classes().get(_class_of(word), frozenset())
+    members = members_of(word)
     return any(w in members or w.removesuffix("s") in members for w in value_words)
 
 

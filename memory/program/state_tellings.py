@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from memory.dates import MONTHS, WEEKDAYS
+from memory.program.fact_questions import KIN
 from memory.records import Turn
 from memory.search.words import words
 from memory.statements import Conversation
@@ -44,9 +45,9 @@ _ABOUT_WORK = re.compile(
     re.IGNORECASE,
 )
 _ADVERBS = (
-    r"(?:(?:now|still|back|only|just|over|up|down|out|there|mostly|mainly|again|all alone|alone"
-    r"|part[- ]time|full[- ]time|nights|days|weekends|mornings|evenings|shifts|officially"
-    r"|currently|happily|properly|temporarily|permanently|right|straight|away|along|round"
+    r"(?:(?:now|still|back|only|just|over|up|down|out|there|here|mostly|mainly|again"
+    r"|all alone|alone|part[- ]time|full[- ]time|nights|days|weekends|mornings|evenings|shifts"
+    r"|officially|currently|happily|properly|temporarily|permanently|right|straight|away|along|round"
     r"|around) )*"
 )
 _NEAR = (
@@ -148,6 +149,49 @@ _WAS_BEFORE = re.compile(
     r"| (?:(?:had )?(?:lived|worked)))(?: (?:living|working))? (?P<place>(?:in|at|with|above) .+)",
     re.IGNORECASE,
 )
+# "I'm back home in Porto", "nobody cooks so here in Porto": where whoever says it lives, unless
+# something plainer is told.
+_NAME_OF_PLACE = r"(?-i:[A-Z])[\w'-]+(?: (?-i:[A-Z])[\w'-]+)?"
+_AT_HOME = re.compile(
+    rf"\b(?:(?:back |at )?home (?:now )?(?:here )?|(?:back |over |up |down )?here )in"
+    rf" (?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+_FIRST_AT = re.compile(
+    r"\b(?:my|our) first (?:\w+ )?(?:day|night|week|weekend|morning|evening|month|winter|summer"
+    rf"|christmas|{'|'.join(WEEKDAYS)}) in (?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+_ON_VISIT = re.compile(
+    r"\b(?:went|visit\w*|holidays?|trip|vacation|weekend|until|till|for (?:a|the|two|three|\d+)"
+    r" (?:days?|weeks?|nights?|fortnight|month)|go(?:es|ing)? home|come home|flight|flying)\b",
+    re.IGNORECASE,
+)
+_MOVES_FROM = re.compile(rf"\bfrom (?P<place>{_NAME_OF_PLACE})", re.IGNORECASE)
+# "nine years at the plant", "for two years now at the plant"
+_FOR_TIME = re.compile(
+    r"(?:(?:for|almost|nearly|over|about|more than) )*(?:\w+ ){1,2}(?:years?|months|weeks)"
+    r"(?: now)? (?=(?:at|with|in)\b)",
+    re.IGNORECASE,
+)
+# What somebody does for a living at a place: "I clean teeth at the practice".
+_WORK_DEEDS = frozenset(
+    words(
+        "clean drive deliver cook serve sell manage repair fix bake nurse guard write edit"
+        " translate design build code paint answer stack sand wash press pack load weld"
+        " help assist sort file keep type draw plan look do make run mend sew cut style print"
+    )
+)
+_PLACE_OF_DEED = re.compile(
+    r"(?P<what>[^,.;:]{0,40}?)\b(?P<place>(?:at|for|in) [^.;:]+)", re.IGNORECASE
+)
+_COMPANY_NAME = re.compile(
+    r"for (?:(?:an?|the) (?:[\w-]+ ){0,3}(?:company|firm|agency|business|chain|magazine|newspaper"
+    r"|charity|start-?up)\b|(?-i:[A-Z])[\w'&-]+ (?:&|and)? ?(?-i:[A-Z]))",
+    re.IGNORECASE,
+)
+_CHANGES_TO = re.compile(r"(?:over |across )?(?P<place>to .+)", re.IGNORECASE)
+_LEAVES_FOR = re.compile(r".{2,60}? (?P<place>for (?:an?|the) .+)", re.IGNORECASE)
 _LEAVES = frozenset({"quit", "leave", "resign", "lose", "retire", "fire", "sack", "lay"})
 _OF_JOB = re.compile(
     r"\b(?:jobs?|work|post|position|shifts?|company|firm|notice)\b|\boff\b|\bredundant\b", re.I
@@ -160,7 +204,8 @@ class Telling:
     """What a clause tells of a state of its subject.
 
     `mode` is "holds", "begins", "ahead" (it begins on `day`), "held" (it is past), "before" (it was
-    until what was told right before it) or "over" (it ends; `place` is "" where any may be meant).
+    until what was told right before it), "over" (it ends; `place` is "" where any may be meant) or
+    "hint" (it holds, unless it was told otherwise before).
     `place` is the words for where, with their preposition, and `role` what somebody works as.
     `day` is ISO text, as exact as it was told, "" where nobody said it.
     """
@@ -195,18 +240,26 @@ def tellings(
         leaver = ""
         is_found = False  # a flat or a job, of which the next words may say where
         for part in _with_leads(conversation.parts(turn), speakers):
+            is_new = False
             for clause in part.clauses:
                 name = subject_name(clause, turn.speaker)
                 if not is_of(name, subject):
                     continue
-                of_clause = [*_Reader(part, clause, turn, name, is_of_work, leaver).read(state)]
+                reader = _Reader(part, clause, turn, name, is_of_work, is_of_home, leaver)
+                of_clause = [*reader.read(state)]
                 read += of_clause
+                is_new = is_new or bool(of_clause)
                 is_found = bool(not of_clause and _FOUND[state].search(clause.text))
                 if of_clause:
                     leaver = name if of_clause[-1].mode == "over" else ""
             if was := _was_before(part.whole, turn, read[-1] if read else None):
                 read.append(was)
                 continue
+            if not is_new and state == HOME and is_of(turn.speaker, subject):
+                in_passing = _in_passing(part.whole, turn, is_of_home)
+                read += in_passing
+                if in_passing:
+                    continue
             if part.clauses or not is_of(turn.speaker, subject):
                 continue
             named = _NAMED_PLACE.match(part.whole) if is_found else None
@@ -240,6 +293,8 @@ def _was_before(text: str, turn: Turn, last: Telling | None) -> Telling | None:
     is_of_speaker = is_of(turn.speaker, frozenset(words(last.subject)))
     if (match["who"].lower() in ("i", "we")) != is_of_speaker or last.mode == "before":
         return None
+    if not is_of_speaker and is_of(last.turn.speaker, frozenset(words(last.subject))):
+        return None  # whoever told of themselves is "you" to the next, and no "she"
     if not 0 <= turn.id - last.turn.id <= _REACH or not _is_place(match["place"]):
         return None
     return Telling(turn, text, last.subject, "before", place_in(match["place"]))
@@ -251,21 +306,34 @@ def is_workplace(word: str) -> bool:
 
 
 def is_of(name: str, subject: frozenset[str]) -> bool:
-    """Whether a clause's subject is the one who is asked about, and nobody of theirs."""
-    return bool(subject) and "'s " not in name and subject <= set(words(name))
+    """Whether a clause's subject is the one who is asked about, and nobody of theirs.
+
+    Of "Anna Smith", whom a question names in full, turns tell as "Anna"; not of "Anna Jones".
+    """
+    named = set(words(name)) - KIN
+    subject -= KIN
+    return bool(subject and named) and "'s " not in name and (subject <= named or named <= subject)
 
 
 class _Reader:
     """Reads one clause for a state."""
 
     def __init__(
-        self, part: ToldPart, clause: Clause, turn: Turn, name: str, is_of_work: bool, leaver: str
+        self,
+        part: ToldPart,
+        clause: Clause,
+        turn: Turn,
+        name: str,
+        is_of_work: bool,
+        is_of_home: bool,
+        leaver: str,
     ) -> None:
         self._part = part
         self._clause = clause
         self._turn = turn
         self._name = name
         self._is_of_work = is_of_work
+        self._is_of_home = is_of_home
         self._has_left = leaver == name
 
     def read(self, state: str) -> Iterator[Telling]:
@@ -290,6 +358,9 @@ class _Reader:
             telling = self._home(verbs) if state == HOME else self._work(verbs)
             if telling is not None:
                 yield telling
+                origin = self._origin(verbs) if state == HOME else None
+                if origin is not None:
+                    yield origin
 
     def _telling(self, mode: str, place: str = "", role: str = "") -> Telling:
         days = named_days(
@@ -315,6 +386,15 @@ class _Reader:
         if begins:
             return "begins" if verbs.tense in ("past", "perfect") else "ahead"
         return "held" if verbs.tense == "past" else "holds"
+
+    def _origin(self, verbs: Predicate) -> Telling | None:
+        """Where somebody moved from: "we moved here from Porto"."""
+        if verbs.verb not in ("move", "relocate"):
+            return None
+        match = _MOVES_FROM.search(self._part.whole)
+        if match is None or words(match["place"])[0] in (*MONTHS, *WEEKDAYS):
+            return None
+        return self._telling("before", place=f"in {match['place']}")
 
     def _home(self, verbs: Predicate) -> Telling | None:
         if verbs.verb in ("live", "stay", "reside", "base", "settle", "lodge"):
@@ -351,7 +431,11 @@ class _Reader:
                 place = match["place"]
                 return self._telling("before", place=place) if _is_place(place) else None
             is_back = bool(_IS_BACK.search(self._part.whole)) and verbs.tense == "present"
-            if not self._has_left and not is_back:
+            # "We've been in Porto since yesterday", of a move
+            has_been = verbs.tense == "perfect" and self._is_of_home and _says_since(verbs.rest)
+            if not self._has_left and not is_back and not has_been:
+                return None
+            if has_been and not (match and re.search(r"^in (?:the )?[A-Z]", match["place"])):
                 return None
             begins = False
         else:
@@ -363,7 +447,8 @@ class _Reader:
             return None  # a visit
         if mode == "held" and _BEFORE_THAT.match(self._part.whole):
             mode = "before"
-        return self._telling(mode, place=match["place"])
+        place = re.split(r" since\b", match["place"])[0] if verbs.verb == "be" else match["place"]
+        return self._telling(mode, place=place)
 
     def _work(self, verbs: Predicate) -> Telling | None:
         reader = {
@@ -381,11 +466,17 @@ class _Reader:
             "be": self._is,
             "become": self._becomes,
             "teach": self._teaches,
+            "change": self._changes,
+            "switch": self._changes,
+            "transfer": self._changes,
+            "move": self._changes,
         }.get(verbs.verb)
         if reader is not None:
             return reader(verbs)
         if verbs.verb in _LEAVES:
             return self._leaves(verbs)
+        if verbs.verb in _WORK_DEEDS:
+            return self._earns(verbs)
         if verbs.verb in ("promote", "appoint", "make") and verbs.is_passive:
             role = _job_in(verbs.rest)
             match = _IS_MADE.match(verbs.rest)
@@ -445,7 +536,8 @@ class _Reader:
             return None
         if _BEFORE_THAT.match(self._part.whole) and mode == "held":
             mode = "before"
-        rest = verbs.rest
+        rest = _FOR_TIME.sub("", verbs.rest)
+        has_time = rest != verbs.rest
         if role := _job_in(rest):
             after = re.match(r"\s*(?P<place>(?:at|for|with) [^.;:]+)", rest[len(role) :])
             place = after["place"] if after and _is_place(after["place"]) else ""
@@ -454,14 +546,18 @@ class _Reader:
         if not match or not _is_place(match["place"]):
             return None
         is_on_shift = bool(_ON_SHIFT.match(rest))
-        if not (self._is_of_work or verbs.is_still or is_on_shift):
+        if not (self._is_of_work or verbs.is_still or is_on_shift or has_time):
             return None
         place = place_in(match["place"])
         is_from_then = bool(self._clause.when) and bool(
             named_days(self._clause.when, self._turn.said_at, ahead=True)
         )
         is_work = _WORKPLACE.search(place) and (
-            verbs.is_still or is_from_then or self._has_left or re.match(r"back\b", rest)
+            verbs.is_still
+            or is_from_then
+            or self._has_left
+            or has_time
+            or re.match(r"back\b", rest)
         )
         is_named = bool(re.match(r"(?:the )?[A-Z]", place))
         if not (is_work or (is_named and (verbs.is_still or is_on_shift))) or mode in (
@@ -471,6 +567,35 @@ class _Reader:
             return None
         is_ahead = is_from_then and re.match(r"\W*from\b", self._clause.when, re.IGNORECASE)
         return self._telling("ahead" if is_ahead else mode, place=place)
+
+    def _changes(self, verbs: Predicate) -> Telling | None:
+        """ "I changed to the bakery in the old town" tells of work where that is a workplace."""
+        match = _CHANGES_TO.match(_cut(verbs.rest))
+        mode = self._mode(verbs, begins=True)
+        if not match or not mode or not _WORKPLACE.search(match["place"]):
+            return None
+        if verbs.verb == "move" and not self._is_of_work:
+            return None
+        return self._telling(mode, place=match["place"])
+
+    def _earns(self, verbs: Predicate) -> Telling | None:
+        """ "I clean teeth at the practice in Porto": a deed that somebody does for a living."""
+        if verbs.tense not in ("present", "progressive") or verbs.is_denied or verbs.is_over:
+            return None
+        match = _PLACE_OF_DEED.match(_cut(verbs.rest))
+        if not match or not _is_place(match["place"]):
+            return None
+        is_company = bool(_COMPANY_NAME.match(match["place"]))
+        is_workplace_named = not match["place"].startswith("for ") and re.match(
+            rf"(?:at|in) (?:the|an?|our) (?:[\w-]+ ){{0,3}}?{_WORKPLACE.pattern}",
+            match["place"],
+            re.IGNORECASE,
+        )
+        if not is_company and not is_workplace_named:
+            return None
+        what = match["what"].strip()
+        role = f"{verbs.verb} {what}".strip() if what else ""
+        return replace(self._telling("holds", place=match["place"]), role=role)
 
     def _becomes(self, verbs: Predicate) -> Telling | None:
         role = _job_in(verbs.rest)
@@ -486,6 +611,10 @@ class _Reader:
         return replace(self._telling(mode, place=match["place"]), role=what)
 
     def _leaves(self, verbs: Predicate) -> Telling | None:
+        if verbs.verb == "leave" and (match := _LEAVES_FOR.match(_cut(verbs.rest))):
+            mode = self._mode(verbs, begins=True)
+            if mode and _WORKPLACE.search(match["place"]):
+                return self._telling(mode, place=match["place"])
         if verbs.tense not in ("past", "perfect") or verbs.is_denied:
             return None
         if verbs.verb == "retire":
@@ -493,6 +622,23 @@ class _Reader:
         if not _OF_JOB.search(verbs.rest) and not _WORKPLACE.search(verbs.rest):
             return None
         return self._telling("over")
+
+
+def _says_since(text: str) -> bool:
+    return bool(re.search(r"\bsince\b", text, re.IGNORECASE))
+
+
+def _in_passing(text: str, turn: Turn, is_of_home: bool) -> list[Telling]:
+    """Where whoever speaks lives, as they say by the way: "I'm back home in Porto"."""
+    if _DENIED_HERE.search(text):
+        return []
+    first = _FIRST_AT.search(text) if is_of_home else None
+    if first:
+        return [Telling(turn, text, turn.speaker, "begins", first["place"])]
+    match = _AT_HOME.search(text)
+    if match is None or _ON_VISIT.search(text):
+        return []
+    return [Telling(turn, text, turn.speaker, "hint", match["place"])]
 
 
 def _of_fragment(state: str, part: ToldPart, turn: Turn, is_of_home: bool) -> Iterator[Telling]:

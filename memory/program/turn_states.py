@@ -13,7 +13,7 @@ from datetime import date
 from memory.dates import named_day
 from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
-from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.fact_questions import FactQuestion, read_fact_question, with_named_asker
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_only, select_with, turns_of
 from memory.program.spoken_days import spoken, spoken_iso
@@ -47,7 +47,8 @@ _ASKS = (
             r"^\W*(?:so |and )?(?:where(?:abouts)?|(?:in|at|on) (?:what|which) (?P<noun>\w+)"
             r"|(?:what|which) (?P<noun_before>city|town|country|street|village))"
             r" (?:does|did|do|is|was|has|had) .{2,50}? (?:been )?(?:live|living|lived|based)\b"
-            r"|^\W*what(?:'s| is| was) .{2,50}?(?:'s|s') (?P<address>address)\b",
+            r"|^\W*what(?:'s| is| was) .{2,50}?(?:'s|s') (?P<address>address)\b"
+            r"|^\W*where(?:'s| is| was) .{2,50}?(?:'s|s') (?:home|house|flat|apartment|place)\b",
             re.IGNORECASE,
         ),
     ),
@@ -59,7 +60,8 @@ _ASKS = (
             r"|^\W*(?:(?:at|in|for) )?(?:what|which) (?P<workplace>\w+) (?:does|did|do|is|was)"
             r" .{2,50}? (?:work|working)(?: (?:at|in|for))?\b"
             r"|^\W*who (?:does|did|do|is|was) .{2,50}? (?:work|working) for\b"
-            r"|^\W*who(?:'s| is| was) .{2,50}?(?:'s|s') employer\b",
+            r"|^\W*(?:who|what)(?:'s| is| was) .{2,50}?(?:'s|s') (?:employer|workplace)\b"
+            r"|^\W*where(?:'s| is| was) .{2,50}?(?:'s|s') (?:work|workplace|job|office)\b",
             re.IGNORECASE,
         ),
     ),
@@ -67,7 +69,7 @@ _ASKS = (
         "job",
         re.compile(
             r"^\W*what(?:'s| is| was| were) .{2,50}?(?:'s|s') (?:new |current |present |previous "
-            r"|former |old )?(?:job|profession|occupation|trade)\b"
+            r"|former |old )?(?:job|profession|occupation|trade|work|position|job title)\b"
             r"|^\W*what (?:does|did|do|is|was) .{2,50}? (?:have as a job|work(?:ing)? as)\b"
             r"|^\W*(?:what|which) job (?:does|did|do) .{2,50}? (?:have|do)\b",
             re.IGNORECASE,
@@ -78,9 +80,42 @@ _ASKS = (
 _OF_QUESTION = frozenset(
     words(
         "live lives lived living based stay staying address home house work works worked working"
-        " employed employer job profession occupation trade new current present city town country"
-        " street village place does did now still these days currently moment where what who"
+        " employed employer workplace job profession occupation trade position title new current"
+        " present city town country"
+        " street village place family household does did now still these days currently moment"
+        " where what who"
     )
+)
+_WHOSE = frozenset(
+    words(
+        "address home house flat apartment place employer workplace job work office position family"
+        " household"
+    )
+)
+_NOW = re.compile(
+    r"\b(?:now|nowadays|these days|currently|current|at present|at the moment|today)\b",
+    re.IGNORECASE,
+)
+_PARTS_OF_YEAR = frozenset(words("spring summer autumn winter fall early late mid end beginning"))
+# What says of the time before something only that it was another home or job.
+_ANY_CHANGE = frozenset(
+    words("move moved moves moving house flat apartment start started starting change changed")
+)
+_CHANGED = {
+    HOME: words("home homes address addresses place places flat flats living"),
+    WORK: words("work workplace workplaces employer employers"),
+    "job": words("job jobs career position positions profession"),
+}
+_OF_CHANGED = "|".join(word for group in _CHANGED.values() for word in group)
+_ASKS_CHANGES = re.compile(
+    rf"^\W*how (?:has|have|did|does) .{{2,50}}?(?:'s|s') (?P<what>{_OF_CHANGED})\b[^?]{{0,60}}?"
+    r" change(?:d)?\b.*",
+    re.IGNORECASE,
+)
+_ASKS_ALL = re.compile(
+    rf"^\W*(?:what|which) (?P<what>{_OF_CHANGED}) (?:has|have|did) .{{2,40}}?"
+    r" (?:had|have|held)\b.*",
+    re.IGNORECASE,
 )
 _STREET = re.compile(
     r"\d|\b(?:street|st|road|rd|lane|avenue|ave|close|drive|terrace|row|gardens|crescent|way|hill"
@@ -103,6 +138,7 @@ class StateQuestion:
     subject: frozenset[str]
     read: FactQuestion
     needs_street: bool = False
+    is_of_changes: bool = False
 
     @property
     def state(self) -> str:
@@ -111,6 +147,27 @@ class StateQuestion:
 
 def state_question(question: str, today: str, asker: str = "") -> StateQuestion | None:
     """A question about where somebody lives or works, in the third person; None for others."""
+    return _of_changes(question, today, asker) or _of_one(question, today, asker)
+
+
+def _of_changes(question: str, today: str, asker: str) -> StateQuestion | None:
+    """A question that asks for all homes or jobs, one after another."""
+    match = _ASKS_CHANGES.search(question) or _ASKS_ALL.search(question)
+    if match is None:
+        return None
+    # From when to when is told by each state.
+    plain = re.split(
+        r",| (?:from|between|since|over|during|in|this|last|one after) ", question[: match.end()]
+    )[0]
+    read = read_fact_question(f"{plain.rstrip(' ?')}?", today, asker)
+    if read is None or len(read.names) != 1:
+        return None
+    name = read.names[0]
+    kind = next(kind for kind, group in _CHANGED.items() if match["what"].lower() in group)
+    return StateQuestion(kind, frozenset(words(name[-1])), read, is_of_changes=True)
+
+
+def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
     read = read_fact_question(question, today, asker)
     if read is None or len(read.names) != 1 or read.aspect or read.is_by_subject or read.is_ahead:
         return None
@@ -121,15 +178,16 @@ def state_question(question: str, today: str, asker: str = "") -> StateQuestion 
     name = read.names[0]
     if any("'s " in form for form in name if form != name[-1]) and kind != "job":
         whose = name[0].partition("'s ")[2]
-        if whose not in ("address", "home", "house", "employer", "job"):
+        if whose not in _WHOSE:
             return None  # of "Anna's sister" another reader tells
     subject = frozenset(words(name[-1]))
     groups = match.groupdict()
     workplace = (groups.get("workplace") or "").lower()
-    if workplace and not is_workplace(workplace):
+    if workplace and workplace not in ("town", "city") and not is_workplace(workplace):
         return None
-    if set(read.telling) - _OF_QUESTION - subject - {workplace}:
-        return None
+    further = set(read.telling) - _OF_QUESTION - subject - {workplace}
+    if any(not is_workplace(word) and word not in _PARTS_OF_YEAR for word in further):
+        return None  # "his position at the school" is his position
     if read.says(r"\b(?:beginning|at first|first|originally)\b"):
         return None
     if re.search(r"\b(?:has|have|had)\b(?!.*\bas a job\b)", read.text):
@@ -160,6 +218,7 @@ def answer_by_states(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
+    question = with_named_asker(question, asker)
     about = state_question(question, today, asker)
     if about is None:
         return None
@@ -178,7 +237,7 @@ def answer_by_states(
     speakers = sorted({turn.speaker for turn in turns.values()})[:_MOST_SPEAKERS]
     in_turns = tellings(about.state, in_order, speakers, about.subject)
     chosen = _chosen(about, in_turns, today)
-    if chosen is None or _has_changed(about, chosen[1][0], in_order):
+    if chosen is None or _has_changed(about, chosen[1][0 - about.is_of_changes], in_order):
         return None
     text, sources = chosen
     turn_ids = tuple(dict.fromkeys(telling.turn.id for telling in sources))
@@ -226,10 +285,15 @@ class _State:
 
 
 def _value(about: StateQuestion, telling: Telling) -> str:
+    if about.is_of_changes and about.state == WORK:
+        is_at = telling.role and not telling.place.startswith(("with ", "above ", "near "))
+        return (" at " if is_at else " ").join(filter(None, (telling.role, telling.place)))
     if about.kind == "job":
         if telling.role.startswith("teaches"):
             return f"{telling.role} at {telling.place}"
         return telling.role
+    if about.kind == WORK and not telling.place and is_workplace(telling.role.lower()):
+        return telling.role  # "the council job" is at the council
     if about.needs_street and not _STREET.search(telling.place):
         return ""
     return telling.place
@@ -258,6 +322,10 @@ def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> li
         if telling.mode == "before":
             if states:
                 states.insert(len(states) - 1, _State(value, "", telling, states[-1].order))
+            continue
+        if telling.mode == "hint":
+            if not states:
+                states.append(_State(value, "", telling, order))
             continue
         if telling.mode == "held":
             # It was before whatever is told to hold by then.
@@ -292,6 +360,8 @@ def _chosen(
     about: StateQuestion, in_turns: Sequence[Telling], today: str
 ) -> tuple[str, list[Telling]] | None:
     states = _states(about, in_turns, today)
+    if about.is_of_changes:
+        return _one_after_another(states)
     if not states:
         return None
     if about.read.before:
@@ -315,19 +385,49 @@ def _chosen(
         return _told(before[-1:]) if before else None
     if states[-1].is_over or not states[-1].order[0]:
         return None
-    return _told(states)
+    return _told(states, is_now=asks_for_now(about.read.text))
+
+
+def _one_after_another(states: Sequence[_State]) -> tuple[str, list[Telling]] | None:
+    """All states in their order, each with the sentence that tells it; None for fewer than two."""
+    series: list[_State] = []
+    for state in states:
+        if not state.value or state.is_over:
+            continue
+        if not series or not _is_same(state, series[-1]):
+            series.append(state)
+    if len(series) < 2 or states[-1].is_over:
+        return None
+    lines = [
+        f"{_as_written(state.value, state.telling.turn)}{_since(state)}"
+        f" ({_quotation(state.telling)})"
+        for state in series
+    ]
+    return "; then ".join(lines), [state.telling for state in series]
+
+
+def _since(state: _State) -> str:
+    return f", since {spoken_iso(state.since.partition('/')[0])}" if state.since else ""
+
+
+def asks_for_now(question: str) -> bool:
+    """Whether a question says that it asks for now, and what was before is none of it."""
+    return bool(_NOW.search(question))
 
 
 def _before(about: StateQuestion, states: Sequence[_State]) -> tuple[str, list[Telling]] | None:
     """The state that came before the one which the question names."""
+    telling = [word for word in about.read.before if word not in _ANY_CHANGE]
     named = [
         place
         for place, state in enumerate(states)
         if all(
             is_among(word, forms_of(words(f"{state.telling.place} {state.telling.role}")))
-            for word in about.read.before
+            for word in telling
         )
     ]
+    if not telling:
+        named = named[-1:]
     if not named:
         return None
     earlier = [
@@ -345,7 +445,7 @@ def _is_same(one: _State, other: _State) -> bool:
     return any(is_among(word, forms) for word in telling)
 
 
-def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
+def _told(states: Sequence[_State], is_now: bool = False) -> tuple[str, list[Telling]]:
     """The last state, since when, and what was before it, with the words that say so."""
     newest = states[-1]
     same = [state for state in states if _is_same(state, newest) or state is newest]
@@ -356,7 +456,7 @@ def _told(states: Sequence[_State]) -> tuple[str, list[Telling]]:
     if since:
         text += f", since {spoken_iso(since.partition('/')[0])}"
     sources = [newest.telling]
-    if others:
+    if others and not is_now:
         text += f"; before that {_as_written(others[-1].value, others[-1].telling.turn)}"
         sources.append(others[-1].telling)
     return f"{text} ({_quotation(newest.telling)})", sources

@@ -40,7 +40,7 @@ _STATE = re.compile(
     r"(?: still| any ?more| any longer)?\W*$",
     re.IGNORECASE,
 )
-_ENDS = re.compile(
+ENDS = re.compile(
     r"\b(?:sold|flogged|gave away|given away|lost|stolen|nicked|scrapped|binned|returned|swapped"
     r"|traded|quit|stopped|g[ai]ve(?:n)? up|giving up"
     r"|(?:packed|jacked|chucked|handed) (?:\w+ ){0,3}in|dropped|no \w+(?: \w+)? since"
@@ -52,7 +52,7 @@ _ENDS = re.compile(
 )
 _GOES_ON = re.compile(r"\b(?:still|again|back on|back at|back with)\b", re.IGNORECASE)
 _STILL_NOT = re.compile(r"\bstill (?:no|not|n't|without|off|haven't|hasn't)\b", re.IGNORECASE)
-_UNREAL = re.compile(
+UNREAL = re.compile(
     r"\b(?:might|(?-i:may)|maybe|if|would|could|should|wish|hope|hoping|want|wants|wanted|thinking"
     r"|nearly|almost|suppose\w*|never|until|till|not|unless)\b|n't\b",
     re.IGNORECASE,
@@ -147,7 +147,7 @@ def _by_state(
     does = "does" if match["auxiliary"].lower() in ("is", "does") else "do"
     verb = "live" if match["verb"].lower().startswith("liv") else "work"
     now = answer_by_states(
-        f"Where {does} {match['who']} {verb} now?",
+        f"Where {does} {match['who']} {verb}?",
         today,
         read=read,
         asker=asker,
@@ -184,12 +184,12 @@ def _in_turn(
         if 2 * max(named, named_near) < len(nouns):
             continue
         goes_on = _GOES_ON.search(sentence)
-        cue = goes_on or _ENDS.search(sentence)
+        cue = goes_on or ENDS.search(sentence)
         if cue is None or (goes_on and not named):
             continue
         # The thing itself may be what is told of: "the van died".
         lead = sentence[: cue.start()]
-        if _UNREAL.search(lead) or sentence.rstrip().endswith("?"):
+        if UNREAL.search(lead) or sentence.rstrip().endswith("?"):
             continue
         is_of_thing = any(forms & set(words(after_pronouns(lead))) for forms in nouns) and (
             person.name <= {*words(turn.speaker), *here}

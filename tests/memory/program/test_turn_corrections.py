@@ -1,0 +1,64 @@
+"""What somebody corrected later, read from the turn that corrects it."""
+
+import pytest
+
+from memory import Store, Turn
+from memory.program.turn_corrections import answer_by_corrections
+
+BOTH_STORES = "slow"
+TODAY = "2026-06-30"
+_TOLD = (
+    ("Runa", "2025-03-02", "I sold the canoe to a man from Leer for 450 euros."),
+    ("Tjark", "2025-03-02", "Good price!"),
+    ("Runa", "2025-03-09", "I told you wrong about the canoe. It went for 420 euros, not 450."),
+    ("Tjark", "2025-04-06", "My dog Bosse is seven already."),
+    ("Runa", "2025-05-04", "How is Bosse?"),
+    ("Tjark", "2025-05-04", "I gave you the wrong age. I found his papers and he's nine."),
+    ("Gesa", "2025-06-01", "The harbour party is on Saturday the 21st."),
+    ("Gesa", "2025-06-02", "Sorry, the wrong day. The harbour party is on Sunday the 22nd."),
+    ("Gesa", "2025-07-06", "My uncle Onno broke his left wrist."),
+    ("Gesa", "2025-07-13", "It was Onno's right wrist. I mixed it up."),
+    ("Okko", "2025-08-03", "The rent is 610 now."),
+    (
+        "Okko",
+        "2025-08-10",
+        "I read the letter wrong. The rent is 595, not 610, you paid 15 too much.",
+    ),
+    ("Okko", "2025-09-07", "We had a table for 12 in the end, and the piano stayed."),
+)
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _TOLD])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        # What was wrong is not repeated.
+        ("How much did Runa get for the canoe?", "420 euros (Runa, 9 March 2025)"),
+        ("How old is Tjark's dog Bosse?", "nine (Tjark"),
+        ("On which day was the harbour party?", "22 June 2025 (Gesa"),
+        ("Which wrist did Onno break?", "right (Gesa"),
+        ("How much rent does Okko pay?", "595 (Okko, 10 August 2025)"),
+    ],
+)
+def test_a_value_is_told_as_it_was_corrected(told: Store, question: str, answer: str) -> None:
+    corrected = answer_by_corrections(question, TODAY, read=told.read)
+    assert corrected is not None
+    assert corrected.text.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much did Runa get for the kayak?",
+        "How much did Okko pay for the piano?",  # "12 in the end" is of a table
+        "How many times did Runa sell a canoe?",
+        "When was the first harbour party?",
+    ],
+)
+def test_what_nobody_corrected_is_left_to_others(told: Store, question: str) -> None:
+    assert answer_by_corrections(question, TODAY, read=told.read) is None
