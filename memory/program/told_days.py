@@ -1,0 +1,564 @@
+"""The days on which something happened, as turns tell them, read for what a question names.
+
+A question names a deed, whose it was and what else belongs to it. A day in a sentence is the day of
+this deed where its verb stands in the same clause and all else in the sentence or right before it:
+people name a thing once, and then say "it came off on the 1st".
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from itertools import pairwise
+
+from memory.dates import MONTHS, WEEKDAYS, named_day
+from memory.passages import sentences
+from memory.program.fact_questions import QUESTION_WORDS
+from memory.program.fact_words import all_forms, are_forms, day_words, is_near, is_past_verb
+from memory.program.messages import is_evidence
+from memory.program.searched_turns import select_by_id, select_with, turns_of
+from memory.program.spoken_days import days_in
+from memory.program.told_of import names_in
+from memory.program.turn_events import other_names
+from memory.records import Rows, Turn
+from memory.search.word_forms import telling_words
+from memory.search.words import words
+
+_MOST_TURNS = 80
+_BEFORE = 2  # turns, in which a thing is named that is then "it"
+_AFTER = 1
+# They say that something happened, or to whom, and not what it was.
+_LIGHT = frozenset(
+    words(
+        "go goes going went gone have has had having do did done doing get got getting gotten take"
+        " took taken taking make made making see saw seen come came happen happened hold held put"
+        " use used be was were been being visit visited attend attended trip visit appointment"
+        " place part actually really finally exactly eventually officially party own ever new old"
+        " next earliest together altogether family person again people"
+    )
+)
+# Of these a question says no more than that it asks for a day.
+_NO_THINGS = (
+    QUESTION_WORDS
+    - frozenset(words("start started starting begin began begun end change changed change"))
+) | frozenset(
+    words("dr mr mrs ms miss spring summer autumn fall winter flat house home place room apartment")
+)
+_PARTICLES = frozenset(words("in out up down off away back on over"))
+_AUXILIARY = r"(?:did|was|were|is|are|does|do|had|has|have|will)"
+_ASKED_TIME = re.compile(
+    rf"\b{_AUXILIARY}\b|\b(?:the )?(?:first|last|most recent|latest|previous) time(?: that)?\b",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"[\w\u00c0-\u017f][\w'\u2019\u00c0-\u017f-]*")
+# What is only possible, wished for or asked tells of no day.
+UNREAL = re.compile(
+    r"\b(?:maybe|perhaps|might|if|would|wish\w*|hope|hoping|hopes|could|should|dream\w*|almost"
+    r"|nearly|unless|sign(?:ed)? up|interview|practice|rehearsal|suppose\w*|usually|normally|every"
+    r"|always|hates?|wants?|wanted|needs?)\b|\?",
+    re.IGNORECASE,
+)
+DENIED = re.compile(
+    r"\b(?:no|not|never|without|cannot|cancelled|canceled|called off|instead of|missed|skipped"
+    r"|failed|neither|nor)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+_AHEAD_WORD = re.compile(
+    r"will|going|gonna|due|want|wants|am|are|is|starts?|comes?|arrives?|moves?|leaves?|goes|go"
+    r"|flies|gets?|have|has|lands?|fly|stays|start|come|leave|booked|planned|arranged|supposed"
+    r"|scheduled|\w+'(?:ll|m|re)",
+    re.IGNORECASE,
+)
+_AHEAD_ANYWHERE = re.compile(r"\b(?:tomorrow|next|due|until|till|planned|booked)\b", re.IGNORECASE)
+_PLANNED = frozenset(words("booked planned arranged supposed scheduled"))
+_CLAUSE_END = re.compile(
+    r"[;:()]|\s[-\u2013\u2014]+\s|--"
+    r"|,?\s(?:but|so|because|cos|while|although|though|before|since(?= (?:i|we|he|she|they)\b))\s"
+    r"|,?\s(?:and|then)\s(?=(?:then|i|we|he|she|they|it|you|my|our|his|her|the|on)\b)"
+    r"|,\s(?=(?:who|which|where|when|i|we|he|she|they|it|you|it's|he's|she's|i'm|i've|my)\b)",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
+_SECOND = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
+_THIRD = re.compile(r"\b(?:he|she|they|him|her|his|their|them)\b", re.IGNORECASE)
+_ANAPHOR = re.compile(
+    r"\b(?:it|its|they|them|he|she|him|her|his|their|that|this|there|one|mine|yours)\b"
+    r"|\bthe (?:thing|whole|appointment|operation)\b",
+    re.IGNORECASE,
+)
+_OTHER_PERSON = re.compile(
+    r"^\W*(?:(?:and|but|so|then|also|yes|no|well|oh)\W+)*"
+    r"(?:(?:he|she|they|you|everybody|somebody)\b"
+    r"|(?:my|our|his|her|their|your) (?:[\w-]+ )??(?P<noun>[\w-]+)\b)",
+    re.IGNORECASE,
+)
+# "My surgery was not on the 12th. They did it on the 19th."
+_DONE = re.compile(
+    r"\b(?:did|had|got) (?:it|them|mine|one)\b|\bit (?:was|happened|took place)\b", re.IGNORECASE
+)
+_OFF = re.compile(
+    r"\b(?:no|not|never|off|cancel\w*|postpone\w*|moved|changed|pushed|delay\w*|instead|again|later"
+    r"|failed|reschedul\w*|new date|broken)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+# "She moved me from 21 May to 11 June": what it is stands beside it.
+_MOVED_TO = re.compile(
+    r"\b(?:moved|changed|put|postponed|shifted|pushed|rescheduled|brought)\b"
+    r"(?! (?:in|out|into|house|away|here|there)\b)[^.;]*\b(?:to|till|until|forward)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A thing that a question names: a word, and the names that turns give it.
+
+    It `is_joined` where two words name one thing, of which turns have either: "the camper van".
+    """
+
+    word: str
+    names: frozenset[str]
+    is_joined: bool = False
+
+    def stands_in(self, text_words: Collection[str]) -> bool:
+        """Whether one of these words tells of it."""
+        if not self.names.isdisjoint(text_words):
+            return True
+        return any(_is_same(self.word, other) for other in text_words)
+
+
+@dataclass(frozen=True)
+class AskedDeed:
+    """A deed that a question asks the day of.
+
+    `doer` are the words of the name of somebody who speaks, none where it was another's; `verb` is
+    the word for the deed, "" where a noun names it; `particle` belongs to it ("out" of "moved
+    out").
+    """
+
+    doer: frozenset[str]
+    verb: str
+    particle: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class ToldDay:
+    """A day on which the deed was, or is to be, and the sentence that tells it.
+
+    `score` says how near the deed is told to the day. It `is_ahead` where it was told as a plan.
+    """
+
+    day: date
+    turn: Turn
+    sentence: str
+    clause: str
+    score: float
+    is_ahead: bool
+    is_whole: bool = True
+    is_exact: bool = True
+
+
+@lru_cache(maxsize=50_000)
+def _is_same(word: str, other: str) -> bool:
+    if word[:3] == other[:3] and are_forms(word, other):
+        return True
+    return len(other) > 2 and is_near(word, other) and other not in _LIGHT
+
+
+def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
+    """What the part of a question behind "when" asks about; None where it names nothing.
+
+    Arguments:
+        text: "did Anna sell the van", "was Ben's last race", or "Anna's second operation".
+        speakers: words of the names of all who speak.
+    """
+    tokens = [match[0].replace("\u2019", "'") for match in _TOKEN.finditer(text)]
+    doer: set[str] = set()
+    things: list[str] = []
+    verb = particle = ""
+    is_light = False
+    joined: set[str] = set()
+    for number, token in enumerate(tokens):
+        bare = token.removesuffix("'s").removesuffix("'")
+        lower = bare.lower()
+        of_name = words(bare)
+        is_subject = not verb and (not doer or tokens[number - 1].lower() in speakers)
+        if is_subject and of_name and set(of_name) <= set(speakers):
+            doer |= set(of_name)
+            continue
+        if lower in _PARTICLES:
+            if verb and number and tokens[number - 1].lower() == verb and lower not in ("on",):
+                particle = lower
+            continue
+        if lower in _LIGHT and not things and _is_verb(tokens, number, bool(doer)):
+            is_light = True
+        if not telling_words(bare, _NO_THINGS) or lower in _LIGHT or bare.isdigit():
+            continue
+        if lower in MONTHS or lower in WEEKDAYS or set(of_name) <= doer:
+            continue
+        if not verb and not is_light and _is_verb(tokens, number, bool(doer)):
+            verb = lower
+            continue
+        if things and tokens[number - 1].lower().endswith(things[-1]):
+            joined |= {things[-1], *of_name}
+        things += [word for word in of_name if word not in things]
+    if not verb and not things:
+        return None
+    if len(things) > 1 and not doer and things[0] in _GROUPS:
+        del things[0]  # of a trip of theirs, they are seldom named
+    return AskedDeed(
+        frozenset(doer),
+        verb,
+        particle,
+        tuple(Part(word, _names_of(word), word in joined) for word in things),
+    )
+
+
+def _is_verb(tokens: Sequence[str], number: int, has_doer: bool) -> bool:
+    """Whether a word of a question is its verb: behind the subject of "did", or a participle."""
+    token, before = tokens[number], [word.lower() for word in tokens[:number]]
+    if token[0].isupper() or token.endswith("'s"):
+        return False
+    auxiliary = next((word for word in before if re.fullmatch(_AUXILIARY, word)), "")
+    if auxiliary in ("did", "does", "do"):
+        behind = before[before.index(auxiliary) + 1 :]
+        determined = {"the", "my", "our", "his", "her", "their", "a", "an", "and"}
+        previous = tokens[number - 1]
+        if previous.lower() in determined or (previous.endswith("'s") and len(behind) > 0):
+            return False
+        return bool(behind)
+    return is_past_verb(token.lower()) or (token.endswith("ing") and has_doer)
+
+
+@lru_cache(maxsize=2_000)
+def _names_of(word: str) -> frozenset[str]:
+    return frozenset(all_forms(word)) | other_names(word)
+
+
+def turns_about(
+    deed: AskedDeed,
+    *,
+    read: Callable[[str], Rows],
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]],
+    further: str = "",
+) -> list[Turn]:
+    """The turns that may tell of a deed, and those around them, in order."""
+    names = [*sorted(deed.doer), deed.verb, *(part.word for part in deed.parts)]
+    same = sorted({name for part in deed.parts for name in part.names})
+    searched = " ".join((*filter(None, names), *same, *sorted(deed_words(deed)), further))
+    sql = select_with(searched[:300], _MOST_TURNS)
+    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
+    around = {number + n for number in turns for n in range(-_BEFORE, _AFTER + 1)} - turns.keys()
+    if around := {number for number in around if number > 0}:
+        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(around))))}
+    return [turn for _, turn in sorted(turns.items()) if is_evidence(turn.text)]
+
+
+def deed_words(deed: AskedDeed) -> frozenset[str]:
+    """The words that tell of the deed itself, by whoever does it."""
+    return _verb_names(deed.verb)[0] | _verb_names(deed.verb)[1]
+
+
+@lru_cache(maxsize=1_000)
+def _verb_names(verb: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words with which its doer tells of a deed, and those with which it is told of others."""
+    if not verb:
+        return frozenset(), frozenset()
+    own, others = {*all_forms(verb), *other_names(verb)}, set[str]()
+    for asked, telling, of_others in day_words():
+        if any(are_forms(verb, word) for word in asked):
+            own |= {form for word in telling for form in all_forms(word)}
+            others |= {form for word in of_others for form in all_forms(word)}
+    return frozenset(own), frozenset(others)
+
+
+def told_days(
+    deed: AskedDeed,
+    turns: Sequence[Turn],
+    *,
+    is_past: bool = True,
+) -> list[ToldDay]:
+    """The days that turns tell of a deed, in the order in which they were told."""
+    speakers = frozenset(word for turn in turns for word in words(turn.speaker))
+    deed = replace(
+        deed,
+        parts=tuple(_with_aliases(part, deed.doer, speakers, turns) for part in deed.parts),
+    )
+    return [
+        told
+        for place in range(len(turns))
+        for told in _in_turn(deed, turns, place, speakers, is_past)
+    ]
+
+
+def is_in_doubt(deed: AskedDeed, turns: Sequence[Turn], after: int) -> bool:
+    """Whether what was planned in a turn is later said to be off, put off, or to be done again."""
+    for turn in turns:
+        if turn.id <= after:
+            continue
+        for sentence in sentences(turn.text):
+            if _OFF.search(sentence):
+                sentence_words = words(sentence)
+                has_verb = bool(_verb_names(deed.verb)[0] & set(sentence_words))
+                if has_verb or any(part.stands_in(sentence_words) for part in deed.parts):
+                    return True
+    return False
+
+
+def _with_aliases(
+    part: Part, doer: frozenset[str], speakers: Collection[str], turns: Sequence[Turn]
+) -> Part:
+    """The thing with the names that turns give it: the dog is Rex by "our dog Rex"."""
+    noun = re.escape(part.word)
+    patterns = (
+        rf"\b(?:[Mm]y|[Oo]ur)(?: [a-z]+)? {noun},? (?:is |was )?(?:called |named )?"
+        rf"(?P<name>[A-Z]\w+)",
+        rf"\b(?P<name>[A-Z]\w+),? (?:is |was )?(?:my|our) (?:[a-z]+ )?{noun}\b",
+        rf"\b{noun},? (?:is |was )?(?:called|named) (?P<name>[A-Z]\w+)",
+    )
+    names: set[str] = set()
+    for turn in turns:
+        if doer and not doer <= {*words(turn.speaker)}:
+            continue
+        for pattern in patterns:
+            names |= {match["name"].lower() for match in re.finditer(pattern, turn.text)}
+    names -= {*speakers, *MONTHS, *WEEKDAYS}
+    return replace(part, names=part.names | names)
+
+
+def _in_turn(
+    deed: AskedDeed,
+    turns: Sequence[Turn],
+    place: int,
+    speakers: Collection[str],
+    is_past: bool,
+) -> Iterator[ToldDay]:
+    turn = turns[place]
+    said_on = named_day(turn.said_at)
+    if said_on is None:
+        return
+    before = [
+        other
+        for other in turns[max(place - _BEFORE, 0) : place]
+        if other.session == turn.session and turn.id - other.id <= _BEFORE
+    ]
+    parts = sentences(turn.text)
+    for number, sentence in enumerate(parts):
+        if UNREAL.search(sentence):
+            continue
+        for clause, start in _clauses(sentence):
+            is_denied = bool(DENIED.search(clause))
+            if is_denied:
+                continue
+            ahead = _is_ahead(clause) or bool(_MOVED_TO.search(clause))
+            days = [
+                spoken
+                for spoken in days_in(_present(sentence) if ahead else sentence, said_on, not ahead)
+                if start <= spoken.start < start + len(clause)
+            ]
+            if _MOVED_TO.search(clause):
+                days = days[-1:]
+            days = [*{spoken.day: spoken for spoken in days}.values()]
+            if not days and re.search(
+                r"\b(?:today|just now|tonight|this (?:morning|afternoon|evening))\b", clause, re.I
+            ):
+                found = [said_on]
+            else:
+                found = [spoken.day for spoken in days]
+            is_exact = bool(found)
+            if not found and not ahead and _is_past(clause):
+                found = [said_on]
+            if len(found) != 1:
+                continue
+            score, is_whole = _score(deed, turn, clause, sentence, parts, number, before, speakers)
+            if score:
+                yield ToldDay(
+                    day=found[0],
+                    turn=turn,
+                    sentence=sentence.strip(),
+                    clause=clause.strip(),
+                    score=score,
+                    is_ahead=found[0] > said_on,
+                    is_whole=is_whole,
+                    is_exact=is_exact,
+                )
+
+
+def _is_ahead(clause: str) -> bool:
+    """Whether the first verb of a clause tells of what is to come: "I get a tooth pulled"."""
+    for match in _TOKEN.finditer(clause):
+        word = match[0].lower().replace("\u2019", "'")
+        if _AHEAD_WORD.fullmatch(word):
+            following = words(clause[match.end() :])[:2]
+            is_perfect = word in ("have", "has", "is", "are", "am", "i'm", "we're") and any(
+                is_past_verb(other) and other not in _PLANNED for other in following
+            )
+            return not is_perfect
+        if word in ("was", "were", "did", "had") or (is_past_verb(word) and word not in _PLANNED):
+            return False
+    return bool(_AHEAD_ANYWHERE.search(clause))
+
+
+def _is_past(clause: str) -> bool:
+    """Whether a clause tells that something was done, on whichever day."""
+    return any(is_past_verb(word) for word in words(clause))
+
+
+def _present(sentence: str) -> str:
+    """A sentence without its participles: "I get it pulled on Thursday" is to come."""
+    return re.sub(
+        r"\b[a-z]+\b",
+        lambda match: "x" * len(match[0]) if is_past_verb(match[0]) else match[0],
+        sentence,
+    )
+
+
+def _clauses(sentence: str) -> Iterator[tuple[str, int]]:
+    """The clauses of a sentence, and where they begin."""
+    ends = [match.end() for match in _CLAUSE_END.finditer(sentence)]
+    for start, end in pairwise([0, *ends, len(sentence)]):
+        if sentence[start:end].strip():
+            yield sentence[start:end], start
+
+
+def _score(
+    deed: AskedDeed,
+    turn: Turn,
+    clause: str,
+    sentence: str,
+    parts: Sequence[str],
+    number: int,
+    before: Sequence[Turn],
+    speakers: Collection[str],
+) -> tuple[float, bool]:
+    """How near a clause with a day tells of the deed, 0 where it does not; and whether of all."""
+    clause_words, sentence_words = words(clause), words(sentence)
+    _own, of_others = _verb_names(deed.verb)
+    near = words(" ".join([*parts[max(number - 2, 0) : number], *parts[number + 1 : number + 2]]))
+    around = words(" ".join(f"{other.speaker} {other.text}" for other in before))
+    around += words(turn.speaker)
+    verb_place = _verb_at(deed, clause)
+    is_by_others = False
+    if deed.verb and verb_place is None:
+        others = next((w for w in clause_words if w in of_others), "")
+        if not others and not _MOVED_TO.search(clause):
+            return 0, False
+        is_by_others = bool(others)
+    is_moved = bool(_MOVED_TO.search(clause))
+    total = 0.0
+    here = absent = far = 0
+    for part in deed.parts:
+        if part.stands_in(clause_words):
+            total += 3
+            here += 1
+        elif part.stands_in(sentence_words):
+            total += 2.5
+            here += 1
+        elif part.stands_in(near):
+            total += 2
+        elif part.stands_in(around):
+            total += 1
+            far += 1
+        elif part.is_joined:
+            absent += 1
+        else:
+            return 0, False
+    # Of two words that name a thing, one may be left out.
+    if absent and absent >= sum(part.is_joined for part in deed.parts):
+        return 0, False
+    has_anaphor = bool(_ANAPHOR.search(clause))
+    has_verb = verb_place is not None or is_moved or bool(_DONE.search(clause))
+    if here < len(deed.parts) - absent and not has_anaphor and (not has_verb or is_by_others):
+        return 0, False
+    if not here and not has_verb and not is_by_others:
+        return 0, False
+    lead = clause[:verb_place] if verb_place is not None else clause
+    if not is_moved and not _is_of_doer(
+        deed, turn, clause, lead, is_by_others, parts, number, before, speakers
+    ):
+        return 0, False
+    total = total / max(len(deed.parts), 1)
+    return total + (2 if verb_place is not None else 0) + 0.5, not absent and not far and (
+        has_verb or here == len(deed.parts)
+    )
+
+
+def _verb_at(deed: AskedDeed, clause: str) -> int | None:
+    """Where a clause has the verb of the deed, with its particle."""
+    if not deed.verb:
+        return None
+    own, _ = _verb_names(deed.verb)
+    for match in _TOKEN.finditer(clause):
+        word = (words(match[0]) or [""])[0]
+        if word in own or _is_same(deed.verb, word):
+            rest = clause[match.end() :]
+            left = re.match(r" (?:out|away)\b", rest, re.IGNORECASE)
+            if left and deed.verb in ("move", "moved") and deed.particle not in ("out", "away"):
+                continue
+            return match.start()
+    return None
+
+
+def _is_of_doer(
+    deed: AskedDeed,
+    turn: Turn,
+    clause: str,
+    lead: str,
+    is_by_others: bool,
+    parts: Sequence[str],
+    number: int,
+    before: Sequence[Turn],
+    speakers: Collection[str],
+) -> bool:
+    """Whether a clause is said of whoever the question asks about."""
+    named_words = {word for part in deed.parts for word in (part.word, *part.names)}
+    if not deed.doer:
+        return True
+    speaker = set(words(turn.speaker))
+    clause_words = set(words(clause))
+    if deed.doer <= speaker:
+        if is_by_others:
+            return True
+        others = names_in(lead) - named_words - speaker - _DAY_NAMES
+        if others and not _FIRST.search(lead):
+            return False
+        if match := _OTHER_PERSON.match(lead):
+            noun = (match["noun"] or "").lower()
+            if not noun:
+                # "He had surgery": of somebody whom the question names.
+                return (
+                    bool(deed.parts)
+                    and not any(word in speakers for word in named_words)
+                    and not _FIRST.search(lead)
+                    and deed.verb == ""
+                )
+            if noun in named_words or any(part.stands_in([noun]) for part in deed.parts):
+                return True
+            return not _is_kin(noun)
+        return True
+    if deed.doer <= clause_words:
+        return True
+    if _SECOND.search(clause):
+        return bool(before) and deed.doer <= set(words(before[-1].speaker))
+    if _THIRD.search(clause) and not (names_in(lead) - named_words - _DAY_NAMES):
+        text = words(" ".join(parts[max(number - 2, 0) : number]))
+        return deed.doer <= set(text)
+    return False
+
+
+def _is_kin(noun: str) -> bool:
+    return noun in _KIN
+
+
+_GROUPS = frozenset(words("class team group family everybody everyone kids children choir club"))
+_DAY_NAMES = frozenset((*MONTHS, *WEEKDAYS))
+_KIN = frozenset(
+    words(
+        "mother mum mom mam father dad papa parents brother sister son daughter wife husband"
+        " partner boyfriend girlfriend aunt auntie uncle cousin niece nephew grandmother grandma"
+        " granny gran grandfather grandad grandpa friend neighbour neighbor colleague boss flatmate"
+        " roommate landlord landlady teacher boy girl kid kids children"
+    )
+)
