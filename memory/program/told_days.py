@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from memory.dates import MONTHS, WEEKDAYS, named_day
@@ -93,9 +93,17 @@ _OTHER_PERSON = re.compile(
     r"|(?:my|our|his|her|their|your) (?:[\w-]+ )??(?P<noun>[\w-]+)\b)",
     re.IGNORECASE,
 )
+_PUT_OFF_AGAIN = re.compile(
+    r"\b(?:put|moved|pushed|postponed|cancelled) (?:me|it|us|mine|that|them)"
+    r" (?:off|back|again|to)\b",
+    re.IGNORECASE,
+)
 # "My surgery was not on the 12th. They did it on the 19th."
 _DONE = re.compile(
     r"\b(?:did|had|got) (?:it|them|mine|one)\b|\bit (?:was|happened|took place)\b", re.IGNORECASE
+)
+_TODAY = re.compile(
+    r"\b(?:today|just now|tonight|this (?:morning|afternoon|evening))\b", re.IGNORECASE
 )
 _OFF = re.compile(
     r"\b(?:no|not|never|off|cancel\w*|postpone\w*|moved|changed|pushed|delay\w*|instead|again|later"
@@ -103,7 +111,7 @@ _OFF = re.compile(
     re.IGNORECASE,
 )
 # "She moved me from 21 May to 11 June": what it is stands beside it.
-_MOVED_TO = re.compile(
+MOVED_TO = re.compile(
     r"\b(?:moved|changed|put|postponed|shifted|pushed|rescheduled|brought)\b"
     r"(?! (?:in|out|into|house|away|here|there)\b)[^.;]*\b(?:to|till|until|forward)\b",
     re.IGNORECASE,
@@ -158,6 +166,74 @@ class ToldDay:
     is_ahead: bool
     is_whole: bool = True
     is_exact: bool = True
+
+
+@dataclass(frozen=True)
+class ToldClause:
+    """A clause of a sentence of a turn, and what stands around it.
+
+    `parts` are the sentences of the turn, `number` which of them it is in, `start` where it begins
+    there; `before` are the turns right before it in its session.
+    """
+
+    turn: Turn
+    parts: tuple[str, ...]
+    number: int
+    clause: str
+    start: int
+    before: tuple[Turn, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The sentence that the clause is in."""
+        return self.parts[self.number]
+
+    @cached_property
+    def said_on(self) -> date:
+        """The day on which it was said."""
+        return named_day(self.turn.said_at) or date.min
+
+    @cached_property
+    def is_ahead(self) -> bool:
+        """Whether it tells what is to come."""
+        return _is_ahead(self.clause) or bool(MOVED_TO.search(self.clause))
+
+    @cached_property
+    def days(self) -> tuple[date, ...]:
+        """The days that it names, each once; the day itself for "today"."""
+        text = _present(self.sentence) if self.is_ahead else self.sentence
+        end = self.start + len(self.clause)
+        spoken = days_in(text, self.said_on, not self.is_ahead)
+        days = dict.fromkeys(day.day for day in spoken if self.start <= day.start < end)
+        if not days and _TODAY.search(self.clause):
+            return (self.said_on,)
+        return tuple(days)
+
+    @cached_property
+    def words_near(self) -> tuple[str, ...]:
+        """The words of the sentences beside its own in the same turn."""
+        before = self.parts[max(self.number - 2, 0) : self.number]
+        return tuple(words(" ".join([*before, *self.parts[self.number + 1 : self.number + 2]])))
+
+    @cached_property
+    def words_before(self) -> tuple[str, ...]:
+        """The words of the turns right before, and of the names of who speaks."""
+        texts = [f"{turn.speaker} {turn.text}" for turn in self.before]
+        return tuple(words(" ".join([*texts, self.turn.speaker])))
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near a clause the things that a question names are told.
+
+    `score` is 3 where all stand in it. `here` counts those of its sentence, `far` those of the
+    turns before, `absent` those left out.
+    """
+
+    score: float
+    here: int
+    far: int
+    absent: int
 
 
 @lru_cache(maxsize=50_000)
@@ -274,23 +350,24 @@ def _verb_names(verb: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(own), frozenset(others)
 
 
-def told_days(
-    deed: AskedDeed,
-    turns: Sequence[Turn],
-    *,
-    is_past: bool = True,
-) -> list[ToldDay]:
+def told_days(deed: AskedDeed, turns: Sequence[Turn]) -> list[ToldDay]:
     """The days that turns tell of a deed, in the order in which they were told."""
-    speakers = frozenset(word for turn in turns for word in words(turn.speaker))
-    deed = replace(
-        deed,
-        parts=tuple(_with_aliases(part, deed.doer, speakers, turns) for part in deed.parts),
-    )
-    return [
-        told
-        for place in range(len(turns))
-        for told in _in_turn(deed, turns, place, speakers, is_past)
-    ]
+    speakers = speakers_in(turns)
+    deed = with_aliases(deed, turns)
+    read = (_told_day(deed, told, speakers) for told in clauses_told(turns))
+    return [told for told in read if told]
+
+
+def speakers_in(turns: Sequence[Turn]) -> frozenset[str]:
+    """The words of the names of those who speak in some turns."""
+    return frozenset(word for turn in turns for word in words(turn.speaker))
+
+
+def with_aliases(deed: AskedDeed, turns: Sequence[Turn]) -> AskedDeed:
+    """The deed, its things with the names that turns give them."""
+    speakers = speakers_in(turns)
+    parts = (_with_aliases(part, deed.doer, speakers, turns) for part in deed.parts)
+    return replace(deed, parts=tuple(parts))
 
 
 def is_in_doubt(deed: AskedDeed, turns: Sequence[Turn], after: int) -> bool:
@@ -299,6 +376,8 @@ def is_in_doubt(deed: AskedDeed, turns: Sequence[Turn], after: int) -> bool:
         if turn.id <= after:
             continue
         for sentence in sentences(turn.text):
+            if _PUT_OFF_AGAIN.search(sentence):
+                return True
             if _OFF.search(sentence):
                 sentence_words = words(sentence)
                 has_verb = bool(_verb_names(deed.verb)[0] & set(sentence_words))
@@ -328,62 +407,52 @@ def _with_aliases(
     return replace(part, names=part.names | names)
 
 
-def _in_turn(
-    deed: AskedDeed,
-    turns: Sequence[Turn],
-    place: int,
-    speakers: Collection[str],
-    is_past: bool,
-) -> Iterator[ToldDay]:
-    turn = turns[place]
-    said_on = named_day(turn.said_at)
-    if said_on is None:
-        return
-    before = [
-        other
-        for other in turns[max(place - _BEFORE, 0) : place]
-        if other.session == turn.session and turn.id - other.id <= _BEFORE
-    ]
-    parts = sentences(turn.text)
-    for number, sentence in enumerate(parts):
-        if UNREAL.search(sentence):
+def clauses_told(turns: Sequence[Turn]) -> Iterator[ToldClause]:
+    """The clauses of turns that tell something: nothing asked, wished, denied or usual."""
+    for place, turn in enumerate(turns):
+        if named_day(turn.said_at) is None:
             continue
-        for clause, start in _clauses(sentence):
-            is_denied = bool(DENIED.search(clause))
-            if is_denied:
+        before = [
+            other
+            for other in turns[max(place - _BEFORE, 0) : place]
+            if other.session == turn.session and turn.id - other.id <= _BEFORE
+        ]
+        parts = sentences(turn.text)
+        for number, sentence in enumerate(parts):
+            if UNREAL.search(sentence):
                 continue
-            ahead = _is_ahead(clause) or bool(_MOVED_TO.search(clause))
-            days = [
-                spoken
-                for spoken in days_in(_present(sentence) if ahead else sentence, said_on, not ahead)
-                if start <= spoken.start < start + len(clause)
-            ]
-            if _MOVED_TO.search(clause):
-                days = days[-1:]
-            days = [*{spoken.day: spoken for spoken in days}.values()]
-            if not days and re.search(
-                r"\b(?:today|just now|tonight|this (?:morning|afternoon|evening))\b", clause, re.I
-            ):
-                found = [said_on]
-            else:
-                found = [spoken.day for spoken in days]
-            is_exact = bool(found)
-            if not found and not ahead and _is_past(clause):
-                found = [said_on]
-            if len(found) != 1:
-                continue
-            score, is_whole = _score(deed, turn, clause, sentence, parts, number, before, speakers)
-            if score:
-                yield ToldDay(
-                    day=found[0],
-                    turn=turn,
-                    sentence=sentence.strip(),
-                    clause=clause.strip(),
-                    score=score,
-                    is_ahead=found[0] > said_on,
-                    is_whole=is_whole,
-                    is_exact=is_exact,
-                )
+            for clause, start in _clauses(sentence):
+                if not DENIED.search(clause):
+                    yield ToldClause(turn, tuple(parts), number, clause, start, tuple(before))
+
+
+def _told_day(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> ToldDay | None:
+    days = told.days
+    if MOVED_TO.search(told.clause):
+        days = days[-1:]
+    is_exact = bool(days)
+    if not days and not told.is_ahead and _is_past(told.clause):
+        days = (told.said_on,)
+    if len(days) != 1:
+        return None
+    score, is_whole = _score(deed, told, speakers)
+    if not score:
+        return None
+    return ToldDay(
+        day=days[0],
+        turn=told.turn,
+        sentence=told.sentence.strip(),
+        clause=told.clause.strip(),
+        score=score,
+        is_ahead=days[0] > told.said_on,
+        is_whole=is_whole,
+        is_exact=is_exact,
+    )
+
+
+def _is_past(clause: str) -> bool:
+    """Whether a clause tells that something was done, on whichever day."""
+    return any(is_past_verb(word) for word in words(clause))
 
 
 def _is_ahead(clause: str) -> bool:
@@ -399,11 +468,6 @@ def _is_ahead(clause: str) -> bool:
         if word in ("was", "were", "did", "had") or (is_past_verb(word) and word not in _PLANNED):
             return False
     return bool(_AHEAD_ANYWHERE.search(clause))
-
-
-def _is_past(clause: str) -> bool:
-    """Whether a clause tells that something was done, on whichever day."""
-    return any(is_past_verb(word) for word in words(clause))
 
 
 def _present(sentence: str) -> str:
@@ -423,66 +487,58 @@ def _clauses(sentence: str) -> Iterator[tuple[str, int]]:
             yield sentence[start:end], start
 
 
-def _score(
-    deed: AskedDeed,
-    turn: Turn,
-    clause: str,
-    sentence: str,
-    parts: Sequence[str],
-    number: int,
-    before: Sequence[Turn],
-    speakers: Collection[str],
-) -> tuple[float, bool]:
-    """How near a clause with a day tells of the deed, 0 where it does not; and whether of all."""
-    clause_words, sentence_words = words(clause), words(sentence)
-    _own, of_others = _verb_names(deed.verb)
-    near = words(" ".join([*parts[max(number - 2, 0) : number], *parts[number + 1 : number + 2]]))
-    around = words(" ".join(f"{other.speaker} {other.text}" for other in before))
-    around += words(turn.speaker)
-    verb_place = _verb_at(deed, clause)
-    is_by_others = False
-    if deed.verb and verb_place is None:
-        others = next((w for w in clause_words if w in of_others), "")
-        if not others and not _MOVED_TO.search(clause):
-            return 0, False
-        is_by_others = bool(others)
-    is_moved = bool(_MOVED_TO.search(clause))
-    total = 0.0
-    here = absent = far = 0
+def nearness(deed: AskedDeed, told: ToldClause) -> Nearness | None:
+    """How near a clause all that a question names is told; None where something is not told."""
+    places = (words(told.clause), words(told.sentence), told.words_near, told.words_before)
+    found = [0, 0, 0, 0]
+    joined = [part for part in deed.parts if part.is_joined]
+    absent = 0
     for part in deed.parts:
-        if part.stands_in(clause_words):
-            total += 3
-            here += 1
-        elif part.stands_in(sentence_words):
-            total += 2.5
-            here += 1
-        elif part.stands_in(near):
-            total += 2
-        elif part.stands_in(around):
-            total += 1
-            far += 1
+        place = next((n for n, text in enumerate(places) if part.stands_in(text)), None)
+        if place is not None:
+            found[place] += 1
         elif part.is_joined:
             absent += 1
         else:
-            return 0, False
+            return None
     # Of two words that name a thing, one may be left out.
-    if absent and absent >= sum(part.is_joined for part in deed.parts):
+    if absent and absent >= len(joined):
+        return None
+    total = sum(count * score for count, score in zip(found, (3, 2.5, 2, 1), strict=True))
+    return Nearness(
+        score=total / max(len(deed.parts), 1),
+        here=found[0] + found[1],
+        far=found[3],
+        absent=absent,
+    )
+
+
+def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tuple[float, bool]:
+    """How near a clause with a day tells of the deed, 0 where it does not; and whether of all."""
+    clause = told.clause
+    _, of_others = _verb_names(deed.verb)
+    verb_place = _verb_at(deed, clause)
+    is_moved = bool(MOVED_TO.search(clause))
+    is_by_others = False
+    if deed.verb and verb_place is None:
+        is_by_others = not of_others.isdisjoint(words(clause))
+        if not is_by_others and not is_moved:
+            return 0, False
+    near = nearness(deed, told)
+    if near is None:
         return 0, False
     has_anaphor = bool(_ANAPHOR.search(clause))
     has_verb = verb_place is not None or is_moved or bool(_DONE.search(clause))
-    if here < len(deed.parts) - absent and not has_anaphor and (not has_verb or is_by_others):
+    is_all_here = near.here == len(deed.parts) - near.absent
+    if not is_all_here and not has_anaphor and (not has_verb or is_by_others):
         return 0, False
-    if not here and not has_verb and not is_by_others:
+    if not near.here and not has_verb and not is_by_others:
         return 0, False
     lead = clause[:verb_place] if verb_place is not None else clause
-    if not is_moved and not _is_of_doer(
-        deed, turn, clause, lead, is_by_others, parts, number, before, speakers
-    ):
+    if not is_moved and not is_of_doer(deed, told, lead, speakers, is_by_others=is_by_others):
         return 0, False
-    total = total / max(len(deed.parts), 1)
-    return total + (2 if verb_place is not None else 0) + 0.5, not absent and not far and (
-        has_verb or here == len(deed.parts)
-    )
+    is_whole = not near.absent and not near.far and (has_verb or is_all_here)
+    return near.score + (2 if verb_place is not None else 0) + 0.5, is_whole
 
 
 def _verb_at(deed: AskedDeed, clause: str) -> int | None:
@@ -501,18 +557,19 @@ def _verb_at(deed: AskedDeed, clause: str) -> int | None:
     return None
 
 
-def _is_of_doer(
+def is_of_doer(
     deed: AskedDeed,
-    turn: Turn,
-    clause: str,
+    told: ToldClause,
     lead: str,
-    is_by_others: bool,
-    parts: Sequence[str],
-    number: int,
-    before: Sequence[Turn],
     speakers: Collection[str],
+    *,
+    is_by_others: bool = False,
 ) -> bool:
-    """Whether a clause is said of whoever the question asks about."""
+    """Whether a clause is said of whoever the question asks about.
+
+    `lead` is what stands before its verb; `is_by_others`: the verb tells what another did.
+    """
+    turn, clause, before = told.turn, told.clause, told.before
     named_words = {word for part in deed.parts for word in (part.word, *part.names)}
     if not deed.doer:
         return True
@@ -543,7 +600,7 @@ def _is_of_doer(
     if _SECOND.search(clause):
         return bool(before) and deed.doer <= set(words(before[-1].speaker))
     if _THIRD.search(clause) and not (names_in(lead) - named_words - _DAY_NAMES):
-        text = words(" ".join(parts[max(number - 2, 0) : number]))
+        text = words(" ".join(told.parts[max(told.number - 2, 0) : told.number]))
         return deed.doer <= set(text)
     return False
 
