@@ -23,7 +23,7 @@ from memory.program.told_of import names_in
 from memory.program.turn_events import other_names
 from memory.records import Rows, Turn
 from memory.search.word_forms import telling_words
-from memory.search.words import words
+from memory.search.words import STOP_WORDS, words
 
 _MOST_TURNS = 80
 _BEFORE = 2  # turns, in which a thing is named that is then "it"
@@ -54,11 +54,14 @@ _ASKED_TIME = re.compile(
 _TOKEN = re.compile(r"[\w\u00c0-\u017f][\w'\u2019\u00c0-\u017f-]*")
 # What is only possible, wished for or asked tells of no day.
 UNREAL = re.compile(
-    r"\b(?:maybe|perhaps|might|if|would|wish\w*|hope|hoping|hopes|could|should|dream\w*|almost"
-    r"|nearly|unless|sign(?:ed)? up|interview|practice|rehearsal|suppose\w*|usually|normally|every"
-    r"|always|hates?|wants?|wanted|needs?)\b|\?",
+    r"\b(?:maybe|perhaps|might|if|would|wish\w*|hope|hoping|hopes|could|should|dream\w*"
+    r"|(?:almost|nearly)(?= \w+ed\b| fell\b| lost\b)|unless|sign(?:ed)? up|interview|practice"
+    r"|rehearsal|suppose\w*|hates?|wants?|wanted|needs?)\b|\?",
     re.IGNORECASE,
 )
+_IF = re.compile(r"^\W*if\b|\b(?:i|we) wish\b", re.IGNORECASE)
+# What is so as a rule is not of one weekday.
+_USUAL = re.compile(r"\b(?:usually|normally|every|each|always|often)\b", re.IGNORECASE)
 DENIED = re.compile(
     r"\b(?:no|not|never|without|cannot|cancelled|canceled|called off|instead of|missed|skipped"
     r"|failed|neither|nor)\b|n['\u2019]t\b",
@@ -75,13 +78,16 @@ _PLANNED = frozenset(words("booked planned arranged supposed scheduled"))
 _CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|--"
     r"|,?\s(?:but|so|because|cos|while|although|though|before|since(?= (?:i|we|he|she|they)\b))\s"
-    r"|,?\s(?:and|then)\s(?=(?:then|i|we|he|she|they|it|you|my|our|his|her|the|on)\b)"
+    r"|,?\s(?:and|then)\s(?=(?:then|i|we|he|she|they|it|you|my|our|his|her|the|on|this)\b)"
     r"|,\s(?=(?:who|which|where|when|i|we|he|she|they|it|you|it's|he's|she's|i'm|i've|my)\b)",
     re.IGNORECASE,
 )
+_AND = re.compile(r"\s?and\s", re.IGNORECASE)
+_ENDS_IN_NAME = re.compile(r"(?:^|[.,]) ?[A-Z][\w-]+$")  # "Ben and I" are one subject
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they|him|her|his|their|them)\b", re.IGNORECASE)
+_FIRST_SUBJECT = re.compile(r"\W*(?:(?:and|but|so|then|yes|no|well)\W+)*(?:i|we)\b", re.IGNORECASE)
 _ANAPHOR = re.compile(
     r"\b(?:it|its|they|them|he|she|him|her|his|their|that|this|there|one|mine|yours)\b"
     r"|\bthe (?:thing|whole|appointment|operation)\b",
@@ -113,7 +119,8 @@ _OFF = re.compile(
 # "She moved me from 21 May to 11 June": what it is stands beside it.
 MOVED_TO = re.compile(
     r"\b(?:moved|changed|put|postponed|shifted|pushed|rescheduled|brought)\b"
-    r"(?! (?:in|out|into|house|away|here|there)\b)[^.;]*\b(?:to|till|until|forward)\b",
+    r"(?! (?:in|out|into|house|away|here|there)\b)[^.;]*\b(?:to|till|until|for)(?: the)?"
+    rf" (?:\d|{'|'.join((*MONTHS, *WEEKDAYS))}|next)",
     re.IGNORECASE,
 )
 
@@ -123,11 +130,13 @@ class Part:
     """A thing that a question names: a word, and the names that turns give it.
 
     It `is_joined` where two words name one thing, of which turns have either: "the camper van".
+    It `is_alive` where "he" may mean it.
     """
 
     word: str
     names: frozenset[str]
     is_joined: bool = False
+    is_alive: bool = False
 
     def stands_in(self, text_words: Collection[str]) -> bool:
         """Whether one of these words tells of it."""
@@ -142,13 +151,14 @@ class AskedDeed:
 
     `doer` are the words of the name of somebody who speaks, none where it was another's; `verb` is
     the word for the deed, "" where a noun names it; `particle` belongs to it ("out" of "moved
-    out").
+    out"). It `is_of_another` where the first of its parts did it: the sister of whoever speaks.
     """
 
     doer: frozenset[str]
     verb: str
     particle: str
     parts: tuple[Part, ...]
+    is_of_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +214,10 @@ class ToldClause:
         text = _present(self.sentence) if self.is_ahead else self.sentence
         end = self.start + len(self.clause)
         spoken = days_in(text, self.said_on, not self.is_ahead)
-        days = dict.fromkeys(day.day for day in spoken if self.start <= day.start < end)
+        spoken = [day for day in spoken if self.start <= day.start < end]
+        if _USUAL.search(self.clause):
+            spoken = [day for day in spoken if day.is_whole]
+        days = dict.fromkeys(day.day for day in spoken)
         if not days and _TODAY.search(self.clause):
             return (self.said_on,)
         return tuple(days)
@@ -254,7 +267,8 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
     doer: set[str] = set()
     things: list[str] = []
     verb = particle = ""
-    is_light = False
+    is_light = is_possessed = False
+    alive: set[str] = set()
     joined: set[str] = set()
     for number, token in enumerate(tokens):
         bare = token.removesuffix("'s").removesuffix("'")
@@ -263,6 +277,7 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         is_subject = not verb and (not doer or tokens[number - 1].lower() in speakers)
         if is_subject and of_name and set(of_name) <= set(speakers):
             doer |= set(of_name)
+            is_possessed = bare != token
             continue
         if lower in _PARTICLES:
             if verb and number and tokens[number - 1].lower() == verb and lower not in ("on",):
@@ -279,17 +294,20 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
             continue
         if things and tokens[number - 1].lower().endswith(things[-1]):
             joined |= {things[-1], *of_name}
+        is_subject = not verb and not is_light and not set(things) - alive
+        if (token[0].isupper() and is_subject) or lower in _KIN or lower in _PETS:
+            alive |= {*of_name}
         things += [word for word in of_name if word not in things]
     if not verb and not things:
         return None
     if len(things) > 1 and not doer and things[0] in _GROUPS:
         del things[0]  # of a trip of theirs, they are seldom named
-    return AskedDeed(
-        frozenset(doer),
-        verb,
-        particle,
-        tuple(Part(word, _names_of(word), word in joined) for word in things),
+    parts = (
+        Part(word, _names_of(word), is_joined=word in joined, is_alive=word in alive)
+        for word in things
     )
+    is_of_another = bool(things) and things[0] in alive and (not doer or is_possessed)
+    return AskedDeed(frozenset(doer), verb, particle, tuple(parts), is_of_another)
 
 
 def _is_verb(tokens: Sequence[str], number: int, has_doer: bool) -> bool:
@@ -329,7 +347,7 @@ def turns_about(
     around = {number + n for number in turns for n in range(-_BEFORE, _AFTER + 1)} - turns.keys()
     if around := {number for number in around if number > 0}:
         turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(around))))}
-    return [turn for _, turn in sorted(turns.items()) if is_evidence(turn.text)]
+    return [turn for _, turn in sorted(turns.items())]
 
 
 def deed_words(deed: AskedDeed) -> frozenset[str]:
@@ -394,7 +412,7 @@ def _with_aliases(
     patterns = (
         rf"\b(?:[Mm]y|[Oo]ur)(?: [a-z]+)? {noun},? (?:is |was )?(?:called |named )?"
         rf"(?P<name>[A-Z]\w+)",
-        rf"\b(?P<name>[A-Z]\w+),? (?:is |was )?(?:my|our) (?:[a-z]+ )?{noun}\b",
+        rf"\b(?P<name>[A-Z]\w+)(?:,| is| was) (?:my|our) (?:[a-z]+ )?{noun}\b",
         rf"\b{noun},? (?:is |was )?(?:called|named) (?P<name>[A-Z]\w+)",
     )
     names: set[str] = set()
@@ -403,14 +421,14 @@ def _with_aliases(
             continue
         for pattern in patterns:
             names |= {match["name"].lower() for match in re.finditer(pattern, turn.text)}
-    names -= {*speakers, *MONTHS, *WEEKDAYS}
-    return replace(part, names=part.names | names)
+    names -= {*speakers, *MONTHS, *WEEKDAYS, *STOP_WORDS}
+    return replace(part, names=part.names | names, is_alive=part.is_alive or bool(names))
 
 
 def clauses_told(turns: Sequence[Turn]) -> Iterator[ToldClause]:
     """The clauses of turns that tell something: nothing asked, wished, denied or usual."""
     for place, turn in enumerate(turns):
-        if named_day(turn.said_at) is None:
+        if named_day(turn.said_at) is None or not is_evidence(turn.text):
             continue
         before = [
             other
@@ -419,10 +437,10 @@ def clauses_told(turns: Sequence[Turn]) -> Iterator[ToldClause]:
         ]
         parts = sentences(turn.text)
         for number, sentence in enumerate(parts):
-            if UNREAL.search(sentence):
+            if sentence.rstrip(" )\"'").endswith("?") or _IF.search(sentence):
                 continue
             for clause, start in _clauses(sentence):
-                if not DENIED.search(clause):
+                if not DENIED.search(clause) and not UNREAL.search(clause):
                     yield ToldClause(turn, tuple(parts), number, clause, start, tuple(before))
 
 
@@ -481,7 +499,11 @@ def _present(sentence: str) -> str:
 
 def _clauses(sentence: str) -> Iterator[tuple[str, int]]:
     """The clauses of a sentence, and where they begin."""
-    ends = [match.end() for match in _CLAUSE_END.finditer(sentence)]
+    ends = [
+        match.end()
+        for match in _CLAUSE_END.finditer(sentence)
+        if not (_AND.fullmatch(match[0]) and _ENDS_IN_NAME.search(sentence[: match.start()]))
+    ]
     for start, end in pairwise([0, *ends, len(sentence)]):
         if sentence[start:end].strip():
             yield sentence[start:end], start
@@ -546,6 +568,8 @@ def _verb_at(deed: AskedDeed, clause: str) -> int | None:
     if not deed.verb:
         return None
     own, _ = _verb_names(deed.verb)
+    if own & _ARRIVALS and (since := _BEEN_SINCE.search(clause)):
+        return since.start()
     for match in _TOKEN.finditer(clause):
         word = (words(match[0]) or [""])[0]
         if word in own or _is_same(deed.verb, word):
@@ -571,6 +595,10 @@ def is_of_doer(
     """
     turn, clause, before = told.turn, told.clause, told.before
     named_words = {word for part in deed.parts for word in (part.word, *part.names)}
+    # "I flew home on Monday" is not said of one's sister.
+    is_own = not is_by_others and bool(_FIRST_SUBJECT.match(lead))
+    if deed.is_of_another and is_own and not deed.parts[0].stands_in(words(clause)):
+        return False
     if not deed.doer:
         return True
     speaker = set(words(turn.speaker))
@@ -585,11 +613,10 @@ def is_of_doer(
             noun = (match["noun"] or "").lower()
             if not noun:
                 # "He had surgery": of somebody whom the question names.
-                return (
-                    bool(deed.parts)
-                    and not any(word in speakers for word in named_words)
-                    and not _FIRST.search(lead)
-                    and deed.verb == ""
+                is_they = bool(re.match(r"\W*(?:\w+\W+)?they\b", lead, re.IGNORECASE))
+                is_named = any(part.is_alive for part in deed.parts)
+                return (is_named or (is_they and not deed.verb)) and not (
+                    _FIRST.search(lead) or any(word in speakers for word in named_words)
                 )
             if noun in named_words or any(part.stands_in([noun]) for part in deed.parts):
                 return True
@@ -609,7 +636,13 @@ def _is_kin(noun: str) -> bool:
     return noun in _KIN
 
 
+_PETS = frozenset(words("dog cat horse pony puppy kitten rabbit parrot hen"))
 _GROUPS = frozenset(words("class team group family everybody everyone kids children choir club"))
+_ARRIVALS = frozenset(words("moved arrived came started joined"))
+# "I've been in the flat since Monday"
+_BEEN_SINCE = re.compile(
+    r"\bbeen (?:in|at|here|there|with|living|working)\b[^.;]*\bsince\b", re.IGNORECASE
+)
 _DAY_NAMES = frozenset((*MONTHS, *WEEKDAYS))
 _KIN = frozenset(
     words(
