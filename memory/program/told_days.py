@@ -60,6 +60,15 @@ UNREAL = re.compile(
     re.IGNORECASE,
 )
 _IF = re.compile(r"^\W*if\b|\b(?:i|we) wish\b", re.IGNORECASE)
+_DAY = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in (*MONTHS, *WEEKDAYS))
+_DAY_ALONE = re.compile(
+    rf"\W*(?:(?:it was|that was|that's|it's) )?(?:(?:on|last|this|next|the) )*"
+    rf"(?:yesterday|today|(?:the )?\d{{1,2}}(?:st|nd|rd|th)?|{_DAY})\b"
+    r"(?:,? (?:the )?\d{1,2}(?:st|nd|rd|th)?)?"
+    rf"(?: (?:of )?(?:{_DAY}))?(?: \d{{4}})?(?:[.!,]|\W*$)(?!.*\b(?:i|we|he|she|they)\b)",
+    re.IGNORECASE,
+)
+_OTHER_NAME = 0.5  # less for a thing by another word: the dentist for a tooth
 # What is so as a rule is not of one weekday.
 _USUAL = re.compile(r"\b(?:usually|normally|every|each|always|often)\b", re.IGNORECASE)
 DENIED = re.compile(
@@ -70,7 +79,7 @@ DENIED = re.compile(
 _AHEAD_WORD = re.compile(
     r"will|going|gonna|due|want|wants|am|are|is|starts?|comes?|arrives?|moves?|leaves?|goes|go"
     r"|flies|gets?|have|has|lands?|fly|stays|start|come|leave|booked|planned|arranged|supposed"
-    r"|scheduled|\w+'(?:ll|m|re)",
+    r"|scheduled|\w+'(?:ll|m|re)|(?:it|that|there)'s",
     re.IGNORECASE,
 )
 _AHEAD_ANYWHERE = re.compile(r"\b(?:tomorrow|next|due|until|till|planned|booked)\b", re.IGNORECASE)
@@ -112,8 +121,9 @@ _TODAY = re.compile(
     r"\b(?:today|just now|tonight|this (?:morning|afternoon|evening))\b", re.IGNORECASE
 )
 _OFF = re.compile(
-    r"\b(?:no|not|never|off|cancel\w*|postpone\w*|moved|changed|pushed|delay\w*|instead|again|later"
-    r"|failed|reschedul\w*|new date|broken)\b|n['\u2019]t\b",
+    r"\b(?:off|cancel\w*|postpone\w*|moved|changed|pushed|delay\w*|instead|failed|reschedul\w*"
+    r"|new date|again|(?:not|never|n['\u2019]t) (?:\w+ ){0,4}(?:until|till|on|yet|before|happen\w*"
+    r"|go|have|take|get|do|start|come))\b",
     re.IGNORECASE,
 )
 # "She moved me from 21 May to 11 June": what it is stands beside it.
@@ -240,13 +250,14 @@ class Nearness:
     """How near a clause the things that a question names are told.
 
     `score` is 3 where all stand in it. `here` counts those of its sentence, `far` those of the
-    turns before, `absent` those left out.
+    turns before, `absent` those left out, `in_clause` those of the clause itself.
     """
 
     score: float
     here: int
     far: int
     absent: int
+    in_clause: int
 
 
 @lru_cache(maxsize=50_000)
@@ -316,7 +327,7 @@ def _is_verb(tokens: Sequence[str], number: int, has_doer: bool) -> bool:
     if token[0].isupper() or token.endswith("'s"):
         return False
     auxiliary = next((word for word in before if re.fullmatch(_AUXILIARY, word)), "")
-    if auxiliary in ("did", "does", "do"):
+    if auxiliary in ("did", "does", "do", "will"):
         behind = before[before.index(auxiliary) + 1 :]
         determined = {"the", "my", "our", "his", "her", "their", "a", "an", "and"}
         previous = tokens[number - 1]
@@ -435,13 +446,24 @@ def clauses_told(turns: Sequence[Turn]) -> Iterator[ToldClause]:
             for other in turns[max(place - _BEFORE, 0) : place]
             if other.session == turn.session and turn.id - other.id <= _BEFORE
         ]
-        parts = sentences(turn.text)
+        parts = _joined(sentences(turn.text))
         for number, sentence in enumerate(parts):
             if sentence.rstrip(" )\"'").endswith("?") or _IF.search(sentence):
                 continue
             for clause, start in _clauses(sentence):
                 if not DENIED.search(clause) and not UNREAL.search(clause):
                     yield ToldClause(turn, tuple(parts), number, clause, start, tuple(before))
+
+
+def _joined(parts: Sequence[str]) -> list[str]:
+    """Sentences, a day alone as a part of the one before it, as in "We moved. On the 3rd"."""
+    joined: list[str] = []
+    for part in parts:
+        if joined and _DAY_ALONE.match(part) and not re.search(r"[?]", joined[-1]):
+            joined[-1] = f"{joined[-1].rstrip(' .!')}, {part.strip()}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _told_day(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> ToldDay | None:
@@ -513,12 +535,14 @@ def nearness(deed: AskedDeed, told: ToldClause) -> Nearness | None:
     """How near a clause all that a question names is told; None where something is not told."""
     places = (words(told.clause), words(told.sentence), told.words_near, told.words_before)
     found = [0, 0, 0, 0]
+    by_others = 0
     joined = [part for part in deed.parts if part.is_joined]
     absent = 0
     for part in deed.parts:
         place = next((n for n, text in enumerate(places) if part.stands_in(text)), None)
         if place is not None:
             found[place] += 1
+            by_others += part.names.isdisjoint(places[place])
         elif part.is_joined:
             absent += 1
         else:
@@ -528,10 +552,11 @@ def nearness(deed: AskedDeed, told: ToldClause) -> Nearness | None:
         return None
     total = sum(count * score for count, score in zip(found, (3, 2.5, 2, 1), strict=True))
     return Nearness(
-        score=total / max(len(deed.parts), 1),
+        score=(total - _OTHER_NAME * (by_others + absent)) / max(len(deed.parts) - absent, 1),
         here=found[0] + found[1],
         far=found[3],
         absent=absent,
+        in_clause=found[0],
     )
 
 
@@ -554,7 +579,7 @@ def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tupl
     is_all_here = near.here == len(deed.parts) - near.absent
     if not is_all_here and not has_anaphor and (not has_verb or is_by_others):
         return 0, False
-    if not near.here and not has_verb and not is_by_others:
+    if not has_verb and not is_by_others and not (near.in_clause or (near.here and has_anaphor)):
         return 0, False
     lead = clause[:verb_place] if verb_place is not None else clause
     if not is_moved and not is_of_doer(deed, told, lead, speakers, is_by_others=is_by_others):

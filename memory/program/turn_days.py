@@ -38,7 +38,7 @@ _ASKS_LAST = re.compile(
 # What would have to be true besides is not read.
 _BEYOND = re.compile(
     r"\b(?:before|after|while|during|because|second|third|fourth|next|again|both|each|every|all"
-    r"|since|until|usually|dates|days)\b|\b(?:do|does) |\bwill\b|\bborn\b|\bbirthday\b",
+    r"|since|until|usually|dates|days)\b|\b(?:do|does) |\bbirthday\b",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r" ?\([^)]*\)")
@@ -71,8 +71,9 @@ def answer_when(
     if not asks:
         return None
     rest = text[asks.end() :]
-    if _BEYOND.search(rest) or not _ASKS_PAST.search(text):
+    if _BEYOND.search(rest):
         return None
+    is_ahead = not _ASKS_PAST.search(text)
     rest = re.sub(r"\b(?:we|us|our)\b", lambda match: asker or match[0], rest)
     speakers = speakers_of(read)
     rest = with_speakers(rest, speakers, read)
@@ -83,9 +84,9 @@ def answer_when(
     told = [
         day
         for day in told_days(deed, turns)
-        if day.day.isoformat() <= today and _lies_in(day.day, text)
+        if _lies_in(day.day, text) and (is_ahead or day.day.isoformat() <= today)
     ]
-    chosen = _chosen(text, told)
+    chosen = _planned(told) if is_ahead else _chosen(text, told)
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None
     if chosen is None:
@@ -136,7 +137,12 @@ def _chosen(question: str, told: Sequence[ToldDay]) -> ToldDay | None:
         top = max(day.score for day in done)
         likely = [day for day in done if day.score == top]
         return likely[-1] if len({day.day for day in likely}) == 1 else None
-    planned = [day for day in exact if day.is_ahead]
+    return _planned(told)
+
+
+def _planned(told: Sequence[ToldDay]) -> ToldDay | None:
+    """The day that was planned last."""
+    planned = [day for day in told if day.is_exact and day.is_ahead]
     if not planned:
         return None
     newest = max(day.turn.id for day in planned)
