@@ -510,6 +510,16 @@ def _is_ahead(clause: str) -> bool:
     return bool(_AHEAD_ANYWHERE.search(clause))
 
 
+def before_verb(clause: str) -> str:
+    """What stands before the first verb of a clause, which says of whom it is told."""
+    for match in _TOKEN.finditer(clause):
+        word = match[0].lower().replace("\u2019", "'")
+        if _AHEAD_WORD.fullmatch(word) or is_past_verb(word) or word in _BE:
+            # "I'm" is both.
+            return clause[: match.end() if "'" in word else match.start()]
+    return clause
+
+
 def _present(sentence: str) -> str:
     """A sentence without its participles: "I get it pulled on Thursday" is to come."""
     return re.sub(
@@ -581,7 +591,7 @@ def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tupl
         return 0, False
     if not has_verb and not is_by_others and not (near.in_clause or (near.here and has_anaphor)):
         return 0, False
-    lead = clause[:verb_place] if verb_place is not None else clause
+    lead = clause[:verb_place] if verb_place is not None else before_verb(clause)
     if not is_moved and not is_of_doer(deed, told, lead, speakers, is_by_others=is_by_others):
         return 0, False
     is_whole = not near.absent and not near.far and (has_verb or is_all_here)
@@ -663,6 +673,7 @@ def _is_kin(noun: str) -> bool:
 
 _PETS = frozenset(words("dog cat horse pony puppy kitten rabbit parrot hen"))
 _GROUPS = frozenset(words("class team group family everybody everyone kids children choir club"))
+_BE = frozenset(words("was were did had has have is are am been"))
 _ARRIVALS = frozenset(words("moved arrived came started joined"))
 # "I've been in the flat since Monday"
 _BEEN_SINCE = re.compile(

@@ -20,6 +20,7 @@ from memory.program.told_days import (
     ToldClause,
     ToldDay,
     asked_deed,
+    before_verb,
     clauses_told,
     is_in_doubt,
     is_of_doer,
@@ -371,7 +372,7 @@ class _Reader:
             cue = (_SINCE.search(told.clause) or end_cue or begin_cue) if not span else None
             if not days or not (span or cue):
                 continue
-            lead = told.clause[: cue.start()] if cue else told.clause
+            lead = told.clause[: cue.start()] if cue else before_verb(told.clause)
             if not is_of_doer(deed, told, lead, speakers):
                 continue
             if len(days) == 2 and (span or (begin_cue and end_cue)):
