@@ -276,7 +276,7 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
     """
     tokens = [match[0].replace("\u2019", "'") for match in _TOKEN.finditer(text)]
     doer: set[str] = set()
-    things: list[str] = []
+    nouns: list[str] = []
     verb = particle = ""
     is_light = is_possessed = False
     alive: set[str] = set()
@@ -294,7 +294,7 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
             if verb and number and tokens[number - 1].lower() == verb and lower not in ("on",):
                 particle = lower
             continue
-        if lower in _LIGHT and not things and _is_verb(tokens, number, bool(doer)):
+        if lower in _LIGHT and not nouns and _is_verb(tokens, number, bool(doer)):
             is_light = True
         if not telling_words(bare, _NO_THINGS) or lower in _LIGHT or bare.isdigit():
             continue
@@ -303,21 +303,21 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         if not verb and not is_light and _is_verb(tokens, number, bool(doer)):
             verb = lower
             continue
-        if things and tokens[number - 1].lower().endswith(things[-1]):
-            joined |= {things[-1], *of_name}
-        is_subject = not verb and not is_light and not set(things) - alive
+        if nouns and tokens[number - 1].lower().endswith(nouns[-1]):
+            joined |= {nouns[-1], *of_name}
+        is_subject = not verb and not is_light and not set(nouns) - alive
         if (token[0].isupper() and is_subject) or lower in _KIN or lower in _PETS:
             alive |= {*of_name}
-        things += [word for word in of_name if word not in things]
-    if not verb and not things:
+        nouns += [word for word in of_name if word not in nouns]
+    if not verb and not nouns:
         return None
-    if len(things) > 1 and not doer and things[0] in _GROUPS:
-        del things[0]  # of a trip of theirs, they are seldom named
+    if len(nouns) > 1 and not doer and nouns[0] in _GROUPS:
+        del nouns[0]  # of a trip of theirs, they are seldom named
     parts = (
         Part(word, _names_of(word), is_joined=word in joined, is_alive=word in alive)
-        for word in things
+        for word in nouns
     )
-    is_of_another = bool(things) and things[0] in alive and (not doer or is_possessed)
+    is_of_another = bool(nouns) and nouns[0] in alive and (not doer or is_possessed)
     return AskedDeed(frozenset(doer), verb, particle, tuple(parts), is_of_another)
 
 
@@ -372,8 +372,8 @@ def _verb_names(verb: str) -> tuple[frozenset[str], frozenset[str]]:
     if not verb:
         return frozenset(), frozenset()
     own, others = {*all_forms(verb), *other_names(verb)}, set[str]()
-    for asked, telling, of_others in day_words():
-        if any(are_forms(verb, word) for word in asked):
+    for questions, telling, of_others in day_words():
+        if any(are_forms(verb, word) for word in questions):
             own |= {form for word in telling for form in all_forms(word)}
             others |= {form for word in of_others for form in all_forms(word)}
     return frozenset(own), frozenset(others)
@@ -383,8 +383,8 @@ def told_days(deed: AskedDeed, turns: Sequence[Turn]) -> list[ToldDay]:
     """The days that turns tell of a deed, in the order in which they were told."""
     speakers = speakers_in(turns)
     deed = with_aliases(deed, turns)
-    read = (_told_day(deed, told, speakers) for told in clauses_told(turns))
-    return [told for told in read if told]
+    read = (_told_day(deed, passage, speakers) for passage in clauses_told(turns))
+    return [passage for passage in read if passage]
 
 
 def speakers_in(turns: Sequence[Turn]) -> frozenset[str]:
@@ -466,25 +466,25 @@ def _joined(parts: Sequence[str]) -> list[str]:
     return joined
 
 
-def _told_day(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> ToldDay | None:
-    days = told.days
-    if MOVED_TO.search(told.clause):
+def _told_day(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> ToldDay | None:
+    days = passage.days
+    if MOVED_TO.search(passage.clause):
         days = days[-1:]
     is_exact = bool(days)
-    if not days and not told.is_ahead and _is_past(told.clause):
-        days = (told.said_on,)
+    if not days and not passage.is_ahead and _is_past(passage.clause):
+        days = (passage.said_on,)
     if len(days) != 1:
         return None
-    score, is_whole = _score(deed, told, speakers)
+    score, is_whole = _score(deed, passage, speakers)
     if not score:
         return None
     return ToldDay(
         day=days[0],
-        turn=told.turn,
-        sentence=told.sentence.strip(),
-        clause=told.clause.strip(),
+        turn=passage.turn,
+        sentence=passage.sentence.strip(),
+        clause=passage.clause.strip(),
         score=score,
-        is_ahead=days[0] > told.said_on,
+        is_ahead=days[0] > passage.said_on,
         is_whole=is_whole,
         is_exact=is_exact,
     )
@@ -541,17 +541,22 @@ def _clauses(sentence: str) -> Iterator[tuple[str, int]]:
             yield sentence[start:end], start
 
 
-def nearness(deed: AskedDeed, told: ToldClause) -> Nearness | None:
+def nearness(deed: AskedDeed, passage: ToldClause) -> Nearness | None:
     """How near a clause all that a question names is told; None where something is not told."""
-    places = (words(told.clause), words(told.sentence), told.words_near, told.words_before)
-    found = [0, 0, 0, 0]
+    places = (
+        words(passage.clause),
+        words(passage.sentence),
+        passage.words_near,
+        passage.words_before,
+    )
+    counts = [0, 0, 0, 0]
     by_others = 0
     joined = [part for part in deed.parts if part.is_joined]
     absent = 0
     for part in deed.parts:
         place = next((n for n, text in enumerate(places) if part.stands_in(text)), None)
         if place is not None:
-            found[place] += 1
+            counts[place] += 1
             by_others += part.names.isdisjoint(places[place])
         elif part.is_joined:
             absent += 1
@@ -560,19 +565,19 @@ def nearness(deed: AskedDeed, told: ToldClause) -> Nearness | None:
     # Of two words that name a thing, one may be left out.
     if absent and absent >= len(joined):
         return None
-    total = sum(count * score for count, score in zip(found, (3, 2.5, 2, 1), strict=True))
+    total = sum(count * score for count, score in zip(counts, (3, 2.5, 2, 1), strict=True))
     return Nearness(
         score=(total - _OTHER_NAME * (by_others + absent)) / max(len(deed.parts) - absent, 1),
-        here=found[0] + found[1],
-        far=found[3],
+        here=counts[0] + counts[1],
+        far=counts[3],
         absent=absent,
-        in_clause=found[0],
+        in_clause=counts[0],
     )
 
 
-def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tuple[float, bool]:
+def _score(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> tuple[float, bool]:
     """How near a clause with a day tells of the deed, 0 where it does not; and whether of all."""
-    clause = told.clause
+    clause = passage.clause
     _, of_others = _verb_names(deed.verb)
     verb_place = _verb_at(deed, clause)
     is_moved = bool(MOVED_TO.search(clause))
@@ -581,7 +586,7 @@ def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tupl
         is_by_others = not of_others.isdisjoint(words(clause))
         if not is_by_others and not is_moved:
             return 0, False
-    near = nearness(deed, told)
+    near = nearness(deed, passage)
     if near is None:
         return 0, False
     has_anaphor = bool(_ANAPHOR.search(clause))
@@ -592,7 +597,7 @@ def _score(deed: AskedDeed, told: ToldClause, speakers: Collection[str]) -> tupl
     if not has_verb and not is_by_others and not (near.in_clause or (near.here and has_anaphor)):
         return 0, False
     lead = clause[:verb_place] if verb_place is not None else before_verb(clause)
-    if not is_moved and not is_of_doer(deed, told, lead, speakers, is_by_others=is_by_others):
+    if not is_moved and not is_of_doer(deed, passage, lead, speakers, is_by_others=is_by_others):
         return 0, False
     is_whole = not near.absent and not near.far and (has_verb or is_all_here)
     return near.score + (2 if verb_place is not None else 0) + 0.5, is_whole
@@ -608,9 +613,13 @@ def _verb_at(deed: AskedDeed, clause: str) -> int | None:
     for match in _TOKEN.finditer(clause):
         word = (words(match[0]) or [""])[0]
         if word in own or _is_same(deed.verb, word):
-            rest = clause[match.end() :]
-            left = re.match(r" (?:out|away)\b", rest, re.IGNORECASE)
-            if left and deed.verb in ("move", "moved") and deed.particle not in ("out", "away"):
+            behind_verb = clause[match.end() :]
+            moved_out = re.match(r" (?:out|away)\b", behind_verb, re.IGNORECASE)
+            if (
+                moved_out
+                and deed.verb in ("move", "moved")
+                and deed.particle not in ("out", "away")
+            ):
                 continue
             return match.start()
     return None
@@ -618,7 +627,7 @@ def _verb_at(deed: AskedDeed, clause: str) -> int | None:
 
 def is_of_doer(
     deed: AskedDeed,
-    told: ToldClause,
+    passage: ToldClause,
     lead: str,
     speakers: Collection[str],
     *,
@@ -628,7 +637,7 @@ def is_of_doer(
 
     `lead` is what stands before its verb; `is_by_others`: the verb tells what another did.
     """
-    turn, clause, before = told.turn, told.clause, told.before
+    turn, clause, before = passage.turn, passage.clause, passage.before
     named_words = {word for part in deed.parts for word in (part.word, *part.names)}
     # "I flew home on Monday" is not said of one's sister.
     is_own = not is_by_others and bool(_FIRST_SUBJECT.match(lead))
@@ -662,7 +671,7 @@ def is_of_doer(
     if _SECOND.search(clause):
         return bool(before) and deed.doer <= set(words(before[-1].speaker))
     if _THIRD.search(clause) and not (names_in(lead) - named_words - _DAY_NAMES):
-        text = words(" ".join(told.parts[max(told.number - 2, 0) : told.number]))
+        text = words(" ".join(passage.parts[max(passage.number - 2, 0) : passage.number]))
         return deed.doer <= set(text)
     return False
 

@@ -38,7 +38,7 @@ _ASKS_LAST = re.compile(
 # What would have to be true besides is not read.
 _BEYOND = re.compile(
     r"\b(?:before|after|while|during|because|second|third|fourth|next|again|both|each|every|all"
-    r"|since|until|usually|dates|days)\b|\b(?:do|does) |\bbirthday\b",
+    r"|since|until|usually|dates|days|now|of the week)\b|\b(?:do|does) |\bbirthday\b",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r" ?\([^)]*\)")
@@ -70,23 +70,23 @@ def answer_when(
     asks = _ASKS_DAY.match(text)
     if not asks:
         return None
-    rest = text[asks.end() :]
-    if _BEYOND.search(rest):
+    event = text[asks.end() :]
+    if _BEYOND.search(event):
         return None
     is_ahead = not _ASKS_PAST.search(text)
-    rest = re.sub(r"\b(?:we|us|our)\b", lambda match: asker or match[0], rest)
+    event = re.sub(r"\b(?:we|us|our)\b", lambda match: asker or match[0], event)
     speakers = speakers_of(read)
-    rest = with_speakers(rest, speakers, read)
-    deed = asked_deed(rest, speakers)
+    event = with_speakers(event, speakers, read)
+    deed = asked_deed(event, speakers)
     if deed is None:
         return None
     turns = turns_about(deed, read=read, corrected=corrected)
-    told = [
+    tellings = [
         day
         for day in told_days(deed, turns)
         if _lies_in(day.day, text) and (is_ahead or day.day.isoformat() <= today)
     ]
-    chosen = _planned(told) if is_ahead else _chosen(text, told)
+    chosen = _planned(tellings) if is_ahead else _chosen(text, tellings)
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None
     if chosen is None:
@@ -112,9 +112,9 @@ def with_speakers(text: str, speakers: frozenset[str], read: Callable[[str], Row
         if {*words(name)} & speakers or name.lower() in (*MONTHS, *WEEKDAYS):
             return match[0]
         for turn in turns_of(read(select_with(name, 5))):
-            for found in re.finditer(rf"\b(?P<first>[A-Z]\w+) {re.escape(name)}\b", turn.text):
-                if {*words(found["first"])} <= speakers:
-                    return found["first"]
+            for full_name in re.finditer(rf"\b(?P<first>[A-Z]\w+) {re.escape(name)}\b", turn.text):
+                if {*words(full_name["first"])} <= speakers:
+                    return full_name["first"]
         return match[0]
 
     return re.sub(r"\b(?<!')[Tt]he (?P<name>[A-Z]\w+?)s\b(?!')", speaker, text)
@@ -128,21 +128,23 @@ def _lies_in(day: date, question: str) -> bool:
     return not month or MONTHS[day.month - 1] == month[0].lower()
 
 
-def _chosen(question: str, told: Sequence[ToldDay]) -> ToldDay | None:
-    exact = [day for day in told if day.is_exact]
+def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
+    exact = [day for day in tellings if day.is_exact]
     done = [day for day in exact if not day.is_ahead]
     if _ASKS_FIRST.search(question) or _ASKS_LAST.search(question):
-        return _extreme([day for day in told if day.is_whole], bool(_ASKS_FIRST.search(question)))
+        return _extreme(
+            [day for day in tellings if day.is_whole], bool(_ASKS_FIRST.search(question))
+        )
     if done:
         top = max(day.score for day in done)
         likely = [day for day in done if day.score == top]
         return likely[-1] if len({day.day for day in likely}) == 1 else None
-    return _planned(told)
+    return _planned(tellings)
 
 
-def _planned(told: Sequence[ToldDay]) -> ToldDay | None:
+def _planned(tellings: Sequence[ToldDay]) -> ToldDay | None:
     """The day that was planned last."""
-    planned = [day for day in told if day.is_exact and day.is_ahead]
+    planned = [day for day in tellings if day.is_exact and day.is_ahead]
     if not planned:
         return None
     newest = max(day.turn.id for day in planned)
@@ -150,9 +152,9 @@ def _planned(told: Sequence[ToldDay]) -> ToldDay | None:
     return last[-1] if len({day.day for day in last}) == 1 else None
 
 
-def _extreme(told: Sequence[ToldDay], is_first: bool) -> ToldDay | None:
+def _extreme(tellings: Sequence[ToldDay], is_first: bool) -> ToldDay | None:
     """The first or the last of the days; None where a telling without a day may go beyond it."""
-    done = [day for day in told if day.is_exact and not day.is_ahead]
+    done = [day for day in tellings if day.is_exact and not day.is_ahead]
     if is_first and (firsts := [day for day in done if _TELLS_FIRST.search(day.clause)]):
         return min(firsts, key=lambda day: (day.day, -day.score))
     if not done:
@@ -161,7 +163,7 @@ def _extreme(told: Sequence[ToldDay], is_first: bool) -> ToldDay | None:
     best = pick(done, key=lambda day: (day.day, -day.score if is_first else day.score))
     if is_first and _AGAIN.search(best.clause):
         return None
-    for day in told:
+    for day in tellings:
         is_beyond = day.turn.id < best.turn.id if is_first else day.turn.id > best.turn.id
         if not day.is_exact and is_beyond and day.turn.session != best.turn.session:
             return None

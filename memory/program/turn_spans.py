@@ -51,7 +51,7 @@ _BETWEEN = (
 )
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 _AUXILIARY = re.compile(
-    r"^\W*(?P<auxiliary>did|was|were|is|are|has|have|does|do|had) (?P<rest>.+)$", re.IGNORECASE
+    r"^\W*(?P<auxiliary>will|did|was|were|is|are|has|have|does|do|had) (?P<rest>.+)$", re.IGNORECASE
 )
 _LASTS = ("is", "are", "has", "have", "does", "do")
 # They say that something lasted, and not what.
@@ -67,7 +67,8 @@ _BEGINS = re.compile(
     r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to)"
     r"|arriv(?:e|es|ed|ing)|land(?:s|ed)?|c[ao]m(?:e|es|ing) (?!back|off|home|out)"
     r"|got (?:here|there|it|the|my|a|together|engaged|married)|put|broke (?!up)|broken (?!up)"
-    r"|go(?:es|ing)? to|went to|went into|fl(?:y|ew|ies) to|met|took over|took on|opened"
+    r"|go(?:es|ing)? to|went to|went into|fl(?:y|ew|ies|ying) (?:to|on)|met|took over|took on"
+    r"|opened"
     r"|first (?:day|shift|time)|from|signed|hired|became|bought|adopted|borrowed|checked in"
     r"|slipped|fell|hurt|set off|left for|travell?ed to|drove to)\b",
     re.IGNORECASE,
@@ -80,7 +81,7 @@ _ENDS = re.compile(
     r"|divorced|ended|is over|was over|stopped|mov(?:e|es|ed|ing) (?:out|away)|gave (?:it |them"
     r" |her |him )?(?:up|back)|discharged|let (?:me|her|him|them) (?:out|go|home)|sold|died|closed"
     r"|handed (?!in)(?:over|back|the|my|on)|(?:out of|off) (?:the|my|his|her|hospital)"
-    r"|checked out|lost)\b",
+    r"|checked out|lost|(?:back|home) on|til)\b",
     re.IGNORECASE,
 )
 _WITHOUT = re.compile(r"\b(?:without|off|out of|unemployed|free)\b", re.IGNORECASE)
@@ -95,7 +96,10 @@ _SINCE = re.compile(
 )
 _FIRST_DAY = re.compile(r"\b(?:first (?:day|shift)|start\w*|beginning)\b", re.IGNORECASE)
 _LAST_DAY = re.compile(r"\b(?:last (?:day|shift)|end\w*|leaving)\b", re.IGNORECASE)
-_NUMBER = rf"(?:\d{{1,3}}|{'|'.join(word for word in COUNT if word != 'zero')}|fifteen|twenty)"
+_TENS = r"(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twenty|thirty|forty|fifty)(?:-[a-z]+)?"
+_NUMBER = (
+    rf"(?:\d{{1,3}}|{'|'.join(word for word in COUNT if word != 'zero')}|{_TENS})(?: and a half)?"
+)
 _TOLD_LENGTH = re.compile(
     rf"(?P<before>\b(?:for|stayed|lasted|took|spent|was|were|it's|it is|is|after)? ?)"
     r"(?P<about>(?:about|almost|nearly|over|exactly|just|only|all of|roughly) )?"
@@ -108,6 +112,9 @@ _TOLD_LENGTH = re.compile(
 _FAR = 1.0  # what a question names is told in the turns before
 _AS_NEAR = 1.0  # in the clause or beside it
 _IS_LENGTH = re.compile(r"\b(?:for|stayed|lasted|took|spent|all of)$", re.IGNORECASE)
+# "Eleven days, and he complained": an answer, or what is added to the sentence before.
+_ALONE = re.compile(r"\W*(?:(?:after|for|about|almost|nearly|just|only|all of) )*", re.IGNORECASE)
+_ENDS_ALONE = re.compile(r"\W*$|[.!,]| of \w+ing\b| of (?:my|our|his|her)\b", re.IGNORECASE)
 _AFTER_LENGTH = ("since", "altogether", "in total", "in all", "long", "straight", "with")
 _PERFECT = re.compile(
     r"\b(?:has|have|'ve|'s) (?:\w+ )?(?:been|had|worked|lived|known|worn)\b", re.IGNORECASE
@@ -127,7 +134,7 @@ class _End:
 
     is_begin: bool
     day: str  # ISO, as exact as told
-    told: ToldClause
+    passage: ToldClause
     score: float
     is_ahead: bool
 
@@ -137,7 +144,7 @@ class _Length:
     """A length, and the clauses that tell it, those of them that tell it `outright`."""
 
     text: str
-    told: tuple[ToldClause, ...]
+    passages: tuple[ToldClause, ...]
     outright: tuple[ToldClause, ...] = ()
 
 
@@ -163,19 +170,19 @@ def answer_span(
     asks = _ASKS_LENGTH.match(text)
     if not asks:
         return None
-    rest = re.sub(r"\b(?:we|us|our)\b", lambda match: asker or match[0], text[asks.end() :])
+    state = re.sub(r"\b(?:we|us|our)\b", lambda match: asker or match[0], text[asks.end() :])
     reader = _Reader(read, corrected, speakers_of(read), today)
-    length = reader.between(rest) if _is_between(rest) else reader.of_state(rest.strip())
+    length = reader.between(state) if _is_between(state) else reader.of_state(state.strip())
     if length is None:
         return None
-    turns = tuple(dict.fromkeys(told.turn for told in length.told))
+    turns = tuple(dict.fromkeys(passage.turn for passage in length.passages))
     ids = tuple(turn.id for turn in turns)
     # A plan that tells another length would say the opposite.
     quoted = "; ".join(
         dict.fromkeys(
-            quoted_of(told.turn, told.sentence)
-            for told in length.told
-            if told in length.outright or not _TOLD_LENGTH.search(told.sentence)
+            quoted_of(passage.turn, passage.sentence)
+            for passage in length.passages
+            if passage in length.outright or not _TOLD_LENGTH.search(passage.sentence)
         )
     )
     sql = select_by_id(ids)
@@ -183,8 +190,8 @@ def answer_span(
     return FactAnswer(answer, ids, (sql,), (read(sql),), (), ())
 
 
-def _is_between(rest: str) -> bool:
-    return any(pattern.search(rest) for pattern in _BETWEEN)
+def _is_between(state: str) -> bool:
+    return any(pattern.search(state) for pattern in _BETWEEN)
 
 
 @dataclass(frozen=True)
@@ -196,16 +203,16 @@ class _Reader:
     speakers: frozenset[str]
     today: str
 
-    def between(self, rest: str) -> _Length | None:
+    def between(self, state: str) -> _Length | None:
         """The time between two things that a question names."""
-        match = next(found for pattern in _BETWEEN if (found := pattern.search(rest)))
+        match = next(span for pattern in _BETWEEN if (span := pattern.search(state)))
         if "b" not in match.groupdict():
             return self._between_two(match["a"])
         first_deed = asked_deed(match["a"], self.speakers)
         if first_deed is None:
             # "without a job between the plant and the council"
             return None
-        head = rest[: match.start()]
+        head = state[: match.start()]
         doer = first_deed.doer
         if not doer and (of_head := asked_deed(head, self.speakers)):
             doer = of_head.doer
@@ -214,7 +221,7 @@ class _Reader:
         end = self._ends_of(match["b"], _FIRST_DAY, doer, is_state=is_state)
         if not begin or not end:
             return None
-        pairs = [(a, b) for a in begin for b in end if a.day < b.day and a.told != b.told]
+        pairs = [(a, b) for a in begin for b in end if a.day < b.day and a.passage != b.passage]
         return _of_pairs(pairs)
 
     def _between_two(self, phrase: str) -> _Length | None:
@@ -232,13 +239,13 @@ class _Reader:
         )
         return _Length(text, clauses) if text else None
 
-    def of_state(self, rest: str) -> _Length | None:
+    def of_state(self, state: str) -> _Length | None:
         """How long a state lasted."""
-        match = _AUXILIARY.match(rest)
+        match = _AUXILIARY.match(state)
         if not match:
             return None
         lasts = match["auxiliary"].lower() in _LASTS
-        month = _MONTH.search(rest)
+        month = _MONTH.search(state)
         deed = self._state(f"{match['auxiliary']} {match['rest']}")
         if deed is None:
             return None
@@ -258,7 +265,9 @@ class _Reader:
                 return None
             text = length_between(begin.day, self.today)
             return (
-                _Length(f"{text}, since {spoken_iso(begin.day)}", (begin.told,)) if text else None
+                _Length(f"{text}, since {spoken_iso(begin.day)}", (begin.passage,))
+                if text
+                else None
             )
         last = _likely([end for end in ends if not end.is_begin])
         pairs = [(a, b) for a in begins for b in last if a.day < b.day]
@@ -269,8 +278,10 @@ class _Reader:
         deed = asked_deed(text, self.speakers)
         if deed is None:
             return None
-        things = [part for part in deed.parts if part.word not in _STATE_WORDS]
-        return replace(deed, verb="", particle="", parts=tuple(things)) if things else None
+        parts_named = [part for part in deed.parts if part.word not in _STATE_WORDS]
+        return (
+            replace(deed, verb="", particle="", parts=tuple(parts_named)) if parts_named else None
+        )
 
     def _turns(self, deed: AskedDeed) -> list[Turn]:
         return turns_about(
@@ -331,68 +342,69 @@ class _Reader:
     def _outright(self, deed: AskedDeed, turns: Sequence[Turn], lasts: bool) -> _Length | None:
         """A length that a clause tells of what a question names; None for none or several."""
         lengths: dict[str, _Length] = {}
-        for told in clauses_told(turns):
-            if told.is_ahead and not lasts and not _ENDS.search(told.clause):
+        for passage in clauses_told(turns):
+            if passage.is_ahead and not lasts and not _ENDS.search(passage.clause):
                 continue
             match = next(
                 (
-                    found
-                    for found in _TOLD_LENGTH.finditer(told.sentence, told.start)
-                    if _is_length(found) and found.start() < told.start + len(told.clause)
+                    length
+                    for length in _TOLD_LENGTH.finditer(passage.sentence, passage.start)
+                    if (_is_length(length) or _stands_alone(passage, length))
+                    and length.start() < passage.start + len(passage.clause)
                 ),
                 None,
             )
-            if match is None or bool(_PERFECT.search(told.clause)) is not lasts:
+            if match is None or bool(_PERFECT.search(passage.clause)) is not lasts:
                 continue
-            if not self._is_told(deed, told, told.sentence[told.start : match.start()]):
+            if not self._is_told(deed, passage, passage.sentence[passage.start : match.start()]):
                 continue
             lengths[match["length"].lower()] = _Length(
-                f"{match['about'] or ''}{match['length']}", (told,), (told,)
+                f"{match['about'] or ''}{match['length']}", (passage,), (passage,)
             )
         return next(iter(lengths.values())) if len(lengths) == 1 else None
 
-    def _is_told(self, deed: AskedDeed, told: ToldClause, lead: str) -> bool:
-        near = nearness(deed, told)
-        return near is not None and is_of_doer(deed, told, lead, self.speakers)
+    def _is_told(self, deed: AskedDeed, passage: ToldClause, lead: str) -> bool:
+        near = nearness(deed, passage)
+        return near is not None and is_of_doer(deed, passage, lead, self.speakers)
 
     def _ends(self, deed: AskedDeed, turns: Sequence[Turn]) -> Iterator[_End]:
         """The days on which what a question names began or ended."""
         speakers = speakers_in(turns)
-        for told in clauses_told(turns):
-            near = nearness(deed, told)
+        for passage in clauses_told(turns):
+            near = nearness(deed, passage)
             if near is None:
                 continue
-            days = [day.isoformat() for day in told.days]
+            days = [day.isoformat() for day in passage.days]
             if not days:
-                days = _months(told)
-            span = len(days) == 2 and bool(_SPAN.search(told.clause))
-            end_cue, begin_cue = _ENDS.search(told.clause), _BEGINS.search(told.clause)
-            if end_cue and _NOTICE.search(told.clause):
+                days = _months(passage)
+            span = len(days) == 2 and bool(_SPAN.search(passage.clause))
+            end_cue, begin_cue = _ENDS.search(passage.clause), _BEGINS.search(passage.clause)
+            if end_cue and _NOTICE.search(passage.clause):
                 continue
-            cue = (_SINCE.search(told.clause) or end_cue or begin_cue) if not span else None
+            cue = (_SINCE.search(passage.clause) or end_cue or begin_cue) if not span else None
             if not days or not (span or cue):
                 continue
-            lead = told.clause[: cue.start()] if cue else before_verb(told.clause)
-            if not is_of_doer(deed, told, lead, speakers):
+            lead = passage.clause[: cue.start()] if cue else before_verb(passage.clause)
+            if not is_of_doer(deed, passage, lead, speakers):
                 continue
             if len(days) == 2 and (span or (begin_cue and end_cue)):
                 first, last = sorted(days)
-                yield _End(True, first, told, near.score + 2, told.is_ahead)
-                yield _End(False, last, told, near.score + 2, told.is_ahead)
+                yield _End(True, first, passage, near.score + 2, passage.is_ahead)
+                yield _End(False, last, passage, near.score + 2, passage.is_ahead)
             elif len(days) == 1 and cue:
                 is_begin = cue is not end_cue
-                is_ahead = days[0] > told.said_on.isoformat()
-                score = near.score + bool(_EDGE.search(told.clause)) * _EDGE_SCORE
-                yield _End(is_begin, days[0], told, score, is_ahead)
+                is_ahead = days[0] > passage.said_on.isoformat()
+                score = near.score + bool(_EDGE.search(passage.clause)) * _EDGE_SCORE
+                yield _End(is_begin, days[0], passage, score, is_ahead)
 
 
-def _months(told: ToldClause) -> list[str]:
+def _months(passage: ToldClause) -> list[str]:
     """The month or the year that a clause names."""
-    if year := _YEAR_SINCE.search(told.clause):
+    if year := _YEAR_SINCE.search(passage.clause):
         return [year["year"]]
-    if _THIS_MONTH.search(told.clause):
-        return [told.said_on.isoformat()[:7]]
-    days = named_days(told.clause, told.turn.said_at, ahead=told.is_ahead)
+    if _THIS_MONTH.search(passage.clause):
+        return [passage.said_on.isoformat()[:7]]
+    days = named_days(passage.clause, passage.turn.said_at, ahead=passage.is_ahead)
     return [day for day in days if "/" not in day]
 
 
@@ -404,14 +416,20 @@ def _is_length(match: re.Match[str]) -> bool:
     return bool(_IS_LENGTH.search(match["before"].strip())) or after in _AFTER_LENGTH
 
 
+def _stands_alone(passage: ToldClause, match: re.Match[str]) -> bool:
+    """Whether a sentence begins with a length, and tells nothing else of it."""
+    is_first = bool(_ALONE.fullmatch(passage.sentence[: match.start("length")]))
+    return is_first and bool(_ENDS_ALONE.match(passage.sentence, match.end()))
+
+
 def _likely(ends: Sequence[_End]) -> list[_End]:
     """What was told as done rather than planned, and nearest to what the question names."""
     top = max((end.score for end in ends), default=0.0)
     likely = [end for end in ends if end.score >= top - _AS_NEAR]
     done = [end for end in likely if not end.is_ahead]
     if not done and likely:
-        newest = max(end.told.turn.id for end in likely)
-        done = [end for end in likely if end.told.turn.id == newest]
+        newest = max(end.passage.turn.id for end in likely)
+        done = [end for end in likely if end.passage.turn.id == newest]
     top = max((end.score for end in done), default=0.0)
     return [end for end in done if end.score == top]
 
@@ -421,7 +439,7 @@ def _spans(ends: Sequence[_End]) -> list[tuple[_End, _End]]:
     return [
         (first, second)
         for first, second in pairwise(ends)
-        if first.told is second.told and first.is_begin and not second.is_begin
+        if first.passage is second.passage and first.is_begin and not second.is_begin
     ]
 
 
@@ -432,7 +450,7 @@ def _is_doubtful(pair: tuple[_End, _End], deed: AskedDeed, turns: Sequence[Turn]
         return False
     if min(end.score for end in pair) <= _FAR:
         return True
-    return is_in_doubt(deed, turns, max(end.told.turn.id for end in planned))
+    return is_in_doubt(deed, turns, max(end.passage.turn.id for end in planned))
 
 
 def _is_of_month(pair: tuple[_End, _End], month: re.Match[str] | None) -> bool:
@@ -453,7 +471,7 @@ def _of_pairs(pairs: Sequence[tuple[_End, _End]]) -> _Length | None:
         return None
     begin, end = likely[-1]
     text = _told(begin.day, end.day)
-    return _Length(text, (begin.told, end.told)) if text else None
+    return _Length(text, (begin.passage, end.passage)) if text else None
 
 
 def _told(begin: str, end: str) -> str:

@@ -26,6 +26,9 @@ _TOLD = (
     ("Oda", "2026-05-31", "My brother went up in a balloon on Friday."),
     ("Pelle", "2026-06-01", "I want to go to the glassworks on the 5th."),
     ("Oda", "2026-06-02", "I have a hearing test on 8 June."),
+    # A day alone belongs to the sentence before.
+    ("Oda", "2026-06-07", "I signed the lease. On the 4th."),
+    ("Pelle", "2026-06-14", "Our regatta is on 25 July. I'm nervous."),
     ("Oda", "2026-06-20", "The hearing test was cancelled, by the way."),
 )
 
@@ -48,6 +51,8 @@ def told(store: Store) -> Store:
         ("When did Liv get the accordion from Oda?", "20 April 2026"),
         ("When did Pelle have an organ lesson for the first time?", "2 May 2026"),
         ("When did Pelle first sail to Vinga?", "9 May 2026"),
+        ("When did Oda sign the lease?", "4 June 2026"),
+        ("When is Pelle's regatta?", "25 July 2026"),
         ("When was the last time Pelle sailed to Vinga?", "23 May 2026"),
     ],
 )
@@ -70,6 +75,7 @@ def test_a_day_is_read_from_the_turns_that_tell_the_deed(
         "When did Pelle sail to Vinga?",  # which of the two
         "When did Oda buy a rowing machine?",
         "How often did Pelle sail to Vinga?",
+        "On which day of the week does Oda have her hearing test?",
     ],
 )
 def test_what_was_not_told_of_one_day_has_none(told: Store, question: str) -> None:
