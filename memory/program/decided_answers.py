@@ -4,8 +4,10 @@ from memory.program.corrected_turns import CorrectedTurns
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.model import MemoryReader
 from memory.program.turn_corrections import answer_by_corrections
+from memory.program.turn_days import answer_when
 from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_spans import answer_span
 from memory.program.turn_states import answer_by_states
 from memory.program.turn_still import answer_still
 from memory.program.turn_values import answer_by_values
@@ -34,11 +36,13 @@ def decided_answer(
         return by_facts
     for answer in (
         answer_by_corrections,
+        answer_when,
         answer_by_turns,
         answer_by_states,
         answer_by_values,
         answer_still,
         answer_how_long,
+        answer_span,
     ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
         if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):

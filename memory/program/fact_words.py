@@ -46,6 +46,13 @@ def _synonyms() -> Sequence[Sequence[str]]:
     return [group.split() for group in groups]
 
 
+@cache
+def day_words() -> Sequence[tuple[Sequence[str], Sequence[str], Sequence[str]]]:
+    """How the day of a deed is told: verbs of questions, of its doer, and of others."""
+    groups = tomllib.loads(_file("word_classes.toml"))["days"]["groups"]
+    return [tuple(part.split() for part in group.split("|")) for group in groups]
+
+
 @lru_cache(maxsize=5_000)
 def _groups_of(word: str) -> frozenset[int]:
     """The numbers of the groups of synonyms that a word, in any form, belongs to."""

@@ -1,0 +1,91 @@
+"""How long something lasted, told outright or by two days, and the time between two things."""
+
+import pytest
+
+from memory import Store, Turn
+from memory.program.turn_spans import answer_span
+
+BOTH_STORES = "slow"
+TODAY = "2026-06-30"
+_TOLD = (
+    ("Oda", "2025-03-02", "I fell off the ladder on the 26th and they put my arm in a sling."),
+    ("Oda", "2025-03-30", "The sling is off. I wore it for four weeks."),
+    ("Pelle", "2025-04-06", "I became treasurer of the chess club on 1 April."),
+    (
+        "Pelle",
+        "2025-09-14",
+        "Friday was my last day as treasurer, the chess club has found another.",
+    ),
+    ("Oda", "2025-06-15", "I was in Bergen from the 2nd to the 9th."),
+    # What was planned, and what was.
+    ("Pelle", "2025-07-01", "My grandmother arrives on the 5th and will stay for two weeks."),
+    ("Pelle", "2025-08-03", "My grandmother liked it here, she flew home on the 2nd of August."),
+    ("Oda", "2025-08-10", "My uncle is in hospital since Friday."),
+    ("Pelle", "2025-08-24", "Was your uncle long in the hospital?"),
+    ("Oda", "2025-08-24", "Eleven days, and he is still cross."),
+    # Two things that happened.
+    ("Pelle", "2025-10-05", "My last day at the sawmill was 26 September."),
+    ("Pelle", "2025-11-09", "I started at the ferry company on 3 November."),
+    ("Oda", "2026-01-11", "My left knee was operated on on the 5th."),
+    ("Oda", "2026-03-15", "My right knee was operated on on the 2nd."),
+    ("Oda", "2026-05-03", "I might rent a boat for three weeks."),
+)
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _TOLD])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How long did Oda wear the sling?", "four weeks"),
+        (
+            "How long was Pelle treasurer of the chess club?",
+            "5 months and 11 days (164 days), from 1 April 2025 to 12 September 2025",
+        ),
+        ("How long was Oda in Bergen?", "7 days, from 2 June 2025 to 9 June 2025"),
+        (
+            "How long did Pelle's grandmother stay?",
+            "4 weeks, from 5 July 2025 to 2 August 2025",
+        ),
+        ("How long was Oda's uncle in hospital?", "Eleven days"),
+        (
+            "How long was it between Pelle's last day at the sawmill and the first day at the ferry"
+            " company?",
+            "38 days, from 26 September 2025 to 3 November 2025",
+        ),
+        (
+            "How much time passed between Oda's two knee operations?",
+            "8 weeks, from 5 January 2026 to 2 March 2026",
+        ),
+    ],
+)
+def test_a_length_is_told_outright_or_by_two_days(told: Store, question: str, answer: str) -> None:
+    read = answer_span(question, TODAY, read=told.read)
+
+    assert read is not None
+    assert read.text.startswith(answer)
+    assert read.sql
+
+
+def test_a_plan_of_another_length_is_not_quoted(told: Store) -> None:
+    read = answer_span("How long did Pelle's grandmother stay?", TODAY, read=told.read)
+
+    assert read is not None
+    assert "two weeks" not in read.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How long did Oda rent a boat?",  # she only might
+        "How long was Pelle in Bergen?",
+        "How long did Oda wear the crown?",
+        "When was Oda in Bergen?",
+    ],
+)
+def test_a_length_that_nobody_told_has_none(told: Store, question: str) -> None:
+    assert answer_span(question, TODAY, read=told.read) is None
