@@ -7,6 +7,7 @@ from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_states import answer_by_states
 from memory.program.turn_still import answer_still
+from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
 
 
@@ -30,7 +31,13 @@ def decided_answer(
     by_facts = _by_facts(question, today, reader, asker)
     if by_facts and not by_facts.is_noted:
         return by_facts
-    for answer in (answer_by_turns, answer_by_states, answer_still, answer_how_long):
+    for answer in (
+        answer_by_turns,
+        answer_by_states,
+        answer_still,
+        answer_how_long,
+        answer_yes_or_no,
+    ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
         if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):
             return by_turns

@@ -1,0 +1,502 @@
+"""Whether something was done, read from turns: yes, no, or nothing that decides it.
+
+"Did Anna fly to Oslo in May?" is answered by a sentence that says she was there, or that it was
+called off, refused, given up. What was only planned, wished for or asked decides nothing. Of several
+tellings the newest decides, and the answer quotes it.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+from memory.dates import named_day
+from memory.program.asked_topics import (
+    FESTIVALS,
+    Slot,
+    Telling,
+    Whose,
+    is_of,
+    persons_in,
+    slots_in,
+    tellings,
+    tokens_of,
+)
+from memory.program.fact_answers import FactAnswer
+from memory.program.fact_questions import read_span
+from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
+from memory.program.messages import is_evidence
+from memory.program.searched_turns import select_by_id, select_with, turns_of
+from memory.program.spoken_days import days_in
+from memory.program.told_of import quoted_of
+from memory.program.turn_events import days_told, is_told
+from memory.records import Rows, Turn
+from memory.search.words import words
+
+_MOST_TURNS = 80
+_LEAST_MET = 0.6  # of what a question says
+_EARLIEST_DAYS = 300  # before the time in question, in which it was planned and called off
+_LATEST_DAYS = 60  # after it, in which it is told of
+_ASKS = re.compile(
+    r"^\W*(?:(?:so|and|but)\W+)?(?P<auxiliary>did|was|were|has|have|had|is|are|does|do)"
+    r"(?P<not>n't)?\s(?P<rest>.+?)\W*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_TO_THE_END = re.compile(r"\b(?:to the end|all the way through|until the end)\b", re.IGNORECASE)
+_ASKS_STILL = re.compile(r"\b(?:still|any ?more|any longer)\b", re.IGNORECASE)
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+_ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
+_SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
+# Of what was to be: it was called off, refused, lost, given up.
+_OFF = re.compile(
+    r"\b(?:cancel\w*|call(?:ed|ing)? (?:it |them |that |everything )?off|(?:is|was|are|were|'s) off\b"
+    r"(?! (?:to|on|for|work|sick)\b)|f[ae]ll(?:en|s)? through|f[ae]ll(?:en)? apart|came to nothing"
+    r"|out of the question|g[ai]ve(?:n)? up|giving up|pulled out|backed out|dropped out|gone wrong"
+    r"|changed (?:his|her|my|our|their|its) minds?|turned (?:\w+ ){1,2}down|turned down"
+    r"|(?:had to|have to|has to|going to|will|'ll) (?:miss|skip|give up)|rejected|refused"
+    r"|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer|not any ?more"
+    r"|won't (?:happen|be happening|work out)|didn't (?:happen|work out|go ahead|come off)"
+    r"|stayed (?:at )?home|instead of|rather than|bad news about|somebody else|someone else|another (?:buyer|couple)"
+    r"|ran out of (?:time|money)|too (?:expensive|ill|sick|tired|late) (?:to|for))\b",
+    re.IGNORECASE,
+)
+# They end what was so, and a question may ask whether that has happened.
+_ENDINGS = frozenset(words("quit stop give leave sell cancel drop resign abandon retire"))
+_GIVE_UP = re.compile(
+    r"\b(?:stopped|quit|given up|gave up|giving up|dropped|packed in|no longer|not any ?more"
+    r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
+    r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice)\b",
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"\b(?:not|never|no|without|nobody|neither|nor|cannot|can't|couldn't|hardly)\b|n't\b",
+    re.IGNORECASE,
+)
+_NOT_ABLE = re.compile(
+    r"\b(?:can't|cannot|couldn't|could not|can not|won't|will not|didn't|did not|never|wasn't able to"
+    r"|not able to|not going to|isn't going to|aren't going to|unable to|hasn't|haven't|isn't|aren't"
+    r"|wasn't|weren't|don't|doesn't|am not|'m not|are not|is not|was not)\s(?:\w+ ){0,2}?"
+    r"(?P<verb>[a-z]+)",
+    re.IGNORECASE,
+)
+_UNREAL = re.compile(
+    r"\b(?:might|(?-i:may)|maybe|perhaps|if|would|should|could|wish\w*|hop(?:e|es|ing)|want(?:s|ed)?"
+    r"|thinking|nearly|almost|suppos\w+|unless|until|till|asked|asks|whether|dream\w*|afraid)\b"
+    r"|'d\b",
+    re.IGNORECASE,
+)
+_AHEAD = re.compile(
+    r"\b(?:will|going to|gonna|'ll|tomorrow|next|plan\w*|book(?:ed|ing)?|soon|(?:is|are|am|'m|'re|'s)"
+    r" (?:\w+ )?(?:coming|going|flying|travelling|bringing|getting|having|taking)|'s coming|to be"
+    r"|have to|has to|need to|needs to|let's|shall|about to|promised|offered?|invit\w+"
+    r"|look\w* forward)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(
+    r"[;:()]|\s[-\u2013\u2014]+\s|\.\.\.|,?\s\b(?:but|because|when|while|cos|so|which|who|although"
+    r"|though|even if)\b|,?\s(?:and|then)\s(?=(?:i|we|he|she|they|it|you|there|now|then|the|my|our"
+    r"|his|her|at least)\b)|,\s(?=(?:i|we|he|she|they|it|you|there|though)\b)",
+    re.IGNORECASE,
+)
+# Where somebody is asked to have been, a journey, a stay or a visit tells it.
+_MOTION = frozenset(
+    words("go travel fly visit be spend come make get drive stay attend take reach return")
+)
+_WAS_THERE = re.compile(
+    r"\b(?:went|flew|drove|travel\w+ed|was|were|been|got (?:to|back|home)|came|visited|spent|stayed"
+    r"|arrived|landed|reached|attended|loved|enjoyed|made it|back (?:from|in)|home from|here in"
+    r"|'m (?:back|here|in|at)|'re (?:back|here|in|at)|took|saw)\b",
+    re.IGNORECASE,
+)
+_GETS = frozenset(words("get find receive win"))
+_GET = re.compile(
+    r"\b(?:got|gotten|received|bought|given|paid|won|collected|accepted|signed|found|is ours"
+    r"|(?:has|have|'ve got|'s got) (?:a|an|the|his|her|my|our)(?! to)\b)",
+    re.IGNORECASE,
+)
+_ANAPHORA = re.compile(
+    r"\b(?:it|that|there|this|them|one|the (?:trip|flight|journey|plan|move|party|race|visit|house"
+    r"|test|exam|booking|holiday|job|course|tickets?))\b",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(r"\b(?:still|again|back|once more|started)\b", re.IGNORECASE)
+_GIVES = re.compile(r"\bg[ai]ven? (?!up\b)")  # a present, and no habit
+_LEAD = re.compile(r"^(?:yes|no|yeah|nope|yep|good|ok|okay|well|oh)[,.!]\s+", re.IGNORECASE)
+# Nothing else is what was cancelled: "so we've cancelled", and not "so I've stopped smoking".
+_ENDS_SO = re.compile(
+    r"\W*(?:$|[,.;!]|(?:because|in|at|on|for|with|after|before|this|that|yesterday|today|instead"
+    r"|again|too)\b)",
+    re.IGNORECASE,
+)
+_NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
+_HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
+_TURNS = re.compile(r"[\s,]*(?:but|so|because|and|though)\b", re.IGNORECASE)
+_PREPOSITIONS = frozenset(words("for in at on to with from of about during after before since"))
+_LIGHT = _MOTION | frozenset(words("have do"))
+_PREDICATES = frozenset(words("off back over out finished open gone home ready"))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question: whom it is about, its verb ("be" for "is"), its slots, the time, what it turns.
+
+    `main` are the slots right behind the verb: what was to be got of "get the money for the trip".
+    `is_ending`: it asks whether something has ended, so that a sentence which says so is a yes.
+    """
+
+    persons: tuple[Whose, ...]
+    verb: str
+    slots: tuple[Slot, ...]
+    main: tuple[Slot, ...]
+    span: tuple[str, str] | None
+    is_ending: bool
+    is_denial: bool
+    is_state: bool
+    is_past: bool
+
+    @property
+    def verb_roots(self) -> frozenset[str]:
+        """The roots of the verbs that tell of the same."""
+        return frozenset(
+            root_of(word) for word in (self.verb, *all_forms(self.verb), *near_words(self.verb))
+        )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    is_yes: bool
+    telling: Telling
+    is_ahead: bool = False
+
+
+def answer_yes_or_no(
+    question: str,
+    today: str,
+    *,
+    read: Callable[[str], Rows],
+    asker: str = "",
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]] = list,
+) -> FactAnswer | None:
+    """Answer whether something was done or is so; None where no sentence decides it.
+
+    Arguments:
+        question: in the third person ("Did Anna fly to Oslo in May?").
+        today: the day of the question (ISO); "" for the day it is.
+        read: runs a SELECT, see `Store.read`.
+        asker: who asks.
+        corrected: turns as they are after corrections, see `CorrectedTurns.of`.
+    """
+    today = today[:10] or date.today().isoformat()
+    match = _ASKS.match(question)
+    if match is None or _ASKS_STILL.search(question) or _OR.search(question):
+        return None
+    sql = select_with(" ".join(_searched(match["rest"])), _MOST_TURNS)
+    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
+    before = {number - n for number in turns for n in (1, 2)} - turns.keys()
+    if before := {number for number in before if number > 0}:
+        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
+    speakers = {word for turn in turns.values() for word in words(turn.speaker)}
+    asked = _read(match, question, today, asker, speakers)
+    if asked is None:
+        return None
+    verdicts = [
+        verdict
+        for telling in tellings(list(turns.values()))
+        if telling.turn.said_at[:10] <= today and (verdict := _verdict(asked, telling))
+    ]
+    if not verdicts:
+        return None
+    decisive = verdicts[-1]
+    if asked.is_past and decisive.is_ahead and any(v.is_yes for v in verdicts):
+        # "I won't run it again" takes nothing back.
+        decisive = [verdict for verdict in verdicts if verdict.is_yes][-1]
+    telling = decisive.telling
+    sentence = _LEAD.sub("", telling.sentence)
+    text = f"{'Yes' if decisive.is_yes else 'No'} ({quoted_of(telling.turn, sentence)})"
+    by_id = select_by_id([telling.turn.id])
+    return FactAnswer(text, (telling.turn.id,), (by_id,), (read(by_id),), (), ())
+
+
+def _searched(rest: str) -> list[str]:
+    found: list[str] = []
+    for slot in slots_in(tokens_of(rest), ()):
+        found += [slot.word, *sorted(near_words(slot.word))[:8]]
+    return found[:40] or words(rest)
+
+
+def _read(
+    match: re.Match[str], question: str, today: str, asker: str, speakers: set[str]
+) -> _Asked | None:
+    rest = match["rest"]
+    tokens = tokens_of(rest)
+    persons = persons_in(tokens, asker, speakers)
+    if asker and not persons and re.search(r"\b(?:we|us|our)\b", rest, re.IGNORECASE):
+        persons = [Whose(frozenset(words(asker)))]
+    auxiliary = match["auxiliary"].lower()
+    span = read_span(question, today)
+    slots = slots_in(_without_since(tokens), persons)
+    if not slots:
+        return None
+    verb_at = _verb_position(tokens, persons)
+    verb = "be" if auxiliary in ("is", "are", "was", "were") else ""
+    if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(("ed", "en"))):
+        verb = _infinitive(tokens[verb_at].lower())
+        following = tokens[verb_at + 1].lower() if verb_at + 1 < len(tokens) else ""
+        if verb == "go" and following.endswith("ing"):
+            verb = following  # "gone climbing"
+    root = root_of(verb)
+    text = " ".join(tokens).lower()
+    is_ending = root in _roots(_ENDINGS) and not _GIVES.search(text)
+    is_denial = bool(match["not"] or _ASKS_DENIAL.search(rest))
+    is_ending = is_ending != is_denial
+    others = [slot for slot in slots if root_of(slot.word) != root]
+    slots = others or slots
+    if _TO_THE_END.search(rest):
+        verb = "finish"
+        slots = [slot for slot in slots if slot.word not in ("read", "watch", "end")]
+    predicate = [
+        Slot(token.lower(), frozenset((token.lower(),)))
+        for token in tokens[1:]
+        if token.lower() in _PREDICATES and verb == "be"
+    ]
+    slots += [slot for slot in predicate if slot.word not in {s.word for s in slots}]
+    main = _main(tokens, slots, verb_at)
+    if not slots:
+        return None
+    return _Asked(
+        persons=tuple(persons),
+        verb=verb,
+        slots=tuple(slots),
+        main=tuple(slots) if root in _roots(_MOTION - {"get"}) else tuple(main),
+        span=span,
+        is_ending=is_ending,
+        is_denial=is_denial,
+        is_state=auxiliary in ("is", "are", "does", "do"),
+        is_past=auxiliary in ("did", "was", "were", "had"),
+    )
+
+
+def _infinitive(word: str) -> str:
+    """The verb that a word is a form of, those included that help other verbs."""
+    return _HELPING.get(word, base_of(word))
+
+
+def _without_since(tokens: Sequence[str]) -> Sequence[str]:
+    """The words of a question but for the clause that says since when or until when."""
+    for position, token in enumerate(tokens):
+        if position and token.lower() in ("since", "before", "until", "while", "after", "when"):
+            return tokens[:position]
+    return tokens
+
+
+@lru_cache(maxsize=32)
+def _roots(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(root_of, names))
+
+
+def _verb_position(tokens: Sequence[str], persons: Sequence[Whose]) -> int | None:
+    """Where the verb of a question stands: behind its subject."""
+    of_persons = {word for person in persons for word in (*person.name, person.kin)}
+    for position, token in enumerate(tokens):
+        lower = words(token.removesuffix("'s")) or [""]
+        if lower[0] in of_persons or token[0].isupper() or lower[0] in ("and", "ever", "the", "a"):
+            continue
+        if lower[0] in ("we", "they", "been", "a", "an", "any", "anybody", "anyone", "already", "actually", "yet", "my", "his"):
+            continue
+        return position
+    return None
+
+
+def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> list[Slot]:
+    """The slots right behind the verb, up to a preposition."""
+    if verb_at is None:
+        return list(slots)
+    behind: list[str] = []
+    for token in tokens[verb_at + 1 :]:
+        if token.lower() in _PREPOSITIONS and behind:
+            break
+        behind += words(token.removesuffix("'s"))
+    main = [slot for slot in slots if slot.word.split()[0] in behind]
+    return main or list(slots)
+
+
+def _verdict(asked: _Asked, telling: Telling) -> _Verdict | None:
+    """What a sentence decides about what is asked; None where it decides nothing."""
+    said_on = named_day(telling.turn.said_at)
+    if said_on is None or not is_evidence(telling.turn.text) or not is_told(telling.sentence):
+        return None
+    if asked.persons and not any(is_of(person, telling, asked.slots) for person in asked.persons):
+        return None
+    sentence_words = words(telling.sentence)
+    here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
+    around_words = words(telling.around)
+    near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
+    is_resumed = bool(_ANAPHORA.search(telling.sentence)) or _has_verb(asked, sentence_words)
+    is_that_day = _has_verb(asked, sentence_words) and _names_day(asked, telling, said_on)
+    if not here and not (near and is_resumed) and not is_that_day:
+        return None
+    if not _is_enough(asked, here, near) and not is_that_day:
+        return None
+    verdict: _Verdict | None = None
+    goes_on = False
+    for clause in _clauses(telling.sentence):
+        # "I'd signed up for the Bath race, but I stayed at home": still of the race
+        goes_on = goes_on and bool(_TURNS.match(clause))
+        decided = _in_clause(asked, clause, telling, said_on, goes_on=goes_on)
+        verdict = decided or verdict
+        goes_on = goes_on or any(slot.is_met(words(clause)) for slot in asked.main)
+    return verdict
+
+
+def _names_day(asked: _Asked, telling: Telling, said_on: date) -> bool:
+    """Whether a sentence names the very day that a question asks about."""
+    if asked.span is None or asked.span[0] != asked.span[1]:
+        return False
+    days = days_in(telling.sentence, said_on, True)
+    return any(day.day.isoformat() == asked.span[0] for day in days)
+
+
+def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> bool:
+    """Whether a sentence and what stands around it name enough of what is asked."""
+    names = [slot for slot in asked.slots if slot.is_name]
+    places = [slot for slot in names if slot.word not in FESTIVALS] or names
+    met = [*here, *near]
+    if places and not any(slot in met for slot in places):
+        # "Bad news about Christmas" is of Christmas in Ghana, too.
+        if not any(slot in here for slot in names):
+            return False
+    weights = {slot: 2.0 if slot.is_name else 1.0 for slot in asked.slots}
+    total = sum(weights.values())
+    share = (
+        sum(weights[slot] for slot in here) + 0.75 * sum(weights[slot] for slot in near)
+    ) / total
+    return share >= _LEAST_MET or (bool(here) and share >= 0.5)
+
+
+def _has_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
+    return asked.verb not in _LIGHT and any(
+        root_of(word) in asked.verb_roots for word in text_words
+    )
+
+
+def _clauses(sentence: str) -> list[str]:
+    ends = [match.start() for match in _CLAUSE_END.finditer(sentence)]
+    parts = [sentence[a:b] for a, b in zip([0, *ends], [*ends, len(sentence)], strict=True)]
+    return [part for part in parts if part.strip()]
+
+
+def _in_clause(
+    asked: _Asked, clause: str, telling: Telling, said_on: date, *, goes_on: bool
+) -> _Verdict | None:
+    clause_words = words(clause)
+    in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
+    has_main = any(slot in in_clause for slot in asked.main)
+    refers = has_main or goes_on or (bool(_ANAPHORA.search(clause)) and not in_clause)
+    if not refers and not _has_verb(asked, clause_words):
+        return None
+    is_off, is_ahead = _is_off(asked, clause, has_main)
+    if is_off:
+        if not _is_in_time(asked, telling, said_on, clause, is_plan=True):
+            return None
+        return _Verdict(asked.is_ending, telling, is_ahead)
+    if _is_done(asked, clause, telling):
+        if not _is_in_time(asked, telling, said_on, clause, is_plan=False):
+            return None
+        return _Verdict(not asked.is_ending, telling)
+    return None
+
+
+def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
+    """Whether a clause says that what is asked about did not come to be, and that it will not."""
+    cue = _GIVE_UP.search(clause) if asked.is_ending else _OFF.search(clause)
+    if cue and cue[0].lower().endswith(" off") and any(s.word == "off" for s in asked.slots):
+        cue = None  # "The cast is off" is no plan
+    if cue and not has_main and not _ANAPHORA.search(clause):
+        cue = cue if _ENDS_SO.match(clause[cue.end() :]) else None
+    if asked.verb == "be" and asked.is_state and cue and not _NO_MORE.search(cue[0]):
+        cue = None
+    if cue and not _UNREAL.search(clause[: cue.start()]) and not _NOT.search(
+        clause[: cue.start()]
+    ):  # fmt: skip
+        return True, bool(re.search(r"\b(?:will|'ll|going to)\b", clause, re.IGNORECASE))
+    for denial in _NOT_ABLE.finditer(clause):
+        root = root_of(denial["verb"].lower())
+        behind = words(clause[denial.start("verb") :])[:6]
+        is_same = any(root_of(word) in asked.verb_roots for word in behind) or (
+            asked.verb in _MOTION and root in _roots(_MOTION)
+        )
+        if is_same and not _UNREAL.search(clause[: denial.start()]):
+            is_ahead = bool(re.match(r"(?:won't|will|can't|cannot)", denial[0], re.IGNORECASE))
+            return True, is_ahead
+    # "so no Oslo this month"
+    names = "|".join(re.escape(word) for slot in asked.slots for word in slot.word.split())
+    is_none = re.search(rf"\bno (?:\w+ )?(?:{names})\b", clause, re.IGNORECASE)
+    return bool(is_none and has_main), False
+
+
+def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
+    """Whether a clause tells that what is asked about came to be."""
+    lead = _up_to_verb(asked, clause)
+    if _NOT.search(lead) or _UNREAL.search(lead) or _AHEAD.search(lead):
+        return False
+    clause_words = words(clause)
+    in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
+    known_words = words(telling.sentence)
+    if _ANAPHORA.search(clause):
+        known_words += words(" ".join((*telling.earlier, telling.following)))
+    known = [slot for slot in asked.slots if slot.is_met(known_words)]
+    places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
+    if any(slot not in known for slot in places):
+        return False
+    has_past = any(is_past_verb(word) or word in ("was", "were", "been") for word in clause_words)
+    if asked.is_ending:
+        goes_on = asked.is_denial or _GOES_ON.search(clause)
+        return has_past and bool(goes_on) and len(in_clause) == len(asked.slots)
+    if asked.verb == "be" and asked.is_state:
+        is_present = bool(re.search(r"\b(?:is|are|am|came|went)\b|'(?:s|m|re)\b", clause, re.I))
+        return is_present and 2 * len(in_clause) > len(asked.slots)
+    if 2 * len(known) < len(asked.slots):
+        return False
+    if asked.verb in _GETS:
+        return bool(_GET.search(clause))
+    if asked.verb in _MOTION:
+        return bool(_WAS_THERE.search(clause))
+    if asked.verb in _LIGHT:
+        return has_past
+    return any(
+        root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
+        for word in clause_words
+    )
+
+
+def _up_to_verb(asked: _Asked, clause: str) -> str:
+    """A clause up to the verb of the question; the whole clause where it has another."""
+    if asked.verb not in _LIGHT:
+        for token in re.finditer(r"[\w'-]+", clause):
+            if root_of(token[0].lower()) in asked.verb_roots:
+                return clause[: token.end()]
+    return clause
+
+
+def _is_in_time(
+    asked: _Asked, telling: Telling, said_on: date, clause: str, *, is_plan: bool
+) -> bool:
+    """Whether a sentence may tell of the time that a question asks about."""
+    if asked.span is None:
+        return True
+    first, last = map(_day, asked.span)
+    if is_plan:
+        earliest = first - timedelta(days=_EARLIEST_DAYS) if first.year > 1 else first
+        return earliest <= said_on <= last + timedelta(days=_LATEST_DAYS)
+    days, is_exact = days_told(clause, telling.sentence, telling.following, said_on)
+    if is_exact:
+        return any(first <= day <= last for day in days)
+    return first <= said_on <= last + timedelta(days=_LATEST_DAYS)
+
+
+def _day(iso: str) -> date:
+    """An ISO day; of a day that its month has not, the last one that it has."""
+    year, month, day = map(int, iso.split("-"))
+    return date(year, month, min(day, monthrange(year, month)[1]))
