@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from memory.dates import MONTHS
+from memory.dates import MONTHS, WEEKDAYS
 from memory.passages import sentences
 from memory.program.fact_questions import QUESTION_WORDS
 from memory.program.fact_words import all_forms, near_words, root_of
@@ -40,6 +40,11 @@ _SMALL = frozenset(
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our|mine|ours|myself)\b", re.IGNORECASE)
 _YOU = re.compile(r"^\W*(?:(?:and|but|so|then|when|if|since) )?(?:you|your)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they|him|her|his|them|their)\b", re.IGNORECASE)
+_PLACE = re.compile(
+    r"\b(?:in|at|from|near|into|around|across|through|leave for|back to)"
+    r" (?P<place>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)(?!'s)"
+)
+_DAYS = frozenset((*MONTHS, *WEEKDAYS, *FESTIVALS))
 _ABBREVIATED = re.compile(r"\b(?:St|Dr|Mr|Mrs|Ms|Mt|No|Prof)\.$")
 _TOKEN = re.compile(r"[^\W_][\w'\u2019-]*")
 
@@ -226,7 +231,7 @@ def is_of(
             return True
         others = {
             name
-            for name in names_in(telling.sentence) - speaker
+            for name in people_in(telling.sentence) - speaker
             if not any(slot.is_met([name]) for slot in slots)
         }
         return not others and not _THIRD.search(telling.sentence)
@@ -248,11 +253,36 @@ def _is_said_to(person: Whose, telling: Telling) -> bool:
 def _last_named(telling: Telling, slots: Sequence[Slot]) -> set[str]:
     """Who was named last before a sentence, in its turn or the two before it."""
     for text in (*telling.earlier[::-1], *(turn.text for turn in telling.before[::-1])):
-        names = names_in(text) | _first_name(text)
+        names = people_in(text)
         names = {name for name in names if not any(slot.is_met([name]) for slot in slots)}
         if names:
             return names
     return set()
+
+
+def names_before(telling: Telling) -> str:
+    """The one who was named last before a sentence, as written; "" for several or nobody.
+
+    With who it is where that is said: "my nephew Curtis".
+    """
+    names = _last_named(telling, ())
+    if len(names) != 1:
+        return ""
+    name = next(iter(names))
+    kin = "|".join(sorted(KIN_WORDS))
+    for text in (*telling.earlier[::-1], *(turn.text for turn in telling.before[::-1])):
+        if found := re.search(
+            rf"(?:\b(?:my|our) )?(?:\b(?:{kin}) )?\b{re.escape(name)}\b", text, re.IGNORECASE
+        ):
+            return found[0].strip()
+    return ""
+
+
+def people_in(text: str) -> set[str]:
+    """The words of a text that may name people, in small letters: no days, and no places."""
+    places = {match["place"].lower() for match in _PLACE.finditer(text)}
+    places = {word for place in places for word in words(place)}
+    return (names_in(text) | _first_name(text)) - places - _DAYS
 
 
 def _first_name(text: str) -> set[str]:

@@ -6,6 +6,7 @@ from memory.program.model import MemoryReader
 from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_states import answer_by_states
+from memory.program.turn_parts import answer_by_parts
 from memory.program.turn_still import answer_still
 from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
@@ -37,6 +38,7 @@ def decided_answer(
         answer_still,
         answer_how_long,
         answer_yes_or_no,
+        answer_by_parts,
     ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
         if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):
