@@ -266,15 +266,19 @@ def names_before(telling: Telling) -> str:
     With who it is where that is said: "my nephew Curtis".
     """
     names = _last_named(telling, ())
-    if len(names) != 1:
-        return ""
-    name = next(iter(names))
     kin = "|".join(sorted(KIN_WORDS))
     for text in (*telling.earlier[::-1], *(turn.text for turn in telling.before[::-1])):
-        if found := re.search(
-            rf"(?:\b(?:my|our) )?(?:\b(?:{kin}) )?\b{re.escape(name)}\b", text, re.IGNORECASE
-        ):
-            return found[0].strip()
+        runs = {
+            run[0]
+            for run in re.finditer(r"[A-Z][\w-]+(?: [A-Z][\w-]+)*", text)
+            if set(words(run[0])) <= names
+        }
+        if len(runs) == 1:
+            name = re.escape(runs.pop())
+            found = re.search(rf"(?:\b(?:my|our) )?(?:\b(?i:{kin}) )?\b{name}\b", text)
+            return found[0].strip() if found else ""
+        if runs:
+            return ""
     return ""
 
 

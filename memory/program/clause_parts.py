@@ -14,7 +14,8 @@ from memory.search.words import words
 
 CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|\.\.\.|,?\s\b(?:but|because|when|while|cos|so(?! far)|although"
-    r"|though|even if|until|that|if|before|after|since)\b"
+    r"|though|even if|until|that|if)\b"
+    r"|,?\s(?:before|after|since)\s(?=(?:i|we|he|she|they|it|you)\b)"
     r"|,?\s\b(?:who|which|where)\b"
     r"|,?\s(?:and|then)\s(?=(?:i|we|he|she|they|it|you|there|now|then|at least)\b)"
     r"|,\s(?=(?:i|we|he|she|they|it|you|there|though)\b)",
@@ -93,6 +94,9 @@ def subject_of_verb(clause: Clause, position: int) -> str:
 
     "Efua came and cooked" has one subject for both verbs. "" where none is named.
     """
+    if re.match(r"[\s,]*(?:who|which)\b", clause.text, re.IGNORECASE):
+        # "my brother Tom, who is allergic": whoever stands before it
+        return _last_phrase(clause.before) or "that"
     lead = _LEAD.sub("", clause.text[:position])
     # "The chair went to Ann, and a neighbour took the lamp."
     if joined := _JOINED.match(lead):
@@ -101,9 +105,6 @@ def subject_of_verb(clause: Clause, position: int) -> str:
     phrase = _first_phrase(lead)
     if phrase or _tokens(lead):
         return phrase
-    if re.match(r"[\s,]*(?:who|which)\b", clause.text, re.IGNORECASE):
-        # "my brother Tom, who is allergic": whoever stands before it
-        return _last_phrase(clause.before) or "that"
     if re.match(r"[\s,]*(?:and|but|then|so)\b", clause.text, re.IGNORECASE) and clause.before:
         return _first_phrase(_LEAD.sub("", clause.before))
     return ""
@@ -195,6 +196,9 @@ def place_after(text: str) -> str:
     for match in _PLACE_PREPOSITION.finditer(text):
         phrase = phrase_after(text[match.end() :])
         if not phrase or is_time(phrase) or not _may_be_place(phrase):
+            continue
+        # "to move", and not "to the sea"
+        if match["preposition"].lower() == "to" and not re.match(r"[A-Z]|\w+ ", phrase):
             continue
         value = phrase
         rest = text[match.end() + len(phrase) :]

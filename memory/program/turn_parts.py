@@ -44,6 +44,7 @@ from memory.program.turn_events import days_told, is_told, other_names
 from memory.program.turn_states import state_question
 from memory.records import Rows, Turn
 from memory.search.words import STOP_WORDS, words
+from memory.statements.answers import last_question
 
 _MOST_TURNS = 80
 _LEAST_MET = 0.5  # of the words of a question
@@ -75,6 +76,18 @@ _TIME_TAIL = re.compile(
 )
 _VAGUE = frozenset(
     words("someone somebody people person everybody everyone nobody guy something thing things")
+)
+_LONGEST_ANSWER = 8  # words
+_NO_REPLY = re.compile(
+    r"(?:yes|no|nobody|nothing|not|maybe|good|great|why|what|who|how|sorry|thanks|don't)\b", re.I
+)
+_OCCASIONS = frozenset(
+    [
+        *FESTIVALS,
+        *words("birthday wedding retirement anniversary graduation party farewell"),
+        *(f"{number}th" for number in range(4, 100)),
+        *(f"{number}st" for number in (21, 31, 41, 51, 61, 71, 81, 91)),
+    ]
 )
 _PLACES = frozenset(
     words("city town village country place street shop suburb area neighbourhood hospital")
@@ -163,7 +176,7 @@ def answer_by_parts(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
-    if _BEYOND.search(question) or state_question(question, today, asker):
+    if _BEYOND.search(question):
         return None
     if not _WHO.match(question) and not _ASKS_OBJECT.match(question):
         return None
@@ -176,6 +189,10 @@ def answer_by_parts(
     asked = _read(question, today, asker, speakers)
     if asked is None:
         return None
+    if any(person.name <= speakers for person in asked.doers) and state_question(
+        question, today, asker
+    ):  # fmt: skip
+        return None  # `turn_states` knows where they live and work
     in_order = [turn for _, turn in sorted(turns.items()) if turn.said_at[:10] <= today]
     told = tellings(with_questions(in_order))
     aliases = _aliases(asked, told)
@@ -219,7 +236,8 @@ def _has_subject(match: re.Match[str], asker: str) -> bool:
     if not first:
         return False
     is_name = first[0][0].isupper() or first[0].removesuffix("'s") == asker
-    return is_name or first[0].lower() in ("we", "they", "the", "my", "our")
+    is_did = match["auxiliary"].lower() in ("did", "does", "do")
+    return is_name or (is_did and first[0].lower() in ("we", "they", "the", "my", "our"))
 
 
 def _read_subject(
@@ -252,8 +270,9 @@ def _read_subject(
     tail = tokens[1:]
     particle = tail[0].lower() if tail[0].lower() in _PARTICLES else ""
     tail = tail[1:] if particle else tail
+    tail = _main_clause(tail)
     persons = persons_in(["the", *tail], asker, speakers)
-    slots = _slots(tail, persons)
+    slots = slots_in(tail, persons)
     if not slots and not persons:
         return None
     return _Asked(
@@ -287,12 +306,13 @@ def _read_object(
         return None
     if noun and noun.split()[-1] not in _PLACES:
         return None
-    persons = persons_in(tokens, asker, speakers)
+    tokens = _main_clause(tokens)
+    persons = [*persons_in(tokens, asker, speakers), *_own_kin(tokens, asker)]
     is_place = wh == "where" or bool(noun)
     start = _subject_length(tokens, persons, asker)
     doers = [person for person in persons if _stands_in(person, tokens[:start])]
     rest = tokens[start:]
-    subject_slots = [] if doers else _slots(tokens[:start], persons)
+    subject_slots = [] if doers else slots_in(tokens[:start], persons)
     while rest and rest[0].lower() in ("been", "ever", "first", "actually", "all", "both", "also"):
         rest = rest[1:]
     preposition = (match["front"] or "").lower()
@@ -327,8 +347,8 @@ def _read_object(
     particle = rest[0].lower() if rest and rest[0].lower() in _PARTICLES else ""
     rest = rest[1:] if particle else rest
     others = [person for person in persons if person not in doers]
-    slots = [*subject_slots, *(s for s in _slots(rest, persons) if s not in subject_slots)]
-    if not doers and not slots:
+    slots = [*subject_slots, *(s for s in slots_in(rest, persons) if s not in subject_slots)]
+    if not doers and not slots and not others:
         return None
     if verb == "be" and not slots and wh != "where":
         return None
@@ -390,13 +410,20 @@ def _stands_in(person: Whose, tokens: Sequence[str]) -> bool:
     )
 
 
-def _slots(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
+def _own_kin(tokens: Sequence[str], asker: str) -> list[Whose]:
+    """Those whom who asks calls Mum or Dad."""
+    kin = {token.lower() for token in tokens if token in ("Mum", "Mom", "Dad", "Gran", "Grandma")}
+    return [Whose(frozenset(words(asker)), name) for name in sorted(kin)] if asker else []
+
+
+def _main_clause(tokens: Sequence[str]) -> list[str]:
+    """The words of a question but for a clause that says when: "when Anna moved"."""
     kept: list[str] = []
     for token in tokens:
-        if token.lower() in ("since", "while", "when", "after", "before", "until") and kept:
+        if token.lower() in ("since", "while", "when", "after", "before", "until") and len(kept) > 1:
             break
         kept.append(token)
-    return slots_in(kept, persons)
+    return kept
 
 
 def _aliases(asked: _Asked, told: Sequence[Telling]) -> Mapping[Whose, frozenset[str]]:
@@ -425,6 +452,9 @@ def _in_telling(
     said_on = named_day(telling.turn.said_at)
     if said_on is None or not _is_of_others(asked, telling):
         return
+    if value := _answered(asked, telling):
+        yield _Found(value, telling, 3.0)
+        return
     sentence_words = words(telling.sentence)
     here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
     near_text = telling.around
@@ -433,8 +463,8 @@ def _in_telling(
         clause_words = words(clause.text)
         met = [slot for slot in asked.slots if slot.is_met(clause_words)]
         refers = [slot for slot in near if _refers(slot, clause, telling)]
-        share = _share(asked.slots, met, here, refers)
-        if asked.slots and share < _LEAST_MET:
+        share = _share(asked, met, here, refers)
+        if asked.slots and (share < _LEAST_MET or not _has_thing(asked, met, here, refers)):
             continue
         if asked.span and not asked.is_ahead and not _is_in_time(asked.span, telling, clause, said_on):
             continue
@@ -443,22 +473,70 @@ def _in_telling(
                 yield _Found(value, telling, weight + share)
 
 
+def _answered(asked: _Asked, telling: Telling) -> str:
+    """What a short answer names, where somebody asked the same right before."""
+    if telling.earlier or not telling.before or asked.span:
+        return ""
+    before = telling.before[-1]
+    question = last_question(before.text)
+    if not question or before.speaker == telling.turn.speaker:
+        return ""
+    question_words = words(question)
+    word = "who" if asked.is_person else "where" if asked.role == "place" else "what"
+    roots = {root_of(_infinitive(w)) for w in question_words}
+    met = [slot for slot in asked.slots if slot.is_met(question_words)]
+    if word not in question_words or not roots & (asked.exact_roots | asked.near_roots):
+        return ""
+    if len(met) < len(asked.slots):
+        return ""
+    speaker = set(words(telling.turn.speaker))
+    is_same = all(
+        not person.kin
+        and (person.name <= set(question_words) or (person.name <= speaker and "you" in question_words))
+        for person in asked.doers
+    )
+    if not is_same or len(telling.sentence.split()) > _LONGEST_ANSWER:
+        return ""
+    reply = re.sub(r"^\W*(?:(?:it|that|he|she)(?:'s| was| is)|oh|well)\b,?\s*", "",
+                   telling.sentence, flags=re.IGNORECASE)  # fmt: skip
+    if asked.role == "place":
+        return place_after(reply)
+    value = phrase_after(reply)
+    return "" if _NO_REPLY.match(value) else value
+
+
 def _refers(slot: Slot, clause: Clause, telling: Telling) -> bool:
     """Whether a clause may mean what was named before it: as "it", "she", or in an answer."""
     if not telling.earlier and telling.before and telling.before[-1].text.rstrip().endswith("?"):
-        return slot.is_met(words(telling.before[-1].text))
+        if slot.is_met(words(telling.before[-1].text)):
+            return True
     if (slot.is_name or slot.word in KIN_WORDS) and _PERSONAL.search(clause.text):
         return True
     return bool(_ANAPHORA.search(clause.text))
 
 
+def _has_thing(
+    asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
+) -> bool:
+    """Whether a clause has what the deed was done to, unless the question only says the occasion."""
+    things = [slot for slot in asked.slots if slot.word not in _OCCASIONS]
+    return not things or any(slot in (*met, *here, *near) for slot in things)
+
+
 def _share(
-    slots: Sequence[Slot], met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
+    asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
 ) -> float:
-    weights = {slot: 2.0 if slot.is_name else 1.0 for slot in slots}
-    total = sum(weights.values()) or 1.0
-    share = 0.0
-    for slot in slots:
+    """The share of a question's words that a clause, and what it refers to, has.
+
+    An occasion counts less ("for her birthday"), and those who are meant count, too.
+    """
+    weights = {
+        slot: 2.0 if slot.is_name else 0.5 if slot.word in _OCCASIONS else 1.0
+        for slot in asked.slots
+    }
+    total = sum(weights.values()) + len(asked.others) or 1.0
+    share = float(len(asked.others))
+    for slot in asked.slots:
         level = 1.0 if slot in met else 0.8 if slot in here else 0.6 if slot in near else 0.0
         share += level * weights[slot]
     return share / total
@@ -475,7 +553,17 @@ def _is_in_time(
 
 def _is_of_others(asked: _Asked, telling: Telling) -> bool:
     """Whether those named besides the doer are meant: the owner, who got it, where it is."""
-    return all(is_of(person, telling, asked.slots) for person in asked.others)
+    return all(
+        is_of(person, telling, asked.slots)
+        # "the gate", said by her, is Anna's.
+        or (asked.role == "subject" and not person.kin and _is_plain(person, telling))
+        for person in asked.others
+    )
+
+
+def _is_plain(person: Whose, telling: Telling) -> bool:
+    is_own = person.name <= set(words(telling.turn.speaker))
+    return is_own and not re.search(r"[A-Z][\w-]+'s\b", telling.sentence)
 
 
 def _is_asked(asked: _Asked, value: str) -> bool:
@@ -526,6 +614,10 @@ def _values(
             _is_subject(person, subject, telling, aliases) for person in asked.doers
         ):
             continue
+        if asked.preposition in ("to", "with") and asked.is_person:
+            if partner := _partner(asked, subject):
+                yield partner, weight
+                continue
         behind = clause.text[verb.end() :]
         if asked.particle:
             particle = re.match(rf"(?P<object>.{{0,30}}?)\s{asked.particle}\b", behind)
@@ -541,6 +633,18 @@ def _values(
                     break
         else:
             yield _object(asked, behind), weight
+
+
+def _partner(asked: _Asked, subject: str) -> str:
+    """The other one of "Anna and Ben are engaged"."""
+    both = re.fullmatch(r"(?P<one>[\w' -]+?) and (?P<other>[\w' -]+)", subject)
+    if not both:
+        return ""
+    names = {word for person in asked.doers for word in person.name}
+    one, other = set(words(both["one"])), set(words(both["other"]))
+    if one & names:
+        return both["other"]
+    return both["one"] if other & names else ""
 
 
 def _place(behind: str, telling: Telling) -> str:
@@ -613,7 +717,7 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
         subject = subject_of_verb(clause, verb.start())
         yield _person(subject, telling), weight
     for asks, tells, preposition in _CONVERSES:
-        if asked.verb not in asks.split():
+        if root_of(asked.verb) not in {root_of(verb) for verb in asks.split()}:
             continue
         roots = {root_of(verb) for verb in tells.split()}
         for match in re.finditer(r"[\w\u2019'-]+", clause.text):
@@ -683,7 +787,8 @@ def _of_being(
     ):
         return
     if not asked.doers and not any(slot.is_met(words(subject)) for slot in asked.slots):
-        return
+        if not re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE):
+            return
     behind = clause.text[be.end() :]
     if asked.role == "place":
         if asked.preposition == "from":

@@ -34,6 +34,7 @@ from memory.program.told_of import quoted_of
 from memory.program.turn_events import days_told, is_told
 from memory.records import Rows, Turn
 from memory.search.words import words
+from memory.statements.answers import last_question
 
 _MOST_TURNS = 80
 _LEAST_MET = 0.6  # of what a question says
@@ -131,6 +132,20 @@ _ENDS_SO = re.compile(
     re.IGNORECASE,
 )
 _NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
+_NO_VERBS = frozenset(
+    words("and ever the we they a an any anybody anyone already actually yet my his her both")
+)
+_YES_NO_QUESTION = re.compile(
+    r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*(?:did|has|have|had|is|are|was|were|does|do)\b",
+    re.IGNORECASE,
+)
+_REPLY = re.compile(
+    r"^\W*(?:(?P<yes>(?:yes|yeah|yep|yup|of course|finally|(?:i|we|he|she|they|it)"
+    r" (?:did|does|do|has|have|is|are|was|were))\b(?!n't))"
+    r"|(?:no|nope|not|sadly not|unfortunately not|never)\b)",
+    re.IGNORECASE,
+)
+_PASTS = frozenset(words("was were been had did put cut let set hit read"))
 _HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
 _TURNS = re.compile(r"[\s,]*(?:but|so|because|and|though)\b", re.IGNORECASE)
 _PREPOSITIONS = frozenset(words("for in at on to with from of about during after before since"))
@@ -298,12 +313,16 @@ def _roots(names: frozenset[str]) -> frozenset[str]:
 
 def _verb_position(tokens: Sequence[str], persons: Sequence[Whose]) -> int | None:
     """Where the verb of a question stands: behind its subject."""
+    lowered = [token.lower() for token in tokens]
+    if "been" in lowered[:-1]:
+        return lowered.index("been") + 1
+    if lowered[0] in ("the", "a", "an", "my", "our", "his", "her", "their"):
+        pasts = [n for n in range(2, len(tokens)) if is_past_verb(lowered[n])]
+        return pasts[0] if pasts else (2 if len(tokens) > 2 else None)
     of_persons = {word for person in persons for word in (*person.name, person.kin)}
     for position, token in enumerate(tokens):
         lower = words(token.removesuffix("'s")) or [""]
-        if lower[0] in of_persons or token[0].isupper() or lower[0] in ("and", "ever", "the", "a"):
-            continue
-        if lower[0] in ("we", "they", "been", "a", "an", "any", "anybody", "anyone", "already", "actually", "yet", "my", "his"):
+        if lower[0] in of_persons or token[0].isupper() or lower[0] in _NO_VERBS:
             continue
         return position
     return None
@@ -327,6 +346,8 @@ def _verdict(asked: _Asked, telling: Telling) -> _Verdict | None:
     said_on = named_day(telling.turn.said_at)
     if said_on is None or not is_evidence(telling.turn.text) or not is_told(telling.sentence):
         return None
+    if answered := _answered(asked, telling):
+        return answered
     if asked.persons and not any(is_of(person, telling, asked.slots) for person in asked.persons):
         return None
     sentence_words = words(telling.sentence)
@@ -348,6 +369,34 @@ def _verdict(asked: _Asked, telling: Telling) -> _Verdict | None:
         verdict = decided or verdict
         goes_on = goes_on or any(slot.is_met(words(clause)) for slot in asked.main)
     return verdict
+
+
+def _answered(asked: _Asked, telling: Telling) -> _Verdict | None:
+    """What "Yes" or "Not yet" answers, where somebody asked the same right before."""
+    if telling.earlier or not telling.before:
+        return None
+    before = telling.before[-1]
+    reply = _REPLY.match(telling.sentence)
+    question = last_question(before.text)
+    if reply is None or not question or before.speaker == telling.turn.speaker:
+        return None
+    if not _YES_NO_QUESTION.match(question) or _ASKS_DENIAL.search(question):
+        return None
+    question_words = words(question)
+    met = [slot for slot in asked.slots if slot.is_met(question_words)]
+    names = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
+    has_verb = asked.verb in _LIGHT or any(root_of(w) in asked.verb_roots for w in question_words)
+    if any(slot not in met for slot in names) or 3 * len(met) < 2 * len(asked.slots):
+        return None
+    speaker = set(words(telling.turn.speaker))
+    is_same = any(
+        (person.name <= speaker and "you" in question_words) or person.name <= set(question_words)
+        for person in asked.persons
+        if not person.kin
+    )
+    if not has_verb or (asked.persons and not is_same) or asked.is_ending or asked.span:
+        return None
+    return _Verdict(bool(reply["yes"]), telling)
 
 
 def _names_day(asked: _Asked, telling: Telling, said_on: date) -> bool:
@@ -372,7 +421,7 @@ def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> boo
     share = (
         sum(weights[slot] for slot in here) + 0.75 * sum(weights[slot] for slot in near)
     ) / total
-    return share >= _LEAST_MET or (bool(here) and share >= 0.5)
+    return share >= _LEAST_MET or (bool(here or any(s in near for s in places)) and share >= 0.5)
 
 
 def _has_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
@@ -450,7 +499,7 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
     if any(slot not in known for slot in places):
         return False
-    has_past = any(is_past_verb(word) or word in ("was", "were", "been") for word in clause_words)
+    has_past = any(is_past_verb(word) or word in _PASTS for word in clause_words)
     if asked.is_ending:
         goes_on = asked.is_denial or _GOES_ON.search(clause)
         return has_past and bool(goes_on) and len(in_clause) == len(asked.slots)
