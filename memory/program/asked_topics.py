@@ -12,7 +12,7 @@ from functools import lru_cache
 from memory.dates import MONTHS, WEEKDAYS
 from memory.passages import sentences
 from memory.program.fact_questions import QUESTION_WORDS
-from memory.program.fact_words import all_forms, near_words, root_of
+from memory.program.fact_words import all_forms, is_past_verb, near_words, root_of
 from memory.program.told_of import names_in
 from memory.program.turn_events import other_names
 from memory.records import Turn
@@ -27,8 +27,13 @@ KIN_WORDS = frozenset(
         " wife husband partner girlfriend boyfriend aunt auntie uncle cousin niece nephew"
         " grandmother gran grandma granny nan grandfather grandad grandpa granddad grandson"
         " granddaughter neighbour neighbor boss colleague landlord landlady friend flatmate"
-        " roommate housemate baby child fiance fiancee doctor dentist"
+        " roommate housemate baby child fiance fiancee doctor dentist dog cat puppy kitten horse pony"
+        " rabbit hamster parrot"
     )
+)
+DETERMINERS = frozenset(words("the a an my our his her their its some any"))
+_BOUNDS = DETERMINERS | frozenset(
+    words("to in at on for from with by about into of off up down out away back me him them it us")
 )
 _SMALL = frozenset(
     words(
@@ -38,7 +43,7 @@ _SMALL = frozenset(
     )
 )
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our|mine|ours|myself)\b", re.IGNORECASE)
-_YOU = re.compile(r"^\W*(?:(?:and|but|so|then|when|if|since) )?(?:you|your)\b", re.IGNORECASE)
+_YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they|him|her|his|them|their)\b", re.IGNORECASE)
 _PLACE = re.compile(
     r"\b(?:in|at|from|near|into|around|across|through|leave for|back to)"
@@ -106,6 +111,20 @@ def tokens_of(text: str) -> list[str]:
 def kin_names(kin: str) -> frozenset[str]:
     """The words for the same relation: mother, mum, mom."""
     return frozenset({kin, *(near_words(kin) & KIN_WORDS)})
+
+
+def verb_behind(tokens: Sequence[str], asker: str = "") -> int | None:
+    """Where the verb stands behind a subject such as "the young couple".
+
+    It is the last word before another determiner, a preposition, a pronoun or a name.
+    """
+    for position in range(2, len(tokens)):
+        token = tokens[position]
+        if is_past_verb(token.lower()):
+            return position
+        if token.lower() in _BOUNDS or token[0].isupper() or token == asker:
+            return max(position - 1, 2)
+    return len(tokens) - 1 if len(tokens) > 2 else None
 
 
 def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
@@ -190,11 +209,42 @@ def tellings(turns: Sequence[Turn]) -> list[Telling]:
             for number in (2, 1)
             if turn.id - number in by_id and by_id[turn.id - number].session == turn.session
         )
-        parts = _whole_sentences(turn.text)
+        parts = _whole_sentences(turn.text.replace("\u2019", "'"))
         for number, sentence in enumerate(parts):
             following = parts[number + 1] if number + 1 < len(parts) else ""
             told.append(Telling(turn, sentence, tuple(parts[:number]), following, before))
     return told
+
+
+def aliases_of(
+    persons: Sequence[Whose], told: Sequence[Telling]
+) -> Mapping[Whose, frozenset[str]]:
+    """The names by which somebody's kin are called, where there is one: "my sister Ania"."""
+    aliases: dict[Whose, frozenset[str]] = {}
+    for person in persons:
+        if not person.kin:
+            continue
+        kin = "|".join(sorted(kin_names(person.kin)))
+        owner = "|".join(sorted(person.name))
+        name = r"(?P<name>[A-Z][\w-]+)"
+        names: set[str] = set()
+        for telling in told:
+            is_own = person.name <= set(words(telling.turn.speaker))
+            lead = r"(?:my|our)" if is_own else rf"(?:{owner})'s"
+            whose = rf"\b(?i:{lead}) (?:[a-z]+ )?(?i:{kin})\b"
+            for pattern in (
+                rf"{whose},? (?:is |called |named |is called )?{name}",
+                rf"\b{name},? (?:is )?{whose}",
+            ):
+                names |= {
+                    match["name"].lower()
+                    for match in re.finditer(pattern, telling.sentence)
+                    if match["name"].lower() not in STOP_WORDS
+                }
+        names -= person.name | _DAYS
+        if len(names) == 1:
+            aliases[person] = frozenset(names)
+    return aliases
 
 
 def _whole_sentences(text: str) -> list[str]:
@@ -223,11 +273,16 @@ def is_of(
     speaker = set(words(telling.turn.speaker))
     is_own = person.name <= speaker
     if person.kin:
-        return _is_of_kin(person, telling, is_own)
+        called = (aliases or {}).get(person, frozenset())
+        is_called = called and (
+            called <= sentence_words
+            or (_THIRD.search(telling.sentence) and called <= _last_named(telling, slots))
+        )
+        return bool(is_called) or _is_of_kin(person, telling, is_own)
     if person.name <= sentence_words:
         return True
     if is_own:
-        if _FIRST.search(telling.sentence):
+        if _FIRST.search(telling.sentence) or re.match(r"\W*(?:it|that)\b", telling.sentence, re.I):
             return True
         others = {
             name
@@ -301,7 +356,7 @@ def _is_of_kin(person: Whose, telling: Telling, is_own: bool) -> bool:
     name = "|".join(sorted(person.name))
     is_named = re.search(
         rf"\b(?:{name})'s (?:\w+ )?(?:{kin})\b"
-        + (rf"|(?:\b(?:my|our) (?:\w+ )?|^|(?<![\w'] ))(?:{kin})\b|\b(?-i:{_capital(kin)})\b"
+        + (rf"|(?:\b(?:my|our|the) (?:\w+ )?|^|(?<![\w'] ))(?:{kin})\b|\b(?-i:{_capital(kin)})\b"
            if is_own else ""),
         telling.sentence,
         re.IGNORECASE,

@@ -142,6 +142,8 @@ def _first_phrase(text: str) -> str:
             return token
         if not tokens and lower.split("'")[0] in ("i", "we", "he", "she", "they", "you", "it"):
             return lower.split("'")[0]
+        if lower == "i" and tokens and tokens[-1].lower() == "and":
+            return " ".join((*tokens, "I"))
         if lower in ("and", "of", "from", "at", "in") and tokens:
             tokens.append(token)
             continue

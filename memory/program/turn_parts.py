@@ -18,13 +18,16 @@ from memory.program.asked_topics import (
     Slot,
     Telling,
     Whose,
+    aliases_of,
     is_of,
     kin_names,
     names_before,
+    people_in,
     persons_in,
     slots_in,
     tellings,
     tokens_of,
+    verb_behind,
 )
 from memory.program.clause_parts import (
     Clause,
@@ -41,7 +44,6 @@ from memory.program.fact_words import all_forms, base_of, is_past_verb, near_wor
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_with, turns_of, with_questions
 from memory.program.turn_events import days_told, is_told, other_names
-from memory.program.turn_states import state_question
 from memory.records import Rows, Turn
 from memory.search.words import STOP_WORDS, words
 from memory.statements.answers import last_question
@@ -94,6 +96,7 @@ _PLACES = frozenset(
 )
 _PREPOSITIONS = frozenset(words("to with from for by in at on of about"))
 _PARTICLES = frozenset(words("after up off out over down away back"))
+_STATE_ROOTS = frozenset(map(root_of, ("live", "work", "base", "employ")))
 _LIGHT = frozenset(words("go get make have do take be come end"))
 _NOT = re.compile(
     r"\b(?:not|never|no|nobody|cannot|can't|couldn't|without|instead of)\b|n't\b", re.IGNORECASE
@@ -119,6 +122,7 @@ _CONVERSES: Sequence[tuple[str, str, str]] = (
     ("look mind care keep watch", "stay leave", "with"),
     ("borrow", "lend", "to"),
     ("teach", "learn", "from"),
+    ("sell give lend", "buy get receive borrow take", "from"),
 )
 
 
@@ -133,6 +137,7 @@ class _Asked:
     doers: tuple[Whose, ...]
     others: tuple[Whose, ...]
     slots: tuple[Slot, ...]
+    adjuncts: tuple[Slot, ...]
     span: tuple[str, str] | None
     is_ahead: bool
     is_present: bool
@@ -189,13 +194,12 @@ def answer_by_parts(
     asked = _read(question, today, asker, speakers)
     if asked is None:
         return None
-    if any(person.name <= speakers for person in asked.doers) and state_question(
-        question, today, asker
-    ):  # fmt: skip
-        return None  # `turn_states` knows where they live and work
+    is_speaker = any(person.name <= speakers and not person.kin for person in asked.doers)
+    if is_speaker and asked.role == "place" and root_of(asked.verb) in _STATE_ROOTS:
+        return None  # `turn_states` knows where those who speak live and work
     in_order = [turn for _, turn in sorted(turns.items()) if turn.said_at[:10] <= today]
     told = tellings(with_questions(in_order))
-    aliases = _aliases(asked, told)
+    aliases = aliases_of((*asked.doers, *asked.others), told)
     found = [
         found
         for telling in told
@@ -283,6 +287,7 @@ def _read_subject(
         doers=(),
         others=tuple(persons),
         slots=tuple(slots),
+        adjuncts=(),
         span=span,
         is_ahead=helper in ("will", "is going to"),
         is_present=not is_past_verb(tokens[0].lower()) and helper not in ("has", "had", "have"),
@@ -360,6 +365,7 @@ def _read_object(
         doers=tuple(doers),
         others=tuple(others),
         slots=tuple(slots),
+        adjuncts=tuple(_adjuncts(rest, slots)) if doers and not is_place else (),
         span=span,
         is_ahead=auxiliary in ("will", "is going to", "are going to"),
         is_present=auxiliary in ("is", "are", "does", "do"),
@@ -380,12 +386,7 @@ def _subject_length(tokens: Sequence[str], persons: Sequence[Whose], asker: str)
     """How many words behind the auxiliary name the subject."""
     of_persons = {word for person in persons for word in (*person.name, person.kin)}
     if tokens and tokens[0].lower() in ("the", "my", "our", "his", "her", "a", "their"):
-        for position in range(1, len(tokens)):
-            lower = tokens[position].lower()
-            is_verb = position > 1 and (lower in STOP_WORDS or len(all_forms(lower)) > 1)
-            if is_verb or (position > 1 and _is_verb_form(tokens[position])):
-                return position
-        return min(2, len(tokens))
+        return verb_behind(tokens, asker) or min(2, len(tokens))
     if tokens and tokens[0].lower() in ("we", "they", "it", "he", "she"):
         return 1
     length = 0
@@ -403,11 +404,22 @@ def _stands_in(person: Whose, tokens: Sequence[str]) -> bool:
     last = words(tokens[-1].removesuffix("'s")) if tokens else []
     bare = {word for token in tokens for word in words(token.removesuffix("'s"))}
     if person.kin:
-        return person.name <= bare and person.kin in bare
+        return person.kin in bare and (person.name <= bare or person.kin.capitalize() in tokens)
     # "Anna" does it in "did Anna", and not in "did Anna's wedding".
     return person.name <= bare and (
         not tokens[-1].endswith("'s") and (bool(set(last) & person.name) or "and" in tokens)
     )
+
+
+def _adjuncts(tokens: Sequence[str], slots: Sequence[Slot]) -> list[Slot]:
+    """The slots behind a preposition: where or for what it was, which a sentence may not repeat."""
+    behind: set[str] = set()
+    is_behind = False
+    for token in tokens:
+        is_behind = is_behind or token.lower() in ("at", "in", "for", "on", "during")
+        if is_behind:
+            behind.update(words(token))
+    return [slot for slot in slots if slot.word.split()[0] in behind]
 
 
 def _own_kin(tokens: Sequence[str], asker: str) -> list[Whose]:
@@ -426,31 +438,12 @@ def _main_clause(tokens: Sequence[str]) -> list[str]:
     return kept
 
 
-def _aliases(asked: _Asked, told: Sequence[Telling]) -> Mapping[Whose, frozenset[str]]:
-    """The names by which the kin of a question are called: "my sister Ania"."""
-    aliases: dict[Whose, frozenset[str]] = {}
-    for person in (*asked.doers, *asked.others):
-        if not person.kin:
-            continue
-        kin = "|".join(sorted(kin_names(person.kin)))
-        owner = "|".join(sorted(person.name))
-        names: set[str] = set()
-        for telling in told:
-            is_own = person.name <= set(words(telling.turn.speaker))
-            lead = r"(?:my|our)" if is_own else rf"(?:{owner})'s"
-            pattern = rf"\b(?i:{lead}) (?:\w+ )?(?i:{kin}),? (?P<name>[A-Z][\w-]+)"
-            names |= {m["name"].lower() for m in re.finditer(pattern, telling.sentence)}
-        if len(names) == 1:
-            aliases[person] = frozenset(names)
-    return aliases
-
-
 def _in_telling(
     asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
 ) -> Iterator[_Found]:
     """What a sentence names where the question word points."""
     said_on = named_day(telling.turn.said_at)
-    if said_on is None or not _is_of_others(asked, telling):
+    if said_on is None or not _is_of_others(asked, telling, aliases):
         return
     if value := _answered(asked, telling):
         yield _Found(value, telling, 3.0)
@@ -510,7 +503,13 @@ def _refers(slot: Slot, clause: Clause, telling: Telling) -> bool:
     if not telling.earlier and telling.before and telling.before[-1].text.rstrip().endswith("?"):
         if slot.is_met(words(telling.before[-1].text)):
             return True
-    if (slot.is_name or slot.word in KIN_WORDS) and _PERSONAL.search(clause.text):
+    if slot.is_name and _PERSONAL.search(clause.text):
+        # somebody's name, or a pet's: no "the" or "grandfather's" stands before it
+        names = people_in(" ".join((*(t.text for t in telling.before), *telling.earlier)))
+        owned = re.search(rf"(?:\b(?:the|a|an)|'s) {slot.word}\b", telling.around, re.IGNORECASE)
+        if not owned and not names.isdisjoint(slot.word.split()):
+            return True
+    if re.search(r"\bthere\b", clause.text, re.IGNORECASE):
         return True
     return bool(_ANAPHORA.search(clause.text))
 
@@ -519,7 +518,11 @@ def _has_thing(
     asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
 ) -> bool:
     """Whether a clause has what the deed was done to, unless the question only says the occasion."""
-    things = [slot for slot in asked.slots if slot.word not in _OCCASIONS]
+    things = [
+        slot
+        for slot in asked.slots
+        if slot.word not in _OCCASIONS and slot not in asked.adjuncts
+    ]
     return not things or any(slot in (*met, *here, *near) for slot in things)
 
 
@@ -531,7 +534,7 @@ def _share(
     An occasion counts less ("for her birthday"), and those who are meant count, too.
     """
     weights = {
-        slot: 2.0 if slot.is_name else 0.5 if slot.word in _OCCASIONS else 1.0
+        slot: 0.5 if slot.word in _OCCASIONS or slot in asked.adjuncts else 1.0 + slot.is_name
         for slot in asked.slots
     }
     total = sum(weights.values()) + len(asked.others) or 1.0
@@ -551,10 +554,12 @@ def _is_in_time(
     return any(span[0] <= day.isoformat() <= span[1] for day in days)
 
 
-def _is_of_others(asked: _Asked, telling: Telling) -> bool:
+def _is_of_others(
+    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+) -> bool:
     """Whether those named besides the doer are meant: the owner, who got it, where it is."""
     return all(
-        is_of(person, telling, asked.slots)
+        is_of(person, telling, asked.slots, aliases)
         # "the gate", said by her, is Anna's.
         or (asked.role == "subject" and not person.kin and _is_plain(person, telling))
         for person in asked.others
@@ -625,7 +630,8 @@ def _values(
                 continue
             behind = f"{particle['object']} {behind[particle.end() :]}"
         if asked.role == "place":
-            yield _place(behind, telling), weight
+            place = _place(behind, telling)
+            yield place or place_after(clause.text[: verb.start()]), weight - (not place) * 0.5
         elif asked.preposition:
             for phrase in phrases_behind(behind, asked.preposition):
                 if not is_time(phrase):
@@ -680,9 +686,16 @@ def _of_home(
             telling.sentence,
             re.IGNORECASE,
         )
-        is_named = re.search(rf"\b(?:{names})\b", telling.sentence, re.IGNORECASE)
+        is_named = re.search(
+            rf"\b(?:{names})\b", telling.sentence, re.IGNORECASE
+        ) or is_of(person, telling, asked.slots)
         if where and is_named and not clause.before:
             yield where["place"], 2.0
+        moved = re.search(r"\b(?:moved|went back|emigrated)\b", clause.text, re.IGNORECASE)
+        if moved and asked.verb == "live" and _is_real(asked, clause, moved.end()):
+            subject = subject_of_verb(clause, moved.start())
+            if _is_subject(person, subject, telling, aliases):
+                yield _place(clause.text[moved.end() :], telling), 2.0
     if asked.slots:
         yield from _of_being(asked, clause, telling, aliases)
 
@@ -779,6 +792,11 @@ def _of_being(
         clause.text,
         re.IGNORECASE,
     )
+    if be is None and asked.role == "place" and not asked.doers:
+        for slot in asked.slots:
+            if at := re.search(rf"\b{slot.word}\b(?= (?:at|in)\b)", clause.text, re.IGNORECASE):
+                yield place_after(clause.text[at.end() :]), 1.5
+        return
     if be is None or _NOT.search(clause.text) or _UNREAL.search(clause.text[: be.end()]):
         return
     subject = subject_of_verb(clause, be.start())

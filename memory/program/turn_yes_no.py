@@ -7,7 +7,7 @@ tellings the newest decides, and the answer quotes it.
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -16,13 +16,16 @@ from memory.dates import named_day
 from memory.program.asked_topics import (
     FESTIVALS,
     Slot,
+    DETERMINERS,
     Telling,
     Whose,
+    aliases_of,
     is_of,
     persons_in,
     slots_in,
     tellings,
     tokens_of,
+    verb_behind,
 )
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_span
@@ -41,12 +44,13 @@ _LEAST_MET = 0.6  # of what a question says
 _EARLIEST_DAYS = 300  # before the time in question, in which it was planned and called off
 _LATEST_DAYS = 60  # after it, in which it is told of
 _ASKS = re.compile(
-    r"^\W*(?:(?:so|and|but)\W+)?(?P<auxiliary>did|was|were|has|have|had|is|are|does|do)"
+    r"^\W*(?:(?:so|and|but)\W+)?(?P<auxiliary>did|was|were|has|have|had|is|are|does|do|can)"
     r"(?P<not>n't)?\s(?P<rest>.+?)\W*$",
     re.IGNORECASE | re.DOTALL,
 )
 _TO_THE_END = re.compile(r"\b(?:to the end|all the way through|until the end)\b", re.IGNORECASE)
 _ASKS_STILL = re.compile(r"\b(?:still|any ?more|any longer)\b", re.IGNORECASE)
+_BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
@@ -60,7 +64,7 @@ _OFF = re.compile(
     r"|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer|not any ?more"
     r"|won't (?:happen|be happening|work out)|didn't (?:happen|work out|go ahead|come off)"
     r"|stayed (?:at )?home|instead of|rather than|bad news about|somebody else|someone else|another (?:buyer|couple)"
-    r"|ran out of (?:time|money)|too (?:expensive|ill|sick|tired|late) (?:to|for))\b",
+    r"|r[au]n out of|sold out|out of stock|fully booked|too (?:expensive|ill|sick|tired|late) (?:to|for))\b",
     re.IGNORECASE,
 )
 # They end what was so, and a question may ask whether that has happened.
@@ -68,7 +72,8 @@ _ENDINGS = frozenset(words("quit stop give leave sell cancel drop resign abandon
 _GIVE_UP = re.compile(
     r"\b(?:stopped|quit|given up|gave up|giving up|dropped|packed in|no longer|not any ?more"
     r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
-    r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice)\b",
+    r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up|broken up"
+    r"|(?:'m|am|is|'s|are|'re) leaving)\b",
     re.IGNORECASE,
 )
 _NOT = re.compile(
@@ -135,6 +140,19 @@ _NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
 _NO_VERBS = frozenset(
     words("and ever the we they a an any anybody anyone already actually yet my his her both")
 )
+# A "not" that denies nothing.
+_IDIOM = re.compile(
+    r"\b(?:can(?:'t|not| not)|couldn't) (?:wait|believe|complain|be happier|thank you enough)\b"
+    r"|\bcouldn't be happier\b|\b(?:don't|do not) worry\b|\bno (?:wonder|problem|bother|doubt)\b"
+    r"|\bnot only\b|\bwhy not\b|\bnot (?:bad|long)\b",
+    re.IGNORECASE,
+)
+_OPPOSITES = {
+    "pass": "fail failed", "win": "lose lost", "finish": "abandon", "accept": "refuse decline",
+    "catch": "miss", "remember": "forget", "come": "miss", "attend": "miss", "arrive": "miss",
+}  # fmt: skip
+_WAS_NOT = re.compile(r"\b(?:was|were|is|are|am|'m|'re|'s)(?: not|n't)\b|n't been\b", re.I)
+_STARTS = frozenset(words("start begin finish manage happen"))
 _YES_NO_QUESTION = re.compile(
     r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*(?:did|has|have|had|is|are|was|were|does|do)\b",
     re.IGNORECASE,
@@ -150,6 +168,7 @@ _HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do
 _TURNS = re.compile(r"[\s,]*(?:but|so|because|and|though)\b", re.IGNORECASE)
 _PREPOSITIONS = frozenset(words("for in at on to with from of about during after before since"))
 _LIGHT = _MOTION | frozenset(words("have do"))
+_VAGUE = frozenset(words("be have do get make take go spend"))
 _PREDICATES = frozenset(words("off back over out finished open gone home ready"))
 
 
@@ -170,6 +189,7 @@ class _Asked:
     is_denial: bool
     is_state: bool
     is_past: bool
+    is_still: bool
 
     @property
     def verb_roots(self) -> frozenset[str]:
@@ -205,7 +225,7 @@ def answer_yes_or_no(
     """
     today = today[:10] or date.today().isoformat()
     match = _ASKS.match(question)
-    if match is None or _ASKS_STILL.search(question) or _OR.search(question):
+    if match is None or _OR.search(question) or _BEYOND.search(question):
         return None
     sql = select_with(" ".join(_searched(match["rest"])), _MOST_TURNS)
     turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
@@ -216,10 +236,10 @@ def answer_yes_or_no(
     asked = _read(match, question, today, asker, speakers)
     if asked is None:
         return None
+    told = tellings([turn for turn in turns.values() if turn.said_at[:10] <= today])
+    aliases = aliases_of(asked.persons, told)
     verdicts = [
-        verdict
-        for telling in tellings(list(turns.values()))
-        if telling.turn.said_at[:10] <= today and (verdict := _verdict(asked, telling))
+        verdict for telling in told if (verdict := _verdict(asked, telling, aliases))
     ]
     if not verdicts:
         return None
@@ -254,7 +274,7 @@ def _read(
     slots = slots_in(_without_since(tokens), persons)
     if not slots:
         return None
-    verb_at = _verb_position(tokens, persons)
+    verb_at = _verb_position(tokens, persons, asker)
     verb = "be" if auxiliary in ("is", "are", "was", "were") else ""
     if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(("ed", "en"))):
         verb = _infinitive(tokens[verb_at].lower())
@@ -278,6 +298,9 @@ def _read(
     ]
     slots += [slot for slot in predicate if slot.word not in {s.word for s in slots}]
     main = _main(tokens, slots, verb_at)
+    if tokens[0].lower() in DETERMINERS and verb_at:
+        subject_words = {word for token in tokens[:verb_at] for word in words(token)}
+        main = [*main, *(slot for slot in slots if slot.word in subject_words)]
     if not slots:
         return None
     return _Asked(
@@ -288,8 +311,9 @@ def _read(
         span=span,
         is_ending=is_ending,
         is_denial=is_denial,
-        is_state=auxiliary in ("is", "are", "does", "do"),
+        is_state=auxiliary in ("is", "are", "does", "do", "can"),
         is_past=auxiliary in ("did", "was", "were", "had"),
+        is_still=bool(_ASKS_STILL.search(rest)),
     )
 
 
@@ -311,14 +335,15 @@ def _roots(names: frozenset[str]) -> frozenset[str]:
     return frozenset(map(root_of, names))
 
 
-def _verb_position(tokens: Sequence[str], persons: Sequence[Whose]) -> int | None:
+def _verb_position(
+    tokens: Sequence[str], persons: Sequence[Whose], asker: str
+) -> int | None:
     """Where the verb of a question stands: behind its subject."""
     lowered = [token.lower() for token in tokens]
     if "been" in lowered[:-1]:
         return lowered.index("been") + 1
-    if lowered[0] in ("the", "a", "an", "my", "our", "his", "her", "their"):
-        pasts = [n for n in range(2, len(tokens)) if is_past_verb(lowered[n])]
-        return pasts[0] if pasts else (2 if len(tokens) > 2 else None)
+    if lowered[0] in DETERMINERS:
+        return verb_behind(tokens, asker)
     of_persons = {word for person in persons for word in (*person.name, person.kin)}
     for position, token in enumerate(tokens):
         lower = words(token.removesuffix("'s")) or [""]
@@ -341,21 +366,30 @@ def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> 
     return main or list(slots)
 
 
-def _verdict(asked: _Asked, telling: Telling) -> _Verdict | None:
+def _verdict(
+    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+) -> _Verdict | None:
     """What a sentence decides about what is asked; None where it decides nothing."""
     said_on = named_day(telling.turn.said_at)
     if said_on is None or not is_evidence(telling.turn.text) or not is_told(telling.sentence):
         return None
     if answered := _answered(asked, telling):
         return answered
-    if asked.persons and not any(is_of(person, telling, asked.slots) for person in asked.persons):
+    if asked.persons and not any(
+        is_of(person, telling, asked.slots, aliases) for person in asked.persons
+    ):
         return None
     sentence_words = words(telling.sentence)
     here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
     around_words = words(telling.around)
     near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
+    opposite = _OPPOSITES.get(asked.verb, "").split()
     is_resumed = bool(_ANAPHORA.search(telling.sentence)) or _has_verb(asked, sentence_words)
-    is_that_day = _has_verb(asked, sentence_words) and _names_day(asked, telling, said_on)
+    is_resumed = is_resumed or any(word in opposite for word in sentence_words)
+    is_that_day = _names_day(asked, telling, said_on) and (
+        _has_verb(asked, sentence_words)
+        or (asked.verb in _MOTION and bool(_NOT_ABLE.search(telling.sentence)))
+    )
     if not here and not (near and is_resumed) and not is_that_day:
         return None
     if not _is_enough(asked, here, near) and not is_that_day:
@@ -425,12 +459,14 @@ def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> boo
 
 
 def _has_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
-    return asked.verb not in _LIGHT and any(
-        root_of(word) in asked.verb_roots for word in text_words
-    )
+    if asked.verb in _LIGHT:
+        is_plain = asked.verb not in _VAGUE
+        return is_plain and any(root_of(word) == root_of(asked.verb) for word in text_words)
+    return any(root_of(word) in asked.verb_roots for word in text_words)
 
 
 def _clauses(sentence: str) -> list[str]:
+    sentence = _IDIOM.sub("", sentence)
     ends = [match.start() for match in _CLAUSE_END.finditer(sentence)]
     parts = [sentence[a:b] for a, b in zip([0, *ends], [*ends, len(sentence)], strict=True)]
     return [part for part in parts if part.strip()]
@@ -442,15 +478,18 @@ def _in_clause(
     clause_words = words(clause)
     in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
     has_main = any(slot in in_clause for slot in asked.main)
-    refers = has_main or goes_on or (bool(_ANAPHORA.search(clause)) and not in_clause)
-    if not refers and not _has_verb(asked, clause_words):
+    is_opposite = any(word in _OPPOSITES.get(asked.verb, "").split() for word in clause_words)
+    refers = has_main or goes_on or is_opposite or (bool(_ANAPHORA.search(clause)) and not in_clause)
+    is_denied_day = bool(_NOT_ABLE.search(clause)) and _names_day(asked, telling, said_on)
+    if not refers and not _has_verb(asked, clause_words) and not is_denied_day:
         return None
     is_off, is_ahead = _is_off(asked, clause, has_main)
     if is_off:
         if not _is_in_time(asked, telling, said_on, clause, is_plan=True):
             return None
         return _Verdict(asked.is_ending, telling, is_ahead)
-    if _is_done(asked, clause, telling):
+    is_of_it = has_main or bool(_ANAPHORA.search(clause)) or _has_verb(asked, clause_words)
+    if (is_of_it or asked.verb in _MOTION) and not goes_on and _is_done(asked, clause, telling):
         if not _is_in_time(asked, telling, said_on, clause, is_plan=False):
             return None
         return _Verdict(not asked.is_ending, telling)
@@ -459,10 +498,12 @@ def _in_clause(
 
 def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
     """Whether a clause says that what is asked about did not come to be, and that it will not."""
-    cue = _GIVE_UP.search(clause) if asked.is_ending else _OFF.search(clause)
+    is_over = asked.is_ending or asked.is_still
+    cue = _GIVE_UP.search(clause) if is_over else _OFF.search(clause)
     if cue and cue[0].lower().endswith(" off") and any(s.word == "off" for s in asked.slots):
         cue = None  # "The cast is off" is no plan
-    if cue and not has_main and not _ANAPHORA.search(clause):
+    is_opposite = any(word in _OPPOSITES.get(asked.verb, "").split() for word in words(clause))
+    if cue and not has_main and not is_opposite and not _ANAPHORA.search(clause):
         cue = cue if _ENDS_SO.match(clause[cue.end() :]) else None
     if asked.verb == "be" and asked.is_state and cue and not _NO_MORE.search(cue[0]):
         cue = None
@@ -474,11 +515,16 @@ def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
         root = root_of(denial["verb"].lower())
         behind = words(clause[denial.start("verb") :])[:6]
         is_same = any(root_of(word) in asked.verb_roots for word in behind) or (
-            asked.verb in _MOTION and root in _roots(_MOTION)
+            asked.verb in _MOTION
+            and root in _roots(_MOTION)
+            and not (asked.verb == "be" and asked.is_state)
         )
+        is_same = is_same or (root in _roots(_STARTS) and not asked.is_state)
         if is_same and not _UNREAL.search(clause[: denial.start()]):
             is_ahead = bool(re.match(r"(?:won't|will|can't|cannot)", denial[0], re.IGNORECASE))
             return True, is_ahead
+    if asked.verb == "be" and has_main and _WAS_NOT.search(clause):
+        return True, False
     # "so no Oslo this month"
     names = "|".join(re.escape(word) for slot in asked.slots for word in slot.word.split())
     is_none = re.search(rf"\bno (?:\w+ )?(?:{names})\b", clause, re.IGNORECASE)
@@ -487,13 +533,19 @@ def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
 
 def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     """Whether a clause tells that what is asked about came to be."""
+    if asked.is_still and not _GOES_ON.search(clause):
+        return False
     lead = _up_to_verb(asked, clause)
     if _NOT.search(lead) or _UNREAL.search(lead) or _AHEAD.search(lead):
         return False
     clause_words = words(clause)
     in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
     known_words = words(telling.sentence)
-    if _ANAPHORA.search(clause):
+    if asked.verb not in _VAGUE and any(
+        root_of(word) == root_of(asked.verb) for word in clause_words
+    ):
+        known_words += words(telling.around)
+    elif _ANAPHORA.search(clause):
         known_words += words(" ".join((*telling.earlier, telling.following)))
     known = [slot for slot in asked.slots if slot.is_met(known_words)]
     places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
