@@ -27,8 +27,8 @@ KIN_WORDS = frozenset(
         " wife husband partner girlfriend boyfriend aunt auntie uncle cousin niece nephew"
         " grandmother gran grandma granny nan grandfather grandad grandpa granddad grandson"
         " granddaughter neighbour neighbor boss colleague landlord landlady friend flatmate"
-        " roommate housemate baby child fiance fiancee doctor dentist dog cat puppy kitten horse pony"
-        " rabbit hamster parrot"
+        " roommate housemate baby child fiance fiancee doctor dentist dog cat puppy kitten horse"
+        " pony rabbit hamster parrot"
     )
 )
 DETERMINERS = frozenset(words("the a an my our his her their its some any"))
@@ -88,9 +88,7 @@ class Telling:
     @property
     def around(self) -> str:
         """What was said right before the sentence, and behind it in its turn."""
-        return " ".join(
-            (*(turn.text for turn in self.before), *self.earlier, self.following)
-        )
+        return " ".join((*(turn.text for turn in self.before), *self.earlier, self.following))
 
 
 def slot_of(word: str) -> Slot:
@@ -153,8 +151,8 @@ def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
     return slots
 
 
-def _is_name(token: str) -> bool:
-    return token[0].isupper() and token != "I"
+def _is_name(written: str) -> bool:
+    return written[0].isupper() and written != "I"
 
 
 def persons_in(tokens: Sequence[str], asker: str, speakers: Collection[str]) -> list[Whose]:
@@ -216,9 +214,7 @@ def tellings(turns: Sequence[Turn]) -> list[Telling]:
     return told
 
 
-def aliases_of(
-    persons: Sequence[Whose], told: Sequence[Telling]
-) -> Mapping[Whose, frozenset[str]]:
+def aliases_of(persons: Sequence[Whose], told: Sequence[Telling]) -> Mapping[Whose, frozenset[str]]:
     """The names by which somebody's kin are called, where there is one: "my sister Ania"."""
     aliases: dict[Whose, frozenset[str]] = {}
     for person in persons:
@@ -262,7 +258,7 @@ def is_of(
     person: Whose,
     telling: Telling,
     slots: Sequence[Slot] = (),
-    aliases: Mapping[str, frozenset[str]] | None = None,
+    aliases: Mapping[Whose, frozenset[str]] | None = None,
 ) -> bool:
     """Whether a sentence speaks of a person: by themselves, by a name, by a pronoun behind it.
 
@@ -364,12 +360,13 @@ def _is_of_kin(person: Whose, telling: Telling, is_own: bool) -> bool:
     if is_named:
         return True
     asked_before = telling.before[-1] if telling.before else None
-    if asked_before and person.name <= set(words(asked_before.speaker)):
-        if re.search(rf"\byour (?:\w+ )?(?:{kin})\b", telling.sentence, re.IGNORECASE):
-            return True
+    is_yours = re.search(rf"\byour (?:\w+ )?(?:{kin})\b", telling.sentence, re.IGNORECASE)
+    if asked_before and is_yours and person.name <= set(words(asked_before.speaker)):
+        return True
     if not re.search(r"\b(?:he|she|they|him|her|his)\b", telling.sentence, re.IGNORECASE):
         return False
-    near = " ".join((*telling.earlier[-2:],))
+    own_turns = [turn for turn in telling.before if person.name <= set(words(turn.speaker))]
+    near = " ".join((*(turn.text for turn in own_turns), *telling.earlier[-2:]))
     return bool(is_own and re.search(rf"\b(?:{kin})\b", near, re.IGNORECASE))
 
 

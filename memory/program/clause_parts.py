@@ -29,20 +29,24 @@ _LEAD = re.compile(
     rf"|on (?:the )?(?:{'|'.join(WEEKDAYS)}|\d\w*)|one more thing|good news|bad news)\b[\s,:]*)+",
     re.IGNORECASE,
 )
-_JOINED = re.compile(r"(?P<before>.*?),?\s(?:and|then|or)\s(?P<after>.*)$", re.IGNORECASE | re.DOTALL)
+_JOINED = re.compile(
+    r"(?P<before>.*?),?\s(?:and|then|or)\s(?P<after>.*)$", re.IGNORECASE | re.DOTALL
+)
 _HELPERS = frozenset(
     words(
-        "have has had did do does is was are were be been being will would just also already finally"
-        " still now then both all really actually probably only even never not first later kindly"
+        "have has had did do does is was are were be been being will would just also already"
+        " finally still now then both all really actually probably only even never not first"
+        " later kindly"
         " always usually often ve s d ll"
     )
 )
 _NP_END = frozenset(
     words(
-        "to in at on for from with by about into near off over through around after against between"
-        " under behind above during since until till without because but when while so if that which"
-        " who whom whose where than as and or plus then i we he she they you it me us him them is was"
-        " are were be been has have had do did does will would can could should might may must not"
+        "to in at on for from with by about into near off over through around after against"
+        " between under behind above during since until till without because but when while so if"
+        " that which who whom whose where than as and or plus then i we he she they you it me us"
+        " him them is was are were be been has have had do did does will would can could should"
+        " might may must not"
         " never just also already again yesterday today tonight tomorrow last next this ago too now"
         " here there back away up out down together instead once twice myself yourself himself"
         " herself ourselves themselves both all only even still soon though always usually"
@@ -99,9 +103,9 @@ def subject_of_verb(clause: Clause, position: int) -> str:
         return _last_phrase(clause.before) or "that"
     lead = _LEAD.sub("", clause.text[:position])
     # "The chair went to Ann, and a neighbour took the lamp."
-    if joined := _JOINED.match(lead):
-        if _tokens(joined["after"]) and _has_verb(joined["before"]):
-            lead = joined["after"]
+    joined = _JOINED.match(lead)
+    if joined and _tokens(joined["after"]) and _has_verb(joined["before"]):
+        lead = joined["after"]
     phrase = _first_phrase(lead)
     if phrase or _tokens(lead):
         return phrase
@@ -119,7 +123,7 @@ def _last_phrase(text: str) -> str:
     tokens: list[str] = []
     for token in reversed(re.findall(r"[\w'\u2019-]+", text)):
         lower = token.lower().replace("\u2019", "'")
-        if lower in _HELPERS or lower in _NP_END or "'" in lower and not lower.endswith("'s"):
+        if lower in _HELPERS or lower in _NP_END or ("'" in lower and not lower.endswith("'s")):
             break
         tokens.insert(0, token)
     return " ".join(tokens)

@@ -39,7 +39,7 @@ from memory.program.clause_parts import (
     subject_of_verb,
 )
 from memory.program.fact_answers import FactAnswer
-from memory.program.fact_questions import read_span
+from memory.program.fact_questions import read_fact_question, read_span
 from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_with, turns_of, with_questions
@@ -55,9 +55,7 @@ _WHO = re.compile(
     r"(?P<rest>.+?)\W*$",
     re.IGNORECASE,
 )
-_AUXILIARY = (
-    r"did|does|do|has|have|had|is|was|are|were|will|'s going to|is going to|are going to"
-)
+_AUXILIARY = r"did|does|do|has|have|had|is|was|are|were|will|'s going to|is going to|are going to"
 _ASKS_OBJECT = re.compile(
     rf"^\W*(?:(?P<front>to|with|for|from|by|in|at|on) )?"
     rf"(?P<wh>whom?|where|what|(?:what|which) (?P<noun>[\w-]+(?: [\w-]+)?))"
@@ -66,13 +64,22 @@ _ASKS_OBJECT = re.compile(
 )
 # Other readers know what was first, last, before, how often, and how much.
 _BEYOND = re.compile(
-    r"\b(?:first|last|latest|before that|previous\w*|former\w*|originally|still|often|all|cost|costs"
+    r"\b(?:first|last|latest|before that|previous\w*|former\w*|originally|still|often|all|cost"
+    r"|costs"
     r"|pay|paid|price|charge|every|each|days?|dates?)\b",
     re.IGNORECASE,
 )
+_RELATION = re.compile(
+    r"^\W*(?:who(?:'s| is) (?P<owner>[\w-]+)'s (?:new |current )?(?P<what>[\w-]+)(?: now)?"
+    r"|what(?:'s| is) (?:the name of )?(?P<owner_called>[\w-]+)'s (?P<what_called>[\w-]+)"
+    r"(?:'s name| called| named)?)\W*$",
+    re.IGNORECASE,
+)
 _TIME_TAIL = re.compile(
-    rf"\s(?:in|on|at|during|for|since|until) (?:the )?(?:(?:early|late|end of|beginning of|middle of"
-    rf"|summer|autumn|spring|winter|fall) )*(?:of )?(?:{'|'.join(MONTHS)}|\d{{4}}|summer|autumn|spring"
+    rf"\s(?:in|on|at|during|for|since|until) (?:the )?(?:(?:early|late|end of|beginning of"
+    rf"|middle of"
+    rf"|summer|autumn|spring|winter|fall) )*(?:of )?(?:{'|'.join(MONTHS)}|\d{{4}}|summer|autumn"
+    rf"|spring"
     rf"|winter|{'|'.join(FESTIVALS)})\b.*$",
     re.IGNORECASE,
 )
@@ -102,7 +109,8 @@ _NOT = re.compile(
     r"\b(?:not|never|no|nobody|cannot|can't|couldn't|without|instead of)\b|n't\b", re.IGNORECASE
 )
 _UNREAL = re.compile(
-    r"\b(?:might|(?-i:may)|maybe|perhaps|if|would|should|could|wish\w*|hop(?:e|es|ing)|want(?:s|ed)?"
+    r"\b(?:might|(?-i:may)|maybe|perhaps|if|would|should|could|wish\w*|hop(?:e|es|ing)|want(?:s"
+    r"|ed)?"
     r"|thinking|nearly|almost|suppos\w+|unless|asked|wanted|tried)\b|'d (?:like|love|rather)\b",
     re.IGNORECASE,
 )
@@ -183,6 +191,12 @@ def answer_by_parts(
     today = today[:10] or date.today().isoformat()
     if _BEYOND.search(question):
         return None
+    relation = _RELATION.match(question)
+    if relation and re.search(r"^\W*who|\b(?:name|called|named)\b", question, re.IGNORECASE):
+        return _by_name(relation, today, read, corrected)
+    about = read_fact_question(question, today, asker)
+    if about and about.kind in ("list", "count", "first", "last", "next", "change", "how long"):
+        return None  # other readers know what is whole
     if not _WHO.match(question) and not _ASKS_OBJECT.match(question):
         return None
     sql = select_with(" ".join(_searched(question)), _MOST_TURNS)
@@ -212,6 +226,54 @@ def answer_by_parts(
     text = _named(chosen, asker)
     by_id = select_by_id([chosen.telling.turn.id])
     return FactAnswer(text, (chosen.telling.turn.id,), (by_id,), (read(by_id),), (), ())
+
+
+def _by_name(
+    relation: re.Match[str],
+    today: str,
+    read: Callable[[str], Rows],
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]],
+) -> FactAnswer | None:
+    """How somebody's sister, boss or dog is called; None where several names are told, or none."""
+    owner = relation["owner"] or relation["owner_called"]
+    what = (relation["what"] or relation["what_called"]).lower()
+    kin = kin_names(what) if what in KIN_WORDS else frozenset((what,))
+    sql = select_with(f"{owner} {' '.join(sorted(kin))}", _MOST_TURNS)
+    turns = [turn for turn in corrected(turns_of(read(sql))) if turn.said_at[:10] <= today]
+    told = tellings([turn for turn in turns if is_evidence(turn.text)])
+    whose = Whose(frozenset(words(owner)), what)
+    names: dict[str, Telling] = {}
+    for telling in told:
+        names |= dict.fromkeys(_names_told(whose, kin, telling), telling)
+    if len(names) != 1:
+        return None
+    name, telling = names.popitem()
+    by_id = select_by_id([telling.turn.id])
+    return FactAnswer(name, (telling.turn.id,), (by_id,), (read(by_id),), (), ())
+
+
+def _names_told(whose: Whose, kin: frozenset[str], telling: Telling) -> Iterator[str]:
+    """The names that a sentence gives somebody's kin: "my boss Ann", "a dog called Rex"."""
+    is_own = whose.name <= set(words(telling.turn.speaker))
+    owner = "|".join(map(re.escape, sorted(whose.name)))
+    lead = rf"(?:my|our|{owner}'s)" if is_own else rf"{owner}'s"
+    noun = rf"(?i:{'|'.join(map(re.escape, sorted(kin)))})"
+    name = r"(?P<name>(?:Dr\.? |Mrs?\.? |Ms\.? |Coach )?[A-Z][\w-]+(?: [A-Z][\w-]+)?)"
+    whose_noun = rf"\b(?i:{lead}) (?:[a-z]+ ){{0,2}}{noun}"
+    patterns = [
+        rf"{whose_noun},? (?:is |called |named |is called |is named )?{name}(?!')",
+        rf"\b{name},? (?:is )?{whose_noun}\b(?!')",
+        rf"{whose_noun}\b[^.]*\. (?:(?i:he|she|it)(?:'s| is) called|(?i:his|her"
+        rf"|its) name is) {name}",
+    ]
+    if is_own or whose.name <= set(words(telling.sentence)):
+        patterns.append(rf"\b(?i:an?|the new) (?:[a-z]+ )?{noun} (?:called|named) {name}")
+        patterns.append(rf"\b(?i:have|got) an? (?:[a-z]+ )?{noun}(?: too)?, {name}")
+    text = " ".join((telling.sentence, telling.following))
+    for pattern in patterns:
+        for match in re.finditer(pattern, text):
+            if match["name"].lower() not in STOP_WORDS and match.start() < len(telling.sentence):
+                yield match["name"]
 
 
 def _searched(question: str) -> list[str]:
@@ -307,12 +369,17 @@ def _read_object(
     noun = (match["noun"] or "").lower()
     tokens = tokens_of(_TIME_TAIL.sub("", match["rest"]))
     auxiliary = match["auxiliary"].lower()
+    if auxiliary in ("has", "have", "had") or re.search(r"\beach\b", question):
+        return None  # a list
     if re.search(r"\b(?:and|or) (?:who|where|what|when|how)\b", question, re.IGNORECASE):
         return None
     if noun and noun.split()[-1] not in _PLACES:
         return None
     tokens = _main_clause(tokens)
-    persons = [*persons_in(tokens, asker, speakers), *_own_kin(tokens, asker)]
+    own_kin = _own_kin(tokens, asker)
+    called = {person.kin for person in own_kin}
+    named = [person for person in persons_in(tokens, asker, speakers) if not person.name <= called]
+    persons = [*named, *own_kin]
     is_place = wh == "where" or bool(noun)
     start = _subject_length(tokens, persons, asker)
     doers = [person for person in persons if _stands_in(person, tokens[:start])]
@@ -337,6 +404,8 @@ def _read_object(
         if verb == "go" and (doing := [w for w in following if w.endswith("ing")]):
             verb = doing[0]  # "go ice fishing"
             rest = [word for word in rest if word.lower() != verb]
+            if is_place:
+                return None  # a list: where somebody went swimming
         if verb in ("take", "hold", "happen") and following[:1] == ["place"]:
             verb, rest = "be", rest[1:]
         elif verb in ("hold", "happen") and is_place:
@@ -432,7 +501,10 @@ def _main_clause(tokens: Sequence[str]) -> list[str]:
     """The words of a question but for a clause that says when: "when Anna moved"."""
     kept: list[str] = []
     for token in tokens:
-        if token.lower() in ("since", "while", "when", "after", "before", "until") and len(kept) > 1:
+        if (
+            token.lower() in ("since", "while", "when", "after", "before", "until")
+            and len(kept) > 1
+        ):
             break
         kept.append(token)
     return kept
@@ -459,7 +531,11 @@ def _in_telling(
         share = _share(asked, met, here, refers)
         if asked.slots and (share < _LEAST_MET or not _has_thing(asked, met, here, refers)):
             continue
-        if asked.span and not asked.is_ahead and not _is_in_time(asked.span, telling, clause, said_on):
+        if (
+            asked.span
+            and not asked.is_ahead
+            and not _is_in_time(asked.span, telling, clause, said_on)
+        ):
             continue
         for value, weight in _values(asked, clause, telling, aliases):
             if value and not _is_asked(asked, value):
@@ -485,7 +561,10 @@ def _answered(asked: _Asked, telling: Telling) -> str:
     speaker = set(words(telling.turn.speaker))
     is_same = all(
         not person.kin
-        and (person.name <= set(question_words) or (person.name <= speaker and "you" in question_words))
+        and (
+            person.name <= set(question_words)
+            or (person.name <= speaker and "you" in question_words)
+        )
         for person in asked.doers
     )
     if not is_same or len(telling.sentence.split()) > _LONGEST_ANSWER:
@@ -500,9 +579,9 @@ def _answered(asked: _Asked, telling: Telling) -> str:
 
 def _refers(slot: Slot, clause: Clause, telling: Telling) -> bool:
     """Whether a clause may mean what was named before it: as "it", "she", or in an answer."""
-    if not telling.earlier and telling.before and telling.before[-1].text.rstrip().endswith("?"):
-        if slot.is_met(words(telling.before[-1].text)):
-            return True
+    question = telling.before[-1].text if telling.before and not telling.earlier else ""
+    if question.rstrip().endswith("?") and slot.is_met(words(question)):
+        return True
     if slot.is_name and _PERSONAL.search(clause.text):
         # somebody's name, or a pet's: no "the" or "grandfather's" stands before it
         names = people_in(" ".join((*(t.text for t in telling.before), *telling.earlier)))
@@ -517,18 +596,15 @@ def _refers(slot: Slot, clause: Clause, telling: Telling) -> bool:
 def _has_thing(
     asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
 ) -> bool:
-    """Whether a clause has what the deed was done to, unless the question only says the occasion."""
+    """Whether a clause has what the deed was done to, unless the question only says the"
+    " occasion."""
     things = [
-        slot
-        for slot in asked.slots
-        if slot.word not in _OCCASIONS and slot not in asked.adjuncts
+        slot for slot in asked.slots if slot.word not in _OCCASIONS and slot not in asked.adjuncts
     ]
     return not things or any(slot in (*met, *here, *near) for slot in things)
 
 
-def _share(
-    asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
-) -> float:
+def _share(asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]) -> float:
     """The share of a question's words that a clause, and what it refers to, has.
 
     An occasion counts less ("for her birthday"), and those who are meant count, too.
@@ -545,18 +621,14 @@ def _share(
     return share / total
 
 
-def _is_in_time(
-    span: tuple[str, str], telling: Telling, clause: Clause, said_on: date
-) -> bool:
+def _is_in_time(span: tuple[str, str], telling: Telling, clause: Clause, said_on: date) -> bool:
     days, is_exact = days_told(clause.text, telling.sentence, telling.following, said_on)
     if not is_exact:
         return telling.turn.said_at[:10] >= span[0]
     return any(span[0] <= day.isoformat() <= span[1] for day in days)
 
 
-def _is_of_others(
-    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
-) -> bool:
+def _is_of_others(asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
     """Whether those named besides the doer are meant: the owner, who got it, where it is."""
     return all(
         is_of(person, telling, asked.slots, aliases)
@@ -619,10 +691,9 @@ def _values(
             _is_subject(person, subject, telling, aliases) for person in asked.doers
         ):
             continue
-        if asked.preposition in ("to", "with") and asked.is_person:
-            if partner := _partner(asked, subject):
-                yield partner, weight
-                continue
+        if partner := _partner(asked, subject, telling):
+            yield partner, weight
+            continue
         behind = clause.text[verb.end() :]
         if asked.particle:
             particle = re.match(rf"(?P<object>.{{0,30}}?)\s{asked.particle}\b", behind)
@@ -641,12 +712,16 @@ def _values(
             yield _object(asked, behind), weight
 
 
-def _partner(asked: _Asked, subject: str) -> str:
+def _partner(asked: _Asked, subject: str, telling: Telling) -> str:
     """The other one of "Anna and Ben are engaged"."""
+    if asked.preposition not in ("to", "with") or not asked.is_person:
+        return ""
     both = re.fullmatch(r"(?P<one>[\w' -]+?) and (?P<other>[\w' -]+)", subject)
     if not both:
         return ""
     names = {word for person in asked.doers for word in person.name}
+    if not names.isdisjoint(words(telling.turn.speaker)):
+        names |= {"i"}
     one, other = set(words(both["one"])), set(words(both["other"]))
     if one & names:
         return both["other"]
@@ -670,7 +745,7 @@ def _of_home(
         )
         kin = sorted(kin_names(person.kin)) if person.kin else []
         names = "|".join(map(re.escape, (*called, *kin)))
-        if not names or not is_of(person, telling, asked.slots) and not called:
+        if not names or (not is_of(person, telling, asked.slots) and not called):
             continue
         named = re.search(
             rf"\b(?:{names}) (?:is |lives |was )?(?:over |up |down |back )?in"
@@ -686,9 +761,9 @@ def _of_home(
             telling.sentence,
             re.IGNORECASE,
         )
-        is_named = re.search(
-            rf"\b(?:{names})\b", telling.sentence, re.IGNORECASE
-        ) or is_of(person, telling, asked.slots)
+        is_named = re.search(rf"\b(?:{names})\b", telling.sentence, re.IGNORECASE) or is_of(
+            person, telling, asked.slots
+        )
         if where and is_named and not clause.before:
             yield where["place"], 2.0
         moved = re.search(r"\b(?:moved|went back|emigrated)\b", clause.text, re.IGNORECASE)
@@ -723,10 +798,10 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
             is_past_verb(verb[0].lower()) or verb[0].lower() in ("had", "did", "put", "cut")
         ):
             continue
-        if by := next(phrases_behind(clause.text[verb.end() :], "by"), ""):
-            if re.search(r"\b(?:was|were|been|got|is)\s*$", clause.text[: verb.start()], re.I):
-                yield by, weight
-                continue
+        by = next(phrases_behind(clause.text[verb.end() :], "by"), "")
+        if by and re.search(r"\b(?:was|were|been|got|is)\s*$", clause.text[: verb.start()], re.I):
+            yield by, weight
+            continue
         subject = subject_of_verb(clause, verb.start())
         yield _person(subject, telling), weight
     for asks, tells, preposition in _CONVERSES:
@@ -804,9 +879,10 @@ def _of_being(
         _is_subject(person, subject, telling, aliases) for person in asked.doers
     ):
         return
-    if not asked.doers and not any(slot.is_met(words(subject)) for slot in asked.slots):
-        if not re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE):
-            return
+    is_there = re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE)
+    is_thing = any(slot.is_met(words(subject)) for slot in asked.slots)
+    if not (asked.doers or is_there or is_thing):
+        return
     behind = clause.text[be.end() :]
     if asked.role == "place":
         if asked.preposition == "from":
@@ -830,6 +906,11 @@ def _chosen(asked: _Asked, found: Sequence[_Found]) -> _Found | None:
     if not found:
         return None
     best = max(one.score for one in found)
+    if not asked.is_present:
+        # What was bought, met or visited again and again is a list.
+        likely = [set(_telling(one.value)) for one in found if one.score > best - 0.6]
+        if any(not one & other for one in likely for other in likely):
+            return None
     surest = [one for one in found if one.score > best - 0.15]
     values = {" ".join(_telling(one.value)) for one in surest}
     if len(values) > 1:

@@ -1,8 +1,8 @@
 """Whether something was done, read from turns: yes, no, or nothing that decides it.
 
 "Did Anna fly to Oslo in May?" is answered by a sentence that says she was there, or that it was
-called off, refused, given up. What was only planned, wished for or asked decides nothing. Of several
-tellings the newest decides, and the answer quotes it.
+called off, refused, given up. What was only planned, wished for or asked decides nothing. Of
+several tellings the newest decides, and the answer quotes it.
 """
 
 import re
@@ -14,9 +14,9 @@ from functools import lru_cache
 
 from memory.dates import named_day
 from memory.program.asked_topics import (
+    DETERMINERS,
     FESTIVALS,
     Slot,
-    DETERMINERS,
     Telling,
     Whose,
     aliases_of,
@@ -56,15 +56,23 @@ _ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECA
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 # Of what was to be: it was called off, refused, lost, given up.
 _OFF = re.compile(
-    r"\b(?:cancel\w*|call(?:ed|ing)? (?:it |them |that |everything )?off|(?:is|was|are|were|'s) off\b"
-    r"(?! (?:to|on|for|work|sick)\b)|f[ae]ll(?:en|s)? through|f[ae]ll(?:en)? apart|came to nothing"
-    r"|out of the question|g[ai]ve(?:n)? up|giving up|pulled out|backed out|dropped out|gone wrong"
-    r"|changed (?:his|her|my|our|their|its) minds?|turned (?:\w+ ){1,2}down|turned down"
-    r"|(?:had to|have to|has to|going to|will|'ll) (?:miss|skip|give up)|rejected|refused"
-    r"|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer|not any ?more"
-    r"|won't (?:happen|be happening|work out)|didn't (?:happen|work out|go ahead|come off)"
-    r"|stayed (?:at )?home|instead of|rather than|bad news about|somebody else|someone else|another (?:buyer|couple)"
-    r"|r[au]n out of|sold out|out of stock|fully booked|too (?:expensive|ill|sick|tired|late) (?:to|for))\b",
+    r"\b(?:cancel\w*|call(?:ed|ing)? (?:it |them |that |everything )?off"
+    r"|(?:is|was|are|were|'s) off\b(?! (?:to|on|for|work|sick)\b)"
+    r"|f[ae]ll(?:en|s)? (?:through|apart)|c[ao]me to nothing|went wrong|gone wrong"
+    r"|out of the question|g[ai]ve(?:n)? up|giving up|let it go|(?:pulled|backed|dropped) out"
+    r"|changed (?:his|her|my|our|their|its) minds?|second thoughts|decided (?:not to|against)"
+    r"|(?:turned|knocked) (?:\w+ ){0,2}(?:down|back)|said no\b|no luck|outbid"
+    r"|(?:had to|have to|has to|going to|will|'ll) (?:miss|skip|give up|stay (?:at )?home"
+    r"|stay here)"
+    r"|rejected|refused|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer"
+    r"|not any ?more|stayed (?:at )?home|stayed (?:here|in bed)|instead of|rather than"
+    r"|bad news about"
+    r"|(?:somebody|someone) else|another (?:buyer|couple)|r[au]n out of|sold out|out of stock"
+    r"|fully booked|too (?:expensive|ill|sick|tired|late|busy) (?:to|for)"
+    r"|went (?:there )?(?:alone|without (?:me|us|him|her|them))"
+    r"|(?:put|push|pushed|moved|shifted) (?:[\w']+ ){0,3}(?:off|back)\b|postponed"
+    r"|(?:will|'ll|has to|have to|had to|must) wait"
+    r"|lost (?:it|the (?:house|flat|place|job)) to)\b",
     re.IGNORECASE,
 )
 # They end what was so, and a question may ask whether that has happened.
@@ -72,7 +80,8 @@ _ENDINGS = frozenset(words("quit stop give leave sell cancel drop resign abandon
 _GIVE_UP = re.compile(
     r"\b(?:stopped|quit|given up|gave up|giving up|dropped|packed in|no longer|not any ?more"
     r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
-    r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up|broken up"
+    r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up"
+    r"|broken up"
     r"|(?:'m|am|is|'s|are|'re) leaving)\b",
     re.IGNORECASE,
 )
@@ -81,23 +90,27 @@ _NOT = re.compile(
     re.IGNORECASE,
 )
 _NOT_ABLE = re.compile(
-    r"\b(?:can't|cannot|couldn't|could not|can not|won't|will not|didn't|did not|never|wasn't able to"
-    r"|not able to|not going to|isn't going to|aren't going to|unable to|hasn't|haven't|isn't|aren't"
-    r"|wasn't|weren't|don't|doesn't|am not|'m not|are not|is not|was not)\s(?:\w+ ){0,2}?"
-    r"(?P<verb>[a-z]+)",
+    r"\b(?:can't|cannot|can not|never|unable to|(?:could|wo|did|is|are|was|were|has|have|had"
+    r"|does|do)n't"
+    r"|(?:could|will|did|is|are|was|were|am|has|have|had|does|do) not|(?<=['\w])'(?:m|re|s|ve"
+    r"|d) not"
+    r"|not (?:able|going) to)\s(?:\w+ ){0,2}?(?P<verb>[a-z]+)"
+    r"|\bwon't\s(?:\w+ )?(?P<verb_ahead>[a-z]+)",
     re.IGNORECASE,
 )
 _UNREAL = re.compile(
-    r"\b(?:might|(?-i:may)|maybe|perhaps|if|would|should|could|wish\w*|hop(?:e|es|ing)|want(?:s|ed)?"
+    r"\b(?:might|(?-i:may)|maybe|perhaps|if|would|should|could|wish\w*|hop(?:e|es|ing)|want(?:s"
+    r"|ed)?"
     r"|thinking|nearly|almost|suppos\w+|unless|until|till|asked|asks|whether|dream\w*|afraid)\b"
     r"|'d\b",
     re.IGNORECASE,
 )
 _AHEAD = re.compile(
-    r"\b(?:will|going to|gonna|'ll|tomorrow|next|plan\w*|book(?:ed|ing)?|soon|(?:is|are|am|'m|'re|'s)"
-    r" (?:\w+ )?(?:coming|going|flying|travelling|bringing|getting|having|taking)|'s coming|to be"
-    r"|have to|has to|need to|needs to|let's|shall|about to|promised|offered?|invit\w+"
-    r"|look\w* forward)\b",
+    r"\b(?:will|going to|gonna|'ll|tomorrow|next (?:week|month|year|summer|\w+day)|plan(?:s|ned"
+    r"|ning)?"
+    r"|book(?:ed|ing)|soon|(?:is|are|am|'m|'re|'s)"
+    r" (?:\w+ )?(?:coming|going|flying|travelling|bringing|getting|having|taking|moving|starting)"
+    r"|have to|has to|need to|needs to|let's|shall|about to|promised|invit\w+|look\w* forward)\b",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
@@ -113,7 +126,9 @@ _MOTION = frozenset(
 _WAS_THERE = re.compile(
     r"\b(?:went|flew|drove|travel\w+ed|was|were|been|got (?:to|back|home)|came|visited|spent|stayed"
     r"|arrived|landed|reached|attended|loved|enjoyed|made it|back (?:from|in)|home from|here in"
-    r"|'m (?:back|here|in|at)|'re (?:back|here|in|at)|took|saw)\b",
+    r"|had an?"
+    r"|'m (?:back|here|in|at)|'re (?:back|here|in|at)|took|saw|met|slept|swam|walked|ate|moved"
+    r"|left)\b",
     re.IGNORECASE,
 )
 _GETS = frozenset(words("get find receive win"))
@@ -123,17 +138,23 @@ _GET = re.compile(
     re.IGNORECASE,
 )
 _ANAPHORA = re.compile(
-    r"\b(?:it|that|there|this|them|one|the (?:trip|flight|journey|plan|move|party|race|visit|house"
-    r"|test|exam|booking|holiday|job|course|tickets?))\b",
+    r"\b(?:it|that|there|this|them|one|(?:the|my|our|his|her|their) (?:trip|flights?|journey|train"
+    r"|ferry|plans?|move|party|race|visit|house|test|exam|booking|holiday|job|course|tickets?|boss"
+    r"|passport|visa|appointment|offer|seller|owner|bank))\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"\b(?:still|again|back|once more|started)\b", re.IGNORECASE)
 _GIVES = re.compile(r"\bg[ai]ven? (?!up\b)")  # a present, and no habit
+_PERSONAL = re.compile(r"\b(?:he|she|him|her)\b", re.IGNORECASE)
 _LEAD = re.compile(r"^(?:yes|no|yeah|nope|yep|good|ok|okay|well|oh)[,.!]\s+", re.IGNORECASE)
 # Nothing else is what was cancelled: "so we've cancelled", and not "so I've stopped smoking".
 _ENDS_SO = re.compile(
     r"\W*(?:$|[,.;!]|(?:because|in|at|on|for|with|after|before|this|that|yesterday|today|instead"
-    r"|again|too)\b)",
+    r"|again|too|there|after all|so|but)\b)",
+    re.IGNORECASE,
+)
+_ENDS_BARE = re.compile(
+    r"\W*(?:(?:at last|in the end|finally|today|yesterday|this \w+|this time|on \w+day)\W*)?$",
     re.IGNORECASE,
 )
 _NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
@@ -152,7 +173,22 @@ _OPPOSITES = {
     "catch": "miss", "remember": "forget", "come": "miss", "attend": "miss", "arrive": "miss",
 }  # fmt: skip
 _WAS_NOT = re.compile(r"\b(?:was|were|is|are|am|'m|'re|'s)(?: not|n't)\b|n't been\b", re.I)
+# What was sold, another has bought.
+_CONVERSES = {
+    "sell": "bought took gone",
+    "lend": "borrowed",
+    "marry": "married wedding husband wife",
+}
 _STARTS = frozenset(words("start begin finish manage happen"))
+_HOW_WAS = re.compile(r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*how (?:was|were|did)\b", re.I)
+_HOW_IT_WAS = re.compile(
+    r"^\W*(?:oh,? |so |really |very |absolutely )*(?:it was|they were|we had an?|i had an?"
+    r"|lovely|great"
+    r"|wonderful|fantastic|good|amazing|beautiful|fun|brilliant|perfect|(?:we|i) (?:loved"
+    r"|enjoyed))\b"
+    r"(?! (?:cancelled|canceled|called off|off|postponed|not)\b)",
+    re.IGNORECASE,
+)
 _YES_NO_QUESTION = re.compile(
     r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*(?:did|has|have|had|is|are|was|were|does|do)\b",
     re.IGNORECASE,
@@ -190,6 +226,11 @@ class _Asked:
     is_state: bool
     is_past: bool
     is_still: bool
+
+    @property
+    def persons_are_kin(self) -> bool:
+        """Whether it is about somebody's mother, dog or friend."""
+        return any(person.kin for person in self.persons)
 
     @property
     def verb_roots(self) -> frozenset[str]:
@@ -238,15 +279,18 @@ def answer_yes_or_no(
         return None
     told = tellings([turn for turn in turns.values() if turn.said_at[:10] <= today])
     aliases = aliases_of(asked.persons, told)
-    verdicts = [
-        verdict for telling in told if (verdict := _verdict(asked, telling, aliases))
-    ]
+    verdicts = [verdict for telling in told if (verdict := _verdict(asked, telling, aliases))]
     if not verdicts:
         return None
     decisive = verdicts[-1]
     if asked.is_past and decisive.is_ahead and any(v.is_yes for v in verdicts):
         # "I won't run it again" takes nothing back.
         decisive = [verdict for verdict in verdicts if verdict.is_yes][-1]
+    if not decisive.is_yes and not asked.is_ending:
+        # "I failed", and months later "I passed!"
+        later = (telling for telling in told if telling.turn.id > decisive.telling.turn.id)
+        done = [telling for telling in later if _is_bare_deed(asked, telling, aliases)]
+        decisive = _Verdict(True, done[-1]) if done else decisive
     telling = decisive.telling
     sentence = _LEAD.sub("", telling.sentence)
     text = f"{'Yes' if decisive.is_yes else 'No'} ({quoted_of(telling.turn, sentence)})"
@@ -335,9 +379,7 @@ def _roots(names: frozenset[str]) -> frozenset[str]:
     return frozenset(map(root_of, names))
 
 
-def _verb_position(
-    tokens: Sequence[str], persons: Sequence[Whose], asker: str
-) -> int | None:
+def _verb_position(tokens: Sequence[str], persons: Sequence[Whose], asker: str) -> int | None:
     """Where the verb of a question stands: behind its subject."""
     lowered = [token.lower() for token in tokens]
     if "been" in lowered[:-1]:
@@ -385,7 +427,11 @@ def _verdict(
     near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
     opposite = _OPPOSITES.get(asked.verb, "").split()
     is_resumed = bool(_ANAPHORA.search(telling.sentence)) or _has_verb(asked, sentence_words)
-    is_resumed = is_resumed or any(word in opposite for word in sentence_words)
+    goes_on = _is_asked_before(asked, telling)
+    is_denied = goes_on and bool(
+        _NOT_ABLE.search(telling.sentence) or _OFF.search(telling.sentence)
+    )
+    is_resumed = is_resumed or is_denied or any(word in opposite for word in sentence_words)
     is_that_day = _names_day(asked, telling, said_on) and (
         _has_verb(asked, sentence_words)
         or (asked.verb in _MOTION and bool(_NOT_ABLE.search(telling.sentence)))
@@ -395,10 +441,10 @@ def _verdict(
     if not _is_enough(asked, here, near) and not is_that_day:
         return None
     verdict: _Verdict | None = None
-    goes_on = False
-    for clause in _clauses(telling.sentence):
+    clauses = _clauses(telling.sentence)
+    for clause in clauses:
         # "I'd signed up for the Bath race, but I stayed at home": still of the race
-        goes_on = goes_on and bool(_TURNS.match(clause))
+        goes_on = goes_on and (clause is clauses[0] or bool(_TURNS.match(clause)))
         decided = _in_clause(asked, clause, telling, said_on, goes_on=goes_on)
         verdict = decided or verdict
         goes_on = goes_on or any(slot.is_met(words(clause)) for slot in asked.main)
@@ -406,31 +452,65 @@ def _verdict(
 
 
 def _answered(asked: _Asked, telling: Telling) -> _Verdict | None:
-    """What "Yes" or "Not yet" answers, where somebody asked the same right before."""
-    if telling.earlier or not telling.before:
+    """What "Yes" or "Not yet" answers, or "Lovely!" after "How was Oslo?"."""
+    if telling.earlier or not telling.before or asked.is_ending or asked.persons_are_kin:
         return None
     before = telling.before[-1]
-    reply = _REPLY.match(telling.sentence)
     question = last_question(before.text)
-    if reply is None or not question or before.speaker == telling.turn.speaker:
-        return None
-    if not _YES_NO_QUESTION.match(question) or _ASKS_DENIAL.search(question):
+    if not question or before.speaker == telling.turn.speaker:
         return None
     question_words = words(question)
     met = [slot for slot in asked.slots if slot.is_met(question_words)]
     names = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
-    has_verb = asked.verb in _LIGHT or any(root_of(w) in asked.verb_roots for w in question_words)
     if any(slot not in met for slot in names) or 3 * len(met) < 2 * len(asked.slots):
         return None
     speaker = set(words(telling.turn.speaker))
     is_same = any(
-        (person.name <= speaker and "you" in question_words) or person.name <= set(question_words)
-        for person in asked.persons
-        if not person.kin
+        person.name <= speaker or person.name <= set(question_words) for person in asked.persons
     )
-    if not has_verb or (asked.persons and not is_same) or asked.is_ending or asked.span:
+    if asked.persons and not is_same:
+        return None
+    if _HOW_WAS.match(question):
+        if asked.verb not in _MOTION | {"have"} or asked.is_state:
+            return None
+        reply = _HOW_IT_WAS.match(telling.sentence)
+        return _Verdict(True, telling) if reply else None
+    has_verb = asked.verb in _LIGHT or any(root_of(w) in asked.verb_roots for w in question_words)
+    reply = _REPLY.match(telling.sentence)
+    if reply is None or not has_verb or asked.span or _ASKS_DENIAL.search(question):
+        return None
+    if not _YES_NO_QUESTION.match(question):
         return None
     return _Verdict(bool(reply["yes"]), telling)
+
+
+def _is_bare_deed(asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
+    """Whether a sentence tells the deed and nothing of what it was done to: "I passed at last!"."""
+    said_on = named_day(telling.turn.said_at)
+    if asked.verb in _LIGHT or not is_told(telling.sentence) or said_on is None:
+        return False
+    if not _is_in_time(asked, telling, said_on, telling.sentence, is_plan=False):
+        return False
+    if not any(is_of(person, telling, asked.slots, aliases) for person in asked.persons):
+        return False
+    return any(
+        root_of(match[0].lower()) == root_of(asked.verb)
+        and is_past_verb(match[0].lower())
+        and _ENDS_BARE.match(telling.sentence[match.end() :])
+        and not _NOT.search(telling.sentence[: match.start()])
+        and not _UNREAL.search(telling.sentence[: match.start()])
+        for match in re.finditer(r"[\w'-]+", telling.sentence)
+    )
+
+
+def _is_asked_before(asked: _Asked, telling: Telling) -> bool:
+    """Whether the sentence right before, or the question that it answers, is of the same thing."""
+    if telling.earlier:
+        previous = telling.earlier[-1]
+    else:
+        previous = last_question(telling.before[-1].text) if telling.before else ""
+    previous_words = words(previous)
+    return bool(previous) and any(slot.is_met(previous_words) for slot in asked.main)
 
 
 def _names_day(asked: _Asked, telling: Telling, said_on: date) -> bool:
@@ -446,10 +526,9 @@ def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> boo
     names = [slot for slot in asked.slots if slot.is_name]
     places = [slot for slot in names if slot.word not in FESTIVALS] or names
     met = [*here, *near]
-    if places and not any(slot in met for slot in places):
-        # "Bad news about Christmas" is of Christmas in Ghana, too.
-        if not any(slot in here for slot in names):
-            return False
+    # "Bad news about Christmas" is of Christmas in Ghana, too.
+    if places and not any(slot in met for slot in places) and not any(s in here for s in names):
+        return False
     weights = {slot: 2.0 if slot.is_name else 1.0 for slot in asked.slots}
     total = sum(weights.values())
     share = (
@@ -479,7 +558,10 @@ def _in_clause(
     in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
     has_main = any(slot in in_clause for slot in asked.main)
     is_opposite = any(word in _OPPOSITES.get(asked.verb, "").split() for word in clause_words)
-    refers = has_main or goes_on or is_opposite or (bool(_ANAPHORA.search(clause)) and not in_clause)
+    resumes = _ANAPHORA.search(clause) or (
+        _PERSONAL.search(clause) and any(slot.is_name for slot in asked.main)
+    )
+    refers = has_main or goes_on or is_opposite or (bool(resumes) and not in_clause)
     is_denied_day = bool(_NOT_ABLE.search(clause)) and _names_day(asked, telling, said_on)
     if not refers and not _has_verb(asked, clause_words) and not is_denied_day:
         return None
@@ -512,14 +594,18 @@ def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
     ):  # fmt: skip
         return True, bool(re.search(r"\b(?:will|'ll|going to)\b", clause, re.IGNORECASE))
     for denial in _NOT_ABLE.finditer(clause):
-        root = root_of(denial["verb"].lower())
-        behind = words(clause[denial.start("verb") :])[:6]
+        verb = denial["verb"] or denial["verb_ahead"]
+        root = root_of(verb.lower())
+        behind = words(clause[denial.end() - len(verb) :])[:6]
         is_same = any(root_of(word) in asked.verb_roots for word in behind) or (
             asked.verb in _MOTION
             and root in _roots(_MOTION)
             and not (asked.verb == "be" and asked.is_state)
         )
         is_same = is_same or (root in _roots(_STARTS) and not asked.is_state)
+        # After "How was Oslo?" it may be "We didn't go", and not "We didn't go to work".
+        if not has_main and asked.verb in _MOTION and not _names_any(asked, clause):
+            is_same = is_same and bool(_ENDS_SO.match(clause[denial.end() :]))
         if is_same and not _UNREAL.search(clause[: denial.start()]):
             is_ahead = bool(re.match(r"(?:won't|will|can't|cannot)", denial[0], re.IGNORECASE))
             return True, is_ahead
@@ -529,6 +615,11 @@ def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
     names = "|".join(re.escape(word) for slot in asked.slots for word in slot.word.split())
     is_none = re.search(rf"\bno (?:\w+ )?(?:{names})\b", clause, re.IGNORECASE)
     return bool(is_none and has_main), False
+
+
+def _names_any(asked: _Asked, clause: str) -> bool:
+    clause_words = words(clause)
+    return any(slot.is_met(clause_words) for slot in asked.slots) or bool(_ANAPHORA.search(clause))
 
 
 def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
@@ -566,18 +657,23 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
         return bool(_WAS_THERE.search(clause))
     if asked.verb in _LIGHT:
         return has_past
+    told_by = _CONVERSES.get(asked.verb, "").split()
     return any(
         root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
         for word in clause_words
-    )
+    ) or any(word in told_by for word in clause_words)
 
 
 def _up_to_verb(asked: _Asked, clause: str) -> str:
-    """A clause up to the verb of the question; the whole clause where it has another."""
-    if asked.verb not in _LIGHT:
-        for token in re.finditer(r"[\w'-]+", clause):
-            if root_of(token[0].lower()) in asked.verb_roots:
-                return clause[: token.end()]
+    """A clause up to the verb that decides; the whole clause where it has none."""
+    if asked.verb in _GETS or asked.verb in _MOTION:
+        cue = (_GET if asked.verb in _GETS else _WAS_THERE).search(clause)
+        return clause[: cue.end()] if cue and asked.verb != "be" else clause
+    for token in re.finditer(r"[\w'-]+", clause):
+        lower = token[0].lower()
+        is_verb = root_of(lower) in asked.verb_roots
+        if is_verb or (asked.verb in _LIGHT and (is_past_verb(lower) or lower in _PASTS)):
+            return clause[: token.end()]
     return clause
 
 
