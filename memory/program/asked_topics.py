@@ -116,6 +116,8 @@ def verb_behind(tokens: Sequence[str], asker: str = "") -> int | None:
 
     It is the last word before another determiner, a preposition, a pronoun or a name.
     """
+    if [token.lower() for token in tokens[-2:]] == ["take", "place"]:
+        return len(tokens) - 2
     for position in range(2, len(tokens)):
         token = tokens[position]
         if is_past_verb(token.lower()):

@@ -18,7 +18,10 @@ CLAUSE_END = re.compile(
     r"|,?\s(?:before|after|since)\s(?=(?:i|we|he|she|they|it|you)\b)"
     r"|,?\s\b(?:who|which|where)\b"
     r"|,?\s(?:and|then)\s(?=(?:i|we|he|she|they|it|you|there|now|then|at least)\b)"
-    r"|,\s(?=(?:i|we|he|she|they|it|you|there|though)\b)",
+    r"|,\s(?=(?:i|we|he|she|they|it|you|there|though)\b)"
+    # "..., and a neighbour took the lamp"
+    r"|,\sand\s(?=(?:the|an?|my|our|his|her|[\w-]+'s)\s(?:\w+\s){1,3}?(?:\w+ed|took|went|came|got"
+    r"|gave|bought|made|paid|sold|had|was|were|is)\b)",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[^\W_][\w'\u2019.,-]*[\w'\u2019]|[^\W_]")

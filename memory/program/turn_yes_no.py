@@ -5,6 +5,7 @@ called off, refused, given up. What was only planned, wished for or asked decide
 several tellings the newest decides, and the answer quotes it.
 """
 
+import math
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
@@ -279,7 +280,12 @@ def answer_yes_or_no(
         return None
     told = tellings([turn for turn in turns.values() if turn.said_at[:10] <= today])
     aliases = aliases_of(asked.persons, told)
-    verdicts = [verdict for telling in told if (verdict := _verdict(asked, telling, aliases))]
+    introduced = _introduced(asked, told)
+    verdicts = [
+        verdict
+        for telling in told
+        if (verdict := _verdict(asked, telling, aliases, telling.turn.id > introduced))
+    ]
     if not verdicts:
         return None
     decisive = verdicts[-1]
@@ -409,9 +415,12 @@ def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> 
 
 
 def _verdict(
-    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]], is_known: bool
 ) -> _Verdict | None:
-    """What a sentence decides about what is asked; None where it decides nothing."""
+    """What a sentence decides about what is asked; None where it decides nothing.
+
+    `is_known`: what is asked about was spoken of by all its words, so that "the house" may be it.
+    """
     said_on = named_day(telling.turn.said_at)
     if said_on is None or not is_evidence(telling.turn.text) or not is_told(telling.sentence):
         return None
@@ -438,7 +447,8 @@ def _verdict(
     )
     if not here and not (near and is_resumed) and not is_that_day:
         return None
-    if not _is_enough(asked, here, near) and not is_that_day:
+    is_it = is_known and _is_definite(asked, telling.sentence)
+    if not (_is_enough(asked, here, near) or is_that_day or is_it):
         return None
     verdict: _Verdict | None = None
     clauses = _clauses(telling.sentence)
@@ -500,6 +510,24 @@ def _is_bare_deed(asked: _Asked, telling: Telling, aliases: Mapping[Whose, froze
         and not _NOT.search(telling.sentence[: match.start()])
         and not _UNREAL.search(telling.sentence[: match.start()])
         for match in re.finditer(r"[\w'-]+", telling.sentence)
+    )
+
+
+def _introduced(asked: _Asked, told: Sequence[Telling]) -> float:
+    """The first turn of which a sentence has all words of what is asked; none: infinity."""
+    for telling in told:
+        sentence_words = words(telling.sentence)
+        if len(asked.slots) > 1 and all(slot.is_met(sentence_words) for slot in asked.slots):
+            return telling.turn.id
+    return math.inf
+
+
+def _is_definite(asked: _Asked, sentence: str) -> bool:
+    """Whether a sentence speaks of "the house" where a house in some place is asked about."""
+    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
+    return bool(main) and all(
+        re.search(rf"\b(?:the|my|our|that|this) (?:\w+ )?{re.escape(word)}\b", sentence, re.I)
+        for word in main
     )
 
 
