@@ -34,7 +34,6 @@ from memory.program.fact_words import all_forms, base_of, is_past_verb, near_wor
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_by_id, select_with, turns_of
 from memory.program.spoken_days import days_in
-from memory.program.told_of import quoted_of
 from memory.program.turn_events import days_told, is_told
 from memory.records import Rows, Turn
 from memory.search.words import words
@@ -299,7 +298,7 @@ def answer_yes_or_no(
         decisive = _Verdict(True, done[-1]) if done else decisive
     telling = decisive.telling
     sentence = _LEAD.sub("", telling.sentence)
-    text = f"{'Yes' if decisive.is_yes else 'No'} ({quoted_of(telling.turn, sentence)})"
+    text = f"{'Yes' if decisive.is_yes else 'No'}: {sentence}"
     by_id = select_by_id([telling.turn.id])
     return FactAnswer(text, (telling.turn.id,), (by_id,), (read(by_id),), (), ())
 
