@@ -325,6 +325,8 @@ def names_before(telling: Telling) -> str:
             run[0]
             for run in re.finditer(r"[A-Z][\w-]+(?: [A-Z][\w-]+)*", text)
             if set(words(run[0])) <= names
+            and len(run[0]) > len("Ma")
+            and not re.match(r"[\w-]+ (?:is|was) (?:on|at)\b", text[run.start() :])
         }
         if len(runs) == 1:
             name = re.escape(runs.pop())

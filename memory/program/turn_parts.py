@@ -369,7 +369,9 @@ def _read_object(
     noun = (match["noun"] or "").lower()
     tokens = tokens_of(_TIME_TAIL.sub("", match["rest"]))
     auxiliary = match["auxiliary"].lower()
-    if auxiliary in ("has", "have", "had") or re.search(r"\beach\b", question):
+    is_several = re.match(r"^\W*where did .*? (?:go|have|travel|camp)\b", question, re.IGNORECASE)
+    is_several = is_several or re.match(r"^\W*what did .*? (?:plant|grow)\b", question, re.I)
+    if is_several or auxiliary in ("has", "have", "had") or re.search(r"\beach\b", question):
         return None  # a list
     if re.search(r"\b(?:and|or) (?:who|where|what|when|how)\b", question, re.IGNORECASE):
         return None
@@ -646,7 +648,7 @@ def _is_plain(person: Whose, telling: Telling) -> bool:
 def _is_asked(asked: _Asked, value: str) -> bool:
     """Whether a value only repeats the question."""
     value_words = [word for word in words(value) if word not in STOP_WORDS]
-    if not value_words or set(value_words) <= _VAGUE:
+    if not value_words or value_words[0] in _VAGUE:
         return True
     names = {word for person in (*asked.doers, *asked.others) for word in person.name}
     return bool(value_words) and all(
@@ -916,8 +918,8 @@ def _chosen(asked: _Asked, found: Sequence[_Found]) -> _Found | None:
     if len(values) > 1:
         longest = max(values, key=len)
         is_same = all(set(value.split()) <= set(longest.split()) for value in values)
-        if not is_same and not asked.is_present:
-            return None
+        if not is_same and (not asked.is_present or asked.preposition):
+            return None  # "allergic to" may be several things
         if is_same:
             return next(one for one in surest if " ".join(_telling(one.value)) == longest)
     return surest[-1]

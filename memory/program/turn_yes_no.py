@@ -51,6 +51,8 @@ _ASKS = re.compile(
 _TO_THE_END = re.compile(r"\b(?:to the end|all the way through|until the end)\b", re.IGNORECASE)
 _ASKS_STILL = re.compile(r"\b(?:still|any ?more|any longer)\b", re.IGNORECASE)
 _BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b", re.IGNORECASE)
+# A habit that is told in many words: "Does Anna smoke?"
+_HABIT = re.compile(r"^\W*(?:does|do) [\w'-]+ [\w-]+\W*$", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
@@ -266,7 +268,7 @@ def answer_yes_or_no(
     """
     today = today[:10] or date.today().isoformat()
     match = _ASKS.match(question)
-    if match is None or _OR.search(question) or _BEYOND.search(question):
+    if match is None or _HABIT.match(question) or _OR.search(question) or _BEYOND.search(question):
         return None
     sql = select_with(" ".join(_searched(match["rest"])), _MOST_TURNS)
     turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
@@ -425,6 +427,8 @@ def _verdict(
         return None
     if answered := _answered(asked, telling):
         return answered
+    if re.match(r"\W*you\b", telling.sentence, re.IGNORECASE):
+        return None  # what another says to tease
     if asked.persons and not any(
         is_of(person, telling, asked.slots, aliases) for person in asked.persons
     ):
