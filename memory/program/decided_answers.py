@@ -7,11 +7,14 @@ from memory.program.turn_corrections import answer_by_corrections
 from memory.program.turn_days import answer_when
 from memory.program.turn_lengths import answer_how_long
 from memory.program.turn_lists import answer_by_turns
+from memory.program.turn_parts import answer_by_parts
 from memory.program.turn_spans import answer_span
 from memory.program.turn_states import answer_by_states
 from memory.program.turn_still import answer_still
 from memory.program.turn_values import answer_by_values
+from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
+from memory.search.words import words
 
 
 def decided_answer(
@@ -43,16 +46,29 @@ def decided_answer(
         answer_still,
         answer_how_long,
         answer_span,
+        answer_yes_or_no,
+        answer_by_parts,
     ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
-        if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):
-            return by_turns
+        if by_turns is None:
+            continue
+        if answer is answer_by_states and _rests_on(by_facts, by_turns):
+            continue
+        if answer is answer_by_parts and by_facts and _are_more(by_facts, by_turns):
+            continue
+        return by_turns
     return by_facts
 
 
 def _rests_on(by_facts: FactAnswer | None, by_turns: FactAnswer) -> bool:
     """Whether facts tell a state from the turns that were read for it: they know it as well."""
     return by_facts is not None and set(by_turns.turn_ids) <= set(by_facts.turn_ids)
+
+
+def _are_more(by_facts: FactAnswer, by_part: FactAnswer) -> bool:
+    """Whether facts name several things, or what the part of a sentence does and more."""
+    is_same = set(words(by_part.text)) <= set(words(by_facts.text))
+    return is_same or len(by_facts.fact_ids) > 1
 
 
 def _by_facts(question: str, today: str, reader: MemoryReader, asker: str) -> FactAnswer | None:

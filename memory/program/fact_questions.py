@@ -291,6 +291,17 @@ def read_fact_question(question: str, today: str, asker: str = "") -> FactQuesti
     )
 
 
+def read_span(question: str, today: str) -> tuple[str, str] | None:
+    """The first and the last day (ISO) that a question asks about; None for any."""
+    query = read_question(question, SpeakerNames(), newest=int(today[:10].replace("-", "")))
+    span = _in_part(question, _span(query.dates, query.spans, today))
+    if span and _UNTIL.search(question):
+        return "0001-01-01", span[1]
+    if span and re.search(r"\bsince\b", question, re.IGNORECASE):
+        return span[0], max(today, span[1])
+    return span
+
+
 def _span(
     dates: Sequence[tuple[int, int, int]], spans: Sequence[tuple[int, int, int]], today: str
 ) -> tuple[str, str] | None:

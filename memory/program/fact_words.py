@@ -64,6 +64,13 @@ def _groups_of(word: str) -> frozenset[int]:
     )
 
 
+@lru_cache(maxsize=2_000)
+def near_words(word: str) -> frozenset[str]:
+    """The words that mean nearly the same as one: "haul" and "bring" for "carry"."""
+    groups = _synonyms()
+    return frozenset(member for number in _groups_of(word) for member in groups[number])
+
+
 def _file(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
 
