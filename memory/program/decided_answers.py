@@ -1,5 +1,7 @@
 """What is answered without a model: by facts, or by turns that rules read for the question."""
 
+import re
+
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.model import MemoryReader
@@ -8,6 +10,13 @@ from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_states import answer_by_states
 from memory.program.turn_still import answer_still
 from memory.program.work_questions import answer_about_work
+
+# "What are the names of Anna's cats?" asks for several.
+_ASKS_NAMES = re.compile(
+    r"\W*what (?:are|were) (?:all )?(?:the names of )?[\w' ,-]*(?<!s's )\b\w{2,}(?<!['s])s\b"
+    r"(?: [\w' ,-]*)?(?:called|named)?\W*$|\W*what are the names of\b",
+    re.IGNORECASE,
+)
 
 
 def decided_answer(
@@ -34,7 +43,12 @@ def decided_answer(
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
         if by_turns and not (answer is answer_by_states and _rests_on(by_facts, by_turns)):
             return by_turns
-    return by_facts
+    return None if by_facts and _is_part(question, by_facts) else by_facts
+
+
+def _is_part(question: str, by_facts: FactAnswer) -> bool:
+    """Whether one noted thing answers a question for several: it is a part of what was told."""
+    return bool(_ASKS_NAMES.match(question)) and not re.search(r"[,;]| and ", by_facts.text)
 
 
 def _rests_on(by_facts: FactAnswer | None, by_turns: FactAnswer) -> bool:
