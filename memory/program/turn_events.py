@@ -461,7 +461,7 @@ def _read_turn(
                     met_around=len(topic.parts) if is_more else _met(context_words, topic),
                     is_plain=subject == "plain" and not is_more,
                     is_total=bool(_TOTAL.search(sentence)),
-                    is_met=met + _left_out(topic, part, near_words) == len(topic.parts),
+                    is_met=met + _left_out(topic, part, near_words) >= len(topic.parts),
                 )
             )
     return speaks

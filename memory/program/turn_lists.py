@@ -58,7 +58,7 @@ _MOST_ITEMS = 12  # beside a count
 # At .6 as many days and titles are wrong as right in chats nobody had read.
 _LEAST_CERTAINTY = 0.7
 # A count that an ordinal exceeds ("third lesson" of two) is hardly ever whole.
-_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.6, "deed": 0.6, "amount": 0.8}
+_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.6, "amount": 0.8}
 _LISTS = ("list", "where", "value", "who")
 _KINDS = ("count", "list", "first", "last", "when", "where", "value", "who")
 _ASKS_SEVERAL = (
@@ -208,8 +208,8 @@ def deed_question(question: str, today: str, asker: str = "") -> tuple[FactQuest
         return None
     if read.says(_TWO_QUESTIONS) or read.is_by_subject or read.says(_TIMES):
         return None
-    if read.says(ASKS_GOING_ON):
-        return None  # what is not done yet
+    if read.says(ASKS_GOING_ON) or read.says(r"\b(?:first|last|middle|full|maiden) name\b"):
+        return None  # what is not done yet, or no deed
     deed = deed_of(read)
     if deed is None:
         return None
