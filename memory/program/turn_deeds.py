@@ -7,7 +7,7 @@ the question itself says what to look for, and no list of kinds of things is nee
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Literal
@@ -26,6 +26,7 @@ from memory.program.turn_events import (
     has_any,
     is_told,
     other_names,
+    spoken_names,
 )
 from memory.records import Turn
 from memory.search.word_forms import telling_words
@@ -98,7 +99,7 @@ _DAY = "|".join([*MONTHS, *WEEKDAYS])
 _ITEM_END = re.compile(
     r"\s(?:for|from|in|on|at|with|since|after|before|last|this|yesterday|today|tonight|again|to|by"
     r"|as|too|already|now|all|off|up|out|over|back|down|ago|instead|there|here|together|myself"
-    rf"|ourselves|near|behind|under|next|once|twice|into|about|{_DAY})\b.*",
+    rf"|ourselves|near|behind|under|along|beside|next|once|twice|into|about|{_DAY})\b.*",
     re.IGNORECASE,
 )
 # "I broke my rod. And my glasses."
@@ -165,6 +166,18 @@ _SAME = tuple(
         "fix fixed mend mended repair repaired",
         "make build",
         "plant planted sow sowed grow",
+        "earn earned get got pass passed win",
+        "sell sold flog flogged",
+        "knit knitted crochet crocheted make",
+        "sew sewed sewn make",
+        "paint painted decorate decorated repaint repainted",
+        "install installed fit fitted",
+        "learn learnt learned",
+        "break smash smashed",
+        "lose misplace misplaced",
+        "receive received get got",
+        "adopt adopted get got",
+        "attend attended go",
         "watch watched see",
         "beat win",
         "visit visited go",
@@ -173,6 +186,27 @@ _SAME = tuple(
         "finish finished read",
         "cook cooked make bake baked",
     )
+)
+# What two words tell of the same deed: "put the beans in" for planting them.
+_PHRASAL = {
+    "plant": ("put in", "put out"),
+    "install": ("put in", "put up"),
+    "build": ("put up",),
+    "wear": ("put on",),
+    "stop": ("give up", "cut out"),
+    "quit": ("give up",),
+    "discard": ("throw out", "throw away"),
+    "start": ("take up",),
+}
+_FAMILY = frozenset(words("family families household"))
+# Where a deed was done, in a question and elsewhere: "on the balcony".
+_WHERE = re.compile(
+    r"\b(?:in|at|on|around|from|outside)(?: the| his| her| their| my| our| [A-Z]\w+'s)+"
+    r"(?: \w+ of (?:the|his|her|their|my|our))? (?!day|night|morning|evening|afternoon|weekend|week"
+    r"|month|year|spring|summer|autumn|winter|end|start|first|last|way|rain|snow|sun|sale|same"
+    r"|side|other)(?P<noun>[a-z][\w-]+)"
+    rf"|\b(?:in|at|near) (?!(?:{'|'.join(day.capitalize() for day in (*MONTHS, *WEEKDAYS))})\b)"
+    r"(?P<place>[A-Z][\w'-]+)"
 )
 _MOST_WORDS = 6
 _MOST_ITEMS = 15
@@ -184,7 +218,8 @@ class Deed:
 
     `verb` is the word for it; `particle` belongs to it ("put up"); behind `preposition` stands what
     is asked for ("lose to"). `noun` is what is listed ("rooms"), its last word the head; `further`
-    are the forms of each further word. `doers` are words of the name of whoever did it, none for
+    are the forms of each further word, `places` of those that say where, which people leave out
+    when they speak of it again. `doers` are words of the name of whoever did it, none for
     anybody; `kin` is who of theirs ("mum" of "Hanna's mum").
     """
 
@@ -194,6 +229,7 @@ class Deed:
     preposition: str
     noun: tuple[str, ...]
     further: tuple[frozenset[str], ...]
+    places: tuple[frozenset[str], ...]
     doers: frozenset[str]
     kin: str
     is_past: bool
@@ -201,7 +237,8 @@ class Deed:
     @property
     def searched(self) -> frozenset[str]:
         """The words of which a turn that tells of it has one."""
-        return frozenset(all_forms(self.verb)) | _same_deeds(self.verb)
+        phrasal = {form for verb, _ in _phrasal_deeds(self) for form in all_forms(verb)}
+        return frozenset(all_forms(self.verb)) | _same_deeds(self.verb) | phrasal
 
 
 @dataclass(frozen=True)
@@ -308,13 +345,29 @@ def _deed(question: FactQuestion, *, subject: str, noun: tuple[str, ...], verb: 
         kin = possessed[1].lower()
     elif not doers and subject and subject.lower().split()[0] not in _PRONOUNS:
         doers = frozenset(words(subject)[-1:])
-    taken = {verb, *_VAGUE, *noun[-1:], *words(subject)}
-    further = tuple(
-        frozenset(all_forms(word)) | other_names(word)
-        for word in question.telling
-        if word not in taken and not are_forms(word, verb)
+    if kin in _FAMILY:
+        kin, doers = "", doers or frozenset(words(subject)[:1])
+    taken = {verb, *_VAGUE, *_FAMILY, *noun[-1:], *words(subject)}
+    found = [] if role == "place" else list(_WHERE.finditer(question.text))
+    places = [match["noun"] or match["place"] for match in found]
+    where = {*words(" ".join(places)), *noun[:-1]}
+    further = [word for word in question.telling if word not in taken and not are_forms(word, verb)]
+    return Deed(
+        role=role,
+        verb=verb,
+        particle=particle,
+        preposition=preposition,
+        noun=noun,
+        further=tuple(_names_of(word) for word in further if word not in where),
+        places=tuple(_names_of(word) for word in further if word in where),
+        doers=doers,
+        kin=kin,
+        is_past=is_past,
     )
-    return Deed(role, verb, particle, preposition, noun, further, doers, kin, is_past)
+
+
+def _names_of(word: str) -> frozenset[str]:
+    return frozenset(all_forms(word)) | other_names(word)
 
 
 def _length_of_subject(question: FactQuestion, tokens: Sequence[str]) -> int | None:
@@ -341,6 +394,28 @@ def read_deed(deed: Deed, turns: Sequence[Turn]) -> Mentions:
     `turns` are those with the words of the deed, and those around them.
     """
     speakers = frozenset(word for turn in turns for word in words(turn.speaker))
+    deed = replace(deed, doers=spoken_names(deed.doers, speakers))
+    read = _read(deed, turns, speakers)
+    mentions = list(read.mentions)
+    for verb, particle in _phrasal_deeds(deed):
+        same = _read(replace(deed, verb=verb, particle=particle), turns, speakers)
+        mentions += [replace(mention, is_exact=False) for mention in same.mentions]
+    return Mentions(tuple(sorted(mentions, key=lambda m: m.turn.id)), read.doubtful)
+
+
+def _phrasal_deeds(deed: Deed) -> list[tuple[str, str]]:
+    """The verbs with a particle that tell of the same deed."""
+    if deed.role != "object" or deed.particle or deed.preposition:
+        return []
+    return [
+        (verb, particle)
+        for base, deeds in _PHRASAL.items()
+        if are_forms(deed.verb, base)
+        for verb, _, particle in (name.partition(" ") for name in deeds)
+    ]
+
+
+def _read(deed: Deed, turns: Sequence[Turn], speakers: Collection[str]) -> Mentions:
     mentions: list[Mention] = []
     doubtful = 0
     by_id = {turn.id: turn for turn in turns}
@@ -397,10 +472,20 @@ def read_deed(deed: Deed, turns: Sequence[Turn]) -> Mentions:
 
 
 def _met(deed: Deed, sentence: str, around: Sequence[str]) -> int:
-    """2 where the further words of a question stand in a sentence, 1 around it, else 0."""
-    if all(has_any(words(sentence), names) for names in deed.further):
+    """2 where the further words of a question stand in a sentence, 1 around it, else 0.
+
+    Where it was may be left out by a sentence that names no other place.
+    """
+    asked = [*deed.further, *deed.places]
+    if all(has_any(words(sentence), names) for names in asked):
         return 2
     around_words = words(" ".join(around))
+    if all(has_any(around_words, names) for names in asked):
+        return 1
+    if not deed.places or _WHERE.search(sentence):
+        return 0
+    if all(has_any(words(sentence), names) for names in deed.further):
+        return 2
     return int(all(has_any(around_words, names) for names in deed.further))
 
 
@@ -556,10 +641,9 @@ def _listed(
             continue
         if {*words(value)} & set(speakers) and deed.preposition != "to":
             continue
-        if any(has_any(words(value), names) for names in deed.further) and deed.further:
-            bare = [
-                w for w in telling_words(value) if not any(has_any([w], n) for n in deed.further)
-            ]
+        asked = [*deed.further, *deed.places]
+        if any(has_any(words(value), names) for names in asked):
+            bare = [w for w in telling_words(value) if not any(has_any([w], n) for n in asked)]
             if not bare:
                 continue
         yield value, number

@@ -6,7 +6,7 @@ when, so that each turn with its words can be read for these alone.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -18,6 +18,7 @@ from memory.passages import sentences
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS
 from memory.program.fact_words import all_forms, are_forms, is_past_verb
+from memory.program.feast_days import feast_days
 from memory.program.messages import is_evidence
 from memory.program.spoken_days import days_in, weekday_near
 from memory.records import Turn
@@ -31,6 +32,8 @@ _NO_TOPIC = LIGHT_WORDS | frozenset(
         " see saw seen met meet old new big small first last season year month need needed ended"
         " down off up away back come outdoors indoors together alone outside inside abroad online"
         " date dates appointment appointments employer employers job jobs"
+        " family families children kids city cities town towns country countries village villages"
+        " island islands lake lakes beach beaches park parks destination destinations"
     )
 )
 _NUMBER = rf"\d{{1,3}}|{'|'.join(word for word in COUNT if word not in ('a', 'an'))}"
@@ -105,8 +108,53 @@ _OTHER_SUBJECT = re.compile(
 _OWN_SUBJECT = re.compile(r"\b(?:i|we|me|us|my|our|i'm|i've|i'd|we've|we're)\b", re.IGNORECASE)
 _NAME = re.compile(r"\b[A-Z][a-z][\w-]+\b")
 _MOST_READINGS = 3
+# Nothing of it has happened, whatever verb stands beside.
+_ONLY_PLANNED = re.compile(
+    r"\b(?:sign(?:ed)? up for|signed \w+ up for|entered for|register(?:ed)? for|got tickets"
+    r"|have tickets|bought tickets|booked)\b",
+    re.IGNORECASE,
+)
+_WISHED = re.compile(
+    r"\b(?:wants?|wanted|hoped?|hoping|plan|planned|planning|meant|supposed|about|tried|trying|forgot"
+    r"|refused|due|loved?|like|liked|asked|asks|told|persuade\w*|convince\w*|promised|prefers?"
+    r"|wait(?:ed|ing)?|too \w+)(?: (?:me|us|him|her|you|[A-Z]\w+))? to (?:\w+ ){0,2}$",
+    re.IGNORECASE,
+)
+_HAD = re.compile(r"\bhad (?:an?|my|our|the|some|another|\w+ed|been)\b", re.IGNORECASE)
+# "when I was up that way" tells of the past.
+_WHEN_PAST = re.compile(
+    r"\b(?:when|until|till|if)(?= (?:\w+ ){1,3}(?:was|were|had|did|came|went|got|\w{3,}ed)\b)",
+    re.IGNORECASE,
+)
+# "And on Saturday he took me along": a deed of whoever spoke before.
+_TOOK_ALONG = re.compile(
+    r"\b(?:he|she|they)\b.*\b(?:took|brought|let) (?:me|us) (?:along|with|come)\b", re.IGNORECASE
+)
+# "from the 12th to the 16th" is one stay.
+_FROM_TO = re.compile(r"\bfrom\b.{1,40}\b(?:to|until|till|through)\b", re.IGNORECASE)
+_YES = re.compile(r"\W*(?:yes|yeah|yep|yup|mostly|sure|of course|i did|once more|twice)\b", re.I)
+_ASKS_OF_PAST = re.compile(
+    r"\b(?:did|have|were|was)(?:n't)? you\b|\byou(?:'ve| \w+ed| went| ran)\b", re.IGNORECASE
+)
+_LEADING = r"^\W*(?:(?:and|but|so|then|also|now|well|oh|yes|no|anyway|today|yesterday)\W+)*"
+_OF_OTHER = re.compile(
+    rf"{_LEADING}(?:(?:he|she|they|you|it)\b|(?:my|our|his|her|their|your|the)"
+    r" (?P<noun>[\w-]+)(?P<second> [\w-]+)? (?:\w+ed|has|have|had|was|were|went|did|ran|took|got"
+    r"|came|is|goes|swam|saw|read|won|made)\b)",
+    re.IGNORECASE,
+)
+# Whose deeds are not their own: "my brother ran it".
+PERSONS = frozenset(
+    words(
+        "mum mom mam mother dad father brother sister son daughter wife husband partner boyfriend"
+        " girlfriend friend cousin aunt uncle nephew niece gran granny grandma grandmother grandad"
+        " grandpa grandfather boss colleague neighbour neighbor flatmate roommate boy girl kid kids"
+        " children parents friends colleagues mate buddy team class coach teacher"
+    )
+)
 _LONGEST_AGO = 250  # days: "again on Friday, surgery's on 19 November" is of the November to come
 _LONGEST_SENTENCE = 600  # characters; more is a paste, of which each verb would be looked at
+_SHORTEST_NICKNAME = 2  # letters
 _RETOLD_DAYS = 4  # in which somebody speaks again of what they did
 _TOTAL = re.compile(r"\b(?:so far|altogether|in all|in total|up to now|this year|all told)\b", re.I)
 
@@ -116,11 +164,14 @@ class Topic:
     """What a question counts or lists: the words of each part of it, the one that names it first.
 
     `names` are the words that name whose it was, none for anybody's; `speakers` all who speak.
+    `qualifiers` are parts that are left out when somebody speaks of it again ("ice" of "ice
+    fishing", "in the sea").
     """
 
     parts: tuple[frozenset[str], ...]
     names: frozenset[str]
     speakers: frozenset[str] = frozenset()
+    qualifiers: tuple[frozenset[str], ...] = ()
 
     @property
     def head(self) -> frozenset[str]:
@@ -135,7 +186,8 @@ class Event:
     `part` is the part of the sentence, `clause` what goes with it. It `is_exact` where the sentence
     names its days; else the day is that of the turn. `ordinal` is the number that it is given
     ("third flat"), `met` how many parts of the topic stand in it or the sentence before it, and
-    `met_around` in its turn or right before that.
+    `met_around` in its turn or right before that. `is_met`: it has all parts but those that are
+    left out when somebody speaks of it again.
     `is_plain`: by whom it was is said in the sentence.
     """
 
@@ -151,6 +203,7 @@ class Event:
     met_around: int
     is_plain: bool
     is_total: bool
+    is_met: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,18 +217,76 @@ class Told:
 def topics_of(question: FactQuestion) -> list[Topic]:
     """What a question may be about, the likeliest reading first: which word names the deed."""
     telling = [word for word in question.telling if word not in _NO_TOPIC]
+    telling = [word for word in telling if not _goes_without_saying(word, telling)] or telling
     groups: list[frozenset[str]] = []
+    by_word: dict[str, frozenset[str]] = {}
     for word in sorted(telling, key=lambda word: word != _head_word(question, telling)):
-        names = other_names(word)
+        names = by_word[word] = other_names(word)
         if not any(names & group for group in groups):
             groups.append(names)
     names = frozenset(
         word for forms in question.names for word in words(forms[-1]) if word not in ("the", "s")
     )
     return [
-        Topic((head, *(group for group in groups if group is not head)), names)
+        Topic(
+            (head, *(group for group in groups if group is not head)),
+            names,
+            qualifiers=tuple(
+                dict.fromkeys(
+                    by_word[word]
+                    for word in _qualifying(question.text, head, by_word)
+                    if by_word.get(word, head) is not head
+                )
+            ),
+        )
         for head in groups[:_MOST_READINGS]
     ]
+
+
+# Verbs that say no more than the noun beside them: who "took a test" had one.
+_COLLOCATIONS = (
+    ("run ran running", "race races marathon marathons 10k 10ks 5k parkrun parkruns"),
+    ("take took taken sit sat", "test tests exam exams lesson lessons class classes course"),
+    ("play played", "match matches game games concert concerts gig gigs"),
+    ("give gave given", "concert concerts lecture lectures talk talks"),
+    ("donate donated", "blood"),
+    ("bake baked", "cake cakes bread loaf loaves"),
+    ("ride rode", "bike bikes bicycle"),
+)
+_IN_THE = re.compile(
+    r"\b(?:in|at|on) the (?!morning|evening|afternoon|weekend|end|way|rain|sun|snow|cold|dark|same"
+    r"|week|month|first|second|third|last|next|year|spring|summer|autumn|winter|middle|early|late)"
+    r"(?P<noun>[a-z][\w-]+)"
+)
+_QUALIFIERS = frozenset(
+    words(
+        "ice sea open cold wild outdoor indoor driving piano guitar violin singing swimming dance"
+        " yoga spanish french german italian english language physio eye heart half road mountain"
+        " rock day night weekend"
+    )
+)
+
+
+def _qualifying(
+    text: str, head: frozenset[str], by_word: Mapping[str, frozenset[str]]
+) -> Iterator[str]:
+    """The words of a question that people leave out when they speak of it again.
+
+    What stands right before its noun ("ice fishing"), and where it was ("in the sea").
+    """
+    for before, word in pairwise(words(text)):
+        if before in _QUALIFIERS and by_word.get(word) is head:
+            yield before
+    for match in _IN_THE.finditer(text):
+        yield match["noun"]
+
+
+def _goes_without_saying(word: str, telling: Sequence[str]) -> bool:
+    """Whether a verb of a question says no more than its noun: "run" of "run a race"."""
+    return any(
+        word in verbs.split() and any(noun in nouns.split() for noun in telling)
+        for verbs, nouns in _COLLOCATIONS
+    )
 
 
 def _head_word(question: FactQuestion, telling: Sequence[str]) -> str:
@@ -199,6 +310,17 @@ def _head_word(question: FactQuestion, telling: Sequence[str]) -> str:
     text_words = words(question.text)
     run = list(takewhile(telling.__contains__, text_words[text_words.index(telling[0]) :]))
     return run[-1] if run and run[-1] in text_words else telling[0]
+
+
+def spoken_names(names: frozenset[str], speakers: Collection[str]) -> frozenset[str]:
+    """The names of a question as speakers have them: "Anna" of "Anna Petersen", Ed of "Edward"."""
+    short = {
+        speaker
+        for speaker in speakers
+        for name in names
+        if len(speaker) >= _SHORTEST_NICKNAME and name.startswith(speaker)
+    }
+    return frozenset(short) or names
 
 
 @cache
@@ -251,7 +373,7 @@ def read_events(topic: Topic, turns: Sequence[Turn]) -> Told:
         if not is_evidence(turn.text):
             continue
         before = [
-            by_id[turn.id - n].text
+            by_id[turn.id - n]
             for n in (1, 2)
             if turn.id - n in by_id and by_id[turn.id - n].session == turn.session
         ]
@@ -265,7 +387,7 @@ def read_events(topic: Topic, turns: Sequence[Turn]) -> Told:
 def _read_turn(
     topic: Topic,
     turn: Turn,
-    before: Sequence[str],
+    before: Sequence[Turn],
     goes_on: bool,
     events: list[Event],
     doubtful: list[str],
@@ -275,39 +397,56 @@ def _read_turn(
     if said_on is None:
         return False
     parts = sentences(turn.text)
-    context_words = [*words(turn.text), *words(" ".join(before))]
+    context_words = [*words(turn.text), *words(" ".join(earlier.text for earlier in before))]
+    is_answer = _is_answer(topic, turn, before)
     speaks = False
     for number, sentence in enumerate(parts):
         has_head = has_any(words(sentence), topic.head)
-        is_more = (goes_on or speaks) and not has_head and bool(_GOES_ON.search(sentence))
+        is_taken_along = bool(before) and _is_taken_along(topic, turn, sentence, before[0])
+        is_more = not has_head and bool(
+            ((goes_on or speaks or is_answer) and _GOES_ON.search(sentence))
+            or (is_answer and number == 0)
+            or is_taken_along
+        )
         if not has_head and not is_more:
             continue
-        if subject_of(topic, turn, sentence, " ".join(parts[:number])) == "other":
+        subject = subject_of(topic, turn, sentence, " ".join(parts[:number]))
+        if subject == "other" and not is_taken_along:
             continue
         speaks = True
         if not is_told(sentence):
             continue
         following = parts[number + 1] if number + 1 < len(parts) else ""
-        near_words = words(f"{sentence} {' '.join(parts[max(number - 1, 0) : number])}")
+        near = f"{sentence} {' '.join(parts[max(number - 1, 0) : number])}"
+        if is_answer:
+            near = f"{before[0].text} {near}"
+        near_words = words(near)
         for clause in [sentence] if is_more else split_clauses(sentence):
             part = clause if is_more else _part_about(clause, topic)
             if not part or DENIED.search(part.split(",")[0] if is_more else part):
                 continue
+            if _ONLY_PLANNED.search(part) or (not is_more and _is_of_other(topic, turn, part)):
+                continue
+            if not is_more and is_wished(part, topic.head):
+                continue
             days, is_exact = days_told(clause, sentence, "" if is_more else following, said_on)
             if is_more and not is_exact:
                 continue
-            if HABIT.search(part) or (AHEAD.search(part) and not is_exact):
-                if not AHEAD.search(part):
+            ahead_part = _WHEN_PAST.sub("", part)
+            is_ahead = bool(AHEAD.search(ahead_part))
+            if HABIT.search(part) or (is_ahead and not is_exact):
+                if not is_ahead:
                     doubtful.append(sentence)
                 continue
             past = tuple(day for day in days if day <= said_on)
             is_same = events and events[-1].turn is turn and not events[-1].is_exact
             if is_more and is_same and events[-1].count == len(past) > 1:
                 events.pop()  # "twice already this month: on the second, and yesterday"
-            if not past or (AHEAD.search(part) and len(past) < len(days)):
+            if not past or (is_ahead and len(past) < len(days)):
                 continue
-            if AHEAD.search(part) and not _tells_past(part):
+            if is_ahead and not _tells_past(part):
                 continue  # "I've got to be in Bristol on Tuesday"
+            met = len(topic.parts) if is_more else _met(near_words, topic)
             events.append(
                 Event(
                     turn=turn,
@@ -318,18 +457,84 @@ def _read_turn(
                     is_exact=is_exact,
                     count=max(_number(part, topic.head), len(past)),
                     ordinal=_ordinal(clause),
-                    met=len(topic.parts) if is_more else _met(near_words, topic),
+                    met=met,
                     met_around=len(topic.parts) if is_more else _met(context_words, topic),
-                    is_plain=subject_of(topic, turn, sentence, "") == "plain" and not is_more,
+                    is_plain=subject == "plain" and not is_more,
                     is_total=bool(_TOTAL.search(sentence)),
+                    is_met=met + _left_out(topic, part, near_words) >= len(topic.parts),
                 )
             )
     return speaks
 
 
+def is_wished(part: str, head: Collection[str]) -> bool:
+    """Whether what a word of `head` tells was wanted or planned: "wanted to go climbing"."""
+    return any(
+        _WISHED.search(part[: match.start()])
+        for match in re.finditer(r"[\w'-]+", part)
+        if _is_any(match[0].lower(), head)
+    )
+
+
+def _is_answer(topic: Topic, turn: Turn, before: Sequence[Turn]) -> bool:
+    """Whether a turn answers "Did you go climbing?", of whom a question asks about."""
+    if not before or before[0].speaker == turn.speaker:
+        return False
+    if topic.names and topic.names.isdisjoint(words(turn.speaker)):
+        return False
+    asked = sentences(before[0].text)[-1]
+    return (
+        asked.rstrip(" )\"'").endswith("?")
+        and bool(_ASKS_OF_PAST.search(asked))
+        and has_any(words(asked), topic.head)
+        and bool(_YES.match(turn.text))
+    )
+
+
+def _is_taken_along(topic: Topic, turn: Turn, sentence: str, before: Turn) -> bool:
+    """Whether somebody tells that whoever spoke of it right before took them along."""
+    return (
+        before.speaker != turn.speaker
+        and bool(topic.names)
+        and not topic.names.isdisjoint(words(before.speaker))
+        and has_any(words(before.text), topic.head)
+        and bool(_TOOK_ALONG.search(sentence))
+    )
+
+
+def _is_of_other(topic: Topic, turn: Turn, part: str) -> bool:
+    """Whether a part of what somebody says of themselves is another's: "my brother ran it"."""
+    if not topic.names or topic.names.isdisjoint(words(turn.speaker)):
+        return False
+    match = _OF_OTHER.match(part)
+    if not match:
+        return False
+    if match["noun"]:
+        subject = words(f"{match['noun']} {match['second'] or ''}")
+        # "My last lesson was on Friday."
+        is_it = has_any(subject, topic.head) or not topic.names.isdisjoint(subject)
+        return not is_it and match["noun"].lower() in PERSONS
+    return not _OWN_SUBJECT.search(part)
+
+
+def _left_out(topic: Topic, part: str, near_words: Collection[str]) -> int:
+    """How many qualifiers a part leaves out, where none other stands in their place."""
+    left_out = sum(not has_any(near_words, names) for names in topic.qualifiers)
+    if not left_out:
+        return 0
+    if _IN_THE.search(part):
+        return 0  # "swam in the river": elsewhere
+    for before, word in pairwise(words(part)):
+        if _is_any(word, topic.head) and before in _QUALIFIERS:
+            return 0
+    return left_out
+
+
 def _tells_past(part: str) -> bool:
     """Whether a part of a sentence has a verb of the past; "I've got to" has none."""
-    return any(is_past_verb(word) for word in words(part) if word not in ("got", "had"))
+    return bool(_HAD.search(part)) or any(
+        is_past_verb(word) for word in words(part) if word not in ("got", "had")
+    )
 
 
 def _met(text_words: Sequence[str], topic: Topic) -> int:
@@ -411,7 +616,10 @@ def days_told(
                 days.add(day)
         if _TODAY.search(text):
             days.add(said_on)
+        days.update(feast_days(text, said_on))
         if days:
+            if len(days) == 2 and _FROM_TO.search(text):
+                days = {min(days)}
             return tuple(sorted(days)), True
         if _SAME_DAY.search(text):
             return (said_on,), True

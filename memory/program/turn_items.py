@@ -17,6 +17,8 @@ from memory.program.turn_events import (
     Topic,
     days_told,
     has_any,
+    is_told,
+    is_wished,
     other_names,
     split_clauses,
     split_parts,
@@ -64,6 +66,55 @@ _PREPOSITION = re.compile(
     r"\b(?:to|in|at|from|near|around|visit\w*|saw|did|was|outside|via|through|into|see)"
     r"(?: the)? $|[:,] (?:and )?$|\band $|^\W*$",
     re.IGNORECASE,
+)
+# Behind the verb a title may follow these: "finished the second book, Night Bus".
+_BEFORE_TITLE = re.compile(
+    r"(?:\W*\b(?:up|through|reading|watching|the|a|an|my|our|his|her|this|that|two|three|four|both"
+    r"|new|old|last|first|second|third|all|of|novels?|books?|films?|movies?|series|show|musical"
+    r"|opera|called|named|about|again|finally|also|just|to|see|watch|read|us|it|and|with|play)\b)*"
+    r"[\s:,]*"
+)
+_DAY_NAMES = "|".join(day.capitalize() for day in (*MONTHS, *WEEKDAYS) if day != "may")
+_TITLE_WORD = rf"(?!(?:I|{_DAY_NAMES})\b){_WORD}"
+_TITLE = re.compile(
+    rf"[\"\u201c](?P<quoted>[^\"\u201d]{{2,60}})[\"\u201d]"
+    rf"|(?P<title>{_TITLE_WORD} and {_TITLE_WORD}(?! {_WORD})"  # "Pride and Prejudice"
+    rf"|(?:{_TITLE_WORD}|\d+(?= {_WORD}))(?:(?:(?: {_LINK}){{0,2}}| and the) {_TITLE_WORD}"
+    rf"|:? \d+(?!st|nd|rd|th)\b|: {_TITLE_WORD})*)"
+)
+_SEVERAL = re.compile(r"\b(?:two|three|four|both|books|novels|films|movies)\b", re.IGNORECASE)
+_NEXT_TITLE = re.compile(r",? (?:and|&|then|plus) (?:then )?|, ")
+# "the Spanish class", "Otis slept": no title.
+_AFTER_TITLE = re.compile(
+    r"\s*(?:$|[.,;:!?()\-\u2013\u2014\"]|(?:and|or|but|with|on|in|at|to|by|for|from|last|this|yesterday"
+    r"|today|tonight|again|too|because|when|while|after|before|over|so|which|it|as|already|during"
+    r"|now|twice|together|instead|since|finally|the|a|both|one|i|we|he|she|about|until|back|here"
+    r"|there|films?|movies?|books?|novel|series|documentary|another|if|though|although"
+    rf"|{'|'.join([*MONTHS, *WEEKDAYS])})\b)",
+    re.IGNORECASE,
+)
+# The title stands in the sentence before: "I'll bring you Circe. I finished it on Sunday."
+_OF_IT = re.compile(r"\b(?:finished|read|saw|watched|loved) (?:it|that|that one|this one)\b", re.I)
+_GIVEN_UP = re.compile(
+    r"\b(?:gave up|given up|giving up|stopped (?:half|reading)|did ?n[o']t finish|never finish\w*"
+    r"|abandoned|half-?way|not finished)\b",
+    re.IGNORECASE,
+)
+_GOING_ON = re.compile(
+    r"(?:\b(?:am|is|are|still|now|currently|started|start|begin|began|keep|kept)|'m|'re|'s)"
+    r"(?: \w+)? (?:reading|watching|listening|playing)\b",
+    re.IGNORECASE,
+)
+_WITH = re.compile(r"\bwith (?:(?:his|her|my|their|the) (?:\w+ )?)?(?P<who>[A-Z]\w+)")
+_WE = re.compile(r"\b(?:we|us|our)\b|'ve both\b", re.IGNORECASE)
+# Who is spoken of as a person.
+_PERSON = re.compile(
+    r"(?:\b(?:with|my \w+|our \w+|uncle|aunt|auntie|named|thanks?|hi|dear|poor) "
+    r"(?P<name>(?-i:[A-Z])\w+)|\b(?P<owner>(?-i:[A-Z])\w+)'s)\b",
+    re.IGNORECASE,
+)
+_TITLES_OF_PERSONS = re.compile(
+    r"(?:Uncle|Aunt|Auntie|Dr|Mr|Mrs|Ms|Mum|Dad|Mom|Grand\w+|Gran|Doctor|Professor|Sir)\b"
 )
 # What somebody does: "Ruaridh works there".
 _DOES = re.compile(
@@ -131,6 +182,14 @@ def _items(
     kind: str, question: FactQuestion, topic: Topic, turns: Sequence[Turn]
 ) -> Iterator[Item]:
     heads = _heads(kind, question, topic)
+    title_verbs = _title_verbs(kind, heads)
+    company = _WITH.search(question.text)
+    persons = {
+        (match["name"] or match["owner"]).lower()
+        for turn in turns
+        for match in _PERSON.finditer(turn.text)
+    }
+    by_id = {turn.id: turn for turn in turns}
     for turn in sorted(turns, key=lambda turn: turn.id):
         said_on = named_day(turn.said_at)
         if said_on is None or not is_evidence(turn.text):
@@ -139,11 +198,36 @@ def _items(
         speaks = False
         head_number = -2
         for number, sentence in enumerate(parts):
+            if title_verbs:
+                if subject_of(topic, turn, sentence, "") != "plain" or not is_told(sentence):
+                    continue
+                if company and not _is_in_company(company["who"], sentence, turn):
+                    continue
+                before = " ".join(
+                    [*(t.text for n in (2, 1) if (t := by_id.get(turn.id - n))), *parts[:number]]
+                )
+                titles = list(_titles(question, parts, number, title_verbs, before))
+                titles = [
+                    title
+                    for title in titles
+                    if title.lower() not in persons and not {*words(title)} & topic.speakers
+                ]
+                following = parts[number + 1] if number + 1 < len(parts) else ""
+                days, is_exact = days_told(sentence, sentence, following, said_on)
+                for title in titles:
+                    yield Item(title, turn, days[-1], is_exact)
+                if titles:
+                    speaks = True
+                    head_number = number
+                    continue
             about = has_any(words(sentence), heads)
             is_title_alone = speaks and kind == "title" and _is_title(sentence)
             if kind == "title" and not about:
                 is_title_alone |= number == head_number + 1 and bool(_IS_TITLE.search(sentence))
             if not about and not is_title_alone:
+                continue
+            if title_verbs and not is_title_alone and not _IS_TITLE.search(sentence):
+                head_number = number
                 continue
             if about:
                 head_number = number
@@ -162,6 +246,116 @@ def _items(
                     yield Item(value, turn, days[-1], is_exact)
 
 
+def parts_left(kind: str, question: FactQuestion, topic: Topic) -> int:
+    """How many parts of what a question asks about are not looked at where items are read."""
+    if kind != "title":
+        return len(topic.parts) - 1
+    company = _WITH.search(question.text)
+    looked_at = {*_TITLE_VERBS, *words("go went watch"), *words(company["who"] if company else "")}
+    return sum(looked_at.isdisjoint(names) for names in topic.parts[1:])
+
+
+def _title_verbs(kind: str, heads: Collection[str]) -> frozenset[str]:
+    """The verbs behind which a title may stand: "read", "saw", or the question's own, "lent"."""
+    return frozenset(heads) - _TITLE_NOUNS if kind == "title" else frozenset()
+
+
+def _is_in_company(name: str, sentence: str, turn: Turn) -> bool:
+    """Whether a sentence may tell of something done with somebody: it names them, or says "we"."""
+    return name.lower() in words(sentence) or bool(_WE.search(sentence))
+
+
+def _titles(
+    question: FactQuestion,
+    parts: Sequence[str],
+    number: int,
+    heads: Collection[str],
+    before: str,
+) -> Iterator[str]:
+    """The titles behind a verb of a sentence: "Circe" of "I finished Circe on Friday"."""
+    sentence = parts[number]
+    asks_going_on = question.says(r"\bbeen (?:reading|watching|listening|playing)\b")
+    for match in re.finditer(r"[\w'-]+", sentence):
+        verb = match[0].lower()
+        is_going = verb in ("went", "go", "been") and bool(
+            re.match(r" (?:and saw |to see |to watch |to )(?=[A-Z])", sentence[match.end() :])
+        )
+        if is_going:
+            if not has_any(heads, ("watch", "saw")) or not _CINEMA.search(f"{before} {sentence}"):
+                continue
+        elif not has_any([verb], heads):
+            continue
+        start, end = match.span()
+        ends = [m.end() for m in _CLAUSE_BREAK.finditer(sentence[:start])]
+        lead = sentence[max(ends, default=0) : start]
+        if (
+            DENIED.search(lead)
+            or AHEAD.search(lead)
+            or HABIT.search(lead)
+            or _GIVEN_UP.search(sentence)
+        ):
+            continue
+        if is_wished(f"{lead}{match[0]}", heads):
+            continue
+        if _GOING_ON.search(f"{lead}{match[0]}") and not asks_going_on:
+            continue
+        rest = sentence[end:]
+        if _OF_IT.match(f"{verb}{rest}") and number:
+            earlier = _only_title(parts[number - 1])
+            if earlier:
+                yield earlier
+            continue
+        lead_in = _BEFORE_TITLE.match(rest)
+        position = lead_in.end() if lead_in else 0
+        while title := _TITLE.match(rest, position):
+            text = title["quoted"] or title["title"]
+            if lead_in and _SEVERAL.search(lead_in[0]) and " and " in text:
+                text = text.partition(" and ")[0]
+            end_of_title = title.start() + len(text) + 2 * bool(title["quoted"])
+            tail = rest[end_of_title:]
+            first = words(text)[:1]
+            is_name = _TITLES_OF_PERSONS.match(text) or set(first) <= _NO_SPANS
+            is_sure = title["quoted"] or " " in text
+            if not title["quoted"] and is_name:
+                break
+            if not is_sure and not _AFTER_TITLE.match(tail):
+                break
+            if re.match(r"'s\b", tail):
+                break
+            yield _TAIL.sub("", text)
+            following = _NEXT_TITLE.match(rest, end_of_title)
+            if not following:
+                break
+            position = following.end()
+            if more := _BEFORE_TITLE.match(rest, position):
+                position = more.end()
+
+
+_TITLE_VERBS = frozenset(
+    words("read reread finish finished devoured watch watched see saw seen binged play played")
+)
+_TITLE_NOUNS = frozenset(
+    words(
+        "book books novel novels audiobook audiobooks paperback film films movie movies cinema show"
+        " programme sitcom series song songs album record track game games musical opera ballet"
+        " podcast through"
+    )
+)
+_CINEMA = re.compile(r"\b(?:film|movie|cinema|pictures|screening)s?\b", re.IGNORECASE)
+_CLAUSE_BREAK = re.compile(
+    r"[;:(]|,? (?:and|but|so|because) (?=(?:i|we|he|she|they|it|you)\b)|, (?=(?:i|we|he|she)\b)"
+    r"|,? but ",
+    re.IGNORECASE,
+)
+
+
+def _only_title(sentence: str) -> str:
+    """The one thing with a capital that a sentence names behind its first word."""
+    spans = [m[0] for m in _TITLE.finditer(sentence.strip()) if m.start()]
+    spans = [span for span in spans if set(words(span)) - _NO_SPANS]
+    return spans[0].strip('"\u201c\u201d') if len(spans) == 1 else ""
+
+
 def _heads(kind: str, question: FactQuestion, topic: Topic) -> frozenset[str]:
     """The words of which a sentence that names an item has one."""
     if kind != "title":
@@ -173,6 +367,8 @@ def _heads(kind: str, question: FactQuestion, topic: Topic) -> frozenset[str]:
             verb = _verb_after(question.text)
             if verb == "got":
                 return frozenset(words(kinds))
+            if verb in ("go", "gone", "went", "been", "get", "manage", "want", "both", "end"):
+                return frozenset(listed)
             if verb and verb in question.telling and not has_any([verb], listed):
                 return frozenset(other_names(verb))  # "Which books did Anna lend?"
             return frozenset(listed)
@@ -215,6 +411,13 @@ def _values(
         if is_first and " " not in text and len(text) < len(clause.strip()) - 1:
             continue  # the capital of a sentence
         if kind == "title" and (text[0].islower() or _IN.search(before) or _PARTLY.search(before)):
+            continue
+        if kind == "title" and (
+            not _AFTER_TITLE.match(after)
+            or _TITLES_OF_PERSONS.match(text)
+            or words(text)[0].removesuffix("s") in _NO_SPANS
+            or is_wished(clause, heads)
+        ):
             continue
         if kind == "place":
             if not _PREPOSITION.search(before) or _DOES.match(after):

@@ -7,16 +7,19 @@ answer is whole is learnt (`turn_list_weights.json`): where it is not likely, no
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 
+from memory.program.event_details import STAYS, detail_asked, details_of, is_travel
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_candidates import ASKS_GOING_ON
-from memory.program.fact_questions import FactQuestion, read_fact_question
+from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS
+from memory.program.list_questions import read_list_question
 from memory.program.searched_turns import (
     select_by_id,
     select_only,
@@ -40,10 +43,12 @@ from memory.program.turn_events import (
     Topic,
     count_events,
     has_any,
+    other_names,
     read_events,
+    spoken_names,
     topics_of,
 )
-from memory.program.turn_items import Item, kind_of_list, read_items
+from memory.program.turn_items import Item, kind_of_list, parts_left, read_items
 from memory.records import Rows, Turn
 from memory.search.words import words
 
@@ -52,12 +57,14 @@ _MOST_WORDS = 24
 _MOST_ITEMS = 12  # beside a count
 # At .6 as many days and titles are wrong as right in chats nobody had read.
 _LEAST_CERTAINTY = 0.7
-_LEAST_CERTAINTY_OF = {"deed": 0.6, "amount": 0.8}
-_LISTS = ("list", "where", "value")
-_KINDS = ("count", "list", "first", "last", "when", "where", "value")
+# A count that an ordinal exceeds ("third lesson" of two) is hardly ever whole.
+_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.6, "amount": 0.8}
+_LISTS = ("list", "where", "value", "who")
+_KINDS = ("count", "list", "first", "last", "when", "where", "value", "who")
 _ASKS_SEVERAL = (
     r"^\W*(?:to |in |at )?(?:what|where|which \w+) (?:\w+ )?(?:has|have|'s|is)\b.*\b(?:\w+ing|been"
     r"|allergic|\w+ed|\w+en|given up)\b"
+    r"|^\W*(?:in|at|to|from|on) (?:which|what) (?:\w+ )?\w+s (?:did|has|have|was|were)\b"
     r"|^\W*where did .*\b(?:go|\w+ing)\b|\b(?:what|which|where) (?:things|places|all)\b"
     r"|^\W*(?:what|which) (?!is\b|was\b|does\b|has\b)\w+s (?:did|does|has|have)\b"
 )
@@ -69,8 +76,18 @@ _NO_DEEDS = frozenset(
     )
 )
 _TWO_QUESTIONS = r"\b(?:and|or|,) (?:how|what|who|whom|where|when|which|by whom)\b"
+_SAYS_END = {
+    "first": r"\bfirst\b",
+    "last": r"\b(?:last|final|finished|no more|over)\b(?! (?:\w+day|week|month|year|night))",
+}
 _TIMES = r"\bhow (?:often|many times)\b"
 _ASKS_DAY = r"^\W*(?:when|(?:on )?(?:what|which) (?:day|date))\b"
+# What is done again is more of it.
+_SUMMED = (
+    r"^\W*how many \w+.*\b(?:make|made|bake|baked|catch|caught|score|scored|sell|sold|pick|picked"
+    r"|knit|knitted|win|won|plant|planted|collect|collected|harvest|harvested|cook|cooked|buy|bought"
+    r"|brew|brewed|paint|painted|donate|donated|write|wrote|find|found|bottle|bottled)\b"
+)
 _MOST_YEARS = 5  # back, where the last ones have nothing
 _REACH = 4  # turns after one with the words, in which its speaker may go on
 
@@ -95,7 +112,7 @@ class TurnList:
     @property
     def is_likely(self) -> bool:
         """Whether it is likely enough to be an answer; some readings are surer than others."""
-        family = next((name for name in _LEAST_CERTAINTY_OF if name in self.features), "")
+        family = next((name for name in _LEAST_CERTAINTY_OF if self.features.get(name)), "")
         return self.certainty >= _LEAST_CERTAINTY_OF.get(family, _LEAST_CERTAINTY)
 
 
@@ -135,7 +152,7 @@ def best_list(
     """The likeliest list or count that turns tell, whole or not; None where they tell none."""
     answers: list[tuple[TurnList, str]] = []
     fact_question = list_question(question, today, asker)
-    for rank, topic in enumerate(topics_of(fact_question) if fact_question else ()):
+    for rank, topic in enumerate(list_topics(fact_question) if fact_question else ()):
         sql, turns = _turns_with(topic.head, read)
         if turns is None:
             return None
@@ -175,15 +192,24 @@ def _turns_with(
     return sql, turns
 
 
+def list_topics(question: FactQuestion) -> list[Topic]:
+    """What a question may be about; where somebody has been, it is any stay of theirs."""
+    topics = topics_of(question)
+    if not is_travel(question):
+        return topics
+    names = frozenset(word for forms in question.names for word in words(forms[-1]))
+    return [Topic((STAYS,), names), *topics]
+
+
 def deed_question(question: str, today: str, asker: str = "") -> tuple[FactQuestion, Deed] | None:
     """A question that asks what a deed was done to, or by whom, with the deed; None for others."""
-    read = read_fact_question(question, today, asker)
+    read = read_list_question(question, today, asker)
     if read is None or read.kind not in _DEEDS or read.before or read.is_ahead:
         return None
     if read.says(_TWO_QUESTIONS) or read.is_by_subject or read.says(_TIMES):
         return None
-    if read.says(ASKS_GOING_ON):
-        return None  # what is not done yet
+    if read.says(ASKS_GOING_ON) or read.says(r"\b(?:first|last|middle|full|maiden) name\b"):
+        return None  # what is not done yet, or no deed
     deed = deed_of(read)
     if deed is None:
         return None
@@ -197,7 +223,7 @@ def deed_question(question: str, today: str, asker: str = "") -> tuple[FactQuest
 
 def list_question(question: str, today: str, asker: str = "") -> FactQuestion | None:
     """A question that a list or a count from turns may answer, None for others."""
-    read = read_fact_question(question, today, asker)
+    read = read_list_question(question, today, asker)
     if read is None or read.kind not in _KINDS or read.before:
         return None
     if read.says(_TWO_QUESTIONS) or read.is_ahead or read.is_shared or read.is_by_subject:
@@ -207,7 +233,9 @@ def list_question(question: str, today: str, asker: str = "") -> FactQuestion | 
     if read.kind == "when" and not read.says(r"\b(?:dates|days|when all)\b|\beach\b"):
         return None
     # "What has Anna been reading?" asks for several, "What is the name of her cat?" for one.
-    if read.kind in ("value", "where") and not read.says(_ASKS_SEVERAL):
+    if detail_asked(read) == "company":
+        return read
+    if read.kind in ("value", "where", "who") and not read.says(_ASKS_SEVERAL):
         return None
     return read
 
@@ -224,9 +252,13 @@ def listed(
         rank: 0 for the likeliest reading.
     """
     speakers = frozenset(word for turn in turns for word in words(turn.speaker))
-    topic = replace(topic, speakers=speakers)
+    topic = replace(topic, speakers=speakers, names=spoken_names(topic.names, speakers))
     is_times = question.says(_TIMES)
     kind = "" if is_times else kind_of_list(question)
+    if question.kind != "count" and (detail := detail_asked(question)):
+        answers = _details(question, topic, detail, turns, rank)
+        if answers or detail == "company":
+            return answers
     if question.kind != "count" and (kind == "title" or question.kind in _LISTS):
         return _items(question, topic, kind, turns, rank)
     answers = _items(question, topic, kind, turns, rank) if kind == "title" else []
@@ -250,6 +282,39 @@ def _items(
     return [answer] if answer else []
 
 
+def _details(
+    question: FactQuestion, topic: Topic, kind: str, turns: Sequence[Turn], rank: int
+) -> list[TurnList]:
+    """Where something happened, or with whom, of each event or of the first or the last."""
+    told = [event for event in read_events(topic, turns).events if event.is_met]
+    span = _nearest_span(question, [day for event in told for day in event.days])
+    events = [event for event in told if any(_lies_in(day, span) for day in event.days)]
+    if question.kind in ("first", "last") and events:
+        events = sorted(events, key=lambda event: (event.days[-1], event.turn.id))
+        events = events[:1] if question.kind == "first" else events[-1:]
+    details, silent = details_of(kind, events, topic)
+    if not details or (question.kind in _LISTS and len(details) < 2):
+        return []
+    text = "; ".join(detail.value for detail in details)
+    if question.kind in ("first", "last"):
+        text = f"{text}, {spoken(details[0].event.days[-1])}"
+    features = {
+        "details": 1.0,
+        f"details {kind}": 1.0,
+        "details one": float(question.kind in ("first", "last")),
+        "details many": math.log(len(details)),
+        "details silent": float(silent) / len(events),
+        "details exact": sum(detail.event.is_exact for detail in details) / len(details),
+        "details plain": sum(detail.event.is_plain for detail in details) / len(details),
+        "details met": sum(d.event.met == len(topic.parts) for d in details) / len(details),
+        "details parts": float(len(topic.parts) - 1),
+        "details rank": float(rank > 0),
+        "details nobody": float(not topic.names),
+        "details stay": float(topic.head is STAYS),
+    }
+    return [TurnList(text, tuple(detail.event.turn for detail in details), features)]
+
+
 def _amounts(
     question: FactQuestion, topic: Topic, turns: Sequence[Turn], rank: int
 ) -> list[TurnList]:
@@ -263,7 +328,36 @@ def _amounts(
         same = [amount for amount in amounts if amount.number == number]
         features = _amount_features(question, topic, same, amounts, rank)
         answers.append(TurnList(f"{number}", tuple(amount.turn for amount in same), features))
+    if total := _total(question, topic, amounts):
+        answers.append(total)
     return answers
+
+
+def _total(question: FactQuestion, topic: Topic, amounts: Sequence[Amount]) -> TurnList | None:
+    """The sum of what was made, caught or won on several days: twelve jars, then nine more."""
+    if not question.says(_SUMMED):
+        return None
+    verbs = {word for word in question.telling if word not in topic.head}
+    done = {
+        amount.day: amount
+        for amount in amounts
+        if amount.is_plain
+        and not amount.is_ahead
+        and any(has_any(words(amount.turn.text), other_names(verb)) for verb in verbs)
+    }
+    if len(done) < 2 or len({amount.turn.id for amount in done.values()}) < len(done):
+        return None
+    number = sum(amount.number for amount in done.values())
+    features = {
+        "sum": 1.0,
+        "sum of many": math.log(len(done)),
+        "sum of all": float(len(done) == len(amounts)),
+        "sum met": sum(amount.met == len(topic.parts) for amount in done.values()) / len(done),
+        "sum adjacent": sum(amount.is_adjacent for amount in done.values()) / len(done),
+    }
+    parts = ", ".join(f"{amount.number} on {spoken(day)}" for day, amount in sorted(done.items()))
+    turns = tuple(amount.turn for _, amount in sorted(done.items()))
+    return TurnList(f"{number} ({parts})", turns, features)
 
 
 def _amount_features(
@@ -310,7 +404,7 @@ def _events(question: FactQuestion, topic: Topic, told: Told, rank: int) -> list
     events = told.events
     if question.kind != "count":
         # Days are told of what has all the words of the question, and of nothing that is like it.
-        events = tuple(event for event in events if event.met == len(topic.parts))
+        events = tuple(event for event in events if event.is_met)
     span = _nearest_span(question, [day for event in events for day in event.days])
     count = count_events(events, span)
     return [_of_events(question, topic, count, told.doubtful, rank)] if count.events else []
@@ -354,7 +448,7 @@ def _of_items(
         "items exact": sum(item.is_exact for item in items) / len(items),
         "items span": float(question.span is not None),
         "items rank": float(rank > 0),
-        "items parts": float(len(topic.parts) - 1),
+        "items parts": float(parts_left(kind, question, topic)),
         "items nobody": float(not topic.names),
     }
     return TurnList(text, tuple(item.turn for item in listed), features)
@@ -380,7 +474,7 @@ def deed_lists(question: FactQuestion, deed: Deed, turns: Sequence[Turn]) -> lis
                 answers.append(TurnList("; ".join(values), turns_of, features))
             continue
         numbers = {mention.number for mention in choice if mention.number and mention.has_noun}
-        if len(numbers) == 1:
+        if len(numbers) == 1 and numbers != {1}:
             number = max(numbers)
             features = {**features, "deed number": 1.0}
             numbered = tuple(mention.turn for mention in choice if mention.number == number)
@@ -423,7 +517,7 @@ def _deed_features(
         "deed nobody": float(not deed.doers),
         "deed many": math.log(len(choice)),
         "deed turns": math.log(distinct_turns),
-        "deed others": float(len(deed.further)),
+        "deed others": float(len(deed.further) + len(deed.places)),
         "deed more": math.log(1 + number - len(choice)),
         "deed doubtful": math.log(1 + doubtful),
         "deed span": float(question.span is not None),
@@ -457,15 +551,20 @@ def _of_events(
         return sum(map(pick, count.events)) / number
 
     is_times = question.says(r"\b(?:how often|times)\b") or question.kind != "count"
+    is_end = question.kind in ("first", "last")
+    says_end = is_end and any(re.search(_SAYS_END[question.kind], e.clause, re.I) for e in events)
     features = {
         "events": 1.0,
+        "end told": float(says_end),
+        "end of one": float(is_end and number == 1 and not says_end),
+        "end of few": float(is_end and number == 2 and not says_end),
         "times": float(is_times),
         f"events asked {question.kind}": 1.0,
         "one event": float(number == 1),
         "many events": math.log(number),
         "exact": share(lambda event: event.is_exact),
         "plain": share(lambda event: event.is_plain),
-        "all met": share(lambda event: event.met == len(topic.parts)),
+        "all met": share(lambda event: event.is_met),
         "all met around": share(lambda event: event.met_around == len(topic.parts)),
         "number told": float(number == 1 and events[0].count > 1),
         "number told in many": float(number > 1 and any(e.count > len(e.days) for e in events)),

@@ -26,12 +26,12 @@ from locomo.dataset.format import ABSTENTION, load_conversations
 from memory.dates import COUNT
 from memory.program import turn_lists
 from memory.program.searched_turns import with_questions
-from memory.program.turn_events import topics_of
 from memory.program.turn_lists import (
     TurnList,
     deed_lists,
     deed_question,
     list_question,
+    list_topics,
     listed,
 )
 from memory.records import Turn
@@ -136,7 +136,8 @@ def _answers(question: Mapping[str, Any], turns: Sequence[Turn]) -> list[TurnLis
     text = as_asked(question["question"], asker, today)
     answers: list[TurnList] = []
     if read := list_question(text, today, asker):
-        readings = (listed(read, topic, turns, rank) for rank, topic in enumerate(topics_of(read)))
+        topics = enumerate(list_topics(read))
+        readings = (listed(read, topic, turns, rank) for rank, topic in topics)
         answers += next(filter(None, readings), [])
     if deed_asked := deed_question(text, today, asker):
         answers += deed_lists(*deed_asked, with_questions(turns))
@@ -144,7 +145,7 @@ def _answers(question: Mapping[str, Any], turns: Sequence[Turn]) -> list[TurnLis
 
 
 def _kind(answer: TurnList) -> str:
-    if "amount" in answer.features:
+    if "amount" in answer.features or "sum" in answer.features:
         return "amount"
     if "deed asked count" in answer.features:
         return "deed count"
@@ -152,6 +153,8 @@ def _kind(answer: TurnList) -> str:
         return "count"
     if any(name.startswith("events") for name in answer.features):
         return "days"
+    if "details" in answer.features:
+        return "details"
     if "deed" in answer.features:
         return "deed"
     return "list"
