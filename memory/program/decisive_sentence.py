@@ -178,8 +178,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if question.kind not in _QUOTED_KINDS or _NOT_ONE.search(question.text):
         return ""
     if question.kind != "date":
-        if question.kind == "place" and not suits(text, question.text):
-            return ""  # "Where did Leela get married?" by "Leela's getting married"
+        if not suits(text, question.text):
+            return ""  # "How much was the house?" by "We've signed for a house"
         least = LEAST_QUOTED_PERSON if question.kind == "person" else LEAST_QUOTED
         return quotation(best.sentence) if best.likelihood >= least else ""
     day = named_day(best.sentence.turn.said_at)

@@ -111,6 +111,9 @@ def scored(text: str, likelihood: float, **values: float) -> Scored:
         # A person is told more often than other things by a sentence that is half as likely.
         ("Who taught Anna?", "Ben taught me.", 0.45, "Anna, 4 March 2024: “Ben taught me.”"),
         ("Where does Anna swim?", "I swim in the tarn.", 0.45, ""),
+        # It has no number or name where one is asked for.
+        ("How much did the house cost?", "We have signed for the house.", 0.9, ""),
+        ("What is the name of Anna's dog?", "The dog is afraid of the bath.", 0.9, ""),
         # It is of somebody else, or is a question without its mark.
         ("What is Anna allergic to?", "No nuts please, she's allergic.", 0.9, ""),
         ("What is Anna allergic to?", "Nour is allergic to kiwi.", 0.9, ""),
