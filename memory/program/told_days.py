@@ -152,7 +152,8 @@ class Part:
         """Whether one of these words tells of it."""
         if not self.names.isdisjoint(text_words):
             return True
-        return any(_is_same(self.word, other) for other in text_words)
+        # Names are like other words by chance only.
+        return not self.is_alive and any(_is_same(self.word, other) for other in text_words)
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,9 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         if is_subject and of_name and set(of_name) <= set(speakers):
             doer |= set(of_name)
             is_possessed = bare != token
+            continue
+        if is_subject and doer and not is_possessed and token[0].isupper():
+            is_possessed = bare != token  # a surname
             continue
         if lower in _PARTICLES:
             if verb and number and tokens[number - 1].lower() == verb and lower not in ("on",):
