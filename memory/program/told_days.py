@@ -209,6 +209,10 @@ class ToldClause:
         """The sentence that the clause is in."""
         return self.parts[self.number]
 
+    def from_place(self, place: int) -> "ToldClause":
+        """The rest of the clause from one of its characters on."""
+        return replace(self, clause=self.clause[place:], start=self.start + place)
+
     @cached_property
     def said_on(self) -> date:
         """The day on which it was said."""

@@ -40,7 +40,7 @@ from memory.statements.days import named_days
 _UNIT = r"(?:days?|nights?|weeks?|fortnights?|months?|years?)"
 _ASKS_LENGTH = re.compile(
     rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b(?! (?:a|per|each)\b)",
-    re.IGNORECASE
+    re.IGNORECASE,
 )
 _BETWEEN = (
     re.compile(r"\bbetween (?P<a>.+?\btwo\b.+)$", re.IGNORECASE),
@@ -53,11 +53,16 @@ _BETWEEN = (
 )
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 # "... with Bea after the operation": whose stay it was and what for, turns seldom say with its days.
-_ASIDE = re.compile(
-    r" (?:after|around|during|because of|when|while|for|before|with|at (?=his\b|her\b|their\b|\w+'s\b)"
-    r"|on (?=his\b|her\b|their\b)) ?(?P<aside>.+)$",
+_WHEN = re.compile(
+    r" (?:after|around|during|because of|when|while|before|(?:at|over|for) (?=christmas|easter)"
+    r"|(?<=hospital) for|on (?=his\b|her\b|their\b)) ?(?P<aside>.+)$",
     re.IGNORECASE,
 )
+_WITH = re.compile(
+    r" (?:with|at (?=his\b|her\b|their\b|\w+'s\b)) ?(?P<aside>.+)$",
+    re.IGNORECASE,
+)
+_STAYS = re.compile(r"\b(?:stay(?:ed|ing)?|visit\w*|liv(?:e|ed|ing)|spen[dt])\b", re.IGNORECASE)
 _AUXILIARY = re.compile(
     r"^\W*(?P<auxiliary>will|did|was|were|is|are|has|have|does|do|had) (?P<rest>.+)$", re.IGNORECASE
 )
@@ -68,34 +73,34 @@ _STATE_WORDS = frozenset(
         "work worked working job live lived living stay stayed staying couple together relationship"
         " wear worn wearing need needed needing last lasted lasting spend spent wait waited keep"
         " kept look looked looking married dating summer visit employed without able long was"
-        " being away on off around total altogether run ran hold held"
+        " being away on off around total altogether run ran hold held volunteer volunteered"
     )
 )
 _BEGINS = re.compile(
     r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to)"
     r"|arriv(?:e|es|ed|ing)|land(?:s|ed)?|c[ao]m(?:e|es|ing) (?!back|off|home|out)"
-    r"|got (?:here|there|it|the|my|a|together|engaged|married)|put|broke (?!up)|broken (?!up)"
+    r"|got (?:here|there|it|the|my|a|together|engaged|married)|put (?:(?:\w+ ){0,4}in a|(?:\w+ ){0,3}on)\b|broke (?!up)|broken (?!up)"
     r"|go(?:es|ing)? to|went to|went into|(?:fl(?:y|ew|ies|own|ying)|drove|driv(?:e|ing)"
     r"|travell?(?:ed|ing)) (?:to|on|in|up|down|over|out)|met|took over|took on"
     r"|opened"
-    r"|first (?:day|shift|time)|from|signed|hired|became|bought|adopted|borrowed|checked in"
+    r"|first (?:day|shift|time)|day one|brought (?:\w+ )?home|from|signed|hired|became|bought|adopted|borrowed|checked in"
     r"|slipped|fell|hurt|set off|left for)\b",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    r"\b(?:last (?:day|shift|night|week)|finish\w*|quit|resigned|retired|left(?! for)|leav(?:e|es"
+    r"\b(?:(?:last|final) (?:day|shift|night|week)|shut(?:s|ting)?|stopping|packed (?:\w+ )?in|finish\w*|quit|resigned|retired|left(?! for)|leav(?:e|es"
     r"|ing)(?! for)|(?:came|come|comes|taken|took|is|was|are) (?:\w+ )?off"
     r"|(?:came|come|comes|coming|fl(?:y|ew|ies|own)|flying|went|go|goes|going|got|drove|drive"
     r"|travell?ed) (?:\w+ )?(?:back|home)|return(?:s|ed|ing)?|until|till|separated|split|broke up"
     r"|divorced|ended|is over|was over|stopped|(?:am|is|are|was|were|'m|'s|'re|been) back|mov(?:e|es|ed|ing) (?:out|away)|gave (?:it |them"
-    r" |her |him )?(?:up|back)|discharged|let (?:me|her|him|them) (?:out|go|home)|sold|died|closed"
+    r" |her |him |(?:the|my|our) \w+ )?(?:up|back|to|away)|(?:am|is|'m|'s|was) done|discharged|let (?:me|her|him|them) (?:out|go|home)|sold|died|closed"
     r"|handed (?!in)(?:over|back|the|my|on)|(?:out of|off) (?:the|my|his|her|hospital)"
     r"|checked out|lost|(?:back|home) on|til)\b",
     re.IGNORECASE,
 )
 _WITHOUT = re.compile(r"\b(?:without|off|out of|unemployed|free)\b", re.IGNORECASE)
 # They tell an end of a state, and of nothing else.
-_EDGE = re.compile(r"\b(?:last|first) (?:day|shift)\b", re.IGNORECASE)
+_EDGE = re.compile(r"\b(?:last|first|final) (?:day|shift)\b|\bday one\b", re.IGNORECASE)
 _OVER_SINCE = re.compile(r"\b(?:back|home|over|finished|gone)\b.*\bsince\b", re.IGNORECASE)
 _EDGE_SCORE = 1.5
 _LEFT_THING = re.compile(
@@ -105,20 +110,29 @@ _LEFT_THING = re.compile(
 )
 _LIVES = re.compile(r"\bliv(?:e|ed|ing)\b", re.IGNORECASE)
 _MOVES = re.compile(r"\bmov(?:e|ed|es|ing)\b(?! (?:it|them|me|him|her|on)\b)", re.IGNORECASE)
+_WORKS = re.compile(r"\b(?:work(?:ed|ing)?|job|volunteer|firm|company|employed)\b", re.IGNORECASE)
+_ENDS_WORK = re.compile(
+    r"\b(?:last|final) (?:day|shift)\b|\bfinish\w*|\b(?:am|'m|was) done\b|\bretire\w*|\bresign\w*"
+    r"|\bquit|\bleaving\b|\bnew job\b|\bfirst (?:day|shift)\b|\bday one\b",
+    re.IGNORECASE,
+)
 _NOTICE = re.compile(r"\bnotice\b", re.IGNORECASE)
 _SINCE = re.compile(
     rf"\bsince (?:(?:the|last|early|late|about|beginning of|end of) )*"
     rf"(?:\d|yesterday|{'|'.join((*MONTHS, *WEEKDAYS))})",
     re.IGNORECASE,
 )
-_FIRST_DAY = re.compile(r"\b(?:first (?:day|shift)|start\w*|beginning)\b", re.IGNORECASE)
-_LAST_DAY = re.compile(r"\b(?:last (?:day|shift)|end\w*|leaving)\b", re.IGNORECASE)
+_FIRST_DAY = re.compile(r"\b(?:first (?:day|shift)|start\w*|begin\w*)\b", re.IGNORECASE)
+_LAST_DAY = re.compile(
+    r"\b(?:(?:last|final) (?:day|shift)|end\w*|leaving|quit\w*|finish\w*)\b", re.IGNORECASE
+)
 _TENS = r"(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twenty|thirty|forty|fifty)(?:-[a-z]+)?"
 _NUMBER = (
     rf"(?:\d{{1,3}}|{'|'.join(word for word in COUNT if word != 'zero')}|{_TENS})(?: and a half)?"
 )
 _TOLD_LENGTH = re.compile(
-    rf"(?P<before>\b(?:for|stayed|lasted|took|spent|was|were|it's|it is|is|after)? ?)"
+    rf"(?P<before>\b(?:for|stayed|lasted|took|spent|was|were|it's|it is|is|after(?: my"
+    r"| his| her| our| their)?)? ?)"
     r"(?P<about>(?:about|almost|nearly|over|exactly|just|only|all of|roughly) )?"
     rf"(?P<length>(?P<number>{_NUMBER}) (?:whole |full |long )?(?P<unit>{_UNIT})(?: and a half)?)\b"
     r"(?P<after>(?: (?:since|now|altogether|in total|in all|long|straight|with|in|at|on)\b)?)"
@@ -141,11 +155,18 @@ _SPAN = re.compile(
     r"\b(?:from|between)\b.*\b(?:to|until|till|and)\b|\d.*\b(?:until|till)\b", re.IGNORECASE
 )
 _ENDS_IN_SPAN = re.compile(r"\b(?:until|till|to)(?: the| about| around)? *$", re.IGNORECASE)
+_NEW_YEAR = re.compile(r"\bsince (?:the )?new year\b", re.IGNORECASE)
+_MONTH_OF_YEAR = re.compile(
+    rf"\b(?P<month>{'|'.join(MONTHS)}) of (?P<year>(?:19|20)\d\d)\b", re.IGNORECASE
+)
 _THIS_MONTH = re.compile(r"\bthis month\b", re.IGNORECASE)
 _YEAR_SINCE = re.compile(r"\bsince (?:the )?(?P<year>(?:19|20)\d\d)\b", re.IGNORECASE)
 _MONTH = re.compile(
     rf"\b(?:in|of) (?P<month>{'|'.join(MONTHS)})(?: (?P<year>(?:19|20)\d\d))?", re.IGNORECASE
 )
+
+
+_NOT_NAMED = Nearness(score=1.1, here=0, far=0, absent=1, in_clause=0)
 
 
 @dataclass(frozen=True)
@@ -266,7 +287,8 @@ class _Reader:
             return None
         lasts = match["auxiliary"].lower() in _LASTS
         month = _MONTH.search(state)
-        core, aside = _without_aside(f"{match['auxiliary']} {match['rest']}")
+        core, aside = _without_aside(state)
+        is_of_work = bool(_WORKS.search(state))
         deed = self._state(core, has_aside=bool(aside))
         if deed is None:
             return None
@@ -275,7 +297,7 @@ class _Reader:
         outright = self._outright(deed, turns, lasts) if deed.parts else None
         if outright:
             return outright
-        ends = list(self._ends(deed, turns, self._aside(aside, deed)))
+        ends = list(self._ends(deed, turns, self._aside(aside, deed), is_of_work))
         if not lasts and month:
             ends = [end for end in ends if _may_touch(end, month)]
         begins = _likely([end for end in ends if end.is_begin])
@@ -293,7 +315,8 @@ class _Reader:
                 if text
                 else None
             )
-        last = _likely([end for end in ends if not end.is_begin])
+        first = min((begin.day for begin in begins), default="")
+        last = _likely([end for end in ends if not end.is_begin and end.day > first])
         pairs = [(a, b) for a in begins for b in last if a.day < b.day]
         pairs = [pair for pair in pairs if _is_of_month(pair, month)]
         return _of_pairs([pair for pair in pairs if not _is_doubtful(pair, deed, turns)])
@@ -363,7 +386,7 @@ class _Reader:
             turns = self._turns(state)
             ends = [
                 end
-                for end in self._ends(with_aliases(state, turns), turns)
+                for end in self._ends(with_aliases(state, turns), turns, is_of_work=is_state)
                 if end.is_begin is is_begin
             ]
             if ends or side.search(phrase):
@@ -388,8 +411,6 @@ class _Reader:
         """A length that a clause tells of what a question names; None for none or several."""
         lengths: dict[str, _Length] = {}
         for passage in clauses_told(turns):
-            if passage.is_ahead and not lasts and not _ENDS.search(passage.clause):
-                continue
             match = next(
                 (
                     length
@@ -399,7 +420,10 @@ class _Reader:
                 ),
                 None,
             )
-            if match is None or bool(_PERFECT.search(passage.clause)) is not lasts:
+            is_plan = passage.is_ahead and not lasts and not _ENDS.search(passage.clause)
+            if match is None or (is_plan and not _stands_alone(passage, match)):
+                continue
+            if bool(_PERFECT.search(passage.clause)) is not lasts:
                 continue
             if not self._is_told(deed, passage, passage.sentence[passage.start : match.start()]):
                 continue
@@ -413,7 +437,11 @@ class _Reader:
         return near is not None and is_of_doer(deed, passage, lead, self.speakers)
 
     def _ends(
-        self, deed: AskedDeed, turns: Sequence[Turn], aside: Sequence[Part] = ()
+        self,
+        deed: AskedDeed,
+        turns: Sequence[Turn],
+        aside: Sequence[Part] = (),
+        is_of_work: bool = False,
     ) -> Iterator[_End]:
         """The days on which what a question names began or ended.
 
@@ -422,6 +450,8 @@ class _Reader:
         speakers = speakers_in(turns)
         for passage in clauses_told(turns):
             near = nearness(deed, passage)
+            if near is None and is_of_work and deed.doer and _ENDS_WORK.search(passage.clause):
+                near = _NOT_NAMED  # "the 8th was my last day": of which work, nobody has to say
             if near is None:
                 continue
             beside = _share_told(aside, passage)
@@ -443,6 +473,9 @@ class _Reader:
             lead = passage.clause[: cue.start()] if cue else before_verb(passage.clause)
             if not is_of_doer(deed, passage, lead, speakers):
                 continue
+            if len(days) == 2 and cue and not (begin_cue and end_cue):
+                # "On Friday they told us that it shuts on the 3rd."
+                days = [day.isoformat() for day in passage.from_place(cue.start()).days]
             if len(days) == 2 and (span or (begin_cue and end_cue)):
                 first, last = sorted(days)
                 is_ahead = last > passage.said_on.isoformat()
@@ -466,7 +499,10 @@ def _months(passage: ToldClause) -> list[str]:
         return [year["year"]]
     if _THIS_MONTH.search(passage.clause):
         return [passage.said_on.isoformat()[:7]]
-    days = named_days(passage.clause, passage.turn.said_at, ahead=passage.is_ahead)
+    if _NEW_YEAR.search(passage.clause):
+        return [f"{passage.said_on.year}-01"]
+    clause = _MONTH_OF_YEAR.sub(r"\g<month> \g<year>", passage.clause)
+    days = named_days(clause, passage.turn.said_at, ahead=passage.is_ahead)
     return [day for day in days if "/" not in day]
 
 
@@ -501,15 +537,19 @@ def _likely(ends: Sequence[_End]) -> list[_End]:
 def _is_of_other(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
     """Whether a clause tells that something else was left: "I left the hotel on the 9th"."""
     left = _LEFT_THING.search(passage.clause)
-    if not left or near.in_clause:
+    if not left or near.in_clause or all(part.is_alive for part in deed.parts):
         return False
     return not any(part.stands_in(words(left["thing"])) for part in deed.parts)
 
 
 def _without_aside(state: str) -> tuple[str, str]:
     """The part of a question that names a state, and what else it says: where, when, with whom."""
-    aside = _ASIDE.search(state)
-    return (state[: aside.start()], aside["aside"]) if aside else (state, "")
+    patterns = (_WITH, _WHEN) if _STAYS.search(state) else (_WHEN,)
+    found = [aside for pattern in patterns if (aside := pattern.search(state))]
+    if not found:
+        return state, ""
+    first = min(found, key=lambda aside: aside.start())
+    return state[: first.start()], first["aside"]
 
 
 def _share_told(aside: Sequence[Part], passage: ToldClause) -> float:
