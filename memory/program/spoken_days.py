@@ -38,7 +38,7 @@ _DAY = re.compile(
     rf"|\b(?:on|since|from|until) the (?P<bare_word>{_WORD}))"
     r"(?=\W*$|[,.;:!?)]| \(| (?:of|o) (?:this|last|next) month"
     r"| (?:and|because|like|with|at|in|was|is|it|to|instead|for|from|as|when|we|i|he|she|they|by"
-    r"|this)\b)",
+    r"|this|before|that)\b)",
     re.IGNORECASE,
 )
 # "On Friday", "Monday evening"; what is said of every Friday or of a Friday as such names no day.

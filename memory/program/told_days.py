@@ -34,7 +34,7 @@ _LIGHT = frozenset(
         "go goes going went gone have has had having do did done doing get got getting gotten take"
         " took taken taking make made making see saw seen come came happen happened hold held put"
         " use used be was were been being visit visited attend attended trip visit appointment"
-        " place part actually really finally exactly eventually officially party own ever new old"
+        " place part party own ever new old"
         " next earliest together altogether family person again people"
     )
 )
@@ -51,6 +51,7 @@ _ASKED_TIME = re.compile(
     rf"\b{_AUXILIARY}\b|\b(?:the )?(?:first|last|most recent|latest|previous) time(?: that)?\b",
     re.IGNORECASE,
 )
+_ADVERB = re.compile(r"\b(?:actually|really|finally|eventually|exactly|officially) ", re.IGNORECASE)
 _TOKEN = re.compile(r"[\w\u00c0-\u017f][\w'\u2019\u00c0-\u017f-]*")
 # What is only possible, wished for or asked tells of no day.
 UNREAL = re.compile(
@@ -83,7 +84,7 @@ _AHEAD_WORD = re.compile(
     re.IGNORECASE,
 )
 _AHEAD_ANYWHERE = re.compile(r"\b(?:tomorrow|next|due|until|till|planned|booked)\b", re.IGNORECASE)
-_PLANNED = frozenset(words("booked planned arranged supposed scheduled"))
+_PLANNED = frozenset(words("booked planned arranged supposed scheduled promised offered"))
 _CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|--"
     r"|,?\s(?:but|so|because|cos|while|although|though|before|since(?= (?:i|we|he|she|they)\b))\s"
@@ -279,6 +280,7 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         text: "did Anna sell the van", "was Ben's last race", or "Anna's second operation".
         speakers: words of the names of all who speak.
     """
+    text = _ADVERB.sub("", text)
     tokens = [match[0].replace("\u2019", "'") for match in _TOKEN.finditer(text)]
     doer: set[str] = set()
     nouns: list[str] = []
@@ -694,7 +696,7 @@ _BE = frozenset(words("was were did had has have is are am been"))
 _ARRIVALS = frozenset(words("moved arrived came started joined"))
 # "I've been in the flat since Monday"
 _BEEN_SINCE = re.compile(
-    r"\bbeen (?:in|at|here|there|with|living|working)\b[^.;]*\bsince\b", re.IGNORECASE
+    r"\bbeen (?:in|at(?! it)|here|there|with|living|working)\b[^.;]*\bsince\b", re.IGNORECASE
 )
 _DAY_NAMES = frozenset((*MONTHS, *WEEKDAYS))
 _KIN = frozenset(

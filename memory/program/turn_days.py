@@ -11,6 +11,7 @@ from datetime import date
 
 from memory.dates import MONTHS, WEEKDAYS
 from memory.program.fact_answers import FactAnswer
+from memory.program.late_days import late_day
 from memory.program.searched_turns import select_by_id, select_with, turns_of
 from memory.program.spoken_days import spoken
 from memory.program.told_days import (
@@ -81,12 +82,16 @@ def answer_when(
     if deed is None:
         return None
     turns = turns_about(deed, read=read, corrected=corrected)
+    told = told_days(deed, turns)
     tellings = [
         day
-        for day in told_days(deed, turns)
+        for day in told
         if _lies_in(day.day, text) and (is_ahead or day.day.isoformat() <= today)
     ]
     chosen = _planned(tellings) if is_ahead else _chosen(text, tellings)
+    if (chosen is None or chosen.is_ahead) and not _asks_extreme(text):
+        late = late_day(deed, told, turns, is_ahead=is_ahead)
+        chosen = late if late and _lies_in(late.day, text) else chosen
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None
     if chosen is None:
@@ -128,10 +133,14 @@ def _lies_in(day: date, question: str) -> bool:
     return not month or MONTHS[day.month - 1] == month[0].lower()
 
 
+def _asks_extreme(question: str) -> bool:
+    return bool(_ASKS_FIRST.search(question) or _ASKS_LAST.search(question))
+
+
 def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
     exact = [day for day in tellings if day.is_exact]
     done = [day for day in exact if not day.is_ahead]
-    if _ASKS_FIRST.search(question) or _ASKS_LAST.search(question):
+    if _asks_extreme(question):
         return _extreme(
             [day for day in tellings if day.is_whole], bool(_ASKS_FIRST.search(question))
         )
