@@ -88,6 +88,7 @@ _PLANNED = frozenset(words("booked planned arranged supposed scheduled promised 
 _CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|--"
     r"|,?\s(?:but|so|because|cos|while|although|though|before|since(?= (?:i|we|he|she|they)\b))\s"
+    r"|\sand\s(?=(?:could|did|was|were|had|have|has|do|does|can|wo)n['\u2019]t\b)"
     r"|,?\s(?:and|then)\s(?=(?:then|i|we|he|she|they|it|you|my|our|his|her|the|on|this)\b)"
     r"|,\s(?=(?:who|which|where|when|i|we|he|she|they|it|you|it's|he's|she's|i'm|i've|my)\b)",
     re.IGNORECASE,
@@ -97,6 +98,7 @@ _ENDS_IN_NAME = re.compile(r"(?:^|[.,]) ?[A-Z][\w-]+$")  # "Ben and I" are one s
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they|him|her|his|their|them)\b", re.IGNORECASE)
+_LIGHT_DEED = re.compile(r"\b(?:was|were|went|did|had|got|took|came)\b", re.IGNORECASE)
 _FIRST_SUBJECT = re.compile(r"\W*(?:(?:and|but|so|then|yes|no|well)\W+)*(?:i|we)\b", re.IGNORECASE)
 _ANAPHOR = re.compile(
     r"\b(?:it|its|they|them|he|she|him|her|his|their|that|this|there|one|mine|yours)\b"
@@ -178,6 +180,8 @@ class ToldDay:
     """A day on which the deed was, or is to be, and the sentence that tells it.
 
     `score` says how near the deed is told to the day. It `is_ahead` where it was told as a plan.
+    It `is_by_the_way` where the day is that of the sentence before, or all but the verb is told: "I
+    was there with the fiddle".
     """
 
     day: date
@@ -188,6 +192,7 @@ class ToldDay:
     is_ahead: bool
     is_whole: bool = True
     is_exact: bool = True
+    is_by_the_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,6 +242,17 @@ class ToldClause:
         if not days and _TODAY.search(self.clause):
             return (self.said_on,)
         return tuple(days)
+
+    @cached_property
+    def days_of_scene(self) -> tuple[date, ...]:
+        """The day that the sentence before tells, of what was then."""
+        if not self.number:
+            return ()
+        sentence = self.parts[self.number - 1]
+        before = replace(self, number=self.number - 1, clause=sentence, start=0)
+        is_told = not (before.is_ahead or DENIED.search(sentence) or UNREAL.search(sentence))
+        days = before.days if is_told else ()
+        return days if len(days) == 1 and days[0] <= self.said_on else ()
 
     @cached_property
     def words_near(self) -> tuple[str, ...]:
@@ -481,11 +497,16 @@ def _told_day(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -
     if MOVED_TO.search(passage.clause):
         days = days[-1:]
     is_exact = bool(days)
+    is_by_the_way = False
     if not days and not passage.is_ahead and _is_past(passage.clause):
-        days = (passage.said_on,)
+        days = passage.days_of_scene
+        is_exact = is_by_the_way = bool(days)
+        days = days or (passage.said_on,)
     if len(days) != 1:
         return None
     score, is_whole = _score(deed, passage, speakers)
+    if not score and is_exact and _is_done_lightly(deed, passage, speakers):
+        score, is_whole, is_by_the_way = 1, True, True
     if not score:
         return None
     return ToldDay(
@@ -497,7 +518,19 @@ def _told_day(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -
         is_ahead=days[0] > passage.said_on,
         is_whole=is_whole,
         is_exact=is_exact,
+        is_by_the_way=is_by_the_way,
     )
+
+
+def _is_done_lightly(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> bool:
+    """Whether a clause has all things of a deed, and of its verb no more than "was" or "did"."""
+    things = {*words(passage.clause)}
+    light = _LIGHT_DEED.search(passage.clause)
+    if not deed.verb or not deed.parts or not light:
+        return False
+    lead = passage.clause[: light.start()]
+    is_all = all(part.stands_in(things) for part in deed.parts)
+    return is_all and is_of_doer(deed, passage, lead, speakers)
 
 
 def _is_past(clause: str) -> bool:

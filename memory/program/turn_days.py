@@ -46,6 +46,7 @@ _BRACKETS = re.compile(r" ?\([^)]*\)")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _MONTH = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\b(?:again|second|third|another|once more)\b", re.IGNORECASE)
+_FIRST_TIME = re.compile(r"\bfirst time\b", re.IGNORECASE)
 _TELLS_FIRST = re.compile(r"\b(?:first|never .* before|new)\b", re.IGNORECASE)
 
 
@@ -138,7 +139,7 @@ def _asks_extreme(question: str) -> bool:
 
 
 def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
-    exact = [day for day in tellings if day.is_exact]
+    exact = [day for day in tellings if day.is_exact and not day.is_by_the_way]
     done = [day for day in exact if not day.is_ahead]
     if _asks_extreme(question):
         return _extreme(
@@ -148,7 +149,7 @@ def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
         top = max(day.score for day in done)
         likely = [day for day in done if day.score == top]
         return likely[-1] if len({day.day for day in likely}) == 1 else None
-    return _planned(tellings)
+    return _planned(exact)
 
 
 def _planned(tellings: Sequence[ToldDay]) -> ToldDay | None:
@@ -161,10 +162,14 @@ def _planned(tellings: Sequence[ToldDay]) -> ToldDay | None:
     return last[-1] if len({day.day for day in last}) == 1 else None
 
 
+def _tells_first(day: ToldDay) -> bool:
+    return bool(_TELLS_FIRST.search(day.clause) or _FIRST_TIME.search(day.sentence))
+
+
 def _extreme(tellings: Sequence[ToldDay], is_first: bool) -> ToldDay | None:
     """The first or the last of the days; None where a telling without a day may go beyond it."""
     done = [day for day in tellings if day.is_exact and not day.is_ahead]
-    if is_first and (firsts := [day for day in done if _TELLS_FIRST.search(day.clause)]):
+    if is_first and (firsts := [day for day in done if _tells_first(day)]):
         return min(firsts, key=lambda day: (day.day, -day.score))
     if not done:
         return None
