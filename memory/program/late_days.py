@@ -125,7 +125,8 @@ def _is_same(deed: AskedDeed, plan: Turn, late: _Late, is_certain: bool) -> bool
     has_doer = not deed.doer or deed.doer <= late_words or late.turn.speaker == plan.speaker
     missing = _count_missing(deed, told)
     shared = names_in(plan.text) & names_in(late.turn.text)
-    if has_doer and shared and deed.verb in _ARRIVES and _ARRIVED.search(late.sentence):
+    has_arrived = deed.verb in _ARRIVES and bool(_ARRIVED.search(late.sentence))
+    if has_doer and has_arrived and (shared or not missing):
         return True
     if not has_doer or missing > len(deed.parts) / 2:
         return False

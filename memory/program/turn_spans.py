@@ -37,6 +37,7 @@ from memory.records import Rows, Turn
 from memory.search.words import words
 from memory.statements.days import named_days
 
+_NIGHTS = re.compile(r"\bnights\b", re.IGNORECASE)
 _UNIT = r"(?:days?|nights?|weeks?|fortnights?|months?|years?)"
 _ASKS_LENGTH = re.compile(
     rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b(?! (?:a|per|each)\b)",
@@ -109,8 +110,13 @@ _LEFT_THING = re.compile(
     re.IGNORECASE,
 )
 _LIVES = re.compile(r"\bliv(?:e|ed|ing)\b", re.IGNORECASE)
-_MOVES = re.compile(r"\bmov(?:e|ed|es|ing)\b(?! (?:it|them|me|him|her|on)\b)", re.IGNORECASE)
-_WORKS = re.compile(r"\b(?:work(?:ed|ing)?|job|volunteer|firm|company|employed)\b", re.IGNORECASE)
+_MOVES = re.compile(
+    r"\bmov(?:e|ed|es|ing)\b(?! (?:it|them|me|him|her|on(?! the\b| \d))\b)", re.IGNORECASE
+)
+_WORKS = re.compile(
+    r"\b(?:work(?:ed|ing)?|job|teach(?:ing)?|taught|volunteer|firm|company|employed)\b",
+    re.IGNORECASE,
+)
 _ENDS_WORK = re.compile(
     r"\b(?:last|final) (?:day|shift)\b|\bfinish\w*|\b(?:am|'m|was) done\b|\bretire\w*|\bresign\w*"
     r"|\bquit|\bleaving\b|\bnew job\b|\bfirst (?:day|shift)\b|\bday one\b",
@@ -227,7 +233,8 @@ def answer_span(
         )
     )
     sql = select_by_id(ids)
-    answer = f"{length.text} ({quoted})" if quoted else length.text
+    text = re.sub(r"\bday(?=s?,)", "night", length.text) if _NIGHTS.search(asks[0]) else length.text
+    answer = f"{text} ({quoted})" if quoted else text
     return FactAnswer(answer, ids, (sql,), (read(sql),), (), ())
 
 
