@@ -55,7 +55,7 @@ _BETWEEN = (
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 # "... with Bea after the operation": whose stay it was and what for, turns seldom say with its days.
 _WHEN = re.compile(
-    r" (?:after|around|during|because of|when|while|before|(?:at|over|for) (?=christmas|easter)"
+    r" (?:(?<!look )(?<!looked )(?<!looking )after|around|during|because of|when|while|before|(?:at|over|for) (?=christmas|easter)"
     r"|(?<=hospital) for|on (?=his\b|her\b|their\b)) ?(?P<aside>.+)$",
     re.IGNORECASE,
 )
@@ -78,7 +78,7 @@ _STATE_WORDS = frozenset(
     )
 )
 _BEGINS = re.compile(
-    r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to)"
+    r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to|here|there|over)"
     r"|arriv(?:e|es|ed|ing)|land(?:s|ed)?|c[ao]m(?:e|es|ing) (?!back|off|home|out)"
     r"|got (?:here|there|it|the|my|a|together|engaged|married)|put (?:(?:\w+ ){0,4}in a|(?:\w+ ){0,3}on)\b|broke (?!up)|broken (?!up)"
     r"|go(?:es|ing)? to|went to|went into|(?:fl(?:y|ew|ies|own|ying)|drove|driv(?:e|ing)"
@@ -89,12 +89,15 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    r"\b(?:(?:last|final) (?:day|shift|night|week)|shut(?:s|ting)?|stopping|packed (?:\w+ )?in|finish\w*|quit|resigned|retired|left(?! for)|leav(?:e|es"
-    r"|ing)(?! for)|(?:came|come|comes|taken|took|is|was|are) (?:\w+ )?off"
+    r"\b(?:(?:last|final) (?:day|shift)|(?:my|his|her|our|their) last (?:night|week)"
+    r"|shut(?:s|ting)?|stopping|packed (?:\w+ )?in|finish\w*|quit|resigned|retired|left(?! for)"
+    r"|leav(?:e|es|ing)(?! for)|(?:came|come|comes|taken|took|is|was|are) (?:\w+ )?off"
     r"|(?:came|come|comes|coming|fl(?:y|ew|ies|own)|flying|went|go|goes|going|got|drove|drive"
     r"|travell?ed) (?:\w+ )?(?:back|home)|return(?:s|ed|ing)?|until|till|separated|split|broke up"
-    r"|divorced|ended|is over|was over|stopped|(?:am|is|are|was|were|'m|'s|'re|been) back|mov(?:e|es|ed|ing) (?:out|away)|gave (?:it |them"
-    r" |her |him |(?:the|my|our) \w+ )?(?:up|back|to|away)|(?:am|is|'m|'s|was) done|discharged|let (?:me|her|him|them) (?:out|go|home)|sold|died|closed"
+    r"|divorced|ended|is over|was over|stopped|(?:am|is|are|was|were|'m|'s|'re|been) back"
+    r"|mov(?:e|es|ed|ing) (?:out|away)"
+    r"|gave (?:it |them |her |him |(?:the|my|our) \w+ )?(?:up|back|to|away)"
+    r"|(?:am|is|'m|'s|was) done|discharged|let (?:me|her|him|them) (?:out|go|home)|sold|died|closed"
     r"|handed (?!in)(?:over|back|the|my|on)|(?:out of|off) (?:the|my|his|her|hospital)"
     r"|checked out|lost|(?:back|home) on|til)\b",
     re.IGNORECASE,
@@ -105,8 +108,13 @@ _EDGE = re.compile(r"\b(?:last|first|final) (?:day|shift)\b|\bday one\b", re.IGN
 _OVER_SINCE = re.compile(r"\b(?:back|home|over|finished|gone)\b.*\bsince\b", re.IGNORECASE)
 _EDGE_SCORE = 1.5
 _LEFT_THING = re.compile(
-    r"\b(?:left|leav(?:e|es|ing)|quit|finish\w*|(?:last (?:day|shift)(?: ever)?|stopped) (?:\w+ing )?"
-    r"(?:at|with|in|as)) (?:(?:the|my|his|her|our|their) )(?P<thing>[\w-]+)",
+    r"\b(?:left|leav(?:e|es|ing)|quit|finish\w*"
+    r"|(?:last (?:day|shift)(?: ever)?|stopped) (?:\w+ing )?(?:at|with|in|as)) (?:(?:the|my|his|her|our|their) )(?P<thing>[\w-]+)",
+    re.IGNORECASE,
+)
+_COMES_OR_GOES = re.compile(
+    r"\b(?:c[ao]m(?:e|es|ing)|arriv\w*|land(?:s|ed)?|mov\w+|fl(?:y|ew|ies|own|ying)|driv\w+|drove"
+    r"|went|gone|go|goes|going|travell?\w*|stay\w*|left|leav\w+|return\w*|home|back|got here)\b",
     re.IGNORECASE,
 )
 _LIVES = re.compile(r"\bliv(?:e|ed|ing)\b", re.IGNORECASE)
@@ -161,6 +169,10 @@ _SPAN = re.compile(
     r"\b(?:from|between)\b.*\b(?:to|until|till|and)\b|\d.*\b(?:until|till)\b", re.IGNORECASE
 )
 _ENDS_IN_SPAN = re.compile(r"\b(?:until|till|to)(?: the| about| around)? *$", re.IGNORECASE)
+_IN_MONTH = re.compile(
+    rf"\w+ (?:at|in|by) (?:the )?(?:(?:end|start|beginning|middle) of )?(?:{'|'.join(MONTHS)})\b",
+    re.IGNORECASE,
+)
 _NEW_YEAR = re.compile(r"\bsince (?:the )?new year\b", re.IGNORECASE)
 _MONTH_OF_YEAR = re.compile(
     rf"\b(?P<month>{'|'.join(MONTHS)}) of (?P<year>(?:19|20)\d\d)\b", re.IGNORECASE
@@ -455,6 +467,7 @@ class _Reader:
         What it names `aside` stands about most of them, and the more of it, the likelier.
         """
         speakers = speakers_in(turns)
+        is_presence = not deed.parts
         for passage in clauses_told(turns):
             near = nearness(deed, passage)
             if near is None and is_of_work and deed.doer and _ENDS_WORK.search(passage.clause):
@@ -477,12 +490,17 @@ class _Reader:
             cue = (since or end_cue or begin_cue) if not span else None
             if not days or not (span or cue):
                 continue
+            if is_presence and not (span or _COMES_OR_GOES.search(passage.clause)):
+                continue
             lead = passage.clause[: cue.start()] if cue else before_verb(passage.clause)
             if not is_of_doer(deed, passage, lead, speakers):
                 continue
             if len(days) == 2 and cue and not (begin_cue and end_cue):
                 # "On Friday they told us that it shuts on the 3rd."
                 days = [day.isoformat() for day in passage.from_place(cue.start()).days]
+            elif cue and _IN_MONTH.match(passage.clause, cue.start()):
+                # "On the 9th I told them that I'm leaving at the end of May."
+                days = _months(passage.from_place(cue.start())) or days
             if len(days) == 2 and (span or (begin_cue and end_cue)):
                 first, last = sorted(days)
                 is_ahead = last > passage.said_on.isoformat()
@@ -619,7 +637,7 @@ def _told(begin: str, end: str) -> str:
 
 
 def _next_month(day: str) -> str:
-    """The month after a day at the end of a month, else the day itself: with it, a month is over."""
+    """The month after a day at the end of a month, which then is over; else the day itself."""
     year, month, *of_month = (int(number) for number in day.split("-"))
     if not of_month or of_month[0] < _LAST_DAYS:
         return day
