@@ -79,7 +79,8 @@ DENIED = re.compile(
 )
 _AHEAD_WORD = re.compile(
     r"will|going|gonna|due|want|wants|am|are|is|starts?|comes?|arrives?|moves?|leaves?|goes|go"
-    r"|flies|gets?|have|has|lands?|fly|stays|start|come|leave|booked|planned|arranged|supposed|promised|offered"
+    r"|flies|gets?|have|has|lands?|fly|stays|start|come|leave|booked|planned|arranged|supposed"
+    r"|promised|offered"
     r"|scheduled|\w+'(?:ll|m|re)|(?:it|that|there)'s",
     re.IGNORECASE,
 )

@@ -40,7 +40,8 @@ from memory.statements.days import named_days
 _NIGHTS = re.compile(r"\bnights\b", re.IGNORECASE)
 _UNIT = r"(?:days?|nights?|weeks?|fortnights?|months?|years?)"
 _ASKS_LENGTH = re.compile(
-    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b(?! (?:a|per|each)\b)",
+    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b(?! (?:a|per"
+    rf"|each)\b)",
     re.IGNORECASE,
 )
 _BETWEEN = (
@@ -53,9 +54,10 @@ _BETWEEN = (
     ),
 )
 _BRACKETS = re.compile(r" ?\([^)]*\)")
-# "... with Bea after the operation": whose stay it was and what for, turns seldom say with its days.
+# "... with Bea after the operation": whose stay it was and what for is seldom told with its days.
 _WHEN = re.compile(
-    r" (?:(?<!look )(?<!looked )(?<!looking )after|around|during|because of|when|while|before|(?:at|over|for) (?=christmas|easter)"
+    r" (?:(?<!look )(?<!looked )(?<!looking )after|around|during|because of|when|while|before"
+    r"|(?:at|over|for) (?=christmas|easter)"
     r"|(?<=hospital) for|on (?=his\b|her\b|their\b)) ?(?P<aside>.+)$",
     re.IGNORECASE,
 )
@@ -78,13 +80,16 @@ _STATE_WORDS = frozenset(
     )
 )
 _BEGINS = re.compile(
-    r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to|here|there|over)"
+    r"\b(?:start(?:s|ed|ing)?|beg[aiu]n\w*|join(?:s|ed)?|since|mov(?:e|es|ed|ing) (?:in|into|to"
+    r"|here|there|over)"
     r"|arriv(?:e|es|ed|ing)|land(?:s|ed)?|c[ao]m(?:e|es|ing) (?!back|off|home|out)"
-    r"|got (?:here|there|it|the|my|a|together|engaged|married)|put (?:(?:\w+ ){0,4}in a|(?:\w+ ){0,3}on)\b|broke (?!up)|broken (?!up)"
+    r"|got (?:here|there|it|the|my|a|together|engaged|married)|put (?:(?:\w+ ){0,4}in a"
+    r"|(?:\w+ ){0,3}on)\b|broke (?!up)|broken (?!up)"
     r"|go(?:es|ing)? to|went to|went into|(?:fl(?:y|ew|ies|own|ying)|drove|driv(?:e|ing)"
     r"|travell?(?:ed|ing)) (?:to|on|in|up|down|over|out)|met|took over|took on"
     r"|opened"
-    r"|first (?:day|shift|time)|day one|brought (?:\w+ )?home|from|signed|hired|became|bought|adopted|borrowed|checked in"
+    r"|first (?:day|shift|time)|day one|brought (?:\w+ )?home|from|signed|hired|became|bought"
+    r"|adopted|borrowed|checked in"
     r"|slipped|fell|hurt|set off|left for)\b",
     re.IGNORECASE,
 )
@@ -109,7 +114,8 @@ _OVER_SINCE = re.compile(r"\b(?:back|home|over|finished|gone)\b.*\bsince\b", re.
 _EDGE_SCORE = 1.5
 _LEFT_THING = re.compile(
     r"\b(?:left|leav(?:e|es|ing)|quit|finish\w*"
-    r"|(?:last (?:day|shift)(?: ever)?|stopped) (?:\w+ing )?(?:at|with|in|as)) (?:(?:the|my|his|her|our|their) )(?P<thing>[\w-]+)",
+    r"|(?:last (?:day|shift)(?: ever)?|stopped) (?:\w+ing )?(?:at|with|in|as)) (?:(?:the|my|his"
+    r"|her|our|their) )(?P<thing>[\w-]+)",
     re.IGNORECASE,
 )
 _COMES_OR_GOES = re.compile(
