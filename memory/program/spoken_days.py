@@ -30,18 +30,27 @@ _DAY = re.compile(
     rf"|\b(?P<month_before>{_MONTH})(?:\.? |,? the )(?:the )?"
     rf"(?P<day_after>\d{{1,2}}){_ENDING}?(?!\d|[:.]\d)\b"
     rf"(?:,? (?P<year_after>(?:19|20)\d\d))?"
+    rf"|\b(?:from|between) (?:the )?(?P<day_from>\d{{1,2}}){_ENDING}?"
+    rf"(?= ?(?:to|until|till|and"
+    rf"|[-\u2013]) ?(?:the )?\d{{1,2}}{_ENDING}?(?: of)? (?P<month_of>{_MONTH})\b"
+    rf"(?: (?P<year_of>(?:19|20)\d\d))?)"
     rf"|\b(?:(?P<weekday_of>{_WEEKDAY}),? (?:the )?(?P<bare_of>\d{{1,2}}){_ENDING}"
     rf"|(?:on |since |was |is |'s |now |until |till |from )?the (?P<bare>\d{{1,2}}){_ENDING}"
     rf"|\b(?:on|since|from|until) the (?P<bare_word>{_WORD}))"
     r"(?=\W*$|[,.;:!?)]| \(| (?:of|o) (?:this|last|next) month"
     r"| (?:and|because|like|with|at|in|was|is|it|to|instead|for|from|as|when|we|i|he|she|they|by"
-    r"|this)\b)",
+    r"|this|before|that)\b)",
     re.IGNORECASE,
 )
 # "On Friday", "Monday evening"; what is said of every Friday or of a Friday as such names no day.
 _BARE_WEEKDAY = re.compile(
     rf"(?<!last )(?<!next )(?<!this )(?<!every )(?<!each )(?<!past )(?<!coming )(?<!not )(?<!most )"
     rf"\b(?P<name>{'|'.join(WEEKDAYS)})\b(?! (?:week|fortnight)|,? (?:the )?\d|'s| to \w+day)",
+    re.IGNORECASE,
+)
+_UNTIL_DAY = re.compile(
+    rf"(?: ?[-\u2013] ?| to | until | till )(?:the )?(?P<day>\d{{1,2}}){_ENDING}?\b"
+    rf"(?![:.]\d| (?:{_MONTH}|of)\b)",
     re.IGNORECASE,
 )
 _SINCE = re.compile(r"\bsince (?:\w+ )?(?:\w{0,6} ?)$", re.IGNORECASE)
@@ -108,13 +117,14 @@ def spoken_iso(day: str) -> str:
 
 def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
     for match in _DAY.finditer(text):
-        month_name = match["month"] or match["month_before"]
+        month_name = match["month"] or match["month_before"] or match["month_of"]
         has_passed = _has_passed(text, match.start(), is_past)
         if _PUT_OFF.search(text[: match.start()]):
             has_passed = False  # "they had to put it back to 9 June"
         number = _number(match)
         weekday = match["weekday"] or match["weekday_of"]
-        year = match["year"] or match["year_after"] or _year_beside(text, match.end(), said_on)
+        year = match["year"] or match["year_after"] or match["year_of"]
+        year = year or _year_beside(text, match.end(), said_on)
         if month_name:
             if month_name.islower() and month_name in ("may", "mar", "sec"):
                 continue
@@ -136,6 +146,10 @@ def _named(text: str, said_on: date, is_past: bool) -> Iterator[SpokenDay]:
         if days:
             day = days[-1] if has_passed else days[0]
             yield SpokenDay(day, match.start(), bool(month_name))
+            until = _UNTIL_DAY.match(text, match.end()) if match["month_before"] else None
+            last = _valid_day(day.year, day.month, int(until["day"])) if until else None
+            if until and last and last > day:  # "June 6 to 13"
+                yield SpokenDay(last, until.start("day"), True)
 
 
 def _year_beside(text: str, end: int, said_on: date) -> str:
@@ -175,7 +189,8 @@ def _has_passed(text: str, start: int, is_past: bool) -> bool:
 
 
 def _number(match: re.Match[str]) -> int:
-    digits = match["day"] or match["day_after"] or match["bare_of"] or match["bare"]
+    groups = ("day", "day_after", "day_from", "bare_of", "bare")
+    digits = next((match[group] for group in groups if match[group]), "")
     if digits:
         return int(digits)
     word = (match["word"] or match["bare_word"]).lower().replace(" ", "").replace("-", "")

@@ -34,7 +34,7 @@ _LIGHT = frozenset(
         "go goes going went gone have has had having do did done doing get got getting gotten take"
         " took taken taking make made making see saw seen come came happen happened hold held put"
         " use used be was were been being visit visited attend attended trip visit appointment"
-        " place part actually really finally exactly eventually officially party own ever new old"
+        " place part party own ever new old"
         " next earliest together altogether family person again people"
     )
 )
@@ -51,6 +51,7 @@ _ASKED_TIME = re.compile(
     rf"\b{_AUXILIARY}\b|\b(?:the )?(?:first|last|most recent|latest|previous) time(?: that)?\b",
     re.IGNORECASE,
 )
+_ADVERB = re.compile(r"\b(?:actually|really|finally|eventually|exactly|officially) ", re.IGNORECASE)
 _TOKEN = re.compile(r"[\w\u00c0-\u017f][\w'\u2019\u00c0-\u017f-]*")
 # What is only possible, wished for or asked tells of no day.
 UNREAL = re.compile(
@@ -79,14 +80,16 @@ DENIED = re.compile(
 _AHEAD_WORD = re.compile(
     r"will|going|gonna|due|want|wants|am|are|is|starts?|comes?|arrives?|moves?|leaves?|goes|go"
     r"|flies|gets?|have|has|lands?|fly|stays|start|come|leave|booked|planned|arranged|supposed"
+    r"|promised|offered"
     r"|scheduled|\w+'(?:ll|m|re)|(?:it|that|there)'s",
     re.IGNORECASE,
 )
 _AHEAD_ANYWHERE = re.compile(r"\b(?:tomorrow|next|due|until|till|planned|booked)\b", re.IGNORECASE)
-_PLANNED = frozenset(words("booked planned arranged supposed scheduled"))
+_PLANNED = frozenset(words("booked planned arranged supposed scheduled promised offered"))
 _CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|--"
     r"|,?\s(?:but|so|because|cos|while|although|though|before|since(?= (?:i|we|he|she|they)\b))\s"
+    r"|\sand\s(?=(?:could|did|was|were|had|have|has|do|does|can|wo)n['\u2019]t\b)"
     r"|,?\s(?:and|then)\s(?=(?:then|i|we|he|she|they|it|you|my|our|his|her|the|on|this)\b)"
     r"|,\s(?=(?:who|which|where|when|i|we|he|she|they|it|you|it's|he's|she's|i'm|i've|my)\b)",
     re.IGNORECASE,
@@ -96,6 +99,7 @@ _ENDS_IN_NAME = re.compile(r"(?:^|[.,]) ?[A-Z][\w-]+$")  # "Ben and I" are one s
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they|him|her|his|their|them)\b", re.IGNORECASE)
+_LIGHT_DEED = re.compile(r"\b(?:was|were|went|did|had|got|took|came)\b", re.IGNORECASE)
 _FIRST_SUBJECT = re.compile(r"\W*(?:(?:and|but|so|then|yes|no|well)\W+)*(?:i|we)\b", re.IGNORECASE)
 _ANAPHOR = re.compile(
     r"\b(?:it|its|they|them|he|she|him|her|his|their|that|this|there|one|mine|yours)\b"
@@ -152,7 +156,8 @@ class Part:
         """Whether one of these words tells of it."""
         if not self.names.isdisjoint(text_words):
             return True
-        return any(_is_same(self.word, other) for other in text_words)
+        # Names are like other words by chance only.
+        return not self.is_alive and any(_is_same(self.word, other) for other in text_words)
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,8 @@ class ToldDay:
     """A day on which the deed was, or is to be, and the sentence that tells it.
 
     `score` says how near the deed is told to the day. It `is_ahead` where it was told as a plan.
+    It `is_by_the_way` where the day is that of the sentence before, or all but the verb is told: "I
+    was there with the fiddle".
     """
 
     day: date
@@ -186,6 +193,7 @@ class ToldDay:
     is_ahead: bool
     is_whole: bool = True
     is_exact: bool = True
+    is_by_the_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,10 @@ class ToldClause:
     def sentence(self) -> str:
         """The sentence that the clause is in."""
         return self.parts[self.number]
+
+    def from_place(self, place: int) -> "ToldClause":
+        """The rest of the clause from one of its characters on."""
+        return replace(self, clause=self.clause[place:], start=self.start + place)
 
     @cached_property
     def said_on(self) -> date:
@@ -231,6 +243,17 @@ class ToldClause:
         if not days and _TODAY.search(self.clause):
             return (self.said_on,)
         return tuple(days)
+
+    @cached_property
+    def days_of_scene(self) -> tuple[date, ...]:
+        """The day that the sentence before tells, of what was then."""
+        if not self.number:
+            return ()
+        sentence = self.parts[self.number - 1]
+        before = replace(self, number=self.number - 1, clause=sentence, start=0)
+        is_told = not (before.is_ahead or DENIED.search(sentence) or UNREAL.search(sentence))
+        days = before.days if is_told else ()
+        return days if len(days) == 1 and days[0] <= self.said_on else ()
 
     @cached_property
     def words_near(self) -> tuple[str, ...]:
@@ -274,6 +297,7 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         text: "did Anna sell the van", "was Ben's last race", or "Anna's second operation".
         speakers: words of the names of all who speak.
     """
+    text = _ADVERB.sub("", text)
     tokens = [match[0].replace("\u2019", "'") for match in _TOKEN.finditer(text)]
     doer: set[str] = set()
     nouns: list[str] = []
@@ -289,6 +313,9 @@ def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
         if is_subject and of_name and set(of_name) <= set(speakers):
             doer |= set(of_name)
             is_possessed = bare != token
+            continue
+        if is_subject and doer and not is_possessed and token[0].isupper():
+            is_possessed = bare != token  # a surname
             continue
         if lower in _PARTICLES:
             if verb and number and tokens[number - 1].lower() == verb and lower not in ("on",):
@@ -471,11 +498,16 @@ def _told_day(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -
     if MOVED_TO.search(passage.clause):
         days = days[-1:]
     is_exact = bool(days)
+    is_by_the_way = False
     if not days and not passage.is_ahead and _is_past(passage.clause):
-        days = (passage.said_on,)
+        days = passage.days_of_scene
+        is_exact = is_by_the_way = bool(days)
+        days = days or (passage.said_on,)
     if len(days) != 1:
         return None
     score, is_whole = _score(deed, passage, speakers)
+    if not score and is_exact and _is_done_lightly(deed, passage, speakers):
+        score, is_whole, is_by_the_way = 1, True, True
     if not score:
         return None
     return ToldDay(
@@ -487,7 +519,19 @@ def _told_day(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -
         is_ahead=days[0] > passage.said_on,
         is_whole=is_whole,
         is_exact=is_exact,
+        is_by_the_way=is_by_the_way,
     )
+
+
+def _is_done_lightly(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> bool:
+    """Whether a clause has all things of a deed, and of its verb no more than "was" or "did"."""
+    things = {*words(passage.clause)}
+    light = _LIGHT_DEED.search(passage.clause)
+    if not deed.verb or not deed.parts or not light:
+        return False
+    lead = passage.clause[: light.start()]
+    is_all = all(part.stands_in(things) for part in deed.parts)
+    return is_all and is_of_doer(deed, passage, lead, speakers)
 
 
 def _is_past(clause: str) -> bool:
@@ -686,7 +730,7 @@ _BE = frozenset(words("was were did had has have is are am been"))
 _ARRIVALS = frozenset(words("moved arrived came started joined"))
 # "I've been in the flat since Monday"
 _BEEN_SINCE = re.compile(
-    r"\bbeen (?:in|at|here|there|with|living|working)\b[^.;]*\bsince\b", re.IGNORECASE
+    r"\bbeen (?:in|at(?! it)|here|there|with|living|working)\b[^.;]*\bsince\b", re.IGNORECASE
 )
 _DAY_NAMES = frozenset((*MONTHS, *WEEKDAYS))
 _KIN = frozenset(

@@ -11,6 +11,7 @@ from datetime import date
 
 from memory.dates import MONTHS, WEEKDAYS
 from memory.program.fact_answers import FactAnswer
+from memory.program.late_days import late_day
 from memory.program.searched_turns import select_by_id, select_with, turns_of
 from memory.program.spoken_days import spoken
 from memory.program.told_days import (
@@ -45,6 +46,7 @@ _BRACKETS = re.compile(r" ?\([^)]*\)")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _MONTH = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\b(?:again|second|third|another|once more)\b", re.IGNORECASE)
+_FIRST_TIME = re.compile(r"\bfirst time\b", re.IGNORECASE)
 _TELLS_FIRST = re.compile(r"\b(?:first|never .* before|new)\b", re.IGNORECASE)
 
 
@@ -81,12 +83,16 @@ def answer_when(
     if deed is None:
         return None
     turns = turns_about(deed, read=read, corrected=corrected)
+    told = told_days(deed, turns)
     tellings = [
         day
-        for day in told_days(deed, turns)
+        for day in told
         if _lies_in(day.day, text) and (is_ahead or day.day.isoformat() <= today)
     ]
     chosen = _planned(tellings) if is_ahead else _chosen(text, tellings)
+    if (chosen is None or chosen.is_ahead) and not _asks_extreme(text):
+        late = late_day(deed, told, turns, is_ahead=is_ahead)
+        chosen = late if late and _lies_in(late.day, text) else chosen
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None
     if chosen is None:
@@ -128,10 +134,14 @@ def _lies_in(day: date, question: str) -> bool:
     return not month or MONTHS[day.month - 1] == month[0].lower()
 
 
+def _asks_extreme(question: str) -> bool:
+    return bool(_ASKS_FIRST.search(question) or _ASKS_LAST.search(question))
+
+
 def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
-    exact = [day for day in tellings if day.is_exact]
+    exact = [day for day in tellings if day.is_exact and not day.is_by_the_way]
     done = [day for day in exact if not day.is_ahead]
-    if _ASKS_FIRST.search(question) or _ASKS_LAST.search(question):
+    if _asks_extreme(question):
         return _extreme(
             [day for day in tellings if day.is_whole], bool(_ASKS_FIRST.search(question))
         )
@@ -139,7 +149,7 @@ def _chosen(question: str, tellings: Sequence[ToldDay]) -> ToldDay | None:
         top = max(day.score for day in done)
         likely = [day for day in done if day.score == top]
         return likely[-1] if len({day.day for day in likely}) == 1 else None
-    return _planned(tellings)
+    return _planned(exact)
 
 
 def _planned(tellings: Sequence[ToldDay]) -> ToldDay | None:
@@ -152,10 +162,14 @@ def _planned(tellings: Sequence[ToldDay]) -> ToldDay | None:
     return last[-1] if len({day.day for day in last}) == 1 else None
 
 
+def _tells_first(day: ToldDay) -> bool:
+    return bool(_TELLS_FIRST.search(day.clause) or _FIRST_TIME.search(day.sentence))
+
+
 def _extreme(tellings: Sequence[ToldDay], is_first: bool) -> ToldDay | None:
     """The first or the last of the days; None where a telling without a day may go beyond it."""
     done = [day for day in tellings if day.is_exact and not day.is_ahead]
-    if is_first and (firsts := [day for day in done if _TELLS_FIRST.search(day.clause)]):
+    if is_first and (firsts := [day for day in done if _tells_first(day)]):
         return min(firsts, key=lambda day: (day.day, -day.score))
     if not done:
         return None

@@ -125,7 +125,9 @@ _STATES = (
             rf"|{_BE} (?:here|in)\b|\bfrom (?:the )?\d"
         ),
         ends=_pattern(
-            r"\b(?:mov(?:e|es|ed|ing) (?:out|away)|left|leaves|leaving|airport|discharged)\b"
+            r"\b(?:mov(?:e|es|ed|ing) (?:out|away)|(?:left|leaves|leaving)"
+            r"(?! (?:the|my|our|his|her) (?!flat|house|home|room|apartment|place|city|town|village"
+            r"|country|island))|airport|discharged)\b"
             r"|\b(?:went|gone|goes|go|going|flew|flies|flown|drove|driven) (?:back )?home\b"
             r"|\b(?:went|gone|goes|going|flew|flies|flown) back\b|\bwe moved\b"
         ),
@@ -139,7 +141,8 @@ _STATES = (
     ),
 )
 _ASKS_LENGTH = re.compile(
-    r"^\W*(?:(?:for )?(?:how long|how many (?:days|weeks|months|years))|since when)\b",
+    r"^\W*(?:(?:for )?(?:how long|how many (?:days|weeks|months|years)(?! (?:a|per|each)\b))"
+    r"|since when)\b",
     re.IGNORECASE,
 )
 _LASTS = re.compile(r"\b(?:has|have|is|are|am)\b", re.IGNORECASE)

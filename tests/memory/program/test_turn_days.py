@@ -30,6 +30,12 @@ _TOLD = (
     ("Oda", "2026-06-07", "I signed the lease. On the 4th."),
     ("Pelle", "2026-06-14", "Our regatta is on 25 July. I'm nervous."),
     ("Oda", "2026-06-20", "The hearing test was cancelled, by the way."),
+    # Told by the way, or of the day that the sentence before tells.
+    ("Oda", "2026-04-05", "I fiddled at the harbour on Friday."),
+    ("Oda", "2026-05-17", "We were at the harbour on the 9th for more fiddling."),
+    ("Pelle", "2026-05-18", "The fair in Kil was yesterday. I sold honey, it was my first time."),
+    ("Pelle", "2026-06-08", "I sold honey on the 6th."),
+    ("Oda", "2026-06-10", "I woke up with gout on Sunday and couldn't get a shoe on."),
 )
 
 
@@ -54,6 +60,9 @@ def told(store: Store) -> Store:
         ("When did Oda sign the lease?", "4 June 2026"),
         ("When is Pelle's regatta?", "25 July 2026"),
         ("When was the last time Pelle sailed to Vinga?", "23 May 2026"),
+        ("When did Oda last fiddle at the harbour?", "9 May 2026"),
+        ("When did Pelle first sell honey?", "17 May 2026"),
+        ("When did Oda first have gout?", "7 June 2026"),
     ],
 )
 def test_a_day_is_read_from_the_turns_that_tell_the_deed(

@@ -28,6 +28,19 @@ _TOLD = (
     ("Pelle", "2025-11-09", "I started at the ferry company on 3 November."),
     ("Oda", "2026-01-11", "My left knee was operated on on the 5th."),
     ("Oda", "2026-03-15", "My right knee was operated on on the 2nd."),
+    # Visits: with whom, and when, is told beside the days or not at all.
+    ("Oda", "2025-11-02", "My niece Tuva is coming from the 10th to the 20th of November."),
+    ("Oda", "2025-11-30", "Tuva arrived on the 10th, but she went home on the 17th."),
+    ("Oda", "2026-04-05", "Pelle drove up on the 28th of March and stayed until the 2nd of April."),
+    ("Pelle", "2026-02-15", "I have my ticket to Riga, from 3 to 17 May."),
+    # Work: its last day names no place, and a month is counted whole at its end.
+    ("Oda", "2025-08-03", "I've taught at the weaving school since August 2019."),
+    ("Oda", "2026-01-18", "Thursday the 15th was my last day and I cried."),
+    ("Pelle", "2026-01-18", "I handed over my brewery on Friday, after thirteen years."),
+    # A home, until the next.
+    ("Pelle", "2025-02-09", "I moved into the lighthouse on the 1st of February."),
+    ("Pelle", "2025-03-09", "I left the hospital on the 3rd."),
+    ("Pelle", "2025-12-14", "I moved on the 1st, to a cabin in the woods."),
     ("Oda", "2026-05-03", "I might rent a boat for three weeks."),
 )
 
@@ -56,6 +69,21 @@ def told(store: Store) -> Store:
             "How long was it between Pelle's last day at the sawmill and the first day at the ferry"
             " company?",
             "38 days, from 26 September 2025 to 3 November 2025",
+        ),
+        ("How long did Tuva stay with Oda?", "7 days, from 10 November 2025 to 17 November 2025"),
+        (
+            "How many nights did Pelle stay with Oda?",
+            "5 nights, from 28 March 2026 to 2 April 2026",
+        ),
+        (
+            "How long was Pelle's trip to Riga in May 2026?",
+            "2 weeks, from 3 May 2026 to 17 May 2026",
+        ),
+        ("How long did Oda teach at the weaving school?", "6 years and 5 months, from August 2019"),
+        ("How long did Pelle have the brewery?", "thirteen years"),
+        (
+            "How long did Pelle live in the lighthouse?",
+            "10 months (303 days), from 1 February 2025 to 1 December 2025",
         ),
         (
             "How much time passed between Oda's two knee operations?",
