@@ -158,8 +158,9 @@ _WAS_BEFORE = re.compile(
 # something plainer is told.
 _NAME_OF_PLACE = r"(?-i:[A-Z])[\w'-]+(?: (?-i:[A-Z])[\w'-]+)?"
 _AT_HOME = re.compile(
+    r"(?<!nursing )(?<!care )(?<!the )(?<!holiday )(?<!funeral )"
     r"\b(?:(?:back |at )?home (?:now )?(?:here )?|(?:back |over |up |down )?here |here we are,? "
-    r"|(?:\w+ ){1,2}(?:weeks?|months?|years?|days?) )in"
+    r"|(?:weeks|months|years) (?=in [\w' ]+? (?:already|now)\b))in"
     rf" (?P<place>{_NAME_OF_PLACE})",
     re.IGNORECASE,
 )

@@ -38,7 +38,9 @@ from memory.statements.days import named_days
 
 _UNIT = r"(?:days?|nights?|weeks?|fortnights?|months?|years?)"
 _ASKS_LENGTH = re.compile(
-    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b", re.IGNORECASE
+    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT}"
+    r"(?! (?:a|per|each|every) ))\b",
+    re.IGNORECASE,
 )
 _BETWEEN = (
     re.compile(r"\bbetween (?P<a>.+?\btwo\b.+)$", re.IGNORECASE),

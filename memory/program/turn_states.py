@@ -90,7 +90,7 @@ _OF_QUESTION = frozenset(
 )
 # "In which part of Porto does she live?" asks for the part.
 _PART_OF = re.compile(
-    r"^(?P<part>\W*in (?:which|what) \w+) of (?:the )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)*", re.IGNORECASE
+    r"^(?P<part>\W*(?:[Ii]n )?(?:[Ww]hat|[Ww]hich) \w+) of (?:the )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)*"
 )
 _NOUNS_OF_PLACE = frozenset(
     words(
@@ -202,7 +202,7 @@ def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
     workplace = (groups.get("workplace") or "").lower()
     if workplace and workplace not in ("town", "city") and not is_workplace(workplace):
         return None
-    further = set(read.telling) - _OF_QUESTION - subject - {workplace}
+    further = set(read.telling) - _OF_QUESTION - _NOUNS_OF_PLACE - subject - {workplace}
     if any(not is_workplace(word) and word not in _PARTS_OF_YEAR for word in further):
         return None  # "his position at the school" is his position
     if read.says(r"\b(?:beginning|at first|first|originally)\b"):
