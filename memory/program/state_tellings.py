@@ -37,7 +37,8 @@ _WORKPLACE = re.compile(
     r"|call centre|warehouse|newspaper|radio|start-?up|vets?'?|zoo|aquarium|gym|pool|market"
     r"|kitchens?|canteen|hospice|care home|home|ward|department|dispensary|academy|institute"
     r"|galler(?:y|ies)|railway|foundry|sawmill|winery|studios?|agency|authority|charity|foundation"
-    r"|publisher'?s?|printer'?s|laundry|orchard|stables?|centre|center|cinema|church|consultancy"
+    r"|ferry|ship|trawler|oil rig|drill rig|publisher'?s?|printer'?s|laundry|orchard|stables?"
+    r"|centre|center|cinema|church|consultancy"
     r"|post office|town hall|city hall|workshop|butcher'?s|florist'?s|dairy)\b",
     re.IGNORECASE,
 )
@@ -220,6 +221,14 @@ _WORK_DEEDS = frozenset(
 )
 _PLACE_OF_DEED = re.compile(
     r"(?P<what>[^,.;:]{0,40}?)\b(?P<place>(?:at|for|in) [^.;:]+)", re.IGNORECASE
+)
+# "an instructor at the flying school", "a deckhand on the ferry"
+_AGENT = re.compile(
+    r"(?P<role>(?:an? |the )(?:[\w-]+ ){0,2}?(?!(?:member|number|dinner|letter|winter|summer|corner"
+    r"|driver|player|stranger|visitor|customer|minister|patient|assistant manager)\b)"
+    r"[a-z]+(?:er|or|ist|ian|ant|man|woman|hand|smith|clerk|nurse|cook|chef|guard|guide))"
+    r" (?P<place>(?:at|with|for|on|in) [^.;:]+)",
+    re.IGNORECASE,
 )
 _COMPANY_NAME = re.compile(
     r"for (?:(?:an?|the) (?:[\w-]+ ){0,3}(?:company|firm|agency|business|chain|magazine|newspaper"
@@ -470,7 +479,7 @@ class _Reader:
             mode,
             place=place_in(place),
             role=_role(role),
-            day=days[0] if days and mode in ("begins", "ahead", "holds", "over") else "",
+            day=days[0] if days and mode not in ("held", "before") else "",
         )
 
     def _mode(self, verbs: Predicate, begins: bool) -> str:
@@ -614,7 +623,7 @@ class _Reader:
         says_work = re.match(r"(?:work|\w+ (?:new )?(?:job|post|position))\b", verbs.rest)
         is_plain = bool(says_work or _WORKPLACE.search(place) or _job_in(match["role"] or ""))
         is_named = bool(re.match(r"at (?:the )?[A-Z]", place)) or (
-            self._is_of_work and bool(re.search(r" [A-Z]", place))
+            bool(_OF_JOB.search(self._turn.text)) and bool(re.search(r" [A-Z]", place))
         )
         if not _is_place(place) or not (is_plain or is_named):
             place = ""
@@ -646,6 +655,9 @@ class _Reader:
             mode = "before"
         rest = _FOR_TIME.sub("", verbs.rest)
         has_time = rest != verbs.rest
+        agent = _AGENT.match(rest)
+        if agent and self._is_employer(agent["place"], is_sure=False):
+            return self._telling(mode, place=agent["place"], role=agent["role"])
         if role := _job_in(rest):
             after = re.match(r"\s*(?P<place>(?:at|for|with) [^.;:]+)", rest[len(role) :])
             place = after["place"] if after and _is_place(after["place"]) else ""

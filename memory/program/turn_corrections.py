@@ -126,6 +126,7 @@ _NO_TOPIC = frozenset(
         " had old age day date price per month week year together altogether total people day"
         " finally take took taken place happen happened held hold people each them does right"
         " number amount euros pounds dollars euro pound dollar correct true how when which what"
+        " monthly weekly yearly annual"
         " break broke broken hurt injure injured receive received charge earn earned"
     )
 )
@@ -165,7 +166,10 @@ def answer_by_corrections(
     kind, match = next(
         ((kind, match) for kind, asks in _ASKS if (match := asks.search(question))), ("", None)
     )
-    if match is None or _OF_SEVERAL.search(question):
+    if match is None:
+        return None
+    several = {word[0].lower() for word in _OF_SEVERAL.finditer(question)}
+    if several - ({"first"} if kind == "day" else set()):
         return None
     if kind == "side" and match["what"].lower() not in _HAS_SIDES:
         return None
@@ -194,7 +198,7 @@ def answer_by_corrections(
         if is_evidence(turn.text)
         and _is_about(turn, topic, names, turns)
         and (correction := _correction(kind, turn, topic, turns)) is not None
-        and _was_told(kind, correction, topic, turns)
+        and _was_told(kind, correction, topic, turns, is_named=bool(several))
     ]
     if not corrections:
         return None
@@ -227,10 +231,22 @@ def _topic(about: FactQuestion, kind: str) -> list[frozenset[str]]:
         telling = [word for forms in about.names for word in words(forms[-1])]
     terms = [word for word in dict.fromkeys(telling) if word not in _NO_TOPIC]
     terms = [word for word in terms if word not in words(about.asker)]
-    return [
-        frozenset(form for name in {word, *other_names(word)} for form in all_forms(name))
+    # Of "the Royal Mary" turns tell as "the Mary".
+    names = {
+        word: frozenset(words(run[0]))
+        for run in re.finditer(r"(?<!^)\b[A-Z][\w-]+(?: [A-Z][\w-]+)+", about.text)
+        for word in words(run[0])
+    }
+    topic = [
+        frozenset(
+            form
+            for term in names.get(word, {word})
+            for name in {term, *other_names(term)}
+            for form in all_forms(name)
+        )
         for word in terms
     ]
+    return list(dict.fromkeys(topic))
 
 
 def _is_about(
@@ -304,7 +320,7 @@ def _new_amount(
 
     Both are of the same size, and too large to be the same by chance.
     """
-    if not any(forms & set(words(turn.text)) for forms in topic):
+    if not any(forms & set(words(_around(turn, turns))) for forms in topic):
         return None
     old = {
         _amount(match)
@@ -337,13 +353,21 @@ def _is_same(turn_before: Turn, turn: Turn) -> bool:
 
 
 def _was_told(
-    kind: str, correction: _Correction, topic: Sequence[frozenset[str]], turns: dict[int, Turn]
+    kind: str,
+    correction: _Correction,
+    topic: Sequence[frozenset[str]],
+    turns: dict[int, Turn],
+    *,
+    is_named: bool,
 ) -> bool:
-    """Whether another value was told before, or is called wrong beside the new one."""
+    """Whether another value was told before, or is called wrong beside the new one.
+
+    With `is_named` only the latter counts: a first one and another are no correction.
+    """
     turn = correction.turn
     if any(_is_wrong(turn.text, start) for start in _starts(kind, turn)):
         return True
-    return any(
+    return not is_named and any(
         set(_values(kind, turn_before.text, turn_before)) - {correction.value}
         for turn_before in turns.values()
         if turn_before.id < turn.id

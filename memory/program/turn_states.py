@@ -37,7 +37,7 @@ _HAS_WORD = {
     HOME: re.compile(
         r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|es|ed|ing)|stay\w*|flat|house|home|address|room|rent\w*"
         r"|apartment|place|based|settled|studio|cottage|bedsit|reloc\w+|lodg\w+|street|road|lane|avenue|terrace"
-        r"|square|close|crescent|before that|back|here|from|still|in|keys?|boxes|croft|loft)\b",
+        r"|square|close|crescent|before that|back|here|from|still|in|own|keys?|boxes)\b",
         re.IGNORECASE,
     ),
     WORK: re.compile(r"\w"),

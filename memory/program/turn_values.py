@@ -35,7 +35,7 @@ _ASKS_WEEKDAY = re.compile(
 )
 _ASKS_DATE = re.compile(
     r"^\W*(?:(?:on|for) )?(?:what|which) (?:date|day) (?:is|are) .{4,80}?"
-    r" (?:planned|set|scheduled|fixed|booked|getting married|due)\b",
+    r" (?:planned|set|scheduled|fixed|booked|due)\b",
     re.IGNORECASE,
 )
 _ASKS_DAYS_A_WEEK = re.compile(
@@ -216,7 +216,7 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
     if read is None or read.is_ahead or (read.aspect and not changes):
         return None
     is_timed = bool(changes or asks_for_now(question) or read.span or read.is_previous)
-    if not is_timed and (read.is_past or kind not in ("weekday", "date", "days a week")):
+    if not is_timed and (read.is_past or kind not in ("weekday", "days a week")):
         return None
     if (len(read.names) > 1 and kind != "date") or not (read.names or kind in _OF_TOPIC):
         return None
@@ -475,6 +475,9 @@ def _changes(about: _Asked, values: Sequence[_Value]) -> list[_Value]:
         if value.is_over:
             continue
         if about.kind == "date":
+            is_past = value.text < value.day
+            if is_past and value is not values[-1]:
+                continue  # what was planned lies ahead, but for the last, which may have come
             if value.text in {turn_before.text for turn_before in series}:
                 continue
         elif series and series[-1].text.lower() == value.text.lower():
