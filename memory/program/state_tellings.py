@@ -25,7 +25,8 @@ HOME, WORK = "home", "work"
 
 _DWELLING = (
     r"(?:flat|apartment|house|home|room|bedsit|studio|cottage|place|bungalow|caravan|boat"
-    r"|houseboat|annexe?|maisonette|attic|basement|farm|farmhouse|villa|tent|van|hostel|dorm)"
+    r"|houseboat|annexe?|maisonette|attic|basement|farm|farmhouse|villa|tent|van|hostel|dorm|croft"
+    r"|cabin|loft|chalet|lodgings?|digs|condo|duplex|bunk|yurt|barn|lighthouse|mill)"
 )
 _WORKPLACE = re.compile(
     r"\b(?:clinic|hospital|surgery|practice|bakery|museum|library|nursery|kindergarten|school"
@@ -35,6 +36,9 @@ _WORKPLACE = re.compile(
     r"|opera|council|ministry|court|bank|station|airport|harbour|port|farm|vineyard|brewery"
     r"|call centre|warehouse|newspaper|radio|start-?up|vets?'?|zoo|aquarium|gym|pool|market"
     r"|kitchens?|canteen|hospice|care home|home|ward|department|dispensary|academy|institute"
+    r"|galler(?:y|ies)|railway|foundry|sawmill|winery|studios?|agency|authority|charity|foundation"
+    r"|ferry|ship|trawler|oil rig|drill rig|publisher'?s?|printer'?s|laundry|orchard|stables?"
+    r"|centre|center|cinema|church|consultancy"
     r"|post office|town hall|city hall|workshop|butcher'?s|florist'?s|dairy)\b",
     re.IGNORECASE,
 )
@@ -55,8 +59,10 @@ _NEAR = (
     r"|off|with|between|inside|across from|beside|upstairs from|downstairs from)"
 )
 _WHEN = (
-    rf"(?:on|in|next|this|from|since) (?:the )?(?:\d\w*(?: (?:of )?(?:{'|'.join(MONTHS)}))?"
-    rf"|(?:early |late )?(?:{'|'.join((*MONTHS, *WEEKDAYS))})|week|month|year)"
+    rf"(?:(?:on|in|next|this|from|since)(?: last)? (?:the )?"
+    rf"(?:\d\w*(?: (?:of )?(?:{'|'.join(MONTHS)}))?"
+    rf"|(?:early |late )?(?:{'|'.join((*MONTHS, *WEEKDAYS))})|week|month|year)|tomorrow|today"
+    r"|yesterday)"
 )
 # "From 1 June I'm at the hospital": words of time before a clause.
 _LEAD = re.compile(
@@ -153,13 +159,44 @@ _WAS_BEFORE = re.compile(
 # something plainer is told.
 _NAME_OF_PLACE = r"(?-i:[A-Z])[\w'-]+(?: (?-i:[A-Z])[\w'-]+)?"
 _AT_HOME = re.compile(
-    rf"\b(?:(?:back |at )?home (?:now )?(?:here )?|(?:back |over |up |down )?here )in"
+    r"(?<!nursing )(?<!care )(?<!the )(?<!holiday )(?<!funeral )"
+    r"\b(?:(?:back |at )?home (?:now )?(?:here )?|(?:back |over |up |down )?here |here we are,? "
+    r"|(?:weeks|months|years) (?=in [\w' ]+? (?:already|now)\b))in"
     rf" (?P<place>{_NAME_OF_PLACE})",
     re.IGNORECASE,
 )
-_FIRST_AT = re.compile(
-    r"\b(?:my|our) first (?:\w+ )?(?:day|night|week|weekend|morning|evening|month|winter|summer"
-    rf"|christmas|{'|'.join(WEEKDAYS)}) in (?P<place>{_NAME_OF_PLACE})",
+# "My room in Porto is in boxes", "our own croft at Seaton"
+_OWN_HOME = re.compile(
+    rf"\b(?:my|our) (?:own |old |new |little |tiny |rented )*{_DWELLING}"
+    rf" (?:in|at|on|near|above|over) (?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+_GIVES_UP = re.compile(
+    rf"\b(?:gave|given|giving|give) up (?:the|my|our) (?:[\w-]+ )?{_DWELLING} in"
+    rf" (?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+# "Greetings from Porto", "I'm writing to you from Porto"
+_WRITES_FROM = re.compile(
+    r"(?:\b(?:greetings|hello|hi|hey|love|regards|hugs|kisses|wishes|happy [\w' ]{3,30}?|merry"
+    r" christmas|good (?:morning|evening)|(?:writing|write|calling)(?: (?:this|to you|you))?)"
+    r"(?: all| again| everyone)?)"
+    rf" from (?:sunny |rainy |cold |wet |hot )?(?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+# Who has just moved tells of the keys, of boxes, of the first night: "slept here in Porto for the
+# first time".
+_SETTLES = re.compile(
+    r"\b(?:(?:my|our) first (?:\w+ )?(?:day|night|week|weekend|morning|evening|month|winter|summer"
+    rf"|christmas|{'|'.join(WEEKDAYS)})|slept here|mattress|unpack\w*|boxes|everything"
+    r"(?: (?:up|over|down|in|out|inside))?|third floor|the keys?|sleeping)\b[^.;:!?]{0,40}?"
+    rf" (?:in|to|at) (?P<place>{_NAME_OF_PLACE})",
+    re.IGNORECASE,
+)
+_OF_MOVE = re.compile(
+    r"\b(?:mov(?:e|ed|es|ing)|keys?|van|lorry|truck|boxes|crates|unpack\w*|furniture|mattress|beds?"
+    r"|first (?:night|evening|morning)|slept|sleep(?:ing)?|landlad\w+|landlord|lease|rent|tenants?"
+    rf"|carried|kitchen|floor|{_DWELLING})\b",
     re.IGNORECASE,
 )
 _ON_VISIT = re.compile(
@@ -185,14 +222,54 @@ _WORK_DEEDS = frozenset(
 _PLACE_OF_DEED = re.compile(
     r"(?P<what>[^,.;:]{0,40}?)\b(?P<place>(?:at|for|in) [^.;:]+)", re.IGNORECASE
 )
+# "an instructor at the flying school", "a deckhand on the ferry"
+_AGENT = re.compile(
+    r"(?P<role>(?:an? |the )(?:[\w-]+ ){0,2}?(?!(?:member|number|dinner|letter|winter|summer|corner"
+    r"|driver|player|stranger|visitor|customer|minister|patient|assistant manager)\b)"
+    r"[a-z]+(?:er|or|ist|ian|ant|man|woman|hand|smith|clerk|nurse|cook|chef|guard|guide))"
+    r" (?P<place>(?:at|with|for|on|in) [^.;:]+)",
+    re.IGNORECASE,
+)
 _COMPANY_NAME = re.compile(
     r"for (?:(?:an?|the) (?:[\w-]+ ){0,3}(?:company|firm|agency|business|chain|magazine|newspaper"
     r"|charity|start-?up)\b|(?-i:[A-Z])[\w'&-]+ (?:&|and)? ?(?-i:[A-Z]))",
     re.IGNORECASE,
 )
 _CHANGES_TO = re.compile(r"(?:over |across )?(?P<place>to .+)", re.IGNORECASE)
+# "my job at the mill", "my notice at the mill", "the mill": what somebody leaves.
+_LEAVES_WHAT = re.compile(
+    r"(?:off |redundant )?(?:(?:in )?(?:(?:my|his|her|the|work) ?)?(?:\w+ )?"
+    r"(?:notice|jobs?|work|post|position|shifts?)\b)? ?(?P<place>(?:at|from|with|in) [^.;:]+)"
+    r"|(?P<bare>(?:the|my|his|her) [^.;:]+)",
+    re.IGNORECASE,
+)
+_NOTICE = re.compile(r"(?:in )?(?:(?:my|his|her|the) )?notice\b", re.IGNORECASE)
+_DAY_OF_WORK = re.compile(
+    r"\b(?:my|his|her) (?:very )?(?P<which>first|last|final) (?:\w+ )?"
+    r"(?:day|shift|week|night|month)(?P<place> (?:at|with|in) .+?)"
+    r"(?: (?P<verb>is|was|will)\b|[.,!?;]|$)",
+    re.IGNORECASE,
+)
+# What may become somebody's work: "I've applied to the gallery", "the gallery has said yes".
+_MAY_BECOME = re.compile(
+    r"\b(?:appl(?:y|ied|ying)|interviews?|interviewed|trial (?:day|shift|week)|vacancy|opening"
+    r"|offer(?:ed|s)?|job|post|position)\b(?: [\w'-]+){0,6}? "
+    r"(?P<place>(?:at|with|to|from|in|for) (?:(?:an?|the) |(?-i:[A-Z]))[^.;:!?]+)",
+    re.IGNORECASE,
+)
+_WANTS = re.compile(
+    r"\b(?P<place>(?:the|an?) (?:[\w-]+ ){0,6}?[\w-]+|(?-i:[A-Z])[\w'-]+(?: (?-i:[A-Z])[\w'-]+)*)"
+    r"(?: in (?-i:[A-Z])\w+| at (?-i:[A-Z])\w+)? (?:(?:has|have) )?"
+    r"(?:said yes|took me|taken me|wants? me|wants? somebody|offered me|hired me|gave me the job"
+    r"|given me the job)\b",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"\bcalled (?P<name>(?-i:[A-Z])[\w'&-]+(?: (?:and |& )?(?-i:[A-Z])[\w'&-]+)*)")
+_GETS_IT = re.compile(r"(?:it|the (?:job|post|position|place))\b(?! (?:at|in|with|from|as))", re.I)
 _LEAVES_FOR = re.compile(r".{2,60}? (?P<place>for (?:an?|the) .+)", re.IGNORECASE)
-_LEAVES = frozenset({"quit", "leave", "resign", "lose", "retire", "fire", "sack", "lay"})
+_LEAVES = frozenset(
+    {"quit", "leave", "resign", "lose", "retire", "fire", "sack", "lay", "finish", "give", "hand"}
+)
 _OF_JOB = re.compile(
     r"\b(?:jobs?|work|post|position|shifts?|company|firm|notice)\b|\boff\b|\bredundant\b", re.I
 )
@@ -204,8 +281,8 @@ class Telling:
     """What a clause tells of a state of its subject.
 
     `mode` is "holds", "begins", "ahead" (it begins on `day`), "held" (it is past), "before" (it was
-    until what was told right before it), "over" (it ends; `place` is "" where any may be meant) or
-    "hint" (it holds, unless it was told otherwise before).
+    until what was told right before it), "leaves" (it holds, and will end), "over" (it ends;
+    `place` is "" where any may be meant) or "hint" (it holds, unless it was told otherwise before).
     `place` is the words for where, with their preposition, and `role` what somebody works as.
     `day` is ISO text, as exact as it was told, "" where nobody said it.
     """
@@ -233,6 +310,7 @@ def tellings(
     conversation = Conversation(speakers)
     read: list[Telling] = []
     before = ""
+    awaited = ""  # where somebody has applied
     for turn in turns:
         is_of_work = bool(_ABOUT_WORK.search(f"{before} {turn.text}"))
         is_of_home = bool(_ABOUT_HOME.search(f"{before} {turn.text}"))
@@ -241,14 +319,22 @@ def tellings(
         is_found = False  # a flat or a job, of which the next words may say where
         for part in _with_leads(conversation.parts(turn), speakers):
             is_new = False
+            if state == WORK:
+                if is_of(turn.speaker, subject) and (
+                    day_of_work := _day_of_work(part.whole, turn, awaited)
+                ):
+                    read.append(day_of_work)
+                awaited = _awaited(part.whole) or awaited
             for clause in part.clauses:
                 name = subject_name(clause, turn.speaker)
                 if not is_of(name, subject):
                     continue
-                reader = _Reader(part, clause, turn, name, is_of_work, is_of_home, leaver)
+                reader = _Reader(part, clause, turn, name, is_of_work, is_of_home, leaver, awaited)
                 of_clause = [*reader.read(state)]
                 read += of_clause
                 is_new = is_new or bool(of_clause)
+                if any(each.mode in ("begins", "ahead", "holds") for each in of_clause):
+                    awaited = ""
                 is_found = bool(not of_clause and _FOUND[state].search(clause.text))
                 if of_clause:
                     leaver = name if of_clause[-1].mode == "over" else ""
@@ -256,7 +342,7 @@ def tellings(
                 read.append(was)
                 continue
             if not is_new and state == HOME and is_of(turn.speaker, subject):
-                in_passing = _in_passing(part.whole, turn, is_of_home)
+                in_passing = _in_passing(part.whole, turn)
                 read += in_passing
                 if in_passing:
                     continue
@@ -269,7 +355,25 @@ def tellings(
             else:
                 read += _of_fragment(state, part, turn, is_of_home)
             is_found = False
-    return read
+    return _with_places_of_moves(read)
+
+
+def _with_places_of_moves(read: Sequence[Telling]) -> list[Telling]:
+    """The tellings, a move without its place at the place that the same turn tells of.
+
+    "We live in Porto now. We moved on the 3rd", "Greetings from Porto. We moved on the 3rd."
+    """
+    placed: list[Telling] = []
+    for telling in read:
+        last = placed[-1] if placed else None
+        is_same_turn = last is not None and last.turn == telling.turn
+        if last and is_same_turn and telling.mode == "moved" and last.mode in ("holds", "hint"):
+            placed[-1] = replace(last, mode="begins", day=telling.day)
+        elif last and is_same_turn and last.mode == "moved" and telling.mode in ("holds", "hint"):
+            placed[-1] = replace(telling, mode="begins", day=last.day)
+        else:
+            placed.append(telling)
+    return placed
 
 
 def _with_leads(parts: Sequence[ToldPart], speakers: Sequence[str]) -> Iterator[ToldPart]:
@@ -327,6 +431,7 @@ class _Reader:
         is_of_work: bool,
         is_of_home: bool,
         leaver: str,
+        awaited: str,
     ) -> None:
         self._part = part
         self._clause = clause
@@ -335,6 +440,7 @@ class _Reader:
         self._is_of_work = is_of_work
         self._is_of_home = is_of_home
         self._has_left = leaver == name
+        self._awaited = awaited
 
     def read(self, state: str) -> Iterator[Telling]:
         clause = self._clause
@@ -373,7 +479,7 @@ class _Reader:
             mode,
             place=place_in(place),
             role=_role(role),
-            day=days[0] if days and mode in ("begins", "ahead", "holds", "over") else "",
+            day=days[0] if days and mode not in ("held", "before") else "",
         )
 
     def _mode(self, verbs: Predicate, begins: bool) -> str:
@@ -430,7 +536,10 @@ class _Reader:
             if match and _BEFORE_THAT.match(self._part.whole) and verbs.tense == "past":
                 place = match["place"]
                 return self._telling("before", place=place) if _is_place(place) else None
+            if match and verbs.is_over and re.match(r"in (?:the )?[A-Z]", match["place"]):
+                return self._telling("over", place=match["place"])
             is_back = bool(_IS_BACK.search(self._part.whole)) and verbs.tense == "present"
+            is_back |= verbs.is_still and bool(match and match["place"].startswith("in "))
             # "We've been in Porto since yesterday", of a move
             has_been = verbs.tense == "perfect" and self._is_of_home and _says_since(verbs.rest)
             if not self._has_left and not is_back and not has_been:
@@ -503,22 +612,30 @@ class _Reader:
         return self._telling(mode, place=place, role=match["role"] or "")
 
     def _starts(self, verbs: Predicate) -> Telling | None:
-        match = _STARTS.match(_cut(verbs.rest))
         mode = self._mode(verbs, begins=True)
+        is_there = bool(re.match(rf"(?:there\b|{_WHEN}|(?:work )?on\b|\W*$)", verbs.rest, re.I))
+        if is_there and mode and self._awaited:
+            return replace(self._telling(mode), place=self._awaited)
+        match = _STARTS.match(_cut(verbs.rest))
         if not match or not mode:
             return None
         place = match["place"] or ""
         says_work = re.match(r"(?:work|\w+ (?:new )?(?:job|post|position))\b", verbs.rest)
         is_plain = bool(says_work or _WORKPLACE.search(place) or _job_in(match["role"] or ""))
-        if not _is_place(place) or (not is_plain and not re.search(r" [A-Z]", place)):
+        is_named = bool(re.match(r"at (?:the )?[A-Z]", place)) or (
+            bool(_OF_JOB.search(self._turn.text)) and bool(re.search(r" [A-Z]", place))
+        )
+        if not _is_place(place) or not (is_plain or is_named):
             place = ""
         if not place and not _job_in(match["role"] or ""):
             return None
         return self._telling(mode, place=place, role=match["role"] or "")
 
     def _gets(self, verbs: Predicate) -> Telling | None:
-        match = _GETS_JOB.match(verbs.rest)
         mode = self._mode(verbs, begins=verbs.verb != "have")
+        if mode and self._awaited and verbs.verb != "have" and _GETS_IT.match(verbs.rest):
+            return replace(self._telling(mode), place=self._awaited)
+        match = _GETS_JOB.match(verbs.rest)
         if not match or not mode:
             return None
         after = _AFTER_JOB.match(_cut(match["rest"]))
@@ -538,6 +655,9 @@ class _Reader:
             mode = "before"
         rest = _FOR_TIME.sub("", verbs.rest)
         has_time = rest != verbs.rest
+        agent = _AGENT.match(rest)
+        if agent and self._is_employer(agent["place"], is_sure=False):
+            return self._telling(mode, place=agent["place"], role=agent["role"])
         if role := _job_in(rest):
             after = re.match(r"\s*(?P<place>(?:at|for|with) [^.;:]+)", rest[len(role) :])
             place = after["place"] if after and _is_place(after["place"]) else ""
@@ -615,30 +735,98 @@ class _Reader:
             mode = self._mode(verbs, begins=True)
             if mode and _WORKPLACE.search(match["place"]):
                 return self._telling(mode, place=match["place"])
-        if verbs.tense not in ("past", "perfect") or verbs.is_denied:
+        if verbs.is_denied:
             return None
+        is_notice = bool(_NOTICE.match(verbs.rest))
+        if verbs.verb in ("give", "hand") and not is_notice:
+            return None
+        match = _LEAVES_WHAT.match(_cut(verbs.rest))
+        place = (match["place"] or f"at {match['bare']}") if match else ""
+        place = re.sub(r"^from\b", "at", place)
+        if not _is_place(place) or not self._is_employer(place, is_sure=is_notice):
+            place = ""
+        if verbs.verb == "finish" and not (match and match["place"]):
+            return None  # a book
+        if verbs.verb in ("leave", "finish") and not self._is_of_work:
+            return None  # "I left the hotel at noon"
+        if verbs.tense not in ("past", "perfect") or is_notice:
+            # Who leaves is still there.
+            return self._telling("leaves", place=place) if place else None
         if verbs.verb == "retire":
             return self._telling("begins", role="retired")
-        if not _OF_JOB.search(verbs.rest) and not _WORKPLACE.search(verbs.rest):
+        if not place and not _OF_JOB.search(verbs.rest):
             return None
-        return self._telling("over")
+        return self._telling("over", place=place)
+
+    def _is_employer(self, place: str, is_sure: bool) -> bool:
+        """Whether somebody may work at a place: at a workplace, or at a name they are to leave."""
+        if _OF_JOB.search(place):
+            return False
+        return bool(_WORKPLACE.search(place)) or (
+            (is_sure or self._is_of_work) and bool(re.match(r"\w+ (?:the )?[A-Z]", place))
+        )
+
+
+def _awaited(text: str) -> str:
+    """The place at which somebody may come to work, by what they say; "" for none."""
+    match = _WANTS.search(text) or _MAY_BECOME.search(text)
+    if match is None:
+        return ""
+    called = _CALLED.search(text)
+    place = re.sub(r"^(?:to|from|for)\b", "at", match["place"])
+    place = f"at {called['name']}" if called else place
+    if not re.match(r"(?:at|with|in)\b", place):
+        place = f"at {place}"
+    is_employer = _WORKPLACE.search(place) or re.match(r"\w+ (?:the )?[A-Z]", place)
+    return place_in(place) if is_employer and _is_place(place) else ""
+
+
+def _day_of_work(text: str, turn: Turn, awaited: str) -> Telling | None:
+    """Where whoever speaks works, by their first or last day: "my last day at the mill"."""
+    match = _DAY_OF_WORK.search(text)
+    if not match or not _is_place(match["place"].strip()):
+        return None
+    place = place_in(match["place"])
+    if awaited and set(words(place)) - {"the"} <= set(words(awaited)):
+        place = awaited
+    if not (_WORKPLACE.search(place) or place == awaited or re.match(r"with |[A-Z]", place)):
+        return None
+    if match["which"].lower() == "first":
+        is_ahead = match["verb"] in ("is", "will")
+        days = named_days(text, turn.said_at, ahead=is_ahead)
+        mode = "ahead" if is_ahead and days else "begins"
+        return Telling(turn, text, turn.speaker, mode, place, day=(*days, "")[0])
+    mode = "leaves" if match["verb"] in ("is", "will") else "over"
+    return Telling(turn, text, turn.speaker, mode, place)
 
 
 def _says_since(text: str) -> bool:
     return bool(re.search(r"\bsince\b", text, re.IGNORECASE))
 
 
-def _in_passing(text: str, turn: Turn, is_of_home: bool) -> list[Telling]:
+def _in_passing(text: str, turn: Turn) -> list[Telling]:
     """Where whoever speaks lives, as they say by the way: "I'm back home in Porto"."""
     if _DENIED_HERE.search(text):
         return []
-    first = _FIRST_AT.search(text) if is_of_home else None
-    if first:
-        return [Telling(turn, text, turn.speaker, "begins", first["place"])]
-    match = _AT_HOME.search(text)
+    tellings_by_the_way: list[Telling] = []
+    left = _GIVES_UP.search(text)
+    if left:
+        tellings_by_the_way.append(Telling(turn, text, turn.speaker, "over", left["place"]))
+    settles = _SETTLES.search(text) if _OF_MOVE.search(turn.text) else None
+    if settles and not _ON_VISIT.search(text):
+        days = named_days(text, turn.said_at, ahead=False)
+        day = days[0] if len(days) == 1 else ""
+        return [
+            *tellings_by_the_way,
+            Telling(turn, text, turn.speaker, "begins", settles["place"], day=day),
+        ]
+    own = _OWN_HOME.search(text)
+    if own:
+        return [*tellings_by_the_way, Telling(turn, text, turn.speaker, "holds", own["place"])]
+    match = _AT_HOME.search(text) or _WRITES_FROM.search(text)
     if match is None or _ON_VISIT.search(text):
-        return []
-    return [Telling(turn, text, turn.speaker, "hint", match["place"])]
+        return tellings_by_the_way
+    return [*tellings_by_the_way, Telling(turn, text, turn.speaker, "hint", match["place"])]
 
 
 def _of_fragment(state: str, part: ToldPart, turn: Turn, is_of_home: bool) -> Iterator[Telling]:

@@ -24,6 +24,7 @@ from memory.records import Rows, Turn
 from memory.search.words import words
 
 _MOST_TURNS = 80
+_LEAST = 12  # below it, two numbers may be the same by chance
 _BEFORE = 3  # turns, in which stands what is corrected
 _CUES = (
     "wrong mixed mistake sorry actually really not instead correction misread meant said wrote"
@@ -36,7 +37,9 @@ _CORRECTS = re.compile(
     r"|(?:the|my) wrong \w+|(?:i|we)(?:'ve| have)? (?:mixed|muddled|swapped|confused|misread"
     r"|miscounted|misremembered|misheard|mis-?typed)\b|my mistake|correction|scratch that"
     r"|i (?:said|wrote|told you|thought|meant)\b[^.!?]{0,40}\bbut\b|no,? (?:wait|hang on|hold on)"
-    r"|tell a lie|mea culpa|it turns? out|turned out|in the end|typo|slip of the"
+    r"|tell a lie|mea culpa|set (?:me|you) straight|put (?:it )?right|must confess|own up"
+    r"|nearer [\w-]+ than|closer to [\w-]+ than|more like [\w-]+ than"
+    r"|it turns? out|turned out|in the end|typo|slip of the"
     r"|actually|(?:i|we)(?:'ve| have)? (?:just )?(?:looked (?:it )?up|checked)\b(?! in\b|ed))\b"
     r"|[\w'], (?:and )?not (?:on |at |in |for |to |the |about )*"
     rf"(?:[$\u00a3\u20ac]?\d|(?:{'|'.join(COUNT)})\b"
@@ -46,12 +49,27 @@ _CORRECTS = re.compile(
     r"|^\W*(?:\w+ )?sorry\b",
     re.IGNORECASE,
 )
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_NUMBERS = {
+    **{word: number for word, number in COUNT.items() if word not in ("a", "an", "a couple of")},
+    **{word: 13 + n for n, word in enumerate(_TEENS)},
+    **{word: 20 + 10 * n for n, word in enumerate(_TENS)},
+}
+_SMALL_NUMBER = "|".join(sorted(_NUMBERS, key=len, reverse=True))
+# "seven hundred and fifty", "twenty-seven fifty"
+_IN_WORDS = (
+    rf"\b(?:(?:{_SMALL_NUMBER}|a)[- ])?(?:{_SMALL_NUMBER}|a)[- ](?:hundred|thousand)"
+    rf"(?:(?: and)? (?:{_SMALL_NUMBER}|hundred)(?:[- ](?:{_SMALL_NUMBER}|hundred))*)?\b"
+    rf"|\b(?:{'|'.join(_TENS)})-(?:{_SMALL_NUMBER}) (?:{'|'.join(_TENS)})\b"
+)
 _QUANTITY = re.compile(
+    rf"(?P<phrase>{_IN_WORDS})|"
     r"(?P<currency>[$\u00a3\u20ac] ?)?(?<![\w.,:/])(?P<number>\d{1,3}(?:[, ]\d{3})+(?:\.\d\d?)?"
     r"|\d+(?:[.,]\d+)?(?:k\b)?)"
     r"(?!\d|[:/]\d|(?:st|nd|rd|th)\b|[ap]m\b|%)"
     rf"|\b(?P<word>(?:(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)[- ])?"
-    rf"(?:{'|'.join(word for word in COUNT if word not in ('a', 'an', 'one'))}))\b",
+    rf"(?:{'|'.join(word for word in _NUMBERS if word != 'one')}))\b",
     re.IGNORECASE,
 )
 # They say so only of what they name.
@@ -67,8 +85,9 @@ _OF_SEVERAL = re.compile(
 _NOT_THE_OTHER = re.compile(r"\D{0,20}?,? (?:and )?not\b", re.IGNORECASE)
 # What stands behind these was wrong: "not 13,500", "instead of 400", "I said 40".
 _WAS_WRONG = re.compile(
-    r"\b(?:not|instead of|rather than|and no|n't|(?:said|wrote|told you|thought|was told|rather"
-    r" than|more than|less than|from|meant to be|supposed to be))"
+    r"(?:\b(?:nearer|closer to|more like) [\w-]+ than"
+    r"|\b(?:not|instead of|rather than|and no|n't|said|wrote|told you|thought|was told|bragged"
+    r"|rather than|more than|less than|from|meant to be|supposed to be))"
     r"(?: (?:it|he|she|they|that|was|were|is|to|be|the|of|about|on|only|you|a|at|for|around|my|his"
     r"|her|our|their))*[ \u201c\"]*$",
     re.IGNORECASE,
@@ -107,6 +126,7 @@ _NO_TOPIC = frozenset(
         " had old age day date price per month week year together altogether total people day"
         " finally take took taken place happen happened held hold people each them does right"
         " number amount euros pounds dollars euro pound dollar correct true how when which what"
+        " monthly weekly yearly annual"
         " break broke broken hurt injure injured receive received charge earn earned"
     )
 )
@@ -146,7 +166,10 @@ def answer_by_corrections(
     kind, match = next(
         ((kind, match) for kind, asks in _ASKS if (match := asks.search(question))), ("", None)
     )
-    if match is None or _OF_SEVERAL.search(question):
+    if match is None:
+        return None
+    several = {word[0].lower() for word in _OF_SEVERAL.finditer(question)}
+    if several - ({"first"} if kind == "day" else set()):
         return None
     if kind == "side" and match["what"].lower() not in _HAS_SIDES:
         return None
@@ -161,7 +184,11 @@ def answer_by_corrections(
     turns = {
         turn.id: turn for turn in corrected(turns_of(read(select_with(searched, _MOST_TURNS))))
     }
-    cues = [turn for turn in turns.values() if _CORRECTS.search(turn.text)]
+    cues = [
+        turn
+        for turn in turns.values()
+        if _CORRECTS.search(turn.text) or (kind == "amount" and _new_amount(turn, topic, turns))
+    ]
     near = {turn.id - number for turn in cues for number in range(1, _BEFORE + 1)} - turns.keys()
     if near := {number for number in near if number > 0}:
         turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(near))))}
@@ -170,8 +197,8 @@ def answer_by_corrections(
         for turn in sorted(cues, key=lambda turn: turn.id)
         if is_evidence(turn.text)
         and _is_about(turn, topic, names, turns)
-        and (correction := _correction(kind, turn)) is not None
-        and _was_told(kind, correction, topic, turns)
+        and (correction := _correction(kind, turn, topic, turns)) is not None
+        and _was_told(kind, correction, topic, turns, is_named=bool(several))
     ]
     if not corrections:
         return None
@@ -185,7 +212,8 @@ def _quotation(kind: str, correction: _Correction) -> str:
     """Who said it and when, with the sentence unless it repeats what was wrong."""
     quotation = quoted_of(correction.turn, correction.sentence)
     sentence = replace(correction.turn, text=correction.sentence)
-    if any(_is_wrong(sentence.text, start) for start in _starts(kind, sentence)):
+    starts = _starts(kind, sentence)
+    if len(starts) > 1 or any(_is_wrong(sentence.text, start) for start in starts):
         return quotation.partition(": \u201c")[0]
     return quotation
 
@@ -203,10 +231,22 @@ def _topic(about: FactQuestion, kind: str) -> list[frozenset[str]]:
         telling = [word for forms in about.names for word in words(forms[-1])]
     terms = [word for word in dict.fromkeys(telling) if word not in _NO_TOPIC]
     terms = [word for word in terms if word not in words(about.asker)]
-    return [
-        frozenset(form for name in {word, *other_names(word)} for form in all_forms(name))
+    # Of "the Royal Mary" turns tell as "the Mary".
+    names = {
+        word: frozenset(words(run[0]))
+        for run in re.finditer(r"(?<!^)\b[A-Z][\w-]+(?: [A-Z][\w-]+)+", about.text)
+        for word in words(run[0])
+    }
+    topic = [
+        frozenset(
+            form
+            for term in names.get(word, {word})
+            for name in {term, *other_names(term)}
+            for form in all_forms(name)
+        )
         for word in terms
     ]
+    return list(dict.fromkeys(topic))
 
 
 def _is_about(
@@ -273,6 +313,36 @@ def _repeats_wrong(
     )
 
 
+def _new_amount(
+    turn: Turn, topic: Sequence[frozenset[str]], turns: dict[int, Turn]
+) -> re.Match[str] | None:
+    """The one new amount beside one that was told of the topic: "It was 350, and I'd said 380."
+
+    Both are of the same size, and too large to be the same by chance.
+    """
+    if not any(forms & set(words(_around(turn, turns))) for forms in topic):
+        return None
+    old = {
+        _amount(match)
+        for turn_before in turns.values()
+        if turn_before.id < turn.id
+        and any(forms & set(words(_around(turn_before, turns))) for forms in topic)
+        for match in _QUANTITY.finditer(turn_before.text)
+    }
+    large = [match for match in _QUANTITY.finditer(turn.text) if _amount(match) > _LEAST]
+    told_before = {_amount(match) for match in large} & old
+    new = {_amount(match): match for match in large if _amount(match) not in old}
+    if len(told_before) != 1 or len(new) != 1:
+        return None
+    was, amount = told_before.pop(), next(iter(new))
+    return new[amount] if was / 2 < amount < was * 2 else None
+
+
+def _around(turn: Turn, turns: dict[int, Turn]) -> str:
+    """A turn with the one before it."""
+    return " ".join(turn_before.text for turn_before in (*_before(turn, turns)[:1], turn))
+
+
 def _numbers(text: str) -> list[re.Match[str]]:
     """The numbers of three and more digits, which seldom are the same by chance."""
     return [m for m in _QUANTITY.finditer(text) if m["number"] and len(m["number"]) > 2]
@@ -283,13 +353,21 @@ def _is_same(turn_before: Turn, turn: Turn) -> bool:
 
 
 def _was_told(
-    kind: str, correction: _Correction, topic: Sequence[frozenset[str]], turns: dict[int, Turn]
+    kind: str,
+    correction: _Correction,
+    topic: Sequence[frozenset[str]],
+    turns: dict[int, Turn],
+    *,
+    is_named: bool,
 ) -> bool:
-    """Whether another value was told before, or is called wrong beside the new one."""
+    """Whether another value was told before, or is called wrong beside the new one.
+
+    With `is_named` only the latter counts: a first one and another are no correction.
+    """
     turn = correction.turn
     if any(_is_wrong(turn.text, start) for start in _starts(kind, turn)):
         return True
-    return any(
+    return not is_named and any(
         set(_values(kind, turn_before.text, turn_before)) - {correction.value}
         for turn_before in turns.values()
         if turn_before.id < turn.id
@@ -314,8 +392,15 @@ def _before(turn: Turn, turns: dict[int, Turn]) -> list[Turn]:
     ]
 
 
-def _correction(kind: str, turn: Turn) -> _Correction | None:
+def _correction(
+    kind: str, turn: Turn, topic: Sequence[frozenset[str]], turns: dict[int, Turn]
+) -> _Correction | None:
     """The one new value of a turn, by its kind."""
+    new = _new_amount(turn, topic, turns) if kind == "amount" else None
+    if new:
+        value = f"{_number(new['phrase']):,}" if new["phrase"] else new[0].strip()
+        sentence = next((part for part in sentences(turn.text) if new[0] in part), turn.text)
+        return _Correction(f"{value}{_unit(turn.text[new.end() :])}", turn, sentence)
     parts = [part for part in sentences(turn.text) if not part.rstrip().endswith("?")]
     cue = next((n for n, part in enumerate(parts) if _CORRECTS.search(part)), None)
     if cue is None:
@@ -361,8 +446,35 @@ def _values(kind: str, text: str, turn: Turn) -> list[str]:
         if kind == "age" and following and following[0] in _UNITS - {"years", "year"}:
             continue
         unit = _unit(text[match.end() :])
-        quantities.append(f"{match[0].strip()}{unit}")
+        number = f"{_number(match['phrase']):,}" if match["phrase"] else match[0].strip()
+        quantities.append(f"{number}{unit}")
     return list(dict.fromkeys(quantities))
+
+
+def _number(phrase: str) -> int:
+    """The number that several words tell: "seven hundred and fifty", "twenty-seven fifty"."""
+    total, last = 0, 0
+    parts = [part for part in re.split(r"[ ,-]+", phrase.lower()) if part != "and"]
+    for part in parts:
+        if part == "thousand":
+            total, last = (total + max(last, 1)) * 1_000, 0
+        elif part == "hundred":
+            last = max(last, 1) * 100
+        elif part in _NUMBERS and last and 10 < last < 100 and _NUMBERS[part] >= 10:
+            last = last * 100 + _NUMBERS[part]  # "twenty-seven fifty"
+        else:
+            last += 1 if part == "a" else _NUMBERS[part]
+    return total + last
+
+
+def _amount(match: re.Match[str]) -> float:
+    """The number of a quantity."""
+    if match["phrase"]:
+        return _number(match["phrase"])
+    if match["word"]:
+        return _number(match["word"])
+    digits = re.sub(r"[, ](?=\d{3})", "", match["number"]).replace(",", ".")
+    return float(digits.rstrip("kK")) * (1_000 if digits[-1:] in "kK" else 1)
 
 
 def _unit(text: str) -> str:

@@ -141,8 +141,8 @@ _STATES = (
     ),
 )
 _ASKS_LENGTH = re.compile(
-    r"^\W*(?:(?:for )?(?:how long|how many (?:days|weeks|months|years)(?! (?:a|per|each)\b))"
-    r"|since when)\b",
+    r"^\W*(?:(?:for )?(?:how long|how many (?:days|weeks|months|years)"
+    r"(?! (?:a|per|each|every) ))|since when)\b",
     re.IGNORECASE,
 )
 _LASTS = re.compile(r"\b(?:has|have|is|are|am)\b", re.IGNORECASE)

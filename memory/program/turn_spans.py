@@ -40,8 +40,8 @@ from memory.statements.days import named_days
 _NIGHTS = re.compile(r"\bnights\b", re.IGNORECASE)
 _UNIT = r"(?:days?|nights?|weeks?|fortnights?|months?|years?)"
 _ASKS_LENGTH = re.compile(
-    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT})\b(?! (?:a|per"
-    rf"|each)\b)",
+    rf"^\W*(?:and |so )?(?:for )?(?:how long|how much time|how many {_UNIT}"
+    r"(?! (?:a|per|each|every) ))\b",
     re.IGNORECASE,
 )
 _BETWEEN = (

@@ -28,14 +28,16 @@ _ANNOUNCED_DAYS = 120  # in which a move comes that somebody speaks of
 _MOST_SPEAKERS = 40
 _BEFORE = 2  # turns, in which somebody is named whom "she" means
 _SEARCHED = {
-    HOME: "live lives lived living move moved moving flat house home address room rent",
-    WORK: "work works worked working job start started boss office shift quit retired hired",
+    HOME: "live lives lived living move moved moving flat house home address room rent here from"
+    " keys",
+    WORK: "work works worked working job start started boss office shift quit retired hired left"
+    " notice",
 }
 _HAS_WORD = {
     HOME: re.compile(
         r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|es|ed|ing)|stay\w*|flat|house|home|address|room|rent\w*"
         r"|apartment|place|based|settled|studio|cottage|bedsit|reloc\w+|lodg\w+|street|road|lane|avenue|terrace"
-        r"|square|close|crescent|before that|back)\b",
+        r"|square|close|crescent|before that|back|here|from|still|in|own|keys?|boxes)\b",
         re.IGNORECASE,
     ),
     WORK: re.compile(r"\w"),
@@ -86,6 +88,16 @@ _OF_QUESTION = frozenset(
         " where what who"
     )
 )
+# "In which part of Porto does she live?" asks for the part.
+_PART_OF = re.compile(
+    r"^(?P<part>\W*(?:[Ii]n )?(?:[Ww]hat|[Ww]hich) \w+) of (?:the )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)*"
+)
+_NOUNS_OF_PLACE = frozenset(
+    words(
+        "city town country street village address road part area district neighbourhood"
+        " neighborhood quarter suburb region place"
+    )
+)
 _WHOSE = frozenset(
     words(
         "address home house flat apartment place employer workplace job work office position family"
@@ -117,6 +129,8 @@ _ASKS_ALL = re.compile(
     r" (?:had|have|held)\b.*",
     re.IGNORECASE,
 )
+_ARTICLES = frozenset(words("the a an their"))
+_LONG_AGO = "0001"
 _STREET = re.compile(
     r"\d|\b(?:street|st|road|rd|lane|avenue|ave|close|drive|terrace|row|gardens|crescent|way|hill"
     r"|square|court|place|walk|quay|view)\b",
@@ -162,12 +176,15 @@ def _of_changes(question: str, today: str, asker: str) -> StateQuestion | None:
     read = read_fact_question(f"{plain.rstrip(' ?')}?", today, asker)
     if read is None or len(read.names) != 1:
         return None
+    if re.search(r"\band\b", plain):
+        return None  # which more of theirs has changed
     name = read.names[0]
     kind = next(kind for kind, group in _CHANGED.items() if match["what"].lower() in group)
     return StateQuestion(kind, frozenset(words(name[-1])), read, is_of_changes=True)
 
 
 def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
+    question = _PART_OF.sub(r"\g<part>", question)
     read = read_fact_question(question, today, asker)
     if read is None or len(read.names) != 1 or read.aspect or read.is_by_subject or read.is_ahead:
         return None
@@ -185,7 +202,7 @@ def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
     workplace = (groups.get("workplace") or "").lower()
     if workplace and workplace not in ("town", "city") and not is_workplace(workplace):
         return None
-    further = set(read.telling) - _OF_QUESTION - subject - {workplace}
+    further = set(read.telling) - _OF_QUESTION - _NOUNS_OF_PLACE - subject - {workplace}
     if any(not is_workplace(word) and word not in _PARTS_OF_YEAR for word in further):
         return None  # "his position at the school" is his position
     if read.says(r"\b(?:beginning|at first|first|originally)\b"):
@@ -193,7 +210,7 @@ def _of_one(question: str, today: str, asker: str) -> StateQuestion | None:
     if re.search(r"\b(?:has|have|had)\b(?!.*\bas a job\b)", read.text):
         return None  # where somebody has ever lived
     noun = (groups.get("noun") or groups.get("noun_before") or groups.get("address") or "").lower()
-    if noun and noun not in ("city", "town", "country", "street", "village", "address", "road"):
+    if noun and noun not in _NOUNS_OF_PLACE:
         return None
     if noun == "country":
         return None  # a turn seldom says so
@@ -324,9 +341,20 @@ def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> li
                 states.insert(len(states) - 1, _State(value, "", telling, states[-1].order))
             continue
         if telling.mode == "hint":
-            if not states:
+            # Whoever greets from elsewhere may be on a visit, unless all that is known are hints.
+            if all(state.telling.mode == "hint" for state in states):
                 states.append(_State(value, "", telling, order))
             continue
+        if value and telling.mode in ("leaves", "over"):
+            is_newest = bool(states) and _says(states[-1], value)
+            if not any(_says(state, value) for state in states):
+                # What ends was so for a time.
+                is_newest = not _has_begun(states, said_on)
+                place = len(states) if is_newest else len(states) - 1
+                since_when = states[place - 1].order if place else (_LONG_AGO, telling.turn.id)
+                states.insert(place, _State(value, "", telling, since_when))
+            if telling.mode == "leaves" or not is_newest:
+                continue
         if telling.mode == "held":
             # It was before whatever is told to hold by then.
             states.insert(0, _State(value, "", telling, ("", telling.turn.id)))
@@ -339,6 +367,17 @@ def _states(about: StateQuestion, in_turns: Sequence[Telling], today: str) -> li
             _State(value, begun, telling, order, is_over=not value or telling.mode == "over")
         )
     return sorted(states, key=lambda state: state.order)
+
+
+def _has_begun(states: Sequence[_State], said_on: str) -> bool:
+    """Whether the newest state is a beginning of these months, of which an end tells the other."""
+    return bool(states) and not states[-1].is_over and _is_announced(states[-1], said_on)
+
+
+def _says(state: _State, value: str) -> bool:
+    """Whether a state names all that a value does."""
+    told_words = set(words(f"{state.telling.place} {state.telling.role}")) - _ARTICLES
+    return set(words(value)) - _ARTICLES <= told_words
 
 
 def _is_announced(state: _State, said_on: str) -> bool:

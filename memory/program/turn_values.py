@@ -7,10 +7,10 @@ holds, in May the last one by then, and what changed are all of them in their or
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from memory.dates import WEEKDAYS, named_day
+from memory.dates import COUNT, WEEKDAYS, named_day
 from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion, read_fact_question, with_named_asker
@@ -24,12 +24,26 @@ from memory.program.turn_states import asks_for_now
 from memory.program.turn_still import ENDS, UNREAL
 from memory.records import Rows, Turn
 from memory.search.words import words
+from memory.statements.word_lists import word_lists
 
 _MOST_TURNS = 80
 _BEFORE = 2  # turns, in which stands what "it" is, and who "she"
 _ASKS_WEEKDAY = re.compile(
     r"^\W*(?:(?:on|at) )?(?:which|what) (?:days?|evenings?|nights?|mornings?|afternoons?|weekdays?)"
     r"(?: of the week)? (?P<verb>does|do|is|are|did|was|were)\b",
+    re.IGNORECASE,
+)
+_ASKS_DATE = re.compile(
+    r"^\W*(?:(?:on|for) )?(?:what|which) (?:date|day) (?:is|are) .{4,80}?"
+    r" (?:planned|set|scheduled|fixed|booked|due)\b",
+    re.IGNORECASE,
+)
+_ASKS_DAYS_A_WEEK = re.compile(
+    r"^\W*how many (?:days|evenings|nights|mornings) (?:a|per|each) week\b", re.I
+)
+_DAYS_A_WEEK = re.compile(
+    rf"\b(?P<number>{'|'.join(COUNT)}|\d) (?:days|evenings|nights|mornings)(?: (?:a|per|each|every)"
+    r" week|(?= (?:from|since|as of|now|only|there)\b))",
     re.IGNORECASE,
 )
 _ASKS_KIND = re.compile(
@@ -93,7 +107,8 @@ _NO_TOPIC = frozenset(
         " learning learn play playing have has had go goes going use uses using take takes taking"
         " do does doing drive drives driving moment these currently kind sort type get gets getting"
         " way since started between number each present first last start begin flat house home"
-        " spring summer autumn winter fall"
+        " spring summer autumn winter fall work works worked working planned scheduled set fixed"
+        " booked"
     )
 )
 
@@ -174,11 +189,17 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
         amount = next((word for word in _OF_AMOUNT if re.search(rf"\b{word}\b", what)), "")
         if amount:
             kind = "amount"
+        elif re.search(r"\b(?:week)?days\b|\bday of the week\b", what):
+            kind = "weekday"
         elif _OF_DATE.search(what):
             kind = "date"
         else:
             return None
         question = re.sub(r",? with each number.*$", "", question)
+    elif _ASKS_DATE.search(question):
+        kind = "date"
+    elif _ASKS_DAYS_A_WEEK.search(question):
+        kind = "days a week"
     elif _ASKS_WEEKDAY.search(question):
         kind = "weekday"
     elif _ASKS_WAY.search(question):
@@ -195,11 +216,11 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
     if read is None or read.is_ahead or (read.aspect and not changes):
         return None
     is_timed = bool(changes or asks_for_now(question) or read.span or read.is_previous)
-    if not is_timed and (read.is_past or kind != "weekday"):
+    if not is_timed and (read.is_past or kind not in ("weekday", "days a week")):
         return None
-    if len(read.names) > 1 or not (read.names or kind in ("weekday", "date")):
+    if (len(read.names) > 1 and kind != "date") or not (read.names or kind in _OF_TOPIC):
         return None
-    name = frozenset(words(read.names[0][-1])) if read.names else frozenset()
+    name = frozenset(word for forms in read.names for word in words(forms[-1]))
     tail = read.names[0][0].partition("'s ")[2] if read.names else ""
     telling = dict.fromkeys((*words(tail), *read.telling))
     topic = tuple(
@@ -207,14 +228,23 @@ def _asked(question: str, today: str, asker: str) -> _Asked | None:
         for word in telling
         if word not in _NO_TOPIC and word not in name and word != kind
     )
-    if kind in ("weekday", "date") and not topic:
+    if kind == "weekday" and re.match(r"do|does|did", _verb_of(question), re.IGNORECASE):
+        # Of "the choir sings" a turn may say that it is.
+        things = tuple(names for names in topic if names.isdisjoint(word_lists().verbs))
+        topic = things or topic
+    if kind in _OF_TOPIC and not topic:
         return None
     return _Asked(kind, topic, name, read, bool(changes), amount)
 
 
+def _verb_of(question: str) -> str:
+    match = _ASKS_WEEKDAY.search(question)
+    return match["verb"] if match else ""
+
+
 def _searched(about: _Asked) -> set[str]:
-    if about.kind == "weekday":
-        return {f"{day}s" for day in WEEKDAYS} | set(WEEKDAYS)
+    if about.kind in ("weekday", "days a week"):
+        return {f"{day}s" for day in WEEKDAYS} | {*WEEKDAYS, "days", "week"}
     if about.kind == "amount":
         return set(words(_OF_AMOUNT[about.amount][0]))
     if about.kind == "way":
@@ -235,6 +265,8 @@ def _in_turn(about: _Asked, turn: Turn, turns: dict[int, Turn]) -> Iterator[_Val
         is_near = all(has_any(around, names) for names in about.topic)
         if about.kind == "weekday":
             yield from _weekdays(about, turn, sentence, is_near)
+        elif about.kind == "days a week":
+            yield from _days_a_week(about, turn, sentence, is_near)
         elif about.kind == "date":
             yield from _dates(about, turn, sentence, parts[:number], before)
         elif about.kind == "amount":
@@ -245,11 +277,11 @@ def _in_turn(about: _Asked, turn: Turn, turns: dict[int, Turn]) -> Iterator[_Val
 
 def _weekdays(about: _Asked, turn: Turn, sentence: str, is_near: bool) -> Iterator[_Value]:
     """The days of the week on which something is usual: "on Tuesdays", "every Friday"."""
-    if not is_near or UNREAL.search(re.sub(r"\binstead of\b.*|,? not \w+days?\b", "", sentence)):
+    clause = _REASON.split(sentence)[0]
+    if not is_near or UNREAL.search(re.sub(r"\binstead of\b.*|,? not \w+days?\b", "", clause)):
         return
     if about.name and not about.name & set(words(f"{turn.speaker} {sentence}")):
         return
-    clause = _REASON.split(sentence)[0]
     if not has_any(words(clause), _WEEKDAY_FORMS):
         return
     matches = [*_WEEKDAY.finditer(clause)]
@@ -267,6 +299,22 @@ def _weekdays(about: _Asked, turn: Turn, sentence: str, is_near: bool) -> Iterat
         yield _Value(text, turn.said_at[:10], turn, sentence)
 
 
+def _days_a_week(about: _Asked, turn: Turn, sentence: str, is_near: bool) -> Iterator[_Value]:
+    """On how many days of a week something is usual: "three days a week", "on Mondays"."""
+    said = _DAYS_A_WEEK.search(sentence)
+    if (
+        said
+        and is_near
+        and (not about.name or about.name & set(words(f"{turn.speaker} {sentence}")))
+    ):
+        number = COUNT.get(said["number"].lower(), said["number"])
+        yield _Value(str(number), turn.said_at[:10], turn, sentence)
+        return
+    for value in _weekdays(about, turn, sentence, is_near):
+        yield replace(value, text=str(value.text.count(" and ") + 1))
+
+
+_OF_TOPIC = ("weekday", "date", "days a week")
 _WEEKDAY_FORMS = frozenset({*WEEKDAYS, *(f"{day}s" for day in WEEKDAYS)})
 
 
@@ -427,6 +475,9 @@ def _changes(about: _Asked, values: Sequence[_Value]) -> list[_Value]:
         if value.is_over:
             continue
         if about.kind == "date":
+            is_past = value.text < value.day
+            if is_past and value is not values[-1]:
+                continue  # what was planned lies ahead, but for the last, which may have come
             if value.text in {turn_before.text for turn_before in series}:
                 continue
         elif series and series[-1].text.lower() == value.text.lower():

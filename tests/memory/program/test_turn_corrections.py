@@ -62,3 +62,40 @@ def test_a_value_is_told_as_it_was_corrected(told: Store, question: str, answer:
 )
 def test_what_nobody_corrected_is_left_to_others(told: Store, question: str) -> None:
     assert answer_by_corrections(question, TODAY, read=told.read) is None
+
+
+@pytest.mark.parametrize(
+    ("told_first", "told_later", "answer"),
+    [
+        # Without words of correcting: the old amount stands beside the new one.
+        (
+            "I sold the loom for 380 euros.",
+            "About the loom, there were 350 in the tin, and I'd told you 380.",
+            "350 (Ylva, 9 March 2026)",
+        ),
+        (
+            "I sold the loom for four hundred and fifty euros.",
+            "About the loom, I counted four hundred euros, not four hundred and fifty.",
+            "400 euros (Ylva, 9 March 2026)",
+        ),
+        (
+            "I sold the loom for twenty-nine hundred.",
+            "I bragged about twenty-nine hundred for the loom, but I took twenty-seven fifty.",
+            "2,750 (Ylva, 9 March 2026)",
+        ),
+        # Another amount of another size is of something else.
+        ("I sold the loom for 380 euros.", "The loom went for 380, and I owe 2,000.", None),
+    ],
+)
+def test_a_new_amount_beside_the_old_one_corrects_it(
+    store: Store, told_first: str, told_later: str, answer: str | None
+) -> None:
+    store.add(
+        [
+            Turn("Ylva", told_first, session="1", said_at="2026-01-05"),
+            Turn("Ylva", told_later, session="2", said_at="2026-03-09"),
+        ]
+    )
+    question = "How much did Ylva get for the loom?"
+    corrected = answer_by_corrections(question, TODAY, read=store.read)
+    assert (corrected.text if corrected else None) == answer

@@ -206,3 +206,100 @@ def test_a_season_and_the_time_before_a_month_are_spans(
     told_state = answer_by_states(question, TODAY, read=told.read)
     assert told_state is not None
     assert told_state.text.partition(" (")[0] == answer
+
+
+def _tell(store: Store, *told_by_day: tuple[str, str]) -> None:
+    store.add([Turn("Ylva", text, session=day, said_at=day) for day, text in told_by_day])
+
+
+@pytest.mark.parametrize(
+    ("told_first", "told_later", "before", "now"),
+    [
+        # What ends was so until then.
+        (
+            "I gave notice at Corven Foods.",
+            "I started at the brewery on 2 February.",
+            "Corven Foods",
+            "the brewery",
+        ),
+        (
+            "My last day at the nursery is 30 January.",
+            "My first day at the museum was 2 February.",
+            "the nursery",
+            "the museum",
+        ),
+        # An offer says where "there" is, and what "the job" was.
+        (
+            "I work at the depot. I have an interview at the gallery on Friday.",
+            "The gallery has said yes! I started there on 2 February.",
+            "the depot",
+            "The gallery",
+        ),
+        (
+            "I work at the depot. I've applied for a job at a firm called Marsh and Lowe.",
+            "I got the job! I started on 2 February.",
+            "the depot",
+            "Marsh and Lowe",
+        ),
+        # A role with a place, where no job is known by the word.
+        (
+            "I work at the depot.",
+            "From 2 February I'm a deckhand on the ferry.",
+            "the depot",
+            "the ferry",
+        ),
+    ],
+)
+def test_work_is_told_by_what_ends_and_by_what_was_hoped_for(
+    store: Store, told_first: str, told_later: str, before: str, now: str
+) -> None:
+    _tell(store, ("2026-01-05", told_first), ("2026-02-07", told_later))
+    then = answer_by_states("Where did Ylva work in January 2026?", TODAY, read=store.read)
+    assert then is not None
+    assert then.text.startswith(before)
+    newest = answer_by_states("Where does Ylva work now?", TODAY, read=store.read)
+    assert newest is not None
+    assert newest.text.startswith(now)
+
+
+@pytest.mark.parametrize(
+    ("told_first", "told_later", "now"),
+    [
+        ("Hello from Lund, it snows.", "Hello from Visby, it rains.", "Visby"),
+        ("I live in Lund.", "We live in Visby now. We moved on the 3rd.", "Visby, since"),
+        ("I live in Lund.", "I'm writing to you from Visby. I moved on the 3rd.", "Visby, since"),
+        ("I live in Lund.", "The van was late, but I had my first night in Visby.", "Visby"),
+        ("I live in Lund.", "The keys came and we slept here in Visby.", "Visby"),
+        ("We gave up the flat in Lund.", "Our own cabin at Visby is cold.", "Visby"),
+        # A greeting alone may be sent from a holiday, and a home for the old is nobody's own.
+        ("I live in Lund.", "Hello from Visby, it rains.", "Lund"),
+        ("I live in Lund.", "We sang in the nursing home in Visby.", "Lund"),
+    ],
+)
+def test_a_home_is_told_by_the_way(
+    store: Store, told_first: str, told_later: str, now: str
+) -> None:
+    _tell(store, ("2026-01-05", told_first), ("2026-02-07", told_later))
+    newest = answer_by_states("Where does Ylva live now?", TODAY, read=store.read)
+    assert newest is not None
+    assert newest.text.startswith(now)
+
+
+def test_a_part_of_a_town_is_asked_for(store: Store) -> None:
+    _tell(store, ("2026-01-05", "I live in Haga now."))
+    part = answer_by_states("In which part of Lund does Ylva live now?", TODAY, read=store.read)
+    assert part is not None
+    assert part.text.startswith("Haga")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I left the hotel at noon and took the ferry.",
+        "I started with Visby, and spent three hours there.",
+        "I've finished The Mill for my book club.",
+    ],
+)
+def test_what_is_left_or_begun_may_be_no_work(store: Store, text: str) -> None:
+    _tell(store, ("2026-01-05", text))
+    assert answer_by_states("Where did Ylva work in March 2026?", TODAY, read=store.read) is None

@@ -61,3 +61,34 @@ def test_the_value_of_a_time_is_told(told: Store, question: str, answer: str) ->
 )
 def test_what_nobody_told_is_left_to_others(told: Store, question: str) -> None:
     assert answer_by_values(question, TODAY, read=told.read) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How did the days of Ylva's pottery course change?", "Monday; then Friday"),
+        ("On which day does Ylva's choir rehearse now?", "Wednesday"),
+        ("How many days a week does Ylva work at the depot now?", "3"),
+        ("How many days a week did Ylva work at the depot in January 2026?", "2"),
+        ("For which date is the fair of Ylva and Egil planned now?", "9 August 2026"),
+        # What was on a past day was no plan.
+        ("How did the date of Ylva's jumble sale change?", None),
+    ],
+)
+def test_usual_days_and_planned_dates_are_told(
+    store: Store, question: str, answer: str | None
+) -> None:
+    told_by_day = (
+        ("2026-01-05", "The pottery course is on Mondays."),
+        ("2026-01-06", "I'm at the depot on Tuesdays and Fridays."),
+        ("2026-02-02", "The pottery course is on Fridays now."),
+        ("2026-02-09", "Our choir is now on Wednesdays, because nobody could make Mondays."),
+        ("2026-03-02", "I do three days a week at the depot now."),
+        ("2026-04-06", "Our fair will be on 2 August."),
+        ("2026-05-04", "Our fair is a week later now, on 9 August."),
+        ("2026-05-11", "The jumble sale on 9 May was a mess."),
+        ("2026-05-18", "The next jumble sale will be on 1 July."),
+    )
+    store.add([Turn("Ylva", text, session=day, said_at=day) for day, text in told_by_day])
+    value = answer_by_values(question, TODAY, read=store.read)
+    assert (value.text.partition(" (")[0] if value else None) == answer
