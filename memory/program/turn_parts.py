@@ -25,9 +25,9 @@ from memory.program.asked_topics import (
     people_in,
     persons_in,
     slots_in,
+    subject_length,
     tellings,
     tokens_of,
-    verb_behind,
 )
 from memory.program.clause_parts import (
     Clause,
@@ -383,7 +383,7 @@ def _read_object(
     named = [person for person in persons_in(tokens, asker, speakers) if not person.name <= called]
     persons = [*named, *own_kin]
     is_place = wh == "where" or bool(noun)
-    start = _subject_length(tokens, persons, asker)
+    start = subject_length(tokens, persons, asker)
     doers = [person for person in persons if _stands_in(person, tokens[:start])]
     rest = tokens[start:]
     subject_slots = [] if doers else slots_in(tokens[:start], persons)
@@ -451,24 +451,6 @@ def _infinitive(word: str) -> str:
 
 def _is_verb_form(word: str) -> bool:
     return is_past_verb(word.lower()) or word.lower().endswith(("ing", "ied"))
-
-
-def _subject_length(tokens: Sequence[str], persons: Sequence[Whose], asker: str) -> int:
-    """How many words behind the auxiliary name the subject."""
-    of_persons = {word for person in persons for word in (*person.name, person.kin)}
-    if tokens and tokens[0].lower() in ("the", "my", "our", "his", "her", "a", "their"):
-        return verb_behind(tokens, asker) or min(2, len(tokens))
-    if tokens and tokens[0].lower() in ("we", "they", "it", "he", "she"):
-        return 1
-    length = 0
-    while length < len(tokens):
-        bare = words(tokens[length].removesuffix("'s"))[:1]
-        is_name = tokens[length][0].isupper() or (bare and bare[0] in of_persons)
-        is_owned = length > 0 and tokens[length - 1].endswith(("'s", "s'"))
-        if not (is_name or is_owned or (length and tokens[length].lower() == "and")):
-            break
-        length += 1
-    return length
 
 
 def _stands_in(person: Whose, tokens: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ import math
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -25,8 +25,9 @@ from memory.program.asked_topics import (
     persons_in,
     slots_in,
     tellings,
+    subject_length,
+    subject_slots,
     tokens_of,
-    verb_behind,
 )
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_span
@@ -54,7 +55,7 @@ _BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b"
 # A habit that is told in many words: "Does Anna smoke?"
 _HABIT = re.compile(r"^\W*(?:does|do) [\w'-]+ [\w-]+\W*$", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
+_ASKS_DENIAL = re.compile(r"\b(?:not|never|no|n't)\b|n't\b", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 # Of what was to be: it was called off, refused, lost, given up.
 _OFF = re.compile(
@@ -69,6 +70,8 @@ _OFF = re.compile(
     r"|rejected|refused|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer"
     r"|not any ?more|stayed (?:at )?home|stayed (?:here|in bed)|instead of|rather than"
     r"|bad news about"
+    r"|(?:(?:is|was)n't|not) happening|(?:was|were) missing|(?:is|was) no good|didn't happen"
+    r"|(?:wo|did|does|do|would)n't (?:let|allow)|not allowed|(?:wo|did)n't work out"
     r"|(?:somebody|someone) else|another (?:buyer|couple)|r[au]n out of|sold out|out of stock"
     r"|fully booked|too (?:expensive|ill|sick|tired|late|busy) (?:to|for)"
     r"|went (?:there )?(?:alone|without (?:me|us|him|her|them))"
@@ -84,7 +87,9 @@ _GIVE_UP = re.compile(
     r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
     r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up"
     r"|broken up"
-    r"|(?:'m|am|is|'s|are|'re) leaving)\b",
+    r"|(?:'m|am|is|'s|are|'re) leaving|let (?:[\w']+ ){1,5}go|(?:cut|pulled|knocked|took|taken|torn|tore|blew|blown|dug"
+    r"|threw|thrown|given|gave) (?:(?:it|them|the \w+(?: \w+)?) )?(?:down|out|up|away)|died|dead"
+    r"|demolished|destroyed|stolen|felled)\b",
     re.IGNORECASE,
 )
 _NOT = re.compile(
@@ -133,6 +138,8 @@ _WAS_THERE = re.compile(
     r"|left)\b",
     re.IGNORECASE,
 )
+# What somebody has is told by "my": "Does Anna have a garden?"
+_HAS = frozenset(words("have own suffer keep"))
 _GETS = frozenset(words("get find receive win"))
 _GET = re.compile(
     r"\b(?:got|gotten|received|bought|given|paid|won|collected|accepted|signed|found|is ours"
@@ -142,7 +149,8 @@ _GET = re.compile(
 _ANAPHORA = re.compile(
     r"\b(?:it|that|there|this|them|one|(?:the|my|our|his|her|their) (?:trip|flights?|journey|train"
     r"|ferry|plans?|move|party|race|visit|house|test|exam|booking|holiday|job|course|tickets?|boss"
-    r"|passport|visa|appointment|offer|seller|owner|bank))\b",
+    r"|passport|visa|appointment|offer|seller|owner|bank|cottage|hotel|hostel|cabin|apartment|rooms?"
+    r"|campsite|reservation|caravan))\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"\b(?:still|again|back|once more|started)\b", re.IGNORECASE)
@@ -156,12 +164,13 @@ _ENDS_SO = re.compile(
     re.IGNORECASE,
 )
 _ENDS_BARE = re.compile(
-    r"\W*(?:(?:at last|in the end|finally|today|yesterday|this \w+|this time|on \w+day)\W*)?$",
+    r"\W*(?:(?:at last|in the end|finally|today|yesterday|this \w+|this time|on \w+day"
+    r"|with [^,.]+|first time)\W*)*$",
     re.IGNORECASE,
 )
 _NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
 _NO_VERBS = frozenset(
-    words("and ever the we they a an any anybody anyone already actually yet my his her both")
+    words("and ever still also already actually yet both all really in the end finally going to")
 )
 # A "not" that denies nothing.
 _IDIOM = re.compile(
@@ -181,6 +190,12 @@ _CONVERSES = {
     "lend": "borrowed",
     "marry": "married wedding husband wife",
 }
+# "gave a speech", for "spoke"
+_HAS_DONE = re.compile(
+    r"\b(?:gave|made|held|had|took|did) (?:an?|the|his|her|my|our)"
+    r" (?P<what>[a-z]+(?: [a-z]+)?)\b",
+    re.IGNORECASE,
+)
 _STARTS = frozenset(words("start begin finish manage happen"))
 _HOW_WAS = re.compile(r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*how (?:was|were|did)\b", re.I)
 _HOW_IT_WAS = re.compile(
@@ -322,12 +337,15 @@ def _read(
         persons = [Whose(frozenset(words(asker)))]
     auxiliary = match["auxiliary"].lower()
     span = read_span(question, today)
-    slots = slots_in(_without_since(tokens), persons)
+    verb_at = _verb_position(tokens, persons, asker)
+    of_subject = subject_slots(tokens[:verb_at], persons) if verb_at else []
+    rest_tokens = _without_since(tokens)[verb_at or 0 :]
+    slots = [*of_subject, *(s for s in slots_in(rest_tokens, persons) if s not in of_subject)]
     if not slots:
         return None
-    verb_at = _verb_position(tokens, persons, asker)
     verb = "be" if auxiliary in ("is", "are", "was", "were") else ""
-    if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(("ed", "en"))):
+    endings = ("ed", "en", "ing")
+    if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(endings)):
         verb = _infinitive(tokens[verb_at].lower())
         following = tokens[verb_at + 1].lower() if verb_at + 1 < len(tokens) else ""
         if verb == "go" and following.endswith("ing"):
@@ -338,6 +356,10 @@ def _read(
     is_denial = bool(match["not"] or _ASKS_DENIAL.search(rest))
     is_ending = is_ending != is_denial
     others = [slot for slot in slots if root_of(slot.word) != root]
+    if root in _roots(_MOTION) and "for" in text.split() and any(s.is_name for s in others):
+        # Who went to Oslo for a party need not say for what again.
+        occasion = words(text.partition(" for ")[2])
+        others = [slot for slot in others if slot.is_name or slot.word not in occasion]
     slots = others or slots
     if _TO_THE_END.search(rest):
         verb = "finish"
@@ -347,6 +369,8 @@ def _read(
         for token in tokens[1:]
         if token.lower() in _PREDICATES and verb == "be"
     ]
+    if "without" in text.split():
+        predicate.append(Slot("without", frozenset(("without",))))
     slots += [slot for slot in predicate if slot.word not in {s.word for s in slots}]
     main = _main(tokens, slots, verb_at)
     if tokens[0].lower() in DETERMINERS and verb_at:
@@ -391,15 +415,10 @@ def _verb_position(tokens: Sequence[str], persons: Sequence[Whose], asker: str) 
     lowered = [token.lower() for token in tokens]
     if "been" in lowered[:-1]:
         return lowered.index("been") + 1
-    if lowered[0] in DETERMINERS:
-        return verb_behind(tokens, asker)
-    of_persons = {word for person in persons for word in (*person.name, person.kin)}
-    for position, token in enumerate(tokens):
-        lower = words(token.removesuffix("'s")) or [""]
-        if lower[0] in of_persons or token[0].isupper() or lower[0] in _NO_VERBS:
-            continue
-        return position
-    return None
+    position = subject_length(tokens, persons, asker)
+    while position < len(tokens) and lowered[position] in _NO_VERBS:
+        position += 1
+    return position if position < len(tokens) else None
 
 
 def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> list[Slot]:
@@ -433,7 +452,19 @@ def _verdict(
         is_of(person, telling, asked.slots, aliases) for person in asked.persons
     ):
         return None
+    if is_known and not asked.is_ending and _is_bare_deed(asked, telling, aliases):
+        # "Do you have the results of the exam?" - "Yes, I passed."
+        near_words_ = words(telling.around)
+        if any(slot.is_met(near_words_) for slot in asked.slots):
+            return _Verdict(True, telling)
+    if _is_elsewhere(asked, telling.sentence) and _is_in_time(
+        asked, telling, said_on, telling.sentence, is_plan=False
+    ):
+        return _Verdict(False, telling)
     sentence_words = words(telling.sentence)
+    is_it = is_known and _is_definite(asked, telling)
+    if is_it:
+        asked = _without_names(asked)
     here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
     around_words = words(telling.around)
     near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
@@ -450,7 +481,6 @@ def _verdict(
     )
     if not here and not (near and is_resumed) and not is_that_day:
         return None
-    is_it = is_known and _is_definite(asked, telling.sentence)
     if not (_is_enough(asked, here, near) or is_that_day or is_it):
         return None
     verdict: _Verdict | None = None
@@ -525,13 +555,46 @@ def _introduced(asked: _Asked, told: Sequence[Telling]) -> float:
     return math.inf
 
 
-def _is_definite(asked: _Asked, sentence: str) -> bool:
-    """Whether a sentence speaks of "the house" where a house in some place is asked about."""
-    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
-    return bool(main) and all(
-        re.search(rf"\b(?:the|my|our|that|this) (?:\w+ )?{re.escape(word)}\b", sentence, re.I)
-        for word in main
+def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
+    """Whether a sentence says that a feast was spent at another place than is asked about.
+
+    "We had Christmas in Bath" is a no for Christmas in Oslo.
+    """
+    places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
+    feasts = [slot.word for slot in asked.slots if slot.word in FESTIVALS]
+    if not places or not feasts or asked.verb not in _MOTION | {"celebrate"}:
+        return False
+    found = re.search(
+        rf"\b(?i:(?:our|my|spent|had|celebrated) (?:a \w+ )?{feasts[0]}) (?:[\w']+ )*?"
+        r"(?:in|at) (?:the )?(?P<place>[A-Z][\w-]+)",
+        sentence,
     )
+    if found is None or _UNREAL.search(sentence) or _AHEAD.search(sentence):
+        return False
+    return not any(slot.is_met(words(sentence)) for slot in places)
+
+
+def _is_definite(asked: _Asked, telling: Telling) -> bool:
+    """Whether a sentence speaks of "the house" where a house in some place is asked about.
+
+    A sentence with the very deed may have it before: "The wedding was perfect. Ann sang."
+    """
+    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
+    is_deed = asked.verb not in _LIGHT and _has_verb(asked, words(telling.sentence))
+    texts = (telling.sentence, *(telling.earlier if is_deed else ()))
+    return bool(main) and any(
+        all(
+            re.search(rf"\b(?i:the|my|our|that|this) (?:[a-z]+ )?{re.escape(word)}\b", text)
+            for word in main
+        )
+        for text in texts
+    )
+
+
+def _without_names(asked: _Asked) -> _Asked:
+    """A question without names of places and persons, where what it is about is known."""
+    slots = tuple(slot for slot in asked.slots if not slot.is_name or slot.word in FESTIVALS)
+    return replace(asked, slots=slots, main=tuple(slot for slot in asked.main if slot in slots))
 
 
 def _is_asked_before(asked: _Asked, telling: Telling) -> bool:
@@ -682,6 +745,8 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
         return is_present and 2 * len(in_clause) > len(asked.slots)
     if 2 * len(known) < len(asked.slots):
         return False
+    if asked.verb in _HAS and asked.is_state:
+        return all(slot in in_clause for slot in asked.main) and _is_had(asked.main, clause)
     if asked.verb in _GETS:
         return bool(_GET.search(clause))
     if asked.verb in _MOTION:
@@ -689,10 +754,26 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     if asked.verb in _LIGHT:
         return has_past
     told_by = _CONVERSES.get(asked.verb, "").split()
+    deed = _HAS_DONE.search(clause)
+    if deed and any(root_of(word) in asked.verb_roots for word in words(deed["what"])):
+        return True
     return any(
         root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
         for word in clause_words
     ) or any(word in told_by for word in clause_words)
+
+
+def _is_had(things: Sequence[Slot], clause: str) -> bool:
+    """Whether a clause says that somebody has something: "my garden", "I've got a garden"."""
+    names = "|".join(re.escape(word) for slot in things for word in slot.word.split())
+    return bool(
+        re.search(
+            rf"\b(?:my|our|his|her|their|(?-i:[A-Z])[\w-]+'s|have|has|got|'ve|suffer\w* from|with"
+            rf"|own|owns|keep|keeps) (?:an? |the |two |three |terrible |bad )?(?:\w+ )?(?:{names})\b",
+            clause,
+            re.IGNORECASE,
+        )
+    )
 
 
 def _up_to_verb(asked: _Asked, clause: str) -> str:
