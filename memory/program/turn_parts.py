@@ -8,7 +8,7 @@ what happened. Where sentences name different answers, none is given.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.dates import MONTHS, named_day
@@ -69,6 +69,17 @@ _BEYOND = re.compile(
     r"|pay|paid|price|charge|every|each|days?|dates?)\b",
     re.IGNORECASE,
 )
+# "Who was with Ann on the hill?", "Who came to the hill with Ann?"
+_COMPANY = re.compile(
+    r"^\W*who (?:was|went|came) (?:along )?with (?P<who>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)(?!'s)"
+    r"(?= (?:on|at|in|to|when|up|for)\b)",
+    re.IGNORECASE,
+)
+# "the boat that Ann bought"
+_RELATIVE = re.compile(
+    r"(?<= )(?:that|which) (?:[A-Z][\w-]+(?:(?: and |, )[A-Z][\w-]+)*|he|she|they) (?:has |have )?"
+    r"\w+(?=\W*$)"
+)
 _RELATION = re.compile(
     r"^\W*(?:who(?:'s| is) (?P<owner>[\w-]+)'s (?:new |current )?(?P<what>[\w-]+)(?: now)?"
     r"|what(?:'s| is) (?:the name of )?(?P<owner_called>[\w-]+)'s (?P<what_called>[\w-]+)"
@@ -83,6 +94,8 @@ _TIME_TAIL = re.compile(
     rf"|winter|{'|'.join(FESTIVALS)})\b.*$",
     re.IGNORECASE,
 )
+# What is asked like this is told.
+_KNOWN = re.compile(r"^\W*(?:did|do) you know (?:that|who)\b|^\W*guess (?:who|what)\b", re.I)
 _VAGUE = frozenset(
     words("someone somebody people person everybody everyone nobody guy something thing things")
 )
@@ -134,6 +147,17 @@ _CONVERSES: Sequence[tuple[str, str, str]] = (
 )
 
 
+_BUYS = frozenset(map(root_of, ("buy", "get", "have", "take")))
+# Who has bought something takes it away, or pays.
+_TAKES_AWAY = re.compile(
+    r"\b(?:hauled|drove|carried|carted|took|towed|wheeled) (?:(?:it|them|the \w+) )?(?:off|away|home)\b"
+    r"|\b(?:handed|gave|paid|offered) (?:me|us) (?:[^.;]+) for (?:it|them|the|my|our)\b"
+    r"|\b(?:is|are) (?:buying|taking) (?:it|them|the|my|our)\b"
+    r"|\b(?:collected|fetched|picked) (?:it|them)\b|\b(?:picked|collected) (?:it|them) up\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a question asks for: the part, the verb, whose, and the words that are said of it."""
@@ -171,6 +195,12 @@ class _Found:
     score: float
 
 
+def _plain(question: str) -> str:
+    """A question in plainer words: whom somebody was with, and what is said of it left out."""
+    question = _COMPANY.sub(r"Who did \g<who> go with", question)
+    return _RELATIVE.sub("", question)
+
+
 def answer_by_parts(
     question: str,
     today: str,
@@ -189,6 +219,7 @@ def answer_by_parts(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
+    question = _plain(question)
     if _BEYOND.search(question):
         return None
     relation = _RELATION.match(question)
@@ -217,7 +248,8 @@ def answer_by_parts(
     found = [
         found
         for telling in told
-        if is_evidence(telling.turn.text) and is_told(telling.sentence)
+        if is_evidence(telling.turn.text)
+        and (is_told(telling.sentence) or _KNOWN.match(telling.sentence))
         for found in _in_telling(asked, telling, aliases)
     ]
     chosen = _chosen(asked, found)
@@ -685,7 +717,7 @@ def _values(
                 continue
             behind = f"{particle['object']} {behind[particle.end() :]}"
         if asked.role == "place":
-            place = _place(behind, telling)
+            place = _place(behind, clause, telling)
             yield place or place_after(clause.text[: verb.start()]), weight - (not place) * 0.5
         elif asked.preposition:
             for phrase in phrases_behind(behind, asked.preposition):
@@ -712,11 +744,12 @@ def _partner(asked: _Asked, subject: str, telling: Telling) -> str:
     return both["one"] if other & names else ""
 
 
-def _place(behind: str, telling: Telling) -> str:
+def _place(behind: str, clause: Clause, telling: Telling) -> str:
     """The place behind a verb; of "there" the one that was named before."""
-    if re.match(r"\W*there\b", behind, re.IGNORECASE):
-        return next(filter(None, map(place_after, telling.earlier[::-1])), "")
-    return place_after(behind)
+    place = place_after(behind)
+    if not place and re.search(r"\bthere\b", behind, re.IGNORECASE):
+        return next(filter(None, map(place_after, (clause.before, *telling.earlier[::-1]))), "")
+    return place
 
 
 def _of_home(
@@ -754,7 +787,7 @@ def _of_home(
         if moved and asked.verb == "live" and _is_real(asked, clause, moved.end()):
             subject = subject_of_verb(clause, moved.start())
             if _is_subject(person, subject, telling, aliases):
-                yield _place(clause.text[moved.end() :], telling), 2.0
+                yield _place(clause.text[moved.end() :], clause, telling), 2.0
     if asked.slots:
         yield from _of_being(asked, clause, telling, aliases)
 
@@ -802,6 +835,16 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
                 if not is_time(phrase):
                     yield phrase, 1.5
                     break
+            if behind := re.search(rf"\b{preposition} (?:him|her|them)\W*$", clause.text):
+                yield _before(clause, telling) if behind else "", 1.5
+    if root_of(asked.verb) in _BUYS and (taker := _TAKES_AWAY.search(clause.text)):
+        if _is_real(asked, clause, taker.end()):
+            yield _person(subject_of_verb(clause, taker.start()), telling), 1.5
+
+
+def _before(clause: Clause, telling: Telling) -> str:
+    """Whom "him" means: whoever was named last, with "Mr" where that is said."""
+    return names_before(replace(telling, earlier=(*telling.earlier, clause.before)))
 
 
 def _person(subject: str, telling: Telling) -> str:
@@ -875,7 +918,7 @@ def _of_being(
                     yield phrase, 2.0
                     return
             return
-        yield place_after(behind), 2.0
+        yield _place(behind, clause, telling), 2.0
         return
     if not asked.preposition:
         return

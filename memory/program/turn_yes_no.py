@@ -55,7 +55,7 @@ _BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b"
 # A habit that is told in many words: "Does Anna smoke?"
 _HABIT = re.compile(r"^\W*(?:does|do) [\w'-]+ [\w-]+\W*$", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_ASKS_DENIAL = re.compile(r"\b(?:not|never|no|n't)\b|n't\b", re.IGNORECASE)
+_ASKS_DENIAL = re.compile(r"\b(?:(?:gone|go|been|done|lived) without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 # Of what was to be: it was called off, refused, lost, given up.
 _OFF = re.compile(
@@ -71,7 +71,8 @@ _OFF = re.compile(
     r"|not any ?more|stayed (?:at )?home|stayed (?:here|in bed)|instead of|rather than"
     r"|bad news about"
     r"|(?:(?:is|was)n't|not) happening|(?:was|were) missing|(?:is|was) no good|didn't happen"
-    r"|(?:wo|did|does|do|would)n't (?:let|allow)|not allowed|(?:wo|did)n't work out"
+    r"|(?:wo|did|does|do|would)n't (?:let|allow)|not (?:let|allowed)"
+    r"|scrapped|withdr[ae]w\w*|let (?:the|my|our) (?:flight|ticket|trip)s? go|(?:wo|did)n't work out"
     r"|(?:somebody|someone) else|another (?:buyer|couple)|r[au]n out of|sold out|out of stock"
     r"|fully booked|too (?:expensive|ill|sick|tired|late|busy) (?:to|for)"
     r"|went (?:there )?(?:alone|without (?:me|us|him|her|them))"
@@ -194,6 +195,18 @@ _CONVERSES = {
 _HAS_DONE = re.compile(
     r"\b(?:gave|made|held|had|took|did) (?:an?|the|his|her|my|our)"
     r" (?P<what>[a-z]+(?: [a-z]+)?)\b",
+    re.IGNORECASE,
+)
+_FEAST_DAYS = {"christmas": (12, 25), "thanksgiving": (11, 26), "halloween": (10, 31)}
+_TRAVEL_OFF = re.compile(
+    r"\b(?:flight|train|ferry|plane|bus|boat)s? (?:was|were|got|is) cancell?ed"
+    r"|\bcancell?ed (?:the|our|my|his|her|their) (?:flight|train|ferry|trip)|\bsnowed in\b"
+    r"|\bmissed (?:the|our|my|his|her|their) (?:flight|train|ferry)\b",
+    re.IGNORECASE,
+)
+_WAS_TO_BE = re.compile(
+    r"\b(?:was|were) (?:going|meant|supposed|due|planning|hoping) to (?P<plan>.+?),? but"
+    r" (?P<rest>.+)$",
     re.IGNORECASE,
 )
 _STARTS = frozenset(words("start begin finish manage happen"))
@@ -324,7 +337,9 @@ def _searched(rest: str) -> list[str]:
     found: list[str] = []
     for slot in slots_in(tokens_of(rest), ()):
         found += [slot.word, *sorted(near_words(slot.word))[:8]]
-    return found[:40] or words(rest)
+    if not FESTIVALS.isdisjoint(words(rest)):
+        found += ["flight", "train", "cancelled"]
+    return found[:48] or words(rest)
 
 
 def _read(
@@ -348,6 +363,8 @@ def _read(
     if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(endings)):
         verb = _infinitive(tokens[verb_at].lower())
         following = tokens[verb_at + 1].lower() if verb_at + 1 < len(tokens) else ""
+        if verb == "make" and following == "it":
+            verb = "go"
         if verb == "go" and following.endswith("ing"):
             verb = following  # "gone climbing"
     root = root_of(verb)
@@ -369,7 +386,7 @@ def _read(
         for token in tokens[1:]
         if token.lower() in _PREDICATES and verb == "be"
     ]
-    if "without" in text.split():
+    if "without" in text.split() and not is_denial:
         predicate.append(Slot("without", frozenset(("without",))))
     slots += [slot for slot in predicate if slot.word not in {s.word for s in slots}]
     main = _main(tokens, slots, verb_at)
@@ -457,6 +474,8 @@ def _verdict(
         near_words_ = words(telling.around)
         if any(slot.is_met(near_words_) for slot in asked.slots):
             return _Verdict(True, telling)
+    if _is_travel_off(asked, telling) or _is_plan_of_past(asked, telling.sentence):
+        return _Verdict(False, telling)
     if _is_elsewhere(asked, telling.sentence) and _is_in_time(
         asked, telling, said_on, telling.sentence, is_plan=False
     ):
@@ -553,6 +572,34 @@ def _introduced(asked: _Asked, told: Sequence[Telling]) -> float:
         if len(asked.slots) > 1 and all(slot.is_met(sentence_words) for slot in asked.slots):
             return telling.turn.id
     return math.inf
+
+
+def _is_travel_off(asked: _Asked, telling: Telling) -> bool:
+    """Whether a journey at the feast that a question asks about came to nothing.
+
+    What is told of it around the feast need not name it: "Our flight was cancelled."
+    """
+    feast = next((_FEAST_DAYS[s.word] for s in asked.slots if s.word in _FEAST_DAYS), None)
+    if feast is None or asked.span is None or asked.verb not in _MOTION | {"celebrate"}:
+        return False
+    said_on, year = date.fromisoformat(telling.turn.said_at[:10]), int(asked.span[1][:4])
+    since = said_on - date(year, *feast)
+    is_near = timedelta(days=-7) <= since <= timedelta(days=30)
+    return is_near and bool(_TRAVEL_OFF.search(telling.sentence))
+
+
+def _is_plan_of_past(asked: _Asked, sentence: str) -> bool:
+    """Whether a sentence says that it was to be, but was not: "I was going to run it, but"."""
+    plan = _WAS_TO_BE.search(sentence)
+    if plan is None or asked.is_state or asked.is_ending or _UNREAL.search(plan["rest"]):
+        return False
+    plan_words = words(plan["plan"])
+    return _has_same_verb(asked, plan_words) and all(s.is_met(plan_words) for s in asked.slots)
+
+
+def _has_same_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
+    roots = _roots(_MOTION) if asked.verb in _MOTION else asked.verb_roots
+    return any(root_of(word) in roots for word in text_words)
 
 
 def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
