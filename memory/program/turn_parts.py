@@ -72,7 +72,12 @@ _BEYOND = re.compile(
 # "Who was with Ann on the hill?", "Who came to the hill with Ann?"
 _COMPANY = re.compile(
     r"^\W*who (?:was|went|came) (?:along )?with (?P<who>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)(?!'s)"
-    r"(?= (?:on|at|in|to|when|up|for)\b)",
+    r" (?P<rest>(?:on|at|in|to|when|up|for) .+?)\W*$",
+    re.IGNORECASE,
+)
+_AT_WORK = re.compile(
+    r"\bg[eo]t(?:s|ting)? (?P<what>(?:the|my|our|[\w-]+'s) [\w -]+?) (?:working|running|going)"
+    r"(?: again)?\b",
     re.IGNORECASE,
 )
 # "the boat that Ann bought"
@@ -147,6 +152,7 @@ _CONVERSES: Sequence[tuple[str, str, str]] = (
 )
 
 
+_GOES = frozenset(words("go be come travel was were is"))
 _BUYS = frozenset(map(root_of, ("buy", "get", "have", "take")))
 # Who has bought something takes it away, or pays.
 _TAKES_AWAY = re.compile(
@@ -178,7 +184,8 @@ class _Asked:
     @property
     def exact_roots(self) -> frozenset[str]:
         """The roots of the verb's own forms."""
-        return frozenset(root_of(word) for word in (self.verb, *all_forms(self.verb)))
+        same = _GOES if self.verb in _GOES and self.preposition == "with" else {self.verb}
+        return frozenset(root_of(word) for verb in same for word in (verb, *all_forms(verb)))
 
     @property
     def near_roots(self) -> frozenset[str]:
@@ -197,8 +204,9 @@ class _Found:
 
 def _plain(question: str) -> str:
     """A question in plainer words: whom somebody was with, and what is said of it left out."""
-    question = _COMPANY.sub(r"Who did \g<who> go with", question)
-    return _RELATIVE.sub("", question)
+    question = _RELATIVE.sub("", question)
+    question = _AT_WORK.sub(r"repaired \g<what>", question)
+    return _COMPANY.sub(r"Who did \g<who> go \g<rest> with?", question)
 
 
 def answer_by_parts(
@@ -665,6 +673,7 @@ def _is_asked(asked: _Asked, value: str) -> bool:
     if not value_words or value_words[0] in _VAGUE:
         return True
     names = {word for person in (*asked.doers, *asked.others) for word in person.name}
+    names |= {"user", "assistant"}
     return bool(value_words) and all(
         word in names or any(slot.is_met([word]) for slot in asked.slots) for word in value_words
     )
@@ -908,6 +917,8 @@ def _of_being(
         return
     is_there = re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE)
     is_thing = any(slot.is_met(words(subject)) for slot in asked.slots)
+    if subject.lower() in ("it", "they") and telling.earlier:
+        is_thing = any(slot.is_met(words(telling.earlier[-1])) for slot in asked.slots)
     if not (asked.doers or is_there or is_thing):
         return
     behind = clause.text[be.end() :]
