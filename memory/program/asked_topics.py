@@ -12,7 +12,7 @@ from functools import lru_cache
 from memory.dates import MONTHS, WEEKDAYS
 from memory.passages import sentences
 from memory.program.fact_questions import QUESTION_WORDS
-from memory.program.fact_words import all_forms, is_past_verb, near_words, root_of
+from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
 from memory.program.told_of import names_in
 from memory.program.turn_events import other_names
 from memory.records import Turn
@@ -32,18 +32,24 @@ KIN_WORDS = frozenset(
     )
 )
 DETERMINERS = frozenset(words("the a an my our his her their its some any"))
+_HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
+_CLAUSE_WORDS = frozenset(words("since while when after before until"))
 _ADVERBS = frozenset(words("still ever also already actually both all really"))
 _GROUPS = frozenset(words("family families twins kids children parents couple two three both four"))
 _PARTS = frozenset(words("part share half most some any"))
 _PRONOUNS = frozenset(words("i we they it he she you there anybody anyone everybody everyone"))
 _BOUNDS = DETERMINERS | frozenset(
-    words("to in at on for from with by about into of off up down out away back behind under near me him them it us")
+    words(
+        "to in at on for from with by about into of off up down out away back behind under near"
+        " me him them it us"
+    )
 )
 _SMALL = frozenset(
     words(
         "ever yet actually really finally end managed manage already any single own little old"
         " new himself herself myself themselves itself own alone gone go went goes going make made"
-        " makes take taken took place something  together back again without whole still behind under near"
+        " makes take taken took place something  together back again without whole still behind"
+        " under near"
     )
 )
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our|mine|ours|myself)\b", re.IGNORECASE)
@@ -131,6 +137,19 @@ def verb_behind(tokens: Sequence[str], asker: str = "") -> int | None:
         if token.lower() in _BOUNDS or token[0].isupper() or token == asker:
             return max(position - 1, 2)
     return len(tokens) - 1 if len(tokens) > 2 else None
+
+
+def infinitive(word: str) -> str:
+    """The verb that a word is a form of, those included that help other verbs."""
+    return _HELPING.get(word, base_of(word))
+
+
+def main_clause(tokens: Sequence[str]) -> list[str]:
+    """The words of a question but for a clause that says when: "when Anna moved"."""
+    for position, token in enumerate(tokens):
+        if position > 1 and token.lower() in _CLAUSE_WORDS:
+            return list(tokens[:position])
+    return list(tokens)
 
 
 def subject_length(tokens: Sequence[str], persons: Sequence[Whose], asker: str = "") -> int:

@@ -357,10 +357,10 @@ def answer_from(
 ) -> tuple[str, Sources] | None:
     """What facts say to a question that is about them, and those it rests on."""
     answer = _answer(question, facts, today, vocabulary)
-    if answer and question.kind in _ASKS_WORDS:
-        if not _adds_words(question, answer[1]) or _is_of_another_kind(question, answer[1]):
-            return None
-    return answer
+    if answer is None or question.kind not in _ASKS_WORDS:
+        return answer
+    is_answer = _adds_words(question, answer[1]) and not _is_of_another_kind(question, answer[1])
+    return answer if is_answer else None
 
 
 def _answer(

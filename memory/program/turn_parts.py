@@ -19,8 +19,10 @@ from memory.program.asked_topics import (
     Telling,
     Whose,
     aliases_of,
+    infinitive,
     is_of,
     kin_names,
+    main_clause,
     names_before,
     people_in,
     persons_in,
@@ -42,7 +44,13 @@ from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_fact_question, read_span
 from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
 from memory.program.messages import is_evidence
-from memory.program.searched_turns import select_by_id, select_with, turns_of, with_questions
+from memory.program.searched_turns import (
+    select_by_id,
+    select_with,
+    turns_of,
+    turns_with,
+    with_questions,
+)
 from memory.program.turn_events import days_told, is_told, other_names
 from memory.records import Rows, Turn
 from memory.search.words import STOP_WORDS, words
@@ -82,7 +90,7 @@ _AT_WORK = re.compile(
 )
 # "the boat that Ann bought"
 _RELATIVE = re.compile(
-    r"(?<= )(?:that|which) (?:[A-Z][\w-]+(?:(?: and |, )[A-Z][\w-]+)*|he|she|they) (?:has |have )?"
+    r"(?<= )(?:that|which) (?P<who>[A-Z][\w-]+)(?:(?: and |, )[A-Z][\w-]+)* (?:has |have )?"
     r"\w+(?=\W*$)"
 )
 _RELATION = re.compile(
@@ -156,7 +164,8 @@ _GOES = frozenset(words("go be come travel was were is"))
 _BUYS = frozenset(map(root_of, ("buy", "get", "have", "take")))
 # Who has bought something takes it away, or pays.
 _TAKES_AWAY = re.compile(
-    r"\b(?:hauled|drove|carried|carted|took|towed|wheeled) (?:(?:it|them|the \w+) )?(?:off|away|home)\b"
+    r"\b(?:hauled|drove|carried|carted|took|towed|wheeled)"
+    r" (?:(?:it|them|the \w+) )?(?:off|away|home)\b"
     r"|\b(?:handed|gave|paid|offered) (?:me|us) (?:[^.;]+) for (?:it|them|the|my|our)\b"
     r"|\b(?:is|are) (?:buying|taking) (?:it|them|the|my|our)\b"
     r"|\b(?:collected|fetched|picked) (?:it|them)\b|\b(?:picked|collected) (?:it|them) up\b",
@@ -203,8 +212,8 @@ class _Found:
 
 
 def _plain(question: str) -> str:
-    """A question in plainer words: whom somebody was with, and what is said of it left out."""
-    question = _RELATIVE.sub("", question)
+    """A question in plainer words: "of Ann" for "that Ann bought", whom somebody went with."""
+    question = _RELATIVE.sub(r"of \g<who>", question)
     question = _AT_WORK.sub(r"repaired \g<what>", question)
     return _COMPANY.sub(r"Who did \g<who> go \g<rest> with?", question)
 
@@ -238,19 +247,16 @@ def answer_by_parts(
         return None  # other readers know what is whole
     if not _WHO.match(question) and not _ASKS_OBJECT.match(question):
         return None
-    sql = select_with(" ".join(_searched(question)), _MOST_TURNS)
-    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
-    before = {number - n for number in turns for n in (1, 2)} - turns.keys()
-    if before := {number for number in before if number > 0}:
-        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
-    speakers = {word for turn in turns.values() for word in words(turn.speaker)}
+    searched = " ".join(_searched(question))
+    turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
+    speakers = {word for turn in turns for word in words(turn.speaker)}
     asked = _read(question, today, asker, speakers)
     if asked is None:
         return None
     is_speaker = any(person.name <= speakers and not person.kin for person in asked.doers)
     if is_speaker and asked.role == "place" and root_of(asked.verb) in _STATE_ROOTS:
         return None  # `turn_states` knows where those who speak live and work
-    in_order = [turn for _, turn in sorted(turns.items()) if turn.said_at[:10] <= today]
+    in_order = [turn for turn in turns if turn.said_at[:10] <= today]
     told = tellings(with_questions(in_order))
     aliases = aliases_of((*asked.doers, *asked.others), told)
     found = [
@@ -372,11 +378,11 @@ def _read_subject(
     tokens = tokens_of(rest)
     if len(tokens) < 2 or not tokens[0][0].islower():
         return None
-    verb = _infinitive(tokens[0].lower())
+    verb = infinitive(tokens[0].lower())
     tail = tokens[1:]
     particle = tail[0].lower() if tail[0].lower() in _PARTICLES else ""
     tail = tail[1:] if particle else tail
-    tail = _main_clause(tail)
+    tail = main_clause(tail)
     persons = persons_in(["the", *tail], asker, speakers)
     slots = slots_in(tail, persons)
     if not slots and not persons:
@@ -417,7 +423,7 @@ def _read_object(
         return None
     if noun and noun.split()[-1] not in _PLACES:
         return None
-    tokens = _main_clause(tokens)
+    tokens = main_clause(tokens)
     own_kin = _own_kin(tokens, asker)
     called = {person.kin for person in own_kin}
     named = [person for person in persons_in(tokens, asker, speakers) if not person.name <= called]
@@ -440,7 +446,7 @@ def _read_object(
         if rest and wh != "what":
             verb = "be"
     elif rest:
-        verb = _infinitive(rest[0].lower())
+        verb = infinitive(rest[0].lower())
         rest = rest[1:]
         following = [word.lower() for word in rest[:2]]
         if verb == "go" and (doing := [w for w in following if w.endswith("ing")]):
@@ -484,11 +490,6 @@ def _read_object(
     )
 
 
-def _infinitive(word: str) -> str:
-    helping = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
-    return helping.get(word, base_of(word))
-
-
 def _is_verb_form(word: str) -> bool:
     return is_past_verb(word.lower()) or word.lower().endswith(("ing", "ied"))
 
@@ -519,19 +520,6 @@ def _own_kin(tokens: Sequence[str], asker: str) -> list[Whose]:
     """Those whom who asks calls Mum or Dad."""
     kin = {token.lower() for token in tokens if token in ("Mum", "Mom", "Dad", "Gran", "Grandma")}
     return [Whose(frozenset(words(asker)), name) for name in sorted(kin)] if asker else []
-
-
-def _main_clause(tokens: Sequence[str]) -> list[str]:
-    """The words of a question but for a clause that says when: "when Anna moved"."""
-    kept: list[str] = []
-    for token in tokens:
-        if (
-            token.lower() in ("since", "while", "when", "after", "before", "until")
-            and len(kept) > 1
-        ):
-            break
-        kept.append(token)
-    return kept
 
 
 def _in_telling(
@@ -576,7 +564,7 @@ def _answered(asked: _Asked, telling: Telling) -> str:
         return ""
     question_words = words(question)
     word = "who" if asked.is_person else "where" if asked.role == "place" else "what"
-    roots = {root_of(_infinitive(w)) for w in question_words}
+    roots = {root_of(infinitive(w)) for w in question_words}
     met = [slot for slot in asked.slots if slot.is_met(question_words)]
     if word not in question_words or not roots & (asked.exact_roots | asked.near_roots):
         return ""
@@ -683,7 +671,7 @@ def _verbs_in(asked: _Asked, clause: Clause) -> Iterator[tuple[re.Match[str], fl
     """The verbs of a clause that are the question's, and how surely."""
     for match in re.finditer(r"[\w\u2019'-]+", clause.text):
         lower = match[0].lower()
-        root = root_of(_infinitive(lower))
+        root = root_of(infinitive(lower))
         if root in asked.exact_roots:
             yield match, 2.0
         elif root in asked.near_roots and asked.verb not in _LIGHT:
@@ -844,11 +832,11 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
                 if not is_time(phrase):
                     yield phrase, 1.5
                     break
-            if behind := re.search(rf"\b{preposition} (?:him|her|them)\W*$", clause.text):
-                yield _before(clause, telling) if behind else "", 1.5
-    if root_of(asked.verb) in _BUYS and (taker := _TAKES_AWAY.search(clause.text)):
-        if _is_real(asked, clause, taker.end()):
-            yield _person(subject_of_verb(clause, taker.start()), telling), 1.5
+            if re.search(rf"\b{preposition} (?:him|her|them)\W*$", clause.text):
+                yield _before(clause, telling), 1.5
+    taker = _TAKES_AWAY.search(clause.text) if root_of(asked.verb) in _BUYS else None
+    if taker and _is_real(asked, clause, taker.end()):
+        yield _person(subject_of_verb(clause, taker.start()), telling), 1.5
 
 
 def _before(clause: Clause, telling: Telling) -> str:

@@ -21,19 +21,21 @@ from memory.program.asked_topics import (
     Telling,
     Whose,
     aliases_of,
+    infinitive,
     is_of,
+    main_clause,
     persons_in,
     slots_in,
-    tellings,
     subject_length,
     subject_slots,
+    tellings,
     tokens_of,
 )
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_span
-from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
+from memory.program.fact_words import all_forms, is_past_verb, near_words, root_of
 from memory.program.messages import is_evidence
-from memory.program.searched_turns import select_by_id, select_with, turns_of
+from memory.program.searched_turns import select_by_id, turns_with
 from memory.program.spoken_days import days_in
 from memory.program.turn_events import days_told, is_told
 from memory.records import Rows, Turn
@@ -55,7 +57,9 @@ _BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b"
 # A habit that is told in many words: "Does Anna smoke?"
 _HABIT = re.compile(r"^\W*(?:does|do) [\w'-]+ [\w-]+\W*$", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_ASKS_DENIAL = re.compile(r"\b(?:(?:gone|go|been|done|lived) without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
+_ASKS_DENIAL = re.compile(
+    r"\b(?:(?:gone|go|been|done|lived) without|not|never|no|n't)\b|n't\b", re.IGNORECASE
+)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 # Of what was to be: it was called off, refused, lost, given up.
 _OFF = re.compile(
@@ -72,7 +76,8 @@ _OFF = re.compile(
     r"|bad news about"
     r"|(?:(?:is|was)n't|not) happening|(?:was|were) missing|(?:is|was) no good|didn't happen"
     r"|(?:wo|did|does|do|would)n't (?:let|allow)|not (?:let|allowed)"
-    r"|scrapped|withdr[ae]w\w*|let (?:the|my|our) (?:flight|ticket|trip)s? go|(?:wo|did)n't work out"
+    r"|scrapped|withdr[ae]w\w*|let (?:the|my|our) (?:flight|ticket|trip)s? go"
+    r"|(?:wo|did)n't work out"
     r"|(?:somebody|someone) else|another (?:buyer|couple)|r[au]n out of|sold out|out of stock"
     r"|fully booked|too (?:expensive|ill|sick|tired|late|busy) (?:to|for)"
     r"|went (?:there )?(?:alone|without (?:me|us|him|her|them))"
@@ -88,8 +93,9 @@ _GIVE_UP = re.compile(
     r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
     r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up"
     r"|broken up"
-    r"|(?:'m|am|is|'s|are|'re) leaving|let (?:[\w']+ ){1,5}go|(?:cut|pulled|knocked|took|taken|torn|tore|blew|blown|dug"
-    r"|threw|thrown|given|gave) (?:(?:it|them|the \w+(?: \w+)?) )?(?:down|out|up|away)|died|dead"
+    r"|(?:'m|am|is|'s|are|'re) leaving|let (?:[\w']+ ){1,7}go"
+    r"|(?:cut|pulled|knocked|took|taken|torn|tore|blew|blown|dug|threw|thrown"
+    r"|given|gave) (?:(?:it|them|the \w+(?: \w+)?) )?(?:down|out|up|away)|died|dead"
     r"|demolished|destroyed|stolen|felled)\b",
     re.IGNORECASE,
 )
@@ -230,7 +236,6 @@ _REPLY = re.compile(
     re.IGNORECASE,
 )
 _PASTS = frozenset(words("was were been had did put cut let set hit read"))
-_HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
 _TURNS = re.compile(r"[\s,]*(?:but|so|because|and|though)\b", re.IGNORECASE)
 _PREPOSITIONS = frozenset(words("for in at on to with from of about during after before since"))
 _LIGHT = _MOTION | frozenset(words("have do"))
@@ -298,16 +303,13 @@ def answer_yes_or_no(
     match = _ASKS.match(question)
     if match is None or _HABIT.match(question) or _OR.search(question) or _BEYOND.search(question):
         return None
-    sql = select_with(" ".join(_searched(match["rest"])), _MOST_TURNS)
-    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
-    before = {number - n for number in turns for n in (1, 2)} - turns.keys()
-    if before := {number for number in before if number > 0}:
-        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
-    speakers = {word for turn in turns.values() for word in words(turn.speaker)}
+    searched = " ".join(_searched(match["rest"]))
+    turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
+    speakers = {word for turn in turns for word in words(turn.speaker)}
     asked = _read(match, question, today, asker, speakers)
     if asked is None:
         return None
-    told = tellings([turn for turn in turns.values() if turn.said_at[:10] <= today])
+    told = tellings([turn for turn in turns if turn.said_at[:10] <= today])
     aliases = aliases_of(asked.persons, told)
     introduced = _introduced(asked, told)
     verdicts = [
@@ -354,14 +356,14 @@ def _read(
     span = read_span(question, today)
     verb_at = _verb_position(tokens, persons, asker)
     of_subject = subject_slots(tokens[:verb_at], persons) if verb_at else []
-    rest_tokens = _without_since(tokens)[verb_at or 0 :]
+    rest_tokens = main_clause(tokens)[verb_at or 0 :]
     slots = [*of_subject, *(s for s in slots_in(rest_tokens, persons) if s not in of_subject)]
     if not slots:
         return None
     verb = "be" if auxiliary in ("is", "are", "was", "were") else ""
     endings = ("ed", "en", "ing")
     if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(endings)):
-        verb = _infinitive(tokens[verb_at].lower())
+        verb = infinitive(tokens[verb_at].lower())
         following = tokens[verb_at + 1].lower() if verb_at + 1 < len(tokens) else ""
         if verb == "make" and following == "it":
             verb = "go"
@@ -407,19 +409,6 @@ def _read(
         is_past=auxiliary in ("did", "was", "were", "had"),
         is_still=bool(_ASKS_STILL.search(rest)),
     )
-
-
-def _infinitive(word: str) -> str:
-    """The verb that a word is a form of, those included that help other verbs."""
-    return _HELPING.get(word, base_of(word))
-
-
-def _without_since(tokens: Sequence[str]) -> Sequence[str]:
-    """The words of a question but for the clause that says since when or until when."""
-    for position, token in enumerate(tokens):
-        if position and token.lower() in ("since", "before", "until", "while", "after", "when"):
-            return tokens[:position]
-    return tokens
 
 
 @lru_cache(maxsize=32)
@@ -469,11 +458,11 @@ def _verdict(
         is_of(person, telling, asked.slots, aliases) for person in asked.persons
     ):
         return None
-    if is_known and not asked.is_ending and _is_bare_deed(asked, telling, aliases):
-        # "Do you have the results of the exam?" - "Yes, I passed."
-        near_words_ = words(telling.around)
-        if any(slot.is_met(near_words_) for slot in asked.slots):
-            return _Verdict(True, telling)
+    # "Do you have the results of the exam?" - "Yes, I passed."
+    is_resumed = any(slot.is_met(words(telling.around)) for slot in asked.slots)
+    is_bare = is_known and is_resumed and not asked.is_ending
+    if is_bare and _is_bare_deed(asked, telling, aliases):
+        return _Verdict(True, telling)
     if _is_travel_off(asked, telling) or _is_plan_of_past(asked, telling.sentence):
         return _Verdict(False, telling)
     if _is_elsewhere(asked, telling.sentence) and _is_in_time(
@@ -773,9 +762,8 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     clause_words = words(clause)
     in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
     known_words = words(telling.sentence)
-    if asked.verb not in _VAGUE and any(
-        root_of(word) == root_of(asked.verb) for word in clause_words
-    ):
+    is_deed = any(root_of(word) == root_of(asked.verb) for word in clause_words)
+    if asked.verb not in _VAGUE and (is_deed or _has_noun(asked, clause)):
         known_words += words(telling.around)
     elif _ANAPHORA.search(clause):
         known_words += words(" ".join((*telling.earlier, telling.following)))
@@ -801,13 +789,22 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     if asked.verb in _LIGHT:
         return has_past
     told_by = _CONVERSES.get(asked.verb, "").split()
+    return (
+        _has_noun(asked, clause)
+        or any(
+            root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
+            for word in clause_words
+        )
+        or any(word in told_by for word in clause_words)
+    )
+
+
+def _has_noun(asked: _Asked, clause: str) -> bool:
+    """Whether a clause tells the deed by a noun: "gave a speech" for "spoke"."""
     deed = _HAS_DONE.search(clause)
-    if deed and any(root_of(word) in asked.verb_roots for word in words(deed["what"])):
-        return True
-    return any(
-        root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
-        for word in clause_words
-    ) or any(word in told_by for word in clause_words)
+    if deed is None:
+        return False
+    return any(root_of(word) in asked.verb_roots for word in words(deed["what"]))
 
 
 def _is_had(things: Sequence[Slot], clause: str) -> bool:
@@ -816,7 +813,7 @@ def _is_had(things: Sequence[Slot], clause: str) -> bool:
     return bool(
         re.search(
             rf"\b(?:my|our|his|her|their|(?-i:[A-Z])[\w-]+'s|have|has|got|'ve|suffer\w* from|with"
-            rf"|own|owns|keep|keeps) (?:an? |the |two |three |terrible |bad )?(?:\w+ )?(?:{names})\b",
+            rf"|own|owns|keep|keeps) (?:an? |the |two |three )?(?:\w+ )?(?:{names})\b",
             clause,
             re.IGNORECASE,
         )
