@@ -12,7 +12,7 @@ from functools import lru_cache
 from memory.dates import MONTHS, WEEKDAYS
 from memory.passages import sentences
 from memory.program.fact_questions import QUESTION_WORDS
-from memory.program.fact_words import all_forms, is_past_verb, near_words, root_of
+from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
 from memory.program.told_of import names_in
 from memory.program.turn_events import other_names
 from memory.records import Turn
@@ -32,14 +32,24 @@ KIN_WORDS = frozenset(
     )
 )
 DETERMINERS = frozenset(words("the a an my our his her their its some any"))
+_HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
+_CLAUSE_WORDS = frozenset(words("since while when after before until"))
+_ADVERBS = frozenset(words("still ever also already actually both all really"))
+_GROUPS = frozenset(words("family families twins kids children parents couple two three both four"))
+_PARTS = frozenset(words("part share half most some any"))
+_PRONOUNS = frozenset(words("i we they it he she you there anybody anyone everybody everyone"))
 _BOUNDS = DETERMINERS | frozenset(
-    words("to in at on for from with by about into of off up down out away back me him them it us")
+    words(
+        "to in at on for from with by about into of off up down out away back behind under near"
+        " me him them it us"
+    )
 )
 _SMALL = frozenset(
     words(
         "ever yet actually really finally end managed manage already any single own little old"
         " new himself herself myself themselves itself own alone gone go went goes going make made"
-        " makes take taken took place something  together back again without whole still"
+        " makes take taken took place something  together back again without whole still behind"
+        " under near"
     )
 )
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our|mine|ours|myself)\b", re.IGNORECASE)
@@ -122,9 +132,52 @@ def verb_behind(tokens: Sequence[str], asker: str = "") -> int | None:
         token = tokens[position]
         if is_past_verb(token.lower()):
             return position
+        if token.lower() in _ADVERBS:
+            return position + 1
         if token.lower() in _BOUNDS or token[0].isupper() or token == asker:
             return max(position - 1, 2)
     return len(tokens) - 1 if len(tokens) > 2 else None
+
+
+def infinitive(word: str) -> str:
+    """The verb that a word is a form of, those included that help other verbs."""
+    return _HELPING.get(word, base_of(word))
+
+
+def main_clause(tokens: Sequence[str]) -> list[str]:
+    """The words of a question but for a clause that says when: "when Anna moved"."""
+    for position, token in enumerate(tokens):
+        if position > 1 and token.lower() in _CLAUSE_WORDS:
+            return list(tokens[:position])
+    return list(tokens)
+
+
+def subject_length(tokens: Sequence[str], persons: Sequence[Whose], asker: str = "") -> int:
+    """How many words behind the first verb of a question name its subject.
+
+    "Anna and the twins" are four, "Anna's old boss" three.
+    """
+    if not tokens:
+        return 0
+    of_persons = {word for person in persons for word in (*person.name, person.kin)}
+    first = tokens[0].lower()
+    if first in DETERMINERS:
+        length = verb_behind(tokens, asker) or min(2, len(tokens))
+    elif first in _PRONOUNS:
+        length = 1
+    else:
+        length = 0
+        while length < len(tokens):
+            bare = words(tokens[length].removesuffix("'s"))[:1]
+            is_name = tokens[length][0].isupper() or (bare and bare[0] in of_persons)
+            is_owned = length > 0 and tokens[length - 1].endswith(("'s", "s'"))
+            if not (is_name or is_owned):
+                break
+            length += 1
+    if length and length + 1 < len(tokens) and tokens[length].lower() == "and":
+        more = subject_length(tokens[length + 1 :], persons, asker)
+        return length + 1 + more if more else length
+    return length
 
 
 def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
@@ -135,9 +188,11 @@ def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
     taken = {word for person in persons for word in (*person.name, *person.kin.split())}
     slots: list[Slot] = []
     is_after_name = False
-    for token in tokens:
+    for number, token in enumerate(tokens):
         bare = token.removesuffix("'s").removesuffix("'")
         lower = (words(bare) or [""])[0]
+        if lower in _PARTS and "of" in tokens[number + 1 : number + 2]:
+            continue
         is_small = lower in STOP_WORDS or lower in QUESTION_WORDS or lower in _SMALL
         is_day = lower in MONTHS or lower.isdigit()
         if not lower or lower in taken or is_day or (is_small and not _is_name(token)):
@@ -151,6 +206,11 @@ def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
             slots.append(slot)
         is_after_name = slot.is_name
     return slots
+
+
+def subject_slots(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
+    """The slots of a question's subject, without words for those who may be "we"."""
+    return [slot for slot in slots_in(tokens, persons) if slot.word not in _GROUPS]
 
 
 def _is_name(written: str) -> bool:

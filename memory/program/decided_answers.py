@@ -1,5 +1,7 @@
 """What is answered without a model: by facts, or by turns that rules read for the question."""
 
+import re
+
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.model import MemoryReader
@@ -15,6 +17,8 @@ from memory.program.turn_values import answer_by_values
 from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
 from memory.search.words import words
+
+_ASKS_NAME = re.compile(r"\bthe names? of\b|\bwhat (?:is|are) [\w-]+'s [\w-]+ called\b", re.I)
 
 
 def decided_answer(
@@ -50,7 +54,7 @@ def decided_answer(
         answer_by_parts,
     ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
-        if by_turns is None:
+        if by_turns is None or _is_no_name(question, by_turns):
             continue
         if answer is answer_by_states and _rests_on(by_facts, by_turns):
             continue
@@ -58,6 +62,11 @@ def decided_answer(
             continue
         return by_turns
     return by_facts
+
+
+def _is_no_name(question: str, answer: FactAnswer) -> bool:
+    """Whether a name is asked for, and an answer has none: "cough" is nobody's name."""
+    return bool(_ASKS_NAME.search(question)) and not re.search(r"[A-Z\d]", answer.text)
 
 
 def _rests_on(by_facts: FactAnswer | None, by_turns: FactAnswer) -> bool:

@@ -20,7 +20,14 @@ from memory.program.fact_select import (
     select_relatives,
     select_same,
 )
-from memory.program.fact_words import are_forms, forms_of_words, is_near, is_past_verb
+from memory.program.fact_words import (
+    are_forms,
+    forms_of_words,
+    is_near,
+    is_of_class,
+    is_past_verb,
+    members_of,
+)
 from memory.program.spoken_days import spoken_iso
 from memory.records import Contradiction, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -48,6 +55,7 @@ _UNTIL_RETURNED = frozenset({"lent", "loaned", "borrowed", "rented", "leased", "
 _ASKS_NAME = r"\bname of\b|\bcalled\b|\b(?:what|whats|what's)\b.*'s name\b"
 _ASKS_WORDS = ("value", "list", "where", "who")
 _DENIALS = frozenset({"does_not_eat", "must_not_eat"})
+_CLOSED_KINDS = frozenset({"fruit", "nut", "vegetable", "fish", "animal", "medicine", "flower"})
 _NEGATED = re.compile(r"\b(?:no|not|never|without)\b(?! longer)", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:no|not|never|without|avoid)\b|n't\b", re.IGNORECASE)
 # The time from one event to another.
@@ -259,6 +267,28 @@ def _adds_words(question: FactQuestion, facts: Sequence[DatedFact]) -> bool:
     )
 
 
+def _is_of_another_kind(question: FactQuestion, facts: Sequence[DatedFact]) -> bool:
+    """Whether facts name a thing of another kind than is asked for: a cat for a dog.
+
+    Pollen is no fruit either, where the kind is one of few things.
+    """
+    asked = words(question.text)
+    value_words = {word for fact in facts for word in words(f"{fact.attribute} {fact.value}")}
+    pets = members_of("pet")
+    asked_pets = {word for word in asked if word in pets}
+    named_pets = {word for word in value_words if word in pets}
+    if asked_pets and named_pets and not asked_pets & named_pets and len(facts) == 1:
+        return True
+    kind = re.search(r"\b(?:which|what) (?P<kind>\w+?)s?\b", question.text, re.IGNORECASE)
+    return (
+        kind is not None
+        and kind["kind"].lower() in _CLOSED_KINDS
+        and facts[0].attribute == "allergic_to"
+        and not is_of_class(kind["kind"].lower(), value_words)
+        and not any(are_forms(word, kind["kind"].lower()) for word in value_words)
+    )
+
+
 def _between_events(question: str, memory: _Memory) -> FactAnswer | None:
     """The time between two events: "How long after the operation did Anna come home?"."""
     match = next((m for pattern in _BETWEEN if (m := pattern.match(question))), None)
@@ -327,9 +357,10 @@ def answer_from(
 ) -> tuple[str, Sources] | None:
     """What facts say to a question that is about them, and those it rests on."""
     answer = _answer(question, facts, today, vocabulary)
-    if answer and question.kind in _ASKS_WORDS and not _adds_words(question, answer[1]):
-        return None
-    return answer
+    if answer is None or question.kind not in _ASKS_WORDS:
+        return answer
+    is_answer = _adds_words(question, answer[1]) and not _is_of_another_kind(question, answer[1])
+    return answer if is_answer else None
 
 
 def _answer(

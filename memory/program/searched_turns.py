@@ -1,6 +1,6 @@
 """Turns that a SELECT finds for rules to read: by their words, and those around them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from memory.passages import sentences
@@ -43,6 +43,21 @@ def turns_of(rows: Rows) -> list[Turn]:
         Turn(id=int(row[0]), session=row[1], speaker=row[2], said_at=row[3] or "", text=row[4])
         for row in rows.rows
     ]
+
+
+def turns_with(
+    words: str,
+    most: int,
+    *,
+    read: Callable[[str], Rows],
+    corrected: Callable[[Sequence[Turn]], Sequence[Turn]],
+) -> list[Turn]:
+    """At most so many messages with some words, and those right before them, in order."""
+    turns = {turn.id: turn for turn in corrected(turns_of(read(select_with(words, most))))}
+    before = {number - n for number in turns for n in range(1, _BEFORE + 1)} - turns.keys()
+    if before := {number for number in before if number > 0}:
+        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
+    return [turn for _, turn in sorted(turns.items())]
 
 
 def texts_before(turn: Turn, by_id: Mapping[int, Turn]) -> list[str]:

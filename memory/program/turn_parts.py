@@ -8,7 +8,7 @@ what happened. Where sentences name different answers, none is given.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.dates import MONTHS, named_day
@@ -19,15 +19,17 @@ from memory.program.asked_topics import (
     Telling,
     Whose,
     aliases_of,
+    infinitive,
     is_of,
     kin_names,
+    main_clause,
     names_before,
     people_in,
     persons_in,
     slots_in,
+    subject_length,
     tellings,
     tokens_of,
-    verb_behind,
 )
 from memory.program.clause_parts import (
     Clause,
@@ -42,7 +44,13 @@ from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_fact_question, read_span
 from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
 from memory.program.messages import is_evidence
-from memory.program.searched_turns import select_by_id, select_with, turns_of, with_questions
+from memory.program.searched_turns import (
+    select_by_id,
+    select_with,
+    turns_of,
+    turns_with,
+    with_questions,
+)
 from memory.program.turn_events import days_told, is_told, other_names
 from memory.records import Rows, Turn
 from memory.search.words import STOP_WORDS, words
@@ -69,6 +77,22 @@ _BEYOND = re.compile(
     r"|pay|paid|price|charge|every|each|days?|dates?)\b",
     re.IGNORECASE,
 )
+# "Who was with Ann on the hill?", "Who came to the hill with Ann?"
+_COMPANY = re.compile(
+    r"^\W*who (?:was|went|came) (?:along )?with (?P<who>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)(?!'s)"
+    r" (?P<rest>(?:on|at|in|to|when|up|for) .+?)\W*$",
+    re.IGNORECASE,
+)
+_AT_WORK = re.compile(
+    r"\bg[eo]t(?:s|ting)? (?P<what>(?:the|my|our|[\w-]+'s) [\w -]+?) (?:working|running|going)"
+    r"(?: again)?\b",
+    re.IGNORECASE,
+)
+# "the boat that Ann bought"
+_RELATIVE = re.compile(
+    r"(?<= )(?:that|which) (?P<who>[A-Z][\w-]+)(?:(?: and |, )[A-Z][\w-]+)* (?:has |have )?"
+    r"\w+(?=\W*$)"
+)
 _RELATION = re.compile(
     r"^\W*(?:who(?:'s| is) (?P<owner>[\w-]+)'s (?:new |current )?(?P<what>[\w-]+)(?: now)?"
     r"|what(?:'s| is) (?:the name of )?(?P<owner_called>[\w-]+)'s (?P<what_called>[\w-]+)"
@@ -83,6 +107,8 @@ _TIME_TAIL = re.compile(
     rf"|winter|{'|'.join(FESTIVALS)})\b.*$",
     re.IGNORECASE,
 )
+# What is asked like this is told.
+_KNOWN = re.compile(r"^\W*(?:did|do) you know (?:that|who)\b|^\W*guess (?:who|what)\b", re.I)
 _VAGUE = frozenset(
     words("someone somebody people person everybody everyone nobody guy something thing things")
 )
@@ -134,6 +160,19 @@ _CONVERSES: Sequence[tuple[str, str, str]] = (
 )
 
 
+_GOES = frozenset(words("go be come travel was were is"))
+_BUYS = frozenset(map(root_of, ("buy", "get", "have", "take")))
+# Who has bought something takes it away, or pays.
+_TAKES_AWAY = re.compile(
+    r"\b(?:hauled|drove|carried|carted|took|towed|wheeled)"
+    r" (?:(?:it|them|the \w+) )?(?:off|away|home)\b"
+    r"|\b(?:handed|gave|paid|offered) (?:me|us) (?:[^.;]+) for (?:it|them|the|my|our)\b"
+    r"|\b(?:is|are) (?:buying|taking) (?:it|them|the|my|our)\b"
+    r"|\b(?:collected|fetched|picked) (?:it|them)\b|\b(?:picked|collected) (?:it|them) up\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a question asks for: the part, the verb, whose, and the words that are said of it."""
@@ -154,7 +193,8 @@ class _Asked:
     @property
     def exact_roots(self) -> frozenset[str]:
         """The roots of the verb's own forms."""
-        return frozenset(root_of(word) for word in (self.verb, *all_forms(self.verb)))
+        same = _GOES if self.verb in _GOES and self.preposition == "with" else {self.verb}
+        return frozenset(root_of(word) for verb in same for word in (verb, *all_forms(verb)))
 
     @property
     def near_roots(self) -> frozenset[str]:
@@ -169,6 +209,13 @@ class _Found:
     value: str
     telling: Telling
     score: float
+
+
+def _plain(question: str) -> str:
+    """A question in plainer words: "of Ann" for "that Ann bought", whom somebody went with."""
+    question = _RELATIVE.sub(r"of \g<who>", question)
+    question = _AT_WORK.sub(r"repaired \g<what>", question)
+    return _COMPANY.sub(r"Who did \g<who> go \g<rest> with?", question)
 
 
 def answer_by_parts(
@@ -189,6 +236,7 @@ def answer_by_parts(
         corrected: turns as they are after corrections, see `CorrectedTurns.of`.
     """
     today = today[:10] or date.today().isoformat()
+    question = _plain(question)
     if _BEYOND.search(question):
         return None
     relation = _RELATION.match(question)
@@ -199,25 +247,23 @@ def answer_by_parts(
         return None  # other readers know what is whole
     if not _WHO.match(question) and not _ASKS_OBJECT.match(question):
         return None
-    sql = select_with(" ".join(_searched(question)), _MOST_TURNS)
-    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
-    before = {number - n for number in turns for n in (1, 2)} - turns.keys()
-    if before := {number for number in before if number > 0}:
-        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
-    speakers = {word for turn in turns.values() for word in words(turn.speaker)}
+    searched = " ".join(_searched(question))
+    turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
+    speakers = {word for turn in turns for word in words(turn.speaker)}
     asked = _read(question, today, asker, speakers)
     if asked is None:
         return None
     is_speaker = any(person.name <= speakers and not person.kin for person in asked.doers)
     if is_speaker and asked.role == "place" and root_of(asked.verb) in _STATE_ROOTS:
         return None  # `turn_states` knows where those who speak live and work
-    in_order = [turn for _, turn in sorted(turns.items()) if turn.said_at[:10] <= today]
+    in_order = [turn for turn in turns if turn.said_at[:10] <= today]
     told = tellings(with_questions(in_order))
     aliases = aliases_of((*asked.doers, *asked.others), told)
     found = [
         found
         for telling in told
-        if is_evidence(telling.turn.text) and is_told(telling.sentence)
+        if is_evidence(telling.turn.text)
+        and (is_told(telling.sentence) or _KNOWN.match(telling.sentence))
         for found in _in_telling(asked, telling, aliases)
     ]
     chosen = _chosen(asked, found)
@@ -332,11 +378,11 @@ def _read_subject(
     tokens = tokens_of(rest)
     if len(tokens) < 2 or not tokens[0][0].islower():
         return None
-    verb = _infinitive(tokens[0].lower())
+    verb = infinitive(tokens[0].lower())
     tail = tokens[1:]
     particle = tail[0].lower() if tail[0].lower() in _PARTICLES else ""
     tail = tail[1:] if particle else tail
-    tail = _main_clause(tail)
+    tail = main_clause(tail)
     persons = persons_in(["the", *tail], asker, speakers)
     slots = slots_in(tail, persons)
     if not slots and not persons:
@@ -377,13 +423,13 @@ def _read_object(
         return None
     if noun and noun.split()[-1] not in _PLACES:
         return None
-    tokens = _main_clause(tokens)
+    tokens = main_clause(tokens)
     own_kin = _own_kin(tokens, asker)
     called = {person.kin for person in own_kin}
     named = [person for person in persons_in(tokens, asker, speakers) if not person.name <= called]
     persons = [*named, *own_kin]
     is_place = wh == "where" or bool(noun)
-    start = _subject_length(tokens, persons, asker)
+    start = subject_length(tokens, persons, asker)
     doers = [person for person in persons if _stands_in(person, tokens[:start])]
     rest = tokens[start:]
     subject_slots = [] if doers else slots_in(tokens[:start], persons)
@@ -400,7 +446,7 @@ def _read_object(
         if rest and wh != "what":
             verb = "be"
     elif rest:
-        verb = _infinitive(rest[0].lower())
+        verb = infinitive(rest[0].lower())
         rest = rest[1:]
         following = [word.lower() for word in rest[:2]]
         if verb == "go" and (doing := [w for w in following if w.endswith("ing")]):
@@ -444,31 +490,8 @@ def _read_object(
     )
 
 
-def _infinitive(word: str) -> str:
-    helping = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
-    return helping.get(word, base_of(word))
-
-
 def _is_verb_form(word: str) -> bool:
     return is_past_verb(word.lower()) or word.lower().endswith(("ing", "ied"))
-
-
-def _subject_length(tokens: Sequence[str], persons: Sequence[Whose], asker: str) -> int:
-    """How many words behind the auxiliary name the subject."""
-    of_persons = {word for person in persons for word in (*person.name, person.kin)}
-    if tokens and tokens[0].lower() in ("the", "my", "our", "his", "her", "a", "their"):
-        return verb_behind(tokens, asker) or min(2, len(tokens))
-    if tokens and tokens[0].lower() in ("we", "they", "it", "he", "she"):
-        return 1
-    length = 0
-    while length < len(tokens):
-        bare = words(tokens[length].removesuffix("'s"))[:1]
-        is_name = tokens[length][0].isupper() or (bare and bare[0] in of_persons)
-        is_owned = length > 0 and tokens[length - 1].endswith(("'s", "s'"))
-        if not (is_name or is_owned or (length and tokens[length].lower() == "and")):
-            break
-        length += 1
-    return length
 
 
 def _stands_in(person: Whose, tokens: Sequence[str]) -> bool:
@@ -497,19 +520,6 @@ def _own_kin(tokens: Sequence[str], asker: str) -> list[Whose]:
     """Those whom who asks calls Mum or Dad."""
     kin = {token.lower() for token in tokens if token in ("Mum", "Mom", "Dad", "Gran", "Grandma")}
     return [Whose(frozenset(words(asker)), name) for name in sorted(kin)] if asker else []
-
-
-def _main_clause(tokens: Sequence[str]) -> list[str]:
-    """The words of a question but for a clause that says when: "when Anna moved"."""
-    kept: list[str] = []
-    for token in tokens:
-        if (
-            token.lower() in ("since", "while", "when", "after", "before", "until")
-            and len(kept) > 1
-        ):
-            break
-        kept.append(token)
-    return kept
 
 
 def _in_telling(
@@ -554,7 +564,7 @@ def _answered(asked: _Asked, telling: Telling) -> str:
         return ""
     question_words = words(question)
     word = "who" if asked.is_person else "where" if asked.role == "place" else "what"
-    roots = {root_of(_infinitive(w)) for w in question_words}
+    roots = {root_of(infinitive(w)) for w in question_words}
     met = [slot for slot in asked.slots if slot.is_met(question_words)]
     if word not in question_words or not roots & (asked.exact_roots | asked.near_roots):
         return ""
@@ -651,6 +661,7 @@ def _is_asked(asked: _Asked, value: str) -> bool:
     if not value_words or value_words[0] in _VAGUE:
         return True
     names = {word for person in (*asked.doers, *asked.others) for word in person.name}
+    names |= {"user", "assistant"}
     return bool(value_words) and all(
         word in names or any(slot.is_met([word]) for slot in asked.slots) for word in value_words
     )
@@ -660,7 +671,7 @@ def _verbs_in(asked: _Asked, clause: Clause) -> Iterator[tuple[re.Match[str], fl
     """The verbs of a clause that are the question's, and how surely."""
     for match in re.finditer(r"[\w\u2019'-]+", clause.text):
         lower = match[0].lower()
-        root = root_of(_infinitive(lower))
+        root = root_of(infinitive(lower))
         if root in asked.exact_roots:
             yield match, 2.0
         elif root in asked.near_roots and asked.verb not in _LIGHT:
@@ -703,7 +714,7 @@ def _values(
                 continue
             behind = f"{particle['object']} {behind[particle.end() :]}"
         if asked.role == "place":
-            place = _place(behind, telling)
+            place = _place(behind, clause, telling)
             yield place or place_after(clause.text[: verb.start()]), weight - (not place) * 0.5
         elif asked.preposition:
             for phrase in phrases_behind(behind, asked.preposition):
@@ -730,11 +741,12 @@ def _partner(asked: _Asked, subject: str, telling: Telling) -> str:
     return both["one"] if other & names else ""
 
 
-def _place(behind: str, telling: Telling) -> str:
+def _place(behind: str, clause: Clause, telling: Telling) -> str:
     """The place behind a verb; of "there" the one that was named before."""
-    if re.match(r"\W*there\b", behind, re.IGNORECASE):
-        return next(filter(None, map(place_after, telling.earlier[::-1])), "")
-    return place_after(behind)
+    place = place_after(behind)
+    if not place and re.search(r"\bthere\b", behind, re.IGNORECASE):
+        return next(filter(None, map(place_after, (clause.before, *telling.earlier[::-1]))), "")
+    return place
 
 
 def _of_home(
@@ -772,7 +784,7 @@ def _of_home(
         if moved and asked.verb == "live" and _is_real(asked, clause, moved.end()):
             subject = subject_of_verb(clause, moved.start())
             if _is_subject(person, subject, telling, aliases):
-                yield _place(clause.text[moved.end() :], telling), 2.0
+                yield _place(clause.text[moved.end() :], clause, telling), 2.0
     if asked.slots:
         yield from _of_being(asked, clause, telling, aliases)
 
@@ -820,6 +832,16 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
                 if not is_time(phrase):
                     yield phrase, 1.5
                     break
+            if re.search(rf"\b{preposition} (?:him|her|them)\W*$", clause.text):
+                yield _before(clause, telling), 1.5
+    taker = _TAKES_AWAY.search(clause.text) if root_of(asked.verb) in _BUYS else None
+    if taker and _is_real(asked, clause, taker.end()):
+        yield _person(subject_of_verb(clause, taker.start()), telling), 1.5
+
+
+def _before(clause: Clause, telling: Telling) -> str:
+    """Whom "him" means: whoever was named last, with "Mr" where that is said."""
+    return names_before(replace(telling, earlier=(*telling.earlier, clause.before)))
 
 
 def _person(subject: str, telling: Telling) -> str:
@@ -883,6 +905,8 @@ def _of_being(
         return
     is_there = re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE)
     is_thing = any(slot.is_met(words(subject)) for slot in asked.slots)
+    if subject.lower() in ("it", "they") and telling.earlier:
+        is_thing = any(slot.is_met(words(telling.earlier[-1])) for slot in asked.slots)
     if not (asked.doers or is_there or is_thing):
         return
     behind = clause.text[be.end() :]
@@ -893,7 +917,7 @@ def _of_being(
                     yield phrase, 2.0
                     return
             return
-        yield place_after(behind), 2.0
+        yield _place(behind, clause, telling), 2.0
         return
     if not asked.preposition:
         return

@@ -9,7 +9,7 @@ import math
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -21,18 +21,21 @@ from memory.program.asked_topics import (
     Telling,
     Whose,
     aliases_of,
+    infinitive,
     is_of,
+    main_clause,
     persons_in,
     slots_in,
+    subject_length,
+    subject_slots,
     tellings,
     tokens_of,
-    verb_behind,
 )
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import read_span
-from memory.program.fact_words import all_forms, base_of, is_past_verb, near_words, root_of
+from memory.program.fact_words import all_forms, is_past_verb, near_words, root_of
 from memory.program.messages import is_evidence
-from memory.program.searched_turns import select_by_id, select_with, turns_of
+from memory.program.searched_turns import select_by_id, turns_with
 from memory.program.spoken_days import days_in
 from memory.program.turn_events import days_told, is_told
 from memory.records import Rows, Turn
@@ -54,7 +57,9 @@ _BEYOND = re.compile(r"\b(?:first|second|third|only|both|more than|less than)\b"
 # A habit that is told in many words: "Does Anna smoke?"
 _HABIT = re.compile(r"^\W*(?:does|do) [\w'-]+ [\w-]+\W*$", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_ASKS_DENIAL = re.compile(r"\b(?:without|not|never|no|n't)\b|n't\b", re.IGNORECASE)
+_ASKS_DENIAL = re.compile(
+    r"\b(?:(?:gone|go|been|done|lived) without|not|never|no|n't)\b|n't\b", re.IGNORECASE
+)
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 # Of what was to be: it was called off, refused, lost, given up.
 _OFF = re.compile(
@@ -69,6 +74,10 @@ _OFF = re.compile(
     r"|rejected|refused|missed|skipped|stopped|quit|dropped|abandon\w*|failed|no longer"
     r"|not any ?more|stayed (?:at )?home|stayed (?:here|in bed)|instead of|rather than"
     r"|bad news about"
+    r"|(?:(?:is|was)n't|not) happening|(?:was|were) missing|(?:is|was) no good|didn't happen"
+    r"|(?:wo|did|does|do|would)n't (?:let|allow)|not (?:let|allowed)"
+    r"|scrapped|withdr[ae]w\w*|let (?:the|my|our) (?:flight|ticket|trip)s? go"
+    r"|(?:wo|did)n't work out"
     r"|(?:somebody|someone) else|another (?:buyer|couple)|r[au]n out of|sold out|out of stock"
     r"|fully booked|too (?:expensive|ill|sick|tired|late|busy) (?:to|for)"
     r"|went (?:there )?(?:alone|without (?:me|us|him|her|them))"
@@ -84,7 +93,10 @@ _GIVE_UP = re.compile(
     r"|doesn't (?:\w+ )?any ?more|left|sold|cancelled|canceled|is over|finished with"
     r"|(?:is|are|was|were|has|'s) (?:gone|stopped)|retired|resigned|notice|broke up|split up"
     r"|broken up"
-    r"|(?:'m|am|is|'s|are|'re) leaving)\b",
+    r"|(?:'m|am|is|'s|are|'re) leaving|let (?:[\w']+ ){1,7}go"
+    r"|(?:cut|pulled|knocked|took|taken|torn|tore|blew|blown|dug|threw|thrown"
+    r"|given|gave) (?:(?:it|them|the \w+(?: \w+)?) )?(?:down|out|up|away)|died|dead"
+    r"|demolished|destroyed|stolen|felled)\b",
     re.IGNORECASE,
 )
 _NOT = re.compile(
@@ -133,6 +145,8 @@ _WAS_THERE = re.compile(
     r"|left)\b",
     re.IGNORECASE,
 )
+# What somebody has is told by "my": "Does Anna have a garden?"
+_HAS = frozenset(words("have own suffer keep"))
 _GETS = frozenset(words("get find receive win"))
 _GET = re.compile(
     r"\b(?:got|gotten|received|bought|given|paid|won|collected|accepted|signed|found|is ours"
@@ -142,7 +156,8 @@ _GET = re.compile(
 _ANAPHORA = re.compile(
     r"\b(?:it|that|there|this|them|one|(?:the|my|our|his|her|their) (?:trip|flights?|journey|train"
     r"|ferry|plans?|move|party|race|visit|house|test|exam|booking|holiday|job|course|tickets?|boss"
-    r"|passport|visa|appointment|offer|seller|owner|bank))\b",
+    r"|passport|visa|appointment|offer|seller|owner|bank|cottage|hotel|hostel|cabin|apartment|rooms?"
+    r"|campsite|reservation|caravan))\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"\b(?:still|again|back|once more|started)\b", re.IGNORECASE)
@@ -156,12 +171,13 @@ _ENDS_SO = re.compile(
     re.IGNORECASE,
 )
 _ENDS_BARE = re.compile(
-    r"\W*(?:(?:at last|in the end|finally|today|yesterday|this \w+|this time|on \w+day)\W*)?$",
+    r"\W*(?:(?:at last|in the end|finally|today|yesterday|this \w+|this time|on \w+day"
+    r"|with [^,.]+|first time)\W*)*$",
     re.IGNORECASE,
 )
 _NO_MORE = re.compile(r"\b(?:no longer|any ?more)\b", re.IGNORECASE)
 _NO_VERBS = frozenset(
-    words("and ever the we they a an any anybody anyone already actually yet my his her both")
+    words("and ever still also already actually yet both all really in the end finally going to")
 )
 # A "not" that denies nothing.
 _IDIOM = re.compile(
@@ -181,6 +197,24 @@ _CONVERSES = {
     "lend": "borrowed",
     "marry": "married wedding husband wife",
 }
+# "gave a speech", for "spoke"
+_HAS_DONE = re.compile(
+    r"\b(?:gave|made|held|had|took|did) (?:an?|the|his|her|my|our)"
+    r" (?P<what>[a-z]+(?: [a-z]+)?)\b",
+    re.IGNORECASE,
+)
+_FEAST_DAYS = {"christmas": (12, 25), "thanksgiving": (11, 26), "halloween": (10, 31)}
+_TRAVEL_OFF = re.compile(
+    r"\b(?:flight|train|ferry|plane|bus|boat)s? (?:was|were|got|is) cancell?ed"
+    r"|\bcancell?ed (?:the|our|my|his|her|their) (?:flight|train|ferry|trip)|\bsnowed in\b"
+    r"|\bmissed (?:the|our|my|his|her|their) (?:flight|train|ferry)\b",
+    re.IGNORECASE,
+)
+_WAS_TO_BE = re.compile(
+    r"\b(?:was|were) (?:going|meant|supposed|due|planning|hoping) to (?P<plan>.+?),? but"
+    r" (?P<rest>.+)$",
+    re.IGNORECASE,
+)
 _STARTS = frozenset(words("start begin finish manage happen"))
 _HOW_WAS = re.compile(r"^\W*(?:(?:and|so|but|oh|well|\w+,)\W+)*how (?:was|were|did)\b", re.I)
 _HOW_IT_WAS = re.compile(
@@ -202,7 +236,6 @@ _REPLY = re.compile(
     re.IGNORECASE,
 )
 _PASTS = frozenset(words("was were been had did put cut let set hit read"))
-_HELPING = {"had": "have", "has": "have", "done": "do", "did": "do", "does": "do"}
 _TURNS = re.compile(r"[\s,]*(?:but|so|because|and|though)\b", re.IGNORECASE)
 _PREPOSITIONS = frozenset(words("for in at on to with from of about during after before since"))
 _LIGHT = _MOTION | frozenset(words("have do"))
@@ -270,16 +303,13 @@ def answer_yes_or_no(
     match = _ASKS.match(question)
     if match is None or _HABIT.match(question) or _OR.search(question) or _BEYOND.search(question):
         return None
-    sql = select_with(" ".join(_searched(match["rest"])), _MOST_TURNS)
-    turns = {turn.id: turn for turn in corrected(turns_of(read(sql)))}
-    before = {number - n for number in turns for n in (1, 2)} - turns.keys()
-    if before := {number for number in before if number > 0}:
-        turns |= {turn.id: turn for turn in corrected(turns_of(read(select_by_id(before))))}
-    speakers = {word for turn in turns.values() for word in words(turn.speaker)}
+    searched = " ".join(_searched(match["rest"]))
+    turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
+    speakers = {word for turn in turns for word in words(turn.speaker)}
     asked = _read(match, question, today, asker, speakers)
     if asked is None:
         return None
-    told = tellings([turn for turn in turns.values() if turn.said_at[:10] <= today])
+    told = tellings([turn for turn in turns if turn.said_at[:10] <= today])
     aliases = aliases_of(asked.persons, told)
     introduced = _introduced(asked, told)
     verdicts = [
@@ -309,7 +339,9 @@ def _searched(rest: str) -> list[str]:
     found: list[str] = []
     for slot in slots_in(tokens_of(rest), ()):
         found += [slot.word, *sorted(near_words(slot.word))[:8]]
-    return found[:40] or words(rest)
+    if not FESTIVALS.isdisjoint(words(rest)):
+        found += ["flight", "train", "cancelled"]
+    return found[:48] or words(rest)
 
 
 def _read(
@@ -322,14 +354,19 @@ def _read(
         persons = [Whose(frozenset(words(asker)))]
     auxiliary = match["auxiliary"].lower()
     span = read_span(question, today)
-    slots = slots_in(_without_since(tokens), persons)
+    verb_at = _verb_position(tokens, persons, asker)
+    of_subject = subject_slots(tokens[:verb_at], persons) if verb_at else []
+    rest_tokens = main_clause(tokens)[verb_at or 0 :]
+    slots = [*of_subject, *(s for s in slots_in(rest_tokens, persons) if s not in of_subject)]
     if not slots:
         return None
-    verb_at = _verb_position(tokens, persons, asker)
     verb = "be" if auxiliary in ("is", "are", "was", "were") else ""
-    if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(("ed", "en"))):
-        verb = _infinitive(tokens[verb_at].lower())
+    endings = ("ed", "en", "ing")
+    if verb_at is not None and (not verb or tokens[verb_at].lower().endswith(endings)):
+        verb = infinitive(tokens[verb_at].lower())
         following = tokens[verb_at + 1].lower() if verb_at + 1 < len(tokens) else ""
+        if verb == "make" and following == "it":
+            verb = "go"
         if verb == "go" and following.endswith("ing"):
             verb = following  # "gone climbing"
     root = root_of(verb)
@@ -338,6 +375,10 @@ def _read(
     is_denial = bool(match["not"] or _ASKS_DENIAL.search(rest))
     is_ending = is_ending != is_denial
     others = [slot for slot in slots if root_of(slot.word) != root]
+    if root in _roots(_MOTION) and "for" in text.split() and any(s.is_name for s in others):
+        # Who went to Oslo for a party need not say for what again.
+        occasion = words(text.partition(" for ")[2])
+        others = [slot for slot in others if slot.is_name or slot.word not in occasion]
     slots = others or slots
     if _TO_THE_END.search(rest):
         verb = "finish"
@@ -347,6 +388,8 @@ def _read(
         for token in tokens[1:]
         if token.lower() in _PREDICATES and verb == "be"
     ]
+    if "without" in text.split() and not is_denial:
+        predicate.append(Slot("without", frozenset(("without",))))
     slots += [slot for slot in predicate if slot.word not in {s.word for s in slots}]
     main = _main(tokens, slots, verb_at)
     if tokens[0].lower() in DETERMINERS and verb_at:
@@ -368,19 +411,6 @@ def _read(
     )
 
 
-def _infinitive(word: str) -> str:
-    """The verb that a word is a form of, those included that help other verbs."""
-    return _HELPING.get(word, base_of(word))
-
-
-def _without_since(tokens: Sequence[str]) -> Sequence[str]:
-    """The words of a question but for the clause that says since when or until when."""
-    for position, token in enumerate(tokens):
-        if position and token.lower() in ("since", "before", "until", "while", "after", "when"):
-            return tokens[:position]
-    return tokens
-
-
 @lru_cache(maxsize=32)
 def _roots(names: frozenset[str]) -> frozenset[str]:
     return frozenset(map(root_of, names))
@@ -391,15 +421,10 @@ def _verb_position(tokens: Sequence[str], persons: Sequence[Whose], asker: str) 
     lowered = [token.lower() for token in tokens]
     if "been" in lowered[:-1]:
         return lowered.index("been") + 1
-    if lowered[0] in DETERMINERS:
-        return verb_behind(tokens, asker)
-    of_persons = {word for person in persons for word in (*person.name, person.kin)}
-    for position, token in enumerate(tokens):
-        lower = words(token.removesuffix("'s")) or [""]
-        if lower[0] in of_persons or token[0].isupper() or lower[0] in _NO_VERBS:
-            continue
-        return position
-    return None
+    position = subject_length(tokens, persons, asker)
+    while position < len(tokens) and lowered[position] in _NO_VERBS:
+        position += 1
+    return position if position < len(tokens) else None
 
 
 def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> list[Slot]:
@@ -433,7 +458,21 @@ def _verdict(
         is_of(person, telling, asked.slots, aliases) for person in asked.persons
     ):
         return None
+    # "Do you have the results of the exam?" - "Yes, I passed."
+    is_resumed = any(slot.is_met(words(telling.around)) for slot in asked.slots)
+    is_bare = is_known and is_resumed and not asked.is_ending
+    if is_bare and _is_bare_deed(asked, telling, aliases):
+        return _Verdict(True, telling)
+    if _is_travel_off(asked, telling) or _is_plan_of_past(asked, telling.sentence):
+        return _Verdict(False, telling)
+    if _is_elsewhere(asked, telling.sentence) and _is_in_time(
+        asked, telling, said_on, telling.sentence, is_plan=False
+    ):
+        return _Verdict(False, telling)
     sentence_words = words(telling.sentence)
+    is_it = is_known and _is_definite(asked, telling)
+    if is_it:
+        asked = _without_names(asked)
     here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
     around_words = words(telling.around)
     near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
@@ -450,7 +489,6 @@ def _verdict(
     )
     if not here and not (near and is_resumed) and not is_that_day:
         return None
-    is_it = is_known and _is_definite(asked, telling.sentence)
     if not (_is_enough(asked, here, near) or is_that_day or is_it):
         return None
     verdict: _Verdict | None = None
@@ -525,13 +563,74 @@ def _introduced(asked: _Asked, told: Sequence[Telling]) -> float:
     return math.inf
 
 
-def _is_definite(asked: _Asked, sentence: str) -> bool:
-    """Whether a sentence speaks of "the house" where a house in some place is asked about."""
-    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
-    return bool(main) and all(
-        re.search(rf"\b(?:the|my|our|that|this) (?:\w+ )?{re.escape(word)}\b", sentence, re.I)
-        for word in main
+def _is_travel_off(asked: _Asked, telling: Telling) -> bool:
+    """Whether a journey at the feast that a question asks about came to nothing.
+
+    What is told of it around the feast need not name it: "Our flight was cancelled."
+    """
+    feast = next((_FEAST_DAYS[s.word] for s in asked.slots if s.word in _FEAST_DAYS), None)
+    if feast is None or asked.span is None or asked.verb not in _MOTION | {"celebrate"}:
+        return False
+    said_on, year = date.fromisoformat(telling.turn.said_at[:10]), int(asked.span[1][:4])
+    since = said_on - date(year, *feast)
+    is_near = timedelta(days=-7) <= since <= timedelta(days=30)
+    return is_near and bool(_TRAVEL_OFF.search(telling.sentence))
+
+
+def _is_plan_of_past(asked: _Asked, sentence: str) -> bool:
+    """Whether a sentence says that it was to be, but was not: "I was going to run it, but"."""
+    plan = _WAS_TO_BE.search(sentence)
+    if plan is None or asked.is_state or asked.is_ending or _UNREAL.search(plan["rest"]):
+        return False
+    plan_words = words(plan["plan"])
+    return _has_same_verb(asked, plan_words) and all(s.is_met(plan_words) for s in asked.slots)
+
+
+def _has_same_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
+    roots = _roots(_MOTION) if asked.verb in _MOTION else asked.verb_roots
+    return any(root_of(word) in roots for word in text_words)
+
+
+def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
+    """Whether a sentence says that a feast was spent at another place than is asked about.
+
+    "We had Christmas in Bath" is a no for Christmas in Oslo.
+    """
+    places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
+    feasts = [slot.word for slot in asked.slots if slot.word in FESTIVALS]
+    if not places or not feasts or asked.verb not in _MOTION | {"celebrate"}:
+        return False
+    found = re.search(
+        rf"\b(?i:(?:our|my|spent|had|celebrated) (?:a \w+ )?{feasts[0]}) (?:[\w']+ )*?"
+        r"(?:in|at) (?:the )?(?P<place>[A-Z][\w-]+)",
+        sentence,
     )
+    if found is None or _UNREAL.search(sentence) or _AHEAD.search(sentence):
+        return False
+    return not any(slot.is_met(words(sentence)) for slot in places)
+
+
+def _is_definite(asked: _Asked, telling: Telling) -> bool:
+    """Whether a sentence speaks of "the house" where a house in some place is asked about.
+
+    A sentence with the very deed may have it before: "The wedding was perfect. Ann sang."
+    """
+    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
+    is_deed = asked.verb not in _LIGHT and _has_verb(asked, words(telling.sentence))
+    texts = (telling.sentence, *(telling.earlier if is_deed else ()))
+    return bool(main) and any(
+        all(
+            re.search(rf"\b(?i:the|my|our|that|this) (?:[a-z]+ )?{re.escape(word)}\b", text)
+            for word in main
+        )
+        for text in texts
+    )
+
+
+def _without_names(asked: _Asked) -> _Asked:
+    """A question without names of places and persons, where what it is about is known."""
+    slots = tuple(slot for slot in asked.slots if not slot.is_name or slot.word in FESTIVALS)
+    return replace(asked, slots=slots, main=tuple(slot for slot in asked.main if slot in slots))
 
 
 def _is_asked_before(asked: _Asked, telling: Telling) -> bool:
@@ -663,9 +762,8 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     clause_words = words(clause)
     in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
     known_words = words(telling.sentence)
-    if asked.verb not in _VAGUE and any(
-        root_of(word) == root_of(asked.verb) for word in clause_words
-    ):
+    is_deed = any(root_of(word) == root_of(asked.verb) for word in clause_words)
+    if asked.verb not in _VAGUE and (is_deed or _has_noun(asked, clause)):
         known_words += words(telling.around)
     elif _ANAPHORA.search(clause):
         known_words += words(" ".join((*telling.earlier, telling.following)))
@@ -682,6 +780,8 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
         return is_present and 2 * len(in_clause) > len(asked.slots)
     if 2 * len(known) < len(asked.slots):
         return False
+    if asked.verb in _HAS and asked.is_state:
+        return all(slot in in_clause for slot in asked.main) and _is_had(asked.main, clause)
     if asked.verb in _GETS:
         return bool(_GET.search(clause))
     if asked.verb in _MOTION:
@@ -689,10 +789,35 @@ def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
     if asked.verb in _LIGHT:
         return has_past
     told_by = _CONVERSES.get(asked.verb, "").split()
-    return any(
-        root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
-        for word in clause_words
-    ) or any(word in told_by for word in clause_words)
+    return (
+        _has_noun(asked, clause)
+        or any(
+            root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
+            for word in clause_words
+        )
+        or any(word in told_by for word in clause_words)
+    )
+
+
+def _has_noun(asked: _Asked, clause: str) -> bool:
+    """Whether a clause tells the deed by a noun: "gave a speech" for "spoke"."""
+    deed = _HAS_DONE.search(clause)
+    if deed is None:
+        return False
+    return any(root_of(word) in asked.verb_roots for word in words(deed["what"]))
+
+
+def _is_had(things: Sequence[Slot], clause: str) -> bool:
+    """Whether a clause says that somebody has something: "my garden", "I've got a garden"."""
+    names = "|".join(re.escape(word) for slot in things for word in slot.word.split())
+    return bool(
+        re.search(
+            rf"\b(?:my|our|his|her|their|(?-i:[A-Z])[\w-]+'s|have|has|got|'ve|suffer\w* from|with"
+            rf"|own|owns|keep|keeps) (?:an? |the |two |three )?(?:\w+ )?(?:{names})\b",
+            clause,
+            re.IGNORECASE,
+        )
+    )
 
 
 def _up_to_verb(asked: _Asked, clause: str) -> str:

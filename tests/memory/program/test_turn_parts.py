@@ -83,3 +83,35 @@ def test_the_asker_is_spoken_to(told: Store) -> None:
 
     assert answer is not None
     assert answer.text == "your neighbour Pelle"
+
+
+_MORE = (
+    ("Sigrun", "2024-01-01", "The old loom has a new home. A weaver from Falun drove off with it."),
+    ("Sigrun", "2024-01-02", "I was on the Kebne ridge in May with Matthis, and it snowed."),
+    ("Tadeo", "2024-01-03", "In the end my aunt Pilar repaired the oven."),
+    ("Tadeo", "2024-01-04", "We bought a barn, Yrsa and I. It's on a hill near Leksand."),
+    ("Tadeo", "2024-01-05", "My cousin Amaro has a flat in Malaga, he's a baker there."),
+    ("Sigrun", "2024-01-06", "I met Mr Lind. Did you know that I sold the moped to him?"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Who bought Sigrun's old loom?", "weaver from Falun"),
+        ("Who was with Sigrun on the Kebne ridge?", "Matthis"),
+        ("Who got the oven working again?", "Tadeo's aunt Pilar"),
+        ("Where is the barn that Tadeo and Yrsa bought?", "hill near Leksand"),
+        ("In which town does Tadeo's cousin Amaro work as a baker?", "Malaga"),
+        ("Who bought Sigrun's moped?", "Mr Lind"),
+        ("Who was with Tadeo on the Kebne ridge?", None),
+        ("Where is the barn that Sigrun sold?", None),
+    ],
+)
+def test_other_words_for_the_same_deed_are_read(
+    store: Store, question: str, answer: str | None
+) -> None:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _MORE])
+    told_answer = answer_by_parts(question, TODAY, read=store.read)
+
+    assert (told_answer.text if told_answer else None) == answer

@@ -106,3 +106,56 @@ def test_a_corrected_turn_is_not_read(told: Store) -> None:
     )
 
     assert answer is None
+
+
+_MORE = (
+    ("Sigrun", "2024-03-01", "My Danish test is on the 9th."),
+    ("Tadeo", "2024-04-01", "Do you have the result of the test?"),
+    ("Sigrun", "2024-04-01", "Yes, I passed with 91 points!"),
+    ("Tadeo", "2024-04-02", "Rauno's christening is in May."),
+    ("Tadeo", "2024-06-01", "Petra gave a short speech at the christening."),
+    ("Sigrun", "2024-06-02", "My back ache has started again."),
+    ("Tadeo", "2024-06-03", "I cut down the walnut tree on Monday."),
+    ("Sigrun", "2024-06-04", "I let my share in the sailing boat go."),
+    ("Tadeo", "2024-06-05", "I was going to row in Varberg in June, but I hurt my wrist."),
+    ("Sigrun", "2024-06-06", "That's in our week on Gotland, so we cancelled the hotel."),
+    ("Tadeo", "2024-12-28", "Our ferry was cancelled, so we ate pizza here."),
+    ("Sigrun", "2024-12-29", "We had a quiet Christmas in Umea."),
+    ("Tadeo", "2024-12-30", "I walk without the crutches now."),
+    ("Sigrun", "2024-12-30", "Narvik isn't happening, the twins are ill."),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        # What was spoken of is known: "the test", "I passed".
+        ("Did Sigrun pass her Danish test?", "Yes 2024-04-01"),
+        # "gave a speech" is "spoke", at a christening that was spoken of before.
+        ("Did Petra speak at Rauno's christening?", "Yes 2024-06-01"),
+        # What somebody has, and what is gone.
+        ("Does Sigrun suffer from back ache?", "Yes 2024-06-02"),
+        ("Is the walnut tree still standing behind the shed?", "No 2024-06-03"),
+        ("Does Sigrun still own part of the sailing boat?", "No 2024-06-04"),
+        # It was to be, but was not.
+        ("Did Tadeo row in Varberg in June 2024?", "No 2024-06-05"),
+        ("Did the two families go to Gotland together?", "No 2024-06-06"),
+        ("Did Sigrun's family go to Narvik for her birthday?", "No 2024-12-30"),
+        # A feast, elsewhere or without the ferry.
+        ("Did Tadeo spend Christmas 2024 with the Holms?", "No 2024-12-28"),
+        ("Did Sigrun spend Christmas 2024 in Kiruna?", "No 2024-12-29"),
+        ("Can Tadeo walk without crutches?", "Yes 2024-12-30"),
+        ("Has Tadeo been to Narvik?", None),
+        ("Does Tadeo suffer from back ache?", None),
+        ("Is the walnut tree still ill?", None),
+    ],
+)
+def test_what_was_spoken_of_before_is_known(
+    store: Store, question: str, answer: str | None
+) -> None:
+    store.add([Turn(speaker, text, session=day, said_at=day) for speaker, day, text in _MORE])
+    decided = answer_yes_or_no(question, TODAY, read=store.read)
+    days = {turn.id: turn.said_at for turn in store.turns(1, 99)}
+
+    told = f"{decided.text.partition(':')[0]} {days[decided.turn_ids[0]]}" if decided else None
+    assert told == answer
