@@ -47,7 +47,7 @@ _SENSES = (
     "visit see go be travel explore tour fly drive | visit see be go get drive fly travel cycle"
     " explore tour walk sail stay spend have come",
     "climb hike walk ascend | climb hike walk be go get do",
-    "read finish | read finish reread devour",
+    "read finish | read finish reread devour get_through",
     "watch see finish | watch see finish binge",
     "cook make bake prepare | cook make bake prepare roast brew fry",
     "sell flog part give | sell flog part give donate",
@@ -119,7 +119,7 @@ _WE = re.compile(r"\b(?:we|us|our)\b|'ve both\b", re.IGNORECASE)
 _WHEN = re.compile(
     r",? (?:since|after|before|while|when|because|besides|not counting)"
     rf" (?!(?:the )?(?:\d|last|start|beginning|end|middle|spring|summer|autumn|winter|(?i:{_DAY})))"
-    r"[^?]*|, (?:\w+ed|sold|given)\b[^?]*"
+    r"[^?]*|, (?:\w+ed|sold|given)\b[^?]*| that (?:he|she|they) [^?]*"
 )
 # "had a nice day in Xativa"
 _STAY = re.compile(
@@ -185,14 +185,8 @@ def answer_by_things(
     gathered = _gathered(question, today, read, asker, corrected)
     if learnt is None or gathered is None:
         return learnt or gathered
-    return gathered if _has_all_of(learnt.text, gathered.text) else learnt
-
-
-def _has_all_of(less: str, more: str) -> bool:
-    """Whether a list has all that another has, and more."""
-    listed = [[set(telling_words(value)) for value in text.split("; ")] for text in (less, more)]
-    return len(listed[0]) < len(listed[1]) and all(
-        any(value & other for other in listed[1]) for value in listed[0]
+    return (
+        gathered if set(telling_words(learnt.text)) <= set(telling_words(gathered.text)) else learnt
     )
 
 
@@ -491,7 +485,7 @@ def _objects(rest: str, *, named: bool) -> Iterator[str]:
             not name
             and (
                 set(words(value)) & _NO_THINGS
-                or any(is_past_verb(word) for word in value_words)
+                or any(is_past_verb(word) for word in value_words if word != "left")
                 or value_words[0].isdigit()
             )
         ):

@@ -285,6 +285,8 @@ def deed_of(question: FactQuestion) -> Deed | None:
     if position >= len(tokens):
         return None
     verb = tokens[position].lower()
+    if verb in _PREPOSITIONS:
+        return None  # "Which towns has Anna been to?" asks for stays
     tail = [word.lower() for word in tokens[position + 1 :]]
     preposition = (parts["preposition"] or "").lower()
     if verb == "go" and tail[:1] == ["to"] and len(tail) > 1:

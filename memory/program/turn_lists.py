@@ -290,6 +290,8 @@ def _details(
     span = nearest_span(question, [day for event in told for day in event.days])
     events = [event for event in told if any(lies_in(day, span) for day in event.days)]
     if question.kind in ("first", "last") and events:
+        if len(events) == 1 and not re.search(_SAYS_END[question.kind], events[0].clause, re.I):
+            return []  # others are told in other words
         events = sorted(events, key=lambda event: (event.days[-1], event.turn.id))
         events = events[:1] if question.kind == "first" else events[-1:]
     details, silent = details_of(kind, events, topic)
