@@ -48,7 +48,7 @@ _SENSES = (
     " explore tour walk sail stay spend have come",
     "climb hike walk ascend | climb hike walk be go get do",
     "read finish | read finish reread devour get_through",
-    "watch see finish | watch see finish binge",
+    "watch see finish | watch see finish binge go_to",
     "cook make bake prepare | cook make bake prepare roast brew fry",
     "sell flog part give | sell flog part give donate",
     "buy purchase get acquire | buy purchase order get find pick_up treat",
@@ -132,6 +132,9 @@ _IRREGULAR = {
     "read": frozenset(("read",)),
     "put": frozenset(("put",)),
 }
+# "did my first hike", "went to see Casablanca"
+_DONE = re.compile(r"\b(?:did|had|was on|went (?:on|for|to)|got to)(?: (?:a|my|our)(?: \w+)?)? $")
+_CINEMA = re.compile(r"\b(?:film|movie|cinema|pictures|screening|saw|watch)\w*\b", re.IGNORECASE)
 _PRONOUN = re.compile(r" (?:it|them)\b")
 _DEFINITE = re.compile(
     rf"\b(?:the|my|our|a|an) (?P<thing>(?!{_END})[\w'-]+(?: (?!{_END})[\w'-]+)?)", re.IGNORECASE
@@ -185,9 +188,15 @@ def answer_by_things(
     gathered = _gathered(question, today, read, asker, corrected)
     if learnt is None or gathered is None:
         return learnt or gathered
-    return (
-        gathered if set(telling_words(learnt.text)) <= set(telling_words(gathered.text)) else learnt
-    )
+    return gathered if _has_all_of(learnt.text, gathered.text) else learnt
+
+
+def _has_all_of(text: str, other: str) -> bool:
+    """Whether a list has all words of another, or more things and one for each of the other's."""
+    if set(telling_words(text)) <= set(telling_words(other)):
+        return True
+    less, more = ([set(telling_words(item)) for item in it.split("; ")] for it in (text, other))
+    return len(less) < len(more) and all(any(item & thing for thing in more) for item in less)
 
 
 def _gathered(
@@ -348,7 +357,11 @@ def _of_turn(
             continue
         previous = " ".join([*before[::-1], *parts[:number]])
         following = parts[number + 1] if number + 1 < len(parts) else ""
-        for start, end in _verbs(asked, sentence):
+        # "I put in a pane and planted the okra": the question's own verb goes first.
+        for start, end in sorted(
+            _verbs(asked, sentence),
+            key=lambda span: not are_forms(sentence[slice(*span)].lower(), asked.deed.verb),
+        ):
             if doer_of(asked.deed, turn, sentence, start, speakers, previous) != 2:
                 continue
             if is_wished(sentence[:end], [sentence[start:end].lower()]):
@@ -357,7 +370,14 @@ def _of_turn(
                 continue
             if asked.company and not _is_in_company(asked.company, sentence):
                 continue
-            values = list(_values(asked, sentence[start:end], sentence[end:], speakers))
+            verb = sentence[start:end].lower()
+            if (
+                asked.kind == "title"
+                and verb == "went to"
+                and not _CINEMA.search(" ".join([*before, turn.text]))
+            ):
+                continue
+            values = list(_values(asked, verb, sentence[end:], speakers))
             if not values and asked.kind != "place" and _PRONOUN.match(sentence[end:]):
                 earlier = parts[number - 1] if number else ""
                 values = list(_spoken_of(asked.kind, sentence[:start], earlier, speakers))
@@ -394,17 +414,23 @@ def _spoken_of(kind: str, before: str, previous: str, speakers: frozenset[str]) 
 
 
 def _verbs(asked: _Asked, sentence: str) -> Iterator[tuple[int, int]]:
-    """Where a sentence has a verb of the deed in the past, with its particle."""
+    """Where a sentence has a verb of the deed in the past, and where its object begins."""
     for match in re.finditer(r"[\w'-]+", sentence):
-        is_to_see = bool(re.search(r"\b(?:went|got) to $", sentence[: match.start()]))
+        before, rest = sentence[: match.start()], sentence[match.end() :]
+        word = match[0].lower()
         for verb, particle in asked.verbs:
-            if not (is_to_see and match[0] == verb) and not _is_past_of(match[0].lower(), verb):
+            is_bare = word == verb and _DONE.search(before) and asked.kind != "thing"
+            if not is_bare and not _is_past_of(word, verb):
                 continue
-            if not particle or re.match(
-                rf"(?: [\w'-]+){{0,4}}? {particle}\b", sentence[match.end() :]
-            ):
-                yield match.span()
-                break
+            behind = re.match(rf"(?P<between>(?: [\w'-]+){{0,4}}?) {particle}\b", rest)
+            if particle and not behind:
+                continue
+            start = match.start()
+            if particle and behind and behind["between"] in ("", " right", " all the way"):
+                yield start, match.end() + behind.end()
+            else:
+                yield start, match.end()
+            break
 
 
 @cache
@@ -459,6 +485,13 @@ def _values(asked: _Asked, verb: str, rest: str, speakers: frozenset[str]) -> It
         yield value
 
 
+def _is_clause(value_words: Sequence[str]) -> bool:
+    """Whether words tell a deed of their own: not "a dried fish", "my left boot"."""
+    return is_past_verb(value_words[-1]) or any(
+        is_past_verb(word) for word in value_words if word != "left" and not word.endswith("ed")
+    )
+
+
 def _objects(rest: str, *, named: bool) -> Iterator[str]:
     """What stands behind a verb: names or any things, one after another."""
     position = 0
@@ -485,7 +518,7 @@ def _objects(rest: str, *, named: bool) -> Iterator[str]:
             not name
             and (
                 set(words(value)) & _NO_THINGS
-                or any(is_past_verb(word) for word in value_words if word != "left")
+                or _is_clause(value_words)
                 or value_words[0].isdigit()
             )
         ):
@@ -494,8 +527,7 @@ def _objects(rest: str, *, named: bool) -> Iterator[str]:
         following = _NEXT.match(rest, end)
         if not following:
             break
-        is_list = is_list or not following[0].isspace() and following[0].strip(" ,") != ""
-        is_list = is_list or following[0].strip() in ("and", "&", "plus", "then")
+        is_list = is_list or following[0].strip(" ,") != ""
         position = following.end()
     # "fesenjan, my first dish" is one thing
     yield from found if is_list else found[:1]

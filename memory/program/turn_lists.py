@@ -80,6 +80,7 @@ _SAYS_END = {
     "first": r"\bfirst\b",
     "last": r"\b(?:last|final|finished|no more|over)\b(?! (?:\w+day|week|month|year|night))",
 }
+_NAMES_END = re.compile(r"\b(?:first|last|latest|final)\b", re.IGNORECASE)
 _TIMES = r"\bhow (?:often|many times)\b"
 _ASKS_DAY = r"^\W*(?:when|(?:on )?(?:what|which) (?:day|date))\b"
 # What is done again is more of it.
@@ -290,7 +291,7 @@ def _details(
     span = nearest_span(question, [day for event in told for day in event.days])
     events = [event for event in told if any(lies_in(day, span) for day in event.days)]
     if question.kind in ("first", "last") and events:
-        if len(events) == 1 and not re.search(_SAYS_END[question.kind], events[0].clause, re.I):
+        if len(events) == 1 and not _NAMES_END.search(events[0].clause):
             return []  # others are told in other words
         events = sorted(events, key=lambda event: (event.days[-1], event.turn.id))
         events = events[:1] if question.kind == "first" else events[-1:]
