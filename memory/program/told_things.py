@@ -223,16 +223,16 @@ def _gathered(
 
 def _told(asked: _Asked, things: Sequence[Thing]) -> str:
     kind = asked.question.kind
-    if not things or len(things) > _MOST_ITEMS:
-        return ""
+    if len(things) < 2 or len(things) > _MOST_ITEMS:
+        return ""  # one alone is hardly the first or the last of several
     if kind in ("first", "last"):
         ordered = sorted(things, key=lambda thing: (thing.day, thing.turn.id))
         thing = ordered[0] if kind == "first" else ordered[-1]
         return f"{thing.value}, {spoken(thing.day)}"
     values = "; ".join(thing.value for thing in things)
     if kind == "count":
-        return f"{len(things)} ({values})" if len(things) > 1 else ""
-    return values if len(things) > 1 else ""
+        return f"{len(things)} ({values})"
+    return values
 
 
 def things_asked(question: str, today: str, asker: str = "") -> _Asked | None:
