@@ -51,7 +51,7 @@ _SENSES = (
     "watch see finish | watch see finish binge go_to",
     "cook make bake prepare | cook make bake prepare roast brew fry",
     "sell flog part give | sell flog part give donate",
-    "buy purchase get acquire | buy purchase order get find pick_up treat",
+    "buy purchase get acquire | buy purchase order pick_up",
     "plant sow grow | plant sow put_in put_out",
     "knit crochet sew make | knit crochet sew make finish",
     "repair fix mend | repair fix mend replace sort",
@@ -277,6 +277,8 @@ def things_asked(question: str, today: str, asker: str = "") -> _Asked | None:
         deed = replace(deed, places=())
     deed = _with_places(deed, text)
     senses = _senses(deed.verb, kind)
+    if kind == "thing" and len(senses) < 2:
+        return None  # in which other words it is told nobody knows
     verbs = tuple((verb, particle) for verb, _, particle in (v.partition("_") for v in senses))
     if deed.particle:
         verbs = ((deed.verb, deed.particle),)
