@@ -52,7 +52,7 @@ _SENSES = (
     "cook make bake prepare | cook make bake prepare roast brew fry",
     "sell flog part give | sell flog part give donate",
     "buy purchase get acquire | buy purchase order pick_up",
-    "plant sow grow | plant sow put_in put_out",
+    "plant sow grow | plant sow",
     "knit crochet sew make | knit crochet sew make finish",
     "repair fix mend | repair fix mend replace sort",
     "eat try order have | eat try order have",
