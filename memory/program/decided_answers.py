@@ -5,10 +5,10 @@ import re
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.fact_answers import FactAnswer, answer_by_facts
 from memory.program.model import MemoryReader
+from memory.program.told_things import answer_by_things
 from memory.program.turn_corrections import answer_by_corrections
 from memory.program.turn_days import answer_when
 from memory.program.turn_lengths import answer_how_long
-from memory.program.turn_lists import answer_by_turns
 from memory.program.turn_parts import answer_by_parts
 from memory.program.turn_spans import answer_span
 from memory.program.turn_states import answer_by_states
@@ -44,7 +44,7 @@ def decided_answer(
     for answer in (
         answer_by_corrections,
         answer_when,
-        answer_by_turns,
+        answer_by_things,
         answer_by_states,
         answer_by_values,
         answer_still,

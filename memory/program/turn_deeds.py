@@ -285,6 +285,8 @@ def deed_of(question: FactQuestion) -> Deed | None:
     if position >= len(tokens):
         return None
     verb = tokens[position].lower()
+    if verb in _PREPOSITIONS:
+        return None  # "Which towns has Anna been to?" asks for stays
     tail = [word.lower() for word in tokens[position + 1 :]]
     preposition = (parts["preposition"] or "").lower()
     if verb == "go" and tail[:1] == ["to"] and len(tail) > 1:
@@ -433,13 +435,13 @@ def _read(deed: Deed, turns: Sequence[Turn], speakers: Collection[str]) -> Menti
                 for match in re.finditer(r"[\w'\u2019-]+", sentence)
                 if (closeness := _closeness(match[0].lower(), deed.verb, deed.is_past))
             ]
-            met = _met(deed, sentence, [*parts, *before]) if verbs else 0
+            met = words_met(deed, sentence, [*parts, *before]) if verbs else 0
             if met == 0:
                 continue
             following = parts[number + 1] if number + 1 < len(parts) else ""
             previous = " ".join([*before[::-1], *parts[:number]])
             for match, closeness in verbs:
-                doer = _doer(deed, turn, sentence, match.start(), speakers, previous)
+                doer = doer_of(deed, turn, sentence, match.start(), speakers, previous)
                 if not doer:
                     continue
                 clause = _clause_around(sentence, match.start())
@@ -471,7 +473,7 @@ def _read(deed: Deed, turns: Sequence[Turn], speakers: Collection[str]) -> Menti
     return Mentions(tuple(mentions), doubtful)
 
 
-def _met(deed: Deed, sentence: str, around: Sequence[str]) -> int:
+def words_met(deed: Deed, sentence: str, around: Sequence[str]) -> int:
     """2 where the further words of a question stand in a sentence, 1 around it, else 0.
 
     Where it was may be left out by a sentence that names no other place.
@@ -524,7 +526,7 @@ def _clause_around(sentence: str, position: int) -> str:
     return sentence[start : end.start() if end else len(sentence)]
 
 
-def _doer(
+def doer_of(
     deed: Deed, turn: Turn, sentence: str, position: int, speakers: Collection[str], previous: str
 ) -> int:
     """2 where a clause says that it was the deed of whom a question asks about, 1 maybe, 0 not."""

@@ -430,6 +430,8 @@ def _read_turn(
             if not is_more and is_wished(part, topic.head):
                 continue
             days, is_exact = days_told(clause, sentence, "" if is_more else following, said_on)
+            if not is_exact and number and not is_more:
+                days = _day_before(clause, parts[number - 1], said_on) or days
             if is_more and not is_exact:
                 continue
             ahead_part = _WHEN_PAST.sub("", part)
@@ -465,6 +467,14 @@ def _read_turn(
                 )
             )
     return speaks
+
+
+def _day_before(clause: str, previous: str, said_on: date) -> tuple[date, ...]:
+    """The day of the sentence before one that names none: "The fair was on Friday. I sold two."."""
+    if _INEXACT.search(clause) or not is_told(previous) or AHEAD.search(previous):
+        return ()
+    days, is_exact = days_told(previous, previous, "", said_on)
+    return days if is_exact and len(days) == 1 and days[0] <= said_on else ()
 
 
 def is_wished(part: str, head: Collection[str]) -> bool:

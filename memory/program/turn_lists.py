@@ -80,6 +80,7 @@ _SAYS_END = {
     "first": r"\bfirst\b",
     "last": r"\b(?:last|final|finished|no more|over)\b(?! (?:\w+day|week|month|year|night))",
 }
+_NAMES_END = re.compile(r"\b(?:first|last|latest|final)\b", re.IGNORECASE)
 _TIMES = r"\bhow (?:often|many times)\b"
 _ASKS_DAY = r"^\W*(?:when|(?:on )?(?:what|which) (?:day|date))\b"
 # What is done again is more of it.
@@ -153,7 +154,7 @@ def best_list(
     answers: list[tuple[TurnList, str]] = []
     fact_question = list_question(question, today, asker)
     for rank, topic in enumerate(list_topics(fact_question) if fact_question else ()):
-        sql, turns = _turns_with(topic.head, read)
+        sql, turns = turns_with(topic.head, read)
         if turns is None:
             return None
         if fact_question and (readings := listed(fact_question, topic, corrected(turns), rank)):
@@ -161,7 +162,7 @@ def best_list(
             break
     if pair := deed_question(question, today, asker):
         deed_question_read, deed = pair
-        sql, turns = _turns_with(deed.searched, read)
+        sql, turns = turns_with(deed.searched, read)
         if turns is not None:
             lists = deed_lists(deed_question_read, deed, with_questions(corrected(turns)))
             answers += [(answer, sql) for answer in lists]
@@ -172,7 +173,7 @@ def best_list(
     return replace(answer, sql=(sql,), rows=(read(sql),))
 
 
-def _turns_with(
+def turns_with(
     names: Collection[str], read: Callable[[str], Rows]
 ) -> tuple[str, list[Turn] | None]:
     """The SELECT for the turns with some words, and these with those around them.
@@ -276,8 +277,8 @@ def _items(
     question: FactQuestion, topic: Topic, kind: str, turns: Sequence[Turn], rank: int
 ) -> list[TurnList]:
     items = read_items(kind, question, topic, turns) if kind else []
-    span = _nearest_span(question, [item.day for item in items])
-    items = [item for item in items if _lies_in(item.day, span)]
+    span = nearest_span(question, [item.day for item in items])
+    items = [item for item in items if lies_in(item.day, span)]
     answer = _of_items(question, topic, kind, items, rank) if items else None
     return [answer] if answer else []
 
@@ -287,9 +288,11 @@ def _details(
 ) -> list[TurnList]:
     """Where something happened, or with whom, of each event or of the first or the last."""
     told = [event for event in read_events(topic, turns).events if event.is_met]
-    span = _nearest_span(question, [day for event in told for day in event.days])
-    events = [event for event in told if any(_lies_in(day, span) for day in event.days)]
+    span = nearest_span(question, [day for event in told for day in event.days])
+    events = [event for event in told if any(lies_in(day, span) for day in event.days)]
     if question.kind in ("first", "last") and events:
+        if len(events) == 1 and not _NAMES_END.search(events[0].clause):
+            return []  # others are told in other words
         events = sorted(events, key=lambda event: (event.days[-1], event.turn.id))
         events = events[:1] if question.kind == "first" else events[-1:]
     details, silent = details_of(kind, events, topic)
@@ -320,8 +323,8 @@ def _amounts(
 ) -> list[TurnList]:
     """What a sentence tells of how many there were, each number by itself."""
     amounts = read_amounts(topic, turns)
-    span = _nearest_span(question, [amount.day for amount in amounts])
-    amounts = [amount for amount in amounts if _lies_in(amount.day, span)]
+    span = nearest_span(question, [amount.day for amount in amounts])
+    amounts = [amount for amount in amounts if lies_in(amount.day, span)]
     numbers = dict.fromkeys(amount.number for amount in amounts)
     answers = []
     for number in numbers:
@@ -405,12 +408,12 @@ def _events(question: FactQuestion, topic: Topic, told: Told, rank: int) -> list
     if question.kind != "count":
         # Days are told of what has all the words of the question, and of nothing that is like it.
         events = tuple(event for event in events if event.is_met)
-    span = _nearest_span(question, [day for event in events for day in event.days])
+    span = nearest_span(question, [day for event in events for day in event.days])
     count = count_events(events, span)
     return [_of_events(question, topic, count, told.doubtful, rank)] if count.events else []
 
 
-def _nearest_span(question: FactQuestion, days: Sequence[date]) -> tuple[str, str] | None:
+def nearest_span(question: FactQuestion, days: Sequence[date]) -> tuple[str, str] | None:
     """The days that a question asks about: a month without a year is the last that has some."""
     span = question.span
     if span is None or not question.is_yearless:
@@ -422,7 +425,7 @@ def _nearest_span(question: FactQuestion, days: Sequence[date]) -> tuple[str, st
     return span
 
 
-def _lies_in(day: date, span: tuple[str, str] | None) -> bool:
+def lies_in(day: date, span: tuple[str, str] | None) -> bool:
     return span is None or span[0] <= day.isoformat() <= span[1]
 
 
@@ -462,8 +465,8 @@ def deed_lists(question: FactQuestion, deed: Deed, turns: Sequence[Turn]) -> lis
         turns: those with the words of the deed, and those around them.
     """
     read = read_deed(deed, turns)
-    span = _nearest_span(question, [mention.day for mention in read.mentions])
-    mentions = [mention for mention in read.mentions if _lies_in(mention.day, span)]
+    span = nearest_span(question, [mention.day for mention in read.mentions])
+    mentions = [mention for mention in read.mentions if lies_in(mention.day, span)]
     answers = []
     for rank, choice in enumerate(choices_of(deed, mentions)):
         features = _deed_features(question, deed, choice, len(mentions), read.doubtful, rank)
