@@ -422,7 +422,7 @@ def _chosen(
             index -= 1
         before = [state for state in states[:index] if not state.is_over]
         return _told(before[-1:]) if before else None
-    if states[-1].is_over or not states[-1].order[0]:
+    if states[-1].is_over or states[-1].telling.mode == "leaves" or not states[-1].order[0]:
         return None
     return _told(states, is_now=asks_for_now(about.read.text))
 
