@@ -17,6 +17,7 @@ from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, are_forms, is_past_verb
+from memory.program.grounding import PERHAPS_MORE
 from memory.program.list_questions import read_list_question
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_only, texts_before, with_questions
@@ -174,7 +175,8 @@ def answer_by_things(
     """A list or a count of things, or the first or the last, as turns tell it.
 
     What the learnt reader (`answer_by_turns`) is sure of goes before what is gathered here, unless
-    that has all of it and more.
+    that has all of it and more. What is gathered alone is given as a part: in chats that nobody had
+    read it was whole for one list in ten.
 
     Arguments:
         question: in the third person ("Which films did Anna see?").
@@ -186,9 +188,19 @@ def answer_by_things(
     today = today[:10] or date.today().isoformat()
     learnt = answer_by_turns(question, today, read=read, asker=asker, corrected=corrected)
     gathered = _gathered(question, today, read, asker, corrected)
-    if learnt is None or gathered is None:
-        return learnt or gathered
+    if gathered is None:
+        return learnt
+    if learnt is None:
+        return _as_a_part(gathered, question, today, asker)
     return gathered if _has_all_of(learnt.text, gathered.text) else learnt
+
+
+def _as_a_part(gathered: FactAnswer, question: str, today: str, asker: str) -> FactAnswer | None:
+    """A list with a word that there may be more; a count or a first one of a part is nothing."""
+    asked = things_asked(question, today, asker)
+    if asked is None or asked.question.kind in ("first", "last", "count"):
+        return None
+    return replace(gathered, text=f"{PERHAPS_MORE}: {gathered.text}")
 
 
 def _has_all_of(text: str, other: str) -> bool:
