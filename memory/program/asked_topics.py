@@ -202,7 +202,7 @@ def slots_in(tokens: Sequence[str], persons: Sequence[Whose]) -> list[Slot]:
         if slot.is_name and is_after_name:
             name = slots.pop()
             slot = Slot(f"{name.word} {slot.word}", name.roots | slot.roots, is_name=True)
-        if all(other.word != slot.word for other in slots):
+        if all(second.word != slot.word for second in slots):
             slots.append(slot)
         is_after_name = slot.is_name
     return slots
@@ -262,7 +262,7 @@ def persons_in(tokens: Sequence[str], asker: str, speakers: Collection[str]) -> 
 def tellings(turns: Sequence[Turn]) -> list[Telling]:
     """The sentences of turns in the order in which they were said."""
     by_id = {turn.id: turn for turn in turns}
-    told: list[Telling] = []
+    account: list[Telling] = []
     for turn in sorted(turns, key=lambda turn: turn.id):
         before = tuple(
             by_id[turn.id - number]
@@ -272,11 +272,13 @@ def tellings(turns: Sequence[Turn]) -> list[Telling]:
         parts = _whole_sentences(turn.text.replace("\u2019", "'"))
         for number, sentence in enumerate(parts):
             following = parts[number + 1] if number + 1 < len(parts) else ""
-            told.append(Telling(turn, sentence, tuple(parts[:number]), following, before))
-    return told
+            account.append(Telling(turn, sentence, tuple(parts[:number]), following, before))
+    return account
 
 
-def aliases_of(persons: Sequence[Whose], told: Sequence[Telling]) -> Mapping[Whose, frozenset[str]]:
+def aliases_of(
+    persons: Sequence[Whose], account: Sequence[Telling]
+) -> Mapping[Whose, frozenset[str]]:
     """The names by which somebody's kin are called, where there is one: "my sister Ania"."""
     aliases: dict[Whose, frozenset[str]] = {}
     for person in persons:
@@ -286,7 +288,7 @@ def aliases_of(persons: Sequence[Whose], told: Sequence[Telling]) -> Mapping[Who
         owner = "|".join(sorted(person.name))
         name = r"(?P<name>[A-Z][\w-]+)"
         names: set[str] = set()
-        for telling in told:
+        for telling in account:
             is_own = person.name <= set(words(telling.turn.speaker))
             lead = r"(?:my|our)" if is_own else rf"(?:{owner})'s"
             whose = rf"\b(?i:{lead}) (?:[a-z]+ )?(?i:{kin})\b"
@@ -390,8 +392,8 @@ def names_before(telling: Telling) -> str:
         }
         if len(runs) == 1:
             name = re.escape(runs.pop())
-            found = re.search(rf"(?:\b(?:my|our) )?(?:\b(?i:{kin}) )?\b{name}\b", text)
-            return found[0].strip() if found else ""
+            hits = re.search(rf"(?:\b(?:my|our) )?(?:\b(?i:{kin}) )?\b{name}\b", text)
+            return hits[0].strip() if hits else ""
         if runs:
             return ""
     return ""

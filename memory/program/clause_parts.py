@@ -136,8 +136,8 @@ def _first_phrase(text: str) -> str:
     """The noun phrase at the beginning of a text, up to a verb or preposition."""
     # Of "For my birthday my sister came" the subject stands behind the comma, if at all.
     if re.match(r"(?:in|at|on|for|from|with|after|before)\b", text, re.IGNORECASE):
-        _, comma, rest = text.partition(",")
-        text = rest.strip() if comma else ""
+        _, comma, tail = text.partition(",")
+        text = tail.strip() if comma else ""
     # Of "Something nice, Ann passed" it is the last part, unless the parts are a list.
     if ", " in text and not re.search(r",? and ", text):
         text = text.rpartition(", ")[2]
@@ -210,14 +210,14 @@ def place_after(text: str) -> str:
         if match["preposition"].lower() == "to" and not re.match(r"[A-Z]|\w+ ", phrase):
             continue
         value = phrase
-        rest = text[match.end() + len(phrase) :]
+        tail = text[match.end() + len(phrase) :]
         # "in the basement of a church in Gimli"
-        while more := re.match(r"\W?\s*(in|at|on|near|of|behind|under)\s", rest, re.IGNORECASE):
-            following = phrase_after(rest[more.end() :])
+        while more := re.match(r"\W?\s*(in|at|on|near|of|behind|under)\s", tail, re.IGNORECASE):
+            following = phrase_after(tail[more.end() :])
             if not following or is_time(following):
                 break
             value = f"{value} {more[1]} {following}"
-            rest = rest[more.end() + len(following) :]
+            tail = tail[more.end() + len(following) :]
         return value
     return ""
 

@@ -69,8 +69,8 @@ def detail_asked(question: FactQuestion) -> str:
     """Whether a question asks for "place" or "company"; "" for neither."""
     if _ASKS_COMPANY.match(question.text):
         return "company"
-    asked = _ASKS_PLACE.match(question.text)
-    if asked and (not asked["nouns"] or has_any(words(asked["nouns"]), _PLACE_NOUNS)):
+    query = _ASKS_PLACE.match(question.text)
+    if query and (not query["nouns"] or has_any(words(query["nouns"]), _PLACE_NOUNS)):
         return "place"
     return ""
 
@@ -100,9 +100,9 @@ def _values(kind: str, event: Event, topic: Topic) -> Iterator[str]:
     if number and not has_any(words(parts[number - 1]), topic.head):
         texts.append(parts[number - 1])
     for text in texts:
-        found = list(_in_text(kind, text, topic.speakers | topic.names))
-        if found:
-            yield from found
+        hits = list(_in_text(kind, text, topic.speakers | topic.names))
+        if hits:
+            yield from hits
             return
 
 

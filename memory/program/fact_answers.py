@@ -272,10 +272,10 @@ def _is_of_another_kind(question: FactQuestion, facts: Sequence[DatedFact]) -> b
 
     Pollen is no fruit either, where the kind is one of few things.
     """
-    asked = words(question.text)
+    query = words(question.text)
     value_words = {word for fact in facts for word in words(f"{fact.attribute} {fact.value}")}
     pets = members_of("pet")
-    asked_pets = {word for word in asked if word in pets}
+    asked_pets = {word for word in query if word in pets}
     named_pets = {word for word in value_words if word in pets}
     if asked_pets and named_pets and not asked_pets & named_pets and len(facts) == 1:
         return True
@@ -327,8 +327,8 @@ def _since_event(question: str, memory: _Memory) -> FactAnswer | None:
     day, event = when
     is_after = match["side"].lower() != "before"
     span = (day, memory.today) if is_after else ("0001-01-01", day)
-    rest = question[: match.start()] + "?"
-    answer = _by_match(rest, memory, span)
+    tail = question[: match.start()] + "?"
+    answer = _by_match(tail, memory, span)
     if answer is None:
         return None
     return replace(
@@ -778,8 +778,8 @@ def length_between(first: str, last: str) -> str:
         months -= int(last[8:10]) < int(first[8:10])
         if 0 < months < _EXACT_MONTHS:
             days = (last_day - _months_later(first, months)).days + max(int(last[8:10]) - 28, 0)
-            rest = f" and {_counted(days, 'day')}" if days else ""
-            return f"{_counted(months, 'month')}{rest}"
+            tail = f" and {_counted(days, 'day')}" if days else ""
+            return f"{_counted(months, 'month')}{tail}"
     if months < 1:
         return ""
     years, months = divmod(months, 12)

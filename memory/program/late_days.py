@@ -63,15 +63,15 @@ def late_day(
     is_certain = bool(planned)
     if not planned and not is_ahead and deed.verb in _ARRIVES:
         planned = _loose_plans(deed, turns)
-    found: dict[date, _Late] = {}
+    hits: dict[date, _Late] = {}
     for day, plan in planned:
         for late in _late_tellings(turns, day, is_ahead=is_ahead):
             near = abs(late.day - day) <= _MOST_LATE and late.day != day
             if late.turn.id > plan.id and near and _is_same(deed, plan, late, is_certain):
-                found.setdefault(late.day, late)
-    if len(found) != 1:
+                hits.setdefault(late.day, late)
+    if len(hits) != 1:
         return None
-    late = next(iter(found.values()))
+    late = next(iter(hits.values()))
     return ToldDay(late.day, late.turn, late.sentence, late.sentence, 0, is_ahead=False)
 
 
@@ -94,8 +94,8 @@ def _late_tellings(turns: Sequence[Turn], planned: date, *, is_ahead: bool) -> I
             continue
         before = ""
         for sentence in sentences(turn.text):
-            told, before = f"{before} {sentence}", sentence
-            if sentence.rstrip().endswith("?") or not _LATE.search(told):
+            account, before = f"{before} {sentence}", sentence
+            if sentence.rstrip().endswith("?") or not _LATE.search(account):
                 continue
             denied = {
                 day.day
@@ -121,9 +121,9 @@ def _days(sentence: str, said_on: date, is_ahead: bool) -> Iterator[date]:
 def _is_same(deed: AskedDeed, plan: Turn, late: _Late, is_certain: bool) -> bool:
     """Whether a plan and a delay are of the deed: both together name it, or one name is in both."""
     late_words = {*words(late.turn.text), *words(late.turn.speaker)}
-    told = {*words(plan.text), *words(plan.speaker), *late_words}
+    account = {*words(plan.text), *words(plan.speaker), *late_words}
     has_doer = not deed.doer or deed.doer <= late_words or late.turn.speaker == plan.speaker
-    missing = _count_missing(deed, told)
+    missing = _count_missing(deed, account)
     shared = names_in(plan.text) & names_in(late.turn.text)
     has_arrived = deed.verb in _ARRIVES and bool(_ARRIVED.search(late.sentence))
     if has_doer and has_arrived and (shared or not missing):
@@ -135,5 +135,5 @@ def _is_same(deed: AskedDeed, plan: Turn, late: _Late, is_certain: bool) -> bool
     return is_joined and (is_certain or not missing or bool(in_late))
 
 
-def _count_missing(deed: AskedDeed, told: Collection[str]) -> int:
-    return sum(not part.stands_in(told) for part in deed.parts)
+def _count_missing(deed: AskedDeed, account: Collection[str]) -> int:
+    return sum(not part.stands_in(account) for part in deed.parts)

@@ -133,8 +133,8 @@ def _without_time(text: str, today: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def _without(text: str, match: re.Match[str]) -> str:
-    rest = _WRITTEN.sub("", text[match.end() :])
-    return text[: match.start()] + rest
+    tail = _WRITTEN.sub("", text[match.end() :])
+    return text[: match.start()] + tail
 
 
 def _months(year: int, first: int, last: int) -> tuple[str, str]:

@@ -157,7 +157,7 @@ class Part:
         if not self.names.isdisjoint(text_words):
             return True
         # Names are like other words by chance only.
-        return not self.is_alive and any(_is_same(self.word, other) for other in text_words)
+        return not self.is_alive and any(_is_same(self.word, second) for second in text_words)
 
 
 @dataclass(frozen=True)
@@ -284,10 +284,10 @@ class Nearness:
 
 
 @lru_cache(maxsize=50_000)
-def _is_same(word: str, other: str) -> bool:
-    if word[:3] == other[:3] and are_forms(word, other):
+def _is_same(word: str, second: str) -> bool:
+    if word[:3] == second[:3] and are_forms(word, second):
         return True
-    return len(other) > 2 and is_near(word, other) and other not in _LIGHT
+    return len(second) > 2 and is_near(word, second) and second not in _LIGHT
 
 
 def asked_deed(text: str, speakers: Collection[str]) -> AskedDeed | None:
@@ -469,9 +469,9 @@ def clauses_told(turns: Sequence[Turn]) -> Iterator[ToldClause]:
         if named_day(turn.said_at) is None or not is_evidence(turn.text):
             continue
         before = [
-            other
-            for other in turns[max(place - _BEFORE, 0) : place]
-            if other.session == turn.session and turn.id - other.id <= _BEFORE
+            second
+            for second in turns[max(place - _BEFORE, 0) : place]
+            if second.session == turn.session and turn.id - second.id <= _BEFORE
         ]
         parts = _joined(sentences(turn.text))
         for number, sentence in enumerate(parts):
@@ -546,7 +546,7 @@ def _is_ahead(clause: str) -> bool:
         if _AHEAD_WORD.fullmatch(word):
             following = words(clause[match.end() :])[:2]
             is_perfect = word in ("have", "has", "is", "are", "am", "i'm", "we're") and any(
-                is_past_verb(other) and other not in _PLANNED for other in following
+                is_past_verb(second) and second not in _PLANNED for second in following
             )
             return not is_perfect
         if word in ("was", "were", "did", "had") or (is_past_verb(word) and word not in _PLANNED):

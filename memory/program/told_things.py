@@ -197,17 +197,17 @@ def answer_by_things(
 
 def _as_a_part(gathered: FactAnswer, question: str, today: str, asker: str) -> FactAnswer | None:
     """A list with a word that there may be more; a count or a first one of a part is nothing."""
-    asked = things_asked(question, today, asker)
-    if asked is None or asked.question.kind in ("first", "last", "count"):
+    query = things_asked(question, today, asker)
+    if query is None or query.question.kind in ("first", "last", "count"):
         return None
     return replace(gathered, text=f"{PERHAPS_MORE}: {gathered.text}")
 
 
-def _has_all_of(text: str, other: str) -> bool:
+def _has_all_of(text: str, second: str) -> bool:
     """Whether a list has all words of another, or more things and one for each of the other's."""
-    if set(telling_words(text)) <= set(telling_words(other)):
+    if set(telling_words(text)) <= set(telling_words(second)):
         return True
-    less, more = ([set(telling_words(item)) for item in it.split("; ")] for it in (text, other))
+    less, more = ([set(telling_words(item)) for item in it.split("; ")] for it in (text, second))
     return len(less) < len(more) and all(any(item & thing for thing in more) for item in less)
 
 
@@ -218,14 +218,14 @@ def _gathered(
     asker: str,
     corrected: Callable[[Sequence[Turn]], Sequence[Turn]],
 ) -> FactAnswer | None:
-    asked = things_asked(question, today, asker)
-    if asked is None:
+    query = things_asked(question, today, asker)
+    if query is None:
         return None
-    sql, turns = turns_with({form for verb, _ in asked.verbs for form in _past_forms(verb)}, read)
+    sql, turns = turns_with({form for verb, _ in query.verbs for form in _past_forms(verb)}, read)
     if turns is None:
         return None
-    things = read_things(asked, with_questions(corrected(turns)))
-    text = _told(asked, things)
+    things = read_things(query, with_questions(corrected(turns)))
+    text = _told(query, things)
     if not text:
         return None
     ids = tuple(dict.fromkeys(thing.turn.id for thing in things))
@@ -233,8 +233,8 @@ def _gathered(
     return FactAnswer(text, ids, (sql,), (read(sql),), (), ())
 
 
-def _told(asked: _Asked, things: Sequence[Thing]) -> str:
-    kind = asked.question.kind
+def _told(query: _Asked, things: Sequence[Thing]) -> str:
+    kind = query.question.kind
     if len(things) < 2 or len(things) > _MOST_ITEMS:
         return ""  # one alone is hardly the first or the last of several
     if kind in ("first", "last"):
@@ -324,42 +324,42 @@ def _activity(match: re.Match[str]) -> str:
 @cache
 def _senses(verb: str, kind: str) -> tuple[str, ...]:
     """The verbs that tell of the same deed as the verb of a question."""
-    found = [verb]
+    hits = [verb]
     for line in _SENSES:
-        asked, _, told = line.partition(" | ")
+        query, _, account = line.partition(" | ")
         is_place = line.startswith(("visit", "climb"))
-        if is_place == (kind == "place") and any(are_forms(verb, name) for name in asked.split()):
-            found += told.split()
-    return tuple(dict.fromkeys(found))
+        if is_place == (kind == "place") and any(are_forms(verb, name) for name in query.split()):
+            hits += account.split()
+    return tuple(dict.fromkeys(hits))
 
 
-def read_things(asked: _Asked, turns: Sequence[Turn]) -> list[Thing]:
+def read_things(query: _Asked, turns: Sequence[Turn]) -> list[Thing]:
     """What turns name of what is asked for, each thing once, in the order of its being told."""
     speakers = frozenset(word for turn in turns for word in words(turn.speaker))
-    deed = replace(asked.deed, doers=spoken_names(asked.deed.doers, speakers))
-    asked = replace(asked, deed=deed)
+    deed = replace(query.deed, doers=spoken_names(query.deed.doers, speakers))
+    query = replace(query, deed=deed)
     by_id = {turn.id: turn for turn in turns}
-    told = [
+    account = [
         thing
         for turn in sorted(turns, key=lambda turn: turn.id)
         if is_evidence(turn.text)
-        for thing in _of_turn(asked, turn, by_id, speakers)
+        for thing in _of_turn(query, turn, by_id, speakers)
     ]
-    span = nearest_span(asked.question, [thing.day for thing in told])
+    span = nearest_span(query.question, [thing.day for thing in account])
     distinct: list[Thing] = []
-    for thing in told:
-        if lies_in(thing.day, span) and not any(_is_same(thing, other) for other in distinct):
+    for thing in account:
+        if lies_in(thing.day, span) and not any(_is_same(thing, second) for second in distinct):
             distinct.append(thing)
     return distinct
 
 
-def _is_same(thing: Thing, other: Thing) -> bool:
-    key, other_key = set(telling_words(thing.value)), set(telling_words(other.value))
+def _is_same(thing: Thing, second: Thing) -> bool:
+    key, other_key = set(telling_words(thing.value)), set(telling_words(second.value))
     return key <= other_key or other_key <= key
 
 
 def _of_turn(
-    asked: _Asked, turn: Turn, by_id: dict[int, Turn], speakers: frozenset[str]
+    query: _Asked, turn: Turn, by_id: dict[int, Turn], speakers: frozenset[str]
 ) -> Iterator[Thing]:
     said_on = named_day(turn.said_at)
     if said_on is None:
@@ -373,28 +373,28 @@ def _of_turn(
         following = parts[number + 1] if number + 1 < len(parts) else ""
         # "I put in a pane and planted the okra": the question's own verb goes first.
         for start, end in sorted(
-            _verbs(asked, sentence),
-            key=lambda span: not are_forms(sentence[slice(*span)].lower(), asked.deed.verb),
+            _verbs(query, sentence),
+            key=lambda span: not are_forms(sentence[slice(*span)].lower(), query.deed.verb),
         ):
-            if doer_of(asked.deed, turn, sentence, start, speakers, previous) != 2:
+            if doer_of(query.deed, turn, sentence, start, speakers, previous) != 2:
                 continue
             if is_wished(sentence[:end], [sentence[start:end].lower()]):
                 continue
-            if not words_met(asked.deed, sentence, [*parts, *before]):
+            if not words_met(query.deed, sentence, [*parts, *before]):
                 continue
-            if asked.company and not _is_in_company(asked.company, sentence):
+            if query.company and not _is_in_company(query.company, sentence):
                 continue
             verb = sentence[start:end].lower()
             if (
-                asked.kind == "title"
+                query.kind == "title"
                 and verb == "went to"
                 and not _CINEMA.search(" ".join([*before, turn.text]))
             ):
                 continue
-            values = list(_values(asked, verb, sentence[end:], speakers))
-            if not values and asked.kind != "place" and _PRONOUN.match(sentence[end:]):
+            values = list(_values(query, verb, sentence[end:], speakers))
+            if not values and query.kind != "place" and _PRONOUN.match(sentence[end:]):
                 earlier = parts[number - 1] if number else ""
-                values = list(_spoken_of(asked.kind, sentence[:start], earlier, speakers))
+                values = list(_spoken_of(query.kind, sentence[:start], earlier, speakers))
             days, is_exact = days_told(sentence[start:], sentence, following, said_on)
             if not is_exact and number:
                 days, is_exact = days_told(sentence, parts[number - 1], "", said_on)
@@ -417,26 +417,26 @@ def _spoken_of(kind: str, before: str, previous: str, speakers: frozenset[str]) 
     for text in (before, previous):
         if kind == "title":
             names = [match for match in _NAMED.finditer(text) if match.start()]
-            found = [match["quoted"] or match["name"] for match in names]
+            hits = [match["quoted"] or match["name"] for match in names]
         else:
-            found = [match["thing"] for match in _DEFINITE.finditer(text)]
-        found = [thing for thing in found if not set(words(thing)) & (_NO_THINGS | speakers)]
-        if found:
-            if len(found) == 1:
-                yield found[0]
+            hits = [match["thing"] for match in _DEFINITE.finditer(text)]
+        hits = [thing for thing in hits if not set(words(thing)) & (_NO_THINGS | speakers)]
+        if hits:
+            if len(hits) == 1:
+                yield hits[0]
             return
 
 
-def _verbs(asked: _Asked, sentence: str) -> Iterator[tuple[int, int]]:
+def _verbs(query: _Asked, sentence: str) -> Iterator[tuple[int, int]]:
     """Where a sentence has a verb of the deed in the past, and where its object begins."""
     for match in re.finditer(r"[\w'-]+", sentence):
-        before, rest = sentence[: match.start()], sentence[match.end() :]
+        before, tail = sentence[: match.start()], sentence[match.end() :]
         word = match[0].lower()
-        for verb, particle in asked.verbs:
-            is_bare = word == verb and _DONE.search(before) and asked.kind != "thing"
+        for verb, particle in query.verbs:
+            is_bare = word == verb and _DONE.search(before) and query.kind != "thing"
             if not is_bare and not _is_past_of(word, verb):
                 continue
-            behind = re.match(rf"(?P<between>(?: [\w'-]+){{0,4}}?) {particle}\b", rest)
+            behind = re.match(rf"(?P<between>(?: [\w'-]+){{0,4}}?) {particle}\b", tail)
             if particle and not behind:
                 continue
             start = match.start()
@@ -463,8 +463,8 @@ def _past_forms(verb: str) -> frozenset[str]:
     return forms or frozenset((f"{verb}ed", f"{verb}d", f"{verb}{verb[-1]}ed"))
 
 
-def _values(asked: _Asked, verb: str, rest: str, speakers: frozenset[str]) -> Iterator[str]:
-    if asked.kind == "place":
+def _values(query: _Asked, verb: str, tail: str, speakers: frozenset[str]) -> Iterator[str]:
+    if query.kind == "place":
         verb = verb.lower()
         is_motion = verb in (
             "had",
@@ -480,21 +480,21 @@ def _values(asked: _Asked, verb: str, rest: str, speakers: frozenset[str]) -> It
             "flew",
             "flown",
         )
-        direct = [] if is_motion else list(_objects(rest, named=True))
-        if verb in ("had", "spent") and not _STAY.match(rest):
+        direct = [] if is_motion else list(_objects(tail, named=True))
+        if verb in ("had", "spent") and not _STAY.match(tail):
             return
-        region = re.split(r"[;:]|,? (?:but|because|so|and (?:i|we|he|she|it|they))\b", rest)[0]
+        region = re.split(r"[;:]|,? (?:but|because|so|and (?:i|we|he|she|it|they))\b", tail)[0]
         placed = _PLACED.search(region)
         if not direct and placed:
             direct = list(_objects(region[placed.end() :], named=True))
-        found = direct
+        hits = direct
     else:
-        found = list(_objects(rest, named=asked.kind == "title"))
-    for value in found:
+        hits = list(_objects(tail, named=query.kind == "title"))
+    for value in hits:
         bare = set(words(value))
         if bare & speakers or not telling_words(value):
             continue
-        if any(has_any(bare, names) for names in asked.deed.further):
+        if any(has_any(bare, names) for names in query.deed.further):
             continue
         yield value
 
@@ -506,24 +506,24 @@ def _is_clause(value_words: Sequence[str]) -> bool:
     )
 
 
-def _objects(rest: str, *, named: bool) -> Iterator[str]:
+def _objects(tail: str, *, named: bool) -> Iterator[str]:
     """What stands behind a verb: names or any things, one after another."""
     position = 0
-    found: list[str] = []
+    hits: list[str] = []
     is_list = False
     while True:
-        lead = _LEAD.match(rest, position)
+        lead = _LEAD.match(tail, position)
         start = lead.end() if lead else position
-        if name := _NAMED.match(rest, start):
+        if name := _NAMED.match(tail, start):
             value, end = name["quoted"] or name["name"], name.end()
-            if not named and (more := re.match(rf"(?: (?!{_END})[a-z][\w'-]*)+", rest[end:])):
+            if not named and (more := re.match(rf"(?: (?!{_END})[a-z][\w'-]*)+", tail[end:])):
                 value, end = value + more[0], end + more.end()
-            if rest[end : end + 2] == "'s" or re.match(r" (?:\w+ed|has|had|was|is)\b", rest[end:]):
+            if tail[end : end + 2] == "'s" or re.match(r" (?:\w+ed|has|had|was|is)\b", tail[end:]):
                 break
         elif named:
             break
         else:
-            plain = _PLAIN.match(rest, start)
+            plain = _PLAIN.match(tail, start)
             if not plain:
                 break
             value, end = plain[0], plain.end()
@@ -537,11 +537,11 @@ def _objects(rest: str, *, named: bool) -> Iterator[str]:
             )
         ):
             break
-        found.append(value)
-        following = _NEXT.match(rest, end)
+        hits.append(value)
+        following = _NEXT.match(tail, end)
         if not following:
             break
         is_list = is_list or following[0].strip(" ,") != ""
         position = following.end()
     # "fesenjan, my first dish" is one thing
-    yield from found if is_list else found[:1]
+    yield from hits if is_list else hits[:1]

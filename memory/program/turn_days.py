@@ -83,15 +83,15 @@ def answer_when(
     if deed is None:
         return None
     turns = turns_about(deed, read=read, corrected=corrected)
-    told = told_days(deed, turns)
+    account = told_days(deed, turns)
     tellings = [
         day
-        for day in told
+        for day in account
         if _lies_in(day.day, text) and (is_ahead or day.day.isoformat() <= today)
     ]
     chosen = _planned(tellings) if is_ahead else _chosen(text, tellings)
     if (chosen is None or chosen.is_ahead) and not _asks_extreme(text):
-        late = late_day(deed, told, turns, is_ahead=is_ahead)
+        late = late_day(deed, account, turns, is_ahead=is_ahead)
         chosen = late if late and _lies_in(late.day, text) else chosen
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None

@@ -350,8 +350,8 @@ def _deed(question: FactQuestion, *, subject: str, noun: tuple[str, ...], verb: 
     if kin in _FAMILY:
         kin, doers = "", doers or frozenset(words(subject)[:1])
     taken = {verb, *_VAGUE, *_FAMILY, *noun[-1:], *words(subject)}
-    found = [] if role == "place" else list(_WHERE.finditer(question.text))
-    places = [match["noun"] or match["place"] for match in found]
+    hits = [] if role == "place" else list(_WHERE.finditer(question.text))
+    places = [match["noun"] or match["place"] for match in hits]
     where = {*words(" ".join(places)), *noun[:-1]}
     further = [word for word in question.telling if word not in taken and not are_forms(word, verb)]
     return Deed(
@@ -478,11 +478,11 @@ def words_met(deed: Deed, sentence: str, around: Sequence[str]) -> int:
 
     Where it was may be left out by a sentence that names no other place.
     """
-    asked = [*deed.further, *deed.places]
-    if all(has_any(words(sentence), names) for names in asked):
+    query = [*deed.further, *deed.places]
+    if all(has_any(words(sentence), names) for names in query):
         return 2
     around_words = words(" ".join(around))
-    if all(has_any(around_words, names) for names in asked):
+    if all(has_any(around_words, names) for names in query):
         return 1
     if not deed.places or _WHERE.search(sentence):
         return 0
@@ -643,9 +643,9 @@ def _listed(
             continue
         if {*words(value)} & set(speakers) and deed.preposition != "to":
             continue
-        asked = [*deed.further, *deed.places]
-        if any(has_any(words(value), names) for names in asked):
-            bare = [w for w in telling_words(value) if not any(has_any([w], n) for n in asked)]
+        query = [*deed.further, *deed.places]
+        if any(has_any(words(value), names) for names in query):
+            bare = [w for w in telling_words(value) if not any(has_any([w], n) for n in query)]
             if not bare:
                 continue
         yield value, number

@@ -291,13 +291,13 @@ def _goes_without_saying(word: str, telling: Sequence[str]) -> bool:
 
 def _head_word(question: FactQuestion, telling: Sequence[str]) -> str:
     """The word for what is counted or listed: "lessons" of "How many driving lessons"."""
-    asked = re.search(
+    query = re.search(
         r"\b(?:how many|which|what|number of|list|all|every|each|dates? of)\b(?P<noun>.*?)"
         r"\b(?:did|do|does|has|have|had|was|were|is|are|will|can|to|with|in|at|for|that)\b",
         question.text,
         re.IGNORECASE,
     )
-    nouns = words(asked["noun"]) if asked else []
+    nouns = words(query["noun"]) if query else []
     heads = [word for word in telling if word in nouns]
     if heads:
         return heads[-1]
@@ -328,7 +328,7 @@ def _groups() -> Sequence[tuple[frozenset[str], frozenset[str]]]:
     """Words that tell of one deed, and those that only questions use for it."""
     table = tomllib.loads(Path(__file__).with_name("word_classes.toml").read_text("utf-8"))
     parts = (group.partition("|") for group in table["deeds"]["groups"])
-    return [(frozenset(told.split()), frozenset(asked.split())) for told, _, asked in parts]
+    return [(frozenset(told.split()), frozenset(query.split())) for told, _, query in parts]
 
 
 @cache
@@ -492,11 +492,11 @@ def _is_answer(topic: Topic, turn: Turn, before: Sequence[Turn]) -> bool:
         return False
     if topic.names and topic.names.isdisjoint(words(turn.speaker)):
         return False
-    asked = sentences(before[0].text)[-1]
+    query = sentences(before[0].text)[-1]
     return (
-        asked.rstrip(" )\"'").endswith("?")
-        and bool(_ASKS_OF_PAST.search(asked))
-        and has_any(words(asked), topic.head)
+        query.rstrip(" )\"'").endswith("?")
+        and bool(_ASKS_OF_PAST.search(query))
+        and has_any(words(query), topic.head)
         and bool(_YES.match(turn.text))
     )
 

@@ -147,14 +147,14 @@ class Item:
 
 def kind_of_list(question: FactQuestion) -> str:
     """What the items of a list are: "title", "place", "thing", "" for no list."""
-    asked = re.match(
+    query = re.match(
         r"\W*(?:list |give me |name |tell me |all |every |each |of |the )*"
         r"(?:which|what|how many|where)?(?P<noun>.*?)"
         r"\b(?:did|do|does|has|have|had|was|were|is|are|will|can|to|with|in|at|for|that|\w+ed)\b",
         question.text,
         re.IGNORECASE,
     )
-    nouns = set(words(asked["noun"])) if asked else set()
+    nouns = set(words(query["noun"])) if query else set()
     asked_words = set(words(question.text))
     if nouns & _PLACES or (question.kind == "where" and not nouns):
         return "place"

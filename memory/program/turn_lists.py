@@ -56,9 +56,9 @@ _MOST_TURNS = 200  # with the words of a question
 _MOST_WORDS = 24
 _MOST_ITEMS = 12  # beside a count
 # At .6 as many days and titles are wrong as right in chats nobody had read.
-_LEAST_CERTAINTY = 0.85
+_LEAST_CERTAINTY = 0.7
 # A count that an ordinal exceeds ("third lesson" of two) is hardly ever whole.
-_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.85, "deed": 0.85, "amount": 0.9}
+_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.6, "amount": 0.8}
 _LISTS = ("list", "where", "value", "who")
 _KINDS = ("count", "list", "first", "last", "when", "where", "value", "who")
 _ASKS_SEVERAL = (

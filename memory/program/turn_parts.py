@@ -250,23 +250,23 @@ def answer_by_parts(
     searched = " ".join(_searched(question))
     turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
     speakers = {word for turn in turns for word in words(turn.speaker)}
-    asked = _read(question, today, asker, speakers)
-    if asked is None:
+    query = _read(question, today, asker, speakers)
+    if query is None:
         return None
-    is_speaker = any(person.name <= speakers and not person.kin for person in asked.doers)
-    if is_speaker and asked.role == "place" and root_of(asked.verb) in _STATE_ROOTS:
+    is_speaker = any(person.name <= speakers and not person.kin for person in query.doers)
+    if is_speaker and query.role == "place" and root_of(query.verb) in _STATE_ROOTS:
         return None  # `turn_states` knows where those who speak live and work
     in_order = [turn for turn in turns if turn.said_at[:10] <= today]
-    told = tellings(with_questions(in_order))
-    aliases = aliases_of((*asked.doers, *asked.others), told)
-    found = [
-        found
-        for telling in told
+    account = tellings(with_questions(in_order))
+    aliases = aliases_of((*query.doers, *query.others), account)
+    hits = [
+        hits
+        for telling in account
         if is_evidence(telling.turn.text)
         and (is_told(telling.sentence) or _KNOWN.match(telling.sentence))
-        for found in _in_telling(asked, telling, aliases)
+        for hits in _in_telling(query, telling, aliases)
     ]
-    chosen = _chosen(asked, found)
+    chosen = _chosen(query, hits)
     if chosen is None:
         return None
     text = _named(chosen, asker)
@@ -286,10 +286,10 @@ def _by_name(
     kin = kin_names(what) if what in KIN_WORDS else frozenset((what,))
     sql = select_with(f"{owner} {' '.join(sorted(kin))}", _MOST_TURNS)
     turns = [turn for turn in corrected(turns_of(read(sql))) if turn.said_at[:10] <= today]
-    told = tellings([turn for turn in turns if is_evidence(turn.text)])
+    account = tellings([turn for turn in turns if is_evidence(turn.text)])
     whose = Whose(frozenset(words(owner)), what)
     names: dict[str, Telling] = {}
-    for telling in told:
+    for telling in account:
         names |= dict.fromkeys(_names_told(whose, kin, telling), telling)
     if len(names) != 1:
         return None
@@ -323,12 +323,12 @@ def _names_told(whose: Whose, kin: frozenset[str], telling: Telling) -> Iterator
 
 
 def _searched(question: str) -> list[str]:
-    found: list[str] = []
+    hits: list[str] = []
     for token in tokens_of(question):
         lower = words(token.removesuffix("'s"))[:1]
         if lower and lower[0] not in STOP_WORDS:
-            found += [lower[0], *all_forms(lower[0])[:4], *sorted(near_words(lower[0]))[:6]]
-    return list(dict.fromkeys(found))[:48] or words(question)
+            hits += [lower[0], *all_forms(lower[0])[:4], *sorted(near_words(lower[0]))[:6]]
+    return list(dict.fromkeys(hits))[:48] or words(question)
 
 
 def _read(question: str, today: str, asker: str, speakers: set[str]) -> _Asked | None:
@@ -353,12 +353,12 @@ def _has_subject(match: re.Match[str], asker: str) -> bool:
 
 
 def _read_subject(
-    rest: str, span: tuple[str, str] | None, asker: str, speakers: set[str]
+    ending: str, span: tuple[str, str] | None, asker: str, speakers: set[str]
 ) -> _Asked | None:
     """ "Who bought the boat?", "Who will look after the dog?" """
     auxiliary = re.match(
         r"(?P<auxiliary>has|have|had|will|is going to|is|was|are|were|'s)\s(?P<rest>\w.*)$",
-        rest, re.IGNORECASE | re.DOTALL,
+        ending, re.IGNORECASE | re.DOTALL,
     )  # fmt: skip
     helper = ""
     if auxiliary:
@@ -374,8 +374,8 @@ def _read_subject(
                 return None
             helper = ""
         else:
-            rest = auxiliary["rest"]
-    tokens = tokens_of(rest)
+            ending = auxiliary["rest"]
+    tokens = tokens_of(ending)
     if len(tokens) < 2 or not tokens[0][0].islower():
         return None
     verb = infinitive(tokens[0].lower())
@@ -431,31 +431,39 @@ def _read_object(
     is_place = wh == "where" or bool(noun)
     start = subject_length(tokens, persons, asker)
     doers = [person for person in persons if _stands_in(person, tokens[:start])]
-    rest = tokens[start:]
+    ending = tokens[start:]
     subject_slots = [] if doers else slots_in(tokens[:start], persons)
-    while rest and rest[0].lower() in ("been", "ever", "first", "actually", "all", "both", "also"):
-        rest = rest[1:]
+    while ending and ending[0].lower() in (
+        "been",
+        "ever",
+        "first",
+        "actually",
+        "all",
+        "both",
+        "also",
+    ):
+        ending = ending[1:]
     preposition = (match["front"] or "").lower()
-    if rest and rest[-1].lower() in _PREPOSITIONS:
-        preposition = rest[-1].lower()
-        rest = rest[:-1]
-    if auxiliary in ("is", "was", "are", "were") and (not rest or not _is_verb_form(rest[0])):
+    if ending and ending[-1].lower() in _PREPOSITIONS:
+        preposition = ending[-1].lower()
+        ending = ending[:-1]
+    if auxiliary in ("is", "was", "are", "were") and (not ending or not _is_verb_form(ending[0])):
         verb = "be"
         if wh == "what" and preposition != "to":
             return None  # what something is
-        if rest and wh != "what":
+        if ending and wh != "what":
             verb = "be"
-    elif rest:
-        verb = infinitive(rest[0].lower())
-        rest = rest[1:]
-        following = [word.lower() for word in rest[:2]]
+    elif ending:
+        verb = infinitive(ending[0].lower())
+        ending = ending[1:]
+        following = [word.lower() for word in ending[:2]]
         if verb == "go" and (doing := [w for w in following if w.endswith("ing")]):
             verb = doing[0]  # "go ice fishing"
-            rest = [word for word in rest if word.lower() != verb]
+            ending = [word for word in ending if word.lower() != verb]
             if is_place:
                 return None  # a list: where somebody went swimming
         if verb in ("take", "hold", "happen") and following[:1] == ["place"]:
-            verb, rest = "be", rest[1:]
+            verb, ending = "be", ending[1:]
         elif verb in ("hold", "happen") and is_place:
             verb = "be"
     else:
@@ -466,10 +474,10 @@ def _read_object(
     if verb in ("do", "mean", "say", "tell", "think", "feel", "call", "happen", "cost", "pay",
                 "weigh", "charge", "earn", "name", "talk", "look"):  # fmt: skip
         return None
-    particle = rest[0].lower() if rest and rest[0].lower() in _PARTICLES else ""
-    rest = rest[1:] if particle else rest
+    particle = ending[0].lower() if ending and ending[0].lower() in _PARTICLES else ""
+    ending = ending[1:] if particle else ending
     others = [person for person in persons if person not in doers]
-    slots = [*subject_slots, *(s for s in slots_in(rest, persons) if s not in subject_slots)]
+    slots = [*subject_slots, *(s for s in slots_in(ending, persons) if s not in subject_slots)]
     if not doers and not slots and not others:
         return None
     if verb == "be" and not slots and wh != "where":
@@ -482,7 +490,7 @@ def _read_object(
         doers=tuple(doers),
         others=tuple(others),
         slots=tuple(slots),
-        adjuncts=tuple(_adjuncts(rest, slots)) if doers and not is_place else (),
+        adjuncts=tuple(_adjuncts(ending, slots)) if doers and not is_place else (),
         span=span,
         is_ahead=auxiliary in ("will", "is going to", "are going to"),
         is_present=auxiliary in ("is", "are", "does", "do"),
@@ -523,52 +531,52 @@ def _own_kin(tokens: Sequence[str], asker: str) -> list[Whose]:
 
 
 def _in_telling(
-    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+    query: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
 ) -> Iterator[_Found]:
     """What a sentence names where the question word points."""
     said_on = named_day(telling.turn.said_at)
-    if said_on is None or not _is_of_others(asked, telling, aliases):
+    if said_on is None or not _is_of_others(query, telling, aliases):
         return
-    if value := _answered(asked, telling):
+    if value := _answered(query, telling):
         yield _Found(value, telling, 3.0)
         return
     sentence_words = words(telling.sentence)
-    here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
+    here = [slot for slot in query.slots if slot.is_met(sentence_words)]
     near_text = telling.around
-    near = [s for s in asked.slots if s not in here and s.is_met(words(near_text))]
+    near = [s for s in query.slots if s not in here and s.is_met(words(near_text))]
     for clause in clauses_of(telling.sentence):
         clause_words = words(clause.text)
-        met = [slot for slot in asked.slots if slot.is_met(clause_words)]
+        met = [slot for slot in query.slots if slot.is_met(clause_words)]
         refers = [slot for slot in near if _refers(slot, clause, telling)]
-        share = _share(asked, met, here, refers)
-        if asked.slots and (share < _LEAST_MET or not _has_thing(asked, met, here, refers)):
+        share = _share(query, met, here, refers)
+        if query.slots and (share < _LEAST_MET or not _has_thing(query, met, here, refers)):
             continue
         if (
-            asked.span
-            and not asked.is_ahead
-            and not _is_in_time(asked.span, telling, clause, said_on)
+            query.span
+            and not query.is_ahead
+            and not _is_in_time(query.span, telling, clause, said_on)
         ):
             continue
-        for value, weight in _values(asked, clause, telling, aliases):
-            if value and not _is_asked(asked, value):
+        for value, weight in _values(query, clause, telling, aliases):
+            if value and not _is_asked(query, value):
                 yield _Found(value, telling, weight + share)
 
 
-def _answered(asked: _Asked, telling: Telling) -> str:
+def _answered(query: _Asked, telling: Telling) -> str:
     """What a short answer names, where somebody asked the same right before."""
-    if telling.earlier or not telling.before or asked.span:
+    if telling.earlier or not telling.before or query.span:
         return ""
     before = telling.before[-1]
     question = last_question(before.text)
     if not question or before.speaker == telling.turn.speaker:
         return ""
     question_words = words(question)
-    word = "who" if asked.is_person else "where" if asked.role == "place" else "what"
+    word = "who" if query.is_person else "where" if query.role == "place" else "what"
     roots = {root_of(infinitive(w)) for w in question_words}
-    met = [slot for slot in asked.slots if slot.is_met(question_words)]
-    if word not in question_words or not roots & (asked.exact_roots | asked.near_roots):
+    met = [slot for slot in query.slots if slot.is_met(question_words)]
+    if word not in question_words or not roots & (query.exact_roots | query.near_roots):
         return ""
-    if len(met) < len(asked.slots):
+    if len(met) < len(query.slots):
         return ""
     speaker = set(words(telling.turn.speaker))
     is_same = all(
@@ -577,13 +585,13 @@ def _answered(asked: _Asked, telling: Telling) -> str:
             person.name <= set(question_words)
             or (person.name <= speaker and "you" in question_words)
         )
-        for person in asked.doers
+        for person in query.doers
     )
     if not is_same or len(telling.sentence.split()) > _LONGEST_ANSWER:
         return ""
     reply = re.sub(r"^\W*(?:(?:it|that|he|she)(?:'s| was| is)|oh|well)\b,?\s*", "",
                    telling.sentence, flags=re.IGNORECASE)  # fmt: skip
-    if asked.role == "place":
+    if query.role == "place":
         return place_after(reply)
     value = phrase_after(reply)
     return "" if _NO_REPLY.match(value) else value
@@ -606,28 +614,28 @@ def _refers(slot: Slot, clause: Clause, telling: Telling) -> bool:
 
 
 def _has_thing(
-    asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
+    query: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]
 ) -> bool:
     """Whether a clause has what the deed was done to, unless the question only says the"
     " occasion."""
     things = [
-        slot for slot in asked.slots if slot.word not in _OCCASIONS and slot not in asked.adjuncts
+        slot for slot in query.slots if slot.word not in _OCCASIONS and slot not in query.adjuncts
     ]
     return not things or any(slot in (*met, *here, *near) for slot in things)
 
 
-def _share(asked: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]) -> float:
+def _share(query: _Asked, met: Sequence[Slot], here: Sequence[Slot], near: Sequence[Slot]) -> float:
     """The share of a question's words that a clause, and what it refers to, has.
 
     An occasion counts less ("for her birthday"), and those who are meant count, too.
     """
     weights = {
-        slot: 0.5 if slot.word in _OCCASIONS or slot in asked.adjuncts else 1.0 + slot.is_name
-        for slot in asked.slots
+        slot: 0.5 if slot.word in _OCCASIONS or slot in query.adjuncts else 1.0 + slot.is_name
+        for slot in query.slots
     }
-    total = sum(weights.values()) + len(asked.others) or 1.0
-    share = float(len(asked.others))
-    for slot in asked.slots:
+    total = sum(weights.values()) + len(query.others) or 1.0
+    share = float(len(query.others))
+    for slot in query.slots:
         level = 1.0 if slot in met else 0.8 if slot in here else 0.6 if slot in near else 0.0
         share += level * weights[slot]
     return share / total
@@ -640,13 +648,13 @@ def _is_in_time(span: tuple[str, str], telling: Telling, clause: Clause, said_on
     return any(span[0] <= day.isoformat() <= span[1] for day in days)
 
 
-def _is_of_others(asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
+def _is_of_others(query: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
     """Whether those named besides the doer are meant: the owner, who got it, where it is."""
     return all(
-        is_of(person, telling, asked.slots, aliases)
+        is_of(person, telling, query.slots, aliases)
         # "the gate", said by her, is Anna's.
-        or (asked.role == "subject" and not person.kin and _is_plain(person, telling))
-        for person in asked.others
+        or (query.role == "subject" and not person.kin and _is_plain(person, telling))
+        for person in query.others
     )
 
 
@@ -655,90 +663,90 @@ def _is_plain(person: Whose, telling: Telling) -> bool:
     return is_own and not re.search(r"[A-Z][\w-]+'s\b", telling.sentence)
 
 
-def _is_asked(asked: _Asked, value: str) -> bool:
+def _is_asked(query: _Asked, value: str) -> bool:
     """Whether a value only repeats the question."""
     value_words = [word for word in words(value) if word not in STOP_WORDS]
     if not value_words or value_words[0] in _VAGUE:
         return True
-    names = {word for person in (*asked.doers, *asked.others) for word in person.name}
+    names = {word for person in (*query.doers, *query.others) for word in person.name}
     names |= {"user", "assistant"}
     return bool(value_words) and all(
-        word in names or any(slot.is_met([word]) for slot in asked.slots) for word in value_words
+        word in names or any(slot.is_met([word]) for slot in query.slots) for word in value_words
     )
 
 
-def _verbs_in(asked: _Asked, clause: Clause) -> Iterator[tuple[re.Match[str], float]]:
+def _verbs_in(query: _Asked, clause: Clause) -> Iterator[tuple[re.Match[str], float]]:
     """The verbs of a clause that are the question's, and how surely."""
     for match in re.finditer(r"[\w\u2019'-]+", clause.text):
         lower = match[0].lower()
         root = root_of(infinitive(lower))
-        if root in asked.exact_roots:
+        if root in query.exact_roots:
             yield match, 2.0
-        elif root in asked.near_roots and asked.verb not in _LIGHT:
+        elif root in query.near_roots and query.verb not in _LIGHT:
             yield match, 1.0
 
 
-def _is_real(asked: _Asked, clause: Clause, end: int) -> bool:
+def _is_real(query: _Asked, clause: Clause, end: int) -> bool:
     lead = clause.text[:end]
     if _NOT.search(lead) or _UNREAL.search(lead):
         return False
-    return asked.is_ahead or asked.is_present or not _AHEAD.search(lead)
+    return query.is_ahead or query.is_present or not _AHEAD.search(lead)
 
 
 def _values(
-    asked: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+    query: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
 ) -> Iterator[tuple[str, float]]:
-    if asked.role == "subject":
-        yield from _subjects(asked, clause, telling)
+    if query.role == "subject":
+        yield from _subjects(query, clause, telling)
         return
-    if asked.verb == "be":
-        yield from _of_being(asked, clause, telling, aliases)
+    if query.verb == "be":
+        yield from _of_being(query, clause, telling, aliases)
         return
-    if asked.role == "place" and asked.verb in ("live", "work") and asked.doers:
-        yield from _of_home(asked, clause, telling, aliases)
-    for verb, weight in _verbs_in(asked, clause):
-        if not _is_real(asked, clause, verb.end()):
+    if query.role == "place" and query.verb in ("live", "work") and query.doers:
+        yield from _of_home(query, clause, telling, aliases)
+    for verb, weight in _verbs_in(query, clause):
+        if not _is_real(query, clause, verb.end()):
             continue
         subject = subject_of_verb(clause, verb.start())
-        if asked.doers and not any(
-            _is_subject(person, subject, telling, aliases) for person in asked.doers
+        if query.doers and not any(
+            _is_subject(person, subject, telling, aliases) for person in query.doers
         ):
             continue
-        if partner := _partner(asked, subject, telling):
+        if partner := _partner(query, subject, telling):
             yield partner, weight
             continue
         behind = clause.text[verb.end() :]
-        if asked.particle:
-            particle = re.match(rf"(?P<object>.{{0,30}}?)\s{asked.particle}\b", behind)
+        if query.particle:
+            particle = re.match(rf"(?P<object>.{{0,30}}?)\s{query.particle}\b", behind)
             if not particle:
                 continue
             behind = f"{particle['object']} {behind[particle.end() :]}"
-        if asked.role == "place":
+        if query.role == "place":
             place = _place(behind, clause, telling)
             yield place or place_after(clause.text[: verb.start()]), weight - (not place) * 0.5
-        elif asked.preposition:
-            for phrase in phrases_behind(behind, asked.preposition):
+        elif query.preposition:
+            for phrase in phrases_behind(behind, query.preposition):
                 if not is_time(phrase):
                     yield phrase, weight
                     break
         else:
-            yield _object(asked, behind), weight
+            yield _object(query, behind), weight
 
 
-def _partner(asked: _Asked, subject: str, telling: Telling) -> str:
+def _partner(query: _Asked, subject: str, telling: Telling) -> str:
     """The other one of "Anna and Ben are engaged"."""
-    if asked.preposition not in ("to", "with") or not asked.is_person:
+    if query.preposition not in ("to", "with") or not query.is_person:
         return ""
     both = re.fullmatch(r"(?P<one>[\w' -]+?) and (?P<other>[\w' -]+)", subject)
     if not both:
         return ""
-    names = {word for person in asked.doers for word in person.name}
+    names = {word for person in query.doers for word in person.name}
     if not names.isdisjoint(words(telling.turn.speaker)):
         names |= {"i"}
-    one, other = set(words(both["one"])), set(words(both["other"]))
-    if one & names:
+    entry, second = set(words(both["one"])), set(words(both["other"]))
+    if entry & names:
         return both["other"]
-    return both["one"] if other & names else ""
+    return both["one"] if second & names else ""
 
 
 def _place(behind: str, clause: Clause, telling: Telling) -> str:
@@ -750,16 +758,16 @@ def _place(behind: str, clause: Clause, telling: Telling) -> str:
 
 
 def _of_home(
-    asked: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+    query: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
 ) -> Iterator[tuple[str, float]]:
     """Where somebody lives or works in other words: "my sister Ann in Bath", "a nurse in Bath"."""
-    for person in asked.doers:
+    for person in query.doers:
         called = sorted(aliases.get(person, frozenset())) or sorted(
             person.name if not person.kin else ()
         )
         kin = sorted(kin_names(person.kin)) if person.kin else []
         names = "|".join(map(re.escape, (*called, *kin)))
-        if not names or (not is_of(person, telling, asked.slots) and not called):
+        if not names or (not is_of(person, telling, query.slots) and not called):
             continue
         named = re.search(
             rf"\b(?:{names}) (?:is |lives |was )?(?:over |up |down |back )?in"
@@ -776,39 +784,39 @@ def _of_home(
             re.IGNORECASE,
         )
         is_named = re.search(rf"\b(?:{names})\b", telling.sentence, re.IGNORECASE) or is_of(
-            person, telling, asked.slots
+            person, telling, query.slots
         )
         if where and is_named and not clause.before:
             yield where["place"], 2.0
         moved = re.search(r"\b(?:moved|went back|emigrated)\b", clause.text, re.IGNORECASE)
-        if moved and asked.verb == "live" and _is_real(asked, clause, moved.end()):
+        if moved and query.verb == "live" and _is_real(query, clause, moved.end()):
             subject = subject_of_verb(clause, moved.start())
             if _is_subject(person, subject, telling, aliases):
                 yield _place(clause.text[moved.end() :], clause, telling), 2.0
-    if asked.slots:
-        yield from _of_being(asked, clause, telling, aliases)
+    if query.slots:
+        yield from _of_being(query, clause, telling, aliases)
 
 
-def _object(asked: _Asked, behind: str) -> str:
+def _object(query: _Asked, behind: str) -> str:
     """What stands behind a verb, without to whom it was given: "a rose" of "her a rose"."""
     text = re.sub(r"^\s*(?:him|her(?! \w+ (?:a|an|the)\b)|them|me|us|you)\s(?=\w)", " ", behind)
-    for person in asked.others:
+    for person in query.others:
         names = "|".join((*person.name, *(kin_names(person.kin) if person.kin else ())))
         text = re.sub(rf"^\s*(?:(?:my|our|his|her) )?(?:{names})\s", " ", text, flags=re.I)
     phrase = phrase_after(text, with_list=True)
     return "" if is_time(phrase) else phrase
 
 
-def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple[str, float]]:
+def _subjects(query: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple[str, float]]:
     """Who did it: the subject of the verb, or whom the opposite deed was done to."""
-    for verb, weight in _verbs_in(asked, clause):
-        if not _is_real(asked, clause, verb.end()):
+    for verb, weight in _verbs_in(query, clause):
+        if not _is_real(query, clause, verb.end()):
             continue
-        if asked.particle and not re.match(
-            rf".{{0,30}}\b{asked.particle}\b", clause.text[verb.end() :]
+        if query.particle and not re.match(
+            rf".{{0,30}}\b{query.particle}\b", clause.text[verb.end() :]
         ):
             continue
-        if not (asked.is_present or asked.is_ahead) and not (
+        if not (query.is_present or query.is_ahead) and not (
             is_past_verb(verb[0].lower()) or verb[0].lower() in ("had", "did", "put", "cut")
         ):
             continue
@@ -819,14 +827,14 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
         subject = subject_of_verb(clause, verb.start())
         yield _person(subject, telling), weight
     for asks, tells, preposition in _CONVERSES:
-        if root_of(asked.verb) not in {root_of(verb) for verb in asks.split()}:
+        if root_of(query.verb) not in {root_of(verb) for verb in asks.split()}:
             continue
         roots = {root_of(verb) for verb in tells.split()}
         for match in re.finditer(r"[\w\u2019'-]+", clause.text):
             lower = match[0].lower()
             if root_of(base_of(lower)) not in roots or not is_past_verb(lower):
                 continue
-            if not _is_real(asked, clause, match.end()):
+            if not _is_real(query, clause, match.end()):
                 continue
             for phrase in phrases_behind(clause.text[match.end() :], preposition):
                 if not is_time(phrase):
@@ -834,8 +842,8 @@ def _subjects(asked: _Asked, clause: Clause, telling: Telling) -> Iterator[tuple
                     break
             if re.search(rf"\b{preposition} (?:him|her|them)\W*$", clause.text):
                 yield _before(clause, telling), 1.5
-    taker = _TAKES_AWAY.search(clause.text) if root_of(asked.verb) in _BUYS else None
-    if taker and _is_real(asked, clause, taker.end()):
+    taker = _TAKES_AWAY.search(clause.text) if root_of(query.verb) in _BUYS else None
+    if taker and _is_real(query, clause, taker.end()):
         yield _person(subject_of_verb(clause, taker.start()), telling), 1.5
 
 
@@ -883,7 +891,7 @@ def _last_names(telling: Telling) -> list[str]:
 
 
 def _of_being(
-    asked: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
+    query: _Asked, clause: Clause, telling: Telling, aliases: Mapping[Whose, frozenset[str]]
 ) -> Iterator[tuple[str, float]]:
     """What somebody is engaged or allergic to, where somebody or something is."""
     be = re.search(
@@ -891,27 +899,27 @@ def _of_being(
         clause.text,
         re.IGNORECASE,
     )
-    if be is None and asked.role == "place" and not asked.doers:
-        for slot in asked.slots:
+    if be is None and query.role == "place" and not query.doers:
+        for slot in query.slots:
             if at := re.search(rf"\b{slot.word}\b(?= (?:at|in)\b)", clause.text, re.IGNORECASE):
                 yield place_after(clause.text[at.end() :]), 1.5
         return
     if be is None or _NOT.search(clause.text) or _UNREAL.search(clause.text[: be.end()]):
         return
     subject = subject_of_verb(clause, be.start())
-    if asked.doers and not any(
-        _is_subject(person, subject, telling, aliases) for person in asked.doers
+    if query.doers and not any(
+        _is_subject(person, subject, telling, aliases) for person in query.doers
     ):
         return
     is_there = re.search(r"\bthere\s*$", clause.text[: be.start()], re.IGNORECASE)
-    is_thing = any(slot.is_met(words(subject)) for slot in asked.slots)
+    is_thing = any(slot.is_met(words(subject)) for slot in query.slots)
     if subject.lower() in ("it", "they") and telling.earlier:
-        is_thing = any(slot.is_met(words(telling.earlier[-1])) for slot in asked.slots)
-    if not (asked.doers or is_there or is_thing):
+        is_thing = any(slot.is_met(words(telling.earlier[-1])) for slot in query.slots)
+    if not (query.doers or is_there or is_thing):
         return
     behind = clause.text[be.end() :]
-    if asked.role == "place":
-        if asked.preposition == "from":
+    if query.role == "place":
+        if query.preposition == "from":
             for phrase in phrases_behind(behind, "from"):
                 if not is_time(phrase):
                     yield phrase, 2.0
@@ -919,33 +927,33 @@ def _of_being(
             return
         yield _place(behind, clause, telling), 2.0
         return
-    if not asked.preposition:
+    if not query.preposition:
         return
-    for phrase in phrases_behind(behind, asked.preposition):
+    for phrase in phrases_behind(behind, query.preposition):
         if not is_time(phrase):
             yield phrase, 2.0
             return
 
 
-def _chosen(asked: _Asked, found: Sequence[_Found]) -> _Found | None:
+def _chosen(query: _Asked, hits: Sequence[_Found]) -> _Found | None:
     """The surest finding, the newest of equals; None where equals differ."""
-    if not found:
+    if not hits:
         return None
-    best = max(one.score for one in found)
-    if not asked.is_present:
+    best = max(entry.score for entry in hits)
+    if not query.is_present:
         # What was bought, met or visited again and again is a list.
-        likely = [set(_telling(one.value)) for one in found if one.score > best - 0.6]
-        if any(not one & other for one in likely for other in likely):
+        likely = [set(_telling(entry.value)) for entry in hits if entry.score > best - 0.6]
+        if any(not entry & second for entry in likely for second in likely):
             return None
-    surest = [one for one in found if one.score > best - 0.15]
-    values = {" ".join(_telling(one.value)) for one in surest}
+    surest = [entry for entry in hits if entry.score > best - 0.15]
+    values = {" ".join(_telling(entry.value)) for entry in surest}
     if len(values) > 1:
         longest = max(values, key=len)
         is_same = all(set(value.split()) <= set(longest.split()) for value in values)
-        if not is_same and (not asked.is_present or asked.preposition):
+        if not is_same and (not query.is_present or query.preposition):
             return None  # "allergic to" may be several things
         if is_same:
-            return next(one for one in surest if " ".join(_telling(one.value)) == longest)
+            return next(entry for entry in surest if " ".join(_telling(entry.value)) == longest)
     return surest[-1]
 
 
@@ -953,9 +961,9 @@ def _telling(value: str) -> list[str]:
     return [word for word in words(value) if word not in STOP_WORDS]
 
 
-def _named(found: _Found, asker: str) -> str:
+def _named(hits: _Found, asker: str) -> str:
     """A value with whose it is: "Anna's sister" for "my sister", said by Anna."""
-    speaker = found.telling.turn.speaker
+    speaker = hits.telling.turn.speaker
     owner = "your" if speaker == asker else f"{speaker}'s"
-    value = re.sub(r"^(?:my|our)\b", owner, found.value, flags=re.IGNORECASE)
+    value = re.sub(r"^(?:my|our)\b", owner, hits.value, flags=re.IGNORECASE)
     return re.sub(r"^(?:a|an|the|some) (?=\w)", "", value, flags=re.IGNORECASE)

@@ -576,17 +576,17 @@ def _is_of_other(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
 def _without_aside(state: str) -> tuple[str, str]:
     """The part of a question that names a state, and what else it says: where, when, with whom."""
     patterns = (_WITH, _WHEN) if _STAYS.search(state) else (_WHEN,)
-    found = [aside for pattern in patterns if (aside := pattern.search(state))]
-    if not found:
+    hits = [aside for pattern in patterns if (aside := pattern.search(state))]
+    if not hits:
         return state, ""
-    first = min(found, key=lambda aside: aside.start())
+    first = min(hits, key=lambda aside: aside.start())
     return state[: first.start()], first["aside"]
 
 
 def _share_told(aside: Sequence[Part], passage: ToldClause) -> float:
     """How much of what a question names aside is told about a clause: 1 for all of it."""
-    told = {*words(passage.sentence), *passage.words_near, *passage.words_before}
-    return sum(part.stands_in(told) for part in aside) / max(len(aside), 1)
+    account = {*words(passage.sentence), *passage.words_near, *passage.words_before}
+    return sum(part.stands_in(account) for part in aside) / max(len(aside), 1)
 
 
 def _is_doubtful(pair: tuple[_End, _End], deed: AskedDeed, turns: Sequence[Turn]) -> bool:

@@ -306,27 +306,27 @@ def answer_yes_or_no(
     searched = " ".join(_searched(match["rest"]))
     turns = turns_with(searched, _MOST_TURNS, read=read, corrected=corrected)
     speakers = {word for turn in turns for word in words(turn.speaker)}
-    asked = _read(match, question, today, asker, speakers)
-    if asked is None:
+    query = _read(match, question, today, asker, speakers)
+    if query is None:
         return None
-    told = tellings([turn for turn in turns if turn.said_at[:10] <= today])
-    aliases = aliases_of(asked.persons, told)
-    introduced = _introduced(asked, told)
+    account = tellings([turn for turn in turns if turn.said_at[:10] <= today])
+    aliases = aliases_of(query.persons, account)
+    introduced = _introduced(query, account)
     verdicts = [
         verdict
-        for telling in told
-        if (verdict := _verdict(asked, telling, aliases, telling.turn.id > introduced))
+        for telling in account
+        if (verdict := _verdict(query, telling, aliases, telling.turn.id > introduced))
     ]
     if not verdicts:
         return None
     decisive = verdicts[-1]
-    if asked.is_past and decisive.is_ahead and any(v.is_yes for v in verdicts):
+    if query.is_past and decisive.is_ahead and any(v.is_yes for v in verdicts):
         # "I won't run it again" takes nothing back.
         decisive = [verdict for verdict in verdicts if verdict.is_yes][-1]
-    if not decisive.is_yes and not asked.is_ending:
+    if not decisive.is_yes and not query.is_ending:
         # "I failed", and months later "I passed!"
-        later = (telling for telling in told if telling.turn.id > decisive.telling.turn.id)
-        done = [telling for telling in later if _is_bare_deed(asked, telling, aliases)]
+        later = (telling for telling in account if telling.turn.id > decisive.telling.turn.id)
+        done = [telling for telling in later if _is_bare_deed(query, telling, aliases)]
         decisive = _Verdict(True, done[-1]) if done else decisive
     telling = decisive.telling
     sentence = _LEAD.sub("", telling.sentence)
@@ -335,22 +335,22 @@ def answer_yes_or_no(
     return FactAnswer(text, (telling.turn.id,), (by_id,), (read(by_id),), (), ())
 
 
-def _searched(rest: str) -> list[str]:
-    found: list[str] = []
-    for slot in slots_in(tokens_of(rest), ()):
-        found += [slot.word, *sorted(near_words(slot.word))[:8]]
-    if not FESTIVALS.isdisjoint(words(rest)):
-        found += ["flight", "train", "cancelled"]
-    return found[:48] or words(rest)
+def _searched(tail: str) -> list[str]:
+    hits: list[str] = []
+    for slot in slots_in(tokens_of(tail), ()):
+        hits += [slot.word, *sorted(near_words(slot.word))[:8]]
+    if not FESTIVALS.isdisjoint(words(tail)):
+        hits += ["flight", "train", "cancelled"]
+    return hits[:48] or words(tail)
 
 
 def _read(
     match: re.Match[str], question: str, today: str, asker: str, speakers: set[str]
 ) -> _Asked | None:
-    rest = match["rest"]
-    tokens = tokens_of(rest)
+    tail = match["rest"]
+    tokens = tokens_of(tail)
     persons = persons_in(tokens, asker, speakers)
-    if asker and not persons and re.search(r"\b(?:we|us|our)\b", rest, re.IGNORECASE):
+    if asker and not persons and re.search(r"\b(?:we|us|our)\b", tail, re.IGNORECASE):
         persons = [Whose(frozenset(words(asker)))]
     auxiliary = match["auxiliary"].lower()
     span = read_span(question, today)
@@ -372,7 +372,7 @@ def _read(
     root = root_of(verb)
     text = " ".join(tokens).lower()
     is_ending = root in _roots(_ENDINGS) and not _GIVES.search(text)
-    is_denial = bool(match["not"] or _ASKS_DENIAL.search(rest))
+    is_denial = bool(match["not"] or _ASKS_DENIAL.search(tail))
     is_ending = is_ending != is_denial
     others = [slot for slot in slots if root_of(slot.word) != root]
     if root in _roots(_MOTION) and "for" in text.split() and any(s.is_name for s in others):
@@ -380,7 +380,7 @@ def _read(
         occasion = words(text.partition(" for ")[2])
         others = [slot for slot in others if slot.is_name or slot.word not in occasion]
     slots = others or slots
-    if _TO_THE_END.search(rest):
+    if _TO_THE_END.search(tail):
         verb = "finish"
         slots = [slot for slot in slots if slot.word not in ("read", "watch", "end")]
     predicate = [
@@ -407,7 +407,7 @@ def _read(
         is_denial=is_denial,
         is_state=auxiliary in ("is", "are", "does", "do", "can"),
         is_past=auxiliary in ("did", "was", "were", "had"),
-        is_still=bool(_ASKS_STILL.search(rest)),
+        is_still=bool(_ASKS_STILL.search(tail)),
     )
 
 
@@ -441,7 +441,7 @@ def _main(tokens: Sequence[str], slots: Sequence[Slot], verb_at: int | None) -> 
 
 
 def _verdict(
-    asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]], is_known: bool
+    query: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]], is_known: bool
 ) -> _Verdict | None:
     """What a sentence decides about what is asked; None where it decides nothing.
 
@@ -450,102 +450,102 @@ def _verdict(
     said_on = named_day(telling.turn.said_at)
     if said_on is None or not is_evidence(telling.turn.text) or not is_told(telling.sentence):
         return None
-    if answered := _answered(asked, telling):
+    if answered := _answered(query, telling):
         return answered
     if re.match(r"\W*you\b", telling.sentence, re.IGNORECASE):
         return None  # what another says to tease
-    if asked.persons and not any(
-        is_of(person, telling, asked.slots, aliases) for person in asked.persons
+    if query.persons and not any(
+        is_of(person, telling, query.slots, aliases) for person in query.persons
     ):
         return None
     # "Do you have the results of the exam?" - "Yes, I passed."
-    is_resumed = any(slot.is_met(words(telling.around)) for slot in asked.slots)
-    is_bare = is_known and is_resumed and not asked.is_ending
-    if is_bare and _is_bare_deed(asked, telling, aliases):
+    is_resumed = any(slot.is_met(words(telling.around)) for slot in query.slots)
+    is_bare = is_known and is_resumed and not query.is_ending
+    if is_bare and _is_bare_deed(query, telling, aliases):
         return _Verdict(True, telling)
-    if _is_travel_off(asked, telling) or _is_plan_of_past(asked, telling.sentence):
+    if _is_travel_off(query, telling) or _is_plan_of_past(query, telling.sentence):
         return _Verdict(False, telling)
-    if _is_elsewhere(asked, telling.sentence) and _is_in_time(
-        asked, telling, said_on, telling.sentence, is_plan=False
+    if _is_elsewhere(query, telling.sentence) and _is_in_time(
+        query, telling, said_on, telling.sentence, is_plan=False
     ):
         return _Verdict(False, telling)
     sentence_words = words(telling.sentence)
-    is_it = is_known and _is_definite(asked, telling)
+    is_it = is_known and _is_definite(query, telling)
     if is_it:
-        asked = _without_names(asked)
-    here = [slot for slot in asked.slots if slot.is_met(sentence_words)]
+        query = _without_names(query)
+    here = [slot for slot in query.slots if slot.is_met(sentence_words)]
     around_words = words(telling.around)
-    near = [slot for slot in asked.slots if slot not in here and slot.is_met(around_words)]
-    opposite = _OPPOSITES.get(asked.verb, "").split()
-    is_resumed = bool(_ANAPHORA.search(telling.sentence)) or _has_verb(asked, sentence_words)
-    goes_on = _is_asked_before(asked, telling)
+    near = [slot for slot in query.slots if slot not in here and slot.is_met(around_words)]
+    opposite = _OPPOSITES.get(query.verb, "").split()
+    is_resumed = bool(_ANAPHORA.search(telling.sentence)) or _has_verb(query, sentence_words)
+    goes_on = _is_asked_before(query, telling)
     is_denied = goes_on and bool(
         _NOT_ABLE.search(telling.sentence) or _OFF.search(telling.sentence)
     )
     is_resumed = is_resumed or is_denied or any(word in opposite for word in sentence_words)
-    is_that_day = _names_day(asked, telling, said_on) and (
-        _has_verb(asked, sentence_words)
-        or (asked.verb in _MOTION and bool(_NOT_ABLE.search(telling.sentence)))
+    is_that_day = _names_day(query, telling, said_on) and (
+        _has_verb(query, sentence_words)
+        or (query.verb in _MOTION and bool(_NOT_ABLE.search(telling.sentence)))
     )
     if not here and not (near and is_resumed) and not is_that_day:
         return None
-    if not (_is_enough(asked, here, near) or is_that_day or is_it):
+    if not (_is_enough(query, here, near) or is_that_day or is_it):
         return None
     verdict: _Verdict | None = None
     clauses = _clauses(telling.sentence)
     for clause in clauses:
         # "I'd signed up for the Bath race, but I stayed at home": still of the race
         goes_on = goes_on and (clause is clauses[0] or bool(_TURNS.match(clause)))
-        decided = _in_clause(asked, clause, telling, said_on, goes_on=goes_on)
+        decided = _in_clause(query, clause, telling, said_on, goes_on=goes_on)
         verdict = decided or verdict
-        goes_on = goes_on or any(slot.is_met(words(clause)) for slot in asked.main)
+        goes_on = goes_on or any(slot.is_met(words(clause)) for slot in query.main)
     return verdict
 
 
-def _answered(asked: _Asked, telling: Telling) -> _Verdict | None:
+def _answered(query: _Asked, telling: Telling) -> _Verdict | None:
     """What "Yes" or "Not yet" answers, or "Lovely!" after "How was Oslo?"."""
-    if telling.earlier or not telling.before or asked.is_ending or asked.persons_are_kin:
+    if telling.earlier or not telling.before or query.is_ending or query.persons_are_kin:
         return None
     before = telling.before[-1]
     question = last_question(before.text)
     if not question or before.speaker == telling.turn.speaker:
         return None
     question_words = words(question)
-    met = [slot for slot in asked.slots if slot.is_met(question_words)]
-    names = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
-    if any(slot not in met for slot in names) or 3 * len(met) < 2 * len(asked.slots):
+    met = [slot for slot in query.slots if slot.is_met(question_words)]
+    names = [slot for slot in query.slots if slot.is_name and slot.word not in FESTIVALS]
+    if any(slot not in met for slot in names) or 3 * len(met) < 2 * len(query.slots):
         return None
     speaker = set(words(telling.turn.speaker))
     is_same = any(
-        person.name <= speaker or person.name <= set(question_words) for person in asked.persons
+        person.name <= speaker or person.name <= set(question_words) for person in query.persons
     )
-    if asked.persons and not is_same:
+    if query.persons and not is_same:
         return None
     if _HOW_WAS.match(question):
-        if asked.verb not in _MOTION | {"have"} or asked.is_state:
+        if query.verb not in _MOTION | {"have"} or query.is_state:
             return None
         reply = _HOW_IT_WAS.match(telling.sentence)
         return _Verdict(True, telling) if reply else None
-    has_verb = asked.verb in _LIGHT or any(root_of(w) in asked.verb_roots for w in question_words)
+    has_verb = query.verb in _LIGHT or any(root_of(w) in query.verb_roots for w in question_words)
     reply = _REPLY.match(telling.sentence)
-    if reply is None or not has_verb or asked.span or _ASKS_DENIAL.search(question):
+    if reply is None or not has_verb or query.span or _ASKS_DENIAL.search(question):
         return None
     if not _YES_NO_QUESTION.match(question):
         return None
     return _Verdict(bool(reply["yes"]), telling)
 
 
-def _is_bare_deed(asked: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
+def _is_bare_deed(query: _Asked, telling: Telling, aliases: Mapping[Whose, frozenset[str]]) -> bool:
     """Whether a sentence tells the deed and nothing of what it was done to: "I passed at last!"."""
     said_on = named_day(telling.turn.said_at)
-    if asked.verb in _LIGHT or not is_told(telling.sentence) or said_on is None:
+    if query.verb in _LIGHT or not is_told(telling.sentence) or said_on is None:
         return False
-    if not _is_in_time(asked, telling, said_on, telling.sentence, is_plan=False):
+    if not _is_in_time(query, telling, said_on, telling.sentence, is_plan=False):
         return False
-    if not any(is_of(person, telling, asked.slots, aliases) for person in asked.persons):
+    if not any(is_of(person, telling, query.slots, aliases) for person in query.persons):
         return False
     return any(
-        root_of(match[0].lower()) == root_of(asked.verb)
+        root_of(match[0].lower()) == root_of(query.verb)
         and is_past_verb(match[0].lower())
         and _ENDS_BARE.match(telling.sentence[match.end() :])
         and not _NOT.search(telling.sentence[: match.start()])
@@ -554,69 +554,69 @@ def _is_bare_deed(asked: _Asked, telling: Telling, aliases: Mapping[Whose, froze
     )
 
 
-def _introduced(asked: _Asked, told: Sequence[Telling]) -> float:
+def _introduced(query: _Asked, account: Sequence[Telling]) -> float:
     """The first turn of which a sentence has all words of what is asked; none: infinity."""
-    for telling in told:
+    for telling in account:
         sentence_words = words(telling.sentence)
-        if len(asked.slots) > 1 and all(slot.is_met(sentence_words) for slot in asked.slots):
+        if len(query.slots) > 1 and all(slot.is_met(sentence_words) for slot in query.slots):
             return telling.turn.id
     return math.inf
 
 
-def _is_travel_off(asked: _Asked, telling: Telling) -> bool:
+def _is_travel_off(query: _Asked, telling: Telling) -> bool:
     """Whether a journey at the feast that a question asks about came to nothing.
 
     What is told of it around the feast need not name it: "Our flight was cancelled."
     """
-    feast = next((_FEAST_DAYS[s.word] for s in asked.slots if s.word in _FEAST_DAYS), None)
-    if feast is None or asked.span is None or asked.verb not in _MOTION | {"celebrate"}:
+    feast = next((_FEAST_DAYS[s.word] for s in query.slots if s.word in _FEAST_DAYS), None)
+    if feast is None or query.span is None or query.verb not in _MOTION | {"celebrate"}:
         return False
-    said_on, year = date.fromisoformat(telling.turn.said_at[:10]), int(asked.span[1][:4])
+    said_on, year = date.fromisoformat(telling.turn.said_at[:10]), int(query.span[1][:4])
     since = said_on - date(year, *feast)
     is_near = timedelta(days=-7) <= since <= timedelta(days=30)
     return is_near and bool(_TRAVEL_OFF.search(telling.sentence))
 
 
-def _is_plan_of_past(asked: _Asked, sentence: str) -> bool:
+def _is_plan_of_past(query: _Asked, sentence: str) -> bool:
     """Whether a sentence says that it was to be, but was not: "I was going to run it, but"."""
     plan = _WAS_TO_BE.search(sentence)
-    if plan is None or asked.is_state or asked.is_ending or _UNREAL.search(plan["rest"]):
+    if plan is None or query.is_state or query.is_ending or _UNREAL.search(plan["rest"]):
         return False
     plan_words = words(plan["plan"])
-    return _has_same_verb(asked, plan_words) and all(s.is_met(plan_words) for s in asked.slots)
+    return _has_same_verb(query, plan_words) and all(s.is_met(plan_words) for s in query.slots)
 
 
-def _has_same_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
-    roots = _roots(_MOTION) if asked.verb in _MOTION else asked.verb_roots
+def _has_same_verb(query: _Asked, text_words: Sequence[str]) -> bool:
+    roots = _roots(_MOTION) if query.verb in _MOTION else query.verb_roots
     return any(root_of(word) in roots for word in text_words)
 
 
-def _is_elsewhere(asked: _Asked, sentence: str) -> bool:
+def _is_elsewhere(query: _Asked, sentence: str) -> bool:
     """Whether a sentence says that a feast was spent at another place than is asked about.
 
     "We had Christmas in Bath" is a no for Christmas in Oslo.
     """
-    places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
-    feasts = [slot.word for slot in asked.slots if slot.word in FESTIVALS]
-    if not places or not feasts or asked.verb not in _MOTION | {"celebrate"}:
+    places = [slot for slot in query.slots if slot.is_name and slot.word not in FESTIVALS]
+    feasts = [slot.word for slot in query.slots if slot.word in FESTIVALS]
+    if not places or not feasts or query.verb not in _MOTION | {"celebrate"}:
         return False
-    found = re.search(
+    hits = re.search(
         rf"\b(?i:(?:our|my|spent|had|celebrated) (?:a \w+ )?{feasts[0]}) (?:[\w']+ )*?"
         r"(?:in|at) (?:the )?(?P<place>[A-Z][\w-]+)",
         sentence,
     )
-    if found is None or _UNREAL.search(sentence) or _AHEAD.search(sentence):
+    if hits is None or _UNREAL.search(sentence) or _AHEAD.search(sentence):
         return False
     return not any(slot.is_met(words(sentence)) for slot in places)
 
 
-def _is_definite(asked: _Asked, telling: Telling) -> bool:
+def _is_definite(query: _Asked, telling: Telling) -> bool:
     """Whether a sentence speaks of "the house" where a house in some place is asked about.
 
     A sentence with the very deed may have it before: "The wedding was perfect. Ann sang."
     """
-    main = [word for slot in asked.main if not slot.is_name for word in slot.word.split()]
-    is_deed = asked.verb not in _LIGHT and _has_verb(asked, words(telling.sentence))
+    main = [word for slot in query.main if not slot.is_name for word in slot.word.split()]
+    is_deed = query.verb not in _LIGHT and _has_verb(query, words(telling.sentence))
     texts = (telling.sentence, *(telling.earlier if is_deed else ()))
     return bool(main) and any(
         all(
@@ -627,39 +627,39 @@ def _is_definite(asked: _Asked, telling: Telling) -> bool:
     )
 
 
-def _without_names(asked: _Asked) -> _Asked:
+def _without_names(query: _Asked) -> _Asked:
     """A question without names of places and persons, where what it is about is known."""
-    slots = tuple(slot for slot in asked.slots if not slot.is_name or slot.word in FESTIVALS)
-    return replace(asked, slots=slots, main=tuple(slot for slot in asked.main if slot in slots))
+    slots = tuple(slot for slot in query.slots if not slot.is_name or slot.word in FESTIVALS)
+    return replace(query, slots=slots, main=tuple(slot for slot in query.main if slot in slots))
 
 
-def _is_asked_before(asked: _Asked, telling: Telling) -> bool:
+def _is_asked_before(query: _Asked, telling: Telling) -> bool:
     """Whether the sentence right before, or the question that it answers, is of the same thing."""
     if telling.earlier:
         previous = telling.earlier[-1]
     else:
         previous = last_question(telling.before[-1].text) if telling.before else ""
     previous_words = words(previous)
-    return bool(previous) and any(slot.is_met(previous_words) for slot in asked.main)
+    return bool(previous) and any(slot.is_met(previous_words) for slot in query.main)
 
 
-def _names_day(asked: _Asked, telling: Telling, said_on: date) -> bool:
+def _names_day(query: _Asked, telling: Telling, said_on: date) -> bool:
     """Whether a sentence names the very day that a question asks about."""
-    if asked.span is None or asked.span[0] != asked.span[1]:
+    if query.span is None or query.span[0] != query.span[1]:
         return False
     days = days_in(telling.sentence, said_on, True)
-    return any(day.day.isoformat() == asked.span[0] for day in days)
+    return any(day.day.isoformat() == query.span[0] for day in days)
 
 
-def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> bool:
+def _is_enough(query: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> bool:
     """Whether a sentence and what stands around it name enough of what is asked."""
-    names = [slot for slot in asked.slots if slot.is_name]
+    names = [slot for slot in query.slots if slot.is_name]
     places = [slot for slot in names if slot.word not in FESTIVALS] or names
     met = [*here, *near]
     # "Bad news about Christmas" is of Christmas in Ghana, too.
     if places and not any(slot in met for slot in places) and not any(s in here for s in names):
         return False
-    weights = {slot: 2.0 if slot.is_name else 1.0 for slot in asked.slots}
+    weights = {slot: 2.0 if slot.is_name else 1.0 for slot in query.slots}
     total = sum(weights.values())
     share = (
         sum(weights[slot] for slot in here) + 0.75 * sum(weights[slot] for slot in near)
@@ -667,11 +667,11 @@ def _is_enough(asked: _Asked, here: Sequence[Slot], near: Sequence[Slot]) -> boo
     return share >= _LEAST_MET or (bool(here or any(s in near for s in places)) and share >= 0.5)
 
 
-def _has_verb(asked: _Asked, text_words: Sequence[str]) -> bool:
-    if asked.verb in _LIGHT:
-        is_plain = asked.verb not in _VAGUE
-        return is_plain and any(root_of(word) == root_of(asked.verb) for word in text_words)
-    return any(root_of(word) in asked.verb_roots for word in text_words)
+def _has_verb(query: _Asked, text_words: Sequence[str]) -> bool:
+    if query.verb in _LIGHT:
+        is_plain = query.verb not in _VAGUE
+        return is_plain and any(root_of(word) == root_of(query.verb) for word in text_words)
+    return any(root_of(word) in query.verb_roots for word in text_words)
 
 
 def _clauses(sentence: str) -> list[str]:
@@ -682,42 +682,42 @@ def _clauses(sentence: str) -> list[str]:
 
 
 def _in_clause(
-    asked: _Asked, clause: str, telling: Telling, said_on: date, *, goes_on: bool
+    query: _Asked, clause: str, telling: Telling, said_on: date, *, goes_on: bool
 ) -> _Verdict | None:
     clause_words = words(clause)
-    in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
-    has_main = any(slot in in_clause for slot in asked.main)
-    is_opposite = any(word in _OPPOSITES.get(asked.verb, "").split() for word in clause_words)
+    in_clause = [slot for slot in query.slots if slot.is_met(clause_words)]
+    has_main = any(slot in in_clause for slot in query.main)
+    is_opposite = any(word in _OPPOSITES.get(query.verb, "").split() for word in clause_words)
     resumes = _ANAPHORA.search(clause) or (
-        _PERSONAL.search(clause) and any(slot.is_name for slot in asked.main)
+        _PERSONAL.search(clause) and any(slot.is_name for slot in query.main)
     )
     refers = has_main or goes_on or is_opposite or (bool(resumes) and not in_clause)
-    is_denied_day = bool(_NOT_ABLE.search(clause)) and _names_day(asked, telling, said_on)
-    if not refers and not _has_verb(asked, clause_words) and not is_denied_day:
+    is_denied_day = bool(_NOT_ABLE.search(clause)) and _names_day(query, telling, said_on)
+    if not refers and not _has_verb(query, clause_words) and not is_denied_day:
         return None
-    is_off, is_ahead = _is_off(asked, clause, has_main)
+    is_off, is_ahead = _is_off(query, clause, has_main)
     if is_off:
-        if not _is_in_time(asked, telling, said_on, clause, is_plan=True):
+        if not _is_in_time(query, telling, said_on, clause, is_plan=True):
             return None
-        return _Verdict(asked.is_ending, telling, is_ahead)
-    is_of_it = has_main or bool(_ANAPHORA.search(clause)) or _has_verb(asked, clause_words)
-    if (is_of_it or asked.verb in _MOTION) and not goes_on and _is_done(asked, clause, telling):
-        if not _is_in_time(asked, telling, said_on, clause, is_plan=False):
+        return _Verdict(query.is_ending, telling, is_ahead)
+    is_of_it = has_main or bool(_ANAPHORA.search(clause)) or _has_verb(query, clause_words)
+    if (is_of_it or query.verb in _MOTION) and not goes_on and _is_done(query, clause, telling):
+        if not _is_in_time(query, telling, said_on, clause, is_plan=False):
             return None
-        return _Verdict(not asked.is_ending, telling)
+        return _Verdict(not query.is_ending, telling)
     return None
 
 
-def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
+def _is_off(query: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
     """Whether a clause says that what is asked about did not come to be, and that it will not."""
-    is_over = asked.is_ending or asked.is_still
+    is_over = query.is_ending or query.is_still
     cue = _GIVE_UP.search(clause) if is_over else _OFF.search(clause)
-    if cue and cue[0].lower().endswith(" off") and any(s.word == "off" for s in asked.slots):
+    if cue and cue[0].lower().endswith(" off") and any(s.word == "off" for s in query.slots):
         cue = None  # "The cast is off" is no plan
-    is_opposite = any(word in _OPPOSITES.get(asked.verb, "").split() for word in words(clause))
+    is_opposite = any(word in _OPPOSITES.get(query.verb, "").split() for word in words(clause))
     if cue and not has_main and not is_opposite and not _ANAPHORA.search(clause):
         cue = cue if _ENDS_SO.match(clause[cue.end() :]) else None
-    if asked.verb == "be" and asked.is_state and cue and not _NO_MORE.search(cue[0]):
+    if query.verb == "be" and query.is_state and cue and not _NO_MORE.search(cue[0]):
         cue = None
     if cue and not _UNREAL.search(clause[: cue.start()]) and not _NOT.search(
         clause[: cue.start()]
@@ -727,84 +727,84 @@ def _is_off(asked: _Asked, clause: str, has_main: bool) -> tuple[bool, bool]:
         verb = denial["verb"] or denial["verb_ahead"]
         root = root_of(verb.lower())
         behind = words(clause[denial.end() - len(verb) :])[:6]
-        is_same = any(root_of(word) in asked.verb_roots for word in behind) or (
-            asked.verb in _MOTION
+        is_same = any(root_of(word) in query.verb_roots for word in behind) or (
+            query.verb in _MOTION
             and root in _roots(_MOTION)
-            and not (asked.verb == "be" and asked.is_state)
+            and not (query.verb == "be" and query.is_state)
         )
-        is_same = is_same or (root in _roots(_STARTS) and not asked.is_state)
+        is_same = is_same or (root in _roots(_STARTS) and not query.is_state)
         # After "How was Oslo?" it may be "We didn't go", and not "We didn't go to work".
-        if not has_main and asked.verb in _MOTION and not _names_any(asked, clause):
+        if not has_main and query.verb in _MOTION and not _names_any(query, clause):
             is_same = is_same and bool(_ENDS_SO.match(clause[denial.end() :]))
         if is_same and not _UNREAL.search(clause[: denial.start()]):
             is_ahead = bool(re.match(r"(?:won't|will|can't|cannot)", denial[0], re.IGNORECASE))
             return True, is_ahead
-    if asked.verb == "be" and has_main and _WAS_NOT.search(clause):
+    if query.verb == "be" and has_main and _WAS_NOT.search(clause):
         return True, False
     # "so no Oslo this month"
-    names = "|".join(re.escape(word) for slot in asked.slots for word in slot.word.split())
+    names = "|".join(re.escape(word) for slot in query.slots for word in slot.word.split())
     is_none = re.search(rf"\bno (?:\w+ )?(?:{names})\b", clause, re.IGNORECASE)
     return bool(is_none and has_main), False
 
 
-def _names_any(asked: _Asked, clause: str) -> bool:
+def _names_any(query: _Asked, clause: str) -> bool:
     clause_words = words(clause)
-    return any(slot.is_met(clause_words) for slot in asked.slots) or bool(_ANAPHORA.search(clause))
+    return any(slot.is_met(clause_words) for slot in query.slots) or bool(_ANAPHORA.search(clause))
 
 
-def _is_done(asked: _Asked, clause: str, telling: Telling) -> bool:
+def _is_done(query: _Asked, clause: str, telling: Telling) -> bool:
     """Whether a clause tells that what is asked about came to be."""
-    if asked.is_still and not _GOES_ON.search(clause):
+    if query.is_still and not _GOES_ON.search(clause):
         return False
-    lead = _up_to_verb(asked, clause)
+    lead = _up_to_verb(query, clause)
     if _NOT.search(lead) or _UNREAL.search(lead) or _AHEAD.search(lead):
         return False
     clause_words = words(clause)
-    in_clause = [slot for slot in asked.slots if slot.is_met(clause_words)]
+    in_clause = [slot for slot in query.slots if slot.is_met(clause_words)]
     known_words = words(telling.sentence)
-    is_deed = any(root_of(word) == root_of(asked.verb) for word in clause_words)
-    if asked.verb not in _VAGUE and (is_deed or _has_noun(asked, clause)):
+    is_deed = any(root_of(word) == root_of(query.verb) for word in clause_words)
+    if query.verb not in _VAGUE and (is_deed or _has_noun(query, clause)):
         known_words += words(telling.around)
     elif _ANAPHORA.search(clause):
         known_words += words(" ".join((*telling.earlier, telling.following)))
-    known = [slot for slot in asked.slots if slot.is_met(known_words)]
-    places = [slot for slot in asked.slots if slot.is_name and slot.word not in FESTIVALS]
+    known = [slot for slot in query.slots if slot.is_met(known_words)]
+    places = [slot for slot in query.slots if slot.is_name and slot.word not in FESTIVALS]
     if any(slot not in known for slot in places):
         return False
     has_past = any(is_past_verb(word) or word in _PASTS for word in clause_words)
-    if asked.is_ending:
-        goes_on = asked.is_denial or _GOES_ON.search(clause)
-        return has_past and bool(goes_on) and len(in_clause) == len(asked.slots)
-    if asked.verb == "be" and asked.is_state:
+    if query.is_ending:
+        goes_on = query.is_denial or _GOES_ON.search(clause)
+        return has_past and bool(goes_on) and len(in_clause) == len(query.slots)
+    if query.verb == "be" and query.is_state:
         is_present = bool(re.search(r"\b(?:is|are|am|came|went)\b|'(?:s|m|re)\b", clause, re.I))
-        return is_present and 2 * len(in_clause) > len(asked.slots)
-    if 2 * len(known) < len(asked.slots):
+        return is_present and 2 * len(in_clause) > len(query.slots)
+    if 2 * len(known) < len(query.slots):
         return False
-    if asked.verb in _HAS and asked.is_state:
-        return all(slot in in_clause for slot in asked.main) and _is_had(asked.main, clause)
-    if asked.verb in _GETS:
+    if query.verb in _HAS and query.is_state:
+        return all(slot in in_clause for slot in query.main) and _is_had(query.main, clause)
+    if query.verb in _GETS:
         return bool(_GET.search(clause))
-    if asked.verb in _MOTION:
+    if query.verb in _MOTION:
         return bool(_WAS_THERE.search(clause))
-    if asked.verb in _LIGHT:
+    if query.verb in _LIGHT:
         return has_past
-    told_by = _CONVERSES.get(asked.verb, "").split()
+    told_by = _CONVERSES.get(query.verb, "").split()
     return (
-        _has_noun(asked, clause)
+        _has_noun(query, clause)
         or any(
-            root_of(word) in asked.verb_roots and (is_past_verb(word) or asked.is_state)
+            root_of(word) in query.verb_roots and (is_past_verb(word) or query.is_state)
             for word in clause_words
         )
         or any(word in told_by for word in clause_words)
     )
 
 
-def _has_noun(asked: _Asked, clause: str) -> bool:
+def _has_noun(query: _Asked, clause: str) -> bool:
     """Whether a clause tells the deed by a noun: "gave a speech" for "spoke"."""
     deed = _HAS_DONE.search(clause)
     if deed is None:
         return False
-    return any(root_of(word) in asked.verb_roots for word in words(deed["what"]))
+    return any(root_of(word) in query.verb_roots for word in words(deed["what"]))
 
 
 def _is_had(things: Sequence[Slot], clause: str) -> bool:
@@ -820,26 +820,26 @@ def _is_had(things: Sequence[Slot], clause: str) -> bool:
     )
 
 
-def _up_to_verb(asked: _Asked, clause: str) -> str:
+def _up_to_verb(query: _Asked, clause: str) -> str:
     """A clause up to the verb that decides; the whole clause where it has none."""
-    if asked.verb in _GETS or asked.verb in _MOTION:
-        cue = (_GET if asked.verb in _GETS else _WAS_THERE).search(clause)
-        return clause[: cue.end()] if cue and asked.verb != "be" else clause
+    if query.verb in _GETS or query.verb in _MOTION:
+        cue = (_GET if query.verb in _GETS else _WAS_THERE).search(clause)
+        return clause[: cue.end()] if cue and query.verb != "be" else clause
     for token in re.finditer(r"[\w'-]+", clause):
         lower = token[0].lower()
-        is_verb = root_of(lower) in asked.verb_roots
-        if is_verb or (asked.verb in _LIGHT and (is_past_verb(lower) or lower in _PASTS)):
+        is_verb = root_of(lower) in query.verb_roots
+        if is_verb or (query.verb in _LIGHT and (is_past_verb(lower) or lower in _PASTS)):
             return clause[: token.end()]
     return clause
 
 
 def _is_in_time(
-    asked: _Asked, telling: Telling, said_on: date, clause: str, *, is_plan: bool
+    query: _Asked, telling: Telling, said_on: date, clause: str, *, is_plan: bool
 ) -> bool:
     """Whether a sentence may tell of the time that a question asks about."""
-    if asked.span is None:
+    if query.span is None:
         return True
-    first, last = map(_day, asked.span)
+    first, last = map(_day, query.span)
     if is_plan:
         earliest = first - timedelta(days=_EARLIEST_DAYS) if first.year > 1 else first
         return earliest <= said_on <= last + timedelta(days=_LATEST_DAYS)

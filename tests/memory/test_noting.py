@@ -193,7 +193,10 @@ def test_an_agent_that_calls_for_a_digest_gets_counts(store: Store, unasked: Mod
     assert "5 turns read" in tools.digest()
 
 
-def test_where_facts_do_not_decide_the_packaged_model_is_asked_for_no_sql(store: Store) -> None:
+def test_what_is_not_decided_the_packaged_model_is_asked_for_without_sql(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.program.packaged.decided_answer", lambda *_, **__: None)
     store.write(MOVED, cause="test")
     pairs = [([], answer("the window", "3"))]
     model = replace(scripted_packaged_model(pairs), name="local", writes_facts=False)
