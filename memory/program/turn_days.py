@@ -21,7 +21,6 @@ from memory.program.told_days import (
     told_days,
     turns_about,
 )
-from memory.program.told_of import quoted_of
 from memory.records import Rows, Turn
 from memory.search.words import words
 
@@ -98,8 +97,7 @@ def answer_when(
     if chosen is None:
         return None
     sql = select_by_id([chosen.turn.id])
-    answer = f"{spoken(chosen.day)} ({quoted_of(chosen.turn, chosen.sentence)})"
-    return FactAnswer(answer, (chosen.turn.id,), (sql,), (read(sql),), (), ())
+    return FactAnswer(spoken(chosen.day), (chosen.turn.id,), (sql,), (read(sql),), (), ())
 
 
 def speakers_of(read: Callable[[str], Rows]) -> frozenset[str]:
