@@ -128,13 +128,17 @@ def server_address(name: str) -> dict[str, str]:
     return {}
 
 
+# What litellm and OpenAI's client put before a provider's words.
+_CLASSES = re.compile(r"litellm\.\w+: \w+Exception - Error code: \d+ - ")
+
+
 def explain_failure(error: Any, name: str, answer: str) -> str:
     """Why a litellm model failed to give an answer and what to do, in one line without keys."""
     litellm = load_litellm()
     provider = name.partition("/")[0]
     key = f"{provider.upper()}_API_KEY"
     base = f"{provider.upper()}_API_BASE"
-    reason = one_line(str(error))
+    reason = _CLASSES.sub("", one_line(str(error)))
     place = f" at {os.environ[base]}" if os.environ.get(base) else ""
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {provider!r}; write for example openai/MODEL"
