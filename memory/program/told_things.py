@@ -192,7 +192,10 @@ def answer_by_things(
         return learnt
     if learnt is None:
         return _as_a_part(gathered, question, today, asker)
-    return gathered if _has_all_of(learnt.text, gathered.text) else learnt
+    whole = learnt.text.removeprefix(f"{PERHAPS_MORE}: ")
+    if not _has_all_of(whole, gathered.text):
+        return learnt
+    return gathered if whole == learnt.text else _as_a_part(gathered, question, today, asker)
 
 
 def _as_a_part(gathered: FactAnswer, question: str, today: str, asker: str) -> FactAnswer | None:

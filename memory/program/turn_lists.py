@@ -19,6 +19,7 @@ from memory.program.fact_answers import FactAnswer
 from memory.program.fact_candidates import ASKS_GOING_ON
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS
+from memory.program.grounding import PERHAPS_MORE
 from memory.program.list_questions import read_list_question
 from memory.program.searched_turns import (
     select_by_id,
@@ -55,10 +56,12 @@ from memory.search.words import words
 _MOST_TURNS = 200  # with the words of a question
 _MOST_WORDS = 24
 _MOST_ITEMS = 12  # beside a count
-# At .6 as many days and titles are wrong as right in chats nobody had read.
+# Chosen on chats left out by folder: docs/log.md, "How certain a list must be".
 _LEAST_CERTAINTY = 0.7
 # A count that an ordinal exceeds ("third lesson" of two) is hardly ever whole.
-_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.6, "amount": 0.8}
+_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.85, "amount": 0.8}
+# What a deed was done to is told as a part from here on.
+_LEAST_PART = 0.5
 _LISTS = ("list", "where", "value", "who")
 _KINDS = ("count", "list", "first", "last", "when", "where", "value", "who")
 _ASKS_SEVERAL = (
@@ -116,6 +119,12 @@ class TurnList:
         family = next((name for name in _LEAST_CERTAINTY_OF if self.features.get(name)), "")
         return self.certainty >= _LEAST_CERTAINTY_OF.get(family, _LEAST_CERTAINTY)
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a list of what a deed was done to, likely true and not likely whole."""
+        is_of_deed = self.features.get("deed") and not self.features.get("deed asked count")
+        return bool(is_of_deed) and not self.is_likely and self.certainty >= _LEAST_PART
+
 
 def answer_by_turns(
     question: str,
@@ -127,6 +136,8 @@ def answer_by_turns(
 ) -> FactAnswer | None:
     """Answer a list, a count, the first or the last from turns; None where it may not be whole.
 
+    Of what a deed was done to, a part is told as one ("I don't know if that is all: ...").
+
     Arguments:
         question: in the third person ("How often did Anna run in May?").
         today: the day of the question (ISO); "" for the day it is.
@@ -136,10 +147,11 @@ def answer_by_turns(
     """
     today = today[:10] or date.today().isoformat()
     best = best_list(question, today, read=read, asker=asker, corrected=corrected)
-    if best is None or not best.is_likely:
+    if best is None or not (best.is_likely or best.is_part):
         return None
     ids = tuple(dict.fromkeys(turn.id for turn in best.turns))
-    return FactAnswer(best.text, ids, best.sql, best.rows, (), ())
+    text = f"{PERHAPS_MORE}: {best.text}" if best.is_part else best.text
+    return FactAnswer(text, ids, best.sql, best.rows, (), ())
 
 
 def best_list(
