@@ -366,6 +366,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Ich arbeite als Krankenschwester", ("works_as", "Krankenschwester")),
         ("Ich arbeite bei Siemens", ("works_at", "Siemens")),
         ("Ich habe einen Hund", ("has_pet", "einen Hund")),
+        ("Wir haben eine Katze namens Minka", ("has_pet", "eine Katze namens Minka")),
         ("Ich habe zwei Kinder", ("has_child", "zwei Kinder")),
         ("Ich bin allergisch gegen Nüsse", ("allergic_to", "Nüsse")),
         ("Ich bin 34 Jahre alt", ("age", "34")),
@@ -378,6 +379,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Je travaille comme infirmière", ("works_as", "infirmière")),
         ("Je travaille chez Renault", ("works_at", "Renault")),
         ("J'ai un chien", ("has_pet", "un chien")),
+        ("J'ai un chat qui s'appelle Filou", ("has_pet", "un chat qui s'appelle Filou")),
         ("J'ai deux enfants", ("has_child", "deux enfants")),
         ("Je suis allergique aux noix", ("allergic_to", "noix")),
         ("J'ai 34 ans", ("age", "34")),
@@ -390,6 +392,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Trabajo como enfermera", ("works_as", "enfermera")),
         ("Trabajo en un banco", ("works_at", "un banco")),
         ("Tengo un perro", ("has_pet", "un perro")),
+        ("Tengo una gata llamada Nube", ("has_pet", "una gata llamada Nube")),
         ("Tengo dos hijos", ("has_child", "dos hijos")),
         ("Soy alérgica a las nueces", ("allergic_to", "nueces")),
         ("Tengo 34 años", ("age", "34")),
@@ -401,6 +404,26 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
 )
 def test_the_commonest_statements_in_three_more_languages(text: str, fact: tuple[str, str]) -> None:
     assert facts(text) == [("Anna", *fact)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Ich bin Bäcker bei Kamps", {"works_as": "Bäcker", "works_at": "Kamps"}),
+        ("Ich arbeite als Werkleiter bei Bayer", {"works_as": "Werkleiter", "works_at": "Bayer"}),
+        ("Ich lebe in Jena und arbeite bei Zeiss", {"lives_in": "Jena", "works_at": "Zeiss"}),
+        ("Je vis à Brest et travaille chez Thales", {"lives_in": "Brest", "works_at": "Thales"}),
+        ("Je suis comptable chez Thales", {"works_as": "comptable", "works_at": "Thales"}),
+        ("Vivo en León y trabajo en Correos", {"lives_in": "León", "works_at": "Correos"}),
+        ("Soy contable en Correos", {"works_as": "contable", "works_at": "Correos"}),
+        # Whose verb it is, a subject of its own says.
+        ("Ich wohne in Jena und mein Bruder arbeitet bei Zeiss", {"lives_in": "Jena"}),
+    ],
+)
+def test_a_sentence_of_another_language_tells_of_home_and_work(
+    text: str, told: dict[str, str]
+) -> None:
+    assert facts(text) == [("Anna", *fact) for fact in told.items()]
 
 
 @pytest.mark.parametrize(
