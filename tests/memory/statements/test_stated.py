@@ -30,6 +30,10 @@ def facts(text: str, speaker: str = "Anna") -> list[tuple[str, str, str]]:
     [
         # home
         ("I live in Porto now", ("Anna", "lives_in", "Porto")),
+        ("We live over the bakery in Lund", ("Anna", "lives_in", "Lund")),
+        ("I live next to the station in Lund with Tom", ("Anna", "lives_in", "Lund")),
+        ("I moved to Lund with my two cats", ("Anna", "lives_in", "Lund")),
+        ("I live in a house with a garden", ("Anna", "lives_in", "house with a garden")),
         ("we live in Graça, Rua das Beatas", ("Anna", "lives_in", "Graça, Rua das Beatas")),
         ("I moved from Aarhus to Lyon in June", ("Anna", "lives_in", "Lyon")),
         ("I used to live in Braga", ("Anna", "lived_in", "Braga")),
