@@ -74,6 +74,15 @@ def are_complete(
     return not _another_speaks(question, facts, after=newest, read=read)
 
 
+def are_part(
+    question: FactQuestion, sources: Sequence[DatedFact], *, read: Callable[[str], Rows]
+) -> bool:
+    """Whether the one noted fact that there is may be told as a part of the list asked for."""
+    is_one = len(sources) == 1 and question.kind == "list" and question.says(_ASKS_SEVERAL)
+    is_of_now = is_one and not question.span and not sources[0].ended_on
+    return is_of_now and not _another_speaks(question, sources, read=read)
+
+
 def _is_settled(question: FactQuestion, fact: DatedFact) -> bool:
     """Whether nothing that was said before or after a fact changes what it answers.
 

@@ -296,6 +296,21 @@ def test_without_a_date_of_the_turn_no_day_is_guessed() -> None:
         ("I read Pride and Prejudice.", "read", "Pride and Prejudice"),
         ("I read Dracula and The Trial.", "read", "Dracula and The Trial"),
         ("I speak French, German and a bit of Dutch.", "speaks", "French|German|Dutch"),
+        # A list keeps its last item behind a comma of its own; a verb there is another deed.
+        ("I'm allergic to kiwi, nuts, and raw carrots.", "allergic_to", "kiwi|nuts|raw carrots"),
+        ("I collect thimbles, bells, and old maps.", "collects", "thimbles|bells|old maps"),
+        ("I collect thimbles and maps.", "collects", "thimbles|maps"),
+        ("I listen to fado, ska, and slow blues.", "listens_to", "fado|ska|slow blues"),
+        ("I live in Porto, Rua das Flores, and love it.", "lives_in", "Porto, Rua das Flores"),
+        # Each kind of animal, with its names or without.
+        (
+            "I have two cats, Tig and Mo, and a hamster called Pip.",
+            "has_pet",
+            "Tig, a cat|Mo, a cat|Pip, a hamster",
+        ),
+        ("We have a cat, Tig, and two hens.", "has_pet", "Tig, a cat|two hens"),
+        ("I've got a dog and a hamster named Pip.", "has_pet", "dog|Pip, a hamster"),
+        ("I have a cat called Tig and a sister called Mo.", "has_pet", "Tig, a cat"),
         ("I went to Trinidad, then Cuba and Peru.", "travelled_to", "Trinidad|Cuba|Peru"),
         ("I met Lea and Ben yesterday.", "met", "Lea|Ben"),
         ("I live in Oslo, Ben and Mia moved to Bergen.", "lives_in", "Oslo"),
