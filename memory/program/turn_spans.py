@@ -26,6 +26,7 @@ from memory.program.told_days import (
     is_in_doubt,
     is_of_doer,
     nearness,
+    places_named,
     speakers_in,
     told_days,
     turns_about,
@@ -450,16 +451,16 @@ class _Reader:
                 continue
             if bool(_PERFECT.search(passage.clause)) is not lasts:
                 continue
-            if not self._is_told(deed, passage, passage.sentence[passage.start : match.start()]):
+            lead = passage.sentence[passage.start : match.start()]
+            near = nearness(deed, passage)
+            if near is None or not is_of_doer(deed, passage, lead, self.speakers):
+                continue
+            if _is_of_another_thing(deed, passage, near):
                 continue
             lengths[match["length"].lower()] = _Length(
                 f"{match['about'] or ''}{match['length']}", (passage,), (passage,)
             )
         return next(iter(lengths.values())) if len(lengths) == 1 else None
-
-    def _is_told(self, deed: AskedDeed, passage: ToldClause, lead: str) -> bool:
-        near = nearness(deed, passage)
-        return near is not None and is_of_doer(deed, passage, lead, self.speakers)
 
     def _ends(
         self,
@@ -478,7 +479,7 @@ class _Reader:
             near = nearness(deed, passage)
             if near is None and is_of_work and deed.doer and _ENDS_WORK.search(passage.clause):
                 near = _NOT_NAMED  # "the 8th was my last day": of which work, nobody has to say
-            if near is None:
+            if near is None or _is_of_another_thing(deed, passage, near):
                 continue
             beside = _share_told(aside, passage)
             if aside and not (beside or near.score):
@@ -571,6 +572,15 @@ def _is_of_other(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
     if not left or near.in_clause or all(part.is_alive for part in deed.parts):
         return False
     return not any(part.stands_in(words(left["thing"])) for part in deed.parts)
+
+
+def _is_of_another_thing(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
+    """Whether a clause names where else it was, and what is asked for stands in turns before.
+
+    "I was in hospital for six weeks" tells nothing of the mill that somebody spoke of before.
+    """
+    is_before = near.far and near.far == len(deed.parts) - near.absent
+    return bool(is_before) and bool(places_named(passage.clause))
 
 
 def _without_aside(state: str) -> tuple[str, str]:
