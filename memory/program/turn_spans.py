@@ -54,6 +54,7 @@ _BETWEEN = (
         re.IGNORECASE,
     ),
 )
+_OF_ANOTHER = re.compile(r"\W*(?:has|is|was|did|does|had|will) s?he\b", re.IGNORECASE)
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 # "... with Bea after the operation": whose stay it was and what for is seldom told with its days.
 _WHEN = re.compile(
@@ -242,6 +243,8 @@ def answer_span(
     if length is None:
         return None
     turns = tuple(dict.fromkeys(passage.turn for passage in length.passages))
+    if _OF_ANOTHER.match(state) and any(turn.speaker == asker for turn in turns):
+        return None  # who asks after "her" does not mean themselves
     ids = tuple(turn.id for turn in turns)
     # A plan that tells another length would say the opposite.
     quoted = "; ".join(
@@ -335,6 +338,8 @@ class _Reader:
             begin = begins[-1]
             if any(not end.is_begin and end.day > begin.day for end in ends):
                 return None
+            if self._is_over(deed, turns, begin.passage.turn):
+                return None
             text = length_between(begin.day, self.today)
             return (
                 _Length(f"{text}, since {spoken_iso(begin.day)}", (begin.passage,))
@@ -346,6 +351,17 @@ class _Reader:
         pairs = [(a, b) for a in begins for b in last if a.day < b.day]
         pairs = [pair for pair in pairs if _is_of_month(pair, month)]
         return _of_pairs([pair for pair in pairs if not _is_doubtful(pair, deed, turns)])
+
+    def _is_over(self, deed: AskedDeed, turns: Sequence[Turn], since: Turn) -> bool:
+        """Whether a later clause tells the end of what a question names, on whichever day."""
+        return any(
+            (end := _ENDS.search(passage.clause))
+            and (near := nearness(deed, passage))
+            and near.in_clause
+            and not passage.is_ahead
+            and is_of_doer(deed, passage, passage.clause[: end.start()], self.speakers)
+            for passage in clauses_told([turn for turn in turns if turn.id > since.id])
+        )
 
     def _moves(self, deed: AskedDeed, begin: str) -> list[_End]:
         """The first move of somebody after they had moved in: it ends how they lived until then."""

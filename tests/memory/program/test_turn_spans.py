@@ -145,3 +145,20 @@ def test_a_length_without_a_place_is_of_the_one_told_before(store: Store, text: 
     read = answer_span("How long did Ulf work at the sawmill?", TODAY, read=store.read)
     assert read is not None
     assert read.text.startswith("six weeks")
+
+
+def test_what_lasts_has_not_ended_since(store: Store) -> None:
+    store.add([Turn("Ulf", "I've been playing the oboe since March 2024.", said_at="2025-03-20")])
+    question = "How long has Ulf been playing the oboe?"
+    read = answer_span(question, TODAY, read=store.read)
+    assert read is not None
+    store.add([Turn("Ulf", "I gave up the oboe.", said_at="2025-04-20")])
+    assert answer_span(question, TODAY, read=store.read) is None
+
+
+def test_who_asks_after_her_does_not_mean_themselves(store: Store) -> None:
+    store.add([Turn("Ulf", "I've been playing the oboe since March 2024.", said_at="2025-03-20")])
+    question = "How long has she been playing the oboe?"
+    assert answer_span(question, TODAY, read=store.read, asker="Ulf") is None
+    read = answer_span(question, TODAY, read=store.read, asker="Siv")
+    assert read is not None
