@@ -131,10 +131,14 @@ _OFF = re.compile(
     re.IGNORECASE,
 )
 # "She moved me from 21 May to 11 June": what it is stands beside it.
+_NOW_ON = (
+    r"\b(?:is|are) now (?:on|set for|planned for)(?: the)?"
+    rf" (?:\d|{'|'.join((*MONTHS, *WEEKDAYS))})"
+)
 MOVED_TO = re.compile(
     r"\b(?:moved|changed|put|postponed|shifted|pushed|rescheduled|brought)\b"
     r"(?! (?:in|out|into|house|away|here|there)\b)[^.;]*\b(?:to|till|until|for)(?: the)?"
-    rf" (?:\d|{'|'.join((*MONTHS, *WEEKDAYS))}|next)",
+    rf" (?:\d|{'|'.join((*MONTHS, *WEEKDAYS))}|next)|{_NOW_ON}",
     re.IGNORECASE,
 )
 
@@ -631,14 +635,15 @@ _PLACE_NAMED = re.compile(
     re.IGNORECASE,
 )
 _NO_PLACES = frozenset(
-    (*MONTHS, *WEEKDAYS)
-    + tuple(
-        words(
+    (
+        *MONTHS,
+        *WEEKDAYS,
+        *words(
             "it there here this that home bed work end beginning start middle first last next all"
             " total spring summer autumn winter early late mid morning afternoon evening night noon"
             " midnight dawn meantime on for with and after before since until today tomorrow"
             " yesterday"
-        )
+        ),
     )
 )
 
@@ -649,6 +654,8 @@ def _score(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> t
     _, of_others = _verb_names(deed.verb)
     verb_place = _verb_at(deed, clause)
     is_moved = bool(MOVED_TO.search(clause))
+    if is_moved and _is_another_moved(deed, clause):
+        return 0, False
     is_by_others = False
     if deed.verb and verb_place is None:
         is_by_others = not of_others.isdisjoint(words(clause))
@@ -669,6 +676,26 @@ def _score(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> t
         return 0, False
     is_whole = not near.absent and not near.far and (has_verb or is_all_here)
     return near.score + (2 if verb_place is not None else 0) + 0.5, is_whole
+
+
+def _is_another_moved(deed: AskedDeed, clause: str) -> bool:
+    """Whether a clause names what was moved, and it is another thing or another's."""
+    moved = _WHAT_MOVED.search(clause)
+    if moved is None and not re.search(_NOW_ON, clause, re.IGNORECASE):
+        return False
+    owner = set(words((moved["owner"] or "").removesuffix("'s"))) if moved else set()
+    if owner and owner.isdisjoint(deed.doer | {word for part in deed.parts for word in part.names}):
+        return True
+    is_named = any(part.stands_in(words(clause)) for part in deed.parts)
+    return not is_named and _verb_at(deed, clause) is None
+
+
+_WHAT_MOVED = re.compile(
+    r"\b(?:moved|changed|put|postponed|shifted|pushed|rescheduled|brought)(?: back| forward)?"
+    r" (?:my|our|the|his|her|their|(?P<owner>(?-i:[A-Z])[\w-]+'s))"
+    r" (?!date\b|day\b|time\b)[^\W\d]",
+    re.IGNORECASE,
+)
 
 
 def _verb_at(deed: AskedDeed, clause: str) -> int | None:

@@ -38,9 +38,12 @@ _ASKS_LAST = re.compile(
 # What would have to be true besides is not read.
 _BEYOND = re.compile(
     r"\b(?:before|after|while|during|because|second|third|fourth|next|again|both|each|every|all"
-    r"|since|until|usually|dates|days|now|of the week)\b|\b(?:do|does) |\bbirthday\b",
+    r"|since|until|usually|dates|days|now|of the week)\b"
+    r"|\b(?:do|does) (?!(?:the|(?-i:[A-Z])[\w-]+'s) )|\bbirthday\b",
     re.IGNORECASE,
 )
+# "When does Anna's flight leave?" may ask for a day, and "When does the shop open?" for a time.
+_ASKS_USUAL = re.compile(r"\b(?:do|does)\b", re.IGNORECASE)
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _MONTH = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
@@ -94,7 +97,7 @@ def answer_when(
         chosen = late if late and _lies_in(late.day, text) else chosen
     if chosen and chosen.is_ahead and is_in_doubt(deed, turns, chosen.turn.id):
         return None
-    if chosen is None:
+    if chosen is None or (_ASKS_USUAL.search(event) and not re.search(r"\d", chosen.clause)):
         return None
     sql = select_by_id([chosen.turn.id])
     return FactAnswer(spoken(chosen.day), (chosen.turn.id,), (sql,), (read(sql),), (), ())

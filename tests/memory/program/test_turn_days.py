@@ -89,3 +89,42 @@ def test_a_day_is_read_from_the_turns_that_tell_the_deed(
 )
 def test_what_was_not_told_of_one_day_has_none(told: Store, question: str) -> None:
     assert answer_when(question, TODAY, read=told.read) is None
+
+
+@pytest.mark.parametrize(
+    ("planned", "moved", "day"),
+    [
+        ("My ferry leaves on 4 July.", "They moved my ferry to 6 July.", "6 July 2026"),
+        (
+            "My ferry leaves on 4 July.",
+            "The line has rescheduled my ferry to 6 July.",
+            "6 July 2026",
+        ),
+        ("My ferry leaves on 4 July.", "They brought my ferry forward to 2 July.", "2 July 2026"),
+        ("My ferry leaves on 4 July.", "My ferry got shifted to 6 July.", "6 July 2026"),
+        ("My ferry leaves on 4 July.", "My ferry is now on 6 July.", "6 July 2026"),
+        # What was moved is another thing, or another's.
+        ("My ferry leaves on 4 July.", "My cabin booking is now on 6 July.", "4 July 2026"),
+        ("My ferry leaves on 4 July.", "They moved my cabin booking to 6 July.", "4 July 2026"),
+        ("My ferry leaves on 4 July.", "They moved Pelle's ferry to 6 July.", ""),
+    ],
+)
+def test_what_was_moved_is_on_its_new_day(store: Store, planned: str, moved: str, day: str) -> None:
+    for text, said_at in ((planned, "2026-06-01"), (moved, "2026-06-20")):
+        store.add([Turn("Oda", text, said_at=said_at), Turn("Pelle", "Oh.", said_at=said_at)])
+    read = answer_when("When does Oda's ferry leave?", TODAY, read=store.read)
+    assert (read.text if read else "") == day
+
+
+def test_a_day_and_no_time_is_told_of_what_somebody_does(store: Store) -> None:
+    store.add(
+        [
+            Turn("Oda", "My riding test is on 12 July.", said_at="2026-06-01"),
+            Turn("Oda", "The dentist sees me on 5 July.", said_at="2026-06-02"),
+            Turn("Oda", "The library opens on Mondays.", said_at="2026-06-03"),
+        ]
+    )
+    read = answer_when("When does the dentist see Oda?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text == "5 July 2026"
+    assert answer_when("When does the library open?", TODAY, read=store.read) is None
