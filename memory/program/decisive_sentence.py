@@ -202,9 +202,10 @@ def _is_elsewhere(text: str, question: AskedFor) -> bool:
 
     "I was six weeks in hospital" tells no length of work at the mill.
     """
-    places, asked = places_named(text), places_named(question.text)
+    places, places_of_question = places_named(text), places_named(question.text)
     forms = forms_of(words(text))
-    return bool(places and asked) and not any(is_among(place, forms) for place in asked)
+    is_same = any(is_among(place, forms) for place in places_of_question)
+    return bool(places and places_of_question) and not is_same
 
 
 def is_dated_anew(question: AskedFor, best: Scored | None, cited: Sequence[int]) -> bool:

@@ -8,6 +8,7 @@ person or by a model's digest decide without this.
 import sys
 from collections.abc import Callable, Collection, Sequence
 
+from memory.program.fact_candidates import is_subject_named
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS, DatedFact
 from memory.program.fact_words import all_forms, are_forms, root_of
@@ -48,6 +49,9 @@ def are_complete(
     """
     if not by_rules:
         return True
+    subjects = {fact.subject for fact in facts if not is_subject_named(question, fact)}
+    if question.says(r"\bs?he\b") and (len(subjects) > 1 or question.asker in subjects):
+        return False  # whom "she" means
     decisive = facts if question.kind in _OF_ALL else sources
     if any(fact.id not in by_rules for fact in decisive):
         return True  # what a person has stored, corrected or ended decides

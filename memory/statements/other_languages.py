@@ -53,10 +53,10 @@ def in_other_languages(text: str, speaker: str) -> list[Statement]:
             # "Ich wohne in Bonn und arbeite bei Rheinau": the second verb has the subject of the
             # first.
             own = _read(part)
-            found = own or (_read(f"{subject}{part}") if subject else None)
-            if found is None:
+            reading = own or (_read(f"{subject}{part}") if subject else None)
+            if reading is None:
                 continue
-            language, attribute, match = found
+            language, attribute, match = reading
             subject = _table().subjects[language] if own else subject
             ends = (End("lives_in"),) if _MOVED.search(match[0]) else ()
             values = {attribute: match[1], **match.groupdict()}
