@@ -29,6 +29,7 @@ from memory.store.united import (
     own_answer,
     own_hits,
     own_rows,
+    own_turn,
     stores_by_name,
     unite,
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
+    from memory.program.model import Retrieval
     from memory.program.replies import Reply
     from memory.rerank import Reranker
     from memory.sql import CheckedSelect
@@ -297,7 +299,8 @@ class Memory:
             ranked = numbered_hits(self._asked, hits)
             retrieval = Retrieval(query, ranked, context, asked.ranked_text)
             if not context.text or self.model.had_better_abstain(retrieval, self._reader):
-                answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+                text = self._abstention(retrieval)
+                answer = answer_from(text=text, cited=(), retrieved=query, context=context)
                 answer = replace(
                     answer,
                     steps=log.steps,
@@ -313,6 +316,8 @@ class Memory:
                 error.answer = replace(error.answer, steps=log.steps)
                 raise
         self._asked.count_shown(context.turn_ids)
+        if answer.text == ABSTAIN:
+            answer = replace(answer, text=self._abstention(retrieval))
         answer = replace(
             answer,
             citations=citations(answer, ranked),
@@ -321,6 +326,15 @@ class Memory:
             contradictions=standing.pairs,
         )
         return own_answer(self._asked, answer)
+
+    def _abstention(self, retrieval: Retrieval) -> str:
+        """That memory does not say it, with the nearest turn where the model names one."""
+        from memory.program.messages import ABSTAIN, abstention_near
+
+        nearest = self.model.nearest_turn(retrieval, self._reader)
+        if nearest is None:
+            return ABSTAIN
+        return abstention_near(own_turn(self._asked, nearest))
 
     def keep(self, question: str, asker: str = "") -> StandingAnswer:
         """Answer a question and keep it with its answer, to be read without a model (`answers`).

@@ -202,7 +202,7 @@ def made_answer(
         return _of_turns(fresh, store, search)
     answer = ask(question)
     text = trim(answer.text.strip(), ANSWER_TOKENS)
-    if by_rules and text == ABSTAIN and person_asked_for(question):
+    if by_rules and text.startswith(ABSTAIN) and person_asked_for(question):
         return _of_turns(fresh, store, search)
     return replace(fresh, text=text, turns=answer.turns, seen=answer.shown)
 

@@ -2,8 +2,10 @@
 
 import re
 
+from memory.dates import named_day
 from memory.program import phrases
-from memory.records import WITHDRAWN
+from memory.program.spoken_days import spoken
+from memory.records import WITHDRAWN, Turn
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
 # Of `local`: to ask a model of its size for facts gained nothing (docs/decisions.md).
@@ -49,6 +51,9 @@ _REFUSAL = re.compile(
     rf"|I(?: a|['\u2019])m not sure\b)",
     re.IGNORECASE,
 )
+# What an abstention names beside (`abstention_near`).
+_NEAREST = re.compile(rf"(?<={ABSTAIN})\. The nearest that .{{1,100}}? said\b.*", re.DOTALL)
+_LONGEST_NEAREST = 200  # characters of the turn
 _LONGEST_REFUSAL = 20  # words; what is longer tells something besides
 
 
@@ -97,7 +102,21 @@ def is_quotation(text: str) -> bool:
 
 def is_refusal(text: str) -> bool:
     """Whether the speaker only says that they do not know."""
+    text = _NEAREST.sub("", text)
     return bool(_REFUSAL.match(text)) and len(text.split()) <= _LONGEST_REFUSAL
+
+
+def abstention_near(turn: Turn) -> str:
+    """An abstention that names a turn as the nearest to what was asked, with its number and day."""
+    day = named_day(turn.said_at)
+    when = f", {spoken(day)}" if day else ""
+    said = " ".join(turn.text.split())
+    if len(said) > _LONGEST_NEAREST:
+        said = f"{said[:_LONGEST_NEAREST].rsplit(' ', 1)[0]} \u2026"
+    return (
+        f"{ABSTAIN}. The nearest that {turn.speaker} said (turn {turn.id}{when}):"
+        f" \u201c{said}\u201d"
+    )
 
 
 def is_withdrawn(text: str) -> bool:

@@ -282,6 +282,10 @@ class Model(ABC):
     def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
         """Whether the model would invent an answer to what was retrieved."""
 
+    def nearest_turn(self, retrieval: Retrieval, reader: MemoryReader) -> Turn | None:
+        """The turn that an abstention names, as the nearest to what was asked; None for none."""
+        return None
+
     @abstractmethod
     def answer(
         self,

@@ -35,7 +35,7 @@ from memory.prompt import (
     turn_lines,
 )
 from memory.records import Answer, Fact, Hit, Rows, Turn
-from memory.search.attribution import is_told_by_another
+from memory.search.attribution import is_told_by_another, nearest_by_named
 
 if TYPE_CHECKING:
     from memory.program.modules import MemoryProgram
@@ -183,6 +183,9 @@ class PackagedModel(Model):
         if any(rows.rows for rows in retrieval.rows):
             return False
         return is_told_by_another(retrieval.hits, reader.turns_by_id, retrieval.question)
+
+    def nearest_turn(self, retrieval: Retrieval, reader: MemoryReader) -> Turn | None:
+        return nearest_by_named(retrieval.hits, reader.turns_by_id, retrieval.question)
 
     def answer(
         self,

@@ -56,6 +56,39 @@ def is_told_by_another(
     )
 
 
+def nearest_by_named(
+    hits: Sequence[Hit], turns_by_id: Callable[[Sequence[int]], Sequence[Turn]], question: str
+) -> Turn | None:
+    """The best turn by the person of whom a question asks where or what they are; None of none.
+
+    A turn that has such a verb of a thing comes last: "The printer works again".
+    """
+    if not _ASKS_OF_PERSON.search(question):
+        return None
+    by_named = [hit for hit in hits if is_by_named(hit)]
+    by_id = {turn.id: turn for turn in turns_by_id([hit.turn_id for hit in by_named])}
+    turns = [by_id[hit.turn_id] for hit in by_named if hit.turn_id in by_id]
+    return min(
+        (turn for turn in turns if turn.kind == "message" and not turn.text.endswith("?")),
+        key=lambda turn: _is_of_thing(turn.text),
+        default=None,
+    )
+
+
+# "Where does Anna work?", "What is Anna?", "What is Anna's job?": not "What is Anna's dog called?".
+_PERSON = r"[A-Z][\w-]+(?: [A-Z][\w-]+)?(?!['\u2019\w-])"
+_ASKS_OF_PERSON = re.compile(
+    r"^\W*(?i:(?:so|and|but) )?(?:"
+    rf"(?i:where)(?i:'s| is| are| do| does| has| have) {_PERSON}(?: [\w-]+){{0,3}}\W*$"
+    rf"|(?i:where)(?i: was| were| did| had) {_PERSON}[^?]*\b(?i:liv(?:e|ed|ing)|work(?:ed|ing)?)\b"
+    rf"|(?i:what)(?i:'s| is| was) {_PERSON}(?i: now| by trade| by profession)?\W*$"
+    rf"|(?i:what)(?i: do| does| did) {_PERSON} (?i:do|work as)"
+    r"(?i: now| for a living| for work)?\W*$"
+    r"|(?i:what|where)(?i:'s| is| was) [^?]*['\u2019]s (?i:current |new |old )?"
+    r"(?i:job|work|occupation|profession|trade|address|home|house|flat|employer|workplace)\W*$)"
+)
+
+
 def _has_verb_of_thing(text: str, question: str) -> bool:
     """Whether a text has the verb of a question, as "live" or "work", of no person.
 
@@ -66,6 +99,10 @@ def _has_verb_of_thing(text: str, question: str) -> bool:
     names = {name.lower() for name in re.findall(r"[A-Z][\w-]*", question)}
     if not verb or telling_words(question, names | _NOW) != [verb[0].lower()]:
         return False
+    return _is_of_thing(text)
+
+
+def _is_of_thing(text: str) -> bool:
     return bool(_SHARED_VERB.search(text)) and not _PERSON_DOES.search(text)
 
 

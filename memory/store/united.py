@@ -371,6 +371,11 @@ def own_answer(store: Store, answer: Answer) -> Answer:
     )
 
 
+def own_turn(store: Store, turn: Turn) -> Turn:
+    """A turn with the id that it has in its memory."""
+    return replace(turn, id=store.own_id(turn.id)[1]) if isinstance(store, UnitedStore) else turn
+
+
 def turns_in(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:
     """The turns with these ids in memories of these names (of one store: any), in this order.
 

@@ -9,6 +9,7 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.digest import WINDOW_ATTEMPTS
 from memory.errors import ModelError
+from memory.program.messages import ABSTAIN, is_refusal
 from memory.program.phrases import all_phrases
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
@@ -378,6 +379,40 @@ def test_the_packaged_model_is_not_asked_about_one_what_another_told(store: Stor
     memory = Memory(store, model=scripted_packaged_model([]))
     told = memory.ask("What is Ben allergic to?")  # facts say whose they are
     assert (told.text, told.turns, told.calls) == ("fish", (2,), 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "nearest"),
+    [
+        (
+            "Where does Siv work?",
+            "(turn 2, 3 May 2025): \u201cMy sister came to the office today.\u201d",
+        ),
+        ("Where do I work?", "(turn 2, 3 May 2025)"),
+        ("What is Siv's job?", "(turn 2, 3 May 2025)"),
+        # Not about where or what somebody is; and about nobody who has said anything.
+        ("What is Siv allergic to?", ""),
+        ("Where does Tore work?", ""),
+    ],
+)
+def test_an_abstention_names_the_nearest_turn_of_whom_it_is_asked(
+    tmp_path: Path, question: str, nearest: str
+) -> None:
+    with open_store(str(tmp_path / "near.db")) as store:
+        store.add(
+            [
+                Turn("Siv", "The boiler works again.", said_at="2025-05-01"),
+                Turn("Siv", "My sister came to the office today.", said_at="2025-05-03"),
+                Turn("Ulf", "I work at a clinic in Lund.", said_at="2025-05-04"),
+            ]
+        )
+        memory = Memory(store, model=scripted_packaged_model([([], answer(ABSTAIN))]))
+        told = memory.ask(question, asker="Siv")
+    assert told.text.startswith(ABSTAIN)
+    assert told.turns == ()
+    assert nearest in told.text
+    assert bool(nearest) == told.text.startswith(f"{ABSTAIN}. The nearest that Siv said")
+    assert is_refusal(told.text)
 
 
 @pytest.mark.parametrize(
