@@ -19,6 +19,7 @@ from memory.program.answer_checks import AskedFor, is_of_another, tells_what_cam
 from memory.program.grounding import is_question, suits
 from memory.program.sentence_features import Sentence
 from memory.program.spoken_days import days_in, spoken
+from memory.program.told_days import places_named
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 
@@ -172,6 +173,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
         return ""
     if is_question(text) or is_of_another(text, question, [best.sentence.turn.speaker]):
         return ""
+    if question.kind == "length" and _is_elsewhere(text, question):
+        return ""
     if question.kind in ("count", "length"):
         number = number_told(question, best)
         return f"{number} ({quotation(best.sentence)})" if number else ""
@@ -192,6 +195,16 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if _ASKS_AHEAD.match(question.text) and any(told < day for told in days):
         return ""  # "When is the wedding?" asks for no day that had passed
     return f"{spoken(days.pop())} ({quotation(best.sentence)})" if len(days) == 1 else ""
+
+
+def _is_elsewhere(text: str, question: AskedFor) -> bool:
+    """Whether a sentence names a place, and neither that nor any other of the question's.
+
+    "I was six weeks in hospital" tells no length of work at the mill.
+    """
+    places, asked = places_named(text), places_named(question.text)
+    forms = forms_of(words(text))
+    return bool(places and asked) and not any(is_among(place, forms) for place in asked)
 
 
 def is_dated_anew(question: AskedFor, best: Scored | None, cited: Sequence[int]) -> bool:

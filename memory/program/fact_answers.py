@@ -9,7 +9,7 @@ from itertools import pairwise
 from memory.dates import COUNT, MONTHS, WEEKDAYS
 from memory.program.disputes import disputed, question_of_pair
 from memory.program.fact_candidates import is_subject_named
-from memory.program.fact_completeness import are_complete
+from memory.program.fact_completeness import are_complete, are_part
 from memory.program.fact_matching import ENDINGS, matching
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.fact_select import (
@@ -28,6 +28,7 @@ from memory.program.fact_words import (
     is_past_verb,
     members_of,
 )
+from memory.program.grounding import PERHAPS_MORE
 from memory.program.spoken_days import spoken_iso
 from memory.records import Contradiction, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -236,7 +237,9 @@ def _answered(
     if not are_complete(
         question, facts, sources, read=memory.read, by_rules=by_rules, today=memory.today
     ):
-        return None
+        if not are_part(question, sources, read=memory.read):
+            return None
+        text = f"{PERHAPS_MORE}: {text}"
     turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
     subjects = tuple(dict.fromkeys(fact.subject for fact in sources))
     fact_ids = tuple(fact.id for fact in sources)

@@ -21,6 +21,7 @@ from memory.statements import stated
 # Of these an item that is missing makes the answer wrong.
 _OF_ALL = ("list", "count", "first", "last", "change")
 _ASKS_SEVERAL = r"^\W*(?:what|which)(?: \w+)? \w+[^\Ws]s (?:has|have|did|does|do)\b"
+_LASTS = r"\b(?:has|have) [^?]*\bbeen \w+ing\b"  # "How long has she been learning Greek?"
 _MOST_WORDS = 6
 _MOST_TURNS = 200
 _AGE_MONTHS = 10  # after which an age that somebody told is likely to be past
@@ -56,7 +57,8 @@ def are_complete(
         return False  # "Which pets has Anna had?" of one who has told of one
     if sources[-1].attribute == "age":
         return _months_between(sources[-1].day, today) < _AGE_MONTHS
-    if question.kind == "how long" and question.is_past and not sources[-1].ended_on:
+    lasts = question.says(_LASTS)
+    if question.kind == "how long" and question.is_past and not (lasts or sources[-1].ended_on):
         return False  # "How long did ...?" asks for what has an end
     is_over = all(fact.ended_on and fact.ended_on <= today for fact in sources)
     if is_over and not question.is_past and question.kind != "yes or no":
@@ -72,6 +74,15 @@ def are_complete(
     if is_about_all or len(sources) > 1:
         return not _another_speaks(question, facts, read=read)
     return not _another_speaks(question, facts, after=newest, read=read)
+
+
+def are_part(
+    question: FactQuestion, sources: Sequence[DatedFact], *, read: Callable[[str], Rows]
+) -> bool:
+    """Whether the one noted fact that there is may be told as a part of the list asked for."""
+    is_one = len(sources) == 1 and question.kind == "list" and question.says(_ASKS_SEVERAL)
+    is_of_now = is_one and not question.span and not sources[0].ended_on
+    return is_of_now and not _another_speaks(question, sources, read=read)
 
 
 def _is_settled(question: FactQuestion, fact: DatedFact) -> bool:

@@ -17,9 +17,10 @@ from memory.statements.clause import Clause, subject_name
 from memory.statements.clauses import Telling as ClauseReader
 from memory.statements.clauses import ToldPart
 from memory.statements.days import named_days
+from memory.statements.endings import places_left
 from memory.statements.predicates import Predicate, predicate
 from memory.statements.rules import part_of_rules
-from memory.statements.values import values_in
+from memory.statements.values import values_in, without_company
 
 HOME, WORK = "home", "work"
 
@@ -331,6 +332,8 @@ def tellings(
                     continue
                 reader = _Reader(part, clause, turn, name, is_of_work, is_of_home, leaver, awaited)
                 of_clause = [*reader.read(state)]
+                if state == HOME and not of_clause:
+                    of_clause = [*reader.leaves_home(read)]
                 read += of_clause
                 is_new = is_new or bool(of_clause)
                 if any(each.mode in ("begins", "ahead", "holds") for each in of_clause):
@@ -468,6 +471,20 @@ class _Reader:
                 if origin is not None:
                     yield origin
 
+    def leaves_home(self, before: Sequence[Telling]) -> Iterator[Telling]:
+        """Another home, or none, for one told before: "we left Porto for Braga in July"."""
+        verbs = predicate(self._clause.text, has_subject=self._clause.has_subject)
+        places = places_left(verbs, self._part.whole) if verbs else None
+        if places is None:
+            return
+        old, new = places
+        if not any(set(words(old)) <= set(words(telling.place)) for telling in before):
+            return  # nobody has said that it was their home
+        if new:
+            yield self._telling("begins", place=f"in {new}")
+        else:
+            yield self._telling("over", place=f"in {old}")
+
     def _telling(self, mode: str, place: str = "", role: str = "") -> Telling:
         days = named_days(
             f"{self._clause.when} {self._clause.text}", self._turn.said_at, ahead=mode == "ahead"
@@ -557,6 +574,8 @@ class _Reader:
         if mode == "held" and _BEFORE_THAT.match(self._part.whole):
             mode = "before"
         place = re.split(r" since\b", match["place"])[0] if verbs.verb == "be" else match["place"]
+        if not place.lower().startswith("with "):
+            place = without_company(place)
         return self._telling(mode, place=place)
 
     def _work(self, verbs: Predicate) -> Telling | None:

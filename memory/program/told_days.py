@@ -619,6 +619,30 @@ def nearness(deed: AskedDeed, passage: ToldClause) -> Nearness | None:
     )
 
 
+def places_named(text: str) -> list[str]:
+    """The nouns for where something was: "hospital" of "six weeks in hospital", not "May"."""
+    places = [match["thing"].lower() for match in _PLACE_NAMED.finditer(text)]
+    return [place for place in places if place not in _NO_PLACES]
+
+
+_PLACE_NAMED = re.compile(
+    r"\b(?:(?<!moved )(?<!move )in|into|at|out of|left|leave|leaving|entered)"
+    r" (?:(?:the|a|an|my|our|his|her|their) )?(?P<thing>[^\W\d][\w-]+)",
+    re.IGNORECASE,
+)
+_NO_PLACES = frozenset(
+    (*MONTHS, *WEEKDAYS)
+    + tuple(
+        words(
+            "it there here this that home bed work end beginning start middle first last next all"
+            " total spring summer autumn winter early late mid morning afternoon evening night noon"
+            " midnight dawn meantime on for with and after before since until today tomorrow"
+            " yesterday"
+        )
+    )
+)
+
+
 def _score(deed: AskedDeed, passage: ToldClause, speakers: Collection[str]) -> tuple[float, bool]:
     """How near a clause with a day tells of the deed, 0 where it does not; and whether of all."""
     clause = passage.clause

@@ -195,7 +195,7 @@ def with_rest_of_list(answer: str, question: AskedFor, source: Turn) -> str:
     if question.kind not in ("value", "list"):
         return answer
     match = re.search(
-        rf"(?<!\w){re.escape(answer)}( (?:and|&) {_ITEM})(?=[.,!?;)]|$| and\b)",
+        rf"(?<!\w){re.escape(answer)}(,? (?:and|&) {_ITEM})(?=[.,!?;)]|$| and\b)",
         source.text,
         re.IGNORECASE,
     )

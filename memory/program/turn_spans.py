@@ -26,6 +26,7 @@ from memory.program.told_days import (
     is_in_doubt,
     is_of_doer,
     nearness,
+    places_named,
     speakers_in,
     told_days,
     turns_about,
@@ -53,6 +54,7 @@ _BETWEEN = (
         re.IGNORECASE,
     ),
 )
+_OF_ANOTHER = re.compile(r"\W*(?:has|is|was|did|does|had|will) s?he\b", re.IGNORECASE)
 _BRACKETS = re.compile(r" ?\([^)]*\)")
 # "... with Bea after the operation": whose stay it was and what for is seldom told with its days.
 _WHEN = re.compile(
@@ -241,6 +243,8 @@ def answer_span(
     if length is None:
         return None
     turns = tuple(dict.fromkeys(passage.turn for passage in length.passages))
+    if _OF_ANOTHER.match(state) and any(turn.speaker == asker for turn in turns):
+        return None  # who asks after "her" does not mean themselves
     ids = tuple(turn.id for turn in turns)
     # A plan that tells another length would say the opposite.
     quoted = "; ".join(
@@ -334,6 +338,8 @@ class _Reader:
             begin = begins[-1]
             if any(not end.is_begin and end.day > begin.day for end in ends):
                 return None
+            if self._is_over(deed, turns, begin.passage.turn):
+                return None
             text = length_between(begin.day, self.today)
             return (
                 _Length(f"{text}, since {spoken_iso(begin.day)}", (begin.passage,))
@@ -345,6 +351,17 @@ class _Reader:
         pairs = [(a, b) for a in begins for b in last if a.day < b.day]
         pairs = [pair for pair in pairs if _is_of_month(pair, month)]
         return _of_pairs([pair for pair in pairs if not _is_doubtful(pair, deed, turns)])
+
+    def _is_over(self, deed: AskedDeed, turns: Sequence[Turn], since: Turn) -> bool:
+        """Whether a later clause tells the end of what a question names, on whichever day."""
+        return any(
+            (end := _ENDS.search(passage.clause))
+            and (near := nearness(deed, passage))
+            and near.in_clause
+            and not passage.is_ahead
+            and is_of_doer(deed, passage, passage.clause[: end.start()], self.speakers)
+            for passage in clauses_told([turn for turn in turns if turn.id > since.id])
+        )
 
     def _moves(self, deed: AskedDeed, begin: str) -> list[_End]:
         """The first move of somebody after they had moved in: it ends how they lived until then."""
@@ -450,16 +467,16 @@ class _Reader:
                 continue
             if bool(_PERFECT.search(passage.clause)) is not lasts:
                 continue
-            if not self._is_told(deed, passage, passage.sentence[passage.start : match.start()]):
+            lead = passage.sentence[passage.start : match.start()]
+            near = nearness(deed, passage)
+            if near is None or not is_of_doer(deed, passage, lead, self.speakers):
+                continue
+            if _is_of_another_thing(deed, passage, near):
                 continue
             lengths[match["length"].lower()] = _Length(
                 f"{match['about'] or ''}{match['length']}", (passage,), (passage,)
             )
         return next(iter(lengths.values())) if len(lengths) == 1 else None
-
-    def _is_told(self, deed: AskedDeed, passage: ToldClause, lead: str) -> bool:
-        near = nearness(deed, passage)
-        return near is not None and is_of_doer(deed, passage, lead, self.speakers)
 
     def _ends(
         self,
@@ -478,7 +495,7 @@ class _Reader:
             near = nearness(deed, passage)
             if near is None and is_of_work and deed.doer and _ENDS_WORK.search(passage.clause):
                 near = _NOT_NAMED  # "the 8th was my last day": of which work, nobody has to say
-            if near is None:
+            if near is None or _is_of_another_thing(deed, passage, near):
                 continue
             beside = _share_told(aside, passage)
             if aside and not (beside or near.score):
@@ -571,6 +588,15 @@ def _is_of_other(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
     if not left or near.in_clause or all(part.is_alive for part in deed.parts):
         return False
     return not any(part.stands_in(words(left["thing"])) for part in deed.parts)
+
+
+def _is_of_another_thing(deed: AskedDeed, passage: ToldClause, near: Nearness) -> bool:
+    """Whether a clause names where else it was, and what is asked for stands in turns before.
+
+    "I was in hospital for six weeks" tells nothing of the mill that somebody spoke of before.
+    """
+    is_before = near.far and near.far == len(deed.parts) - near.absent
+    return bool(is_before) and bool(places_named(passage.clause))
 
 
 def _without_aside(state: str) -> tuple[str, str]:

@@ -28,14 +28,14 @@ _ANNOUNCED_DAYS = 120  # in which a move comes that somebody speaks of
 _MOST_SPEAKERS = 40
 _BEFORE = 2  # turns, in which somebody is named whom "she" means
 _SEARCHED = {
-    HOME: "live lives lived living move moved moving flat house home address room rent here from"
-    " keys",
+    HOME: "live lives lived living move moved moving left flat house home address room rent here"
+    " from keys",
     WORK: "work works worked working job start started boss office shift quit retired hired left"
     " notice",
 }
 _HAS_WORD = {
     HOME: re.compile(
-        r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|es|ed|ing)|stay\w*|flat|house|home|address|room|rent\w*"
+        r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|es|ed|ing)|left|stay\w*|flat|house|home|address|room|rent\w*"
         r"|apartment|place|based|settled|studio|cottage|bedsit|reloc\w+|lodg\w+|street|road|lane|avenue|terrace"
         r"|square|close|crescent|before that|back|here|from|still|in|own|keys?|boxes)\b",
         re.IGNORECASE,

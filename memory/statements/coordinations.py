@@ -121,3 +121,25 @@ def is_bare_thing(text: str) -> bool:
     is_adverb = not word_lists().adverbs.isdisjoint(nouns)
     is_clause = may_be_verb or is_adverb or has_verb(" ".join(nouns[1:]))
     return not (is_clause or _NO_END.search(match["noun"]) or any(map(is_finite, behind)))
+
+
+def is_last_of_list(before: str, last: str) -> bool:
+    """Whether a part of a sentence is the last thing of a list before it.
+
+    "and red lentils" after "I eat rice, beans": a comma stands before each, and no verb follows.
+    """
+    thing = _LAST_THING.fullmatch(last.rstrip(" .!"))
+    if thing is None or not _LIST_BEFORE.search(before) or _DETERMINED.search(before):
+        return False  # "a bike, second hand, and new tyres"
+    nouns = thing["thing"].lower().split()
+    is_clause = has_verb(" ".join(nouns[1:])) or any(
+        is_finite(word) or is_past_form(word) or word in word_lists().adverbs for word in nouns
+    )
+    return not is_clause and nouns[0] not in word_lists().bare_verbs
+
+
+_LAST_THING = re.compile(
+    r"and (?P<thing>[\w'-]+(?: (?!(?:is|are|was|were|has|had)\b)[\w'-]+){0,3})"
+)
+_DETERMINED = re.compile(rf"\b{_DETERMINER} ", re.IGNORECASE)
+_LIST_BEFORE = re.compile(r"[\w'-], [\w'-]+(?: [\w'-]+){0,2}$")

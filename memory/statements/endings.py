@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
+from memory.dates import COUNT, WEEKDAYS
 from memory.records import Turn
 from memory.statements.clause import SPEAKER, person_name
 from memory.statements.clauses import ToldPart
@@ -93,6 +94,17 @@ _INSTEAD_OF = re.compile(
     re.IGNORECASE,
 )
 _TO_SWITCH = frozenset({"switch", "swap", "change", "move", "go", "transfer", "convert"})
+# "We left Porto for Braga": to live there, where somebody lived in Porto and it is no trip.
+_PLACE = r"(?-i:[A-Z])[\w'-]+(?: (?-i:[A-Z])[\w'-]+)*"
+_LEAVES_PLACE = re.compile(rf"(?P<old>{_PLACE})(?: (?:behind )?for (?P<new>{_PLACE}))?")
+_ON_TRIP = re.compile(
+    r"\b(?:weekend|holidays?|trip|vacation|visit\w*|flight|fly|flew|train|bus|ferry|plane|drive"
+    r"|drove|conference|concert|match|tour|night|morning|afternoon|evening|noon|dawn|tonight|today"
+    r"|tomorrow|yesterday|early|late|hours?|back|return\w*|until|till"
+    rf"|for (?:the |about |just )?(?:{'|'.join(COUNT)}|few|\d+) \w+|{'|'.join(WEEKDAYS)})\b"
+    rf"|\d[:.]\d\d|\bat (?:\d|(?:{'|'.join(COUNT)})\b)",
+    re.IGNORECASE,
+)
 _TO_SWAP = frozenset({"swap", "trade", "exchange", "change"})
 _STATES: tuple[tuple[str, Ended], ...] = (
     (r"stolen|nicked|pinched|sold|lost|scrapped|written off|totalled|given away|rehomed"
@@ -218,6 +230,8 @@ def _read(part: ToldPart) -> Iterator[Over]:
             subject, text = name, clause.text
         if verbs := predicate(clause.text, has_subject=clause.has_subject):
             yield from _of_person(name, verbs)
+            if places := places_left(verbs, part.whole):
+                yield Over(name, places[0], "place", places[1])
     if not part.clauses and (verbs := predicate(part.text, has_subject=False)):
         yield from _of_person(SPEAKER, verbs)
     if _ANY_STATE.search(part.text):
@@ -268,6 +282,18 @@ def _of_person(subject: str, verbs: Predicate) -> Iterator[Over]:
             yield Over(SPEAKER, subject, "person")  # "Alma left me"
             continue
         yield from (Over(subject, name, kind) for name in _values(act["what"]))
+
+
+def places_left(verbs: Predicate, text: str) -> tuple[str, str] | None:
+    """The place that somebody has left and the one for which, "" for none; None for a trip.
+
+    Whether it is where they lived or worked, the words do not tell: it may be a person, too.
+    """
+    is_past = verbs.tense in ("past", "perfect") and not verbs.is_denied and not verbs.is_passive
+    match = _LEAVES_PLACE.match(verbs.rest) if verbs.verb == "leave" and is_past else None
+    if match is None or _ON_TRIP.search(text):
+        return None
+    return match["old"], match["new"] or ""
 
 
 def _switched(subject: str, match: re.Match[str]) -> Iterator[Over]:

@@ -116,7 +116,8 @@ def _statements(
             continue
         if items and _COUNTED.match(statement.value):
             continue  # "we had two trips: Sandbanks and Bon Echo"
-        if statement.attribute in named and _UNNAMED.fullmatch(statement.value):
+        is_unnamed = statement.attribute in named and _UNNAMED.fullmatch(statement.value)
+        if is_unnamed and statement not in people:
             continue  # "I have a sister, Elena"
         if statement.attribute == "left_job" and leavings:
             if statement is leavings[0] and any(key[1] == "left_job" for key in statements):

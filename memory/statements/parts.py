@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from memory.statements.coordinations import is_bare_thing
+from memory.statements.coordinations import is_bare_thing, is_last_of_list
 from memory.statements.sentences import written_out
 from memory.statements.subjects import just_a_subject
 from memory.statements.word_lists import word_lists
@@ -105,7 +105,10 @@ def _with_coordinations(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
         end = at
         while end + 1 < len(pieces) and (
             pieces[end][1].strip(" ") in (",", "and", "&", ", and", "plus")
-            and is_bare_thing(pieces[end + 1][0].strip())
+            and (
+                is_bare_thing(pieces[end + 1][0].strip())
+                or is_last_of_list(pieces[end][0].strip(), pieces[end + 1][0].strip())
+            )
         ):
             end += 1
         # "my mum and my dad" are who did it, and "the bike, the red one" is a remark.

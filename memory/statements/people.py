@@ -11,7 +11,7 @@ from memory.statements.rules import part_of_rules
 from memory.statements.sentences import sentences
 from memory.statements.statement import End, Statement
 from memory.statements.subjects import AGE, IN_PLACE, nouns
-from memory.statements.values import in_digits
+from memory.statements.values import in_digits, values_in
 from memory.statements.word_lists import word_lists
 
 _ENTITY = re.compile(r"(?P<name>.+) \((?P<owner>.+)'s (?P<relation>[\w-]+)\)")
@@ -34,6 +34,14 @@ _HAS_NAMED = re.compile(
     rf"(?: since \w+| now)?(?:,|:| -|\.|!| who is| who's)?"
     rf"(?: (?:is |are )?(?:called|named))?) {_NAMES}(?=[,.!?;:)]|$| from\b| who\b| and\b|"
     rf" in\b| on\b| last\b)"
+)
+# "I have two dogs, Rex and Bo, and a parrot": each kind of animal with its names, if it has any.
+_HAS_PETS = re.compile(r"\b(?i:i|we)(?i:'ve| have)(?i: got| also| now| both)* (?=\w)")
+_PETS_NAMED = re.compile(
+    rf"(?P<pets>(?P<count>(?i:{_COUNT})) (?i:(?:(?!and\b|or\b)[\w-]+ ){{0,3}}?"
+    rf"(?P<noun>{part_of_rules('pet')}))\b)"
+    rf"(?:(?:,|:| -)?(?i: (?:called|named|who (?:is|are) called))? {_NAMES})?"
+    r"(?=[,.!?;]|$| and\b)(?:,? and |, )?"
 )
 _MY_NAMED = re.compile(
     rf"\b(?i:my|our) (?i:(?:[\w-]+ ){{0,2}}?(?P<noun>sisters|brothers|sons|daughters|kids"
@@ -178,6 +186,7 @@ def people_named(text: str, speaker: str, speakers: Collection[str]) -> Iterator
         age = in_digits(match["age"])
         if age.isdigit() and match["name"].lower() not in word_lists().no_names:
             yield Statement(match["name"], "age", age)
+    yield from _pets(plain, speaker)
     yield from _apposed(plain, speaker)
     for pattern in (_HAS_NAMED, _MY_NAMED, _THIS_IS, _SEEING):
         for match in pattern.finditer(plain):
@@ -185,6 +194,26 @@ def people_named(text: str, speaker: str, speakers: Collection[str]) -> Iterator
             is_new = bool(_NEW.search(match[0]))
             for name in re.split(r",? and |, | & ", match["names"]):
                 yield from _named(speaker, noun, name, is_new=is_new)
+
+
+def _pets(plain: str, speaker: str) -> Iterator[Statement]:
+    """The animals of a coordination, those without a name too; of one kind others tell."""
+    for start in _HAS_PETS.finditer(plain):
+        kinds: list[re.Match[str]] = []
+        place = start.end()
+        while match := _PETS_NAMED.match(plain, place):
+            kinds.append(match)
+            place = match.end()
+        if len(kinds) < 2:
+            continue
+        for kind in kinds:
+            if not kind["names"]:
+                [pet] = values_in(kind["pets"])
+                yield Statement(speaker, "has_pet", pet)
+                continue
+            noun = _singular(kind["noun"].lower())
+            for name in re.split(r",? and |, | & ", kind["names"]):
+                yield Statement(speaker, "has_pet", f"{name}, a {_PETS.get(noun, noun)}")
 
 
 def _apposed(plain: str, speaker: str) -> Iterator[Statement]:

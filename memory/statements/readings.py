@@ -16,7 +16,13 @@ from memory.statements.possessions import named_pet
 from memory.statements.predicates import Predicate
 from memory.statements.rules import Rule, rules_of
 from memory.statements.statement import End, Statement
-from memory.statements.values import WHOLE, in_digits, names_in_series, values_in
+from memory.statements.values import (
+    WHOLE,
+    in_digits,
+    names_in_series,
+    values_in,
+    without_company,
+)
 from memory.statements.word_lists import word_lists
 from memory.vocabulary import default_vocabulary
 
@@ -221,6 +227,8 @@ class Reading:
             text += groups["rest"]
         text = self.as_seen(text)
         attribute = attribute.format(verb=past_of(verbs))
+        if attribute in ("lives_in", "lived_in"):
+            text = without_company(text)
         if attribute == "age":
             text = in_digits(text)
         if attribute == "stopped" and verbs.is_over:

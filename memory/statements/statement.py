@@ -35,7 +35,7 @@ class Statement:
 
 # What an `Over` may end.
 Ended = Literal[
-    "any", "activity", "possession", "ahead", "illness", "person", "abstinence", "amount"
+    "any", "activity", "possession", "ahead", "illness", "person", "abstinence", "amount", "place"
 ]
 
 

@@ -81,6 +81,11 @@ _SERIES = re.compile(
 _PAIR = re.compile(
     rf"(?!Bosnia|Trinidad|Antigua)(?P<first>{_NAME}) (?:and|&) (?P<last>{_NAME}){_SERIES_END}"
 )
+# "in Bonn with my two cats", "in Bonn with Ines": not "in a house with a garden".
+_COMPANY = re.compile(
+    r"(?<=\w) (?:together |along )?with (?:(?:my|our|his|her|their|both|all) |(?-i:[A-Z])).*",
+    re.IGNORECASE,
+)
 _LONGEST = 14  # words
 _LONGEST_CHARACTERS = 120
 _ARTICLE = re.compile(
@@ -166,6 +171,11 @@ def values_in(
     if may_be_several and len(items) == 1 and not is_whole:
         items = things_of(items[0].strip(" ,."))
     return [value for item in items if (value := _clean(item))]
+
+
+def without_company(place: str) -> str:
+    """ "Bonn" of "Bonn with my two cats": who lives there too is no part of a place."""
+    return _COMPANY.sub("", place)
 
 
 def names_in_series(text: str, *, may_be_two: bool) -> tuple[list[str], str]:

@@ -35,6 +35,7 @@ _ENDED_BY_KIND = {
     "person": _PEOPLE,
     "abstinence": _ABSTINENCE,
     "amount": frozenset[str](),
+    "place": frozenset({"lives_in", "works_at"}),
     "any": _ACTIVITIES | _POSSESSIONS | _AHEAD | _ILLNESSES | _PEOPLE | {"lives_in"},
 }
 # Kinds that also end states whose attribute is a verb: "sings", "is_building".

@@ -417,7 +417,7 @@ def test_a_fact_answers_what_it_tells_and_of_whom(
         assert told(store, question) == answer
 
 
-def test_one_noted_fact_is_no_list(path: Path) -> None:
+def test_one_noted_fact_is_a_part_of_a_list(path: Path) -> None:
     with open_store(str(path)) as store:
         store.add([Turn("Wen", "All of it.", said_at="2025-08-31T08:20")])
         for subject, value in (("Wen", "a cat"), ("Kim", "a dog"), ("Kim", "a parrot")):
@@ -433,10 +433,31 @@ def test_one_noted_fact_is_no_list(path: Path) -> None:
             )
             return answer and answer.text
 
-        assert noted("Which pets has Wen had?") is None
-        assert noted("What pets does Wen have?") is None
+        assert noted("Which pets has Wen had?") == "I don't know if that is all: a cat"
+        assert noted("What pets does Wen have?") == "I don't know if that is all: a cat"
+        assert noted("What pets did Wen have in 2025?") is None
         assert noted("Which pets has Kim had?") == "a dog, a parrot"
         assert told(store, "Which pets has Wen had?") == "a cat"
+
+
+def test_what_has_been_going_on_is_as_long_as_it_lasts(path: Path) -> None:
+    with open_store(str(path)) as store:
+        store.add([Turn("Wen", "I've been learning Greek.", said_at="2025-08-31T08:20")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
+            " VALUES ('Wen', 'learns', 'Greek', '2025-05', 1)",
+            cause="test",
+        )
+
+        def noted(question: str) -> str | None:
+            answer = answer_by_facts(
+                question, "2025-09-20", read=store.read, vocabulary=store.vocabulary(), noted=set
+            )
+            return answer and answer.text
+
+        lasting = "4 months (since May 2025)"
+        assert noted("How long has Wen been learning Greek?") == lasting
+        assert noted("How long did Wen learn Greek?") is None
 
 
 def test_what_somebody_has_left_is_no_yes_to_whether_it_still_is(store: Store) -> None:

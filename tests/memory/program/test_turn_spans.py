@@ -117,3 +117,48 @@ def test_a_plan_of_another_length_is_not_quoted(told: Store) -> None:
 )
 def test_a_length_that_nobody_told_has_none(told: Store, question: str) -> None:
     assert answer_span(question, TODAY, read=told.read) is None
+
+
+@pytest.mark.parametrize(
+    "stay",
+    [
+        "I was in hospital for six weeks.",
+        "I spent six weeks in hospital, from 1 February to 14 March.",
+        "I went into hospital on 1 February. I left hospital on 14 March.",
+        "We were at the seaside for six weeks.",
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_length_is_of_the_place_that_its_sentence_names(
+    store: Store, stay: str, is_first: bool
+) -> None:
+    texts = ["I used to work at the sawmill.", stay]
+    for text in texts if is_first else reversed(texts):
+        store.add([Turn("Ulf", text, said_at="2025-03-20")])
+    assert answer_span("How long did Ulf work at the sawmill?", TODAY, read=store.read) is None
+
+
+@pytest.mark.parametrize("text", ["It was six weeks altogether.", "I was there for six weeks."])
+def test_a_length_without_a_place_is_of_the_one_told_before(store: Store, text: str) -> None:
+    for each in ("I worked at the sawmill as a student.", text):
+        store.add([Turn("Ulf", each, said_at="2025-03-20")])
+    read = answer_span("How long did Ulf work at the sawmill?", TODAY, read=store.read)
+    assert read is not None
+    assert read.text.startswith("six weeks")
+
+
+def test_what_lasts_has_not_ended_since(store: Store) -> None:
+    store.add([Turn("Ulf", "I've been playing the oboe since March 2024.", said_at="2025-03-20")])
+    question = "How long has Ulf been playing the oboe?"
+    read = answer_span(question, TODAY, read=store.read)
+    assert read is not None
+    store.add([Turn("Ulf", "I gave up the oboe.", said_at="2025-04-20")])
+    assert answer_span(question, TODAY, read=store.read) is None
+
+
+def test_who_asks_after_her_does_not_mean_themselves(store: Store) -> None:
+    store.add([Turn("Ulf", "I've been playing the oboe since March 2024.", said_at="2025-03-20")])
+    question = "How long has she been playing the oboe?"
+    assert answer_span(question, TODAY, read=store.read, asker="Ulf") is None
+    read = answer_span(question, TODAY, read=store.read, asker="Siv")
+    assert read is not None

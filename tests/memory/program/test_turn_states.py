@@ -271,6 +271,13 @@ def test_work_is_told_by_what_ends_and_by_what_was_hoped_for(
         ("I live in Lund.", "The van was late, but I had my first night in Visby.", "Visby"),
         ("I live in Lund.", "The keys came and we slept here in Visby.", "Visby"),
         ("We gave up the flat in Lund.", "Our own cabin at Visby is cold.", "Visby"),
+        ("I live in Lund.", "We left Lund for Visby in February.", "Visby, since February 2026"),
+        ("I live in Lund with my two sons.", "I've left Lund for Visby.", "Visby"),
+        ("I live in Lund with my two sons.", "We left Kiruna for Visby.", "Lund (Ylva"),
+        # Who leaves home on a trip lives there still.
+        ("I live in Lund.", "I left Lund for Visby on Friday.", "Lund"),
+        ("I live in Lund.", "We left Lund for Visby at six, the ferry was full.", "Lund"),
+        ("I live in Lund.", "We left Lund for Visby for a week.", "Lund"),
         # A greeting alone may be sent from a holiday, and a home for the old is nobody's own.
         ("I live in Lund.", "Hello from Visby, it rains.", "Lund"),
         ("I live in Lund.", "We sang in the nursing home in Visby.", "Lund"),
@@ -283,6 +290,12 @@ def test_a_home_is_told_by_the_way(
     newest = answer_by_states("Where does Ylva live now?", TODAY, read=store.read)
     assert newest is not None
     assert newest.text.startswith(now)
+
+
+@pytest.mark.parametrize("text", ["I left Lund on 2 February.", "I have left Lund for good."])
+def test_who_has_left_a_home_lives_there_no_more(store: Store, text: str) -> None:
+    _tell(store, ("2026-01-05", "I live in Lund."), ("2026-02-07", text))
+    assert answer_by_states("Where does Ylva live now?", TODAY, read=store.read) is None
 
 
 def test_a_part_of_a_town_is_asked_for(store: Store) -> None:

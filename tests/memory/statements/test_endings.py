@@ -56,6 +56,35 @@ def test_what_takes_its_place_is_told_with_it() -> None:
     assert over == Over("Anna", "Fiat", "any", "Seat")
 
 
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("We left Split for Zadar in July.", Over("Anna", "Split", "place", "Zadar", "2024-07")),
+        ("I left Split on 28 November 2024.", Over("Anna", "Split", "place", "", "2024-11-28")),
+        ("Tom has left Ericsson for Nokia.", Over("Tom", "Ericsson", "place", "Nokia")),
+    ],
+)
+def test_a_place_is_left_for_another(text: str, over: Over) -> None:
+    turn = Turn("Anna", text, said_at="2025-03-12T09:00")
+    assert over in told(turn, ("Anna", "Tom")).endings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We left Split for Zadar on Friday.",
+        "We left Split for Zadar at six.",
+        "I left Split for Zadar for the weekend.",
+        "I nearly left Split for Zadar, if the rent had been lower.",
+        "We are leaving Split for Zadar.",
+        "The ferry left Split for Zadar yesterday.",
+    ],
+)
+def test_a_trip_leaves_no_home(text: str) -> None:
+    turn = Turn("Anna", text, said_at="2025-03-12T09:00")
+    assert [over for over in told(turn).endings if over.kind == "place"] == []
+
+
 def test_an_amount_has_a_unit() -> None:
     [over] = told(Turn("Anna", "down to 84 kg!")).endings
     assert (over.value, over.unit) == ("84 kg", "kg")

@@ -30,6 +30,10 @@ def facts(text: str, speaker: str = "Anna") -> list[tuple[str, str, str]]:
     [
         # home
         ("I live in Porto now", ("Anna", "lives_in", "Porto")),
+        ("We live over the bakery in Lund", ("Anna", "lives_in", "Lund")),
+        ("I live next to the station in Lund with Tom", ("Anna", "lives_in", "Lund")),
+        ("I moved to Lund with my two cats", ("Anna", "lives_in", "Lund")),
+        ("I live in a house with a garden", ("Anna", "lives_in", "house with a garden")),
         ("we live in Graça, Rua das Beatas", ("Anna", "lives_in", "Graça, Rua das Beatas")),
         ("I moved from Aarhus to Lyon in June", ("Anna", "lives_in", "Lyon")),
         ("I used to live in Braga", ("Anna", "lived_in", "Braga")),
@@ -292,6 +296,21 @@ def test_without_a_date_of_the_turn_no_day_is_guessed() -> None:
         ("I read Pride and Prejudice.", "read", "Pride and Prejudice"),
         ("I read Dracula and The Trial.", "read", "Dracula and The Trial"),
         ("I speak French, German and a bit of Dutch.", "speaks", "French|German|Dutch"),
+        # A list keeps its last item behind a comma of its own; a verb there is another deed.
+        ("I'm allergic to kiwi, nuts, and raw carrots.", "allergic_to", "kiwi|nuts|raw carrots"),
+        ("I collect thimbles, bells, and old maps.", "collects", "thimbles|bells|old maps"),
+        ("I collect thimbles and maps.", "collects", "thimbles|maps"),
+        ("I listen to fado, ska, and slow blues.", "listens_to", "fado|ska|slow blues"),
+        ("I live in Porto, Rua das Flores, and love it.", "lives_in", "Porto, Rua das Flores"),
+        # Each kind of animal, with its names or without.
+        (
+            "I have two cats, Tig and Mo, and a hamster called Pip.",
+            "has_pet",
+            "Tig, a cat|Mo, a cat|Pip, a hamster",
+        ),
+        ("We have a cat, Tig, and two hens.", "has_pet", "Tig, a cat|two hens"),
+        ("I've got a dog and a hamster named Pip.", "has_pet", "dog|Pip, a hamster"),
+        ("I have a cat called Tig and a sister called Mo.", "has_pet", "Tig, a cat"),
         ("I went to Trinidad, then Cuba and Peru.", "travelled_to", "Trinidad|Cuba|Peru"),
         ("I met Lea and Ben yesterday.", "met", "Lea|Ben"),
         ("I live in Oslo, Ben and Mia moved to Bergen.", "lives_in", "Oslo"),
@@ -366,6 +385,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Ich arbeite als Krankenschwester", ("works_as", "Krankenschwester")),
         ("Ich arbeite bei Siemens", ("works_at", "Siemens")),
         ("Ich habe einen Hund", ("has_pet", "einen Hund")),
+        ("Wir haben eine Katze namens Minka", ("has_pet", "eine Katze namens Minka")),
         ("Ich habe zwei Kinder", ("has_child", "zwei Kinder")),
         ("Ich bin allergisch gegen Nüsse", ("allergic_to", "Nüsse")),
         ("Ich bin 34 Jahre alt", ("age", "34")),
@@ -378,6 +398,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Je travaille comme infirmière", ("works_as", "infirmière")),
         ("Je travaille chez Renault", ("works_at", "Renault")),
         ("J'ai un chien", ("has_pet", "un chien")),
+        ("J'ai un chat qui s'appelle Filou", ("has_pet", "un chat qui s'appelle Filou")),
         ("J'ai deux enfants", ("has_child", "deux enfants")),
         ("Je suis allergique aux noix", ("allergic_to", "noix")),
         ("J'ai 34 ans", ("age", "34")),
@@ -390,6 +411,7 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
         ("Trabajo como enfermera", ("works_as", "enfermera")),
         ("Trabajo en un banco", ("works_at", "un banco")),
         ("Tengo un perro", ("has_pet", "un perro")),
+        ("Tengo una gata llamada Nube", ("has_pet", "una gata llamada Nube")),
         ("Tengo dos hijos", ("has_child", "dos hijos")),
         ("Soy alérgica a las nueces", ("allergic_to", "nueces")),
         ("Tengo 34 años", ("age", "34")),
@@ -401,6 +423,26 @@ def test_what_ends_no_state_ends_nothing(text: str) -> None:
 )
 def test_the_commonest_statements_in_three_more_languages(text: str, fact: tuple[str, str]) -> None:
     assert facts(text) == [("Anna", *fact)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Ich bin Bäcker bei Kamps", {"works_as": "Bäcker", "works_at": "Kamps"}),
+        ("Ich arbeite als Werkleiter bei Bayer", {"works_as": "Werkleiter", "works_at": "Bayer"}),
+        ("Ich lebe in Jena und arbeite bei Zeiss", {"lives_in": "Jena", "works_at": "Zeiss"}),
+        ("Je vis à Brest et travaille chez Thales", {"lives_in": "Brest", "works_at": "Thales"}),
+        ("Je suis comptable chez Thales", {"works_as": "comptable", "works_at": "Thales"}),
+        ("Vivo en León y trabajo en Correos", {"lives_in": "León", "works_at": "Correos"}),
+        ("Soy contable en Correos", {"works_as": "contable", "works_at": "Correos"}),
+        # Whose verb it is, a subject of its own says.
+        ("Ich wohne in Jena und mein Bruder arbeitet bei Zeiss", {"lives_in": "Jena"}),
+    ],
+)
+def test_a_sentence_of_another_language_tells_of_home_and_work(
+    text: str, told: dict[str, str]
+) -> None:
+    assert facts(text) == [("Anna", *fact) for fact in told.items()]
 
 
 @pytest.mark.parametrize(
