@@ -28,7 +28,7 @@ from memory.program.fact_words import (
     is_past_verb,
     members_of,
 )
-from memory.program.grounding import PERHAPS_MORE
+from memory.program.grounding import as_a_part
 from memory.program.spoken_days import spoken_iso
 from memory.records import Contradiction, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -239,7 +239,7 @@ def _answered(
     ):
         if not are_part(question, sources, read=memory.read):
             return None
-        text = f"{PERHAPS_MORE}: {text}"
+        text = as_a_part(text)
     turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
     subjects = tuple(dict.fromkeys(fact.subject for fact in sources))
     fact_ids = tuple(fact.id for fact in sources)

@@ -86,33 +86,33 @@ def ground(
         context: what else tells what a turn is about.
     """
     speakers = {turn.speaker for turn in turns}
-    asked = asked_for(question, speakers)
-    if reading := yes_or_no(asked, turns[:_MOST_READ]):
+    wanted = asked_for(question, speakers)
+    if reading := yes_or_no(wanted, turns[:_MOST_READ]):
         return reading[0], [reading[1]]
     if answer.lower().startswith(ABSTAIN.lower()):
         return answer, []
 
     def can_be(text: str, sources: Sequence[Turn]) -> bool:
         contexts = [f"{turn.text} {context(turn)}" for turn in sources]
-        return can_answer(text, asked, sources, contexts)
+        return can_answer(text, wanted, sources, contexts)
 
     part, sources = _supported_part(answer, question, turns, context)
     if sources:
         if not can_be(part, sources):
             return ABSTAIN, []
         by_verb = date_by_verb(
-            asked, sources, turns, [f"{turn.text} {context(turn)}" for turn in sources]
+            wanted, sources, turns, [f"{turn.text} {context(turn)}" for turn in sources]
         )
         if by_verb:
             return by_verb[0], [by_verb[1]]
-        if newer := newest_number(asked, sources[0], turns):
+        if newer := newest_number(wanted, sources[0], turns):
             return newer[0], [newer[1]]
-        if newer_state(asked, sources[0], turns):
+        if newer_state(wanted, sources[0], turns):
             return ABSTAIN, []
-        part = with_rest_of_list(part, asked, sources[0])
-        if asks_for_all(asked):
+        part = with_rest_of_list(part, wanted, sources[0])
+        if asks_for_all(wanted):
             return as_a_part(part), sources
-        return told_date(part, asked, sources[0]), sources
+        return told_date(part, wanted, sources[0]), sources
     return ABSTAIN, []
 
 

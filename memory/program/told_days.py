@@ -631,14 +631,15 @@ _PLACE_NAMED = re.compile(
     re.IGNORECASE,
 )
 _NO_PLACES = frozenset(
-    (*MONTHS, *WEEKDAYS)
-    + tuple(
-        words(
+    (
+        *MONTHS,
+        *WEEKDAYS,
+        *words(
             "it there here this that home bed work end beginning start middle first last next all"
             " total spring summer autumn winter early late mid morning afternoon evening night noon"
             " midnight dawn meantime on for with and after before since until today tomorrow"
             " yesterday"
-        )
+        ),
     )
 )
 

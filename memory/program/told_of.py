@@ -123,35 +123,37 @@ def is_told_of_others(question: AskedFor, answer: str, turns: Sequence[Turn]) ->
     "Theo had whooping cough", said by Anna, answers nothing about Anna. The sentences that count
     have a word of the question, and one of the answer where some have both.
     """
-    asked = _ASKED_OF.search(question.text)
+    match = _ASKED_OF.search(question.text)
     speakers = {word for turn in turns for word in words(turn.speaker)}
-    if asked is None or not (asked["name"][0].isupper() or asked["name"].lower() in speakers):
+    if match is None or not (match["name"][0].isupper() or match["name"].lower() in speakers):
         return False
-    name = asked["name"].lower()
-    said = [
+    name = match["name"].lower()
+    passages = [
         SaidSentence(turn, sentence, _clause_before(sentence, position), earlier, ())
         for turn in turns
         for earlier, sentence in _with_those_before(turn.text)
         if (position := _first_met(question.telling, sentence)) is not None
     ]
     of_answer = set(words(answer))
-    tellings = [each for each in said if of_answer & set(words(each.sentence))] or said
+    tellings = [
+        passage for passage in passages if of_answer & set(words(passage.sentence))
+    ] or passages
     return bool(tellings) and all(_is_of_another(name, sentence) for sentence in tellings)
 
 
-def _is_of_another(name: str, said: SaidSentence) -> bool:
+def _is_of_another(name: str, passage: SaidSentence) -> bool:
     """Whether the clause before a word names somebody else as the one it is said of."""
-    if name in words(said.lead):
+    if name in words(passage.lead):
         return False
-    people = [match[0].strip() for match in _PERSON_BEFORE.finditer(said.lead)]
+    people = [match[0].strip() for match in _PERSON_BEFORE.finditer(passage.lead)]
     people = [person for person in people if person.lower() not in (*MONTHS, *WEEKDAYS)]
     last = people[-1] if people else ""
     is_first = bool(_FIRST.fullmatch(last))
-    if name in words(said.turn.speaker):
+    if name in words(passage.turn.speaker):
         return bool(last) and not is_first and not _SECOND.fullmatch(last)
     if not is_first:
         return last[:1].isupper() and not _ANYBODY.fullmatch(last)
-    return name not in words(said.sentence)
+    return name not in words(passage.sentence)
 
 
 def _with_those_before(text: str) -> Iterator[tuple[Sequence[str], str]]:
