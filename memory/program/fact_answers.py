@@ -425,6 +425,8 @@ def _answer(
         return _when(question, facts)
     if question.kind == "yes or no":
         return _yes_or_no(question, facts, today)
+    if question.kind == "who":
+        facts = _of_named(question, facts)
     if question.kind == "who" and not is_subject_named(question, facts[0]):
         is_any = kind == "event" or question.is_past or question.span
         people = facts if is_any else _current(facts, today) or facts
@@ -438,6 +440,17 @@ def _answer(
     if current := _current(facts, today):
         return _list(current)
     return _no_more(facts[-1]), facts[-1:]
+
+
+def _of_named(question: FactQuestion, facts: Sequence[DatedFact]) -> Sequence[DatedFact]:
+    """Of facts that say the same of two people, those of the one whom the question names."""
+    by_pair = {(fact.subject, fact.attribute, fact.value) for fact in facts}
+    return [
+        fact
+        for fact in facts
+        if is_subject_named(question, fact)
+        or (fact.value, fact.attribute, fact.subject) not in by_pair
+    ] or facts
 
 
 def _distinct(facts: Sequence[DatedFact]) -> list[DatedFact]:
