@@ -59,7 +59,7 @@ _COUNTED = re.compile(
 )
 _HOW_OFTEN = re.compile(r"\bhow often\b", re.IGNORECASE)
 _MOST_BETWEEN = 3  # words from a number to what it counts: "two big black dogs"
-_PERSON = re.compile(
+PERSON = re.compile(
     r"\b(?:mother|mom|mum|father|dad|parents?|brothers?|sisters?|son|daughter|kids?|child(?:ren)?"
     r"|wife|husband|partner|aunt|uncle|cousins?|niece|nephew|grand\w+|friends?|boss|colleagues?"
     r"|coworkers?|neighbou?rs?|teacher|doctor|girlfriend|boyfriend|family|team|people|roommate"
@@ -182,7 +182,18 @@ _ASKS_STATE_THEN = re.compile(
 )
 _ASKS_ALL = re.compile(
     r"^\W*(?:(?:to|for|with|from|in|at|of) )?(?:where|who|whom|(?:what|which)(?: \w+){0,2}) "
-    r"(?:has|have) (?!.*\b(?:just|recently|now|lately)\b)",
+    r"(?:has|have) (?!.*\b(?:just|recently|now|lately)\b)"
+    r"|^\W*(?:(?:to|for|with|from|in|at|of|on) )?(?:which|what) \w*[^\Ws]s (?:did|had|has|have)\b",
+    re.IGNORECASE,
+)
+# What somebody does for a living, and how a turn tells it.
+_ASKS_JOB = re.compile(
+    r"\bfor a living\b|\b(?:job|profession|occupation)\W*$|'s (?:job|profession|occupation)\b",
+    re.IGNORECASE,
+)
+_TELLS_JOB = re.compile(
+    r"\b(?:work(?:s|ed|ing)?|jobs?|as an?|(?:am|is|was|are|were|[a-z]+'[ms]) an?|became|hired"
+    r"|teach(?:es|ing)?|taught|employ\w*|position|profession|qualified|promoted|retired)\b",
     re.IGNORECASE,
 )
 _RETIRED = re.compile(r"\b(?:retired?|left|leaving|gone|finish(?:ed|ing)|off)\b", re.IGNORECASE)
@@ -321,6 +332,9 @@ def can_answer(
             _says_words(answer, sources),
             _names_are_met(question, sources, contexts),
             _is_about_what_has_the_name(question, contexts),
+            not _ASKS_NAME.search(question.text) or _is_name_of(answer, question, sources),
+            not _ASKS_JOB.search(question.text)
+            or any(map(_TELLS_JOB.search, mentions or [turn.text for turn in sources])),
             not _is_of_speaker(answer, question, sources),
             not _is_said_to_be_over(answer, question, sources),
             not any(tells_what_came_after(clause, question) for clause in mentions),
@@ -567,7 +581,7 @@ def _has_kind(answer: str, question: AskedFor) -> bool:
         asked_words = set(words(question.text))
         names = [name.removesuffix("'s") for name in re.findall(r"[A-Z][\w'-]+", answer)]
         is_other = any(name.lower() not in {*asked_words, *STOP_WORDS} for name in names)
-        return is_other or bool(_PERSON.search(answer))
+        return is_other or bool(PERSON.search(answer))
     return True
 
 
@@ -628,7 +642,7 @@ def is_age_of(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
 
 def _people_in(text: str) -> list[str]:
     """Those whom a text names, in order; "my son Caio" and "one son, Caio" are one each."""
-    mention = rf"(?:{_PERSON.pattern},? (?-i:[A-Z][\w-]+)|{_PERSON.pattern}|(?-i:[A-Z][a-z][\w-]+))"
+    mention = rf"(?:{PERSON.pattern},? (?-i:[A-Z][\w-]+)|{PERSON.pattern}|(?-i:[A-Z][a-z][\w-]+))"
     return [match[0] for match in re.finditer(mention, text, re.IGNORECASE)]
 
 
@@ -677,6 +691,19 @@ def _is_about_what_has_the_name(question: AskedFor, contexts: Sequence[str]) -> 
         return True
     forms = forms_of(word for context in contexts for word in words(context))
     return any(has_word(word, forms) for word in (telling[-1], *examples_of_kind(telling[-1])))
+
+
+def _is_name_of(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether an answer has a name beside those in the question: not "Seattle" for a school there.
+
+    In a turn without capitals every word may be one.
+    """
+    asked_words = set(words(question.text))
+    is_without_capitals = all(turn.text.islower() for turn in sources)
+    return any(
+        word.lower() not in asked_words and (word[0].isupper() or is_without_capitals)
+        for word in re.findall(r"[^\W_][\w'-]*", answer)
+    )
 
 
 _SHORTEST_STEM = 4  # letters that two forms of a word share

@@ -1,11 +1,16 @@
 """What is answered without a model: by facts, or by turns that rules read for the question."""
 
 import re
+from datetime import date
 
+from memory.program.asked_deeds import read_deed
 from memory.program.corrected_turns import CorrectedTurns
+from memory.program.ended_states import Present, is_still_so
 from memory.program.fact_answers import FactAnswer, answer_by_facts
+from memory.program.fact_words import are_forms
 from memory.program.model import MemoryReader
 from memory.program.told_things import answer_by_things
+from memory.program.turn_company import answer_with_whom
 from memory.program.turn_corrections import answer_by_corrections
 from memory.program.turn_days import answer_when
 from memory.program.turn_lengths import answer_how_long
@@ -37,10 +42,28 @@ def decided_answer(
         reader: the memory.
         asker: who asks, whose "we" it is.
     """
-    corrected = CorrectedTurns(reader).of
+    turns = CorrectedTurns(reader)
     by_facts = _by_facts(question, today, reader, asker)
     if by_facts and not by_facts.is_noted:
         return by_facts
+    if by_facts and (
+        _is_of_another_deed(question, by_facts, turns, asker) or _names_nobody(question, by_facts)
+    ):
+        by_facts = None
+    answer = _by_turns(question, today, reader=reader, asker=asker, by_facts=by_facts) or by_facts
+    if answer is None:
+        return None
+    present = Present(
+        question, today[:10] or date.today().isoformat(), asker, reader.read, turns.of
+    )
+    return is_still_so(present, answer, by_facts)
+
+
+def _by_turns(
+    question: str, today: str, *, reader: MemoryReader, asker: str, by_facts: FactAnswer | None
+) -> FactAnswer | None:
+    """What turns tell, read for the question; None where what facts say is to be told."""
+    corrected = CorrectedTurns(reader).of
     for answer in (
         answer_by_corrections,
         answer_when,
@@ -51,6 +74,7 @@ def decided_answer(
         answer_how_long,
         answer_span,
         answer_yes_or_no,
+        answer_with_whom,
         answer_by_parts,
     ):
         by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
@@ -61,7 +85,28 @@ def decided_answer(
         if answer is answer_by_parts and by_facts and _are_more(by_facts, by_turns):
             continue
         return by_turns
-    return by_facts
+    return None
+
+
+def _is_of_another_deed(
+    question: str, answer: FactAnswer, turns: CorrectedTurns, asker: str
+) -> bool:
+    """Whether facts say yes by a turn that tells another deed: "took the bus", for medicine."""
+    deed = read_deed(question, asker) if answer.text.startswith("Yes") else None
+    if deed is None:
+        return False
+    sources = turns.turns_by_id(answer.turn_ids, missing_ok=True)
+    return not any(deed.is_told_in(turn) for turn in sources)
+
+
+def _names_nobody(question: str, answer: FactAnswer) -> bool:
+    """Whether somebody is asked for, and an answer tells the deed instead: "to Oman together"."""
+    if not re.match(r"\W*whom?\b", question, re.IGNORECASE):
+        return False
+    first = words(answer.text)[:1]
+    query = words(question)[1:]
+    is_deed = any(are_forms(first[0], word) for word in query) if first else True
+    return is_deed or bool(re.match(r"(?:to|in|at|on|for|from|with)\b", answer.text))
 
 
 def _is_no_name(question: str, answer: FactAnswer) -> bool:

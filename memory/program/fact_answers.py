@@ -28,7 +28,7 @@ from memory.program.fact_words import (
     is_past_verb,
     members_of,
 )
-from memory.program.grounding import PERHAPS_MORE
+from memory.program.grounding import as_a_part
 from memory.program.spoken_days import spoken_iso
 from memory.records import Contradiction, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -239,7 +239,7 @@ def _answered(
     ):
         if not are_part(question, sources, read=memory.read):
             return None
-        text = f"{PERHAPS_MORE}: {text}"
+        text = as_a_part(text)
     turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
     subjects = tuple(dict.fromkeys(fact.subject for fact in sources))
     fact_ids = tuple(fact.id for fact in sources)
@@ -425,6 +425,8 @@ def _answer(
         return _when(question, facts)
     if question.kind == "yes or no":
         return _yes_or_no(question, facts, today)
+    if question.kind == "who":
+        facts = _of_named(question, facts)
     if question.kind == "who" and not is_subject_named(question, facts[0]):
         is_any = kind == "event" or question.is_past or question.span
         people = facts if is_any else _current(facts, today) or facts
@@ -438,6 +440,17 @@ def _answer(
     if current := _current(facts, today):
         return _list(current)
     return _no_more(facts[-1]), facts[-1:]
+
+
+def _of_named(question: FactQuestion, facts: Sequence[DatedFact]) -> Sequence[DatedFact]:
+    """Of facts that say the same of two people, those of the one whom the question names."""
+    by_pair = {(fact.subject, fact.attribute, fact.value) for fact in facts}
+    return [
+        fact
+        for fact in facts
+        if is_subject_named(question, fact)
+        or (fact.value, fact.attribute, fact.subject) not in by_pair
+    ] or facts
 
 
 def _distinct(facts: Sequence[DatedFact]) -> list[DatedFact]:

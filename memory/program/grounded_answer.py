@@ -9,6 +9,7 @@ from memory.program.grounding import ground
 from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.model import Retrieval
 from memory.program.sentence_features import candidate_sentences
+from memory.program.told_of import is_told_of_others
 from memory.program.turn_answers import newer_state
 from memory.program.turn_reader import REACH, Reading, corrected_number, read_turns
 from memory.prompt import row_lines
@@ -48,6 +49,8 @@ def grounded_answer(
         read_question = asked_for(retrieval.question or question, {turn.speaker for turn in turns})
         further = reader.turns_by_id([hit.turn_id for hit in hits[:_MOST_READ]])
         if newer_state(read_question, sources[0], further):
+            return ABSTAIN, []
+        if is_told_of_others(read_question, answer, sources):
             return ABSTAIN, []
         if later := corrected_number(
             answer, read_question, sources[0], following(sources[0], reader), further

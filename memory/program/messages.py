@@ -44,7 +44,7 @@ _REFUSAL = re.compile(
     r"|I (?:(?:can )?find|found|see|know|remember|recall|have) (?:nothing|no"
     r" (?:information|memory|memories|record|mention|note)s?)\b"
     rf"|I (?:(?:do|did|can|could) ?{_NOT}|cannot) (?:know|remember|recall|find|see|have)"
-    r"(?:\W*$| (?:it|that|anything|any (?:information|memory|record|mention)|if(?! that is all: )|whether|where|who"
+    r"(?:\W*$| (?:it|that|anything|any (?:information|memory|record|mention)|if|whether|where|who"
     r"|what|when|which|how)\b)"
     rf"|I have ?{_NOT} (?:been told|heard)\b"
     rf"|(?:(?:nobody|no one)(?: has)?|you(?: have| did)? ?{_NOT}) (?:told|tell|mention|said|say)"

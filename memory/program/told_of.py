@@ -5,14 +5,17 @@ asks only whether what stands before a word ("sold", "moved out") may be that pe
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from memory.dates import named_day
+from memory.dates import MONTHS, WEEKDAYS, named_day
+from memory.passages import sentences
+from memory.program.answer_checks import PERSON, AskedFor, has_word
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, is_past_verb
 from memory.program.spoken_days import spoken
 from memory.records import Turn
+from memory.search.word_forms import forms_of
 from memory.search.words import words
 
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
@@ -37,6 +40,23 @@ _NO_NAMES = frozenset(
         "the and but so yes no ok oh well just also still never today yesterday actually we our my"
         " got moved finally then now it its that this they he she you right anyway sold left quit"
     )
+)
+
+
+# Whom a question asks about: "What is Milo allergic to?", "When did user have flu?".
+_ASKED_OF = re.compile(
+    r"\b(?:do|does|did|is|are|am|was|were|has|had|will|can|what's|when's|where's)"
+    r" (?P<name>[^\W\d_][\w-]*)(?!'s)\b",
+    re.IGNORECASE,
+)
+# Who may be the one of whom a clause tells: somebody's relative, a name, a pronoun.
+_PERSON_BEFORE = re.compile(
+    rf"\b(?:my|our|his|her|their) (?:\w+ )?{PERSON.pattern}|\b(?:I|we|my|our|you|he|she|they)\b"
+    r"|(?<=[\w,;:] )(?-i:[A-Z][a-z][\w-]*)|^\W*(?-i:[A-Z][a-z][\w-]*)(?= (?:is|was|has|had)\b)",
+    re.IGNORECASE,
+)
+_CLAUSE_START = re.compile(
+    r"[,;:(]\s|\s-+\s|\b(?:and|but|so|because|since|as|while|though)\s", re.I
 )
 
 
@@ -95,6 +115,67 @@ def is_told_of(person: Person, spoken_sentence: SaidSentence) -> bool:
         is_named = person.name <= {word for text in texts for word in words(text)}
         return is_named and not people - person.name - speaker - person.with_them
     return False
+
+
+def is_told_of_others(question: AskedFor, answer: str, turns: Sequence[Turn]) -> bool:
+    """Whether what turns tell is said of others than whom a question asks about, wherever it is.
+
+    "Theo had whooping cough", said by Anna, answers nothing about Anna. The sentences that count
+    have a word of the question, and one of the answer where some have both.
+    """
+    match = _ASKED_OF.search(question.text)
+    speakers = {word for turn in turns for word in words(turn.speaker)}
+    if match is None or not (match["name"][0].isupper() or match["name"].lower() in speakers):
+        return False
+    name = match["name"].lower()
+    passages = [
+        SaidSentence(turn, sentence, _clause_before(sentence, position), earlier, ())
+        for turn in turns
+        for earlier, sentence in _with_those_before(turn.text)
+        if (position := _first_met(question.telling, sentence)) is not None
+    ]
+    of_answer = set(words(answer))
+    tellings = [
+        passage for passage in passages if of_answer & set(words(passage.sentence))
+    ] or passages
+    return bool(tellings) and all(_is_of_another(name, sentence) for sentence in tellings)
+
+
+def _is_of_another(name: str, passage: SaidSentence) -> bool:
+    """Whether the clause before a word names somebody else as the one it is said of."""
+    if name in words(passage.lead):
+        return False
+    people = [match[0].strip() for match in _PERSON_BEFORE.finditer(passage.lead)]
+    people = [person for person in people if person.lower() not in (*MONTHS, *WEEKDAYS)]
+    last = people[-1] if people else ""
+    is_first = bool(_FIRST.fullmatch(last))
+    if name in words(passage.turn.speaker):
+        return bool(last) and not is_first and not _SECOND.fullmatch(last)
+    if not is_first:
+        return last[:1].isupper() and not _ANYBODY.fullmatch(last)
+    return name not in words(passage.sentence)
+
+
+def _with_those_before(text: str) -> Iterator[tuple[Sequence[str], str]]:
+    parts = sentences(text)
+    for number, sentence in enumerate(parts):
+        yield parts[:number], sentence
+
+
+def _first_met(telling: Sequence[str], sentence: str) -> int | None:
+    """Where the first word stands that a question has too, in any form."""
+    for match in re.finditer(r"[\w'-]+", sentence):
+        forms = forms_of(words(match[0]))
+        if any(has_word(word, forms) for word in telling):
+            return match.start()
+    return None
+
+
+def _clause_before(sentence: str, position: int) -> str:
+    """What stands before a word in its clause; in the sentence, where its clause begins with it."""
+    before = sentence[:position]
+    start = max((match.end() for match in _CLAUSE_START.finditer(before)), default=0)
+    return before[start:] if before[start:].strip() else before
 
 
 def after_pronouns(lead: str) -> str:

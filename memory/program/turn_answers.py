@@ -10,6 +10,7 @@ from datetime import date
 from memory.dates import MONTHS, WEEKDAYS, add_days, named_day, resolve_dates
 from memory.passages import sentences
 from memory.program.answer_checks import NUMBER, AskedFor, asked_verb, has_word
+from memory.program.asked_deeds import read_deed
 from memory.program.spoken_days import days_in, spoken
 from memory.records import Turn
 from memory.search.answer_kinds import asks_for_present
@@ -73,6 +74,7 @@ def yes_or_no(question: AskedFor, turns: Sequence[Turn]) -> tuple[str, Turn] | N
     asked_words = set(words(question.text))
     speakers = {word for turn in turns for word in words(turn.speaker)} & asked_words
     is_present = asks_for_present(question.text)
+    deed = read_deed(question.text, speakers=speakers)
     readings = []
     for turn in turns:
         for clause in clauses(turn.text):
@@ -88,6 +90,8 @@ def yes_or_no(question: AskedFor, turns: Sequence[Turn]) -> tuple[str, Turn] | N
             subject = re.match(r"\W*(?i:and |but |so )?([A-Z][\w-]+?)(?:'s|s)? ", f"{clause} ")
             is_of_other = subject and subject[1].lower() not in {*asked_words, "i", "i'm"}
             if subject and is_of_other and _is_name(subject[1], clause):
+                continue
+            if deed and not deed.is_told_in(turn, text=clause):
                 continue
             readings.append((turn, clause))
     if not readings:

@@ -19,7 +19,7 @@ from memory.program.fact_answers import FactAnswer
 from memory.program.fact_candidates import ASKS_GOING_ON
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_select import LIGHT_WORDS
-from memory.program.grounding import PERHAPS_MORE
+from memory.program.grounding import as_a_part
 from memory.program.list_questions import read_list_question
 from memory.program.searched_turns import (
     select_by_id,
@@ -136,7 +136,7 @@ def answer_by_turns(
 ) -> FactAnswer | None:
     """Answer a list, a count, the first or the last from turns; None where it may not be whole.
 
-    Of what a deed was done to, a part is told as one ("I don't know if that is all: ...").
+    Of what a deed was done to, a part is told as one ("the gate; the sign; perhaps more").
 
     Arguments:
         question: in the third person ("How often did Anna run in May?").
@@ -150,7 +150,7 @@ def answer_by_turns(
     if best is None or not (best.is_likely or best.is_part):
         return None
     ids = tuple(dict.fromkeys(turn.id for turn in best.turns))
-    text = f"{PERHAPS_MORE}: {best.text}" if best.is_part else best.text
+    text = as_a_part(best.text) if best.is_part else best.text
     return FactAnswer(text, ids, best.sql, best.rows, (), ())
 
 

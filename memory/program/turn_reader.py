@@ -12,7 +12,13 @@ from itertools import pairwise
 
 from memory.dates import MONTHS, WEEKDAYS, WORD, named_day
 from memory.passages import sentences
-from memory.program.answer_checks import AskedFor, asks_for_company, has_word, is_company
+from memory.program.answer_checks import (
+    AskedFor,
+    asks_for_all,
+    asks_for_company,
+    has_word,
+    is_company,
+)
 from memory.program.spoken_days import SpokenDay, days_in, spoken
 from memory.records import Turn
 from memory.search.answer_kinds import asks_for_present
@@ -80,6 +86,11 @@ _NAME = re.compile(
     r"(?:(?:Dr|Mr|Mrs|Ms|Miss|Uncle|Aunt|Auntie)\.? )?"
     r"[A-Z][a-z][\w-]*(?: (?:de |van |von |O')?[A-Z][a-z][\w-]*)*"
 )
+# "Tom and I are getting married" is of two, and none of a sentence that ends behind "Tom".
+_WITH_SPEAKER = re.compile(
+    r"(?P<before>^\W*|[,;:] |\b(?:and|but|so|that|because|when) )"
+    r"(?:(?P<name>[A-Z][a-z][\w-]*) and (?:I|me)|(?:[Mm]e|I) and (?P<other>[A-Z][a-z][\w-]*))\b"
+)
 _NO_NAMES = frozenset((*MONTHS, *WEEKDAYS))
 
 
@@ -112,6 +123,8 @@ def read_turns(
         following: the turns of the session after one, in which its speaker may correct it.
     """
     telling = [word for word in question.telling if word not in _NO_PART]
+    if asks_for_company(question) and not asks_for_all(question):
+        telling = telling or [*question.names]  # "Who did Anna go to Rome with?"
     if not telling:
         return None
     if question.kind == "date":
@@ -152,7 +165,8 @@ def _telling_sentences(
     named = speakers & asked_words
     about = [*telling, *question.names]
     for turn in turns:
-        for sentence in sentences(turn.text):
+        for written in sentences(turn.text):
+            sentence = with_company(written)
             sentence_words = words(sentence)
             forms = forms_of(sentence_words)
             is_question = sentence.rstrip(" )\"'").endswith("?")
@@ -164,6 +178,13 @@ def _telling_sentences(
                 if is_of_other or named.isdisjoint(words(turn.speaker)):
                     continue
             yield _Sentence(turn, sentence)
+
+
+def with_company(sentence: str) -> str:
+    """A sentence of the speaker and somebody else, in the order of "I with Tom"."""
+    return _WITH_SPEAKER.sub(
+        lambda match: f"{match['before']}I with {match['name'] or match['other']}", sentence
+    )
 
 
 def _has_word(word: str, forms: Collection[str]) -> bool:

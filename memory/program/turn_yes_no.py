@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from memory.dates import named_day
+from memory.program.asked_deeds import AskedDeed, read_deed
 from memory.program.asked_topics import (
     DETERMINERS,
     FESTIVALS,
@@ -312,10 +313,12 @@ def answer_yes_or_no(
     account = tellings([turn for turn in turns if turn.said_at[:10] <= today])
     aliases = aliases_of(query.persons, account)
     introduced = _introduced(query, account)
+    deed = read_deed(question, asker, speakers)
     verdicts = [
         verdict
         for telling in account
         if (verdict := _verdict(query, telling, aliases, telling.turn.id > introduced))
+        and (deed is None or _is_of(deed, verdict))
     ]
     if not verdicts:
         return None
@@ -333,6 +336,14 @@ def answer_yes_or_no(
     text = f"{'Yes' if decisive.is_yes else 'No'}: {sentence}"
     by_id = select_by_id([telling.turn.id])
     return FactAnswer(text, (telling.turn.id,), (by_id,), (read(by_id),), (), ())
+
+
+def _is_of(deed: AskedDeed, verdict: _Verdict) -> bool:
+    """Whether the sentence that decides may be of the very deed that is asked about."""
+    telling = verdict.telling
+    if verdict.is_yes:
+        return deed.is_told_in(telling.turn, telling.around, telling.sentence)
+    return not deed.is_of_another_thing(telling.turn, telling.around, telling.sentence)
 
 
 def _searched(tail: str) -> list[str]:

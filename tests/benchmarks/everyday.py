@@ -11,8 +11,9 @@ With `--questions` other questions are asked, from a file or a folder like the f
 can be printed.
 
 An answer is right when it holds one text of every list in the question's `must` and none of
-`must_not`, as whole words in any case. Of questions that were never answered, or only by another
-person (category 5), an abstention is right.
+`must_not`, as whole words in any case. It is a part when it says that there may be more, and holds
+a text of some of the lists. Of questions that were never answered, or only by another person
+(category 5), an abstention is right.
 """
 
 import json
@@ -35,12 +36,13 @@ from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
 from memory import Memory, Store, load_model
 from memory.program.decided_answers import decided_answer
+from memory.program.grounding import PERHAPS_MORE
 from memory.program.messages import ABSTAIN, is_refusal
 from memory.search.asker import as_asked
 from memory.sql import quoted
 
 CHATS = Path(__file__).parents[1] / "held_out" / "everyday"
-OUTCOMES = ("right", "wrong", "abstained")
+OUTCOMES = ("right", "part", "wrong", "abstained")
 
 
 def outcome(
@@ -55,8 +57,12 @@ def outcome(
         return "right" if has_abstained else "wrong"
     if has_abstained:
         return "abstained"
-    has_all = all(any(_holds(answer, text) for text in texts) for texts in must)
-    return "right" if has_all and not any(_holds(answer, text) for text in must_not) else "wrong"
+    held = [any(_holds(answer, text) for text in texts) for texts in must]
+    if any(_holds(answer, text) for text in must_not):
+        return "wrong"
+    if all(held):
+        return "right"
+    return "part" if answer.endswith(PERHAPS_MORE) and any(held) else "wrong"
 
 
 def _holds(answer: str, text: str) -> bool:

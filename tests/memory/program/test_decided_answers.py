@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from memory import Memory, Store, Turn
 from memory.facts import end
+from memory.program.decided_answers import decided_answer
 from tests.support.scripted import scripted_packaged_model
 
 BOTH_STORES = True
@@ -22,7 +25,7 @@ def test_a_whole_list_of_turns_goes_before_a_part_that_was_noted(store: Store) -
     memory = told(store)
     assert "hooks" not in [fact.value for fact in store.facts()]
     answer = memory.ask(_QUESTION)
-    assert answer.text == "shelves; hooks"
+    assert answer.text == "shelves; hooks; perhaps more"
     assert "search(" in answer.sql[0]
 
 
@@ -51,3 +54,37 @@ def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> 
     answer = memory.ask(_QUESTION)
     assert answer.text == "shelves in the pantry"
     assert "FROM facts" in answer.sql[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("I take the bus to work.", "Does Joel take medicine?"),
+        ("I lost my keys again.", "Did Joel lose his job?"),
+        ("My kids play football.", "Does Joel play football?"),
+        ("I finished the report yesterday.", "Did Joel finish his degree?"),
+        ("Nils and I are going to Oman together.", "Who is Joel flying to Oman for?"),
+    ],
+)
+def test_facts_of_another_deed_decide_nothing(store: Store, text: str, question: str) -> None:
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Joel", text, said_at="2025-05-01")])
+    assert store.facts()
+    assert decided_answer(question, "2025-06-01", reader=memory._reader, asker="Joel") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "name"),
+    [
+        ("I am going to marry Stefan in Cork.", "Who will Joel marry?", "Stefan"),
+        ("Sara and I got engaged.", "Who is Joel engaged to?", "Sara"),
+    ],
+)
+def test_whoever_is_asked_for_is_told_by_a_name(
+    store: Store, text: str, question: str, name: str
+) -> None:
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Joel", text, said_at="2025-05-01")])
+    answer = decided_answer(question, "2025-06-01", reader=memory._reader, asker="Joel")
+    assert answer is not None
+    assert answer.text == name

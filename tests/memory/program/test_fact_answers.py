@@ -433,8 +433,8 @@ def test_one_noted_fact_is_a_part_of_a_list(path: Path) -> None:
             )
             return answer and answer.text
 
-        assert noted("Which pets has Wen had?") == "I don't know if that is all: a cat"
-        assert noted("What pets does Wen have?") == "I don't know if that is all: a cat"
+        assert noted("Which pets has Wen had?") == "a cat, perhaps more"
+        assert noted("What pets does Wen have?") == "a cat, perhaps more"
         assert noted("What pets did Wen have in 2025?") is None
         assert noted("Which pets has Kim had?") == "a dog, a parrot"
         assert told(store, "Which pets has Wen had?") == "a cat"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Turn
-from memory.program.grounding import coverage, ground, supporting_turns
+from memory.program.grounding import coverage, ground, suits, supporting_turns
 from memory.program.messages import is_evidence
 
 TURNS = [
@@ -64,12 +64,12 @@ def test_coverage_counts_telling_words_without_names() -> None:
     ("question", "answer", "text", "turn_ids"),
     [
         ("Which race did Anna sign up for?", "the Oslo half marathon", None, [5]),
-        ("What did Ben plant?", "tomatoes", "We planted basil and thai chili on the balcony.", [4]),
+        ("What did Ben plant?", "tomatoes", "No information available", []),
         ("Which hospital was my mum in?", "Pune", "No information available", []),
         ("What did Ben plant?", "No information available", None, []),
     ],
 )
-def test_what_was_not_said_is_replaced_by_a_quotation_or_an_abstention(
+def test_what_was_not_said_is_no_answer(
     question: str, answer: str, text: str | None, turn_ids: list[int]
 ) -> None:
     likely = [TURNS[turn_ids[0] - 1], *TURNS] if turn_ids else TURNS
@@ -114,15 +114,11 @@ def test_what_tells_something_is_evidence(text: str) -> None:
     [
         ("What did Ben plant?", "basil, tomatoes and thai chili", "basil, thai chili"),
         ("What did Ben plant on the balcony?", "grew thai chili", "thai chili"),
-        ("What did Ben plant?", "Likely tomatoes, on the balcony", None),
+        ("What did Ben plant?", "Likely tomatoes, on the balcony", "No information available"),
     ],
 )
-def test_of_an_answer_the_part_that_was_said_is_left(
-    question: str, answer: str, text: str | None
-) -> None:
-    quotation = "We planted basil and thai chili on the balcony."
-    likely = [TURNS[3], *TURNS]
-    assert ground(answer, question, likely)[0] == (quotation if text is None else text)
+def test_of_an_answer_the_part_that_was_said_is_left(question: str, answer: str, text: str) -> None:
+    assert ground(answer, question, [TURNS[3], *TURNS])[0] == text
 
 
 def test_what_a_turn_is_about_may_stand_beside_it() -> None:
@@ -133,12 +129,6 @@ def test_what_a_turn_is_about_may_stand_beside_it() -> None:
         "Matt Patterson",
         [reply],
     )
-
-
-def test_a_quotation_says_the_day_that_it_means() -> None:
-    moved = Turn("Anna", "My sofa came yesterday, at last.", said_at="2021-03-08", id=1)
-    text, sources = ground("xyzzy", "When did my sofa come?", [moved])
-    assert (text, sources) == ("7 March 2021", [moved])
 
 
 @pytest.mark.parametrize(
@@ -158,9 +148,7 @@ def test_a_quotation_says_the_day_that_it_means() -> None:
 def test_what_cannot_answer_the_question_is_not_quoted(
     question: str, text: str, quoted: bool
 ) -> None:
-    assert ground("xyzzy", question, [Turn("Anna", text, id=1)])[0] == (
-        text if quoted else "No information available"
-    )
+    assert suits(text, question) == quoted
 
 
 @pytest.mark.parametrize(

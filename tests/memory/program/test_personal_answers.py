@@ -168,12 +168,6 @@ def test_the_turn_that_has_the_verb_tells_the_day() -> None:
     assert answer == "20 April 2024"
 
 
-def test_a_quoted_weekday_is_told_as_its_day() -> None:
-    said = ("Ida", "The first swim ever was monday.", "2026-07-05")
-    answer = answered("When did Ida have the first swim?", "xyzzy", said)
-    assert answer == "29 June 2026"
-
-
 PEOPLE = [
     ("Who will Ida marry?", "Tom", "Tom and I will marry in May!", "Tom"),
     ("Who will Ida marry?", "Ida", "Tom and I will marry in May!", NOTHING),
@@ -199,7 +193,7 @@ def test_a_question_for_a_person_is_answered_by_one(
 
 PLACES = [
     ("Where did Lone marry?", "xyzzy", "Lone marries and I have to do a speech.", NOTHING),
-    ("Where did Lone marry?", "xyzzy", "Lone married in Odense.", "Lone married in Odense."),
+    ("Where did Lone marry?", "Odense", "Lone married in Odense.", "Odense"),
     ("Where does Ida keep the boat?", "the harbour", "I keep it at the harbour.", "the harbour"),
     ("Where does Ida keep the boat?", "Odense", "I was in Odense last week.", NOTHING),
     (
@@ -298,7 +292,7 @@ OF_A_SPEAKER = [
     # Her newer weight is.
     (
         "How much does Ida weigh now?",
-        "no idea",
+        "64",
         [
             ("Ida", "I weigh 64 kilos since Easter.", "2024-02-02"),
             ("Ida", "I weighed myself. 61!", "2024-03-02"),
@@ -313,6 +307,20 @@ OF_A_SPEAKER = [
         "Where did Tom live before Ghent?",
         "no idea",
         [("Ida", "Tom lives in Ghent now.", "2024-03-02")],
+        NOTHING,
+    ),
+    # A job is told as one, and a name is one that the question has not.
+    ("What does Ida do for a living?", "okra", [("Ida", "I planted okra.", "2024-03-02")], NOTHING),
+    (
+        "What does Ida do for a living?",
+        "nurse",
+        [("Ida", "I live well as a nurse.", "2024-03-02")],
+        "nurse",
+    ),
+    (
+        "What is the name of Ida's school in Leeds?",
+        "Leeds",
+        [("Ida", "My school is in Leeds.", "2024-03-02")],
         NOTHING,
     ),
     ("What is Wim's surname?", "Nora", [("Ida", "Nora met Wim.", "2024-03-02")], NOTHING),

@@ -104,7 +104,7 @@ SAID = [
     [
         ("How long was Greta in hospital?", "fourteen stitches", ABSTAIN),
         ("When did Greta first walk to the pier?", "5 January 2024", ABSTAIN),  # one of many
-        ("Which cats has Greta had?", "Basalt", f"{PERHAPS_MORE}: Basalt"),
+        ("Which cats has Greta had?", "Basalt", f"Basalt, {PERHAPS_MORE}"),
         ("How has what Greta lives in changed?", "the yellow house", ABSTAIN),
         ("Where was Greta living in March 2024?", "Varberg", ABSTAIN),  # told in January
         ("When did Greta start at the bakery?", "12 January 2024", ABSTAIN),
