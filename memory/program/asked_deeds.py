@@ -32,7 +32,8 @@ _ASKS = re.compile(
 _CLAUSE_END = re.compile(
     r"[;:()]|\s[-\u2013\u2014]+\s|\.\.\.|,?\s\b(?:but|because|when|while|cos|so|which|who|that"
     r"|although|though|if)\b"
-    r"|,\s(?!(?:an?|(?:my|our|the) (?:first|second|last|only|new))\b)|\s(?=and (?:i|we|he|she|they|it|you|the|my|our|his|her)\b)",
+    r"|,\s(?!(?:an?|(?:my|our|the) (?:first|second|last|only|new))\b)"
+    r"|\s(?=and (?:i|we|he|she|they|it|you|the|my|our|his|her)\b)",
     re.IGNORECASE,
 )
 _PREPOSITIONS = frozenset(

@@ -152,8 +152,8 @@ def _of_person(present: Present, answer: FactAnswer, clause: str) -> FactAnswer 
     end = _end_of(present, f"{clause} {answer.text}")
     if end is None or max(end.turn_ids) <= max(answer.turn_ids, default=0):
         return answer
-    told = end.text.removeprefix("No ")
-    return FactAnswer(f"no more {answer.text} {told}", end.turn_ids, end.sql, end.rows, (), ())
+    ending = end.text.removeprefix("No ")
+    return FactAnswer(f"no more {answer.text} {ending}", end.turn_ids, end.sql, end.rows, (), ())
 
 
 def _end_of(present: Present, question: str) -> FactAnswer | None:
@@ -170,20 +170,20 @@ def _end_of(present: Present, question: str) -> FactAnswer | None:
 
 def _had_again(present: Present) -> FactAnswer | None:
     """What somebody has again who did without: "I eat meat again"."""
-    asked = _ASKS_WITHOUT.match(present.question)
-    if asked is None:
+    match = _ASKS_WITHOUT.match(present.question)
+    if match is None:
         return None
-    things = _WITHOUT[asked["state"].lower()]
-    searched = " ".join((*things, "eat", "drink", "again"))
+    nouns = _WITHOUT[match["state"].lower()]
+    searched = " ".join((*nouns, "eat", "drink", "again"))
     turns = turns_with(searched, _MOST_TURNS, read=present.read, corrected=present.corrected)
     ends = [
         (turn, sentence)
         for turn in sorted(turns, key=lambda turn: turn.id)
-        if set(words(asked["who"])) <= set(words(turn.speaker)) and is_evidence(turn.text)
+        if set(words(match["who"])) <= set(words(turn.speaker)) and is_evidence(turn.text)
         for sentence in sentences(turn.text)
         if _HAS_AGAIN.search(sentence)
         and not UNREAL.search(sentence)
-        and any(thing in words(sentence) or is_of_class(thing, words(sentence)) for thing in things)
+        and any(noun in words(sentence) or is_of_class(noun, words(sentence)) for noun in nouns)
     ]
     if not ends:
         return None

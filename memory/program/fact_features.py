@@ -235,28 +235,28 @@ class _FactWords:
 
     def part_with(self, word: str) -> str:
         """The part that explains a word of a question; "rest" where none does."""
-        if any(are_forms(word, other) for other in self.names):
+        if any(are_forms(word, term) for term in self.names):
             return "by_attribute"
-        if any(are_forms(word, other) for other in self.value):
+        if any(are_forms(word, term) for term in self.value):
             return "by_value"
-        if self.attribute in meant_by(word) or any(is_near(word, other) for other in self.names):
+        if self.attribute in meant_by(word) or any(is_near(word, term) for term in self.names):
             return "near_attribute"
         is_negated = not _NEGATIONS.isdisjoint(self.value)
         if (
             (is_class(word) and is_of_class(word, self.value))
             or (is_negated and not set(classes_of(word)).isdisjoint(self.value))
-            or any(is_near(word, other) for other in self.telling_value)
+            or any(is_near(word, term) for term in self.telling_value)
         ):
             return "near_value"
-        if any(is_related(word, other) for other in self.name):
+        if any(is_related(word, term) for term in self.name):
             return "topic_attribute"
-        if any(is_related(word, other) for other in self.telling_value):
+        if any(is_related(word, term) for term in self.telling_value):
             return "topic_value"
-        if any(are_forms(word, other) for other in self.subject):
+        if any(are_forms(word, term) for term in self.subject):
             return "by_subject"
-        if any(are_forms(word, other) for other in self.turn):
+        if any(are_forms(word, term) for term in self.turn):
             return "by_turn"
-        if any(is_near(word, other) for other in self.turn):
+        if any(is_near(word, term) for term in self.turn):
             return "near_turn"
         return "rest"
 
@@ -324,7 +324,7 @@ def _by_words(
 
 def _cosine(word: str, other_words: Sequence[str]) -> float:
     """The nearest of some words to a word, by the packaged embedder, 0 and more."""
-    return max((_word_cosine(word, other) for other in other_words), default=0.0)
+    return max((_word_cosine(word, term) for term in other_words), default=0.0)
 
 
 @lru_cache(maxsize=50_000)

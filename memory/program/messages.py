@@ -110,12 +110,12 @@ def abstention_near(turn: Turn) -> str:
     """An abstention that names a turn as the nearest to what was asked, with its number and day."""
     day = named_day(turn.said_at)
     when = f", {spoken(day)}" if day else ""
-    said = " ".join(turn.text.split())
-    if len(said) > _LONGEST_NEAREST:
-        said = f"{said[:_LONGEST_NEAREST].rsplit(' ', 1)[0]} \u2026"
+    spoken_text = " ".join(turn.text.split())
+    if len(spoken_text) > _LONGEST_NEAREST:
+        spoken_text = f"{spoken_text[:_LONGEST_NEAREST].rsplit(' ', 1)[0]} \u2026"
     return (
         f"{ABSTAIN}. The nearest that {turn.speaker} said (turn {turn.id}{when}):"
-        f" \u201c{said}\u201d"
+        f" \u201c{spoken_text}\u201d"
     )
 
 

@@ -386,8 +386,8 @@ def _with_leads(parts: Sequence[ToldPart], speakers: Sequence[str]) -> Iterator[
         if lead is None:
             yield part
             continue
-        rest = ClauseReader(part.whole[lead.end() :], speakers, part.context)
-        for further in rest.parts():
+        remainder = ClauseReader(part.whole[lead.end() :], speakers, part.context)
+        for further in remainder.parts():
             clauses = tuple(replace(each, when=lead["when"]) for each in further.clauses)
             yield replace(further, whole=part.whole, clauses=clauses)
 
@@ -672,19 +672,19 @@ class _Reader:
             return None
         if _BEFORE_THAT.match(self._part.whole) and mode == "held":
             mode = "before"
-        rest = _FOR_TIME.sub("", verbs.rest)
-        has_time = rest != verbs.rest
-        agent = _AGENT.match(rest)
+        remainder = _FOR_TIME.sub("", verbs.rest)
+        has_time = remainder != verbs.rest
+        agent = _AGENT.match(remainder)
         if agent and self._is_employer(agent["place"], is_sure=False):
             return self._telling(mode, place=agent["place"], role=agent["role"])
-        if role := _job_in(rest):
-            after = re.match(r"\s*(?P<place>(?:at|for|with) [^.;:]+)", rest[len(role) :])
+        if role := _job_in(remainder):
+            after = re.match(r"\s*(?P<place>(?:at|for|with) [^.;:]+)", remainder[len(role) :])
             place = after["place"] if after and _is_place(after["place"]) else ""
             return self._telling(mode, place=place, role=role)
-        match = _IS_AT.match(_ON_SHIFT.sub("", rest))
+        match = _IS_AT.match(_ON_SHIFT.sub("", remainder))
         if not match or not _is_place(match["place"]):
             return None
-        is_on_shift = bool(_ON_SHIFT.match(rest))
+        is_on_shift = bool(_ON_SHIFT.match(remainder))
         if not (self._is_of_work or verbs.is_still or is_on_shift or has_time):
             return None
         place = place_in(match["place"])
@@ -696,7 +696,7 @@ class _Reader:
             or is_from_then
             or self._has_left
             or has_time
-            or re.match(r"back\b", rest)
+            or re.match(r"back\b", remainder)
         )
         is_named = bool(re.match(r"(?:the )?[A-Z]", place))
         if not (is_work or (is_named and (verbs.is_still or is_on_shift))) or mode in (
@@ -877,12 +877,12 @@ def _of_fragment(state: str, part: ToldPart, turn: Turn, is_of_home: bool) -> It
         yield Telling(turn, part.whole, turn.speaker, "begins", place, day=(*days, "")[0])
 
 
-def _cut(rest: str) -> str:
+def _cut(remainder: str) -> str:
     """Words behind a verb up to what says when."""
     return re.split(
         rf",| (?:on|from|since|in|until|till|next|last|this|tomorrow|yesterday) (?:the )?"
         rf"(?:\d|{'|'.join((*WEEKDAYS, *MONTHS))}|week|month|year|monday)| and | but | because ",
-        rest,
+        remainder,
         maxsplit=1,
         flags=re.IGNORECASE,
     )[0].strip(" .!")
@@ -900,22 +900,22 @@ def place_in(text: str) -> str:
 
     "to" is where somebody is afterwards, and left out.
     """
-    preposition, _, rest = text.strip().partition(" ")
+    preposition, _, remainder = text.strip().partition(" ")
     if preposition.lower() in ("next", "across", "upstairs", "downstairs"):
-        more, _, rest = rest.partition(" ")
+        more, _, remainder = remainder.partition(" ")
         preposition = f"{preposition} {more}"
-    if not rest:
+    if not remainder:
         return text.strip(" .!,")
     comma = re.match(
         r"[^,.;:!?()]+(?:, (?-i:[A-Z])[\w'-]+"
         r"(?: (?:d[aeo]s?|del|of|the|la|(?-i:[A-Z\d])[\w'-]*)){0,4})?",
-        _UNTIL_THEN.sub("", rest),
+        _UNTIL_THEN.sub("", remainder),
     )
-    values = values_in(_until_next_deed(re.sub(r" there\b", "", comma[0] if comma else rest)))
+    values = values_in(_until_next_deed(re.sub(r" there\b", "", comma[0] if comma else remainder)))
     if not values:
         return ""
-    article = re.match(r"(?:an?|the|my|his|her|their|our) ", rest, re.IGNORECASE)
-    value = f"{article[0] if article and not rest.startswith(values[0]) else ''}{values[0]}"
+    article = re.match(r"(?:an?|the|my|his|her|their|our) ", remainder, re.IGNORECASE)
+    value = f"{article[0] if article and not remainder.startswith(values[0]) else ''}{values[0]}"
     value = re.sub(r"^(?:my|our) ", "their ", value, flags=re.IGNORECASE)
     return (
         value

@@ -74,7 +74,9 @@ def yes_or_no(question: AskedFor, turns: Sequence[Turn]) -> tuple[str, Turn] | N
     asked_words = set(words(question.text))
     speakers = {word for turn in turns for word in words(turn.speaker)} & asked_words
     is_present = asks_for_present(question.text)
-    deed = read_deed(question.text, speakers=speakers)
+    asks_denial = not _NO_PART.isdisjoint(asked_words) or "n't" in question.text
+    # "Does she eat no meat?" names the deed that is not done.
+    deed = None if asks_denial else read_deed(question.text, speakers=speakers)
     readings = []
     for turn in turns:
         for clause in clauses(turn.text):
@@ -100,7 +102,6 @@ def yes_or_no(question: AskedFor, turns: Sequence[Turn]) -> tuple[str, Turn] | N
     if _UNSURE.search(clause) or (not is_present and _AHEAD.search(clause)):
         return None
     is_denied = bool(_NEGATION.search(clause)) or (is_present and bool(_ENDING.search(clause)))
-    asks_denial = not _NO_PART.isdisjoint(asked_words) or "n't" in question.text
     text = "No" if is_denied != asks_denial else "Yes"
     # Whoever asks whether it still is knows that it was: an older turn that it was says nothing.
     if text == "Yes" and _ASKS_STILL.search(question.text) and not _TELLS_STILL.search(clause):

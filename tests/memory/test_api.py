@@ -266,7 +266,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Stor
     ("invented", "text", "turns"),
     [
         ("a dog, Rufus", "a dog, Rufus", (4,)),  # these words stand in a turn, which is cited
-        ("Likely yes, at Olivia's office", "I adopted a dog, Rufus.", (4,)),
+        ("Likely yes, at Olivia's office", ABSTAIN, ()),
     ],
 )
 def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_facts(
@@ -278,7 +278,7 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     reply = memory.ask("Which dog did Ben adopt?")
     assert (reply.text, reply.turns) == (text, turns)
     assert (reply.calls, reply.sql, reply.refusals) == (1, (), ())
-    assert [citation.turn_id for citation in reply.citations] == [4]
+    assert tuple(citation.turn_id for citation in reply.citations) == turns
     done(memory)
 
 
