@@ -50,20 +50,15 @@ def decided_answer(
         _is_of_another_deed(question, by_facts, turns, asker) or _names_nobody(question, by_facts)
     ):
         by_facts = None
-    answer = _by_turns(question, today, reader=reader, asker=asker, by_facts=by_facts) or by_facts
-    if answer is None:
-        return None
     present = Present(
         question, today[:10] or date.today().isoformat(), asker, reader.read, turns.of
     )
-    return is_still_so(present, answer, by_facts)
+    answer = _by_turns(present, by_facts) or by_facts
+    return is_still_so(present, answer, by_facts) if answer else None
 
 
-def _by_turns(
-    question: str, today: str, *, reader: MemoryReader, asker: str, by_facts: FactAnswer | None
-) -> FactAnswer | None:
+def _by_turns(present: Present, by_facts: FactAnswer | None) -> FactAnswer | None:
     """What turns tell, read for the question; None where what facts say is to be told."""
-    corrected = CorrectedTurns(reader).of
     for answer in (
         answer_by_corrections,
         answer_when,
@@ -77,8 +72,14 @@ def _by_turns(
         answer_with_whom,
         answer_by_parts,
     ):
-        by_turns = answer(question, today, read=reader.read, asker=asker, corrected=corrected)
-        if by_turns is None or _is_no_name(question, by_turns):
+        by_turns = answer(
+            present.question,
+            present.today,
+            read=present.read,
+            asker=present.asker,
+            corrected=present.corrected,
+        )
+        if by_turns is None or _is_no_name(present.question, by_turns):
             continue
         if answer is answer_by_states and _rests_on(by_facts, by_turns):
             continue

@@ -44,8 +44,6 @@ _HAS_AGAIN = re.compile(
     r"|back to|started|gone back)\b.*\b(?:again|back (?:to|on)|these days|now)\b",
     re.IGNORECASE,
 )
-
-
 _GOT = re.compile(
     r"\b(?:got|bought|have|'ve|adopted|found|new|another|again|back)\b", re.IGNORECASE
 )
@@ -53,7 +51,7 @@ _GOT = re.compile(
 
 @dataclass(frozen=True)
 class Present:
-    """A question about the present, and the memory in which it is answered.
+    """A question on the day on which it is asked, and the memory in which it is answered.
 
     `question` is in the third person, `today` an ISO day, `asker` who asks.
     """

@@ -58,8 +58,6 @@ _ASKS_OF_ASKER = re.compile(
     r"\b(?:do|did|am|was|have|had|will|can|should|would) i\b", re.IGNORECASE
 )
 _OTHER_SUBJECT = re.compile(r"\W*(?:(?:my|our|his|her) (\w+)|(?:he|she|they)\b)", re.IGNORECASE)
-# In a quotation that answers "when": a date as resolved, or a year.
-_TOLD_TIME = re.compile(r"\([^()]*\d{4}\)|(?<![-\w])(?:19|20)\d\d(?!\))")
 PERHAPS_MORE = "perhaps more"
 _ASKS = re.compile(
     r"\W*(?:(?:so|and|but|wait|ok|hey) )?(?:(?:what|which|where|who|whose|how|why|when)"

@@ -178,23 +178,6 @@ def _told_month(match: re.Match[str], question: AskedFor, source: Turn, said_on:
     return f"{MONTHS[month - 1].capitalize()} {year}"
 
 
-def resolve_weekdays(text: str, question: AskedFor, source: Turn) -> str:
-    """A text with the days that its weekdays mean, for a question about the past: the last ones.
-
-    `monday` said on 5 July 2026 becomes `monday (29 June 2026)`.
-    """
-    said_on = named_day(source.said_at)
-    if not said_on or not _ASKS_PAST.search(question.text):
-        return text
-
-    def with_day(match: re.Match[str]) -> str:
-        weekday = WEEKDAYS.index(match[1].lower())
-        days_ago = (said_on.weekday() - weekday - 1) % 7 + 1
-        return f"{match[0]} ({spoken(add_days(said_on, -days_ago))})"
-
-    return _WEEKDAY.sub(with_day, text)
-
-
 def with_rest_of_list(answer: str, question: AskedFor, source: Turn) -> str:
     """`cats and dogs` for the answer `cats` where its turn says "allergic to cats and dogs"."""
     if question.kind not in ("value", "list"):

@@ -136,16 +136,6 @@ def read_turns(
     return None
 
 
-def day_told(text: str, question: AskedFor, source: Turn) -> str:
-    """The day that a sentence of a turn tells, with its year; "" for none or several."""
-    said_on = named_day(source.said_at)
-    if said_on is None or _UNSURE.search(text):
-        return ""
-    is_past = bool(_ASKS_PAST.search(question.text)) and not _TELLS_AHEAD.search(text)
-    days = days_in(text, said_on, is_past)
-    return spoken(days[0].day) if len(days) == 1 else ""
-
-
 def names_in(text: str, whole: str) -> list[str]:
     """The names in a part of a text; a first word with a capital is none."""
     names = []

@@ -24,6 +24,18 @@ _PERSON_DOES = re.compile(
     r"|running)\b",
     re.IGNORECASE,
 )
+# "Where does Anna work?", "What is Anna?", "What is Anna's job?": not "What is Anna's dog called?".
+_PERSON = r"[A-Z][\w-]+(?: [A-Z][\w-]+)?(?!['\u2019\w-])"
+_ASKS_OF_PERSON = re.compile(
+    r"^\W*(?i:(?:so|and|but) )?(?:"
+    rf"(?i:where)(?i:'s| is| are| do| does| has| have) {_PERSON}(?: [\w-]+){{0,3}}\W*$"
+    rf"|(?i:where)(?i: was| were| did| had) {_PERSON}[^?]*\b(?i:liv(?:e|ed|ing)|work(?:ed|ing)?)\b"
+    rf"|(?i:what)(?i:'s| is| was) {_PERSON}(?i: now| by trade| by profession)?\W*$"
+    rf"|(?i:what)(?i: do| does| did) {_PERSON} (?i:do|work as)"
+    r"(?i: now| for a living| for work)?\W*$"
+    r"|(?i:what|where)(?i:'s| is| was) [^?]*['\u2019]s (?i:current |new |old )?"
+    r"(?i:job|work|occupation|profession|trade|address|home|house|flat|employer|workplace)\W*$)"
+)
 _NOW = frozenset(("now", "currently", "today", "still"))
 
 
@@ -73,20 +85,6 @@ def nearest_by_named(
         key=lambda turn: _is_of_thing(turn.text),
         default=None,
     )
-
-
-# "Where does Anna work?", "What is Anna?", "What is Anna's job?": not "What is Anna's dog called?".
-_PERSON = r"[A-Z][\w-]+(?: [A-Z][\w-]+)?(?!['\u2019\w-])"
-_ASKS_OF_PERSON = re.compile(
-    r"^\W*(?i:(?:so|and|but) )?(?:"
-    rf"(?i:where)(?i:'s| is| are| do| does| has| have) {_PERSON}(?: [\w-]+){{0,3}}\W*$"
-    rf"|(?i:where)(?i: was| were| did| had) {_PERSON}[^?]*\b(?i:liv(?:e|ed|ing)|work(?:ed|ing)?)\b"
-    rf"|(?i:what)(?i:'s| is| was) {_PERSON}(?i: now| by trade| by profession)?\W*$"
-    rf"|(?i:what)(?i: do| does| did) {_PERSON} (?i:do|work as)"
-    r"(?i: now| for a living| for work)?\W*$"
-    r"|(?i:what|where)(?i:'s| is| was) [^?]*['\u2019]s (?i:current |new |old )?"
-    r"(?i:job|work|occupation|profession|trade|address|home|house|flat|employer|workplace)\W*$)"
-)
 
 
 def _has_verb_of_thing(text: str, question: str) -> bool:

@@ -123,6 +123,32 @@ def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "text", "answer"),
+    [
+        ("How old is my grandmother?", "My grandmother turned ninety.", "90"),
+        ("What is my wife's name?", "Got a knife from my wife Rosa.", "Rosa"),
+        ("When did my visa arrive?", "My visa arrived on Thursday.", "2 July 2026"),
+        ("What do I study?", "I study law.", "law"),
+        ("Where do I keep my boat?", "My boat is kept at the harbour.", "the harbour"),
+        ("Which dog did Ben adopt?", "I adopted a dog, Rufus.", "Rufus"),
+        ("What did Ben plant?", "We planted basil and thai chili.", "basil; thai chili"),
+        ("Where did Lone marry?", "Lone married in Odense.", "Odense"),
+        ("When did my sofa come?", "My sofa came yesterday, at last.", "4 July 2026"),
+        ("How much do I weigh now?", "I weighed myself. 61!", "61"),
+        ("When did I have the first swim?", "The first swim ever was monday.", "29 June 2026"),
+    ],
+)
+def test_what_one_sentence_says_is_answered(
+    tmp_path: Path, question: str, text: str, answer: str
+) -> None:
+    with Memory(tmp_path / "memory.db", model="local") as memory:
+        texts = ("I wrote to Tom.", "We had soup.", "The train was late.", text)
+        memory.add([Turn("Ben", each, "1", "2026-07-05") for each in texts])
+        assert answer in memory.ask(question, asker="Ben").text
+
+
+@pytest.mark.slow
 def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
     assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
 
