@@ -71,10 +71,9 @@ ON CONFLICT (namespace, task) DO NOTHING;
 
 -- claim_task_of_any --
 -- One of these memories that nobody works on, the one that waits the longest. Rows that another
--- worker is about to claim are passed over, so nobody waits for anybody.
-UPDATE memory.work
-SET served_at = %(now)s, held_by = %(held_by)s, held_until = %(held_until)s
-FROM (
+-- worker is about to claim are passed over, so nobody waits for anybody. Materialized: as a subquery
+-- it may be run once for each row of the table, and each time it finds, and claims, another row.
+WITH next AS MATERIALIZED (
     SELECT namespace, task FROM memory.work
     WHERE namespace = ANY (%(namespaces)s::bigint[]) AND task = %(task)s
         AND due_at <= %(now)s AND served_at <= %(seen_at)s
@@ -82,6 +81,9 @@ FROM (
     ORDER BY served_at, namespace
     LIMIT 1
     FOR UPDATE SKIP LOCKED
-) AS next
+)
+UPDATE memory.work
+SET served_at = %(now)s, held_by = %(held_by)s, held_until = %(held_until)s
+FROM next
 WHERE work.namespace = next.namespace AND work.task = next.task
 RETURNING work.namespace;

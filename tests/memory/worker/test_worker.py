@@ -304,6 +304,28 @@ def test_a_task_is_claimed_by_one_worker(home: str) -> None:
     assert not queue.look(every=False).is_free("anna", DIGEST)
 
 
+@pytest.mark.slow
+def test_a_claim_takes_one_task_however_postgres_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.postgres_server import empty_home, logged_in
+
+    database = empty_home()
+    monkeypatch.setenv("MEMORY_HOME", database)
+    queue = queue_of_home()
+
+    def claim(claimant: str) -> str | None:
+        sight = queue.look(every=False)
+        return queue.claim([*sight.waiting], DIGEST, claimant, sight)
+
+    add_turns("anna", 2)
+    assert claim("elsewhere:1:a") == "anna"
+    with logged_in(database) as conn:
+        conn.execute("ANALYZE memory.work")  # one row is expected from now on: joined row by row
+    add_turns("ben", 2)
+    add_turns("cleo", 2)
+
+    assert [claim(f"elsewhere:1:{n}") for n in range(3)] == ["ben", "cleo", None]
+
+
 def test_what_ended_since_a_look_is_not_claimed_by_it(home: str) -> None:
     add_turns("anna", 2)
     queue = queue_of_home()
