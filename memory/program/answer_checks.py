@@ -43,7 +43,8 @@ _KINDS = {
         "date": r"^\W*(?:(?:since|until|from) )?when\b"
         r"|^\W*(?:\w+ )?(?:what|which) (?:day|date|month|year|time)\b",
         "person": r"^\W*(?:who|whom|whose)\b",
-        "place": r"^\W*(?:where|(?:\w+ )?(?:what|which) (?:city|town|country|place|street))\b",
+        "place": r"^\W*(?:where|(?:\w+ )?(?:what|which) (?:(?:is|was) the (?:first|last|next) )?"
+        r"(?:city|town|country|place|street))\b",
         "list": r"\b(?:all|every|everything|list|what else)\b"
         r"|^\W*(?:what|which)(?: \w+){0,2} \w+[^\Ws]s\b",
     }.items()
@@ -183,7 +184,8 @@ _ASKS_STATE_THEN = re.compile(
 _ASKS_ALL = re.compile(
     r"^\W*(?:(?:to|for|with|from|in|at|of) )?(?:where|who|whom|(?:what|which)(?: \w+){0,2}) "
     r"(?:has|have) (?!.*\b(?:just|recently|now|lately)\b)"
-    r"|^\W*(?:(?:to|for|with|from|in|at|of|on) )?(?:which|what) \w*[^\Ws]s (?:did|had|has|have)\b",
+    r"|^\W*(?:(?:to|for|with|from|in|at|of|on) )?(?:which|what) (?:[a-z]+ )?[a-z]*[^\Ws]s"
+    r" (?:of \w+ )?(?<!does )(?:did|do|does|had|has|have|were|are)\b",
     re.IGNORECASE,
 )
 # What somebody does for a living, and how a turn tells it.
@@ -329,6 +331,7 @@ def can_answer(
             or any(is_company(answer, turn.text) for turn in sources),
             _is_whole_date(answer, sources),
             _is_in_month(answer, question),
+            question.kind != "amount" or _is_of_what_is_measured(question, sources),
             _says_words(answer, sources),
             _names_are_met(question, sources, contexts),
             _is_about_what_has_the_name(question, contexts),
@@ -342,6 +345,12 @@ def can_answer(
             _has_form(answer, question, sources),
         )
     )
+
+
+def _is_of_what_is_measured(question: AskedFor, sources: Sequence[Turn]) -> bool:
+    """Whether a turn with an amount has a word of the question: not the price of a van for rent."""
+    forms = forms_of(word for turn in sources for word in words(turn.text))
+    return not question.telling or any(has_word(word, forms) for word in question.telling)
 
 
 def _is_of_another_deed(answer: str, question: AskedFor, sources: Sequence[Turn]) -> bool:

@@ -20,6 +20,7 @@ from memory.program.grounding import is_question, suits
 from memory.program.sentence_features import Sentence
 from memory.program.spoken_days import days_in, spoken
 from memory.program.told_days import places_named
+from memory.program.told_of import is_told_of_others
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 
@@ -172,6 +173,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     if tells_what_came_after(text, question):
         return ""
     if is_question(text) or is_of_another(text, question, [best.sentence.turn.speaker]):
+        return ""
+    if is_told_of_others(question, text, [best.sentence.turn]):
         return ""
     if question.kind == "length" and _is_elsewhere(text, question):
         return ""

@@ -72,7 +72,10 @@ def reading(question: str, retrieval: Retrieval, reader: CorrectedTurns) -> Read
     turns = [turn for turn in turns if turn.kind == "message" and is_evidence(turn.text)]
     read_question = asked_for(retrieval.question or question, {turn.speaker for turn in turns})
 
-    return read_turns(read_question, turns, lambda turn: following(turn, reader))
+    found = read_turns(read_question, turns, lambda turn: following(turn, reader))
+    if found and is_told_of_others(read_question, found.text, found.turns):
+        return None
+    return found
 
 
 def following(turn: Turn, reader: CorrectedTurns) -> list[Turn]:

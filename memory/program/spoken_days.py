@@ -30,7 +30,7 @@ _DAY = re.compile(
     rf"|\b(?P<month_before>{_MONTH})(?:\.? |,? the )(?:the )?"
     rf"(?P<day_after>\d{{1,2}}){_ENDING}?(?!\d|[:.]\d)\b"
     rf"(?:,? (?P<year_after>(?:19|20)\d\d))?"
-    rf"|\b(?:from|between) (?:the )?(?P<day_from>\d{{1,2}}){_ENDING}?"
+    rf"|\b(?:from|between|on) (?:the )?(?P<day_from>\d{{1,2}}){_ENDING}?"
     rf"(?= ?(?:to|until|till|and"
     rf"|[-\u2013]) ?(?:the )?\d{{1,2}}{_ENDING}?(?: of)? (?P<month_of>{_MONTH})\b"
     rf"(?: (?P<year_of>(?:19|20)\d\d))?)"

@@ -150,7 +150,9 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     last = people[-1] if people else ""
     is_first = bool(_FIRST.fullmatch(last))
     if name in words(passage.turn.speaker):
-        return bool(last) and not is_first and not _SECOND.fullmatch(last)
+        # "They put my tooth back to Friday": who they are is not said.
+        is_nobody = last.lower() == "they" or bool(_SECOND.fullmatch(last))
+        return bool(last) and not is_first and not is_nobody
     if not is_first:
         return last[:1].isupper() and not _ANYBODY.fullmatch(last)
     return name not in words(passage.sentence)

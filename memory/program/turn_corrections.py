@@ -25,10 +25,11 @@ from memory.search.words import words
 
 _MOST_TURNS = 80
 _LEAST = 12  # below it, two numbers may be the same by chance
+_PREFIX = 4  # letters at least, before the word that a compound is short for
 _BEFORE = 3  # turns, in which stands what is corrected
 _CUES = (
     "wrong mixed mistake sorry actually really not instead correction misread meant said wrote"
-    " told swapped turned counted end"
+    " told swapped turned counted end correct"
 )
 # They say that what was told was not so.
 _CORRECTS = re.compile(
@@ -36,6 +37,7 @@ _CORRECTS = re.compile(
     r"|counted|remembered|quoted)\b[^.!?]{0,40}\b(?:wrong(?:ly)?|mistaken)"
     r"|(?:the|my) wrong \w+|(?:i|we)(?:'ve| have)? (?:mixed|muddled|swapped|confused|misread"
     r"|miscounted|misremembered|misheard|mis-?typed)\b|my mistake|correction|scratch that"
+    r"|(?:have|need|ought|want) to correct|(?:must|should|let me) correct"
     r"|i (?:said|wrote|told you|thought|meant)\b[^.!?]{0,40}\bbut\b|no,? (?:wait|hang on|hold on)"
     r"|tell a lie|mea culpa|set (?:me|you) straight|put (?:it )?right|must confess|own up"
     r"|nearer [\w-]+ than|closer to [\w-]+ than|more like [\w-]+ than"
@@ -82,6 +84,7 @@ _WEAK = re.compile(
 _OF_SEVERAL = re.compile(
     r"\b(?:times|how often|first|last|next|all|total|altogether|every|days|dates)\b", re.IGNORECASE
 )
+_SO = re.compile(r"\b(?:so|which makes|that makes|making)\b(?! that\b)", re.IGNORECASE)
 _NOT_THE_OTHER = re.compile(r"\D{0,20}?,? (?:and )?not\b", re.IGNORECASE)
 # What stands behind these was wrong: "not 13,500", "instead of 400", "I said 40".
 _WAS_WRONG = re.compile(
@@ -99,7 +102,15 @@ _ASKS = (
         re.compile(
             r"^\W*(?:(?:for|at|by) )?(?:how (?:much|many)|(?:at |for )?(?:what|which)"
             r" (?:price|rent|sum|fee)\b|what(?:'s| is| was| did| does)\b.*"
-            r"\b(?:price|cost|rent|fee|salary|charge|weight|height|size|number)\b)",
+            r"\b(?:price|cost|rent|fee|salary|charge|weight|height|size|number)\b"
+            r"|what (?:did|does|do)\b.*\b(?:pay|spend|earn|weigh|charge)\b(?!.* (?:on|with)\W*$))",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "time",
+        re.compile(
+            r"^\W*(?:at )?what (?:time\b|(?:is|was|are|were)\b.*\btimes?\b(?! of (?:day|year)))",
             re.IGNORECASE,
         ),
     ),
@@ -118,6 +129,12 @@ _HAS_SIDES = frozenset(
     )
 )
 _SIDE = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+# Of the clock, or what somebody ran.
+_TIME = re.compile(
+    r"(?<![\d:.])\d{1,2}(?::\d{2}){1,2}(?![\d:])(?: ?[ap]\.?m\b)?|\b\d{1,2}(?:\.\d{2})? ?[ap]\.?m\b"
+    r"|\b\d{1,2} o'clock",
+    re.IGNORECASE,
+)
 # Words of a question that say nothing of what it is about.
 _NO_TOPIC = frozenset(
     words(
@@ -127,9 +144,12 @@ _NO_TOPIC = frozenset(
         " finally take took taken place happen happened held hold people each them does right"
         " number amount euros pounds dollars euro pound dollar correct true how when which what"
         " monthly weekly yearly annual"
+        " real actual"
         " break broke broken hurt injure injured receive received charge earn earned"
     )
 )
+# What is measured, which few say again where they correct it.
+_MEASURES = frozenset(words("rent rents rented price prices salary fee fees time times"))
 _UNITS = frozenset(
     words("minutes minute hours hour days day weeks week months month years year times oclock")
 )
@@ -231,6 +251,7 @@ def _topic(about: FactQuestion, kind: str) -> list[frozenset[str]]:
         telling = [word for forms in about.names for word in words(forms[-1])]
     terms = [word for word in dict.fromkeys(telling) if word not in _NO_TOPIC]
     terms = [word for word in terms if word not in words(about.asker)]
+    terms = [word for word in terms if word not in _MEASURES] or terms
     # Of "the Royal Mary" turns tell as "the Mary".
     names = {
         word: frozenset(words(run[0]))
@@ -290,7 +311,21 @@ def _is_about(
     speakers = set(words(turn.speaker)) | {
         word for turn_before in before for word in words(turn_before.speaker)
     }
-    return not names or any(name & (around | speakers) for name in names)
+    told_words = {
+        word
+        for turn_before in turns.values()
+        if turn_before.id < turn.id and any(_is_met(forms, turn_before) for forms in topic)
+        for word in words(turn_before.text)
+    }
+    return not names or any(name & (around | speakers | told_words) for name in names)
+
+
+def _is_met(forms: frozenset[str], turn: Turn) -> bool:
+    """Whether a turn has a word of the topic, or what it is short for: "van" for "campervan"."""
+    return any(
+        word in forms or (len(word) > 2 and any(form[_PREFIX:].endswith(word) for form in forms))
+        for word in words(turn.text)
+    )
 
 
 def _repeats_wrong(
@@ -299,17 +334,17 @@ def _repeats_wrong(
     topic: Sequence[frozenset[str]],
     turns: dict[int, Turn],
 ) -> bool:
-    """Whether a number that was told of the whole topic is named again where it is corrected."""
+    """Whether a number that was told of most of the topic is named again where it is corrected."""
     near = {
         match["number"]
         for turn_before in (turn, *before[:1])
         for match in _numbers(turn_before.text)
     }
     return any(
-        all(forms & told_words for forms in topic)
+        2 * sum(_is_met(forms, turn_before) for forms in topic) > len(topic)
         and near & {match["number"] for match in _numbers(turn_before.text)}
         for turn_before in turns.values()
-        if turn_before.id < turn.id - 1 and (told_words := set(words(turn_before.text)))
+        if turn_before.id < turn.id - 1
     )
 
 
@@ -331,11 +366,15 @@ def _new_amount(
     }
     large = [match for match in _QUANTITY.finditer(turn.text) if _amount(match) > _LEAST]
     told_before = {_amount(match) for match in large} & old
-    new = {_amount(match): match for match in large if _amount(match) not in old}
-    if len(told_before) != 1 or len(new) != 1:
+    if len(told_before) != 1:
         return None
-    was, amount = told_before.pop(), next(iter(new))
-    return new[amount] if was / 2 < amount < was * 2 else None
+    was = told_before.pop()
+    new = {
+        amount: match
+        for match in large
+        if (amount := _amount(match)) not in old and was / 2 < amount < was * 2
+    }
+    return next(iter(new.values())) if len(new) == 1 else None
 
 
 def _around(turn: Turn, turns: dict[int, Turn]) -> str:
@@ -377,8 +416,9 @@ def _was_told(
 
 def _starts(kind: str, turn: Turn) -> list[int]:
     """Where the values of a kind begin in a turn."""
-    if kind == "side":
-        return [match.start() for match in _SIDE.finditer(turn.text)]
+    if kind in ("side", "time"):
+        pattern = _SIDE if kind == "side" else _TIME
+        return [match.start() for match in pattern.finditer(turn.text)]
     if kind == "day":
         said_on = named_day(turn.said_at)
         return [day.start for day in days_in(turn.text, said_on, True)] if said_on else []
@@ -409,12 +449,15 @@ def _correction(
     for part in (*parts[cue : cue + 3], *parts[max(cue - 1, 0) : cue]):
         values = _values(kind, part, turn)
         if len(values) > 1:
+            match = _SO.search(part)
             # "405, not 415, so you paid ten too much"
             values = [
                 value
                 for value in values
                 if _NOT_THE_OTHER.match(part[part.find(value) + len(value) :])
             ]
+            # "He took 200 off, so I paid 3,400."
+            values = values or _values(kind, part[match.end() :] if match else "", turn)
         if len(values) == 1:
             return _Correction(values[0], turn, part)
         if values:
@@ -427,6 +470,9 @@ def _values(kind: str, text: str, turn: Turn) -> list[str]:
     if kind == "side":
         sides = [match for match in _SIDE.finditer(text) if not _is_wrong(text, match.start())]
         return list(dict.fromkeys(match[1].lower() for match in sides))
+    if kind == "time":
+        times = [match for match in _TIME.finditer(text) if not _is_wrong(text, match.start())]
+        return list(dict.fromkeys(match[0] for match in times))
     if kind == "day":
         said_on = named_day(turn.said_at)
         days = (

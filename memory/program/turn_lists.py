@@ -56,11 +56,20 @@ from memory.search.words import words
 _MOST_TURNS = 200  # with the words of a question
 _MOST_WORDS = 24
 _MOST_ITEMS = 12  # beside a count
-# Chosen on chats left out by folder: docs/log.md, "How certain a list must be".
+# Chosen on chats left out by folder, and raised where chats that nobody had read were told wrong
+# things: docs/log.md, "How certain a list must be".
 _LEAST_CERTAINTY = 0.7
 # A count that an ordinal exceeds ("third lesson" of two) is hardly ever whole.
-_LEAST_CERTAINTY_OF = {"skipped": 0.9, "items title": 0.5, "deed": 0.85, "amount": 0.8}
-# What a deed was done to is told as a part from here on.
+_LEAST_CERTAINTY_OF = {
+    "skipped": 0.9,
+    "events asked first": 0.8,
+    "events asked last": 0.8,
+    "items title": 0.85,
+    "deed": 0.85,
+    "amount": 0.8,
+}
+# A list is told as a whole from here on, as a part before.
+_LEAST_WHOLE = 0.9
 _LEAST_PART = 0.5
 _LISTS = ("list", "where", "value", "who")
 _KINDS = ("count", "list", "first", "last", "when", "where", "value", "who")
@@ -116,14 +125,21 @@ class TurnList:
     @property
     def is_likely(self) -> bool:
         """Whether it is likely enough to be an answer; some readings are surer than others."""
-        family = next((name for name in _LEAST_CERTAINTY_OF if self.features.get(name)), "")
-        return self.certainty >= _LEAST_CERTAINTY_OF.get(family, _LEAST_CERTAINTY)
+        families = [name for name in _LEAST_CERTAINTY_OF if self.features.get(name)]
+        least = max((_LEAST_CERTAINTY_OF[name] for name in families), default=_LEAST_CERTAINTY)
+        return self.certainty >= max(least, _LEAST_WHOLE if self._is_list else 0.0)
 
     @property
     def is_part(self) -> bool:
-        """Whether it is a list of what a deed was done to, likely true and not likely whole."""
-        is_of_deed = self.features.get("deed") and not self.features.get("deed asked count")
-        return bool(is_of_deed) and not self.is_likely and self.certainty >= _LEAST_PART
+        """Whether it is a list, likely true and not likely whole."""
+        return self._is_list and not self.is_likely and self.certainty >= _LEAST_PART
+
+    @property
+    def _is_list(self) -> bool:
+        readings = ("items", "events", "deed")
+        return any(
+            self.features.get(f"{reading} asked {kind}") for reading in readings for kind in _LISTS
+        )
 
 
 def answer_by_turns(
@@ -136,7 +152,7 @@ def answer_by_turns(
 ) -> FactAnswer | None:
     """Answer a list, a count, the first or the last from turns; None where it may not be whole.
 
-    Of what a deed was done to, a part is told as one ("the gate; the sign; perhaps more").
+    A list that may not be whole is told as a part ("the gate; the sign; perhaps more").
 
     Arguments:
         question: in the third person ("How often did Anna run in May?").

@@ -43,7 +43,10 @@ def told(store: Store) -> Store:
         ),
         ("When did Jonna climb for the first time?", "8 January 2026"),
         ("When did Jonna last go climbing?", "12 March 2026"),
-        ("Which books has Petter read?", "The Glass Ferry; Kestrel Road; Winter Orchards"),
+        (
+            "Which books has Petter read?",
+            "The Glass Ferry; Kestrel Road; Winter Orchards; perhaps more",
+        ),
         ("How often did Vidar go climbing?", None),
         ("Which books has Vidar read?", None),
         ("How often did Jonna go skiing?", None),
@@ -176,8 +179,8 @@ def test_what_is_read_to_its_end_is_listed(store: Store) -> None:
         decided = answer_by_turns(question, "2025-12-01", read=store.read)
         return decided and decided.text
 
-    assert answer("What books has Mara read?") == "The Salt Ledger; Tarn; Ebb"
-    assert answer("Which books did Mara read in March 2025?") == "The Salt Ledger; Tarn"
+    assert answer("What books has Mara read?") == "The Salt Ledger; Tarn; Ebb; perhaps more"
+    assert answer("Which books did Mara read in March 2025?") == "The Salt Ledger; Tarn; perhaps more"
     assert answer("What is Mara reading now?") is None
 
 
