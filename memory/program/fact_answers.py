@@ -10,7 +10,7 @@ from memory.dates import COUNT, MONTHS, WEEKDAYS
 from memory.program.disputes import disputed, question_of_pair
 from memory.program.fact_candidates import is_subject_named
 from memory.program.fact_completeness import are_complete, are_part
-from memory.program.fact_matching import ENDINGS, matching
+from memory.program.fact_matching import ENDINGS, Matched, matching
 from memory.program.fact_questions import FactQuestion, read_fact_question
 from memory.program.fact_select import (
     DatedFact,
@@ -36,6 +36,7 @@ from memory.search.words import words
 from memory.vocabulary import Vocabulary
 
 _MOST_ITEMS = 12
+_LEAST_ENDED = 0.6  # likelihood of a fact that has ended and that the question names
 _EXACT_MONTHS = 12  # lengths up to here are told to the day
 _IS_NAME = re.compile(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2}")
 _TELLS_DAY = re.compile(rf"\d.*\b(?:{'|'.join(MONTHS)})\b|\b(?:{'|'.join(MONTHS)})\b.*\d", re.I)
@@ -209,13 +210,24 @@ def _by_match(
         return None
     candidates = facts_in(memory.read(select_about(fact_question)), memory.today)
     matched = matching(fact_question, candidates, memory.vocabulary, memory.texts, memory.today)
-    if matched is None or not matched.is_certain:
+    if matched is None or not (matched.is_certain or _is_ended(fact_question, matched)):
         return None
     sql = select_same(matched.facts)
     rows = memory.read(sql)
     chosen = {fact.id for fact in matched.facts}
     facts = [fact for fact in facts_in(rows, memory.today) if fact.id in chosen]
     return _answered(fact_question, facts, sql, rows, memory)
+
+
+def _is_ended(question: FactQuestion, matched: Matched) -> bool:
+    """Whether what a question names is over, and likely enough meant: "Does she have the Skoda?".
+
+    Else the turn that told of it before it ended would be quoted.
+    """
+    named = set(words(question.text))
+    return matched.probability >= _LEAST_ENDED and all(
+        fact.ended_on and named & set(telling_words(fact.value)) for fact in matched.facts
+    )
 
 
 def _read(question: str, memory: _Memory, span: tuple[str, str] | None) -> FactQuestion | None:

@@ -1,52 +1,41 @@
-"""Everyday facts that a person corrects, ends or adds are what each door answers.
+"""Everyday facts that rules have noted and a person then corrects or ends decide the answer.
 
-Turns tell the state before; whatever was changed by hand decides, and no model is asked.
+Turns tell the state before; whatever was changed by hand decides, and no model is asked. All doors
+change facts alike: `test_by_hand.py`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from memory import Memory, facts
-from memory.namespaces import create
+from memory.errors import ModelError
 from memory.program.local import LocalEngine
 from memory.settings import Settings
-from tests.support.doors import DOORS, Door, opened
 from tests.support.everyday_changes import ADDITIONS, CHANGES, CORRECTIONS, ENDS, OWNER
 from tests.support.everyday_changes import EverydayChange as Case
 
-NAME = "everyday"
-
-
-class ModelAsked(BaseException):
-    """The model was asked about what facts decide. No `except Exception` hides it."""
-
 
 @pytest.fixture
-def fact_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """A memory in which everything was said; the id of the fact that each case changes."""
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+def memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
+    """A memory in which everything was said, with the packaged model, which must not be asked."""
 
     def refuse(engine: LocalEngine, request: object) -> None:
-        raise ModelAsked(request)
+        raise ModelError("facts decide: the model is not to be asked")
 
     monkeypatch.setattr(LocalEngine, "complete", refuse)
-    create(NAME)
-    with opened(NAME) as store, Memory(store, model="local") as memory:
-        Settings(store).set("user", OWNER)
-        memory.add(sorted((t for case in CHANGES for t in case.turns), key=lambda t: t.said_at))
-        changed = [case for case in CHANGES if case.kind != "new"]
-        return {case.name: _fact_before(memory, case) for case in changed}
+    with Memory(path, model="local") as opened:
+        Settings(opened.store).set("user", OWNER)
+        opened.add(sorted((t for case in CHANGES for t in case.turns), key=lambda t: t.said_at))
+        yield opened
 
 
 def _fact_before(memory: Memory, case: Case) -> int:
     """The fact that rules have noted of a case, or that a person writes for it."""
     if case.attribute:
         written = facts.add(
-            memory.store,
-            subject=case.subject,
-            attribute=case.attribute,
-            value=case.old,
+            memory.store, subject=case.subject, attribute=case.attribute, value=case.old
         )
         [fact_id] = {edit.fact_id for edit in memory.store.journal(written.id)}
         return fact_id
@@ -55,26 +44,24 @@ def _fact_before(memory: Memory, case: Case) -> int:
         for fact in memory.store.facts()
         if fact.subject == case.subject and case.old in fact.value
     ]
-    assert len(noted) == 1, (case.name, [*memory.store.facts()])
+    assert len(noted) == 1, (case.name, noted)
     return noted[0]
 
 
-def _change(door: Door, case: Case, fact_ids: dict[str, int]) -> None:
-    if case.kind == "new":
-        door.add(case.subject, case.attribute, case.value, case.on)
-    elif case.kind == "over":
-        door.is_over(fact_ids[case.name], case.on)
+def _change(memory: Memory, case: Case, fact_id: int) -> None:
+    if case.kind == "over":
+        facts.end(memory.store, fact_id, case.on)
     elif case.kind == "changed":
-        door.changed(fact_ids[case.name], case.value, case.on)
+        facts.supersede(memory.store, fact_id, case.value, case.on)
     else:
-        door.was_wrong(fact_ids[case.name], case.value, case.on)
+        facts.edit(memory.store, fact_id, "was wrong", value=case.value, on=case.on)
 
 
-def _answer(door: Door, question: str) -> str:
+def _answer(memory: Memory, question: str) -> str:
     try:
-        return door.ask(question)
-    except ModelAsked:
-        return "(the model was asked)"
+        return memory.ask(question).text
+    except ModelError as error:
+        return str(error)
 
 
 def test_the_cases_are_ten_of_each() -> None:
@@ -82,17 +69,22 @@ def test_the_cases_are_ten_of_each() -> None:
     assert len({case.name for case in CHANGES}) == len(CHANGES)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(door, marks=() if door == "Python" else pytest.mark.slow) for door in DOORS],
-)
-def test_a_change_by_hand_is_what_is_answered(fact_ids: dict[str, int], name: str) -> None:
+def test_a_change_by_hand_is_what_is_answered(memory: Memory) -> None:
+    before = {case.name: _fact_before(memory, case) for case in CHANGES if case.kind != "new"}
+    for case in CHANGES:
+        if case.kind == "new":
+            facts.add(
+                memory.store,
+                subject=case.subject,
+                attribute=case.attribute,
+                value=case.value,
+                happened_on=case.on,
+            )
+        else:
+            _change(memory, case, before[case.name])
     misses = []
-    with DOORS[name](NAME) as door:
-        for case in CHANGES:
-            _change(door, case, fact_ids)
-        for case in CHANGES:
-            answer = _answer(door, case.question)
-            if miss := case.miss(answer):
-                misses.append((case.name, miss, answer))
+    for case in CHANGES:
+        answer = _answer(memory, case.question)
+        if miss := case.miss(answer):
+            misses.append((case.name, miss, answer))
     assert misses == []
