@@ -180,7 +180,9 @@ def test_what_is_read_to_its_end_is_listed(store: Store) -> None:
         return decided and decided.text
 
     assert answer("What books has Mara read?") == "The Salt Ledger; Tarn; Ebb; perhaps more"
-    assert answer("Which books did Mara read in March 2025?") == "The Salt Ledger; Tarn; perhaps more"
+    assert (
+        answer("Which books did Mara read in March 2025?") == "The Salt Ledger; Tarn; perhaps more"
+    )
     assert answer("What is Mara reading now?") is None
 
 
