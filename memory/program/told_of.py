@@ -52,7 +52,8 @@ _ASKED_OF = re.compile(
 # Who may be the one of whom a clause tells: somebody's relative, a name, a pronoun.
 _PERSON_BEFORE = re.compile(
     rf"\b(?:my|our|his|her|their) (?:\w+ )?{PERSON.pattern}|\b(?:I|we|my|our|you|he|she|they)\b"
-    r"|(?<=[\w,;:] )(?-i:[A-Z][a-z][\w-]*)|^\W*(?-i:[A-Z][a-z][\w-]*)(?= (?:is|was|has|had)\b)",
+    r"|(?<=[\w,;:] )(?-i:[A-Z][a-z][\w-]*)"
+    r"|^\W*(?-i:[A-Z][a-z][\w-]*)(?='s\b| (?:is|was|has|had|[a-z]+ed|[a-z]+(?<!s)s)\b)",
     re.IGNORECASE,
 )
 _CLAUSE_START = re.compile(
@@ -145,10 +146,14 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     """Whether the clause before a word names somebody else as the one it is said of."""
     if name in words(passage.lead):
         return False
-    people = [match[0].strip() for match in _PERSON_BEFORE.finditer(passage.lead)]
-    people = [person for person in people if person.lower() not in (*MONTHS, *WEEKDAYS)]
-    last = people[-1] if people else ""
-    is_first = bool(_FIRST.fullmatch(last))
+    people = [
+        match
+        for match in _PERSON_BEFORE.finditer(passage.lead)
+        if match[0].strip().lower() not in (*MONTHS, *WEEKDAYS)
+    ]
+    last = people[-1][0].strip() if people else ""
+    # "Friends helped me move" tells of me.
+    is_first = bool(people and _FIRST.search(passage.lead[people[-1].start() :]))
     if name in words(passage.turn.speaker):
         # "They put my tooth back to Friday": who they are is not said.
         is_nobody = last.lower() == "they" or bool(_SECOND.fullmatch(last))

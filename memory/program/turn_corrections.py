@@ -37,6 +37,7 @@ _CORRECTS = re.compile(
     r"|counted|remembered|quoted)\b[^.!?]{0,40}\b(?:wrong(?:ly)?|mistaken)"
     r"|(?:the|my) wrong \w+|(?:i|we)(?:'ve| have)? (?:mixed|muddled|swapped|confused|misread"
     r"|miscounted|misremembered|misheard|mis-?typed)\b|my mistake|correction|scratch that"
+    r"|sorry,? (?:no|wrong)|no,? sorry"
     r"|(?:have|need|ought|want) to correct|(?:must|should|let me) correct"
     r"|i (?:said|wrote|told you|thought|meant)\b[^.!?]{0,40}\bbut\b|no,? (?:wait|hang on|hold on)"
     r"|tell a lie|mea culpa|set (?:me|you) straight|put (?:it )?right|must confess|own up"
@@ -344,7 +345,7 @@ def _repeats_wrong(
         2 * sum(_is_met(forms, turn_before) for forms in topic) > len(topic)
         and near & {match["number"] for match in _numbers(turn_before.text)}
         for turn_before in turns.values()
-        if turn_before.id < turn.id - 1
+        if turn_before.id < turn.id and turn_before not in before[:1]
     )
 
 

@@ -1,8 +1,16 @@
 """A clause: what a sentence says of one subject, and how a fact names that subject."""
 
+import re
 from dataclasses import dataclass
 
 SPEAKER = "I"
+# What one does with what is one's own: "fell off his ladder" tells of him.
+_OF_THEIR_OWN = re.compile(
+    r"(?:\w+ )?(?:fell|broke|lost|quit|hurt|injured|sprained|twisted|cut|burnt|burned|passed|failed"
+    r"|finished|started|changed|left|sold|bought|celebrated|turned) (?:off |from |out of |down )?"
+    r"(?:his|her|their)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -52,3 +60,8 @@ def person_name(subject: str, speaker: str) -> str:
     if subject.startswith("my "):
         return f"{speaker.strip()}'s {subject.removeprefix('my ')}"
     return subject
+
+
+def is_of_another(text: str) -> bool:
+    """Whether a clause without a subject tells of another: "Poor Jo. Lost her job in May."."""
+    return bool(_OF_THEIR_OWN.match(text))

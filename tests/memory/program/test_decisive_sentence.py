@@ -166,6 +166,8 @@ def test_a_day_counts_where_the_sentence_is_likely() -> None:
 def test_a_day_to_come_is_told_by_the_tense_beside_it() -> None:
     said_on = date(2026, 5, 9)
     [service] = days_in("Lost my dad. The service is on the 16th in Dauphin.", said_on, True)
+    both = days_in("I was there on the 10th and the 25th of August.", said_on, True)
+    assert [day.day.day for day in both] == [10, 25]
     [visit] = days_in("We came on the 16th.", said_on, False)
     assert spoken(service.day) == "16 May 2026"
     assert spoken(visit.day) == "16 April 2026"

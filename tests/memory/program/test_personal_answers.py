@@ -375,3 +375,11 @@ def test_a_date_has_the_year_that_its_turn_means(
     question: str, picked: str, text: str, answer: str
 ) -> None:
     assert answered(question, picked, ("Ida", text, "2025-03-02")) == answer
+
+
+def test_an_amount_is_of_what_is_measured() -> None:
+    sold = ("Ida", "I sold the van to two Danes for 5,500 dollars.", "2024-09-01")
+    assert answered("How much rent does Ida pay in Bath?", "5,500 dollars", sold).startswith(
+        "No information"
+    )
+    assert answered("How much did Ida get for the van?", "5,500 dollars", sold) == "5,500 dollars"

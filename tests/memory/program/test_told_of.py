@@ -36,6 +36,19 @@ def of_others(question: str, answer: str, speaker: str, text: str) -> bool:
         ("When did user have her hip operation?", "2 April", "user", "He had a hip operation."),
         ("Where did Sol go?", "Porto", "Sol", "My sister Elena went to Porto."),
         ("How many cats does Ben have?", "three", "Anna", "I have three cats."),
+        (
+            "For how many years has Elin learnt Greek?",
+            "six years",
+            "Elin",
+            "Gwil speaks with the pride of one who's learnt Greek for six years.",
+        ),
+        (
+            "Which race has Elin entered?",
+            "the Tamar mile",
+            "Elin",
+            "Meir's entered the Tamar mile.",
+        ),
+        ("When did Elin break her wrist?", "Friday", "Elin", "Nuno slipped and broke his wrist."),
     ],
 )
 def test_what_is_said_of_another_answers_nothing(
@@ -54,6 +67,7 @@ def test_what_is_said_of_another_answers_nothing(
         ("Where does Anna work?", "a bakery", "Anna", "My work at a bakery is hard."),
         ("Where did Elena go?", "Porto", "Sol", "My sister Elena went to Porto."),
         ("What did Jo buy?", "a kettle", "Jo", "Monday was nice, bought a kettle."),
+        ("When did Jo move?", "Friday", "Jo", "Friends helped me move on Friday."),
         ("How many cats does Ben have?", "three", "Anna", "He has three cats."),
         ("What colour is the boat?", "red", "Anna", "Tom painted the boat red."),
     ],

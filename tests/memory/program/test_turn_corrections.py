@@ -25,6 +25,25 @@ _TOLD = (
         "I read the letter wrong. The rent is 595, not 610, you paid 15 too much.",
     ),
     ("Okko", "2025-09-07", "We had a table for 12 in the end, and the piano stayed."),
+    ("Runa", "2025-10-05", "I sold the old van to two brothers from Emden for 5,500 euros."),
+    (
+        "Runa",
+        "2025-10-26",
+        "I have to correct something about the van. I said 5,500, but I gave them 500 back for the"
+        " rust, so it was 5,000 euros.",
+    ),
+    ("Tjark", "2025-11-02", "I found a studio in Varel, on Hafenweg, for 690 euros a month."),
+    ("Tjark", "2025-11-23", "I told you 690 euros, but I misread it, the contract says 720."),
+    ("Gesa", "2025-11-30", "I ran the Jever 10K in 55:05."),
+    ("Gesa", "2025-12-07", "I have to correct myself. The Jever results are out, it was 55:50."),
+    ("Runa", "2026-01-04", "I've bought a kiln from my neighbour. I paid 3,600 euros."),
+    (
+        "Runa",
+        "2026-01-18",
+        "I told you the wrong price for the kiln. He took 200 off, so I paid 3,400 euros.",
+    ),
+    ("Okko", "2026-02-01", "There were 52 people at the farewell, and Runa's dad danced."),
+    ("Okko", "2026-02-08", "Mum counted again. There were 47 people at the farewell, I was wrong."),
 )
 
 
@@ -43,6 +62,13 @@ def told(store: Store) -> Store:
         ("On which day was the harbour party?", "22 June 2025 (Gesa"),
         ("Which wrist did Onno break?", "right (Gesa"),
         ("How much rent does Okko pay?", "595 (Okko, 10 August 2025)"),
+        # Of several values that which follows from the others; a thing by its short name, what is
+        # measured left out, a time, whose it is where it was told first.
+        ("How much did Runa get for her campervan?", "5,000 euros (Runa, 26 October 2025)"),
+        ("What is the monthly rent of Tjark's studio on Hafenweg?", "720 (Tjark, 23 November"),
+        ("What was Gesa's real time in the Jever 10K?", "55:50 (Gesa, 7 December 2025"),
+        ("What did Runa pay for the kiln?", "3,400 euros (Runa, 18 January 2026)"),
+        ("How many people were at the farewell of Runa's dad?", "47 people (Okko"),
     ],
 )
 def test_a_value_is_told_as_it_was_corrected(told: Store, question: str, answer: str) -> None:

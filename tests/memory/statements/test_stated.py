@@ -205,6 +205,8 @@ def test_moods_idioms_and_what_did_not_happen_are_no_facts(text: str) -> None:
         "I danced",
         "I went on Monday",
         "new job: same old story",
+        "Lost his job in May.",
+        "Poor thing. Fell off her ladder on Sunday.",
     ],
 )
 def test_what_is_not_stated_becomes_no_fact(text: str) -> None:
