@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.dates import COUNT, named_day, resolve_dates
-from memory.program.answer_checks import AskedFor, is_of_another, tells_what_came_after
+from memory.program.answer_checks import AskedFor, tells_what_came_after
 from memory.program.grounding import is_question, suits
 from memory.program.sentence_features import Sentence
 from memory.program.spoken_days import days_in, spoken
@@ -172,7 +172,7 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     text = best.sentence.text
     if tells_what_came_after(text, question):
         return ""
-    if is_question(text) or is_of_another(text, question, [best.sentence.turn.speaker]):
+    if is_question(text):
         return ""
     if is_told_of_others(question, text, [best.sentence.turn]):
         return ""

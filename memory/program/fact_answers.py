@@ -224,9 +224,10 @@ def _is_ended(question: FactQuestion, matched: Matched) -> bool:
 
     Else the turn that told of it before it ended would be quoted.
     """
-    named = set(words(question.text))
+    forms = forms_of(words(question.text))
     return matched.probability >= _LEAST_ENDED and all(
-        fact.ended_on and named & set(telling_words(fact.value)) for fact in matched.facts
+        fact.ended_on and any(is_among(word, forms) for word in telling_words(fact.value))
+        for fact in matched.facts
     )
 
 

@@ -122,6 +122,11 @@ def as_a_part(items: str) -> str:
     return f"{items}{';' if '; ' in items else ','} {PERHAPS_MORE}"
 
 
+def without_part(text: str) -> str:
+    """A list without the word that there may be more."""
+    return re.sub(rf"[;,] {PERHAPS_MORE}$", "", text)
+
+
 def is_question(sentence: str) -> bool:
     """Whether a sentence begins as a question does; its mark may be missing."""
     return bool(_ASKS.match(sentence))

@@ -24,6 +24,7 @@ from memory.program.turn_events import other_names
 from memory.records import Rows, Turn
 from memory.search.word_forms import telling_words
 from memory.search.words import STOP_WORDS, words
+from memory.statements.clause import tells_of_another
 
 _MOST_TURNS = 80
 _BEFORE = 2  # turns, in which a thing is named that is then "it"
@@ -746,7 +747,7 @@ def is_of_doer(
         if is_by_others:
             return True
         others = names_in(lead) - named_words - speaker - _DAY_NAMES
-        if others and not _FIRST.search(lead):
+        if (others and not _FIRST.search(lead)) or tells_of_another(clause):
             return False
         if match := _OTHER_PERSON.match(lead):
             noun = (match["noun"] or "").lower()

@@ -7,6 +7,7 @@ asks only whether what stands before a word ("sold", "moved out") may be that pe
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from memory.dates import MONTHS, WEEKDAYS, named_day
 from memory.passages import sentences
@@ -17,6 +18,7 @@ from memory.program.spoken_days import spoken
 from memory.records import Turn
 from memory.search.word_forms import forms_of
 from memory.search.words import words
+from memory.statements.clause import tells_of_another
 
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\byou\b", re.IGNORECASE)
@@ -25,6 +27,7 @@ _NAME = re.compile(r"(?<=[\w,;:] )(?P<name>[A-Z][a-z][\w-]*)")
 _FIRST_NAME = re.compile(
     r"(?:^|[.!?\n] ?)\W*(?P<name>[A-Z][a-z][\w-]*)(?:(?P<short>'\w+)| (?P<next>[a-z]+)|)"
 )
+_ONLY_WORD = re.compile(r"\W*(?P<name>[A-Z][a-z][\w-]*)(?: (?:also|just|once|[a-z]+ly))*\s+")
 _AUXILIARIES = frozenset(words("is was has had will can does did and says said"))
 _ANYBODY = re.compile(rf"{_FIRST.pattern}|{_SECOND.pattern}|{_THIRD.pattern}", re.IGNORECASE)
 # What one is without, or does no more, is told in other words.
@@ -146,14 +149,19 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     """Whether the clause before a word names somebody else as the one it is said of."""
     if name in words(passage.lead):
         return False
+    if tells_of_another(passage.sentence):
+        return True
     people = [
         match
         for match in _PERSON_BEFORE.finditer(passage.lead)
         if match[0].strip().lower() not in (*MONTHS, *WEEKDAYS)
     ]
-    last = people[-1][0].strip() if people else ""
+    # "Theo" of "Theo broke his wrist"
+    first_names = names_in(passage.lead) - {*MONTHS, *WEEKDAYS}
+    last = people[-1][0].strip() if people else "".join(sorted(first_names)[:1]).capitalize()
     # "Friends helped me move" tells of me.
-    is_first = bool(people and _FIRST.search(passage.lead[people[-1].start() :]))
+    behind = passage.lead[people[-1].end() :] if people else ""
+    is_first = bool(_FIRST.fullmatch(last) or _FIRST.search(behind))
     if name in words(passage.turn.speaker):
         # "They put my tooth back to Friday": who they are is not said.
         is_nobody = last.lower() == "they" or bool(_SECOND.fullmatch(last))
@@ -171,11 +179,16 @@ def _with_those_before(text: str) -> Iterator[tuple[Sequence[str], str]]:
 
 def _first_met(telling: Sequence[str], sentence: str) -> int | None:
     """Where the first word stands that a question has too, in any form."""
-    for match in re.finditer(r"[\w'-]+", sentence):
-        forms = forms_of(words(match[0]))
-        if any(has_word(word, forms) for word in telling):
-            return match.start()
-    return None
+    said = [*re.finditer(r"[\w'-]+", sentence)]
+    same = {form for word in telling for form in all_forms(word)}
+    exact = (match.start() for match in said if not same.isdisjoint(words(match[0])))
+    alike = (
+        match.start()
+        for match in said
+        if any(has_word(word, forms_of(words(match[0]))) for word in telling)
+    )
+    # "Brother" begins as "broke" does: what begins alike counts where no form stands.
+    return next(chain(exact, alike), None)
 
 
 def _clause_before(sentence: str, position: int) -> str:
@@ -200,6 +213,9 @@ def names_in(text: str) -> set[str]:
         for match in _FIRST_NAME.finditer(text)
         if match["short"] or match["next"] in _AUXILIARIES or is_past_verb(match["next"] or "")
     }
+    # So is the only word before a verb.
+    if (alone := _ONLY_WORD.fullmatch(text)) and not alone["name"].endswith("ly"):
+        names.add(alone["name"].lower())
     return names - _NO_NAMES
 
 

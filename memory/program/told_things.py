@@ -17,7 +17,7 @@ from memory.passages import sentences
 from memory.program.fact_answers import FactAnswer
 from memory.program.fact_questions import FactQuestion
 from memory.program.fact_words import all_forms, are_forms, is_past_verb
-from memory.program.grounding import PERHAPS_MORE, as_a_part
+from memory.program.grounding import as_a_part, without_part
 from memory.program.list_questions import read_list_question
 from memory.program.messages import is_evidence
 from memory.program.searched_turns import select_only, texts_before, with_questions
@@ -192,7 +192,7 @@ def answer_by_things(
         return learnt
     if learnt is None:
         return _as_a_part(gathered, question, today, asker)
-    whole = learnt.text.removesuffix(f"; {PERHAPS_MORE}")
+    whole = without_part(learnt.text)
     if not _has_all_of(whole, gathered.text):
         return learnt
     return gathered if whole == learnt.text else _as_a_part(gathered, question, today, asker)

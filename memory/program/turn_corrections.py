@@ -136,6 +136,7 @@ _TIME = re.compile(
     r"|\b\d{1,2} o'clock",
     re.IGNORECASE,
 )
+_PATTERNS = {"side": _SIDE, "time": _TIME}
 # Words of a question that say nothing of what it is about.
 _NO_TOPIC = frozenset(
     words(
@@ -144,13 +145,12 @@ _NO_TOPIC = frozenset(
         " had old age day date price per month week year together altogether total people day"
         " finally take took taken place happen happened held hold people each them does right"
         " number amount euros pounds dollars euro pound dollar correct true how when which what"
-        " monthly weekly yearly annual"
-        " real actual"
+        " monthly weekly yearly annual real actual"
         " break broke broken hurt injure injured receive received charge earn earned"
     )
 )
 # What is measured, which few say again where they correct it.
-_MEASURES = frozenset(words("rent rents rented price prices salary fee fees time times"))
+_MEASURES = frozenset(words("rent rents rented prices salary fee fees time times"))
 _UNITS = frozenset(
     words("minutes minute hours hour days day weeks week months month years year times oclock")
 )
@@ -312,13 +312,14 @@ def _is_about(
     speakers = set(words(turn.speaker)) | {
         word for turn_before in before for word in words(turn_before.speaker)
     }
-    told_words = {
-        word
+    if not names or any(name & (around | speakers) for name in names):
+        return True
+    return any(
+        name & set(words(turn_before.text)) and any(_is_met(forms, turn_before) for forms in topic)
         for turn_before in turns.values()
-        if turn_before.id < turn.id and any(_is_met(forms, turn_before) for forms in topic)
-        for word in words(turn_before.text)
-    }
-    return not names or any(name & (around | speakers | told_words) for name in names)
+        if turn_before.id < turn.id
+        for name in names
+    )
 
 
 def _is_met(forms: frozenset[str], turn: Turn) -> bool:
@@ -417,8 +418,7 @@ def _was_told(
 
 def _starts(kind: str, turn: Turn) -> list[int]:
     """Where the values of a kind begin in a turn."""
-    if kind in ("side", "time"):
-        pattern = _SIDE if kind == "side" else _TIME
+    if pattern := _PATTERNS.get(kind):
         return [match.start() for match in pattern.finditer(turn.text)]
     if kind == "day":
         said_on = named_day(turn.said_at)
@@ -468,12 +468,9 @@ def _correction(
 
 def _values(kind: str, text: str, turn: Turn) -> list[str]:
     """The values of a kind in a text, without those it calls wrong."""
-    if kind == "side":
-        sides = [match for match in _SIDE.finditer(text) if not _is_wrong(text, match.start())]
-        return list(dict.fromkeys(match[1].lower() for match in sides))
-    if kind == "time":
-        times = [match for match in _TIME.finditer(text) if not _is_wrong(text, match.start())]
-        return list(dict.fromkeys(match[0] for match in times))
+    if pattern := _PATTERNS.get(kind):
+        told = [match for match in pattern.finditer(text) if not _is_wrong(text, match.start())]
+        return list(dict.fromkeys(match[0].lower() for match in told))
     if kind == "day":
         said_on = named_day(turn.said_at)
         days = (

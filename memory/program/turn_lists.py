@@ -68,7 +68,7 @@ _LEAST_CERTAINTY_OF = {
     "deed": 0.85,
     "amount": 0.8,
 }
-# A list is told as a whole from here on, as a part before.
+# Whatever it is read by, a list is told as a whole from here on, as a part before.
 _LEAST_WHOLE = 0.9
 _LEAST_PART = 0.5
 _LISTS = ("list", "where", "value", "who")
@@ -136,9 +136,10 @@ class TurnList:
 
     @property
     def _is_list(self) -> bool:
-        readings = ("items", "events", "deed")
         return any(
-            self.features.get(f"{reading} asked {kind}") for reading in readings for kind in _LISTS
+            self.features.get(f"{reading} asked {kind}")
+            for reading in ("items", "events", "deed")
+            for kind in (*_LISTS, "when")  # "on which days"
         )
 
 

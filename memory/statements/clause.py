@@ -62,6 +62,6 @@ def person_name(subject: str, speaker: str) -> str:
     return subject
 
 
-def is_of_another(text: str) -> bool:
+def tells_of_another(text: str) -> bool:
     """Whether a clause without a subject tells of another: "Poor Jo. Lost her job in May."."""
     return bool(_OF_THEIR_OWN.match(text))

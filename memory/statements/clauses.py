@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from memory.statements.clause import SPEAKER, Clause, is_of_another
+from memory.statements.clause import SPEAKER, Clause, tells_of_another
 from memory.statements.parts import parts_of
 from memory.statements.predicates import has_verb
 from memory.statements.references import Context, context_after, context_of_names
@@ -215,7 +215,7 @@ def _clause(part: str, before: str, context: Context, names: Collection[str]) ->
             return _about(word[0].capitalize(), text[word.end() :], when)
         if not (bare_verb().match(text) or _is_bare_deed(text)) or re.match(r"[A-Z]{2}", text):
             return without_article(text, when)
-        if before == SPEAKER and is_of_another(text):
+        if before == SPEAKER and tells_of_another(text):
             return None
         return Clause(before or SPEAKER, text, when=when, has_subject=False) if before else None
     rest = text[subject.end() :]

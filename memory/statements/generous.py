@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from memory.records import Turn
-from memory.statements.clause import SPEAKER, Clause, is_of_another, subject_name
+from memory.statements.clause import SPEAKER, Clause, subject_name, tells_of_another
 from memory.statements.clauses import ToldPart
 from memory.statements.open_clauses import (
     is_idiom,
@@ -112,7 +112,7 @@ def unread(part: ToldPart, turn: Turn) -> Iterator[Unread]:
     elif (match := _NAMED.match(text)) and _is_known(match["name"], part.context.known):
         clause = Clause(match["name"], _written_out(text[match.end() :]), when=part.when)
         yield from _of_clause(clause, "named", turn, part.whole)
-    elif _is_past(text) and not is_of_another(text):
+    elif _is_past(text) and not tells_of_another(text):
         clause = Clause(SPEAKER, text, when=part.when, has_subject=False)
         yield from _of_clause(clause, "bare", turn, part.whole)
 

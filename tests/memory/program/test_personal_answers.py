@@ -383,3 +383,23 @@ def test_an_amount_is_of_what_is_measured() -> None:
         "No information"
     )
     assert answered("How much did Ida get for the van?", "5,500 dollars", sold) == "5,500 dollars"
+
+
+def test_a_last_place_is_a_place() -> None:
+    said = ("Ida", "In Nelson we walked; Tom starts a nursing course after it.", "2024-09-01")
+    question = "What was the last place Ida walked in?"
+    assert answered(question, "a nursing course", said).startswith("No information")
+    assert answered(question, "Nelson", said) == "Nelson"
+
+
+@pytest.mark.parametrize(
+    ("question", "more"),
+    [
+        ("Which stews were cooked at Ida's?", True),
+        ("What kinds of stew did Ida cook?", True),
+        ("What does Ida cook?", False),
+    ],
+)
+def test_what_may_be_one_of_several_is_told_as_a_part(question: str, more: bool) -> None:
+    told = answered(question, "goulash", ("Ida", "I cooked goulash, a stew.", "2024-09-01"))
+    assert told == ("goulash, perhaps more" if more else "goulash")

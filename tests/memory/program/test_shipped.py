@@ -149,6 +149,24 @@ def test_what_one_sentence_says_is_answered(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Theo broke his wrist on 4 May, at football.",
+        "My brother broke his wrist on 4 May.",
+        "Theo slipped on the steps and broke his wrist on 4 May.",
+        "Poor Theo. Broke his wrist on 4 May.",
+    ],
+)
+def test_what_happened_to_another_is_not_answered(tmp_path: Path, text: str) -> None:
+    with Memory(tmp_path / "memory.db", model="local") as memory:
+        memory.add(Turn("Ben", text, "1", "2026-07-05"))
+        assert (
+            "4 May" not in memory.ask("When did I break my wrist?", asker="Ben").text.split(".")[0]
+        )
+
+
+@pytest.mark.slow
 def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
     assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
 

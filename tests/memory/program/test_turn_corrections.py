@@ -42,6 +42,8 @@ _TOLD = (
         "2026-01-18",
         "I told you the wrong price for the kiln. He took 200 off, so I paid 3,400 euros.",
     ),
+    ("Tjark", "2026-01-25", "The regatta is on Sunday 5th July."),
+    ("Tjark", "2026-01-25", "Sorry no, wrong calendar. The regatta is on the 12th of July."),
     ("Okko", "2026-02-01", "There were 52 people at the farewell, and Runa's dad danced."),
     ("Okko", "2026-02-08", "Mum counted again. There were 47 people at the farewell, I was wrong."),
 )
@@ -67,6 +69,7 @@ def told(store: Store) -> Store:
         ("How much did Runa get for her campervan?", "5,000 euros (Runa, 26 October 2025)"),
         ("What is the monthly rent of Tjark's studio on Hafenweg?", "720 (Tjark, 23 November"),
         ("What was Gesa's real time in the Jever 10K?", "55:50 (Gesa, 7 December 2025"),
+        ("On which day is the regatta?", "12 July 2026 (Tjark"),
         ("What did Runa pay for the kiln?", "3,400 euros (Runa, 18 January 2026)"),
         ("How many people were at the farewell of Runa's dad?", "47 people (Okko"),
     ],

@@ -128,3 +128,16 @@ def test_a_day_and_no_time_is_told_of_what_somebody_does(store: Store) -> None:
     assert read is not None
     assert read.text == "5 July 2026"
     assert answer_when("When does the library open?", TODAY, read=store.read) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Theo broke his wrist on 4 May.",
+        "Theo really broke his wrist on 4 May.",
+        "Poor Theo. Broke his wrist on 4 May.",
+    ],
+)
+def test_what_happened_to_another_is_not_dated(store: Store, text: str) -> None:
+    store.add([Turn("Oda", text, said_at="2026-06-01")])
+    assert answer_when("When did Oda break her wrist?", TODAY, read=store.read) is None

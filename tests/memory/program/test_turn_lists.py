@@ -3,8 +3,8 @@
 import pytest
 
 from memory import Store, Turn
-from memory.program.grounding import PERHAPS_MORE
-from memory.program.turn_lists import answer_by_turns, best_list
+from memory.program.grounding import PERHAPS_MORE, as_a_part, without_part
+from memory.program.turn_lists import TurnList, answer_by_turns, best_list
 
 BOTH_STORES = "slow"
 TODAY = "2026-04-30"
@@ -262,3 +262,32 @@ def test_of_several_ordinals_the_last_one_counts(store: Store) -> None:
     read = best_list("How many times was Jonna at the physio?", TODAY, read=store.read)
     assert read is not None
     assert read.text.startswith("3 ")
+
+
+@pytest.mark.parametrize(
+    ("features", "certainty", "is_likely", "is_part"),
+    [
+        (["items asked list"], 0.91, True, False),
+        (["items asked list"], 0.85, False, True),
+        (["events asked when"], 0.85, False, True),
+        (["deed", "deed asked list"], 0.4, False, False),
+        (["events asked count"], 0.75, True, False),
+        (["events asked first"], 0.75, False, False),
+        (["items title", "items asked count"], 0.8, False, False),
+    ],
+)
+def test_a_list_is_whole_where_it_is_nearly_certain(
+    features: list[str],
+    certainty: float,
+    is_likely: bool,
+    is_part: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(TurnList, "certainty", certainty)
+    told = TurnList("the gate; the sign", (), dict.fromkeys(features, 1.0))
+    assert (told.is_likely, told.is_part) == (is_likely, is_part)
+
+
+def test_a_part_is_known_by_its_end() -> None:
+    for items in ("the gate", "the gate; the sign", "more, perhaps"):
+        assert without_part(as_a_part(items)) == items
