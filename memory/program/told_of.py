@@ -149,8 +149,6 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     """Whether the clause before a word names somebody else as the one it is said of."""
     if name in words(passage.lead):
         return False
-    if tells_of_another(passage.sentence):
-        return True
     people = [
         match
         for match in _PERSON_BEFORE.finditer(passage.lead)
@@ -165,7 +163,7 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     if name in words(passage.turn.speaker):
         # "They put my tooth back to Friday": who they are is not said.
         is_nobody = last.lower() == "they" or bool(_SECOND.fullmatch(last))
-        return bool(last) and not is_first and not is_nobody
+        return (bool(last) and not is_first and not is_nobody) or tells_of_another(passage.sentence)
     if not is_first:
         return last[:1].isupper() and not _ANYBODY.fullmatch(last)
     return name not in words(passage.sentence)

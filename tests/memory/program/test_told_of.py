@@ -51,6 +51,7 @@ def of_others(question: str, answer: str, speaker: str, text: str) -> bool:
         ("When did Elin break her wrist?", "Friday", "Elin", "Nuno slipped and broke his wrist."),
         ("When did Elin break her wrist?", "Friday", "Elin", "Nuno really broke his wrist."),
         ("When did Elin break her wrist?", "Friday", "Elin", "My brother broke his wrist."),
+        ("When did Elin break her wrist?", "Friday", "Elin", "Poor Nuno. Broke his wrist."),
     ],
 )
 def test_what_is_said_of_another_answers_nothing(
@@ -70,6 +71,7 @@ def test_what_is_said_of_another_answers_nothing(
         ("Where did Elena go?", "Porto", "Sol", "My sister Elena went to Porto."),
         ("What did Jo buy?", "a kettle", "Jo", "Monday was nice, bought a kettle."),
         ("When did Jo move?", "Friday", "Jo", "Friends helped me move on Friday."),
+        ("When did Nuno break a leg?", "Friday", "Jo", "Poor Nuno. Broke his leg on Friday."),
         ("When did Jo break a leg?", "Friday", "Jo", "Finally broke my leg on Friday."),
         ("When did Jo break a leg?", "Friday", "Jo", "Nearly broke my leg on Friday."),
         ("How many cats does Ben have?", "three", "Anna", "He has three cats."),
