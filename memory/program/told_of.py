@@ -13,12 +13,13 @@ from memory.dates import MONTHS, WEEKDAYS, named_day
 from memory.passages import sentences
 from memory.program.answer_checks import PERSON, AskedFor, has_word
 from memory.program.fact_questions import FactQuestion
-from memory.program.fact_words import all_forms, is_past_verb
+from memory.program.fact_words import all_forms, are_forms, is_past_verb
 from memory.program.spoken_days import spoken
 from memory.records import Turn
 from memory.search.word_forms import forms_of
 from memory.search.words import words
 from memory.statements.clause import tells_of_another
+from memory.statements.word_lists import word_lists
 
 _FIRST = re.compile(r"\b(?:i|we|me|my|us|our)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\byou\b", re.IGNORECASE)
@@ -152,11 +153,11 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     people = [
         match
         for match in _PERSON_BEFORE.finditer(passage.lead)
-        if match[0].strip().lower() not in (*MONTHS, *WEEKDAYS)
+        if _ANYBODY.fullmatch(match[0].strip()) or not _is_no_name(match[0].strip().lower())
     ]
     # "Theo" of "Theo broke his wrist"
-    first_names = names_in(passage.lead) - {*MONTHS, *WEEKDAYS}
-    last = people[-1][0].strip() if people else "".join(sorted(first_names)[:1]).capitalize()
+    first = next((name for name in names_in(passage.lead) if not _is_no_name(name)), "")
+    last = people[-1][0].strip() if people else first.capitalize()
     # "Friends helped me move" tells of me.
     behind = passage.lead[people[-1].end() :] if people else ""
     is_first = bool(_FIRST.fullmatch(last) or _FIRST.search(behind))
@@ -169,6 +170,11 @@ def _is_of_another(name: str, passage: SaidSentence) -> bool:
     return name not in words(passage.sentence)
 
 
+def _is_no_name(word: str) -> bool:
+    """Whether a word has a capital for another reason: a day, or what begins sentences."""
+    return word in (*MONTHS, *WEEKDAYS, "it") or word in word_lists().no_names
+
+
 def _with_those_before(text: str) -> Iterator[tuple[Sequence[str], str]]:
     parts = sentences(text)
     for number, sentence in enumerate(parts):
@@ -178,15 +184,18 @@ def _with_those_before(text: str) -> Iterator[tuple[Sequence[str], str]]:
 def _first_met(telling: Sequence[str], sentence: str) -> int | None:
     """Where the first word stands that a question has too, in any form."""
     said = [*re.finditer(r"[\w'-]+", sentence)]
-    same = {form for word in telling for form in all_forms(word)}
-    exact = (match.start() for match in said if not same.isdisjoint(words(match[0])))
+    same = (
+        match.start()
+        for match in said
+        if any(are_forms(word, match[0].lower()) for word in telling)
+    )
     alike = (
         match.start()
         for match in said
         if any(has_word(word, forms_of(words(match[0]))) for word in telling)
     )
     # "Brother" begins as "broke" does: what begins alike counts where no form stands.
-    return next(chain(exact, alike), None)
+    return next(chain(same, alike), None)
 
 
 def _clause_before(sentence: str, position: int) -> str:

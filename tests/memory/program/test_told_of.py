@@ -71,6 +71,8 @@ def test_what_is_said_of_another_answers_nothing(
         ("Where did Elena go?", "Porto", "Sol", "My sister Elena went to Porto."),
         ("What did Jo buy?", "a kettle", "Jo", "Monday was nice, bought a kettle."),
         ("When did Jo move?", "Friday", "Jo", "Friends helped me move on Friday."),
+        ("Which film did Jo watch?", "The Tarn", "Jo", 'I watched "The Tarn" recently, great!'),
+        ("When did Jo have a party?", "Friday", "Jo", "Here's a picture of the party on Friday."),
         ("When did Nuno break a leg?", "Friday", "Jo", "Poor Nuno. Broke his leg on Friday."),
         ("When did Jo break a leg?", "Friday", "Jo", "Finally broke my leg on Friday."),
         ("When did Jo break a leg?", "Friday", "Jo", "Nearly broke my leg on Friday."),
