@@ -236,6 +236,7 @@ _TELLS_OVER = re.compile(
 )
 _ASKS_HOW_LONG_IT_WAS = re.compile(r"\bhow long did\b", re.IGNORECASE)
 _STAYS = re.compile(r"\b(?:will|going to|stays|is staying|are staying|arrives)\b|'ll\b", re.I)
+_NAMES_CHOICE = re.compile(r"\b(?:or|of|between|first|last)\b|,", re.IGNORECASE)
 _ASKS_SURNAME = re.compile(
     r"\b(?:surname|last name|family name|maiden name|middle name)\b", re.IGNORECASE
 )
@@ -317,6 +318,7 @@ def can_answer(
     return all(
         (
             _has_kind(answer, question),
+            _says_more_than_asked(answer, question),
             question.kind != "count" or _counts_what_is_asked(answer, question, sources),
             question.kind != "age" or is_age_of(answer, question, sources),
             question.kind not in ("person", "place") or _is_about_what_is_asked(question, contexts),
@@ -651,6 +653,18 @@ def _is_whole_date(answer: str, sources: Sequence[Turn]) -> bool:
     return any(
         turn.said_at[5:10] == month_day or in_text.search(resolve_dates(turn.text, turn.said_at))
         for turn in sources
+    )
+
+
+def _says_more_than_asked(answer: str, question: AskedFor) -> bool:
+    """Whether an answer has a word that its question lacks, if the question names no choice.
+
+    "the coffee machine" does not say what they call the coffee machine.
+    """
+    told = telling_words(answer)
+    asked = forms_of(telling_words(question.text))
+    return bool(
+        not told or _NAMES_CHOICE.search(question.text) or not all(is_among(w, asked) for w in told)
     )
 
 

@@ -67,6 +67,7 @@ def test_coverage_counts_telling_words_without_names() -> None:
         ("What did Ben plant?", "tomatoes", "No information available", []),
         ("Which hospital was my mum in?", "Pune", "No information available", []),
         ("What did Ben plant?", "No information available", None, []),
+        ("What did Ben plant on the balcony?", "the balcony", "No information available", []),
     ],
 )
 def test_what_was_not_said_is_no_answer(
