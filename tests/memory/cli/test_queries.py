@@ -59,7 +59,7 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
         "  [3] (Mon 08 May 2017) Anna: Small, but my cat Miso loves the window.",
         "    found by the ranking, rank 3 (words 0.0, length 0.0, meaning 0.0), by SQL",
         "  [4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus.",
-        "    found by the ranking, rank 2 (words 0.0, length 0.0, session 0.0), by SQL",
+        "    found by the ranking, rank 2 (words 0.0, length 0.0, meaning 0.0), by SQL",
         "",
         "SQL:",
         f"  {' '.join(PETS.split())}",
