@@ -236,7 +236,7 @@ _TELLS_OVER = re.compile(
 )
 _ASKS_HOW_LONG_IT_WAS = re.compile(r"\bhow long did\b", re.IGNORECASE)
 _STAYS = re.compile(r"\b(?:will|going to|stays|is staying|are staying|arrives)\b|'ll\b", re.I)
-_NAMES_CHOICE = re.compile(r"\b(?:or|of|between|first|last)\b|,", re.IGNORECASE)
+_NAMES_CHOICE = re.compile(r"\b(?:or|of|between)\b|,", re.IGNORECASE)
 _ASKS_SURNAME = re.compile(
     r"\b(?:surname|last name|family name|maiden name|middle name)\b", re.IGNORECASE
 )
@@ -661,11 +661,11 @@ def _says_more_than_asked(answer: str, question: AskedFor) -> bool:
 
     "the coffee machine" does not say what they call the coffee machine.
     """
+    if _NAMES_CHOICE.search(question.text):
+        return True
     told = telling_words(answer)
     asked = forms_of(telling_words(question.text))
-    return bool(
-        not told or _NAMES_CHOICE.search(question.text) or not all(is_among(w, asked) for w in told)
-    )
+    return not told or not all(is_among(word, asked) for word in told)
 
 
 def _is_in_month(answer: str, question: AskedFor) -> bool:

@@ -15,6 +15,7 @@ from memory.program.turn_reader import REACH, Reading, corrected_number, read_tu
 from memory.prompt import row_lines
 from memory.records import Turn
 from memory.search.attribution import is_by_named
+from memory.search.ranking import ordered_weights
 from memory.search.words import words
 
 _MOST_READ = 40  # of the ranking, by rule
@@ -85,9 +86,15 @@ def following(turn: Turn, reader: CorrectedTurns) -> list[Turn]:
 
 
 def decisive_sentence(
-    question: str, retrieval: Retrieval, reader: CorrectedTurns
+    question: str,
+    retrieval: Retrieval,
+    reader: CorrectedTurns,
+    feature_weights: Mapping[str, float] | None = None,
 ) -> tuple[AskedFor, Scored | None]:
-    """The question as it is read, and the sentence of the ranking that most likely answers it."""
+    """The question as it is read, and the sentence of the ranking that most likely answers it.
+
+    `feature_weights` are those of the ranking; None for the shipped ones.
+    """
     ranked_ids = [hit.turn_id for hit in retrieval.hits[:_MOST_READ]]
     ids = {turn_id - n for turn_id in ranked_ids for n in range(_TURNS_BEFORE + 1)}
     turns = {turn.id: turn for turn in reader.turns_by_id(sorted(ids), missing_ok=True)}
@@ -98,7 +105,10 @@ def decisive_sentence(
     ]
     speakers = {turn.speaker for turn in turns.values()}
     read_question = asked_for(retrieval.question or question, speakers)
-    return read_question, best_sentence(candidate_sentences(read_question, hits, turns, speakers))
+    candidates = candidate_sentences(
+        read_question, hits, turns, speakers, ordered_weights(feature_weights)
+    )
+    return read_question, best_sentence(candidates)
 
 
 def _replied_to(turn: Turn, question: str, before: Mapping[int, Turn]) -> list[str]:

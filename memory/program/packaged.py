@@ -212,7 +212,9 @@ class PackagedModel(Model):
             )
         prediction = self._predict_answer(program, question, context)
         text, cited = grounded_answer(prediction.answer, question.text, retrieval, corrected)
-        reading_of, best = decisive_sentence(question.text, retrieval, corrected)
+        reading_of, best = decisive_sentence(
+            question.text, retrieval, corrected, program.feature_weights
+        )
         is_likely = is_sure(text, prediction.logprobs, reading_of, best)
         if not cited or not is_likely or is_dated_anew(reading_of, best, cited):
             text = quoted_answer(reading_of, best) or ABSTAIN

@@ -19,6 +19,7 @@ from memory.program.answer_checks import NUMBER, AskedFor, has_word
 from memory.program.fact_words import meant_by
 from memory.records import Hit, Turn
 from memory.search.answer_kinds import asks_for_present
+from memory.search.ranking import FEATURE_WEIGHTS
 from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 
@@ -58,6 +59,7 @@ def candidate_sentences(
     hits: Sequence[Hit],
     turns: Mapping[int, Turn],
     speakers: Collection[str],
+    feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
 ) -> list[Sentence]:
     """The sentences of the best turns, with their features.
 
@@ -66,6 +68,7 @@ def candidate_sentences(
         hits: of its ranking, best first.
         turns: by id, those of the hits and the two before each.
         speakers: the names of those who speak in the memory.
+        feature_weights: those that the hits were ranked by.
     """
     best = [(hit, turns[hit.turn_id]) for hit in hits if hit.turn_id in turns][:MOST_TURNS]
     parts = [
@@ -91,7 +94,7 @@ def candidate_sentences(
             "cosine": float(cosine),
             "gap": hit.score - top,
             "rank": 1 / (1 + ranks[turn.id]),
-            **{f"share_{name}": share for name, share in hit.shares.items()},
+            **_ranking_values(hit, feature_weights),
             **meanings.compared(meanings.match(part), contexts[turn.id]),
             **_speaker_values(part, turn, named),
             **_form_values(part, turn, question),
@@ -100,6 +103,14 @@ def candidate_sentences(
         }
         candidates.append(Sentence(turn, part, values))
     return candidates
+
+
+def _ranking_values(hit: Hit, feature_weights: Mapping[str, float]) -> dict[str, float]:
+    """The features of the ranking: shares of its score would change whenever it is fitted anew."""
+    return {
+        f"ranking_{name}": share / weight if (weight := feature_weights[name]) else 0.0
+        for name, share in hit.shares.items()
+    }
 
 
 def _with_turns_before(turn: Turn, turns: Mapping[int, Turn]) -> str:

@@ -32,6 +32,8 @@ DATA = (
     ROOT / "data",
     ROOT / "data" / "assistants",
     ROOT / "data" / "friends",
+    ROOT / "data" / "everyday" / "seventh_round",
+    ROOT / "data" / "everyday" / "ninth_round",
     ROOT.parent / "shared" / "data",
 )
 TRUE = np.array([3.0, -1.0, 0.5])

@@ -18,6 +18,7 @@ from memory.program.decisive_sentence import (
 )
 from memory.program.sentence_features import Sentence, candidate_sentences
 from memory.program.spoken_days import days_in, spoken
+from memory.search.ranking import FEATURE_WEIGHTS
 
 TURNS = [
     Turn("Anna", "Coffee is up again. We moved to Church Street on Sat 17th.", "1", "2024-03-04"),
@@ -42,6 +43,21 @@ def test_the_sentence_with_what_is_asked_is_the_best(tmp_path: Path) -> None:
     assert quotation(scored.sentence) == (
         "Ben, 1 April 2024: \u201cMy sister Ingrid teaches the cello in Bergen.\u201d"
     )
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_ranking_by_other_weights_changes_no_feature_of_a_sentence(
+    tmp_path: Path, factor: int
+) -> None:
+    asked = asked_for("Where does Ben's sister Ingrid teach the cello?", SPEAKERS)
+    weights = {name: factor * weight for name, weight in FEATURE_WEIGHTS.items()}
+    with open_store(tmp_path / "memory.db") as store:
+        turns = {turn_id: store.turn(turn_id) for turn_id in store.add(TURNS)}
+        hits = store.search(asked.text, 1, weights=weights)
+        values = candidate_sentences(asked, hits, turns, SPEAKERS, weights)[0].values
+    shares = {name: values[f"ranking_{name}"] * weights[name] for name in weights}
+    assert shares == pytest.approx(dict(hits[0].shares))
+    assert values["ranking_speaker"] == 1
 
 
 def test_what_nobody_spoke_of_is_less_likely_answered(tmp_path: Path) -> None:
