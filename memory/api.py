@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -246,7 +246,7 @@ class Memory:
         question: str,
         *,
         asker: str = "",
-        now: datetime | None = None,
+        now: date | None = None,
         progress: Callable[[str], None] = lambda step: None,
     ) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
@@ -259,7 +259,8 @@ class Memory:
                 words count from the newest turn.
             progress: called with a description of each step. What it raises ends the question.
 
-        Raises InputError for an empty question, ModelError when the model cannot be used.
+        Raises InputError for an empty question and a `now` that is no date, ModelError when the
+        model cannot be used.
         """
         from memory.program.costs import StepLog
         from memory.program.messages import ABSTAIN
@@ -269,8 +270,10 @@ class Memory:
 
         if not question.strip():
             raise InputError("the question is empty")
+        if now is not None and not isinstance(now, date):  # a datetime is a date
+            raise InputError(f"now is {now!r}; it takes a datetime, such as datetime.now()")
         self._note(*self.stores.values())
-        today = now.date().isoformat() if now else ""
+        today = now.isoformat()[:10] if now else ""
         owner = first_store(self._asked)
         asker = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
         asked = UserQuestion(sound_text(question), asker, today)

@@ -20,7 +20,7 @@ _UNIT = "(?:day|week|month|year)s?"
 _RELATIVE = re.compile(
     r"\b(?:(?P<day>the day before yesterday|the day after tomorrow|yesterday|last night|today"
     r"|tonight|this (?:morning|afternoon|evening)|tomorrow)"
-    rf"|(?P<ago>{_NUMBER}) (?P<ago_unit>{_UNIT}) ago"
+    rf"|(?P<ago>{_NUMBER}) (?P<ago_unit>{_UNIT}) ago(?: (?P<ago_from>today|yesterday))?"
     rf"|in (?P<ahead>{_NUMBER}) (?P<ahead_unit>{_UNIT})(?: time)?(?!['\w])"
     r"|(?P<modifier>last|past|this|next|coming) (?P<period>week|weekend|month|year"
     rf"|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b(?! (?:before|after|of|from)\b)",
@@ -213,6 +213,9 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     if match["period"]:
         return _in_period(match["period"].lower(), match["modifier"].lower(), today=today, iso=iso)
     count, unit = _distance(match)
+    if match["ago_from"] and unit in ("day", "week"):  # "a week ago yesterday"
+        days = _DAYS.get(match["ago_from"].lower(), 0) + count * UNIT_DAYS[unit]
+        return _day(add_days(today, days), iso)
     if unit == "day":
         return _day(add_days(today, count), iso)
     if unit == "week":

@@ -12,9 +12,11 @@ from memory.search.words import words
 from memory.tokens import CHARACTERS_PER_TOKEN, count_tokens
 
 CUT = "\u2026"  # an ellipsis in place of omitted sentences
-# A full stop does not end a sentence inside a number ("3.50") or after an item's number ("1. Eat").
+# A full stop does not end a sentence inside a number ("3.50"), after an item's number ("1. Eat") or
+# after a title ("Mrs. Baird").
 _SENTENCE_END = re.compile(
-    "(?<!^\\d\\.)(?<!^\\d\\d\\.)(?<=[.!?])[\"')\\]]*\\s+|(?<=[\u3002\uff01\uff1f])|\n+",
+    "(?<!^\\d\\.)(?<!^\\d\\d\\.)(?<!\\bMr\\.)(?<!\\bMrs\\.)(?<!\\bMs\\.)(?<!\\bDr\\.)(?<!\\bProf\\.)"
+    "(?<=[.!?])[\"')\\]]*\\s+|(?<=[\u3002\uff01\uff1f])|\n+",
     re.MULTILINE,
 )
 # How much a sentence's neighbours before and after it count: an answer often follows the words of

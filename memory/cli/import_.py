@@ -174,10 +174,17 @@ def _stored(
 
 
 def _noted(store: "Store", progress: "Callable[[Noted], None]" = lambda noted: None) -> int:
-    """Store what the turns state as facts, of so many turns; returns how many facts changed."""
+    """Store what the turns state as facts, of so many turns; returns how many facts that made."""
     from memory.noting import MOST_TURNS_OF_IMPORT, note_turns
 
-    return note_turns(store, MOST_TURNS_OF_IMPORT, progress).facts
+    before = _facts_in(store)
+    note_turns(store, MOST_TURNS_OF_IMPORT, progress)
+    return _facts_in(store) - before
+
+
+def _facts_in(store: "Store") -> int:
+    [(number,)] = store.read("SELECT COUNT(*) FROM facts").rows
+    return int(number)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,8 @@
 import re
 from datetime import date
 
+from memory.dates import MONTHS
+from memory.program.answer_checks import NUMBER
 from memory.program.asked_deeds import read_deed
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.ended_states import Present, is_still_so
@@ -21,8 +23,17 @@ from memory.program.turn_still import answer_still
 from memory.program.turn_values import answer_by_values
 from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
+from memory.search.word_forms import telling_words
 from memory.search.words import words
 
+_ASKS_MONEY = re.compile(
+    r"\W*(?:how much\b"
+    r"|what (?:does|did|do|will) .+ (?:earn|pay|cost|charge)\b(?!.* (?:for|with)\W*$)"
+    r"|what (?:is|was|were) the (?:price|cost|rent)\b)",
+    re.IGNORECASE,
+)
+_FURTHER = re.compile(r"(?<=\w) (?:to|for|from|with|of|in|on|at|by)\b")
+_DAY = re.compile(rf" (?:since |until )?(?:\d{{1,2}} )?(?:{'|'.join(MONTHS)}) \d{{4}}", re.I)
 _ASKS_NAME = re.compile(r"\bthe names? of\b|\bwhat (?:is|are) [\w-]+'s [\w-]+ called\b", re.I)
 
 
@@ -47,7 +58,9 @@ def decided_answer(
     if by_facts and not by_facts.is_noted:
         return by_facts
     if by_facts and (
-        _is_of_another_deed(question, by_facts, turns, asker) or _names_nobody(question, by_facts)
+        _is_of_another_deed(question, by_facts, turns, asker)
+        or _names_nobody(question, by_facts)
+        or _only_repeats(question, by_facts)
     ):
         by_facts = None
     present = Present(
@@ -81,6 +94,8 @@ def _by_turns(present: Present, by_facts: FactAnswer | None) -> FactAnswer | Non
         )
         if by_turns is None or _is_no_name(present.question, by_turns):
             continue
+        if _ASKS_MONEY.match(present.question) and not _is_amount(by_turns):
+            continue
         if answer is answer_by_states and _rests_on(by_facts, by_turns):
             continue
         if answer is answer_by_parts and by_facts and _are_more(by_facts, by_turns):
@@ -108,6 +123,26 @@ def _names_nobody(question: str, answer: FactAnswer) -> bool:
     query = words(question)[1:]
     is_deed = any(are_forms(first[0], word) for word in query) if first else True
     return is_deed or bool(re.match(r"(?:to|in|at|on|for|from|with)\b", answer.text))
+
+
+def _only_repeats(question: str, answer: FactAnswer) -> bool:
+    """Whether something is asked for, and an answer has only the question's word for it, or none.
+
+    "a record to feel better" does not say which record it was, and no words say what was paid.
+    """
+    if _ASKS_MONEY.match(question) and not _is_amount(answer):
+        return True
+    if not re.match(r"\W*(?:what|which)\b", question, re.IGNORECASE):
+        return False
+    query = words(question)
+    items = [item for item in re.split(r"[;,]", answer.text) if not _DAY.match(item)]
+    things = [telling_words(_FURTHER.split(item)[0]) for item in items]
+    return all(any(are_forms(word, other) for other in query) for thing in things for word in thing)
+
+
+def _is_amount(answer: FactAnswer) -> bool:
+    """Whether an answer has a number, and is no list of things."""
+    return bool(NUMBER.search(answer.text)) and ";" not in answer.text
 
 
 def _is_no_name(question: str, answer: FactAnswer) -> bool:

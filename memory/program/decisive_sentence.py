@@ -37,6 +37,9 @@ LEAST_QUOTED_LENGTH = 0.35
 # that the question names, it tells what some turn says: there it has to be surer.
 LEAST_SAID = 0.25
 LEAST_SAID_OF_A_TIME = 0.35
+# Of 1,101 questions of everyday chats, of persons 5 are right and 11 wrong, 3 and 4 from .45 on, of
+# places 9 and 9, 6 and 1; of amounts 4 and 12, the surest all wrong: of these it says none.
+LEAST_SAID_OF_KIND = {"person": 0.45, "place": 0.45, "amount": 1.0}
 # One sentence answers these; not a list, a count, a length, yes or no.
 _QUOTED_KINDS = ("date", "person", "place", "amount", "age", "value")
 _OF_SEVERAL = r"\b(?:changed?|first|last|latest|earliest|all|both|each|every|why)\b"
@@ -252,5 +255,8 @@ def is_sure(text: str, logprobs: Any, question: AskedFor, best: Scored | None) -
     if text.startswith(("Yes: ", "No: ")):
         return True
     is_of_a_time = question.is_bounded or _NOW.search(question.text)
-    least = LEAST_SAID_OF_A_TIME if is_of_a_time else LEAST_SAID
+    least = max(
+        LEAST_SAID_OF_A_TIME if is_of_a_time else LEAST_SAID,
+        LEAST_SAID_OF_KIND.get(question.kind, 0.0),
+    )
     return likelihood(answer_values(text, logprobs, best), _weights()["says"]) >= least

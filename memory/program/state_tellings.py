@@ -106,7 +106,7 @@ _NO_PLACE = re.compile(
     r"|next|front|back|middle|weekend|end|rain|dark|sun|meantime|evening|morning|afternoon)"
     r"|my (?:own|head|way)|nights|days|coffee|toast|biscuits|time|all|least|last|first|once"
     r"|top|earlies|lates|a (?:\w+ )?(?:team|role|position|group|meeting|while|bit|week|month"
-    r"|year|diet|budget))\b"
+    r"|year|diet|budget)|(?:bus|train|tram|ferry|boat|car|taxi|bike|plane))\b"
     rf"|(?:{'|'.join((*WEEKDAYS, *MONTHS))})\b|\d{{1,2}}(?:[.:]\d\d)?(?: ?[ap]m)?\W*$)",
     re.IGNORECASE,
 )

@@ -70,7 +70,7 @@ _QUANTITY = re.compile(
     rf"(?P<phrase>{_IN_WORDS})|"
     r"(?P<currency>[$\u00a3\u20ac] ?)?(?<![\w.,:/])(?P<number>\d{1,3}(?:[, ]\d{3})+(?:\.\d\d?)?"
     r"|\d+(?:[.,]\d+)?(?:k\b)?)"
-    r"(?!\d|[:/]\d|(?:st|nd|rd|th)\b|[ap]m\b|%)"
+    rf"(?!\d|[:/]\d|(?:st|nd|rd|th)\b|[ap]m\b|%| (?:{'|'.join(MONTHS)})\b)"
     rf"|\b(?P<word>(?:(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)[- ])?"
     rf"(?:{'|'.join(word for word in _NUMBERS if word != 'one')}))\b",
     re.IGNORECASE,

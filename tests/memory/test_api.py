@@ -1,7 +1,7 @@
 """Memory end to end over a real store, with a scripted language model."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -447,7 +447,8 @@ def test_a_question_changes_nothing(store: Store, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_model_is_told_who_asks_and_when(store: Store) -> None:
+@pytest.mark.parametrize("when", [datetime(2017, 6, 9, 10, 30), date(2017, 6, 9)])
+def test_a_model_is_told_who_asks_and_when(store: Store, when: date) -> None:
     expected = [
         "Where did I move last month (2017-05)?",
         "[[ ## asker ## ]]\nAnna",
@@ -455,7 +456,6 @@ def test_a_model_is_told_who_asks_and_when(store: Store) -> None:
     ]
     pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
     memory = Memory(store, model=scripted_model(pairs))
-    when = datetime(2017, 6, 9)
     assert memory.ask("Where did I move last month?", asker="Anna", now=when).text == "Oslo"
 
 
@@ -487,6 +487,11 @@ def test_the_memory_is_searched_for_what_the_asker_means(address: str) -> None:
 def test_an_empty_question_is_an_input_error(store: Store, question: str) -> None:
     with pytest.raises(InputError, match="empty"):
         Memory(store, model=scripted_model([])).ask(question)
+
+
+def test_a_question_is_not_asked_at_a_text(store: Store) -> None:
+    with pytest.raises(InputError, match="now is '2017-06-09'; it takes a datetime"):
+        Memory(store, model=scripted_model([])).ask("Which?", now="2017-06-09")  # type: ignore[arg-type]
 
 
 def test_a_budget_too_small_for_one_turn_is_refused_before_the_file_is_made(path: Path) -> None:

@@ -26,6 +26,8 @@ SAID = "2017-06-09T13:00"  # a Friday
         ("three days ago", "6 June 2017", "2017-06-06"),
         ("a couple of days ago", "7 June 2017", "2017-06-07"),
         ("two weeks ago", "the week of 26 May 2017", "2017-05"),
+        ("a week ago yesterday", "1 June 2017", "2017-06-01"),
+        ("two weeks ago today", "26 May 2017", "2017-05-26"),
         ("6 months ago", "December 2016", "2016-12"),
         ("in two years", "2019", "2019"),
         ("last week", "the week before 9 June 2017", "2017-06"),

@@ -1,5 +1,6 @@
 """Facts without a model: who has them stored by rules, through which door, how much at a time."""
 
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -176,8 +177,10 @@ def test_the_commands_have_facts_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert "Elena    lives_in    Oslo" in run("facts", "-n", "anna")
     assert "stated in turn 1" in run("facts", "log", "-n", "anna")
     chat = tmp_path / "chat.json"
-    chat.write_text('[{"speaker": "Ben", "text": "I live in Leith."}]')
-    assert "1 fact by rules" in run("import", str(chat), "-n", "ben")
+    # Moving ends a fact and makes one.
+    texts = ("I live in Leith.", "I moved to Oban last week.")
+    chat.write_text(json.dumps([{"speaker": "Ben", "text": text} for text in texts]))
+    assert "2 facts by rules" in run("import", str(chat), "-n", "ben")
     assert run("digest", "-n", "ben") == f"0 turns read, 0 facts changed\n{BY_RULES}\n"
     with open_store(path_of("carla")) as store:
         store.add(SAID)

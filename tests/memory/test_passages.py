@@ -23,6 +23,7 @@ def test_of_a_long_message_the_passage_that_was_asked_for_is_quoted() -> None:
         ("It cost 3.50 euros. Good!", ["It cost 3.50 euros. ", "Good!"]),
         ("1. Boil it.\n12. Eat.", ["1. Boil it.\n", "12. Eat."]),
         ("In 2017. Then more.", ["In 2017. ", "Then more."]),
+        ("Dr. Lim and Mrs. Baird came. We ate.", ["Dr. Lim and Mrs. Baird came. ", "We ate."]),
         ('He said "no." Then yes.', ['He said "no." ', "Then yes."]),
         ("今日は。寿司！", ["今日は。", "寿司！"]),
         ("| a | b |\n\n| 1 | 2 |", ["| a | b |\n\n", "| 1 | 2 |"]),

@@ -57,6 +57,24 @@ def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "question", "answer"),
+    [
+        ("I bought a record to feel better.", "What was the first record Joel bought?", None),
+        ("I bought a red bike.", "Which bike did Joel buy?", "red bike"),
+        ("I bought the hut for my boy.", "What was the price Joel paid for the hut?", None),
+        ("I got a red bike.", "What does Joel earn?", None),
+    ],
+)
+def test_what_is_asked_for_is_no_answer(
+    store: Store, text: str, question: str, answer: str | None
+) -> None:
+    memory = Memory(store, model=replace(scripted_packaged_model([]), writes_facts=False))
+    memory.add([Turn("Joel", text, said_at="2025-05-01")])
+    decided = decided_answer(question, "2025-06-01", reader=memory._reader, asker="Joel")
+    assert (decided.text if decided else None) == answer
+
+
+@pytest.mark.parametrize(
     ("text", "question"),
     [
         ("I take the bus to work.", "Does Joel take medicine?"),

@@ -156,7 +156,7 @@ def logprobs(first: float, nearly: float) -> SimpleNamespace:
 
 
 def test_what_the_model_says_counts_where_it_is_sure_or_the_sentence_says_so() -> None:
-    asked = asked_for("Where does Anna swim?", SPEAKERS)
+    asked = asked_for("What does Anna like?", SPEAKERS)
     likely = scored("I swim in the tarn.", 0.6)
     unlikely = scored("I swim in the tarn.", 0.02)
     assert is_sure("the tarn", logprobs(-0.1, -4.0), asked, likely)
@@ -166,10 +166,28 @@ def test_what_the_model_says_counts_where_it_is_sure_or_the_sentence_says_so() -
 
 def test_of_what_is_true_now_the_model_has_to_be_surer() -> None:
     sentence = scored("I swim in the tarn.", 0.1)
-    asked = asked_for("Where does Anna swim?", SPEAKERS)
-    asked_now = asked_for("Where does Anna swim now?", SPEAKERS)
+    asked = asked_for("What does Anna like?", SPEAKERS)
+    asked_now = asked_for("What does Anna like now?", SPEAKERS)
     assert is_sure("the lido", logprobs(-0.8, -0.9), asked, sentence)
     assert not is_sure("the lido", logprobs(-0.8, -0.9), asked_now, sentence)
+
+
+@pytest.mark.parametrize(
+    ("question", "likelihood", "counts"),
+    [
+        ("What does Anna like?", 0.1, True),
+        ("Where does Anna swim?", 0.1, False),
+        ("Where does Anna swim?", 0.6, True),
+        ("Who taught Anna?", 0.1, False),
+        ("How much did Anna pay?", 0.9, False),
+    ],
+)
+def test_of_persons_and_places_the_model_has_to_be_surer_and_of_amounts_it_says_none(
+    question: str, likelihood: float, counts: bool
+) -> None:
+    asked = asked_for(question, SPEAKERS)
+    sentence = scored("I swim in the tarn.", likelihood)
+    assert is_sure("the tarn", logprobs(-0.8, -0.9), asked, sentence) is counts
 
 
 def test_a_day_counts_where_the_sentence_is_likely() -> None:

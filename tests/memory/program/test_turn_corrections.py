@@ -112,6 +112,12 @@ def test_what_nobody_corrected_is_left_to_others(told: Store, question: str) -> 
             "I bragged about twenty-nine hundred for the loom, but I took twenty-seven fifty.",
             "2,750 (Ylva, 9 March 2026)",
         ),
+        # A day is no amount.
+        (
+            "The loom went for 1050.",
+            "No. 1150, I read it wrong, 1050 was without the stool. They are late, so 14 June.",
+            None,
+        ),
         # Another amount of another size is of something else.
         ("I sold the loom for 380 euros.", "The loom went for 380, and I owe 2,000.", None),
     ],

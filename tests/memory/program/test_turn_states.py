@@ -101,6 +101,7 @@ def test_a_state_quotes_its_turn_and_shows_the_select_that_found_it(told: Store)
         ("We signed for a flat in Lund.", "Moved! Everything is in boxes.", "Lund"),
         ("I'm moving to Lund in August.", "Nothing new here.", None),  # it is June
         ("I used to live in Lund.", "Nothing new here.", None),
+        ("Then home by ferry on 2 May.", "Nothing new here.", None),
         ("If I lived in Lund I'd cycle.", "Nothing new here.", None),
     ],
 )
