@@ -32,7 +32,7 @@ _ASKS_MONEY = re.compile(
     r"|what (?:is|was|were) the (?:price|cost|rent)\b)",
     re.IGNORECASE,
 )
-_FURTHER = re.compile(r"(?<=\w) (?:to|for|from|with|of|in|on|at|by)\b")
+_FURTHER = re.compile(r"(?<=\w) (?:about|to|for|from|with|of|in|on|at|by)\b")
 _DAY = re.compile(rf" (?:since |until )?(?:\d{{1,2}} )?(?:{'|'.join(MONTHS)}) \d{{4}}", re.I)
 _ASKS_NAME = re.compile(r"\bthe names? of\b|\bwhat (?:is|are) [\w-]+'s [\w-]+ called\b", re.I)
 

@@ -63,6 +63,7 @@ def test_what_a_person_has_changed_goes_before_a_list_of_turns(store: Store) -> 
         ("I bought a red bike.", "Which bike did Joel buy?", "red bike"),
         ("I bought the hut for my boy.", "What was the price Joel paid for the hut?", None),
         ("I got a red bike.", "What does Joel earn?", None),
+        ("I read a poem about the hut.", "What is the poem Joel read called?", None),
     ],
 )
 def test_what_is_asked_for_is_no_answer(
