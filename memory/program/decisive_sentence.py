@@ -82,6 +82,7 @@ _ASKS_AHEAD = re.compile(
     r"(?!.*\b(?:birthday|born)\b)",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"\b(?:since|in) ((?:19|20)\d\d)\b", re.IGNORECASE)
 _NOW = re.compile(r"\b(?:now|currently|today|still)\b", re.IGNORECASE)
 WEIGHTS_FILE = Path(__file__).with_name("sentence_weights.json")
 
@@ -169,7 +170,7 @@ def quotation(sentence: Sentence) -> str:
 
 
 def quoted_answer(question: AskedFor, best: Scored | None) -> str:
-    """The best sentence as an answer, its one day first where a day is asked; "" if unsure."""
+    """The best sentence as an answer, the day or year first where one is asked; "" if unsure."""
     if best is None:
         return ""
     text = best.sentence.text
@@ -200,7 +201,8 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     days = {told.day for told in days_in(text, day, asks_past)}
     if _ASKS_AHEAD.match(question.text) and any(told < day for told in days):
         return ""  # "When is the wedding?" asks for no day that had passed
-    return f"{spoken(days.pop())} ({quotation(best.sentence)})" if len(days) == 1 else ""
+    told = {*map(spoken, days)} or {*_YEAR.findall(text)}
+    return f"{told.pop()} ({quotation(best.sentence)})" if len(told) == 1 else ""
 
 
 def _is_elsewhere(text: str, question: AskedFor) -> bool:
