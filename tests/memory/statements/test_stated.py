@@ -48,6 +48,8 @@ def facts(text: str, speaker: str = "Anna") -> list[tuple[str, str, str]]:
         ("They made me head nurse", ("Anna", "works_as", "head nurse")),
         ("I talked to Noa, a midwife", ("Noa", "works_as", "midwife")),
         ("I'm on days since Monday", ("Anna", "works_hours", "days")),
+        ("I'm doing a master's in law here, two years", ("Anna", "studies", "law")),
+        ("Tom did a PhD in physics", ("Tom", "studied", "physics")),
         ("I was born in Faro", ("Anna", "born_in", "Faro")),
         # word order, shouting, and what a full stop cuts in two
         ("I PASSED MY DRIVING TEST", ("Anna", "passed", "driving test")),
