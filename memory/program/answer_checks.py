@@ -318,7 +318,7 @@ def can_answer(
     return all(
         (
             _has_kind(answer, question),
-            _says_more_than_asked(answer, question),
+            says_more_than_asked(answer, question.text),
             question.kind != "count" or _counts_what_is_asked(answer, question, sources),
             question.kind != "age" or is_age_of(answer, question, sources),
             question.kind not in ("person", "place") or _is_about_what_is_asked(question, contexts),
@@ -656,15 +656,15 @@ def _is_whole_date(answer: str, sources: Sequence[Turn]) -> bool:
     )
 
 
-def _says_more_than_asked(answer: str, question: AskedFor) -> bool:
+def says_more_than_asked(answer: str, question: str) -> bool:
     """Whether an answer has a word that its question lacks, if the question names no choice.
 
     "the coffee machine" does not say what they call the coffee machine.
     """
-    if _NAMES_CHOICE.search(question.text):
+    if _NAMES_CHOICE.search(question):
         return True
     told = telling_words(answer)
-    asked = forms_of(telling_words(question.text))
+    asked = forms_of(telling_words(question))
     return not told or not all(is_among(word, asked) for word in told)
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 from memory.dates import MONTHS
-from memory.program.answer_checks import NUMBER
+from memory.program.answer_checks import NUMBER, says_more_than_asked
 from memory.program.asked_deeds import read_deed
 from memory.program.corrected_turns import CorrectedTurns
 from memory.program.ended_states import Present, is_still_so
@@ -23,10 +23,9 @@ from memory.program.turn_still import answer_still
 from memory.program.turn_values import answer_by_values
 from memory.program.turn_yes_no import answer_yes_or_no
 from memory.program.work_questions import answer_about_work
-from memory.search.word_forms import telling_words
 from memory.search.words import words
 
-_ASKS_MONEY = re.compile(
+_ASKS_AMOUNT = re.compile(
     r"\W*(?:how much\b"
     r"|what (?:does|did|do|will) .+ (?:earn|pay|cost|charge)\b(?!.* (?:for|with)\W*$)"
     r"|what (?:is|was|were) the (?:price|cost|rent)\b)",
@@ -94,7 +93,7 @@ def _by_turns(present: Present, by_facts: FactAnswer | None) -> FactAnswer | Non
         )
         if by_turns is None or _is_no_name(present.question, by_turns):
             continue
-        if _ASKS_MONEY.match(present.question) and not _is_amount(by_turns):
+        if _ASKS_AMOUNT.match(present.question) and not _is_amount(by_turns):
             continue
         if answer is answer_by_states and _rests_on(by_facts, by_turns):
             continue
@@ -130,14 +129,13 @@ def _only_repeats(question: str, answer: FactAnswer) -> bool:
 
     "a record to feel better" does not say which record it was, and no words say what was paid.
     """
-    if _ASKS_MONEY.match(question) and not _is_amount(answer):
+    if _ASKS_AMOUNT.match(question) and not _is_amount(answer):
         return True
     if not re.match(r"\W*(?:what|which)\b", question, re.IGNORECASE):
         return False
-    query = words(question)
     items = [item for item in re.split(r"[;,]", answer.text) if not _DAY.match(item)]
-    things = [telling_words(_FURTHER.split(item)[0]) for item in items]
-    return all(any(are_forms(word, other) for other in query) for thing in things for word in thing)
+    things = " ".join(_FURTHER.split(item)[0] for item in items)
+    return not says_more_than_asked(things, question)
 
 
 def _is_amount(answer: FactAnswer) -> bool:

@@ -207,8 +207,9 @@ def quoted_answer(question: AskedFor, best: Scored | None) -> str:
     days = {told.day for told in days_in(text, day, asks_past)}
     if _ASKS_AHEAD.match(question.text) and any(told < day for told in days):
         return ""  # "When is the wedding?" asks for no day that had passed
-    told = {*map(spoken, days)} or {*_YEAR.findall(text)}
-    return f"{told.pop()} ({quotation(best.sentence)})" if len(told) == 1 else ""
+    years = [] if _ASKS_AHEAD.match(question.text) else _YEAR.findall(text)
+    dates = {spoken(day) for day in days} or {*years}
+    return f"{dates.pop()} ({quotation(best.sentence)})" if len(dates) == 1 else ""
 
 
 def _is_elsewhere(text: str, question: AskedFor) -> bool:

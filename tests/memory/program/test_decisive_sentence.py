@@ -92,6 +92,7 @@ def scored(text: str, likelihood: float, **values: float) -> Scored:
             "1974 (Anna, 4 March 2024: “Karen and I have been married since 1974.”)",
         ),
         ("When did Anna marry?", "I was in Oslo in 1974 and in 1976.", 0.9, ""),
+        ("When is Anna's wedding?", "I went to a wedding in 1974.", 0.9, ""),
         # What had passed is not to come, and what somebody wants has no day.
         ("When is Anna's wedding?", "The wedding was on 2 March.", 0.8, ""),
         ("When did Anna lose her tooth?", "Dentist on Friday, she wants the tooth out.", 0.8, ""),
