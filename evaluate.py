@@ -274,7 +274,7 @@ def _print_advice(
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if not setup.model.server:
-        if setup.model.stores_by_rules(setup.program):
+        if not setup.model.stores_facts(setup.program):
             console.print("Facts are stored by rules; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
     if advice := shown_whole(conversations, setup.budget):

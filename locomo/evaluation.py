@@ -407,7 +407,7 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
     """The expected cost of storing a conversation: nothing where no model is asked."""
-    if setup.turns_only or setup.model.stores_by_rules(setup.program):
+    if setup.turns_only or not setup.model.stores_facts(setup.program):
         return Cost()
     turns = len(conversation.turns)
     return estimate(

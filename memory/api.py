@@ -11,16 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from memory.additions import add_turns, record_assertions
 from memory.answers import citations
 from memory.contradictions import shown_before
 from memory.errors import InputError, UnusableAnswer
 from memory.owner import owner_of, person_of
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
-from memory.records import Answer, Hit, Rows, StandingAnswer, Turn, TurnIds
+from memory.recalled_facts import recalled_facts
+from memory.records import Answer, Basis, Hit, Rows, StandingAnswer, Turn, TurnIds
 from memory.searcher import Searcher
 from memory.standing_answers import made_answer, standing_answers
 from memory.store import Store, open_store
-from memory.store.turn_validation import sound_text
+from memory.store.turn_validation import local_now, sound_text
 from memory.store.united import (
     first_store,
     memory_name,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
-    from memory.program.model import Retrieval
+    from memory.program.model import UserQuestion
     from memory.program.replies import Reply
     from memory.rerank import Reranker
     from memory.sql import CheckedSelect
@@ -162,27 +164,17 @@ class Memory:
     # ---------------------------------------------------------------- storing
 
     @property
-    def stores_by_rules(self) -> bool:
-        """Whether rules store facts, and not the model: for "local", unless it was tuned to."""
-        return self.model.stores_by_rules(self.program)
+    def stores_facts(self) -> bool:
+        """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
+        return self.model.stores_facts(self.program)
 
     def add(self, turns: Turn | Sequence[Turn]) -> TurnIds:
         """Store what was said and return the turns' ids; durable on return, no model is asked.
 
-        Secrets are masked, and `withheld` of the ids counts them (`Store.add`).
-        With "local", what they state in plain English is stored as facts too (`digest`).
+        Secrets are masked, and `withheld` of the ids counts them (`Store.add`). What they assert in
+        the vocabulary's templates is stored as facts with them.
         """
-        turn_ids = self.store.add([turns] if isinstance(turns, Turn) else turns)
-        self._note(self.store)
-        return turn_ids
-
-    def _note(self, *stores: Store) -> None:
-        """Store the facts of turns that rules have not read yet, of some hundred at a time."""
-        from memory.noting import note_turns
-
-        if self.stores_by_rules:
-            for store in stores:
-                note_turns(store)
+        return add_turns(self.store, [turns] if isinstance(turns, Turn) else turns)
 
     def digest(
         self,
@@ -193,10 +185,9 @@ class Memory:
     ) -> Digest:
         """Let the model store new windows as facts.
 
-        For "local" rules do (`stores_by_rules`): they store what turns state in plain English, and
-        the names that these introduce ("my sister Elena"). `add` and `ask` do so for a few hundred
-        turns at a time, this for all. The turns still wait for a larger model, whose digest
-        replaces these facts.
+        With "local" (`stores_facts`) no model is asked: what all turns assert in the vocabulary's
+        templates is recorded, also in those that the vocabulary got since. The turns still wait
+        for a larger model, whose digest replaces these facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
@@ -208,12 +199,11 @@ class Memory:
         Standing answers that are stale by then are asked for again (`keep`).
         """
         from memory.digest import digest_windows, sums_of
-        from memory.noting import note_turns
 
-        if self.stores_by_rules:
+        if not self.stores_facts:
             report = progress or (lambda sums: None)
-            noted = note_turns(self.store, None, lambda so_far: report(sums_of(so_far)))
-            return sums_of(noted) + self._renew_answers(None)
+            recorded = record_assertions(self.store, lambda so_far: report(sums_of(so_far)))
+            return sums_of(recorded) + self._renew_answers(None)
         sums = digest_windows(
             self.store,
             self.model.uncached() if replay else self.model,
@@ -272,7 +262,6 @@ class Memory:
             raise InputError("the question is empty")
         if now is not None and not isinstance(now, date):  # a datetime is a date
             raise InputError(f"now is {now!r}; it takes a datetime, such as datetime.now()")
-        self._note(*self.stores.values())
         today = now.isoformat()[:10] if now else ""
         owner = first_store(self._asked)
         asker = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
@@ -301,26 +290,19 @@ class Memory:
             )
             ranked = numbered_hits(self._asked, hits)
             retrieval = Retrieval(query, ranked, context, asked.ranked_text)
-            if not context.text or self.model.had_better_abstain(retrieval, self._reader):
-                text = self._abstention(retrieval)
-                answer = answer_from(text=text, cited=(), retrieved=query, context=context)
-                answer = replace(
-                    answer,
-                    steps=log.steps,
-                    standing=standing.facts,
-                    contradictions=standing.pairs,
-                )
-                return own_answer(self._asked, answer)
-            progress("answering")
-            try:
-                with log.step("answer"):
-                    answer = self.model.answer(self.program, asked, retrieval, self._reader)
-            except UnusableAnswer as error:
-                error.answer = replace(error.answer, steps=log.steps)
-                raise
-        self._asked.count_shown(context.turn_ids)
-        if answer.text == ABSTAIN:
-            answer = replace(answer, text=self._abstention(retrieval))
+            if context.text:
+                progress("answering")
+                try:
+                    with log.step("answer"):
+                        answer = self.model.answer(self.program, asked, retrieval, self._reader)
+                except UnusableAnswer as error:
+                    error.answer = replace(error.answer, steps=log.steps)
+                    raise
+                self._asked.count_shown(context.turn_ids)
+            else:
+                answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+        if answer.basis == "quotes":
+            answer = self._with_quotations(answer, asked, ranked)
         answer = replace(
             answer,
             citations=citations(answer, ranked),
@@ -330,23 +312,28 @@ class Memory:
         )
         return own_answer(self._asked, answer)
 
-    def _abstention(self, retrieval: Retrieval) -> str:
-        """That memory does not say it, with the nearest turn where the model names one."""
-        from memory.program.messages import ABSTAIN, abstention_near
+    def _with_quotations(
+        self, answer: Answer, question: UserQuestion, hits: Sequence[Hit]
+    ) -> Answer:
+        """An abstention with the nearest turns, and what is outdated in them."""
+        from memory.program.quotations import nearest_turns, quotation
 
-        nearest = self.model.nearest_turn(retrieval, self._reader)
-        if nearest is None:
-            return ABSTAIN
-        return abstention_near(own_turn(self._asked, nearest))
+        turns = nearest_turns(question.text, hits, self._reader)
+        day = question.today or local_now()[:10]
+        outdated = recalled_facts(self._asked, turns, question.text, day).outdated or {}
+        quotations = [
+            quotation(question.text, own_turn(self._asked, turn), outdated.get(turn.id, ""))
+            for turn in turns
+        ]
+        basis: Basis = "quotes" if quotations else "none"
+        return replace(answer, basis=basis, quotations=tuple(quotations))
 
     def keep(self, question: str, asker: str = "") -> StandingAnswer:
         """Answer a question and keep it with its answer, to be read without a model (`answers`).
 
         A question that is kept already is asked again. `digest` does so for those whose cited facts
         have changed, or of which newer turns speak. Each is a change that can be undone, and is
-        forgotten with the turns that it rests on. With "local" a person as a whole ("What is Anna
-        like?") is told by facts, and a story by the turns that speak of it.
-
+        forgotten with the turns that it rests on.
         Raises what `ask` does; InputError for more than MOST_ANSWERS questions, and over several
         memories.
         """
@@ -365,16 +352,13 @@ class Memory:
             calls = answer.calls
             return answer
 
-        self._note(self.store)
         before = {answer.question: answer for answer in self.store.answers()}
         answer = made_answer(
             self.store,
             question,
             asker,
             model=self.model.name,
-            by_rules=self.stores_by_rules,
             ask=ask,
-            search=self.search,
         )
         self.store.set_answer(answer, instead_of=before.get(answer.question), by=by)
         return answer, calls
@@ -411,7 +395,6 @@ class Memory:
 
         if not message.text.strip():
             raise InputError("the message is empty")
-        self._note(*self.stores.values())
         chat_message = ChatMessage(message, recent, character, persona, known_as)
         pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
         return Reply(self._counted(pieces))
@@ -538,11 +521,8 @@ class _Reader:
         self.name_lines = store.name_lines
         self.standing = partial(shown_before, first_store(store))
         self.vocabulary = store.vocabulary
-        self.noted = store.noted
-        self.removals = store.removals
-        self.contradictions = first_store(store).contradictions
         self.summaries = store.summaries
-        self.told_of = store.told_of
+        self.digested_facts = store.digested_facts
 
 
 def _by_name(

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
-from memory.program.grounding import turn_forms
-from memory.program.stated_facts import dated, is_stated
+from memory.prompt import turn_forms
 from memory.records import Fact
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.store import Store
-from memory.store.protocol import Facts, Queue, Turns
+from memory.store.protocol import Queue, Turns
 from memory.vocabulary import Vocabulary
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
@@ -41,7 +40,6 @@ _MOST_AT_ONCE = 100  # facts that one proposal deletes
 # Of a value's words. Of 2,911 facts of data/train, which are true, 3 % have fewer near their turn
 # and 1 % have none; a word is missing from 37 % of them, a name or a number from 8 %.
 _LEAST_SAID = 0.5
-_BY_PACKAGED = re.compile(r"digest by local(?:-base)?(?:\+|$)")
 
 
 @dataclass(frozen=True)
@@ -257,12 +255,10 @@ def _plain(text: str) -> str:
 def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """Facts that their sources do not support.
 
-    The source must state what the packaged model wrote. A larger model may rephrase a turn and its
-    neighbours: half of the words of its value must occur there, without stop words. A value of only
-    stop words is not judged.
+    A model may rephrase a turn and its neighbours: half of the words of the value must occur there,
+    without stop words. A value of only stop words is not judged.
     """
     forms_of_turn = lru_cache(_CACHED_TURNS)(turn_forms)
-    by_packaged = _written_by_packaged(store)
     by_turn = sorted(facts, key=lambda fact: fact.turn_id)
     for begin in range(0, len(by_turn), _FACTS_AT_ONCE):
         batch = by_turn[begin : begin + _FACTS_AT_ONCE]
@@ -272,19 +268,12 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
         turns = {turn.id: turn for turn in nearby_turns}
 
         for fact in batch:
-            if fact.id in by_packaged:
-                turn = turns[fact.turn_id]
-                holds = is_stated(dated(fact, turn), turn)
-                beside = ""
-            else:
-                nearby = [turns[turn_id] for turn_id in _nearby(fact.turn_id) if turn_id in turns]
-                holds = is_said(fact.value, [forms_of_turn(turn) for turn in nearby])
-                beside = ", nor in those beside it"
-            if not holds:
+            nearby = [turns[turn_id] for turn_id in _nearby(fact.turn_id) if turn_id in turns]
+            if not is_said(fact.value, [forms_of_turn(turn) for turn in nearby]):
                 yield Finding(
                     "unsupported",
                     f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
-                    f" turn {fact.turn_id}{beside}",
+                    f" turn {fact.turn_id}, nor in those beside it",
                     facts=(fact.id,),
                     turns=(fact.turn_id,),
                 )
@@ -300,13 +289,6 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     value_words = telling_words(value)
     count = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
     return count >= _LEAST_SAID * len(value_words)
-
-
-def _written_by_packaged(store: Facts) -> set[int]:
-    """The facts that are unchanged since the packaged model wrote them."""
-    digests = {change.id for change in store.changes() if _BY_PACKAGED.match(change.cause)}
-    last_changes = {edit.fact_id: edit.change_id for edit in store.journal()}
-    return {fact_id for fact_id, change_id in last_changes.items() if change_id in digests}
 
 
 def _never_retrieved(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memory.additions import Recorded, introduced_names
 from memory.entities import names_somebody
 from memory.errors import (
     ClaimLostError,
@@ -14,15 +15,14 @@ from memory.errors import (
     Stop,
     UnusableAnswer,
 )
-from memory.noting import Noted, names_introduced
 from memory.outline import outlined
 from memory.program.messages import is_withdrawn
 from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.records import Change, Fact, Pending, Turn
 from memory.related_facts import ALIAS, related_facts
+from memory.speakers import is_assistant
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
-from memory.statements.instructions import ASSISTANT
 from memory.store import Store
 from memory.story_telling import MOST_RETOLD, retell
 from memory.tokens import first_lines
@@ -44,7 +44,7 @@ _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and
 class Digest:
     """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
 
-    `read` counts the turns that rules have read, where no model stores facts.
+    `read` counts the turns that templates were matched with, where no model stores facts.
     `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
     not stored. `left_out` are the attributes of those that the memory's vocabulary lacks, one for
     each fact: where it is strict, they are not stored either. `answers` counts the standing answers
@@ -65,9 +65,9 @@ class Digest:
         return Digest(**sums)
 
 
-def sums_of(noted: Noted) -> Digest:
-    """What rules did, as what a digest did."""
-    return Digest(facts=noted.facts, read=noted.turns)
+def sums_of(recorded: Recorded) -> Digest:
+    """What templates did, as what a digest did."""
+    return Digest(facts=recorded.facts, read=recorded.turns)
 
 
 def digest_windows(
@@ -178,7 +178,7 @@ def _digest_window(
 
     def write_with_names(writes: CheckedWrites) -> Change:
         names = (
-            _aliases_in_facts(writes) if model.writes_any_sql else names_introduced(store, turns)
+            _aliases_in_facts(writes) if model.writes_any_sql else introduced_names(store, turns)
         )
         try:
             return store.write((*writes, *names), cause=cause, window=window)
@@ -243,11 +243,11 @@ def _window_context(
     related = [
         fact
         for fact, _ in related_facts(store, texts, _MOST_RELATED, weights=weights)
-        if not ASSISTANT.fullmatch(fact.subject)
+        if not is_assistant(fact.subject)
     ]
-    # What rules read gives way to what the model writes: to show it would leave doubles.
-    noted = store.noted([fact.id for fact in related])
-    facts = [fact for fact in related if fact.id not in noted]
+    # What templates made gives way to what the model writes: to show it would leave doubles.
+    templates = store.by_template([fact.id for fact in related])
+    facts = [fact for fact in related if fact.id not in templates]
     known = first_lines(map(known_fact_line, facts), KNOWN_TOKENS)
     return {
         "before": turn_lines(outlined(before), budget=_BEFORE_TOKENS, iso=True, spans=True),

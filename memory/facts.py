@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from memory.dates import is_iso_date, is_iso_span, spoken_day
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
 from memory.owner import person_of
-from memory.program.fact_words import is_past_verb
 from memory.records import Change, Edit, Fact, MemoryFact, Turn
 from memory.search.words import words
 from memory.secrets import mask
@@ -677,14 +676,15 @@ def _day(text: str, fact: Fact) -> str:
 
 
 def is_event(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
-    """Whether a fact tells what happened: by the vocabulary, else by its past verb and its date.
+    """Whether a fact tells what happened: by the vocabulary, else by a verb in -ed and its date.
 
     Without a memory's `vocabulary` the default one counts.
     """
     known = (vocabulary or default_vocabulary()).canonical(fact.attribute)
     if known is not None:
         return known.kind == "event"
-    return bool(fact.happened_on) and is_past_verb(fact.attribute.replace("_", " ").split(" ")[0])
+    verb = fact.attribute.replace("_", " ").partition(" ")[0]
+    return bool(fact.happened_on) and verb.endswith("ed")
 
 
 def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:

@@ -197,9 +197,9 @@ def _reopened_facts(
     turn_ids: set[int],
 ) -> tuple[Fact, ...]:
     """The facts of other turns that ended because of these."""
-    from memory.store.learnt_ends import ends_learnt_from
+    from memory.store.derived_ends import ends_derived_from
 
-    ends = ends_learnt_from(turn_ids, edits=edits, changes=changes, turns=store.turns)
+    ends = ends_derived_from(turn_ids, edits=edits, changes=changes, turns=store.turns)
     learnt = {(fact.id, fact.ended_on) for fact in ends.values()}
     return tuple(fact for fact in facts if (fact.id, fact.ended_on) in learnt)
 

@@ -170,7 +170,7 @@ class Summary:
 
 def summary(name: str) -> Summary:
     """Summarize a namespace. Raises InputError when there is none of this name."""
-    from memory.statements.work import AGENT_TAG  # with patterns, which other calls do not need
+    from memory.tool_uses import AGENT_TAG  # with patterns, which other calls do not need
 
     path = existing(name)
     size = _size(path)

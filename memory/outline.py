@@ -13,7 +13,7 @@ from memory.passages import CUT, sentences
 from memory.records import Turn
 from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
-from memory.statements.instructions import ASSISTANT
+from memory.speakers import is_assistant
 from memory.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
 
 # BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half of the tokens
@@ -154,4 +154,4 @@ def outlined(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _limit(turn: Turn) -> int:
-    return OUTLINE_TOKENS if ASSISTANT.fullmatch(turn.speaker.strip()) else LONG_MESSAGE_TOKENS
+    return OUTLINE_TOKENS if is_assistant(turn.speaker) else LONG_MESSAGE_TOKENS

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from memory.dates import resolve_dates
+from memory.dates import named_day, resolve_dates, spoken_day
 from memory.errors import InputError
 from memory.passages import excerpt
 from memory.records import Contradiction, Fact, MemoryTurn, Rows, Turn
+from memory.search.word_forms import forms_of
+from memory.search.words import words
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
@@ -65,6 +67,12 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
     """A turn's line with its relative dates resolved, so that no model computes them."""
     text = resolve_dates(turn.text, turn.said_at, iso=iso, spans=spans)
     return turn_line(replace(turn, text=text), dates)
+
+
+def turn_forms(turn: Turn) -> set[str]:
+    """The forms of all words of a turn: its speaker, its day, its text with dates resolved."""
+    day = spoken_day(turn.said_at[:10]) if named_day(turn.said_at) else ""
+    return forms_of(words(f"{turn.speaker} {day} {resolve_dates(turn.text, turn.said_at)}"))
 
 
 def turn_lines(

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from memory.facts import change_of, has_ended, history, read_facts
-from memory.program.fact_words import forms_of_words
 from memory.records import Fact, Turn
-from memory.search.word_forms import telling_words
+from memory.search.word_forms import forms_of, telling_words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.united import first_store
@@ -58,10 +57,10 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         if fact.turn_id in rank and (before := _wrong_before(store, fact)):
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
 
-    asked = forms_of_words(telling_words(question))
+    asked = forms_of(telling_words(question))
 
     def order(fact: Fact) -> tuple[int, int, int]:
-        shared = asked & forms_of_words(telling_words(f"{_in_words(fact)}"))
+        shared = asked & forms_of(telling_words(f"{_in_words(fact)}"))
         return -len(shared), rank.get(fact.turn_id, 0), -fact.id
 
     fitting = [

@@ -61,6 +61,21 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Assertion:
+    """What a clause of a turn says in a template: a fact, or with `is_end` that one is over.
+
+    `happened_on` is the day, month or year (ISO) that its words name, "" where they name none. An
+    end without a value is of every value.
+    """
+
+    subject: str
+    attribute: str
+    value: str
+    happened_on: str = ""
+    is_end: bool = False
+
+
+@dataclass(frozen=True)
 class Removal:
     """A value that a person took from a subject at a moment, by correcting or deleting a fact.
 
@@ -343,6 +358,26 @@ class Citation:
     memory: str = ""
 
 
+@dataclass(frozen=True)
+class Quotation:
+    """A turn near to a question, as people are shown it where nothing answers.
+
+    `text` is the turn's, or the part of a long one that the question asks for; `outdated` says what
+    of it holds no more. `memory` is the name of the turn's memory where several were asked.
+    """
+
+    turn_id: int
+    speaker: str
+    said_at: str
+    text: str
+    outdated: str = ""
+    memory: str = ""
+
+
+# On what an answer rests: rows of facts that decided it, a model, nothing (the nearest turns are
+# shown), or a memory without turns.
+Basis = Literal["rows", "model", "quotes", "none"]
+
 StepName = Literal["select", "search", "answer"]
 
 
@@ -376,9 +411,11 @@ class Answer:
     are what the retrieving model wrote and the database refused, and why, in order; `citations`
     say of each of `turns` what brought it up (`Memory.ask` fills them in). Where several memories
     were asked, `memories` are the names of those that `turns` belong to, and `shown_memories` those
-    of `shown`; both are empty for one. `steps` say what each step took and brought, in their order.
-    `standing` are the asker's standing instructions and preferences that may apply to the question,
-    `contradictions` the facts it may be about of which nobody has said which is right.
+    of `shown`; both are empty for one. `basis` says on what the answer rests; where that is
+    "quotes" nothing answers, and `quotations` are the nearest turns. `steps` say what each step
+    took and brought, in their order. `standing` are the asker's standing instructions and
+    preferences that may apply to the question, `contradictions` the facts it may be about of which
+    nobody has said which is right.
     """
 
     text: str
@@ -392,6 +429,8 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     memories: tuple[str, ...] = ()
     shown_memories: tuple[str, ...] = ()
+    basis: Basis = "model"
+    quotations: tuple[Quotation, ...] = ()
     steps: tuple[Step, ...] = ()
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()

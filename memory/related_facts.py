@@ -11,9 +11,9 @@ from memory.records import Fact, Rows, Turn
 from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 from memory.sql import quoted
-from memory.statements import stated
 from memory.store import Store
 from memory.store.protocol import Facts
+from memory.templates import assertions_in
 from memory.vocabulary import Attribute, Vocabulary
 
 # The attribute of a second name: subject, alias, the other name.
@@ -24,8 +24,8 @@ _NAMES_AT_ONCE = 200  # words and pairs of words that may be a subject
 _FACTS_OF_NAMES = 2_000  # about subjects that texts name, speakers first
 _COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
 _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
-# Weights of a fact's turn, its own words, its subject, and of a text that states its attribute of
-# its subject, which it may repeat or end. The ranking of turns also matches synonyms, a fact's
+# Weights of a fact's turn, its own words, its subject, and of a text that asserts its attribute
+# of its subject, which it may repeat or end. The ranking of turns also matches synonyms, a fact's
 # words match only themselves. See tests.benchmarks.known_facts.
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 _BY_STATEMENT = 0.5
@@ -38,7 +38,7 @@ class _Text:
 
     text: str
     ranks: Mapping[int, int]  # of turns in a search for it
-    speakers: Collection[str]
+    vocabulary: Vocabulary
 
     @cached_property
     def speaker(self) -> str:
@@ -55,12 +55,11 @@ class _Text:
 
     @cached_property
     def attributes(self) -> set[tuple[str, str]]:
-        """Subjects, as words, and attributes of what it states or says to be over."""
+        """Subjects, as words, and attributes of what it asserts in templates."""
         turn = Turn(self.speaker, self.text.removeprefix(f"{self.speaker}: "))
         return {
-            (_plain(statement.subject), attribute)
-            for statement in stated(turn, self.speakers)
-            for attribute in (statement.attribute, *(end.attribute for end in statement.ends))
+            (_plain(assertion.subject), assertion.attribute)
+            for assertion in assertions_in(turn, self.vocabulary)
         }
 
 
@@ -74,8 +73,8 @@ def related_facts(
     """The facts that some texts are about, best first, each with a score from 0 to 1.
 
     A fact scores by the rank of its source in a search for a text, by the share of its words in the
-    text, by whether the text names its subject, by any of its names, and by whether it states
-    (memory.statements) the fact's attribute of its subject, or an end of it; the best text counts.
+    text, by whether the text names its subject, by any of its names, and by whether it asserts in
+    a template the fact's attribute of its subject; the best text counts.
     Past facts are included. Calls no language model.
 
     Arguments:
@@ -86,7 +85,8 @@ def related_facts(
         weights: of the ranking, as for `Store.search`.
     """
     speakers = dict.fromkeys(match[1] for text in texts if (match := _SPEAKER.match(text)))
-    compared = [_Text(text, ranks, [*speakers]) for text, ranks in _ranked(store, texts, weights)]
+    vocabulary = store.vocabulary()
+    compared = [_Text(text, ranks, vocabulary) for text, ranks in _ranked(store, texts, weights)]
     turn_ids = sorted({turn_id for text in compared for turn_id in text.ranks})
     facts = {fact.id: fact for fact in _facts_of_turns(store, turn_ids)}
     # Speakers first: facts about others are fewer, and found by their turns and words, too.
@@ -108,7 +108,6 @@ def related_facts(
                     called.add(fact.id)
                 facts[fact.id] = fact
 
-    vocabulary = store.vocabulary()
     scores = {
         fact.id: max((_score(fact, text, attribute, called) for text in compared), default=0.0)
         for attribute, of_attribute in _by_attribute(facts.values(), vocabulary)
@@ -172,9 +171,7 @@ def _score(fact: Fact, text: _Text, attribute: Attribute, called: Collection[int
             score += _BY_STATE
     elif fact.id in called:
         score += _BY_SUBJECT
-    if not fact.ended_on and not text.attributes.isdisjoint(
-        {(subject, attribute.name), (subject, "*")}
-    ):
+    if not fact.ended_on and not text.attributes.isdisjoint({(subject, attribute.name)}):
         score += _BY_STATEMENT
     return score
 

@@ -15,10 +15,10 @@ from memory.prompt import STANDING_HEAD, Standing
 from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.standing_kinds import is_of_kind, is_of_whole_kind, kinds_asked
-from memory.statements.instructions import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.tokens import line_tokens, trim
+from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
 
 STANDING_TOKENS = 150  # shown with a question, their heading included
 _LINE_TOKENS = 45

@@ -1,6 +1,6 @@
 """Standing answers: questions kept with their answers, made anew when what they rest on changes.
 
-A model, or rules for "local", makes them; to read them takes neither.
+A model makes them; to read them takes none.
 """
 
 import re
@@ -8,23 +8,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from memory.errors import InputError
-from memory.facts import is_current
-from memory.program.messages import ABSTAIN
-from memory.prompt import turn_lines
-from memory.records import Answer, Fact, Hit, StandingAnswer, Turn
+from memory.records import Answer, StandingAnswer, Turn
 from memory.search.answer_kinds import asks_for_story
 from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.speakers import is_assistant
 from memory.store import Store
 from memory.store.points_in_time import now
-from memory.store.turn_validation import local_now
-from memory.tokens import first_lines, line_tokens, trim
+from memory.tokens import line_tokens, trim
 
 ANSWER_TOKENS = 300
 SHOWN_HEAD = "Answers kept in memory:"
 # Of a prompt: at most this many, in this share of its budget.
 _MOST_SHOWN, _SHOWN_TOKENS, _SHARE_OF_BUDGET = 2, 250, 4
 _TURNS_READ, _FACTS_READ = 500, 200  # the newest, for what is new about a question
-_TURNS_OF_STORY = 8  # where no model writes one
 _PROFILE = re.compile(
     r"^\W*(?:what (?:is|are|was)|what's|who (?:is|are|was)|who's|tell me about|describe"
     r"|what do (?:you|we|i) know (?:about|of)|(?:a )?profile of|everything about) "
@@ -47,8 +43,6 @@ def person_asked_for(question: str) -> str:
 
 def people(store: Store) -> list[str]:
     """Who spoke most, whom a profile may be kept of; assistants and tools are left out."""
-    from memory.statements.instructions import ASSISTANT
-
     rows = store.read(
         "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
         " GROUP BY speaker ORDER BY turns DESC, speaker LIMIT 50"
@@ -58,7 +52,7 @@ def people(store: Store) -> list[str]:
         speaker
         for speaker, _ in rows
         if speaker.casefold() not in characters
-        and not ASSISTANT.fullmatch(speaker.strip())
+        and not is_assistant(speaker)
         and person_asked_for(profile_of(speaker))
     ]
 
@@ -175,15 +169,9 @@ def made_answer(
     asker: str,
     *,
     model: str,
-    by_rules: bool,
     ask: Callable[[str], Answer],
-    search: Callable[[str, int], Sequence[Hit]],
 ) -> StandingAnswer:
-    """A question's answer of now, not yet kept.
-
-    `by_rules` is for a model that writes no more than a phrase: a person as a whole is then told by
-    facts, and a story by the turns that speak of it.
-    """
+    """A question's answer of now, not yet kept."""
     question = " ".join(question.split())
     if not question:
         raise InputError("the question is empty")
@@ -196,45 +184,6 @@ def made_answer(
         last_turn=last_turn,
         last_change=last_change,
     )
-    if by_rules and (facts := _facts_of_person(store, question)):
-        return _of_facts(fresh, facts)
-    if by_rules and asks_for_story(question):
-        return _of_turns(fresh, store, search)
     answer = ask(question)
     text = trim(answer.text.strip(), ANSWER_TOKENS)
-    if by_rules and text.startswith(ABSTAIN) and person_asked_for(question):
-        return _of_turns(fresh, store, search)
     return replace(fresh, text=text, turns=answer.turns, seen=answer.shown)
-
-
-def _facts_of_person(store: Store, question: str) -> list[Fact]:
-    """The facts in force about the person whom a question asks for, those of now first."""
-    name = person_asked_for(question)
-    if not name:
-        return []
-    today = local_now()[:10]
-    return [fact for fact in store.facts_about(name) if is_current(fact, today)]
-
-
-def _of_facts(fresh: StandingAnswer, facts: Sequence[Fact]) -> StandingAnswer:
-    of_attribute: dict[str, list[Fact]] = {}
-    for fact in reversed(facts):
-        of_attribute.setdefault(fact.attribute, []).append(fact)
-    lines: dict[str, list[Fact]] = {}
-    for attribute, several in of_attribute.items():
-        values = dict.fromkeys(fact.value for fact in several)
-        lines[f"{attribute.replace('_', ' ')}: {', '.join(values)}"] = several
-    text = first_lines(lines, ANSWER_TOKENS)
-    cited = {fact.turn_id for line in text.splitlines() for fact in lines.get(line, ())}
-    turns = tuple(sorted(cited))
-    return replace(fresh, text=text, turns=turns, seen=turns)
-
-
-def _of_turns(
-    fresh: StandingAnswer, store: Store, search: Callable[[str, int], Sequence[Hit]]
-) -> StandingAnswer:
-    hits = search(fresh.question, _TURNS_OF_STORY)
-    turns = store.turns_by_id(sorted(hit.turn_id for hit in hits), missing_ok=True)
-    text = turn_lines(turns, ANSWER_TOKENS, question=fresh.question)
-    ids = tuple(turn.id for turn in turns if f"[{turn.id}]" in text)
-    return replace(fresh, text=text or ABSTAIN, turns=ids, seen=ids)

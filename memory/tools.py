@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
+from memory.additions import add_turns
 from memory.contradictions import settle, shown_before
 from memory.dates import is_iso_date
 from memory.documents import tool_use
@@ -33,7 +34,6 @@ from memory.facts import (
     spoken_line,
 )
 from memory.forget import Preview, forget, matching_turns
-from memory.noting import note_turns
 from memory.owner import owner_of, person_of
 from memory.prompt import turn_line, turn_lines
 from memory.recalled_facts import recalled_facts
@@ -214,16 +214,11 @@ def memory_tools(
             reranker=memory.reranker,
         )
 
-    def note(opened: Store) -> None:
-        if memory.stores_by_rules:
-            note_turns(opened)
-
     tools = Tools(
         lambda: _opened(opens),
         memory_of,
         searcher=memory.searcher,
         session=session,
-        note=note,
     )
     return [getattr(tools, name) for name in tool_rights(groups)]
 
@@ -283,7 +278,6 @@ class Tools:
         searcher: how the memory's program searches, in the order of `Memory.search`.
         session: the session of the turns that they store.
         progress: called with each step of a slow tool; an exception from it ends the tool.
-        note: called with the store after a turn was added: where rules store facts, they do now.
     """
 
     def __init__(
@@ -294,10 +288,8 @@ class Tools:
         searcher: Searcher,
         session: str = "",
         progress: Callable[[str], None] = lambda step: None,
-        note: Callable[[Store], None] = lambda store: None,
     ) -> None:
         self._store = open_store
-        self._note = note
         self._memory_of = memory_of
         self._searcher = searcher
         self._session = session
@@ -427,7 +419,6 @@ class Tools:
         with self._written() as store:
             spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
             stored = [add_turn(store, turn) for turn in spoken]
-            self._note(store)
             lines = list(_turn_lines(stored))
             refused: list[str] = []
             for fact in facts:
@@ -501,7 +492,7 @@ class Tools:
             said_at=local_now(),
         )
         with self._written() as store:
-            [turn_id] = store.add([use])
+            [turn_id] = add_turns(store, [use])
         return f"Recorded as turn {turn_id}."
 
     @_checked
@@ -538,9 +529,9 @@ class Tools:
 
         with self._written() as store:
             memory = self._memory_of(store)
-            if memory.stores_by_rules:
-                noted = note_turns(store, _MOST_TURNS_READ)
-                return f"{count(noted.turns, 'turn')} read; {count(noted.facts, 'fact')} changed."
+            if not memory.stores_facts:
+                sums = memory.digest()
+                return f"{count(sums.read, 'turn')} read; {count(sums.facts, 'fact')} changed."
             max_calls = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=max_calls, progress=progress)
             pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
@@ -580,7 +571,7 @@ def add_turn(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
     Returns its id, whether it is new, and how much of its text was withheld.
     """
     known = store.known([turn.source]) if turn.source else {}
-    added = store.add([turn], once=bool(turn.source))
+    added = add_turns(store, [turn], once=bool(turn.source))
     return added[0], not known, added.withheld
 
 
@@ -662,7 +653,7 @@ def _stated(store: Store, new: StatedFact, stored: Sequence[tuple[int, bool, Wit
         turn_id, is_new, _ = stored[number - 1]
     if not is_new and (fact := _known(store, new, turn_id)):
         return f"Known already: {spoken_line(fact)}"
-    if read := _read_by_rules(store, new, turn_id):
+    if read := _by_template(store, new, turn_id):
         return _in_its_place(store, new, read)
     change = add(
         store,
@@ -680,8 +671,8 @@ def _stated(store: Store, new: StatedFact, stored: Sequence[tuple[int, bool, Wit
     return f"{spoken_line(fact)}: change {change.id}"
 
 
-def _read_by_rules(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
-    """What rules have read of a fact in its turn, a moment ago; the model's words are better."""
+def _by_template(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
+    """What a template made of a fact's turn a moment ago; the model's words are better."""
     vocabulary = store.vocabulary()
     attribute = vocabulary.name_of(new["attribute"])
     known = vocabulary.canonical(attribute)
@@ -699,12 +690,12 @@ def _read_by_rules(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
 
     same = [fact for fact in read_facts(store, f"WHERE turn_id = {int(turn_id)}") if is_same(fact)]
     same.sort(key=lambda fact: name_key(fact.attribute) != name_key(attribute))
-    noted = store.noted([fact.id for fact in same])
-    return next((fact for fact in same if fact.id in noted), None)
+    templates = store.by_template([fact.id for fact in same])
+    return next((fact for fact in same if fact.id in templates), None)
 
 
 def _in_its_place(store: Store, new: StatedFact, read: Fact) -> str:
-    """Put a model's words in the place of what rules read."""
+    """Put a model's words in the place of what a template made."""
     value, on = new["value"].strip(), new.get("on", "")
     attribute = store.vocabulary().name_of("_".join(new["attribute"].split()))
     if (value, attribute) == (read.value, read.attribute) and on in ("", read.happened_on):

@@ -51,7 +51,7 @@ def digest_whole(
     The claim of a process whose machine was lost expires after ten minutes.
     """
     sums = memory.digest(replay, progress=progress)
-    while not memory.stores_by_rules and any(not window.error for window in memory.store.pending()):
+    while memory.stores_facts and any(not window.error for window in memory.store.pending()):
         time.sleep(_CLAIM_WAIT_S)
         sums += memory.digest(progress=partial(_advance, progress, sums))
     return sums

@@ -21,7 +21,14 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
-    {"memory.records", "memory.tense", "memory.text_cache", "memory.written_dates"},
+    {
+        "memory.records",
+        "memory.speakers",
+        "memory.tense",
+        "memory.text_cache",
+        "memory.tool_uses",
+        "memory.written_dates",
+    },
     {"memory.dates"},
     {"memory.errors", "memory.local_models", "memory.providers"},
     {"memory.turn_filter"},
@@ -43,9 +50,16 @@ MEMORY_LAYERS = [
         "memory.terminal",
         "memory.vocabulary",
     },
-    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt", "memory.statements"},
-    {"memory.outline", "memory.owner", "memory.standing_kinds", "memory.story"},
+    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
+    {
+        "memory.outline",
+        "memory.owner",
+        "memory.standing_kinds",
+        "memory.story",
+        "memory.templates",
+    },
     {"memory.near_attributes", "memory.program", "memory.store"},
+    {"memory.additions"},
     {
         "memory.audit",
         "memory.documents",
@@ -62,9 +76,7 @@ MEMORY_LAYERS = [
     {"memory.contradictions"},
     {
         "memory.answers",
-        "memory.corrections",
         "memory.injection",
-        "memory.noting",
         "memory.recalled_facts",
         "memory.searcher",
     },
@@ -105,7 +117,7 @@ OPEN_ROOMS = {
     "memory.errors",  # how a model fails
     "memory.files",  # files written whole
     "memory.machines",  # work spread over machines
-    "memory.noting",  # facts by rules, for memories that no model digested
+    "memory.additions",  # what turns assert, for memories that no model digested
     "memory.program",  # the prompts that it tunes
     "memory.progress",
     "memory.prompt",  # the lines that a model sees
@@ -185,7 +197,6 @@ ROOMS = {
     "memory/search": "which turns a question asks for",
     "memory/vocabulary": "the attributes of facts: their names, kinds and values",
     "memory/entities": "whom a name means",
-    "memory/statements": "what turns state in plain words",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/program": "the models, their prompts and what they say",

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
 from memory import InputError, MemoryProgram, Store, open_store
-from memory.noting import note_turns
+from memory.additions import record_assertions
 from memory.program import Model
 from memory.sql import quoted
 
@@ -59,7 +59,7 @@ def stated_memories(conversations: Sequence[Conversation], folder: Path) -> dict
         path = _free_path(folder, conversation)
         with open_store(path) as store:
             store.add(conversation.turns)
-            note_turns(store, most=None)
+            record_assertions(store)
         paths[conversation.id] = path
     return paths
 

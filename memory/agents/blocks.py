@@ -16,9 +16,9 @@ from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.sql import quoted
 from memory.standing import applying, standing_facts
-from memory.statements.work import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
 from memory.store import Store
 from memory.tokens import first_lines, line_tokens, trim
+from memory.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
 
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
 _OPEN = "Left open:"

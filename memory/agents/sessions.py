@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -17,16 +18,19 @@ from memory.exchange.items import ForeignExport, session_name, storable_items
 from memory.exchange.transcripts import AGENTS, Cursor, Reading, read_records, read_transcript
 from memory.files import write_whole
 from memory.namespaces import exists, location_of, make_folder
-from memory.noting import note_turns
 from memory.records import Turn
-from memory.statements.work import is_for_all_projects
 from memory.store import Store, open_store
+from memory.templates import assertions_in
+from memory.vocabulary import INSTRUCTION, default_vocabulary
 
 START_TOKENS = 1_500
 PROMPT_TOKENS = 600
 _BATCH = 256  # turns stored together
 _SESSIONS = "sessions"  # the folder of cursors
 _OVER = "SessionEnd"
+_FOR_ALL = re.compile(
+    r"\b(?:in|for|across) (?:all|every) (?:my )?(?:projects?|repositor(?:y|ies))\b", re.I
+)
 _MOST_SESSIONS = 50  # that one start looks after
 
 
@@ -219,10 +223,20 @@ def catch_up(call: HookCall) -> str:
 def _store_turns(call: HookCall, namespace: str, reading: Reading) -> int:
     if not reading.turns:
         return 0
-    for_all = [turn for turn in reading.turns if is_for_all_projects(turn, call.speaker)]
+    for_all = [turn for turn in reading.turns if _is_for_all_projects(turn, call.speaker)]
     if for_all and call.person != namespace:
         _add(call.person, for_all)
     return _add(namespace, reading.turns)
+
+
+def _is_for_all_projects(turn: Turn, speaker: str) -> bool:
+    """Whether a prompt asserts an instruction "in all my projects"."""
+    if turn.kind != "message" or turn.speaker != speaker:
+        return False
+    return any(
+        assertion.attribute == INSTRUCTION and _FOR_ALL.search(assertion.value)
+        for assertion in assertions_in(turn, default_vocabulary())
+    )
 
 
 def _add(namespace: str, turns: Sequence[Turn]) -> int:
@@ -232,7 +246,6 @@ def _add(namespace: str, turns: Sequence[Turn]) -> int:
     with open_store(location) as store:
         export = ForeignExport("session", namespace, items=storable_items(iter(turns)))
         report = import_turns(store, export, batch=_BATCH)
-        note_turns(store)
     return report.turns
 
 

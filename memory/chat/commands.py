@@ -7,8 +7,7 @@ from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import add, find, newest_change
 from memory.forget import forget_without_preview, matching_turns
-from memory.program.messages import BY_RULES
-from memory.program.phrases import agrees
+from memory.program.messages import WITHOUT_MODEL
 from memory.prompt import turn_line
 from memory.records import Turn
 from memory.settings import name_of
@@ -60,8 +59,8 @@ def memory(chat: Chat, _: str) -> None:
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
     facts_known = f"{count(facts, 'fact')} about {count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
-    if not facts and chat.memory.stores_by_rules:
-        chat.screen.show(BY_RULES, "dim")
+    if not facts and not chat.memory.stores_facts:
+        chat.screen.show(WITHOUT_MODEL, "dim")
     by_subject = defaultdict(list)
     for fact in reversed(find(chat.store)[-_MOST_FACTS:]):
         by_subject[fact.subject].append(f"  {fact.attribute}: {fact.value} [{fact.turn_id}]")
@@ -231,18 +230,8 @@ def obey(chat: Chat, text: str) -> None:
     """Run a command, or reply to a message."""
     if text.lower() in ("reset", "help"):
         text = f"/{text}"
-    proposed_name, chat.proposed_name = chat.proposed_name, ""
-    agreed = agrees(text) if proposed_name else None
-    if agreed is not None:
-        if agreed:
-            chat.rename(name_of(proposed_name), is_told=True)
-        chat.screen.show(
-            f"from now on you are {chat.user}" if agreed else "you can set it later: /speaker NAME"
-        )
-        return
     if not text.startswith("/"):
         chat.exchange(text)
-        chat.propose_name(text)
         return
     name, _, argument = text[1:].partition(" ")
     command = COMMANDS.get(name.lower())

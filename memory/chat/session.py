@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
-from memory.corrections import correct_by_message, read_correction
 from memory.injection import time_difference
-from memory.program.messages import is_question
-from memory.program.phrases import all_phrases, introduced_name, language_of
 from memory.prompt import spoken_date
 from memory.records import Turn
 from memory.settings import CHAT, Settings, name_of
@@ -58,7 +55,6 @@ class Chat:
         self.session = local_now()
         self.recent: list[Turn] = []
         self.last: Answer | None = None
-        self.proposed_name = ""  # that the user may be called by from the next yes on
         self._ignores_persona = bool(persona) and not memory.model.takes_persona
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
@@ -75,12 +71,6 @@ class Chat:
     def exchange(self, text: str) -> None:
         """Store something said and let the character reply; each is durable before what follows."""
         message = self.add(self.speaker, text)
-        correction = self._correct(message)
-        if correction is not None:
-            self.screen.show(f"{self.character}: ", "bold", end="")
-            self.screen.show(correction)
-            self.add(self.character, correction)
-            return
         reply = self.memory.reply(
             message,
             recent=self.recent[:-1],  # the last one is the message itself
@@ -111,33 +101,12 @@ class Chat:
             self.background.turns_added(2)
             self.screen.show("(says nothing)" if is_whole and not reply_text else "")
 
-    def _correct(self, message: Turn) -> str | None:
-        """What a message corrects of the last answer; the pause keeps the thread out of it."""
-        if read_correction(message.text) is None and not self.store.contradictions():
-            return None
-        with self.background.paused():
-            return correct_by_message(self.store, message, self.recent[:-1])
-
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""
         turn = Turn(speaker, text, session=self.session, said_at=local_now())
         [turn_id] = self.memory.add(turn)
         self.recent.append(self.store.turn(turn_id))
         return self.recent[-1]
-
-    def propose_name(self, text: str) -> None:
-        """Ask an unnamed user who has just told a name whether to use it; nothing changes yet."""
-        name = introduced_name(text)
-        if not name or self.speaker != UNNAMED:
-            return
-        phrases = all_phrases()[language_of(text)]
-        # Where the character asked something itself, a yes would answer that.
-        if is_question(self.recent[-1].text):
-            proposal = phrases.call_you_later
-        else:
-            proposal = phrases.call_you
-            self.proposed_name = name
-        self.screen.show(proposal.format(name=name), "dim")
 
     def set_speaker(self, name: str) -> None:
         """Let this person speak. The first name in a memory is the user's; others are guests."""
@@ -146,12 +115,11 @@ class Chat:
         else:
             self.speaker = name
 
-    def rename(self, new: str, is_told: bool = False) -> None:
-        """Give the user another name from now on; a turn of the memory says so, or `is_told`."""
-        if not is_told:
-            # Said by the old name, so that the turns tell who is who; the setting alone would not.
-            self.add(self.user, f"My name is {new}.")
-            self.background.turns_added()
+    def rename(self, new: str) -> None:
+        """Give the user another name from now on; a turn of the memory says so."""
+        # Said by the old name, so that the turns tell who is who; the setting alone would not.
+        self.add(self.user, f"My name is {new}.")
+        self.background.turns_added()
         self.settings.set("user", new)
         self.user = new
         self.speaker = new

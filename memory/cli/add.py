@@ -68,12 +68,11 @@ def add(
         _add_documents(paths, tags, namespace=namespace, db=db, as_json=as_json)
         return
     turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
-    from memory.noting import note_turns  # with the parser of SQL
+    from memory.additions import add_turns  # with the parser of SQL
 
     with open_memory(namespace, db, create=True) as store:
         turn = replace(turn, tags=tags, speaker=person_of(store, turn.speaker))
-        added = store.add([turn])
-        note_turns(store)
+        added = add_turns(store, [turn])
     if as_json:
         print_json({"turn": added[0], **withheld_json(added.withheld)})
         return

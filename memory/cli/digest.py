@@ -18,8 +18,7 @@ from memory.cli.options import (
 from memory.cli.output import change_line, held_lines, left_out_text, read_line
 from memory.errors import InputError
 from memory.held_windows import decide
-from memory.noting import count_unread
-from memory.program.messages import BY_RULES
+from memory.program.messages import WITHOUT_MODEL
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -74,11 +73,11 @@ def digest(
 
     with open_memory(namespace, db) as store:
         memory = Memory(store, model=model, api_base=api_base)
-        if memory.stores_by_rules:
+        if not memory.stores_facts:
             read = _read_shown(memory)
             print_clean(read_line(read))
             _print_renewed(read)
-            print_clean(BY_RULES)
+            print_clean(WITHOUT_MODEL)
             return
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
@@ -153,9 +152,9 @@ def _digest_shown(
 
 
 def _read_shown(memory: "Memory") -> "Digest":
-    """Let rules read what waits for them, with a progress bar."""
+    """Match all turns with the templates, with a progress bar."""
     with progress() as bar:
-        task = bar.add_task("reading", total=count_unread(memory.store))
+        task = bar.add_task("reading", total=memory.store.count_turns())
         return memory.digest(progress=lambda so_far: bar.update(task, completed=so_far.read))
 
 

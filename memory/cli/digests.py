@@ -12,7 +12,7 @@ from memory.errors import InputError, StoreError
 from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
-from memory.program.messages import BY_RULES
+from memory.program.messages import WITHOUT_MODEL
 from memory.program.model import Model
 from memory.store import Store
 from memory.terminal import clean_line, count, print_clean, progress
@@ -123,7 +123,7 @@ def _read_all(model: Model) -> None:
     for name in names():
         with open_memory(name, None) as store:
             print_clean(f"{clean_line(name)}: {read_line(Memory(store, model=model).digest())}")
-    print_clean(BY_RULES)
+    print_clean(WITHOUT_MODEL)
 
 
 def _with_journaled(digest: Digest, store: Store, model: Model, after: int) -> Digest:

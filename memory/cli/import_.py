@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from memory.exchange import ForeignExport
     from memory.exchange.imports import ImportReport
     from memory.exchange.transcripts import Agent
-    from memory.noting import Noted
     from memory.store import Store
 
 _MAX_PLACES_SHOWN = 3  # of those skipped for one reason
@@ -94,14 +93,12 @@ def import_(
 def _import_one(
     path: Path, speaker: str, *, namespace: str, db: Path | None, as_json: bool
 ) -> None:
-    from memory.noting import MOST_TURNS_OF_IMPORT, count_unread
-
     export = _read_export(path, speaker)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
+        before = _facts_in(store)
         report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
-        line = bar.add_task("reading", total=min(count_unread(store), MOST_TURNS_OF_IMPORT))
-        facts = _noted(store, lambda noted: bar.update(line, completed=noted.turns))
+        facts = _facts_in(store) - before
     _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
 
 
@@ -137,9 +134,9 @@ def _import_project(
     with open_memory(name, db, create=True) as store, progress() as bar:
         task = bar.add_task(f"importing {name}", total=len(files))
         export = past_sessions(agent, files, speaker, progress=lambda: bar.advance(task))
+        before = _facts_in(store)
         report = import_turns(store, export)
-        line = bar.add_task("reading", total=None)
-        facts = _noted(store, lambda noted: bar.update(line, completed=noted.turns))
+        facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
 
 
@@ -173,15 +170,6 @@ def _stored(
     return import_turns(store, export, progress=advance)
 
 
-def _noted(store: "Store", progress: "Callable[[Noted], None]" = lambda noted: None) -> int:
-    """Store what the turns state as facts, of so many turns; returns how many facts that made."""
-    from memory.noting import MOST_TURNS_OF_IMPORT, note_turns
-
-    before = _facts_in(store)
-    note_turns(store, MOST_TURNS_OF_IMPORT, progress)
-    return _facts_in(store) - before
-
-
 def _facts_in(store: "Store") -> int:
     [(number,)] = store.read("SELECT COUNT(*) FROM facts").rows
     return int(number)
@@ -200,8 +188,9 @@ class _Importer:
         os.environ["MEMORY_HOME"] = self.home
         export = read_export(folder, self.speaker)
         with open_memory(folder.name, None, create=True) as store:
+            before = _facts_in(store)
             report = _stored(store, export, folder, lambda items: None)
-            return report, export.format, _noted(store)
+            return report, export.format, _facts_in(store) - before
 
 
 def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from memory.additions import add_turns
 from memory.errors import InputError, SecretError, StoreError
 from memory.exchange.items import ForeignExport, Skipped, skipped_counts
 from memory.home import embed_command
@@ -85,7 +86,7 @@ def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]
     """Store turns, without those that the memory refuses as they hold secrets."""
     try:
         # `once`, because another process may have stored them since the check.
-        return store.add(turns, once=True), []
+        return add_turns(store, turns, once=True), []
     except SecretError as refusal:
         refused = {*refusal.positions}
         allowed = [turn for position, turn in enumerate(turns) if position not in refused]
@@ -93,7 +94,7 @@ def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]
             Skipped(turns[position].source, "it holds what looks like a secret")
             for position in refusal.positions
         ]
-        return store.add(allowed, once=True), skipped
+        return add_turns(store, allowed, once=True), skipped
 
 
 def load_dump(

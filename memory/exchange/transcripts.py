@@ -27,7 +27,7 @@ from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
 from memory.records import Turn
 from memory.secrets import mask
-from memory.statements.work import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
+from memory.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
 
 _SESSION = re.compile(r"[\w-]{8,80}")  # that may stand in the name of a file
 _FIRST_LINES = 200  # in which a transcript names its folder

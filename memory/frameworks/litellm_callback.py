@@ -5,6 +5,7 @@ from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
+from memory.additions import add_turns
 from memory.frameworks.store_thread import StoreThread
 from memory.records import Turn
 from memory.store.turn_validation import local_now
@@ -33,14 +34,14 @@ class MemoryCallback(CustomLogger):  # type: ignore[misc]
     ) -> None:
         """Store what a completion was asked and answered."""
         if turns := self._turns(kwargs, response_obj):
-            self._thread.call(lambda store: store.add(turns))
+            self._thread.call(lambda store: add_turns(store, turns))
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """The same for an async completion."""
         if turns := self._turns(kwargs, response_obj):
-            await self._thread.acall(lambda store: store.add(turns))
+            await self._thread.acall(lambda store: add_turns(store, turns))
 
     def close(self) -> None:
         """Close the memory."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from memory.additions import add_turns
 from memory.frameworks.store_thread import StoreThread, hide, visible_turns
 from memory.records import Turn
 from memory.sql import quoted
@@ -52,7 +53,7 @@ class MemorySession:
         """Store items at the end of the conversation."""
         turns = [self._turn(dict(item)) for item in items]
         if turns:
-            await self._thread.acall(lambda store: store.add(turns))
+            await self._thread.acall(lambda store: add_turns(store, turns))
 
     async def pop_item(self) -> "TResponseInputItem | None":
         """Hide the newest item and return it; None where there is none."""

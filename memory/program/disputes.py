@@ -1,11 +1,10 @@
-"""Facts that contradict each other, as they are shown with a question and as they answer it."""
+"""Facts that contradict each other, as they are shown with a question."""
 
 from collections.abc import Iterable, Sequence
 
-from memory.program.fact_words import are_forms
-from memory.prompt import short_day, spoken_date
-from memory.records import Contradiction, Fact
-from memory.search.word_forms import telling_words
+from memory.prompt import short_day
+from memory.records import Contradiction
+from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.tokens import trim
 
@@ -30,38 +29,6 @@ def touched(
     return [pairs[number] for number in ranked if shares[number] >= _LEAST_TOUCHED][:_MOST_SHOWN]
 
 
-def disputed(
-    question: str, fact_ids: Sequence[int], pairs: Sequence[Contradiction], asker: str = ""
-) -> Contradiction | None:
-    """The pair that decides a question: one of its facts answers, or it has all words asked for.
-
-    Arguments:
-        question: in the third person.
-        fact_ids: those of the facts that answer; none where facts do not decide.
-        pairs: those that nobody has settled.
-        asker: who asks.
-    """
-    for pair in pairs:
-        if {*fact_ids} & {fact.id for fact in pair.facts}:
-            return pair
-    if fact_ids:
-        return None
-    whole = [
-        pair
-        for pair in pairs
-        if _is_about(question, pair, [asker]) and _share(question, pair, [asker]) == 1
-    ]
-    return whole[0] if len(whole) == 1 else None
-
-
-def question_of_pair(pair: Contradiction) -> str:
-    """What is asked where a pair decides: both facts with their dates, and which is right."""
-    first, second = (
-        _told(fact, said_at) for fact, said_at in zip(pair.facts, pair.said_at, strict=True)
-    )
-    return f"I have two answers that cannot both be true: {first}, and {second}. Which is right?"
-
-
 def pair_line(pair: Contradiction, tokens: int) -> str:
     """`[3] (1 Feb 2024) Anna | never: flown <-> [9] (3 Feb 2024) Anna | travelled_to: Rome ...`.
 
@@ -75,32 +42,6 @@ def pair_line(pair: Contradiction, tokens: int) -> str:
         told = f"[{fact.turn_id}] {day}{fact.subject} | {fact.attribute}: {value}{happened}"
         sides.append(trim(told, tokens))
     return " <-> ".join(sides)
-
-
-def _told(fact: Fact, said_at: str) -> str:
-    """`Anna travelled to Rome (May 2023), said on 3 Feb 2024`."""
-    happened = f" ({_spoken(fact.happened_on)})" if fact.happened_on else ""
-    day = f", said on {short_day(said_at)}" if said_at else ""
-    return f"{statement_of(fact)}{happened}{day}"
-
-
-def statement_of(fact: Fact) -> str:
-    """`Anna has never flown`, `Anna travelled to Rome`."""
-    value = " ".join(fact.value.split())
-    if fact.attribute == "never":
-        return f"{fact.subject} has never {value}"
-    if fact.attribute in ("birthday", "maiden_name", "blood_type"):
-        return f"{fact.subject}'s {fact.attribute.replace('_', ' ')} is {value}"
-    return f"{fact.subject} {fact.attribute.replace('_', ' ')} {value}"
-
-
-def _spoken(date: str) -> str:
-    first, _, last = date.partition("/")
-    days = [
-        short_day(day) if len(day) == len("2023-05-07") else spoken_date(day)
-        for day in (first, last)
-    ]
-    return " to ".join(filter(None, days))
 
 
 def _is_about(question: str, pair: Contradiction, askers: Iterable[str]) -> bool:
@@ -122,5 +63,6 @@ def _share(question: str, pair: Contradiction, askers: Iterable[str]) -> float:
         for fact in pair.facts
         for word in words(f"{fact.attribute} {fact.value}".replace("_", " "))
     }
-    covered = sum(any(are_forms(word, pair_word) for pair_word in pair_words) for word in sought)
+    pair_forms = forms_of(pair_words)
+    covered = sum(is_among(word, pair_forms) for word in sought)
     return covered / len(sought) if sought else 0.0

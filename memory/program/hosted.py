@@ -21,6 +21,7 @@ from memory.dates import dated_question
 from memory.errors import InputError, ModelError, UnusableAnswer
 from memory.outline import outlined
 from memory.program.costs import StepLog, traced_call
+from memory.program.fact_checks import dated
 from memory.program.fact_lists import fact_lists, lay_out
 from memory.program.messages import is_quotation
 from memory.program.model import (
@@ -35,7 +36,6 @@ from memory.program.model_errors import CallTimeoutError, MissingKeyError
 from memory.program.modules import answer_from
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
-from memory.program.stated_facts import dated
 from memory.program.streaming import stream
 from memory.prompt import (
     NAME_TOKENS,
@@ -304,9 +304,6 @@ class HostedModel(Model):
         )
         return story.before(context)
 
-    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
-        return False
-
     def answer(
         self,
         program: "MemoryProgram",
@@ -459,7 +456,7 @@ def _told_by_facts(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tur
     """
     facts: dict[int, list[str]] = {}
     speakers = {turn.id: turn.speaker for turn in turns}
-    for fact in reader.told_of([*speakers]):
+    for fact in reader.digested_facts([*speakers]):
         facts.setdefault(fact.turn_id, []).append(_told(fact, speakers[fact.turn_id]))
     told = {}
     for turn in turns:

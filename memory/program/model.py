@@ -13,7 +13,7 @@ from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
 from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, Context, Standing, spoken_date
-from memory.records import Answer, Contradiction, Fact, Hit, Removal, Rows, Summary, Turn
+from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import as_asked
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
@@ -55,19 +55,10 @@ class MemoryReader(Protocol):
     def standing(self, question: str, *askers: str) -> Standing:
         """What the asker, by any of these names, wants of answers to such a question."""
 
-    def noted(self, fact_ids: Sequence[int]) -> set[int]:
-        """Those of some facts that rules noted and no person has changed."""
-
-    def removals(self) -> Sequence[Removal]:
-        """What persons took from facts, by correcting or deleting them."""
-
-    def contradictions(self) -> Sequence[Contradiction]:
-        """Facts in force that cannot both be true and that nobody has settled."""
-
     def summaries(self) -> Sequence[Summary]:
         """What happened in runs of turns, in their order."""
 
-    def told_of(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
+    def digested_facts(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
         """The facts that models and persons have stored of these turns, in their order."""
 
 
@@ -130,7 +121,8 @@ class Model(ABC):
     `name` is as load_model takes it; with an adapter, "+" and eight digits of its sha256 follow.
     `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
-    them are memory when it answers. Without `writes_facts` rules store facts (`memory.noting`).
+    them are memory when it answers. Without `writes_facts` a digest stores
+    what templates match alone.
     `sql` says for which questions it writes SELECTs; a packaged model decides by itself.
     """
 
@@ -219,9 +211,9 @@ class Model(ABC):
 
     # ---------------------------------------------------------------- storing
 
-    def stores_by_rules(self, program: "MemoryProgram") -> bool:
-        """Whether rules store facts, and not the model: for "local", unless it was tuned to."""
-        return not (self.writes_facts or program.store.is_compiled)
+    def stores_facts(self, program: "MemoryProgram") -> bool:
+        """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
+        return self.writes_facts or program.store.is_compiled
 
     @abstractmethod
     def looks_for_facts_in(self, text: str) -> bool:
@@ -277,14 +269,6 @@ class Model(ABC):
 
         Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known.
         """
-
-    @abstractmethod
-    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
-        """Whether the model would invent an answer to what was retrieved."""
-
-    def nearest_turn(self, retrieval: Retrieval, reader: MemoryReader) -> Turn | None:
-        """The turn that an abstention names, as the nearest to what was asked; None for none."""
-        return None
 
     @abstractmethod
     def answer(

@@ -21,6 +21,6 @@ def model_option(name: str) -> str:
     return "FOLDER" if name.startswith(f"{PACKAGED_MODEL}+") else name
 
 
-def stores_by_rules(name: str) -> bool:
-    """Whether the model of this name has facts stored by rules, and is not asked: "local"."""
-    return name == PACKAGED_MODEL
+def stores_facts(name: str) -> bool:
+    """Whether a digest asks the model of this name for facts: not "local"."""
+    return name != PACKAGED_MODEL

@@ -13,7 +13,7 @@ from memory.program.messages import ABSTAIN
 from memory.program.refine_agent import RefineMemory
 from memory.program.signatures import PHRASES, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
-from memory.records import Answer, Change, Rows
+from memory.records import Answer, Basis, Change, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
@@ -284,6 +284,7 @@ def answer_from(
     retrieved: dspy.Prediction | None,
     context: Context,
     calls: int = 0,
+    basis: Basis = "model",
 ) -> Answer:
     """An answer with everything it rests on.
 
@@ -293,6 +294,7 @@ def answer_from(
         retrieved: what RetrieveRows returned; None when nothing was retrieved.
         context: the memory that the model saw.
         calls: the model calls that the text took; those of `retrieved` are added.
+        basis: on what the answer rests; an abstention rests on nothing.
     """
     return Answer(
         text=text,
@@ -303,6 +305,7 @@ def answer_from(
         calls=calls + (retrieved.calls if retrieved else 0),
         shown=context.turn_ids,
         refusals=tuple(retrieved.refusals) if retrieved else (),
+        basis="quotes" if text == ABSTAIN else basis,
     )
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
-from memory.program.corrected_turns import CorrectedTurns
-from memory.program.decided_answers import decided_answer
-from memory.program.decisive_sentence import is_dated_anew, is_sure, quoted_answer
-from memory.program.grounded_answer import decisive_sentence, grounded_answer, reading
+from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
-from memory.program.messages import ABSTAIN, asks_memory, is_evidence
+from memory.program.lookup import look_up
+from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.model import (
     ChatMessage,
     MemoryReader,
@@ -24,9 +22,9 @@ from memory.program.model import (
 )
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.modules import answer_from
-from memory.program.packaged_replies import quote_turns, stock_reply
+from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
-from memory.program.stated_facts import dated, is_stated
+from memory.program.support import is_attributed, supported_part
 from memory.prompt import (
     Context,
     assemble,
@@ -35,7 +33,6 @@ from memory.prompt import (
     turn_lines,
 )
 from memory.records import Answer, Fact, Hit, Rows, Turn
-from memory.search.attribution import is_told_by_another, nearest_by_named
 
 if TYPE_CHECKING:
     from memory.program.modules import MemoryProgram
@@ -84,7 +81,7 @@ class PackagedModel(Model):
             for target in lora.targets & self.tuned_modules:
                 names[target] = f"{PACKAGED_MODEL}+{lora.sha256[:8]}"
         if not self.writes_facts:
-            names["store"] = "rules"
+            names["store"] = "templates"
         return names
 
     @property
@@ -117,9 +114,9 @@ class PackagedModel(Model):
         return turn_lines(turns, budget=self.window_tokens, dates=self.dates, iso=True)
 
     def as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        """Only what a sentence of the turn states, word for word."""
+        """Only what stands in the turn, word for word."""
         fact = dated(fact, turn)
-        return fact if is_stated(fact, turn) else None
+        return fact if is_quoted(fact, turn) else None
 
     # ---------------------------------------------------------------- answering
 
@@ -130,33 +127,20 @@ class PackagedModel(Model):
     def write_query(
         self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
-        """It asks for facts alone: without any, its SELECT would find nothing.
-
-        Where facts or turns decide the question (`decided_answers`), the SELECT is the one that
-        shows them; else the model as it is shipped writes none.
-        """
-        decided = decided_answer(
-            question.ranked_text, question.today, reader=reader, asker=question.asker
-        )
-        if decided:
+        """Rows decide a question in a template's form; the model as shipped writes no SELECT."""
+        if found := look_up(question, reader):
             return dspy.Prediction(
-                sql=decided.sql,
-                rows=decided.rows,
+                sql=list(found.sql),
+                rows=list(found.rows),
                 calls=0,
-                error=None,
+                error="",
                 refusals=[],
-                decided=decided,
+                decided=found,
             )
+        if self.name == PACKAGED_MODEL and not program.retrieve.is_compiled:
+            return None
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
-        if not has_facts:
-            return None
-        if self.stores_by_rules(program) and not self._is_to_write_queries(program):
-            return None
-        return super().write_query(program, question, reader)
-
-    def _is_to_write_queries(self, program: "MemoryProgram") -> bool:
-        """Whether somebody tuned or compiled it to: as it is shipped, it finds what rules do."""
-        return self.name != PACKAGED_MODEL or program.retrieve.is_compiled
+        return super().write_query(program, question, reader) if has_facts else None
 
     def gather(
         self,
@@ -178,15 +162,6 @@ class PackagedModel(Model):
             question=question,
         )
 
-    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
-        """It hardly sees who said what: not about one person what another told of themselves."""
-        if any(rows.rows for rows in retrieval.rows):
-            return False
-        return is_told_by_another(retrieval.hits, reader.turns_by_id, retrieval.question)
-
-    def nearest_turn(self, retrieval: Retrieval, reader: MemoryReader) -> Turn | None:
-        return nearest_by_named(retrieval.hits, reader.turns_by_id, retrieval.question)
-
     def answer(
         self,
         program: "MemoryProgram",
@@ -194,49 +169,47 @@ class PackagedModel(Model):
         retrieval: Retrieval,
         reader: MemoryReader,
     ) -> Answer:
-        context = retrieval.context
+        """Rows decide; else a phrase that a shown turn supports, by whoever the question names."""
         if decided := retrieval.query and retrieval.query.get("decided"):
             return answer_from(
                 text=decided.text,
                 cited=decided.turn_ids,
                 retrieved=retrieval.query,
-                context=context,
+                context=retrieval.context,
+                basis="rows",
             )
-        corrected = CorrectedTurns(reader)
-        if by_rule := reading(question.text, retrieval, corrected):
-            return answer_from(
-                text=by_rule.text,
-                cited=[turn.id for turn in by_rule.turns],
-                retrieved=retrieval.query,
-                context=context,
-            )
-        prediction = self._predict_answer(program, question, context)
-        text, cited = grounded_answer(prediction.answer, question.text, retrieval, corrected)
-        reading_of, best = decisive_sentence(
-            question.text, retrieval, corrected, program.feature_weights
-        )
-        is_likely = is_sure(text, prediction.logprobs, reading_of, best)
-        if not cited or not is_likely or is_dated_anew(reading_of, best, cited):
-            text = quoted_answer(reading_of, best) or ABSTAIN
-            cited = [best.sentence.turn.id] if best and text != ABSTAIN else []
+        prediction = self._predict_answer(program, question, retrieval.context)
+        text, cited = self._supported(prediction.answer, retrieval, reader)
         return answer_from(
             text=text,
             cited=cited,
             retrieved=retrieval.query,
-            context=context,
+            context=retrieval.context,
             calls=prediction.calls,
         )
+
+    def _supported(
+        self, text: str, retrieval: Retrieval, reader: MemoryReader
+    ) -> tuple[str, list[int]]:
+        """An answer held to the turns shown, and the ids of those that say it; else ABSTAIN."""
+        if text.startswith(ABSTAIN):
+            return ABSTAIN, []
+        shown = {*retrieval.context.turn_ids}
+        ranked = [hit.turn_id for hit in retrieval.hits if hit.turn_id in shown]
+        turn_ids = list(dict.fromkeys([*ranked, *sorted(shown)]))
+        turns = [
+            turn for turn in reader.turns_by_id(turn_ids, missing_ok=True) if is_evidence(turn.text)
+        ]
+        text, sources = supported_part(text, turns)
+        if not sources or not is_attributed(sources, retrieval.hits, turns):
+            return ABSTAIN, []
+        return text, [turn.id for turn in sources]
 
     def reply(
         self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
-        """A question is answered by the best turn, all else by a stock phrase; nothing is asked.
-
-        The phrase is right after good and bad news alike.
-        """
-        if not asks_memory(message.turn.text):
-            return stock_reply(message.turn, message.character)
-        return quote_turns(message, reader=reader, budget=budget)
+        """The nearest turns: a model of this size cannot talk, and says so."""
+        return quote_turns(message, reader, budget)
 
 
 def load_packaged(

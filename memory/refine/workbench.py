@@ -7,7 +7,7 @@ from typing import Protocol
 
 from memory.audit import Finding, fact_conflicts
 from memory.errors import InputError
-from memory.program.grounding import turn_forms
+from memory.prompt import turn_forms
 from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted

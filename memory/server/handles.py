@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from memory import namespaces
 from memory.errors import InputError, SqlError, StoreError
 from memory.files import most_open_files
-from memory.noting import MOST_TURNS, note_turns
 from memory.owner import owner_of
 from memory.records import Turn
 from memory.rerank import load_reranker
@@ -119,7 +118,7 @@ class Handles:
         self.counts = Counts()
         self._counts_lock = Lock()
         self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
-        slow_calls = _SLOW_CALLS if self.stores_by_rules else _SLOW_CALLS_OF_HOSTED
+        slow_calls = _SLOW_CALLS_OF_HOSTED if self.stores_facts else _SLOW_CALLS
         self._slow = ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
@@ -231,13 +230,13 @@ class Handles:
             return self._model
 
     @property
-    def stores_by_rules(self) -> bool:
-        """Whether rules store facts, and not the model. Does not load it."""
-        from memory.program.model_names import stores_by_rules
+    def stores_facts(self) -> bool:
+        """Whether a digest asks the model for facts. Does not load it."""
+        from memory.program.model_names import stores_facts
 
         if isinstance(self._model, str):
-            return stores_by_rules(self._model)
-        return not self._model.writes_facts
+            return stores_facts(self._model)
+        return self._model.writes_facts
 
     def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
         """A block that adds these turns one by one: a user's limit of a day counts them at once."""
@@ -246,11 +245,6 @@ class Handles:
     def used_today(self) -> Mapping[str, DayUse]:
         """What all users have used today of each limit of a day."""
         return self._meter.used() if self._meter else {}
-
-    def note(self, store: Store, most: int = MOST_TURNS) -> None:
-        """Store what new turns state as facts, where rules do that. No model is loaded."""
-        if self.stores_by_rules:
-            note_turns(store, most)
 
     def _open(self, namespace: str, read_only: bool = False) -> Store:
         store = open_store(self._location(namespace), read_only=read_only or self.read_only)

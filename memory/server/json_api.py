@@ -245,13 +245,11 @@ def _turn(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[s
 
 def _add_turn(store: Store, new: _NewTurn, number: int, handles: Handles) -> dict[str, Any]:
     [added] = _added(store, [new], handles)
-    handles.note(store)
     return added
 
 
 def _add_turns(store: Store, new: _NewTurns, number: int, handles: Handles) -> dict[str, Any]:
     added = _added(store, new.turns, handles)
-    handles.note(store)
     return {"turns": added}
 
 

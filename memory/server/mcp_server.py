@@ -167,7 +167,6 @@ async def _call_tool(
             searcher=handles.searcher,
             session=_session(),
             progress=progress,
-            note=handles.note,
         )
         result: str = getattr(tools, name)(**arguments)
         return result

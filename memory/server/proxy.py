@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from memory.additions import add_turns
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault
 from memory.injection import Injected, inject
@@ -307,8 +308,7 @@ class _Proxy:
                     )
                     for speaker, role, text in sides
                 ]
-                store.add(turns, once=True)
-                self._handles.note(store)
+                add_turns(store, turns, once=True)
             store.count_shown(exchange.shown)
 
         try:

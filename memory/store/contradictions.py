@@ -1,9 +1,8 @@
 """Pairs of facts that cannot both be true: linked when the second is stored, settled by a person.
 
 A pair is a row of `contradictions`, journaled with the change that stored the second fact. It is
-open while both facts are there and neither has ended. Rules link what is certain
-(contradiction_rules.py); a larger model links what it reads (INSERT INTO contradictions). The
-functions run inside the transaction of a change that `journal.begin` began.
+open while both facts are there and neither has ended. A model links what it reads (INSERT INTO
+contradictions). The functions run inside the transaction of a change that `journal.begin` began.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.sql import FACT_COLUMNS
 from memory.store import journal, journaled_rows
-from memory.store.contradiction_rules import DatedStatement, contradict, rivals_of
 from memory.store.database import Connection
 from memory.vocabulary import Vocabulary, name_key
 
@@ -27,7 +25,6 @@ Pair = Mapping[str, Any]  # a row of the table
 
 MOST_LINKED = 8  # by one model's answer: what a turn says may be an instruction to the model
 MOST_OPEN = 500  # that are listed, the newest
-_MOST_KNOWN = 2_000  # facts of the subjects of a change that are compared with its facts
 _TABLE = "contradictions"
 _COLUMNS, _ = journaled_rows.TABLES[_TABLE]
 
@@ -58,10 +55,10 @@ def link(
     vocabulary: Vocabulary,
     window: tuple[int, int] | None,
 ) -> None:
-    """Link the facts that a change has stored with those that they contradict.
+    """Link the facts that a model's statements say to contradict each other.
 
-    Those that a model's statements name, and those that are certain by rule. Pairs of facts that
-    the change deletes go with it. Raises SqlError for a pair that is none, and for many.
+    Pairs of facts that the change deletes go with it. Raises SqlError for a pair that is none, and
+    for many.
     """
     images = journal.net_images(conn, change_id)
     if gone := [before["id"] for before, after in images if before and after is None]:
@@ -75,58 +72,8 @@ def link(
     ]
     if len(pairs) > MOST_LINKED:
         raise SqlError(f"{len(pairs)} contradictions: link at most {MOST_LINKED}, the certain ones")
-    new = [
-        journal.to_fact([*after.values()])
-        for before, after in images
-        if after is not None and not after["ended_on"] and not _says_the_same(before, after)
-    ]
-    pairs += _certain_pairs(conn, new, vocabulary)
     for first, second in pairs:
         _put(conn, change_id, first, second)
-
-
-def _says_the_same(before: journal.FactImage | None, after: journal.FactImage) -> bool:
-    columns = ("subject", "attribute", "value", "happened_on")
-    return before is not None and all(before[name] == after[name] for name in columns)
-
-
-def _certain_pairs(
-    conn: Connection, new: Sequence[Fact], vocabulary: Vocabulary
-) -> list[tuple[Fact, Fact]]:
-    """The pairs of a new fact and another of its subject that contradict each other by rule."""
-    if not new:
-        return []
-    rivals = [rivals_of(fact.attribute, vocabulary) for fact in new]
-    fact_ids = [fact.id for fact in new]
-    rows = conn.run(
-        "facts_that_may_contradict",
-        subjects=sorted({fact.subject for fact in new}),
-        fact_ids=fact_ids,
-        attributes=sorted({name for names in rivals if names for name in names}),
-        every=int(None in rivals),
-        most=_MOST_KNOWN,
-    ).fetchall()
-    if not rows:
-        return []
-    entity_of = dict(conn.run("entities_of_facts", fact_ids=fact_ids).fetchall())
-    known = [(_dated(row), row[len(FACT_COLUMNS)]) for row in rows]
-    missing = {fact.turn_id for fact in new} - {dated.fact.turn_id for dated, _ in known}
-    turns = {dated.fact.turn_id: (dated.said_at, dated.text) for dated, _ in known}
-    for turn in conn.run("turns_by_id", ids=sorted(missing)).fetchall() if missing else ():
-        turns[turn[0]] = (turn[5], turn[4])
-    pairs = []
-    for fact in new:
-        said_at, text = turns.get(fact.turn_id, ("", ""))
-        stated = DatedStatement(fact, said_at, text)
-        for rival, entity in known:
-            is_same = rival.fact.subject == fact.subject or (
-                entity is not None and entity == entity_of.get(fact.id)
-            )
-            is_other = rival.fact.id != fact.id and rival.fact.turn_id != fact.turn_id
-            if is_same and is_other and contradict(stated, rival, vocabulary):
-                first, second = sorted((fact, rival.fact), key=lambda linked: linked.id)
-                pairs.append((first, second))
-    return pairs
 
 
 def _named_pair(
@@ -250,8 +197,3 @@ def _row(first: Fact, second: Fact) -> dict[str, Any]:
 
 def _rows(cursor: Iterable[Any]) -> list[dict[str, Any]]:
     return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
-
-
-def _dated(row: Sequence[Any]) -> DatedStatement:
-    count = len(FACT_COLUMNS)
-    return DatedStatement(journal.to_fact(row[:count]), *row[count + 1 :])

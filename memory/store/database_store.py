@@ -29,6 +29,7 @@ from memory.errors import InputError, ModelError, NotThereError, SqlError, Stop
 from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 from memory.owner import is_unnamed, owner_of
 from memory.records import (
+    Assertion,
     Change,
     Contradiction,
     Edit,
@@ -51,12 +52,12 @@ from memory.records import (
 from memory.search import ranking
 from memory.secrets import DEFAULT_POLICY, mask
 from memory.store import (
+    assertions,
     contradictions,
     dump,
     entities,
     history,
     journal,
-    noted_facts,
     pending_windows,
     search_tables,
     settings,
@@ -548,7 +549,7 @@ class DatabaseStore(Store):
         change_id = journal.begin(conn, cause, text, window=window)
         since = 0
         if window:
-            noted_facts.take_back(conn, window)
+            assertions.take_back(conn, window)
             (since,) = conn.run("last_entry").fetchone()
         self._run_statements(conn, statements)
         entities.carry_out(conn, change_id, parts.names, window)
@@ -576,42 +577,35 @@ class DatabaseStore(Store):
         )
         return replace(journal.change(conn, change_id), left_out=left_out)
 
-    def unread_turns(self, most: int) -> noted_facts.UnreadTurns:
-        with self._reading() as conn:
-            return noted_facts.unread_turns(conn, most)
-
-    def note(
-        self, notes: Sequence[noted_facts.TurnStatements], after: int, last: int
-    ) -> list[Change] | None:
+    def record(self, asserted: Sequence[tuple[Turn, Sequence[Assertion]]]) -> list[Change]:
         vocabulary = self.vocabulary()
         changes = []
         with self._transaction() as conn:
-            if noted_facts.last_read(conn) != after:
-                return None
-            unread = noted_facts.still_unread(conn, notes)
-            removals = noted_facts.removals(conn) if unread else ()
-            for note in unread:
-                writes = noted_facts.writes_for(conn, note, vocabulary, removals)
+            present = {turn.id for turn in assertions.undigested(conn, [t for t, _ in asserted])}
+            removals = assertions.removals(conn) if present else ()
+            for turn, of_turn in asserted:
+                if turn.id not in present:
+                    continue
+                writes = assertions.writes_for(conn, turn, of_turn, vocabulary, removals)
                 if writes:
                     change = self._change_facts(
                         conn,
                         writes,
                         vocabulary,
-                        cause=f"{noted_facts.STATED}{note.turn.id}",
+                        cause=f"{assertions.CAUSE}{turn.id}",
                         window=None,
                         by_person=False,
                     )
                     changes.append(change)
-            noted_facts.set_last_read(conn, last)
         return changes
 
-    def noted(self, fact_ids: Sequence[int]) -> set[int]:
+    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
         with self._reading() as conn:
-            return noted_facts.noted(conn, fact_ids)
+            return assertions.by_template(conn, fact_ids)
 
     def removals(self) -> list[Removal]:
         with self._reading() as conn:
-            return noted_facts.removals(conn)
+            return assertions.removals(conn)
 
     def standing(self, names: Sequence[str] = ()) -> list[Fact]:
         with self._reading() as conn:
@@ -914,9 +908,9 @@ class DatabaseStore(Store):
         with self._reading() as conn:
             return summaries.summaries(conn)
 
-    def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
+    def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
         with self._reading() as conn:
-            return noted_facts.told_of(conn, turn_ids)
+            return assertions.digested_facts(conn, turn_ids)
 
     def set_summary(
         self, summary: Summary, instead_of: Summary | None = None, by: str = ""

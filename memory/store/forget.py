@@ -41,9 +41,9 @@ from memory.store import (
 )
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
+from memory.store.derived_ends import ends_derived_from, take_back_ends
 from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, item_hashes
-from memory.store.learnt_ends import ends_learnt_from, take_back_ends
 from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
@@ -102,7 +102,7 @@ def remove(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Remove turns and all that rests on them, inside the caller's transaction.
 
-    Facts of other turns whose end was learnt from these are open again, and those that a refinement
+    Facts of other turns whose end derives from these are open again, and those that a refinement
     merged with facts of these stand by themselves again.
 
     `embed` is asked for the vectors of their successors, unless it is one on the network.
@@ -113,7 +113,7 @@ def remove(
     ids = [turn.id for turn in turns]
     # Windows and blocks name turns until the end of the transaction, so keys are checked then.
     conn.defer_keys()
-    ends = ends_learnt_from(
+    ends = ends_derived_from(
         set(ids),
         edits=history.edits(conn),
         changes=journal.changes(conn),

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from memory.records import Setting, Turn
-from memory.statements.work import AGENT_TAG
+from memory.tool_uses import AGENT_TAG
 
 FORGOTTEN_ITEMS = "forgotten items"  # no setting of a person has a space
 

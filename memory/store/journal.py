@@ -25,7 +25,6 @@ from memory.records import Change, Fact
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import journaled_rows
 from memory.store.database import Connection
-from memory.store.noted_ends import PLANNED
 from memory.store.points_in_time import now
 from memory.store.turns_table import BEYOND_ALL_IDS
 from memory.written_dates import date_key
@@ -39,7 +38,7 @@ MOST_ENDED = 8
 # it. A turn that ends more has a person decide.
 MOST_ENDED_BY_TURN = 2
 # Plans whose day has come are not counted there: the day has ended them.
-_OVER_WITH_THEIR_DAY = frozenset({*PLANNED, "goal"})
+_OVER_WITH_THEIR_DAY = frozenset({"plans", "appointment", "booked", "goal"})
 _FIRST_YEAR = "1900"  # of an end, where neither the fact nor any turn has a date
 _YEARS_AHEAD = 10  # of an end: a lease, a visa, a degree
 # A fact as it stands in facts_log.before and .after, a JSON array, by column.
@@ -142,7 +141,7 @@ def check_change(
 def _most_by_turn(ended: Sequence[FactImage], new: Sequence[FactImage]) -> int:
     """The most facts that one turn ends.
 
-    A change does not say which turn made it end a fact. As `learnt_ends` has it, that is the turn
+    A change does not say which turn made it end a fact. As `derived_ends` has it, that is the turn
     of a new fact which has the same subject and the same attribute, or began on the day of the end.
     Where there is none, nobody can tell, and it may be one turn for all of them.
     """

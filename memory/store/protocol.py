@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from memory.records import (
+    Assertion,
     Change,
     Contradiction,
     Edit,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:  # the parser takes long to import
     from memory.sql import CheckedSelect, CheckedWrites
     from memory.store.contradictions import Verdict
     from memory.store.limits import Room, TurnMeter
-    from memory.store.noted_facts import TurnStatements, UnreadTurns
     from memory.store.search_tables import Searched
 
 
@@ -193,26 +193,20 @@ class Facts(Protocol):
         """
 
 
-class Notes(Protocol):
-    """Facts that rules read in turns, and what persons took from facts."""
+class Assertions(Protocol):
+    """Facts that turns assert in templates, and what persons took from facts."""
 
-    def unread_turns(self, most: int) -> "UnreadTurns":
-        """The next turns, of at most `most` ids, in which no rule has looked for facts."""
+    def record(self, asserted: Sequence[tuple[Turn, Sequence[Assertion]]]) -> list[Change]:
+        """Store what turns assert: one journaled change for each turn that says news.
 
-    def note(self, notes: "Sequence[TurnStatements]", after: int, last: int) -> list[Change] | None:
-        """Store what rules read in turns: one journaled change for each turn that says news.
-
-        A new value of an attribute of one value ends the old one; what is known is not stored
-        again, and what a person has changed since a turn was said stays as it is. Afterwards the
-        turns up to the id `last` are read. The turns stay undigested: a digest takes these facts
-        back as it stores their window.
-
-        Returns None, and writes nothing, where the turns up to `after` are not those read so far:
-        another process was faster. Raises SqlError as `write` does; nothing is written then.
+        A new value of an attribute of one value ends the old one. What is known is not stored
+        again, nor what a template stored of the turn before; what a person has changed since a turn
+        was said stays as it is. The turns stay undigested: a digest takes these facts back as it
+        stores their window. Raises SqlError as `write` does; nothing is written then.
         """
 
-    def noted(self, fact_ids: Sequence[int]) -> set[int]:
-        """Those of some facts that `note` stored and no person has changed."""
+    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
+        """Those of some facts that `record` stored and no person has changed."""
 
     def removals(self) -> list[Removal]:
         """What persons took from facts, by correcting or deleting them, the newest first.
@@ -237,8 +231,8 @@ class Contradictions(Protocol):
     def contradictions(self) -> list[Contradiction]:
         """Facts in force that cannot both be true and that nobody has settled, newest first.
 
-        `write` and `note` link them when the second is stored: what is certain by rule, and what a
-        model's answer names (INSERT INTO contradictions). A change of state is none.
+        `write` links them when the second is stored, where a model's answer names them (INSERT INTO
+        contradictions). A change of state is none.
         """
 
     def settle(self, first: int, second: int, right: "Verdict", by: str = "") -> Change:
@@ -410,10 +404,10 @@ class Summaries(Protocol):
     def summaries(self) -> list[Summary]:
         """All lines, in the order of their turns."""
 
-    def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
+    def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
         """The facts that models and persons have stored of these turns, in the turns' order.
 
-        Those that rules read in their words (`Notes.note`) are left out.
+        Those that templates made (`Assertions.record`) are left out.
         """
 
     def set_summary(
@@ -583,7 +577,7 @@ class Maintenance(Protocol):
 class Store(
     Turns,
     Facts,
-    Notes,
+    Assertions,
     Standing,
     Contradictions,
     Labels,

@@ -323,24 +323,6 @@ LIMIT :most;
 
 -- ======== facts that contradict each other (contradictions.py) ========
 
--- facts_that_may_contradict --
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, facts.entity, turns.said_at, turns.text
-FROM facts JOIN turns ON turns.id = facts.turn_id
-WHERE (
-        facts.subject IN (SELECT value FROM json_each(:subjects))
-        OR facts.entity IN (
-            SELECT entity FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids))
-        )
-    )
-    AND (:every = 1 OR facts.attribute IN (SELECT value FROM json_each(:attributes)))
-    AND coalesce(facts.ended_on, '') = ''
-ORDER BY facts.id DESC
-LIMIT :most;
-
--- entities_of_facts --
-SELECT id, entity FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids));
-
 -- facts_by_turn --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
 FROM facts
@@ -547,27 +529,23 @@ WHERE session = :session AND id IN (
 );
 
 
--- ======== facts that rules read in turns (noted_facts.py) ========
+-- ======== facts that turns assert in templates (assertions.py) ========
 
 -- digested_windows --
--- Those of changes: a pending window waits for a model, and its turns for these rules too.
 SELECT first_turn, last_turn FROM changes WHERE last_turn >= :first AND first_turn <= :last;
 
--- facts_to_note_beside --
+-- facts_under_attributes --
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
     facts.turn_id, facts.recorded_at, turns.said_at
 FROM facts JOIN turns ON turns.id = facts.turn_id
 WHERE (facts.subject = :subject OR facts.entity = :entity)
-    AND (:every = 1 OR facts.attribute IN (SELECT value FROM json_each(:attributes)))
-ORDER BY facts.id;
-
--- facts_that_name --
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.said_at
-FROM facts JOIN turns ON turns.id = facts.turn_id
-WHERE facts.subject <> :subject AND instr(facts.value, :subject) > 0
     AND facts.attribute IN (SELECT value FROM json_each(:attributes))
 ORDER BY facts.id;
+
+-- facts_of_cause --
+SELECT facts_log.after
+FROM changes JOIN facts_log ON facts_log.change_id = changes.id
+WHERE changes.cause = :cause AND facts_log.after IS NOT NULL;
 
 -- causes_of_facts --
 SELECT facts_log.fact_id, changes.cause, changes.at
@@ -799,7 +777,7 @@ WHERE embedder = :embedder AND turn_id BETWEEN :first AND :last;
 DELETE FROM staged_vectors WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
 
 
--- ======== what goes with a turn (turn_removal.py, derived_facts.py, learnt_ends.py) ========
+-- ======== what goes with a turn (turn_removal.py, derived_facts.py, derived_ends.py) ========
 
 -- facts_of_turns --
 -- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory.records import Fact
-from memory.statements.instructions import ASSISTANT, STANDING
+from memory.speakers import is_assistant
 from memory.store import settings, vocabulary_table
 from memory.store.database import Connection
 from memory.store.journal import to_fact
 from memory.store.withdrawals import CORRECTIONS
+from memory.vocabulary import STANDING
 
 _MOST = 200  # the newest
 
@@ -37,6 +38,6 @@ def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
     facts = []
     for *columns, speaker in rows:
         fact = to_fact(columns)
-        if speaker.casefold() not in characters and not ASSISTANT.fullmatch(speaker.strip()):
+        if speaker.casefold() not in characters and not is_assistant(speaker):
             facts.append(replace(fact, attribute=vocabulary.name_of(fact.attribute)))
     return facts

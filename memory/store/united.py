@@ -195,17 +195,17 @@ class UnitedStore:
             for summary in store.summaries()
         ]
 
-    def told_of(self, turn_ids: Sequence[int]) -> list[Fact]:
-        """See `Store.told_of`: those of all memories, with the numbers of their turns."""
+    def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
+        """See `Store.digested_facts`: those of all memories, with the numbers of their turns."""
         return [
             replace(fact, turn_id=self.number_of(name, fact.turn_id))
             for name, own_ids in self._own_ids(turn_ids).items()
-            for fact in self.stores[name].told_of(own_ids)
+            for fact in self.stores[name].digested_facts(own_ids)
         ]
 
-    def noted(self, fact_ids: Sequence[int]) -> set[int]:
-        """See `Store.noted`: of any memory, since the ids of facts are those of each memory."""
-        return set().union(*(store.noted(fact_ids) for store in self.stores.values()))
+    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
+        """See `Store.by_template`: of any memory, as ids of facts are those of each memory."""
+        return set().union(*(store.by_template(fact_ids) for store in self.stores.values()))
 
     def removals(self) -> list[Removal]:
         """See `Store.removals`: those of all memories, with the numbers of their turns."""

@@ -23,9 +23,23 @@ from memory.vocabulary.files import (
     read_vocabulary,
 )
 from memory.vocabulary.need import attribute_lines
+from memory.vocabulary.standing import (
+    CALLED,
+    INSTRUCTION,
+    LANGUAGE,
+    LENGTH,
+    PREFERENCE,
+    STANDING,
+)
 
 __all__ = [
+    "CALLED",
+    "INSTRUCTION",
     "KINDS",
+    "LANGUAGE",
+    "LENGTH",
+    "PREFERENCE",
+    "STANDING",
     "Attribute",
     "Definition",
     "Kind",

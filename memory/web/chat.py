@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory.corrections import correct_by_message
+from memory.additions import add_turns
 from memory.errors import InputError
 from memory.records import Turn
 from memory.settings import Settings
@@ -62,8 +62,7 @@ async def say(request: PageRequest) -> PageResponse:
 
     def store_message(store: Store) -> Turn:
         user = str(Settings(store).get("user") or _UNNAMED)
-        [turn_id] = store.add([Turn(user, text, session=session, said_at=local_now())])
-        request.handles.note(store)
+        [turn_id] = add_turns(store, [Turn(user, text, session=session, said_at=local_now())])
         return store.turn(turn_id)
 
     message = await request.handles.run_on_store(request.namespace, store_message)
@@ -72,16 +71,11 @@ async def say(request: PageRequest) -> PageResponse:
         settings = Settings(memory.store)
         character = str(settings.get("character") or "Assistant")
         recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
-        correction = correct_by_message(memory.store, message, recent)
-        reply = (
-            [correction]
-            if correction
-            else memory.reply(
-                message,
-                recent,
-                character=character,
-                persona=str(settings.get("persona") or ""),
-            )
+        reply = memory.reply(
+            message,
+            recent,
+            character=character,
+            persona=str(settings.get("persona") or ""),
         )
         for piece in reply:
             task.text += piece
@@ -90,7 +84,7 @@ async def say(request: PageRequest) -> PageResponse:
         [turn_id] = memory.add(
             Turn(character, task.text.strip(), session=session, said_at=local_now())
         )
-        answer = None if isinstance(reply, list) else reply.answer
+        answer = reply.answer
         if answer is None:
             return Said(turn_id)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)

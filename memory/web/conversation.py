@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from memory.additions import add_turns
 from memory.errors import InputError
 from memory.exchange import clean_date
 from memory.facts import read_facts
@@ -107,7 +108,8 @@ def add_turn(request: PageRequest, store: Store) -> PageResponse:
         raise InputError(f"{said_at!r} is not a date; write 2017-05-08, 2017-05 or 2017")
     if not inputs.text("speaker"):
         raise InputError("give a speaker")
-    [turn_id] = store.add(
+    [turn_id] = add_turns(
+        store,
         [
             Turn(
                 inputs.text("speaker"),
@@ -115,9 +117,8 @@ def add_turn(request: PageRequest, store: Store) -> PageResponse:
                 session=inputs.text("session") or local_now()[:10],
                 said_at=clean_date(said_at) or local_now(),
             )
-        ]
+        ],
     )
-    request.handles.note(store)
     return Redirect(request.address("turns", turn_id))
 
 

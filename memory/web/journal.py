@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from memory.errors import InputError
 from memory.facts import change_of
 from memory.held_windows import decide
-from memory.noting import count_unread
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
@@ -89,8 +88,8 @@ async def digest(request: PageRequest) -> PageResponse:
     def work(memory: "Memory", task: Task) -> "Digest":
         from memory.waiting import waiting  # with DSPy
 
-        if memory.stores_by_rules:
-            task.total = count_unread(memory.store)
+        if not memory.stores_facts:
+            task.total = memory.store.count_turns()
         else:
             task.total = waiting(memory.store, memory.model, replay=replay).cost.calls
 

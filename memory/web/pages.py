@@ -168,8 +168,7 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
     """What every page of a namespace shows: the change a form just made, with its undo."""
     frame: dict[str, Any] = {
         "read_only": store.read_only,
-        "stores_by_rules": request.handles.stores_by_rules,
-        "unread": bool(store.unread_turns(100).turns),  # by the rules
+        "stores_facts": request.handles.stores_facts,
         "done": None,
     }
     if number := request.inputs.optional_number("done"):

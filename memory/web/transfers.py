@@ -42,16 +42,13 @@ async def import_files(request: PageRequest) -> PageResponse:
     def work(memory: "Memory", task: Task) -> "ImportReport":
         from memory.exchange import read_export
         from memory.exchange.imports import import_turns, load_dump
-        from memory.noting import MOST_TURNS_OF_IMPORT
 
         try:
             export = read_export(path, user)
             task.total = export.total
             if export.format == "dump":
                 return load_dump(memory.store, path, task.advance)
-            report = import_turns(memory.store, export, progress=task.advance)
-            request.handles.note(memory.store, MOST_TURNS_OF_IMPORT)
-            return report
+            return import_turns(memory.store, export, progress=task.advance)
         finally:
             rmtree(folder, ignore_errors=True)
 

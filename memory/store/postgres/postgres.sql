@@ -406,27 +406,6 @@ LIMIT %(most)s;
 
 -- ======== facts that contradict each other (contradictions.py) ========
 
--- facts_that_may_contradict --
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, facts.entity, turns.said_at, turns.text
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
-    AND (
-        facts.subject = ANY (%(subjects)s::text[])
-        OR facts.entity IN (
-            SELECT entity FROM memory.facts
-            WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s::bigint[])
-        )
-    )
-    AND (%(every)s = 1 OR facts.attribute = ANY (%(attributes)s::text[]))
-    AND coalesce(facts.ended_on, '') = ''
-ORDER BY facts.id DESC
-LIMIT %(most)s;
-
--- entities_of_facts --
-SELECT id, entity FROM memory.facts
-WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s::bigint[]);
-
 -- facts_by_turn --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
 FROM memory.facts
@@ -705,30 +684,27 @@ WHERE namespace = %(namespace)s AND session = %(session)s AND id IN (
 );
 
 
--- ======== facts that rules read in turns (noted_facts.py) ========
+-- ======== facts that turns assert in templates (assertions.py) ========
 
 -- digested_windows --
 SELECT first_turn, last_turn
 FROM memory.changes
 WHERE namespace = %(namespace)s AND last_turn >= %(first)s AND first_turn <= %(last)s;
 
--- facts_to_note_beside --
+-- facts_under_attributes --
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
     facts.turn_id, facts.recorded_at, turns.said_at
 FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
 WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
     AND (facts.subject = %(subject)s OR facts.entity = %(entity)s)
-    AND (%(every)s = 1 OR facts.attribute = ANY (%(attributes)s::text[]))
-ORDER BY facts.id;
-
--- facts_that_name --
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.said_at
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
-    AND facts.subject <> %(subject)s AND strpos(facts.value, %(subject)s) > 0
     AND facts.attribute = ANY (%(attributes)s::text[])
 ORDER BY facts.id;
+
+-- facts_of_cause --
+SELECT facts_log.after
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
+    AND changes.cause = %(cause)s AND facts_log.after IS NOT NULL;
 
 -- causes_of_facts --
 SELECT facts_log.fact_id, changes.cause, changes.at
@@ -1026,7 +1002,7 @@ DELETE FROM memory.staged_vectors
 WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
 
 
--- ======== what goes with a turn (turn_removal.py, derived_facts.py, learnt_ends.py) ========
+-- ======== what goes with a turn (turn_removal.py, derived_facts.py, derived_ends.py) ========
 
 -- facts_of_turns --
 -- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a

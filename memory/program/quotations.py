@@ -1,0 +1,94 @@
+"""The nearest turns to a question, word for word: what is shown where nothing answers."""
+
+from collections.abc import Generator, Sequence
+
+from memory.passages import excerpt
+from memory.program.lookup import look_up
+from memory.program.messages import (
+    NEAREST_HEAD,
+    is_evidence,
+    is_question,
+)
+from memory.program.model import ChatMessage, MemoryReader, UserQuestion
+from memory.prompt import short_day
+from memory.records import Answer, Basis, Hit, MemoryTurn, Quotation, Rows, Turn
+from memory.tokens import count_tokens, trim
+
+MOST_QUOTATIONS = 5
+_QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)
+_CANDIDATES = 20  # of the ranking, among which questions and quotations are left out
+_NO_TURNS = "this memory holds no turns yet"
+
+
+def nearest_turns(question: str, hits: Sequence[Hit], reader: MemoryReader) -> list[Turn]:
+    """The first MOST_QUOTATIONS turns of a ranking that can be evidence of something."""
+    ids = [hit.turn_id for hit in hits[:_CANDIDATES]]
+    turns = reader.turns_by_id(ids, missing_ok=True)
+    return [turn for turn in turns if is_evidence(turn.text)][:MOST_QUOTATIONS]
+
+
+def quotation(question: str, turn: Turn, outdated: str = "") -> Quotation:
+    """A turn as it is quoted: of a long one what the question asks for."""
+    text = excerpt(question, " ".join(turn.text.split()), _QUOTED_TOKENS)
+    memory = turn.memory if isinstance(turn, MemoryTurn) else ""
+    return Quotation(turn.id, turn.speaker, turn.said_at, text, outdated, memory)
+
+
+def quotation_line(quoted: Quotation) -> str:
+    """`[12] Anna, 8 May 2017: "We moved to Bergen." [outdated: ...]`."""
+    memory = f"{quoted.memory} " if quoted.memory else ""
+    day = f", {short_day(quoted.said_at)}" if quoted.said_at else ""
+    outdated = f" [outdated: {quoted.outdated}]" if quoted.outdated else ""
+    return f"[{quoted.turn_id}] {memory}{quoted.speaker}{day}: \u201c{quoted.text}\u201d{outdated}"
+
+
+def quotation_lines(quotations: Sequence[Quotation]) -> list[str]:
+    """The nearest turns under their heading; none of none."""
+    return [NEAREST_HEAD, *map(quotation_line, quotations)] if quotations else []
+
+
+def quote_turns(
+    message: ChatMessage, reader: MemoryReader, budget: int
+) -> Generator[str, None, Answer]:
+    """Reply to a message with what rows decide, or with the nearest turns; no model is asked.
+
+    What asks nothing is acknowledged by its number. Yields the reply in one piece.
+    """
+    turn = message.turn
+    text = trim(turn.text, budget)
+    question = UserQuestion(text, asker=turn.speaker, today=turn.said_at)
+    sql: tuple[str, ...] = ()
+    rows: tuple[Rows, ...] = ()
+    basis: Basis = "quotes"
+    turn_ids: tuple[int, ...] = ()
+    if not is_question(text):
+        reply = f"Kept as turn {turn.id}."
+    elif found := look_up(question, reader):
+        reply, sql, rows, turn_ids, basis = (
+            found.text,
+            found.sql,
+            found.rows,
+            found.turn_ids,
+            "rows",
+        )
+    else:
+        hits = [
+            hit
+            for hit in reader.search(question.ranked_text, _CANDIDATES)
+            if hit.turn_id != turn.id
+        ]
+        turns = [near for near in nearest_turns(text, hits, reader) if near.id != turn.id]
+        turn_ids = tuple(near.id for near in turns)
+        lines = quotation_lines([quotation(text, near) for near in turns])
+        reply = "\n".join(lines) or f"{_NO_TURNS}."
+    yield reply
+    return Answer(
+        text=reply,
+        turns=turn_ids,
+        sql=sql,
+        rows=rows,
+        tokens=count_tokens(reply),
+        calls=0,
+        shown=turn_ids,
+        basis=basis,
+    )

@@ -1,0 +1,420 @@
+"""Facts that turns assert in the templates of the vocabulary; a model's digest replaces them.
+
+Each turn that asserts something new is one journaled change of its own, of INSERTs and of UPDATEs
+that end facts or date them. The turns stay undigested. When a digest stores a window, it takes back
+what templates made of its turns, unless a person has changed it since: the model has read them.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from memory.dates import is_iso_date
+from memory.entities.resolution import Source
+from memory.errors import InputError
+from memory.records import Assertion, Fact, Removal, Turn
+from memory.sql import FACT_COLUMNS, quoted
+from memory.store import entities, turns_table
+from memory.store.database import Connection
+from memory.store.journal import to_fact
+from memory.store.points_in_time import now
+from memory.vocabulary import Vocabulary, name_key
+from memory.written_dates import is_later
+
+if TYPE_CHECKING:
+    from memory.sql import CheckedWrites
+
+# What the cause of such a change begins with; the id of the turn follows.
+CAUSE = "stated in turn "
+# Causes of changes that no person made to a fact in particular: templates, digests, another name
+# of an attribute; a cause that quoted a forgotten turn says "forgotten".
+_BY_NO_PERSON = (CAUSE, "digest ", "attribute", "forgotten")
+_MOST_REMOVALS = 2_000  # of facts by persons, the newest
+_ENDED_ON = FACT_COLUMNS.index("ended_on")
+
+
+@dataclass(frozen=True)
+class KnownFact:
+    """A fact that stands in a memory before a turn's assertions are stored.
+
+    `said_at` is when its turn was said (ISO), `touched_at` when a person changed it last ("" for
+    never), `by_template` whether a template made it and no person has touched it.
+    """
+
+    fact: Fact
+    said_at: str = ""
+    touched_at: str = ""
+    by_template: bool = False
+
+    @property
+    def start(self) -> str:
+        """Since when it holds, as exact as known; "" where nothing says so."""
+        return self.fact.happened_on.partition("/")[0] or _day(self.said_at)
+
+
+# --- what is to be written ------------------------------------------------------------------------
+
+
+def undigested(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
+    """Those of some turns that are there and that no model has digested."""
+    if not turns:
+        return []
+    ids = [turn.id for turn in turns]
+    present = {number for (number,) in conn.run("turn_ids_of", turn_ids=ids)}
+    windows = conn.run("digested_windows", first=min(ids), last=max(ids)).fetchall()
+    return [
+        turn
+        for turn in turns
+        if turn.id in present and not any(first <= turn.id <= last for first, last in windows)
+    ]
+
+
+def writes_for(
+    conn: Connection,
+    turn: Turn,
+    assertions: Sequence[Assertion],
+    vocabulary: Vocabulary,
+    removals: Sequence[Removal],
+) -> "CheckedWrites":
+    """The statements for what a turn asserts; none where all of it is known or was taken back."""
+    from memory.sql.policy import check_facts, check_writes  # with the parser
+    from memory.sql.tables import WRITABLE
+
+    source = Source(turn.id, turn.speaker, turn.session)
+    subjects = list(dict.fromkeys(assertion.subject for assertion in assertions))
+    entity_of = entities.entities_of(conn, subjects, source)
+    made = _made_before(conn, turn)
+    plan = _Plan(turn, vocabulary)
+    for assertion in assertions:
+        names = vocabulary.names_of(assertion.attribute)
+        if not plan.has_read(assertion.subject, names):
+            entity = entity_of[assertion.subject]
+            plan.known(assertion.subject, _known(conn, assertion.subject, entity, names))
+        is_taken_back = any(
+            _withdraws(removal, assertion, turn, vocabulary) for removal in removals
+        )
+        if not is_taken_back and _key(assertion) not in made:
+            plan.take(assertion)
+    inserts, updates = plan.inserts(), plan.updates()
+    checked = check_writes("; ".join(updates)) if updates else ()
+    if not inserts:
+        return checked
+    # People read these statements: a column that no fact has a date for is left out.
+    columns = [name for name in WRITABLE if any(getattr(fact, name) for fact in inserts)]
+    return (*checked, check_facts(inserts, columns))
+
+
+def _known(
+    conn: Connection, subject: str, entity: str | None, attributes: Collection[str]
+) -> list[KnownFact]:
+    """The facts about a subject under some attributes."""
+    rows = conn.run(
+        "facts_under_attributes",
+        subject=subject,
+        entity=subject if entity is None else entity,
+        attributes=sorted(attributes),
+    ).fetchall()
+    causes = _causes(conn, [row[0] for row in rows])
+    known = []
+    for *columns, said_at in rows:
+        fact = to_fact(columns)
+        touches = [at for cause, at in causes[fact.id] if _is_by_person(cause)]
+        touched_at = max(touches, default="")
+        by_template = _is_by_template(causes[fact.id])
+        known.append(KnownFact(fact, said_at, touched_at, by_template))
+    return known
+
+
+def _made_before(conn: Connection, turn: Turn) -> set[tuple[str, str, str]]:
+    """What templates made of a turn already, whatever has become of it."""
+    rows = conn.run("facts_of_cause", cause=f"{CAUSE}{turn.id}").fetchall()
+    facts = [to_fact(json.loads(after)) for (after,) in rows]
+    return {_key(Assertion(fact.subject, fact.attribute, fact.value)) for fact in facts}
+
+
+def _withdraws(removal: Removal, assertion: Assertion, turn: Turn, vocabulary: Vocabulary) -> bool:
+    """Whether a person took away what a turn asserts, after it was said."""
+    return (
+        removal.subject.casefold() == assertion.subject.casefold()
+        and _same_name(removal.attribute, assertion.attribute, vocabulary)
+        and _plain(removal.value) == _plain(assertion.value)
+        and is_later(removal.at, turn.said_at)
+    )
+
+
+class _Plan:
+    """The facts about the subjects of a turn, as they will be after its assertions so far."""
+
+    def __init__(self, turn: Turn, vocabulary: Vocabulary) -> None:
+        self._turn = turn
+        self._vocabulary = vocabulary
+        self._read: set[tuple[str, str]] = set()
+        self._before: dict[int, Fact] = {}
+        self._facts: dict[int, KnownFact] = {}  # a new one has a negative id
+
+    def has_read(self, subject: str, attributes: Sequence[str]) -> bool:
+        """Whether the facts of a subject under some attributes are known, from now on at least."""
+        is_known = (subject, attributes[0]) in self._read
+        self._read.add((subject, attributes[0]))
+        return is_known
+
+    def known(self, subject: str, facts: Sequence[KnownFact]) -> None:
+        """Take the facts about a subject, which may be stored under another name of it."""
+        for known in facts:
+            self._before[known.fact.id] = known.fact
+            self._facts[known.fact.id] = replace(known, fact=replace(known.fact, subject=subject))
+
+    def inserts(self) -> list[Fact]:
+        """The new facts."""
+        return [replace(known.fact, id=0) for number, known in self._facts.items() if number < 0]
+
+    def updates(self) -> list[str]:
+        """The statements that end or date facts which stood there."""
+        return [
+            f"UPDATE facts SET {column} = {quoted(date)} WHERE id = {fact_id}"
+            for fact_id, before in self._before.items()
+            for column in ("happened_on", "ended_on")
+            if (date := getattr(self._facts[fact_id].fact, column)) != getattr(before, column)
+        ]
+
+    def take(self, assertion: Assertion) -> None:
+        """Store an assertion, and end what is over with it."""
+        try:
+            attribute, value = self._vocabulary.stored(assertion.attribute, assertion.value)
+        except InputError:  # a value that the memory's own vocabulary does not allow
+            return
+        others = [
+            known
+            for known in self._facts.values()
+            if known.fact.subject == assertion.subject
+            and _same_name(known.fact.attribute, attribute, self._vocabulary)
+        ]
+        if assertion.is_end:
+            self._end(assertion, others)
+            return
+        fact = Fact(
+            subject=assertion.subject,
+            attribute=attribute,
+            value=value,
+            turn_id=self._turn.id,
+            happened_on=assertion.happened_on,
+        )
+        new = KnownFact(fact, self._turn.said_at, by_template=True)
+        known = self._vocabulary.canonical(attribute)
+        same = [other for other in others if _plain(other.fact.value) == _plain(value)]
+        if known and known.kind == "event":
+            if not any(_same_day(other.start, new.start) for other in same):
+                self._put(new)  # again on another day it is another event
+        elif known and known.kind == "one value":
+            self._take_only_value(new, others, same)
+        else:
+            self._take_state(new, same)
+
+    def _take_state(self, new: KnownFact, same: Sequence[KnownFact]) -> None:
+        if any(self._is_touched_since(other) and other.fact.ended_on for other in same):
+            return  # a person has ended it after this was said
+        if current := [other for other in same if _holds(other, new)]:
+            self._date(current[0], new)
+        else:
+            self._put(new)
+
+    def _take_only_value(
+        self, new: KnownFact, others: Sequence[KnownFact], same: Sequence[KnownFact]
+    ) -> None:
+        """A new value ends the one before; an older one ends where the next began."""
+        if any(self._is_touched_since(other) for other in others):
+            return  # what a person says of it is newer
+        if current := [other for other in same if _holds(other, new)]:
+            self._date(current[0], new)
+            return
+        if any(
+            other.fact.turn_id == new.fact.turn_id and other.start == new.start for other in others
+        ):
+            return  # a turn with two values at a time: nobody can tell which
+        if later := [other for other in others if _is_before(new, other)]:
+            following = min(later, key=lambda other: (other.start, other.fact.turn_id))
+            if following not in same:
+                end = following.start or now()[:10]
+                self._put(replace(new, fact=replace(new.fact, ended_on=end)))
+            return
+        for other in others:
+            if _holds(other, new):
+                self._set(other, ended_on=new.start or now()[:10])
+        self._put(new)
+
+    def _end(self, assertion: Assertion, others: Sequence[KnownFact]) -> None:
+        day = assertion.happened_on or _day(self._turn.said_at) or now()[:10]
+        fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=day)
+        end = KnownFact(fact, self._turn.said_at)
+        for other in others:
+            is_meant = not assertion.value or _plain(other.fact.value) == _plain(assertion.value)
+            is_open = not other.fact.ended_on and other.fact.turn_id != self._turn.id
+            is_older = not (_is_before(end, other) or self._is_touched_since(other))
+            if is_meant and is_open and is_older:
+                self._set(other, ended_on=day)
+
+    def _date(self, known: KnownFact, new: KnownFact) -> None:
+        """A state that was stored without its beginning gets it."""
+        if known.by_template and not known.fact.happened_on and new.fact.happened_on:
+            self._set(known, happened_on=new.fact.happened_on)
+
+    def _put(self, new: KnownFact) -> None:
+        number = -1 - len(self._facts)
+        self._facts[number] = replace(new, fact=replace(new.fact, id=number))
+
+    def _set(self, known: KnownFact, *, happened_on: str = "", ended_on: str = "") -> None:
+        fact = replace(
+            known.fact,
+            happened_on=happened_on or known.fact.happened_on,
+            ended_on=ended_on or known.fact.ended_on,
+        )
+        self._facts[fact.id] = replace(known, fact=fact)
+
+    def _is_touched_since(self, known: KnownFact) -> bool:
+        return bool(known.touched_at) and is_later(known.touched_at, self._turn.said_at)
+
+
+def _same_name(name: str, other: str, vocabulary: Vocabulary) -> bool:
+    return name_key(vocabulary.name_of(name)) == name_key(vocabulary.name_of(other))
+
+
+def _holds(known: KnownFact, new: KnownFact) -> bool:
+    """Whether a fact has not ended when a new one begins."""
+    end, start = known.fact.ended_on, new.start or now()[:10]
+    return not end or _cut(end, start) > _cut(start, end)
+
+
+def _is_before(one: KnownFact, other: KnownFact) -> bool:
+    """Whether one fact began before another; without dates, whether it was said before."""
+    first, second = one.start, other.start
+    if first and second and _cut(first, second) != _cut(second, first):
+        return _cut(first, second) < _cut(second, first)
+    return one.fact.turn_id < other.fact.turn_id
+
+
+def _cut(date: str, other: str) -> str:
+    """A date as exact as the less exact of two."""
+    return date[: min(len(date), len(other))]
+
+
+def _same_day(one: str, other: str) -> bool:
+    return _cut(one, other) == _cut(other, one)
+
+
+def _plain(value: str) -> str:
+    return " ".join(value.casefold().split())
+
+
+def _key(assertion: Assertion) -> tuple[str, str, str]:
+    return (
+        assertion.subject.casefold(),
+        name_key(assertion.attribute),
+        _plain(assertion.value),
+    )
+
+
+def _day(said_at: str) -> str:
+    day = said_at[: len("2017-05-08")]
+    return day if is_iso_date(day) else ""
+
+
+# --- by a template, or touched by somebody --------------------------------------------------------
+
+
+def removals(conn: Connection) -> list[Removal]:
+    """What persons took from facts, by correcting or deleting them, the newest first.
+
+    What a fact says all the same, as after an undo, is left out.
+    """
+    rows = conn.run("removals_by_persons", most=_MOST_REMOVALS).fetchall()
+    facts = ((to_fact(json.loads(before)), at) for before, at in rows)
+    return [
+        Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id) for fact, at in facts
+    ]
+
+
+def digested_facts(conn: Connection, turn_ids: Collection[int]) -> list[Fact]:
+    """The facts of some turns that models and persons stored, by turn."""
+    rows = conn.run("facts_by_turn", turn_ids=sorted(turn_ids)).fetchall() if turn_ids else []
+    facts = [to_fact(row) for row in rows]
+    templates = by_template(conn, [fact.id for fact in facts])
+    return [fact for fact in facts if fact.id not in templates]
+
+
+def by_template(conn: Connection, fact_ids: Collection[int]) -> set[int]:
+    """Those of some facts that a template made, and that no person has changed."""
+    causes = _causes(conn, fact_ids)
+    return {fact_id for fact_id in causes if _is_by_template(causes[fact_id])}
+
+
+def asserting_turn(cause: str) -> int | None:
+    """The turn whose assertions a change stored; None for another change."""
+    return int(cause.removeprefix(CAUSE)) if cause.startswith(CAUSE) else None
+
+
+def _causes(conn: Connection, fact_ids: Collection[int]) -> dict[int, list[tuple[str, str]]]:
+    """By fact, the cause and the moment of each change that touched it, oldest first."""
+    causes = defaultdict[int, list[tuple[str, str]]](list)
+    if fact_ids:
+        conn.facts.log()
+        for fact_id, cause, at in conn.run("causes_of_facts", fact_ids=sorted(fact_ids)):
+            causes[fact_id].append((cause, at))
+    return causes
+
+
+def _is_by_template(causes: Sequence[tuple[str, str]]) -> bool:
+    names = [cause for cause, _ in causes]
+    return bool(names) and names[0].startswith(CAUSE) and not any(map(_is_by_person, names))
+
+
+def _is_by_person(cause: str) -> bool:
+    return not cause.startswith(_BY_NO_PERSON)
+
+
+# --- giving way to a digest -----------------------------------------------------------------------
+
+
+def take_back(conn: Connection, window: tuple[int, int]) -> None:
+    """Delete what templates made of a window's turns, and open again what they ended.
+
+    Part of the change that was begun last. What a person touched stays as it is.
+    """
+    first, last = window
+    rows = conn.run("ids_of_facts_of_turns", first=first, last=last).fetchall()
+    going = by_template(conn, [number for (number,) in rows])
+    _open_again(conn, window, going)
+    if going:
+        conn.facts.delete(sorted(going))
+    conn.facts.log()
+
+
+def _open_again(conn: Connection, window: tuple[int, int], going: Collection[int]) -> None:
+    causes = [f"{CAUSE}{turn_id}" for turn_id in _turn_ids(conn, window)]
+    ends: dict[int, tuple[str, str | None]] = {}  # by fact: the end, and what stood there before
+    for fact_id, before, after in conn.run("edits_by_causes", causes=causes).fetchall():
+        former, end = json.loads(before)[_ENDED_ON], json.loads(after)[_ENDED_ON]
+        if end and end != former and fact_id not in going:
+            # Two turns of one window may have ended it, one earlier than the other.
+            oldest = ends[fact_id][1] if fact_id in ends else former
+            ends[fact_id] = end, oldest
+    touches = _causes(conn, ends)
+    for fact_id, (end, former) in ends.items():
+        image = conn.run("image_of_fact", fact_id=fact_id).fetchone()
+        is_touched = _is_touched_after(touches[fact_id], causes)
+        if image and json.loads(image[0])[_ENDED_ON] == end and not is_touched:
+            conn.facts.end(fact_id, former)
+
+
+def _turn_ids(conn: Connection, window: tuple[int, int]) -> Iterator[int]:
+    first, last = window
+    rows = conn.run("turn_ids_between", first=first, last=last, most=turns_table.BEYOND_ALL_IDS)
+    return (number for (number,) in rows.fetchall())
+
+
+def _is_touched_after(touches: Sequence[tuple[str, str]], causes: Collection[str]) -> bool:
+    """Whether a person changed a fact after one of these changes did."""
+    names = [cause for cause, _ in touches]
+    position = min(names.index(cause) for cause in causes if cause in names)
+    return any(map(_is_by_person, names[position:]))
