@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from memory.prompt import named_turns
-from memory.records import Answer, Citation, Hit, Turn
+from memory.records import Answer, Citation, Hit, Quotation, Turn
 
 
 def citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:
@@ -25,8 +25,10 @@ def answer_record(answer: Answer, turns: Sequence[Turn]) -> dict[str, Any]:
     statements = zip(answer.sql, answer.rows, strict=True)
     return {
         "answer": answer.text,
+        "basis": answer.basis,
+        "nearest": [_record(quotation) for quotation in answer.quotations],
         "turns": [asdict(turn) for turn in turns],
-        "citations": [_citation_record(citation) for citation in answer.citations],
+        "citations": [_record(citation) for citation in answer.citations],
         "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
         "standing": [asdict(fact) for fact in answer.standing],
         "contradictions": [asdict(pair) for pair in answer.contradictions],
@@ -39,8 +41,8 @@ def answer_record(answer: Answer, turns: Sequence[Turn]) -> dict[str, Any]:
     }
 
 
-def _citation_record(citation: Citation) -> dict[str, Any]:
-    """A citation, with the name of its memory where several were asked."""
-    record = asdict(citation)
+def _record(source: Citation | Quotation) -> dict[str, Any]:
+    """A citation or quotation, with the name of its memory where several were asked."""
+    record = asdict(source)
     memory = record.pop("memory")
     return {**record, "memory": memory} if memory else record

@@ -341,7 +341,7 @@ class Tools:
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
-        """Ask the memory a question; returns the answer with its sources.
+        """Ask the memory a question; returns the answer with its sources, or else the nearest turns.
 
         Takes seconds; recall does not.
 
@@ -356,7 +356,11 @@ class Tools:
             answer = memory.ask(question, asker=asker, now=now, progress=self._progress)
             turns = cited_turns(past, answer, numbered=True)
             cited = turn_lines(turns, RESULT_TOKENS // 2, question=question)
-        return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
+        from memory.program.quotations import answer_lines  # with DSPy
+
+        text = "\n".join(answer_lines(answer))
+        most = RESULT_TOKENS // 2 if answer.quotations else RESULT_TOKENS // 4
+        return f"{trim(text, most)}\n{cited}".strip()
 
     @_checked
     def list_facts(

@@ -26,10 +26,9 @@ MEMORY_LAYERS = [
         "memory.speakers",
         "memory.tense",
         "memory.text_cache",
-        "memory.tool_uses",
         "memory.written_dates",
     },
-    {"memory.dates"},
+    {"memory.dates", "memory.tool_uses"},
     {"memory.errors", "memory.local_models", "memory.providers"},
     {"memory.turn_filter"},
     {

@@ -115,7 +115,10 @@ def _question_day(now: str, as_of: str) -> datetime:
 
 
 def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> Iterator[str]:
-    yield clean_line(answer.text)
+    from memory.program.quotations import answer_lines  # with DSPy
+
+    for line in answer_lines(answer):
+        yield clean_line(line)
     for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
         yield f"    {_origin(citation, answer.sql, reranker)}"

@@ -17,7 +17,7 @@ from memory.tokens import count_tokens, trim
 MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)
 _CANDIDATES = 20  # of the ranking, among which questions and quotations are left out
-_NO_TURNS = "this memory holds no turns yet"
+NO_TURNS = "This memory holds no turn that could answer."
 
 
 def nearest_turns(question: str, hits: Sequence[Hit], reader: MemoryReader) -> list[Turn]:
@@ -42,9 +42,11 @@ def quotation_line(quoted: Quotation) -> str:
     return f"[{quoted.turn_id}] {memory}{quoted.speaker}{day}: \u201c{quoted.text}\u201d{outdated}"
 
 
-def quotation_lines(quotations: Sequence[Quotation]) -> list[str]:
-    """The nearest turns under their heading; none of none."""
-    return [NEAREST_HEAD, *map(quotation_line, quotations)] if quotations else []
+def answer_lines(answer: Answer) -> list[str]:
+    """What a person reads of an answer: its text, or the nearest turns where nothing answers."""
+    if answer.quotations:
+        return [NEAREST_HEAD, *map(quotation_line, answer.quotations)]
+    return [NO_TURNS if answer.basis == "none" else answer.text]
 
 
 def quote_turns(
@@ -79,8 +81,8 @@ def quote_turns(
         ]
         turns = [near for near in nearest_turns(text, hits, reader) if near.id != turn.id]
         turn_ids = tuple(near.id for near in turns)
-        lines = quotation_lines([quotation(text, near) for near in turns])
-        reply = "\n".join(lines) or f"{_NO_TURNS}."
+        lines = [quotation_line(quotation(text, near)) for near in turns]
+        reply = "\n".join([NEAREST_HEAD, *lines]) if lines else NO_TURNS
     yield reply
     return Answer(
         text=reply,

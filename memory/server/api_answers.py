@@ -1,6 +1,6 @@
 """What the endpoints of the JSON API answer, as types: the OpenAPI document is made of them."""
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -114,10 +114,23 @@ class Statement(TypedDict):
     truncated: bool
 
 
+class QuotationRecord(TypedDict):
+    """A turn near to a question, and what is outdated in it."""
+
+    turn_id: int
+    speaker: str
+    said_at: str
+    text: str
+    outdated: str
+    memory: NotRequired[str]
+
+
 class AnswerRecord(TypedDict):
-    """An answer with its sources, SQL and bill."""
+    """An answer with its sources, SQL and bill; where nothing answers, the nearest turns."""
 
     answer: str
+    basis: Literal["rows", "model", "quotes", "none"]
+    nearest: list[QuotationRecord]
     turns: list[TurnOfMemory]
     citations: list[CitationRecord]
     sql: list[Statement]

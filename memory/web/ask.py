@@ -34,9 +34,15 @@ class Cited:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer with its sources, and its SQL statements with their rows."""
+    """An answer with its sources, and its SQL statements with their rows.
+
+    `text` is what a person reads first; `nearest` are the turns that are shown where nothing
+    answers, each with what is outdated in it.
+    """
 
     answer: Answer
+    text: str
+    nearest: Sequence[tuple[Turn, str]]
     cited: Sequence[Cited]
     statements: Sequence[tuple[str, Rows]]
 
@@ -72,7 +78,11 @@ async def ask(request: PageRequest) -> PageResponse:
 
 
 def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Answered:
+    from memory.program.quotations import answer_lines  # with DSPy
+
     answer = memory.ask(question, asker=asker, now=now)
+    outdated = {quoted.turn_id: quoted.outdated for quoted in answer.quotations}
+    near = memory.store.turns_by_id(list(outdated), missing_ok=True)
     turns = memory.store.turns_by_id(answer.turns)
     cited = [
         Cited(
@@ -83,7 +93,13 @@ def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Ans
         )
         for turn, citation in zip(turns, answer.citations, strict=True)
     ]
-    return Answered(answer, cited, list(zip(answer.sql, answer.rows, strict=True)))
+    return Answered(
+        answer,
+        answer_lines(answer)[0],
+        [(turn, outdated[turn.id]) for turn in near],
+        cited,
+        list(zip(answer.sql, answer.rows, strict=True)),
+    )
 
 
 PAGES: list[PageRoute] = [("GET", "/ask", ask_form), ("POST", "/ask", ask)]
