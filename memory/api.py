@@ -18,7 +18,17 @@ from memory.errors import InputError, UnusableAnswer
 from memory.owner import owner_of, person_of
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
 from memory.recalled_facts import recalled_facts
-from memory.records import Answer, Basis, Hit, Rows, StandingAnswer, Turn, TurnIds
+from memory.records import (
+    Answer,
+    Basis,
+    Change,
+    Fact,
+    Hit,
+    Rows,
+    StandingAnswer,
+    Turn,
+    TurnIds,
+)
 from memory.searcher import Searcher
 from memory.standing_answers import made_answer, standing_answers
 from memory.store import Store, open_store
@@ -398,6 +408,24 @@ class Memory:
         chat_message = ChatMessage(message, recent, character, persona, known_as)
         pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
         return Reply(self._counted(pieces))
+
+    def correct(self, message: Turn, answer: Answer) -> Sequence[tuple[Fact, Change]]:
+        """Let the model read what a message takes back of the last answer, and edit these facts.
+
+        Returns the facts as they were, each with its change, which can be undone. No model is
+        asked, and nothing changed, where the answer rests on no fact, the message asks something,
+        or the model is the packaged one.
+
+        Arguments:
+            message: what somebody said right after the answer.
+            answer: the answer, of `ask` or of a reply.
+        """
+        from memory.corrections import correct_answer
+        from memory.program.messages import is_question
+
+        if is_question(message.text) or not self.model.follows_instructions:
+            return ()
+        return correct_answer(self.store, self.model, answer, message)
 
     def context(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
+from memory.corrections import correction_line
 from memory.injection import time_difference
 from memory.prompt import spoken_date
 from memory.records import Turn
@@ -71,6 +72,7 @@ class Chat:
     def exchange(self, text: str) -> None:
         """Store something said and let the character reply; each is durable before what follows."""
         message = self.add(self.speaker, text)
+        self._correct(message)
         reply = self.memory.reply(
             message,
             recent=self.recent[:-1],  # the last one is the message itself
@@ -100,6 +102,15 @@ class Chat:
             self.last = reply.answer
             self.background.turns_added(2)
             self.screen.show("(says nothing)" if is_whole and not reply_text else "")
+
+    def _correct(self, message: Turn) -> None:
+        """Edit what a message takes back of the last answer; the pause keeps the thread out."""
+        answer, self.last = self.last, None
+        if answer is None:
+            return
+        with self.background.paused():
+            for fact, change in self.memory.correct(message, answer):
+                self.screen.show(f"{correction_line(fact, change)} /undo takes it back.", "dim")
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""

@@ -345,6 +345,26 @@ class ReplyInChat(dspy.Signature):
     )
 
 
+class CorrectFacts(dspy.Signature):
+    """Say which facts, on which your last answer rested, its listener takes back in a message, and
+    what is true instead.
+
+    One edit a line, the fact's id, the kind of edit, the true value and the date, if any:
+    31 | was wrong | a cello |
+    31 | changed | Porto | 2011-04
+    31 | is over | | 2011-04
+    "was wrong": it never was so. "changed": it was so until the date, and the value holds since.
+    "is over": it was so until the date, and nothing took its place. The value in the listener's own
+    words, the date as exact as they tell it, empty where they tell none.
+    Answer none where the message takes no fact back: a question, thanks, other news, a doubt.
+    """
+
+    facts: str = dspy.InputField(desc="id N: subject | attribute | value | its dates")
+    answer: str = dspy.InputField(desc="what you answered last")
+    message: str = dspy.InputField(desc="what the listener says to that: (date) Speaker: text")
+    edits: str = dspy.OutputField(desc="lines of id | kind | value | date; or none")
+
+
 class RefineFacts(dspy.Signature):
     """Improve the facts of a memory with the tools, so that questions to come are answered from
     the facts alone. A question is answered from the few facts that are nearest to it by their words

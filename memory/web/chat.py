@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.additions import add_turns
+from memory.corrections import correction_line
 from memory.errors import InputError
-from memory.records import Turn
+from memory.records import Answer, Turn
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Said:
-    """A reply: its turn, the turns it cites, and how many the model was shown."""
+    """A reply: its turn, the turns it cites, how many the model was shown, and the answer."""
 
     turn_id: int
     cited: Sequence[Turn] = ()
     shown: int = 0
+    answer: Answer | None = None
 
 
 _RECENT_TURNS = 20  # that the model sees
@@ -71,6 +73,9 @@ async def say(request: PageRequest) -> PageResponse:
         settings = Settings(memory.store)
         character = str(settings.get("character") or "Assistant")
         recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
+        if last := _last_answer(request, session):
+            for fact, change in memory.correct(message, last):
+                task.text += f"{correction_line(fact, change)}\n"
         reply = memory.reply(
             message,
             recent,
@@ -88,10 +93,20 @@ async def say(request: PageRequest) -> PageResponse:
         if answer is None:
             return Said(turn_id)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
-        return Said(turn_id, cited, shown=len(answer.shown))
+        return Said(turn_id, cited, shown=len(answer.shown), answer=answer)
 
     request.tasks.start(request.namespace, "reply", session, work)
     return Redirect(request.address("chat", session=session))
+
+
+def _last_answer(request: PageRequest, session: str) -> Answer | None:
+    """What the last reply of a session was, since the server was started."""
+    replies = [
+        task.result
+        for task in request.tasks.of(request.namespace)
+        if task.kind == "reply" and task.title == session and task.result
+    ]
+    return replies[-1].answer if replies else None
 
 
 def _turns_of(store: Store, session: str) -> list[Turn]:
