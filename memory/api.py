@@ -21,8 +21,6 @@ from memory.recalled_facts import recalled_facts
 from memory.records import (
     Answer,
     Basis,
-    Change,
-    Fact,
     Hit,
     Rows,
     StandingAnswer,
@@ -48,6 +46,7 @@ from memory.store.united import (
 from memory.turn_filter import TurnFilter
 
 if TYPE_CHECKING:
+    from memory.corrections import Correction
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
@@ -409,23 +408,26 @@ class Memory:
         pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
         return Reply(self._counted(pieces))
 
-    def correct(self, message: Turn, answer: Answer) -> Sequence[tuple[Fact, Change]]:
+    def correct(
+        self, message: Turn, answer: Answer, seen: int | None = None
+    ) -> Sequence[Correction]:
         """Let the model read what a message takes back of the last answer, and edit these facts.
 
-        Returns the facts as they were, each with its change, which can be undone. No model is
-        asked, and nothing changed, where the answer rests on no fact, the message asks something,
-        or the model is the packaged one.
+        Each edit is a change of its own, which can be undone. No model is asked, and nothing
+        changed, where the answer rests on no fact, the message asks something, or the model is the
+        packaged one.
 
         Arguments:
             message: what somebody said right after the answer.
             answer: the answer, of `ask` or of a reply.
+            seen: the newest change at that time: what somebody has edited since is left as it is.
         """
         from memory.corrections import correct_answer
         from memory.program.messages import is_question
 
         if is_question(message.text) or not self.model.follows_instructions:
             return ()
-        return correct_answer(self.store, self.model, answer, message)
+        return correct_answer(self.store, self.model, answer, message, seen)
 
     def context(
         self,

@@ -1,10 +1,11 @@
 """Corrections in a chat: what somebody says to an answer is put right in the facts it rested on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory.errors import InputError
-from memory.facts import edit, is_current, read_facts
+from memory.errors import EditConflict, InputError
+from memory.facts import edit, edits_since, is_current, read_facts
 from memory.prompt import known_fact_line, turn_line
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
@@ -16,61 +17,77 @@ if TYPE_CHECKING:
 _MOST_FACTS = 12  # of an answer's turns, the newest
 
 
-def answer_facts(store: Store, answer: Answer) -> list[Fact]:
-    """The facts in force that an answer's cited turns tell, newest first."""
+@dataclass(frozen=True)
+class Correction:
+    """An edit that a message made: the fact as it was, and the change, which can be undone.
+
+    Where somebody else has edited the fact since the answer, it is a `conflict` and nothing was
+    written.
+    """
+
+    fact: Fact
+    change: Change | None = None
+    conflict: EditConflict | None = None
+
+    @property
+    def line(self) -> str:
+        """`Corrected: Anna lives in Oslo (fact 3), change 12.`, of the fact as it was."""
+        attribute = self.fact.attribute.replace("_", " ")
+        fact = f"{self.fact.subject} {attribute} {self.fact.value} (fact {self.fact.id})"
+        if self.change is None:
+            return f"Not corrected: {fact}: {self.conflict}"
+        return f"Corrected: {fact}, change {self.change.id}."
+
+
+def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
+    """The facts that an answer's cited turns tell and that were in force then, newest first."""
     if not answer.turns:
         return []
     listed = ", ".join(map(str, answer.turns))
     facts = read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id DESC")
     today = local_now()[:10]
-    return [fact for fact in facts if is_current(fact, today)][:_MOST_FACTS]
+    in_force = [
+        fact
+        for fact in facts
+        if is_current(fact, today) or (seen is not None and edits_since(store, fact.id, seen))
+    ]
+    return in_force[:_MOST_FACTS]
 
 
 def correct_answer(
-    store: Store, model: "Model", answer: Answer, message: Turn
-) -> Sequence[tuple[Fact, Change]]:
+    store: Store, model: "Model", answer: Answer, message: Turn, seen: int | None = None
+) -> Sequence[Correction]:
     """Let a model read in a message what it takes back of the last answer, and edit these facts.
 
     No model is asked where the answer rests on no fact. Each edit is a change by the message's
-    speaker, which can be undone; one that somebody else was faster with is left out.
-
-    Returns the facts as they were, each with its change. Raises ModelError when the model cannot be
-    used.
+    speaker. With `seen`, the newest change at the time of the answer, a fact that somebody has
+    edited since is left as it is. Raises ModelError when the model cannot be used.
     """
     from memory.program.fact_edits import fact_edits  # with DSPy
 
-    facts = {fact.id: fact for fact in answer_facts(store, answer)}
+    facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}
     if not facts:
-        return []
+        return ()
+    lines = "\n".join(map(known_fact_line, facts.values()))
     with model.active():
-        edits = list(
-            fact_edits(
-                "\n".join(map(known_fact_line, facts.values())),
-                answer.text,
-                turn_line(message),
-                facts,
-            )
-        )
-    changes = []
+        edits = list(fact_edits(lines, answer.text, turn_line(message), facts))
+    corrections = []
     for wanted in edits:
+        fact = facts[wanted.fact_id]
         try:
             change = edit(
                 store,
-                wanted.fact_id,
+                fact.id,
                 wanted.kind,
                 value=wanted.value,
                 on=wanted.on,
                 by=message.speaker,
+                seen=seen,
             )
-        except InputError:  # the model misread it, or somebody was faster (EditConflict)
+        except EditConflict as conflict:
+            corrections.append(Correction(fact, conflict=conflict))
+        except InputError:  # the model misread it
             continue
-        changes.append((facts[wanted.fact_id], change))
-    return changes
-
-
-def correction_line(fact: Fact, change: Change) -> str:
-    """`Corrected: Anna lives in Oslo (fact 3); change 12.`, of the fact as it was."""
-    attribute = fact.attribute.replace("_", " ")
-    return (
-        f"Corrected: {fact.subject} {attribute} {fact.value} (fact {fact.id}); change {change.id}."
-    )
+        else:
+            corrections.append(Correction(fact, change))
+    return corrections

@@ -229,6 +229,12 @@ def change_of(store: Facts, change_id: int) -> Change | None:
     return changes[0] if changes and changes[0].id == change_id else None
 
 
+def newest_id(store: Facts) -> int:
+    """The id of the newest change, 0 of none: what somebody has seen of the facts by now."""
+    newest = store.changes(limit=1)
+    return newest[-1].id if newest else 0
+
+
 def newest_change(store: Facts) -> Change:
     """The newest change of facts that is neither undone nor an undo.
 

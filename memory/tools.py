@@ -341,7 +341,7 @@ class Tools:
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
-        """Ask the memory a question; returns the answer and its sources, or else the nearest turns.
+        """Ask the memory a question; returns the answer and its sources, or the nearest turns.
 
         Takes seconds; recall does not.
 

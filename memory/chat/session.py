@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
-from memory.corrections import correction_line
+from memory.facts import newest_id
 from memory.injection import time_difference
 from memory.prompt import spoken_date
 from memory.records import Turn
@@ -56,6 +56,7 @@ class Chat:
         self.session = local_now()
         self.recent: list[Turn] = []
         self.last: Answer | None = None
+        self._seen = 0  # the newest change at that time
         self._ignores_persona = bool(persona) and not memory.model.takes_persona
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
@@ -100,6 +101,7 @@ class Chat:
                 # What was on the screen is a part of the conversation, whole or not.
                 self.add(self.character, reply_text if is_whole else reply_text + INTERRUPTED)
             self.last = reply.answer
+            self._seen = newest_id(self.store)
             self.background.turns_added(2)
             self.screen.show("(says nothing)" if is_whole and not reply_text else "")
 
@@ -109,8 +111,8 @@ class Chat:
         if answer is None:
             return
         with self.background.paused():
-            for fact, change in self.memory.correct(message, answer):
-                self.screen.show(f"{correction_line(fact, change)} /undo takes it back.", "dim")
+            for correction in self.memory.correct(message, answer, self._seen):
+                self.screen.show(correction.line, "dim")
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.additions import add_turns
-from memory.corrections import correction_line
 from memory.errors import InputError
+from memory.facts import newest_id
 from memory.records import Answer, Turn
 from memory.settings import Settings
 from memory.sql import quoted
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Said:
-    """A reply: its turn, the turns it cites, how many the model was shown, and the answer."""
+    """A reply: its turn, the turns it cites, how many the model was shown, the answer, and the newest change then."""
 
     turn_id: int
     cited: Sequence[Turn] = ()
     shown: int = 0
     answer: Answer | None = None
+    seen: int = 0
 
 
 _RECENT_TURNS = 20  # that the model sees
@@ -73,9 +74,9 @@ async def say(request: PageRequest) -> PageResponse:
         settings = Settings(memory.store)
         character = str(settings.get("character") or "Assistant")
         recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
-        if last := _last_answer(request, session):
-            for fact, change in memory.correct(message, last):
-                task.text += f"{correction_line(fact, change)}\n"
+        if (last := _last_reply(request, session)) and last.answer:
+            for correction in memory.correct(message, last.answer, last.seen):
+                task.text += f"{correction.line}\n"
         reply = memory.reply(
             message,
             recent,
@@ -93,20 +94,22 @@ async def say(request: PageRequest) -> PageResponse:
         if answer is None:
             return Said(turn_id)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
-        return Said(turn_id, cited, shown=len(answer.shown), answer=answer)
+        return Said(
+            turn_id, cited, shown=len(answer.shown), answer=answer, seen=newest_id(memory.store)
+        )
 
     request.tasks.start(request.namespace, "reply", session, work)
     return Redirect(request.address("chat", session=session))
 
 
-def _last_answer(request: PageRequest, session: str) -> Answer | None:
-    """What the last reply of a session was, since the server was started."""
+def _last_reply(request: PageRequest, session: str) -> Said | None:
+    """The last reply of a session, since the server was started."""
     replies = [
         task.result
         for task in request.tasks.of(request.namespace)
         if task.kind == "reply" and task.title == session and task.result
     ]
-    return replies[-1].answer if replies else None
+    return replies[-1] if replies else None
 
 
 def _turns_of(store: Store, session: str) -> list[Turn]:

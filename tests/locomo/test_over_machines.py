@@ -437,7 +437,6 @@ def test_a_compile_over_machines_makes_the_same_program(
     monkeypatch.setitem(optimizers.NEEDED, "simba", 4)
     monkeypatch.setitem(optimizers.CANDIDATES, "simba", 2)
     # What turns decide by themselves asks no model, so that no prompt would be better.
-    monkeypatch.setattr("memory.program.packaged.decided_answer", lambda *_, **__: None)
     here = compiled(tmp_path / "here", server)
     assert len(here["prompts"]) > 1, "prompts were tried beside the plain one"
     assert here["asked"], "the prompt model was asked"

@@ -192,22 +192,6 @@ def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
     )
 
 
-@pytest.mark.parametrize("model", ["local", "local-base", "local+0123abcd"])
-def test_what_the_packaged_model_wrote_must_be_stated_by_its_turn(
-    store: SqliteStore, model: str
-) -> None:
-    store.add([Turn("Cleo", "My sister is getting married to Ingrid.")])
-    married = values(("Cleo", "married", "Ingrid", "", 6))
-    store.write(married, cause=f"digest by {model}")
-    store.write(MOVED, cause=f"digest by {model}")
-    store.write(married, cause="digest by openai/gpt-4o-mini")
-    [finding] = found(store, "unsupported")
-    assert (finding.facts, finding.turns) == ((1,), (6,))
-    assert finding.text == "Cleo married: Ingrid (fact 1) is not said in turn 6"
-    store.write("UPDATE facts SET value = 'Ingrid, she said' WHERE id = 1", cause="a person")
-    assert found(store, "unsupported") == [], "what a person corrected is theirs"
-
-
 # ------------------------------------------------------------------------ the other kinds
 
 

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from memory import InputError, Store, Turn, open_store
 from memory.__main__ import app
-from memory.corrections import correct_by_message
 from memory.errors import EditConflict
 from memory.facts import add, correct, end, read_facts, remove, supersede
 from memory.namespaces import create, location_of
@@ -245,26 +244,3 @@ def test_the_page_brings_a_deleted_fact_back(anna: str) -> None:
         change = hidden(response.text, "change")
         back = client.post(f"/m/{anna}/undo", data={"change": change})
     assert "Anna lives in Oslo" in shown(back.text)
-
-
-def test_a_chat_asks_before_it_overrules_what_somebody_else_has_written(told: Store) -> None:
-    session = [
-        Turn("Zoë", "Where does Anna live?", session="chat"),
-        Turn("Assistant", "Anna lives in Oslo.", session="chat"),
-    ]
-
-    def say(text: str) -> str:
-        message = Turn("Zoë", text, session="chat")
-        reply = correct_by_message(told, message, session)
-        assert reply
-        session.extend([message, Turn("Assistant", reply, session="chat")])
-        return reply
-
-    supersede(told, 1, "Rome", since="2018", by="Ben")
-    reply = say("No, that's wrong: Bergen")
-    assert reply.startswith("Somebody else has changed that: Anna lives in Rome (edit by Ben).")
-    assert homes(told)[-1] == ("Rome", "2018", "")
-    assert "corrected" in say("No, that's wrong: Bergen")
-    assert homes(told)[-1] == ("Bergen", "2018", "")
-    assert "corrected" in say("No, that's wrong: Turin")  # of the same answer
-    assert homes(told)[-1] == ("Turin", "2018", "")

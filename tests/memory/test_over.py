@@ -96,8 +96,7 @@ def test_an_answer_names_the_memory_of_each_turn_and_row(stores: Mapping[str, St
 def test_the_packaged_model_answers_from_the_memory_that_says_it(
     stores: Mapping[str, Store],
 ) -> None:
-    select = sql("SELECT turn_id, value FROM facts WHERE subject = 'Dan' LIMIT 30")
-    model = scripted_packaged_model([([], select), (["team"], answer("the dog of the caretaker"))])
+    model = scripted_packaged_model([(["team"], answer("the dog of the caretaker"))])
     said = Memory.over(stores, model=model).ask("Which dog barks all day?")
     assert (said.text, said.turns, said.memories) == ("the dog of the caretaker", (3,), ("team",))
 
@@ -116,10 +115,10 @@ def test_hits_and_rows_have_the_ids_of_their_memories(stores: Mapping[str, Store
     assert "[1] anna" in context.text
 
 
-def test_what_is_told_of_turns_has_their_numbers(stores: Mapping[str, Store]) -> None:
+def test_digested_facts_have_the_numbers_of_their_turns(stores: Mapping[str, Store]) -> None:
     united = Memory.over(stores)._asked
     numbers = [turn.id for turn in united.turns() if turn.id is not None]
-    told = {fact.value: fact.turn_id for fact in united.told_of(numbers)}
+    told = {fact.value: fact.turn_id for fact in united.digested_facts(numbers)}
     office = next(turn for turn in united.turns() if "Oslo office" in turn.text)
     assert told == {"Oslo": 1, "the Oslo office": office.id}
 
@@ -392,4 +391,4 @@ def test_the_packaged_model_quotes_whichever_memory_says_it(stores: Mapping[str,
         reply = memory.reply(Turn("Anna", question, said_at="2017-06-20"))
         assert words in "".join(reply)
         assert reply.answer is not None
-        assert (reply.answer.turns, reply.answer.memories) == ((turn_id,), (name,))
+        assert (reply.answer.turns[0], reply.answer.memories[0]) == (turn_id, name)

@@ -28,13 +28,12 @@ from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
-from memory.statements.statement import Statement
+from memory.records import Assertion
 from memory.store import dump, journal, journaled_rows, migrations, search_tables
 from memory.store.backup import restore
 from memory.store.connection import storage_errors
 from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.namespace_file import copy_store, move_store
-from memory.store.noted_facts import TurnStatements
 from memory.store.sqlite import SqliteStore
 from memory.vocabulary import Attribute
 from tests.support.older_memory import make_older, older_memory
@@ -283,12 +282,11 @@ def split_entity(folder: Path, n: int) -> None:
             store.split_entity("Anna", "Anna 2", [fact.turn_id for fact in store.facts()][:3])
 
 
-def note(folder: Path, n: int) -> None:
-    """Store what the next turn is said to state, as rules do."""
+def record(folder: Path, n: int) -> None:
+    """Store what a turn is said to assert, as templates do."""
     with open_store(main_file(folder)) as store:
-        unread = store.unread_turns(1)
-        statement = Statement("Anna", "has_pet", f"pet {n}")
-        store.note([TurnStatements(unread.turns[0], (statement,))], unread.after, unread.last)
+        [turn] = store.turns(1 + n % store.count_turns(), 1 + n % store.count_turns())
+        store.record([(turn, [Assertion("Anna", "has_pet", f"pet {n}")])])
 
 
 def describe_entity(folder: Path, n: int) -> None:
@@ -381,7 +379,7 @@ ACTS: dict[str, Act] = {
     "alias": Act(begin_with_facts, one_by_one(name_entity)),
     "rename entity": Act(begin_with_facts, one_by_one(rename_entity)),
     "split entity": Act(begin_with_facts, one_by_one(split_entity)),
-    "note": Act(begin_with_turns, one_by_one(note)),
+    "record": Act(begin_with_turns, one_by_one(record)),
     "describe entity": Act(begin_with_facts, one_by_one(describe_entity)),
     "add fact": Act(begin_with_turns, one_by_one(add_fact)),
     "reembed": Act(begin_with_facts, one_by_one(reembed)),

@@ -31,7 +31,7 @@ LATER = {
     "import": 12,
     "load": 12,
     **dict.fromkeys(("remove tags", "set attribute", "alias", "rename entity"), 3),
-    **dict.fromkeys(("split entity", "note"), 3),
+    **dict.fromkeys(("split entity", "record"), 3),
 }
 
 

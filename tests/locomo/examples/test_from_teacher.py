@@ -63,8 +63,6 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
 def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool
 ) -> None:
-    # What turns decide by themselves shows a model nothing.
-    monkeypatch.setattr("memory.program.packaged.decided_answer", lambda *_, **__: None)
     maker = example_maker(tmp_path, talk(qa=ONE))
     student = maker.student
     no_fact, select, answer_text = sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")

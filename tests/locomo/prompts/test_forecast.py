@@ -67,7 +67,6 @@ def test_a_compile_takes_no_more_than_its_forecast(
     monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
     monkeypatch.setattr(optimize, "forecast", watched)
     # The forecast is of the most: questions that facts or turns decide ask no model.
-    monkeypatch.setattr(packaged, "decided_answer", lambda *_, **__: None)
     monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
     monkeypatch.setattr(optimize, "_report", lambda *results, **places: None)
     monkeypatch.setattr(optimizers, "BATCH", 4)

@@ -224,31 +224,6 @@ def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
     assert "Hello Ann," in chat(address, [], model)
 
 
-@pytest.mark.slow
-def test_a_name_that_is_told_in_passing_is_proposed_and_used_when_somebody_agrees(
-    address: str,
-) -> None:
-    shown = chat(address, ["My name is Anna.", "no", "Ich heiße Anna.", "Nice weather.", "yes"])
-    assert "Shall I call you Anna? Type yes, or /speaker Anna" in shown
-    assert "Soll ich dich Anna nennen?" in shown
-    said = [text for speaker, text in turns(address) if speaker == "User"]
-    assert said == ["My name is Anna.", "Ich heiße Anna.", "Nice weather.", "yes"]
-
-    assert "from now on you are Anna" in chat(address, ["I'm called Anna.", "yes", "Hello."])
-    assert [turn for turn in turns(address) if turn[0] != "Assistant"][-2:] == [
-        ("User", "I'm called Anna."),
-        ("Anna", "Hello."),
-    ]
-    assert "Shall I call you" not in chat(address, ["My name is Ben."])
-
-
-def test_where_the_reply_asks_something_a_yes_answers_that(address: str) -> None:
-    asks = replier(lambda _: says("Hello Anna! Do you like it here?"))[0]
-    shown = chat(address, ["My name is Anna.", "yes"], asks)
-    assert "Type /speaker Anna if that is what I shall call you." in shown
-    assert turns(address)[2] == ("User", "yes")
-
-
 def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(address: str) -> None:
     packaged = load_model("local")
     assert "takes no persona" in chat(address, ["bye"], packaged, persona="a pirate", digests=False)
@@ -445,10 +420,10 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     assert "there is no change to undo" in shown
 
 
-def test_where_rules_store_facts_no_model_is_asked_for_any(address: str) -> None:
+def test_where_the_model_stores_no_facts_it_is_asked_for_none(address: str) -> None:
     model = replace(replier()[0], name="local", writes_facts=False)
     shown = chat(address, ["/memory", "bye"], model)
-    assert "0 facts about 0 subjects\nfacts are stored by rules" in shown
+    assert "0 facts about 0 subjects\nwithout a larger model" in shown
     assert "storing facts" not in shown
 
 
