@@ -9,8 +9,9 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.digest import WINDOW_ATTEMPTS
 from memory.errors import ModelError
-from memory.program.messages import ABSTAIN, is_refusal
-from memory.program.phrases import all_phrases
+from memory.facts import supersede
+from memory.program.messages import ABSTAIN, NEAREST_HEAD
+from memory.program.quotations import NO_TURNS, answer_lines
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
 from memory.tokens import count_tokens
@@ -272,60 +273,13 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Stor
 def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_facts(
     store: Store, invented: str, text: str, turns: tuple[int, ...]
 ) -> None:
-    store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", all_phrases()["en"].nothing)])
+    store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", ABSTAIN)])
     model = scripted_packaged_model([(["Rufus"], answer(invented, "1"))])
     memory = Memory(store, model=model)
     reply = memory.ask("Which dog did Ben adopt?")
     assert (reply.text, reply.turns) == (text, turns)
     assert (reply.calls, reply.sql, reply.refusals) == (1, (), ())
     assert tuple(citation.turn_id for citation in reply.citations) == turns
-    done(memory)
-
-
-@pytest.mark.parametrize(
-    ("question", "turns"),
-    [
-        ("Who played at the concert that Ben saw?", (2,)),
-        ("Who played at the concert?", (2,)),
-        ("Who sold the tickets?", ()),
-    ],
-)
-def test_a_turn_may_answer_what_was_asked_before_it(
-    address: str, question: str, turns: tuple[int, ...]
-) -> None:
-    model = scripted_packaged_model([([], answer("Matt Patterson"))])
-    with Memory(address, model=model) as memory:
-        memory.add([Turn("Ann", "Which band was at the concert?"), Turn("Ben", "Matt Patterson!")])
-        assert memory.ask(question).turns == turns
-
-
-def test_the_facts_of_a_turn_tell_what_it_is_about(address: str) -> None:
-    script = [([], sql("SELECT turn_id, attribute FROM facts")), ([], answer("the bank"))]
-    model = scripted_packaged_model(script)
-    with Memory(address, model=model) as memory:
-        memory.add(Turn("Ann", "I have been at the bank since May."))
-        memory.store.write(f"{INSERT}('Ann', 'works_at', 'the bank', '', 1)", cause="test")
-        reply = memory.ask("Where do I work?")
-        assert (reply.text, reply.turns) == ("the bank", (1,))
-
-
-def test_whom_a_message_is_about_may_stand_in_the_one_before_it(store: Store) -> None:
-    first = [
-        Turn("Bo", "Asta has her mandolin now.", "c", "2023-03-20"),
-        Turn("Bo", "Look at the top, a swallow is inlaid.", "c", "2023-03-20"),
-    ]
-    ids = store.add(first)
-    model = replace(
-        scripted_packaged_model([([], answer("a swallow", str(ids[1])))]), writes_facts=False
-    )
-    assert Memory(store, model=model).ask("What is inlaid on Asta's mandolin?").text == "a swallow"
-
-
-def test_with_facts_the_packaged_model_is_asked_for_sql(store: Store) -> None:
-    store.write(DOG, cause="test")
-    model = scripted_packaged_model([([], sql(PETS)), ([], answer("Rufus", "4"))])
-    memory = Memory(store, model=model)
-    assert memory.ask("Why did Ben adopt a dog?").sql == (PETS,)
     done(memory)
 
 
@@ -369,50 +323,37 @@ def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
             assert budget - 40 < count_tokens(shown) == told.tokens <= budget
 
 
-def test_the_packaged_model_is_not_asked_about_one_what_another_told(store: Store) -> None:
-    memory = Memory(store, model=scripted_packaged_model([]))
-    told = memory.ask("What is Ben allergic to?")  # Anna is
-    assert (told.text, told.turns, told.calls) == ("No information available", (), 0)
-    large = Memory(store, model=scripted_model([([], NO_SQL)] * 3 + [([], answer("dogs", "5"))]))
-    assert large.ask("What is Ben allergic to?").text == "dogs"
-    store.write(f"{INSERT}('Ben', 'allergic_to', 'fish', '', 2)", cause="test")
-    memory = Memory(store, model=scripted_packaged_model([]))
-    told = memory.ask("What is Ben allergic to?")  # facts say whose they are
-    assert (told.text, told.turns, told.calls) == ("fish", (2,), 0)
+def test_where_nothing_answers_the_nearest_turns_are_quoted(store: Store) -> None:
+    store.add([Turn("Ben", "Which dog does Ben have?", said_at="2017-06-13")])
+    memory = Memory(store, model=scripted_packaged_model([([], answer(ABSTAIN))]))
+    told = memory.ask("What is the name of the dog of Ben?")
+    assert (told.text, told.turns, told.basis) == (ABSTAIN, (), "quotes")
+    [first, *others] = told.quotations
+    assert (first.turn_id, first.speaker, first.said_at) == (4, "Ben", "2017-06-12T09:00")
+    assert first.text == "I adopted a dog, Rufus."
+    assert len(others) <= 4
+    assert 6 not in {quoted.turn_id for quoted in told.quotations}, "a question tells nothing"
+    assert answer_lines(told)[:2] == [
+        NEAREST_HEAD,
+        "[4] Ben, 12 Jun 2017: \u201cI adopted a dog, Rufus.\u201d",
+    ]
 
 
-@pytest.mark.parametrize(
-    ("question", "nearest"),
-    [
-        (
-            "Where does Siv work?",
-            "(turn 2, 3 May 2025): \u201cMy sister came to the office today.\u201d",
-        ),
-        ("Where do I work?", "(turn 2, 3 May 2025)"),
-        ("What is Siv's job?", "(turn 2, 3 May 2025)"),
-        # Not about where or what somebody is; and about nobody who has said anything.
-        ("What is Siv allergic to?", ""),
-        ("Where does Tore work?", ""),
-    ],
-)
-def test_an_abstention_names_the_nearest_turn_of_whom_it_is_asked(
-    tmp_path: Path, question: str, nearest: str
-) -> None:
-    with open_store(str(tmp_path / "near.db")) as store:
-        store.add(
-            [
-                Turn("Siv", "The boiler works again.", said_at="2025-05-01"),
-                Turn("Siv", "My sister came to the office today.", said_at="2025-05-03"),
-                Turn("Ulf", "I work at a clinic in Lund.", said_at="2025-05-04"),
-            ]
-        )
-        memory = Memory(store, model=scripted_packaged_model([([], answer(ABSTAIN))]))
-        told = memory.ask(question, asker="Siv")
-    assert told.text.startswith(ABSTAIN)
-    assert told.turns == ()
-    assert nearest in told.text
-    assert bool(nearest) == told.text.startswith(f"{ABSTAIN}. The nearest that Siv said")
-    assert is_refusal(told.text)
+def test_a_quoted_turn_says_what_is_outdated_in_it(store: Store) -> None:
+    store.write(MOVED, cause="digest by test")
+    supersede(store, 1, "Bergen", since="2018")
+    memory = Memory(store, model=scripted_packaged_model([([], answer(ABSTAIN))]))
+    quoted = {quoted.turn_id: quoted for quoted in memory.ask("Is Anna by the sea?").quotations}
+    assert quoted[1].outdated == "lives in Oslo until 2018, now Bergen"
+
+
+def test_of_a_long_turn_the_part_that_is_asked_for_is_quoted(address: str) -> None:
+    text = "It rained. " * 100 + "The kayak is in the shed. " + "It was cold. " * 100
+    with Memory(address, model=scripted_packaged_model([([], answer(ABSTAIN))])) as memory:
+        memory.add(Turn("Anna", text))
+        [quoted] = memory.ask("Where did the kayak go?").quotations
+    assert "The kayak is in the shed." in quoted.text
+    assert len(quoted.text) < 400
 
 
 @pytest.mark.parametrize(
@@ -430,12 +371,6 @@ def test_an_answer_is_said_by_whom_the_question_names(
     memory = Memory(store, model=model)
     assert memory.ask(question).text == text
     done(memory)
-
-
-def test_a_fact_is_of_whom_it_names_whoever_told_it(store: Store) -> None:
-    store.write(f"{INSERT}('Anna', 'has_pet', 'dog Rufus', '', 4)", cause="test")
-    memory = Memory(store, model=scripted_packaged_model([]))  # facts decide
-    assert memory.ask("Which dog did Anna adopt?").text == "dog Rufus"
 
 
 def test_a_question_changes_nothing(store: Store, path: Path) -> None:
@@ -516,6 +451,7 @@ def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(address: 
         told = memory.ask("Where does Maria live?")
         done(memory)
     assert (told.text, told.turns, told.calls) == ("No information available", (), 1)
+    assert (told.basis, answer_lines(told)) == ("none", [NO_TURNS])
 
 
 def test_half_a_surrogate_pair_in_a_question_is_replaced(store: Store) -> None:

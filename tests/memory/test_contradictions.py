@@ -8,11 +8,9 @@ import pytest
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.audit import audit
-from memory.contradictions import right_one, settle, shown_before
-from memory.corrections import correct_by_message
+from memory.contradictions import settle, shown_before
 from memory.errors import EditConflict
 from memory.facts import correct
-from memory.noting import note_turns
 from memory.program.disputes import pair_line
 from memory.tokens import count_tokens
 from memory.tools import memory_tools
@@ -23,42 +21,25 @@ FLIGHTS = (
     Turn("Anna", "I have never flown.", said_at="2024-02-01"),
     Turn("Anna", "I flew to Rome in May 2023.", said_at="2024-02-03"),
 )
-BIRTHDAYS = (
-    Turn("Anna", "My birthday is 12 May.", said_at="2024-02-04"),
-    Turn("Anna", "My birthday is 13 May.", said_at="2024-02-05"),
-)
-ASKED_BACK = (
-    "I have two answers that cannot both be true: Anna has never flown, said on 1 Feb 2024, and"
-    " Anna travelled to Rome (May 2023), said on 3 Feb 2024. Which is right?"
-)
+LINKED = """
+INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES
+('Anna', 'never', 'flown', '', 1), ('Anna', 'travelled_to', 'Rome', '2023-05', 2);
+INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)
+VALUES (1, 'never', 2, 'travelled_to');
+"""
 
 
 @pytest.fixture
 def store(address: str) -> Iterator[Store]:
-    """Two flights of Anna, of which one was none."""
+    """Two flights of Anna, of which one was none: a model's digest has linked them."""
     with open_store(address) as opened:
         opened.add(FLIGHTS)
-        note_turns(opened)
+        opened.write(LINKED, cause="digest by test", window=(1, 2))
         yield opened
 
 
 def tools(store: Store) -> dict[str, Callable[..., str]]:
     return {tool.__name__: tool for tool in memory_tools(Memory(store))}
-
-
-@pytest.mark.parametrize(
-    "question", ["Has Anna ever flown?", "Where did Anna travel to?", "Have I ever flown?"]
-)
-def test_without_a_model_the_answer_names_both_and_asks(store: Store, question: str) -> None:
-    reply = Memory(store).ask(question, asker="Anna")
-    assert (reply.text, reply.turns) == (ASKED_BACK, (1, 2))
-    assert [(pair.first.id, pair.second.id) for pair in reply.contradictions] == [(1, 2)]
-
-
-def test_another_question_is_answered_as_ever(store: Store) -> None:
-    store.add([Turn("Anna", "I live in Oslo.", said_at="2024-02-03")])
-    reply = Memory(store).ask("Where does Anna live?")
-    assert (reply.text, reply.contradictions) == ("Oslo", ())
 
 
 def test_a_large_model_is_shown_the_pair_and_what_to_do(store: Store) -> None:
@@ -87,39 +68,10 @@ def test_recall_and_a_context_show_the_pair(store: Store) -> None:
     assert not shown_before(store, "What is for dinner?", "Anna").pairs
 
 
-@pytest.mark.parametrize(
-    ("message", "value"),
-    [
-        ("The first one is right.", "flown"),
-        ("the second", "Rome"),
-        ("I have flown, in May.", "Rome"),
-        ("No, I've never flown.", "flown"),
-    ],
-)
-def test_the_reply_in_a_chat_settles_it(store: Store, message: str, value: str) -> None:
-    recent = [Turn("Anna", "Have I ever flown?"), Turn("Bot", ASKED_BACK)]
-    reply = correct_by_message(store, Turn("Anna", message), recent)
-    assert reply is not None
-    assert reply.startswith("I have noted that: ")
-    assert [fact.value for fact in store.facts()] == [value]
-
-
-def test_a_reply_by_the_value_settles_it(store: Store) -> None:
-    store.add(BIRTHDAYS)
-    note_turns(store)
-    pair = store.contradictions()[0]
-    assert right_one("It's the 13th.", pair) == pair.second.id
-    assert right_one("both are true", pair) == "both"
-    for unclear in ("Neither.", "What do you mean?", "Hello there", "Not the 13th"):
-        assert right_one(unclear, pair) is None
-
-
 def test_an_audit_lists_the_pair_once(store: Store) -> None:
-    store.add(BIRTHDAYS)
-    note_turns(store)
-    findings = audit(store, ["contradiction"])
-    assert [finding.facts for finding in findings] == [(3, 4), (1, 2)]
-    assert "memory facts settle 1 2 --right ID" in findings[1].text
+    [finding] = audit(store, ["contradiction"])
+    assert finding.facts == (1, 2)
+    assert "memory facts settle 1 2 --right ID" in finding.text
 
 
 def test_what_somebody_else_edited_is_not_overwritten(store: Store) -> None:

@@ -3,6 +3,7 @@
 from memory.store.database_store import DatabaseStore
 from memory.store.protocol import (
     Answers,
+    Assertions,
     Attributes,
     Contradictions,
     Embeddings,
@@ -10,7 +11,6 @@ from memory.store.protocol import (
     Facts,
     Labels,
     Maintenance,
-    Notes,
     Queue,
     Standing,
     Store,
@@ -22,7 +22,7 @@ from memory.store.protocol import (
 GROUPS = (
     Turns,
     Facts,
-    Notes,
+    Assertions,
     Standing,
     Contradictions,
     Labels,
