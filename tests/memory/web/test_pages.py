@@ -10,16 +10,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
+from memory.additions import add_turns
 from memory.facts import correct
 from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups
-from memory.noting import note_turns
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
 from memory.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.web.page_request import address_of, name_of_segment, segment_of
 from memory.web.svg import columns, scatter
-from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
 from tests.support.reversed_ranking import REVERSED, reversing_program
@@ -72,8 +72,8 @@ def client(memories: str) -> Iterator[TestClient]:
 
 def test_standing_instructions_are_listed_and_stand_beside_an_answer(memories: str) -> None:
     with open_store(existing("anna")) as store:
-        store.add([Turn("Anna", "No emojis please.", said_at="2024-03-02")])
-        note_turns(store)
+        [turn_id] = store.add([Turn("Anna", "No emojis please.", said_at="2024-03-02")])
+        store.write(f"{INSERT}('Anna', 'instruction', 'no emojis', '', {turn_id})", cause="test")
     model = scripted_model([([], sql("SELECT turn_id FROM facts;")), ([], answer("Oslo", "1"))])
     with page_client(model) as client:
         listed = shown(client.get(f"{ANNA}/facts?standing=1").text)
@@ -521,21 +521,17 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
         assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
 
 
-def test_rules_read_what_waits_where_no_model_stores_facts(memories: str) -> None:
+def test_without_a_larger_model_the_page_asks_none_for_facts(memories: str) -> None:
     with open_store(existing("anna")) as store:
-        store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
+        store.add([Turn("Ben", "Lovely weather.", said_at="2018-01-01")])
     with page_client(replace(scripted_model([]), name="local", writes_facts=False)) as client:
         waiting = client.get(f"{ANNA}/journal").text
-        assert "by rules" in shown(waiting)
-        assert f"{ANNA}/digest" in waiting
+        assert "A larger model stores more" in shown(waiting)
+        assert f"{ANNA}/digest" not in waiting
         with page_client("local") as by_name:  # as `memory serve` has it, not loaded yet
             assert by_name.get(f"{ANNA}/journal").text == waiting
         with page_client("openai/none") as hosted:
             assert f"{ANNA}/digest" in hosted.get(f"{ANNA}/journal").text
-        begun = client.post(f"{ANNA}/digest")
-        assert "turns read 6 facts changed 2" in shown(finished(client, str(begun.url)))
-        assert "Ben bought boat" in shown(client.get(f"{ANNA}/journal").text)
-        assert f"{ANNA}/digest" not in client.get(f"{ANNA}/journal").text
 
 
 def test_a_model_that_cannot_be_used_is_named(memories: str) -> None:
@@ -882,15 +878,21 @@ def test_a_project_is_named_and_shows_what_was_decided_touched_and_never(home: s
 
     with open_store(create("shop-3f2a1c")) as store:
         failed = "shell: pytest\nFAILED test_queue - Error\nIt failed."
-        store.add(
+        add_turns(
+            store,
             [
                 turn("We dropped Redis because it kept losing <jobs>. Never commit unasked."),
                 turn(failed, "Codex", tool="shell", outcome="failed"),
                 turn("edit: src/queue.py\nok", "Codex", tool="edit", file="src/queue.py"),
                 turn("shell: pytest\nok", "Codex", tool="shell", fixed_by="src/queue.py"),
-            ]
+            ],
         )
-        note_turns(store)
+        store.write(
+            f"{INSERT}('User', 'decided', 'drop Redis', '', 1),"
+            " ('drop Redis', 'because', 'it kept losing <jobs>', '', 1),"
+            " ('User', 'instruction', 'never commit unasked', '', 1)",
+            cause="test",
+        )
     create("other-3f2a1d")
     with page_client() as client:
         html = client.get("/").text
