@@ -62,6 +62,11 @@ def is_iso_span(text: str) -> bool:
     return is_exact and is_iso_date(first) and is_iso_date(last) and first < last
 
 
+def is_relative_date(text: str) -> bool:
+    """Whether a whole text is a relative date: "last month", "three years ago"."""
+    return _RELATIVE.fullmatch(text) is not None
+
+
 def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
     """A text with its relative dates resolved, in brackets after them.
 

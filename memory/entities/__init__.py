@@ -9,6 +9,7 @@ from memory.entities.names import (
     key,
     names_somebody,
     relation_named,
+    relation_words,
     spellings,
 )
 from memory.entities.resolution import Alias, Names, Source
@@ -26,5 +27,6 @@ __all__ = [
     "key",
     "names_somebody",
     "relation_named",
+    "relation_words",
     "spellings",
 ]

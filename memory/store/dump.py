@@ -70,7 +70,10 @@ _NUMBER_COLUMNS = frozenset(
     ]
 )
 # What dumps of older versions lack.
-_ADDED_COLUMNS: dict[str, DumpRecord] = {"pending": {"statement": ""}}
+_ADDED_COLUMNS: dict[str, DumpRecord] = {
+    "pending": {"statement": ""},
+    "attributes": {"templates": "{}"},
+}
 # Rows of these tables change in use: one that differs from the dump's by now is the same row.
 _CHANGING_TABLES = ("pending", "shown")
 _JSON_COLUMNS = {
@@ -79,6 +82,7 @@ _JSON_COLUMNS = {
     ("facts_log", "after"),
     ("attributes", "other_names"),
     ("attributes", "allowed_values"),
+    ("attributes", "templates"),
     ("answers", "turn_ids"),
     ("answers", "seen"),
     ("rows_log", "before"),

@@ -18,7 +18,10 @@ Row = Mapping[str, Any]
 # The columns of each table, and how many of the first ones are its key.
 TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "tags": (("turn_id", "key", "value"), 3),
-    "attributes": (("name", "other_names", "kind", "allowed_values", "instruction"), 1),
+    "attributes": (
+        ("name", "other_names", "kind", "allowed_values", "instruction", "templates"),
+        1,
+    ),
     "entities": (("name", "description"), 1),
     "aliases": (("name", "entity", "turn_id"), 3),
     "answers": (
@@ -42,6 +45,8 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
 # A model tells these rows anew where a change took their text, and may have since: by table, the
 # column of the text.
 _TOLD = {"summaries": "summary"}
+# What rows lack that an older version logged.
+_ADDED_COLUMNS: dict[str, Row] = {"attributes": {"templates": "{}"}}
 # Settings have no key, and keep their earlier values: a change of one is logged beside the rows.
 _SETTINGS = "settings"
 
@@ -93,8 +98,8 @@ def undo(conn: Connection, change_id: int, undoing: int) -> None:
     entries = conn.run("rows_of_change", change_id=change_id).fetchall()
     _refuse_unknown(entries)
     for _, table, before_text, after_text in reversed(entries):
-        before: Row | None = _read(before_text)
-        after: Row | None = _read(after_text)
+        before: Row | None = _read(table, before_text)
+        after: Row | None = _read(table, after_text)
         if table in _TOLD:
             before, after = _as_told_now(conn, table, before=before, after=after)
             if before == after:
@@ -132,7 +137,8 @@ def take_back_others(conn: Connection, change_ids: Sequence[int]) -> None:
     entries = conn.run("rows_of_other_changes", change_ids=[*change_ids]).fetchall()
     _refuse_unknown(entries)
     for change_id, table, before, after in reversed(entries):
-        _take_back(conn, change_id, table=table, before=_read(before), after=_read(after))
+        images = [_read(table, text) for text in (before, after)]
+        _take_back(conn, change_id, table=table, before=images[0], after=images[1])
     conn.run("delete_rows_of_other_changes", change_ids=[*change_ids])
 
 
@@ -162,7 +168,7 @@ def clean(conn: Connection, table: str, cleaned: Callable[[Row], Row | None]) ->
             if clean_row is not None:
                 _put(conn, table, clean_row)
     for entry_id, *texts in conn.run("logged_rows", table_name=table).fetchall():
-        images = [_read(text) for text in texts]
+        images = [_read(table, text) for text in texts]
         clean_images = [None if image is None else cleaned(image) for image in images]
         if any(image and after is None for image, after in zip(images, clean_images, strict=True)):
             conn.run("delete_logged_row", entry_id=entry_id)
@@ -241,8 +247,8 @@ def _written(row: Row | None) -> str | None:
     return None if row is None else json.dumps(dict(row), ensure_ascii=False)
 
 
-def _read(row: str | None) -> dict[str, Any] | None:
-    return None if row is None else dict(json.loads(row))
+def _read(table: str, row: str | None) -> dict[str, Any] | None:
+    return None if row is None else {**_ADDED_COLUMNS.get(table, {}), **json.loads(row)}
 
 
 def _name(table: str, row: Row) -> str:

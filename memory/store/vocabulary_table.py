@@ -42,8 +42,9 @@ def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
             tuple(json.loads(other_names)),
             tuple(json.loads(allowed_values)),
             instruction,
+            **_templates(templates),
         )
-        for name, other_names, kind, allowed_values, instruction in rows
+        for name, other_names, kind, allowed_values, instruction, templates in rows
     )
     state = json.loads(setting)
     return Definition(
@@ -52,6 +53,12 @@ def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
         state.get("strict", False),
         tuple(state.get("without", ())),
     )
+
+
+def _templates(text: str) -> dict[str, Any]:
+    """The form and the templates of an attribute, as they are stored."""
+    fields = json.loads(text)
+    return {name: tuple(of) if isinstance(of, list) else of for name, of in fields.items()}
 
 
 def edit(conn: Connection, cause: str, change: Edit, names: Sequence[str] = ()) -> int:
@@ -168,6 +175,10 @@ def _row(attribute: Attribute) -> dict[str, Any]:
         "kind": attribute.kind,
         "allowed_values": json.dumps(attribute.allowed_values, ensure_ascii=False),
         "instruction": attribute.instruction,
+        "templates": json.dumps(
+            {**({"form": attribute.form} if attribute.form else {}), **attribute.templates},
+            ensure_ascii=False,
+        ),
     }
 
 

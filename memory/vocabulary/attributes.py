@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from memory.errors import InputError
+from memory.vocabulary.forms import check_form
+from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
 Kind = Literal["one value", "many", "event"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -15,6 +17,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 LONGEST_NAME = 60  # characters
 LONGEST_VALUE = 200
 LONGEST_INSTRUCTION = 300
+TEMPLATE_FIELDS = tuple(PLACEHOLDERS)
 MOST_NAMES = 100  # other names of an attribute
 MOST_VALUES = 200
 MOST_ATTRIBUTES = 1_000
@@ -37,6 +40,12 @@ class Attribute:
     kind "one value" is a state that a new value ends (lives_in), of kind "many" a state that may
     have several values at a time (has_pet); an "event" happened on its date (bought). With
     `allowed_values` a fact has one of them. `instruction` says to models what belongs here.
+
+    Templates are plain forms of what people say and ask (see docs/guides/vocabulary.md): a turn
+    that says one of `says` is a fact, one of `ends` ends one. A question in the form of `asks` is
+    answered by the values, of `asks_count` by their number, of `asks_date` by the day of one, of
+    `asks_first` and `asks_last` by the first and the last of them. `form` is the form of a value
+    in templates: "name", "number", "date", ... ("phrase" where nothing says so).
     """
 
     name: str
@@ -44,11 +53,24 @@ class Attribute:
     other_names: tuple[str, ...] = ()
     allowed_values: tuple[str, ...] = ()
     instruction: str = ""
+    form: str = ""
+    says: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    asks_count: tuple[str, ...] = ()
+    asks_date: tuple[str, ...] = ()
+    asks_first: tuple[str, ...] = ()
+    asks_last: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The name and all other names."""
         return self.name, *self.other_names
+
+    @property
+    def templates(self) -> dict[str, tuple[str, ...]]:
+        """The fields that have templates, with these."""
+        return {field: found for field in TEMPLATE_FIELDS if (found := getattr(self, field))}
 
     @property
     def line(self) -> str:
@@ -70,7 +92,8 @@ class Attribute:
     def checked(self) -> "Attribute":
         """The attribute without surrounding spaces and repeated names.
 
-        Raises InputError for an empty, long or unprintable text and for an unknown kind.
+        Raises InputError for an empty, long or unprintable text, for an unknown kind or form, and
+        for what is no template.
         """
         name = _text(self.name, "the name of an attribute", LONGEST_NAME)
         of_name = f"attribute {name}"
@@ -95,7 +118,17 @@ class Attribute:
             raise InputError(f"{of_name} allows the value {repeated[0]!r} twice")
         if len(values) > MOST_VALUES:
             raise InputError(f"{of_name} allows more than {MOST_VALUES} values; list none")
-        return Attribute(name, self.kind, tuple(other_names.values()), tuple(values), instruction)
+        if self.form:
+            check_form(self.form)
+        return Attribute(
+            name=name,
+            kind=self.kind,
+            other_names=tuple(other_names.values()),
+            allowed_values=tuple(values),
+            instruction=instruction,
+            form=self.form,
+            **{field: check_templates(of, field, name) for field, of in self.templates.items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from memory.errors import InputError
 from memory.vocabulary.attributes import (
+    TEMPLATE_FIELDS,
     Attribute,
     Vocabulary,
     check_attributes,
@@ -87,7 +88,8 @@ def merged(
 ) -> Definition:
     """The definition in which attributes are one: their names are other names of `into`.
 
-    It has the kind, the values and the instruction of `into`. Unchanged where they are one already.
+    It has the kind, the values, the form and the instruction of `into`, and the templates of all.
+    Unchanged where they are one already.
     Raises InputError for a name that neither the vocabulary nor a fact has.
     """
     target = _known(definition, into, used)
@@ -98,9 +100,12 @@ def merged(
     if not sources:
         return definition
     others = [*target.other_names, *(name for source in sources for name in source.names)]
-    return _replaced(
-        definition, [target, *sources], replace(target, other_names=tuple(dict.fromkeys(others)))
-    )
+    templates = {
+        field: tuple(t for attribute in (target, *sources) for t in getattr(attribute, field))
+        for field in TEMPLATE_FIELDS
+    }
+    one = replace(target, other_names=tuple(dict.fromkeys(others)), **templates)
+    return _replaced(definition, [target, *sources], one)
 
 
 def removed(definition: Definition, name: str) -> Definition:

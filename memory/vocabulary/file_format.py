@@ -17,6 +17,14 @@ class _Entry(BaseModel):
     other_names: list[str] = []
     allowed_values: list[str] = []
     instruction: str = ""
+    form: str = ""
+    says: list[str] = []
+    ends: list[str] = []
+    asks: list[str] = []
+    asks_count: list[str] = []
+    asks_date: list[str] = []
+    asks_first: list[str] = []
+    asks_last: list[str] = []
 
 
 class FileContent(BaseModel):

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,8 +29,12 @@ class VocabularyFile:
 
 @cache
 def default_vocabulary() -> Vocabulary:
-    """The vocabulary that every memory starts with: everyday life."""
-    return combined(read_vocabulary(_DEFAULT).attributes, ())
+    """The vocabulary that every memory starts with: everyday life.
+
+    Not checked, which takes long: that `read_vocabulary` reads it is a test.
+    """
+    entries = tomllib.loads(_DEFAULT.read_text("utf-8"))["attributes"]
+    return combined([attribute_of(name, entry) for name, entry in entries.items()], ())
 
 
 def read_vocabulary(path: str | Path) -> VocabularyFile:
@@ -74,24 +78,23 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
                 "other_names": [*attribute.other_names],
                 "allowed_values": [*attribute.allowed_values],
                 "instruction": attribute.instruction,
+                **({"form": attribute.form} if attribute.form else {}),
+                **{field: [*templates] for field, templates in attribute.templates.items()},
             }
             for attribute in attributes
         },
     }
 
 
+def attribute_of(name: str, entry: Mapping[str, Any]) -> Attribute:
+    """An attribute with the fields that an entry of a file has."""
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return Attribute(name, **fields)
+
+
 def _attributes(content: "FileContent") -> tuple[Attribute, ...]:
     return check_attributes(
-        [
-            Attribute(
-                name,
-                entry.kind,
-                tuple(entry.other_names),
-                tuple(entry.allowed_values),
-                entry.instruction,
-            )
-            for name, entry in content.attributes.items()
-        ]
+        [attribute_of(name, entry.model_dump()) for name, entry in content.attributes.items()]
     )
 
 

@@ -53,6 +53,7 @@ ATTRIBUTE = {
     "kind": "many",
     "allowed_values": "[]",
     "instruction": "",
+    "templates": "{}",
 }
 
 Acknowledge = Callable[[int], None]

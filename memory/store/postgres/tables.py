@@ -245,6 +245,7 @@ _namespaced(
     _text("kind"),
     _text("allowed_values"),
     _text("instruction"),
+    Column("templates", Text(collation="C"), nullable=False, server_default=text("'{}'")),
 )
 _namespaced(
     "entities",

@@ -27,9 +27,13 @@ def schema_in(path: Path) -> migrations.Schema:
         return migrations.schema_of(conn)
 
 
-def version_of(path: Path) -> int:
+def stamp_of(path: Path) -> int:
     with closing(sqlite3.connect(path)) as conn:
         return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def version_of(path: Path) -> int:
+    return migrations.read_stamp(stamp_of(path)).version
 
 
 def older_and_newest(path: Path, newest: Path, schema: int) -> list[dict[str, Any]]:
@@ -123,11 +127,13 @@ def test_a_turn_that_is_forgotten_is_removed_from_an_older_backup(
         assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
 
 
-def test_a_memory_of_this_version_is_refused_and_unharmed_by_the_one_before(path: Path) -> None:
+def test_a_memory_of_this_version_is_refused_and_unharmed_by_one_that_cannot_use_it(
+    path: Path,
+) -> None:
     open_store(path).close()
     before = path.read_bytes()
-    version = migrations.VERSION
-    message = f"schema {version}, this one knows {version - 1}.; upgrade sql-memory to open it"
-    with older_version(version - 1), pytest.raises(StoreError, match=message):
+    older = migrations.read_stamp(stamp_of(path)).usable_by - 1
+    message = f"schema {migrations.VERSION}, this one knows {older}.; upgrade sql-memory to open it"
+    with older_version(older), pytest.raises(StoreError, match=message):
         open_store(path)
     assert path.read_bytes() == before

@@ -1,0 +1,270 @@
+"""Turns matched with the templates of a vocabulary: which facts they assert, and why not."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from memory.entities import Relation, relation_words
+from memory.records import Assertion, Turn
+from memory.templates.clauses import (
+    Clause,
+    Sentence,
+    clauses,
+    refusal_of,
+    sentences,
+    unasserted,
+    variants,
+)
+from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
+from memory.templates.patterns import Entry, Index, Match, pattern, words_of
+from memory.templates.words import language_words
+from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.template_syntax import VALUES, Placeholder
+
+_MOST_ASSERTIONS = 40  # of a turn
+_BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
+
+
+@dataclass(frozen=True)
+class StatementForm:
+    """What a template of `says` or `ends` is for."""
+
+    attribute: Attribute
+    is_end: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clause in the form of a template, and what it asserts."""
+
+    clause: str
+    template: str
+    assertions: tuple[Assertion, ...]
+    literal_words: int = 0  # of the clause that are the template's own
+
+    @property
+    def is_end(self) -> bool:
+        return self.assertions[-1].is_end
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a turn asserts, and the reasons for which clauses of it assert nothing."""
+
+    found: tuple[Found, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Somebody:
+    """Whom a fact is about: the subject, and how the speaker is related to them."""
+
+    subject: str
+    relation: str = ""
+    name: str = ""
+
+
+class Templates:
+    """The templates of a vocabulary's statements, ready to be matched."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._index = Index(
+            (template, StatementForm(attribute, field == "ends"))
+            for attribute in vocabulary.attributes
+            for field in ("says", "ends")
+            for template in getattr(attribute, field)
+        )
+        openers = frozenset(self._index.first_words()) | relation_words().possessives
+        self._openers = openers - language_words().opens
+
+    def read(self, turn: Turn) -> Reading:
+        """What the clauses of a turn assert."""
+        entries = self._index.candidates(words_of(turn.text))
+        if not entries:
+            return Reading(refusals=("no template has its words",))
+        if refusal := refusal_of(turn.text):
+            return Reading(refusals=(refusal,))
+        found: list[Found] = []
+        refusals: list[str] = []
+        for sentence in sentences(turn.text, self._openers):
+            if sentence.refusal:
+                refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
+                continue
+            matched = list(self._matched(sentence, turn, entries))
+            if reason := matched and _doubt(sentence, matched):
+                refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
+            elif matched:
+                found += matched
+            else:
+                refusals.append(f"no template matches the whole clause: {sentence.text!r:.80}")
+        return Reading(tuple(found), tuple(dict.fromkeys(refusals)))
+
+    def _matched(
+        self, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+    ) -> Iterator[Found]:
+        """The clauses of a sentence that match, none of them twice."""
+        taken: list[str] = []
+        for text in clauses(sentence):
+            if any(text in longer for longer in taken):
+                continue
+            of_clause = self._of_clause(text, sentence, turn, entries)
+            if of_clause:
+                taken.append(text)
+                yield from of_clause
+
+    def _of_clause(
+        self, text: str, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+    ) -> list[Found]:
+        words = words_of(text)
+        likely = [entry for entry in entries if entry.needed <= words]
+        if not likely:
+            return []
+        for clause in variants(text, turn.said_at):
+            found = [
+                match
+                for entry in likely
+                if (match := self._match(entry, clause, sentence, turn))
+            ]
+            if found:
+                return [match for ends in (False, True) for match in _closest(found, ends)]
+        return []
+
+    def _match(
+        self, entry: Entry[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
+    ) -> Found | None:
+        match = pattern(entry.template).match(clause.text)
+        if match is None or _is_ahead(clause.date, turn.said_at):
+            return None
+        form = entry.value
+        who = match.text("who")
+        somebody = _Somebody(turn.speaker.strip()) if who is None else _somebody(who, turn.speaker)
+        values = _values(match, form.attribute, sentence)
+        if somebody is None or values is None:
+            return None
+        asserted = [
+            Assertion(somebody.subject, form.attribute.name, value, clause.date, form.is_end)
+            for value in values
+        ]
+        return Found(
+            clause.text,
+            entry.template,
+            (*self._relations(somebody, turn), *asserted),
+            match.literal_words,
+        )
+
+    def _relations(self, somebody: _Somebody, turn: Turn) -> Iterator[Assertion]:
+        """That Elena is the speaker's sister, where the vocabulary has a name for that."""
+        names = (somebody.relation, f"has_{somebody.relation}") if somebody.name else ()
+        known = [attribute for name in names if (attribute := self.vocabulary.canonical(name))]
+        for attribute in known[:1]:
+            yield Assertion(turn.speaker.strip(), attribute.name, somebody.name)
+
+
+def _closest(found: list[Found], ends: bool) -> list[Found]:
+    """The matches of statements, or of ends, with most words of their templates; equal ones once.
+
+    "From now on answer in German" says more than "from now on ...".
+    """
+    of_kind = [match for match in found if match.is_end == ends]
+    most = max((match.literal_words for match in of_kind), default=0)
+    closest = [match for match in of_kind if match.literal_words == most]
+    return list({match.assertions: match for match in closest}.values())
+
+
+def _values(match: Match, attribute: Attribute, sentence: Sentence) -> tuple[str, ...] | None:
+    """The values of a match, "" for an end without one; None where one has another form."""
+    for placeholder, text in match.texts:
+        if placeholder.name in VALUES:
+            parts = [text] if placeholder.name == "value" else _list(text)
+            if not all(fits_attribute(part, attribute, placeholder) for part in parts):
+                return None
+            return tuple(_in_words(part, sentence, attribute) for part in parts)
+    return ("",)
+
+
+def _list(text: str) -> list[str]:
+    """The values of "nuts, eggs and milk"."""
+    joins = "|".join(re.escape(join) for join in language_words().joins if " " not in join)
+    return [part for part in re.split(rf",? (?:{joins}) |, ", text) if part]
+
+
+def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:
+    """A value as it is stored: a quotation's own text, an allowed value as it is listed."""
+    if is_quotation(text):
+        text = sentence.quotations[ord(text) - ord(FIRST_QUOTATION)].strip(" .,")
+    return attribute.allowed(text) or text
+
+
+def _somebody(text: str, speaker: str) -> _Somebody | None:
+    """Whom "my sister", "my sister Elena" or "Elena, my sister," means; None for nobody known."""
+    sides = _BOTH_SIDES.fullmatch(text)
+    if sides is None:
+        return None
+    one, other = sides["one"], sides["other"]
+    for side, name in ((one, other), (other, one)):
+        known = _relation(side, name) if side else None
+        if known:
+            relation, name = known
+            if name:
+                return _Somebody(name, relation, name)
+            # Of several friends nobody knows which one it is.
+            if relation in relation_words().several:
+                return None
+            return _Somebody(str(Relation(speaker.strip(), relation, several=False)))
+    return None
+
+
+def _relation(text: str, name: str | None) -> tuple[str, str] | None:
+    """The relation of "my dear sister Elena", and the name there or beside it ("" for none)."""
+    words = text.split(" ")
+    known = relation_words()
+    if words[0].casefold() not in known.possessives:
+        return None
+    rest = words[1:]
+    while rest and rest[0].casefold() in known.adjectives:
+        rest = rest[1:]
+    relation = known.relations.get(rest[0].casefold()) if rest else None
+    if relation is None:
+        return None
+    name = " ".join(rest[1:]) or name or ""
+    if len(rest) > 1 and text.endswith(","):
+        return None
+    return (relation, name) if not name or is_name(name) else None
+
+
+def _doubt(sentence: Sentence, found: list[Found]) -> str:
+    """The word that makes a sentence no statement, outside of what matched: "if", "he says"."""
+    text = sentence.text
+    for match in found:
+        text = text.replace(match.clause, " ")
+    return unasserted(text)
+
+
+def _is_ahead(date: str, said_at: str) -> bool:
+    """Whether a date is after a turn was said: a plan is no state."""
+    start = date.partition("/")[0]
+    return bool(start and said_at) and start > said_at[: len(start)]
+
+
+_known: dict[int, Templates] = {}
+_MOST_KNOWN = 32
+
+
+def templates_of(vocabulary: Vocabulary) -> Templates:
+    """The templates of a vocabulary, made once for each."""
+    known = _known.get(id(vocabulary))
+    if known is None or known.vocabulary is not vocabulary:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(vocabulary)] = Templates(vocabulary)
+    return known
+
+
+def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
+    """What the whole clauses of a person's message assert by the templates, in their order."""
+    if not turn.speaker.strip():
+        return []
+    reading = templates_of(vocabulary).read(turn)
+    asserted = [assertion for found in reading.found for assertion in found.assertions]
+    return list(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]

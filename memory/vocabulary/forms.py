@@ -1,0 +1,49 @@
+"""Forms of values in templates: a name, a number, one word of a list, as `forms.toml` has them."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from memory.errors import InputError
+
+# What code recognises; all other forms are made of these and of words, in the file.
+PLAIN_FORMS = {
+    "name": "capitalised words, with particles between them",
+    "place": "a name, or two with a comma between them",
+    "number": "digits, or a number word",
+    "date": "a day, a month or a year",
+    "phrase": "up to five words, without pronouns",
+    "title": "a quotation, a name or a phrase",
+    "text": "any words",
+    "code": "letters and digits without a space",
+    "email": "an e-mail address",
+    "phone": "a telephone number",
+}
+
+
+@cache
+def word_lists() -> Mapping[str, frozenset[str]]:
+    """The forms that are one of some words or names, in small letters."""
+    return {
+        name: frozenset(word.casefold() for line in lines for word in line.split(", "))
+        for name, lines in _file()["words"].items()
+    }
+
+
+@cache
+def compound_forms() -> Mapping[str, tuple[str, ...]]:
+    """The forms that are templates of other forms: {number}, {name} and these."""
+    return {name: tuple(templates) for name, templates in _file()["compounds"].items()}
+
+
+def check_form(name: str) -> None:
+    """Raises InputError for the name of no form."""
+    known = (*PLAIN_FORMS, *word_lists(), *compound_forms())
+    if name not in known:
+        raise InputError(f"there is no form {name!r:.60}; the forms are {', '.join(known)}")
+
+
+@cache
+def _file() -> Mapping[str, Mapping[str, list[str]]]:
+    return tomllib.loads(Path(__file__).with_name("forms.toml").read_text("utf-8"))
