@@ -5,17 +5,16 @@ The turns stay undigested, and the digest of a model replaces these facts.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memory.entities import introductions
 from memory.errors import SqlError
-from memory.records import WITHDRAWN, Assertion, Change, Turn, TurnIds
+from memory.records import WITHDRAWN, Change, Turn, TurnAssertions, TurnIds
 from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.withdrawals import CORRECTIONS
-from memory.templates import assertions_in
+from memory.templates import Found, Reading, aliases_in, names_given, templates_of
 from memory.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
 
@@ -50,7 +49,7 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
     likely = [
         turn_id
         for turn_id, turn in zip(turn_ids, turns, strict=True)
-        if _asserted(turn, vocabulary) or introductions(turn)
+        if _read(turn, vocabulary).assertions
     ]
     if likely:
         _record(store, store.turns_by_id(likely), vocabulary)
@@ -84,46 +83,76 @@ def _next(store: Store, first: int) -> list[Turn]:
     return store.turns_by_id([row[0] for row in rows], missing_ok=True)
 
 
-def _asserted(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
+def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
     """What a turn asserts: a person's own words in a message, or the tags of a tool use."""
     if turn.kind == "tool":
-        return list(tool_assertions(turn))
-    if turn.kind != "message" or not turn.speaker.strip() or is_assistant(turn.speaker):
-        return []
+        found = Found("", "", tuple(tool_assertions(turn)))
+        return Reading((found,) if found.assertions else ())
+    if turn.kind != "message" or is_assistant(turn.speaker):
+        return Reading()
     if turn.session == CORRECTIONS or turn.text.startswith(WITHDRAWN):
-        return []
-    return assertions_in(turn, vocabulary)
+        return Reading()
+    return templates_of(vocabulary).read(turn)
 
 
 def _record(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[Change]:
-    # What a character of a chat says of itself is made up.
-    characters = {str(setting.value) for setting in store.settings("character")}
-    turns = [turn for turn in turns if turn.speaker not in characters]
-    if names := introduced_names(store, turns):
-        with suppress(SqlError):  # too many facts would move: a person merges them
-            store.write(names, cause="names that turns introduce")
-    asserted = [(turn, found) for turn in turns if (found := _asserted(turn, vocabulary))]
+    asserted = _asserted(store, turns, vocabulary)
     if not asserted:
         return []
     try:
         return store.record(asserted)
     except SqlError:
         changes: list[Change] = []
-        for turn, found in asserted:
-            with suppress(SqlError):  # without the one that the store refuses
-                changes += store.record([(turn, found)])
+        for of_turn in asserted:
+            # Without the names where they would move too many facts: a person merges them. Then
+            # without the turn whose facts the store refuses.
+            for attempt in (of_turn, replace(of_turn, names=())):
+                with suppress(SqlError):
+                    changes += store.record([attempt])
+                    break
         return changes
+
+
+def _asserted(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary
+) -> list[TurnAssertions]:
+    """What those of some turns assert that assert anything, with the names that they give."""
+    readings = _readings(store, turns, vocabulary)
+    names = {name for _, reading in readings for name in names_given(reading.found) if name}
+    listed = ", ".join(map(quoted, sorted(names)))
+    rows = (
+        store.read(f"SELECT DISTINCT speaker FROM turns WHERE speaker IN ({listed})").rows
+        if names
+        else ()
+    )
+    speakers = [speaker for (speaker,) in rows]
+    return [
+        TurnAssertions(
+            turn, reading.assertions, aliases_in(turn, reading.found, vocabulary, speakers)
+        )
+        for turn, reading in readings
+    ]
+
+
+def _readings(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary
+) -> list[tuple[Turn, Reading]]:
+    """The turns that assert something, with what that is."""
+    # What a character of a chat says of itself is made up.
+    characters = {str(setting.value) for setting in store.settings("character")}
+    return [
+        (turn, reading)
+        for turn in turns
+        if turn.speaker not in characters and (reading := _read(turn, vocabulary)).found
+    ]
 
 
 def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":
     """The aliases that turns introduce ("my sister Elena"), for a model that writes none itself."""
     from memory.sql import CheckedAliases  # with the parser
 
-    introduced = {alias.name for turn in turns for alias in introductions(turn)}
-    if not introduced:
-        return ()
-    listed = ", ".join(map(quoted, sorted(introduced)))
-    rows = store.read(f"SELECT DISTINCT speaker FROM turns WHERE speaker IN ({listed})").rows
-    speakers = [speaker for (speaker,) in rows]
-    aliases = [alias for turn in turns for alias in introductions(turn, speakers)]
-    return (CheckedAliases(tuple((name.name, name.entity, name.turn_id) for name in aliases)),)
+    asserted = _asserted(store, turns, store.vocabulary())
+    aliases = [
+        (name, entity, of_turn.turn.id) for of_turn in asserted for name, entity in of_turn.names
+    ]
+    return (CheckedAliases(tuple(aliases)),) if aliases else ()

@@ -76,6 +76,15 @@ class Assertion:
 
 
 @dataclass(frozen=True)
+class TurnAssertions:
+    """What a turn asserts, and the names that it gives: each a name and the entity it means."""
+
+    turn: Turn
+    assertions: Sequence[Assertion] = ()
+    names: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
 class Removal:
     """A value that a person took from a subject at a moment, by correcting or deleting a fact.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memory.dates import is_iso_date
 from memory.entities.resolution import Source
 from memory.errors import InputError
-from memory.records import Assertion, Fact, Removal, Turn
+from memory.records import Assertion, Fact, Removal, Turn, TurnAssertions
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import entities, turns_table
 from memory.store.database import Connection
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # What the cause of such a change begins with; the id of the turn follows.
 CAUSE = "stated in turn "
+NAMES_CAUSE = "names in turn "  # the same for the names that the turn gives
 # Causes of changes that no person made to a fact in particular: templates, digests, another name
 # of an attribute; a cause that quoted a forgotten turn says "forgotten".
 _BY_NO_PERSON = (CAUSE, "digest ", "attribute", "forgotten")
@@ -69,6 +70,16 @@ def undigested(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
         for turn in turns
         if turn.id in present and not any(first <= turn.id <= last for first, last in windows)
     ]
+
+
+def new_names(conn: Connection, of_turn: TurnAssertions) -> "CheckedWrites":
+    """The statement for the names that a turn gives, unless they were stored of it before."""
+    from memory.sql.checked import CheckedAliases  # with the parser
+
+    turn_id = of_turn.turn.id
+    if not of_turn.names or conn.run("change_of_cause", cause=f"{NAMES_CAUSE}{turn_id}").fetchone():
+        return ()
+    return (CheckedAliases(tuple((name, entity, turn_id) for name, entity in of_turn.names)),)
 
 
 def writes_for(

@@ -29,7 +29,6 @@ from memory.errors import InputError, ModelError, NotThereError, SqlError, Stop
 from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 from memory.owner import is_unnamed, owner_of
 from memory.records import (
-    Assertion,
     Change,
     Contradiction,
     Edit,
@@ -45,6 +44,7 @@ from memory.records import (
     Tags,
     Task,
     Turn,
+    TurnAssertions,
     TurnIds,
     WaitingWork,
     Withheld,
@@ -577,26 +577,31 @@ class DatabaseStore(Store):
         )
         return replace(journal.change(conn, change_id), left_out=left_out)
 
-    def record(self, asserted: Sequence[tuple[Turn, Sequence[Assertion]]]) -> list[Change]:
+    def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
         vocabulary = self.vocabulary()
         changes = []
         with self._transaction() as conn:
-            present = {turn.id for turn in assertions.undigested(conn, [t for t, _ in asserted])}
+            turns = [of_turn.turn for of_turn in asserted]
+            present = {turn.id for turn in assertions.undigested(conn, turns)}
             removals = assertions.removals(conn) if present else ()
-            for turn, of_turn in asserted:
-                if turn.id not in present:
+            for of_turn in asserted:
+                if of_turn.turn.id not in present:
                     continue
-                writes = assertions.writes_for(conn, turn, of_turn, vocabulary, removals)
-                if writes:
-                    change = self._change_facts(
-                        conn,
-                        writes,
-                        vocabulary,
-                        cause=f"{assertions.CAUSE}{turn.id}",
-                        window=None,
-                        by_person=False,
+
+                def change(cause: str, writes: "sql_policy.CheckedWrites") -> Change:
+                    return self._change_facts(
+                        conn, writes, vocabulary, cause=cause, window=None, by_person=False
                     )
-                    changes.append(change)
+
+                # Names first: they say whom the facts are about.
+                turn = of_turn.turn
+                if names := assertions.new_names(conn, of_turn):
+                    changes.append(change(f"{assertions.NAMES_CAUSE}{turn.id}", names))
+                writes = assertions.writes_for(
+                    conn, turn, of_turn.assertions, vocabulary, removals
+                )
+                if writes:
+                    changes.append(change(f"{assertions.CAUSE}{turn.id}", writes))
         return changes
 
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from memory.records import (
-    Assertion,
     Change,
     Contradiction,
     Edit,
@@ -26,6 +25,7 @@ from memory.records import (
     Tags,
     Task,
     Turn,
+    TurnAssertions,
     TurnIds,
     WaitingWork,
     Withheld,
@@ -196,9 +196,10 @@ class Facts(Protocol):
 class Assertions(Protocol):
     """Facts that turns assert in templates, and what persons took from facts."""
 
-    def record(self, asserted: Sequence[tuple[Turn, Sequence[Assertion]]]) -> list[Change]:
+    def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
         """Store what turns assert: one journaled change for each turn that says news.
 
+        One more for the names that it gives, which are stored once: a person may take them back.
         A new value of an attribute of one value ends the old one. What is known is not stored
         again, nor what a template stored of the turn before; what a person has changed since a turn
         was said stays as it is. The turns stay undigested: a digest takes these facts back as it

@@ -538,7 +538,7 @@ SELECT first_turn, last_turn FROM changes WHERE last_turn >= :first AND first_tu
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
     facts.turn_id, facts.recorded_at, turns.said_at
 FROM facts JOIN turns ON turns.id = facts.turn_id
-WHERE (facts.subject = :subject OR facts.entity = :entity)
+WHERE (facts.entity = :entity OR (facts.entity IS NULL AND facts.subject = :subject))
     AND facts.attribute IN (SELECT value FROM json_each(:attributes))
 ORDER BY facts.id;
 
@@ -546,6 +546,9 @@ ORDER BY facts.id;
 SELECT facts_log.after
 FROM changes JOIN facts_log ON facts_log.change_id = changes.id
 WHERE changes.cause = :cause AND facts_log.after IS NOT NULL;
+
+-- change_of_cause --
+SELECT id FROM changes WHERE cause = :cause LIMIT 1;
 
 -- causes_of_facts --
 SELECT facts_log.fact_id, changes.cause, changes.at

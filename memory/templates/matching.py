@@ -35,11 +35,15 @@ class StatementForm:
 
 @dataclass(frozen=True)
 class Found:
-    """A clause in the form of a template, and what it asserts."""
+    """A clause in the form of a template, and what it asserts.
+
+    `introduces` are the relation and the name of "my sister Elena", both "" for nobody.
+    """
 
     clause: str
     template: str
     assertions: tuple[Assertion, ...]
+    introduces: tuple[str, str] = ("", "")
     literal_words: int = 0  # of the clause that are the template's own
 
     @property
@@ -53,6 +57,12 @@ class Reading:
 
     found: tuple[Found, ...] = ()
     refusals: tuple[str, ...] = ()
+
+    @property
+    def assertions(self) -> tuple[Assertion, ...]:
+        """What all matched clauses assert, each once."""
+        asserted = (assertion for match in self.found for assertion in match.assertions)
+        return tuple(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ class Templates:
 
     def read(self, turn: Turn) -> Reading:
         """What the clauses of a turn assert."""
+        if not turn.speaker.strip():
+            return Reading(refusals=("nobody is named who says it",))
         entries = self._index.candidates(words_of(turn.text))
         if not entries:
             return Reading(refusals=("no template has its words",))
@@ -150,6 +162,7 @@ class Templates:
             clause.text,
             entry.template,
             (*self._relations(somebody, turn), *asserted),
+            (somebody.relation, somebody.name),
             match.literal_words,
         )
 
@@ -263,8 +276,4 @@ def templates_of(vocabulary: Vocabulary) -> Templates:
 
 def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
     """What the whole clauses of a person's message assert by the templates, in their order."""
-    if not turn.speaker.strip():
-        return []
-    reading = templates_of(vocabulary).read(turn)
-    asserted = [assertion for found in reading.found for assertion in found.assertions]
-    return list(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]
+    return list(templates_of(vocabulary).read(turn).assertions)

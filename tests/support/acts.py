@@ -28,7 +28,7 @@ from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
-from memory.records import Assertion
+from memory.records import Assertion, TurnAssertions
 from memory.store import dump, journal, journaled_rows, migrations, search_tables
 from memory.store.backup import restore
 from memory.store.connection import storage_errors
@@ -287,7 +287,7 @@ def record(folder: Path, n: int) -> None:
     """Store what a turn is said to assert, as templates do."""
     with open_store(main_file(folder)) as store:
         [turn] = store.turns(1 + n % store.count_turns(), 1 + n % store.count_turns())
-        store.record([(turn, [Assertion("Anna", "has_pet", f"pet {n}")])])
+        store.record([TurnAssertions(turn, [Assertion("Anna", "has_pet", f"pet {n}")])])
 
 
 def describe_entity(folder: Path, n: int) -> None:

@@ -696,7 +696,9 @@ SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on,
     facts.turn_id, facts.recorded_at, turns.said_at
 FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
 WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
-    AND (facts.subject = %(subject)s OR facts.entity = %(entity)s)
+    AND (
+        facts.entity = %(entity)s OR (facts.entity IS NULL AND facts.subject = %(subject)s)
+    )
     AND facts.attribute = ANY (%(attributes)s::text[])
 ORDER BY facts.id;
 
@@ -705,6 +707,10 @@ SELECT facts_log.after
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
 WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
     AND changes.cause = %(cause)s AND facts_log.after IS NOT NULL;
+
+-- change_of_cause --
+SELECT id FROM memory.changes
+WHERE namespace = %(namespace)s AND cause = %(cause)s LIMIT 1;
 
 -- causes_of_facts --
 SELECT facts_log.fact_id, changes.cause, changes.at

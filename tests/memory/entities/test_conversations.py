@@ -3,15 +3,14 @@
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.entities import introductions
-from memory.sql import CheckedAliases, quoted
+from memory.sql import quoted
 from tests.memory.entities.conversations import NAMESAKES, PAIRS, Conversation
 
 BOTH_STORES = "slow"
 
 
-def told(store: Store, conversation: Conversation, by_rule: bool) -> list[str | None]:
-    """Who each fact of a conversation is about, when names are said by gold SQL or by rule.
+def entities_of(store: Store, conversation: Conversation) -> list[str | None]:
+    """Who each fact of a conversation is about, when names are said by gold SQL.
 
     In a memory that has all conversations before it.
     """
@@ -19,30 +18,18 @@ def told(store: Store, conversation: Conversation, by_rule: bool) -> list[str | 
         Turn(speaker, text, f"{conversation.name} {session}")
         for speaker, text, session in conversation.turns
     ]
-    speakers = {turn.speaker for turn in turns}
     first, *_ = ids = store.add(turns)
     rows = ", ".join(
         f"({quoted(subject)}, {quoted(attribute)}, {quoted(value)}, {ids[turn - 1]})"
         for subject, attribute, value, turn in conversation.facts
     )
-    insert = f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}"
-    window = (first, ids[-1])
-    if by_rule:
-        introduced = [
-            (name.name, name.entity, name.turn_id)
-            for turn in store.turns(*window)
-            for name in introductions(turn, speakers)
-        ]
-        store.write(insert, "test", window=window)
-        if introduced:
-            store.write((CheckedAliases(tuple(introduced)),), "test")
-    else:
-        aliases = ", ".join(
-            f"({quoted(name)}, {quoted(entity)}, {ids[turn - 1]})"
-            for name, entity, turn in conversation.aliases
-        )
-        said = f"INSERT INTO aliases (name, entity, turn_id) VALUES {aliases}"
-        store.write(f"{insert};\n{said}", "test", window=window)
+    aliases = ", ".join(
+        f"({quoted(name)}, {quoted(entity)}, {ids[turn - 1]})"
+        for name, entity, turn in conversation.aliases
+    )
+    facts = f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}"
+    names = f"INSERT INTO aliases (name, entity, turn_id) VALUES {aliases}"
+    store.write(f"{facts};\n{names}", "test", window=(first, ids[-1]))
     select = f"SELECT entity FROM facts WHERE turn_id >= {first} ORDER BY id"
     return [entity for (entity,) in store.read(select).rows]
 
@@ -67,28 +54,23 @@ def test_there_are_sixty_pairs_and_thirty_namesakes() -> None:
     assert len(NAMESAKES) == len({pair.name for pair in NAMESAKES}) == 30
 
 
-@pytest.fixture(params=["gold", "rule"])
-def by_rule(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param == "rule")
-
-
-def test_pairs_are_joined_and_namesakes_are_not(address: str, by_rule: bool) -> None:
+def test_pairs_are_joined_and_namesakes_are_not(address: str) -> None:
     pairs, namesakes = 0, 0
     for number, conversation in enumerate([*PAIRS, *NAMESAKES]):
         with open_store(f"{address} pair {number}") as store:  # a memory for each
-            entities = told(store, conversation, by_rule)
+            entities = entities_of(store, conversation)
         assert not wrongly_joined(conversation, entities), conversation.name
         pairs += conversation in PAIRS and are_known(conversation, entities)
         namesakes += conversation in NAMESAKES and are_known(conversation, entities)
-    assert (pairs, namesakes) == ((19, 29) if by_rule else (60, 30))
+    assert (pairs, namesakes) == (60, 30)
 
 
 @pytest.mark.slow
-def test_nobody_is_taken_for_somebody_of_another_conversation(address: str, by_rule: bool) -> None:
+def test_nobody_is_taken_for_somebody_of_another_conversation(address: str) -> None:
     """All conversations in one memory, in which no two speakers speak of one person."""
     with open_store(address) as store:
         for conversation in [*PAIRS, *NAMESAKES]:
-            entities = told(store, conversation, by_rule)
+            entities = entities_of(store, conversation)
             assert not wrongly_joined(conversation, entities), conversation.name
         several = store.read(
             "SELECT f.entity, COUNT(DISTINCT t.speaker) AS speakers FROM facts f"

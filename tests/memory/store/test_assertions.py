@@ -1,0 +1,317 @@
+"""What turns assert becomes facts, once, and gives way to persons and to a model's digest."""
+
+import pytest
+
+from memory import Store, Turn, open_store
+from memory.facts import correct, end, fact_line, remove, supersede
+from memory.records import Assertion, TurnAssertions
+from tests.conftest import INSERT
+
+BOTH_STORES = True
+
+
+def say(
+    store: Store, said_at: str, *assertions: Assertion, speaker: str = "Anna", text: str = "..."
+) -> int:
+    """Add a turn, and record what it asserts."""
+    [turn_id] = store.add([Turn(speaker, text, said_at=said_at)])
+    record(store, turn_id, *assertions)
+    return turn_id
+
+
+def record(store: Store, turn_id: int, *assertions: Assertion) -> int:
+    """Record what a turn asserts; the number of changes that made."""
+    return len(store.record([TurnAssertions(store.turn(turn_id), assertions)]))
+
+
+def anna(attribute: str, value: str, happened_on: str = "") -> Assertion:
+    return Assertion("Anna", attribute, value, happened_on)
+
+
+def over(attribute: str, value: str = "", happened_on: str = "") -> Assertion:
+    return Assertion("Anna", attribute, value, happened_on, is_end=True)
+
+
+def lines(store: Store) -> list[str]:
+    """The facts without their ids."""
+    return [fact_line(fact).rpartition(" (")[0] for fact in store.facts()]
+
+
+def test_a_turn_is_one_change_and_stays_undigested(store: Store) -> None:
+    turn_id = say(store, "", anna("home", "Oslo"), anna("has_pet", "a cat"))
+    assert lines(store) == ["Anna lives_in: Oslo", "Anna has_pet: a cat"]
+    [change] = store.changes()
+    assert (change.cause, change.window) == (f"stated in turn {turn_id}", None)
+    assert "happened_on" not in change.statement  # no date was said
+    assert store.claim(100) == (1, turn_id)
+    assert {fact.turn_id for fact in store.facts()} == {turn_id}
+    assert store.by_template([1, 2, 3]) == {1, 2}
+
+
+def test_what_a_turn_asserts_is_recorded_once_whoever_does_it_again(
+    store: Store, address: str
+) -> None:
+    turn_id = say(store, "", anna("lives_in", "Oslo"))
+    with open_store(address) as other:
+        assert record(other, turn_id, anna("lives_in", "Oslo")) == 0
+    remove(store, 1)
+    assert record(store, turn_id, anna("lives_in", "Oslo")) == 0
+    assert lines(store) == []
+    # What the vocabulary has had a template for since is recorded.
+    assert record(store, turn_id, anna("lives_in", "Oslo"), anna("likes", "tea")) == 1
+    assert lines(store) == ["Anna likes: tea"]
+
+
+def test_a_new_value_ends_the_one_before_on_its_date(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    say(store, "2025-03-10", anna("lives_in", "Porto", "2025-03-03"))
+    say(store, "2026-01-02", anna("lives_in", "Faro"))
+    assert lines(store) == [
+        "Anna lives_in: Oslo until 2025-03-03",
+        "Anna lives_in: Porto since 2025-03-03 until 2026-01-02",
+        "Anna lives_in: Faro",
+    ]
+
+
+def test_of_two_values_in_one_turn_nobody_can_tell_which(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"), anna("lives_in", "Porto"))
+    assert lines(store) == ["Anna lives_in: Oslo"]
+
+
+def test_a_repeated_state_is_not_stored_again_but_its_date_is(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    changes = len(store.changes())
+    say(store, "2024-06-01", anna("lives_in", "oslo"))
+    assert len(store.changes()) == changes
+    say(store, "2024-07-01", anna("lives_in", "Oslo", "2019"))
+    assert lines(store) == ["Anna lives_in: Oslo since 2019"]
+    say(store, "2024-07-02", anna("allergic_to", "nuts"))
+    say(store, "2024-07-03", anna("allergic_to", "nuts"))
+    assert lines(store)[1:] == ["Anna allergic_to: nuts"]
+
+
+def test_an_attribute_of_many_values_has_all_of_them(store: Store) -> None:
+    say(store, "2024-05-01", anna("likes", "tea"), anna("likes", "rum"))
+    say(store, "2024-05-02", anna("likes", "chess"))
+    assert lines(store) == ["Anna likes: tea", "Anna likes: rum", "Anna likes: chess"]
+
+
+def test_an_event_is_stored_again_on_another_day(store: Store) -> None:
+    ran = anna("went_running", "5 km")
+    say(store, "2024-05-01", ran)
+    say(store, "2024-05-01 20:00", ran)
+    say(store, "2024-05-09", anna("went_running", "5 km", "2024-05-01"))
+    assert len(lines(store)) == 1
+    say(store, "2024-05-10", ran)
+    assert len(lines(store)) == 2
+
+
+def test_an_older_statement_told_later_does_not_end_the_state_in_force(store: Store) -> None:
+    say(store, "2025-03-10", anna("lives_in", "Porto"))
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    say(store, "2025-04-01", anna("lives_in", "Faro", "2020"))
+    assert lines(store) == [
+        "Anna lives_in: Porto",
+        "Anna lives_in: Oslo until 2025-03-10",
+        "Anna lives_in: Faro since 2020 until 2024-05-01",
+    ]
+
+
+def test_an_end_ends_the_value_that_it_names_or_all(store: Store) -> None:
+    say(store, "2024-05-01", anna("diet", "vegan"), anna("likes", "tea"), anna("likes", "rum"))
+    say(store, "2024-06-01", over("likes", "TEA"), over("likes", "gin"))
+    say(store, "2024-07-01", over("diet", happened_on="2024-06-20"))
+    assert lines(store) == [
+        "Anna diet: vegan until 2024-06-20",
+        "Anna likes: tea until 2024-06-01",
+        "Anna likes: rum",
+    ]
+    say(store, "2024-08-01", anna("likes", "tea"))  # again
+    assert lines(store)[-1] == "Anna likes: tea"
+
+
+def test_an_end_told_later_of_an_earlier_day_leaves_what_began_since(store: Store) -> None:
+    say(store, "2024-05-01", anna("works_at", "Acme"))
+    say(store, "2024-05-02", over("works_at", happened_on="2023-01"))
+    assert lines(store) == ["Anna works_at: Acme"]
+
+
+def test_a_turn_may_end_one_value_and_begin_another(store: Store) -> None:
+    say(store, "2024-05-01", anna("works_at", "Acme"))
+    say(store, "2024-06-01", over("works_at"), anna("works_at", "Initech"))
+    assert lines(store) == ["Anna works_at: Acme until 2024-06-01", "Anna works_at: Initech"]
+
+
+def test_a_value_that_the_vocabulary_does_not_allow_is_left_out(store: Store) -> None:
+    from memory.vocabulary import Attribute
+
+    store.set_attribute(Attribute("size", allowed_values=("small", "large")))
+    say(store, "", anna("size", "LARGE"), anna("size", "huge"))
+    assert lines(store) == ["Anna size: large"]
+
+
+def test_two_of_one_name_are_two(store: Store) -> None:
+    for speaker, town in (("Anna", "Rome"), ("Tom", "Oslo")):
+        [turn_id] = store.add([Turn(speaker, "...", said_at="2024-05-01")])
+        lives = Assertion("Elena", "lives_in", town)
+        entity = f"Elena ({speaker}'s sister)"
+        names = [("my sister", entity), ("Elena", entity)]
+        store.record([TurnAssertions(store.turn(turn_id), [lives], names)])
+    assert lines(store) == ["Elena lives_in: Rome", "Elena lives_in: Oslo"]
+    # "My sister moved to Porto": Anna's.
+    say(store, "2024-06-01", Assertion("Anna's sister", "lives_in", "Porto"))
+    assert lines(store) == [
+        "Elena lives_in: Rome until 2024-06-01",
+        "Elena lives_in: Oslo",
+        "Anna's sister lives_in: Porto",
+    ]
+
+
+def test_a_name_that_a_person_took_back_stays_so(store: Store) -> None:
+    [turn_id] = store.add([Turn("Anna", "My sister Elena sings.")])
+    named = TurnAssertions(store.turn(turn_id), (), [("Elena", "Elena (Anna's sister)")])
+    assert [change.cause for change in store.record([named])] == [f"names in turn {turn_id}"]
+    store.remove_alias("Elena", "Elena (Anna's sister)")
+    assert store.record([named]) == []
+
+
+# --- what persons do ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["correct", "remove", "undo", "end"])
+def test_what_a_person_took_away_is_not_stored_again_unless_it_is_said_again(
+    store: Store, act: str
+) -> None:
+    say(store, "2024-05-01", anna("likes", "tea"))
+    if act == "correct":
+        correct(store, 1, value="coffee")
+    elif act == "remove":
+        remove(store, 1)
+    elif act == "end":
+        end(store, 1)
+    else:
+        store.undo(store.changes()[-1].id)
+    before = lines(store)
+    say(store, "2024-05-02", anna("likes", "tea"))
+    assert lines(store) == before
+    say(store, "2999-01-01", anna("likes", "tea"))  # months after the person did it
+    assert len(lines(store)) == len(before) + 1
+
+
+def test_what_persons_took_from_facts_is_listed(store: Store) -> None:
+    turn_id = say(store, "2024-05-01", *(anna("likes", value) for value in ("tea", "rum", "chess")))
+    assert store.removals() == []
+    correct(store, 1, value="coffee")
+    removed = remove(store, 2)
+    end(store, 3)
+    taken = [(removal.subject, removal.value, removal.turn_id) for removal in store.removals()]
+    assert taken == [("Anna", "rum", turn_id), ("Anna", "tea", turn_id)]
+    store.undo(removed.id)  # it is there again
+    assert [removal.value for removal in store.removals()] == ["tea"]
+    store.write(f"{INSERT}('Anna', 'likes', 'tea', '', 1)", cause="digest by a larger model")
+    assert store.removals() == []
+
+
+def test_what_a_person_corrected_is_not_ended_by_what_was_said_before(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    supersede(store, 1, "Bergen")
+    since = store.facts()[1].happened_on
+    say(store, "2025-01-01", anna("lives_in", "Faro"))
+    say(store, "2025-02-01", over("lives_in"))
+    assert [line for line in lines(store) if "until" not in line] == [
+        f"Anna lives_in: Bergen since {since}"
+    ]
+    say(store, "2999-01-01", anna("lives_in", "Faro"))
+    assert "Anna lives_in: Faro" in lines(store)
+
+
+def test_a_correction_of_one_value_is_not_undone_by_an_old_turn(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    correct(store, 1, value="Moss")
+    assert store.by_template([1]) == set()
+    say(store, "2024-05-03", anna("lives_in", "Oslo"))
+    assert lines(store) == ["Anna lives_in: Moss"]
+
+
+# --- giving way to a digest -----------------------------------------------------------------------
+
+
+def test_a_digest_takes_back_what_its_turns_asserted(store: Store) -> None:
+    first = say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    second = say(store, "2025-03-10", anna("lives_in", "Porto"), anna("likes", "tea"))
+    third = say(store, "2025-03-11", anna("likes", "rum"))
+    correct(store, 3, value="green tea")  # a person's by now
+    digested = store.write(
+        f"{INSERT}('Anna', 'lives_in', 'Porto, Portugal', '', {second})",
+        cause="digest by a larger model",
+        window=(second, second),
+    )
+    assert lines(store) == [
+        "Anna lives_in: Oslo",  # open again
+        "Anna likes: green tea",
+        "Anna likes: rum",
+        "Anna lives_in: Porto, Portugal",
+    ]
+    assert [fact.value for fact in store.digested_facts([second])] == [
+        "green tea",
+        "Porto, Portugal",
+    ]
+    store.undo(digested.id)
+    assert lines(store) == [
+        "Anna lives_in: Oslo until 2025-03-10",
+        "Anna lives_in: Porto",
+        "Anna likes: green tea",
+        "Anna likes: rum",
+    ]
+    assert first < second < third
+
+
+def test_what_a_person_ended_stays_ended_when_a_digest_takes_a_turn(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    turn_id = say(store, "2025-03-10", anna("lives_in", "Porto"))
+    end(store, 1, "2025-01-01", seen=store.changes()[-1].id)
+    store.write("-- none", cause="digest by a larger model", window=(turn_id, turn_id))
+    assert lines(store) == ["Anna lives_in: Oslo until 2025-01-01"]
+
+
+def test_a_digest_may_end_what_it_opened_again(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    values = [anna("likes", f"tea number {number}") for number in range(12)]
+    turn_id = say(store, "2025-03-10", anna("lives_in", "Porto"), *values)
+    store.write(
+        "UPDATE facts SET ended_on = '2025-03' WHERE subject = 'Anna' AND value = 'Oslo';"
+        f" {INSERT}('Anna', 'lives_in', 'Porto', '2025-03', {turn_id})",
+        cause="digest by a larger model",
+        window=(turn_id, turn_id),
+    )
+    assert lines(store) == [
+        "Anna lives_in: Oslo until 2025-03",
+        "Anna lives_in: Porto since 2025-03",
+    ]
+
+
+def test_what_digested_turns_assert_is_not_recorded(store: Store) -> None:
+    store.write("-- none", cause="digest by a larger model", window=(1, 3))
+    assert record(store, 2, anna("likes", "tea")) == 0
+    assert record(store, 4, anna("likes", "tea")) == 1
+
+
+def test_forgetting_a_turn_takes_back_what_it_ended(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    turn_id = say(store, "2025-03-10", over("lives_in", happened_on="2025"))
+    assert lines(store)[0] == "Anna lives_in: Oslo until 2025"
+    store.forget([turn_id])
+    assert lines(store) == ["Anna lives_in: Oslo"]
+
+
+def test_nothing_is_recorded_where_one_statement_is_refused(store: Store) -> None:
+    from memory import SqlError
+
+    fine, long = store.add([Turn("Anna", "..."), Turn("Anna", "...")])
+    asserted = [
+        TurnAssertions(store.turn(fine), [anna("likes", "tea")]),
+        TurnAssertions(store.turn(long), [anna("likes", "x" * 100_000)]),
+    ]
+    with pytest.raises(SqlError):
+        store.record(asserted)
+    assert store.facts() == []
