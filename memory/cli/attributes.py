@@ -1,5 +1,6 @@
 """The group attributes: what facts are stored under; list, load, set, rename, merge, remove."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, cast
@@ -10,15 +11,17 @@ from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, op
 from memory.cli.output import change_line, print_json, print_rows, undo_line
 from memory.errors import InputError
 from memory.facts import count_attributes
-from memory.records import Change, Rows
+from memory.records import Change, Rows, Turn
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.templates import question_templates_of, templates_of
 from memory.terminal import clean_line, print_clean
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="List and edit the attributes of facts: the memory's vocabulary. `memory attributes` alone"
+    help="List, edit and try the attributes of facts: the memory's vocabulary. `memory attributes` alone"
     " lists them.",
 )
 _COLUMNS = ("attribute", "kind", "values", "facts", "by", "other names")
@@ -101,6 +104,19 @@ def set_command(
     instruction: Annotated[
         str | None, typer.Option(help="What belongs there, for a model.")
     ] = None,
+    says: Annotated[
+        list[str] | None,
+        typer.Option(help="A template: 'my order number is {value}'; repeat it for several."),
+    ] = None,
+    ends: Annotated[
+        list[str] | None, typer.Option(help="A template of what ends it: 'I cancelled {value}'.")
+    ] = None,
+    asks: Annotated[
+        list[str] | None, typer.Option(help="A template: 'what is my order number'.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option(help="The form of {value}: phrase, name, number, date, code, ...")
+    ] = None,
     strict: Annotated[
         bool | None,
         typer.Option("--strict/--not-strict", help="Store facts of no other attributes."),
@@ -111,8 +127,12 @@ def set_command(
     """Add or change an attribute; what you leave out stays as it is. Facts move with it.
 
     memory attributes set urgency --kind "one value" --value low --value high
+
+    memory attributes set order_number --form code --says "my order number is {value}"
     """
-    if not name and (kind or other_names or values or instruction is not None):
+    templates = {"says": says, "ends": ends, "asks": asks}
+    changes = (kind, other_names, values, form, *templates.values())
+    if not name and (any(changes) or instruction is not None):
         raise InputError("name the attribute: memory attributes set NAME ...")
     if not name and strict is None:
         raise InputError("name an attribute, or give --strict or --not-strict")
@@ -126,6 +146,11 @@ def set_command(
                 other_names=(*known.other_names, *(other_names or ())),
                 allowed_values=tuple(values) if values else known.allowed_values,
                 instruction=known.instruction if instruction is None else instruction,
+                form=known.form if form is None else form,
+                **{
+                    field: (*getattr(known, field), *(added or ()))
+                    for field, added in templates.items()
+                },
             )
             attributes.append(new)
         change = store.set_vocabulary(attributes, strict=strict, by=_author(store))
@@ -167,6 +192,52 @@ def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
     with open_memory(namespace, db) as store:
         change = store.remove_attribute(name, by=_author(store))
     _print_change(change, namespace, db)
+
+
+@app.command("try")
+def try_command(
+    text: Annotated[str, typer.Argument(help="What somebody says or asks.")],
+    speaker: Annotated[
+        str, typer.Option(help="Who says it; your name in this memory by default.")
+    ] = "",
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Show which template a text matches and what would be stored, or why nothing is.
+
+    memory attributes try "I've moved to Lisbon"
+    """
+    with open_memory(namespace, db, read_only=True) as store:
+        vocabulary = store.vocabulary()
+        speaker = speaker or _author(store)
+    turn = Turn(speaker, text, said_at=local_now())
+    lines = [*_questions(text, vocabulary, turn.said_at), *_statements(turn, vocabulary)]
+    for line in lines:
+        print_clean(line)
+
+
+def _questions(text: str, vocabulary: Vocabulary, today: str) -> Iterator[str]:
+    for question in question_templates_of(vocabulary).read(text, today):
+        about = question.who or "the asker"
+        wanted = {"value": "the values", "count": "how many", "date": "the day"}
+        which = wanted.get(question.kind, f"the {question.kind}")
+        value = f", of {question.value}" if question.value else ""
+        date = f", at {question.date}" if question.date else ""
+        yield f"asks {which} of {question.attribute} of {about}{value}{date}"
+        yield f"  template: {question.template}"
+
+
+def _statements(turn: Turn, vocabulary: Vocabulary) -> Iterator[str]:
+    reading = templates_of(vocabulary).read(turn)
+    for found in reading.found:
+        for assertion in found.assertions:
+            deed = "ends" if assertion.is_end else "stores"
+            value = f": {assertion.value}" if assertion.value else ""
+            since = f" since {assertion.happened_on}" if assertion.happened_on else ""
+            yield f"{deed} {assertion.subject} {assertion.attribute}{value}{since}"
+        yield f"  template: {found.template}"
+    for refusal in reading.refusals:
+        yield f"stores nothing: {refusal}"
 
 
 def _by(vocabulary: Vocabulary, attribute: Attribute) -> str:

@@ -1,9 +1,28 @@
 """Questions in plain forms, answered from rows: one SELECT over a subject and an attribute."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from memory.dates import MONTHS, is_iso_date
+from memory.entities import key, spellings
+from memory.errors import SqlError
 from memory.program.model import MemoryReader, UserQuestion
 from memory.records import Rows
+from memory.search.words import words
+from memory.sql import quoted
+from memory.templates import Question, question_templates_of, whom
+from memory.templates.date_phrases import days_of
+from memory.templates.matching import Somebody
+from memory.templates.words import language_words
+from memory.vocabulary import Kind, Vocabulary
+
+_COLUMNS = (
+    *("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id"),
+    *("entity", "said_at"),
+)
+_MOST_ROWS = 100
+_MOST_LISTED = 12  # values: a longer list is no answer
 
 
 @dataclass(frozen=True)
@@ -16,6 +35,282 @@ class RowsAnswer:
     rows: tuple[Rows, ...]
 
 
+@dataclass(frozen=True)
+class _DatedFact:
+    """A row: a value, the days (ISO) between which it holds or "", and when it was said."""
+
+    value: str
+    start: str
+    end: str
+    turn_id: int
+    said_on: str
+    number: int
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Facts in the order in which they began, as far as that is known."""
+        return self.start or self.said_on, self.number
+
+    def holds_on(self, day: str) -> bool:
+        return not self.end or self.end > day[: len(self.end)]
+
+    def holds_in(self, first: str, last: str) -> bool:
+        """Whether it held on a day of a span; what began later, or nobody knows when, did not."""
+        has_begun = (self.start or self.said_on) <= last or bool(self.end)
+        return has_begun and (not self.end or self.end >= first[: len(self.end)])
+
+    @property
+    def period(self) -> str:
+        since = f", since {spoken(self.start)}" if self.start else ""
+        until = f", until {spoken(self.end)}" if self.end else ""
+        return f"{self.value}{since}{until}"
+
+
+_Found = tuple[str, Sequence[_DatedFact]]  # an answer, and the facts that it rests on
+
+
 def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
-    """The answer to a question in the form of a template, None for any other question."""
+    """The answer to a question in the form of a template, None for any other question.
+
+    None also where no row has the subject and the attribute, where the rows are of two people with
+    one name, and where they do not say what is asked for: a day, a number.
+    """
+    vocabulary = reader.vocabulary()
+    today = question.today[:10] or date.today().isoformat()
+    questions = question_templates_of(vocabulary).read(question.text, today)
+    for group in _groups(questions):
+        somebody = whom(group[0].who, question.asker)
+        if somebody is None:
+            continue
+        names = list(dict.fromkeys(n for one in group for n in _names(one.attribute, vocabulary)))
+        sql = _select(somebody, names, question.asker, vocabulary)
+        try:
+            rows = reader.read(sql)
+        except SqlError:  # several memories at once, or too slow
+            return None
+        facts = _facts_of_one(rows)
+        answer = _answer(group[0], facts, _kind(rows, vocabulary), today) if facts else None
+        if answer:
+            text, sources = answer
+            turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
+            return RowsAnswer(text, turn_ids, (sql,), (rows,))
     return None
+
+
+def _groups(questions: Sequence[Question]) -> Iterator[list[Question]]:
+    """Readings of a question that differ in the attribute alone: "wife" and "married_to"."""
+    groups: dict[tuple[bool, str, str, str, str], list[Question]] = {}
+    for one in questions:
+        is_named = "{attribute}" in one.template
+        alike = (is_named, one.kind, one.who, one.value, one.date)
+        groups.setdefault(alike, []).append(one)
+    yield from groups.values()
+
+
+def _names(attribute: str, vocabulary: Vocabulary) -> list[str]:
+    """All names of an attribute; of one that only facts have, the ways to write it."""
+    written = attribute.casefold()
+    spaced = [written.replace(" ", mark) for mark in (" ", "_", "-", "")]
+    return [*vocabulary.names_of(attribute), *spaced]
+
+
+# --- the SELECT -----------------------------------------------------------------------------------
+
+
+def _select(somebody: Somebody, names: Sequence[str], asker: str, vocabulary: Vocabulary) -> str:
+    columns = ", ".join(f"f.{column}" for column in _COLUMNS[:-1])
+    conditions = " OR ".join(_is_about(somebody, asker, vocabulary))
+    return (
+        f"SELECT {columns}, t.said_at FROM facts f JOIN turns t ON t.id = f.turn_id\n"
+        f"WHERE f.attribute IN ({_listed(names)})\n"
+        f"  AND ({conditions})\n"
+        f"ORDER BY f.id LIMIT {_MOST_ROWS}"
+    )
+
+
+def _is_about(somebody: Somebody, asker: str, vocabulary: Vocabulary) -> Iterator[str]:
+    """Conditions for facts about somebody: by name, by another name, by who they are to others."""
+    name = _spelled(somebody.subject)
+    yield f"lower(f.subject) IN ({name})"
+    yield f"lower(f.entity) IN ({name})"
+    yield f"f.entity IN (SELECT a.entity FROM aliases a WHERE lower(a.name) IN ({name}))"
+    owner, _, relation = somebody.subject.rpartition("'s ")
+    if not somebody.relation or somebody.name or not owner:
+        return
+    yield (
+        "f.entity IN (SELECT a.entity FROM aliases a JOIN turns s ON s.id = a.turn_id"
+        f" WHERE lower(s.speaker) IN ({_spelled(owner)}) AND lower(a.name) = {quoted(f'my {relation}')})"
+    )
+    known = vocabulary.canonical(relation) or vocabulary.canonical(f"has_{relation}")
+    if known:
+        yield (
+            "f.entity IN (SELECT r.value_entity FROM facts r"
+            f" WHERE lower(r.subject) IN ({_spelled(owner)})"
+            f" AND r.attribute IN ({_listed(known.names)}) AND r.ended_on IS NULL)"
+        )
+
+
+def _spelled(*names: str) -> str:
+    return _listed(spellings(names))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(map(quoted, dict.fromkeys(texts)))
+
+
+def _facts_of_one(rows: Rows) -> list[_DatedFact]:
+    """The facts, in their order; none where they are of several people, or too many."""
+    facts = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    people = {key(str(fact["entity"] or fact["subject"])) for fact in facts}
+    if len(people) != 1 or rows.truncated or len(facts) >= _MOST_ROWS:
+        return []
+    dated = [
+        _DatedFact(
+            value=str(fact["value"]),
+            start=_day(str(fact["happened_on"] or "").partition("/")[0]),
+            end=_day(str(fact["ended_on"] or "")),
+            turn_id=int(fact["turn_id"]),
+            said_on=_day(str(fact["said_at"] or "")[:10]),
+            number=int(fact["id"]),
+        )
+        for fact in facts
+    ]
+    return sorted(dated, key=lambda fact: fact.order)
+
+
+def _day(text: str) -> str:
+    return text if is_iso_date(text) else ""
+
+
+def _kind(rows: Rows, vocabulary: Vocabulary) -> Kind:
+    """The kind of the attributes of some rows; "many" where it is not known or they differ."""
+    names = {row[rows.columns.index("attribute")] for row in rows.rows}
+    kinds = {attribute.kind for name in names if (attribute := vocabulary.canonical(name))}
+    return kinds.pop() if len(kinds) == 1 else "many"
+
+
+# --- what rows say --------------------------------------------------------------------------------
+
+
+def _answer(
+    question: Question, facts: Sequence[_DatedFact], kind: Kind, today: str
+) -> _Found | None:
+    if question.value:
+        facts = [fact for fact in facts if _has_words(fact.value, question.value)]
+    if question.date:
+        first, last = days_of(question.date)
+        if kind == "event":
+            facts = [fact for fact in facts if fact.start and _is_in(fact.start, first, last)]
+        else:
+            facts = [fact for fact in facts if fact.holds_in(first, last)]
+    if not facts:
+        return None
+    if question.kind == "date":
+        return _when(facts, kind, today)
+    if question.kind == "count":
+        return _count(facts, kind, today)
+    if question.kind in ("first", "last"):
+        return _first_or_last(facts, question.kind == "first")
+    if kind == "event":
+        return _list([fact for fact in facts if not fact.end], dated=True)
+    if question.date:
+        return _joined([fact.period for fact in facts]), facts
+    return _state(facts, today) if kind == "one value" else _current_list(facts, today)
+
+
+def _state(facts: Sequence[_DatedFact], today: str) -> _Found | None:
+    """A state of one value: what is in force, since when, and what was before."""
+    current = [fact for fact in facts if fact.holds_on(today)]
+    if len({fact.value.casefold() for fact in current}) > 1:
+        return None  # nobody can tell which
+    over = [fact for fact in facts if fact not in current]
+    if not current:
+        return f"none any more; {over[-1].period}", over[-1:]
+    newest = current[-1]
+    before = [fact for fact in over if fact.value.casefold() != newest.value.casefold()]
+    if before and before[-1].order <= newest.order:
+        return f"{newest.period}; before that {before[-1].value}", [newest, before[-1]]
+    return newest.period, [newest]
+
+
+def _current_list(facts: Sequence[_DatedFact], today: str) -> _Found | None:
+    current = [fact for fact in facts if fact.holds_on(today)]
+    if not current:
+        return f"none any more; {facts[-1].period}", facts[-1:]
+    return _list(current)
+
+
+def _list(facts: Sequence[_DatedFact], dated: bool = False) -> _Found | None:
+    """The values, each once; None where they are too many for an answer."""
+    by_value = {fact.value.casefold(): fact for fact in facts}
+    if not 0 < len(by_value) <= _MOST_LISTED:
+        return None
+    listed = list(by_value.values())
+    texts = [
+        f"{fact.value}, {spoken(fact.start)}" if dated and fact.start else fact.value
+        for fact in listed
+    ]
+    return _joined(texts), listed
+
+
+def _count(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
+    """How many there are of the values in force, or of events; "two cats" are two."""
+    counted = [fact for fact in facts if (not fact.end if kind == "event" else fact.holds_on(today))]
+    listed = _list(counted)
+    if listed is None or kind == "one value":
+        return None
+    text, sources = listed
+    number = sum(_number(fact.value) for fact in sources)
+    return (text if text == str(number) else f"{number} ({text})"), sources
+
+
+def _first_or_last(facts: Sequence[_DatedFact], is_first: bool) -> _Found | None:
+    """The value of the first or the last day, where one alone is of that day."""
+    facts = [fact for fact in facts if fact.start]
+    if not facts:
+        return None
+    day = (min if is_first else max)(fact.start for fact in facts)
+    of_day = [fact for fact in facts if fact.start == day]
+    others = [fact for fact in facts if fact.start != day and fact.start.startswith(day)]
+    if len(of_day) > 1 or others:
+        return None
+    return f"{of_day[0].value}, {spoken(day)}", of_day
+
+
+def _when(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
+    """The day of an event, or on which the state in force began."""
+    if kind != "event":
+        facts = [fact for fact in facts if fact.holds_on(today)] or facts[-1:]
+    dated = [fact for fact in facts if fact.start]
+    days = list(dict.fromkeys(spoken(fact.start) for fact in dated))
+    if not days or len(dated) < len(facts) or (kind != "event" and len(days) > 1):
+        return None
+    return _joined(days), dated
+
+
+def _has_words(value: str, wanted: str) -> bool:
+    """Whether a value has all words of another: "Bergen, Norway" those of "Bergen"."""
+    return {*words(wanted)} <= {*words(value)}
+
+
+def _number(value: str) -> int:
+    """The number that a value begins with, one where it begins with none."""
+    first = value.partition(" ")[0].casefold()
+    return int(first) if first.isdecimal() else language_words().numbers.get(first, 1)
+
+
+def _is_in(day: str, first: str, last: str) -> bool:
+    return first[: len(day)] <= day <= last
+
+
+def _joined(texts: Sequence[str]) -> str:
+    separator = "; " if any("," in text for text in texts) else ", "
+    return separator.join(dict.fromkeys(texts))
+
+
+def spoken(iso: str) -> str:
+    """An ISO date as people say it: `3 May 2020`, `May 2020`, `2020`."""
+    year, *rest = iso.split("-")
+    month = [MONTHS[int(rest[0]) - 1].capitalize()] if rest else []
+    day = [str(int(rest[1]))] if len(rest) > 1 else []
+    return " ".join([*day, *month, year])

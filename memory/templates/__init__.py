@@ -1,13 +1,24 @@
 """Plain forms of what people say and ask, matched as the vocabulary's templates write them."""
 
-from memory.templates.matching import Found, Reading, assertions_in, templates_of
+from memory.templates.matching import (
+    Found,
+    Reading,
+    assertions_in,
+    template_of,
+    templates_of,
+)
 from memory.templates.names import aliases_in, names_given
+from memory.templates.questions import Question, question_templates_of, whom
 
 __all__ = [
     "Found",
+    "Question",
     "Reading",
     "aliases_in",
     "assertions_in",
     "names_given",
+    "question_templates_of",
+    "template_of",
     "templates_of",
+    "whom",
 ]

@@ -25,7 +25,7 @@ _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
     r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])(?<!\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+")
 _COLON = re.compile(r":(?=\s|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
@@ -112,11 +112,11 @@ def clauses(sentence: Sentence) -> Iterator[str]:
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
     """A clause as it is, without words that add nothing, and without a date at one of its ends."""
-    bare = _without_fillers(clause)
-    for text in dict.fromkeys((clause, _without_fillers(clause, before=False), bare)):
+    bare = without_fillers(clause)
+    for text in dict.fromkeys((clause, without_fillers(clause, before=False), bare)):
         yield Clause(text)
     for text, phrase in dates_at_ends(bare):
-        yield Clause(_without_fillers(_without_edges(text)), date_of(phrase, said_at) or "")
+        yield Clause(without_fillers(_without_edges(text)), date_of(phrase, said_at) or "")
 
 
 def _pieces(sentence: str, openers: Collection[str]) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _without_edges(text: str) -> str:
     return _EDGES.sub("", clean)
 
 
-def _without_fillers(text: str, before: bool = True) -> str:
+def without_fillers(text: str, before: bool = True) -> str:
     """A clause without a greeting before it, or "by the way" after it."""
     beginning, ending = _fillers()
     clean = f"{text} "

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from memory.entities import Relation, relation_words
-from memory.records import Assertion, Turn
+from memory.records import Assertion, Fact, Turn
 from memory.templates.clauses import (
     Clause,
     Sentence,
@@ -66,7 +66,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class _Somebody:
+class Somebody:
     """Whom a fact is about: the subject, and how the speaker is related to them."""
 
     subject: str
@@ -150,28 +150,28 @@ class Templates:
             return None
         form = entry.value
         who = match.text("who")
-        somebody = _Somebody(turn.speaker.strip()) if who is None else _somebody(who, turn.speaker)
+        about = Somebody(turn.speaker.strip()) if who is None else somebody(who, turn.speaker)
         values = _values(match, form.attribute, sentence)
-        if somebody is None or values is None:
+        if about is None or values is None:
             return None
         asserted = [
-            Assertion(somebody.subject, form.attribute.name, value, clause.date, form.is_end)
+            Assertion(about.subject, form.attribute.name, value, clause.date, form.is_end)
             for value in values
         ]
         return Found(
             clause.text,
             entry.template,
-            (*self._relations(somebody, turn), *asserted),
-            (somebody.relation, somebody.name),
+            (*self._relations(about, turn), *asserted),
+            (about.relation, about.name),
             match.literal_words,
         )
 
-    def _relations(self, somebody: _Somebody, turn: Turn) -> Iterator[Assertion]:
+    def _relations(self, about: Somebody, turn: Turn) -> Iterator[Assertion]:
         """That Elena is the speaker's sister, where the vocabulary has a name for that."""
-        names = (somebody.relation, f"has_{somebody.relation}") if somebody.name else ()
+        names = (about.relation, f"has_{about.relation}") if about.name else ()
         known = [attribute for name in names if (attribute := self.vocabulary.canonical(name))]
         for attribute in known[:1]:
-            yield Assertion(turn.speaker.strip(), attribute.name, somebody.name)
+            yield Assertion(turn.speaker.strip(), attribute.name, about.name)
 
 
 def _closest(found: list[Found], ends: bool) -> list[Found]:
@@ -209,7 +209,7 @@ def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:
     return attribute.allowed(text) or text
 
 
-def _somebody(text: str, speaker: str) -> _Somebody | None:
+def somebody(text: str, speaker: str) -> Somebody | None:
     """Whom "my sister", "my sister Elena" or "Elena, my sister," means; None for nobody known."""
     sides = _BOTH_SIDES.fullmatch(text)
     if sides is None:
@@ -220,11 +220,11 @@ def _somebody(text: str, speaker: str) -> _Somebody | None:
         if known:
             relation, name = known
             if name:
-                return _Somebody(name, relation, name)
+                return Somebody(name, relation, name)
             # Of several friends nobody knows which one it is.
             if relation in relation_words().several:
                 return None
-            return _Somebody(str(Relation(speaker.strip(), relation, several=False)))
+            return Somebody(str(Relation(speaker.strip(), relation, several=False)), relation)
     return None
 
 
@@ -277,3 +277,13 @@ def templates_of(vocabulary: Vocabulary) -> Templates:
 def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
     """What the whole clauses of a person's message assert by the templates, in their order."""
     return list(templates_of(vocabulary).read(turn).assertions)
+
+
+def template_of(fact: Fact, turn: Turn, vocabulary: Vocabulary) -> str:
+    """The template by which a turn asserts a fact, "" where none does by today's vocabulary."""
+    for found in templates_of(vocabulary).read(turn).found:
+        for assertion in found.assertions:
+            is_same = (assertion.subject, assertion.value) == (fact.subject, fact.value)
+            if is_same and assertion.attribute == vocabulary.name_of(fact.attribute):
+                return found.template
+    return ""

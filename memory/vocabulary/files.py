@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # pydantic takes long to import
     from memory.vocabulary.file_format import FileContent
 
 LARGEST = 1_000_000  # bytes
-_DEFAULT = Path(__file__).with_name("default.toml")
+DEFAULT = Path(__file__).with_name("default.toml")
 _SUFFIXES = (".toml", ".json")
 
 
@@ -33,7 +33,7 @@ def default_vocabulary() -> Vocabulary:
 
     Not checked, which takes long: that `read_vocabulary` reads it is a test.
     """
-    entries = tomllib.loads(_DEFAULT.read_text("utf-8"))["attributes"]
+    entries = tomllib.loads(DEFAULT.read_text("utf-8"))["attributes"]
     return combined([attribute_of(name, entry) for name, entry in entries.items()], ())
 
 

@@ -1,7 +1,7 @@
 """The vocabulary: what facts are stored under, with forms to set, rename, merge and remove."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from memory.errors import InputError
@@ -60,12 +60,17 @@ def edit(request: PageRequest, store: Store) -> PageResponse:
 def _set(store: Store, inputs: Inputs, by: str) -> Change:
     name = inputs.text("name")
     known = store.vocabulary().canonical(name)
-    attribute = Attribute(
-        known.name if known else name,
-        cast(Kind, inputs.text("kind")) or (known.kind if known else "many"),
-        (*(known.other_names if known else ()), *_lines(inputs, "other_names")),
-        _lines(inputs, "values") or (known.allowed_values if known else ()),
-        inputs.text("instruction") or (known.instruction if known else ""),
+    before = known or Attribute(name)
+    attribute = replace(
+        before,
+        kind=cast(Kind, inputs.text("kind")) or before.kind,
+        other_names=(*before.other_names, *_lines(inputs, "other_names")),
+        allowed_values=_lines(inputs, "values") or before.allowed_values,
+        instruction=inputs.text("instruction") or before.instruction,
+        form=inputs.text("form") or before.form,
+        says=(*before.says, *_lines(inputs, "says")),
+        ends=(*before.ends, *_lines(inputs, "ends")),
+        asks=(*before.asks, *_lines(inputs, "asks")),
     )
     return store.set_attribute(attribute, by=by)
 

@@ -17,6 +17,7 @@ from memory.standing import standing_facts
 from memory.store import Store
 from memory.store.derived_facts import origins
 from memory.store.turn_validation import local_now
+from memory.templates import template_of
 from memory.web.markup import in_words, shown_text
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute, Redirect
 
@@ -165,11 +166,20 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
         "is_there": present is not None,
         "is_current": present is not None and is_current(present, _today()),
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
+        "template": _template(store, past),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
         "seen": edits[-1].change_id,
         "back": request.inputs.text("back"),
     }
     return Page("fact.html", values)
+
+
+def _template(store: Store, fact: Fact) -> str:
+    """The template that made a fact, "" for a fact that a person or a model wrote."""
+    turns = store.turns_by_id([fact.turn_id], missing_ok=True)
+    if not turns or not store.by_template([fact.id]):
+        return ""
+    return template_of(fact, turns[0], store.vocabulary())
 
 
 def edit(request: PageRequest, store: Store) -> PageResponse:

@@ -21,6 +21,7 @@ from memory.vocabulary import (
     name_key,
     read_vocabulary,
 )
+from memory.vocabulary.files import DEFAULT
 from memory.vocabulary.need import DEFAULT_TOKENS, OWN_TOKENS
 
 URGENCY = Attribute(
@@ -83,7 +84,9 @@ def test_the_default_has_each_kind_and_no_name_twice() -> None:
     attributes = default_vocabulary().attributes
     assert 60 <= len(attributes) <= 120
     assert {attribute.kind for attribute in attributes} == {"one value", "many", "event"}
+    # It is loaded without the checks of a file that an application brings.
     assert check_attributes(attributes) == attributes
+    assert combined(read_vocabulary(DEFAULT).attributes, ()).attributes == attributes
     kinds = {attribute.name: attribute.kind for attribute in attributes}
     assert kinds["lives_in"] == kinds["works_at"] == kinds["age"] == "one value"
     assert kinds["has_pet"] == kinds["allergic_to"] == "many"
