@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memory.errors import SqlError
-from memory.records import WITHDRAWN, Change, Turn, TurnAssertions, TurnIds
+from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions, TurnIds
 from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.withdrawals import CORRECTIONS
 from memory.templates import Found, Reading, aliases_in, names_given, templates_of
 from memory.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
@@ -113,9 +112,7 @@ def _record(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list
         return changes
 
 
-def _asserted(
-    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary
-) -> list[TurnAssertions]:
+def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[TurnAssertions]:
     """What those of some turns assert that assert anything, with the names that they give."""
     readings = _readings(store, turns, vocabulary)
     names = {name for _, reading in readings for name in names_given(reading.found) if name}

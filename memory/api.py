@@ -17,7 +17,7 @@ from memory.contradictions import shown_before
 from memory.errors import InputError, UnusableAnswer
 from memory.owner import owner_of, person_of
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
-from memory.recalled_facts import recalled_facts
+from memory.recalled_facts import outdated_in
 from memory.records import (
     Answer,
     Basis,
@@ -30,7 +30,7 @@ from memory.records import (
 from memory.searcher import Searcher
 from memory.standing_answers import made_answer, standing_answers
 from memory.store import Store, open_store
-from memory.store.turn_validation import local_now, sound_text
+from memory.store.turn_validation import sound_text
 from memory.store.united import (
     first_store,
     memory_name,
@@ -327,12 +327,9 @@ class Memory:
         """An abstention with the nearest turns, and what is outdated in them."""
         from memory.program.quotations import nearest_turns, quotation
 
-        turns = nearest_turns(question.text, hits, self._reader)
-        day = question.today or local_now()[:10]
-        outdated = recalled_facts(self._asked, turns, question.text, day).outdated or {}
         quotations = [
-            quotation(question.text, own_turn(self._asked, turn), outdated.get(turn.id, ""))
-            for turn in turns
+            quotation(question.text, own_turn(self._asked, turn), outdated)
+            for turn, outdated in nearest_turns(question, hits, self._reader)
         ]
         basis: Basis = "quotes" if quotations else "none"
         return replace(answer, basis=basis, quotations=tuple(quotations))
@@ -551,6 +548,7 @@ class _Reader:
         self.name_lines = store.name_lines
         self.standing = partial(shown_before, first_store(store))
         self.vocabulary = store.vocabulary
+        self.outdated = partial(outdated_in, store)
         self.summaries = store.summaries
         self.digested_facts = store.digested_facts
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from memory.dates import is_iso_date, is_iso_span, spoken_day
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
 from memory.owner import person_of
-from memory.records import Change, Edit, Fact, MemoryFact, Turn
+from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
 from memory.search.words import words
 from memory.secrets import mask
 from memory.sql import quoted
@@ -17,7 +17,6 @@ from memory.store import Store
 from memory.store.points_in_time import last_moment, read_point
 from memory.store.protocol import Facts
 from memory.store.turn_validation import local_now
-from memory.store.withdrawals import CORRECTIONS
 from memory.store.withheld import POLICY, policy_of
 from memory.vocabulary import Vocabulary, default_vocabulary, name_key
 

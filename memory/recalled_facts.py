@@ -71,6 +71,11 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     return RecalledFacts(tuple(sorted(fitting, key=order)), outdated)
 
 
+def outdated_in(store: Store, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
+    """What is outdated in a question's turns on a day (ISO), by their ids."""
+    return recalled_facts(store, turns, question, day).outdated or {}
+
+
 def _facts_of(store: Store, turn_ids: Sequence[int]) -> list[Fact]:
     if first_store(store) is not store:
         return [fact for fact in store.facts() if fact.turn_id in {*turn_ids}]

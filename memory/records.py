@@ -8,6 +8,7 @@ Kind = Literal["message", "document", "tool"]
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store reads the turn of a correction that was undone with this before its text.
 WITHDRAWN = "(withdrawn) "
+CORRECTIONS = "corrections"  # the session of the turns in which persons add and edit facts
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from memory.entities import key, spellings
 from memory.errors import SqlError
 from memory.program.model import MemoryReader, UserQuestion
 from memory.records import Rows
+from memory.search.word_forms import telling_words
 from memory.search.words import words
 from memory.sql import quoted
 from memory.templates import Question, question_templates_of, whom
@@ -212,7 +213,8 @@ def _answer(
     if question.kind in ("first", "last"):
         return _first_or_last(facts, question.kind == "first")
     if kind == "event":
-        return _list([fact for fact in facts if not fact.end], dated=True)
+        open_ones = [fact for fact in facts if not fact.end]
+        return _list(open_ones, dated=True) if open_ones else _none_any_more(facts[-1])
     if question.date:
         return _joined([fact.period for fact in facts]), facts
     return _state(facts, today) if kind == "one value" else _current_list(facts, today)
@@ -225,7 +227,7 @@ def _state(facts: Sequence[_DatedFact], today: str) -> _Found | None:
         return None  # nobody can tell which
     over = [fact for fact in facts if fact not in current]
     if not current:
-        return f"none any more; {over[-1].period}", over[-1:]
+        return _none_any_more(over[-1])
     newest = current[-1]
     before = [fact for fact in over if fact.value.casefold() != newest.value.casefold()]
     if before and before[-1].order <= newest.order:
@@ -236,8 +238,13 @@ def _state(facts: Sequence[_DatedFact], today: str) -> _Found | None:
 def _current_list(facts: Sequence[_DatedFact], today: str) -> _Found | None:
     current = [fact for fact in facts if fact.holds_on(today)]
     if not current:
-        return f"none any more; {facts[-1].period}", facts[-1:]
+        return _none_any_more(facts[-1])
     return _list(current)
+
+
+def _none_any_more(last: _DatedFact) -> _Found:
+    until = f" until {spoken(last.end)}" if last.end else ""
+    return f"none any more; {last.value}{until}", [last]
 
 
 def _list(facts: Sequence[_DatedFact], dated: bool = False) -> _Found | None:
@@ -255,7 +262,9 @@ def _list(facts: Sequence[_DatedFact], dated: bool = False) -> _Found | None:
 
 def _count(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
     """How many there are of the values in force, or of events; "two cats" are two."""
-    counted = [fact for fact in facts if (not fact.end if kind == "event" else fact.holds_on(today))]
+    counted = [
+        fact for fact in facts if (not fact.end if kind == "event" else fact.holds_on(today))
+    ]
     listed = _list(counted)
     if listed is None or kind == "one value":
         return None
@@ -290,7 +299,7 @@ def _when(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
 
 def _has_words(value: str, wanted: str) -> bool:
     """Whether a value has all words of another: "Bergen, Norway" those of "Bergen"."""
-    return {*words(wanted)} <= {*words(value)}
+    return {*(telling_words(wanted) or words(wanted))} <= {*words(value)}
 
 
 def _number(value: str) -> int:

@@ -55,6 +55,9 @@ class MemoryReader(Protocol):
     def standing(self, question: str, *askers: str) -> Standing:
         """What the asker, by any of these names, wants of answers to such a question."""
 
+    def outdated(self, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
+        """What facts say of turns that is not true any more on a day (ISO), by the turns' ids."""
+
     def summaries(self) -> Sequence[Summary]:
         """What happened in runs of turns, in their order."""
 

@@ -1,6 +1,7 @@
 """The nearest turns to a question, word for word: what is shown where nothing answers."""
 
 from collections.abc import Generator, Sequence
+from datetime import date
 
 from memory.passages import excerpt
 from memory.program.lookup import look_up
@@ -11,20 +12,43 @@ from memory.program.messages import (
 )
 from memory.program.model import ChatMessage, MemoryReader, UserQuestion
 from memory.prompt import short_day
-from memory.records import Answer, Basis, Hit, MemoryTurn, Quotation, Rows, Turn
+from memory.records import (
+    CORRECTIONS,
+    Answer,
+    Basis,
+    Hit,
+    MemoryTurn,
+    Quotation,
+    Rows,
+    Turn,
+)
 from memory.tokens import count_tokens, trim
 
 MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)
-_CANDIDATES = 20  # of the ranking, among which questions and quotations are left out
+# Of the ranking, among which questions and quotations are left out: a chat has many of its own.
+_CANDIDATES, _CHAT_CANDIDATES = 20, 200
 NO_TURNS = "This memory holds no turn that could answer."
 
 
-def nearest_turns(question: str, hits: Sequence[Hit], reader: MemoryReader) -> list[Turn]:
-    """The first MOST_QUOTATIONS turns of a ranking that can be evidence of something."""
-    ids = [hit.turn_id for hit in hits[:_CANDIDATES]]
+def nearest_turns(
+    question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
+) -> list[tuple[Turn, str]]:
+    """The first MOST_QUOTATIONS turns of a ranking that can be evidence, and what is outdated there.
+
+    What a person has corrected comes before what it corrects. `without` is a speaker who quotes
+    others: the character of a chat.
+    """
+    most = _CHAT_CANDIDATES if without else _CANDIDATES
+    ids = [hit.turn_id for hit in hits[:most]]
     turns = reader.turns_by_id(ids, missing_ok=True)
-    return [turn for turn in turns if is_evidence(turn.text)][:MOST_QUOTATIONS]
+    evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
+    turns = evidence[:MOST_QUOTATIONS]
+    day = question.today or date.today().isoformat()
+    outdated = reader.outdated(turns, question.text, day)
+    if outdated:
+        turns.sort(key=lambda turn: turn.session != CORRECTIONS or turn.id in outdated)
+    return [(turn, outdated.get(turn.id, "")) for turn in turns]
 
 
 def quotation(question: str, turn: Turn, outdated: str = "") -> Quotation:
@@ -76,12 +100,12 @@ def quote_turns(
     else:
         hits = [
             hit
-            for hit in reader.search(question.ranked_text, _CANDIDATES)
+            for hit in reader.search(question.ranked_text, _CHAT_CANDIDATES)
             if hit.turn_id != turn.id
         ]
-        turns = [near for near in nearest_turns(text, hits, reader) if near.id != turn.id]
-        turn_ids = tuple(near.id for near in turns)
-        lines = [quotation_line(quotation(text, near)) for near in turns]
+        nearest = nearest_turns(question, hits, reader, without=message.character)
+        turn_ids = tuple(near.id for near, _ in nearest)
+        lines = [quotation_line(quotation(text, near, outdated)) for near, outdated in nearest]
         reply = "\n".join([NEAREST_HEAD, *lines]) if lines else NO_TURNS
     yield reply
     return Answer(

@@ -7,12 +7,11 @@ whatever a model made of it.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from memory.records import Fact
+from memory.records import CORRECTIONS, Fact
 from memory.speakers import is_assistant
 from memory.store import settings, vocabulary_table
 from memory.store.database import Connection
 from memory.store.journal import to_fact
-from memory.store.withdrawals import CORRECTIONS
 from memory.vocabulary import STANDING
 
 _MOST = 200  # the newest

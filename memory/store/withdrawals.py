@@ -7,10 +7,8 @@ took back, so a redo, a copy of the past, a dump and a backup have the right mar
 from collections.abc import Sequence
 from dataclasses import replace
 
-from memory.records import WITHDRAWN, Rows, Turn
+from memory.records import CORRECTIONS, WITHDRAWN, Rows, Turn
 from memory.store.database import Connection
-
-CORRECTIONS = "corrections"  # the session of all turns that `memory.facts` adds
 
 
 def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:

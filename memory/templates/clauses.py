@@ -25,7 +25,9 @@ _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
     r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+"
+)
 _COLON = re.compile(r":(?=\s|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
@@ -134,7 +136,9 @@ def _pieces(sentence: str, openers: Collection[str]) -> Iterator[str]:
 def _cuts() -> re.Pattern[str]:
     """A comma, a dash or a bracket, "and", or both."""
     joins = "|".join(sorted(map(re.escape, language_words().joins), key=len, reverse=True))
-    return re.compile(rf"(?:[,(]| [-\u2013\u2014])\s*(?:(?:{joins}) )?|\s(?:{joins}) ", re.IGNORECASE)
+    return re.compile(
+        rf"(?:[,(]| [-\u2013\u2014])\s*(?:(?:{joins}) )?|\s(?:{joins}) ", re.IGNORECASE
+    )
 
 
 def _without_edges(text: str) -> str:
@@ -211,7 +215,9 @@ def _is_any_of(index: Index[None], text: str) -> bool:
 
 def _begins_with(index: Index[None], line: str) -> bool:
     words = line.replace(",", "").split()
-    return any(_is_any_of(index, " ".join(words[:count])) for count in range(1, min(5, len(words) + 1)))
+    return any(
+        _is_any_of(index, " ".join(words[:count])) for count in range(1, min(5, len(words) + 1))
+    )
 
 
 def _index(templates: Sequence[str]) -> Index[None]:

@@ -14,7 +14,17 @@ from memory.written_dates import written_date
 _LONGEST_PHRASE = 6  # words
 _EDGES = " ,.!-()"
 _TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+(?:[./-]\d+)*")
-_RELATIVE_WORDS = ("ago", "yesterday", "today", "tonight", "tomorrow", "last", "past", "this", "next")
+_RELATIVE_WORDS = (
+    "ago",
+    "yesterday",
+    "today",
+    "tonight",
+    "tomorrow",
+    "last",
+    "past",
+    "this",
+    "next",
+)
 _YEARS = range(1900, 2100)
 
 
@@ -61,7 +71,9 @@ def names_day(phrase: str) -> bool:
 def dates_at_ends(text: str) -> Iterator[tuple[str, str]]:
     """The rest of a text and the date at its end, or its beginning; the longest date first."""
     words = text.split(" ")
-    if not any(word[:1].isdecimal() or word in date_words().all for word in text.casefold().split()):
+    if not any(
+        word[:1].isdecimal() or word in date_words().all for word in text.casefold().split()
+    ):
         return
     for count in range(min(_LONGEST_PHRASE, len(words) - 1), 0, -1):
         for phrase, rest in ((words[-count:], words[:-count]), (words[:count], words[count:])):
@@ -133,9 +145,7 @@ def date_words() -> _Words:
     file = tomllib.loads(Path(__file__).with_name("date_words.toml").read_text("utf-8"))
     months = {name: number for number, name in enumerate(MONTHS, 1)}
     others = {
-        word: months[english]
-        for english, words in file["months"].items()
-        for word in words.split()
+        word: months[english] for english, words in file["months"].items() for word in words.split()
     }
     phrases = {
         phrase: english for english, phrases in file["phrases"].items() for phrase in phrases

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from memory.entities import Relation, relation_words
 from memory.records import Assertion, Fact, Turn
@@ -19,7 +19,7 @@ from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_
 from memory.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.templates.words import language_words
 from memory.vocabulary import Attribute, Vocabulary
-from memory.vocabulary.template_syntax import VALUES, Placeholder
+from memory.vocabulary.template_syntax import VALUES
 
 _MOST_ASSERTIONS = 40  # of a turn
 _BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
@@ -134,9 +134,7 @@ class Templates:
             return []
         for clause in variants(text, turn.said_at):
             found = [
-                match
-                for entry in likely
-                if (match := self._match(entry, clause, sentence, turn))
+                match for entry in likely if (match := self._match(entry, clause, sentence, turn))
             ]
             if found:
                 return [match for ends in (False, True) for match in _closest(found, ends)]

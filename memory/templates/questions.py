@@ -97,7 +97,12 @@ class QuestionTemplates:
         if attribute is None and known and known.kind == "event":
             return None
         return Question(
-            entry.template, entry.value.kind, name, parts.get("who", ""), parts.get("value", ""), date
+            entry.template,
+            entry.value.kind,
+            name,
+            parts.get("who", ""),
+            parts.get("value", ""),
+            date,
         )
 
 

@@ -88,7 +88,9 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
 
 def attribute_of(name: str, entry: Mapping[str, Any]) -> Attribute:
     """An attribute with the fields that an entry of a file has."""
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
     return Attribute(name, **fields)
 
 

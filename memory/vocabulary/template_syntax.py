@@ -122,9 +122,9 @@ def _options(part: Part) -> list[frozenset[str]]:
         return [frozenset({part.casefold()})]
     if isinstance(part, Placeholder):
         templates = compound_forms().get(part.form or part.name, ())
-        return [known for template in templates for known in literals(template) or [frozenset()]] or [
-            frozenset()
-        ]
+        return [
+            known for template in templates for known in literals(template) or [frozenset()]
+        ] or [frozenset()]
     if part.is_optional:
         return [frozenset()]
     return [known for option in part.options for known in _sure_words(option)]
@@ -217,5 +217,7 @@ def check_templates(templates: Sequence[str], field: str, attribute: str) -> tup
     except InputError as error:
         raise InputError(f"attribute {attribute}: {field}: {error}") from None
     if len(clean) > MOST_TEMPLATES:
-        raise InputError(f"attribute {attribute} has more than {MOST_TEMPLATES} templates in {field}")
+        raise InputError(
+            f"attribute {attribute} has more than {MOST_TEMPLATES} templates in {field}"
+        )
     return tuple(clean)
