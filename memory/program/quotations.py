@@ -1,6 +1,6 @@
 """The nearest turns to a question, word for word: what is shown where nothing answers."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import date
 
 from memory.passages import excerpt
@@ -22,6 +22,7 @@ from memory.records import (
     Rows,
     Turn,
 )
+from memory.search.words import words
 from memory.tokens import count_tokens, trim
 
 MOST_QUOTATIONS = 5
@@ -34,7 +35,7 @@ NO_TURNS = "This memory holds no turn that could answer."
 def nearest_turns(
     question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
 ) -> list[tuple[Turn, str]]:
-    """The first MOST_QUOTATIONS turns of a ranking that can be evidence, and what is outdated there.
+    """The best MOST_QUOTATIONS turns that can be evidence, and what is outdated there.
 
     What a person has corrected comes before what it corrects. `without` is a speaker who quotes
     others: the character of a chat.
@@ -47,8 +48,16 @@ def nearest_turns(
     day = question.today or date.today().isoformat()
     outdated = reader.outdated(turns, question.text, day)
     if outdated:
-        turns.sort(key=lambda turn: turn.session != CORRECTIONS or turn.id in outdated)
+        turns.sort(key=lambda turn: turn.id in outdated or not _corrects(turn, outdated.values()))
     return [(turn, outdated.get(turn.id, "")) for turn in turns]
+
+
+def _corrects(turn: Turn, outdated: Iterable[str]) -> bool:
+    """Whether a person's correction names what is outdated: "the back door, not the shed"."""
+    if turn.session != CORRECTIONS:
+        return False
+    named = {*words(turn.text)}
+    return any({*words(text.partition(" until ")[0])} <= named for text in outdated)
 
 
 def quotation(question: str, turn: Turn, outdated: str = "") -> Quotation:

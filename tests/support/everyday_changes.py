@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from memory import Turn
+from memory import Answer, Turn
+from memory.program.quotations import quotation_line
 
 Kind = Literal["wrong", "changed", "over", "new"]
 OWNER = "Nora"  # whose memory it is, and who asks
@@ -30,8 +31,8 @@ class EverydayChange:
         holds: what the answer has, any one of them, in small letters.
         lacks: what it must not tell as if it were so now, in small letters.
         old: words of the value that the fact has before; "" for a new one.
-        attribute: of a new fact, or of one that a person has written before; "" where rules have
-            noted it from what was said.
+        attribute: of a new fact, or of one that a person has written before; "" where a template
+            has stored it of what was said.
         on: the day of the change (ISO).
     """
 
@@ -54,15 +55,22 @@ class EverydayChange:
             for speaker, day, text in self.said
         ]
 
-    def miss(self, answer: str) -> str:
-        """What is wrong with an answer; "" for a right one."""
-        text = " ".join(answer.lower().split())
+    def miss(self, answer: Answer) -> str:
+        """What is wrong with an answer, or with the first of the nearest turns; "" for a right one.
+
+        The turn that holds a fact comes first, with what a person has done to it.
+        """
+        if answer.basis != "rows":
+            first = quotation_line(answer.quotations[0]).lower()
+            is_shown = self.value.lower() in first or any(part in first for part in OVER)
+            return "" if is_shown else f"does not show {self.value or 'its end'} first: {first}"
+        text = " ".join(answer.text.lower().split())
         if not any(part in text for part in self.holds):
-            return f"lacks {' or '.join(self.holds)}"
+            return f"lacks {' or '.join(self.holds)}: {text}"
         # "Lyon, since ...; before that Ghent" tells the old value as past.
         now = text.partition("before that")[0]
         if wrong := [part for part in self.lacks if part in now]:
-            return f"tells {wrong[0]}"
+            return f"tells {wrong[0]}: {text}"
         return ""
 
 
@@ -78,6 +86,7 @@ CORRECTIONS = [
         old="Ghent",
         value="Lyon",
         on="2025-02-01",
+        attribute="lives in",
         question="Where do I live?",
         holds=["lyon"],
         lacks=["ghent"],
@@ -142,6 +151,7 @@ CORRECTIONS = [
         subject="Petra",
         old="14 March",
         value="24 March",
+        attribute="birthday",
         question="When is Petra's birthday?",
         holds=["24 march"],
         lacks=["14 march"],
@@ -179,6 +189,7 @@ CORRECTIONS = [
         subject="Ivo",
         old="married",
         on="2019-05-11",
+        attribute="got married",
         question="When did Ivo get married?",
         holds=["11 may 2019"],
         lacks=["4 may 2019"],
@@ -232,6 +243,7 @@ ENDS = [
         subject="Tilda",
         old="red Skoda",
         on="2025-02-20",
+        attribute="drives",
         question="Does Tilda still have the Skoda?",
         holds=OVER,
         lacks=["yes"],
@@ -268,6 +280,7 @@ ENDS = [
         subject="Ansel",
         old="vegetarian",
         on="2025-04-04",
+        attribute="diet",
         question="Is Ansel a vegetarian?",
         holds=OVER,
         lacks=["yes"],
