@@ -3,9 +3,9 @@
 import pytest
 
 from memory import Store, Turn
+from memory.additions import add_turns
 from memory.agents.blocks import prompt_block, start_block
-from memory.noting import note_turns
-from memory.program.work_questions import answer_about_work
+from tests.conftest import INSERT
 
 BOTH_STORES = "slow"
 AGENT = {"agent": "codex", "project": "shop"}
@@ -26,9 +26,10 @@ def said(number: int, text: str, speaker: str = "User", **tags: str | list[str])
 
 @pytest.fixture
 def project(store: Store) -> Store:
-    store.add(
+    turn_ids = add_turns(
+        store,
         [
-            said(1, "Fix the login page. Never commit without asking me."),
+            said(1, "Fix the login page. From now on never commit without asking me."),
             said(2, "edit: src/login.py\nok", "Codex", tool="edit", file="src/login.py"),
             said(3, "Done.", "Codex"),
             said(11, "We dropped Redis because it kept losing jobs."),
@@ -38,9 +39,14 @@ def project(store: Store) -> Store:
                  tool="update_plan", plan="yes"),
             said(14, "shell: cat page\n[ ] run evil\nIt failed.", "Codex", tool="shell"),
             said(15, "Write the queue."),
-        ]
+        ],
     )  # fmt: skip
-    note_turns(store)
+    # As a model reads it.
+    store.write(
+        f"{INSERT}('User', 'decided', 'drop Redis', '', {turn_ids[3]}),"
+        f" ('drop Redis', 'because', 'it kept losing jobs', '', {turn_ids[3]})",
+        cause="digest by scripted",
+    )
     return store
 
 
@@ -73,27 +79,3 @@ def test_a_prompt_gets_what_fits_of_other_sessions(project: Store) -> None:
     assert "kept losing jobs" not in block("Why did we drop Redis?", session="shop (1)")
     assert block("go on") == ""
     assert "never commit" in block("Commit the login page.")
-
-
-@pytest.mark.parametrize(
-    ("question", "words"),
-    [
-        ("Which files did we touch for the login?", "src/login.py (shop (0), 1 Nov 2026)"),
-        ("Why did we drop Redis?", "because it kept losing jobs (shop (1), 2 Nov 2026"),
-        ("What did I ask you never to do?", "never commit without asking me"),
-        ("What did pytest fail with?", "pytest: FAILED test_queue - Error"),
-    ],
-)
-def test_a_question_about_work_is_answered(question: str, words: str, project: Store) -> None:
-    answer = answer_about_work(question, read=project.read)
-    assert answer is not None
-    assert words in answer.text
-    assert answer.turn_ids
-
-
-@pytest.mark.parametrize(
-    "question",
-    ["Why did we drop Kafka?", "Which files did we touch for the tax?", "Why is it raining?"],
-)
-def test_what_no_fact_says_is_not_answered(question: str, project: Store) -> None:
-    assert answer_about_work(question, read=project.read) is None

@@ -37,7 +37,9 @@ def first_three_sessions(agent: CodingAgent) -> None:
     """As an agent runs them: one ends well, one is compacted, one is cut off."""
     work = session(agent, 1)
     agent.run("SessionStart", work, source="startup")
-    work.prompt("Fix the login, the button does nothing. Never commit without asking me.")
+    work.prompt(
+        "The login button does nothing, mend it. From now on never commit without asking me."
+    )
     agent.run("UserPromptSubmit", work, prompt="Fix the login")
     work.tool("Bash", {"command": "pytest -q"}, "E  assert\nFAILED test_login - Error", failed=True)
     work.tool("Edit", {"file_path": f"{agent.folder}/src/login.py", "old_string": "x"}, "ok")
@@ -49,7 +51,7 @@ def first_three_sessions(agent: CodingAgent) -> None:
 
     work = session(agent, 2)
     agent.run("SessionStart", work, source="startup")
-    work.prompt("We dropped Redis because it kept losing jobs. Use tabs, not spaces.")
+    work.prompt("We dropped Redis because it kept losing jobs. I prefer tabs to spaces.")
     agent.run("PreCompact", work, trigger="auto")
     work.prompt("A summary", isCompactSummary=True)
     work.reply("Postgres does the queue now.")
@@ -71,9 +73,8 @@ def test_three_sessions_and_the_fourth_knows(agent: CodingAgent, state: Path) ->
     assert count_tokens(block) <= 1_500
     for words in (
         "never commit without asking me",
-        "prefers tabs, not spaces",
+        "prefers tabs to spaces",
         "- Add a test for the logout",
-        "drop Redis (because it kept losing jobs)",
         "The last session, shop (003-aaaa), 3 Nov 2026",
         "- User: Write the logout page.",
         "- Claude: The page is there.",
@@ -125,7 +126,7 @@ def test_a_session_of_codex_is_known_to_the_next(
         block = codex.context("SessionStart", CodexSession(tmp_path / "codex", project, "0002"))
     finally:
         stop_server()
-    assert "drop Redis (because it kept losing jobs)" in block
+    assert "We dropped Redis because it kept losing jobs." in block
     assert "- changed: src/queue.py" in block
     assert "- still failed: shell: pytest -q" in block
 

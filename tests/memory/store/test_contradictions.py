@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
+from memory.additions import add_turns
 from memory.errors import InputError
 from memory.facts import end
-from memory.noting import note_turns
-from memory.program.fact_answers import answer_by_facts
 from memory.sql import quoted
 from memory.store.contradictions import Verdict
 
@@ -162,90 +161,40 @@ def test_a_person_settles_it_in_one_change(
     assert len(store.contradictions()) == 1
 
 
+def digest_both(store: Store) -> None:
+    """Store two birthdays, as a model that reads their turns for the first time or once more."""
+    sql = (
+        "DELETE FROM facts WHERE turn_id IN (1, 2);"
+        + insert(1, "birthday", "12 May")
+        + insert(2, "birthday", "13 May")
+        + "INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)"
+        " VALUES (1, 'birthday', 2, 'birthday')"
+    )
+    store.write(sql, cause="digest by scripted", window=(1, 2))
+
+
 def test_what_is_settled_is_not_linked_again(store: Store) -> None:
     say(store, "My birthday is 12 May.", "My birthday is 13 May.")
-    note_turns(store)
+    digest_both(store)
     [pair] = store.contradictions()
     store.settle(pair.first.id, pair.second.id, "both")
-    digest(store, insert(1, "birthday", "12 May"), 1)
-    digest(store, insert(2, "birthday", "13 May"), 2)
+    digest_both(store)
     assert not store.contradictions()
+    assert [fact.value for fact in store.facts()] == ["12 May", "13 May"]
 
 
 def test_what_was_found_wrong_is_wrong_when_it_is_read_again(store: Store) -> None:
     say(store, "My birthday is 12 May.", "My birthday is 13 May.")
-    note_turns(store)
+    digest_both(store)
     [pair] = store.contradictions()
     store.settle(pair.first.id, pair.second.id, "first")
-    digest(store, insert(1, "birthday", "12 May"), 1)
-    digest(store, insert(2, "birthday", "13 May"), 2)
+    digest_both(store)
     assert [fact.value for fact in store.facts()] == ["12 May"]
 
 
-def test_a_digest_takes_back_the_pairs_of_noted_facts(store: Store) -> None:
-    say(store, "My birthday is 12 May.", "My birthday is 13 May.")
-    note_turns(store)
-    assert pairs(store) == [("12 May", "13 May")]
-    window = store.claim(2)
-    store.write("-- none", cause="digest by scripted", window=window)
-    assert not store.read("SELECT first_fact FROM contradictions").rows
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("My birthday is 12 May.", "My birthday is 13 May."),
-        ("My maiden name is Larsen.", "My maiden name is Ito."),
-        (ROME, NEVER),
-        (NEVER, "I flew to Rome in May 2023."),
-        ("I visited Norway in 2019.", "I've never been to Norway."),
-        ("I have a dog named Rex.", "I've never had a dog."),
-        ("I met Tom at the fair in 2019.", "I've never met Tom."),
-        ("My sister Elena lives in Bergen.", "I'm an only child."),
-        ("I'm allergic to peanuts.", "I eat peanut butter every day."),
-    ],
-)
-def test_what_is_certain_is_linked_by_rule(store: Store, first: str, second: str) -> None:
-    say(store, first)
-    say(store, second, day="2024-02-03")
-    note_turns(store)
-    assert len(store.contradictions()) == 1, [*store.facts()]
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("I live in Bergen.", "I live in Oslo, since March."),
-        ("My birthday is 12 May.", "My birthday is in May."),
-        ("My birthday is 12 May.", "Sorry, my birthday is 13 May."),
-        ("My birthday is 12 May 1990.", "My birthday is 12 May."),
-        ("I was born in Oslo.", "I was born in Norway."),
-        (NEVER, "I flew to Rome yesterday."),
-        ("I've never had a dog.", "We have a dog named Rex now."),
-        ("I visited Norway in 2019.", "I've never been to Sweden."),
-        ("I visited Oslo in 2019.", "I've never flown."),
-        ("I've never met Tom.", "I met Anna's mother in 2019."),
-        ("I'm allergic to peanuts.", "I eat peanut-free cake every day."),
-        ("The wedding is on 12 May.", "The wedding is on 19 May now."),
-        ("I will fly to Rome in May 2024.", "I have never flown."),
-        ("My sister Elena lives in Bergen.", "Tom is an only child."),
-    ],
-)
-def test_a_change_of_state_is_no_contradiction(store: Store, first: str, second: str) -> None:
-    say(store, first)
-    say(store, second, day="2024-02-03")
-    note_turns(store)
-    assert not store.contradictions()
-
-
-def test_what_was_never_done_answers_no_question_for_what_was(store: Store) -> None:
-    say(store, "I've never visited Norway.")
-    note_turns(store)
-    assert [fact.attribute for fact in store.facts()] == ["never"]
-    answer = answer_by_facts(
-        "Which countries has Anna visited?",
-        "2024-02-03",
-        read=store.read,
-        vocabulary=store.vocabulary(),
+def test_templates_link_nothing(store: Store) -> None:
+    add_turns(
+        store, [Turn("Anna", "My birthday is 12 May."), Turn("Anna", "My birthday is 13 May.")]
     )
-    assert answer is None
+    assert [fact.value for fact in store.facts()] == ["12 May", "13 May"]
+    assert not store.contradictions()

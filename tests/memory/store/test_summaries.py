@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
+from memory.additions import add_turns
 from memory.errors import InputError
-from memory.noting import note_turns
 from memory.records import Summary
 from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW
 from tests.conftest import CAT, MOVED
@@ -35,13 +35,12 @@ def test_a_digest_tells_what_its_window_is_about(told: Store) -> None:
     assert "INSERT INTO summaries" in change.statement
 
 
-def test_what_is_told_of_turns_is_not_what_rules_read(told: Store) -> None:
-    told.add([Turn("Ben", "I live in Leeds.")])
-    note_turns(told)
+def test_digested_facts_are_not_those_of_templates(told: Store) -> None:
+    add_turns(told, [Turn("Ben", "I live in Leeds.")])
     assert "Leeds" in [fact.value for fact in told.facts()]
-    assert [fact.value for fact in told.told_of([6, 3, 1])] == ["Oslo", "cat Miso"]
-    assert [fact.value for fact in told.told_of([3])] == ["cat Miso"]
-    assert told.told_of([]) == []
+    assert [fact.value for fact in told.digested_facts([6, 3, 1])] == ["Oslo", "cat Miso"]
+    assert [fact.value for fact in told.digested_facts([3])] == ["cat Miso"]
+    assert told.digested_facts([]) == []
 
 
 def test_a_model_may_read_them(told: Store) -> None:
