@@ -25,6 +25,7 @@ from urllib.parse import quote
 import numpy as np
 import psutil
 import typer
+from memory.noting import note_turns
 from rich.console import Console
 
 from locomo.commands import run_command
@@ -32,7 +33,6 @@ from memory import open_store
 from memory.files import write_whole
 from memory.home import home_address
 from memory.namespaces import create, location_of
-from memory.noting import note_turns
 from memory.server.tokens import Tokens
 from tests.benchmarks.scale import chat
 from tests.support.server_process import server_process

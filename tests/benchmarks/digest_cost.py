@@ -17,6 +17,7 @@ from typing import Annotated
 import dspy
 import typer
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from memory.statements.instructions import ASSISTANT
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -26,7 +27,6 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
 from memory.sql import quoted
-from memory.statements.instructions import ASSISTANT
 from memory.tokens import count_tokens
 
 _FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)

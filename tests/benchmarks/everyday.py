@@ -28,6 +28,8 @@ from random import Random
 from typing import Annotated, Any
 
 import typer
+from memory.program.decided_answers import decided_answer
+from memory.program.grounding import PERHAPS_MORE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -35,8 +37,6 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
 from memory import Memory, Store, load_model
-from memory.program.decided_answers import decided_answer
-from memory.program.grounding import PERHAPS_MORE
 from memory.program.messages import ABSTAIN, is_refusal
 from memory.search.asker import as_asked
 from memory.sql import quoted

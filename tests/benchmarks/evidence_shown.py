@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from memory.program.fact_questions import read_fact_question
+from memory.program.fact_select import select_about
+from memory.statements import stated
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -29,13 +32,10 @@ from locomo.dataset.format import Question, files_of
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from locomo.metrics import normalize
 from memory import Memory, Rows, SqlError, Store, open_store
-from memory.program.fact_questions import read_fact_question
-from memory.program.fact_select import select_about
 from memory.program.shown_turns import RANKED_TURNS
 from memory.program.sql_questions import sql_pays
 from memory.search.word_forms import telling_words
 from memory.sql import check_select, quoted, split
-from memory.statements import stated
 
 NOT_ASKED = "openai/nobody"  # a hosted model's way of being shown a memory; it is never called
 _STEM = 5  # letters

@@ -23,10 +23,10 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
-from memory.noting import note_turns
+from memory.additions import add_turns
 from memory.prompt import Standing
+from memory.speakers import is_assistant
 from memory.standing import applying, standing_facts
-from memory.statements.instructions import ASSISTANT
 
 _OWN = ("instruction_following", "preference_following")
 
@@ -63,8 +63,7 @@ def main(
 
 def _store_turns(store: Store, chat: Conversation) -> None:
     if not store.turns(1, 1):
-        store.add([turn for turn in chat.turns if not ASSISTANT.fullmatch(turn.speaker)])
-        note_turns(store)
+        add_turns(store, [turn for turn in chat.turns if not is_assistant(turn.speaker)])
 
 
 def _count(count: Counter[str], question: Question, wishes: set[str], of_lines: list[str]) -> None:
