@@ -197,7 +197,13 @@ def _answer(
     question: Question, facts: Sequence[_DatedFact], kind: Kind, today: str
 ) -> _Found | None:
     if question.value:
-        facts = [fact for fact in facts if _has_words(fact.value, question.value)]
+        # "A dog" has the word of "my dog", and no name.
+        facts = [
+            fact
+            for fact in facts
+            if _has_words(fact.value, question.value)
+            and (question.kind != "value" or not _has_words(question.value, fact.value))
+        ]
     if question.date:
         first, last = days_of(question.date)
         if kind == "event":

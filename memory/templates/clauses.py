@@ -13,12 +13,13 @@ from memory.templates.words import language_words
 _QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
 _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at the beginning
 _LONGEST_CLAUSE = 300
-_MOST_PIECES = 4  # of a sentence that are joined to one clause
+_MOST_PIECES = 12  # of a sentence that may be clauses
+_MOST_JOINED = 4  # of these as one clause
 # Text that is not the speaker's own words: code, tags, quoted and indented lines, numbered lines and
 # tables. What is not closed reaches to the end.
 _OTHERS_TEXT = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<(?P<tag>[A-Za-z][\w-]*)\b[^<>]*>.*?(?:</(?P=tag)>|\Z)"
-    r"|^(?:>|\t| {4}|\s*\|)[^\n]*|^\s*\d{1,2}[.)]\s[^\n]*|`[^`\n]*`",
+    r"|^(?:>|\t| {4}|[ \t]*\|)[^\n]*|^[ \t]*\d{1,2}[.)][ \t][^\n]*|`[^`\n]*`",
     re.DOTALL | re.MULTILINE,
 )
 _QUOTED = re.compile(
@@ -102,14 +103,14 @@ def unasserted(text: str) -> str:
 
 def clauses(sentence: Sentence) -> Iterator[str]:
     """What of a sentence may be a whole clause: itself, and its parts, the longest first."""
-    pieces = sentence.pieces
-    for count in range(min(len(pieces), _MOST_PIECES), 0, -1):
+    pieces = sentence.pieces[:_MOST_PIECES]
+    counts = [len(pieces)] if len(pieces) > _MOST_JOINED else []
+    counts += range(min(len(pieces), _MOST_JOINED), 0, -1)
+    for count in counts:
         for start in range(len(pieces) - count + 1):
             text = "".join(pieces[start : start + count])
             if len(text) <= _LONGEST_CLAUSE:
                 yield _without_edges(text)
-    if len(pieces) > _MOST_PIECES and len(sentence.text) <= _LONGEST_CLAUSE:
-        yield _without_edges(sentence.text)
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:

@@ -1,0 +1,173 @@
+"""Questions in templates answered from rows: what is decided, and what is left to others."""
+
+from pathlib import Path
+
+import pytest
+
+from memory import Memory, Store, Turn, facts, open_store
+from memory.additions import add_turns
+from memory.program.lookup import RowsAnswer, look_up
+from memory.program.model import UserQuestion
+from memory.vocabulary import Attribute
+from tests.conftest import INSERT
+from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
+
+BOTH_STORES = True
+TURNS = [
+    Turn("Anna", "I live in Oslo.", "s1", "2023-05-01"),
+    Turn("Anna", "I moved to Bergen in February 2024.", "s1", "2024-05-01"),
+    Turn("Anna", "We have a dog called Rex and two cats.", "s1", "2024-05-01"),
+    Turn("Anna", "I speak German and English. My birthday is 3 May.", "s1", "2024-05-02"),
+    Turn("Anna", "My sister Elena lives in Rome.", "s1", "2024-05-02"),
+    Turn("Tom", "My sister Elena lives in Kiel. I live in Moss.", "s2", "2024-06-01"),
+]
+TODAY = "2024-08-01"
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    add_turns(store, TURNS)
+    for value, day in (("Riga", "2024-04-19"), ("Rome", "2023-04"), ("Kiel", "2022")):
+        facts.add(store, subject="Anna", attribute="visited", value=value, happened_on=day)
+    facts.add(store, subject="Anna", attribute="locker code", value="4471")
+    return store
+
+
+def looked_up(store: Store, question: str, asker: str = "Anna") -> RowsAnswer | None:
+    with Memory(store, model=scripted_packaged_model([])) as memory:
+        return look_up(UserQuestion(question, asker, TODAY), memory._reader)
+
+
+DECIDED = {
+    "Where do I live?": "Bergen, since February 2024; before that Oslo",
+    "where does anna live now": "Bergen, since February 2024; before that Oslo",
+    "Hey, where do I live?": "Bergen, since February 2024; before that Oslo",
+    "Where did I live in 2023?": "Oslo, until February 2024",
+    "When did I move to Bergen?": "February 2024",
+    "Which pets do I have?": "a dog called Rex, two cats",
+    "How many pets does Anna have?": "3 (a dog called Rex, two cats)",
+    "What is my dog called?": "a dog called Rex",
+    "What languages do I speak?": "German, English",
+    "When’s my birthday?": "3 May",
+    "Which places did I visit?": "Kiel, 2022; Rome, April 2023; Riga, 19 April 2024",
+    "Which places did I visit last year?": "Rome, April 2023",
+    "Which city did I visit first?": "Kiel, 2022",
+    "How many places did I visit?": "3 (Kiel, Rome, Riga)",
+    "When did Anna visit Riga?": "19 April 2024",
+    "What is Anna's locker code?": "4471",
+    "Where does my sister live?": "Rome",
+    "Where does Tom's sister live?": "Kiel",
+    "What is my sister called?": "Elena",
+    "Wo wohne ich?": "Bergen, since February 2024; before that Oslo",
+    "Où est-ce que j'habite ?": "Bergen, since February 2024; before that Oslo",
+    "¿Dónde vivo?": "Bergen, since February 2024; before that Oslo",
+}
+LEFT = [
+    "Where does Elena live?",  # there are two
+    "Where does she live?",
+    "Where does Bob live?",
+    "Where does my brother live?",
+    "What is my job?",
+    "Why do I live in Bergen?",
+    "Where do I live and work?",
+    "Does Anna like living in Bergen?",
+    "When did I move to Oslo?",  # no day was said
+    "What is my cat called?",  # "two cats" is no name
+    "Where will I live next year?",
+    "I live in Bergen.",
+]
+
+
+@pytest.mark.parametrize(("question", "text"), DECIDED.items())
+def test_rows_decide_a_question_in_a_template(told: Store, question: str, text: str) -> None:
+    found = looked_up(told, question)
+    assert found is not None
+    assert found.text == text
+    assert found.turn_ids
+    [select] = found.sql
+    assert select.startswith("SELECT ")
+    assert told.read(select).rows == found.rows[0].rows
+
+
+@pytest.mark.parametrize("question", LEFT)
+def test_another_question_is_left(told: Store, question: str) -> None:
+    assert looked_up(told, question) is None
+
+
+def test_my_is_nobody_s_without_an_asker(told: Store) -> None:
+    assert looked_up(told, "Where do I live?", asker="") is None
+    assert looked_up(told, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
+
+
+def test_what_a_person_does_decides(told: Store) -> None:
+    [bergen] = facts.find(told, "Bergen")
+    facts.supersede(told, bergen.id, "Voss", "2024-07-01")
+    assert _text(told) == "Voss, since 1 July 2024; before that Bergen"
+    [voss] = facts.find(told, "Voss")
+    facts.end(told, voss.id, "2024-07-10")
+    assert _text(told) == "none any more; Voss until 10 July 2024"
+    facts.add(told, subject="Anna", attribute="lives in", value="Ål", happened_on="2024-07-20")
+    assert _text(told) == "Ål, since 20 July 2024; before that Voss"
+
+
+def _text(store: Store) -> str:
+    found = looked_up(store, "Where do I live?")
+    assert found is not None
+    return found.text
+
+
+def test_two_values_at_a_time_of_one_are_left(store: Store) -> None:
+    store.write(f"{INSERT}('Anna', 'lives_in', 'Oslo', '', 1)", cause="test")
+    store.write(f"{INSERT}('Anna', 'lives_in', 'Moss', '', 2)", cause="test")
+    assert looked_up(store, "Where do I live?") is None
+
+
+def test_an_attribute_by_another_name_and_an_alias_of_somebody_are_found(store: Store) -> None:
+    store.write(f"{INSERT}('Ilse', 'spouse', 'Kurt', '', 1)", cause="test")
+    store.add_alias("Frau Brandt", "Ilse")
+    found = looked_up(store, "Who is Frau Brandt married to?")
+    assert found is not None
+    assert found.text == "Kurt"
+
+
+def test_questions_of_the_application_s_own_attributes(store: Store) -> None:
+    store.set_attribute(
+        Attribute(
+            "order_number",
+            "one value",
+            form="code",
+            says=("my order number is {value}",),
+            asks=("which order is {who}'s",),
+        )
+    )
+    add_turns(store, [Turn("Bo", "My order number is A-1047.")])
+    found = looked_up(store, "Which order is mine?", asker="Bo")
+    assert found is None  # "mine" is no "my"
+    for question in ("Which order is Bo's?", "What is my order number?"):
+        found = looked_up(store, question, asker="Bo")
+        assert found is not None
+        assert found.text == "A-1047"
+
+
+def test_rows_of_several_memories_decide_as_those_of_one(told: Store, tmp_path: Path) -> None:
+    with open_store(tmp_path / "team.db") as team:
+        add_turns(team, [Turn("Anna", "I'm allergic to nuts.")])
+        together = {"own": told, "team": team}
+        with Memory.over(together, model=scripted_packaged_model([])) as memory:
+            said = memory.ask("What am I allergic to?", asker="Anna")
+    assert (said.text, said.basis) == ("nuts", "rows")
+    assert [citation.memory for citation in said.citations] == ["team"]
+
+
+def test_the_packaged_model_is_not_asked_where_rows_decide(told: Store) -> None:
+    with Memory(told, model=scripted_packaged_model([])) as memory:
+        said = memory.ask("Where do I live?", asker="Anna")
+    assert (said.text.partition(",")[0], said.basis, said.calls) == ("Bergen", "rows", 0)
+    assert said.turns == (7, 6)
+
+
+def test_a_hosted_model_answers_by_itself(told: Store) -> None:
+    script = [([], sql("SELECT id FROM turns LIMIT 1")), ([], answer("By the sea"))]
+    with Memory(told, model=scripted_model(script)) as memory:
+        said = memory.ask("Where do I live?", asker="Anna")
+    assert (said.text, said.basis) == ("By the sea", "model")
