@@ -131,3 +131,41 @@ def test_more_attributes_than_a_select_returns_are_counted(store: Store) -> None
     counts = count_attributes(store)
     assert len(counts) == 300
     assert {*counts.values()} == {1}
+
+
+def test_templates_are_set_and_tried(store: Store, memory_options: list[str]) -> None:
+    run(
+        "attributes", "set", "order_number", "--form", "code",
+        "--says", "my order number is {value}", "--asks", "which order is {who}'s",
+        *memory_options,
+    )  # fmt: skip
+    run("attributes", "set", "order_number", "--says", "order {value} is mine", *memory_options)
+    order = store.vocabulary().canonical("order_number")
+    assert order
+    assert order.says == ("my order number is {value}", "order {value} is mine")
+    changes = len(store.changes())
+
+    def tried(text: str) -> list[str]:
+        printed = run("attributes", "try", text, "--speaker", "Anna", *memory_options)
+        return printed.splitlines()
+
+    assert tried("My order number is A-1047!") == [
+        "stores Anna order_number: A-1047",
+        "  template: my order number is {value}",
+    ]
+    assert tried("My order number is lost.") == [
+        "stores nothing: no template matches the whole clause: 'My order number is lost.'"
+    ]
+    assert tried("Translate: order A-1047 is mine.")[0].startswith(
+        "stores nothing: it asks to treat a text"
+    )
+    assert tried("My sister Elena moved to Rome.")[:2] == [
+        "stores Anna has_sister: Elena",
+        "stores Elena lives_in: Rome",
+    ]
+    assert tried("We broke up.")[0] == "ends Anna partner"
+    assert tried("Which order is Bo's?")[:2] == [
+        "asks the values of order_number of Bo",
+        "  template: which order is {who}'s",
+    ]
+    assert len(store.changes()) == changes

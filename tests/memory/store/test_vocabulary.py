@@ -16,6 +16,13 @@ BOTH_STORES = True
 URGENCY = Attribute(
     "urgency", "one value", other_names=("priority",), allowed_values=("low", "high")
 )
+ORDER = Attribute(
+    "order_number",
+    form="code",
+    says=("my order number is {value}",),
+    ends=("I cancelled order {value}",),
+    asks=("what is {who}'s order number",),
+)
 OSLO = "('Anna', 'lives_in', 'Oslo', '', 1)"
 
 
@@ -195,6 +202,50 @@ def test_a_set_attribute_takes_the_facts_of_its_other_names_and_an_undo_gives_th
     store.undo(undo.id)
     assert store.vocabulary().canonical("priority") == URGENCY
     assert facts(store)[0] == ("Anna", "urgency", "high")
+
+
+def test_templates_of_an_attribute_are_stored_dumped_undone_and_merged(
+    store: Store, tmp_path: Path
+) -> None:
+    change = store.set_attribute(ORDER)
+    assert store.vocabulary().canonical("order_number") == ORDER
+    with open_store(tmp_path / "copy.db") as copy:
+        copy.load(store.dump())
+        assert copy.vocabulary().canonical("order_number") == ORDER
+    other = Attribute("ticket", says=("my ticket is {value}",))
+    later = [store.set_attribute(other), store.merge_attributes(["ticket"], into="order_number")]
+    merged = store.vocabulary().canonical("ticket")
+    assert merged
+    assert merged.says == (*ORDER.says, *other.says)
+    assert (merged.form, merged.asks) == (ORDER.form, ORDER.asks)
+    for edit in reversed(later):
+        store.undo(edit.id)
+    renaming = store.rename_attribute("order_number", "order")
+    renamed = store.vocabulary().canonical("order")
+    assert renamed
+    assert renamed.says == ORDER.says
+    store.undo(renaming.id)
+    store.undo(change.id)
+    assert store.vocabulary().canonical("order_number") is None
+
+
+def test_an_attribute_logged_by_an_older_version_is_undone(store: Store) -> None:
+    """Before templates the log had no column for them."""
+    change = store.set_attribute(URGENCY)
+    records = [
+        {**record, "after": record["after"].replace(', "templates": "{}"', "")}
+        if record["table"] == "rows_log"
+        else {name: value for name, value in record.items() if name != "templates"}
+        for record in store.dump()
+    ]
+    assert any("urgency" in str(record) for record in records)
+    assert "templates" not in str([r for r in records if r["table"] in ("rows_log", "attributes")])
+    store.undo(change.id)
+    with open_store(f"{store.address} older") as older:
+        older.load(records)
+        assert older.vocabulary().canonical("urgency") == URGENCY
+        older.undo(change.id)
+        assert older.vocabulary().canonical("urgency") is None
 
 
 def test_a_renamed_attribute_takes_its_facts_and_the_old_name_goes_on_meaning_it(

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from memory import open_store
+from memory import Turn, open_store
+from memory.additions import add_turns
+from memory.facts import find
 from memory.namespaces import create, existing
 from memory.vocabulary import Vocabulary
 from tests.conftest import CAT, INSERT, SAID
@@ -89,3 +91,24 @@ def test_what_cannot_be_is_said_on_the_page(
     page = client.post(PAGE, data=form)
     assert page.status_code == 400
     assert problem in shown(page.text)
+
+
+def test_templates_are_set_and_kept_by_another_edit(client: TestClient) -> None:
+    form = {"edit": "set", "name": "order", "says": "my order is {value}\n", "form": "code"}
+    page = client.post(PAGE, data={**form, "asks": "which order is {who}'s"})
+    assert "2 templates" in shown(page.text)
+    client.post(PAGE, data={"edit": "set", "name": "order", "other_names": "order_number"})
+    order = vocabulary().canonical("order number")
+    assert order
+    assert (order.says, order.form) == (("my order is {value}",), "code")
+    page = client.post(PAGE, data={**form, "says": "my order is"})
+    assert "it needs {value} where the value stands" in shown(page.text)
+
+
+def test_a_fact_names_the_template_that_made_it(client: TestClient) -> None:
+    with open_store(existing("anna")) as store:
+        add_turns(store, [Turn("Anna", "I play the viola.")])
+        [viola] = find(store, "viola")
+    template = "I [now|currently|still|also|actually|really|just] play [the] {values}"
+    assert template in shown(client.get(f"/m/anna/facts/{viola.id}").text)
+    assert "template" not in shown(client.get("/m/anna/facts/1").text)
