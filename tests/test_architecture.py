@@ -196,6 +196,7 @@ ROOMS = {
     "memory/search": "which turns a question asks for",
     "memory/vocabulary": "the attributes of facts: their names, kinds and values",
     "memory/entities": "whom a name means",
+    "memory/templates": "plain forms of what people say and ask, matched as templates write them",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/program": "the models, their prompts and what they say",

@@ -21,8 +21,8 @@ from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabu
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="List, edit and try the attributes of facts: the memory's vocabulary. `memory attributes` alone"
-    " lists them.",
+    help="List, edit and try the attributes of facts: the memory's vocabulary. `memory attributes`"
+    " alone lists them.",
 )
 _COLUMNS = ("attribute", "kind", "values", "facts", "by", "other names")
 Name = Annotated[str, typer.Argument(help="An attribute, by any of its names.")]
@@ -130,8 +130,7 @@ def set_command(
 
     memory attributes set order_number --form code --says "my order number is {value}"
     """
-    templates = {"says": says, "ends": ends, "asks": asks}
-    changes = (kind, other_names, values, form, *templates.values())
+    changes = (kind, other_names, values, form, says, ends, asks)
     if not name and (any(changes) or instruction is not None):
         raise InputError("name the attribute: memory attributes set NAME ...")
     if not name and strict is None:
@@ -147,10 +146,9 @@ def set_command(
                 allowed_values=tuple(values) if values else known.allowed_values,
                 instruction=known.instruction if instruction is None else instruction,
                 form=known.form if form is None else form,
-                **{
-                    field: (*getattr(known, field), *(added or ()))
-                    for field, added in templates.items()
-                },
+                says=(*known.says, *(says or ())),
+                ends=(*known.ends, *(ends or ())),
+                asks=(*known.asks, *(asks or ())),
             )
             attributes.append(new)
         change = store.set_vocabulary(attributes, strict=strict, by=_author(store))

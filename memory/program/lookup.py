@@ -138,9 +138,10 @@ def _is_about(somebody: Somebody, asker: str, vocabulary: Vocabulary) -> Iterato
     owner, _, relation = somebody.subject.rpartition("'s ")
     if not somebody.relation or somebody.name or not owner:
         return
+    mine = quoted(f"my {relation}")
     yield (
         "f.entity IN (SELECT a.entity FROM aliases a JOIN turns s ON s.id = a.turn_id"
-        f" WHERE lower(s.speaker) IN ({_spelled(owner)}) AND lower(a.name) = {quoted(f'my {relation}')})"
+        f" WHERE lower(s.speaker) IN ({_spelled(owner)}) AND lower(a.name) = {mine})"
     )
     known = vocabulary.canonical(relation) or vocabulary.canonical(f"has_{relation}")
     if known:

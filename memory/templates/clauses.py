@@ -1,7 +1,7 @@
 """The clauses of a turn that its speaker asserts: no question, no quotation, no text of others."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,8 +15,8 @@ _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at
 _LONGEST_CLAUSE = 300
 _MOST_PIECES = 12  # of a sentence that may be clauses
 _MOST_JOINED = 4  # of these as one clause
-# Text that is not the speaker's own words: code, tags, quoted and indented lines, numbered lines and
-# tables. What is not closed reaches to the end.
+# Text that is not the speaker's own words: code, tags, quoted, indented and numbered lines, tables.
+# What is not closed reaches to the end.
 _OTHERS_TEXT = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<(?P<tag>[A-Za-z][\w-]*)\b[^<>]*>.*?(?:</(?P=tag)>|\Z)"
     r"|^(?:>|\t| {4}|[ \t]*\|)[^\n]*|^[ \t]*\d{1,2}[.)][ \t][^\n]*|`[^`\n]*`",
@@ -51,7 +51,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause without what adds nothing to it, and the date (ISO) that stood at one of its ends."""
+    """A clause without what adds nothing to it, and the date (ISO) that stood at an end of it."""
 
     text: str
     date: str = ""
@@ -70,7 +70,7 @@ def refusal_of(text: str) -> str:
     return ""
 
 
-def sentences(text: str, openers: Collection[str]) -> Iterator[Sentence]:
+def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
     """The sentences of a turn; `openers` are words with which a clause may begin."""
     quotations: list[str] = []
 
@@ -122,7 +122,7 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
         yield Clause(without_fillers(_without_edges(text)), date_of(phrase, said_at) or "")
 
 
-def _pieces(sentence: str, openers: Collection[str]) -> Iterator[str]:
+def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
     """A sentence cut before each word that may open a clause, where a comma or "and" stands."""
     start = 0
     for cut in _cuts().finditer(sentence):

@@ -80,7 +80,8 @@ def is_name(text: str) -> bool:
     folded = first.casefold()
     if len(rest) >= _MOST_WORDS or folded in language_words().no_names:
         return False
-    if not rest and (folded in known.no_names or folded in known.relations):
+    common = (known.no_names, known.relations, word_lists()["language"])
+    if not rest and any(folded in words for words in common):
         return False
     capitals = [word for word in rest if word.casefold() not in (*known.particles, "of")]
     ends_well = not rest or rest[-1] in capitals

@@ -15,6 +15,7 @@ from memory.templates.clauses import (
     unasserted,
     variants,
 )
+from memory.templates.date_phrases import date_of
 from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
 from memory.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.templates.words import language_words
@@ -144,7 +145,8 @@ class Templates:
         self, entry: Entry[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
     ) -> Found | None:
         match = pattern(entry.template).match(clause.text)
-        if match is None or _is_ahead(clause.date, turn.said_at):
+        date = match and _date(match, clause, turn.said_at)
+        if match is None or date is None:
             return None
         form = entry.value
         who = match.text("who")
@@ -153,7 +155,7 @@ class Templates:
         if about is None or values is None:
             return None
         asserted = [
-            Assertion(about.subject, form.attribute.name, value, clause.date, form.is_end)
+            Assertion(about.subject, form.attribute.name, value, date, form.is_end)
             for value in values
         ]
         return Found(
@@ -252,10 +254,15 @@ def _doubt(sentence: Sentence, found: list[Found]) -> str:
     return unasserted(text)
 
 
-def _is_ahead(date: str, said_at: str) -> bool:
-    """Whether a date is after a turn was said: a plan is no state."""
-    start = date.partition("/")[0]
-    return bool(start and said_at) and start > said_at[: len(start)]
+def _date(match: Match, clause: Clause, said_at: str) -> str | None:
+    """The date of a match, where the template has it or the clause; None for none that can be.
+
+    What is after a turn was said is a plan, and no state.
+    """
+    phrase = match.text("date")
+    date = clause.date if phrase is None else date_of(phrase, said_at)
+    start = (date or "").partition("/")[0]
+    return None if start and said_at and start > said_at[: len(start)] else date
 
 
 _known: dict[int, Templates] = {}

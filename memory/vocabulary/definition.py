@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from memory.errors import InputError
 from memory.vocabulary.attributes import (
@@ -100,7 +100,7 @@ def merged(
     if not sources:
         return definition
     others = [*target.other_names, *(name for source in sources for name in source.names)]
-    templates = {
+    templates: dict[str, Any] = {
         field: tuple(t for attribute in (target, *sources) for t in getattr(attribute, field))
         for field in TEMPLATE_FIELDS
     }

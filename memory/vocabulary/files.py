@@ -88,7 +88,7 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
 
 def attribute_of(name: str, entry: Mapping[str, Any]) -> Attribute:
     """An attribute with the fields that an entry of a file has."""
-    fields = {
+    fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
     }
     return Attribute(name, **fields)

@@ -12,8 +12,8 @@ MOST_TEMPLATES = 200  # of one field of an attribute
 VALUES = ("value", "values")
 # What a template of each field may name.
 PLACEHOLDERS = {
-    "says": ("value", "values", "who"),
-    "ends": ("value", "values", "who"),
+    "says": ("value", "values", "who", "date"),
+    "ends": ("value", "values", "who", "date"),
     "asks": ("value", "who", "date"),
     "asks_count": ("who", "date"),
     "asks_date": ("value", "who"),

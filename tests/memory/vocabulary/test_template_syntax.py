@@ -52,7 +52,7 @@ def test_words_placeholders_and_groups_are_parsed() -> None:
         ("my order is {number}", "says", "says has no {number}; it may have {value}"),
         ("from {value} to {value}", "says", "{value} is there twice"),
         ("my order is {value:numbr}", "says", "there is no form 'numbr'; the forms are name"),
-        ("my order is {value} since {date}", "says", "says has no {date}"),
+        ("my order is {value} {who} {number}", "says", "says has no {number}"),
         ("my order is " + "x" * 300 + " {value}", "says", "at most 300 are allowed"),
     ],
 )
