@@ -209,8 +209,8 @@ def try_command(
         vocabulary = store.vocabulary()
         speaker = speaker or _author(store)
     turn = Turn(speaker, text, said_at=local_now())
-    lines = [*_questions(text, vocabulary, turn.said_at), *_statements(turn, vocabulary)]
-    for line in lines:
+    questions = list(_questions(text, vocabulary, turn.said_at))
+    for line in questions or _statements(turn, vocabulary):
         print_clean(line)
 
 
