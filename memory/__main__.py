@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 from memory.cli import (
     add,
     admin,
-    answers,
     attributes,
     audit,
     backups,
@@ -48,7 +47,6 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "chat": chat.chat,
         "search": queries.search,
         "sql": queries.sql,
-        "answers": answers.app,
         "context": context.context,
         "summaries": summaries.summaries,
         "tags": tags.app,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
@@ -23,12 +23,10 @@ from memory.records import (
     Basis,
     Hit,
     Rows,
-    StandingAnswer,
     Turn,
     TurnIds,
 )
 from memory.searcher import Searcher
-from memory.standing_answers import made_answer, standing_answers
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
 from memory.store.united import (
@@ -204,16 +202,14 @@ class Memory:
         asks for it again, and no answer then comes from a cache of DSPy. Stops after
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` gets
         the sums after each window. Turns before the id `since` are left to a later digest.
-
-        Standing answers that are stale by then are asked for again (`keep`).
         """
         from memory.digest import digest_windows, sums_of
 
         if not self.stores_facts:
             report = progress or (lambda sums: None)
             recorded = record_assertions(self.store, lambda so_far: report(sums_of(so_far)))
-            return sums_of(recorded) + self._renew_answers(None)
-        sums = digest_windows(
+            return sums_of(recorded)
+        return digest_windows(
             self.store,
             self.model.uncached() if replay else self.model,
             self.program,
@@ -222,21 +218,6 @@ class Memory:
             progress=progress,
             since=since,
         )
-        return sums + self._renew_answers(None if max_calls is None else max_calls - sums.calls)
-
-    def _renew_answers(self, most_calls: int | None) -> Digest:
-        """Ask again for the standing answers that are stale, while calls are left."""
-        from memory.digest import Digest
-
-        sums = Digest()
-        for stale in standing_answers(self.store):
-            if stale.stale and (most_calls is None or sums.calls < most_calls):
-                # Kept as it is, and stale: one that cannot be used, or that somebody has just
-                # dropped or renewed.
-                with suppress(UnusableAnswer, InputError):
-                    _, calls = self._keep(stale.question, stale.asker, by="digest")
-                    sums += Digest(answers=1, calls=calls)
-        return sums
 
     # ---------------------------------------------------------------- asking
 
@@ -333,48 +314,6 @@ class Memory:
         ]
         basis: Basis = "quotes" if quotations else "none"
         return replace(answer, basis=basis, quotations=tuple(quotations))
-
-    def keep(self, question: str, asker: str = "") -> StandingAnswer:
-        """Answer a question and keep it with its answer, to be read without a model (`answers`).
-
-        A question that is kept already is asked again. `digest` does so for those whose cited facts
-        have changed, or of which newer turns speak. Each is a change that can be undone, and is
-        forgotten with the turns that it rests on.
-        Raises what `ask` does; InputError for more than MOST_ANSWERS questions, and over several
-        memories.
-        """
-        if len(self.stores) > 1:
-            raise InputError("an answer is kept in one memory; ask the Memory of that one for it")
-        answer, _ = self._keep(question, asker, by=self.model.name)
-        return answer
-
-    def _keep(self, question: str, asker: str, by: str) -> tuple[StandingAnswer, int]:
-        """The answer that is kept now, and the calls it took."""
-        calls = 0
-
-        def ask(text: str) -> Answer:
-            nonlocal calls
-            answer = self.ask(text, asker=asker)
-            calls = answer.calls
-            return answer
-
-        before = {answer.question: answer for answer in self.store.answers()}
-        answer = made_answer(
-            self.store,
-            question,
-            asker,
-            model=self.model.name,
-            ask=ask,
-        )
-        self.store.set_answer(answer, instead_of=before.get(answer.question), by=by)
-        return answer, calls
-
-    def answers(self) -> list[StandingAnswer]:
-        """The questions that are kept with their answers, by question. No model is asked.
-
-        `stale` says what happened since the answer: a cited fact changed, newer turns speak of it.
-        """
-        return standing_answers(self.store)
 
     def reply(
         self,

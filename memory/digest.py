@@ -47,8 +47,7 @@ class Digest:
     `read` counts the turns that templates were matched with, where no model stores facts.
     `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
     not stored. `left_out` are the attributes of those that the memory's vocabulary lacks, one for
-    each fact: where it is strict, they are not stored either. `answers` counts the standing answers
-    that were made anew.
+    each fact: where it is strict, they are not stored either.
     """
 
     stored: int = 0
@@ -58,7 +57,6 @@ class Digest:
     read: int = 0
     unsaid: int = 0
     left_out: tuple[str, ...] = ()
-    answers: int = 0
 
     def __add__(self, other: "Digest") -> "Digest":
         sums = {name: count + getattr(other, name) for name, count in vars(self).items()}

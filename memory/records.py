@@ -143,10 +143,10 @@ class Rows:
 class Change:
     """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
 
-    `rows` counts what it did to tags, attributes, entities, aliases and standing answers. `window`
-    is the run of turns it digested, None for a write by a person or an undo. `left_out` are the
-    attributes of the facts that were not stored, as the memory's vocabulary is strict and lacks
-    them; only the write itself tells them.
+    `rows` counts what it did to tags, attributes, entities and aliases. `window` is the run of
+    turns it digested, None for a write by a person or an undo. `left_out` are the attributes of the
+    facts that were not stored, as the memory's vocabulary is strict and lacks them; only the write
+    itself tells them.
     """
 
     id: int
@@ -196,28 +196,6 @@ class Entity:
     names: tuple[EntityName, ...] = ()
     facts: int = 0
     mentions: int = 0
-
-
-@dataclass(frozen=True)
-class StandingAnswer:
-    """A question that is kept with its answer, and what the answer rests on.
-
-    `turns` are the ids it cites, `seen` those that its model saw. `text` is empty where the answer
-    is still to come, or was forgotten with a turn that it rests on. `last_turn` and `last_change`
-    are the newest ones when it was asked: what came later, it cannot know. `stale` says what that
-    is; it is empty while nothing did.
-    """
-
-    question: str
-    text: str = ""
-    turns: tuple[int, ...] = ()
-    seen: tuple[int, ...] = ()
-    asker: str = ""
-    model: str = ""
-    answered_at: str = ""
-    last_turn: int = 0
-    last_change: int = 0
-    stale: str = ""
 
 
 @dataclass(frozen=True)

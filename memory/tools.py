@@ -44,7 +44,6 @@ from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
 from memory.searcher import Searcher
 from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS, Settings
-from memory.standing_answers import answers_block, answers_for
 from memory.store import Store, open_store
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
@@ -325,14 +324,13 @@ class Tools:
             hits = self._searcher.search(past, asked, limit, turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
             standing = shown_before(first_store(past), asked, owner)
-            answers = answers_block(answers_for(first_store(past), asked))
             recalled = recalled_facts(past, turns, asked, day_of(past, as_of or None))
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(
             (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.in_force),
             _FACTS_TOKENS,
         )
-        head = "\n".join(part for part in (standing.text, answers, facts) if part)
+        head = "\n".join(part for part in (standing.text, facts) if part)
         marks = [recalled.mark(turn) for turn in turns]
         room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
         lines = turn_lines(turns, room, question=asked).splitlines()

@@ -71,7 +71,7 @@ MEMORY_LAYERS = [
         "memory.rerank",
         "memory.settings",
     },
-    {"memory.retention", "memory.standing", "memory.standing_answers"},
+    {"memory.retention", "memory.standing"},
     {"memory.contradictions"},
     {
         "memory.answers",

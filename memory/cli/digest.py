@@ -76,7 +76,6 @@ def digest(
         if not memory.stores_facts:
             read = _read_shown(memory)
             print_clean(read_line(read))
-            _print_renewed(read)
             print_clean(WITHOUT_MODEL)
             return
         ahead = waiting(store, memory.model, replay=replay)
@@ -94,15 +93,9 @@ def digest(
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
         f" of {memory.model.name}{paid}{unsaid}{left_out}"
     )
-    _print_renewed(result)
     _print_failures(failures)
     for line in held_lines(failures, namespace, db):
         print_clean(line)
-
-
-def _print_renewed(result: "Digest") -> None:
-    if result.answers:
-        print_clean(f"standing answers made anew: {result.answers}; `memory answers` lists them")
 
 
 def _print_failures(failures: "Iterable[Pending]") -> None:

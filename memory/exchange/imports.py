@@ -14,6 +14,7 @@ from memory.exchange.items import ForeignExport, Skipped, skipped_counts
 from memory.home import embed_command
 from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
 from memory.store import Store
+from memory.store.dump import FORMER_TABLE
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
@@ -107,27 +108,30 @@ def load_dump(
     Raises InputError for an invalid line, and if the memory holds something else.
     """
     advance = progress or (lambda records: None)
-    turns = 0
+    turns = kept_answers = 0
     embedder = ""  # the last that the dump names, as JSON
 
     def counted_records() -> Iterator[dict[str, Any]]:
-        nonlocal turns, embedder
+        nonlocal turns, kept_answers, embedder
         for record in dump_records(path):
             turns += record.get("table") == "turns"
+            kept_answers += record.get("table") == FORMER_TABLE
             if (record.get("table"), record.get("name")) == ("settings", "embedder"):
                 embedder = str(record.get("value"))
             yield record
             advance(1)
 
     new = store.load(counted_records())
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
+    if kept_answers:
+        notes.append(f"answers that an earlier version kept: {kept_answers} left out")
     # By now, all records are valid.
     if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
-        notes = (
+        notes.append(
             f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
-            f" {embed_command(store.location, name)}",
+            f" {embed_command(store.location, name)}"
         )
-    return ImportReport(new, turns - new, notes=notes)
+    return ImportReport(new, turns - new, notes=tuple(notes))
 
 
 def dump_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,7 @@ from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill, load_config
 from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
-from memory.records import Contradiction, Fact, Hit, StandingAnswer, Turn
-from memory.standing_answers import answers_block, answers_for
+from memory.records import Contradiction, Fact, Hit, Turn
 from memory.store import Store
 from memory.story import STORY_HEAD, story_line
 from memory.tokens import count_tokens, line_tokens
@@ -38,9 +37,8 @@ class Injected:
     `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
     message. `memories` are its parts, best first, from the turns `turn_ids`; before them it has the
     `standing` instructions and preferences of the user that may apply, the `contradictions` that
-    the message may be about, the standing `answers` to what it touches, and what happened in the
-    last session, where a digest has told it and the budget has room left. `prompt` is the
-    character's context with the text in it.
+    the message may be about, and what happened in the last session, where a digest has told it and
+    the budget has room left. `prompt` is the character's context with the text in it.
     """
 
     text: str
@@ -49,7 +47,6 @@ class Injected:
     turn_ids: tuple[int, ...]
     tokens: int
     standing: tuple[Fact, ...] = ()
-    answers: tuple[StandingAnswer, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
 
 
@@ -115,10 +112,6 @@ def inject(
     if budget is not None:
         standing = standing.within(budget)
         budget -= standing.tokens
-    answers = answers_for(store, question, budget)
-    block = answers_block(answers)
-    if budget is not None and block:
-        budget -= line_tokens(block)
     search = partial(store.search, weights=weights)
     turns = list(
         _nearest_turns(
@@ -129,7 +122,7 @@ def inject(
     story = _last_session(store, session=session, since=since)
     tokens_left = None if budget is None else budget - count_tokens(text) - _JOINT_TOKENS
     story = "" if tokens_left is not None and count_tokens(story) > tokens_left else story
-    text = "\n".join(filter(None, [standing.text, block, story, text]))
+    text = "\n".join(filter(None, [standing.text, story, text]))
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
     if counts:
         store.count_shown(turn_ids)
@@ -140,7 +133,6 @@ def inject(
         turn_ids=turn_ids,
         tokens=count_tokens(text),
         standing=standing.facts,
-        answers=tuple(answers),
         contradictions=standing.pairs,
     )
 

@@ -9,7 +9,6 @@ from memory.records import (
     Contradiction,
     Fact,
     Forgotten,
-    StandingAnswer,
     Step,
     Summary,
     Turn,
@@ -144,12 +143,6 @@ class AnswerRecord(TypedDict):
     steps: list[Step]
 
 
-class StandingAnswers(TypedDict):
-    """Questions that are kept with their answers."""
-
-    answers: list[StandingAnswer]
-
-
 class FactPage(TypedDict):
     """Facts by id; `after` is the last id, null at the end."""
 
@@ -199,7 +192,6 @@ class ContextBlock(TypedDict):
     turn_ids: list[int]
     memories: list[str]
     standing: list[Fact]
-    answers: list[StandingAnswer]
     contradictions: list[Contradiction]
 
 

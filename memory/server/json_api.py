@@ -19,7 +19,7 @@ from memory.exchange.items import clean_date
 from memory.facts import add, edit, end
 from memory.forget import forget, matching_turns
 from memory.owner import owner_of, person_of
-from memory.records import Change, StandingAnswer, Turn, Withheld
+from memory.records import Change, Turn, Withheld
 from memory.server import api_whole as whole
 from memory.server.api_answers import (
     AddedTurn,
@@ -38,7 +38,6 @@ from memory.server.api_answers import (
     NewTokenRecord,
     Revoked,
     SearchHits,
-    StandingAnswers,
     Summaries,
     TagCounts,
     TokenList,
@@ -51,7 +50,6 @@ from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
 from memory.standing import standing_facts
-from memory.standing_answers import standing_answers
 from memory.store import Store
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
@@ -125,12 +123,6 @@ class _NewTags(Inputs):
         {}, description="These values of the keys replace those the turns have."
     )
     remove: list[str] = Field([], description="Keys to take from the turns.")
-
-
-class _StandingQuestion(Inputs):
-    question: str
-    asker: str = Field("", description="Who is asking; I and my mean this person.")
-    drop: bool = Field(False, description="Keep the question no longer, instead of asking it.")
 
 
 class _Facts(_Page):
@@ -292,7 +284,7 @@ def _context(store: Store, wanted: _Context, number: int, handles: Handles) -> d
         weights=handles.searcher.weights,
         counts=not store.read_only,
     )
-    names = ("text", "tokens", "turn_ids", "memories", "standing", "answers", "contradictions")
+    names = ("text", "tokens", "turn_ids", "memories", "standing", "contradictions")
     return {name: value for name, value in asdict(block).items() if name in names}
 
 
@@ -337,17 +329,6 @@ def _ask(store: Store, question: _Question, number: int, handles: Handles) -> di
         asker = question.asker or owner_of(first_store(store))
         answer = handles.memory_of(past).ask(question.question, asker=asker, now=now)
         return answer_record(answer, cited_turns(past, answer))
-
-
-def _answers(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"answers": [asdict(answer) for answer in standing_answers(store)]}
-
-
-def _keep(store: Store, wanted: _StandingQuestion, number: int, handles: Handles) -> dict[str, Any]:
-    if wanted.drop:
-        return asdict(store.drop_answer(wanted.question, by="API"))
-    asker = wanted.asker or owner_of(store)
-    return asdict(handles.memory_of(store).keep(wanted.question, asker=asker))
 
 
 def _facts(store: Store, wanted: _Facts, number: int, handles: Handles) -> dict[str, Any]:
@@ -448,25 +429,6 @@ ENDPOINTS = (
         _Question,
         _ask,
         AnswerRecord,
-        is_slow=True,
-    ),
-    Endpoint(
-        "GET",
-        "/answers",
-        "read",
-        "List standing answers; calls no model",
-        Inputs,
-        _answers,
-        StandingAnswers,
-    ),
-    Endpoint(
-        "POST",
-        "/answers",
-        "write",
-        "Ask a question and keep it with its answer, or drop it",
-        _StandingQuestion,
-        _keep,
-        StandingAnswer | Change,
         is_slow=True,
     ),
     Endpoint("GET", "/facts", "read", "List current facts", _Facts, _facts, FactPage),

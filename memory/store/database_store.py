@@ -39,7 +39,6 @@ from memory.records import (
     Removal,
     Rows,
     Setting,
-    StandingAnswer,
     Summary,
     Tags,
     Task,
@@ -61,7 +60,6 @@ from memory.store import (
     pending_windows,
     search_tables,
     settings,
-    standing_answers,
     standing_facts,
     summaries,
     turns_table,
@@ -879,30 +877,6 @@ class DatabaseStore(Store):
             change_id = journal.begin(conn, f"edit by {by or 'user'}", f"-- {statement}")
             change_rows(conn, change_id)
             entities.derive(conn, change_id)
-            return journal.change(conn, change_id)
-
-    # ---------------------------------------------------------------- standing answers
-
-    def answers(self) -> list[StandingAnswer]:
-        with self._transaction("DEFERRED") as conn:
-            return standing_answers.answers(conn)
-
-    def newest(self) -> tuple[int, int]:
-        with self._transaction("DEFERRED") as conn:
-            return standing_answers.newest(conn)
-
-    def set_answer(
-        self, answer: StandingAnswer, instead_of: StandingAnswer | None = None, by: str = ""
-    ) -> Change:
-        with self._transaction() as conn:
-            change_id = journal.begin(conn, f"answer by {by or 'user'}", "-- standing answer")
-            standing_answers.set_answer(conn, change_id, answer, instead_of)
-            return journal.change(conn, change_id)
-
-    def drop_answer(self, question: str, by: str = "") -> Change:
-        with self._transaction() as conn:
-            change_id = journal.begin(conn, f"edit by {by or 'user'}", "-- standing answer dropped")
-            standing_answers.drop(conn, change_id, question)
             return journal.change(conn, change_id)
 
     # ---------------------------------------------------------------- summaries

@@ -58,7 +58,6 @@ _NUMBER_COLUMNS = frozenset(
         "turn_id",
         "first_turn",
         "last_turn",
-        "last_change",
         "last_turn_id",
         "undoes",
         "change_id",
@@ -69,6 +68,8 @@ _NUMBER_COLUMNS = frozenset(
         "second_fact",
     ]
 )
+# Earlier versions kept questions with their answers in this table: a load leaves it out.
+FORMER_TABLE = "answers"
 # What dumps of older versions lack.
 _ADDED_COLUMNS: dict[str, DumpRecord] = {
     "pending": {"statement": ""},
@@ -83,8 +84,6 @@ _JSON_COLUMNS = {
     ("attributes", "other_names"),
     ("attributes", "allowed_values"),
     ("attributes", "templates"),
-    ("answers", "turn_ids"),
-    ("answers", "seen"),
     ("rows_log", "before"),
     ("rows_log", "after"),
 }
@@ -145,6 +144,8 @@ class _Loader:
 
     def store(self, number: int, record: DumpRecord) -> None:
         """Store a record unless it is there. Raises InputError when it cannot be stored."""
+        if _is_of_former_table(record):
+            return
         table, values = _parse(number, record)
         columns, key = DUMPED_TABLES[table]
         if table != "turns":
@@ -255,6 +256,12 @@ def _usable_embedder(
         recorded = vectors.recorded_embedder(conn)
         assert recorded is not None
     return recorded
+
+
+def _is_of_former_table(record: DumpRecord) -> bool:
+    """Whether a record is a row of FORMER_TABLE, or what the journal says of one."""
+    names = (record.get("table"), record.get("table_name"))
+    return names[0] == FORMER_TABLE or names == ("rows_log", FORMER_TABLE)
 
 
 def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:

@@ -24,20 +24,6 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     ),
     "entities": (("name", "description"), 1),
     "aliases": (("name", "entity", "turn_id"), 3),
-    "answers": (
-        (
-            "question",
-            "asker",
-            "text",
-            "turn_ids",
-            "seen",
-            "model",
-            "answered_at",
-            "last_turn",
-            "last_change",
-        ),
-        1,
-    ),
     "contradictions": (("first_fact", "second_fact", "first_turn", "turn_id", "settled"), 2),
     "summaries": (("turn_id", "last_turn_id", "kind", "summary"), 3),
 }

@@ -20,7 +20,6 @@ from memory.records import (
     Removal,
     Rows,
     Setting,
-    StandingAnswer,
     Summary,
     Tags,
     Task,
@@ -374,31 +373,6 @@ class Entities(Protocol):
         """
 
 
-class Answers(Protocol):
-    """Questions that are kept with their answers, each edit a journaled change."""
-
-    def answers(self) -> list[StandingAnswer]:
-        """The standing answers, by their questions.
-
-        `stale` says so where a fact of a cited turn has ended or changed since.
-        """
-
-    def newest(self) -> tuple[int, int]:
-        """The newest turn and the newest change: what an answer of now can know."""
-
-    def set_answer(
-        self, answer: StandingAnswer, instead_of: StandingAnswer | None = None, by: str = ""
-    ) -> Change:
-        """Keep an answer, in the place of the one that it was made anew from.
-
-        Raises InputError where that one is not there any more, or the question has one already; for
-        turns that are gone; and for more than MOST_ANSWERS.
-        """
-
-    def drop_answer(self, question: str, by: str = "") -> Change:
-        """Keep a question and its answer no longer. Raises InputError for one that is not kept."""
-
-
 class Summaries(Protocol):
     """The story of the memory, a line for each run of turns; a digest tells it (`Facts.write`)."""
 
@@ -567,8 +541,9 @@ class Maintenance(Protocol):
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         """Store the records of a dump, in a memory that is empty or holds the beginning of it.
 
-        Returns how many turns are new. After an interruption a later call continues. Raises
-        InputError for a record that cannot be stored, and when this memory holds something else.
+        Returns how many turns are new. After an interruption a later call continues. Answers that
+        an earlier version kept with their questions are left out. Raises InputError for a record
+        that cannot be stored, and when this memory holds something else.
         """
 
     def check(self) -> list[str]:
@@ -584,7 +559,6 @@ class Store(
     Labels,
     Attributes,
     Entities,
-    Answers,
     Summaries,
     Queue,
     Work,

@@ -876,7 +876,6 @@ UNION ALL SELECT 'tags', count(*) FROM tags
 UNION ALL SELECT 'attributes', count(*) FROM attributes
 UNION ALL SELECT 'entities', count(*) FROM entities
 UNION ALL SELECT 'aliases', count(*) FROM aliases
-UNION ALL SELECT 'answers', count(*) FROM answers
 UNION ALL SELECT 'contradictions', count(*) FROM contradictions
 UNION ALL SELECT 'summaries', count(*) FROM summaries
 UNION ALL SELECT 'rows_log', count(*) FROM rows_log

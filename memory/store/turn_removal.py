@@ -21,7 +21,6 @@ from memory.store import (
     entities,
     journaled_rows,
     search_tables,
-    standing_answers,
     summaries,
     turns_table,
     vectors,
@@ -91,11 +90,10 @@ def remove_facts(
 
 
 def remove_turns(conn: Connection, turns: Sequence[Turn]) -> None:
-    """Remove turns, their words, tags and aliases, answers, and the names that only they had."""
+    """Remove turns, their words, tags and aliases, and the names that only they had."""
     turn_ids = [turn.id for turn in turns]
     conn.words.remove_turns(turns)
     journaled_rows.forget_turns(conn, turn_ids)
-    standing_answers.forget_turns(conn, turn_ids)
     summaries.forget_turns(conn, turn_ids)
     conn.run("delete_shown", turn_ids=turn_ids)
     conn.run("delete_staged_of_turns", turn_ids=turn_ids)
@@ -184,7 +182,6 @@ def blank_quotations(
         if error and (quotes(error) or quotes(statement)):
             conn.run("blank_window", first=first, last=last)
     entities.remove_unnamed(conn, quotes, blanked)
-    standing_answers.forget_quotations(conn, quotes)
     summaries.forget_quotations(conn, quotes)
     vocabulary_table.forget_names(conn, {name for name in facts.names if quotes(name)})
     return tuple(sorted(blanked))

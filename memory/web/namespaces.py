@@ -7,7 +7,6 @@ from memory import namespaces
 from memory.agents.projects import project_name
 from memory.errors import InputError
 from memory.facts import read_facts
-from memory.standing_answers import standing_answers
 from memory.store import Store
 from memory.web.facts import newest_seen
 from memory.web.journal import difference_by
@@ -135,7 +134,6 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "pairs": store.contradictions()[:_MOST_PAIRS],
         "windows": [window for window in store.pending() if window.error],
         "seen": newest_seen(store),
-        "answers": standing_answers(store),
         "story": dated(store, [line for line in told(store) if line.text][-LINES_OF_OVERVIEW:]),
         "work": work_of(store),
         "project": project_name(request.namespace),

@@ -20,7 +20,6 @@ from memory.server.fault_messages import unavailable
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.web import (
-    answers,
     ask,
     attributes,
     charts,
@@ -65,7 +64,6 @@ OF_A_NAMESPACE: list[PageRoute] = [
     *past.PAGES,
     *journal.PAGES,
     *ask.PAGES,
-    *answers.PAGES,
     *story.PAGES,
     *work.PAGES,
     *chat.PAGES,

@@ -322,7 +322,7 @@ class Worker:
             self._wake.set()
 
     def _digest(self, store: Store, job: _Job) -> str:
-        """Digest some windows of a memory, then tell summaries again and renew standing answers."""
+        """Digest some windows of a memory, then tell summaries again."""
         assert self._model is not None
         sums = [Digest()]
         paid = [Cost()]
@@ -354,7 +354,7 @@ class Worker:
             f"windows: {done.stored} stored, {done.failed} failed;"
             f" {count(done.facts, 'fact')} changed; {cost}"
         )
-        if has_ended and not done.stored and not done.answers and not done.calls:
+        if has_ended and not done.stored and not done.calls:
             # What could be done was done; what still counts as waiting would be looked at for ever.
             raise _NoProgress("nothing can be digested now")
         if done.failed and not done.stored:

@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, StoreError
-from memory.records import StandingAnswer
 from memory.searcher import Searcher
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
@@ -391,14 +389,6 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(addr
     with open_store(address, read_only=True) as store:
         assert len(store.turns()) == 5 + 16
         assert sorted(int(fact.value) for fact in store.facts()) == list(range(16))
-
-
-def test_recall_shows_the_kept_answer_that_a_query_touches(tools: Functions, store: Store) -> None:
-    answer = StandingAnswer("Who is Ben?", "Anna's neighbour.", (2,), answered_at="2017-07-01")
-    store.set_answer(replace(answer, last_turn=5, last_change=1))
-    line = "Who is Ben? (as of 2017-07-01) Anna's neighbour. [2]"
-    assert tools["recall"]("Does Ben have a pet?").startswith(f"Answers kept in memory:\n{line}\n[")
-    assert "kept" not in tools["recall"]("Does Anna have a pet?")
 
 
 # ------------------------------------------------------- what a model makes of a conversation

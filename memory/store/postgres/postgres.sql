@@ -1121,7 +1121,6 @@ UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = %(namespace
 UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = %(namespace)s
 UNION ALL SELECT 'entities', count(*) FROM memory.entities WHERE namespace = %(namespace)s
 UNION ALL SELECT 'aliases', count(*) FROM memory.aliases WHERE namespace = %(namespace)s
-UNION ALL SELECT 'answers', count(*) FROM memory.answers WHERE namespace = %(namespace)s
 UNION ALL SELECT 'contradictions', count(*) FROM memory.contradictions
 WHERE namespace = %(namespace)s
 UNION ALL SELECT 'summaries', count(*) FROM memory.summaries WHERE namespace = %(namespace)s

@@ -263,19 +263,6 @@ _namespaced(
     Index("aliases_by_turn", "namespace", "turn_id"),
 )
 _namespaced(
-    "answers",
-    "question",
-    _text("question"),
-    _text("asker"),
-    _text("text"),
-    _text("turn_ids"),
-    _text("seen"),
-    _text("model"),
-    _text("answered_at"),
-    _number("last_turn"),
-    _number("last_change"),
-)
-_namespaced(
     "contradictions",
     "first_fact second_fact",
     _number("first_fact"),

@@ -321,18 +321,6 @@ def test_memories_in_postgres_are_served_alike(
         assert served.get("/api/nobody/turns", headers=token("*")).status_code == 404
 
 
-def test_an_answer_is_kept_listed_and_dropped(client: TestClient) -> None:
-    question = {"question": "Where does Anna live?"}
-    kept = client.post("/api/anna/answers", json=question).json()
-    assert (kept["text"], kept["turns"]) == ("Oslo", [1])
-    [listed] = client.get("/api/anna/answers").json()["answers"]
-    assert (listed["question"], listed["stale"]) == ("Where does Anna live?", "")
-    change = client.post("/api/anna/answers", json={**question, "drop": True}).json()
-    assert client.get("/api/anna/answers").json() == {"answers": []}
-    client.post(f"/api/anna/changes/{change['id']}/undo", json={})
-    assert client.get("/api/anna/answers").json()["answers"] == [listed]
-
-
 # ------------------------------------------------------------------------ a memory as a whole
 
 

@@ -88,6 +88,29 @@ def test_a_dump_of_schema_7_is_loaded(address: str) -> None:
         assert store.add(SAID[4:]) == [6]
 
 
+def test_kept_answers_in_a_dump_of_an_earlier_version_are_left_out(
+    store: Store, address: str, tmp_path: Path
+) -> None:
+    store.write(MOVED, cause="answer by local")
+    records = [*store.dump()]
+    answer = {"question": "Where does Anna live?", "text": "In Oslo.", "turn_ids": "[1]"}
+    logged = {"change_id": 1, "table_name": "answers", "turn_id": 0, "before": None}
+    kept = [
+        {"table": "answers", **answer},
+        {"table": "rows_log", "id": 1, **logged, "after": json.dumps(answer)},
+    ]
+    path = tmp_path / "earlier.jsonl"
+    lines = [{"sql-memory": 2}, *records, *kept]
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    with open_store(address) as copy:
+        for _ in range(2):  # the second time all is there
+            report = load_dump(copy, path)
+            assert report.notes == ("answers that an earlier version kept: 1 left out",)
+            assert [*copy.dump()] == records
+        copy.undo(1)
+        assert copy.facts() == []
+
+
 def test_a_loaded_memory_gives_no_number_again_that_something_gone_had(
     tmp_path: Path, address: str
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from memory import InputError, open_store
 from memory.errors import StoreError
 from memory.store import backup, migrations
-from tests.conftest import SAID
+from tests.conftest import MOVED, SAID
 from tests.memory.store.test_backup import run, without_embedder
 from tests.memory.store.test_forget import lived, opened
 from tests.support.older_memory import make_older, older_version
@@ -125,6 +125,39 @@ def test_a_turn_that_is_forgotten_is_removed_from_an_older_backup(
     assert b"moved to Oslo" not in (tmp_path / "b.db").read_bytes()
     with opened(tmp_path / "b.db") as store:
         assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
+
+
+def keep_answer(path: Path) -> None:
+    """Write a question with its answer as the last versions did that kept such."""
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(
+            "INSERT INTO answers VALUES"
+            " ('Where is she?', '', 'In Oslo, it seems.', '[1]', '[1, 3]', 'local', '2024', 5, 1)"
+        )
+        conn.execute(
+            "INSERT INTO rows_log (change_id, table_name, turn_id, after)"
+            " VALUES (1, 'answers', 0, '{\"text\": \"In Oslo, it seems.\"}')"
+        )
+
+
+def test_kept_answers_go_from_an_older_memory_and_its_backup(tmp_path: Path, path: Path) -> None:
+    files = (path, tmp_path / "b.db")
+    with opened(path) as store:
+        store.add(SAID)
+        store.write(MOVED, cause="answer by local")
+        store.backup(files[1])
+        records = [*store.dump()]
+    for file in files:
+        make_older(file, schema=14)
+        keep_answer(file)
+    with opened(path) as store:
+        assert [*store.dump()] == records
+        assert store.check() == []
+        store.undo(1)
+        assert store.facts() == []
+        store.forget([1])
+    for file in files:
+        assert b"it seems" not in file.read_bytes()
 
 
 def test_a_memory_of_this_version_is_refused_and_unharmed_by_one_that_cannot_use_it(

@@ -200,7 +200,7 @@ def test_a_file_of_a_newer_schema_that_only_adds_is_used(path: Path) -> None:
         "ALTER TABLE changes ADD COLUMN x TEXT REFERENCES facts (id)",
         "ALTER TABLE pending DROP COLUMN statement",
         "DROP TRIGGER turns_are_immutable",
-        "DROP TABLE answers",
+        "DROP TABLE summaries",
         "DROP INDEX facts_by_turn; CREATE INDEX facts_by_turn ON facts (value)",
     ],
 )

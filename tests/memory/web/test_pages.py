@@ -817,21 +817,6 @@ def test_days_and_names_read_as_people_write_them() -> None:
     assert colour_of("Anna") == colour_of("Anna")
 
 
-def test_a_question_is_kept_with_its_answer_and_dropped(memories: str) -> None:
-    model = scripted_model([([], sql("SELECT turn_id FROM facts;")), ([], answer("In Oslo", "1"))])
-    question = {"question": "Where does Anna live?"}
-    with page_client(model) as client:
-        begun = client.post(f"{ANNA}/answers", data=question)
-        assert "In Oslo" in shown(finished(client, str(begun.url)))
-        overview = client.get(ANNA).text
-        assert "In Oslo" in shown(overview)
-        assert f"{ANNA}/turns/1" in overview
-        with open_store(existing("anna")) as store:
-            store.write("UPDATE facts SET value = 'Rome' WHERE id = 1", "test", by_person=True)
-        assert "Out of date: a fact it cites changed on 20" in shown(client.get(ANNA).text)
-        assert "In Oslo" not in shown(client.post(f"{ANNA}/answers/drop", data=question).text)
-
-
 def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
     with page_client() as client:
         assert "The whole story" not in client.get(ANNA).text

@@ -76,6 +76,25 @@ def assert_has_the_older_rows(database: str) -> None:
         assert [turn.text for turn in ben.turns()] == ["Mine alone."]
 
 
+@pytest.mark.slow
+def test_kept_answers_go_and_the_change_that_kept_them_can_be_undone() -> None:
+    database = database_of("0009")
+    with logged_in(database) as conn:
+        conn.execute(
+            "INSERT INTO memory.answers VALUES (1, 'Where is she?', '', 'In Oslo, it seems.',"
+            " '[1]', '[1, 2]', 'local', '2024', 2, 1)"
+        )
+        conn.execute(
+            "INSERT INTO memory.rows_log (namespace, id, change_id, table_name, turn_id, after)"
+            " VALUES (1, 1, 1, 'answers', 0, '{\"text\": \"In Oslo, it seems.\"}')"
+        )
+    migrate.upgrade(database, "here")
+    assert migrate.differences(database, "here") == []
+    with open_store(f"{database}&namespace=anna", read_only=True) as anna:
+        assert "it seems" not in str([*anna.dump()])
+    assert_has_the_older_rows(database)
+
+
 def kill_in_the_migration(database: str, statement: int) -> None:
     """Migrate in a process that is killed (-9) before a statement of the newest revision."""
     statements = migrations.statements
