@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from memory import Memory, SqlError, Store, Turn
+from memory import Memory, Store, Turn
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION, WriteQuery
 from memory.records import Summary
 from tests.support.scripted import answer, scripted_model, sql
@@ -96,10 +96,3 @@ def test_the_story_is_in_the_prompt_of_a_memory_that_has_one(cellos: Store) -> N
     assert first < last
     model = scripted_model([(["FROM summaries WHERE"], sql(select)), ([], answer("a cello", "1"))])
     assert Memory(cellos, model=model).ask("What has Maria bought so far?").text == "a cello"
-
-
-def test_answers_that_are_kept_are_not_read_back(cellos: Store) -> None:
-    # An old answer would hide a newer turn (docs/decisions.md, 88).
-    assert "answers(" not in PROMPT
-    with pytest.raises(SqlError):
-        cellos.read("SELECT question, text FROM answers")
