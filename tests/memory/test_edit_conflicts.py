@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
-from memory import InputError, Store, Turn, open_store
+from memory import InputError, Store, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
 from memory.facts import add, correct, end, read_facts, remove, supersede

@@ -14,7 +14,6 @@ from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_ta
 from locomo.prompts.optimizers import NEEDED, Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
-from memory.program import packaged
 from memory.program.costs import Cost
 from memory.program.hosted import HostedModel
 from tests.locomo.prompts.test_job import GEPA, job, other_model

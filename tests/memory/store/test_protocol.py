@@ -2,7 +2,6 @@
 
 from memory.store.database_store import DatabaseStore
 from memory.store.protocol import (
-    Answers,
     Assertions,
     Attributes,
     Contradictions,
@@ -28,7 +27,6 @@ GROUPS = (
     Labels,
     Attributes,
     Entities,
-    Answers,
     Summaries,
     Queue,
     Work,
