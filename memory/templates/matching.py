@@ -145,8 +145,10 @@ class Templates:
         self, entry: Entry[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
     ) -> Found | None:
         match = pattern(entry.template).match(clause.text)
-        date = match and _date(match, clause, turn.said_at)
-        if match is None or date is None:
+        if match is None:
+            return None
+        date = _date(match, clause, turn.said_at)
+        if date is None:
             return None
         form = entry.value
         who = match.text("who")

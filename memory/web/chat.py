@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Said:
-    """A reply: its turn, the turns it cites, how many the model was shown, the answer, and the newest change then."""
+    """A reply: its turn, what it cites and was shown, its answer, and the newest change by then."""
 
     turn_id: int
     cited: Sequence[Turn] = ()
