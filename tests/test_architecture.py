@@ -75,6 +75,7 @@ MEMORY_LAYERS = [
     {"memory.contradictions"},
     {
         "memory.answers",
+        "memory.corrections",
         "memory.injection",
         "memory.recalled_facts",
         "memory.searcher",
