@@ -1,6 +1,6 @@
 """Standing instructions and preferences: those of the asker that may apply to a question.
 
-They are facts (`memory.statements.instructions.STANDING`), stored, corrected, ended and forgotten
+They are facts (`memory.standing_kinds`), stored, corrected, ended and forgotten
 as any fact. One counts when the person whom it is about said it, in a message: what a document, a
 tool or an assistant said, or one person about another, is never an instruction, whatever a model
 made of it.

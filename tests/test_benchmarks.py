@@ -20,12 +20,11 @@ import psutil
 import pytest
 
 from locomo.commands import run_command
-from locomo.dataset.format import Question, load_conversations
+from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
 from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
-from memory.program.phrases import all_phrases
 from tests.benchmarks import filters
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -38,7 +37,6 @@ from tests.benchmarks.compiling import (
 from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
 from tests.benchmarks.day.traffic import sittings
 from tests.benchmarks.peers import app
-from tests.benchmarks.personal_facts import CHATS, outcome
 from tests.benchmarks.scale import app as scale_app
 from tests.benchmarks.scale import chat
 
@@ -275,33 +273,6 @@ def test_searches_with_filters_are_timed_beside_those_without(
         *("none", "few, by a tag", "some, by a tag", "most, by a tag")
     ]
     assert all(row["search"]["p50"] > 0 for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("answer", "category", "expected"),
-    [
-        ("on Wednesdays, in Sagene", 4, "right"),
-        ("Thursday", 4, "wrong"),
-        ("No information available", 4, "abstained"),
-        (all_phrases()["en"].nothing, 4, "abstained"),
-        (all_phrases()["en"].nothing, 5, "right"),
-        ("Wednesday", 5, "wrong"),
-    ],
-)
-def test_an_answer_about_a_person_is_right_wrong_or_abstained(
-    answer: str, category: int, expected: str
-) -> None:
-    question = Question(
-        index=0, text="When does my choir sing?", answer="Wednesday", category=category, evidence=()
-    )
-    assert outcome(answer, question) == expected
-
-
-def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told() -> None:
-    questions = [question for chat in load_conversations(CHATS) for question in chat.questions]
-    by_category = Counter(question.category for question in questions)
-    assert by_category == {4: 60, 5: 14}
-    assert all(question.evidence for question in questions if question.category == 4)
 
 
 @pytest.mark.slow

@@ -64,8 +64,7 @@ if TYPE_CHECKING:
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 _log = logging.getLogger(__name__)
-# The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train,
-# see tests.benchmarks.evidence_shown.
+# The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
 _FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
 # Tokens of a turn's text where a question asks for a whole: many turns, each with what is asked.
 _SHORT_TURN = 60

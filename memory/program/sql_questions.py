@@ -6,8 +6,8 @@ from memory.dates import MONTHS
 
 _MONTH = "|".join(MONTHS)
 _NUMBER = "two|three|four|five|six|seven|eight|nine|ten"
-# By words alone, like the kinds of `fact_questions`; what each brings is measured by
-# tests.benchmarks.aggregates and tests.benchmarks.evidence_shown. Ranked turns find single things.
+# By words alone; what each brings is measured by tests.benchmarks.aggregates. Ranked turns find
+# single things.
 _PAYS = re.compile(
     # counts and sums
     r"\bhow (?:many|often)\b|\bnumber of\b|\bin (?:all|total)\b|\baltogether\b|\baverage\b"

@@ -1,19 +1,12 @@
-"""Everyday questions, scored without a judge: right, wrong or abstained by kind of question.
+"""Everyday questions, scored without a judge: what was asserted, what was quoted, on what basis.
 
-    python -m tests.benchmarks.everyday [FOLDER] [--model NAME] [--facts FILE] [--decided]
+    python -m tests.benchmarks.everyday [FOLDER...] [--model NAME] [--cost C] [--draw 10]
 
-Each conversation of the folder becomes a memory that the model digests; then its questions are
-asked. With `--facts` the memory gets these facts instead of a digest or of noted ones: a file with
-a list for each sample_id, or a folder with a file for each. A fact has subject, attribute, value,
-happened_on, ended_on and turn. With `--share 0.3` of them only as many are stored, drawn by a seed.
-With `--questions` other questions are asked, from a file or a folder like the facts'. With
-`--decided` no model is asked: what facts alone do not decide counts as abstained, and the SELECT
-can be printed.
-
-An answer is right when it holds one text of every list in the question's `must` and none of
-`must_not`, as whole words in any case. It is a part when it says that there may be more, and holds
-a text of some of the lists. Of questions that were never answered, or only by another person
-(category 5), an abstention is right.
+Each conversation of the folders becomes a memory that the model digests; then its questions are
+asked. An answer is right when it holds one text of every list in the question's `must` and none
+of `must_not`, as whole words in any case. Where nothing answers, the quotations count as near when
+together they hold a text of every list. Of questions that were never answered, or only by another
+person (category 5), an abstention is right. `--draw` prints answers of each basis by a seed.
 """
 
 import json
@@ -21,28 +14,39 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
 import typer
-from memory.program.decided_answers import decided_answer
-from memory.program.grounding import PERHAPS_MORE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
-from memory import Memory, Store, load_model
-from memory.program.messages import ABSTAIN, is_refusal
-from memory.search.asker import as_asked
-from memory.sql import quoted
+from memory import Answer, Memory, load_model
+from memory.settings import Settings
 
 CHATS = Path(__file__).parents[1] / "held_out" / "everyday"
-OUTCOMES = ("right", "part", "wrong", "abstained")
+OUTCOMES = ("right", "wrong", "abstained")
+BASES = ("rows", "model", "quotes", "none")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An answer to a question with its outcome, and whether the quotations hold the gold answer."""
+
+    question: Question
+    answer: Answer
+    outcome: str
+    is_near: bool
+
+    @property
+    def is_answerable(self) -> bool:
+        return self.question.category != ABSTENTION
 
 
 def outcome(
@@ -52,17 +56,17 @@ def outcome(
     must_not: Sequence[str] = (),
 ) -> str:
     """One of OUTCOMES for an answer."""
-    has_abstained = abstained(answer) or is_refusal(answer)
     if category == ABSTENTION:
-        return "right" if has_abstained else "wrong"
-    if has_abstained:
+        return "right" if abstained(answer) else "wrong"
+    if abstained(answer):
         return "abstained"
-    held = [any(_holds(answer, text) for text in texts) for texts in must]
-    if any(_holds(answer, text) for text in must_not):
-        return "wrong"
-    if all(held):
-        return "right"
-    return "part" if answer.endswith(PERHAPS_MORE) and any(held) else "wrong"
+    is_right = holds_all(answer, must) and not any(_holds(answer, text) for text in must_not)
+    return "right" if is_right else "wrong"
+
+
+def holds_all(text: str, must: Sequence[Sequence[str]]) -> bool:
+    """Whether a text holds one of each list, as whole words in any case."""
+    return all(any(_holds(text, wanted) for wanted in texts) for texts in must)
 
 
 def _holds(answer: str, text: str) -> bool:
@@ -70,97 +74,71 @@ def _holds(answer: str, text: str) -> bool:
 
 
 def measure(
-    folder: Annotated[Path, typer.Argument(help="conversations with `must` and `kind`")] = CHATS,
+    folders: Annotated[list[Path] | None, typer.Argument(help="of chats with `must`")] = None,
     model: Annotated[str, typer.Option(help="local, or a litellm name")] = "local",
-    facts: Annotated[Path | None, typer.Option(help="facts to store instead of a digest")] = None,
-    questions: Annotated[Path | None, typer.Option(help="questions to ask instead")] = None,
-    decided: Annotated[bool, typer.Option("--decided", help="ask the facts alone")] = False,
-    share: Annotated[float, typer.Option(help="of the facts to store")] = 1.0,
-    wrong: Annotated[bool, typer.Option("--wrong", help="print what was not right")] = False,
+    cost: Annotated[float | None, typer.Option(help="of a wrong answer, in right ones")] = None,
+    draw: Annotated[int, typer.Option(help="print so many answers of each basis")] = 0,
+    wrong: Annotated[bool, typer.Option("--wrong", help="print what was wrong")] = False,
 ) -> None:
-    """Print a table of outcomes by kind of question."""
-    files = sorted(folder.glob("*.json"))
-    scores = {conversation: score for file in files for conversation, score in _scores(file)}
-    conversations = [conversation for file in files for conversation in load_conversations(file)]
-    if questions is not None:
-        scores = _other_questions(questions)
-        conversations = [
-            replace(conversation, questions=_questions(scores[conversation.id]))
-            for conversation in conversations
-            if conversation.id in scores
-        ]
-    counts: Counter[tuple[str, str]] = Counter()
+    """Print a table of outcomes by basis, and the shares that count."""
     console = Console()
+    scored = list(_ask_all(folders or [CHATS], model, cost))
+    for basis in BASES:
+        of_basis = [one for one in scored if one.answer.basis == basis]
+        for one in Random(basis).sample(of_basis, min(draw, len(of_basis))):
+            _print(console, f"{basis}, {one.outcome}", one)
+    for one in scored if wrong else ():
+        if one.outcome == "wrong":
+            _print(console, "wrong", one)
+    console.print(_table(scored))
+    for name, (count, of) in shares(scored).items():
+        console.print(f"{name}: {count} of {of} ({count / max(of, 1):.3f})")
+
+
+def shares(scored: Sequence[Scored]) -> dict[str, tuple[int, int]]:
+    """How often an answer was asserted, right or wrong, or stood near: a count, of how many."""
+    answerable = [one for one in scored if one.is_answerable]
+    never_told = [one for one in scored if not one.is_answerable]
+    asserted = [one for one in answerable if not abstained(one.answer.text)]
+    right = sum(one.outcome == "right" for one in asserted)
+    near = sum(one.outcome == "abstained" and one.is_near for one in answerable)
+    return {
+        "asserted wrong": (sum(one.outcome == "wrong" for one in scored), len(scored)),
+        "asserted right": (right, len(answerable)),
+        "asserted right, or the whole answer among the nearest": (right + near, len(answerable)),
+        "never told, asserted": (
+            sum(one.outcome == "wrong" for one in never_told),
+            len(never_told),
+        ),
+    }
+
+
+def _ask_all(folders: Sequence[Path], model: str, cost: float | None) -> Iterator[Scored]:
+    files = [file for folder in folders for file in sorted(folder.glob("*.json"))]
+    scores = {name: score for file in files for name, score in _scores(file)}
+    conversations = [conversation for file in files for conversation in load_conversations(file)]
     loaded = load_model(model)
     total = sum(len(conversation.questions) for conversation in conversations)
     with Progress(console=Console(stderr=True)) as bar, tempfile.TemporaryDirectory() as home:
         task = bar.add_task("asking", total=total)
         for conversation in conversations:
             with Memory(Path(home) / f"{conversation.id}.db", model=loaded) as memory:
-                # Noted facts are not to stand beside those that are given.
-                add = memory.add if facts is None else memory.store.add
-                ids = add(conversation.turns)
-                if facts is None:
-                    memory.digest()
-                else:
-                    sources = [turn.source for turn in conversation.turns]
-                    turn_ids = dict(zip(sources, ids, strict=True))
-                    given = facts_of(facts, conversation.id)
-                    drawn = Random(conversation.id).sample(given, round(share * len(given)))
-                    store_facts(memory.store, sorted(drawn, key=given.index), turn_ids)
+                if cost is not None:
+                    Settings(memory.store).set("wrong_answer_cost", cost)
+                memory.add(conversation.turns)
+                memory.digest()
                 for question in conversation.questions:
-                    score = scores[conversation.id][question.index]
-                    ask = _ask_facts if decided else _ask
-                    text = ask(memory, question)
-                    result = outcome(
-                        text,
-                        question.category,
-                        score.get("must", ()),
-                        score.get("must_not", ()),
-                    )
-                    counts[score["kind"], result] += 1
-                    if wrong and result != "right":
-                        line = f"{result}: {question.text} -> {text} ({question.answer})"
-                        console.print(line, markup=False, highlight=False, soft_wrap=True)
+                    yield _scored(memory, question, scores[conversation.id][question.index])
                     bar.advance(task)
-    console.print(_table(counts))
 
 
-def _ask(memory: Memory, question: Question) -> str:
-    return memory.ask(question.text, asker=question.asker, now=_moment(question)).text
-
-
-def _ask_facts(memory: Memory, question: Question) -> str:
-    """What the facts say, or the turns that rules read."""
-    moment = _moment(question)
-    today = moment.date().isoformat() if moment else ""
-    asked = as_asked(question.text, question.asker, today)
-    answer = decided_answer(asked, today, reader=memory._reader, asker=question.asker)
-    return answer.text if answer else ABSTAIN
-
-
-def _other_questions(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """The questions of each conversation: of one file, or of a folder with a file for each."""
-    if path.is_dir():
-        files = sorted(path.glob("*.json"))
-        return {file.stem: json.loads(file.read_text("utf-8")) for file in files}
-    return dict(json.loads(path.read_text("utf-8")))
-
-
-def _questions(scores: Sequence[Mapping[str, Any]]) -> list[Question]:
-    """The questions of a file that has nothing else; a gold answer is what must be said."""
-    return [
-        Question(
-            index=index,
-            text=score["question"],
-            answer="; ".join(texts[0] for texts in score["must"]),
-            category=score["category"],
-            evidence=[],
-            asker=score.get("asker", ""),
-            question_date=score.get("question_date", ""),
-        )
-        for index, score in enumerate(scores)
-    ]
+def _scored(memory: Memory, question: Question, score: Mapping[str, Any]) -> Scored:
+    moment = datetime.fromisoformat(question.question_date) if question.question_date else None
+    answer = memory.ask(question.text, asker=question.asker, now=moment)
+    must = score.get("must", ())
+    result = outcome(answer.text, question.category, must, score.get("must_not", ()))
+    shown = "\n".join(quoted.text for quoted in answer.quotations)
+    return Scored(question, answer, result, bool(must) and holds_all(shown, must))
 
 
 def _scores(file: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -169,42 +147,21 @@ def _scores(file: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield sample["sample_id"], sample["qa"]
 
 
-def facts_of(path: Path, conversation: str) -> list[dict[str, Any]]:
-    """The facts of a conversation, of a file or a folder of them."""
-    text = (path / f"{conversation}.json" if path.is_dir() else path).read_text("utf-8")
-    facts = json.loads(text)
-    return list(facts["facts"] if path.is_dir() else facts[conversation])
+def _print(console: Console, head: str, one: Scored) -> None:
+    near = ", near" if one.is_near else ""
+    line = f"{head}{near}: {one.question.text} -> {one.answer.text} ({one.question.answer})"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def store_facts(
-    store: Store, facts: Sequence[Mapping[str, Any]], turn_ids: Mapping[str, int]
-) -> None:
-    """Store facts as they are given; `turn_ids` are those of their turns by source."""
-    columns = ("subject", "attribute", "value", "happened_on", "ended_on")
-    for fact in facts:
-        values = ", ".join(
-            quoted(str(fact[column])) if fact[column] else "NULL" for column in columns
-        )
-        store.write(
-            f"INSERT INTO facts ({', '.join(columns)}, turn_id)"
-            f" VALUES ({values}, {turn_ids[fact['turn']]})",
-            cause="given",
-        )
-
-
-def _moment(question: Question) -> datetime | None:
-    return datetime.fromisoformat(question.question_date) if question.question_date else None
-
-
-def _table(counts: Counter[tuple[str, str]]) -> Table:
-    table = Table("kind", "questions", *OUTCOMES)
-    kinds = dict.fromkeys(kind for kind, _ in counts)
-    for kind in kinds:
-        row = [counts[kind, outcome] for outcome in OUTCOMES]
-        table.add_row(kind, str(sum(row)), *map(str, row))
-    sums = [sum(counts[kind, outcome] for kind in kinds) for outcome in OUTCOMES]
-    shares = [f"{count} ({count / max(sum(sums), 1):.2f})" for count in sums]
-    table.add_row("all", str(sum(sums)), *shares)
+def _table(scored: Sequence[Scored]) -> Table:
+    counts = Counter((one.answer.basis, one.is_answerable, one.outcome) for one in scored)
+    table = Table("basis", "", "questions", *OUTCOMES, title="everyday questions")
+    for basis in BASES:
+        for answerable in (True, False):
+            row = [counts[basis, answerable, result] for result in OUTCOMES]
+            if sum(row):
+                told = "answerable" if answerable else "never told"
+                table.add_row(basis, told, str(sum(row)), *map(str, row))
     return table
 
 

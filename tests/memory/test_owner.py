@@ -15,9 +15,9 @@ BOTH_STORES = "slow"
 def test_i_user_and_the_name_are_one_speaker_at_every_door(address: str) -> None:
     model = scripted_model([([], sql("SELECT 1 AS n")), (["Mara"], answer("Bergen", "1"))])
     with Memory(address, model=model) as memory:
-        memory.add(Turn("User", "I play chess."))
+        memory.add(Turn("User", "Chess is fun."))
         set_owner(memory.store, "Mara")
-        memory.add(Turn("user", "I play the flute."))
+        memory.add(Turn("user", "So is the flute."))
         tools = {tool.__name__: tool for tool in memory_tools(memory)}
         tools["remember"](
             [{"text": "I live in Oslo.", "speaker": "mara"}],

@@ -21,8 +21,7 @@ import pytest
 
 from memory import Store, Turn, open_store
 from memory.errors import SqlError, StoreError
-from memory.statements.statement import Statement
-from memory.store.noted_facts import TurnStatements
+from memory.records import Assertion, TurnAssertions
 from memory.store.postgres import model_login, pool
 from memory.store.postgres.connection import pipeline
 from memory.store.postgres.store import PostgresStore
@@ -144,10 +143,9 @@ def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
     assert not any("\n" in message for message in messages_of_error)
 
 
-def _note(store: Store) -> object:
-    unread = store.unread_turns(1)
-    statement = Statement("Anna", "has_pet", f"dog {unread.last}")
-    return store.note([TurnStatements(unread.turns[0], (statement,))], unread.after, unread.last)
+def _record(store: Store) -> object:
+    [turn] = store.turns_by_id([1])
+    return store.record([TurnAssertions(turn, (Assertion("Anna", "has_pet", "dog 1"),))])
 
 
 CUT_ACTS: dict[str, Callable[[Store], object]] = {
@@ -161,7 +159,7 @@ CUT_ACTS: dict[str, Callable[[Store], object]] = {
     "split": lambda store: store.split_entity("Anna", "Anna 2", [3]),
     "rename entity": lambda store: store.rename_entity("Anna", "Anna Berg"),
     "merge": lambda store: store.merge_entities("Anna", "Ben"),
-    "note": _note,
+    "assertions": _record,
 }
 
 
