@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ from memory.answers import citations
 from memory.contradictions import shown_before
 from memory.errors import InputError, UnusableAnswer
 from memory.owner import owner_of, person_of
+from memory.program.model_names import PACKAGED_MODEL
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
 from memory.recalled_facts import outdated_in
 from memory.records import (
@@ -27,6 +28,7 @@ from memory.records import (
     TurnIds,
 )
 from memory.searcher import Searcher
+from memory.settings import WRONG_ANSWER_COST
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
 from memory.store.united import (
@@ -75,15 +77,13 @@ class Memory:
     def __init__(
         self,
         store: Store | str | Path,
-        model: str | Model = "local",
+        model: str | Model = PACKAGED_MODEL,
         program: MemoryProgram | None = None,
         budget: int | None = None,
         api_base: str | None = None,
         embedder: str | None = None,
         reranker: str | Reranker | None = None,
     ) -> None:
-        # DSPy takes more than a second to import: it waits until a model is used.
-        from memory.program import MemoryProgram, concerns, load_model
         from memory.rerank import load_reranker
 
         if budget is not None and budget < LEAST_BUDGET:
@@ -91,11 +91,11 @@ class Memory:
                 f"a budget of {budget} tokens is too small for one turn;"
                 f" give at least {LEAST_BUDGET}"
             )
-        self.model = load_model(model, api_base=api_base) if isinstance(model, str) else model
-        self.program = program or MemoryProgram()
-        for concern in concerns(self.program, self.model.name):
-            warnings.warn(concern, UserWarning, stacklevel=2)
-        self.budget = budget or self.model.budget
+        self._wanted = (model, program, budget, api_base)
+        # The packaged model waits until it is asked: DSPy takes more than a second to import, and
+        # who only adds and searches needs none.
+        if model != PACKAGED_MODEL or program is not None:
+            self._warn_of_concerns()
         self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
         self._opened = ExitStack()
         # What questions go to: the store, or several as one.
@@ -149,7 +149,7 @@ class Memory:
             like = first if isinstance(first, Memory) else None
             together = cls(
                 unite(stores),
-                model or (like.model if like else "local"),
+                model or (like.model if like else PACKAGED_MODEL),
                 program=program or (like.program if like else None),
                 budget=budget or (like.budget if like else None),
                 api_base=api_base,
@@ -157,6 +157,32 @@ class Memory:
             )
             together._opened = opened.pop_all()
         return together
+
+    @cached_property
+    def model(self) -> Model:
+        """The model. The packaged one is loaded when it is first needed."""
+        from memory.program import load_model
+
+        model, _, _, api_base = self._wanted
+        return load_model(model, api_base=api_base) if isinstance(model, str) else model
+
+    @cached_property
+    def program(self) -> MemoryProgram:
+        """The modules that the model runs: the plain ones, or compiled ones."""
+        from memory.program import MemoryProgram
+
+        return self._wanted[1] or MemoryProgram()
+
+    @cached_property
+    def budget(self) -> int:
+        """How many tokens of memory the answering model may see."""
+        return self._wanted[2] or self.model.budget
+
+    def _warn_of_concerns(self) -> None:
+        from memory.program import concerns
+
+        for concern in concerns(self.program, self.model.name):
+            warnings.warn(concern, UserWarning, stacklevel=3)
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
@@ -257,10 +283,11 @@ class Memory:
         asker = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
         asked = UserQuestion(sound_text(question), asker, today)
         log = StepLog()
-        with self.model.active():
+        model = self._model_for(owner)
+        with model.active():
             progress("finding what was said")
             with log.step("select"):
-                query = self.model.write_query(self.program, asked, self._reader)
+                query = model.write_query(self.program, asked, self._reader)
             rows = [own_rows(self._asked, rows) for rows in query.rows] if query else ()
             with log.step("search"):
                 standing = self._reader.standing(asked.text, asked.asker)
@@ -284,7 +311,7 @@ class Memory:
                 progress("answering")
                 try:
                     with log.step("answer"):
-                        answer = self.model.answer(self.program, asked, retrieval, self._reader)
+                        answer = model.answer(self.program, asked, retrieval, self._reader)
                 except UnusableAnswer as error:
                     error.answer = replace(error.answer, steps=log.steps)
                     raise
@@ -301,6 +328,11 @@ class Memory:
             contradictions=standing.pairs,
         )
         return own_answer(self._asked, answer)
+
+    def _model_for(self, store: Store) -> Model:
+        """The model, with what a wrong answer costs in a memory that says so."""
+        history = store.settings(WRONG_ANSWER_COST)
+        return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
 
     def _with_quotations(
         self, answer: Answer, question: UserQuestion, hits: Sequence[Hit]
@@ -401,7 +433,7 @@ class Memory:
             session=session,
             since=since,
             reload=reload,
-            weights=self.program.feature_weights,
+            weights=self.searcher.weights,
         )
 
     def search(
@@ -427,7 +459,8 @@ class Memory:
     @property
     def searcher(self) -> Searcher:
         """How this memory searches: by the program's weights, in the reranker's order."""
-        return Searcher(self.program.feature_weights, self.reranker)
+        program = self._wanted[1]
+        return Searcher(program.feature_weights if program else None, self.reranker)
 
     def gather(
         self,

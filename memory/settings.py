@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import reduce
+from math import inf
 from operator import or_
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from memory.store import Store
 
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
+# What a wrong answer of the packaged model costs, in right ones.
+WRONG_ANSWER_COST = "wrong_answer_cost"
 # Settings that every memory has.
 CHAT: Mapping[str, Any] = {
     "user": str,
@@ -25,6 +28,7 @@ CHAT: Mapping[str, Any] = {
     "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory worker`
     RETENTION_DAYS: int | None,  # as well
     RETENTION_KEEPS_FACTS: bool,
+    WRONG_ANSWER_COST: float,
 }
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.
@@ -111,6 +115,8 @@ class Settings:
         value = self._checked(self._known(name), value)
         if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
             value = name_of(value)
+        if name == WRONG_ANSWER_COST and isinstance(value, int | float) and not 0 <= value < inf:
+            raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
         return self._store.set(name, value)
 
     def set_text(self, name: str, text: str) -> Setting:

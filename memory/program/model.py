@@ -197,6 +197,14 @@ class Model(ABC):
         """The same model without an adapter that somebody added."""
         return self
 
+    def with_wrong_answer_cost(self, cost: float) -> "Model":
+        """The same model, giving answers where a wrong one costs as much as `cost` right ones gain.
+
+        A hosted model decides by itself whether to answer: nothing changes.
+        Raises InputError for a negative cost.
+        """
+        return self
+
     def uncached(self) -> Self:
         """The same model, asked anew whatever DSPy's cache holds."""
         return replace(self, lm=self.lm.copy(cache=False))

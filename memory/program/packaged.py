@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
+from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihoods, pays
 from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
@@ -46,7 +47,11 @@ class PackagedModel(Model):
 
     A model of 135 million parameters completes sentences: it is asked about few turns, without
     dates and known facts, and what it says counts when turns say it, too.
+
+    `wrong_answer_cost` is what a wrong answer costs, in right ones (`memory.program.abstention`).
     """
+
+    wrong_answer_cost: float = PEOPLE_COST
 
     refines: ClassVar[bool] = False
     takes_persona: ClassVar[bool] = False
@@ -99,6 +104,9 @@ class PackagedModel(Model):
 
     def as_tuned(self, targets: Collection[str]) -> "PackagedModel":
         return replace(self, adapter=SmallModelAdapter(frozenset(targets)), writes_facts=True)
+
+    def with_wrong_answer_cost(self, cost: float) -> "PackagedModel":
+        return replace(self, wrong_answer_cost=checked_cost(cost))
 
     def as_shipped(self) -> "PackagedModel":
         shipped, _, added = self.name.partition("+")
@@ -179,7 +187,7 @@ class PackagedModel(Model):
                 basis="rows",
             )
         prediction = self._predict_answer(program, question, retrieval.context)
-        text, cited = self._supported(prediction.answer, retrieval, reader)
+        text, cited = self._supported(prediction, retrieval, reader)
         return answer_from(
             text=text,
             cited=cited,
@@ -189,10 +197,10 @@ class PackagedModel(Model):
         )
 
     def _supported(
-        self, text: str, retrieval: Retrieval, reader: MemoryReader
+        self, prediction: dspy.Prediction, retrieval: Retrieval, reader: MemoryReader
     ) -> tuple[str, list[int]]:
-        """An answer held to the turns shown, and the ids of those that say it; else ABSTAIN."""
-        if text.startswith(ABSTAIN):
+        """What shown turns say of an answer, and their ids, where that pays; else ABSTAIN."""
+        if prediction.answer.startswith(ABSTAIN):
             return ABSTAIN, []
         shown = {*retrieval.context.turn_ids}
         ranked = [hit.turn_id for hit in retrieval.hits if hit.turn_id in shown]
@@ -200,10 +208,25 @@ class PackagedModel(Model):
         turns = [
             turn for turn in reader.turns_by_id(turn_ids, missing_ok=True) if is_evidence(turn.text)
         ]
-        text, sources = supported_part(text, turns)
-        if not sources or not is_attributed(sources, retrieval.hits, turns):
+        text, sources = supported_part(prediction.answer, turns)
+        if not sources:
+            return ABSTAIN, []
+        likelihood, margin = likelihoods(prediction.logprobs)
+        evidence = Evidence(
+            likelihood,
+            margin,
+            is_whole=text == prediction.answer,
+            is_by_named=is_attributed(sources, retrieval.hits, turns),
+            rank=turn_ids.index(sources[0].id),
+            words=len(text.split()),
+        )
+        if not self.is_worth_giving(evidence):
             return ABSTAIN, []
         return text, [turn.id for turn in sources]
+
+    def is_worth_giving(self, evidence: Evidence) -> bool:
+        """Whether an answer of such evidence is more likely to help than a wrong one to harm."""
+        return pays(evidence, self.wrong_answer_cost)
 
     def reply(
         self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int

@@ -10,16 +10,18 @@ from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
 from memory import InputError, Memory, Turn, load_model
 from memory.program import Model, read_card
+from memory.program.abstention import BENCHMARK_COST
 from memory.program.messages import ABSTAIN
 from memory.program.model_names import UNTUNED_MODEL
 from memory.program.packaged import SHIPPED, PackagedModel
 from memory.program.signatures import prompts_fingerprint
+from memory.settings import Settings
 from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data"
 # What each module's adapter was tuned on, in the order of its runs.
-TUNED_ON = {"answer": ("train", "second_round"), "sql": ("train",)}
-MOST_BYTES = 12_000_000
+TUNED_ON = {"answer": ("train", "second_round")}
+MOST_BYTES = 6_000_000
 EACH = pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 AGAIN = "make the adapter again, as docs/tuning.md says:"
 
@@ -103,7 +105,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     path = tmp_path_factory.mktemp("shipped") / "memory.db"
     with Memory(path, model="local") as memory:
         memory.add(TOLD)
-        memory.digest()
+        Settings(memory.store).set("wrong_answer_cost", BENCHMARK_COST)
         yield memory
 
 
@@ -123,50 +125,6 @@ def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("question", "text", "answer"),
-    [
-        ("How old is my grandmother?", "My grandmother turned ninety.", "90"),
-        ("What is my wife's name?", "Got a knife from my wife Rosa.", "Rosa"),
-        ("When did my visa arrive?", "My visa arrived on Thursday.", "2 July 2026"),
-        ("What do I study?", "I study law.", "law"),
-        ("Where do I keep my boat?", "My boat is kept at the harbour.", "the harbour"),
-        ("Which dog did Ben adopt?", "I adopted a dog, Rufus.", "Rufus"),
-        ("What did Ben plant?", "We planted basil and thai chili.", "basil; thai chili"),
-        ("Where did Lone marry?", "Lone married in Odense.", "Odense"),
-        ("When did my sofa come?", "My sofa came yesterday, at last.", "4 July 2026"),
-        ("How much do I weigh now?", "I weighed myself. 61!", "61"),
-        ("When did I have the first swim?", "The first swim ever was monday.", "29 June 2026"),
-    ],
-)
-def test_what_one_sentence_says_is_answered(
-    tmp_path: Path, question: str, text: str, answer: str
-) -> None:
-    with Memory(tmp_path / "memory.db", model="local") as memory:
-        texts = ("I wrote to Tom.", "We had soup.", "The train was late.", text)
-        memory.add([Turn("Ben", each, "1", "2026-07-05") for each in texts])
-        assert answer in memory.ask(question, asker="Ben").text
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Theo broke his wrist on 4 May, at football.",
-        "My brother broke his wrist on 4 May.",
-        "Theo slipped on the steps and broke his wrist on 4 May.",
-        "Poor Theo. Broke his wrist on 4 May.",
-    ],
-)
-def test_what_happened_to_another_is_not_answered(tmp_path: Path, text: str) -> None:
-    with Memory(tmp_path / "memory.db", model="local") as memory:
-        memory.add(Turn("Ben", text, "1", "2026-07-05"))
-        assert (
-            "4 May" not in memory.ask("When did I break my wrist?", asker="Ben").text.split(".")[0]
-        )
-
-
-@pytest.mark.slow
 def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
     assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
 
@@ -180,5 +138,4 @@ def untuned() -> Model:
 def test_the_untuned_model_still_answers(untuned: Model, tmp_path: Path) -> None:
     with Memory(tmp_path / "memory.db", model=untuned) as memory:
         memory.add(TOLD[-1:])
-        # What rules read from turns it is not asked.
         assert memory.ask("Which tune does Ella play?").calls == 1

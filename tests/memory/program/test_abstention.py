@@ -1,0 +1,72 @@
+"""When the packaged model answers: what speaks for an answer, what a wrong one costs."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, Memory, Turn, load_model
+from memory.program.abstention import Evidence, likelihoods, pays, probability
+from memory.program.messages import ABSTAIN
+from memory.settings import Settings
+
+SURE = Evidence(-0.01, 8.0, is_whole=True, is_by_named=True, rank=0, words=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"likelihood": -2.0},
+        {"margin": -1.0},
+        {"is_whole": False},
+        {"is_by_named": False},
+        {"rank": 12},
+    ],
+)
+def test_what_speaks_against_an_answer_makes_it_less_likely(change: dict[str, float]) -> None:
+    assert probability(replace(SURE, **change)) < probability(SURE)
+
+
+def test_an_answer_is_given_where_it_gains_more_than_it_costs() -> None:
+    likely = probability(SURE)
+    breaks_even = likely / (1 - likely)
+    assert pays(SURE, breaks_even * 0.99)
+    assert not pays(SURE, breaks_even * 1.01)
+
+
+def test_likelihoods_are_those_of_the_tokens_and_of_the_first_against_an_abstention() -> None:
+    def token(text: str, logprob: float, **nearly: float) -> dict[str, object]:
+        others = [{"token": other, "logprob": value} for other, value in nearly.items()]
+        return {"token": text, "logprob": logprob, "top_logprobs": others}
+
+    logprobs = {"content": [token("Ber", -0.5, No=-1.75, Ber=-0.5), token("gen", -0.25)]}
+    assert likelihoods(logprobs) == (-0.375, 1.25)
+    assert likelihoods({"content": [token("Ber", -0.5, Ber=-0.5)]}) == (-0.5, 7.5)
+    assert likelihoods(None) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("cost", [-0.1, math.inf, math.nan])
+def test_a_cost_that_is_none_is_refused(cost: float, path: Path) -> None:
+    with pytest.raises(InputError, match="give 0"):
+        load_model("local").with_wrong_answer_cost(cost)
+    with Memory(path) as memory, pytest.raises(InputError, match="wrong_answer_cost"):
+        Settings(memory.store).set("wrong_answer_cost", cost)
+
+
+def test_the_setting_decides_what_a_memory_answers(path: Path) -> None:
+    with Memory(path) as memory:
+        memory.add(Turn("Ben", "I adopted a dog! Her name is Rufa.", "1", "2017-05-08T10:01"))
+        settings = Settings(memory.store)
+        settings.set("wrong_answer_cost", 0)
+        answer = memory.ask("Which dog did Ben adopt?")
+        assert (answer.basis, answer.turns) == ("model", (1,))
+        settings.set("wrong_answer_cost", 1000)
+        silent = memory.ask("Which dog did Ben adopt?")
+        assert (silent.text, silent.basis) == (ABSTAIN, "quotes")
+        assert silent.quotations[0].turn_id == 1
+
+
+def test_a_hosted_model_decides_by_itself() -> None:
+    hosted = load_model("openai/x")
+    assert hosted.with_wrong_answer_cost(9.0) is hosted
