@@ -25,11 +25,11 @@ from urllib.parse import quote
 import numpy as np
 import psutil
 import typer
-from memory.noting import note_turns
 from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
+from memory.additions import record_assertions
 from memory.files import write_whole
 from memory.home import home_address
 from memory.namespaces import create, location_of
@@ -45,10 +45,10 @@ console = Console()
 
 
 def fill(memories: int) -> None:
-    """Make so many memories of the same TURNS turns, with what rules read in them."""
+    """Make so many memories of the same TURNS turns, with what they assert in templates."""
     with open_store(create("m0")) as store:
         store.add([*islice(chat(0), TURNS)])
-        note_turns(store, most=None)
+        record_assertions(store)
     for _ in copies("m0", memories):
         pass
 

@@ -17,7 +17,6 @@ from typing import Annotated
 import dspy
 import typer
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
-from memory.statements.instructions import ASSISTANT
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -26,6 +25,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
+from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.tokens import count_tokens
 
@@ -65,7 +65,7 @@ def insert_of(turns: str) -> str:
     """SQL that stores the beginning of each turn that is not an assistant's as a fact."""
     rows = []
     for turn_id, speaker, text in _TURN.findall(turns):
-        if not ASSISTANT.fullmatch(speaker.strip()):
+        if not is_assistant(speaker):
             words = text.split()
             attribute = re.sub(r"\W", "", words[0]).lower() or "says"
             value = " ".join(words[:_VALUE_WORDS])
