@@ -37,7 +37,7 @@ NOT_RUN = {
     "needs Postgres, Ray or Citus": 7,
     "needs a client or a server": 10,
     "needs a network": 5,
-    "needs a provider's key": 7,
+    "needs a provider's key": 8,
     "needs a server with GPUs": 6,
     "takes an hour": 13,
     "takes minutes, data or a key": 20,
