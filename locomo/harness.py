@@ -27,6 +27,7 @@ from memory.digest import Digest
 from memory.errors import ModelError
 from memory.files import write_whole
 from memory.program import Model
+from memory.program.abstention import BENCHMARK_COST
 from memory.program.costs import Cost, Step, rendered_prompt, spending
 from memory.program.modules import NO_SQL
 from memory.prompt import assemble
@@ -148,6 +149,11 @@ class Setup:
     budget: int
     reranker: Reranker | None = None
     turns_only: bool = False
+
+    @property
+    def asked(self) -> Model:
+        """The model as a benchmark asks it: nothing is taken off for its wrong answers."""
+        return self.model.with_wrong_answer_cost(BENCHMARK_COST)
 
     def check(self) -> None:
         """Raise InputError if the budget exceeds the model's context, or fits no turn."""

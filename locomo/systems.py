@@ -139,7 +139,7 @@ def ask_memory(
     with open_store(path, read_only=True) as store:
         memory = memory_type(
             store,
-            model=setup.model,
+            model=setup.asked,
             program=setup.program,
             budget=setup.budget,
             reranker=setup.reranker,

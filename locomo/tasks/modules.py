@@ -336,7 +336,7 @@ def _asked(memory: Memory, question: str) -> Answer:
 
 
 def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
-    return Memory(store, model=setup.model, program=program, budget=setup.budget)
+    return Memory(store, model=setup.asked, program=program, budget=setup.budget)
 
 
 def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:

@@ -29,7 +29,7 @@ from memory.tracing import span
 _OTHER = 0
 _SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
 _ALL_SLOTS = 1 + len(_SLOTS)
-_TOP_LOGPROBS = 20
+_TOP_LOGPROBS = 3
 ABSTAIN_WORD = "5230"  # the id of the first word of ABSTAIN for the packaged model's tokenizer
 
 

@@ -1,13 +1,13 @@
 """The names of models, read without loading one: DSPy takes more than a second to import."""
 
-from memory.program.adapter_card import is_adapter
-
 # The packaged model as it comes with this package, tuned; and without its adapters.
 PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
 
 
 def is_packaged(name: str) -> bool:
     """Whether a name means the packaged model, which runs in this process: by name or adapter."""
+    from memory.program.adapter_card import is_adapter  # with pydantic
+
     return name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name)
 
 

@@ -1,14 +1,14 @@
 """The packaged model: small, in this process, and held to what was said."""
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 import dspy
 
-from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihoods, pays
+from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
@@ -42,6 +42,7 @@ SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 _TURNS_SHARE = 0.5  # of the budget, which rows do not take
 
 
+@dataclass(frozen=True)
 class PackagedModel(Model):
     """The packaged model, with adapters or without.
 
@@ -211,14 +212,11 @@ class PackagedModel(Model):
         text, sources = supported_part(prediction.answer, turns)
         if not sources:
             return ABSTAIN, []
-        likelihood, margin = likelihoods(prediction.logprobs)
         evidence = Evidence(
-            likelihood,
-            margin,
+            likelihood_of(prediction.logprobs),
             is_whole=text == prediction.answer,
             is_by_named=is_attributed(sources, retrieval.hits, turns),
             rank=turn_ids.index(sources[0].id),
-            words=len(text.split()),
         )
         if not self.is_worth_giving(evidence):
             return ABSTAIN, []

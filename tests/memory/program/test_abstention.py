@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, Turn, load_model
-from memory.program.abstention import Evidence, likelihoods, pays, probability
+from memory.program.abstention import Evidence, likelihood_of, pays, probability
 from memory.program.messages import ABSTAIN
 from memory.settings import Settings
 
-SURE = Evidence(-0.01, 8.0, is_whole=True, is_by_named=True, rank=0, words=1)
+SURE = Evidence(-0.01, is_whole=True, is_by_named=True, rank=0)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"likelihood": -2.0},
-        {"margin": -1.0},
         {"is_whole": False},
         {"is_by_named": False},
         {"rank": 12},
@@ -35,15 +34,10 @@ def test_an_answer_is_given_where_it_gains_more_than_it_costs() -> None:
     assert not pays(SURE, breaks_even * 1.01)
 
 
-def test_likelihoods_are_those_of_the_tokens_and_of_the_first_against_an_abstention() -> None:
-    def token(text: str, logprob: float, **nearly: float) -> dict[str, object]:
-        others = [{"token": other, "logprob": value} for other, value in nearly.items()]
-        return {"token": text, "logprob": logprob, "top_logprobs": others}
-
-    logprobs = {"content": [token("Ber", -0.5, No=-1.75, Ber=-0.5), token("gen", -0.25)]}
-    assert likelihoods(logprobs) == (-0.375, 1.25)
-    assert likelihoods({"content": [token("Ber", -0.5, Ber=-0.5)]}) == (-0.5, 7.5)
-    assert likelihoods(None) == (0.0, 0.0)
+def test_the_likelihood_is_the_mean_over_the_tokens() -> None:
+    logprobs = {"content": [{"token": "Ber", "logprob": -0.5}, {"token": "gen", "logprob": -0.25}]}
+    assert likelihood_of(logprobs) == -0.375
+    assert likelihood_of(None) == 0.0
 
 
 @pytest.mark.parametrize("cost", [-0.1, math.inf, math.nan])
