@@ -18,7 +18,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from memory.errors import InputError
-from memory.exchange.agent_events import Event, LeftOut, Said, SessionInfo, ToolCall, ToolResult
+from memory.exchange.agent_events import (
+    SUBAGENT,
+    Event,
+    LeftOut,
+    Said,
+    SessionInfo,
+    ToolCall,
+    ToolResult,
+)
 from memory.exchange.claude_code import claude_code_events
 from memory.exchange.codex import codex_events
 from memory.exchange.items import Skipped, clean_date, session_name, short_hash, skipped_counts
@@ -83,6 +91,7 @@ class Cursor:
     # The session that this one copies, "" from its first own message on; and where in it we are.
     forked_from: str = ""
     copied: int = 0
+    is_subagents: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,12 +237,18 @@ class _Reader:
         match event:
             case SessionInfo():
                 if not self._cursor.session:  # later ones are copies
-                    self._cursor = replace(self._cursor, forked_from=event.forked_from)
+                    self._cursor = replace(
+                        self._cursor,
+                        forked_from=event.forked_from,
+                        is_subagents=event.is_subagents,
+                    )
                 self._cursor = replace(
                     self._cursor,
                     session=self._cursor.session or event.session,
                     folder=self._cursor.folder or event.folder,
                 )
+            case Said() | ToolCall() | ToolResult() if self._cursor.is_subagents:
+                self._left_out[SUBAGENT] += 1
             case Said():
                 self._say(event)
             case ToolCall():
