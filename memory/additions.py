@@ -51,7 +51,7 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
         if _read(turn, vocabulary).assertions
     ]
     if likely:
-        _record(store, store.turns_by_id(likely), vocabulary)
+        _record(store, store.turns_by_id(likely), vocabulary, are_new=True)
     return turn_ids
 
 
@@ -94,8 +94,10 @@ def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
     return templates_of(vocabulary).read(turn)
 
 
-def _record(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[Change]:
-    asserted = _asserted(store, turns, vocabulary)
+def _record(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary, are_new: bool = False
+) -> list[Change]:
+    asserted = [replace(of_turn, is_new=are_new) for of_turn in _asserted(store, turns, vocabulary)]
     if not asserted:
         return []
     try:

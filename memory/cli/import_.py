@@ -63,6 +63,9 @@ def import_(
         list[str] | None,
         typer.Option("--map", help="A column by its other name: speaker=Sender. Repeat it."),
     ] = None,
+    with_forgotten: Annotated[
+        bool, typer.Option("--with-forgotten", help="Also what was forgotten here before.")
+    ] = False,
 ) -> None:
     """Import chats that another program exported, in any known format. Again, it adds new ones.
 
@@ -74,11 +77,19 @@ def import_(
 
     if (agent := AGENTS.get(str(path))) and agent.transcripts:
         named = namespace if db is None and is_on_command_line(context, "namespace") else ""
-        _import_sessions(agent, transcripts, speaker, named=named, db=db, as_json=as_json)
+        _import_sessions(
+            agent,
+            transcripts,
+            speaker,
+            named=named,
+            db=db,
+            as_json=as_json,
+            with_forgotten=with_forgotten,
+        )
         return
     if transcripts:
         raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
-    reading = _Reading(speaker, encoding, _date_order(dates), _columns(map_ or ()))
+    reading = _Reading(speaker, encoding, _date_order(dates), _columns(map_ or ()), with_forgotten)
     characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
@@ -111,6 +122,7 @@ class _Reading:
     encoding: str
     dates: "DateOrder"
     columns: dict[str, str]
+    with_forgotten: bool
 
 
 def _date_order(given: str) -> "DateOrder":
@@ -133,13 +145,26 @@ def _import_one(
     with open_memory(namespace, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
         before = _facts_in(store)
-        report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
+        report = _stored(
+            store,
+            export,
+            path,
+            lambda items: bar.update(task, advance=items),
+            with_forgotten=reading.with_forgotten,
+        )
         facts = _facts_in(store) - before
     _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
 
 
 def _import_sessions(
-    agent: "Agent", path: Path | None, speaker: str, *, named: str, db: Path | None, as_json: bool
+    agent: "Agent",
+    path: Path | None,
+    speaker: str,
+    *,
+    named: str,
+    db: Path | None,
+    as_json: bool,
+    with_forgotten: bool,
 ) -> None:
     """Import an agent's transcripts into a memory for each project, or into the one named."""
     from memory.agents.past import observers_sessions, sessions_by_project
@@ -153,7 +178,15 @@ def _import_sessions(
         into.setdefault(str(db or named or project.namespace), []).extend(files)
     try:
         for name, files in into.items():
-            _import_project(agent, files, speaker, name=name, db=db, as_json=as_json)
+            _import_project(
+                agent,
+                files,
+                speaker,
+                name=name,
+                db=db,
+                as_json=as_json,
+                with_forgotten=with_forgotten,
+            )
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
 
@@ -166,6 +199,7 @@ def _import_project(
     name: str,
     db: Path | None,
     as_json: bool,
+    with_forgotten: bool,
 ) -> None:
     from memory.agents.past import past_sessions
     from memory.exchange.imports import import_turns
@@ -174,7 +208,7 @@ def _import_project(
         task = bar.add_task(f"importing {name}", total=len(files))
         export = past_sessions(agent, files, speaker, progress=lambda: bar.advance(task))
         before = _facts_in(store)
-        report = import_turns(store, export)
+        report = import_turns(store, export, with_forgotten=with_forgotten)
         facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
 
@@ -219,14 +253,18 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
 
 
 def _stored(
-    store: "Store", export: "ForeignExport", path: Path, advance: Callable[[int], None]
+    store: "Store",
+    export: "ForeignExport",
+    path: Path,
+    advance: Callable[[int], None],
+    with_forgotten: bool = False,
 ) -> "ImportReport":
     """Store an export; `advance` receives the number of items of each step."""
     from memory.exchange.imports import import_turns, load_dump
 
     if export.format == "dump":
         return load_dump(store, path, advance)
-    return import_turns(store, export, progress=advance)
+    return import_turns(store, export, progress=advance, with_forgotten=with_forgotten)
 
 
 def _facts_in(store: "Store") -> int:
