@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError
@@ -33,6 +33,7 @@ from memory.exchange.items import Skipped, clean_date, session_name, short_hash,
 from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
+from memory.folders import folder_name
 from memory.records import Turn
 from memory.secrets import mask
 from memory.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
@@ -353,7 +354,7 @@ class _Reader:
         self._cursor = replace(self._cursor, failing=failing)
 
     def _add(self, turn: Turn) -> None:
-        project = PurePath(self._cursor.folder).name or "project"
+        project = folder_name(self._cursor.folder) or "project"
         self._turns.append(
             replace(
                 turn,
