@@ -18,7 +18,7 @@ _HEAD = re.compile(
     r"[\u200e\u200f]*(?P<open>\[)?"
     r"(?P<date>\d{1,4}(?P<separator>[./-])\d{1,2}(?P=separator)\d{1,4}\.?),?\s+"
     r"(?P<time>\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:\s*[ap]\.?\s?m\.?)?)"
-    r"(?(open)\]\s|\s[-\u2013]\s)(?P<rest>.*)",
+    r"(?(open)\]\s|(?:\s[-\u2013]|:)\s)(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _MARKS = "\u200e\u200f"  # WhatsApp begins with one what it writes itself
