@@ -13,7 +13,7 @@ from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions,
 from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.store import Store
-from memory.templates import Found, Reading, aliases_in, names_given, templates_of
+from memory.templates import Found, Reading, aliases_in, names_given, plays_somebody, templates_of
 from memory.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # with the parser of SQL
     from memory.sql import CheckedWrites
 
 _TURNS_AT_ONCE = 500
+_TURNS_LOOKED_BACK = 100  # of a session, for the beginning of a play
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
         if _read(turn, vocabulary).assertions
     ]
     if likely:
-        _record(store, store.turns_by_id(likely), vocabulary)
+        _record(store, store.turns_by_id(likely), vocabulary, are_new=True)
     return turn_ids
 
 
@@ -94,8 +95,10 @@ def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
     return templates_of(vocabulary).read(turn)
 
 
-def _record(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[Change]:
-    asserted = _asserted(store, turns, vocabulary)
+def _record(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary, are_new: bool = False
+) -> list[Change]:
+    asserted = [replace(of_turn, is_new=are_new) for of_turn in _asserted(store, turns, vocabulary)]
     if not asserted:
         return []
     try:
@@ -137,11 +140,23 @@ def _readings(
     """The turns that assert something, with what that is."""
     # What a character of a chat says of itself is made up.
     characters = {str(setting.value) for setting in store.settings("character")}
-    return [
+    readings = [
         (turn, reading)
         for turn in turns
         if turn.speaker not in characters and (reading := _read(turn, vocabulary)).found
     ]
+    return [(turn, reading) for turn, reading in readings if not _is_in_play(store, turn)]
+
+
+def _is_in_play(store: Store, turn: Turn) -> bool:
+    """Whether people play somebody in a message's session by then: what they say is made up."""
+    if not turn.session or turn.kind != "message":
+        return False
+    rows = store.read(
+        f"SELECT text FROM turns WHERE session = {quoted(turn.session)} AND kind = 'message'"
+        f" AND id < {turn.id} ORDER BY id DESC LIMIT {_TURNS_LOOKED_BACK}"
+    ).rows
+    return any(plays_somebody(text) for (text,) in rows)
 
 
 def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":

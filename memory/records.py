@@ -78,18 +78,22 @@ class Assertion:
 
 @dataclass(frozen=True)
 class TurnAssertions:
-    """What a turn asserts, and the names that it gives: each a name and the entity it means."""
+    """What a turn asserts, and the names that it gives: each a name and the entity it means.
+
+    `is_new` says that the turn was not in the memory before.
+    """
 
     turn: Turn
     assertions: Sequence[Assertion] = ()
     names: Sequence[tuple[str, str]] = ()
+    is_new: bool = False
 
 
 @dataclass(frozen=True)
 class Removal:
     """A value that a person took from a subject at a moment, by correcting or deleting a fact.
 
-    `turn_id` is the turn that the fact came from.
+    `turn_id` is the turn that the fact came from. A deletion put nothing in its place.
     """
 
     subject: str
@@ -97,6 +101,7 @@ class Removal:
     value: str
     at: str
     turn_id: int = 0
+    is_deletion: bool = False
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,10 @@ def _fault_in_words(fault: "ErrorDetails", parameters: Sequence[str]) -> str:
     return f"{name} takes {takes}, not {given}" if takes else f"{name}: {fault['msg']}"
 
 
+def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _listed(value: Any) -> Any:
     """A list as a model means it: its JSON, one alone, or a plain text that was said."""
     if isinstance(value, str):
@@ -162,7 +166,8 @@ def _listed(value: Any) -> Any:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return [{"text": value}]
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [_without_nulls(item) if isinstance(item, Mapping) else item for item in items]
 
 
 def _listed_numbers(value: Any) -> Any:
@@ -254,13 +259,15 @@ def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
 
 def _checked(tool: Callable[P, str]) -> Callable[P, str]:
     """A tool with validated arguments and a result of limited length."""
-    checked = validate_call(tool)
+    checked: Callable[..., str] = validate_call(tool)
     parameters = list(signature(tool).parameters)
 
     @wraps(tool)
     def call(*args: P.args, **kwargs: P.kwargs) -> str:
+        # Clients fill in null for what a model left out.
+        given = _without_nulls(kwargs)
         try:
-            return trim(checked(*args, **kwargs), RESULT_TOKENS)
+            return trim(checked(*args, **given), RESULT_TOKENS)
         except ValidationError as error:  # not every framework checks the types
             faults = (_fault_in_words(fault, parameters) for fault in error.errors())
             raise InputError("; ".join(dict.fromkeys(faults))) from None

@@ -33,6 +33,7 @@ MEMORY_LAYERS = [
     {"memory.turn_filter"},
     {
         "memory.files",
+        "memory.folders",
         "memory.machines",
         "memory.packaged_model",
         "memory.progress",

@@ -30,9 +30,10 @@ def main(arguments: list[str]) -> None:
     """Read a hook's input, ask the server, print its answer, and leave."""
     began = time.monotonic()
     seconds = _seconds()
-    # The last resort, also where a pipe or a disk hangs.
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if hasattr(signal, "SIGALRM"):  # not on Windows
+        # The last resort, also where a pipe or a disk hangs.
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
     agent, options = _options(arguments)
     state = options.get("state", "")
     event, outcome = "", ""

@@ -6,8 +6,15 @@ from pathlib import Path
 
 from memory.agents.projects import Project, project_of
 from memory.errors import InputError
+from memory.exchange.claude_code import is_observers
 from memory.exchange.items import ForeignExport, Skipped, storable_items
-from memory.exchange.transcripts import Agent, read_transcript, transcript_files, transcript_start
+from memory.exchange.transcripts import (
+    Agent,
+    Cursor,
+    read_transcript,
+    transcript_files,
+    transcript_start,
+)
 from memory.records import Turn
 
 # An agent that has written nothing for so long is not at work: what it began is interrupted.
@@ -17,19 +24,34 @@ _IDLE_S = 3_600
 def sessions_by_project(agent: Agent, path: Path | None = None) -> dict[Project, list[Path]]:
     """The transcripts of an agent, or those at a path, of each project, the oldest first.
 
-    Raises InputError when there is no such path, or no transcript.
+    Those of programs that watch sessions are no project's, see `observers_sessions`. Raises
+    InputError when there is no such path, or no transcript.
     """
     projects: dict[Project, list[Path]] = {}
+    has_sessions = False
+    for file, start in _starts(agent, path):
+        has_sessions = True
+        if not is_observers(start.folder):
+            projects.setdefault(project_of(start.folder or file.parent), []).append(file)
+    if not has_sessions:
+        raise InputError(f"{path or agent.home()}: no transcripts of {agent.name}")
+    return projects
+
+
+def observers_sessions(agent: Agent, path: Path | None = None) -> list[Path]:
+    """The transcripts of programs that watch sessions: nobody is remembered by them."""
+    return [file for file, start in _starts(agent, path) if is_observers(start.folder)]
+
+
+def _starts(agent: Agent, path: Path | None) -> Iterator[tuple[Path, Cursor]]:
+    """Each transcript with its session and folder."""
     for file in transcript_files(agent, path):
         try:
             start = transcript_start(agent, file)
         except OSError:
             continue  # gone meanwhile, or another person's
         if start.session:
-            projects.setdefault(project_of(start.folder or file.parent), []).append(file)
-    if not projects:
-        raise InputError(f"{path or agent.home()}: no transcripts of {agent.name}")
-    return projects
+            yield file, start
 
 
 def past_sessions(

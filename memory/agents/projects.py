@@ -1,9 +1,12 @@
 """Which project a folder belongs to, and which memory a project has."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+
+from memory.folders import folder_name, is_windows_folder
 
 _LONGEST_NAME = 60
 _NAMESPACE = re.compile(r"(?P<name>.+)-[0-9a-f]{6}")
@@ -22,14 +25,22 @@ class Project:
 def project_of(folder: str | Path) -> Project:
     """The project of a folder: the repository around it, else the folder itself.
 
-    A worktree belongs to its repository. The folder need not exist any more.
+    A worktree belongs to its repository. The folder need not exist any more, and may be one of
+    Windows whose transcripts were copied here.
     """
+    if os.name != "nt" and is_windows_folder(str(folder)):
+        # It names no folder of this machine, and Windows does not tell large letters from small.
+        windows = PureWindowsPath(folder)
+        return _project(Path(str(windows)), folder_name(str(folder)), str(windows).casefold())
     path = Path(folder).expanduser().absolute()
     root = next((parent for parent in (path, *path.parents) if (parent / ".git").exists()), path)
     root = _repository_of_worktree(root) or root
-    name = root.name[:_LONGEST_NAME] or "root"
-    digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()
-    return Project(root, f"{name}-{digest[:6]}")
+    return _project(root, root.name, str(root))
+
+
+def _project(folder: Path, name: str, identity: str) -> Project:
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
+    return Project(folder, f"{name[:_LONGEST_NAME] or 'root'}-{digest[:6]}")
 
 
 def project_name(namespace: str) -> str:

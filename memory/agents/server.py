@@ -126,8 +126,11 @@ class _Server:
             start_context,
             warm_up,
         )
+        from memory.exchange.claude_code import is_observers
 
         call = HookCall.of(request)
+        if is_observers(call.folder):
+            return {"outcome": "a program that watches sessions: nothing is stored or told"}
         seconds = float(request.get("seconds", 1.0))
         if call.event in _STORING:
             self._store(call, capture)

@@ -1,11 +1,12 @@
 """The command import: read the exports of other programs as turns."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -26,6 +27,7 @@ from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.exchange import ForeignExport
+    from memory.exchange.date_order import DateOrder
     from memory.exchange.imports import ImportReport
     from memory.exchange.transcripts import Agent
     from memory.store import Store
@@ -51,6 +53,19 @@ def import_(
     db: Db = None,
     as_json: AsJson = False,
     over: Over = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of text that is neither UTF-8 nor UTF-16: cp1252 on Windows.")
+    ] = "",
+    dates: Annotated[
+        str, typer.Option(help="How 05/08/2023 is meant: day-first or month-first.")
+    ] = "",
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="A column by its other name: speaker=Sender. Repeat it."),
+    ] = None,
+    with_forgotten: Annotated[
+        bool, typer.Option("--with-forgotten", help="Also what was forgotten here before.")
+    ] = False,
 ) -> None:
     """Import chats that another program exported, in any known format. Again, it adds new ones.
 
@@ -62,10 +77,19 @@ def import_(
 
     if (agent := AGENTS.get(str(path))) and agent.transcripts:
         named = namespace if db is None and is_on_command_line(context, "namespace") else ""
-        _import_sessions(agent, transcripts, speaker, named=named, db=db, as_json=as_json)
+        _import_sessions(
+            agent,
+            transcripts,
+            speaker,
+            named=named,
+            db=db,
+            as_json=as_json,
+            with_forgotten=with_forgotten,
+        )
         return
     if transcripts:
         raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
+    reading = _Reading(speaker, encoding, _date_order(dates), _columns(map_ or ()), with_forgotten)
     characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
@@ -74,7 +98,7 @@ def import_(
             if over:
                 raise InputError("--over needs a folder of several characters; leave it out")
             source = characters[0] if characters else path
-            _import_one(source, speaker, namespace=namespace, db=db, as_json=as_json)
+            _import_one(source, reading, namespace=namespace, db=db, as_json=as_json)
             return
         if has_target:
             raise InputError(
@@ -85,36 +109,84 @@ def import_(
             _import_over(characters, speaker, over=over, as_json=as_json)
             return
         for folder in characters:
-            _import_one(folder, speaker, namespace=folder.name, db=None, as_json=as_json)
+            _import_one(folder, reading, namespace=folder.name, db=None, as_json=as_json)
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How a file is read, as the command line says."""
+
+    speaker: str
+    encoding: str
+    dates: "DateOrder"
+    columns: dict[str, str]
+    with_forgotten: bool
+
+
+def _date_order(given: str) -> "DateOrder":
+    if given in ("", "day-first", "month-first"):
+        return cast("DateOrder", given)
+    raise InputError(f"--dates {given}: give day-first or month-first")
+
+
+def _columns(given: Sequence[str]) -> dict[str, str]:
+    pairs = [name.partition("=") for name in given]
+    if wrong := [name for name, _, theirs in pairs if not theirs.strip()]:
+        raise InputError(f"--map {wrong[0]}: write OURS=THEIRS, as in --map speaker=Sender")
+    return {name.strip(): theirs.strip() for name, _, theirs in pairs}
+
+
 def _import_one(
-    path: Path, speaker: str, *, namespace: str, db: Path | None, as_json: bool
+    path: Path, reading: _Reading, *, namespace: str, db: Path | None, as_json: bool
 ) -> None:
-    export = _read_export(path, speaker)  # before a namespace is created for it
+    export = _read_export(path, reading)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
         before = _facts_in(store)
-        report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
+        report = _stored(
+            store,
+            export,
+            path,
+            lambda items: bar.update(task, advance=items),
+            with_forgotten=reading.with_forgotten,
+        )
         facts = _facts_in(store) - before
     _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
 
 
 def _import_sessions(
-    agent: "Agent", path: Path | None, speaker: str, *, named: str, db: Path | None, as_json: bool
+    agent: "Agent",
+    path: Path | None,
+    speaker: str,
+    *,
+    named: str,
+    db: Path | None,
+    as_json: bool,
+    with_forgotten: bool,
 ) -> None:
     """Import an agent's transcripts into a memory for each project, or into the one named."""
-    from memory.agents.past import sessions_by_project
+    from memory.agents.past import observers_sessions, sessions_by_project
 
     projects = sessions_by_project(agent, path)
+    if observers := observers_sessions(agent, path):
+        sessions = count(len(observers), "session")
+        print_clean(f"left out, of programs that watch sessions: {sessions}", error=True)
     into: dict[str, list[Path]] = {}
     for project, files in projects.items():
         into.setdefault(str(db or named or project.namespace), []).extend(files)
     try:
         for name, files in into.items():
-            _import_project(agent, files, speaker, name=name, db=db, as_json=as_json)
+            _import_project(
+                agent,
+                files,
+                speaker,
+                name=name,
+                db=db,
+                as_json=as_json,
+                with_forgotten=with_forgotten,
+            )
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
 
@@ -127,6 +199,7 @@ def _import_project(
     name: str,
     db: Path | None,
     as_json: bool,
+    with_forgotten: bool,
 ) -> None:
     from memory.agents.past import past_sessions
     from memory.exchange.imports import import_turns
@@ -135,19 +208,39 @@ def _import_project(
         task = bar.add_task(f"importing {name}", total=len(files))
         export = past_sessions(agent, files, speaker, progress=lambda: bar.advance(task))
         before = _facts_in(store)
-        report = import_turns(store, export)
+        report = import_turns(store, export, with_forgotten=with_forgotten)
         facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
 
 
-def _read_export(path: Path, speaker: str) -> "ForeignExport":
-    """The export at a path. Raises InputError, which names the right command for a document."""
+def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
+    """The export at a path; asks how its dates are meant where it does not show that.
+
+    Raises InputError, which names the right command for a document.
+    """
     from memory.documents import is_document
     from memory.exchange import read_export
+    from memory.exchange.date_order import DateOrderError
+
+    def read(dates: "DateOrder") -> "ForeignExport":
+        return read_export(
+            path,
+            reading.speaker,
+            encoding=reading.encoding,
+            dates=dates,
+            columns=reading.columns,
+        )
 
     try:
-        return read_export(path, speaker)
+        return read(reading.dates)
+    except DateOrderError as doubt:
+        if not sys.stdin.isatty():
+            raise
+        print_clean(str(doubt).partition(";")[0])
+        return read("day-first" if typer.confirm("Does the day come first?") else "month-first")
     except InputError as error:
+        if reading.columns or reading.encoding:
+            raise  # who gives these means a table
         if path.is_file() and is_document(path):
             files = quote(str(path))
         elif path.is_dir() and any(is_document(file) for file in path.iterdir()):
@@ -160,14 +253,18 @@ def _read_export(path: Path, speaker: str) -> "ForeignExport":
 
 
 def _stored(
-    store: "Store", export: "ForeignExport", path: Path, advance: Callable[[int], None]
+    store: "Store",
+    export: "ForeignExport",
+    path: Path,
+    advance: Callable[[int], None],
+    with_forgotten: bool = False,
 ) -> "ImportReport":
     """Store an export; `advance` receives the number of items of each step."""
     from memory.exchange.imports import import_turns, load_dump
 
     if export.format == "dump":
         return load_dump(store, path, advance)
-    return import_turns(store, export, progress=advance)
+    return import_turns(store, export, progress=advance, with_forgotten=with_forgotten)
 
 
 def _facts_in(store: "Store") -> int:

@@ -64,6 +64,7 @@ def mcp(
     with needs_extra():
         from memory.server.handles import Handles
         from memory.server.mcp_server import mcp_server
+        from memory.server.mcp_stdio import serve_stdio
 
     namespace, *also = names_of(namespaces)
     refuse_repeated([namespace, *also])
@@ -94,7 +95,7 @@ def mcp(
         # Report a broken memory before a client gets an answer.
         asyncio.run(handles.run_on_store(namespace, lambda store: store.known([])))
         handles.refuse_missing(also)
-        server.run("stdio")
+        serve_stdio(server)
     finally:
         handles.close()
 

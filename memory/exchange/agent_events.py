@@ -9,12 +9,14 @@ from typing import Any
 class SessionInfo:
     """The session that the following lines belong to, and the folder in which it works.
 
-    `forked_from` is the session whose history it begins with, copied.
+    `forked_from` is the session whose history it begins with, copied. `is_subagents` says that no
+    person wrote its prompts.
     """
 
     session: str
     folder: str
     forked_from: str = ""
+    is_subagents: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,5 +54,7 @@ class LeftOut:
 
     why: str
 
+
+SUBAGENT = "what a subagent was told and replied"
 
 Event = SessionInfo | Said | ToolCall | ToolResult | LeftOut

@@ -1,5 +1,7 @@
 """ChatGPT's data export: conversations that are trees of messages."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +28,12 @@ _NOT_SAID = {
     "thoughts": THOUGHTS,
     "reasoning_recap": THOUGHTS,
 }
+
+# A mark in an answer: private-use characters around its kind and what it holds. A cited stretch has
+# such characters at its ends only. "【3†source】" is how older answers cite.
+_MARK = re.compile("\ue200([^\ue200-\ue20f]*)((?:\ue202[^\ue200\ue201]*)*)\ue201")
+_EDGES = re.compile("[\ue200-\ue20f]")
+_FORMER_MARK = re.compile(r"【[^【】]*†[^【】]*】")
 
 
 class _Conversation(BaseModel):
@@ -105,7 +113,7 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
         return _NOT_SAID[kind]
     if (message.metadata or {}).get("is_visually_hidden_from_conversation"):
         return "hidden in the conversation"
-    text = _text(message.content)
+    text = _without_marks(_text(message.content))
     if not text.strip():
         return "no text"
     turn = Turn(
@@ -131,3 +139,19 @@ def _text(content: dict[str, Any]) -> str:
         text = next((content[key] for key in keys if content.get(key)), "")
         return text if isinstance(text, str) else ""
     return "\n".join(text for text in map(part_text, parts) if text.strip())
+
+
+def _without_marks(text: str) -> str:
+    """A text without its citations; of a place or a person that a mark links, the name stays."""
+    text = _FORMER_MARK.sub("", _MARK.sub(_words_of_mark, text))
+    return _EDGES.sub("", text)
+
+
+def _words_of_mark(mark: re.Match[str]) -> str:
+    if mark[1] != "entity":
+        return ""
+    try:
+        _, name, *_ = json.loads(mark[2].lstrip("\ue202"))
+    except (ValueError, TypeError):
+        return ""
+    return str(name)

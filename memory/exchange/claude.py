@@ -29,6 +29,7 @@ class _Conversation(BaseModel):
     uuid: str
     name: str | None = None
     created_at: str | None = None
+    current_leaf_message_uuid: str | None = None
     chat_messages: list[Any]
 
 
@@ -59,7 +60,8 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
     """The messages, conversation by conversation; tool uses come before the text they led to.
 
     `user` is the speaker of the user's messages. The text of an attached file becomes a document,
-    in chunks. Leaves out and counts thinking and messages without text.
+    in chunks. Leaves out and counts thinking, messages without text, and those that were edited or
+    answered anew.
     """
     left_out: Counter[str] = Counter()
     for location, conversation in validated(files, _Conversation):
@@ -68,7 +70,11 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             continue
         day = clean_date(conversation.created_at)[:10]
         session = session_name(conversation.name, conversation.uuid)
+        replaced = _replaced(conversation)
+        left_out["on a branch that was replaced by another"] += len(replaced)
         for number, raw in enumerate(conversation.chat_messages, 1):
+            if number in replaced:
+                continue
             try:
                 message = _Message.model_validate(raw)
             except ValidationError as error:
@@ -84,6 +90,43 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             left_out[THOUGHTS] += thoughts
             left_out["no text"] += not turns and not thoughts
     yield from skipped_counts(left_out)
+
+
+def _replaced(conversation: _Conversation) -> set[int]:
+    """The numbers of the messages beside the current branch, from 1.
+
+    The branch ends at the current message, or at the newest where the export names none. A message
+    whose tree does not begin where the branch does is kept: the export may lack what joins them.
+    """
+    messages = {
+        str(raw.get("uuid")): raw for raw in conversation.chat_messages if isinstance(raw, dict)
+    }
+
+    def path(uuid: str) -> list[str]:
+        """The message, those before it, and last the parent that is no message."""
+        uuids = {uuid: None}
+        while uuid in messages:
+            uuid = str(messages[uuid].get("parent_message_uuid") or "")
+            if uuid in uuids:  # a damaged tree may have a cycle
+                return []
+            uuids[uuid] = None
+        return list(uuids)
+
+    leaf = conversation.current_leaf_message_uuid
+    if leaf not in messages:
+        by_date = sorted(messages, key=lambda uuid: str(messages[uuid].get("created_at") or ""))
+        leaf = by_date[-1] if by_date else ""
+    *branch, root = path(leaf or "") or [""]
+    if not root:  # older exports name no parents
+        return set()
+    current = {*branch}
+    return {
+        number
+        for number, raw in enumerate(conversation.chat_messages, 1)
+        if isinstance(raw, dict)
+        and (uuid := str(raw.get("uuid"))) not in current
+        and path(uuid)[-1:] == [root]
+    }
 
 
 def read_claude_memories(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:

@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from memory.exchange.agent_events import Event, LeftOut, Said, SessionInfo, ToolCall, ToolResult
+from memory.exchange.agent_events import (
+    SUBAGENT,
+    Event,
+    LeftOut,
+    Said,
+    SessionInfo,
+    ToolCall,
+    ToolResult,
+)
 from memory.exchange.items import NOTICES, THOUGHTS, part_text
 
 # Texts in the person's place that the program wrote: commands and their output, notices, summaries.
@@ -16,7 +24,17 @@ _BY_PROGRAM = re.compile(
     r"|This session is being continued from a previous conversation)"
 )
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
-_SUBAGENT = "what a subagent was told and replied"
+_OBSERVER = "what an observer was told and replied"
+# Programs that watch sessions run the agent in folders of their own, and quote what they watch.
+_OBSERVERS_FOLDER = re.compile(
+    r"(?:^|[/\\])(?:observer-sessions|\.claude-mem|\.claude[/\\]plugins)(?:[/\\]|$)"
+)
+_OBSERVED = "<observed_from_primary_session>"
+
+
+def is_observers(folder: str) -> bool:
+    """Whether a session in this folder is a program's that watches other sessions."""
+    return _OBSERVERS_FOLDER.search(folder) is not None
 
 
 def claude_code_events(line: Mapping[str, Any]) -> Iterator[Event]:
@@ -37,6 +55,10 @@ def claude_code_events(line: Mapping[str, Any]) -> Iterator[Event]:
     content = message.get("content")
     blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
     blocks = [block for block in blocks if isinstance(block, Mapping)]
+    if line.get("isSidechain") or is_observers(str(line.get("cwd") or "")):
+        # Also its tool uses: nobody who is remembered here saw them.
+        yield LeftOut(SUBAGENT if line.get("isSidechain") else _OBSERVER)
+        return
     texts = []
     for block in blocks:
         match block.get("type"):
@@ -59,9 +81,7 @@ def claude_code_events(line: Mapping[str, Any]) -> Iterator[Event]:
     text = "\n".join(text for text in texts if text.strip())
     if not text:
         return
-    if line.get("isSidechain"):
-        yield LeftOut(_SUBAGENT)
-    elif kind == "assistant":
+    if kind == "assistant":
         yield Said(False, text, said_at, identity)
     elif line.get("isMeta") or line.get("isCompactSummary") or "toolUseResult" in line:
         yield LeftOut(NOTICES)
@@ -73,7 +93,9 @@ def _of_person(text: object, said_at: str, identity: str) -> Iterator[Event]:
     if not isinstance(text, str):
         return
     text = _REMINDER.sub("", text)
-    if _BY_PROGRAM.match(text) or not text.strip():
+    if _OBSERVED in text:
+        yield LeftOut(_OBSERVER)
+    elif _BY_PROGRAM.match(text) or not text.strip():
         yield LeftOut(NOTICES)
     else:
         yield Said(True, text, said_at, identity)

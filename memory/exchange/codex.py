@@ -30,10 +30,12 @@ def codex_events(line: Mapping[str, Any]) -> Iterator[Event]:
     kind = payload.get("type")
     match line.get("type"):
         case "session_meta":
+            source = payload.get("source")
             yield SessionInfo(
                 str(payload.get("id") or ""),
                 str(payload.get("cwd") or ""),
                 forked_from=str(payload.get("forked_from_id") or ""),
+                is_subagents=isinstance(source, Mapping) and "subagent" in source,
             )
         case "event_msg" if kind == "user_message":
             yield from _of_person(payload.get("message"), said_at)

@@ -22,6 +22,7 @@ from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 2
 _FORGOTTEN = "forgotten here before"
+_LET_IN = "what was forgotten stays out; `memory import ... --with-forgotten` lets it in"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ def import_turns(
     export: ForeignExport,
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
+    with_forgotten: bool = False,
 ) -> ImportReport:
     """Store the turns of an export whose sources the memory lacks.
 
-    Commits every `batch` items together and calls `progress` with their number. After any
-    interruption, the same call continues where it stopped.
+    What was forgotten here stays out and is counted, unless `with_forgotten` lets it in. Commits
+    every `batch` items together and calls `progress` with their number. After any interruption, the
+    same call continues where it stopped.
 
     Raises StoreError (a full disk) and ModelError (an embedder); earlier batches stay stored.
     """
@@ -61,11 +64,13 @@ def import_turns(
     while items := list(islice(export.items, batch)):
         turns = [item for item in items if isinstance(item, Turn)]
         skipped += [item for item in items if isinstance(item, Skipped)]
-        remembered = without_forgotten(turns, store.settings(FORGOTTEN_ITEMS))
-        forgotten += len(turns) - len(remembered)
-        turns = remembered
         known = store.known([turn.source for turn in turns])
         fresh = [turn for turn in turns if turn.source not in known]
+        already += len(turns) - len(fresh)
+        if not with_forgotten:
+            remembered = without_forgotten(fresh, store.settings(FORGOTTEN_ITEMS))
+            forgotten += len(fresh) - len(remembered)
+            fresh = remembered
         if fresh:
             try:
                 added, refused = _added(store, fresh)
@@ -77,10 +82,10 @@ def import_turns(
                 )
             except StoreError as error:
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
-        already += len(turns) - len(fresh)
         advance(len(items))
     skipped += skipped_counts(Counter({_FORGOTTEN: forgotten}))
-    return ImportReport(new, already, skipped=tuple(skipped), notes=export.notes, withheld=withheld)
+    notes = (*export.notes, *([_LET_IN] if forgotten else []))
+    return ImportReport(new, already, skipped=tuple(skipped), notes=notes, withheld=withheld)
 
 
 def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]:

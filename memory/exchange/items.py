@@ -29,7 +29,8 @@ class ForeignExport:
     """A file or folder with a known format, checked.
 
     Attributes:
-        format: chatgpt, claude, claude memories, mem0, langmem, ltm, jsonl, csv or dump.
+        format: chatgpt, claude, claude memories, claude projects, whatsapp, telegram, messages,
+            mem0, langmem, ltm, jsonl, csv or dump.
         name: the name of the memory that the export comes from.
         items: turns and skipped items in the export's order; can be iterated once.
         total: the number of items before long texts are split; None when not counted.

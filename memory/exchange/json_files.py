@@ -27,6 +27,9 @@ _SMALL_MEMBER = 64_000_000  # bytes; a member up to this size may have any packe
 # What is read of an export: conversations, and what Claude remembers of them.
 _CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
 _MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")
+_PROJECTS = re.compile(r"(.*/)?projects(\.json|/[^/]+\.json)")
+# Chats of messengers, in the folder or archive that their programs make.
+_CHATS = re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt|result\.json)")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -34,33 +37,53 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file, or a member of an archive. `open` gives its bytes and may be called again."""
+    """A file, or a member of an archive. `open` gives its bytes and may be called again.
+
+    Without an `encoding` it is UTF-8, or UTF-16 with a mark.
+    """
 
     name: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+    encoding: str = ""
 
 
-def input_files(path: Path) -> list[InputFile]:
-    """The file itself, or the conversations and memories in a folder or zip archive, by name.
+def input_files(path: Path, encoding: str = "") -> list[InputFile]:
+    """The file itself, or what is read of a folder or zip archive, by name.
 
-    Conversations come first. Raises InputError if the path cannot be read, and for an archive with
-    neither.
+    Conversations come first, then what Claude keeps beside them; without those the chats of
+    messengers. Raises InputError if the path cannot be read, for an archive with nothing to read,
+    and for an unknown encoding.
     """
+    if encoding:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise InputError(f"there is no encoding {encoding!r}; cp1252 is one") from None
     names = _names(path)
     if names is None:
-        return [InputFile(path.name, partial(_open_file, path))]
-    members = [name for name in names if _CONVERSATIONS.fullmatch(name)]
-    members += [name for name in names if _MEMORIES.fullmatch(name)]
+        return [InputFile(path.name, partial(_open_file, path), encoding)]
+    members = [
+        name
+        for pattern in (_CONVERSATIONS, _MEMORIES, _PROJECTS)
+        for name in names
+        if pattern.fullmatch(name)
+    ]
+    members = members or [name for name in names if _CHATS.fullmatch(name)]
     if path.is_dir():
-        return [InputFile(name, partial(_open_file, path / name)) for name in members]
+        return [InputFile(name, partial(_open_file, path / name), encoding) for name in members]
     if not members:
         raise InputError(f"{path}: no conversations.json in it; unpack archives of other things")
-    return [InputFile(name, partial(_open_member, path, name)) for name in members]
+    return [InputFile(name, partial(_open_member, path, name), encoding) for name in members]
 
 
 def is_of_memories(file: InputFile) -> bool:
     """Whether a file of a folder or archive holds what Claude remembers, by its name."""
     return bool(_MEMORIES.fullmatch(file.name))
+
+
+def is_of_projects(file: InputFile) -> bool:
+    """Whether a file of a folder or archive holds Claude's projects, by its name."""
+    return bool(_PROJECTS.fullmatch(file.name))
 
 
 def unread_files(path: Path) -> list[str]:
@@ -126,17 +149,17 @@ def refuse_long_value(file: InputFile, characters: int) -> None:
 def decoded_text(file: InputFile) -> Iterator[str]:
     """The text of a file, in pieces, without a byte order mark.
 
-    The text is UTF-8, or UTF-16 with a mark (what spreadsheets call Unicode text). Raises
-    InputError for any other, with the offset of the byte.
+    The text is UTF-8, or UTF-16 with a mark (what spreadsheets call Unicode text), unless the file
+    has another encoding. Raises InputError for any other, with the offset of the byte.
     """
-    encoding = "utf-8"
+    encoding = file.encoding or "utf-8"
     bytes_before = 0  # the current chunk
     undecoded = 0  # bytes of a character that two chunks share
     at_start = True
     try:
         with file.open() as content:
             mark = content.read(2)
-            if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            if not file.encoding and mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 encoding = "utf-16"
             decoder = codecs.getincrementaldecoder(encoding)()
             while chunk := mark + content.read(_CHUNK):
@@ -152,7 +175,8 @@ def decoded_text(file: InputFile) -> Iterator[str]:
         # The decoder counts from its leftover bytes.
         offset = bytes_before - undecoded + error.start + 1
         raise InputError(
-            f"{file.name}: not {encoding.upper()} at byte {offset:,}; save it as UTF-8"
+            f"{file.name}: not {encoding.upper()} at byte {offset:,}; save it as UTF-8, or give its"
+            " encoding: --encoding cp1252 for what Windows calls ANSI"
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {file.name}: {_reason(error)}") from error

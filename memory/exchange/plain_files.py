@@ -4,13 +4,14 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory.errors import InputError
+from memory.exchange.date_order import DateOrder, date_order, ordered_date
 from memory.exchange.items import (
     THOUGHTS,
     TOOLS,
@@ -31,11 +32,15 @@ TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
 LTM_COLUMNS = ("id", "name", "message", "timestamp")
 
 
+# What Excel writes as the first line of a table, for itself.
+_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
+NO_COLUMNS: Mapping[str, str] = {}
+_DATES = ("timestamp", "created_at", "time", "date", "ts")
 # Other programs' names for the columns.
 _SYNONYMS = {
     "speaker": ("role", "name"),
     "text": ("content", "message"),
-    "said_at": ("timestamp", "created_at", "time", "date", "ts"),
+    "said_at": _DATES,
 }
 # Keys of chat messages that hold nothing anybody said. Reports count those that may hold a lot.
 _ASIDE = frozenset({"id", "name", "type", "status", "tool_call_id", "refusal", "annotations"})
@@ -58,12 +63,15 @@ class _JsonLine(BaseModel):
     tags: dict[str, str | list[str]] = {}
 
 
-def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
+def read_jsonl(
+    file: InputFile, user: str, columns: Mapping[str, str] = NO_COLUMNS
+) -> Iterator[Turn | Skipped]:
     """One object per line (or a list of them); `role` and `content` mean speaker and text.
 
-    Joins OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls.
-    Yields a Skipped for a line that is not a turn. An unknown key raises InputError with the known
-    keys, as every line may have the same mistake.
+    `columns` are other names for ours; with them, keys without a name of ours are left out. Joins
+    OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls. Yields
+    a Skipped for a line that is not a turn. An unknown key raises InputError with the known keys,
+    as every line may have the same mistake.
     """
     equal_rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -76,7 +84,7 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
         if not isinstance(value, dict):
             yield Skipped(location, "not an object")
             continue
-        row, reasons = _row_of_message(value)
+        row, reasons = row_of_message(_mapped(value, columns))
         left_out.update(reasons)
         if reasons and not row.get("text"):
             continue  # `left_out` counts it
@@ -102,12 +110,12 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             tags=line.tags,
         )
         yield from _with_source(
-            _by_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows
+            with_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows
         )
     yield from skipped_counts(left_out)
 
 
-def _row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+def row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """A message with our names and its content as one text; and the reasons for omitted parts."""
     reasons = {reason for name, reason in _COUNTED.items() if value.get(name)}
     if "role" not in value and (reason := reason_not_said(value)):
@@ -131,7 +139,7 @@ def _our_names(names: Iterable[str]) -> dict[str, str]:
     return ours_by_name
 
 
-def _by_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
+def with_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
     """The turn of a chat message with the speaker of its role, or the reason to leave it out."""
     role = message.get("role")
     if role is None:
@@ -145,7 +153,7 @@ def _by_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
 
 
 def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(lines_of(file), 1):
         location = f"line {number:,}"
         if not line.strip():
             continue
@@ -156,7 +164,7 @@ def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
             yield Skipped(location, f"not JSON: {'the file may be cut off' if is_last else error}")
 
 
-def _lines(file: InputFile) -> Iterator[str]:
+def lines_of(file: InputFile) -> Iterator[str]:
     """The lines of a text, each with its line end."""
     unfinished: list[str] = []  # joined once: otherwise every chunk would copy a long line
     characters = 0
@@ -208,15 +216,24 @@ def _text_of(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
+def read_csv(
+    file: InputFile,
+    user: str,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    order: DateOrder = "",
+) -> Iterator[Turn | Skipped]:
     """A table with our columns, or with those of a chat or the long_term_memory extension.
 
     Removes the "'" that our exports put before formulas. The extension's own export has no header.
-    Commas, semicolons or tabs separate the cells. Raises InputError for other columns.
+    Commas, semicolons or tabs separate the cells, or what a first line `sep=;` says. `columns` are
+    other names for ours; with them, columns without a name of ours are left out. Dates in numbers
+    have the day or the month first as `order` says, or as the others in the file show. Raises
+    InputError for other columns.
     """
-    delimiter, header, has_header = _columns(file)
+    delimiter, header, has_header = _columns(file, columns)
+    order = order or _order_of_dates(file, delimiter, header)
     equal_rows: Counter[str] = Counter()
-    for number, (location, row) in enumerate(_rows(_lines(file), delimiter)):
+    for number, (location, row) in enumerate(_rows(_table_lines(file), delimiter)):
         if number == 0 and has_header:
             continue
         if isinstance(row, str):
@@ -224,39 +241,79 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
         elif len(row) != len(header):
             yield Skipped(location, f"{len(row)} columns where {len(header)} belong")
         else:
-            named_cells = dict(zip(header, row, strict=True))
-            names = _our_names(header)
+            named_cells = _mapped(dict(zip(header, row, strict=True)), columns)
+            names = _our_names(named_cells)
             cells = {names[name]: cell for name, cell in named_cells.items()}
             cell = cells.get("kind") or "message"
             kind: Kind | None = next((kind for kind in get_args(Kind) if kind == cell), None)
             if kind is None:
                 yield Skipped(location, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
+            said_at = cells.get("said_at", "")
+            if order:
+                said_at = ordered_date(said_at, order) or said_at
             # A session of the extension's messages is a day.
-            day = clean_date(cells.get("said_at"))[:10] if "message" in header else ""
+            day = clean_date(said_at)[:10] if "message" in header else ""
             turn = Turn(
                 speaker=_text_of(cells["speaker"]),
                 text=_text_of(cells["text"]),
                 session=cells.get("session", day),
-                said_at=cells.get("said_at", ""),
+                said_at=said_at,
                 source=cells.get("source", ""),
                 kind=kind,
             )
-            turn_or_reason = _by_role(turn, named_cells, user)
+            turn_or_reason = with_role(turn, named_cells, user)
             yield from _with_source(
                 turn_or_reason, location, format="csv", row=row, equal_rows=equal_rows
             )
 
 
-def _columns(file: InputFile) -> tuple[str, list[str], bool]:
+def _order_of_dates(file: InputFile, delimiter: str, header: Sequence[str]) -> DateOrder:
+    """The order that the dates of a table show; "" where they show none."""
+    column = next((n for n, name in enumerate(header) if name in ("said_at", *_DATES)), None)
+    if column is None:
+        return ""
+    rows = (row for _, row in _rows(_table_lines(file), delimiter) if not isinstance(row, str))
+    return date_order(row[column] for row in rows if len(row) > column) or ""
+
+
+def _table_lines(file: InputFile) -> Iterator[str]:
+    """The lines of a table, without the one in which Excel reads what separates its cells."""
+    lines = lines_of(file)
+    first = next(lines, "")
+    if not _SEPARATOR.fullmatch(first):
+        yield first
+    yield from lines
+
+
+def _mapped(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    """A row with our names for the columns that were named, without those that nothing names."""
+    if not columns:
+        return row
+    theirs = {name.casefold(): ours for ours, name in columns.items()}
+    named = {theirs.get(name.casefold(), name): value for name, value in row.items()}
+    known = {*TURN_COLUMNS, "tags", *(name for names in _SYNONYMS.values() for name in names)}
+    known -= {name for ours in columns for name in _SYNONYMS.get(ours, ())}
+    return {name: value for name, value in named.items() if name in known}
+
+
+def _columns(
+    file: InputFile, columns: Mapping[str, str] = NO_COLUMNS
+) -> tuple[str, list[str], bool]:
     """(delimiter, columns, whether the first row names them). InputError for unknown columns."""
     widest: list[str] = []  # the first row, split by the delimiter that gives most columns
-    for delimiter in ",;\t":
-        _, row = next(_rows(_lines(file), delimiter), ("", "no row"))
+    told = _SEPARATOR.fullmatch(next(lines_of(file), ""))
+    for delimiter in told[1] if told else ",;\t":
+        _, row = next(_rows(_table_lines(file), delimiter), ("", "no row"))
         if isinstance(row, str):
             continue
         names = [cell.strip().casefold() for cell in row]
-        ours = {*_our_names(names).values()}
+        missing = {name.casefold() for name in columns.values()} - {*names}
+        if missing and len(names) > len(widest):
+            widest = names
+        if missing:
+            continue
+        ours = {*_our_names(_mapped(dict.fromkeys(names), columns)).values()}
         is_unique = len({*names}) == len(names)
         aside = {"id", "name"} if "role" in names else {"id"}
         if is_unique and {"speaker", "text"} <= ours <= {*TURN_COLUMNS, *aside}:
@@ -266,7 +323,8 @@ def _columns(file: InputFile) -> tuple[str, list[str], bool]:
         widest = max(widest, names, key=len)
     raise InputError(
         f"{file.name}: the columns are {', '.join(widest)[:200] or 'none'}; wanted are"
-        f" speaker and text at least, of {_KNOWN_NAMES}"
+        f" speaker and text at least, of {_KNOWN_NAMES}. Name others with --map, as in"
+        " --map speaker=Sender --map text=Message"
     )
 
 

@@ -14,17 +14,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError
-from memory.exchange.agent_events import Event, LeftOut, Said, SessionInfo, ToolCall, ToolResult
+from memory.exchange.agent_events import (
+    SUBAGENT,
+    Event,
+    LeftOut,
+    Said,
+    SessionInfo,
+    ToolCall,
+    ToolResult,
+)
 from memory.exchange.claude_code import claude_code_events
 from memory.exchange.codex import codex_events
 from memory.exchange.items import Skipped, clean_date, session_name, short_hash, skipped_counts
 from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
+from memory.folders import folder_name
 from memory.records import Turn
 from memory.secrets import mask
 from memory.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
@@ -83,6 +92,7 @@ class Cursor:
     # The session that this one copies, "" from its first own message on; and where in it we are.
     forked_from: str = ""
     copied: int = 0
+    is_subagents: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,12 +238,18 @@ class _Reader:
         match event:
             case SessionInfo():
                 if not self._cursor.session:  # later ones are copies
-                    self._cursor = replace(self._cursor, forked_from=event.forked_from)
+                    self._cursor = replace(
+                        self._cursor,
+                        forked_from=event.forked_from,
+                        is_subagents=event.is_subagents,
+                    )
                 self._cursor = replace(
                     self._cursor,
                     session=self._cursor.session or event.session,
                     folder=self._cursor.folder or event.folder,
                 )
+            case Said() | ToolCall() | ToolResult() if self._cursor.is_subagents:
+                self._left_out[SUBAGENT] += 1
             case Said():
                 self._say(event)
             case ToolCall():
@@ -338,7 +354,7 @@ class _Reader:
         self._cursor = replace(self._cursor, failing=failing)
 
     def _add(self, turn: Turn) -> None:
-        project = PurePath(self._cursor.folder).name or "project"
+        project = folder_name(self._cursor.folder) or "project"
         self._turns.append(
             replace(
                 turn,

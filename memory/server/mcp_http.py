@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
@@ -28,6 +29,7 @@ from memory.errors import InputError, StoreError
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
+from memory.server.mcp_stdio import sound_json
 from memory.server.tokens import Grant
 from memory.store.united import refuse_repeated
 from memory.tools import Right
@@ -91,7 +93,8 @@ class McpOverHttp:
             return
         key = ((namespace, *also), grant.name, rights)
         managers = await self._manager(key)
-        await managers.answer(_Signer(scope, key), scope, receive, send)
+        sound = await _sound_body(scope, receive) if scope["method"] == "POST" else receive
+        await managers.answer(_Signer(scope, key), scope, sound, send)
 
     async def _manager(self, key: _Key) -> "_Managers":
         async with self._making:
@@ -176,6 +179,18 @@ class _Managers:
     def _is_open(self, session: str) -> bool:
         last_used = self._last_used.get(session)
         return last_used is not None and monotonic() - last_used < _SAFE_SECONDS
+
+
+async def _sound_body(scope: Scope, receive: Receive) -> Receive:
+    """The request's messages, with a body that the SDK's reader takes."""
+    body = await Request(scope, receive).body()
+    text = body.decode("utf-8", "replace")
+    first = [{"type": "http.request", "body": sound_json(text).encode(), "more_body": False}]
+
+    async def receive_sound() -> Message:
+        return first.pop() if first else await receive()
+
+    return receive_sound
 
 
 def _with_session(scope: Scope, session: str) -> Scope:

@@ -171,7 +171,7 @@ async def _call_tool(
         result: str = getattr(tools, name)(**arguments)
         return result
 
-    if not isinstance(arguments.get("filter", ""), str):
+    if not isinstance(arguments.get("filter") or "", str):
         arguments["filter"] = json.dumps(arguments["filter"])
     namespace, *also = namespaces
     is_slow = name in _SLOW or arguments.get("as_of")

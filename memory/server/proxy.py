@@ -40,6 +40,7 @@ from memory.server.proxy_messages import (
 )
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
+from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.turn_validation import local_now
 
 # Headers of ours; none is sent on.
@@ -308,6 +309,8 @@ class _Proxy:
                     )
                     for speaker, role, text in sides
                 ]
+                # Clients send a request again, and what was forgotten of it stays out.
+                turns = without_forgotten(turns, store.settings(FORGOTTEN_ITEMS))
                 add_turns(store, turns, once=True)
             store.count_shown(exchange.shown)
 

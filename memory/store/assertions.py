@@ -84,8 +84,7 @@ def new_names(conn: Connection, of_turn: TurnAssertions) -> "CheckedWrites":
 
 def writes_for(
     conn: Connection,
-    turn: Turn,
-    assertions: Sequence[Assertion],
+    of_turn: TurnAssertions,
     vocabulary: Vocabulary,
     removals: Sequence[Removal],
 ) -> "CheckedWrites":
@@ -93,6 +92,7 @@ def writes_for(
     from memory.sql.policy import check_facts, check_writes  # with the parser
     from memory.sql.tables import WRITABLE
 
+    turn, assertions = of_turn.turn, of_turn.assertions
     source = Source(turn.id, turn.speaker, turn.session)
     subjects = list(dict.fromkeys(assertion.subject for assertion in assertions))
     entity_of = entities.entities_of(conn, subjects, source)
@@ -104,7 +104,9 @@ def writes_for(
             entity = entity_of[assertion.subject]
             plan.known(assertion.subject, _known(conn, assertion.subject, entity, names))
         is_taken_back = any(
-            _withdraws(removal, assertion, turn, vocabulary) for removal in removals
+            _withdraws(removal, assertion, turn, vocabulary)
+            and not (of_turn.is_new and _is_said_again(conn, removal, turn))
+            for removal in removals
         )
         if not is_taken_back and _key(assertion) not in made:
             plan.take(assertion)
@@ -153,6 +155,18 @@ def _withdraws(removal: Removal, assertion: Assertion, turn: Turn, vocabulary: V
         and _plain(removal.value) == _plain(assertion.value)
         and is_later(removal.at, turn.said_at)
     )
+
+
+def _is_said_again(conn: Connection, removal: Removal, turn: Turn) -> bool:
+    """Whether a turn that comes in after a removal was said on a later day than what was removed.
+
+    The person who removed it had not seen this turn. It may have been removed by mistake, and a
+    fact that is there can be removed again, but one that is not there goes unnoticed.
+    """
+    if not removal.is_deletion:
+        return False  # what a person put in its place holds
+    removed = turns_table.read_turns(conn, removal.turn_id, removal.turn_id)
+    return bool(removed) and _day(removed[0].said_at) < _day(turn.said_at)
 
 
 class _Plan:
@@ -340,9 +354,10 @@ def removals(conn: Connection) -> list[Removal]:
     What a fact says all the same, as after an undo, is left out.
     """
     rows = conn.run("removals_by_persons", most=_MOST_REMOVALS).fetchall()
-    facts = ((to_fact(json.loads(before)), at) for before, at in rows)
+    facts = ((to_fact(json.loads(before)), at, bool(gone)) for before, at, gone in rows)
     return [
-        Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id) for fact, at in facts
+        Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id, is_deletion)
+        for fact, at, is_deletion in facts
     ]
 
 

@@ -595,7 +595,7 @@ class DatabaseStore(Store):
                 turn = of_turn.turn
                 if names := assertions.new_names(conn, of_turn):
                     changes.append(change(f"{assertions.NAMES_CAUSE}{turn.id}", names))
-                writes = assertions.writes_for(conn, turn, of_turn.assertions, vocabulary, removals)
+                writes = assertions.writes_for(conn, of_turn, vocabulary, removals)
                 if writes:
                     changes.append(change(f"{assertions.CAUSE}{turn.id}", writes))
         return changes

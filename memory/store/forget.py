@@ -35,7 +35,6 @@ from memory.store import (
     journal,
     pending_windows,
     settings,
-    tags,
     turn_removal,
     turns_table,
 )
@@ -78,7 +77,7 @@ def forget(
         with transaction():
             turns = _existing_turns(conn, turn_ids)
             salt = secrets.token_hex(16)
-            items = item_hashes(tags.with_tags(conn, turns))
+            items = item_hashes(turns)
             facts, changes = remove(conn, turn_ids, embed)
             receipt = Forgotten(
                 at=now(),

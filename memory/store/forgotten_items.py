@@ -1,32 +1,30 @@
-"""Items of agents' transcripts whose turns were forgotten: reading them again stores nothing.
+"""Tombstones: sources of forgotten turns, so that feeding the same source again stores nothing.
 
-A transcript stays where the agent wrote it. Of a forgotten item only a hash of its id is kept, in a
-settings row for each `forget`. The ids are random, or hold the moment to the millisecond and the
-session's random name, so the hash cannot be guessed from words.
+A transcript or an export stays where it is when its turns are forgotten here. Of each forgotten
+turn with a source a hash of the source is kept, in a settings row for each `forget`. Where a source
+is made of the text (a chat without ids), somebody who holds the file can check a guess of the whole
+message, with its date and its speaker; nothing else can be read from it.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
 
 from memory.records import Setting, Turn
-from memory.tool_uses import AGENT_TAG
 
 FORGOTTEN_ITEMS = "forgotten items"  # no setting of a person has a space
 
 
 def item_hashes(turns: Iterable[Turn]) -> list[str]:
-    """The hashes of those turns that came from an agent's transcript."""
-    return sorted({_hash(turn) for turn in turns if _is_item(turn)})
+    """The hashes of those turns that have a source."""
+    return sorted({_hash(turn) for turn in turns if turn.source})
 
 
 def without_forgotten(turns: Sequence[Turn], settings: Iterable[Setting]) -> list[Turn]:
     """The turns that were not forgotten, by the rows of the setting FORGOTTEN_ITEMS."""
     forgotten = {digest for setting in settings for digest in setting.value}
-    return [turn for turn in turns if not (_is_item(turn) and _hash(turn) in forgotten)]
-
-
-def _is_item(turn: Turn) -> bool:
-    return bool(turn.source) and AGENT_TAG in turn.tags
+    if not forgotten:
+        return list(turns)
+    return [turn for turn in turns if not (turn.source and _hash(turn) in forgotten)]
 
 
 def _hash(turn: Turn) -> str:

@@ -557,7 +557,7 @@ WHERE facts_log.fact_id IN (SELECT value FROM json_each(:fact_ids))
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, changes.at
+SELECT facts_log.before, changes.at, facts_log.after IS NULL
 FROM changes JOIN facts_log ON facts_log.change_id = changes.id
 WHERE facts_log.before IS NOT NULL AND (
     substr(changes.cause, 1, 8) = 'edit by '

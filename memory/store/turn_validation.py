@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import get_args
+from unicodedata import category
 
 from memory.errors import InputError
 from memory.records import Kind, Tags, Turn
@@ -27,7 +28,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     texts = (turn.speaker, turn.text, turn.session, turn.said_at, turn.source)
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
-    if not turn.text.strip():
+    if not _is_visible(turn.text):
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
     if not turn.speaker.strip():
         raise InputError(f"turn {number} has no speaker")
@@ -48,6 +49,11 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         source=sound_text(turn.source),
         tags=valid_tags(turn.tags, f"turn {number}: "),
     )
+
+
+def _is_visible(text: str) -> bool:
+    """Whether a text has more than spaces and characters that nobody sees, of zero width."""
+    return any(not character.isspace() and category(character) != "Cf" for character in text)
 
 
 def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:

@@ -1,5 +1,6 @@
 """Plain forms of what people say and ask, matched as the vocabulary's templates write them."""
 
+from memory.templates.clauses import plays_somebody
 from memory.templates.matching import (
     Found,
     Reading,
@@ -17,6 +18,7 @@ __all__ = [
     "aliases_in",
     "assertions_in",
     "names_given",
+    "plays_somebody",
     "question_templates_of",
     "template_of",
     "templates_of",

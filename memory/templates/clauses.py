@@ -32,6 +32,13 @@ _SENTENCE_END = re.compile(
 _COLON = re.compile(r":(?=\s|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
+# Lines around what somebody pasted: a rule of one mark, data, a message with its time before it.
+_SHOWN_TEXT = re.compile(
+    r"^[ \t]*(?:([-=*_#~+])\1{2,}|[{\[].*[}\]],?|[\[(]?\d{1,2}:\d\d(?::\d\d)?[\])].*)[ \t]*$",
+    re.MULTILINE,
+)
+# In a script the speakers stand in capitals on lines of their own.
+_SPEAKERS_LINE = re.compile(r"^[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]+$", re.MULTILINE)
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
 
@@ -60,14 +67,21 @@ class Clause:
 def refusal_of(text: str) -> str:
     """Why a turn asserts nothing at all, "" where it may."""
     text = text[:_LONGEST_TURN]
-    if found := first_search(_requests(), text):
+    if found := first_search(_requests(), text) or plays_somebody(text):
         return f"it asks to treat a text or to play somebody: {found!r}"
+    if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
+        return "it shows a text of somebody else"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_letter(lines):
         return "it is a letter"
     if _is_verse(lines):
         return "it is verse"
     return ""
+
+
+def plays_somebody(text: str) -> str:
+    """The words by which a turn begins or goes on with a play; "" where there are none."""
+    return first_search(_plays(), text[:_LONGEST_TURN])
 
 
 def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
@@ -228,6 +242,11 @@ def _index(templates: Sequence[str]) -> Index[None]:
 @cache
 def _requests() -> Index[None]:
     return _index(language_words().requests)
+
+
+@cache
+def _plays() -> Index[None]:
+    return _index(language_words().plays)
 
 
 @cache

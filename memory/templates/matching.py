@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 from memory.entities import Relation, relation_words
 from memory.records import Assertion, Fact, Turn
@@ -66,6 +67,16 @@ class Reading:
         return tuple(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]
 
 
+# Characters that nobody sees: of zero width, soft hyphens, marks of direction. The joiners of
+# emoji and of Persian stay, and what overrides the direction: it shows another text.
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
+
+
+def _as_written(text: str) -> str:
+    """A text as a person sees it: composed characters, without those of no width."""
+    return text if text.isascii() else normalize("NFC", _UNSEEN.sub("", text))
+
+
 @dataclass(frozen=True)
 class Somebody:
     """Whom a fact is about: the subject, and how the speaker is related to them."""
@@ -93,6 +104,7 @@ class Templates:
         """What the clauses of a turn assert."""
         if not turn.speaker.strip():
             return Reading(refusals=("nobody is named who says it",))
+        turn = replace(turn, text=_as_written(turn.text))
         entries = self._index.candidates(words_of(turn.text))
         if not entries:
             return Reading(refusals=("no template has its words",))

@@ -23,6 +23,7 @@ class Words:
     no_names: frozenset[str]
     unasserted: tuple[str, ...]
     requests: tuple[str, ...]
+    plays: tuple[str, ...]
     questions: tuple[str, ...]
     heads: tuple[str, ...]
     salutations: tuple[str, ...]
@@ -58,6 +59,7 @@ def language_words() -> Words:
         no_names=single("no_names"),
         unasserted=lines("unasserted"),
         requests=lines("requests"),
+        plays=lines("plays"),
         questions=lines("questions"),
         heads=lines("heads"),
         salutations=lines("salutations"),

@@ -317,7 +317,7 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
         ("undo_change", (99,), "there is no change 99"),
         ("undo_change", ("last",), "change_id takes a whole number, not 'last'"),
         ("remember", ((), [{**FACT, "turn_id": "1); DELETE FROM facts"}]), "a whole number"),
-        ("remember", ((), [{**FACT, "on": None}]), "facts 1, on takes text, not None"),
+        ("remember", ((), [{**FACT, "on": 2023}]), "facts 1, on takes text, not 2023"),
         ("record_tool_use", ("buy", {"what": "milk"}, "bought", True), "arguments takes text"),
     ],
 )
@@ -484,3 +484,14 @@ def test_facts_of_a_month_are_those_that_held_then_whenever_they_were_told(
     assert values("2017-07")[2:] == ["Ben has_pet: dog Rufus since 2017-06"]
     assert "Anna lives_in: Bergen since 2018" in values("2019")
     assert tools["list_facts"](attribute="went running").startswith("Anna went running, 5 km")
+
+
+def test_null_is_an_argument_that_was_not_given(tools: Functions) -> None:
+    """Clients fill in null for every optional argument that a model leaves out."""
+    recalled = tools["recall"](query="bread", limit=None, as_of=None, filter=None)
+    assert recalled == tools["recall"](query="bread")
+    said = {"text": "Rye, please.", "speaker": None, "said_at": None, "source": None}
+    stored = tools["remember"](turns=[said], facts=[{**FACT, "on": None, "turn_id": None}])
+    assert "Remembered as turn" in stored
+    with pytest.raises(InputError, match="query is missing"):
+        tools["recall"](query=None)

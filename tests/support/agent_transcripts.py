@@ -82,6 +82,7 @@ class CodexSession:
         session: str,
         day: str = "2026-11-02",
         forked_from: str = "",
+        source: Any = "cli",
     ) -> None:
         self.session = session
         self.folder = str(folder)
@@ -89,7 +90,7 @@ class CodexSession:
         self.number = 0
         self.path = home / "sessions" / day.replace("-", "/") / f"rollout-{day}-{session}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        about = {"id": session, "cwd": self.folder, "cli_version": "0.135.0", "instructions": "Hm."}
+        about = {"id": session, "cwd": self.folder, "cli_version": "0.135.0", "source": source}
         self._write(
             "session_meta", about | ({"forked_from_id": forked_from} if forked_from else {})
         )

@@ -720,7 +720,7 @@ WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
 ORDER BY facts_log.id;
 
 -- removals_by_persons --
-SELECT facts_log.before, changes.at
+SELECT facts_log.before, changes.at, facts_log.after IS NULL
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
 WHERE changes.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
     AND facts_log.before IS NOT NULL AND (

@@ -318,3 +318,26 @@ def test_a_socket_folder_of_somebody_else_is_not_used(
     finally:
         (short / f"sql-memory-{os.getuid()}").rmdir()
         short.rmdir()
+
+
+def test_where_python_has_no_unix_sockets_a_hook_says_nothing(tmp_path: Path) -> None:
+    """As on Windows: a path with spaces and umlauts, a byte order mark, another code page."""
+    state = tmp_path / "Ana M\u00fcller" / "agents"
+    state.mkdir(parents=True)
+    code = (
+        "import os, runpy, signal, socket, sys\n"
+        "del signal.SIGALRM, signal.setitimer, socket.AF_UNIX, os.getuid\n"
+        f"sys.argv = [{hook.__file__!r}, 'claude-code', '--state', {str(state)!r}]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    payload = '\ufeff{"hook_event_name": "Stop", "session_id": "s", "cwd": "C:\\\\Ana M\u00fcller"}'
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", code],
+        input=payload.encode(),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    [log] = state.glob("*.log")
+    assert "Stop" in log.read_text("utf-8")

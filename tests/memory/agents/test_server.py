@@ -71,6 +71,12 @@ def test_a_start_that_was_too_slow_is_told_with_the_first_prompt(
     assert request(served, prompt)["context"] == "we dropped Redis"
 
 
+def test_programs_that_watch_sessions_are_told_nothing(served: str) -> None:
+    observer = {"cwd": "/home/ann/.claude-mem/observer-sessions", "prompt": "Watch."}
+    told = request(served, event("UserPromptSubmit", float(PATIENT), **observer))
+    assert told == {"outcome": "a program that watches sessions: nothing is stored or told"}
+
+
 def test_a_server_that_nobody_asks_in_time_is_warm_for_the_next(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -390,7 +390,7 @@ def test_claudes_memories_are_read_and_other_files_named(tmp_path: Path) -> None
     assert skipped == [Skipped("m.json: element 1: Claude's memory of the project p-2", "no text")]
     for path, unread in (
         (folder.parent, "users.json"),
-        (tmp_path / "export.zip", "data/projects/p-1.json, data/users.json"),
+        (tmp_path / "export.zip", "data/users.json"),
     ):
         export = read_export(path)
         assert (export.format, export.notes) == (

@@ -47,7 +47,7 @@ def items_of_a_transcript(number: int) -> ForeignExport:
     return ForeignExport("codex", "codex", iter(turns))
 
 
-def test_forgotten_items_of_a_transcript_are_not_imported_again(
+def test_what_was_forgotten_is_not_imported_again_unless_a_person_lets_it_in(
     store: Store, tmp_path: Path
 ) -> None:
     import_turns(store, items_of_a_transcript(3))
@@ -61,8 +61,20 @@ def test_forgotten_items_of_a_transcript_are_not_imported_again(
     with open_store(tmp_path / "copy.db") as copy:
         copy.load(store.dump())
         assert import_turns(copy, items_of_a_transcript(4)).turns == 0
-    # What a person imports from a file of their own is theirs to bring back.
-    assert import_turns(store, foreign_export(1)).turns == 1
+    assert import_turns(store, foreign_export(4)).turns == 0
+    assert import_turns(store, foreign_export(4), with_forgotten=True).turns == 2
+    assert import_turns(store, foreign_export(4)).already == 4
+
+
+def test_an_import_says_how_what_was_forgotten_comes_back(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    (path := tmp_path / "a.jsonl").write_text('{"speaker": "Ana", "text": "I live in Lucca."}\n')
+    run("import", path, "--db", db)
+    run("forget", "--matching", "Lucca", "--yes", "--db", db)
+    out = run("import", path, "--db", db)
+    assert "forgotten here before: 1" in out
+    assert "--with-forgotten" in out
+    assert "1 new turn" in run("import", path, "--with-forgotten", "--db", db)
 
 
 def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:

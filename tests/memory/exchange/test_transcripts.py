@@ -261,3 +261,58 @@ def test_a_forgotten_turn_stays_forgotten_when_its_transcript_is_imported_again(
     with open_store(location_of(name)) as store:
         assert [turn.text for turn in store.turns()] == ["I see.", "Fix the login."]
         assert "Weber" not in str([*store.dump()])
+
+
+def test_of_subagents_nothing_is_stored(claude: ClaudeCodeSession, tmp_path: Path) -> None:
+    claude.prompt("Look around.", isSidechain=True, agentId="a1")
+    claude._message(
+        "assistant", [{"type": "tool_use", "id": "t", "name": "Bash"}], isSidechain=True
+    )
+    claude.prompt("Thanks.")
+    reading = read_transcript(CLAUDE, claude.path)
+    assert [turn.text for turn in reading.turns] == ["Thanks."]
+    assert [(s.where, s.why) for s in reading.skipped] == [
+        ("2 messages", "what a subagent was told and replied")
+    ]
+    spawned = {"subagent": {"thread_spawn": {"parent_thread_id": "p", "depth": 1}}}
+    codex = CodexSession(tmp_path / "codex", "/home/ann/shop", "019b64e5-9", source=spawned)
+    codex.prompt("Look around.")
+    codex.command("ls", "a.py")
+    first = read_transcript(CODEX, codex.path)
+    codex.reply("One file.")
+    later = read_transcript(CODEX, codex.path, first.cursor)
+    assert (first.turns, later.turns) == ((), ())
+    assert "what a subagent was told and replied" in {s.why for s in later.skipped}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/home/ann/.claude-mem/observer-sessions",
+        "C:\\Users\\Ann M\u00fcller\\.claude-mem\\observer-sessions",
+        "/home/ann/.claude/plugins/cache/thedotmack/claude-mem/13.12.4",
+    ],
+)
+def test_of_programs_that_watch_sessions_nothing_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    observer = ClaudeCodeSession(tmp_path / "claude", "observer", "5d3c0a5e-0009")
+    observer.folder = folder
+    observer.prompt("You are an observer. Always record deliverables.")
+    observer.tool("Read", {"file_path": "a.py"}, "x")
+    run("import", "claude-code", tmp_path / "claude")
+    assert not names()
+    reading = read_transcript(CLAUDE, observer.path)
+    assert not reading.turns
+    assert {s.why for s in reading.skipped} == {"what an observer was told and replied"}
+
+
+def test_a_prompt_that_shows_another_session_is_an_observers(claude: ClaudeCodeSession) -> None:
+    request = "<user_request>Always push.</user_request>"
+    claude.prompt(
+        f"Observe.\n<observed_from_primary_session>{request}</observed_from_primary_session>"
+    )
+    reading = read_transcript(CLAUDE, claude.path)
+    assert not reading.turns
+    assert reading.skipped[0].why == "what an observer was told and replied"

@@ -1,5 +1,6 @@
 """`memory serve` in a process of its own: MCP over HTTP, tokens, slow clients, and its log."""
 
+import json
 import os
 import re
 import signal
@@ -132,6 +133,25 @@ def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Ser
     assert ask("ben", both) == 404
     assert ask("anna", second) == 404
     assert ask("ben", second) == 403
+
+
+def test_half_an_emoji_is_stored_over_http(served: Served) -> None:
+    arguments = {"turns": [{"text": "My fish is Blub \ud83d"}]}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    headers = {
+        "authorization": f"Bearer {token('anna')}",
+        "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2025-11-25",
+    }
+    address = f"{served.address}/mcp/anna"
+    info = {"clientInfo": {"name": "test", "version": "1"}, "capabilities": {}}
+    hello = {"method": "initialize", "params": {"protocolVersion": "2025-11-25", **info}}
+    opened = httpx2.post(address, json={**call, **hello}, headers=headers, timeout=60)
+    headers["mcp-session-id"] = opened.headers["mcp-session-id"]
+    body = json.dumps({**call, "params": {"name": "remember", "arguments": arguments}})
+    told = httpx2.post(address, content=body, headers=headers, timeout=60)
+    assert "Remembered as turn" in told.text
 
 
 @pytest.mark.slow

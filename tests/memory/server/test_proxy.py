@@ -24,6 +24,7 @@ from memory.server.proxy_messages import answer_text, read_conversation, with_bl
 from memory.server.tokens import Tokens
 from tests.support.commands import run
 from tests.support.node import run_openai_client
+from tests.support.others_words import OTHERS_WORDS, PLAY
 from tests.support.secrets_corpus import SECRETS
 from tests.support.server_process import server_process
 from tests.support.serving import token
@@ -133,6 +134,31 @@ def test_tools_and_pictures_go_on_as_they_are(nora: str, upstream: Upstream) -> 
     assert request["tools"] == tools
     assert request["messages"][1:] == messages
     assert turns_of(nora)[1:] == [("User", "Where do I live?"), ("Assistant", REPLY)]
+
+
+def test_words_of_others_in_a_request_are_nobodys_facts(nora: str, upstream: Upstream) -> None:
+    with proxied(upstream, namespace=nora) as client:
+        for text in OTHERS_WORDS.values():
+            messages = [{"role": "user", "content": text}]
+            client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+        messages = []
+        for text in PLAY:
+            messages.append({"role": "user", "content": text})
+            client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+            messages.append({"role": "assistant", "content": REPLY})
+    with open_store(namespaces.existing(nora), read_only=True) as store:
+        assert store.count_turns() == 1 + 2 * (len(OTHERS_WORDS) + len(PLAY))
+        assert not [fact for fact in store.facts() if fact.turn_id > 1]
+
+
+def test_what_was_forgotten_of_a_request_is_not_stored_again(nora: str, upstream: Upstream) -> None:
+    with proxied(upstream, namespace=nora) as client:
+        client.post("/v1/chat/completions", json=BODY)
+    with open_store(namespaces.existing(nora)) as store:
+        store.forget([2, 3])
+    with proxied(upstream, namespace=nora) as client:
+        client.post("/v1/chat/completions", json=BODY)
+    assert len(turns_of(nora)) == 1
 
 
 def test_a_request_that_is_repeated_is_stored_once(nora: str, upstream: Upstream) -> None:

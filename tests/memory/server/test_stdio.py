@@ -96,6 +96,20 @@ def test_a_client_starts_a_server_of_several_memories(home: str) -> None:
     run("mcp", "-n", "anna", "-n", "anna", says="named twice")
 
 
+def test_null_and_half_an_emoji_are_answered(home: str) -> None:
+    """The SDK's reader refuses such a message without a word, and a client waits."""
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("recall", {"query": "Oslo", "limit": None, "as_of": None, "filter": None}),
+        ("remember", {"turns": [{"text": "My fish is Blub \ud83d", "speaker": None}]}),
+        ("remember", {"turns": [{"text": "A path: C:\\ud83d, a fish \N{FISH}"}]}),
+    ]
+    replies, _ = talk(start(home, "-n", "anna"), calls)
+    assert not any(reply["result"].get("isError") for reply in replies[1:])
+    with open_store(location_of("anna")) as store:
+        texts = [turn.text for turn in store.turns(6)]
+    assert texts == ["My fish is Blub \ufffd", "A path: C:\\ud83d, a fish \N{FISH}"]
+
+
 @pytest.mark.slow
 def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: str) -> None:
     text = "Grüße aus Tromsø — 今日は 🐈, ‘quoted’"

@@ -3,7 +3,8 @@
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.facts import correct, end, fact_line, remove, supersede
+from memory.additions import add_turns, record_assertions
+from memory.facts import correct, edit, end, fact_line, remove, supersede
 from memory.records import Assertion, TurnAssertions
 from tests.conftest import INSERT
 
@@ -315,3 +316,29 @@ def test_nothing_is_recorded_where_one_statement_is_refused(store: Store) -> Non
     with pytest.raises(SqlError):
         store.record(asserted)
     assert store.facts() == []
+
+
+@pytest.mark.parametrize(("said_at", "is_back"), [("2024-09-02", True), ("2024-03-01", False)])
+def test_a_fact_that_was_deleted_comes_back_when_it_is_said_again_later(
+    store: Store, said_at: str, is_back: bool
+) -> None:
+    """A person deletes today what was said in dialogues of the past; what comes in is new."""
+    add_turns(store, [Turn("Ana", "I'm allergic to nuts.", said_at="2024-03-01")])
+    remove(store, store.facts()[0].id)
+    add_turns(store, [Turn("Ana", "I'm allergic to nuts.", said_at=said_at)])
+    assert [fact.value for fact in store.facts()] == (["nuts"] if is_back else [])
+
+
+def test_a_deleted_fact_stays_away_whatever_turns_of_before_say(store: Store) -> None:
+    turns = [Turn("Ana", "I'm allergic to nuts.", said_at=f"2024-0{n}-01") for n in (3, 9)]
+    add_turns(store, turns)
+    remove(store, store.facts()[0].id)
+    record_assertions(store)
+    assert not [fact for fact in store.facts() if fact.subject == "Ana"]
+
+
+def test_a_corrected_fact_stays_corrected_whatever_comes_in(store: Store) -> None:
+    add_turns(store, [Turn("Ana", "I'm allergic to nuts.", said_at="2024-03-01")])
+    edit(store, store.facts()[0].id, "was wrong", value="milk")
+    add_turns(store, [Turn("Ana", "I'm allergic to nuts.", said_at="2024-09-01")])
+    assert [fact.value for fact in store.facts()] == ["milk"]

@@ -1,0 +1,88 @@
+"""Whether the dates of a file have the day first or the month, told by all of them together."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Literal
+
+from memory.errors import InputError
+from memory.written_dates import written_date
+
+DateOrder = Literal["", "day-first", "month-first"]
+# Three numbers with one separator, and a time that may follow them.
+_NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})\.?(?:,?\s*(.*))?", re.DOTALL)
+_TIME = re.compile(r"(\d{1,2})[:.](\d\d)(?:[:.](\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_MONTHS = 12
+
+
+class DateOrderError(InputError):
+    """Nothing in a file tells whether the day or the month comes first."""
+
+
+def date_order(texts: Iterable[str]) -> DateOrder | None:
+    """The order of the numbers in the dates of a file; None where both would be right.
+
+    A number above twelve tells it, and otherwise the order in which messages were written: where
+    only one reading never goes back in time, that is it. "" where no date depends on it.
+    """
+    dates = [numbers for text in texts if (numbers := _ambiguous_numbers(text))]
+    if not dates:
+        return ""
+    if any(first > _MONTHS for first, _, _ in dates):
+        return "day-first"
+    if any(second > _MONTHS for _, second, _ in dates):
+        return "month-first"
+    if all(first == second for first, second, _ in dates):
+        return ""
+    by_day = _is_sorted([(year, second, first) for first, second, year in dates])
+    by_month = _is_sorted([(year, first, second) for first, second, year in dates])
+    if by_day == by_month:
+        return None
+    return "day-first" if by_day else "month-first"
+
+
+def refuse_doubt(name: str, example: str) -> DateOrderError:
+    """The error for a file whose dates can be read in two ways."""
+    return DateOrderError(
+        f"{name}: {example!r} has the day first or the month, and nothing in the file tells which;"
+        " give --dates day-first or --dates month-first"
+    )
+
+
+def ordered_date(text: str, order: DateOrder) -> str:
+    """ISO text for a date of numbers in this order; what `written_date` reads in any other form."""
+    numbers = _NUMBERS.fullmatch(text.strip())
+    if not numbers:
+        return written_date(text)
+    first, separator, second, third, clock = numbers.groups()
+    if len(first) == 4:
+        year, month, day = first, second, third
+    elif order == "month-first" and separator != ".":
+        month, day, year = first, second, third
+    else:
+        day, month, year = first, second, third
+    try:
+        written = date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day))
+    except ValueError:
+        return ""
+    time = _TIME.match(clock or "")
+    if not time:
+        return written.isoformat()
+    hour = int(time[1])
+    if time[4]:  # of twelve
+        hour = hour % 12 + (12 if time[4].casefold() == "p" else 0)
+    seconds = f":{time[3]}" if time[3] else ""
+    return f"{written.isoformat()}T{hour:02}:{time[2]}{seconds}"
+
+
+def _ambiguous_numbers(text: str) -> tuple[int, int, int] | None:
+    """First, second number and year of a date that some write with the month first."""
+    numbers = _NUMBERS.fullmatch(text.strip())
+    if not numbers or numbers[2] == "." or len(numbers[1]) == 4:
+        return None
+    return int(numbers[1]), int(numbers[3]), int(numbers[4])
+
+
+def _is_sorted(dates: Sequence[tuple[int, int, int]]) -> bool:
+    return all(before <= after for before, after in pairwise(dates))

@@ -1,0 +1,96 @@
+"""Conversations as lists of messages, {"messages": [{"role": ..., "content": ...}]}."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from memory.exchange.items import (
+    Skipped,
+    clean_date,
+    first_error,
+    session_name,
+    short_hash,
+    skipped_counts,
+    with_date,
+)
+from memory.exchange.json_files import InputFile, json_values
+from memory.exchange.plain_files import row_of_message, with_role
+from memory.records import Turn
+
+_IDENTIFYING = 4  # messages at the start of a conversation without an id
+_DATES = ("created_at", "create_time", "timestamp", "date")
+_IDS = ("id", "conversation_id", "session_id", "thread_id", "uuid")
+_TITLES = ("title", "name", "subject")
+
+
+class _Message(BaseModel):
+    speaker: str
+    text: str
+    said_at: str | int | float | None = None
+
+
+def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+    """Each conversation as a session; `user` is the speaker of messages with the role user.
+
+    A conversation without an id is known by its first messages, so that one which has grown is not
+    stored twice. Leaves out and counts system messages, tool calls and thinking.
+    """
+    left_out: Counter[str] = Counter()
+    equal: Counter[str] = Counter()
+    for file in files:
+        for item in json_values(file):
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            location, value = item
+            if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
+                yield Skipped(location, "no list of messages")
+                continue
+            identity = str(_first(value, _IDS) or short_hash(value["messages"][:_IDENTIFYING]))
+            session = session_name(str(_first(value, _TITLES) or "chat"), identity)
+            for number, raw in enumerate(value["messages"], 1):
+                turn = _turn(raw, user, left_out)
+                if isinstance(turn, str):
+                    if turn:
+                        yield Skipped(f"{location}, message {number}", turn)
+                    continue
+                key = f"messages:{identity}:{short_hash(raw)}"
+                equal[key] += 1
+                turn = Turn(
+                    turn.speaker,
+                    turn.text,
+                    session=session,
+                    said_at=turn.said_at or clean_date(_first(value, _DATES)),
+                    source=f"{key}:{equal[key]}" if equal[key] > 1 else key,
+                    kind=turn.kind,
+                )
+                yield from with_date(turn, f"{location}, message {number}")
+    yield from skipped_counts(left_out)
+
+
+def _turn(raw: object, user: str, left_out: Counter[str]) -> Turn | str:
+    """The turn of a message; or why it has none, "" where that is counted."""
+    if not isinstance(raw, dict):
+        return "not an object"
+    row, reasons = row_of_message(raw)
+    left_out.update(reasons)
+    if not row.get("text"):
+        if not reasons:
+            left_out["no text"] += 1
+        return ""
+    try:
+        message = _Message.model_validate(row)
+    except ValidationError as error:
+        return first_error(error)
+    said_at = "" if message.said_at is None else str(message.said_at)
+    turn = with_role(Turn(message.speaker, message.text, said_at=said_at), raw, user)
+    if isinstance(turn, str):
+        left_out[turn] += 1
+        return ""
+    return turn
+
+
+def _first(value: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((value[key] for key in keys if value.get(key)), None)

@@ -1,0 +1,261 @@
+"""Chats of messengers, lists of messages, projects and tables with other people's columns."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory import InputError, open_store
+from memory.exchange import read_export
+from memory.exchange.date_order import DateOrderError
+from tests.support.commands import run
+from tests.support.foreign_exports import (
+    chatgpt,
+    chatgpt_message,
+    claude,
+    claude_message,
+    parts,
+    said,
+    write,
+)
+
+IPHONE = (
+    "[12/05/2024, 09:15:22] Ana: \u200eMessages and calls are end-to-end encrypted.\n"
+    "\u200e[12/05/2024, 09:15:22] Ana: I moved to Bilbao\nwith my dog\n"
+    "[12/05/2024, 9:16:01\u202fPM] Ben: On Friday: 8 pm \u200e<This message was edited>\n"
+    "[13/05/2024, 21:00:10] Ben: The sea \u200e<attached: 0001-PHOTO.jpg>\n"
+    "\u200e[13/05/2024, 21:00:11] Ben: \u200eimage omitted\n"
+    "[13/05/2024, 21:00:12] \u200e~\u202fCleo: Hi\n"
+)
+
+
+def rows(path: Path, **options: Any) -> list[tuple[str, str, str]]:
+    turns, _ = parts(read_export(path, **options))
+    return [(turn.said_at, turn.speaker, turn.text) for turn in turns]
+
+
+def twice(path: Path, *arguments: str) -> list[Any]:
+    """The turns of a file imported two times."""
+    db = path.parent / "a.db"
+    for again in ("", "0 new turns"):
+        assert again in run("import", path, "--db", db, *arguments)
+    with open_store(db) as store:
+        return store.turns()
+
+
+def test_an_iphones_chat_has_its_messages_without_notices(tmp_path: Path) -> None:
+    path = write(tmp_path / "WhatsApp Chat - Ana.txt", text=IPHONE)
+    assert rows(path) == [
+        ("2024-05-12T09:15:22", "Ana", "I moved to Bilbao\nwith my dog"),
+        ("2024-05-12T21:16:01", "Ben", "On Friday: 8 pm"),
+        ("2024-05-13T21:00:10", "Ben", "The sea [file: 0001-PHOTO.jpg]"),
+        ("2024-05-13T21:00:12", "Cleo", "Hi"),
+    ]
+    assert twice(path)[2].session == "WhatsApp Chat - Ana 2024-05-13"
+    _, skipped = parts(read_export(path))
+    assert [(s.where, s.why) for s in skipped] == [
+        ("2 messages", "notices and attachments without words"),
+    ]
+    archive = tmp_path / "Ana.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(path, "_chat.txt")
+    assert rows(archive) == rows(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said_at"),
+    [
+        ("5/13/24, 1:25 PM - Ana: Hi", "2024-05-13T13:25"),
+        ("13/05/2024, 12:05 am - Ana: Hi", "2024-05-13T00:05"),
+        ("2024-05-13, 3:02 p.m. - Ana: Hi", "2024-05-13T15:02"),
+        ("05.08.23, 12:30 - Ana: Hi", "2023-08-05T12:30"),
+        ("[2024/05/13 08:00:01] Ana: Hi", "2024-05-13T08:00:01"),
+        ("24/3/14, 13:59:59: Ana: Hi", "2014-03-24T13:59:59"),
+        ("[05.08.23, 5:52:02\u202fPM] Ana: Hi", "2023-08-05T17:52:02"),
+    ],
+)
+def test_dates_are_read_as_phones_write_them(tmp_path: Path, line: str, said_at: str) -> None:
+    notice = line.replace("Ana: Hi", "Ana added Ben")
+    path = write(tmp_path / "c.txt", text=f"{notice}\n{line}\n")
+    assert rows(path) == [(said_at, "Ana", "Hi")]
+
+
+def test_equal_messages_of_one_minute_stay_two(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "c.txt", text="13/05/2024, 9:00 - Ana: Ha\n13/05/2024, 9:00 - Ana: Ha\n"
+    )
+    assert len(twice(path)) == 2
+
+
+def test_dates_that_may_be_two_days_are_asked_for_or_seen_from_their_order(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.txt", text="05/08/2024, 9:00 - Ana: Ha\n")
+    with pytest.raises(DateOrderError, match="give --dates day-first or --dates month-first"):
+        read_export(one)
+    run(
+        "import", one, "--db", tmp_path / "a.db", says="'05/08/2024' has the day first or the month"
+    )
+    assert not (tmp_path / "a.db").exists()
+    assert rows(one, dates="day-first")[0][0] == "2024-08-05T09:00"
+    assert [turn.said_at for turn in twice(one, "--dates", "month-first")] == ["2024-05-08T09:00"]
+    several = "05/11/2024, 9:00 - Ana: Ha\n06/01/2024, 9:00 - Ana: Ho\n"
+    assert rows(write(tmp_path / "b.txt", text=several))[1][0] == "2024-06-01T09:00"
+    run("import", one, "--dates", "us", says="give day-first or month-first")
+
+
+def test_a_telegram_chat_and_all_chats_are_read(tmp_path: Path) -> None:
+    def message(number: int, **fields: Any) -> dict[str, Any]:
+        date = {"date": "2025-07-11T15:36:11", "date_unixtime": "1752219371"}
+        named = {"from": "Mino", "from_id": "user1"}
+        return {"id": number, "type": "message", **date, **named, "text": "Hi", **fields}
+
+    link = [{"type": "link", "text": "https://a.org"}, " is ", {"type": "bold", "text": "good"}]
+    chat = {
+        "name": "Mino",
+        "type": "personal_chat",
+        "id": 7,
+        "messages": [
+            message(1),
+            message(2, text=link),
+            message(3, text="", media_type="sticker"),
+            message(4, text="Sea", photo="photos/1.jpg"),
+            message(5, text="I am Lu.", forwarded_from="Lu"),
+            message(6, type="service", text=""),
+            message(7, **{"from": None}),
+        ],
+    }
+    everything = {"about": "Here is the data", "chats": {"about": "", "list": [chat]}}
+    (folder := tmp_path / "ChatExport").mkdir()
+    write(folder / "result.json", text=json.dumps(everything))
+    path = write(tmp_path / "one.json", text=json.dumps(chat))
+    assert (
+        rows(folder)
+        == rows(path)
+        == [
+            ("2025-07-11T07:36:11", speaker, text)
+            for speaker, text in (
+                ("Mino", "Hi"),
+                ("Mino", "https://a.org is good"),
+                ("Mino", "[photo] Sea"),
+                ("Lu", "I am Lu."),
+                ("user1", "Hi"),
+            )
+        ]
+    )
+    stored = twice(path)
+    assert (stored[0].session, stored[0].source) == ("Mino 2025-07-11", "telegram:7:1")
+    assert stored[3].tags == {"forwarded_by": "Mino"}
+    assert {skipped.why for skipped in parts(read_export(path))[1]} == {
+        "no text",
+        "notices of the program",
+    }
+
+
+def test_lists_of_messages_are_conversations(tmp_path: Path) -> None:
+    tool = {"role": "assistant", "content": None, "tool_calls": [{"id": "t"}]}
+    first = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hi", "weight": 0},
+        {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]},
+        tool,
+    ]
+    second = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hey"}]
+    named = {"id": "c-1", "title": "Tea", "created_at": "2025-01-02", "messages": second}
+    lines = [{"messages": first}, {"messages": second}, {"messages": second}, named]
+    path = write(tmp_path / "a.jsonl", text="".join(json.dumps(line) + "\n" for line in lines))
+    turns = twice(path)
+    assert [turn.text for turn in turns] == ["Hi", "Hello", *["Hi", "Hey"] * 3]
+    assert [turn.speaker for turn in turns] == ["User", "Assistant"] * 4
+    assert (turns[-1].session, turns[-1].said_at) == ("Tea (c-1)", "2025-01-02")
+    assert turns[0].session != turns[2].session
+    assert {skipped.why for skipped in parts(read_export(path))[1]} == {
+        "system message",
+        "a tool's call or result in a chat",
+    }
+    grown = {"messages": [*first, {"role": "user", "content": "Bye"}]}
+    write(path, text=json.dumps(grown))
+    assert "1 new turn, 2 already" in run("import", path, "--db", tmp_path / "a.db")
+
+
+def test_of_claudes_conversations_the_current_branch_is_read(tmp_path: Path) -> None:
+    root = "00000000-0000-4000-8000-000000000000"
+
+    def message(number: int, text: str, parent: str, sender: str = "human") -> dict[str, Any]:
+        return claude_message(number, sender, text) | {"parent_message_uuid": parent}
+
+    tree = [
+        message(1, "I live in Arezzo.", root),
+        message(2, "Noted.", "u1", "assistant"),
+        message(3, "I live in Lucca.", root),
+        message(4, "I see.", "u3", "assistant"),
+        message(5, "Lost.", "u99"),
+    ]
+    chat = claude("c-1", "A", *tree)
+    for leaf, texts in (
+        ({"current_leaf_message_uuid": "u4"}, ["I live in Lucca.", "I see.", "Lost."]),
+        ({"current_leaf_message_uuid": "u2"}, ["I live in Arezzo.", "Noted.", "Lost."]),
+    ):
+        export = read_export(write(tmp_path / "c.json", chat | leaf))
+        turns, skipped = parts(export)
+        assert [turn.text for turn in turns] == texts
+        assert [(s.where, s.why) for s in skipped] == [
+            ("2 messages", "on a branch that was replaced by another")
+        ]
+    without = chat | {"chat_messages": tree[:4]}
+    assert [turn.text for turn in parts(read_export(write(tmp_path / "d.json", without)))[0]] == [
+        "I live in Lucca.",
+        "I see.",
+    ]
+    old = claude("c-2", "B", claude_message(1, "human", "Hi"), claude_message(2, "human", "Ho"))
+    assert len(twice(write(tmp_path / "e.json", old))) == 2
+
+
+def test_claudes_projects_are_documents(tmp_path: Path) -> None:
+    docs = [{"uuid": "d-1", "filename": "bees.md", "content": "Bees sleep in March."}]
+    project = {"uuid": "p-1", "name": "Bees", "prompt_template": "Be short.", "docs": docs}
+    starter = {"uuid": "p-2", "name": "How to", "is_starter_project": True, "docs": docs}
+    write(tmp_path / "conversations.json", claude("c-1", "A", claude_message(1, "human", "Hi")))
+    alone = write(tmp_path / "projects.json", project, starter)
+    expected = [("document", "User", "Be short."), ("document", "bees.md", "Bees sleep in March.")]
+    assert said(read_export(alone)) == expected
+    assert said(read_export(tmp_path)) == [("message", "User", "Hi"), *expected]
+    assert len(twice(alone)) == 2
+
+
+def test_the_marks_of_chatgpts_citations_are_left_out(tmp_path: Path) -> None:
+    text = (
+        "Bread\ue200cite\ue202turn0search1\ue202turn2view3\ue201 is old\u30103\u2020source\u3011."
+        ' In \ue200entity\ue202["city","Oslo","capital"]\ue201 \ue203people\ue204 bake.'
+    )
+    chat = chatgpt("c-1", "A", chatgpt_message(1, "assistant", text))
+    assert said(read_export(write(tmp_path / "c.json", chat))) == [
+        ("message", "ChatGPT", "Bread is old. In Oslo people bake.")
+    ]
+
+
+def test_a_table_of_excel_says_what_separates_its_cells(tmp_path: Path) -> None:
+    text = "\ufeffsep=;\r\nspeaker;text;date\r\nAna;Hi, you;13/05/2024\r\nBen;Ho;05/06/2024\r\n"
+    assert rows(write(tmp_path / "a.csv", text=text)) == [
+        ("2024-05-13", "Ana", "Hi, you"),
+        ("2024-06-05", "Ben", "Ho"),
+    ]
+
+
+def test_other_names_of_columns_are_mapped(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", text="Date,Sender,Message,Likes\n2024-05-13,Ana,Hi,3\n")
+    run("import", path, "--db", tmp_path / "a.db", says="Name others with --map")
+    assert [turn.speaker for turn in twice(path, "--map", "speaker=Sender")] == ["Ana"]
+    lines = write(tmp_path / "a.jsonl", text='{"von": "Ana", "text": "Hi", "likes": 3}\n')
+    assert rows(lines, columns={"speaker": "von"}) == [("", "Ana", "Hi")]
+    run("import", path, "--map", "speaker", says="write OURS=THEIRS")
+    with pytest.raises(InputError, match="there is no 'author'"):
+        read_export(path, columns={"author": "Sender"})
+
+
+def test_text_of_windows_is_read_with_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("speaker,text\nJürgen,Grüße für 5 €\n".encode("cp1252"))
+    run("import", path, "--db", tmp_path / "a.db", says="--encoding cp1252")
+    assert twice(path, "--encoding", "cp1252")[0].text == "Grüße für 5 €"
+    run("import", path, "--encoding", "cp12", says="there is no encoding 'cp12'")
