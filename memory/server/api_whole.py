@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from memory.errors import InputError, NotThereError
+from memory.errors import InputError, MemoryFault, NotThereError
 from memory.owner import owner_of
 from memory.server.api_jobs import Jobs
 from memory.server.day_limits import DayLimitError
@@ -113,7 +113,9 @@ async def erase_memory(call: Call, options: Erasure) -> Response:
     if options.confirmation != call.namespace:
         raise InputError("nothing was erased: give the memory's name as `confirmation`")
     call.handles.refuse_missing([call.namespace])
-    backups = await call.handles.run_on_store(call.namespace, _backups)
+    backups: list[str] = []
+    with suppress(MemoryFault):  # one that does not open is erased, too
+        backups = await call.handles.run_on_store(call.namespace, _backups)
     await call.handles.delete(call.namespace)
     return JSONResponse({"erased": call.namespace, "backups": backups})
 
