@@ -313,7 +313,7 @@ def _is_of_former_table(record: DumpRecord) -> bool:
 def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     """The table and the values of a record. Raises InputError for one that is none."""
     table = record.get("table")
-    if table not in DUMPED_TABLES:
+    if not isinstance(table, str) or table not in DUMPED_TABLES:
         names = ", ".join(DUMPED_TABLES)
         raise InputError(f"record {number}: table {table!r} is none of {names}")
     columns, key = DUMPED_TABLES[table]
