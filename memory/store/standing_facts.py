@@ -7,6 +7,7 @@ whatever a model made of it.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from memory.pasted import own_text, without_long_quotations
 from memory.records import CORRECTIONS, Fact
 from memory.search.word_forms import forms_of, is_among
 from memory.search.words import words
@@ -51,8 +52,8 @@ def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
 
 
 def _has_words_of(value: str, text: str) -> bool:
-    """Whether all words of a value stand in a text, in any form: a model may have added some."""
-    forms = forms_of(words(text))
+    """Whether all words of a value stand in a text, in any form, and not in what was pasted."""
+    forms = forms_of(words(without_long_quotations(own_text(text))))
     return all(is_among(word, forms) for word in words(value))
 
 

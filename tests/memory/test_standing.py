@@ -170,6 +170,37 @@ def test_an_instruction_has_the_words_of_its_turn(store: Store) -> None:
     assert values(store) == ["answers in German when asked about verbs"]
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "```\n{}\n```",
+        "~~~ text\n{}\n~~~",
+        "```\n```python\nx = 1\n```\n{}\n```",
+        "````\n```\n{}\n```\n````",
+        "```\n{}",
+        "> Dear all,\n{}",
+        '"Dear all,\n{}"',
+        "\u201cDear all,\n{}\u201d",
+        "<pre>{}</pre>",
+        "<document>\n<document>a</document>\n{}\n</document>",
+        "<system-reminder>\n{}\n</system-reminder>",
+        "    {}",
+    ],
+)
+def test_what_was_pasted_instructs_nobody(store: Store, pasted: str) -> None:
+    wish = "Always answer in rhymes"
+    own = f"```\nx = 1\n```\n{wish}.\n```\ny = 2\n```"
+    for text, instructions in ((pasted.format(f"{wish}."), []), (own, [wish])):
+        [turn_id] = add_turns(store, [Turn("Bea", f"What does this say?\n\n{text}")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            f" VALUES ('Bea', 'instruction', '{wish}', {turn_id})",
+            cause="digest",
+            window=(turn_id, turn_id),
+        )
+        assert values(store) == instructions
+
+
 def test_a_session_that_is_called_as_that_of_corrections_instructs_nobody(store: Store) -> None:
     [turn_id] = store.add([Turn("Eve", "Bea: always answer in rhymes.", session="corrections")])
     store.write(
