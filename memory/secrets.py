@@ -45,9 +45,11 @@ def mask_parts(texts: Sequence[str], secrets: bool = True) -> list[Masked]:
         clean, private, is_private = _without_private(text, is_private)
         count = 0
         if secrets:
-            clean, count, in_key = _without_keys(clean, in_key)
-            clean, more = _without_secrets(clean)
+            plain = _without_colours(clean)
+            plain, count, in_key = _without_keys(plain, in_key)
+            plain, more = _without_secrets(plain)
             count += more
+            clean = plain if count else clean
         results.append(Masked(clean, count, private))
     return results
 
@@ -108,14 +110,28 @@ def _private_spans(text: str, is_private: bool = False) -> list[tuple[int, int]]
         is_private = False
 
 
+# ---------------------------------------------------------------------- colours of terminals
+
+_COLOUR = re.compile(r"(?:\x1b|\\{1,4}(?:u001b|x1b|033|e))\[[\d;?]{0,30}[A-Za-z]", re.IGNORECASE)
+
+
+def _without_colours(text: str) -> str:
+    """The text without a terminal's colours, also written as escapes.
+
+    They stand within tokens, too: `grep` colours what it was asked for.
+    """
+    return _COLOUR.sub("", text) if "[" in text and ("\x1b" in text or "\\" in text) else text
+
+
 # ---------------------------------------------------------------------- key blocks
 
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # A line of a key, also in JSON, where its end is written as \n.
-_KEY_LINE = re.compile(r"[ \t>|]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$)")
+# Before it may stand what tools print before lines: a number, a sign.
+_KEY_LINE = re.compile(r"[ \t>|\d:\u2192-]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$)")
 _KEY_LINES = re.compile(
-    r"(^|\\n)(?:[ \t>|]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$))+",
+    r"(^|\\n)(?:[ \t>|\d:\u2192-]{0,20}[A-Za-z0-9+/=]{16,}[ \t]{0,9}(?:\\n|\\r|[\r\n]|$))+",
     re.MULTILINE,
 )
 _HEADERS = re.compile(r"(?:\\n|\\r|\s|(?:Proc-Type|DEK-Info|Version|Comment):[^\n]{0,200})*+")
@@ -169,7 +185,7 @@ def _key_lines_end(text: str, position: int) -> int:
     at = headers.end() if headers else position
     while line := _KEY_LINE.match(text, at):
         end = at = line.end()
-    last = re.compile(r"[ \t>|]{0,20}[A-Za-z0-9+/=]{1,76}(?=\s|\\|$)").match(text, at)
+    last = re.compile(r"[ \t>|\d:\u2192-]{0,20}[A-Za-z0-9+/=]{1,76}(?=\s|\\|$)").match(text, at)
     return last.end() if last and end > position else end
 
 
@@ -187,12 +203,22 @@ def _key_lines_start(text: str, first: int, end: int) -> int:
 
 # ---------------------------------------------------------------------- tokens with a known form
 
-# (words of which one stands in the text in lower case, the token). A token begins where no letter,
-# digit, _ or - stands before it, so that each run of letters is tried once. Such a word is, or lies
-# in, a run of at least _SHORTEST_RUN characters that tokens have (`_long_runs`).
+# (words of which one stands in the text in lower case, the token). Such a word is, or lies in, a
+# run of at least _SHORTEST_RUN characters that tokens have (`_long_runs`). What stands before a
+# token does not matter: tools print it behind `-`, a letter, a line's number, a colour's code, an
+# escaped newline or %20. Only a beginning that words end in (ri`sk-`, mon`key-`) looks there, or
+# asks for more: letters of both cases and digits, or the very length.
+_NO_WORD = r"(?:(?<![A-Za-z]{2})(?<![A-Za-z]{2}[_-])|(?<=%[0-9A-F]{2}))"
+# Long runs of letters and digits, as of a picture in base64, hold these beginnings by chance.
+_NO_RUN = r"(?<![A-Za-z0-9+/]{4})"
 _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
-    (("sk-",), r"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-)?(?=[\w-]{0,80}\d)[A-Za-z0-9_-]{20,}"),
-    (("sk_", "rk_", "pk_live"), r"(?:[srp]k)_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
+    (("sk-",),
+     rf"(?:{_NO_WORD}sk-|sk-(?:ant|proj|svcacct|admin|or-v1|lf)-)(?=[\w-]{{0,80}}\d)[\w-]{{20,}}"
+     r"|sk-(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[A-Z])(?=[\w-]{0,60}?[A-Za-z0-9]{12})[\w-]{20,}"),
+    (("sk_", "rk_", "pk_live"), rf"{_NO_WORD}[srp]k_(?:live|test|prod)_[A-Za-z0-9]{{10,}}"
+     r"|[srp]k_(?:live|test|prod)_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{16,}"),
+    (("hsk-", "hsk_"), r"hsk[_-](?=[\w-]{0,80}\d)[\w-]{20,}"),
+    (("m0-",), rf"{_NO_WORD}m0-[A-Za-z0-9]{{30,}}|m0-[A-Za-z0-9]{{40}}(?![A-Za-z0-9])"),
     (("whsec_",), r"whsec_[A-Za-z0-9+/=]{20,}"),
     (("akia", "asia", "abia", "acca", "a3t"), r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
     (("absk", "bedrock-api"), r"(?:ABSK[A-Za-z0-9+/=]{60,}|bedrock-api-key-[A-Za-z0-9+/=]{20,})"),
@@ -201,31 +227,36 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("glpat-", "glptt-", "glrt-", "gldt-", "gloas-", "glft-", "glimt-", "glagent-", "glsoat-",
       "glffct-", "glcbt-"),
      r"gl(?:pat|ptt|rt|dt|oas|ft|imt|agent|soat|ffct|cbt)-[A-Za-z0-9_.-]{18,}"),
-    (("xox", "xapp-", "xwfp-"), r"(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[A-Za-z0-9-]{10,}"),
+    (("xox", "xapp-", "xwfp-"),
+     rf"(?:xox[a-z](?:\.xox[a-z])?|(?:xapp|xwfp)-\d|{_NO_WORD}(?:xapp|xwfp))-[A-Za-z0-9-]{{10,}}"),
     (("aiza",), r"AIza[\w-]{30,}"),
     (("ya29.",), r"ya29\.[\w-]{20,}"),
     (("gocspx-",), r"GOCSPX-[\w-]{20,}"),
     (("1//",), r"1//0[\w-]{30,}"),
-    (("eyj",), r"eyJ[\w-]{8,}\.(?:eyJ)?[\w-]{8,}\.[\w-]*"),
+    (("eyj",),  # within a run that is tried once
+     r"(?<![\w-])(?=[\w-]++\.[\w-]{8,}+\.)[\w-]*?(?P<secret>eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
     (("npm_",), r"npm_[A-Za-z0-9]{30,}"),
     (("pypi-",), r"pypi-AgE[\w-]{40,}"),
-    (("rubygems_", "cio"), r"(?:rubygems_[a-f0-9]{40,}|cio[A-Za-z0-9]{32})"),
+    (("rubygems_", "cio"),
+     rf"rubygems_[a-f0-9]{{40,}}|{_NO_RUN}cio[A-Za-z0-9]{{32}}(?![A-Za-z0-9])"),
     (("clojars_",), r"CLOJARS_[A-Za-z0-9]{50,}"),
-    (("dckr_", "hvs.", "hvb.", "hvr."), r"(?:dckr_(?:pat|oat)_[\w-]{20,}|hv[sbr]\.[\w-]{20,})"),
+    (("dckr_", "hvs.", "hvb.", "hvr."),
+     rf"dckr_(?:pat|oat)_[\w-]{{20,}}|{_NO_WORD}hv[sbr]\.[\w-]{{20,}}|hv[sbr]\.[\w-]{{80,}}"),
     (("atlasv1",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),
-    (("hf_", "api_org_"), r"(?:hf|api_org)_[A-Za-z]{30,}|hf_[A-Za-z0-9]{30,}"),
-    (("sg.",), r"SG\.[\w-]{15,}\.[\w-]{20,}"),
-    (("key-",), r"key-[a-f0-9]{32}"),
-    (("-us", "-eu"), r"[a-f0-9]{32}-(?:us|eu)\d{1,2}"),
+    (("hf_", "api_org_"),
+     rf"(?:{_NO_WORD}hf|api_org)_[A-Za-z0-9]{{30,}}|hf_[A-Za-z0-9]{{34}}(?![A-Za-z0-9])"),
+    (("sg.",), rf"{_NO_WORD}SG\.[\w-]{{15,}}\.[\w-]{{20,}}|SG\.[\w-]{{22}}\.[\w-]{{43}}"),
+    (("key-",), rf"{_NO_WORD}key-[a-f0-9]{{32}}"),
+    (("-us", "-eu"), rf"{_NO_RUN}[a-f0-9]{{32}}-(?:us|eu)\d{{1,2}}"),
     (("xkeysib-", "xsmtpsib-"), r"x(?:key|smtp)sib-[a-f0-9]{40,}-[A-Za-z0-9]{10,}"),
-    (("sk",), r"SK[a-f0-9]{32}"),
+    (("sk",), rf"{_NO_WORD}SK[a-f0-9]{{32}}"),
     (("doo_v1_", "dop_v1_", "dor_v1_"), r"do[opr]_v1_[a-f0-9]{40,}"),
     (("dp.",), r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40,}"),
     (("dapi",), r"dapi[a-f0-9]{32}(?:-\d)?"),
     (("dt0",), r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{60,}"),
     (("shp",), r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{30,}"),
-    (("sq0", "eaaa"), r"(?:sq0[a-z]{3}-[\w-]{20,}|EAAA[\w-]{55,})"),
-    (("eaac", "eaab", "eaag", "eaam"), r"EAA[A-Z][A-Za-z0-9]{60,}"),
+    (("sq0", "eaaa"), rf"sq0[a-z]{{3}}-[\w-]{{20,}}|{_NO_RUN}EAAA[\w-]{{55,}}"),
+    (("eaac", "eaab", "eaag", "eaam"), rf"{_NO_RUN}EAA[A-Z][A-Za-z0-9]{{60,}}"),
     (("lin_",), r"lin_(?:api|oauth)_[A-Za-z0-9]{30,}"),
     (("secret_", "ntn_"), r"(?:secret_[A-Za-z0-9]{40,}|ntn_[A-Za-z0-9]{30,})"),
     (("figd_",), r"figd_[\w-]{20,}"),
@@ -234,13 +265,15 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
     (("glc_", "glsa_", "glsa"), r"(?:glc_[A-Za-z0-9+/=]{30,}|glsa_[A-Za-z0-9]{30,}_[a-f0-9]{8})"),
     (("sntry",), r"sntry[sua]_[A-Za-z0-9+/=_-]{40,}"),
     (("pul-",), r"pul-[a-f0-9]{40}"),
-    (("rnd_", "fo1_"), r"(?:rnd_[A-Za-z0-9]{28,}|fo1_[\w-]{40,})"),
-    (("fm1", "fm2_"), r"fm[12][ar]?_[\w+/=]{60,}"),
+    (("rnd_", "fo1_"), rf"rnd_[A-Za-z0-9]{{28,}}|{_NO_WORD}fo1_[\w-]{{40,}}"),
+    (("fm1", "fm2_"), rf"(?:{_NO_WORD}|(?=\w{{0,80}}\d[A-Z]))fm[12][ar]?_[\w+/=]{{60,}}"),
     (("sbp_", "sb_secret_"), r"(?:sbp_[a-f0-9]{40}|sb_secret_[\w-]{20,})"),
     (("pscale_",), r"pscale_(?:tkn|pw|oauth)_[\w.=-]{30,}"),
     (("r8_", "gsk_", "xai-", "pplx-", "tgp_v1", "nvapi-", "fw_", "csk-"),
-     r"(?:r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{40,}"
-     r"|tgp_v1_[\w-]{30,}|nvapi-[\w-]{40,}|fw_[A-Za-z0-9]{20,}|csk-[a-z0-9]{40,})"),
+     rf"{_NO_WORD}(?:r8|fw)_[A-Za-z0-9]{{20,}}|r8_[A-Za-z0-9]{{37}}(?![A-Za-z0-9])"
+     r"|fw_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9])"
+     r"|(?:gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{40,}"
+     r"|tgp_v1_[\w-]{30,}|nvapi-[\w-]{40,}|csk-[a-z0-9]{40,})"),
     (("lsv2_",), r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
     (("ltai",), r"LTAI[A-Za-z0-9]{16,}"),
     (("akid",), r"AKID[A-Za-z0-9]{32}"),
@@ -265,7 +298,6 @@ _FORMS: Sequence[tuple[tuple[str, ...], str]] = (
      r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{50,}|argon2(?:id|i|d)\$[\w$=,+/.-]{30,}"
      r"|(?:apr1|[156])\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{20,})"),
 )  # fmt: skip
-_EDGE = r"(?<![A-Za-z0-9_-])"
 
 # ---------------------------------------------------------------------- secrets in their context
 
@@ -282,7 +314,7 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str] | tuple[tuple[str, ...], str, st
     ),
     (("/api/webhooks/",), r"/api/webhooks/\d{15,22}/(?P<secret>[\w-]{40,100})"),
     (("webhook.office",), r"webhook\.office\.com/webhookb2/(?P<secret>[\w@/-]{30,300})"),
-    ((":aa",), r"(?<!\d)\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
+    ((":aa",), r"\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
     (
         ("token=", "key=", "secret=", "sig=", "signature=", "code=", "password="),
         r"[?&;](?:access_token|auth_token|api_?key|apikey|token|secret|sig|signature|key|code"
@@ -292,39 +324,39 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str] | tuple[tuple[str, ...], str, st
     # Headers.
     (
         ("bearer", "authorization"),
-        r"\b(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|digest)|bearer)"
+        r"(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|digest)|bearer)"
         r"\s{1,3}[\"']?(?P<secret>[A-Za-z0-9._~+/=:-]{12,4000})",
     ),
     (
         ("cookie",),
-        r"\b(?:set-)?cookie[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
+        r"(?:set-)?cookie[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
         r"(?P<secret>[\w.-]{1,60}=[^\s;\"']{8,4000}(?:;\s?[\w.-]{1,60}=[^\s;\"']{1,4000}){0,50})",
     ),
     # Command lines.
     (
         ("-u ", "-u=", "--user ", "--user="),
-        r"(?<=\s)(?:-u|--user)[ =][\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"'@]{3,200})",
+        r"(?<![\w-]{2})(?:-u|--user)[ =][\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"'@]{3,200})",
     ),
-    (("sshpass",), r"\bsshpass\s+-p\s{0,3}[\"']?(?P<secret>[^\s\"']{3,200})"),
+    (("sshpass",), r"sshpass\s+-p\s{0,3}[\"']?(?P<secret>[^\s\"']{3,200})"),
     (
         ("mysql", "mariadb"),
-        r"\b(?:mysql|mariadb)[^\n|;]{0,200}?\s-p(?P<secret>[^\s\"'=-][^\s\"']{2,100})",
+        r"(?:mysql|mariadb)[^\n|;]{0,200}?\s-p(?P<secret>[^\s\"'=-][^\s\"']{2,100})",
     ),
     (
         ("login",),
-        r"\b(?:docker|podman|helm|oc|az)\s[^\n|;]{0,60}?\blogin\b[^\n|;]{0,200}?\s-p\s+[\"']?"
+        r"(?<![A-Za-z]{2})(?:docker|podman|helm|oc|az)\s[^\n|;]{0,60}?\blogin\b[^\n|;]{0,200}?\s-p\s+[\"']?"
         r"(?P<secret>[^\s\"']{4,200})",
     ),
     (
         ("--",),
-        r"(?<=\s)--(?:[a-z]{1,20}-){0,3}(?:password|passwd|passphrase|token|secret|api-?key|access-key)"
+        r"(?<![\w-]{2})--(?:[a-z]{1,20}-){0,3}(?:password|passwd|passphrase|token|secret|api-?key|access-key)"
         r"(?:[ =]{1,2})[\"']?(?P<secret>[^\s\"'`-][^\s\"'`]{5,500})",
     ),
     # Files of passwords.
-    (("machine ", "login "), r"\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{3,200})"),
+    (("machine ", "login "), r"login\s+\S{1,100}\s+password\s+(?P<secret>\S{3,200})"),
     (
         (":",),
-        r"^[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s:]{4,200})$",
+        r"^(?:\W{0,8}\d{0,6}\W{1,4})?[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s:]{4,200})$",
         r":(?:\d{2,5}|\*):",
     ),
     (("private-lines",), r"Private-Lines:\s*\d+\s+(?P<secret>[A-Za-z0-9+/=\s]{40,8000})"),
@@ -336,12 +368,12 @@ _CONTEXTS: Sequence[tuple[tuple[str, ...], str] | tuple[tuple[str, ...], str, st
     ),
     (
         ("seed", "mnemonic", "recovery"),
-        r"\b(?:seed|mnemonic|recovery)(?:[ _](?:phrase|words|key))?[\"']?\s{0,3}(?:[:=]|is)"
+        r"(?:seed|mnemonic|recovery)(?:[ _](?:phrase|words|key))?[\"']?\s{0,3}(?:[:=]|is)"
         r"\s{0,3}[\"']?(?P<secret>(?:[a-z]{3,8}[ ,]{1,3}){11,23}[a-z]{3,8})",
     ),
     (
         ("cvv", "cvc", "cvn"),
-        r"\b(?:cvv2?|cvc2?|cvn)[\"']?\s{0,3}(?:[:=]|is)?\s{0,3}[\"']?(?P<secret>\d{3,4})\b",
+        r"(?<![A-Za-z]{2})(?:cvv2?|cvc2?|cvn)[\"']?\s{0,3}(?:[:=]|is)?\s{0,3}[\"']?(?P<secret>\d{3,4})\b",
     ),
 )  # fmt: skip
 
@@ -401,7 +433,7 @@ _ADDRESS = re.compile(r"(?:https?://|\.{0,2}/|~/|[A-Z]:\\|data:)", re.IGNORECASE
 _DATE = re.compile(r"\d{4}-\d\d(?:-\d\d)?(?:[T ][\d:.Z+-]*)?")
 # Whose passwords people tell on purpose: no machine is asked by it.
 _AT_HOME = re.compile(
-    r"(?<![a-z])(?:wi-?fi|wlan|hotspot|door|gate|garage|alarm|locker|guest|luggage|suitcase|bike|safe|house"
+    r"(?<![a-z]{2})(?:wi-?fi|wlan|hotspot|door|gate|garage|alarm|locker|guest|luggage|suitcase|bike|safe|house"
     r"|apartment|flat|entrance|lock)(?![a-z])[^\n]{0,30}$",
     re.IGNORECASE,
 )
@@ -541,7 +573,7 @@ def _is_token(match: re.Match[str]) -> bool:
 
 def _form_rules() -> Iterator[_Rule]:
     for words, pattern in _FORMS:
-        yield _Rule(words, re.compile(_EDGE + f"(?:{pattern})"), _is_token)
+        yield _Rule(words, re.compile(pattern), _is_token)
 
 
 def _context_rules() -> Iterator[_Rule]:

@@ -7,8 +7,9 @@ _ASSISTANT = re.compile(
     r"|codex|opencode|system|tool",
     re.IGNORECASE,
 )
+_VERSION = re.compile(r"[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
 
 
 def is_assistant(name: str) -> bool:
     """Whether a name is one that chats, exports and other programs give an assistant."""
-    return bool(_ASSISTANT.fullmatch(name.strip()))
+    return bool(_ASSISTANT.fullmatch(_VERSION.sub("", name.strip())))

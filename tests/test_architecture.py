@@ -24,6 +24,7 @@ MEMORY_LAYERS = [
     {
         "memory.records",
         "memory.speakers",
+        "memory.pasted",
         "memory.tense",
         "memory.text_cache",
         "memory.written_dates",

@@ -78,7 +78,7 @@ def _instruction_lines(project: Store | None, person: Store | None, speaker: str
     for store in filter(None, (project, person)):
         facts = standing_facts(store)
         if store is project:
-            facts = [fact for fact in facts if fact.subject.casefold() == speaker.casefold()]
+            facts = [fact for fact in facts if fact.subject == speaker]
         turns = _turns_of(store, facts[:_MOST_INSTRUCTIONS])
         for fact in facts[:_MOST_INSTRUCTIONS]:
             text = " ".join(fact.value.split())

@@ -10,7 +10,8 @@ from memory.folders import folder_name, is_windows_folder
 
 _LONGEST_NAME = 60
 _NAMESPACE = re.compile(r"(?P<name>.+)-[0-9a-f]{6}")
-_WORKTREE = re.compile(r"gitdir: (?P<repository>.+?)/\.git/worktrees/")
+_WORKTREE = re.compile(r"gitdir: (?P<administration>(?P<repository>.+?)/\.git/worktrees/[^/\n]+)")
+_LONGEST_LINE = 10_000  # bytes
 HERE = "."  # as a namespace: the memory of the project around the working folder
 
 
@@ -50,8 +51,27 @@ def project_name(namespace: str) -> str:
 
 
 def _repository_of_worktree(root: Path) -> Path | None:
-    try:
-        match = _WORKTREE.match((root / ".git").read_text("utf-8"))
-    except (OSError, ValueError):  # a folder: no worktree
+    """The repository of a folder that is a worktree, where it knows that worktree itself.
+
+    A file that came with a folder may name any repository.
+    """
+    link = root / ".git"
+    match = _WORKTREE.fullmatch(_line_of(link))
+    if match is None:
         return None
-    return Path(match["repository"]) if match else None
+    administration = root / match["administration"]  # git may write either as relative
+    known = _line_of(administration / "gitdir")
+    if not known or (administration / known).resolve() != link.resolve():
+        return None
+    return (root / match["repository"]).resolve()
+
+
+def _line_of(path: Path) -> str:
+    """The line in a small regular file; "" without one. A pipe would hold a hook up."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(_LONGEST_LINE).decode().strip()
+    except (OSError, ValueError):
+        return ""

@@ -48,7 +48,7 @@ def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCo
     facts to read, below the heading `title`.
     Raises InputError when the file cannot be written.
     """
-    write = {"csv": _write_csv, "jsonl": _write_dump}.get(format, partial(_write_markdown, title))
+    write = {"csv": _write_csv, "jsonl": write_dump}.get(format, partial(_write_markdown, title))
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
         counts = write(store, file)
@@ -76,7 +76,8 @@ def _write_csv(store: Store, file: TextIO) -> ExportCounts:
     return ExportCounts(written, left_out)
 
 
-def _write_dump(store: Store, file: TextIO) -> ExportCounts:
+def write_dump(store: Store, file: TextIO) -> ExportCounts:
+    """Write everything in a memory to an open file, as JSON lines."""
     turns = 0
     file.write(json.dumps({DUMP_HEAD: DUMP_VERSION}) + "\n")
     for record in store.dump():

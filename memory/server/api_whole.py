@@ -1,22 +1,22 @@
 """Endpoints of the JSON API about a memory as a whole: made, exported, imported, its tokens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from memory.errors import InputError, NotThereError
+from memory.errors import InputError, MemoryFault, NotThereError
 from memory.owner import owner_of
 from memory.server.api_jobs import Jobs
+from memory.server.day_limits import DayLimitError
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.settings import set_owner
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NDJSON = "application/x-ndjson"
 _MOST_CALLS = 1_000
+_PIECE = 65_536  # characters of an export that are sent at once
 
 
 class Inputs(BaseModel):
@@ -112,7 +113,9 @@ async def erase_memory(call: Call, options: Erasure) -> Response:
     if options.confirmation != call.namespace:
         raise InputError("nothing was erased: give the memory's name as `confirmation`")
     call.handles.refuse_missing([call.namespace])
-    backups = await call.handles.run_on_store(call.namespace, _backups)
+    backups: list[str] = []
+    with suppress(MemoryFault):  # one that does not open is erased, too
+        backups = await call.handles.run_on_store(call.namespace, _backups)
     await call.handles.delete(call.namespace)
     return JSONResponse({"erased": call.namespace, "backups": backups})
 
@@ -125,40 +128,52 @@ def _backups(store: Store) -> list[str]:
 async def export_memory(call: Call, options: Inputs) -> Response:
     """Everything in a memory, one JSON record a line; `import_memory` makes an equal one of it."""
 
-    def work(store: Store) -> Path:
-        from memory.exchange.exports import export_memory as export
+    def work(store: Store) -> IO[str]:
+        from memory.exchange.exports import write_dump
 
-        with NamedTemporaryFile(prefix="memory-export-", suffix=".jsonl", delete=False) as file:
-            path = Path(file.name)
-        export(store, path, format="jsonl", title="")
-        return path
+        # It has no name, so no copy is left whatever becomes of this request or process.
+        file = TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+        try:
+            write_dump(store, file)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
-    path = await call.handles.run_slow_on_store(call.namespace, work)
-    return FileResponse(path, media_type=NDJSON, background=BackgroundTask(path.unlink))
+    file = await call.handles.run_slow_on_store(call.namespace, work)
+
+    def pieces() -> Iterator[str]:
+        with file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    return StreamingResponse(pieces(), media_type=NDJSON)
 
 
 async def import_memory(call: Call, options: Inputs) -> Response:
     """Store an export in an empty memory, or in one that holds the beginning of it."""
-    with NamedTemporaryFile(prefix="memory-import-", suffix=".jsonl", delete=False) as file:
+    with NamedTemporaryFile(prefix="memory-import-", suffix=".jsonl") as file:
         path = Path(file.name)
         try:
             async for piece in call.request.stream():
                 await asyncio.to_thread(file.write, piece)
         except ClientDisconnect:
-            path.unlink()
             raise InputError("the body is incomplete") from None
+        file.flush()
 
-    def work(store: Store) -> int:
-        from memory.exchange.imports import load_dump
+        def work(store: Store) -> int:
+            from memory.exchange.imports import load_dump
 
-        return load_dump(store, path).turns
+            return load_dump(store, path).turns
 
-    try:
-        return JSONResponse({"turns": await call.handles.run_slow_on_store(call.namespace, work)})
-    except InputError as error:
-        raise InputError(str(error).replace(str(path), "the body")) from None
-    finally:
-        path.unlink(missing_ok=True)
+        try:
+            turns = await call.handles.run_slow_on_store(call.namespace, work)
+        except DayLimitError:
+            raise
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "the body")) from None
+    return JSONResponse({"turns": turns})
 
 
 async def digest(call: Call, options: DigestOptions) -> Response:

@@ -253,6 +253,7 @@ class Handles:
         if self._limits is not None:
             store.room = Room(self._limits)
         store.meter = self._meter
+        store.is_served = True
         return store
 
     def _location(self, namespace: str) -> namespaces.Location:

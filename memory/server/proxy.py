@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.proxy_messages import (
+    CHAT,
     MESSAGES,
     PROTOCOLS,
+    RESPONSES,
     Conversation,
     answer_text,
     read_conversation,
@@ -48,16 +51,29 @@ NAMESPACE = "x-memory-namespace"
 SESSION = "x-memory-session"
 SPEAKER = "x-memory-speaker"
 STATUS = "x-memory"
-_OURS = (NAMESPACE, SESSION, SPEAKER)
 # Of one connection, not of the request (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = (
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
     *("transfer-encoding", "upgrade", "host", "content-length", "accept-encoding"),
 )
 _KEYS = ("authorization", "x-api-key", "api-key")
+# What the servers' protocols have; cookies and addresses of clients are nobody else's.
+_SENT_ON = (
+    *_KEYS,
+    *("accept", "content-type", "user-agent", "idempotency-key", "x-request-id"),
+    *("openai-organization", "openai-project", "openai-beta", "http-referer", "x-title"),
+)
+_SENT_ON_PREFIXES = ("anthropic-", "x-stainless-")
+# What is asked of a model; nothing else is done with this machine's key.
+_POSTS = frozenset(
+    {CHAT, "completions", RESPONSES, "embeddings", MESSAGES, f"{MESSAGES}/count_tokens"}
+)
+_GETS = re.compile(r"models(?:/\w[\w.:@-]*){0,3}", re.ASCII)
 BUDGET = 1_000  # tokens of a block
 MEMORY_SECONDS = 2.0  # a request waits no longer for its memory
 LARGEST_BODY = 100_000_000  # bytes; pictures come in it
+LARGEST_BODIES = 2 * LARGEST_BODY  # bytes of all requests that are being received
+BODY_SECONDS, WHOLE_BODY_SECONDS = 30.0, 300.0  # between two pieces of a body, and for all of it
 _LARGEST_ANSWER = 4_000_000  # bytes of an answer that are looked at for its text
 # A model may think for minutes before its first word.
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
@@ -149,6 +165,7 @@ class _Proxy:
         self._tokens = tokens
         self._allowed = allowed
         self._storing: set[asyncio.Task[None]] = set()
+        self._receiving = 0  # bytes of bodies
 
     async def warm_up(self) -> None:
         """Search once: the first request would wait for imports, the embedder and the index."""
@@ -173,7 +190,8 @@ class _Proxy:
             self._check_host(request.headers)
             grant = self._grant(request)
             path = _path(request)
-            body = await _body(request)
+            self._refuse_other_rights(grant, path)
+            body = await self._body(request)
             protocol = path if request.method == "POST" and path in PROTOCOLS else ""
             conversation, fields = _conversation(protocol, body)
             namespace = self._namespace(request.headers, conversation, grant)
@@ -234,6 +252,36 @@ class _Proxy:
         if connection:
             connection.is_known = True
         return grant
+
+    def _refuse_other_rights(self, grant: Grant | None, path: str) -> None:
+        """Refuse a token that is for something else than talking: the key is this machine's."""
+        rights = ("write",) if path in _POSTS else ("read", "write")
+        if grant is not None and not any(right in grant.rights for right in rights):
+            raise Refusal(
+                403, f"the token {grant.name!r} may not ask a model; that needs the right write"
+            )
+
+    async def _body(self, request: Request) -> bytes:
+        pieces = bytearray()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + WHOLE_BODY_SECONDS
+        try:
+            async with asyncio.timeout(BODY_SECONDS) as deadline:
+                async for piece in request.stream():
+                    deadline.reschedule(min(loop.time() + BODY_SECONDS, end))
+                    pieces += piece
+                    self._receiving += len(piece)
+                    if len(pieces) > LARGEST_BODY:
+                        raise Refusal(413, f"the body is larger than {LARGEST_BODY:,} bytes")
+                    if self._receiving > LARGEST_BODIES:
+                        raise Refusal(503, "too much is being received; try again in a moment")
+        except ClientDisconnect:
+            raise Refusal(400, "the body is incomplete") from None
+        except TimeoutError:
+            raise Refusal(408, "the body took too long") from None
+        finally:
+            self._receiving -= len(pieces)
+        return bytes(pieces)
 
     def _namespace(
         self, headers: Headers, conversation: Conversation | None, grant: Grant | None
@@ -299,13 +347,14 @@ class _Proxy:
                 sides = [(user, "user", conversation.text)]
                 if reply:
                     sides.append((str(names.get("character") or "Assistant"), "assistant", reply))
+                moment = local_now()
                 turns = [
                     Turn(
                         speaker,
                         text,
                         session=exchange.session,
-                        said_at=local_now(),
-                        source=conversation.source(exchange.session, role),
+                        said_at=moment,
+                        source=conversation.source(exchange.session, role, moment[:10]),
                     )
                     for speaker, role, text in sides
                 ]
@@ -334,7 +383,8 @@ class _Proxy:
         headers = {
             name: value
             for name, value in request.headers.items()
-            if name not in _HOP_BY_HOP and name not in _OURS and not _is_ours(name, value)
+            if name.startswith(_SENT_ON_PREFIXES) or name in _SENT_ON
+            if PREFIX not in value
         }
         headers["accept-encoding"] = "identity"  # so that the answer's text can be read
         headers |= _upstream_key(path, headers)
@@ -374,11 +424,6 @@ def _bare(value: str) -> str:
     return key.strip() if scheme.lower() == "bearer" else value.strip()
 
 
-def _is_ours(name: str, value: str) -> bool:
-    """Whether a header holds a token of this memory, which no other server may see."""
-    return name in _KEYS and _bare(value).startswith(PREFIX)
-
-
 def _upstream_key(path: str, headers: Mapping[str, str]) -> dict[str, str]:
     """The key of this machine's environment; without one, the client's own goes on."""
     if path.split("/")[0] == MESSAGES:
@@ -389,22 +434,14 @@ def _upstream_key(path: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _path(request: Request) -> str:
+    """The path after /v1/: one of those by which a model is asked, written as it is."""
     path = str(request.path_params["path"])
-    if ".." in path.split("/"):
-        raise Refusal(404, "there is no such path")
+    query = request.scope.get("query_string", b"")
+    is_plain = b"%" not in request.scope.get("raw_path", b"") and PREFIX.encode() not in query
+    is_known = path in _POSTS if request.method == "POST" else _GETS.fullmatch(path)
+    if not is_plain or not is_known or request.method not in ("GET", "POST"):
+        raise Refusal(404, "there is no such path; models are asked by POST, and listed by GET")
     return path
-
-
-async def _body(request: Request) -> bytes:
-    pieces = bytearray()
-    try:
-        async for piece in request.stream():
-            pieces += piece
-            if len(pieces) > LARGEST_BODY:
-                raise Refusal(413, f"the body is larger than {LARGEST_BODY:,} bytes")
-    except ClientDisconnect:
-        raise Refusal(400, "the body is incomplete") from None
-    return bytes(pieces)
 
 
 def _conversation(protocol: str, body: bytes) -> tuple[Conversation | None, dict[str, Any]]:

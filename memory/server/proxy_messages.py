@@ -37,10 +37,16 @@ class Conversation:
         digest = sha256(json.dumps([self.user, users[:1]]).encode()).hexdigest()
         return f"proxy {digest[:16]}"
 
-    def source(self, session: str, role: str) -> str:
-        """An outside id of the last message, or of its answer: a repeated request has the same."""
-        digest = sha256(self.text.encode("utf-8", "replace")).hexdigest()[:16]
-        return f"{session}:{self.position}:{role}:{digest}"
+    def source(self, session: str, role: str, day: str) -> str:
+        """An outside id of the last message, or of its answer: a repeated request has the same.
+
+        Another chat that begins with the same words, or the same on another day, has another.
+        """
+        said = [
+            [message["role"], message["content"]] for message in self.messages[: self.position + 1]
+        ]
+        digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
+        return f"{session}:{day}:{self.position}:{role}:{digest}"
 
 
 def read_conversation(protocol: str, body: Any) -> Conversation | None:

@@ -8,7 +8,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -111,6 +111,7 @@ class DatabaseStore(Store):
         self.read_only = read_only
         self.room: Room | None = None
         self.meter: TurnMeter | None = None
+        self.is_served = False  # to others: a dump is let in as turns that are added
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         # In monotonic seconds; above 0 while the embedder cannot be used.
@@ -940,7 +941,22 @@ class DatabaseStore(Store):
                 embed=self._embed,
                 is_agreed=self._is_agreed,
                 records=records,
+                adding=self._adding,
+                secrets=policy_of(self.settings(POLICY)) if self.is_served else "off",
             )
+
+    @contextmanager
+    def _adding(self, turns: Sequence[Turn]) -> Iterator[list[Turn]]:
+        """Let turns of a dump be added, as `add` does; the block says which it has stored."""
+        stored: list[Turn] = []
+        if not turns:
+            yield stored
+            return
+        if self.room is not None:
+            with self._reading() as conn:
+                self.room.refuse_beyond(conn, turns)
+        with self.meter.adding(turns) if self.meter else nullcontext(stored) as stored:
+            yield stored
 
 
 def _set_in_short(attributes: Sequence[Attribute], replaces: bool, strict: bool | None) -> str:

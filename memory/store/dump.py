@@ -7,18 +7,21 @@ is there must be the beginning of the dump.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.records import Turn
+from memory.secrets import Policy, mask
 from memory.sql import FACT_COLUMNS
 from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
 from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
+from memory.store.withheld import POLICY, public_turns
 
 BATCH_RECORDS = 256  # of one transaction
 DumpRecord = dict[str, Any]
@@ -70,6 +73,7 @@ _NUMBER_COLUMNS = frozenset(
 )
 # Earlier versions kept questions with their answers in this table: a load leaves it out.
 FORMER_TABLE = "answers"
+_POLICIES_OF_DUMPS = ('"mask"', '"refuse"')
 # What dumps of older versions lack.
 _ADDED_COLUMNS: dict[str, DumpRecord] = {
     "pending": {"statement": ""},
@@ -107,11 +111,14 @@ def load(
     embed: EmbedTexts,
     is_agreed: Callable[[str], bool],
     records: Iterable[DumpRecord],
+    adding: Callable[[Sequence[Turn]], AbstractContextManager[list[Turn]]],
+    secrets: Policy = "off",
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
     A hosted embedder that the dump names is used only where `is_agreed` says so: else the packaged
-    one takes its place.
+    one takes its place. Nor does a dump set what is of another file, or lets secrets in. `adding`
+    lets new turns in, as `TurnMeter.adding`; `secrets` is the policy that they are under.
 
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
@@ -119,10 +126,18 @@ def load(
     loader = _Loader(conn, embed, is_agreed)
     numbered = enumerate(records, 1)
     while batch := list(islice(numbered, BATCH_RECORDS)):
-        with transaction():
-            for number, record in batch:
-                loader.store(number, record)
-            loader.index_turns()
+        rows = [
+            (number, record, *_public_row(number, record, secrets))
+            for number, record in batch
+            if not _is_left_out(record)
+        ]
+        new = loader.new_turns_of((table, values) for _, _, table, values in rows)
+        with adding(new) as stored:
+            with transaction():
+                for number, record, table, values in rows:
+                    loader.store(number, record, table, values)
+                loader.index_turns()
+            stored += new
     with transaction():  # a dump does not say it, and an interrupted load could not
         entities.derive_all(conn)
     return loader.new_turns
@@ -142,11 +157,17 @@ class _Loader:
         self._unindexed: list[Turn] = []
         self._has_stored = False
 
-    def store(self, number: int, record: DumpRecord) -> None:
-        """Store a record unless it is there. Raises InputError when it cannot be stored."""
-        if _is_of_former_table(record):
-            return
-        table, values = _parse(number, record)
+    def new_turns_of(self, rows: Iterable[tuple[str, tuple[Any, ...]]]) -> list[Turn]:
+        """The turns among these rows that are not there yet."""
+        last = self._last_turn()
+        return [
+            turns_table.to_turn(values)
+            for table, values in rows
+            if table == "turns" and values[0] > last
+        ]
+
+    def store(self, number: int, record: DumpRecord, table: str, values: tuple[Any, ...]) -> None:
+        """Store a record's row unless it is there. Raises InputError when it cannot be stored."""
         columns, key = DUMPED_TABLES[table]
         if table != "turns":
             self.index_turns()
@@ -258,6 +279,31 @@ def _usable_embedder(
     return recorded
 
 
+def _is_left_out(record: DumpRecord) -> bool:
+    """Whether a record is not taken over: of an earlier version, or what no dump may set."""
+    if record.get("table") == "settings":
+        name, value = record.get("name"), record.get("value")
+        return name in OF_THIS_FILE or (name == POLICY and value not in _POLICIES_OF_DUMPS)
+    return _is_of_former_table(record)
+
+
+def _public_row(number: int, record: DumpRecord, policy: Policy) -> tuple[str, tuple[Any, ...]]:
+    """As `_parse`, with a turn as a policy lets it in. Raises InputError for another secret."""
+    table, values = _parse(number, record)
+    if policy == "off":
+        return table, values
+    if table == "turns":
+        [turn] = public_turns([turns_table.to_turn(values)], policy).turns
+        at = DUMPED_TABLES[table][0].index("text")
+        return table, (*values[:at], turn.text, *values[at + 1 :])
+    if any(mask(value).secrets for value in values if isinstance(value, str)):
+        raise InputError(
+            f"record {number} ({_named(record)}) holds what looks like a secret (a key, token or"
+            " password); nothing more was stored"
+        )
+    return table, values
+
+
 def _is_of_former_table(record: DumpRecord) -> bool:
     """Whether a record is a row of FORMER_TABLE, or what the journal says of one."""
     names = (record.get("table"), record.get("table_name"))
@@ -267,7 +313,7 @@ def _is_of_former_table(record: DumpRecord) -> bool:
 def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     """The table and the values of a record. Raises InputError for one that is none."""
     table = record.get("table")
-    if table not in DUMPED_TABLES:
+    if not isinstance(table, str) or table not in DUMPED_TABLES:
         names = ", ".join(DUMPED_TABLES)
         raise InputError(f"record {number}: table {table!r} is none of {names}")
     columns, key = DUMPED_TABLES[table]

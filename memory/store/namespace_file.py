@@ -72,8 +72,12 @@ def copy_store(path: Path, new: Path) -> None:
 
 
 def remove_store(path: Path) -> None:
-    """Delete a namespace's file and what SQLite keeps beside it. Raises as `move_store`."""
-    _check_movable(path)
+    """Delete a namespace's file and what SQLite keeps beside it. Raises as `move_store`.
+
+    A memory that is refused when it is opened, for what its settings or tables hold, is deleted
+    all the same; a file that is not SQLite's is not.
+    """
+    _refuse_links(path)
     with _held_alone(path):
         if os.name != "nt":
             _durable_step(path.unlink, path)
@@ -83,12 +87,16 @@ def remove_store(path: Path) -> None:
 
 def _check_movable(path: Path) -> None:
     """Raises InputError where no file is, StoreError for a link or a file that is not ours."""
+    _refuse_links(path)
+    with storage_errors(path):
+        connect(path, read_only=False).close()
+
+
+def _refuse_links(path: Path) -> None:
     if not path.exists():
         raise InputError(f"{path}: there is no memory here")
     if path.is_symlink():
         raise StoreError(f"{path}: a link to {path.readlink()}; move or delete that by hand")
-    with storage_errors(path):
-        connect(path, read_only=False).close()
 
 
 @contextmanager

@@ -578,6 +578,7 @@ class Store(
     read_only: bool
     room: "Room | None"
     meter: "TurnMeter | None"
+    is_served: bool
 
     @property
     def address(self) -> str: ...

@@ -297,28 +297,32 @@ WHERE table_name IN ('entities', 'aliases');
 -- ======== standing instructions and preferences (standing_facts.py) ========
 
 -- facts_that_subjects_said --
--- In messages. What somebody corrected is theirs, whoever wrote the correction.
+-- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
+-- that a person did, as anybody may name a session. Other names of a speaker come in pairs.
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.speaker
+    facts.turn_id, facts.recorded_at, turns.speaker, turns.text
 FROM facts JOIN turns ON turns.id = facts.turn_id
 WHERE facts.attribute IN (SELECT value FROM json_each(:attributes)) AND turns.kind = 'message'
+    AND (:every = 1 OR facts.subject IN (SELECT value FROM json_each(:names)))
     AND (
-        :every = 1
-        OR facts.subject IN (SELECT value FROM json_each(:names))
-        OR lower(facts.subject) IN (SELECT value FROM json_each(:lower_names))
-        OR facts.entity IN (SELECT value FROM json_each(:names))
-        OR facts.entity IN (
-            SELECT entity FROM aliases
-            WHERE lower(name) IN (SELECT value FROM json_each(:lower_names))
+        turns.speaker = facts.subject
+        OR turns.speaker || char(31) || facts.subject IN (SELECT value FROM json_each(:joined))
+        OR turns.session = :corrections AND EXISTS (
+            SELECT 1 FROM facts_log JOIN changes ON changes.id = facts_log.change_id
+            WHERE facts_log.fact_id = facts.id AND substr(changes.cause, 1, 8) = 'edit by '
         )
-    )
-    AND (
-        lower(turns.speaker) = lower(facts.subject)
-        OR turns.session = :corrections
-        OR facts.entity IN (SELECT entity FROM aliases WHERE name = turns.speaker)
     )
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
+
+-- names_joined_by_persons --
+SELECT DISTINCT aliases.name, aliases.entity
+FROM aliases
+JOIN rows_log ON rows_log.table_name = 'aliases' AND rows_log.turn_id = aliases.turn_id
+    AND json_extract(rows_log.after, '$.name') = aliases.name
+    AND json_extract(rows_log.after, '$.entity') = aliases.entity
+JOIN changes ON changes.id = rows_log.change_id
+WHERE substr(changes.cause, 1, 8) = 'edit by ';
 
 
 -- ======== facts that contradict each other (contradictions.py) ========

@@ -7,7 +7,10 @@ whatever a model made of it.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from memory.pasted import own_text, without_long_quotations
 from memory.records import CORRECTIONS, Fact
+from memory.search.word_forms import forms_of, is_among
+from memory.search.words import words
 from memory.speakers import is_assistant
 from memory.store import settings, vocabulary_table
 from memory.store.database import Connection
@@ -18,14 +21,19 @@ _MOST = 200  # the newest
 
 
 def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
-    """Those of the persons with these names, of all without any, newest first."""
+    """Those of the persons with these names, of all without any, newest first.
+
+    A name is compared exactly: others may be spelled like somebody, or say that they go by a name.
+    Only a person joins names.
+    """
     vocabulary = vocabulary_table.read_definition(conn).vocabulary
+    groups = _joined_names(conn)
     rows = conn.run(
         "facts_that_subjects_said",
         attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
         every=int(not names),
-        names=list(names),
-        lower_names=[name.lower() for name in names],
+        names=sorted({*names}.union(*(groups.get(name, ()) for name in names))),
+        joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
         corrections=CORRECTIONS,
         most=_MOST,
     ).fetchall()
@@ -35,8 +43,24 @@ def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
         str(setting.value).casefold() for setting in settings.setting_history(conn, "character")
     }
     facts = []
-    for *columns, speaker in rows:
+    for *columns, speaker, text in rows:
         fact = to_fact(columns)
-        if speaker.casefold() not in characters and not is_assistant(speaker):
+        is_person = speaker.casefold() not in characters and not is_assistant(speaker)
+        if is_person and _has_words_of(fact.value, text):
             facts.append(replace(fact, attribute=vocabulary.name_of(fact.attribute)))
     return facts
+
+
+def _has_words_of(value: str, text: str) -> bool:
+    """Whether all words of a value stand in a text, in any form, and not in what was pasted."""
+    forms = forms_of(words(without_long_quotations(own_text(text))))
+    return all(is_among(word, forms) for word in words(value))
+
+
+def _joined_names(conn: Connection) -> dict[str, set[str]]:
+    """For each name that a person gave to somebody all names of theirs."""
+    groups: dict[str, set[str]] = {}
+    for pair in conn.run("names_joined_by_persons").fetchall():
+        joined = {*pair}.union(*(groups.get(name, ()) for name in pair))
+        groups.update(dict.fromkeys(joined, joined))
+    return groups

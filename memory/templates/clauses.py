@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from memory.pasted import own_text
 from memory.templates.date_phrases import date_of, dates_at_ends
 from memory.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
 from memory.templates.patterns import Index, first_search, pattern, words_of
@@ -15,13 +16,6 @@ _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at
 _LONGEST_CLAUSE = 300
 _MOST_PIECES = 12  # of a sentence that may be clauses
 _MOST_JOINED = 4  # of these as one clause
-# Text that is not the speaker's own words: code, tags, quoted, indented and numbered lines, tables.
-# What is not closed reaches to the end.
-_OTHERS_TEXT = re.compile(
-    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<(?P<tag>[A-Za-z][\w-]*)\b[^<>]*>.*?(?:</(?P=tag)>|\Z)"
-    r"|^(?:>|\t| {4}|[ \t]*\|)[^\n]*|^[ \t]*\d{1,2}[.)][ \t][^\n]*|`[^`\n]*`",
-    re.DOTALL | re.MULTILINE,
-)
 _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
     r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
@@ -93,7 +87,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
         return chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION)))
 
     own = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN].replace("\u2019", "'"))
-    own = _QUOTED.sub(quoted, _OTHERS_TEXT.sub("\n", own))
+    own = _QUOTED.sub(quoted, own_text(own))
     for line in own.splitlines():
         head, colon, rest = _split_at_colon(_BULLET.sub("", line))
         if colon and not _is_any_of(_heads(), head):

@@ -5,11 +5,13 @@ that an address has taken says what is still to be sent. A message is one change
 Standard Webhooks (standardwebhooks.com) are: HMAC-SHA256 over `ID.TIME.BODY`.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import os
+import ssl
 import time
 from binascii import Error as Base64Error
 from collections.abc import Callable
@@ -25,9 +27,11 @@ from memory.worker.addresses import ForbiddenAddress, address_of, read_receiver
 
 SECRET_VARIABLE = "MEMORY_FEED_SECRET"  # noqa: S105 - a name
 _LEAST_SECRET = 24  # bytes, as Standard Webhooks has it
-_SECONDS = 10.0  # for connecting, and for each wait for an answer
-_MOST_AT_ONCE = 100  # changes of a memory, then others have their turn
-_MOST_READ = 4_096  # bytes of an answer: enough for the connection to be used again
+# For a message in all: a byte now and then does not make it longer, and a worker that is told to
+# stop does so within ten seconds.
+_SECONDS = 8.0
+_MOST_AT_ONCE = 100  # changes of a memory, then others have their turn,
+_SECONDS_AT_ONCE = 30.0  # or so long
 
 
 class NotTakenError(Exception):
@@ -41,7 +45,7 @@ class Receiver:
     url: str
     secret: bytes = field(repr=False)
     private: bool = False
-    client: httpx.Client = field(repr=False, compare=False, kw_only=True)
+    trusted: ssl.SSLContext = field(repr=False, compare=False, kw_only=True)
 
     @property
     def task(self) -> str:
@@ -57,13 +61,8 @@ def receivers(urls: list[str], private: bool) -> list[Receiver]:
     made = []
     for url in dict.fromkeys(urls):
         read_receiver(url, private)
-        # Not by a proxy of the environment, which would look the name up by itself.
-        # Without it httpx would pass over SSL_CERT_FILE and SSL_CERT_DIR as well.
-        trusted = httpx.create_ssl_context()
-        client = httpx.Client(
-            timeout=_SECONDS, follow_redirects=False, trust_env=False, verify=trusted
-        )
-        made.append(Receiver(url, secret, private, client=client))
+        # Without an environment httpx would pass over SSL_CERT_FILE and SSL_CERT_DIR.
+        made.append(Receiver(url, secret, private, trusted=httpx.create_ssl_context()))
     return made
 
 
@@ -97,8 +96,9 @@ def send_changes(
     """
     changes = store.changes(after=position, limit=_MOST_AT_ONCE)
     sent = 0
+    end = time.monotonic() + _SECONDS_AT_ONCE
     for change in changes:
-        if not goes_on():
+        if not goes_on() or time.monotonic() > end:
             break
         _send(receiver, name, change, message(store, name, change))
         moved(change.id)
@@ -143,22 +143,32 @@ def _send(receiver: Receiver, name: str, change: Change, content: dict[str, Any]
         # To the very address that was checked: a second look-up could give another one.
         ip = address_of(url.host, port, receiver.private)
         headers["host"] = url.netloc.decode()
-        with receiver.client.stream(
-            "POST",
-            url.copy_with(host=ip),
-            content=body,
-            headers=headers,
-            extensions={"sni_hostname": url.host},
-        ) as response:
-            status = response.status_code
-            read = 0
-            for chunk in response.iter_raw(_MOST_READ):
-                read += len(chunk)
-                if read >= _MOST_READ:
-                    break
+        status = asyncio.run(
+            asyncio.wait_for(
+                _status(receiver, url.copy_with(host=ip), body, headers, url.host), _SECONDS
+            )
+        )
+    except TimeoutError as error:
+        raise NotTakenError(f"not answered within {_SECONDS:.0f} s") from error
     except (ForbiddenAddress, OSError) as error:
         raise NotTakenError(str(error)) from error
     except httpx.HTTPError as error:
         raise NotTakenError(f"{type(error).__name__}: {error}") from error
     if not 200 <= status < 300:
         raise NotTakenError(f"answered {status}")
+
+
+async def _status(
+    receiver: Receiver, url: httpx.URL, body: bytes, headers: dict[str, str], name: str
+) -> int:
+    """The status that a receiver answers; the rest of its answer is not read."""
+    # Not by a proxy of the environment, which would look the name up by itself.
+    async with (
+        httpx.AsyncClient(
+            timeout=_SECONDS, follow_redirects=False, trust_env=False, verify=receiver.trusted
+        ) as client,
+        client.stream(
+            "POST", url, content=body, headers=headers, extensions={"sni_hostname": name}
+        ) as response,
+    ):
+        return response.status_code

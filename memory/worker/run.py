@@ -56,7 +56,7 @@ class Options:
     """How a worker works.
 
     Arguments:
-        concurrency: memories worked on at a time, and as many that are sent from.
+        concurrency: memories worked on at a time, and as many that each address is sent from.
         settle: seconds that turns which fill no window wait for others.
         poll: seconds between two looks at what waits, while nothing does.
         grace: seconds that windows under way have to end once the worker is told to stop.
@@ -264,10 +264,14 @@ class Worker:
         )
 
     def _has_room(self, task: str) -> bool:
-        asks = task in _ASKING
+        """Whether fewer run than may: what asks a model, forgetting and each receiver by itself.
+
+        A slow receiver keeps nothing else waiting.
+        """
+        alike = _ASKING if task in _ASKING else (task,)
         with self._lock:
-            alike = [job for job in self._running.values() if (job.task in _ASKING) == asks]
-        return len(alike) < self._options.concurrency
+            running = sum(job.task in alike for job in self._running.values())
+        return running < self._options.concurrency
 
     # ---------------------------------------------------------------- doing it
 

@@ -19,7 +19,7 @@ from memory.settings import Settings
 from memory.tools import memory_tools
 from tests.conftest import INSERT
 from tests.support.commands import run_in_process
-from tests.support.secrets_corpus import LOOK_ALIKES, SECRETS
+from tests.support.secrets_corpus import EDGES, LOOK_ALIKES, SECRETS, TOKENS
 
 BOTH_STORES = "slow"
 TOKEN = {kind: secret for kind, _, secret in SECRETS}["GitHub token"]
@@ -45,6 +45,43 @@ def test_60_texts_that_look_like_secrets_stay() -> None:
     assert len(LOOK_ALIKES) >= 60
     changed = [text for text in LOOK_ALIKES if mask(text).text != text]
     assert len(changed) <= 3, changed
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=ascii)
+def test_a_secret_is_withheld_whatever_a_tool_prints_before_it(edge: str) -> None:
+    # A hash may stand behind `monkey-` and TASK, and chance letters within a long run of base64.
+    look_alikes = {
+        "AB": {"Mailgun", "Twilio"},
+        "my-": {"Mailgun", "Twilio"},
+        "123456": {"Square", "Facebook", "crates.io", "Mailchimp"},
+    }.get(edge, set())
+    tokens = {kind: mask(f"see {edge}{token} there").text for kind, token in TOKENS.items()}
+    assert {kind for kind, text in tokens.items() if TOKENS[kind][-12:] in text} <= look_alikes
+    texts = {kind: mask(edge + text.format(secret)).text for kind, text, secret in SECRETS}
+    # A machine's name in a file of passwords has no letter or & in it.
+    assert [
+        kind for kind, _, secret in SECRETS if kind != "pgpass" and leaks(secret, texts[kind])
+    ] == []
+
+
+@pytest.mark.parametrize("edge", [edge for edge in EDGES if edge != "AB"], ids=ascii)
+def test_what_looks_like_a_secret_stays_whatever_a_tool_prints_before_it(edge: str) -> None:
+    changed = [text for text in LOOK_ALIKES if mask(edge + text).text != edge + text]
+    assert changed == [] or edge in ("%C2%AB", "%3D"), changed
+
+
+def test_a_secret_is_withheld_within_the_colours_of_a_search() -> None:
+    for kind, token in TOKENS.items():
+        coloured = f"\x1b[32ma.py\x1b[m:\x1b[01;31m\x1b[K{token[:4]}\x1b[m\x1b[K{token[4:]}"
+        assert token[4:] not in mask(coloured).text, kind
+    shown = "\x1b[1mtests\x1b[0m passed"
+    assert mask(shown).text == shown
+
+
+@pytest.mark.parametrize("prefix", ["+", "-", "  ", "> ", "12:", "  12\t", "12→"])
+def test_the_beginning_of_a_key_is_withheld_behind_what_tools_print(prefix: str) -> None:
+    text = "\n".join(prefix + line for line in KEY[:500].split("\n"))
+    assert not leaks(KEY[:500], mask(text).text)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,8 @@ def _secrets() -> list[tuple[str, str, str]]:
         ("card, no gaps", "my visa is {}", "4012888888881881"),
         ("said", "The database password is {}, please remember", "Xy7$kk2!pQ"),
         ("set to", "I set the admin password to {}", "N3w-Adm1n-Pw!"),
+        ("Mem0 key", "{}", "m0-" + _drawn(40)),
+        ("Hindsight key", "{}", "hsk-" + _drawn(32)),
         ("own token", "MEMORY_TOKEN={}", "sqlmem_" + _url64(32)),
     ]  # fmt: skip
 
@@ -201,6 +203,59 @@ def _look_alikes() -> list[str]:
         "Cookies: chocolate chip, 200 g butter",
     ]
 
+
+# What tools print right before a text: letters, signs, escapes, colours, the numbers of lines.
+EDGES = [
+    "x", "AB", "-", "_", "+", "my-", "a.", "A=", "`", "b'", "&quot;",
+    "\\n", "\\t", "\\r\\n", "\\\\n", "\\n-", "\\n+", "%20", "%3D", "%0A", "%C2%AB",
+    "\x1b[31m", "\x1b[01;31m\x1b[K", "\\u001b[1m", "\\033[0;32m", "\\x1b[38;5;12m",
+    "12", "12:", "12-", "   12\t", "    12→", "12 | ", "123456",
+]  # fmt: skip
+# Tokens that a form of their own finds, whatever stands beside them.
+TOKENS = {
+    "AWS": "AKIA" + _drawn(16, _UPPER),
+    "OpenAI project": "sk-proj-" + _url64(60),
+    "OpenAI": "sk-" + _drawn(48),
+    "Anthropic": "sk-ant-api03-" + _url64(70),
+    "OpenRouter": "sk-or-v1-" + _drawn(64, _HEX),
+    "Stripe": "sk_live_" + _drawn(24),
+    "Stripe restricted": "rk_test_" + _drawn(24),
+    "Stripe webhook": "whsec_" + _drawn(32),
+    "GitHub": "ghp_" + _drawn(36),
+    "GitHub fine-grained": "github_pat_" + _drawn(82),
+    "GitLab": "glpat-" + _drawn(20),
+    "Slack": "xoxb-" + _drawn(12, string.digits) + "-" + _drawn(24),
+    "Slack app": "xapp-1-" + _drawn(30),
+    "Google": "AIza" + _url64(26),
+    "Google OAuth": "ya29." + _url64(60),
+    "Google client": "GOCSPX-" + _url64(21),
+    "JWT": _jwt(),
+    "npm": "npm_" + _drawn(36),
+    "PyPI": "pypi-AgEIcHlwaS5vcmc" + _url64(60),
+    "Hugging Face": "hf_" + _drawn(34),
+    "SendGrid": "SG." + _url64(16) + "." + _url64(32),
+    "Mailgun": "key-" + _drawn(32, _HEX),
+    "Mailchimp": _drawn(32, _HEX) + "-us12",
+    "Twilio": "SK" + _drawn(32, _HEX),
+    "Databricks": "dapi" + _drawn(32, _HEX),
+    "DigitalOcean": "dop_v1_" + _drawn(64, _HEX),
+    "Shopify": "shpat_" + _drawn(32, _HEX),
+    "Square": "EAAA" + _url64(45),
+    "Facebook": "EAAC" + _drawn(100),
+    "Vault": "hvs." + _url64(70),
+    "crates.io": "cio" + _drawn(32),
+    "Replicate": "r8_" + _drawn(37),
+    "Groq": "gsk_" + _drawn(52),
+    "Fireworks": "fw_" + _drawn(24),
+    "Fly": "fm2_" + _drawn(80),
+    "Linear": "lin_api_" + _drawn(40),
+    "Airtable": "pat" + _drawn(14) + "." + _drawn(64, _HEX),
+    "Azure client": "abC8Q~" + _drawn(34),
+    "bcrypt": "$2b$12$" + _drawn(53),
+    "Mem0": "m0-" + _drawn(40),
+    "Hindsight": "hsk-" + _drawn(32),
+    "own": "sqlmem_" + _url64(32),
+}
 
 SECRETS = _secrets()
 LOOK_ALIKES = _look_alikes()

@@ -97,11 +97,39 @@ def vacuum(conn: psycopg.Connection, location: str) -> None:
     )
     before = {*conn.execute(nodes, ([*TABLES],)).fetchall()}
     conn.execute(VACUUM)
+    conn.execute("VACUUM (FULL) pg_catalog.pg_statistic")  # a warning for who may not
     if untouched := sorted(before.intersection(conn.execute(nodes, ([*TABLES],)).fetchall())):
         raise StoreError(
             f"{location}: this login may not vacuum memory.{untouched[0][0]}; the owner of the"
             f" tables can: {VACUUM}"
         )
+
+
+def refresh_statistics(conn: psycopg.Connection) -> None:
+    """Make the planner's statistics, which hold whole values of columns, from the rows there are.
+
+    The locks wait for an ANALYZE of the server's own that has read removed rows. Of a table without
+    rows ANALYZE keeps what it had, which Postgres 18 drops and an older one does not: `forget
+    --verify` looks for itself. To a login that does not own the tables the server says warnings.
+    """
+    columns = """
+        SELECT tablename, attname FROM pg_stats
+        JOIN pg_class ON relname = tablename AND relkind = 'r'
+        WHERE schemaname = 'memory' AND relnamespace = 'memory'::regnamespace
+    """
+    tables = ", ".join(f"memory.{table}" for table in TABLES)
+    columns_of: dict[str, list[str]] = {}
+    with conn.transaction():
+        conn.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+        for table, column in conn.execute(columns).fetchall():
+            columns_of.setdefault(table, []).append(column)
+        for table in columns_of:
+            conn.execute(f"ANALYZE memory.{table}")
+            has_rows = conn.execute(f"SELECT FROM memory.{table} LIMIT 1").fetchone()
+            if has_rows is None and conn.info.server_version >= 180000:
+                for column in columns_of[table]:
+                    clear = "SELECT pg_clear_attribute_stats('memory', %s, %s, false)"
+                    conn.execute(clear, (table, column))
 
 
 def size(address: Address) -> int:

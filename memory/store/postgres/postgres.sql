@@ -377,31 +377,36 @@ WHERE namespace = %(namespace)s AND table_name IN ('entities', 'aliases');
 -- ======== standing instructions and preferences (standing_facts.py) ========
 
 -- facts_that_subjects_said --
--- In messages. What somebody corrected is theirs, whoever wrote the correction.
+-- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
+-- that a person did, as anybody may name a session. Other names of a speaker come in pairs.
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.speaker
+    facts.turn_id, facts.recorded_at, turns.speaker, turns.text
 FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
 WHERE facts.namespace = %(namespace)s AND turns.namespace = %(namespace)s
     AND facts.attribute = ANY (%(attributes)s::text[]) AND turns.kind = 'message'
+    AND (%(every)s = 1 OR facts.subject = ANY (%(names)s::text[]))
     AND (
-        %(every)s = 1
-        OR facts.subject = ANY (%(names)s::text[])
-        OR lower(facts.subject) = ANY (%(lower_names)s::text[])
-        OR facts.entity = ANY (%(names)s::text[])
-        OR facts.entity IN (
-            SELECT entity FROM memory.aliases
-            WHERE namespace = %(namespace)s AND lower(name) = ANY (%(lower_names)s::text[])
-        )
-    )
-    AND (
-        lower(turns.speaker) = lower(facts.subject)
-        OR turns.session = %(corrections)s
-        OR (facts.entity, turns.speaker) IN (
-            SELECT entity, name FROM memory.aliases WHERE namespace = %(namespace)s
+        turns.speaker = facts.subject
+        OR concat(turns.speaker, chr(31), facts.subject) = ANY (%(joined)s::text[])
+        OR turns.session = %(corrections)s AND facts.id IN (
+            SELECT facts_log.fact_id
+            FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
+            WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+                AND substr(changes.cause, 1, 8) = 'edit by '
         )
     )
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT %(most)s;
+
+-- names_joined_by_persons --
+SELECT DISTINCT aliases.name, aliases.entity
+FROM memory.aliases
+JOIN memory.rows_log ON rows_log.namespace = aliases.namespace
+    AND rows_log.table_name = 'aliases' AND rows_log.turn_id = aliases.turn_id
+    AND (rows_log.after::jsonb ->> 'name') = aliases.name
+    AND (rows_log.after::jsonb ->> 'entity') = aliases.entity
+JOIN memory.changes ON changes.namespace = aliases.namespace AND changes.id = rows_log.change_id
+WHERE aliases.namespace = %(namespace)s AND substr(changes.cause, 1, 8) = 'edit by ';
 
 
 -- ======== facts that contradict each other (contradictions.py) ========

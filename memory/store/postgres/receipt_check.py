@@ -28,6 +28,17 @@ WHERE relnamespace = 'memory'::regnamespace AND relkind IN ('r', 'p')
 ORDER BY relname, attnum
 """
 
+# What the server keeps of columns by itself, in the way that it writes arrays; bytes as hex.
+_STATISTICS = """
+SELECT tablename, attname
+FROM pg_stats
+WHERE schemaname = 'memory' AND (
+    position(%(text)s IN lower(concat(most_common_vals, histogram_bounds, most_common_elems))) > 0
+    OR position(%(bytes)s IN concat(most_common_vals, histogram_bounds)) > 0
+)
+ORDER BY tablename, attname
+"""
+
 
 def check_namespace(location: str, receipt: Forgotten, text: str = "") -> ReceiptCheck:
     """Look for what a receipt names in a namespace's tables, its backups and its copies.
@@ -80,7 +91,17 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
     if holding:
         line = f"columns: {holding} turns or facts that are there hold {text!r} too"
         return ReceiptCheck(tuple(remains), (line,))
-    return ReceiptCheck((*remains, *_columns_with(namespace, text)))
+    return ReceiptCheck(
+        (*remains, *_columns_with(namespace, text), *_statistics_with(namespace, text))
+    )
+
+
+def _statistics_with(namespace: NamespaceConnection, text: str) -> Iterator[str]:
+    """The columns of which the server's statistics, over all namespaces, hold a text."""
+    written = text.lower().replace("\\", "\\\\").replace('"', '\\"')
+    values = {"text": written, "bytes": text.encode().hex()}
+    for table, column in namespace.connection.execute(_STATISTICS, values).fetchall():
+        yield f"the server's statistics hold {text!r} of {table}.{column} (ANALYZE memory.{table})"
 
 
 def _columns_with(namespace: NamespaceConnection, text: str) -> Iterator[str]:

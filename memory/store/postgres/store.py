@@ -214,9 +214,13 @@ class PostgresStore(DatabaseStore):
                 turn_ids=turn_ids,
                 location=self.location,
                 file=None,
-                overwrite=lambda: None,  # the server's vacuum does it, see docs/security.md
+                overwrite=self._refresh_statistics,  # and the server's vacuum, docs/security.md
                 vacuum=names.VACUUM,
             )
+
+    def _refresh_statistics(self) -> None:
+        with self._database.own.connection() as conn:
+            names.refresh_statistics(conn)
 
     def vacuum(self) -> str:
         self._refuse_writing()

@@ -207,12 +207,27 @@ def test_every_shape_of_a_line_is_survived(claude: ClaudeCodeSession, codex: Cod
 
 
 def test_a_worktree_belongs_to_its_repository(tmp_path: Path) -> None:
-    (tmp_path / "shop" / ".git" / "worktrees" / "fix").mkdir(parents=True)
+    known = tmp_path / "shop" / ".git" / "worktrees" / "fix"
+    known.mkdir(parents=True)
+    (known / "gitdir").write_text(f"{tmp_path}/fix/.git\n")
     (tmp_path / "fix").mkdir()
-    (tmp_path / "fix" / ".git").write_text(f"gitdir: {tmp_path}/shop/.git/worktrees/fix\n")
+    (tmp_path / "fix" / ".git").write_text(f"gitdir: {known}\n")
     (tmp_path / "shop" / "src").mkdir()
     assert project_of(tmp_path / "fix") == project_of(tmp_path / "shop" / "src")
     assert project_of(tmp_path / "shop").namespace.startswith("shop-")
+    # A file that came with another folder names a worktree that the repository has elsewhere.
+    for name, link in (("theirs", str(known)), ("relative", "../shop/.git/worktrees/fix")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".git").write_text(f"gitdir: {link}\n")
+        assert project_of(tmp_path / name).folder == tmp_path / name
+    (tmp_path / "fix" / ".git").write_text("gitdir: ../shop/.git/worktrees/fix\n")
+    (known / "gitdir").write_text("../../../../fix/.git\n")
+    assert project_of(tmp_path / "fix") == project_of(tmp_path / "shop")
+
+
+def test_a_pipe_in_the_place_of_a_repository_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".git")
+    assert project_of(tmp_path).folder == tmp_path
 
 
 def test_import_fills_a_memory_for_each_project_once(

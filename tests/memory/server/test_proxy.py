@@ -1,5 +1,6 @@
 """The proxy before a model's server: answers as they come, memory added, both sides stored."""
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -31,6 +32,7 @@ from tests.support.serving import token
 from tests.support.upstream import REPLY, Upstream, upstream_server
 
 PORT = 8766
+POSTS = ("chat/completions", "completions", "responses", "embeddings", "messages")
 UPSTREAM_KEY = "upstream-key-of-the-test"
 MESSAGE = {"role": "user", "content": "Where do I live, and what is near?"}
 BODY: dict[str, Any] = {
@@ -210,13 +212,104 @@ def test_a_token_says_whose_memory_it_is_until_it_is_revoked(nora: str, upstream
     assert len(turns_of("nora")) == 1
 
 
-def test_a_token_to_read_stores_nothing(nora: str, upstream: Upstream) -> None:
+@pytest.mark.parametrize("rights", ["read", "metrics", "forget", "read,tokens"])
+def test_a_token_without_the_right_to_write_asks_no_model(
+    nora: str, upstream: Upstream, rights: str
+) -> None:
+    bearer = token("nora", rights=rights)
     with proxied(upstream) as client:
-        answer = client.post(
-            "/v1/chat/completions", json=BODY, headers=token("nora", rights="read")
-        )
-    assert answer.headers["x-memory"] == "added"
+        for path in POSTS:
+            assert client.post(f"/v1/{path}", json=BODY, headers=bearer).status_code == 403
+        listed = client.get("/v1/models", headers=bearer).status_code
+        assert listed == (200 if "read" in rights else 403)
+    assert upstream.contents in ([], [b""])
     assert len(turns_of("nora")) == 1
+
+
+def test_only_paths_by_which_a_model_is_asked_go_on(nora: str, upstream: Upstream) -> None:
+    others = [
+        *(("GET", path) for path in (*POSTS, "files", "organization/admin_api_keys", "models/")),
+        *(("POST", path) for path in ("files", "fine_tuning/jobs", "models", "x/embeddings")),
+        *((method, "models/m") for method in ("DELETE", "PUT", "PATCH", "POST")),
+        ("GET", "models/%2e%2e/files"),
+        ("GET", "models/%252e%252e/files"),
+        ("GET", "models/..%2ffiles"),
+        ("GET", "models/%00"),
+        ("POST", "chat%2fcompletions"),
+        ("GET", "models?key=sqlmem_secret"),
+    ]
+    with proxied(upstream, namespace=nora) as client:
+        for method, path in others:
+            refused = client.request(method, f"/v1/{path}")
+            assert refused.status_code in (404, 405), (method, path)
+        assert upstream.paths == []
+        for path in POSTS:
+            assert client.post(f"/v1/{path}", json=BODY).status_code == 200
+        assert client.get("/v1/models/gpt-4o:free").status_code == 200
+
+
+def test_no_cookie_and_no_token_of_ours_goes_on(nora: str, upstream: Upstream) -> None:
+    [secret] = token("nora").values()
+    headers = {
+        "authorization": secret,
+        "cookie": "session=1",
+        "x-forwarded-for": "10.0.0.1",
+        "x-title": secret,
+        "anthropic-beta": f"a {secret}",
+        "anthropic-version": "2023-06-01",
+    }
+    with proxied(upstream) as client:
+        client.post("/v1/chat/completions", json=BODY, headers=headers)
+    [sent] = upstream.headers
+    assert not {"cookie", "x-forwarded-for", "x-title", "anthropic-beta"} & {*sent}
+    assert sent["anthropic-version"] == "2023-06-01"
+    assert "sqlmem_" not in str(sent)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "status"),
+    [
+        ("BODY_SECONDS", 0.05, 408),
+        ("WHOLE_BODY_SECONDS", 0.0, 408),
+        ("LARGEST_BODY", 3, 413),
+        ("LARGEST_BODIES", 3, 503),
+    ],
+)
+def test_a_body_that_does_not_end_is_refused(
+    home: str, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, status: int
+) -> None:
+    monkeypatch.setattr(proxy_module, limit, value)
+    app = proxy_application(
+        ProxyOptions("http://127.0.0.1:9/v1"), Handles(), Tokens(), allowed_hosts(PORT)
+    )
+    sent: list[Any] = []
+    pieces = [{"type": "http.request", "body": b"[1, ", "more_body": True}]
+
+    async def receive() -> Any:
+        if pieces:
+            return pieces.pop()
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/chat/completions", "query_string": b"",
+        "raw_path": b"/v1/chat/completions", "headers": [(b"host", f"127.0.0.1:{PORT}".encode())],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == status
+
+
+def test_a_second_chat_that_begins_with_the_same_words_is_stored(
+    nora: str, upstream: Upstream
+) -> None:
+    said = [{"role": "user", "content": "Hello."}, {"role": "user", "content": "Yes."}]
+    with proxied(upstream, namespace=nora) as client:
+        for reply in ("Is it raining?", "Is it snowing?", "Is it snowing?"):
+            messages = [said[0], {"role": "assistant", "content": reply}, said[1]]
+            client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    assert [text for _, text in turns_of(nora)[1:]] == ["Yes.", REPLY, "Yes.", REPLY]
 
 
 def test_a_memory_that_is_broken_costs_no_answer(nora: str, upstream: Upstream) -> None:

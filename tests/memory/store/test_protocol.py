@@ -35,7 +35,13 @@ GROUPS = (
 )
 OF_THE_WHOLE = {"read_only", "address", "location", "as_of", "searched", "close"}
 OF_THE_WHOLE |= {"__enter__", "__exit__"}
-OF_THE_WHOLE |= {"is_current", "room", "meter", "cached_bytes"}  # for a server that keeps many open
+OF_THE_WHOLE |= {
+    "is_current",
+    "room",
+    "meter",
+    "is_served",
+    "cached_bytes",
+}  # for a server that keeps many open
 
 
 def members(group: type) -> set[str]:

@@ -10,8 +10,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from memory.namespaces import existing
 from memory.worker.addresses import ForbiddenAddress, address_of, is_public
 from memory.worker.feed import SECRET_VARIABLE, read_secret, receivers
 from memory.worker.run import Options, Worker
-from tests.conftest import CAT, MOVED
+from tests.conftest import CAT, INSERT, MOVED
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -124,6 +124,74 @@ def test_a_change_that_is_not_taken_holds_the_later_ones_back(
             send(url)
     ids = [headers["webhook-id"] for headers, _ in messages]
     assert [name.rpartition("_")[2] for name in ids] == ["1", "2", "2"]
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[tuple[str, threading.Event]]:
+    """An address that answers byte by byte without an end, and whether it was asked."""
+    ended, asked = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.wfile.write(head)
+            asked.set()
+            while not ended.wait(0.01):
+                with suppress(OSError):
+                    self.wfile.write(b"a")
+
+        def log_message(self, *_: object) -> None: ...
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{served.server_port}/changes", asked
+    finally:
+        ended.set()
+        served.shutdown()
+        served.server_close()
+
+
+def test_a_receiver_that_answers_byte_by_byte_has_one_deadline(
+    changed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    monkeypatch.setattr("memory.worker.feed._SECONDS", 0.3)
+    with dripping(b"HTTP/1.1 204 Fine\r\nx: ") as (url, _):  # its head never ends
+        assert "not answered within 0 s" in send(url)[0]
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as (url, _):  # its body never does, and is not read
+        assert send(url) == [f"anna: 2 changes sent to {url}"]
+
+
+def test_forgetting_does_not_wait_for_a_slow_receiver(
+    changed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    for name in ("ben", "cleo"):
+        with open_memory(name, None, create=True) as store:
+            store.add([Turn("Ben", "Hi.", said_at="2017-05-08")])
+            store.write(f"{INSERT}('Ben', 'says', 'Hi', NULL, 1)", "test")
+    lines: list[str] = []
+    forgotten = threading.Event()
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if line.startswith("cleo: ") and "sent" not in line:
+            forgotten.set()
+
+    with dripping(b"HTTP/1.1 204 Fine\r\nx: ") as (url, asked):
+        worker = Worker(None, receivers([url], True), Options(concurrency=1, poll=0.05), report)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            assert asked.wait(20)
+            with open_store(existing("cleo")) as store:
+                store.set("retention_keeps_facts", False)
+                store.set("retention_days", 1)
+            assert forgotten.wait(6), lines  # a message has eight seconds
+        finally:
+            worker.stop()
+            thread.join(20)
 
 
 def test_nothing_is_sent_into_the_network(changed: None, monkeypatch: pytest.MonkeyPatch) -> None:
