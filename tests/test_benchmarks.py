@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from memory.program.phrases import all_phrases
 
 from locomo.commands import run_command
 from locomo.dataset.format import Question, load_conversations
@@ -25,7 +26,6 @@ from locomo.others.peers import PEERS, FullText
 from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
-from memory.program.phrases import all_phrases
 from tests.benchmarks import filters
 from tests.benchmarks.compiling import (
     OPTIMIZERS,

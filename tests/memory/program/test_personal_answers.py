@@ -1,9 +1,9 @@
 """Answers from turns about people's lives, each class with cases: right, or no answer at all."""
 
 import pytest
+from memory.program.grounding import ground
 
 from memory import Turn
-from memory.program.grounding import ground
 
 NOTHING = "No information available"
 

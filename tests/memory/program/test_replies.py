@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.program.phrases import all_phrases
+from memory.program.recall import recall
 
 from memory import Memory, Turn
 from memory.program import load_model
 from memory.program.messages import asks_memory, tells
-from memory.program.phrases import all_phrases
-from memory.program.recall import recall
 from tests.support.talk import talker
 
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from memory.statements.statement import Statement
+from memory.store.noted_facts import TurnStatements
 
 from memory import Store, Turn, open_store
 from memory.errors import SqlError, StoreError
-from memory.statements.statement import Statement
-from memory.store.noted_facts import TurnStatements
 from memory.store.postgres import model_login, pool
 from memory.store.postgres.connection import pipeline
 from memory.store.postgres.store import PostgresStore
