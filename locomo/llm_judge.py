@@ -14,6 +14,7 @@ from dspy.utils.exceptions import AdapterParseError
 from locomo.benchmark_judges import benchmark_prompt
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.metrics import gold
+from memory.program import CompletionAdapter
 
 if TYPE_CHECKING:
     from memory.program import Model
@@ -117,7 +118,7 @@ def ask_judge(
 ) -> dspy.Prediction | None:
     """What a judge says, asked again where its words are out of form; None if they stay so."""
     # One adapter for all models and no retry of DSPy's: the judge is the same for every system.
-    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
+    adapter = CompletionAdapter()
     for attempt in range(ATTEMPTS):
         judge = model.uncached() if attempt else model
         with judge.active(), dspy.context(adapter=adapter):

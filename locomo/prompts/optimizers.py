@@ -11,7 +11,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 
 from locomo.prompts.scoreboard import Scoreboard
 from locomo.tasks.measure import log_to_file
-from memory.program import Model
+from memory.program import CompletionAdapter, Model
 
 _T = TypeVar("_T")
 Optimizer = Literal["simba", "miprov2", "gepa"]
@@ -28,14 +28,14 @@ NEEDED: dict[Optimizer, int] = {"simba": BATCH, "miprov2": 8, "gepa": 8}
 WORTH_SHOWING = 0.6
 
 
-class Proposals(dspy.ChatAdapter):
+class Proposals(CompletionAdapter):
     """Asks the prompt model for instructions, and records its failures.
 
     MIPROv2 would end with an error on a failure; it gets the current instruction instead.
     """
 
     def __init__(self) -> None:
-        super().__init__(use_json_adapter_fallback=False)
+        super().__init__()
         self.failed: list[str] = []
 
     def __call__(

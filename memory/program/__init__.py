@@ -9,6 +9,7 @@ quiet_litellm()  # before DSPy, which imports litellm for some providers
 
 if TYPE_CHECKING:
     from memory.program.adapter_card import AdapterCard, read_card
+    from memory.program.completions import CompletionAdapter
     from memory.program.loading import load_model
     from memory.program.model import Model
     from memory.program.modules import (
@@ -28,6 +29,7 @@ __all__ = [
     "AdapterCard",
     "AnswerQuestion",
     "Card",
+    "CompletionAdapter",
     "MemoryProgram",
     "Model",
     "RefineMemory",
@@ -49,6 +51,7 @@ _MODULES = {
     "AdapterCard": "adapter_card",
     "AnswerQuestion": "modules",
     "Card": "modules",
+    "CompletionAdapter": "completions",
     "MemoryProgram": "modules",
     "Model": "model",
     "RefineMemory": "refine_agent",

@@ -20,6 +20,7 @@ from dspy.utils import exceptions as lm_errors
 from memory.dates import dated_question
 from memory.errors import InputError, ModelError, UnusableAnswer
 from memory.outline import outlined
+from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
 from memory.program.fact_lists import fact_lists, lay_out
@@ -413,12 +414,10 @@ def load_hosted(
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
-    # DSPy would ask again in JSON when an answer is out of form: a call that nobody counts.
-    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     return HostedModel(
         name,
         lm,
-        adapter,
+        CompletionAdapter(),
         # Calls of 16 turns cost half as much again: the instruction stands in each of them. Known
         # facts shown of those that should be: .62 for .61 (tests.benchmarks.known_facts).
         window=24,

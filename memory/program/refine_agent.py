@@ -9,6 +9,7 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
+from memory.program.completions import CompletionAdapter
 from memory.program.signatures import RefineFacts
 from memory.tokens import count_tokens, trim
 
@@ -71,7 +72,7 @@ class RefineMemory(dspy.Module):
 
         Returns a Prediction of uses (list of ToolUse), calls (int: model calls).
         """
-        adapter = dspy.settings.adapter or dspy.ChatAdapter(use_json_adapter_fallback=False)
+        adapter = dspy.settings.adapter or CompletionAdapter()
         described = [dspy.Tool(tool) for tool in tools]
         checked = {tool.__name__: validate_call(tool) for tool in tools}
         uses: list[ToolUse] = []
@@ -101,13 +102,9 @@ class RefineMemory(dspy.Module):
 
 def _with_native_tools(adapter: Any) -> Any:
     """The adapter, which hands tools to a model that can call them; other models see a prompt."""
-    if not isinstance(adapter, dspy.ChatAdapter) or type(adapter) is not dspy.ChatAdapter:
+    if type(adapter) not in (dspy.ChatAdapter, CompletionAdapter):
         return adapter  # one of training, whose prompts are those that the weights learn
-    return dspy.ChatAdapter(
-        callbacks=adapter.callbacks,
-        use_json_adapter_fallback=adapter.use_json_adapter_fallback,
-        use_native_function_calling=True,
-    )
+    return CompletionAdapter(callbacks=adapter.callbacks, use_native_function_calling=True)
 
 
 def _use(tools: dict[str, Any], name: str, arguments: dict[str, Any]) -> ToolUse:

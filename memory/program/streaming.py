@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
 
 import dspy
 from dspy.utils.exceptions import (
@@ -12,6 +14,7 @@ from dspy.utils.exceptions import (
 
 from memory.program.model import Model
 from memory.program.signatures import ReplyInChat
+from memory.program.thinking import SpokenPieces, without_thinking
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.
 _NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
@@ -30,6 +33,7 @@ def stream(
     predict = dspy.Predict(ReplyInChat)
     reply = ""
     cited = ""
+    spoken = SpokenPieces()
     try:
         for part in _parts(model, predict, inputs):
             if isinstance(part, dspy.Prediction):
@@ -37,17 +41,38 @@ def stream(
                 piece = "" if reply.strip() else str(part.reply or "")
                 cited = str(part.turns or "")
             else:
-                piece = part
+                piece = spoken.after(part)
             reply += piece
             if piece:
                 yield piece
     except AdapterParseError as error:  # what came is a reply all the same
         if not reply.strip():
-            reply = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip()
+            said = without_thinking(error.lm_response)
+            reply = re.sub(r"\[\[ ## \w+ ## \]\]", "", said).strip()
             yield reply
     # At most 18 digits: a longer number fits no id of the database.
     named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
     return reply.strip(), [turn_id for turn_id in dict.fromkeys(named) if turn_id in turn_ids]
+
+
+class _ReplyListener(dspy.streaming.StreamListener):
+    """Hears a reply in DSPy's form; a marker in the model's thoughts begins none."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        # DSPy knows its adapters by their names; what ours writes is in the form of this one.
+        self.adapter_identifiers["CompletionAdapter"] = self.adapter_identifiers["ChatAdapter"]
+        self._spoken = SpokenPieces()
+
+    def receive(self, chunk: Any) -> Any:
+        try:
+            delta = chunk.choices[0].delta
+        except (AttributeError, IndexError):  # the usage alone, in the last chunk
+            return None
+        if delta.content:
+            chunk = deepcopy(chunk)  # others put the whole together from it
+            chunk.choices[0].delta.content = self._spoken.after(delta.content) or None
+        return super().receive(chunk)
 
 
 def _parts(
@@ -61,7 +86,7 @@ def _parts(
         return
     speak_in_parts = dspy.streamify(
         predict,
-        stream_listeners=[dspy.streaming.StreamListener("reply")],
+        stream_listeners=[_ReplyListener("reply")],
         # A hosted model is asked by its own coroutine, which ends in time (memory.program.hosted).
         is_async_program=isinstance(model.lm.engine, str),
         async_streaming=False,

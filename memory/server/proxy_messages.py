@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from memory.program.thinking import without_thinking
+
 CHAT = "chat/completions"
 RESPONSES = "responses"
 MESSAGES = "messages"
@@ -96,12 +98,14 @@ def with_block(protocol: str, body: Mapping[str, Any], block: str) -> dict[str, 
 
 
 def answer_text(protocol: str, content: bytes) -> str:
-    """The text of an answer, whole or streamed; of one that was cut, what came of it."""
+    """The text of an answer, whole or streamed, without thoughts; of a cut one what came of it."""
     try:
         whole = json.loads(content)
     except ValueError:
-        return "".join(_piece(protocol, event) for event in _events(content)).strip()
-    return _whole(protocol, whole).strip() if isinstance(whole, dict) else ""
+        text = "".join(_piece(protocol, event) for event in _events(content))
+    else:
+        text = _whole(protocol, whole) if isinstance(whole, dict) else ""
+    return without_thinking(text).strip()
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.sql.answers import MAX_ANSWER
+from memory.sql.answers import MAX_ANSWER, statements_in
 from memory.sql.tables import FACT_COLUMNS, LONGEST_NAME, MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
 from memory.sql.tokens import quoted, with_names
 
@@ -50,6 +50,7 @@ __all__ = [
     "parts_of",
     "quoted",
     "split",
+    "statements_in",
     "with_names",
 ]
 

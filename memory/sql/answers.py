@@ -57,6 +57,25 @@ class Statement:
     tree: Any = field(default=None, repr=False, compare=False)
 
 
+def statements_in(text: str) -> str:
+    """What of a text is SQL, for `split_answer`: without the talk around it; "" for no SQL.
+
+    A text with a fence stays whole, and so does one that says there is nothing to store.
+    """
+    text = text.strip(_BLANK)
+    if _NOTHING_TO_STORE.fullmatch(text):
+        return text
+    first = _LABEL.match(text) or _STATEMENT.search(text)
+    if first is None or _FENCE.search(text):
+        fenced = _FENCE.search(text)
+        return text if fenced and _STATEMENT.search(text, fenced.end()) else ""
+    statements = text[first.start() :]
+    end = statements.rfind(";\n\n")  # a paragraph behind the last statement is talk
+    if end >= 0 and not _STATEMENT.search(statements[end + 1 :]):
+        return statements[: end + 1]
+    return statements
+
+
 # The tree of tokens that are one whole statement, else None.
 WholeTree = Callable[[Sequence[Token]], Any]
 

@@ -68,7 +68,7 @@ def field(asked: str, name: str) -> str:
         (says(""), None),
         ("[[ ## reason ## ]]\nIt is so.", None),
         ("It is correct.", None),
-        ('{"reason": "It is so.", "correct": true}', None),
+        ('{"reason": "It is so.", "correct": true}', True),
         (" ", None),
     ],
 )

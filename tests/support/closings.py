@@ -15,6 +15,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.dataset.format import Conversation, load_conversations
 from memory import Memory, Store
+from memory.program.completions import CompletionAdapter
 from memory.program.hosted import HostedModel
 from memory.sql import quoted
 from tests.support.scripted import sql
@@ -94,7 +95,7 @@ def ends_of(store: Store, conversation: Conversation, states: Sequence[Any]) -> 
     model = HostedModel(
         name="closings",
         lm=dspy.LM("local/closings", engine=_Engine(turns, states), cache=False, num_retries=0),
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        adapter=CompletionAdapter(),
         window=16,
         window_tokens=8_000,
         dates=True,

@@ -18,6 +18,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
+from memory.program.completions import CompletionAdapter
 from memory.program.hosted import HostedModel
 from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import question, record, turn, write
@@ -230,7 +231,7 @@ def obedient(
     model = kind(
         name=name,
         lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        adapter=CompletionAdapter(),
         window=window,
         window_tokens=8_000,
         dates=True,

@@ -16,6 +16,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, ToolCallPart, Usage
 
 from memory import Turn, open_store
 from memory.program import Model
+from memory.program.completions import CompletionAdapter
 from memory.program.hosted import HostedModel
 from tests.support.scripted import UnexpectedPrompt, answer
 
@@ -158,7 +159,7 @@ def refiner_model(*scripts: Sequence[Call], native: bool = False) -> tuple[Model
     model = HostedModel(
         name="refiner",
         lm=dspy.LM("local/refiner", engine=engine, cache=False, num_retries=0),
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        adapter=CompletionAdapter(),
         window=16,
         window_tokens=8_000,
         dates=True,

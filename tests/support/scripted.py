@@ -9,6 +9,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
+from memory.program.completions import CompletionAdapter
 from memory.program.hosted import HostedModel
 from memory.program.packaged import PackagedModel
 
@@ -59,7 +60,7 @@ def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model
     return HostedModel(
         name="scripted",
         lm=ScriptedLM(pairs),
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        adapter=CompletionAdapter(),
         window=window,
         window_tokens=8_000,
         dates=True,

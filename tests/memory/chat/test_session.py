@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -310,8 +310,11 @@ def test_a_reply_out_of_form_is_a_reply_and_an_empty_one_is_none(address: str) -
 
 
 @contextmanager
-def streaming(heard: threading.Event) -> Iterator[str]:
-    """The address of a server that speaks in pieces, the last one when somebody heard the first."""
+def streaming(heard: threading.Event, thought: Sequence[str] = ()) -> Iterator[str]:
+    """The address of a server that speaks in pieces, the last one when somebody heard the first.
+
+    The pieces of a thought come before them.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -321,7 +324,7 @@ def streaming(heard: threading.Event) -> Iterator[str]:
             if not asked.get("stream"):
                 self._write("message", "[[ ## sql ## ]]\n-- none", "stop")
                 return
-            for piece in ("[[ ## reply ## ]]\n", "Once ", *["and again "] * 12):
+            for piece in (*thought, "[[ ## reply ## ]]\n", "Once ", *["and again "] * 12):
                 self._write("delta", piece)
             heard.wait(10)
             self._write("delta", "the end.\n\n[[ ## turns ## ]]\n\n[[ ## completed ## ]]", "stop")
@@ -342,10 +345,15 @@ def streaming(heard: threading.Event) -> Iterator[str]:
         http.shutdown()
 
 
-def test_a_reply_is_heard_while_the_model_still_speaks(address: str) -> None:
+@pytest.mark.parametrize(
+    "thought", [(), ("<thi", "nk>\nI may begin with ", "[[ ## reply ## ]]\nTwice.", "</think>\n\n")]
+)
+def test_a_reply_is_heard_while_the_model_still_speaks(
+    address: str, thought: Sequence[str]
+) -> None:
     heard = threading.Event()
     with (
-        streaming(heard) as server_address,
+        streaming(heard, thought) as server_address,
         Memory(address, "openai/m", api_base=server_address) as memory,
     ):
         [turn_id] = memory.add(Turn("Anna", "Hello.", "s", "2026-11-20"))

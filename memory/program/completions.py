@@ -1,0 +1,170 @@
+"""The one reader of what models write: DSPy's markers where they are, else what is unambiguous.
+
+Small models and servers of one's own answer as bare SQL, in a fence, as JSON, with thoughts before
+it. One adapter reads all of it, for digests, questions, chats, refining and judging. Prompts are
+DSPy's, unchanged.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dspy
+from dspy.adapters.utils import parse_value
+from dspy.utils.exceptions import AdapterParseError
+
+from memory.program.thinking import without_thinking
+from memory.sql import statements_in
+
+_STATEMENTS = "sql"  # the output field that holds statements
+_TOOL_CALLS = "tool_calls"
+_SPACES = r"[ \t]*"
+# A marker as models write it: in bold or code, as a heading, with fewer spaces.
+_MARKER = re.compile(
+    rf"(?:#+{_SPACES})?([*_`]*)\[\[{_SPACES}##{_SPACES}(\w+){_SPACES}##{_SPACES}\]\]\1"
+)
+_FENCE = re.compile(r"^[ \t]*(```|~~~)[ \t]*\w*[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S)
+
+
+class CompletionAdapter(dspy.ChatAdapter):
+    """DSPy's ChatAdapter, reading also what is out of form but can mean one thing only.
+
+    Raises AdapterParseError for the rest, without the model's thoughts in `lm_response`; no second
+    call in another form is made, which nobody would count.
+    """
+
+    def __init__(self, callbacks: Any = None, use_native_function_calling: bool = False) -> None:
+        super().__init__(
+            callbacks=callbacks,
+            use_native_function_calling=use_native_function_calling,
+            use_json_adapter_fallback=False,
+        )
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """The output fields of what a model wrote."""
+        spoken = without_thinking(completion)
+        texts = _marked(signature, spoken) or _unmarked(signature, spoken)
+        if not texts:
+            raise _unreadable(signature, spoken)
+        outputs = {}
+        for name, field in signature.output_fields.items():
+            if name not in texts and field.annotation is not str:
+                raise _unreadable(signature, spoken)
+            value = texts.get(name, "")
+            try:
+                outputs[name] = parse_value(value, field.annotation)
+            except ValueError as error:
+                raise _unreadable(signature, spoken) from error
+        return outputs
+
+
+def _unreadable(signature: type[dspy.Signature], spoken: str) -> AdapterParseError:
+    return AdapterParseError(
+        adapter_name="CompletionAdapter", signature=signature, lm_response=spoken
+    )
+
+
+def _marked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
+    """The texts after the markers of output fields; of two for one field the first.
+
+    A marker begins its line, or is the first of its field, or is the last and ends its line.
+    """
+    names = {name.lower(): name for name in signature.output_fields}
+    starts: list[tuple[str, int, int]] = []  # field, start and end of its marker
+    for marker in _MARKER.finditer(spoken):
+        begins_line = not spoken[: marker.start()].rpartition("\n")[2].strip()
+        ends_line = not spoken[marker.end() :].partition("\n")[0].strip()
+        name = names.get(marker[2].lower(), "")
+        is_new = name and all(name != other for other, _, _ in starts)
+        if begins_line or is_new or (ends_line and marker[2].lower() == "completed"):
+            starts.append((name, marker.start(), marker.end()))
+    texts: dict[str, Any] = {}
+    ends = [start for _, start, _ in starts[1:]] + [len(spoken)]
+    for (name, _, begin), end in zip(starts, ends, strict=False):
+        if name and name not in texts:
+            text = "\n".join(spoken[begin:end].splitlines()).strip()
+            texts[name] = without_thinking(text)
+    return texts
+
+
+def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
+    """The fields of a JSON object, the only fence, the only statements, or the only field."""
+    fields = signature.output_fields
+    fences = [match[2].strip() for match in _FENCE.finditer(spoken)]
+    for text in [*fences[:1], spoken] if len(fences) < 2 else []:
+        if found := _json_fields(signature, text):
+            return found
+    if _STATEMENTS in fields:
+        statements = statements_in(spoken)
+        return {_STATEMENTS: statements} if statements else {}
+    texts = [name for name, field in fields.items() if field.annotation is str]
+    if len(texts) != len(fields):
+        return {}  # a verdict or a call is no text
+    if len(fences) == 1 and not _FENCE.sub("", spoken).strip():
+        return {texts[0]: fences[0]}
+    is_page = spoken.lstrip().startswith("<")  # of a server, which is no answer
+    return {texts[0]: spoken.strip()} if len(texts) == 1 and spoken.strip() and not is_page else {}
+
+
+def _json_fields(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+    """The output fields that the only JSON object of a text has; {} for no such object."""
+    found: list[dict[str, Any]] = []
+    names = {name.lower(): name for name in signature.output_fields}
+    for value in _objects(text):
+        fields = {names[k.lower()]: v for k, v in value.items() if k.lower() in names}
+        if not fields and _TOOL_CALLS in names and isinstance(value.get("name"), str):
+            fields = {_TOOL_CALLS: {_TOOL_CALLS: [value]}}
+        if isinstance(fields.get(_TOOL_CALLS), list):
+            fields[_TOOL_CALLS] = {_TOOL_CALLS: fields[_TOOL_CALLS]}
+        if fields:
+            found.append(fields)
+    if len(found) != 1:
+        return {}
+    annotations = {name: field.annotation for name, field in signature.output_fields.items()}
+    return {
+        name: _as_text(value) if annotations[name] is str else _normal(name, value)
+        for name, value in found[0].items()
+    }
+
+
+def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+    """The JSON objects of a text, none inside another."""
+    decoder = json.JSONDecoder(strict=False)  # models break lines inside strings
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            if isinstance(value, dict):
+                yield value
+        at = text.find("{", end)
+
+
+def _as_text(value: Any) -> str:
+    """A value of a JSON object for a field of text: statements and ids may come as a list."""
+    if isinstance(value, str):
+        return without_thinking(value).strip()
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _normal(name: str, value: Any) -> Any:
+    """A verdict as DSPy reads it; tool calls with `args`, which OpenAI calls `arguments`."""
+    if name != _TOOL_CALLS or not isinstance(value, dict):
+        return value if isinstance(value, (dict, bool)) else str(value)
+    calls = []
+    for call in value.get(_TOOL_CALLS) or []:
+        call = call.get("function", call) if isinstance(call, dict) else {}
+        args = call.get("args", call.get("arguments", {}))
+        if isinstance(args, str):
+            args = next(
+                iter(_objects(args)), {}
+            )  # of broken JSON none: the tool says what it needs
+        calls.append({"name": call.get("name"), "args": args})
+    return {_TOOL_CALLS: calls}
