@@ -51,7 +51,8 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
         if _read(turn, vocabulary).assertions
     ]
     if likely:
-        _record(store, store.turns_by_id(likely), vocabulary)
+        # Another thread may have forgotten one of them by now.
+        _record(store, store.turns_by_id(likely, missing_ok=True), vocabulary)
     return turn_ids
 
 

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 class Memory:
     """A namespace with a language model that works on it.
 
+    Threads may share it (docs/guides/concurrency.md); AsyncMemory is the same to await.
+
     Arguments:
         store: a path, an address, or an open Store (which the caller then closes).
         model: "local", any litellm name ("openai/gpt-4o-mini"), or a loaded Model.

@@ -83,6 +83,7 @@ MEMORY_LAYERS = [
     {"memory.story_telling"},
     {"memory.digest"},
     {"memory.api"},
+    {"memory.async_memory"},
     {"memory.refine", "memory.waiting"},
     {"memory.worker"},
     {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},
