@@ -29,7 +29,8 @@ MEMORY_LAYERS = [
         "memory.written_dates",
     },
     {"memory.dates", "memory.tool_uses"},
-    {"memory.errors", "memory.local_models", "memory.providers"},
+    {"memory.errors", "memory.local_models"},
+    {"memory.providers"},
     {"memory.turn_filter"},
     {
         "memory.files",
