@@ -30,7 +30,7 @@ MEMORY_LAYERS = [
     },
     {"memory.dates", "memory.tool_uses"},
     {"memory.errors", "memory.local_models"},
-    {"memory.providers"},
+    {"memory.messages", "memory.providers"},
     {"memory.turn_filter"},
     {
         "memory.files",
