@@ -1,6 +1,7 @@
 """The public names; everything else is imported from its module."""
 
 from .api import Memory as Memory
+from .async_memory import AsyncMemory as AsyncMemory
 from .errors import InputError as InputError
 from .errors import MemoryFault as MemoryFault
 from .errors import SqlError as SqlError

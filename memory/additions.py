@@ -52,7 +52,9 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
         if _read(turn, vocabulary).assertions
     ]
     if likely:
-        _record(store, store.turns_by_id(likely), vocabulary, are_new=True)
+        # Another thread may have forgotten one of them by now.
+        new = store.turns_by_id(likely, missing_ok=True)
+        _record(store, new, vocabulary, are_new=True)
     return turn_ids
 
 

@@ -15,6 +15,7 @@ from memory.additions import add_turns, record_assertions
 from memory.answers import citations
 from memory.contradictions import shown_before
 from memory.errors import InputError, UnusableAnswer
+from memory.messages import Message, refuse_foreign, turns_of
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
@@ -24,6 +25,7 @@ from memory.records import (
     Basis,
     Hit,
     Rows,
+    Tags,
     Turn,
     TurnIds,
 )
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
 
 class Memory:
     """A namespace with a language model that works on it.
+
+    Threads may share it (docs/guides/concurrency.md); AsyncMemory is the same to await.
 
     Arguments:
         store: a path, an address, or an open Store (which the caller then closes).
@@ -201,13 +205,27 @@ class Memory:
         """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
         return self.model.stores_facts(self.program)
 
-    def add(self, turns: Turn | Sequence[Turn]) -> TurnIds:
+    def add(
+        self,
+        /,
+        turns: Message | Sequence[Message],
+        *,
+        session: str = "",
+        said_at: str | date | None = None,
+        tags: Tags | None = None,
+        **foreign: Any,
+    ) -> TurnIds:
         """Store what was said and return the turns' ids; durable on return, no model is asked.
+
+        A turn is a Turn, a text (of "user"), or a dict: {"speaker": ..., "text": ...} or a message
+        of the OpenAI shape, its content in parts as well. `session`, `said_at` and `tags` are for
+        the turns that have none. InputError names ours for a keyword of another library.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). What they assert in
         the vocabulary's templates is stored as facts with them.
         """
-        return add_turns(self.store, [turns] if isinstance(turns, Turn) else turns)
+        refuse_foreign(foreign)
+        return add_turns(self.store, turns_of(turns, session, said_at, tags))
 
     def digest(
         self,

@@ -54,6 +54,7 @@ LONGEST_WAIT_S = 60.0
 # text would take gigabytes.
 _SHORT_TEXT = 512
 
+_encoding = threading.Lock()
 _loading = threading.Lock()
 
 
@@ -222,10 +223,12 @@ class LocalEmbedder:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`."""
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         with _loading:
             model = _sentence_transformer(self.name)
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        return _checked(model.encode(clean, show_progress_bar=False), len(texts), self.name)
+        with _encoding:  # its tokenizer is for one thread at a time ("Already borrowed")
+            vectors = model.encode(clean, show_progress_bar=False)
+        return _checked(vectors, len(texts), self.name)
 
 
 @cache

@@ -8,8 +8,22 @@ import logging
 import os
 from typing import Any
 
-# Keys that litellm needs, but that its list of keys omits.
-_UNLISTED_KEYS = {"jina_ai": "JINA_AI_API_KEY"}
+from memory.errors import ModelError
+
+# Providers whose one setting is a key: asking litellm which takes its import, of seconds. Of the
+# last, litellm's list of keys has none.
+_KEYS = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "xai": "XAI_API_KEY",
+    "cohere": "COHERE_API_KEY",
+    "jina_ai": "JINA_AI_API_KEY",
+}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
@@ -51,8 +65,21 @@ def missing_keys(name: str) -> list[str]:
     initial = name[:1].upper()
     if any(key.startswith(initial) and key.endswith(("_KEY", "_TOKEN")) for key in os.environ):
         return []
-    if unlisted := _UNLISTED_KEYS.get(name.partition("/")[0]):
-        return [unlisted]
+    if key := _KEYS.get(name.partition("/")[0]):
+        return [key]
     missing = [str(key) for key in load_litellm().validate_environment(name)["missing_keys"]]
     # Other settings, such as an address or a project, may come from a file of the provider.
     return missing if all(key.endswith("_KEY") for key in missing) else []
+
+
+def refuse_missing_key(name: str, api_base: str | None = None) -> None:
+    """Raises ModelError for a provider's model without its key, before anything is imported.
+
+    Of a provider that is not in _KEYS its first call says so.
+    """
+    provider, _, model = name.partition("/")
+    own = (f"{provider.upper()}_API_BASE", f"{provider.upper()}_BASE_URL")
+    if api_base or not model or provider not in _KEYS or any(map(os.environ.get, own)):
+        return
+    if missing := missing_keys(name):
+        raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")

@@ -82,8 +82,10 @@ class Reranker:
         Raises what `Store.search` does, and InputError for a model that does not exist.
         """
         hits = store.search(text, max(k, RERANKED_TURNS), filter, weights)
-        best = hits[:RERANKED_TURNS]
-        turns = store.turns_by_id([hit.turn_id for hit in best])
+        # Somebody may have forgotten one of them by now.
+        turns = store.turns_by_id([hit.turn_id for hit in hits[:RERANKED_TURNS]], missing_ok=True)
+        present = {turn.id for turn in turns}
+        best = [hit for hit in hits[:RERANKED_TURNS] if hit.turn_id in present]
         scores = self._scores_of(sound_text(text), turns)
         # Sorting keeps the order of equals: the ranking's.
         indices = sorted(range(len(best)), key=lambda index: -scores[index])

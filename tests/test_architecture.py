@@ -30,7 +30,8 @@ MEMORY_LAYERS = [
         "memory.written_dates",
     },
     {"memory.dates", "memory.tool_uses"},
-    {"memory.errors", "memory.local_models", "memory.providers"},
+    {"memory.errors", "memory.local_models"},
+    {"memory.messages", "memory.providers"},
     {"memory.turn_filter"},
     {
         "memory.files",
@@ -85,6 +86,7 @@ MEMORY_LAYERS = [
     {"memory.story_telling"},
     {"memory.digest"},
     {"memory.api"},
+    {"memory.async_memory"},
     {"memory.refine", "memory.waiting"},
     {"memory.worker"},
     {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},

@@ -453,3 +453,12 @@ def test_a_day_ends_at_once_with_the_last_lines_of_a_worker_that_dies() -> None:
         _, err = process.communicate(timeout=180)
     assert process.returncode == 2
     assert "worker0 has ended; its last lines: " in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [[], ["--uvicorn"], ["--store", "local", "--uvicorn"]])
+def test_threads_share_a_memory_and_none_hangs(flags: list[str]) -> None:
+    options = ["--threads", "4", "--seconds", "2", "--runs", "1", *flags]
+    code, out, err = start(*options, command="threads")
+    assert code == 0, (out, err)
+    assert "0 faults, 0 threads hang" in out

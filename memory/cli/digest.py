@@ -1,6 +1,7 @@
 """The command digest: a model turns messages into facts."""
 
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from memory.cli.options import (
     ModelName,
     Namespace,
     Over,
+    Yes,
     is_on_command_line,
     open_memory,
 )
@@ -19,6 +21,7 @@ from memory.cli.output import change_line, held_lines, left_out_text, read_line
 from memory.errors import InputError
 from memory.held_windows import decide
 from memory.program.messages import WITHOUT_MODEL
+from memory.providers import refuse_missing_key
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -55,14 +58,17 @@ def digest(
     ] = "",
     every: Annotated[bool, typer.Option("--all", help="Digest all namespaces.")] = False,
     over: Over = "",
+    yes: Yes = False,
 ) -> None:
     """Let a model store facts from the turns. Ctrl-C is safe: the next run continues."""
     if over and not every:
         raise InputError("--over needs --all: it spreads namespaces over machines")
+    if not (apply or skip):
+        refuse_missing_key(model, api_base)
     if every:
         if db or is_on_command_line(context, "namespace") or max_calls or apply or skip:
             raise InputError("with --all, give only --replay, --model, --api-base and --over")
-        _digest_all(model, api_base, replay=replay, over=over)
+        _digest_all(model, api_base, replay=replay, over=over, yes=yes)
         return
     if apply or skip:
         with open_memory(namespace, db) as store:
@@ -80,6 +86,8 @@ def digest(
             return
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
+        if ahead.turns:
+            _refuse_unasked(memory.model, yes or max_calls is not None)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
         # Counts all windows, also those that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
@@ -115,11 +123,22 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
         print_clean(f"{turns}; about {ahead.cost} without repairs{ends}", error=True)
 
 
-def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str) -> None:
+def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str, yes: bool) -> None:
     from memory.cli.digests import digest_all
     from memory.program import load_model
 
-    digest_all(load_model(model, api_base), replay, over)
+    loaded = load_model(model, api_base)
+    _refuse_unasked(loaded, yes)
+    digest_all(loaded, replay, over)
+
+
+def _refuse_unasked(model: "Model", is_agreed: bool) -> None:
+    """Raises InputError for calls that cost money where nobody is there to stop them."""
+    if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
+        raise InputError(
+            f"calls of {model.name} cost money, and no terminal is here to stop them on; add --yes"
+            " to begin, or --max-calls for a part"
+        )
 
 
 def _digest_shown(

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType
@@ -33,7 +33,7 @@ from memory.program.model import (
     SqlUse,
     UserQuestion,
 )
-from memory.program.model_errors import CallTimeoutError, MissingKeyError
+from memory.program.model_errors import CallTimeoutError, MissingKeyError, ServerDownError
 from memory.program.modules import answer_from
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
@@ -64,6 +64,9 @@ if TYPE_CHECKING:
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
+# A call that has not ended by then asks whether anything listens at all; a server that is started
+# anew has until the last.
+_DOWN_SECONDS = (0.5, 1.0, 1.0)
 _log = logging.getLogger(__name__)
 # The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
 _FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
@@ -108,11 +111,33 @@ class BoundedLM(dspy.LM):
         try:
             with traced_call(self.model):
                 call = super().acall(prompt, messages=messages, **kwargs)
-                return await within(call, self.seconds)
+                return await within(self._unless_down(call), self.seconds)
         except TimeoutError as error:
             raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
         finally:
             notice.cancel()
+
+    async def _unless_down(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """A call's result; it is not tried on and on where nothing listens at your own address."""
+        task = asyncio.ensure_future(call)
+        try:
+            address = self._own_address()
+            for seconds in _DOWN_SECONDS if address else ():
+                await asyncio.wait({task}, timeout=seconds)
+                if task.done() or await _listens(address):
+                    break
+            else:
+                if address:
+                    raise ServerDownError(f"nothing answers at {address}")
+            return await task
+        finally:
+            task.cancel()
+
+    def _own_address(self) -> str:
+        provider = self.model.partition("/")[0].upper()
+        names = (f"{provider}_BASE_URL", f"{provider}_API_BASE")
+        addresses = (self.kwargs.get("api_base"), *map(os.environ.get, names))
+        return str(next(filter(None, addresses), ""))
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the key: what goes to another machine asks with the key that is set there."""
@@ -485,6 +510,23 @@ def _story_turn(budget: int, turns: int) -> int:
 def _own_key(name: str) -> str:
     """The key for your own server: few check it, but the protocol needs one."""
     return os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
+
+
+async def _listens(address: str) -> bool:
+    """Whether anything takes a connection at an address; True where a proxy stands between."""
+    parts = urlsplit(address)
+    if not parts.hostname or urllib.request.getproxies():
+        return True
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # a slow network is no server that is down
+        return True
+    writer.close()
+    return True
 
 
 def _check_listening(api_base: str) -> None:

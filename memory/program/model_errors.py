@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
@@ -15,6 +16,10 @@ _UNREACHABLE = re.compile(
 
 class CallTimeoutError(lm_errors.LMTimeoutError):
     """A call was ended because it took too long as a whole."""
+
+
+class ServerDownError(lm_errors.LMTransportError):
+    """Nothing listens at the address of your own server."""
 
 
 class MissingKeyError(lm_errors.LMNotConfiguredError):
@@ -61,6 +66,9 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
+        case _ if getattr(error, "status", None) == 404 and _lacks_path(name, api_base):
+            address = str(api_base).rstrip("/")
+            return f"nothing is served at {address}; is it {address}/v1?"
         case lm_errors.LMUnsupportedModelError():
             return f"{name} does not exist{where}; check the name ({reason})"
         case lm_errors.LMServerError():
@@ -70,3 +78,9 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
     return f"{name}{where} gave no usable answer ({reason})"
+
+
+def _lacks_path(name: str, api_base: str | None) -> bool:
+    """Whether an address of OpenAI's protocol is that of a host alone."""
+    is_openai = name.partition("/")[0] in ("openai", "hosted_vllm", "custom_openai", "lm_studio")
+    return is_openai and api_base is not None and urlsplit(api_base).path in ("", "/")

@@ -97,14 +97,12 @@ Piece = tuple[int, int, int]  # a store's key for a piece of vectors
 
 @dataclass(frozen=True)
 class UnreadVectors:
-    """Vectors in pieces; a search reads the pieces it needs, many at once.
+    """Vectors in pieces; a search reads the pieces it needs, many at once (`Index.read_pieces`).
 
-    The keys of `pieces` are the ids of their first turns. `read` returns their vectors, each
-    (turns, width), and reads pieces of earlier extensions too.
+    The keys of `pieces` are the ids of their first turns.
     """
 
     pieces: Mapping[int, Piece]
-    read: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]]
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,9 @@ class Index:
         self._planes: list[NDArray[np.uint64]] = []
         self._pieces = np.zeros(0, np.int64)  # positions where pieces of vectors begin
         self._unread: dict[int, Piece] = {}  # by position: the pieces that no search has read yet
-        self._read: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]] = lambda pieces: []
+        # Gives the vectors of pieces, each (turns, width); set by whoever searches, as each search
+        # has a connection of its own.
+        self.read_pieces: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]] = lambda _: []
         # A number for every position, zero between uses. Filling and clearing a few of them is
         # faster than making an array as large as the memory for every word.
         self._scratch = np.zeros(1, np.float32)
@@ -287,7 +287,6 @@ class Index:
             starts = self._positions(np.array([*vectors.pieces]))
             self._pieces = np.concatenate([self._pieces, starts])
             self._unread.update(zip(starts.tolist(), vectors.pieces.values(), strict=True))
-            self._read = vectors.read
 
     @property
     def nbytes(self) -> int:
@@ -763,7 +762,7 @@ class Index:
         starts = np.unique(self._pieces[pieces[pieces >= 0]]).tolist()
         starts = [start for start in starts if start in self._unread]
         if starts:
-            vectors = self._read([self._unread[start] for start in starts])
+            vectors = self.read_pieces([self._unread[start] for start in starts])
             read = [np.arange(n, n + len(v)) for n, v in zip(starts, vectors, strict=True)]
             self._take_vectors(np.concatenate(read), np.concatenate(vectors))
             for start in starts:

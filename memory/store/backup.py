@@ -5,14 +5,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
 from memory.files import create_private, discard
 from memory.store import integrity, settings, turns_table, vectors
 from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
-from memory.store.database import Connection, Transaction
+from memory.store.database import Connection
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 
@@ -24,26 +24,30 @@ REFUSED_TO_REPLACE = (
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
 
 
-def backup(conn: SqliteConnection, transaction: Transaction, path: Path) -> None:
+def backup(
+    transaction: Callable[..., AbstractContextManager[SqliteConnection]],
+    snapshot: Callable[[], AbstractContextManager[SqliteConnection]],
+    path: Path,
+) -> None:
     """Copy the whole memory into a new file; `Store.backup`."""
     path = path.absolute()
     _refuse_existing(path)
     # The path is noted before the copy is made: no copy may exist that `forget` does not know.
-    with transaction():
+    with transaction() as conn:
         settings.add_setting(conn, BACKUP, str(path))
     remove_abandoned_copies([path])
     part = part_of(path)
     try:
         # A read transaction: the copy is of one moment, whatever others write meanwhile, and
         # `forget` waits until it is over. It begins with the first SELECT.
-        with transaction("DEFERRED"):
-            _refuse_changed_turns(conn)
-            _copy(conn, path)
+        with snapshot() as reader:
+            _refuse_changed_turns(reader)
+            _copy(reader, path)
             move_store(part, path)
     except BaseException:
         # When only the sync after the move fails, the copy is there, and must stay known.
         if not (path.exists() and path.stat().st_size):
-            with transaction():
+            with transaction() as conn:
                 conn.execute(
                     "DELETE FROM settings WHERE id = (SELECT max(id) FROM settings"
                     " WHERE name = ? AND value = ?)",

@@ -206,7 +206,7 @@ def _open(path: Path, options: str) -> SqliteConnection:
         timeout=BUSY_SECONDS,
         factory=SqliteConnection,
         isolation_level=None,  # transactions begin where the store says so, never by themselves
-        # One call after another; a server makes them on whatever thread is free.
+        # One call after another (`SqliteStore` sees to it), on whatever thread makes it.
         check_same_thread=False,
     )
 
@@ -227,6 +227,22 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     conn.execute("PRAGMA foreign_keys = ON")
     # Without it, a row that REPLACE removes fires no trigger, and the journal would lack a fact.
     conn.execute("PRAGMA recursive_triggers = ON")
+    _add_functions(conn)
+    if stamp_of(conn).version < migrations.VERSION:
+        if not read_only:
+            migrations.migrate(conn)
+        elif not may_be_older:
+            raise StoreError(f"{path}: made by an older version; open it once for writing")
+    if not read_only:
+        # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
+        # with NORMAL, a power cut could take back turns whose ids `add` has returned.
+        keep_a_log(conn)
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
+
+
+def _add_functions(conn: SqliteConnection) -> None:
+    """Add the functions that the triggers, the checks and the look at a whole file call."""
     # The triggers on facts call this function to keep the index of their words. A connection that
     # lacks it (a foreign tool) can read facts and not change them.
     # It looks at no more than a fact can hold: no deadline interrupts it.
@@ -239,17 +255,17 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
     # A damaged page is an error where it is read, and not a wrong row.
     conn.execute("PRAGMA cell_size_check = ON")
-    if stamp_of(conn).version < migrations.VERSION:
-        if not read_only:
-            migrations.migrate(conn)
-        elif not may_be_older:
-            raise StoreError(f"{path}: made by an older version; open it once for writing")
-    if not read_only:
-        # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
-        # with NORMAL, a power cut could take back turns whose ids `add` has returned.
-        keep_a_log(conn)
-        conn.execute("PRAGMA synchronous = FULL")
-        conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
+
+
+def open_reader(path: Path) -> SqliteConnection:
+    """One more connection to a memory that is open, which cannot write."""
+    conn = open_for_reading(path)
+    try:
+        _add_functions(conn)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
 
 
 def keep_a_log(conn: sqlite3.Connection) -> None:

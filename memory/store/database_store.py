@@ -72,6 +72,7 @@ from memory.store import tags as tag_rows
 from memory.store.catalog import catalog
 from memory.store.contradictions import Verdict
 from memory.store.database import Connection
+from memory.store.fair_lock import FairLock
 from memory.store.filtered_turns import FilteredTurns
 from memory.store.limits import Room, TurnMeter
 from memory.store.protocol import Store
@@ -99,6 +100,8 @@ from memory.vocabulary import (
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
+# What a store says in a process that was forked after it was opened.
+FORKED = "{location}: opened before this process was forked; open it again in this process"
 _NAMED_ATTRIBUTES = 5  # in the cause of a change of the vocabulary
 
 _log = logging.getLogger("memory.store")
@@ -118,6 +121,9 @@ class DatabaseStore(Store):
         self._embedder_retry_at = 0.0
         self._claimant = pending_windows.new_claimant()
         self._claimed_windows: set[tuple[int, int]] = set()
+        # Whoever has the lock begins a read transaction and brings the index up to that moment: it
+        # never holds more than a search may see.
+        self._searching = FairLock()
         self._index = ranking.Index()
         self._filtered_turns = FilteredTurns()  # of the index
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
@@ -291,24 +297,33 @@ class DatabaseStore(Store):
         weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         feature_weights = ranking.ordered_weights(weights)
-        with self.searched(read_filter(filter)) as searched:
-            if searched is None:
-                return []
-            query = searched.index.query(text, searched.selection)
-            return searched.index.rank(
-                query,
-                searched.embed(query.plain),
-                matches=searched.matches(query),
-                k=k,
-                feature_weights=feature_weights,
-                selection=searched.selection,
-            )
+        turn_filter = read_filter(filter)
+        vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}
+        while True:
+            with self.searched(turn_filter) as searched:
+                if searched is None:
+                    return []
+                query = searched.index.query(text, searched.selection)
+                asked = searched.embedder_id, query.plain
+                if not isinstance(load_embedder(searched.embedder), HostedEmbedder):
+                    vectors_of[asked] = searched.embed(query.plain)
+                if asked in vectors_of:
+                    return searched.index.rank(
+                        query,
+                        vectors_of[asked],
+                        matches=searched.matches(query),
+                        k=k,
+                        feature_weights=feature_weights,
+                        selection=searched.selection,
+                    )
+            # A network is asked while no other search waits for this one.
+            vectors_of[asked] = searched.embed(query.plain)
 
     @contextmanager
     def searched(self, turn_filter: TurnFilter | None = None) -> Iterator[Searched | None]:
         self._embed_waiting()
         # A read transaction: index, words and vectors are of one moment and one embedder.
-        with self._transaction("DEFERRED") as conn:
+        with self._searching, self._transaction("DEFERRED") as conn:
             new_rows = search_tables.rows_after(conn, self._index)
             recorded = vectors.newest_embedder(new_rows.embedders)
             if recorded is None:
@@ -333,13 +348,15 @@ class DatabaseStore(Store):
                 self._index,
                 conn.words,
                 recorded.name,
+                recorded.id,
                 partial(self._vector_of, recorded),
                 selection,
             )
 
     @property
     def cached_bytes(self) -> int:
-        return self._index.nbytes + self._filtered_turns.nbytes
+        with self._searching:
+            return self._index.nbytes + self._filtered_turns.nbytes
 
     def _vector_of(self, recorded: vectors.RecordedEmbedder, text: str) -> NDArray[np.float32]:
         """The unit vector of a question; of one number where no turn has a vector."""
@@ -365,14 +382,13 @@ class DatabaseStore(Store):
         loaded = load_embedder(embedder)
         if isinstance(loaded, HostedEmbedder):
             agree_to_embedder(self.location, loaded.name)
-        with self._reading() as conn:
-            vectors.reembed(
-                conn,
-                self._transaction,
-                embedder=loaded,
-                batch=batch,
-                progress=progress or (lambda turns: None),
-            )
+        vectors.reembed(
+            self._reading,
+            self._transaction,
+            embedder=loaded,
+            batch=batch,
+            progress=progress or (lambda turns: None),
+        )
         self._requested_embedder = None  # the recorded one is right from now on
         if not isinstance(loaded, HostedEmbedder):
             withdraw_agreement(self.location)
@@ -422,8 +438,7 @@ class DatabaseStore(Store):
         if self.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
             return
         try:
-            with self._reading() as conn:
-                vectors.embed_waiting(conn, self._transaction, self._embed)
+            vectors.embed_waiting(self._reading, self._transaction, self._embed)
             self._embedder_retry_at = 0.0
         except Stop as error:
             if not self._embedder_retry_at:
@@ -932,11 +947,8 @@ class DatabaseStore(Store):
             yield from dump.dump(conn)
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
-        with self._reading() as conn:
-            # Tags come after their turns, and no entry of a log says so.
-            self._filtered_turns.forget_tags()
+        try:
             return dump.load(
-                conn,
                 self._transaction,
                 embed=self._embed,
                 is_agreed=self._is_agreed,
@@ -944,6 +956,10 @@ class DatabaseStore(Store):
                 adding=self._adding,
                 secrets=policy_of(self.settings(POLICY)) if self.is_served else "off",
             )
+        finally:
+            # Tags come after their turns, and no entry of a log says so.
+            with self._searching:
+                self._filtered_turns.forget_tags()
 
     @contextmanager
     def _adding(self, turns: Sequence[Turn]) -> Iterator[list[Turn]]:

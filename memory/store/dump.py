@@ -106,7 +106,6 @@ def dump(conn: Connection) -> Iterator[DumpRecord]:
 
 
 def load(
-    conn: Connection,
     transaction: Transaction,
     embed: EmbedTexts,
     is_agreed: Callable[[str], bool],
@@ -123,7 +122,7 @@ def load(
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
     """
-    loader = _Loader(conn, embed, is_agreed)
+    loader = _Loader(embed, is_agreed)
     numbered = enumerate(records, 1)
     while batch := list(islice(numbered, BATCH_RECORDS)):
         rows = [
@@ -131,14 +130,16 @@ def load(
             for number, record in batch
             if not _is_left_out(record)
         ]
-        new = loader.new_turns_of((table, values) for _, _, table, values in rows)
+        with transaction() as conn:
+            loader.conn = conn
+            new = loader.new_turns_of((table, values) for _, _, table, values in rows)
         with adding(new) as stored:
-            with transaction():
+            with transaction() as loader.conn:
                 for number, record, table, values in rows:
                     loader.store(number, record, table, values)
                 loader.index_turns()
             stored += new
-    with transaction():  # a dump does not say it, and an interrupted load could not
+    with transaction() as conn:  # a dump does not say it, and an interrupted load could not
         entities.derive_all(conn)
     return loader.new_turns
 
@@ -146,11 +147,10 @@ def load(
 class _Loader:
     """A load at work: it counts the rows that are in place and collects a batch's new turns."""
 
-    def __init__(
-        self, conn: Connection, embed: EmbedTexts, is_agreed: Callable[[str], bool]
-    ) -> None:
+    conn: Connection  # of the batch's transaction
+
+    def __init__(self, embed: EmbedTexts, is_agreed: Callable[[str], bool]) -> None:
         self.new_turns = 0
-        self._conn = conn
         self._embed = embed
         self._is_agreed = is_agreed
         self._rows_in_place: Counter[str] = Counter()  # by table
@@ -171,7 +171,7 @@ class _Loader:
         columns, key = DUMPED_TABLES[table]
         if table != "turns":
             self.index_turns()
-        row = self._conn.find_row(table, columns, dict(zip(columns[:key], values, strict=False)))
+        row = self.conn.find_row(table, columns, dict(zip(columns[:key], values, strict=False)))
         if row is not None:
             if row != values and table not in _CHANGING_TABLES:
                 raise _holds_something_else(number, record, "holds another one")
@@ -184,7 +184,7 @@ class _Loader:
             raise InputError(f"record {number} ({_named(record)}) stands after a later turn")
         try:
             self._insert(table, columns, values)
-        except (self._conn.integrity_error, OverflowError, LookupError, TypeError) as error:
+        except (self.conn.integrity_error, OverflowError, LookupError, TypeError) as error:
             raise InputError(f"record {number} ({_named(record)}) cannot be: {error}") from error
 
     def _insert(self, table: str, columns: Sequence[str], values: tuple[Any, ...]) -> None:
@@ -197,7 +197,7 @@ class _Loader:
         if table == "facts":
             self._insert_fact(values)
         else:
-            self._conn.insert_rows(table, columns, [values])
+            self.conn.insert_rows(table, columns, [values])
         self._rows_in_place[table] += 1
         if columns[0] == "id":
             self._reserve_ids(table, [values[0]])
@@ -212,23 +212,23 @@ class _Loader:
             self._unindexed.append(turns_table.to_turn(values))
 
     def _insert_fact(self, values: tuple[Any, ...]) -> None:
-        (last_entry,) = self._conn.run("last_entry").fetchone()
-        self._conn.facts.insert([values])
+        (last_entry,) = self.conn.run("last_entry").fetchone()
+        self.conn.facts.insert([values])
         # The journal has the insertion by now. The dump brings its own journal, which says how the
         # fact came to be, so this entry goes.
-        self._conn.facts.log()
-        self._conn.run("delete_entries_after", last_entry=last_entry)
+        self.conn.facts.log()
+        self.conn.run("delete_entries_after", last_entry=last_entry)
 
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
         """Let no new row have the id of one that is gone."""
-        self._conn.reserve_ids(table, max(ids, default=0))
+        self.conn.reserve_ids(table, max(ids, default=0))
 
     def _has_turn(self, turn_id: int) -> bool:
-        turn_ids = self._conn.run("turn_ids_between", first=turn_id, last=turn_id, most=1)
+        turn_ids = self.conn.run("turn_ids_between", first=turn_id, last=turn_id, most=1)
         return turn_ids.fetchone() is not None
 
     def _last_turn(self) -> int:
-        (last,) = self._conn.run("last_turn").fetchone()
+        (last,) = self.conn.run("last_turn").fetchone()
         return int(last)
 
     def index_turns(self) -> None:
@@ -237,12 +237,12 @@ class _Loader:
             return
         turns = self._unindexed
         self._unindexed = []
-        recorded = _usable_embedder(self._conn, self._is_agreed)
-        self._conn.words.put_turns(turns)
+        recorded = _usable_embedder(self.conn, self._is_agreed)
+        self.conn.words.put_turns(turns)
         # An embedder on the network is asked when the turns are durable: see `Store.add`.
         if not isinstance(load_embedder(recorded.name), HostedEmbedder):
             rows = self._embed([turn.text for turn in turns], recorded)
-            search_tables.put_columns(self._conn, turns, rows)
+            search_tables.put_columns(self.conn, turns, rows)
         self.new_turns += len(turns)
 
     def _refuse_rows_beyond(self, number: int, record: DumpRecord) -> None:
@@ -251,7 +251,7 @@ class _Loader:
         Called before anything is stored: what is there is the beginning of this dump and no more.
         """
         hidden = ["embedder", *OF_THIS_FILE]
-        counts = self._conn.run("count_dumped_rows", hidden_settings=hidden)
+        counts = self.conn.run("count_dumped_rows", hidden_settings=hidden)
         for table, count in counts.fetchall():
             if count > self._rows_in_place[table]:
                 raise _holds_something_else(number, record, "lacks it and holds something else")

@@ -568,8 +568,8 @@ class Store(
 ):
     """One namespace. A third database implements these groups, and how it is opened.
 
-    A store serves one call at a time; each thread and each process opens its own on the same
-    address.
+    Threads may share a store: they read at the same time, and write in the order in which they
+    ask. Each process opens its own on the same address; one that is forked later gets a StoreError.
     `address` is what `open_store` opens again; `location` names it in messages, without a password.
     A store opened `read_only` never writes to it. A server sets `room` and `meter`: `add` raises
     InputError for turns beyond them.

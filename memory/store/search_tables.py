@@ -36,12 +36,14 @@ PutTurns = Callable[[Connection, Sequence[Turn], NDArray[np.float32]], None]
 class Searched:
     """A memory inside a read transaction: its index with all turns, its words, its embedder.
 
-    `embed` makes the unit vector of a question. `selection` are the turns to rank, None for all.
+    `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
+    with the embedder. `selection` are the turns to rank, None for all.
     """
 
     index: Index
     words: WordIndex
     embedder: str
+    embedder_id: int
     embed: Callable[[str], NDArray[np.float32]]
     selection: Selection | None
 
@@ -224,7 +226,8 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
 
 
 def extend_index(conn: Connection, index: Index, new_rows: NewRows) -> None:
-    """Bring the turns that were added since into an index."""
+    """Bring the turns that were added since into an index, which reads on by this connection."""
+    index.read_pieces = partial(_read_pieces, conn)
     characters = _characters(new_rows.characters)
     for number, name in new_rows.speakers:
         if not isinstance(name, str):
@@ -270,7 +273,7 @@ def _extend_by_blocks(
             if skip < len(piece):
                 pieces[piece[skip]] = (piece[0], len(piece), skip)
             position += len(piece)
-    unread = UnreadVectors(pieces, partial(_read_pieces, conn))
+    unread = UnreadVectors(pieces)
     index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], unread)
 
 

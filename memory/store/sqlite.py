@@ -5,8 +5,11 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import local
+from typing import Any
 from weakref import finalize
 
 from memory import sql as sql_policy
@@ -35,17 +38,21 @@ from memory.store.connection import (
     connect,
     lacks_log,
     may_be_damage,
-    open_for_reading,
+    open_reader,
     refuse_newer,
     refuse_no_file,
     stamp_of,
     storage_errors,
 )
 from memory.store.database import Connection, newer_schema
-from memory.store.database_store import DatabaseStore
+from memory.store.database_store import FORKED, DatabaseStore
+from memory.store.fair_lock import FairLock
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import read_moment
+from memory.store.spare_connections import SpareConnections
 from memory.tracing import span
+
+CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 
 _log = logging.getLogger("memory.store")
 
@@ -53,14 +60,18 @@ _log = logging.getLogger("memory.store")
 class SqliteStore(DatabaseStore):
     """A namespace in one file.
 
-    The store has one connection for itself, and another that models read through (read-only,
-    behind `authorizer`).
+    One connection writes, for one thread after another in the order in which they ask; it reads,
+    too, where nobody else has it. Threads that read meanwhile have a connection each (`_readers`),
+    and so has each SELECT of a model (read-only, behind `authorizer`).
     Raises StoreError for whatever the file system or SQLite cannot do.
     """
 
     def __init__(self, path: Path, read_only: bool = False, embedder: str | None = None) -> None:
         super().__init__(read_only, embedder)
         self.path = path
+        self._process = os.getpid()
+        self._writer = FairLock()  # has `_conn`
+        self._mine = local()  # `conn` is the one that this thread's block uses
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         with storage_errors(path):
             refuse_no_file(path)
@@ -84,12 +95,17 @@ class SqliteStore(DatabaseStore):
 
         if self._lacks_log:
             _log.warning("%s: %s", path, COPIED_WITHOUT_LOG)
-        # What a model reads through; a list, which the store and its end share.
-        self._readers: list[sqlite3.Connection] = []
+        self._readers = SpareConnections(partial(open_reader, path))
+        self._model_readers = SpareConnections(partial(authorizer.open_reader, path))
         may_leave = not (read_only or self._lacks_log)
         # Also when a script ends by an exception, or forgets to close the store.
         self._end = finalize(
-            self, _end, self._conn, self._readers, may_leave=may_leave, process=os.getpid()
+            self,
+            _end,
+            self._conn,
+            (self._readers, self._model_readers),
+            may_leave=may_leave,
+            process=os.getpid(),
         )
 
     @property
@@ -104,10 +120,17 @@ class SqliteStore(DatabaseStore):
         return self._opened_files.lie_at(self.path)
 
     def close(self) -> None:
-        self._end()
-        self._conn.close()
-        if self._folder_of_copy is not None:
-            self._folder_of_copy.cleanup()
+        if os.getpid() == self._process:
+            # Not in the middle of what another thread writes, unless that takes too long.
+            is_mine = self._writer.take(CLOSE_SECONDS)
+            try:
+                self._end()
+                self._conn.close()
+            finally:
+                if is_mine:
+                    self._writer.give_back()
+            if self._folder_of_copy is not None:
+                self._folder_of_copy.cleanup()
 
     # ---------------------------------------------------------------- what a model may do
 
@@ -115,14 +138,15 @@ class SqliteStore(DatabaseStore):
         self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
     ) -> Rows:
         statement = select.render(hits)
-        with self._storage_errors():
-            if not self._readers:
-                self._readers.append(authorizer.open_reader(self.path))
-            [reader] = self._readers
-            with span("select of a model", TRACED, kind="client") as traced:
-                rows = authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
-                traced.set("db.response.returned_rows", len(rows.rows))
-                return rows
+        self._refuse_fork()
+        with (
+            self._storage_errors(),
+            self._model_readers.one() as reader,
+            span("select of a model", TRACED, kind="client") as traced,
+        ):
+            rows = authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
+            traced.set("db.response.returned_rows", len(rows.rows))
+            return rows
 
     def _run_statements(
         self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
@@ -145,8 +169,8 @@ class SqliteStore(DatabaseStore):
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
             file = Path(folder.name) / history.copy_name()
-            with self._storage_errors():
-                history.copy_file(self._conn, file)
+            with self._snapshot() as conn:
+                history.copy_file(conn, file)
             agreed = self._agreed_embedder or agreed_embedder(self.location)
             return SqliteStore.of_the_past(
                 file,
@@ -182,7 +206,7 @@ class SqliteStore(DatabaseStore):
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         self._refuse_newer_schema()
-        with self._storage_errors():
+        with self._storage_errors(), self._alone():
             self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
             forgotten = forget.forget(
                 self._conn,
@@ -201,23 +225,67 @@ class SqliteStore(DatabaseStore):
     def backup(self, path: Path) -> None:
         # A store for reading cannot note the copy, so that `forget` knows it.
         with storage_errors(self.path if self.read_only else path):
-            backup.backup(self._conn, self._transaction, path)
+            backup.backup(self._transaction, self._snapshot, path)
 
     def check(self) -> list[str]:
         with self._storage_errors():
-            faults = integrity.find_faults(self._conn)
+            faults = self._faults()
         return [*faults, COPIED_WITHOUT_LOG] if self._lacks_log else faults
 
     # ---------------------------------------------------------------- connection
 
+    def _refuse_fork(self) -> None:
+        """Raises StoreError in a process that was forked: SQLite's connections do not follow."""
+        if os.getpid() != self._process:
+            raise StoreError(FORKED.format(location=self.location))
+
     @contextmanager
-    def _reading(self) -> Iterator[SqliteConnection]:
-        with self._storage_errors():
+    def _alone(self) -> Iterator[SqliteConnection]:
+        """The connection that writes, when it is this thread's turn; the block is brief.
+
+        No model is asked in the block, on the network or here: all other threads that write wait.
+        """
+        self._refuse_fork()
+        with self._writer, self._as_mine(self._conn):
             yield self._conn
 
     @contextmanager
+    def _as_mine(self, conn: SqliteConnection) -> Iterator[None]:
+        """Let what this thread reads inside the block be read by this connection."""
+        before = getattr(self._mine, "conn", None)
+        self._mine.conn = conn
+        try:
+            yield
+        finally:
+            self._mine.conn = before
+
+    @contextmanager
+    def _reading(self) -> Iterator[SqliteConnection]:
+        with self._storage_errors(), self._reader() as conn:
+            yield conn
+
+    @contextmanager
+    def _reader(self) -> Iterator[SqliteConnection]:
+        """The connection of the block that this thread is in, or else one that nobody uses."""
+        self._refuse_fork()
+        mine: SqliteConnection | None = getattr(self._mine, "conn", None)
+        if mine is not None:
+            yield mine
+        # What a file that was moved held is read by the connection that holds it.
+        elif self._writer.take(0) or (not self.is_current() and self._writer.take()):
+            try:
+                with self._as_mine(self._conn):
+                    yield self._conn
+            finally:
+                self._writer.give_back()
+        else:
+            with self._readers.one() as reader, self._as_mine(reader):
+                yield reader
+
+    @contextmanager
     def _snapshot(self) -> Iterator[SqliteConnection]:
-        with self._storage_errors(), closing(open_for_reading(self.path)) as reader:
+        self._refuse_fork()
+        with self._storage_errors(), closing(open_reader(self.path)) as reader:
             reader.execute("BEGIN")
             yield reader
 
@@ -228,18 +296,22 @@ class SqliteStore(DatabaseStore):
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
         any more after another process has written, and would fail instead of waiting.
         """
-        name = "transaction" if kind == "IMMEDIATE" else "read transaction"
-        with span(name, TRACED), self._reading() as conn:
+        is_writing = kind == "IMMEDIATE"
+        with (
+            span("transaction" if is_writing else "read transaction", TRACED),
+            self._storage_errors(),
+            self._alone() if is_writing else self._reader() as conn,
+        ):
             conn.execute(f"BEGIN {kind}")
             try:
-                yield self._conn
-                if kind == "IMMEDIATE":
+                yield conn
+                if is_writing:
                     self._opened_files.refuse_others(self.path)
                     self._refuse_other_stamp()
-                self._conn.execute("COMMIT")
+                conn.execute("COMMIT")
             except BaseException:
-                if self._conn.in_transaction:  # some errors (a full disk) end it by themselves
-                    self._conn.execute("ROLLBACK")
+                if conn.in_transaction:  # some errors (a full disk) end it by themselves
+                    conn.execute("ROLLBACK")
                 raise
 
     def _refuse_other_stamp(self) -> None:
@@ -253,10 +325,15 @@ class SqliteStore(DatabaseStore):
             self._stamp = stamp
 
     def _refuse_newer_schema(self) -> None:
-        with self._storage_errors():
-            version = stamp_of(self._conn).version
+        with self._reading() as conn:
+            version = stamp_of(conn).version
         if version > migrations.VERSION:
             raise StoreError(newer_schema(self.location, str(version)))
+
+    def _faults(self) -> list[str]:
+        """What a look at the whole file finds wrong with it."""
+        with self._alone() as conn:
+            return integrity.find_faults(conn)
 
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:
@@ -270,18 +347,22 @@ class SqliteStore(DatabaseStore):
             except (OverflowError, UnicodeEncodeError):
                 raise  # what was given cannot be stored
             except (TypeError, ValueError, LookupError) as error:
-                if faults := integrity.find_faults(self._conn):
+                if faults := self._faults():
                     raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
                 raise
             except sqlite3.DatabaseError as error:
                 # Only a look at the whole file says so: a statement may bring up the same words.
-                if may_be_damage(error) and not integrity.find_faults(self._conn):
+                if may_be_damage(error) and not self._faults():
                     raise WholeFileError(f"{self.path}: {error}; the file is whole") from error
                 raise
 
 
 def _end(
-    conn: SqliteConnection, readers: Sequence[sqlite3.Connection], *, may_leave: bool, process: int
+    conn: SqliteConnection,
+    spare: "Sequence[SpareConnections[Any]]",
+    *,
+    may_leave: bool,
+    process: int,
 ) -> None:
     """Close a store's readers, and leave a memory without turns as one that nobody uses.
 
@@ -290,9 +371,9 @@ def _end(
     """
     if os.getpid() != process:
         return
-    with suppress(sqlite3.Error):  # of another thread, closed already, or in use by others
-        for reader in readers:
-            reader.close()
+    with suppress(sqlite3.Error):  # closed already, or in use by others
+        for connections in spare:
+            connections.close()
         if may_leave and not turns_table.ever_had_turns(conn):
             conn.execute("PRAGMA busy_timeout = 0")
             conn.execute("PRAGMA journal_mode = DELETE")

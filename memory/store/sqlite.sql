@@ -116,9 +116,10 @@ SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC;
 SELECT turn_id, times FROM shown ORDER BY turn_id;
 
 -- count_shown --
--- Without a WHERE, SQLite would take ON CONFLICT for the ON of a join.
+-- Somebody may have forgotten some of them meanwhile.
 INSERT INTO shown (turn_id, times)
-SELECT value, count(*) FROM json_each(:turn_ids) WHERE true GROUP BY value
+SELECT value, count(*) FROM json_each(:turn_ids) WHERE value IN (SELECT id FROM turns)
+GROUP BY value
 ON CONFLICT (turn_id) DO UPDATE SET times = times + excluded.times;
 
 -- delete_shown --

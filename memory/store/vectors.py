@@ -20,7 +20,7 @@ from memory.errors import InputError, ModelError, StoreError
 from memory.home import embed_command
 from memory.records import Turn
 from memory.store import search_tables, settings, turns_table
-from memory.store.database import Connection, Transaction
+from memory.store.database import Connection, Reading, Transaction
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
 # Texts and the recorded embedder -> (len(texts), width) unit rows.
@@ -129,20 +129,23 @@ def _is_unindexed(conn: Connection) -> bool:
 # --- turns that wait for their vectors --------------------------------------------------------
 
 
-def embed_waiting(conn: Connection, transaction: Transaction, embed: EmbedTexts) -> None:
+def embed_waiting(reading: Reading, transaction: Transaction, embed: EmbedTexts) -> None:
     """Make the vectors of the turns that wait for them, a request's worth at a time.
 
     Two processes at it may both ask for the same vectors; they are stored once.
     """
-    while waiting := turns_table.read_turns(
-        conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
-    ):
-        recorded = recorded_embedder(conn)
-        assert recorded is not None
+    while True:
+        with reading() as conn:
+            waiting = turns_table.read_turns(
+                conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
+            )
+            recorded = recorded_embedder(conn) if waiting else None
+        if recorded is None:
+            return
         # Outside of any transaction: a slow network must not keep others from writing. So what was
         # read above may have changed by the time the vectors are here.
         rows = embed([turn.text for turn in waiting], recorded)
-        with transaction():
+        with transaction() as conn:
             _store_late_vectors(conn, waiting, rows)
 
 
@@ -182,20 +185,24 @@ def to_embed(conn: Connection, name: str) -> tuple[int, int]:
 
 
 def reembed(
-    conn: Connection,
+    reading: Reading,
     transaction: Transaction,
     embedder: Embedder,
     batch: int,
     progress: Callable[[int], None],
 ) -> None:
     """Make the vectors of all turns anew; see `Store.reembed`."""
-    with transaction():
+    with transaction() as conn:
         before = recorded_embedder(conn)
         if before is None:
             raise InputError("there are no turns yet; open this memory with the embedder instead")
-    while turns := _unstaged(conn, embedder.name, batch):
+    while True:
+        with reading() as conn:
+            turns = _unstaged(conn, embedder.name, batch)
+        if not turns:
+            break
         rows = embedder([text for _, text in turns])
-        with transaction():
+        with transaction() as conn:
             stale_width = _stage(conn, embedder.name, turns=turns, rows=rows)
         if stale_width:
             raise ModelError(
@@ -203,7 +210,7 @@ def reembed(
                 f" {rows.shape[1]} now; those from before are dropped, start again"
             )
         progress(len(turns))
-    with transaction():
+    with transaction() as conn:
         if recorded_embedder(conn) != before:
             raise StoreError("another process made all vectors anew in the meantime")
         # Turns said since the last look are embedded while writers wait: else a lively chat would

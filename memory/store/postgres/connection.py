@@ -1,6 +1,7 @@
 """A connection to one namespace of a database, and the driver's errors in clear words."""
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,11 @@ def pipeline(conn: psycopg.Connection) -> Iterator[None]:
             conn.close()
 
 
-class NamespaceConnection:
+class NamespaceConnection(threading.local):
     """One namespace's tables, as the shared modules use them; see `database.Connection`.
 
-    Outside of `bound` each statement runs by itself on a connection of the pool.
+    Outside of `bound` each statement runs by itself on a connection of the pool. Each thread has
+    its own `bound`, and all that belongs to its transaction.
     """
 
     integrity_error: type[Exception] = psycopg.IntegrityError

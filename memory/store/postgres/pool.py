@@ -10,7 +10,6 @@ import os
 import selectors
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
+
+from memory.store.fair_lock import Places
 
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
@@ -55,43 +56,6 @@ class _Idle:
     since: float  # monotonic seconds
 
 
-class _Places:
-    """So many places, given to those who wait in the order in which they came.
-
-    A semaphore gives a place to whoever asks at the right moment: a thread that gives one back and
-    takes one again is served before others, which on a busy machine waited for WAIT_SECONDS.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._lock = threading.Lock()
-        self.waiting: deque[threading.Event] = deque()
-
-    def take(self, seconds: float) -> bool:
-        """Take a place; False where none was free in time."""
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return True
-            has_place = threading.Event()
-            self.waiting.append(has_place)
-        if has_place.wait(seconds):
-            return True
-        with self._lock:
-            if has_place.is_set():  # at the last moment
-                return True
-            self.waiting.remove(has_place)
-            return False
-
-    def give_back(self) -> None:
-        """Give a place to the one who waits for the longest."""
-        with self._lock:
-            if self.waiting:
-                self.waiting.popleft().set()
-            else:
-                self._free += 1
-
-
 class Pool:
     """At most `most` connections, which `connect` makes; the one used last is taken first."""
 
@@ -99,7 +63,7 @@ class Pool:
         self, connect: Callable[[], psycopg.Connection], most: int = POOL_CONNECTIONS
     ) -> None:
         self._connect = connect
-        self._places = _Places(most)
+        self._places = Places(most)
         self._lock = threading.Lock()
         self._idle: list[_Idle] = []
         self._is_closed = False

@@ -155,9 +155,11 @@ ORDER BY id DESC;
 SELECT turn_id, times FROM memory.shown WHERE namespace = %(namespace)s ORDER BY turn_id;
 
 -- count_shown --
+-- Somebody may have forgotten some of them meanwhile.
 INSERT INTO memory.shown (namespace, turn_id, times)
 SELECT %(namespace)s, turn_id, count(*)
 FROM unnest(%(turn_ids)s::bigint[]) AS shown_turns (turn_id)
+WHERE turn_id IN (SELECT id FROM memory.turns WHERE namespace = %(namespace)s)
 GROUP BY turn_id
 ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.times;
 

@@ -1,5 +1,6 @@
 """A namespace in Postgres: one writer at a time, every commit on disk, shared tables."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,8 @@ from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows, Turn, TurnIds
 from memory.store import entities, forget, history, settings, vectors
 from memory.store.database import Connection
-from memory.store.database_store import DatabaseStore
+from memory.store.database_store import FORKED, DatabaseStore
+from memory.store.fair_lock import FairLock
 from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
@@ -64,6 +66,10 @@ class PostgresStore(DatabaseStore):
         super().__init__(read_only, embedder)
         self._address = read_address(text)
         self._looked_at = time.monotonic()
+        self._process = os.getpid()
+        # Threads that write wait here for their turn, and not with a connection of the pool, which
+        # those that read need meanwhile.
+        self._writer = FairLock()
         with self._errors():
             self._database = looked_at(self._address, may_set_up=not read_only)
             with self._database.own.connection() as conn:
@@ -137,6 +143,7 @@ class PostgresStore(DatabaseStore):
         with (
             span("transaction", TRACED),
             self._errors(),
+            self._writer,
             connection_of_models(self._database.of_models) as conn,
             conn.transaction(),
             self._conn.bound(conn),
@@ -249,6 +256,8 @@ class PostgresStore(DatabaseStore):
     # ---------------------------------------------------------------- connection
 
     def _errors(self) -> AbstractContextManager[None]:
+        if os.getpid() != self._process:  # libpq's connections do not follow
+            raise StoreError(FORKED.format(location=self.location))
         return postgres_errors(self.location, self._address.conninfo)
 
     def _refuse_writing(self) -> None:
@@ -279,6 +288,7 @@ class PostgresStore(DatabaseStore):
         with (
             span("transaction", TRACED),
             self._errors(),
+            self._writer,
             self._database.own.connection() as conn,
             self._conn.writing(conn) as is_there,
         ):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Store, Turn, __main__, namespaces, open_store
 from memory.__main__ import app
+from memory.program.hosted import HostedModel
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.waiting import waiting
@@ -322,6 +323,20 @@ def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> Non
     )
     assert done.stdout.endswith(" 2 calls of scripted (0 + 0 tokens, price unknown)\n")
     assert "about" not in run("digest").stderr, "nothing waits"
+
+
+@pytest.mark.parametrize("flags", [["--yes"], ["--max-calls", "1"], []])
+def test_without_a_terminal_no_paid_call_is_made_unasked(
+    run: Run, store: Store, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HostedModel, "price", (1e-6, 2e-6))
+    done = run("digest", *flags, script=[([], sql(MOVED))])
+    if flags:
+        assert done.stdout.startswith("windows: 1 stored")
+    else:
+        assert isinstance(done.exception, InputError)
+        assert "add --yes to begin, or --max-calls" in str(done.exception)
+        assert not store.changes()
 
 
 def test_what_was_paid_until_an_interruption_is_said(

@@ -1,11 +1,14 @@
 """The models: the packaged one for real, hosted ones over HTTP on localhost, errors in one line."""
 
+import asyncio
 import io
 import json
 import logging
 import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,6 +207,54 @@ def test_what_goes_wrong_is_said_in_one_line(server: Server, planned, words: lis
     assert all(word in said for word in words), said
     assert "\n" not in said
     assert KEY not in said
+
+
+def test_a_server_that_went_down_is_told_without_all_the_tries(server: Server):
+    model = load_model("openai/m", api_base=server.address)  # five tries, 31 seconds
+    server.http.shutdown()
+    server.http.server_close()
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float, *rest: object) -> None:
+        waits.append(seconds)
+        await sleep(seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", slept)
+        with pytest.raises(ModelError, match=r"cannot reach .*is it running.*nothing answers"):
+            ask(model)
+    assert sum(waits) < 8, "the longer waits between tries were cut off"
+
+
+def test_an_address_without_its_path_is_named(server: Server):
+    server.plan = [(404, {"detail": "Not Found"})] * 2
+    bare = server.address.removesuffix("/v1")
+    with pytest.raises(ModelError) as caught:
+        ask(load_model("openai/m", api_base=bare, retries=0))
+    assert str(caught.value) == f"nothing is served at {bare}; is it {bare}/v1?"
+
+
+def test_a_missing_key_is_told_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch):
+    names = [name for name in os.environ if name.startswith("O")]
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    code = (
+        "import sys\n"
+        "from memory.__main__ import run\n"
+        "sys.argv = ['memory', 'ask', 'Where?', '--model', 'openai/gpt-4o-mini']\n"
+        "try: run()\n"
+        "finally: print([name for name in ('dspy', 'litellm', 'numpy') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: openai/gpt-4o-mini needs a key: set OPENAI_API_KEY\n"
+    assert done.stdout == "[]\n"
 
 
 def test_a_missing_key_names_its_variable(server: Server):

@@ -44,7 +44,8 @@ def index(
         blocks = [block for block in np.array_split(np.arange(len(numbered)), 2) if len(block)]
         later = {int(rows["id"][block[0]]): eight_bit[block] for block in blocks}
         stored |= later
-        unread = UnreadVectors({first: (first, len(v), 0) for first, v in later.items()}, read)
+        unread = UnreadVectors({first: (first, len(v), 0) for first, v in later.items()})
+        grown.read_pieces = read
         if numbered:
             grown.extend(rows, sign_codes(eight_bit), unread if lazy else eight_bit)
     return grown
@@ -373,7 +374,8 @@ def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.Mon
         piece = [Turn("Anna", "x", str(n), id=n + 1) for n in range(start, start + 64)]
         rows, eight_bit = describe_turns(piece, np.tile(NORTH, (64, 1)), tails, {"Anna": 1})
         stored[start] = eight_bit
-        unread = UnreadVectors({start + 1: (start, 64, 0)}, read)
+        ranked.read_pieces = read
+        unread = UnreadVectors({start + 1: (start, 64, 0)})
         ranked.extend(rows, sign_codes(eight_bit), unread)
     assert reads == []
     hits = [rank(ranked, "cat", match(200), vector=EAST) for _ in range(2)]

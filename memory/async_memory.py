@@ -1,0 +1,89 @@
+"""A Memory for async programs: the same calls, each on a thread of asyncio's pool."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from memory.api import Memory
+from memory.program.replies import Reply
+from memory.records import Answer
+from memory.store import Store
+
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result")
+
+
+def _on_a_thread(
+    method: Callable[Concatenate[Memory, _P], _Result],
+) -> "Callable[Concatenate[AsyncMemory, _P], Coroutine[Any, Any, _Result]]":
+    @wraps(method)
+    async def call(self: "AsyncMemory", /, *args: _P.args, **kwargs: _P.kwargs) -> _Result:
+        bound: Callable[_P, _Result] = getattr(self.memory, method.__name__)
+        return await asyncio.to_thread(bound, *args, **kwargs)
+
+    return call
+
+
+class AsyncReply:
+    """A character's reply, `async for` piece by piece; `answer` is the whole reply at the end."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    @property
+    def answer(self) -> Answer | None:
+        return self._reply.answer
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        pieces = iter(self._reply)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+
+
+def _in_pieces(
+    method: Callable[Concatenate[Memory, _P], Reply],
+) -> "Callable[Concatenate[AsyncMemory, _P], Coroutine[Any, Any, AsyncReply]]":
+    reply = _on_a_thread(method)
+
+    @wraps(method)
+    async def call(self: "AsyncMemory", /, *args: _P.args, **kwargs: _P.kwargs) -> AsyncReply:
+        return AsyncReply(await reply(self, *args, **kwargs))
+
+    return call
+
+
+class AsyncMemory:
+    """A Memory whose calls are awaited; their arguments, results and errors are those of Memory.
+
+    Arguments: those of Memory, or a Memory, which the caller then closes. Opening one happens at
+    once, and is for the start of a program.
+
+    A call that is cancelled goes on to its end on its thread: what it stores is stored. A task's
+    calls happen in its order, and those of several tasks at the same time.
+    """
+
+    def __init__(self, memory: Memory | Store | str | Path, **options: Any) -> None:
+        self._is_ours = not isinstance(memory, Memory)
+        self.memory = memory if isinstance(memory, Memory) else Memory(memory, **options)
+
+    add = _on_a_thread(Memory.add)
+    digest = _on_a_thread(Memory.digest)
+    ask = _on_a_thread(Memory.ask)
+    correct = _on_a_thread(Memory.correct)
+    context = _on_a_thread(Memory.context)
+    search = _on_a_thread(Memory.search)
+    read = _on_a_thread(Memory.read)
+    reply = _in_pieces(Memory.reply)
+
+    async def close(self) -> None:
+        """Close the stores that this memory opened."""
+        if self._is_ours:
+            await asyncio.to_thread(self.memory.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()

@@ -1,0 +1,74 @@
+"""What people type into `Memory.add`."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from memory import InputError, Memory, Store, Turn
+
+
+@pytest.fixture
+def memory(address: str) -> Iterator[Memory]:
+    with Memory(address) as opened:
+        yield opened
+
+
+def said(store: Store) -> list[tuple[str, str]]:
+    return [(turn.speaker, turn.text) for turn in store.turns()]
+
+
+def test_messages_of_the_openai_shape_are_turns(memory: Memory) -> None:
+    messages: list[Any] = [
+        {"role": "system", "content": "You are kind."},
+        {"role": "user", "content": "I live in Oslo.", "name": "Anna"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+        {"role": "tool", "content": "12 degrees", "tool_call_id": "1"},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "It is"}, {"type": "image_url"}],
+        },
+    ]
+    ids = memory.add(messages, session="s1", said_at=date(2026, 9, 22), tags={"topic": "home"})
+    assert ids == [1, 2, 3]
+    assert said(memory.store) == [
+        ("Anna", "I live in Oslo."),
+        ("tool", "12 degrees"),
+        ("assistant", "It is"),
+    ]
+    for turn in memory.store.turns():
+        assert (turn.session, turn.said_at, turn.tags) == ("s1", "2026-09-22", {"topic": "home"})
+    assert [turn.kind for turn in memory.store.turns()] == ["message", "tool", "message"]
+
+
+def test_a_text_a_dict_and_turns_are_taken_as_well(memory: Memory) -> None:
+    memory.add("I live in Oslo.")
+    memory.add({"speaker": "Ben", "text": "So do I.", "said_at": "2026-09-22"})
+    memory.add([Turn("Anna", "Really?", said_at="2025"), "Yes."], said_at=datetime(2026, 1, 2, 3))
+    assert [turn.said_at for turn in memory.store.turns()] == [
+        *("", "2026-09-22", "2025", "2026-01-02T03:00:00")
+    ]
+    assert said(memory.store)[1] == ("Ben", "So do I.")
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "advice"),
+    [
+        ("x", {"said_at": "banana"}, "'banana' is no date; write 2026-11-25"),
+        ("x", {"user_id": "anna"}, "add takes no user_id=; write a memory is one user's"),
+        ("x", {"run_id": "1"}, "add takes no run_id=; write session="),
+        ("x", {"metadata": {}}, "add takes no metadata=; write tags="),
+        ("x", {"wings": 2}, "add takes no wings=; it takes session="),
+        ([3], {}, "turn 1 is int; write Turn"),
+        ({"speaker": "Anna", "txt": "x"}, {}, "turn 1: there is no 'txt'"),
+        ({"role": "user", "content": 3}, {}, "turn 1: its content is int, no text"),
+    ],
+)
+def test_what_is_not_taken_is_answered_with_what_to_write(
+    memory: Memory, given: Any, options: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        memory.add(given, **options)
+    assert advice in str(caught.value)
+    assert memory.store.count_turns() == 0
