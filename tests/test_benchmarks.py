@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from memory.program.phrases import all_phrases
 
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
