@@ -35,6 +35,7 @@ NOT_RUN = {
     "it needs sessions of an agent": 1,
     "a program that does not end": 3,
     "needs Postgres, Ray or Citus": 7,
+    "needs FastAPI": 1,
     "needs a client or a server": 10,
     "needs a network": 5,
     "needs a provider's key": 8,

@@ -299,8 +299,9 @@ class DatabaseStore(Store):
         feature_weights = ranking.ordered_weights(weights)
         turn_filter = read_filter(filter)
         vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}
+        self._embed_waiting()
         while True:
-            with self.searched(turn_filter) as searched:
+            with self._searched(turn_filter) as searched:
                 if searched is None:
                     return []
                 query = searched.index.query(text, searched.selection)
@@ -322,6 +323,11 @@ class DatabaseStore(Store):
     @contextmanager
     def searched(self, turn_filter: TurnFilter | None = None) -> Iterator[Searched | None]:
         self._embed_waiting()
+        with self._searched(turn_filter) as searched:
+            yield searched
+
+    @contextmanager
+    def _searched(self, turn_filter: TurnFilter | None) -> Iterator[Searched | None]:
         # A read transaction: index, words and vectors are of one moment and one embedder.
         with self._searching, self._transaction("DEFERRED") as conn:
             new_rows = search_tables.rows_after(conn, self._index)

@@ -53,7 +53,7 @@ def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]
         fill(store, turns)
         assert isinstance(store, SqliteStore)
         store.read("SELECT 1 AS opens_the_models_connection")
-        [reader] = store._readers
+        [reader] = store._model_readers._spare
         statements: list[str] = []
         for conn in (store._conn, reader):
             conn.set_trace_callback(statements.append)

@@ -408,7 +408,8 @@ JOIN memory.rows_log ON rows_log.namespace = aliases.namespace
     AND (rows_log.after::jsonb ->> 'name') = aliases.name
     AND (rows_log.after::jsonb ->> 'entity') = aliases.entity
 JOIN memory.changes ON changes.namespace = aliases.namespace AND changes.id = rows_log.change_id
-WHERE aliases.namespace = %(namespace)s AND substr(changes.cause, 1, 8) = 'edit by ';
+WHERE aliases.namespace = %(namespace)s AND rows_log.namespace = %(namespace)s
+    AND changes.namespace = %(namespace)s AND substr(changes.cause, 1, 8) = 'edit by ';
 
 
 -- ======== facts that contradict each other (contradictions.py) ========

@@ -129,7 +129,7 @@ def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "start"), [("answer", "answer"), ("sql", "sql"), ("store", "sql"), ("all", None)]
+    ("target", "start"), [("answer", "answer"), ("sql", None), ("store", None), ("all", None)]
 )
 def test_a_rehearsal_starts_from_the_adapter_that_comes_with_the_package(
     target: Any, start: str | None

@@ -22,6 +22,7 @@ Run = Callable[..., Result]
 def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `refine` on a memory that lacks a fact, with a model that makes these calls."""
     furnished(address, without=[3])
+    monkeypatch.setenv("OPENAI_API_KEY", "a key of the tests")
 
     def command(*arguments: str, scripts: Sequence[Sequence[Call]] = (), **settings: Any) -> Result:
         model, _ = refiner_model(*scripts)

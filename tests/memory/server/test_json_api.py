@@ -68,7 +68,7 @@ def test_turns_are_stored_once_by_source_and_read(client: TestClient) -> None:
 
 
 def test_facts_are_those_that_stand_for_all_answers_where_asked_for(client: TestClient) -> None:
-    new = {"text": "Emojis look silly.", "speaker": "Anna"}
+    new = {"text": "Whatever happens, I want no emojis.", "speaker": "Anna"}
     turn_id = client.post("/api/anna/turns", json=new).json()["id"]
     fact = {"subject": "Anna", "attribute": "instruction", "value": "no emojis"}
     client.post("/api/anna/facts", json={**fact, "turn_id": turn_id})
