@@ -275,7 +275,7 @@ def _print_advice(
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if not setup.model.server:
         if not setup.model.stores_facts(setup.program):
-            console.print("Facts are stored by rules; a larger model stores more of them.")
+            console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
     if advice := shown_whole(conversations, setup.budget):
         console.print(advice, markup=False, highlight=False, soft_wrap=True)

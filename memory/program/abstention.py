@@ -17,7 +17,7 @@ from memory.errors import InputError
 # To people a wrong answer costs as much as a right one gains, at least: they are shown the nearest
 # turns where none is given. Benchmarks take nothing off for a wrong answer, but where a question
 # has none, and ask at a lower cost (docs/figures.md has the curve).
-PEOPLE_COST, BENCHMARK_COST = 1.0, 0.3
+PEOPLE_COST, BENCHMARK_COST = 1.0, 0.25
 
 
 @dataclass(frozen=True)
