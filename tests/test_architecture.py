@@ -395,6 +395,16 @@ def test_importing_the_memory_loads_no_language_model_library() -> None:
     assert loaded(light, *MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot", "rich") == []
 
 
+def test_who_adds_and_searches_loads_no_language_model_library(tmp_path: Path) -> None:
+    code = (
+        "from memory import Memory, Turn\n"
+        f"with Memory({str(tmp_path / 'memory.db')!r}) as memory:\n"
+        "    memory.add(Turn('Anna', 'I bought a cello.'))\n"
+        "    assert memory.search('cello')\n"
+    )
+    assert loaded(code, "dspy", "litellm") == []
+
+
 @pytest.mark.parametrize(
     ("command", "libraries"),
     [
