@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
+from memory.corrections import answer_facts
 from memory.facts import newest_id
 from memory.injection import time_difference
+from memory.program.messages import is_question
 from memory.prompt import spoken_date
 from memory.records import Turn
 from memory.settings import CHAT, Settings, name_of
@@ -108,8 +110,10 @@ class Chat:
     def _correct(self, message: Turn) -> None:
         """Edit what a message takes back of the last answer; the pause keeps the thread out."""
         answer, self.last = self.last, None
-        if answer is None:
+        if answer is None or is_question(message.text):
             return
+        if not answer_facts(self.store, answer, self._seen):
+            return  # nothing waits for the thread
         with self.background.paused():
             for correction in self.memory.correct(message, answer, self._seen):
                 self.screen.show(correction.line, "dim")
