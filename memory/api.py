@@ -349,6 +349,8 @@ class Memory:
 
     def _model_for(self, store: Store) -> Model:
         """The model, with what a wrong answer costs in a memory that says so."""
+        if not self.model.weighs_answers:
+            return self.model
         history = store.settings(WRONG_ANSWER_COST)
         return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
 

@@ -148,6 +148,7 @@ class Model(ABC):
     reads_known_facts: ClassVar[bool]  # that a window may be about, and the turns before it
     follows_instructions: ClassVar[bool]  # those that the asker gave once for all answers
     dates_rows: ClassVar[bool]  # it is shown each row with the date of its turn
+    weighs_answers: ClassVar[bool] = False  # by what a wrong one costs; others decide themselves
     fixed_limits: ClassVar[bool]  # its context and budget are its own, and not its server's
     # What it takes of time, for estimates, and of this machine.
     answer_tokens: ClassVar[Mapping[str, int]]  # by module; of the store module for each turn

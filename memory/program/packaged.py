@@ -60,6 +60,7 @@ class PackagedModel(Model):
     reads_known_facts: ClassVar[bool] = False
     follows_instructions: ClassVar[bool] = False
     dates_rows: ClassVar[bool] = False
+    weighs_answers: ClassVar[bool] = True
     fixed_limits: ClassVar[bool] = True
     answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
