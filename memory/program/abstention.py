@@ -36,8 +36,8 @@ class Evidence:
     rank: int
 
 
-# By `python -m tests.benchmarks.calibration`: of 379 answers, half of them to LoCoMo's questions
-# and half to those of everyday chats.
+# As `python -m tests.benchmarks.calibration` fits them: to 379 answers, half of them to LoCoMo's
+# questions and half to those of everyday chats.
 _WEIGHTS: Mapping[str, float] = {"likelihood": 2.23, "whole": 1.11, "by_named": 2.19, "rank": -1.04}
 _INTERCEPT = -2.98
 
