@@ -95,7 +95,8 @@ class Memory:
                 f"a budget of {budget} tokens is too small for one turn;"
                 f" give at least {LEAST_BUDGET}"
             )
-        self._wanted = (model, program, budget, api_base)
+        self._model, self._api_base = model, api_base
+        self._program, self._budget = program, budget
         # The packaged model waits until it is asked: DSPy takes more than a second to import, and
         # who only adds and searches needs none.
         if model != PACKAGED_MODEL or program is not None:
@@ -167,20 +168,21 @@ class Memory:
         """The model. The packaged one is loaded when it is first needed."""
         from memory.program import load_model
 
-        model, _, _, api_base = self._wanted
-        return load_model(model, api_base=api_base) if isinstance(model, str) else model
+        if isinstance(self._model, str):
+            return load_model(self._model, api_base=self._api_base)
+        return self._model
 
     @cached_property
     def program(self) -> MemoryProgram:
         """The modules that the model runs: the plain ones, or compiled ones."""
         from memory.program import MemoryProgram
 
-        return self._wanted[1] or MemoryProgram()
+        return self._program or MemoryProgram()
 
     @cached_property
     def budget(self) -> int:
         """How many tokens of memory the answering model may see."""
-        return self._wanted[2] or self.model.budget
+        return self._budget or self.model.budget
 
     def _warn_of_concerns(self) -> None:
         from memory.program import concerns
@@ -479,8 +481,7 @@ class Memory:
     @property
     def searcher(self) -> Searcher:
         """How this memory searches: by the program's weights, in the reranker's order."""
-        program = self._wanted[1]
-        return Searcher(program.feature_weights if program else None, self.reranker)
+        return Searcher(self._program and self._program.feature_weights, self.reranker)
 
     def gather(
         self,

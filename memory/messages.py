@@ -1,15 +1,12 @@
 """What people give to `Memory.add` as turns: texts, dicts, and messages of the OpenAI shape."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from memory.dates import is_iso_date
 from memory.errors import InputError
 from memory.records import Tags, Turn
-from memory.written_dates import written_date
 
 Message = Turn | str | Mapping[str, Any]
 
@@ -66,17 +63,31 @@ def turns_of(
 
 def date_text(given: str | date | None) -> str:
     """A date, a datetime or a text that is one, as ISO text. Raises InputError for another text."""
+    from memory.exchange.items import clean_date  # with pydantic
+
     if given is None or given == "":
         return ""
-    if isinstance(given, date):  # a datetime is a date
-        return given.isoformat()
-    if isinstance(given, str):
-        if read := written_date(given):
-            return read
-        with suppress(ValueError):
-            if is_iso_date(given) or datetime.fromisoformat(given):
-                return given
+    text = given.isoformat() if isinstance(given, date) else given  # a datetime is a date
+    if isinstance(text, str) and (clean := clean_date(text)):
+        return clean
     raise InputError(f"{given!r:.60} is no date; write 2026-11-25, 2026-11, 2026 or a datetime")
+
+
+def content_text(content: Any) -> str | None:
+    """The text of a message's content, which may come in parts; None for what holds no text.
+
+    Of parts the texts are taken, a line each: no pictures, no thoughts.
+    """
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, (list, tuple)):
+        return None
+    parts = [part.get("text") for part in content if isinstance(part, dict) and _is_text(part)]
+    return "\n".join(text for text in parts if isinstance(text, str) and text)
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    return part.get("type") in ("text", "input_text", "output_text")
 
 
 def _turn(item: Any, number: int) -> Turn | None:
@@ -92,7 +103,10 @@ def _turn(item: Any, number: int) -> Turn | None:
     if "role" not in item and (unknown := [key for key in item if key not in _KEYS]):
         raise InputError(f"turn {number}: there is no {unknown[0]!r}; there are {', '.join(_KEYS)}")
     role = str(item.get("role") or "")
-    text = _text(item.get("content", item.get("text")), number)
+    content = item.get("content", item.get("text"))
+    text = "" if content is None else content_text(content)
+    if text is None:
+        raise InputError(f"turn {number}: its content is {type(content).__name__}, no text")
     if role in _INSTRUCTIONS or ("role" in item and not text.strip()):
         return None
     return Turn(
@@ -104,12 +118,3 @@ def _turn(item: Any, number: int) -> Turn | None:
         kind="tool" if role == "tool" else "message",
         tags=item.get("tags") or {},
     )
-
-
-def _text(content: Any, number: int) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    if isinstance(content, Sequence):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "\n".join(text for text in parts if isinstance(text, str))
-    raise InputError(f"turn {number}: its content is {type(content).__name__}, no text")

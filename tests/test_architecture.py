@@ -31,7 +31,7 @@ MEMORY_LAYERS = [
     },
     {"memory.dates", "memory.tool_uses"},
     {"memory.errors", "memory.local_models"},
-    {"memory.messages", "memory.providers"},
+    {"memory.providers"},
     {"memory.turn_filter"},
     {
         "memory.files",
@@ -80,6 +80,7 @@ MEMORY_LAYERS = [
         "memory.answers",
         "memory.corrections",
         "memory.injection",
+        "memory.messages",
         "memory.recalled_facts",
         "memory.searcher",
     },

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from memory.messages import content_text
 from memory.program.thinking import without_thinking
 
 CHAT = "chat/completions"
@@ -110,17 +111,7 @@ def answer_text(protocol: str, content: bytes) -> str:
 
 def text_of(message: Mapping[str, Any]) -> str:
     """The text of a message, whose content may come in parts; pictures are left out."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content.strip()
-    if not isinstance(content, list):
-        return ""
-    return "\n".join(filter(None, map(_part, content))).strip()
-
-
-def _part(part: Any) -> str:
-    is_text = isinstance(part, dict) and part.get("type") in ("text", "input_text", "output_text")
-    return _text(part.get("text")) if is_text else ""
+    return (content_text(message.get("content")) or "").strip()
 
 
 def _events(content: bytes) -> Iterator[dict[str, Any]]:

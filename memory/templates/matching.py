@@ -18,6 +18,7 @@ from memory.templates.clauses import (
 )
 from memory.templates.date_phrases import date_of
 from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
+from memory.templates.made_once import made_once
 from memory.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.templates.words import language_words
 from memory.vocabulary import Attribute, Vocabulary
@@ -279,18 +280,10 @@ def _date(match: Match, clause: Clause, said_at: str) -> str | None:
     return None if start and said_at and start > said_at[: len(start)] else date
 
 
-_known: dict[int, Templates] = {}
-_MOST_KNOWN = 32
-
-
+@made_once
 def templates_of(vocabulary: Vocabulary) -> Templates:
     """The templates of a vocabulary, made once for each."""
-    known = _known.get(id(vocabulary))
-    if known is None or known.vocabulary is not vocabulary:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        known = _known[id(vocabulary)] = Templates(vocabulary)
-    return known
+    return Templates(vocabulary)
 
 
 def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:

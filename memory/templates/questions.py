@@ -8,6 +8,7 @@ from memory.entities import as_spoken
 from memory.templates.clauses import without_fillers
 from memory.templates.date_phrases import date_of
 from memory.templates.forms import fits
+from memory.templates.made_once import made_once
 from memory.templates.matching import Somebody, somebody
 from memory.templates.patterns import Entry, Index, pattern, words_of
 from memory.templates.words import language_words
@@ -138,15 +139,7 @@ def whom(who: str, asker: str) -> Somebody | None:
     return Somebody(spoken) if isinstance(spoken, str) else Somebody(str(spoken), spoken.name)
 
 
-_known: dict[int, QuestionTemplates] = {}
-_MOST_KNOWN = 32
-
-
+@made_once
 def question_templates_of(vocabulary: Vocabulary) -> QuestionTemplates:
     """The templates of a vocabulary's questions, made once for each."""
-    known = _known.get(id(vocabulary))
-    if known is None or known.vocabulary is not vocabulary:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        known = _known[id(vocabulary)] = QuestionTemplates(vocabulary)
-    return known
+    return QuestionTemplates(vocabulary)
