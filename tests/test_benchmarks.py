@@ -26,6 +26,7 @@ from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
 from tests.benchmarks import filters
+from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
     BenchRun,
@@ -273,6 +274,15 @@ def test_searches_with_filters_are_timed_beside_those_without(
         *("none", "few, by a tag", "some, by a tag", "most, by a tag")
     ]
     assert all(row["search"]["p50"] > 0 for row in rows)
+
+
+def test_the_calibration_finds_the_weights_that_made_the_answers_right() -> None:
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(4_000, 2)) * (1.0, 10.0)
+    weights = np.array([1.5, -0.2, -1.0])  # the last is the intercept
+    likely = 1 / (1 + np.exp(-(features @ weights[:2] + weights[2])))
+    right = (rng.random(4_000) < likely).astype(float)
+    assert fitted(features, right) == pytest.approx(weights, abs=0.15)
 
 
 @pytest.mark.slow

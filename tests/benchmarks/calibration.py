@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy.optimize import minimize
+from scipy.special import expit
 
+from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conversations
 from locomo.metrics import abstained, score
-from memory import Memory, load_model
+from memory import InputError, Memory, load_model
 from memory.program.abstention import Evidence, features_of
 from memory.program.packaged import PackagedModel
 from tests.benchmarks.everyday import outcome
@@ -66,15 +69,17 @@ def measure(
     console = Console()
     kept_answers = _kept(answers)
     features, right = _matrix(kept_answers)
+    if not len(right):
+        raise InputError("no answer was supported by a turn: ask more questions (--questions)")
     weights = fitted(features, right)
-    names = list(kept_answers[0]["features"])
+    names = next(list(one["features"]) for one in kept_answers if one["features"])
     for name, weight in zip([*names, "intercept"], weights, strict=True):
         console.print(f"{name}: {weight:.3f}")
     console.print(_curve(kept_answers, features, right))
 
 
 def fitted(features: Floats, right: Floats, ridge: float = 1.0) -> Floats:
-    """Weights and the intercept of a logistic regression with a ridge, by Newton's method.
+    """Weights and the intercept of a logistic regression with a ridge.
 
     Arguments:
         features: (answers, features).
@@ -83,19 +88,17 @@ def fitted(features: Floats, right: Floats, ridge: float = 1.0) -> Floats:
     """
     deviation = features.std(0) + 1e-9
     columns = np.c_[features / deviation, np.ones(len(features))]
-    penalty = np.eye(columns.shape[1]) * ridge
-    penalty[-1, -1] = 0
-    weights = np.zeros(columns.shape[1])
-    for _ in range(50):
-        likely = _sigmoid(columns @ weights)
-        gradient = columns.T @ (likely - right) + penalty @ weights
-        curvature = (columns * (likely * (1 - likely))[:, None]).T @ columns + penalty
-        weights -= np.linalg.solve(curvature, gradient)
+    penalty = np.full(columns.shape[1], ridge)
+    penalty[-1] = 1e-3  # the intercept is free, but finite where all answers are alike
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        logits = columns @ weights
+        value = np.logaddexp(0, logits) - right * logits
+        slope = columns.T @ (expit(logits) - right) + penalty * weights
+        return float(value.sum() + (penalty * weights**2).sum() / 2), slope
+
+    weights = minimize(loss, np.zeros(columns.shape[1]), jac=True).x
     return np.append(weights[:-1] / deviation, weights[-1])
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 def _answers(
@@ -165,7 +168,7 @@ def _curve(answers: Sequence[dict[str, Any]], features: Floats, right: Floats) -
     for conversation in dict.fromkeys(of):
         held = of == conversation
         weights = fitted(features[~held], right[~held])
-        likely[held] = _sigmoid(features[held] @ weights[:-1] + weights[-1])
+        likely[held] = expit(features[held] @ weights[:-1] + weights[-1])
     answerable = np.array([one["answerable"] for one in given])
     told = sum(one["answerable"] for one in answers)
     untold = len(answers) - told
@@ -181,5 +184,8 @@ def _curve(answers: Sequence[dict[str, Any]], features: Floats, right: Floats) -
     return table
 
 
+app = typer.Typer(add_completion=False)
+app.command()(measure)
+
 if __name__ == "__main__":
-    typer.run(measure)
+    run_command(app)
