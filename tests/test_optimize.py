@@ -323,7 +323,9 @@ def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
     ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
 )
 def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, optimizer: str) -> None:
-    rubbish = dict.fromkeys(("simba", "mipro", "gepa", "observe"), lambda prompt: "Blah.")
+    rubbish = dict.fromkeys(
+        ("simba", "mipro", "gepa", "observe"), lambda prompt: "<h1>Bad gateway</h1>"
+    )
     model, _ = obedient("answer", **rubbish)
     compiled = run(model, optimizer=optimizer, rounds=1)
     assert compiled.verdict == ("no gain" if compiled.new_prompts else "not measured")

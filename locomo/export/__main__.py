@@ -13,7 +13,7 @@ from locomo.export.memories import (
     digested_memories,
     has_observations,
     observed_memories,
-    stated_memories,
+    template_memories,
 )
 from locomo.export.verl import episode_rows, write_verl
 from locomo.split_data import split as split_ids
@@ -36,10 +36,10 @@ def verl(
     output: Annotated[Path, Argument(metavar="OUT", help="a new folder")],
     data: Conversations = SAMPLE,
     facts: Annotated[
-        Literal["observations", "stated", "digest"] | None,
+        Literal["observations", "templates", "digest"] | None,
         Option(
             help="what the memories hold: the file's observations (the default where it has them),"
-            " what turns state in plain words, or what --model stores"
+            " what the vocabulary's templates match, or what --model stores"
         ),
     ] = None,
     gpus: Annotated[int, Option(help="of the machine that will train", min=1)] = 1,
@@ -62,11 +62,11 @@ def verl(
     console = Console()
     records = read_records(data)
     if facts is None:
-        facts = "observations" if all(map(has_observations, records)) else "stated"
+        facts = "observations" if all(map(has_observations, records)) else "templates"
     if facts == "observations":
         memories = observed_memories(conversations, records, folder)
-    elif facts == "stated":
-        memories = stated_memories(conversations, folder)
+    elif facts == "templates":
+        memories = template_memories(conversations, folder)
     else:
         with progress_bar(console) as bar:
             memories = digested_memories(

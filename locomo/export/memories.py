@@ -1,4 +1,4 @@
-"""The memories of exported episodes: from a file's observations, by rules, or from a model."""
+"""The memories of exported episodes: of a file's observations, of templates, or of a model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ def observed_memories(
         facts = _facts(conversation, observations.get(conversation.id))
         if not facts:
             raise InputError(
-                f"{conversation.id} has no observations to make facts of: give --facts stated, or"
-                " --facts digest and a --model that stores"
+                f"{conversation.id} has no observations to make facts of: give --facts templates,"
+                " or --facts digest and a --model that stores"
             )
         with open_store(path) as store:
             store.add(conversation.turns)
@@ -49,8 +49,8 @@ def has_observations(record: Mapping[str, Any]) -> bool:
     return bool(record.get("observation"))
 
 
-def stated_memories(conversations: Sequence[Conversation], folder: Path) -> dict[str, Path]:
-    """A memory of each conversation with what its turns state in plain words, by its id.
+def template_memories(conversations: Sequence[Conversation], folder: Path) -> dict[str, Path]:
+    """A memory of each conversation with what templates match in its turns, by its id.
 
     No model is asked. Raises InputError for a folder in use.
     """

@@ -137,7 +137,10 @@ class PackagedModel(Model):
     def write_query(
         self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
-        """Rows decide a question in a template's form; the model as shipped writes no SELECT."""
+        """Rows decide a question in a template's form; the model as shipped writes no SELECT.
+
+        It stores no facts that a SELECT would find, unless somebody tuned or compiled it to.
+        """
         if found := look_up(question, reader):
             return dspy.Prediction(
                 sql=list(found.sql),
@@ -147,7 +150,8 @@ class PackagedModel(Model):
                 refusals=[],
                 decided=found,
             )
-        if self.name == PACKAGED_MODEL and not program.retrieve.is_compiled:
+        is_shipped = self.name == PACKAGED_MODEL and not program.retrieve.is_compiled
+        if is_shipped and not self.stores_facts(program):
             return None
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
         return super().write_query(program, question, reader) if has_facts else None

@@ -101,7 +101,7 @@ def test_the_plugin_stores_a_session_and_the_next_one_knows(
         stop_server()
     first, second = json.loads(done.stdout)
     assert first == []
-    assert "drop Redis (because it kept losing jobs)" in second[0]
+    assert "User: We dropped Redis because it kept losing jobs." in second[0]
     with open_store(location_of(project_of(project).namespace)) as store:
         assert [turn.kind for turn in store.turns()] == ["message", "tool", "tool", "message"]
     assert "Redis" not in (state_folder() / "hook.log").read_text()

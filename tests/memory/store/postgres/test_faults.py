@@ -144,8 +144,9 @@ def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
 
 
 def _record(store: Store) -> object:
-    [turn] = store.turns_by_id([1])
-    return store.record([TurnAssertions(turn, (Assertion("Anna", "has_pet", "dog 1"),))])
+    turn = store.turns()[-1]  # what was taken back of a turn is not recorded of it again
+    fact = Assertion("Anna", "has_pet", f"dog {turn.id}")
+    return store.record([TurnAssertions(turn, (fact,))])
 
 
 CUT_ACTS: dict[str, Callable[[Store], object]] = {
