@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from memory.errors import InputError
 from memory.files import write_whole
 from memory.program.model_names import model_option
-from memory.program.modules import Card, MemoryProgram
+from memory.program.program import MemoryProgram
+from memory.program.program_card import Card
 from memory.search.ranking import FEATURE_WEIGHTS
 
 FORMAT = 1
