@@ -8,7 +8,6 @@ from locomo.harness import BuiltMemory, Result
 from memory import Rows, SqlError, Store, open_store
 from memory.prompt import named_cells
 from memory.sql import quoted
-from memory.store.assertions import asserting_turn
 
 _MOST_ROWS = 3
 
@@ -68,6 +67,4 @@ def _statement(store: Store, fact_id: int) -> str:
     """The SQL that stored a fact, and who wrote it (rich markup)."""
     first = store.journal(fact_id=fact_id)[0]
     [change] = store.changes(before=first.change_id + 1, limit=1)
-    turn = asserting_turn(change.cause)
-    by = f"by a template, of turn {turn}" if turn else f"by {change.cause}"
-    return f"stored {escape(by)}:\n    [dim]{escape(' '.join(change.statement.split()))}[/dim]"
+    return f"stored ({escape(change.cause)}):\n    [dim]{escape(' '.join(change.statement.split()))}[/dim]"
