@@ -67,4 +67,5 @@ def _statement(store: Store, fact_id: int) -> str:
     """The SQL that stored a fact, and who wrote it (rich markup)."""
     first = store.journal(fact_id=fact_id)[0]
     [change] = store.changes(before=first.change_id + 1, limit=1)
-    return f"stored ({escape(change.cause)}):\n    [dim]{escape(' '.join(change.statement.split()))}[/dim]"
+    statement = " ".join(change.statement.split())
+    return f"stored ({escape(change.cause)}):\n    [dim]{escape(statement)}[/dim]"
