@@ -18,6 +18,7 @@ from memory.program.costs import Cost
 from memory.program.hosted import HostedModel
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient
+from tests.support.scripted import UnsoldModel
 
 MODULES = {*TARGETS, "probe"}
 
@@ -101,7 +102,8 @@ def expected(data: Path, **changed: Any) -> Forecast:
 def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
     """What models cost, by name."""
     known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
-    monkeypatch.setattr(HostedModel, "price", property(lambda model: known[model.name]))
+    for kind in (HostedModel, UnsoldModel):
+        monkeypatch.setattr(kind, "price", property(lambda model: known[model.name]))
     return known
 
 
