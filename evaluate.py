@@ -11,7 +11,7 @@ from rich.console import Console
 from typer import Option
 
 from locomo.ablation.ablation import Ablation
-from locomo.ablation.facts import asked_gold
+from locomo.ablation.facts import selected_gold
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
@@ -203,7 +203,7 @@ def evaluate(
         ablation = Ablation(
             setup=replace(setup, turns_only=turns_only),
             untuned=replace(untuned, turns_only=turns_only),
-            golds=asked_gold(data, {conversation.id for conversation, _ in questions}),
+            golds=selected_gold(data, {conversation.id for conversation, _ in questions}),
             attempts=memories / "first-attempts.jsonl",
         )
     systems = (

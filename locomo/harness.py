@@ -151,7 +151,7 @@ class Setup:
     turns_only: bool = False
 
     @property
-    def asked(self) -> Model:
+    def benchmark_model(self) -> Model:
         """The model as a benchmark asks it: nothing is taken off for its wrong answers."""
         return self.model.with_wrong_answer_cost(BENCHMARK_COST)
 

@@ -91,7 +91,7 @@ def expected(data: Path, **changed: Any) -> Forecast:
         made.train,
         measured=made.measured,
         validation=len(made.validation),
-        stored=made.asked_about(training=True),
+        stored=made.needed_conversations(training=True),
         bench=made.bench({}),
         options=made.options,
         prompt_model=made.prompt_model,
