@@ -11,8 +11,13 @@ from rich.console import Console
 from typer import Option
 
 from locomo.ablation.ablation import Ablation
+<<<<<<< HEAD
 from locomo.ablation.facts import asked_gold
 from locomo.commands import Over, check_folder, print_table, run_command, short_help
+=======
+from locomo.ablation.facts import selected_gold
+from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
+>>>>>>> house
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -222,7 +227,7 @@ def evaluate(
         ablation = Ablation(
             setup=replace(setup, turns_only=turns_only),
             untuned=replace(untuned, turns_only=turns_only),
-            golds=asked_gold(data, {conversation.id for conversation, _ in questions}),
+            golds=selected_gold(data, {conversation.id for conversation, _ in questions}),
             attempts=memories / "first-attempts.jsonl",
         )
     systems = (

@@ -152,7 +152,7 @@ class Setup:
     wrong_answer_cost: float = BENCHMARK_COST
 
     @property
-    def asked(self) -> Model:
+    def benchmark_model(self) -> Model:
         """The model as the benchmark asks it, at its cost of a wrong answer."""
         return self.model.with_wrong_answer_cost(self.wrong_answer_cost)
 

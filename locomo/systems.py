@@ -134,7 +134,7 @@ def ask_memory(
     with open_store(path, read_only=True) as store:
         memory = memory_type(
             store,
-            model=setup.asked,
+            model=setup.benchmark_model,
             program=setup.program,
             budget=setup.budget,
             reranker=setup.reranker,
@@ -154,7 +154,7 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
-        best = store.search(question.as_asked, 1)
+        best = store.search(question.standalone_question, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,

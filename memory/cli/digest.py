@@ -87,7 +87,7 @@ def digest(
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
         if ahead.turns:
-            _refuse_unasked(memory.model, yes or max_calls is not None)
+            _require_consent(memory.model, yes or max_calls is not None)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
         # Counts all windows, also those that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
@@ -128,11 +128,11 @@ def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str, ye
     from memory.program import load_model
 
     loaded = load_model(model, api_base)
-    _refuse_unasked(loaded, yes)
+    _require_consent(loaded, yes)
     digest_all(loaded, replay, over)
 
 
-def _refuse_unasked(model: "Model", is_agreed: bool) -> None:
+def _require_consent(model: "Model", is_agreed: bool) -> None:
     """Raises InputError for calls that cost money where nobody is there to stop them."""
     if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
         raise InputError(

@@ -14,7 +14,7 @@ from memory.program.model_errors import explain
 from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, NO_STANDING, Context, Standing, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
-from memory.search.asker import as_asked
+from memory.search.asker import standalone_question
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
 
@@ -72,7 +72,7 @@ class UserQuestion:
     @property
     def ranked_text(self) -> str:
         """The question as turns would put it, with names and dates: what is searched for."""
-        return as_asked(self.text, self.asker, self.today)
+        return standalone_question(self.text, self.asker, self.today)
 
 
 @dataclass(frozen=True)
