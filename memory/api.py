@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.additions import add_turns, record_assertions
 from memory.answers import citations
+from memory.characters import sound_text
 from memory.contradictions import shown_before
-from memory.errors import InputError, UnusableAnswer
+from memory.errors import InputError, PromptTooLong, UnusableAnswer
 from memory.messages import Message, refuse_foreign, turns_of
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
@@ -32,7 +34,6 @@ from memory.records import (
 from memory.searcher import Searcher
 from memory.settings import WRONG_ANSWER_COST
 from memory.store import Store, open_store
-from memory.store.turn_validation import sound_text
 from memory.store.united import (
     first_store,
     memory_name,
@@ -52,10 +53,12 @@ if TYPE_CHECKING:
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
-    from memory.program.model import UserQuestion
+    from memory.program.model import ChatMessage, UserQuestion
     from memory.program.replies import Reply
     from memory.rerank import Reranker
     from memory.sql import CheckedSelect
+
+_log = logging.getLogger(__name__)
 
 
 class Memory:
@@ -319,25 +322,32 @@ class Memory:
                     asker=asked.asker,
                     standing=standing,
                 )
-                context = gather(rows)
-            log.brought(
-                rows=sum(len(result.rows) for result in rows),
-                shown=context.turn_ids,
-                by_search=gather().turn_ids if rows else context.turn_ids,
-            )
             ranked = numbered_hits(self._asked, hits)
-            retrieval = Retrieval(query, ranked, context, asked.ranked_text)
-            if context.text:
+            while True:
+                budget = self.budget
+                with log.step("search"):
+                    context = gather(rows)
+                log.brought(
+                    rows=sum(len(result.rows) for result in rows),
+                    shown=context.turn_ids,
+                    by_search=gather().turn_ids if rows else context.turn_ids,
+                )
+                if not context.text:
+                    answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+                    break
                 progress("answering")
+                retrieval = Retrieval(query, ranked, context, asked.ranked_text)
                 try:
-                    with log.step("answer"):
+                    with log.step("answer"), model.active():
                         answer = model.answer(self.program, asked, retrieval, self._reader)
+                except PromptTooLong as error:
+                    self._show_less(budget, error)
                 except UnusableAnswer as error:
                     error.answer = replace(error.answer, steps=log.steps)
                     raise
-                self._asked.count_shown(context.turn_ids)
-            else:
-                answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
+                else:
+                    self._asked.count_shown(context.turn_ids)
+                    break
         if answer.basis == "quotes":
             answer = self._with_quotations(answer, asked, ranked)
         answer = replace(
@@ -395,8 +405,7 @@ class Memory:
         if not message.text.strip():
             raise InputError("the message is empty")
         chat_message = ChatMessage(message, recent, character, persona, known_as)
-        pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
-        return Reply(self._counted(pieces))
+        return Reply(self._counted(self._reply_that_fits(chat_message)))
 
     def correct(
         self, message: Turn, answer: Answer, seen: int | None = None
@@ -521,6 +530,33 @@ class Memory:
     @property
     def _reader(self) -> _Reader:
         return _Reader(self._asked, self.searcher)
+
+    def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
+        """The pieces of a reply to a prompt that the model's server takes."""
+        while True:
+            budget = self.budget
+            try:
+                return (yield from self.model.reply(self.program, message, self._reader, budget))
+            except PromptTooLong as error:  # before the first piece
+                self._show_less(budget, error)
+
+    def _show_less(self, budget: int, error: PromptTooLong) -> None:
+        """From now on show half of a budget that made a prompt too long.
+
+        Raises PromptTooLong where less than that would be no turn.
+        """
+        if budget <= LEAST_BUDGET:
+            raise PromptTooLong(
+                f"the prompt is too long for {self.model.name} even with {budget} tokens of memory;"
+                " give its server a larger context, or choose another model"
+            ) from error
+        if self.budget >= budget:  # else another thread has found out meanwhile
+            self.budget = max(budget // 2, LEAST_BUDGET)
+        _log.warning(
+            "%s takes shorter prompts: it is shown %s tokens of memory at most from now on",
+            self.model.name,
+            f"{self.budget:,}",
+        )
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; counts the turns shown to the model after the last one."""

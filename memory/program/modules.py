@@ -9,7 +9,7 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from memory.errors import SqlError, WindowError
-from memory.program.messages import ABSTAIN
+from memory.program.messages import ABSTAIN, NOTHING
 from memory.program.refine_agent import RefineMemory
 from memory.program.signatures import PHRASES, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
@@ -45,7 +45,7 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
             sql = ask(feedback[-1])
         except AdapterParseError as error:
             response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
-            last_error = SqlError(f"{NO_SQL}: {response[:500]}")
+            last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
             feedback.append(f"Your answer could not be read:\n{response}")
             continue
         try:
@@ -239,7 +239,7 @@ class AnswerQuestion(dspy.Module):
         answer = text.strip()
         if not answer:
             # Never an abstention: a model that says nothing has not looked.
-            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or "nothing")
+            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or NOTHING)
         if answer.lower().startswith(ABSTAIN.lower()):
             return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="", logprobs=logprobs)
         # At most 18 digits: a longer number fits no id of the database.
