@@ -238,13 +238,8 @@ def _digest_window(
         return Digest(stored=1, facts=write_with_names(()).facts)
     weights = program.feature_weights
     context = _window_context(store, turns, weights, share) if model.reads_known_facts else {}
-    with model.active():
-        prediction = program.store(
-            turns=model.window_lines(turns),
-            catalog=store.catalog(int(CATALOG_TOKENS * share)),
-            write=write,
-            **context,
-        )
+    catalog = store.catalog(int(CATALOG_TOKENS * share))
+    prediction = program.digest(turns, catalog, write, model=model, **context)
     change: Change = prediction.change
     return Digest(
         stored=1,

@@ -87,6 +87,7 @@ MEMORY_LAYERS = [
     },
     {"memory.story_telling"},
     {"memory.digest"},
+    {"memory.reader"},
     {"memory.api"},
     {"memory.async_memory"},
     {"memory.refine", "memory.waiting"},

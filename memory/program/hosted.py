@@ -11,7 +11,7 @@ from collections.abc import Collection, Coroutine, Generator, Iterable, Mapping,
 from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import dspy
@@ -21,6 +21,7 @@ from memory.characters import sound_text
 from memory.dates import dated_question
 from memory.errors import InputError, ModelError, PromptTooLong, UnusableAnswer
 from memory.outline import outlined
+from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
@@ -30,6 +31,7 @@ from memory.program.model import (
     ChatMessage,
     MemoryReader,
     Model,
+    Modules,
     Retrieval,
     SqlUse,
     UserQuestion,
@@ -41,7 +43,6 @@ from memory.program.model_errors import (
     explain_unusable,
     retry_after,
 )
-from memory.program.modules import answer_from
 from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
@@ -66,9 +67,6 @@ from memory.search.answer_kinds import (
 from memory.story import STORY_SHARE, Story, story_of
 from memory.terminal import clean_line
 from memory.tokens import count_tokens, trim
-
-if TYPE_CHECKING:
-    from memory.program.modules import MemoryProgram
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
@@ -288,7 +286,7 @@ class HostedModel(Model):
         return f"{catalog}\n{NAMES_IN_QUESTION}\n{names}" if names else catalog
 
     def write_query(
-        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+        self, program: Modules, question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """Where SELECTs pay: for other questions a second call brings less than it costs."""
         if not self.asks_for_sql(question.text):
@@ -370,7 +368,7 @@ class HostedModel(Model):
 
     def answer(
         self,
-        program: "MemoryProgram",
+        program: Modules,
         question: UserQuestion,
         retrieval: Retrieval,
         reader: MemoryReader,
@@ -391,7 +389,7 @@ class HostedModel(Model):
         )
 
     def reply(
-        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+        self, program: Modules, message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
         """The model's own words, streamed, based on what was retrieved for the message."""
         limit = min(budget, _MESSAGE_TOKENS)
@@ -406,16 +404,17 @@ class HostedModel(Model):
             with log.step("search"):
                 names = (turn.speaker, *message.known_as)
                 standing = reader.standing(turn.text, *names).within(budget)
-                context = self.gather(
+                context = program.evidence(
                     question.ranked_text,
-                    rows,
                     reader.search(question.ranked_text, RANKED_TURNS),
+                    rows,
                     reader=reader,
-                    budget=budget - standing.tokens,
-                    without={turn.id, *(recent.id for recent in latest)},
+                    model=self,
+                    budget=budget,
                     asker=question.asker,
+                    standing=standing,
+                    without={turn.id, *(recent.id for recent in latest)},
                 )
-                context = standing.before(context)
             inputs = {
                 "character": message.character,
                 "persona": message.persona,
@@ -492,6 +491,13 @@ def load_hosted(
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
+    return hosted_lm(name, lm, api_base=api_base, sql=sql)
+
+
+def hosted_lm(
+    name: str, lm: dspy.LM, *, api_base: str | None = None, sql: SqlUse = "when it pays"
+) -> HostedModel:
+    """An LM of DSPy as a hosted model of this name."""
     return HostedModel(
         name,
         lm,
