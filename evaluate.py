@@ -11,13 +11,8 @@ from rich.console import Console
 from typer import Option
 
 from locomo.ablation.ablation import Ablation
-<<<<<<< HEAD
-from locomo.ablation.facts import asked_gold
-from locomo.commands import Over, check_folder, print_table, run_command, short_help
-=======
 from locomo.ablation.facts import selected_gold
-from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
->>>>>>> house
+from locomo.commands import Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (

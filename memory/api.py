@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,11 +10,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory.additions import add_turns, record_assertions
 from memory.answers import citations
-from memory.errors import InputError
+from memory.characters import sound_text
+from memory.errors import InputError, PromptTooLong
 from memory.messages import Message, refuse_foreign, turns_of
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
@@ -30,7 +32,6 @@ from memory.records import (
 from memory.searcher import Searcher
 from memory.settings import WRONG_ANSWER_COST
 from memory.store import Store, open_store
-from memory.store.turn_validation import sound_text
 from memory.store.united import (
     first_store,
     memory_name,
@@ -49,9 +50,13 @@ if TYPE_CHECKING:
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
+    from memory.program.model import ChatMessage
     from memory.program.replies import Reply
     from memory.rerank import Reranker
     from memory.sql import CheckedSelect
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Memory:
@@ -291,15 +296,20 @@ class Memory:
         if now is not None and not isinstance(now, date):  # a datetime is a date
             raise InputError(f"now is {now!r}; it takes a datetime, such as datetime.now()")
         owner = first_store(self._united)
-        prediction = self.program(
-            sound_text(question),
-            self._reader,
-            asker=person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner),
-            today=now.isoformat()[:10] if now else "",
-            model=self._model_for(owner),
-            budget=self.budget,
-            progress=progress,
-        )
+        who = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
+
+        def answered(budget: int) -> Any:
+            return self.program(
+                sound_text(question),
+                self._reader,
+                asker=who,
+                today=now.isoformat()[:10] if now else "",
+                model=self._model_for(owner),
+                budget=budget,
+                progress=progress,
+            )
+
+        prediction = self._that_fits(answered)
         answer = as_answer(prediction)
         self._united.count_shown(answer.shown)
         answer = replace(answer, citations=citations(answer, prediction.hits))
@@ -338,8 +348,7 @@ class Memory:
         if not message.text.strip():
             raise InputError("the message is empty")
         chat_message = ChatMessage(message, recent, character, persona, known_as)
-        pieces = self.model.reply(self.program, chat_message, self._reader, self.budget)
-        return Reply(self._counted(pieces))
+        return Reply(self._counted(self._reply_that_fits(chat_message)))
 
     def correct(
         self, message: Turn, answer: Answer, seen: int | None = None
@@ -462,6 +471,42 @@ class Memory:
     @property
     def _reader(self) -> StoreReader:
         return StoreReader(self._united, self.searcher)
+
+    def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
+        """The pieces of a reply to a prompt that the model's server takes."""
+        while True:
+            budget = self.budget
+            try:
+                return (yield from self.model.reply(self.program, message, self._reader, budget))
+            except PromptTooLong as error:  # before the first piece
+                self._show_less(budget, error)
+
+    def _that_fits(self, act: Callable[[int], T]) -> T:
+        """What is done in a budget of tokens that makes no prompt too long for the server."""
+        while True:
+            budget = self.budget
+            try:
+                return act(budget)
+            except PromptTooLong as error:
+                self._show_less(budget, error)
+
+    def _show_less(self, budget: int, error: PromptTooLong) -> None:
+        """From now on show half of a budget that made a prompt too long.
+
+        Raises PromptTooLong where less than that would be no turn.
+        """
+        if budget <= LEAST_BUDGET:
+            raise PromptTooLong(
+                f"the prompt is too long for {self.model.name} even with {budget} tokens of memory;"
+                " give its server a larger context, or choose another model"
+            ) from error
+        if self.budget >= budget:  # else another thread has found out meanwhile
+            self.budget = max(budget // 2, LEAST_BUDGET)
+        _log.warning(
+            "%s takes shorter prompts: it is shown %s tokens of memory at most from now on",
+            self.model.name,
+            f"{self.budget:,}",
+        )
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; counts the turns shown to the model after the last one."""

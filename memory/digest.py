@@ -1,7 +1,9 @@
 """A digest: a model reads windows of turns and stores what they say as facts."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory.additions import Recorded, introduced_names
@@ -25,6 +27,7 @@ from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.store import Store
 from memory.story_telling import MOST_RETOLD, retell
+from memory.terminal import count
 from memory.tokens import first_lines
 from memory.vocabulary import attribute_lines
 
@@ -37,7 +40,10 @@ KNOWN_TOKENS = 1_500  # of the facts that a window may be about: about forty
 _MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
+_LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
 _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,16 @@ def digest_windows(
 ) -> Digest:
     """Let a model store the windows that wait; the arguments are those of `Memory.digest`."""
     sums = Digest()
-    for window in _claimed_windows(store, model.window, replay=replay, since=since):
+    most = model.window_tokens
+
+    def size() -> int:
+        return model.window
+
+    windows = _claimed_windows(store, size, replay=replay, since=since)
+    while window := next(windows, None):
         try:
-            sums += _digest_window(store, model, program, window)
+            share = model.window_tokens / most
+            sums += _digest_window(store, model, program, window, share)
         except SqlError as error:
             store.fail(window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -91,6 +104,18 @@ def digest_windows(
         except HeldError as error:
             store.fail(window, str(error), statement=error.statement)
             sums += Digest(failed=1, calls=error.calls)
+        except PromptTooLong as error:
+            if model.window_tokens <= _LEAST_WINDOW_TOKENS:
+                reason = (
+                    f"the prompt is too long for {model.name} even with {model.window_tokens}"
+                    " tokens of turns; give its server a larger context, or choose another model"
+                )
+                store.fail(window, reason, attempted=True)
+                raise PromptTooLong(reason) from error
+            store.fail(window, str(error), attempted=False)
+            model = _with_smaller_windows(model)
+            halved = [p for p in store.pending() if p.first_turn == window[0]]
+            windows = chain(*(_claimed_parts(store, size, p) for p in halved), windows)
         except BaseException as error:
             # A claimed window must not stay claimed. What this window caused counts as an attempt,
             # so that a later digest goes on with the windows after it.
@@ -125,23 +150,41 @@ def is_due(window: Pending, replay: bool) -> bool:
     return replay or (window.attempts < WINDOW_ATTEMPTS and not window.statement)
 
 
+def _with_smaller_windows(model: "Model") -> "Model":
+    """The model, shown half of a window in a call."""
+    smaller = replace(
+        model,
+        window=max(model.window // 2, 1),
+        window_tokens=max(model.window_tokens // 2, _LEAST_WINDOW_TOKENS),
+    )
+    _log.warning(
+        "%s takes shorter prompts: a call gets %s of %s tokens at most from now on",
+        model.name,
+        count(smaller.window, "turn"),
+        f"{smaller.window_tokens:,}",
+    )
+    return smaller
+
+
 def _claimed_windows(
-    store: Store, size: int, *, replay: bool, since: int
+    store: Store, size: Callable[[], int], *, replay: bool, since: int
 ) -> Iterator[tuple[int, int]]:
     """Claim windows one by one: those that wait or failed before, then the turns after them."""
     for pending in store.pending():
         if pending.first_turn >= since and is_due(pending, replay):
             yield from _claimed_parts(store, size, pending)
-    while new := store.claim(size, since=since):
+    while new := store.claim(size(), since=since):
         yield new
 
 
-def _claimed_parts(store: Store, size: int, pending: Pending) -> Iterator[tuple[int, int]]:
+def _claimed_parts(
+    store: Store, size: Callable[[], int], pending: Pending
+) -> Iterator[tuple[int, int]]:
     """Claim a pending window in parts that the model can take, until another process does."""
     waiting: Pending | None = pending
     while waiting:
         first, last = waiting.first_turn, waiting.last_turn
-        window = store.reclaim((first, last), size=size)
+        window = store.reclaim((first, last), size=size())
         if window is None:
             return
         yield window
@@ -155,9 +198,13 @@ def digest_cause(model: "Model") -> str:
 
 
 def _digest_window(
-    store: Store, model: "Model", program: "MemoryProgram", window: tuple[int, int]
+    store: Store,
+    model: "Model",
+    program: "MemoryProgram",
+    window: tuple[int, int],
+    share: float,
 ) -> Digest:
-    """Store one window's facts."""
+    """Store one window's facts; the model is shown a share of what it usually sees beside it."""
     # From a correction that was undone no fact is made, nor does it inform others.
     turns = [turn for turn in store.turns(*window) if not is_withdrawn(turn.text)]
     turn_of = {turn.id: turn for turn in turns}
@@ -190,8 +237,9 @@ def _digest_window(
         # Without facts: the window counts as digested, and no model is asked.
         return Digest(stored=1, facts=write_with_names(()).facts)
     weights = program.feature_weights
-    context = _window_context(store, turns, weights) if model.reads_known_facts else {}
-    prediction = program.digest(turns, store.catalog(CATALOG_TOKENS), write, model=model, **context)
+    context = _window_context(store, turns, weights, share) if model.reads_known_facts else {}
+    catalog = store.catalog(int(CATALOG_TOKENS * share))
+    prediction = program.digest(turns, catalog, write, model=model, **context)
     change: Change = prediction.change
     return Digest(
         stored=1,
@@ -215,9 +263,9 @@ def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
 
 
 def _window_context(
-    store: Store, turns: Sequence[Turn], weights: Mapping[str, float] | None
+    store: Store, turns: Sequence[Turn], weights: Mapping[str, float] | None, share: float
 ) -> dict[str, str]:
-    """What else a model sees of a window.
+    """What else a model sees of a window, in a share of the tokens that it usually gets.
 
     The turns before it, of its session, the known facts that it may be about, and the attributes
     that it may need.
@@ -230,7 +278,7 @@ def _window_context(
         turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
     ]
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    names = store.name_lines("\n".join(texts), NAME_TOKENS)
+    names = store.name_lines("\n".join(texts), int(NAME_TOKENS * share))
     # What an assistant proposed does not end, and takes the room of what somebody said.
     related = [
         fact
@@ -240,9 +288,11 @@ def _window_context(
     # What templates made gives way to what the model writes: to show it would leave doubles.
     templates = store.by_template([fact.id for fact in related])
     facts = [fact for fact in related if fact.id not in templates]
-    known = first_lines(map(known_fact_line, facts), KNOWN_TOKENS)
+    known = first_lines(map(known_fact_line, facts), int(KNOWN_TOKENS * share))
     return {
-        "before": turn_lines(outlined(before), budget=_BEFORE_TOKENS, iso=True, spans=True),
+        "before": turn_lines(
+            outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
+        ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
         "attributes": attribute_lines(store.vocabulary(), "\n".join(texts)),
     }

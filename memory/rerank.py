@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import Any
 
+from memory.characters import sound_text
 from memory.errors import InputError, ModelError
 from memory.local_models import explain_loading, without_progress_bars
 from memory.passages import excerpt
@@ -28,7 +29,6 @@ from memory.provider_calls import (
 from memory.providers import load_litellm
 from memory.records import Hit, Turn
 from memory.store.protocol import Turns
-from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
 from memory.turn_filter import TurnFilter
 

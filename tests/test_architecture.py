@@ -23,6 +23,7 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
     {
+        "memory.characters",
         "memory.records",
         "memory.speakers",
         "memory.pasted",

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from memory.cli.output import change_line, held_lines, left_out_text, read_line
 from memory.errors import InputError
 from memory.held_windows import decide
 from memory.program.messages import WITHOUT_MODEL
+from memory.prompt import LEAST_BUDGET
 from memory.providers import refuse_missing_key
 from memory.terminal import clean_line, count, print_clean, progress
 
@@ -50,6 +52,10 @@ def digest(
     max_calls: Annotated[
         int | None, typer.Option(min=1, help="Stop after this many model calls.")
     ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=LEAST_BUDGET, help="Show the model at most this many tokens of turns."),
+    ] = None,
     apply: Annotated[
         str, typer.Option(metavar="TURNS", help="Run the SQL that waits for you, of turns 12-27.")
     ] = "",
@@ -67,8 +73,10 @@ def digest(
         refuse_missing_key(model, api_base)
     if every:
         if db or is_on_command_line(context, "namespace") or max_calls or apply or skip:
-            raise InputError("with --all, give only --replay, --model, --api-base and --over")
-        _digest_all(model, api_base, replay=replay, over=over, yes=yes)
+            raise InputError(
+                "with --all, give only --replay, --model, --api-base, --budget and --over"
+            )
+        _digest_all(_load(model, api_base, budget), replay=replay, over=over, yes=yes)
         return
     if apply or skip:
         with open_memory(namespace, db) as store:
@@ -78,7 +86,8 @@ def digest(
     from memory.waiting import waiting
 
     with open_memory(namespace, db) as store:
-        memory = Memory(store, model=model, api_base=api_base)
+        chosen = _load(model, api_base, budget) if budget else model
+        memory = Memory(store, model=chosen, api_base=api_base)
         if not memory.stores_facts:
             read = _read_shown(memory)
             print_clean(read_line(read))
@@ -123,13 +132,23 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
         print_clean(f"{turns}; about {ahead.cost} without repairs{ends}", error=True)
 
 
-def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str, yes: bool) -> None:
-    from memory.cli.digests import digest_all
+def _load(name: str, api_base: str | None, budget: int | None) -> "Model":
+    """The model; with a budget its calls have windows of so many tokens at most."""
     from memory.program import load_model
 
-    loaded = load_model(model, api_base)
-    _require_consent(loaded, yes)
-    digest_all(loaded, replay, over)
+    model = load_model(name, api_base)
+    if budget is None:
+        return model
+    if budget > model.window_tokens:
+        raise InputError(f"--budget {budget}: give {name} at most {model.window_tokens}")
+    return replace(model, window_tokens=budget)
+
+
+def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
+    from memory.cli.digests import digest_all
+
+    _require_consent(model, yes)
+    digest_all(model, replay, over)
 
 
 def _require_consent(model: "Model", is_agreed: bool) -> None:

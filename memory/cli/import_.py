@@ -220,7 +220,7 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
     """
     from memory.documents import is_document
     from memory.exchange import read_export
-    from memory.exchange.date_order import DateOrderError
+    from memory.exchange.reading_errors import DateOrderError
 
     def read(dates: "DateOrder") -> "ForeignExport":
         return read_export(
@@ -236,7 +236,7 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
     except DateOrderError as doubt:
         if not sys.stdin.isatty():
             raise
-        print_clean(str(doubt).partition(";")[0])
+        print_clean(doubt.problem)
         return read("day-first" if typer.confirm("Does the day come first?") else "month-first")
     except InputError as error:
         if reading.columns or reading.encoding:

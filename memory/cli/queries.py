@@ -59,6 +59,9 @@ def ask(
     ] = "",
     program: Program = None,
     reranker: RerankerName = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Show the model at most this many tokens of memory.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a question. Prints the answer, its sources and the SQL that found them.
@@ -79,7 +82,9 @@ def ask(
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         loaded = load_model(model, api_base)
-        memory = Memory(store, model=loaded, program=compiled, reranker=reranker)
+        if budget and loaded.fixed_limits and budget > loaded.budget:
+            raise InputError(f"--budget {budget}: give {loaded.name} at most {loaded.budget}")
+        memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
         asker = speaker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
         turns = cited_turns(store, answer)

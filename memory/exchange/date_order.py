@@ -6,7 +6,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Literal
 
-from memory.errors import InputError
+from memory.exchange.reading_errors import DateOrderError
 from memory.written_dates import written_date
 
 DateOrder = Literal["", "day-first", "month-first"]
@@ -14,10 +14,6 @@ DateOrder = Literal["", "day-first", "month-first"]
 _NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})\.?(?:,?\s*(.*))?", re.DOTALL)
 _TIME = re.compile(r"(\d{1,2})[:.](\d\d)(?:[:.](\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _MONTHS = 12
-
-
-class DateOrderError(InputError):
-    """Nothing in a file tells whether the day or the month comes first."""
 
 
 def date_order(texts: Iterable[str]) -> DateOrder | None:
@@ -45,8 +41,8 @@ def date_order(texts: Iterable[str]) -> DateOrder | None:
 def refuse_doubt(name: str, example: str) -> DateOrderError:
     """The error for a file whose dates can be read in two ways."""
     return DateOrderError(
-        f"{name}: {example!r} has the day first or the month, and nothing in the file tells which;"
-        " give --dates day-first or --dates month-first"
+        f"{name}: {example!r} has the day first or the month, and nothing in the file tells which",
+        "; give --dates day-first or --dates month-first",
     )
 
 

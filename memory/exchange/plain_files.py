@@ -25,6 +25,7 @@ from memory.exchange.items import (
     with_date,
 )
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
+from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Turn
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
@@ -321,10 +322,10 @@ def _columns(
         if len(row) == len(LTM_COLUMNS) and row[0].strip().isdecimal() and clean_date(row[3]):
             return delimiter, list(LTM_COLUMNS), False
         widest = max(widest, names, key=len)
-    raise InputError(
+    raise ColumnsError(
         f"{file.name}: the columns are {', '.join(widest)[:200] or 'none'}; wanted are"
-        f" speaker and text at least, of {_KNOWN_NAMES}. Name others with --map, as in"
-        " --map speaker=Sender --map text=Message"
+        f" speaker and text at least, of {_KNOWN_NAMES}",
+        ". Name others with --map, as in --map speaker=Sender --map text=Message",
     )
 
 

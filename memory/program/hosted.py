@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import dspy
 from dspy.utils import exceptions as lm_errors
 
+from memory.characters import sound_text
 from memory.dates import dated_question
-from memory.errors import InputError, ModelError, UnusableAnswer
+from memory.errors import InputError, ModelError, PromptTooLong, UnusableAnswer
 from memory.outline import outlined
 from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
@@ -35,7 +36,14 @@ from memory.program.model import (
     SqlUse,
     UserQuestion,
 )
-from memory.program.model_errors import CallTimeoutError, MissingKeyError, ServerDownError
+from memory.program.model_errors import (
+    CallTimeoutError,
+    MissingKeyError,
+    ServerDownError,
+    explain_unusable,
+    retry_after,
+)
+from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
@@ -87,13 +95,16 @@ def calling_thread() -> threading.Thread:
 class BoundedLM(dspy.LM):
     """A hosted model: each call ends after `seconds`, its tries and the waits between included.
 
-    A call that takes long is told of by the log of this module, as information.
+    A call that takes long is told of by the log of this module, as information. What a server
+    refuses of a request (`memory.program.server_refusals`) is not sent to it again.
     """
 
     def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
         super().__init__(model, **settings)
         self.seconds = seconds
         self._noticed_at = -_NOTICE_EVERY
+        self._refused: frozenset[str] = frozenset()
+        self._instead: Mapping[str, Any] = {}
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         token = _calling_thread.set(threading.current_thread())
@@ -108,12 +119,36 @@ class BoundedLM(dspy.LM):
         notice = asyncio.get_running_loop().call_later(delay, self._notice)
         try:
             with traced_call(self.model):
-                call = super().acall(prompt, messages=messages, **kwargs)
-                return await within(self._unless_down(call), self.seconds)
+                call = self._accepted(prompt, messages, kwargs)
+                return _spoken(await within(self._unless_down(call), self.seconds))
         except TimeoutError as error:
-            raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
+            raise CallTimeoutError(
+                too_slow(self.model, self.seconds), retry_after=retry_after(error)
+            ) from error
         finally:
             notice.cancel()
+
+    async def _accepted(self, prompt: Any, messages: Any, kwargs: Mapping[str, Any]) -> Any:
+        """A call's result, asked for again without what the server refuses of its settings."""
+        while True:
+            instead = self._instead
+            try:
+                return await super().acall(prompt, messages=messages, **{**kwargs, **instead})
+            except lm_errors.LMInvalidRequestError as error:
+                # Meanwhile another call may have found out.
+                if instead is self._instead and not self._learn(error, {**self.kwargs, **kwargs}):
+                    raise
+
+    def _learn(self, error: lm_errors.LMInvalidRequestError, settings: Mapping[str, Any]) -> bool:
+        """Note what a server takes instead of what it refused; False if there is nothing new."""
+        refused, instead = accepted_instead(error, {**settings, **self._instead})
+        if not refused or refused in self._refused:
+            return False
+        self._refused |= {refused}
+        self._instead = {**self._instead, **instead}
+        if refused not in ("temperature", "room"):
+            self._engine_spec = "litellm"  # DSPy's own client has one name for the limit
+        return True
 
     async def _unless_down(self, call: Coroutine[Any, Any, Any]) -> Any:
         """A call's result; it is not tried on and on where nothing listens at your own address."""
@@ -256,7 +291,11 @@ class HostedModel(Model):
         """Where SELECTs pay: for other questions a second call brings less than it costs."""
         if not self.asks_for_sql(question.text):
             return None
-        return super().write_query(program, question, reader)
+        try:
+            with self.active():
+                return super().write_query(program, question, reader)
+        except PromptTooLong:
+            return None  # what the ranking finds can be cut to any size
 
     def question_text(self, question: UserQuestion) -> str:
         """With its dates resolved; the asker is a separate input."""
@@ -338,8 +377,7 @@ class HostedModel(Model):
         prediction = self._predict_answer(program, question, context)
         if prediction.unusable:
             raise UnusableAnswer(
-                f"{self.name} answered {clean_line(prediction.unusable)[:80]!r}, which is no answer"
-                " from the memory; ask again, or choose a model that follows instructions",
+                explain_unusable(clean_line(prediction.unusable), self.name, self.api_base),
                 answer_from(text="", cited=(), retrieved=retrieval.query, context=context),
             )
         return answer_from(
@@ -402,6 +440,21 @@ def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
             break
         latest.insert(0, turn)
     return latest
+
+
+def _spoken(outputs: Any) -> Any:
+    """What a model says, in whole characters; "" where it only thinks or calls a tool.
+
+    DSPy gives an answer as a text, or as a dictionary with what else came with it.
+    """
+    if not isinstance(outputs, list):
+        return outputs
+    return [
+        {**output, "text": sound_text(output["text"])}
+        if isinstance(output, dict) and output.get("text")
+        else sound_text(output if isinstance(output, str) else "")
+        for output in outputs
+    ]
 
 
 def load_hosted(

@@ -5,6 +5,7 @@ import re
 from memory.records import WITHDRAWN
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
+NOTHING = "nothing"  # what a model says in an empty answer
 # Above the turns that are shown where nothing answers. A reply of a chat that begins so repeats
 # turns, and is no evidence of anything.
 NEAREST_HEAD = "Nearest in this memory:"

@@ -11,6 +11,7 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
+from memory.program.server_refusals import is_too_long
 from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, NO_STANDING, Context, Standing, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
@@ -237,8 +238,7 @@ class Model(ABC):
             try:
                 yield
             except lm_errors.LMError as error:
-                is_long = isinstance(error, lm_errors.ContextWindowExceededError)
-                kind = PromptTooLong if is_long else ModelError
+                kind = PromptTooLong if is_too_long(error) else ModelError
                 raise kind(explain(error, self.name, self.api_base)) from error
 
     # ---------------------------------------------------------------- storing

@@ -6,12 +6,16 @@ from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
+from memory.program.messages import NOTHING
+from memory.program.server_refusals import is_too_long
 from memory.provider_calls import one_line
 
 # litellm calls it a failure of the server when its name cannot be looked up.
 _UNREACHABLE = re.compile(
     r"Cannot connect to host|Domain name not found|Name or service not known|getaddrinfo"
 )
+
+_CUT = re.compile(r"bytes outstanding|incomplete (?:chunked )?read|complete message body")
 
 
 class CallTimeoutError(lm_errors.LMTimeoutError):
@@ -43,12 +47,27 @@ def seconds_to_wait(error: BaseException) -> float | None:
     return float(getattr(cause, "retry_after", None) or 0.0)
 
 
+def retry_after(error: BaseException) -> float | None:
+    """The seconds that a server asked to wait for when a call was ended; None if it did not."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, lm_errors.LMError):
+            return cause.retry_after
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     """What went wrong with a model and what to do, in one line without keys."""
     keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
     key = " or ".join(keys)
     where = f" at {api_base}" if api_base else ""
     reason = one_line(error.message)
+    if is_too_long(error):
+        return (
+            f"the prompt is too long for {name}{where}; give a smaller --budget, or the server a"
+            f" larger context ({reason})"
+        )
     match error:
         case lm_errors.LMNotConfiguredError():
             return f"{name} needs a key: set {key}"
@@ -59,10 +78,14 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
         case lm_errors.LMRateLimitError():
             return f"{name}{where} still limits the rate after retries; wait, or use fewer threads"
         case CallTimeoutError():
-            return f"{error.message}{where}"
+            wait = error.retry_after
+            asked = f" (it asks to wait {wait:,.0f} seconds)" if wait else ""
+            return f"{error.message}{where}{asked}"
         case _ if _UNREACHABLE.search(reason):
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is this machine online? ({reason})"
+        case lm_errors.LMTransportError() if _CUT.search(reason):
+            return f"{name}{where} broke off in its answer; ask again ({reason})"
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
@@ -73,11 +96,25 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             return f"{name} does not exist{where}; check the name ({reason})"
         case lm_errors.LMServerError():
             return f"{name}{where} failed on its side; try again later ({reason})"
-    if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in reason:
-        return f"the prompt is too long for {name}; give a smaller --budget ({reason})"
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
     return f"{name}{where} gave no usable answer ({reason})"
+
+
+def explain_unusable(answer: str, name: str, api_base: str | None) -> str:
+    """Why what a model said is no answer, and what to do, in one line."""
+    if answer != NOTHING:
+        return (
+            f"{name} answered {answer[:80]!r}, which is no answer from the memory; ask again, or"
+            " choose a model that follows instructions"
+        )
+    if _lacks_path(name, api_base):  # some servers answer any path with status 200
+        address = str(api_base).rstrip("/")
+        return f"{name} at {address} answered nothing; is it {address}/v1?"
+    return (
+        f"{name} answered nothing, or thoughts alone; ask again, switch its thinking off on the"
+        " server, or choose another model"
+    )
 
 
 def _lacks_path(name: str, api_base: str | None) -> bool:

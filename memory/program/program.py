@@ -18,7 +18,7 @@ from memory.errors import SqlError, UnusableAnswer, WindowError
 from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
-from memory.program.messages import ABSTAIN
+from memory.program.messages import ABSTAIN, NOTHING
 from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
@@ -356,7 +356,7 @@ class AnswerQuestion(dspy.Module):
         answer = text.strip()
         if not answer:
             # Never an abstention: a model that says nothing has not looked.
-            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or "nothing")
+            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or NOTHING)
         if answer.lower().startswith(ABSTAIN.lower()):
             return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="", logprobs=logprobs)
         # At most 18 digits: a longer number fits no id of the database.
@@ -383,7 +383,7 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
             sql = ask(feedback[-1])
         except AdapterParseError as error:
             response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
-            last_error = SqlError(f"{NO_SQL}: {response[:500]}")
+            last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
             feedback.append(f"Your answer could not be read:\n{response}")
             continue
         try:

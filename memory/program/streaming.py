@@ -12,7 +12,9 @@ from dspy.utils.exceptions import (
     LMStreamAssemblyError,
 )
 
+from memory.characters import WholeCharacters
 from memory.program.model import Model
+from memory.program.server_refusals import is_too_long
 from memory.program.signatures import ReplyInChat
 from memory.program.thinking import SpokenPieces, without_thinking
 
@@ -63,6 +65,7 @@ class _ReplyListener(dspy.streaming.StreamListener):
         # DSPy knows its adapters by their names; what ours writes is in the form of this one.
         self.adapter_identifiers["CompletionAdapter"] = self.adapter_identifiers["ChatAdapter"]
         self._spoken = SpokenPieces()
+        self._characters = WholeCharacters()
 
     def receive(self, chunk: Any) -> Any:
         try:
@@ -71,7 +74,8 @@ class _ReplyListener(dspy.streaming.StreamListener):
             return None
         if delta.content:
             chunk = deepcopy(chunk)  # others put the whole together from it
-            chunk.choices[0].delta.content = self._spoken.after(delta.content) or None
+            piece = self._characters.after(delta.content)
+            chunk.choices[0].delta.content = self._spoken.after(piece) or None
         return super().receive(chunk)
 
 
@@ -99,8 +103,8 @@ def _parts(
                 yield part
             elif isinstance(part, dspy.streaming.StreamResponse):
                 yield part.chunk
-    except _NO_STREAM_ERRORS:
-        if any_came:
+    except _NO_STREAM_ERRORS as error:
+        if any_came or is_too_long(error):
             raise
         yield predict(**inputs)
         _WITHOUT_STREAMS.add(server)  # only now: with the same error again, the request is bad

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.characters import sound_text
 from memory.search.ranking import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
-from memory.store.turn_validation import sound_text
 from memory.turn_filter import TurnFilter
 
 MOST_VALUES = 64  # whose turns are kept; those of a million turns take 8 MB

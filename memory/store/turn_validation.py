@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import get_args
 from unicodedata import category
 
+from memory.characters import sound_text
 from memory.errors import InputError
 from memory.records import Kind, Tags, Turn
 from memory.written_dates import written_date
@@ -80,16 +81,6 @@ def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:
 def tag_values(value: str | Sequence[str]) -> Sequence[str]:
     """The values of a key, given as one text or as several."""
     return value if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
-
-
-def sound_text(text: str) -> str:
-    """Text that every database and model takes: without NUL and halves of surrogate pairs."""
-    if text.isascii() and "\0" not in text:
-        return text
-    # Postgres stores no NUL, and SQLite's own functions end a text at one. Half of a surrogate pair
-    # cannot be encoded as UTF-8; a whole pair in two halves becomes the character it stands for.
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def local_now() -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.additions import add_turns
-from memory.errors import InputError
+from memory.chat.session import INTERRUPTED
+from memory.errors import InputError, ModelError
 from memory.facts import newest_id
 from memory.records import Answer, Turn
 from memory.settings import Settings
@@ -83,8 +84,14 @@ async def say(request: PageRequest) -> PageResponse:
             character=character,
             persona=str(settings.get("persona") or ""),
         )
-        for piece in reply:
-            task.text += piece
+        try:
+            for piece in reply:
+                task.text += piece
+        except ModelError:
+            if said := task.text.strip():  # as in a terminal: what was shown was said
+                cut = Turn(character, said + INTERRUPTED, session=session, said_at=local_now())
+                memory.add(cut)
+            raise
         if not task.text.strip():
             return Said(0)
         [turn_id] = memory.add(

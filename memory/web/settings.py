@@ -11,6 +11,7 @@ from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
+from memory.web.transfers import IMPORT_COLUMNS
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -39,6 +40,7 @@ def settings_page(request: PageRequest, store: Store) -> PageResponse:
         "backups": [(path, Path(path).exists()) for path in backups],
         "is_due": bool(store.settings("forgetting")),
         "tasks": request.tasks.running(request.namespace),
+        "columns": IMPORT_COLUMNS,
     }
     return Page("settings.html", values)
 

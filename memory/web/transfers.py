@@ -4,22 +4,33 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from memory.documents import is_document
 from memory.errors import InputError
 from memory.files import PRIVATE_FOLDER
 from memory.namespaces import path_of
 from memory.store import Store
-from memory.web.page_request import Download, PageRequest, PageResponse, PageRoute, Redirect
+from memory.web.page_request import Download, Inputs, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
 
     from memory.api import Memory
+    from memory.exchange import ForeignExport
+    from memory.exchange.date_order import DateOrder
     from memory.exchange.imports import ImportReport
+    from memory.exchange.reading_errors import ReadingError
 
+# What the form asks of a table whose columns have other names.
+IMPORT_COLUMNS = {
+    "speaker": "Who speaks",
+    "text": "What they say",
+    "said_at": "When",
+    "session": "Session",
+    "source": "Unique key",
+}
 _COPIED_AT_ONCE = 1 << 20  # bytes of an upload
 
 
@@ -31,6 +42,8 @@ async def import_files(request: PageRequest) -> PageResponse:
     name = Path(Path(str(request.inputs.files[0].filename)).name)
     if is_document(name) and name.suffix.lower() != ".txt":  # a table may be named so
         raise InputError(f"{name} is a document; add it in a terminal: memory add {name}")
+    dates, columns = _date_order(request.inputs), _columns(request.inputs)
+    names = [Path(str(file.filename)).name for file in request.inputs.files]
     folder = Path(tempfile.mkdtemp(prefix="memory-import-"))
     try:
         path = await _save(request.inputs.files, folder)
@@ -40,11 +53,10 @@ async def import_files(request: PageRequest) -> PageResponse:
     user = request.inputs.text("user") or "User"
 
     def work(memory: "Memory", task: Task) -> "ImportReport":
-        from memory.exchange import read_export
         from memory.exchange.imports import import_turns, load_dump
 
         try:
-            export = read_export(path, user)
+            export = _read(path, user, dates, columns, names)
             task.total = export.total
             if export.format == "dump":
                 return load_dump(memory.store, path, task.advance)
@@ -55,6 +67,43 @@ async def import_files(request: PageRequest) -> PageResponse:
     title = f"Importing {request.inputs.files[0].filename}"
     task = request.tasks.start(request.namespace, "import", title, work)
     return Redirect(request.address("work", task.id))
+
+
+def _date_order(inputs: Inputs) -> "DateOrder":
+    given = inputs.text("dates")
+    if given in ("", "day-first", "month-first"):
+        return cast("DateOrder", given)
+    raise InputError("dates: choose whether the day or the month comes first")
+
+
+def _columns(inputs: Inputs) -> dict[str, str]:
+    """Our names of columns, with those that the form says the file has for them."""
+    named = {name: inputs.text(f"column-{name}") for name in IMPORT_COLUMNS}
+    return {name: theirs for name, theirs in named.items() if theirs}
+
+
+def _read(
+    path: Path, user: str, dates: "DateOrder", columns: dict[str, str], names: Sequence[str]
+) -> "ForeignExport":
+    """The export in uploaded files; errors say what to choose in the form, with their `names`."""
+    from memory.exchange import read_export
+    from memory.exchange.reading_errors import ColumnsError, DateOrderError
+
+    def problem(error: "ReadingError") -> str:
+        saved, _, rest = error.problem.partition(":")
+        number = Path(saved).stem
+        return f"{names[int(number)]}:{rest}" if number.isdecimal() else error.problem
+
+    try:
+        return read_export(path, user, dates=dates, columns=columns)
+    except DateOrderError as error:
+        raise InputError(
+            f"{problem(error)}: choose it at Dates, and import the file again"
+        ) from error
+    except ColumnsError as error:
+        raise InputError(
+            f"{problem(error)}. Name the others at Columns of a table, and import the file again"
+        ) from error
 
 
 async def _save(files: Sequence["UploadFile"], folder: Path) -> Path:

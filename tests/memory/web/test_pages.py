@@ -583,6 +583,44 @@ def test_a_file_is_brought_in_and_again_adds_what_is_new(client: TestClient) -> 
     assert "notes.md is a document; add it in a terminal: memory add notes.md" in response.text
 
 
+@pytest.mark.parametrize(
+    ("order", "day"), [("day-first", "2023-08-05"), ("month-first", "2023-05-08")]
+)
+def test_a_file_whose_dates_are_in_doubt_asks_which_comes_first(
+    client: TestClient, order: str, day: str
+) -> None:
+    files = {"file": ("chat.txt", "[05/08/2023, 09:15:22] Eva: I moved to Porto\n")}
+    begun = client.post(f"{ANNA}/import", files=files)
+    assert (
+        "chat.txt: '05/08/2023' has the day first or the month, and nothing in the file tells"
+        " which: choose it at Dates, and import the file again"
+    ) in shown(finished(client, str(begun.url)))
+    begun = client.post(f"{ANNA}/import", files=files, data={"dates": order})
+    assert "1 new turn" in shown(finished(client, str(begun.url)))
+    with open_store(existing("anna")) as store:
+        assert [turn.said_at for turn in store.turns() if turn.speaker == "Eva"] == [
+            f"{day}T09:15:22"
+        ]
+    assert client.post(f"{ANNA}/import", files=files, data={"dates": "x"}).status_code == 400
+
+
+def test_columns_with_other_names_are_named_in_the_form(client: TestClient) -> None:
+    files = {"file": ("team.csv", "Date,Sender,Message\n2023-08-05,Eva,I moved to Porto\n")}
+    begun = client.post(f"{ANNA}/import", files=files)
+    asked = shown(finished(client, str(begun.url)))
+    assert "team.csv: the columns are date, sender, message" in asked
+    assert "Name the others at Columns of a table" in asked
+    assert "--map" not in asked
+    html = client.get(f"{ANNA}/settings").text
+    fields = {"column-speaker": "Sender", "column-text": "Message"}
+    assert fields.keys() <= {*Tags(html).values("input", "name")}
+    begun = client.post(f"{ANNA}/import", files=files, data=fields)
+    assert "1 new turn" in shown(finished(client, str(begun.url)))
+    with open_store(existing("anna")) as store:
+        [turn] = [turn for turn in store.turns() if turn.speaker == "Eva"]
+    assert (turn.text, turn.said_at) == ("I moved to Porto", "2023-08-05")
+
+
 def test_a_memory_is_taken_along(client: TestClient) -> None:
     assert "Miso" in client.get(f"{ANNA}/export/md").text
     assert client.get(f"{ANNA}/export/csv").headers["content-disposition"] == (

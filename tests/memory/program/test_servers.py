@@ -1,0 +1,340 @@
+"""Servers as they are: each oddity ends in the right answer, or in one line of advice."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from memory import Memory, Turn
+from memory.errors import ModelError, PromptTooLong, UnusableAnswer
+from memory.program import hosted, load_model
+from memory.prompt import LEAST_BUDGET
+from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
+
+QUESTION = "Where does Anna live?"
+
+
+def refusal(message: str, status: int = 400, code: str | None = None, **headers: str) -> Sent:
+    error = {"message": message, "type": "invalid_request_error", "code": code}
+    return Sent({"error": error}, status, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def refuses(setting: str, sent: Sent) -> Behaviour:
+    return lambda request: sent if request.get(setting) is not None else None
+
+
+def holds(tokens: int, sent: Sent, counts_answers: bool = False) -> Behaviour:
+    """A server that takes so many tokens, of four characters each."""
+
+    def behaviour(request: Request) -> Sent | None:
+        size = sum(len(str(message["content"])) for message in request["messages"]) // 4
+        if counts_answers:
+            size += request.get("max_completion_tokens") or request["max_tokens"]
+        return sent if size > tokens else None
+
+    return behaviour
+
+
+def at_first(sent: Sent) -> Behaviour:
+    answers = [sent]
+    return lambda _: answers.pop() if answers else None
+
+
+def says(change: Callable[[str], Sent]) -> Behaviour:
+    return lambda request: change(spoken(request))
+
+
+UNKNOWN_FIELD = {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"]}]}
+OPENAI_LIMIT = (
+    "Unsupported parameter: 'max_tokens' is not supported with this model."
+    " Use 'max_completion_tokens' instead."
+)
+VLLM_ROOM = (
+    "'max_completion_tokens' is too large: 3000. This model's maximum context length is 4096 tokens"
+    " and your request has 2500 input tokens (3000 > 4096 - 2500)."
+)
+NGINX = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Asks a server that behaves so, about sixty turns."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
+
+    def asked(behaviour: Behaviour, *, by_environment: bool = False) -> str:
+        with odd_server(behaviour) as server:
+            if by_environment:
+                monkeypatch.setenv("OPENAI_API_BASE", server.address)
+            address = None if by_environment else server.address
+            model = load_model("openai/m", api_base=address, retries=1)
+            with Memory(tmp_path / "anna.db", model) as memory:
+                tell(memory, 60)
+                return memory.ask(QUESTION).text
+
+    return asked
+
+
+def tell(memory: Memory, turns: int) -> None:
+    park = "where I walk the dog by the river every day, in any weather"
+    memory.add([Turn("Anna", f"I live in Oslo near park {i}, {park}.") for i in range(turns)])
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        refuses("max_completion_tokens", Sent(UNKNOWN_FIELD, 422)),
+        refuses("max_completion_tokens", refusal("Unknown argument: max_completion_tokens")),
+        refuses("temperature", refusal("'temperature' does not support 0.0 with this model")),
+        holds(1_500, refusal("maximum context length is 1500 tokens", code="400")),
+        holds(1_500, refusal("too long", code="context_length_exceeded")),
+        holds(1_500, Sent(NGINX, 413, {"content-type": "text/html"})),
+        holds(4_096, refusal(VLLM_ROOM), counts_answers=True),
+        says(lambda text: replace(whole(text), zipped=True)),
+        says(lambda text: whole(text[: text.index("Oslo") + 4], "length")),
+    ],
+    ids=["unknown field", "limit", "temperature", "context", "code", "413", "room", "gzip", "cut"],
+)
+def test_the_answer_comes_in_spite_of(ask: Callable[..., str], behaviour: Behaviour):
+    assert ask(behaviour) == "Oslo"
+
+
+def test_the_older_name_of_the_limit_is_given_up_as_well(ask: Callable[..., str]):
+    # An address of the environment is asked by litellm, which sends the older name.
+    refused = refuses("max_tokens", refusal(OPENAI_LIMIT, code="unsupported_parameter"))
+    assert ask(refused, by_environment=True) == "Oslo"
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch, form: str
+):
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float, *rest: object) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    until = "40" if form == "seconds" else formatdate(time.time() + 40, usegmt=True)
+    assert ask(at_first(refusal("slow down", 429, "rate_limit_exceeded", retry_after=until)))
+    assert 30 < max(waits) <= 40
+
+
+BUSY = {"error": {"message": "upstream busy", "code": 502}}
+CALL = {
+    "id": "c",
+    "type": "function",
+    "function": {"name": "answer", "arguments": '{"answer": "Os'},
+}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error", "words"),
+    [
+        (lambda _: Sent(BUSY), ModelError, ["try again later (upstream busy)"]),
+        (lambda _: Sent({"error": "no model"}), UnusableAnswer, ["answered nothing", "ask again"]),
+        (lambda _: whole(""), UnusableAnswer, ["answered nothing", "ask again"]),
+        (lambda _: whole(None), UnusableAnswer, ["answered nothing", "ask again"]),
+        (lambda _: Sent({"choices": []}), UnusableAnswer, ["answered nothing", "ask again"]),
+        (lambda _: whole("", "length"), UnusableAnswer, ["thoughts alone", "another model"]),
+        (
+            lambda _: whole(None, reasoning_content="Anna lives in Oslo."),
+            UnusableAnswer,
+            ["thoughts alone", "switch its thinking off"],
+        ),
+        (lambda _: whole("<think>Anna", "length"), UnusableAnswer, ["switch its thinking off"]),
+        (lambda _: whole(None, tool_calls=[CALL]), UnusableAnswer, ["answered nothing"]),
+        (says(lambda text: replace(whole(text), cut_after=60)), ModelError, ["broke off"]),
+        (
+            lambda _: Sent(NGINX, 413),
+            PromptTooLong,
+            [f"even with {LEAST_BUDGET} tokens", "larger context", "another model"],
+        ),
+    ],
+    ids=[
+        *("error with 200", "text with 200", "empty", "null", "no choice", "empty at its limit"),
+        *("reasoning alone", "thought alone", "broken call", "broken off", "413 always"),
+    ],
+)
+def test_what_to_do_is_said_in_one_line(
+    ask: Callable[..., str], behaviour: Behaviour, error: type[ModelError], words: list[str]
+):
+    with pytest.raises(error) as caught:
+        ask(behaviour)
+    said = str(caught.value)
+    assert all(word in said for word in words), said
+    assert "\n" not in said
+
+
+def test_a_longer_wait_than_a_call_may_take_is_told(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    monkeypatch.setattr(hosted, "_DOWN_SECONDS", (0.05,))
+    with pytest.raises(ModelError, match=r"in 0\.3 seconds.* \(it asks to wait 3,600 seconds\)"):
+        ask(lambda _: refusal("slow down", 429, "rate_limit_exceeded", retry_after="3600"))
+
+
+def test_an_address_whose_path_is_missing_is_named_where_any_path_is_answered(tmp_path: Path):
+    with odd_server(
+        lambda _: Sent({"error": "Unexpected endpoint. Returning 200 anyway"})
+    ) as server:
+        bare = server.address.removesuffix("/v1")
+        with Memory(tmp_path / "anna.db", load_model("openai/m", api_base=bare)) as memory:
+            tell(memory, 1)
+            with pytest.raises(UnusableAnswer, match=f"answered nothing; is it {bare}/v1\\?"):
+                memory.ask(QUESTION)
+
+
+def test_half_an_emoji_is_shown_as_a_character_that_is_missing(ask: Callable[..., str]):
+    assert ask(says(lambda text: whole(text.replace("Oslo", "Oslo \ud83d")))) == "Oslo \ufffd"
+
+
+def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
+    def behaviour(request: Request) -> Sent | None:
+        if request.get("temperature") is not None:
+            return refusal("'temperature' is fixed")
+        return holds(1_500, refusal("maximum context length is 1500 tokens"))(request)
+
+    with (
+        odd_server(behaviour) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        tell(memory, 60)
+        budget = memory.budget
+        memory.ask(QUESTION)
+        tries = len(server.requests)
+        memory.ask(QUESTION)
+        assert len(server.requests) == tries + 1
+        assert LEAST_BUDGET < memory.budget < budget
+
+
+# Digests
+
+
+def test_windows_become_as_small_as_a_server_takes_them(tmp_path: Path):
+    told = 30
+    with odd_server(lambda _: None) as server:
+        needed = _longest_prompt(tmp_path / "whole.db", server.address, told)
+    behaviour = holds(needed - 100, refusal("maximum context length is 9 tokens"))
+    with (
+        odd_server(behaviour) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        tell(memory, told)
+        digest = memory.digest()
+        assert (digest.failed, memory.store.pending()) == (0, [])
+        assert digest.stored > 2, "in more windows than of 24 turns"
+        assert memory.digest().stored == 0
+
+
+def _longest_prompt(path: Path, address: str, turns: int) -> int:
+    sizes = []
+    with (
+        odd_server(
+            lambda request: sizes.append(sum(len(m["content"]) for m in request["messages"]) // 4)
+        ) as server,
+        Memory(path, load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        tell(memory, turns)
+        memory.digest()
+    return max(sizes)
+
+
+def test_a_window_of_one_turn_that_is_too_long_waits_with_what_to_do(tmp_path: Path):
+    with (
+        odd_server(lambda _: Sent(NGINX, 413)) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        tell(memory, 30)
+        with pytest.raises(PromptTooLong, match="even with 250 tokens of turns; give its server"):
+            memory.digest()
+        waiting = memory.store.pending()[0]
+        assert (waiting.first_turn, waiting.last_turn, waiting.attempts) == (1, 1, 1)
+        assert "larger context" in waiting.error
+
+
+def test_half_an_emoji_in_a_fact_does_not_lose_it(tmp_path: Path):
+    behaviour = says(lambda text: whole(text.replace("Miso", "Miso \ud83d")))
+    with (
+        odd_server(behaviour) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        memory.add(Turn("Anna", "My cat is Miso."))
+        assert memory.digest().failed == 0
+        assert "cat Miso \ufffd" in [fact.value for fact in memory.store.facts()]
+
+
+@pytest.mark.parametrize("answer", [whole(""), whole(None, reasoning_content="INSERT INTO facts")])
+def test_a_window_without_an_answer_says_so(tmp_path: Path, answer: Sent):
+    with (
+        odd_server(lambda _: answer) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        memory.add(Turn("Anna", "My cat is Miso."))
+        assert memory.digest().failed == 1
+        assert memory.store.pending()[0].error.endswith("from the answer: it says nothing")
+
+
+# Replies in pieces
+
+
+def reply(path: Path, behaviour: Behaviour, pieces: list[str]) -> None:
+    with (
+        odd_server(behaviour) as server,
+        Memory(path, load_model("openai/m", api_base=server.address, retries=1)) as memory,
+    ):
+        tell(memory, 60)
+        pieces += memory.reply(Turn("Anna", "Where do I live?"))
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        lambda _: None,
+        says(lambda text: replace(streamed(text), zipped=True)),
+        says(lambda text: streamed(text, finish=None)),
+        refuses("max_completion_tokens", Sent(UNKNOWN_FIELD, 422)),
+        refuses("temperature", refusal("'temperature' does not support 0.0 with this model")),
+        holds(1_500, refusal("maximum context length is 1500 tokens")),
+    ],
+    ids=["usage alone", "gzip", "no end", "unknown field", "temperature", "context"],
+)
+def test_the_reply_comes_in_spite_of(tmp_path: Path, behaviour: Behaviour):
+    pieces: list[str] = []
+    reply(tmp_path / "anna.db", behaviour, pieces)
+    assert "".join(pieces) == "How nice!"
+
+
+def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path):
+    pieces: list[str] = []
+    said = json.loads('"How nice \\ud83d\\ude00 !"')
+    halves = said.encode("utf-16", "surrogatepass").decode("utf-16")
+    cut = halves.replace("\U0001f600", "\ud83d\ude00")
+    behaviour = says(lambda text: streamed(text.replace("How nice!", cut), piece=2))
+    reply(tmp_path / "anna.db", behaviour, pieces)
+    assert "".join(pieces) == "How nice \U0001f600 !"
+    assert all(piece.encode() for piece in pieces)
+
+
+def test_a_stream_that_is_cut_gives_what_came_and_says_so(tmp_path: Path):
+    pieces: list[str] = []
+    walk = "How nice that you walk your dog in the park!"
+
+    def behaviour(request: Request) -> Sent:
+        sent = streamed(spoken(request).replace("How nice!", walk), piece=6)
+        end = sent.data.index(b"[[ ## turns") if b"[[ ## turns" in sent.data else None
+        return replace(sent, cut_after=end or sent.data.rindex(b'"content"'))
+
+    with pytest.raises(ModelError, match="broke off in its answer; ask again"):
+        reply(tmp_path / "anna.db", behaviour, pieces)
+    assert walk.startswith("".join(pieces)[:20])

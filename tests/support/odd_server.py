@@ -1,0 +1,126 @@
+"""A server on localhost that speaks OpenAI's protocol as oddly as real ones do."""
+
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.support.answering_server import FIELDS, reply
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One answer over HTTP. `cut_after` closes the connection after so many bytes of it."""
+
+    body: object
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+    zipped: bool = False
+
+    @property
+    def data(self) -> bytes:
+        data = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        return gzip.compress(data) if self.zipped else data
+
+
+# What a server says to a request; None leaves it to the model.
+Behaviour = Callable[[Request], Sent | None]
+
+
+@dataclass
+class OddServer:
+    """A server at work; `requests` has the bodies that it got, in their order."""
+
+    behaviour: Behaviour
+    requests: list[Request] = field(default_factory=list)
+    address: str = ""
+
+    def answer(self, request: Request) -> Sent:
+        """The behaviour's answer, else what a model that knows its facts says."""
+        self.requests.append(request)
+        if sent := self.behaviour(request):
+            return sent
+        return streamed(spoken(request)) if request.get("stream") else whole(spoken(request))
+
+
+def spoken(request: Request) -> str:
+    """What a model says to a request, in the form that the prompt asks for."""
+    return reply(str(request["messages"][-1]["content"]), FIELDS, _store)
+
+
+def _store(turns: str) -> str:
+    turn_id = turns.strip().partition("]")[0].removeprefix("[")
+    return (
+        "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+        f" ('Anna', 'has_pet', 'cat Miso', {turn_id})"
+    )
+
+
+def whole(content: str | None, finish: str = "stop", **message: object) -> Sent:
+    """An answer in one piece; `message` has what else is in the message."""
+    said = {"role": "assistant", "content": content, **message}
+    choice = {"index": 0, "finish_reason": finish, "message": said}
+    usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
+    return Sent({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def streamed(
+    content: str, finish: str | None = "stop", piece: int = 20, cut_after: int | None = None
+) -> Sent:
+    """An answer in chunks, the last with the usage and no choice."""
+    pieces = [content[start : start + piece] for start in range(0, len(content), piece)]
+    deltas: Sequence[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant"}, None),
+        *(({"content": part}, None) for part in pieces),
+        ({}, finish),
+    ]
+    events: list[dict[str, object]] = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in deltas
+    ]
+    events.append({"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 30}})
+    kind = {"id": "1", "object": "chat.completion.chunk", "model": "m"}
+    data = "".join(f"data: {json.dumps(kind | event)}\n\n" for event in events)
+    headers = {"content-type": "text/event-stream"}
+    return Sent(f"{data}data: [DONE]\n\n".encode(), headers=headers, cut_after=cut_after)
+
+
+@contextmanager
+def odd_server(behaviour: Behaviour) -> Iterator[OddServer]:
+    """A server that behaves so."""
+    odd = OddServer(behaviour)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent = odd.answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            data = sent.data
+            encoding = {"content-encoding": "gzip"} if sent.zipped else {}
+            headers = {"content-type": "application/json"} | sent.headers | encoding
+            self.send_response(sent.status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(data[: sent.cut_after])
+            self.close_connection = self.close_connection or sent.cut_after is not None
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    odd.address = f"http://127.0.0.1:{server.server_port}/v1"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield odd
+    finally:
+        server.shutdown()
+        server.server_close()
