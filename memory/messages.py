@@ -12,6 +12,7 @@ from memory.records import Tags, Turn
 Message = Turn | str | Mapping[str, Any]
 
 _KEYS = ("role", "content", "name", "speaker", "text", "session", "said_at", "source", "tags")
+_ENDS = (".", "!", "?")  # of a sentence
 _FRAMES_BELOW_THE_CALLER = 5  # of a warning, to the line with memory.add
 _INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
 
@@ -50,17 +51,24 @@ def turns_of(
 
 
 def _seems_swapped(turn: Turn) -> bool:
-    """Whether the speaker reads like a sentence and the text like a name, by capitals alone.
+    """Whether the speaker reads like a sentence and the text like a name: by capitals alone.
 
-    Names of many words have as many capitals as particles ("Juan de la Cruz").
+    It misses "I moved to Oslo", so as to doubt no name: "Juan de la Cruz", "Sammy Davis Jr."
     """
     if turn.kind != "message" or len(turn.text) >= len(turn.speaker):
         return False
-    speaker, text = turn.speaker.split(), turn.text.split()
-    if len(speaker) < 3 or not 1 <= len(text) <= 3:
-        return False
-    is_sentence = 2 * sum(word[0].islower() for word in speaker) > len(speaker)
-    return is_sentence and all(word.isalpha() and word.istitle() for word in text)
+    first, *others = turn.speaker.split() or [""]
+    small = sum(word[0].islower() for word in others)
+    if turn.speaker.rstrip()[-1:] in _ENDS:
+        is_sentence = len(others) > 1 and 2 * small > len(others)
+    else:
+        is_sentence = len(others) > 2 and small == len(others) and first[0].isupper()
+    names = turn.text.split()
+    return is_sentence and 0 < len(names) < 4 and all(map(_is_name, names))
+
+
+def _is_name(word: str) -> bool:
+    return word.isalpha() and word.istitle()
 
 
 def tags_of(
