@@ -29,7 +29,7 @@ from memory.files import write_whole
 from memory.program import Model
 from memory.program.abstention import BENCHMARK_COST
 from memory.program.costs import Cost, Step, rendered_prompt, spending
-from memory.program.modules import NO_SQL
+from memory.program.program import NO_SQL
 from memory.prompt import assemble
 from memory.rerank import Reranker
 from memory.terminal import clean_line, count

@@ -1,10 +1,11 @@
 """Systems that answer questions: the memory program, a baseline without a memory, facts alone."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -13,12 +14,12 @@ import dspy
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
-from memory import Hit, Memory, Rows, Store, open_store
+from memory import Hit, Memory, MemoryProgram, Rows, Store, open_store
 from memory.errors import UnusableAnswer
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
 from memory.program.model import UserQuestion
-from memory.prompt import NO_STANDING, Context, Standing, assemble, spoken_date
+from memory.prompt import Context, assemble, spoken_date
 
 
 class System(Protocol):
@@ -276,29 +277,50 @@ class FactsOnly(Memory):
     """A memory whose answering model sees facts and no turn.
 
     With `all_facts` every fact is added to the retrieved rows, those of the best turns first.
-    Without it the packaged model still sees the turns, whose text the caller has hidden: it reads
-    the date of a row from them.
     """
 
     all_facts = True
 
-    def gather(
+    @cached_property
+    def program(self) -> MemoryProgram:
+        """The program, shown facts alone."""
+        return _FactsProgram(super().program, self)
+
+
+class RetrievedFactsOnly(FactsOnly):
+    """A memory whose answering model sees the retrieved facts and no turn.
+
+    The packaged model still sees the turns, whose text the caller has hidden: it reads the date of
+    a row from them.
+    """
+
+    all_facts = False
+
+
+class _FactsProgram(MemoryProgram):
+    """A program that shows its answering module rows of facts, ranked by their turns."""
+
+    def __init__(self, program: MemoryProgram, memory: FactsOnly) -> None:
+        super().__init__()
+        self.store, self.retrieve, self.answer = program.store, program.retrieve, program.answer
+        self.feature_weights = program.feature_weights
+        self._memory = memory
+
+    def evidence(
         self,
         question: str,
-        rows: Sequence[Rows] = (),
-        without: Collection[int] = (),
-        hits: Sequence[Hit] | None = None,
-        asker: str = "",
-        standing: Standing = NO_STANDING,
+        hits: Sequence[Hit],
+        rows: Sequence[Rows],
+        *,
+        model: Model,
+        **limits: Any,
     ) -> Context:
-        """The rows of facts, ranked by their turns, within the budget."""
-        if self.all_facts:
+        store = self._memory.store
+        if self._memory.all_facts:
             facts = tuple(
-                tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
+                tuple(getattr(fact, column) for column in _FACT) for fact in store.facts()
             )
             rows = [*rows, Rows(_FACT, facts)]
-        if self.all_facts or self.model.dates_rows:
-            without = {turn.id for turn in self.store.turns()}
-        return super().gather(
-            question, rows, without=without, hits=hits, asker=asker, standing=standing
-        )
+        if self._memory.all_facts or model.dates_rows:
+            limits["without"] = {turn.id for turn in store.turns()}
+        return super().evidence(question, hits, rows, model=model, **limits)

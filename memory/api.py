@@ -8,25 +8,23 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from datetime import date
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memory import facts, namespaces
 from memory.additions import add_turns, record_assertions
 from memory.answers import citations
-from memory.contradictions import shown_before
-from memory.errors import InputError, UnusableAnswer
+from memory.errors import InputError
 from memory.forget import forget_matching, turns_about
 from memory.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
 from memory.other_libraries import AnswersOthersNames, refuse_filter_keys
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
-from memory.recalled_facts import outdated_in
+from memory.reader import StoreReader
 from memory.records import (
     Answer,
-    Basis,
     Fact,
     Forgotten,
     Hit,
@@ -50,7 +48,6 @@ from memory.store.united import (
     own_answer,
     own_hits,
     own_rows,
-    own_turn,
     stores_by_name,
     unite,
 )
@@ -62,7 +59,6 @@ if TYPE_CHECKING:
     from memory.digest import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
-    from memory.program.model import UserQuestion
     from memory.program.replies import Reply
     from memory.rerank import Reranker
     from memory.sql import CheckedSelect
@@ -401,64 +397,24 @@ class Memory(AnswersOthersNames):
         Raises InputError for an empty question and a `now` that is no date, ModelError when the
         model cannot be used.
         """
-        from memory.program.costs import StepLog
-        from memory.program.messages import ABSTAIN
-        from memory.program.model import Retrieval, UserQuestion
-        from memory.program.modules import answer_from
-        from memory.program.shown_turns import RANKED_TURNS
+        from memory.program.answer_sources import as_answer
 
         if not question.strip():
             raise InputError("the question is empty")
         day = day_of(now)
-        today = day.isoformat()[:10] if day else ""
         owner = first_store(self._asked)
-        asker = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
-        asked = UserQuestion(sound_text(question), asker, today)
-        log = StepLog()
-        model = self._model_for(owner)
-        with model.active():
-            progress("finding what was said")
-            with log.step("select"):
-                query = model.write_query(self.program, asked, self._reader)
-            rows = [own_rows(self._asked, rows) for rows in query.rows] if query else ()
-            with log.step("search"):
-                standing = self._reader.standing(asked.text, asked.asker)
-                hits = self._ranked(asked.ranked_text, RANKED_TURNS)
-                gather = partial(
-                    self.gather,
-                    asked.ranked_text,
-                    hits=hits,
-                    asker=asked.asker,
-                    standing=standing,
-                )
-                context = gather(rows)
-            log.brought(
-                rows=sum(len(result.rows) for result in rows),
-                shown=context.turn_ids,
-                by_search=gather().turn_ids if rows else context.turn_ids,
-            )
-            ranked = numbered_hits(self._asked, hits)
-            retrieval = Retrieval(query, ranked, context, asked.ranked_text)
-            if context.text:
-                progress("answering")
-                try:
-                    with log.step("answer"):
-                        answer = model.answer(self.program, asked, retrieval, self._reader)
-                except UnusableAnswer as error:
-                    error.answer = replace(error.answer, steps=log.steps)
-                    raise
-                self._asked.count_shown(context.turn_ids)
-            else:
-                answer = answer_from(text=ABSTAIN, cited=(), retrieved=query, context=context)
-        if answer.basis == "quotes":
-            answer = self._with_quotations(answer, asked, ranked)
-        answer = replace(
-            answer,
-            citations=citations(answer, ranked),
-            steps=log.steps,
-            standing=standing.facts,
-            contradictions=standing.pairs,
+        prediction = self.program(
+            sound_text(question),
+            self._reader,
+            asker=person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner),
+            today=day.isoformat()[:10] if day else "",
+            model=self._model_for(owner),
+            budget=self.budget,
+            progress=progress,
         )
+        answer = as_answer(prediction)
+        self._asked.count_shown(answer.shown)
+        answer = replace(answer, citations=citations(answer, prediction.hits))
         return own_answer(self._asked, answer)
 
     def _model_for(self, store: Store) -> Model:
@@ -467,19 +423,6 @@ class Memory(AnswersOthersNames):
             return self.model
         history = store.settings(WRONG_ANSWER_COST)
         return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
-
-    def _with_quotations(
-        self, answer: Answer, question: UserQuestion, hits: Sequence[Hit]
-    ) -> Answer:
-        """An abstention with the nearest turns, and what is outdated in them."""
-        from memory.program.quotations import nearest_turns, quotation
-
-        quotations = [
-            quotation(question.text, own_turn(self._asked, turn), outdated)
-            for turn, outdated in nearest_turns(question, hits, self._reader)
-        ]
-        basis: Basis = "quotes" if quotations else "none"
-        return replace(answer, basis=basis, quotations=tuple(quotations))
 
     def reply(
         self,
@@ -673,46 +616,27 @@ class Memory(AnswersOthersNames):
 
         if hits is None:
             hits = self._ranked(question, RANKED_TURNS)
-        if not self.model.follows_instructions:
-            standing = NO_STANDING
-        standing = standing.within(self.budget)
-        context = self.model.gather(
+        return self.program.evidence(
             question,
-            [numbered_rows(self._asked, result) for result in rows],
             numbered_hits(self._asked, hits),
+            [numbered_rows(self._asked, result) for result in rows],
             reader=self._reader,
-            budget=self.budget - standing.tokens,
-            without=without,
+            model=self.model,
+            budget=self.budget,
             asker=asker,
+            standing=standing,
+            without=without,
         )
-        return standing.before(context)
 
     @property
-    def _reader(self) -> _Reader:
-        return _Reader(self._asked, self.searcher)
+    def _reader(self) -> StoreReader:
+        return StoreReader(self._asked, self.searcher)
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; counts the turns shown to the model after the last one."""
         answer = yield from pieces
         self._asked.count_shown(answer.shown)
         return own_answer(self._asked, answer)
-
-
-class _Reader:
-    """A memory as its model reads it: `memory.program.model.MemoryReader`."""
-
-    def __init__(self, store: Store, searcher: Searcher) -> None:
-        self.read = partial(searcher.read, store)
-        self.search = partial(searcher.search, store)
-        self.turns = store.turns
-        self.turns_by_id = store.turns_by_id
-        self.catalog = store.catalog
-        self.name_lines = store.name_lines
-        self.standing = partial(shown_before, first_store(store))
-        self.vocabulary = store.vocabulary
-        self.outdated = partial(outdated_in, store)
-        self.summaries = store.summaries
-        self.digested_facts = store.digested_facts
 
 
 def _by_name(

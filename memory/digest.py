@@ -191,13 +191,7 @@ def _digest_window(
         return Digest(stored=1, facts=write_with_names(()).facts)
     weights = program.feature_weights
     context = _window_context(store, turns, weights) if model.reads_known_facts else {}
-    with model.active():
-        prediction = program.store(
-            turns=model.window_lines(turns),
-            catalog=store.catalog(CATALOG_TOKENS),
-            write=write,
-            **context,
-        )
+    prediction = program.digest(turns, store.catalog(CATALOG_TOKENS), write, model=model, **context)
     change: Change = prediction.change
     return Digest(
         stored=1,

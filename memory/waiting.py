@@ -11,7 +11,7 @@ from memory.digest import Digest, is_due
 from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, turn_tokens
 from memory.program.model import Model
-from memory.program.modules import StoreTurns
+from memory.program.program import StoreTurns
 from memory.sql import quoted
 from memory.store import Store
 

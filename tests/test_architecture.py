@@ -86,6 +86,7 @@ MEMORY_LAYERS = [
     },
     {"memory.story_telling"},
     {"memory.digest"},
+    {"memory.reader"},
     {"memory.api"},
     {"memory.async_memory"},
     {"memory.refine", "memory.waiting"},

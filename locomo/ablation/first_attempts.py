@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from locomo.harness import Result
 from locomo.json_lines import read_lines
 from memory import Change, SqlError, open_store
-from memory.program.modules import StoreTurns
+from memory.program.program import StoreTurns
 
 VALID_SQL_TABLE = "SQL accepted at the first attempt, of modules without grammar"
 

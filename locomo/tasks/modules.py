@@ -21,7 +21,7 @@ import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
-from locomo.systems import FactsOnly
+from locomo.systems import RetrievedFactsOnly
 from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
@@ -303,10 +303,10 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                memory = FactsOnly(
+                # What is not retrieved earns no reward.
+                memory = RetrievedFactsOnly(
                     store, bench.setup.model, self.program, budget=bench.setup.budget
                 )
-                memory.all_facts = False  # what is not retrieved earns no reward
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)

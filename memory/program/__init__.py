@@ -9,19 +9,13 @@ quiet_litellm()  # before DSPy, which imports litellm for some providers
 
 if TYPE_CHECKING:
     from memory.program.adapter_card import AdapterCard, read_card
+    from memory.program.answer_forms import in_phrases, in_sentences
     from memory.program.completions import CompletionAdapter
     from memory.program.loading import load_model
     from memory.program.model import Model
-    from memory.program.modules import (
-        AnswerQuestion,
-        Card,
-        MemoryProgram,
-        RetrieveRows,
-        StoreTurns,
-        in_phrases,
-        in_sentences,
-    )
     from memory.program.optimizer_start import starting_program
+    from memory.program.program import AnswerQuestion, MemoryProgram, RetrieveRows, StoreTurns
+    from memory.program.program_card import Card
     from memory.program.refine_agent import RefineMemory
     from memory.program.saved import concerns, load_program, save_program
 
@@ -49,17 +43,17 @@ __all__ = [
 # takes more than a second to import; `messages` and `adapter_card` do not.
 _MODULES = {
     "AdapterCard": "adapter_card",
-    "AnswerQuestion": "modules",
-    "Card": "modules",
+    "AnswerQuestion": "program",
+    "Card": "program_card",
     "CompletionAdapter": "completions",
-    "MemoryProgram": "modules",
+    "MemoryProgram": "program",
     "Model": "model",
     "RefineMemory": "refine_agent",
-    "RetrieveRows": "modules",
-    "StoreTurns": "modules",
+    "RetrieveRows": "program",
+    "StoreTurns": "program",
     "concerns": "saved",
-    "in_phrases": "modules",
-    "in_sentences": "modules",
+    "in_phrases": "answer_forms",
+    "in_sentences": "answer_forms",
     "load_model": "loading",
     "load_program": "saved",
     "read_card": "adapter_card",

@@ -10,8 +10,8 @@ import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
 from memory.program.model import Model
+from memory.records import Answer, StepName
 from memory.records import Step as Step  # the benchmark reads it here
-from memory.records import StepName
 from memory.terminal import count
 from memory.tracing import span
 
@@ -243,6 +243,10 @@ class StepLog:
                 seconds=round(before.seconds + monotonic() - start, 3),
             )
             add_usage(calls.usage_data)
+
+    def added_to(self, answer: Answer) -> Answer:
+        """An answer with the steps that it took."""
+        return replace(answer, steps=self.steps)
 
     def brought(self, *, rows: int, shown: Collection[int], by_search: Collection[int]) -> None:
         """Note what SELECTs brought.

@@ -11,7 +11,7 @@ from collections.abc import Collection, Coroutine, Generator, Iterable, Mapping,
 from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import dspy
@@ -20,6 +20,7 @@ from dspy.utils import exceptions as lm_errors
 from memory.dates import dated_question
 from memory.errors import InputError, ModelError, UnusableAnswer
 from memory.outline import outlined
+from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
@@ -29,12 +30,12 @@ from memory.program.model import (
     ChatMessage,
     MemoryReader,
     Model,
+    Modules,
     Retrieval,
     SqlUse,
     UserQuestion,
 )
 from memory.program.model_errors import CallTimeoutError, MissingKeyError, ServerDownError
-from memory.program.modules import answer_from
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
@@ -58,9 +59,6 @@ from memory.search.answer_kinds import (
 from memory.story import STORY_SHARE, Story, story_of
 from memory.terminal import clean_line
 from memory.tokens import count_tokens, trim
-
-if TYPE_CHECKING:
-    from memory.program.modules import MemoryProgram
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
@@ -253,7 +251,7 @@ class HostedModel(Model):
         return f"{catalog}\n{NAMES_IN_QUESTION}\n{names}" if names else catalog
 
     def write_query(
-        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+        self, program: Modules, question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """Where SELECTs pay: for other questions a second call brings less than it costs."""
         if not self.asks_for_sql(question.text):
@@ -331,7 +329,7 @@ class HostedModel(Model):
 
     def answer(
         self,
-        program: "MemoryProgram",
+        program: Modules,
         question: UserQuestion,
         retrieval: Retrieval,
         reader: MemoryReader,
@@ -353,7 +351,7 @@ class HostedModel(Model):
         )
 
     def reply(
-        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+        self, program: Modules, message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
         """The model's own words, streamed, based on what was retrieved for the message."""
         limit = min(budget, _MESSAGE_TOKENS)
@@ -368,16 +366,17 @@ class HostedModel(Model):
             with log.step("search"):
                 names = (turn.speaker, *message.known_as)
                 standing = reader.standing(turn.text, *names).within(budget)
-                context = self.gather(
+                context = program.evidence(
                     question.ranked_text,
-                    rows,
                     reader.search(question.ranked_text, RANKED_TURNS),
+                    rows,
                     reader=reader,
-                    budget=budget - standing.tokens,
-                    without={turn.id, *(recent.id for recent in latest)},
+                    model=self,
+                    budget=budget,
                     asker=question.asker,
+                    standing=standing,
+                    without={turn.id, *(recent.id for recent in latest)},
                 )
-                context = standing.before(context)
             inputs = {
                 "character": message.character,
                 "persona": message.persona,
@@ -439,6 +438,13 @@ def load_hosted(
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
+    return hosted_lm(name, lm, api_base=api_base, sql=sql)
+
+
+def hosted_lm(
+    name: str, lm: dspy.LM, *, api_base: str | None = None, sql: SqlUse = "when it pays"
+) -> HostedModel:
+    """An LM of DSPy as a hosted model of this name."""
     return HostedModel(
         name,
         lm,

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import dspy
+
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
-from memory.program.hosted import load_hosted
+from memory.program.hosted import hosted_lm, load_hosted
 from memory.program.model import Model, SqlUse
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_packaged
 from memory.program.packaged import load_packaged
@@ -52,3 +54,17 @@ def load_model(
     if is_adapter(name):
         return load_packaged(PACKAGED_MODEL, temperature, adapter=name)
     return load_packaged(name, temperature, adapter=adapter)
+
+
+def model_in_use() -> Model:
+    """The hosted model that `dspy.configure` or `dspy.context` has set.
+
+    Raises ModelError where none is set.
+    """
+    lm = dspy.settings.lm
+    if not isinstance(lm, dspy.LM):
+        raise ModelError(
+            "no model is set: dspy.configure(lm=dspy.LM('openai/NAME')), or give"
+            " model=memory.load_model(...)"
+        )
+    return hosted_lm(lm.model, lm, sql="always")

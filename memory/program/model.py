@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import dspy
 from dspy.utils import exceptions as lm_errors
@@ -12,15 +12,11 @@ from dspy.utils import exceptions as lm_errors
 from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
 from memory.program.sql_questions import sql_pays
-from memory.prompt import CATALOG_TOKENS, Context, Standing, spoken_date
+from memory.prompt import CATALOG_TOKENS, NO_STANDING, Context, Standing, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import as_asked
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from memory.program.modules import MemoryProgram
-
 
 # When a model writes SELECTs for a question: for each, or where `sql_pays`.
 SqlUse = Literal["always", "when it pays"]
@@ -97,6 +93,29 @@ class Retrieval:
     def rows(self) -> tuple[Rows, ...]:
         """The rows of the SELECTs that ran."""
         return tuple(self.query.rows) if self.query else ()
+
+
+class Modules(Protocol):
+    """A program as a model runs it (`memory.program.program.MemoryProgram`)."""
+
+    store: Any
+    retrieve: Any
+    answer: Any
+
+    def evidence(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        rows: Sequence[Rows],
+        *,
+        reader: MemoryReader,
+        model: "Model",
+        budget: int,
+        asker: str = "",
+        standing: Standing = NO_STANDING,
+        without: Collection[int] = (),
+    ) -> Context:
+        """What the answering model is shown."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +242,7 @@ class Model(ABC):
 
     # ---------------------------------------------------------------- storing
 
-    def stores_facts(self, program: "MemoryProgram") -> bool:
+    def stores_facts(self, program: Modules) -> bool:
         """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
         return self.writes_facts or program.store.is_compiled
 
@@ -254,7 +273,7 @@ class Model(ABC):
         return self.sql == "always" or sql_pays(question)
 
     def write_query(
-        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+        self, program: Modules, question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """The rows that a question may need (see RetrieveRows); None when none are asked for."""
         return program.retrieve(
@@ -285,7 +304,7 @@ class Model(ABC):
     @abstractmethod
     def answer(
         self,
-        program: "MemoryProgram",
+        program: Modules,
         question: UserQuestion,
         retrieval: Retrieval,
         reader: MemoryReader,
@@ -293,7 +312,7 @@ class Model(ABC):
         """The answer with the turns it rests on. Raises UnusableAnswer for what is no answer."""
 
     def _predict_answer(
-        self, program: "MemoryProgram", question: UserQuestion, context: Context
+        self, program: Modules, question: UserQuestion, context: Context
     ) -> dspy.Prediction:
         """What the answering module says, as it says it."""
         return program.answer(
@@ -306,6 +325,6 @@ class Model(ABC):
 
     @abstractmethod
     def reply(
-        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+        self, program: Modules, message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
         """A character's reply to a message, in pieces as they are made; returns the whole."""

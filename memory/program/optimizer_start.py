@@ -4,7 +4,7 @@ import dspy
 
 from memory.program.local import SmallModelAdapter
 from memory.program.model import Model
-from memory.program.modules import MemoryProgram
+from memory.program.program import MemoryProgram
 from memory.program.signatures import SMALL
 
 

@@ -4,11 +4,12 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import dspy
 
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
+from memory.program.answer_sources import answer_from
 from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
@@ -18,11 +19,11 @@ from memory.program.model import (
     ChatMessage,
     MemoryReader,
     Model,
+    Modules,
     Retrieval,
     UserQuestion,
 )
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
-from memory.program.modules import answer_from
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part
@@ -34,9 +35,6 @@ from memory.prompt import (
     turn_lines,
 )
 from memory.records import Answer, Fact, Hit, Rows, Turn
-
-if TYPE_CHECKING:
-    from memory.program.modules import MemoryProgram
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 _TURNS_SHARE = 0.5  # of the budget, which rows do not take
@@ -135,7 +133,7 @@ class PackagedModel(Model):
         return question.ranked_text
 
     def write_query(
-        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+        self, program: Modules, question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """Rows decide a question in a template's form; the model as shipped writes no SELECT.
 
@@ -178,7 +176,7 @@ class PackagedModel(Model):
 
     def answer(
         self,
-        program: "MemoryProgram",
+        program: Modules,
         question: UserQuestion,
         retrieval: Retrieval,
         reader: MemoryReader,
@@ -232,7 +230,7 @@ class PackagedModel(Model):
         return pays(evidence, self.wrong_answer_cost)
 
     def reply(
-        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+        self, program: Modules, message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
         """The nearest turns: a model of this size cannot talk, and says so."""
         return quote_turns(message, reader, budget)

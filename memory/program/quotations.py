@@ -1,6 +1,7 @@
 """The nearest turns to a question, word for word: what is shown where nothing answers."""
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from memory.passages import excerpt
@@ -65,6 +66,19 @@ def quotation(question: str, turn: Turn, outdated: str = "") -> Quotation:
     text = excerpt(question, " ".join(turn.text.split()), _QUOTED_TOKENS)
     memory = turn.memory if isinstance(turn, MemoryTurn) else ""
     return Quotation(turn.id, turn.speaker, turn.said_at, text, outdated, memory)
+
+
+def with_nearest(
+    answer: Answer, question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
+) -> Answer:
+    """An answer; where it is none, with the nearest turns and what is outdated in them."""
+    if answer.basis != "quotes":
+        return answer
+    quotations = tuple(
+        quotation(question.text, turn, outdated)
+        for turn, outdated in nearest_turns(question, hits, reader)
+    )
+    return replace(answer, basis="quotes" if quotations else "none", quotations=quotations)
 
 
 def quotation_line(quoted: Quotation) -> str:

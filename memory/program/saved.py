@@ -1,109 +1,148 @@
 """The file of a compiled program: plain text, and nothing that can be executed."""
 
-import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import dspy
+from dspy.utils.saving import get_dependency_versions
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
 from memory.files import write_whole
 from memory.program.model_names import model_option
-from memory.program.modules import Card, MemoryProgram
+from memory.program.program import MemoryProgram
+from memory.program.program_card import Card
 from memory.search.ranking import FEATURE_WEIGHTS
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
+OURS = "sql_memory"  # the key beside DSPy's own, which DSPy passes over
 _HOW = "write programs with memory.save_program"
 # Modules that files of earlier versions do not have: they are plain then.
 _NEWER = frozenset({"refine.predict"})
+_BOOKKEEPING = frozenset({"augmented", "dspy_uuid", "dspy_split"})  # of DSPy, in an example
 
 
-class _Prompt(BaseModel):
+_T = TypeVar("_T", bound=BaseModel)
+
+
+class _Field(BaseModel):
     model_config = Card.model_config
 
-    # None: the signature's own. An empty text would become one of DSPy's.
-    instructions: Annotated[str, Field(min_length=1)] | None
-    demos: Annotated[list[dict[str, str]], Field(max_length=100)]
+    prefix: str
+    description: str
 
 
-class _Saved(BaseModel):
+class _Signature(BaseModel):
     model_config = Card.model_config
 
-    format: Literal[1]
+    instructions: Annotated[str, Field(min_length=1)]  # an empty text would become one of DSPy's
+    fields: list[_Field]
+
+
+class _Predictor(BaseModel):
+    """The state of one `dspy.Predict`. Its `lm` is passed over: who loads a program gives one."""
+
+    model_config = Card.model_config
+
+    traces: Annotated[list[Any], Field(max_length=0)]
+    train: Annotated[list[Any], Field(max_length=0)]
+    demos: Annotated[list[dict[str, str | bool | None]], Field(max_length=100)]
+    signature: _Signature
+    lm: dict[str, Any] | None
+
+
+class _Ours(BaseModel):
+    model_config = Card.model_config
+
+    format: Literal[2]
     version: str
-    signatures: dict[str, str]
     card: Card
-    program: dict[str, _Prompt]
     feature_weights: dict[str, FiniteFloat] | None = None
 
 
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
-    """Write a compiled program and its card as JSON, whole or not at all.
+    """Write a compiled program as DSPy saves one, its card beside it, whole or not at all.
 
-    Only instructions, examples (of these the signature's fields) and the ranking's weights are
-    kept: no model, no key, no code. Raises InputError when the file cannot be written.
+    `MemoryProgram().load(path)` reads the file, too. Only instructions, examples (of these the
+    signature's fields) and the ranking's weights are kept: no model, no key, no code. Raises
+    InputError when the file cannot be written.
     """
-    plain = _predictors(MemoryProgram())
-    prompts = {}
-    for name, predictor in _predictors(program).items():
-        signature = predictor.signature
-        changed = signature.instructions != plain[name].signature.instructions
-        prompts[name] = {
-            # DSPy cleans the text when it is loaded, and cleaning twice would change some texts.
-            "instructions": (signature.__doc__ or signature.instructions) if changed else None,
-            "demos": [
-                {name: _text(demo[name]) for name in signature.fields if demo.get(name) is not None}
-                for demo in predictor.demos
-            ],
-        }
-    content = {
+    ours = {
         "format": FORMAT,
         "version": version("sql-memory"),
-        "signatures": _signatures(program),
         "card": card.model_dump(),
-        "program": prompts,
         "feature_weights": program.feature_weights,
+    }
+    content = {
+        **{name: _state(predictor) for name, predictor in _predictors(program).items()},
+        "metadata": {"dependency_versions": get_dependency_versions()},
+        OURS: ours,
     }
     text = json.dumps(content, ensure_ascii=False, indent=2)
     write_whole(Path(path), text.encode("utf-8", "replace"))
 
 
+def _state(predictor: Any) -> dict[str, Any]:
+    signature = predictor.signature
+    # DSPy cleans the text when it is loaded, and cleaning twice would change some texts.
+    instructions = signature.__doc__ or signature.instructions
+    demos = [
+        {name: _text(demo[name]) for name in signature.fields if demo.get(name) is not None}
+        for demo in predictor.demos
+    ]
+    return {
+        "traces": [],
+        "train": [],
+        "demos": demos,
+        "signature": {**signature.dump_state(), "instructions": instructions},
+        "lm": None,
+    }
+
+
 def load_program(path: str | Path) -> MemoryProgram:
-    """The program that `save_program` wrote, with its card.
+    """The program that `save_program` or DSPy's own `save` wrote, with its card if it has one.
 
     Raises InputError when the file is missing, is no such file, holds anything but text, or was
     made by another version or for other signatures.
     """
     file = Path(path)
     program = MemoryProgram()
-    saved = _checked(_json(file), file)
-    expected = _signatures(program)
-    modules = set(saved.program)
-    if modules != set(saved.signatures) or not {*expected} - _NEWER <= modules <= {*expected}:
+    raw = _json(file)
+    ours = _ours(raw, file)
+    expected = _predictors(program)
+    modules = {*raw} - {"metadata", OURS}
+    if not {*expected} - _NEWER <= modules <= {*expected}:
         raise InputError(f"{file} holds other modules than {', '.join(expected)}; {_HOW}")
-    for name, predictor in _predictors(program).items():
-        if name not in modules:
-            continue
-        if saved.signatures[name] != expected[name]:
-            raise InputError(f"{file}: the fields of {name} are others now; compile it again")
-        prompt = saved.program[name]
-        strange = {field for demo in prompt.demos for field in demo} - {*predictor.signature.fields}
-        if strange:
-            raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
-        if prompt.instructions is not None:
-            predictor.signature = predictor.signature.with_instructions(prompt.instructions)
-        predictor.demos = [dspy.Example(**demo) for demo in prompt.demos]
-    weights = saved.feature_weights
-    if weights is not None and weights.keys() != FEATURE_WEIGHTS.keys():
-        raise InputError(f"{file}: the ranking has other features now; compile it again")
-    if weights is not None:
-        program.feature_weights = {name: weights[name] for name in FEATURE_WEIGHTS}
-    program.card = saved.card
+    for name in expected.keys() & modules:
+        _load_predictor(expected[name], _valid(_Predictor, raw[name], name, file), name, file)
+    if ours is not None:
+        weights = ours.feature_weights
+        if weights is not None and weights.keys() != FEATURE_WEIGHTS.keys():
+            raise InputError(f"{file}: the ranking has other features now; compile it again")
+        if weights is not None:
+            program.feature_weights = {name: weights[name] for name in FEATURE_WEIGHTS}
+        program.card = ours.card
     return program
+
+
+def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) -> None:
+    signature = predictor.signature
+    if [field.model_dump() for field in saved.signature.fields] != signature.dump_state()["fields"]:
+        raise InputError(f"{file}: the fields of {name} are others now; compile it again")
+    demos = [
+        {field: value for field, value in demo.items() if field not in _BOOKKEEPING}
+        for demo in saved.demos
+    ]
+    for demo in demos:
+        if strange := {*demo} - {*signature.fields}:
+            raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
+        if any(not isinstance(value, str) for value in demo.values()):
+            raise InputError(f"{file}: an example of {name} holds more than text; {_HOW}")
+    predictor.signature = signature.with_instructions(saved.signature.instructions)
+    predictor.demos = [dspy.Example(**demo) for demo in demos]
 
 
 def concerns(program: MemoryProgram, model: str) -> list[str]:
@@ -139,39 +178,34 @@ def _text(value: Any) -> str:
     return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
 
 
-def _signatures(program: MemoryProgram) -> dict[str, str]:
-    """A short hash of each signature's fields: their names, directions and descriptions."""
-    hashes = {}
-    for name, predictor in _predictors(program).items():
-        inputs = predictor.signature.input_fields
-        fields = [
-            [field, field in inputs, info.json_schema_extra["desc"]]
-            for field, info in predictor.signature.fields.items()
-        ]
-        hashes[name] = hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:12]
-    return hashes
-
-
-def _checked(raw: Any, file: Path) -> _Saved:
-    """What the file says, of this format and version."""
-    if not isinstance(raw, dict) or "format" not in raw:
-        if isinstance(raw, dict) and ("metadata" in raw or "store.predict" in raw):
-            raise InputError(f"{file} is what DSPy's own save() writes; {_HOW}")
-        raise InputError(f"{file} holds no program; {_HOW}")
-    if raw["format"] != FORMAT:
+def _ours(raw: Any, file: Path) -> _Ours | None:
+    """What stands beside DSPy's state, of this format and version; None for a file of DSPy's."""
+    if isinstance(raw, dict) and "format" in raw:  # of before programs were saved as DSPy does
         raise InputError(f"{file} has format {raw['format']!r:.20}, not {FORMAT}; compile it again")
-    ours = version("sql-memory")
-    theirs = str(raw.get("version"))
-    if theirs.split(".")[:2] != ours.split(".")[:2]:
+    if not isinstance(raw, dict) or "metadata" not in raw:
+        raise InputError(f"{file} holds no program; {_HOW}")
+    if OURS not in raw:
+        return None
+    ours = raw[OURS] if isinstance(raw[OURS], dict) else {}
+    if ours.get("format") != FORMAT:
         raise InputError(
-            f"{file} was made by version {theirs:.20} of sql-memory, this is {ours}; compile it"
+            f"{file} has format {ours.get('format')!r:.20}, not {FORMAT}; compile it again"
+        )
+    here, theirs = version("sql-memory"), str(ours.get("version"))
+    if theirs.split(".")[:2] != here.split(".")[:2]:
+        raise InputError(
+            f"{file} was made by version {theirs:.20} of sql-memory, this is {here}; compile it"
             " again, or install that version"
         )
+    return _valid(_Ours, ours, OURS, file)
+
+
+def _valid(kind: type[_T], raw: Any, name: str, file: Path) -> _T:
     try:
-        return _Saved.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, [name, *first["loc"]]))
         raise InputError(f"{file}, {where!r:.100}: {first['msg']}; {_HOW}") from None
 
 

@@ -13,7 +13,7 @@ from memory.audit import is_said
 from memory.dates import COUNT, dated_question
 from memory.program import Model
 from memory.program.messages import ABSTAIN, is_evidence
-from memory.program.modules import AnswerQuestion
+from memory.program.program import AnswerQuestion
 from memory.program.signatures import CompareAnswers, WriteQuestions
 from memory.prompt import Context, assemble, row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn

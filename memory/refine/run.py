@@ -18,7 +18,7 @@ from memory.api import Memory
 from memory.errors import InputError
 from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
-from memory.program.modules import MemoryProgram
+from memory.program.program import MemoryProgram
 from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
 from memory.prompt import CATALOG_TOKENS
 from memory.records import Change, Fact, Turn

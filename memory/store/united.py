@@ -368,6 +368,10 @@ def own_answer(store: Store, answer: Answer) -> Answer:
             replace(citation, turn_id=own_id, memory=memory)
             for citation, (memory, own_id) in zip(answer.citations, cited, strict=False)
         ),
+        quotations=tuple(
+            replace(quotation, turn_id=store.own_id(quotation.turn_id)[1])
+            for quotation in answer.quotations
+        ),
     )
 
 

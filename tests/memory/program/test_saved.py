@@ -77,10 +77,8 @@ def test_a_saved_program_prompts_as_it_did(file: Path):
 def test_the_file_holds_text_only(file: Path):
     text = file.read_text("utf-8")
     content = json.loads(text)
-    assert content["program"]["store.predict"]["demos"] == [
-        dict.fromkeys(WriteFacts.fields, "é\n'x'")
-    ]
-    assert content["card"]["scores"] == {"before": 0.25, "after": 0.5}
+    assert content["store.predict"]["demos"] == [dict.fromkeys(WriteFacts.fields, "é\n'x'")]
+    assert content["sql_memory"]["card"]["scores"] == {"before": 0.25, "after": 0.5}
     assert "sk-secret" not in text
     assert "é" in text, "readable"
 
@@ -92,14 +90,13 @@ def test_a_field_that_an_example_lacks_is_still_lacking(tmp_path: Path):
 
 def test_a_file_of_before_a_module_came_is_plain_for_that_one(file: Path):
     content = json.loads(file.read_bytes())
-    for part in ("program", "signatures"):
-        del content[part]["refine.predict"]
+    del content["refine.predict"]
     file.write_text(json.dumps(content))
     loaded = load_program(file)
     assert prompts(loaded) == prompts(compiled())
     plain = MemoryProgram().refine.predict.signature.instructions
     assert loaded.refine.predict.signature.instructions == plain
-    del content["program"]["store.predict"], content["signatures"]["store.predict"]
+    del content["store.predict"]
     file.write_text(json.dumps(content))
     with pytest.raises(InputError, match="holds other modules"):
         load_program(file)
@@ -116,11 +113,16 @@ def test_an_example_of_tool_calls_is_kept_as_json(tmp_path: Path):
     }
 
 
-def test_a_signatures_own_instructions_are_not_copied_into_the_file(tmp_path: Path):
-    save_program(MemoryProgram(), tmp_path / "plain.json", CARD)
-    program = json.loads((tmp_path / "plain.json").read_bytes())["program"]
-    assert program["answer.predict"] == {"instructions": None, "demos": []}
-    assert prompts(load_program(tmp_path / "plain.json")) == prompts(MemoryProgram())
+def test_dspy_loads_the_file_and_what_dspy_saves_is_loaded(file: Path, tmp_path: Path):
+    by_dspy = MemoryProgram()
+    by_dspy.load(str(file))
+    assert prompts(by_dspy) == prompts(compiled())
+    by_dspy.answer.predict.demos[0]["augmented"] = True  # as its optimizers mark an example
+    by_dspy.answer.predict.lm = dspy.LM("openai/m", api_key="sk-secret12345")
+    by_dspy.save(str(tmp_path / "again.json"))
+    again = load_program(tmp_path / "again.json")
+    assert prompts(again) == prompts(compiled())
+    assert (again.card, again.answer.predict.lm) == (None, None)
 
 
 @pytest.mark.slow
@@ -186,8 +188,9 @@ class Evil:
         (pickle.dumps(Evil(), protocol=0), "is not JSON"),
         (b"[]", "holds no program"),
         (b'{"predict": {}}', "holds no program"),
+        (b'{"format": 1, "version": "0.1.0"}', "has format 1, not 2; compile it again"),
+        (b'{"metadata": {}, "predict": {}}', "holds other modules than"),
         (b" " * 5_000_001, "is larger than 5,000,000 bytes"),
-        (json.dumps(MemoryProgram().dump_state()).encode(), "DSPy's own save"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: bytes | None, says: str):
@@ -197,39 +200,40 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes | None, says: st
     refused(file, says)
 
 
-def test_what_dspy_saves_is_refused(tmp_path: Path):
-    MemoryProgram().save(str(tmp_path / "program.json"))
-    refused(tmp_path / "program.json", r"DSPy's own save\(\) writes; write programs with memory")
+def test_a_folder_is_refused(tmp_path: Path):
     refused(tmp_path, "cannot read the program")
 
 
-STORE = "program.store.predict"
+STORE = "store.predict"
 
 
 @pytest.mark.parametrize(
     ("where", "value", "says"),
     [
-        (["format"], 2, "has format 2, not 1; compile it again"),
-        (["version"], "9.1.0", "version 9.1.0 of sql-memory, this is .*; compile it again"),
-        (["version"], None, "version None"),
-        (["signatures", "store.predict"], "0", "fields of store.predict are others now"),
-        (["signatures", "other"], "0", "holds other modules"),
-        (["program", "other.predict"], {"instructions": None, "demos": []}, "other modules"),
-        (["program", "store.predict", "lm"], {"model": "openai/m"}, f"{STORE}.lm': Extra"),
-        (["program", "store.predict", "lm"], None, f"{STORE}.lm': Extra"),
-        (["program", "store.predict", "instructions"], ["os.system"], f"{STORE}.instructions"),
-        (["program", "store.predict", "instructions"], "\ud800", "is not JSON"),
-        (["program", "store.predict", "demos"], [{"sql": {"a": "b"}}], f"{STORE}.demos.0.sql"),
-        (["program", "store.predict", "demos"], [{"sql": 1}], f"{STORE}.demos.0.sql"),
-        (["program", "store.predict", "demos"], [{"__class__": "x"}], "has no field '__class__'"),
-        (["program", "store.predict", "demos"], [{"augmented": "x"}], "has no field 'augmented'"),
-        (["card", "verdict"], "great", "card.verdict"),
-        (["card", "scores"], {"after": "0.5"}, "card.scores.after"),
-        (["card", "code"], "import os", "card.code.: Extra"),
-        (["code"], "import os", "code.: Extra"),
+        (["sql_memory", "format"], 3, "has format 3, not 2; compile it again"),
+        (["sql_memory"], "x", "has format None, not 2"),
+        (["sql_memory", "version"], "9.1.0", "version 9.1.0 of sql-memory, this is .*; compile"),
+        (["sql_memory", "version"], None, "version None"),
+        ([STORE, "signature", "fields", 0, "prefix"], "X:", f"fields of {STORE} are others now"),
+        (["other.predict"], {"demos": []}, "other modules"),
+        ([STORE], "x", f"{STORE}': Input should be"),
+        ([STORE, "traces"], [{"code": "x"}], f"{STORE}.traces"),
+        ([STORE, "signature", "instructions"], ["os.system"], f"{STORE}.signature.instructions"),
+        ([STORE, "signature", "instructions"], "", f"{STORE}.signature.instructions"),
+        ([STORE, "signature", "instructions"], "\ud800", "is not JSON"),
+        ([STORE, "demos"], [{"sql": {"a": "b"}}], f"{STORE}.demos.0.sql"),
+        ([STORE, "demos"], [{"sql": 1}], f"{STORE}.demos.0.sql"),
+        ([STORE, "demos"], [{"sql": True}], f"an example of {STORE} holds more than text"),
+        ([STORE, "demos"], [{"__class__": "x"}], "has no field '__class__'"),
+        ([STORE, "code"], "import os", f"{STORE}.code': Extra"),
+        (["sql_memory", "card", "verdict"], "great", "card.verdict"),
+        (["sql_memory", "card", "scores"], {"after": "0.5"}, "card.scores.after"),
+        (["sql_memory", "card", "code"], "import os", "card.code.: Extra"),
+        (["sql_memory", "code"], "import os", "code.: Extra"),
+        (["code"], "import os", "other modules"),
     ],
 )
-def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[str], value, says: str):
+def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[Any], value, says: str):
     content = json.loads(file.read_bytes())
     inner = content
     for key in where[:-1]:

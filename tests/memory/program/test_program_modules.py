@@ -6,8 +6,9 @@ import pytest
 
 from memory.errors import SqlError
 from memory.program import MemoryProgram, load_model, starting_program
+from memory.program.answer_sources import likely_source
 from memory.program.local import SmallModelAdapter
-from memory.program.modules import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK, likely_source
+from memory.program.program import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
 from memory.records import Change, Rows
 from memory.sql import CheckedSelect
 from tests.support.scripted import (

@@ -1,0 +1,91 @@
+"""What an answer rests on: the turns that it cites, or those that it must be made of."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
+
+import dspy
+
+from memory.program.messages import ABSTAIN
+from memory.program.model import Retrieval
+from memory.prompt import Context, Standing
+from memory.records import Answer, Basis, Hit
+from memory.search.word_forms import forms_of, is_among, telling_words
+
+
+def speaks_of(memory: str, text: str) -> bool:
+    """Whether a text out of form may be an answer: an abstention, or a word of the memory's."""
+    if text.lower().startswith(ABSTAIN.lower()):
+        return True
+    lines = re.sub(r"^\[\d+\]|\[\d+\](?=;|$)", "", memory, flags=re.MULTILINE)  # ids are no words
+    forms = forms_of(telling_words(lines))
+    return any(is_among(word, forms) for word in telling_words(text))
+
+
+def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[int]:
+    """The turn whose line shares most words with an answer that cites none: a guess, not a proof.
+
+    A fact of a list counts as a line of its turn.
+
+    Empty when no line shares a word; the earlier line of two equals.
+    """
+    answer_words = set(re.findall(r"\w+", answer.lower()))
+    source: list[int] = []
+    most_shared = 0
+    lines = re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE)
+    facts = re.findall(r"(?:^|; )([^;\n]+) \[(\d{1,18})\](?=;|$)", memory, re.MULTILINE)
+    for digits, line in [*lines, *((digits, fact) for fact, digits in facts)]:
+        shared = len(answer_words & set(re.findall(r"\w+", line.lower())))
+        if shared > most_shared and int(digits) in turn_ids:
+            source = [int(digits)]
+            most_shared = shared
+    return source
+
+
+def answer_from(
+    text: str,
+    cited: Sequence[int],
+    retrieved: dspy.Prediction | None,
+    context: Context,
+    calls: int = 0,
+    basis: Basis = "model",
+) -> Answer:
+    """An answer with everything it rests on.
+
+    Arguments:
+        text: what the model said.
+        cited: the ids of the turns that it named.
+        retrieved: what RetrieveRows returned; None when nothing was retrieved.
+        context: the memory that the model saw.
+        calls: the model calls that the text took; those of `retrieved` are added.
+        basis: on what the answer rests; an abstention rests on nothing.
+    """
+    return Answer(
+        text=text,
+        turns=tuple(cited),
+        sql=tuple(retrieved.sql) if retrieved else (),
+        rows=tuple(retrieved.rows) if retrieved else (),
+        tokens=context.tokens,
+        calls=calls + (retrieved.calls if retrieved else 0),
+        shown=context.turn_ids,
+        refusals=tuple(retrieved.refusals) if retrieved else (),
+        basis="quotes" if text == ABSTAIN else basis,
+    )
+
+
+def without_answer(retrieval: Retrieval) -> Answer:
+    """The answer of a memory in which nothing was found: no model is asked."""
+    return answer_from(text=ABSTAIN, cited=(), retrieved=retrieval.query, context=retrieval.context)
+
+
+def as_prediction(answer: Answer, hits: Sequence[Hit], standing: Standing) -> dspy.Prediction:
+    """An answer as a Prediction: its text is `answer`; `hits` are the turns of the ranking."""
+    answer = replace(answer, standing=standing.facts, contradictions=standing.pairs)
+    named = {field.name: getattr(answer, field.name) for field in fields(answer)}
+    return dspy.Prediction(answer=named.pop("text"), hits=hits, **named)
+
+
+def as_answer(prediction: dspy.Prediction) -> Answer:
+    """The reverse of `as_prediction`."""
+    others = (field.name for field in fields(Answer) if field.name != "text")
+    return Answer(text=prediction.answer, **{name: prediction[name] for name in others})

@@ -1,0 +1,31 @@
+"""A store as its model reads it: what `memory.program.model.MemoryReader` asks for."""
+
+from functools import partial
+
+from memory.contradictions import shown_before
+from memory.recalled_facts import outdated_in
+from memory.searcher import Searcher
+from memory.store import Store
+from memory.store.united import first_store
+
+
+class StoreReader:
+    """A store, searched as one program searches."""
+
+    def __init__(self, store: Store, searcher: Searcher) -> None:
+        self.read = partial(searcher.read, store)
+        self.search = partial(searcher.search, store)
+        self.turns = store.turns
+        self.turns_by_id = store.turns_by_id
+        self.catalog = store.catalog
+        self.name_lines = store.name_lines
+        self.standing = partial(shown_before, first_store(store))
+        self.vocabulary = store.vocabulary
+        self.outdated = partial(outdated_in, store)
+        self.summaries = store.summaries
+        self.digested_facts = store.digested_facts
+
+
+def reader_of(store: Store) -> StoreReader:
+    """An open store for a program that is called by itself, ranked by the shipped weights."""
+    return StoreReader(store, Searcher())

@@ -1,0 +1,89 @@
+"""The program as a whole: called by itself, it answers and stores as a Memory does."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import dspy
+import pytest
+
+from memory import Answer, Memory, MemoryProgram, Store, Turn
+from memory.errors import ModelError, UnusableAnswer
+from memory.program.messages import ABSTAIN
+from memory.reader import reader_of
+from memory.records import Change
+from tests.conftest import CAT, MOVED
+from tests.support.scripted import (
+    ScriptedLM,
+    answer,
+    scripted_model,
+    scripted_packaged_model,
+    sql,
+)
+
+WHERE = "How many cities did Anna live in?"
+CITIES = "SELECT value, turn_id FROM facts WHERE attribute = 'lives_in'"
+
+
+def test_a_question_passes_through_select_evidence_and_answer(store: Store) -> None:
+    store.write(MOVED, cause="digest by test")
+    lm = ScriptedLM([([WHERE], sql(CITIES)), (["Oslo", WHERE], answer("one", "1"))])
+    with dspy.context(lm=lm):
+        said = MemoryProgram()(WHERE, reader_of(store))
+    lm.assert_done()
+    assert (said.answer, said.turns, said.basis) == ("one", (1,), "model")
+    assert said.sql == (CITIES,)
+    assert said.rows[0].rows == (("Oslo", 1),)
+    assert [step.name for step in said.steps] == ["select", "search", "answer"]
+    assert said.hits[0].turn_id in said.shown
+
+
+def test_a_memory_asks_the_program(store: Store) -> None:
+    store.write(MOVED, cause="digest by test")
+    pairs = [([WHERE], sql(CITIES)), (["Oslo"], answer("one", "1"))]
+    with dspy.context(lm=ScriptedLM(pairs)):
+        said = MemoryProgram()(question=WHERE, reader=reader_of(store))
+    asked = Memory(store, model=scripted_model(pairs)).ask(WHERE)
+    same = [field.name for field in fields(Answer) if field.name not in ("text", "steps")]
+    same.remove("citations")  # a Memory says of each what brought it up
+    assert said.answer == asked.text
+    assert [said[name] for name in same] == [getattr(asked, name) for name in same]
+
+
+def test_where_nothing_answers_the_nearest_turns_are_there(store: Store) -> None:
+    model = scripted_packaged_model([([], answer(ABSTAIN))])
+    said = MemoryProgram()("Which dog does Ben have?", reader_of(store), model=model)
+    assert (said.answer, said.basis) == (ABSTAIN, "quotes")
+    assert said.quotations[0].text == "I adopted a dog, Rufus."
+
+
+def test_an_empty_memory_asks_no_model_for_an_answer(address: str) -> None:
+    from memory import open_store
+
+    with open_store(address + "2") as store:
+        said = MemoryProgram()(WHERE, reader_of(store), model=scripted_model([([], sql("-- no"))]))
+    assert (said.answer, said.basis, said.turns) == (ABSTAIN, "none", ())
+
+
+def test_what_is_no_answer_is_raised_with_the_steps_so_far(store: Store) -> None:
+    model = scripted_model([([], sql("-- none")), ([], "<html>Bad gateway</html>")])
+    with pytest.raises(UnusableAnswer) as caught:
+        MemoryProgram()(WHERE, reader_of(store), model=model)
+    assert [step.name for step in caught.value.answer.steps] == ["select", "search", "answer"]
+
+
+def test_a_window_is_stored_by_the_model_of_dspy() -> None:
+    written = []
+
+    def write(statements: str) -> Change:
+        written.append(statements)
+        return Change(1, "", "", statements, facts=1)
+
+    with dspy.context(lm=ScriptedLM([(["[2] ", "I have a cat."], sql(CAT))])):
+        turns = [Turn("Ben", "I have a cat.", id=2)]
+        done = MemoryProgram().digest(turns, "Anna: lives_in(1)", write)
+    assert (written, done.change.facts, done.calls) == ([CAT], 1, 1)
+
+
+def test_without_a_model_it_says_what_to_set(store: Store, tmp_path: Path) -> None:
+    with dspy.context(lm=None), pytest.raises(ModelError, match=r"dspy\.configure\(lm="):
+        MemoryProgram()(WHERE, reader_of(store))
