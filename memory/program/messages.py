@@ -10,7 +10,7 @@ ABSTAIN = "No information available"  # what every answering model says when mem
 NEAREST_HEAD = "Nearest in this memory:"
 WITHOUT_MODEL = (
     "without a larger model facts are stored of what turns say in the vocabulary's templates"
-    " (`memory attributes`); a larger model stores more, as in"
+    " (`memory facts attributes`); a larger model stores more, as in"
     " `memory digest --model openai/gpt-4o-mini`"
 )
 
