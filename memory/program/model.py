@@ -19,7 +19,7 @@ from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
 
 # When a model writes SELECTs for a question: for each, or where `sql_pays`.
-SqlUse = Literal["always", "when it pays"]
+SqlUse = Literal["always", "when it pays", "never"]
 
 
 class MemoryReader(Protocol):
@@ -145,7 +145,8 @@ class Model(ABC):
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
     them are memory when it answers. Without `writes_facts` a digest stores
     what templates match alone.
-    `sql` says for which questions it writes SELECTs; a packaged model decides by itself.
+    `sql` says for which questions it writes SELECTs; but for "never" a packaged model decides that
+    by itself.
     """
 
     name: str
@@ -270,7 +271,7 @@ class Model(ABC):
 
     def asks_for_sql(self, question: str) -> bool:
         """Whether the model is asked for SELECTs before it answers a question."""
-        return self.sql == "always" or sql_pays(question)
+        return self.sql == "always" or (self.sql == "when it pays" and sql_pays(question))
 
     def write_query(
         self, program: Modules, question: UserQuestion, reader: MemoryReader
