@@ -105,7 +105,7 @@ def test_the_command_counts_forgotten_turns_that_an_older_backup_brings_back(
         (tmp_path / "b.db").rename(tmp_path / "moved.db")
         store.forget([1, 2])
     make_older(tmp_path / "moved.db", migrations.VERSION - 1)
-    command = ["admin", "restore", str(tmp_path / "moved.db"), "--db", str(path), "--replace"]
+    command = ["restore", str(tmp_path / "moved.db"), "--db", str(path), "--replace"]
     result = run(*command, answer="n\n")
     assert "this backup brings back 2 turns that were forgotten" in result.stdout
     assert isinstance(result.exception, InputError)
