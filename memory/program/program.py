@@ -106,11 +106,9 @@ class MemoryProgram(dspy.Module):
                     budget=budget or model.budget, asker=asker, standing=standing,
                 )  # fmt: skip
                 context = show(rows)
-            by_search = show(()) if rows else context
+            by_search = show(()).turn_ids if rows else context.turn_ids
             log.brought(
-                rows=sum(len(result.rows) for result in rows),
-                shown=context.turn_ids,
-                by_search=by_search.turn_ids,
+                rows=sum(len(r.rows) for r in rows), shown=context.turn_ids, by_search=by_search
             )
             retrieval = Retrieval(query, hits, context, asked.ranked_text)
             if not context.text:
@@ -147,14 +145,9 @@ class MemoryProgram(dspy.Module):
         if not model.follows_instructions:
             standing = NO_STANDING
         standing = standing.within(budget)
+        room = budget - standing.tokens
         context = model.gather(
-            question,
-            rows,
-            hits,
-            reader=reader,
-            budget=budget - standing.tokens,
-            without=without,
-            asker=asker,
+            question, rows, hits, reader=reader, budget=room, without=without, asker=asker
         )
         return standing.before(context)
 
