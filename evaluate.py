@@ -11,8 +11,8 @@ from rich.console import Console
 from typer import Option
 
 from locomo.ablation.ablation import Ablation
-from locomo.ablation.facts import asked_gold
-from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
+from locomo.ablation.facts import selected_gold
+from locomo.commands import Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -35,6 +35,7 @@ from locomo.results.judging import (
     judging_cost,
     question_of,
 )
+from locomo.results.outcomes import outcome_table
 from locomo.results.report import (
     Interval,
     ScoreLine,
@@ -69,7 +70,7 @@ from locomo.results.written import (
 )
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
-from locomo.systems import Baseline, System, memory_system
+from locomo.systems import Baseline, MemorySystem, System, memory_system
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking import (
@@ -84,6 +85,7 @@ from memory import InputError, MemoryProgram, load_model, load_program
 from memory.embed import load_embedder
 from memory.files import write_whole
 from memory.program import Model, concerns, in_phrases
+from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
 from memory.program.adapter_card import is_adapter
 from memory.program.costs import spending
 from memory.program.model import SqlUse
@@ -94,7 +96,8 @@ from memory.terminal import count
 
 EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"
-SAMPLE = Path(__file__).parent / "data" / "sample.json"
+# Everyday questions, some of them about what was said in plain forms (data/README.md).
+FIRST_RUN = Path(__file__).parent / "data" / "first_run.json"
 BETTER_MODELS = (
     "The packaged model has 135 million parameters, and answers for that many.\n"
     "Name a larger one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
@@ -115,7 +118,13 @@ def evaluate(
         Mode,
         Option(help="compare with a baseline, analyze failures, or measure modules (ablation)"),
     ] = "compare",
-    data: Conversations = SAMPLE,
+    data: Annotated[
+        Path,
+        Option(
+            help="conversations in LoCoMo's format, a file or a folder",
+            show_default="data/first_run.json",
+        ),
+    ] = FIRST_RUN,
     split: Annotated[
         str, Option(help="which conversations to ask about: all, train, validation or test")
     ] = "all",
@@ -147,6 +156,13 @@ def evaluate(
     sql: Annotated[
         SqlUse, Option(help="which questions a hosted model writes SELECTs for")
     ] = "when it pays",
+    wrong_answer_cost: Annotated[
+        float | None,
+        Option(
+            help="of the packaged model, in right answers: its own data is asked at"
+            f" {PEOPLE_COST:g}, as people ask, other data at {BENCHMARK_COST:g}"
+        ),
+    ] = None,
     optimized_path: Annotated[
         Path | None, Option(help="a program that optimize.py compiled, a JSON file")
     ] = None,
@@ -193,6 +209,9 @@ def evaluate(
     # The right answers of LoCoMo are phrases, and its metric compares words; a rubric reads on.
     phrases = not any(question.rubric for _, question in questions)
     setup = _setup(loaded, optimized_path, budget=budget, phrases=phrases)
+    if wrong_answer_cost is None:
+        wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
+    setup = replace(setup, wrong_answer_cost=checked_cost(wrong_answer_cost))
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
     if over and (reranker or mode == "ablation"):
         raise InputError("--over goes without --reranker and --mode ablation: both run here only")
@@ -203,7 +222,7 @@ def evaluate(
         ablation = Ablation(
             setup=replace(setup, turns_only=turns_only),
             untuned=replace(untuned, turns_only=turns_only),
-            golds=asked_gold(data, {conversation.id for conversation, _ in questions}),
+            golds=selected_gold(data, {conversation.id for conversation, _ in questions}),
             attempts=memories / "first-attempts.jsonl",
         )
     systems = (
@@ -339,6 +358,7 @@ def _run_params(
         "program": program.name if program else "plain",
         "budget": setup.budget,
         "sql": setup.model.sql,
+        "wrong_answer_cost": setup.wrong_answer_cost,
         "embedder": run.embedder,
         "reranker": reranker.name if reranker else "none",
         "reranker_failures": reranker.failures if reranker else 0,
@@ -375,6 +395,7 @@ def _answer_log(
         setup.model.api_base,
         setup.model.sql,
         setup.budget,
+        setup.wrong_answer_cost,
         program_state(setup.program),
         embedder,
         setup.reranker.name if setup.reranker else "none",
@@ -395,6 +416,8 @@ def _systems(setup: Setup, mode: Mode, program: Path | None, *, phrases: bool) -
     systems: dict[str, System] = {}
     if mode == "compare":
         systems["baseline"] = Baseline(setup)
+        if not setup.model.server:  # of a server each answer costs something
+            systems["ranking"] = MemorySystem(setup, setup, retrieves=False)
         if plain := _plain(setup, program, phrases=phrases):
             systems["plain"] = memory_system(plain)
     systems["memory"] = memory_system(setup)
@@ -573,8 +596,10 @@ def _print_scores(
     """Print the scores, those of the benchmark's own metric first."""
     is_locomo = not has_own_metric(results)
     tables = [comparison_table(lines, interval, with_categories, is_official=is_locomo)]
+    if is_locomo:
+        tables.insert(0, outcome_table(results))
     if any(line.verdicts for line in lines):
-        tables.insert(is_locomo, judge_table(lines, with_categories))
+        tables.insert(len(tables) if is_locomo else 0, judge_table(lines, with_categories))
     if any(result.rubric_scores for result in results):
         tables.insert(0, rubric_table(results))
     elif any(result.rubric for result in results):

@@ -235,7 +235,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
         job.train,
         measured=job.measured,
         validation=len(job.validation),
-        stored=job.asked_about(training=True),
+        stored=job.needed_conversations(training=True),
         bench=job.bench({}),
         options=job.options,
         prompt_model=job.prompt_model,

@@ -149,11 +149,12 @@ class Setup:
     budget: int
     reranker: Reranker | None = None
     turns_only: bool = False
+    wrong_answer_cost: float = BENCHMARK_COST
 
     @property
-    def asked(self) -> Model:
-        """The model as a benchmark asks it: nothing is taken off for its wrong answers."""
-        return self.model.with_wrong_answer_cost(BENCHMARK_COST)
+    def benchmark_model(self) -> Model:
+        """The model as the benchmark asks it, at its cost of a wrong answer."""
+        return self.model.with_wrong_answer_cost(self.wrong_answer_cost)
 
     def check(self) -> None:
         """Raise InputError if the budget exceeds the model's context, or fits no turn."""

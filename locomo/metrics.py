@@ -46,13 +46,17 @@ def normalize(text: str) -> str:
     return " ".join(_WORDS_LEFT_OUT.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
+def stems(text: str) -> list[str]:
+    """The stemmed words of a text, as `f1` compares them."""
+    return [_stem(word) for word in normalize(text).split()]
+
+
 def f1(prediction: str, gold: str) -> float:
     """Harmonic mean of precision and recall over stemmed words (a multiset), 0 to 1.
 
     Two empty texts score 0, as in the official code.
     """
-    predicted = [_stem(word) for word in normalize(prediction).split()]
-    expected = [_stem(word) for word in normalize(gold).split()]
+    predicted, expected = stems(prediction), stems(gold)
     same = (Counter(predicted) & Counter(expected)).total()
     return 2 * same / (len(predicted) + len(expected)) if same else 0.0
 

@@ -2,14 +2,11 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-import dspy
+from typing import Any, Protocol
 
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
@@ -74,7 +71,7 @@ class Baseline(AnsweringAlone):
 class MemorySystem:
     """The memory program, over memories of its own or of another setup (`stored_by`).
 
-    Without `retrieves` no model writes SELECTs: the ranking alone fills the budget.
+    Without `retrieves` there are no SELECTs: the ranking alone fills the budget.
     """
 
     setup: Setup
@@ -102,10 +99,7 @@ class MemorySystem:
 
 
 def _without_retrieval(setup: Setup) -> Setup:
-    # A module is replaced, which the program's types do not foresee.
-    program = cast(Any, copy(setup.program))
-    program.retrieve = lambda **_: dspy.Prediction(sql=[], rows=[], calls=0, refusals=[])
-    return replace(setup, program=program)
+    return replace(setup, model=replace(setup.model, sql="never"))
 
 
 def memory_system(setup: Setup) -> MemorySystem:
@@ -140,7 +134,7 @@ def ask_memory(
     with open_store(path, read_only=True) as store:
         memory = memory_type(
             store,
-            model=setup.asked,
+            model=setup.benchmark_model,
             program=setup.program,
             budget=setup.budget,
             reranker=setup.reranker,
@@ -160,7 +154,7 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
-        best = store.search(question.as_asked, 1)
+        best = store.search(question.standalone_question, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,

@@ -91,8 +91,8 @@ class _InOrder(TyperGroup):
         return [name for commands in COMMANDS.values() for name in commands]
 
 
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         print_clean(f"sql-memory {version('sql-memory')}")
         raise typer.Exit
 

@@ -105,15 +105,15 @@ class Memory:
         self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
         self._opened = ExitStack()
         # What questions go to: the store, or several as one.
-        self._asked: Store
+        self._united: Store
         if isinstance(store, (str, Path)):
-            self._asked = open_store(store, embedder=embedder)
-            self._opened.push(self._asked)
+            self._united = open_store(store, embedder=embedder)
+            self._opened.push(self._united)
         elif embedder is None or embedder == store.embedder:
-            self._asked = store
+            self._united = store
         else:
             raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
-        self.stores = stores_by_name(self._asked)
+        self.stores = stores_by_name(self._united)
         self.store = next(iter(self.stores.values()))
 
     @classmethod
@@ -295,7 +295,7 @@ class Memory:
             raise InputError("the question is empty")
         if now is not None and not isinstance(now, date):  # a datetime is a date
             raise InputError(f"now is {now!r}; it takes a datetime, such as datetime.now()")
-        owner = first_store(self._asked)
+        owner = first_store(self._united)
         who = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
 
         def answered(budget: int) -> Any:
@@ -311,9 +311,9 @@ class Memory:
 
         prediction = self._that_fits(answered)
         answer = as_answer(prediction)
-        self._asked.count_shown(answer.shown)
+        self._united.count_shown(answer.shown)
         answer = replace(answer, citations=citations(answer, prediction.hits))
-        return own_answer(self._asked, answer)
+        return own_answer(self._united, answer)
 
     def _model_for(self, store: Store) -> Model:
         """The model, with what a wrong answer costs in a memory that says so."""
@@ -421,14 +421,14 @@ class Memory:
         When the reranker cannot be used, the ranking's own order stands and a warning is logged
         ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
         """
-        return own_hits(self._asked, self.searcher.search(self._asked, question, k, filter))
+        return own_hits(self._united, self.searcher.search(self._united, question, k, filter))
 
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
 
         Raises SqlError when it is refused, wrong or too slow.
         """
-        return own_rows(self._asked, self.searcher.read(self._asked, sql))
+        return own_rows(self._united, self.searcher.read(self._united, sql))
 
     @property
     def searcher(self) -> Searcher:
@@ -458,8 +458,8 @@ class Memory:
             hits = self.search(question, RANKED_TURNS)
         return self.program.evidence(
             question,
-            numbered_hits(self._asked, hits),
-            [numbered_rows(self._asked, result) for result in rows],
+            numbered_hits(self._united, hits),
+            [numbered_rows(self._united, result) for result in rows],
             reader=self._reader,
             model=self.model,
             budget=self.budget,
@@ -470,7 +470,7 @@ class Memory:
 
     @property
     def _reader(self) -> StoreReader:
-        return StoreReader(self._asked, self.searcher)
+        return StoreReader(self._united, self.searcher)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
         """The pieces of a reply to a prompt that the model's server takes."""
@@ -511,8 +511,8 @@ class Memory:
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; counts the turns shown to the model after the last one."""
         answer = yield from pieces
-        self._asked.count_shown(answer.shown)
-        return own_answer(self._asked, answer)
+        self._united.count_shown(answer.shown)
+        return own_answer(self._united, answer)
 
 
 def _by_name(

@@ -124,11 +124,11 @@ def holding(store: Store, period: str) -> list[Fact]:
     period = iso_date(period)
     facts = store.facts()
     undated = sorted({fact.turn_id for fact in facts if not _began(fact)})
-    told_on = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
+    turn_days = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
     vocabulary = store.vocabulary()
 
     def held(fact: Fact) -> bool:
-        began = _began(fact) or told_on.get(fact.turn_id, "")
+        began = _began(fact) or turn_days.get(fact.turn_id, "")
         if not began or began[: len(period)] > period[: len(began)]:
             return False
         if is_event(fact, vocabulary):
@@ -289,8 +289,8 @@ def add(
     ended: list[Fact] = []
     until = ""
     if known is not None and known.kind == "one value":
-        told_on = turn.said_at[:10] if turn and is_iso_date(turn.said_at[:10]) else ""
-        start = day or told_on or local_now()[:10]
+        turn_day = turn.said_at[:10] if turn and is_iso_date(turn.said_at[:10]) else ""
+        start = day or turn_day or local_now()[:10]
         later = [began for fact in facts if (began := _began(fact)) and start < began[: len(start)]]
         until = min(later, default="")
         ended = [] if until else [fact for fact in facts if not has_ended(fact, start)]

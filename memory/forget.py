@@ -141,7 +141,7 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
     facts, edits, changes = store.facts(), store.journal(), store.changes()
     derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
     going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
-    noted = [setting.value for setting in store.settings("copied memory")]
+    recorded = [setting.value for setting in store.settings("copied memory")]
     images = {edit.fact_id: edit.before for edit in edits if edit.before}
     return Preview(
         turns=tuple(turns),
@@ -151,7 +151,7 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
         reopened=_reopened_facts(store, facts, edits, changes=changes, turn_ids=ids),
         staying=tuple(fact for fact in facts if fact.subject in speakers and fact.id not in going),
         backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
-        copies=tuple(copies_with(store.location, noted, [marked(list(turns), salt="")])),
+        copies=tuple(copies_with(store.location, recorded, [marked(list(turns), salt="")])),
     )
 
 

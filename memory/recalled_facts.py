@@ -57,10 +57,10 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         if fact.turn_id in rank and (before := _wrong_before(store, fact)):
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
 
-    asked = forms_of(telling_words(question))
+    question_forms = forms_of(telling_words(question))
 
     def order(fact: Fact) -> tuple[int, int, int]:
-        shared = asked & forms_of(telling_words(f"{_in_words(fact)}"))
+        shared = question_forms & forms_of(telling_words(f"{_in_words(fact)}"))
         return -len(shared), rank.get(fact.turn_id, 0), -fact.id
 
     fitting = [

@@ -14,7 +14,7 @@ from memory.facts import is_current
 from memory.prompt import STANDING_HEAD, Standing
 from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.standing_kinds import is_of_kind, is_of_whole_kind, kinds_asked
+from memory.standing_kinds import is_of_kind, is_of_whole_kind, requested_kinds
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.tokens import line_tokens, trim
@@ -180,7 +180,7 @@ def _relevance(question: str, facts: Sequence[Fact]) -> list[float]:
         or (_ASKS_OF_OWN_DEED.search(question) and not _ASKS_WHAT_TO_DO.search(question))
     )
     asks_for_help = not asks_of_past and bool(_ASKS_FOR_HELP.search(question))
-    kinds = kinds_asked(question) if asks_for_help else frozenset()
+    kinds = requested_kinds(question) if asks_for_help else frozenset()
     question_forms = forms_of(telling_words(question))
     [in_question, *vectors] = embed([question, *(text for fact in facts for text in _texts(fact))])
     scores: list[float] = []

@@ -66,7 +66,7 @@ _OF_ANY_CASE = frozenset(
 _LEAST_SHARE = 0.5  # of a case's words
 
 
-def kinds_asked(request: str) -> frozenset[int]:
+def requested_kinds(request: str) -> frozenset[int]:
     """The kinds of help that a request asks for, as numbers."""
     return frozenset(n for n, (asks, _) in enumerate(_PATTERNS) if asks.search(request))
 

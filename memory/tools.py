@@ -111,7 +111,7 @@ class NewTurn(TypedDict):
     source: NotRequired[str]
 
 
-class StatedFact(TypedDict):
+class NewFact(TypedDict):
     """A fact in one of the turns."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -180,7 +180,7 @@ def _listed_numbers(value: Any) -> Any:
 
 NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
 TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
-StatedFacts = Annotated[Sequence[StatedFact], BeforeValidator(_listed)]
+NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
 
 
 def memory_tools(
@@ -326,12 +326,12 @@ class Tools:
         turn_filter = read_filter(filter or None)
         with self._store() as store, past_or_present(store, as_of) as past:
             owner = owner_of(first_store(store))
-            asked = third_person(query, owner)
+            question = third_person(query, owner)
             limit = min(max(limit, 1), _MOST_TURNS)
-            hits = self._searcher.search(past, asked, limit, turn_filter)
+            hits = self._searcher.search(past, question, limit, turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
-            standing = shown_before(first_store(past), asked, owner)
-            recalled = recalled_facts(past, turns, asked, day_of(past, as_of or None))
+            standing = shown_before(first_store(past), question, owner)
+            recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(
             (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.in_force),
@@ -340,7 +340,7 @@ class Tools:
         head = "\n".join(part for part in (standing.text, facts) if part)
         marks = [recalled.mark(turn) for turn in turns]
         room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
-        lines = turn_lines(turns, room, question=asked).splitlines()
+        lines = turn_lines(turns, room, question=question).splitlines()
         marked = [line + mark for line, mark in zip(lines, marks, strict=True)]
         return "\n".join(part for part in (head, *(marked or [nothing])) if part)
 
@@ -411,7 +411,7 @@ class Tools:
     def remember(
         self,
         turns: NewTurns = (),
-        facts: StatedFacts = (),
+        facts: NewFacts = (),
         said_at: str = "",
     ) -> str:
         """Store what was said, word for word, and the facts in it.
@@ -432,7 +432,7 @@ class Tools:
             refused: list[str] = []
             for fact in facts:
                 try:
-                    lines.append(_stated(store, fact, stored))
+                    lines.append(_store_fact(store, fact, stored))
                 except InputError as error:
                     refused.append(str(error))
         if refused and not lines:
@@ -649,7 +649,7 @@ def _turn_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
         yield f"{count(secrets, 'secret')} withheld."
 
 
-def _stated(store: Store, new: StatedFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
+def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
     """Store a fact of one of the turns just stored, or of an earlier one, and say so.
 
     What its turn has said once is not stored again: it may have been corrected since.
@@ -680,7 +680,7 @@ def _stated(store: Store, new: StatedFact, stored: Sequence[tuple[int, bool, Wit
     return f"{spoken_line(fact)}: change {change.id}"
 
 
-def _by_template(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
+def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
     """What a template made of a fact's turn a moment ago; the model's words are better."""
     vocabulary = store.vocabulary()
     attribute = vocabulary.name_of(new["attribute"])
@@ -703,7 +703,7 @@ def _by_template(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
     return next((fact for fact in same if fact.id in templates), None)
 
 
-def _in_its_place(store: Store, new: StatedFact, read: Fact) -> str:
+def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
     """Put a model's words in the place of what a template made."""
     value, on = new["value"].strip(), new.get("on", "")
     attribute = store.vocabulary().name_of("_".join(new["attribute"].split()))
@@ -720,7 +720,7 @@ def _in_its_place(store: Store, new: StatedFact, read: Fact) -> str:
     return f"{spoken_line(fact_of(store, read.id))}: change {change.id}"
 
 
-def _known(store: Store, new: StatedFact, turn_id: int) -> Fact | None:
+def _known(store: Store, new: NewFact, turn_id: int) -> Fact | None:
     """The fact that a turn already stated in these words, as it was then."""
     attribute = store.vocabulary().name_of(new["attribute"])
     subject = person_of(store, new["subject"])

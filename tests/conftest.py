@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -24,8 +26,16 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-# sqlite-utils imports pandas where it is installed, which takes a second and which nothing here
-# uses; MLflow has it and imports it itself.
+# Thousands of small databases wait for a disk longer than all else takes; where there is memory
+# enough, they are in it.
+RAM_DISK = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
+LEAST_FREE = 2 << 30  # bytes
+if RAM_DISK.is_dir() and shutil.disk_usage(RAM_DISK).free > LEAST_FREE:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(RAM_DISK))
+
+# Libraries that others import where they are installed, which takes seconds and which nothing here
+# uses: pandas for sqlite-utils (MLflow has it and imports it itself), scikit-learn for NLTK.
+sys.modules["sklearn"] = None  # type: ignore[assignment]
 with pytest.MonkeyPatch.context() as patch:
     patch.setitem(sys.modules, "pandas", None)
     import sqlite_utils  # noqa: F401
@@ -52,25 +62,43 @@ LONGEST = ["test_evaluate.py", "test_architecture.py", "test_crash.py", "test_st
 # Folders and files that one worker runs: importing litellm takes seconds of computing and a
 # hundred megabytes, a server of Postgres takes a second to make.
 GROUPS = {
-    "tests/locomo/ablation/test_ablation.py": "litellm",
-    "tests/test_documents.py": "litellm",
-    "tests/test_evaluate.py": "litellm",
+    "tests/locomo/prompts/test_forecast.py": "litellm",
+    "tests/locomo/retrieval/test_measure.py": "litellm",
+    "tests/locomo/tasks": "litellm",
+    "tests/locomo/weights/test_trainee.py": "litellm",
     "tests/memory/cli/test_queries.py": "litellm",
     "tests/memory/program/test_lm.py": "litellm",
-    "tests/memory/store/test_dump.py": "litellm",
-    "tests/memory/store/test_reembed.py": "litellm",
-    "tests/memory/test_embedders.py": "litellm",
-    "tests/memory/test_rerank.py": "litellm",
-    "tests/memory/server/test_json_api.py": "postgres",
+    "tests/memory/server/test_json_api.py": "litellm",
     "tests/memory/store/postgres": "postgres",
     "tests/memory/store/test_derived_facts.py": "postgres",
-    "tests/memory/store/test_filters.py": "postgres",
-    "tests/memory/store/test_store.py": "postgres",
+    "tests/memory/store/test_dump.py": "litellm",
+    "tests/memory/store/test_forget.py": "litellm",
+    "tests/memory/store/test_reembed.py": "litellm",
+    "tests/memory/store/test_statements.py": "postgres",
+    "tests/memory/store/test_waiting.py": "litellm",
+    "tests/memory/test_embedders.py": "litellm",
+    "tests/memory/test_home.py": "litellm",
+    "tests/memory/test_rerank.py": "litellm",
+    "tests/memory/test_waiting.py": "litellm",
+    "tests/test_optimize.py": "litellm",
 }
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def group_of(file: str) -> str:
+    """The group of a file, "" for none."""
+    known = GROUPS.get(file) or GROUPS.get(str(Path(file).parent))
+    on_both = "\nBOTH_STORES = True\n" in (ROOT / file).read_text("utf-8")
+    return known or ("postgres" if on_both else "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        is_grouped = bool(group_of(item.nodeid.partition("::")[0]))
+        return [*LONGEST, item.path.name].index(item.path.name), not is_grouped
+
+    items.sort(key=place)
 
 
 class FilesInGroups(LoadFileScheduling):
@@ -78,7 +106,7 @@ class FilesInGroups(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return GROUPS.get(file) or GROUPS.get(str(Path(file).parent)) or file
+        return group_of(file) or file
 
 
 @pytest.hookimpl(optionalhook=True)  # where xdist is switched off
@@ -174,11 +202,23 @@ def memory_options(database: str, address: str, monkeypatch: pytest.MonkeyPatch)
     return ["--namespace", unquote(name)]
 
 
-@pytest.fixture
-def store(address: str) -> Iterator[Store]:
-    """A namespace with five turns and no facts."""
-    with open_store(address) as opened:
+@pytest.fixture(scope="session")
+def _five_turns(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A namespace to copy: making one takes four times as long."""
+    path = tmp_path_factory.mktemp("five turns") / "anna.db"
+    with open_store(path) as opened:
         opened.add(SAID)
+    return path
+
+
+@pytest.fixture
+def store(database: str, address: str, _five_turns: Path) -> Iterator[Store]:
+    """A namespace with five turns and no facts."""
+    if database == "sqlite":
+        shutil.copy(_five_turns, address)
+    with open_store(address) as opened:
+        if database != "sqlite":
+            opened.add(SAID)
         yield opened
 
 

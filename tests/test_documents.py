@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -163,7 +164,7 @@ def subcommands(command: Any) -> dict[str, Any]:
 
 def options_of(module: str, words: list[str]) -> set[str]:
     """The options of the (sub)command that a command line names."""
-    command: Any = typer.main.get_command(app_of(module))
+    command = command_of(module)
     options = {"--help"}
     while True:
         for parameter in command.params:
@@ -175,6 +176,12 @@ def options_of(module: str, words: list[str]) -> set[str]:
         command, words = subcommands(command).get(name), words[1:]
         if command is None:
             return options
+
+
+@cache
+def command_of(module: str) -> Any:
+    """The command of a module, made once: it has hundreds below it."""
+    return typer.main.get_command(app_of(module))
 
 
 def app_of(module: str) -> typer.Typer:

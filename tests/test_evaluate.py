@@ -31,7 +31,7 @@ from tests.support.gguf_adapter import adapter
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
-from tests.support.tracking import track
+from tests.support.tracking import nothing, track
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]
@@ -57,6 +57,18 @@ def _tracked_there(
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(place)
+
+
+@pytest.fixture
+def charts() -> None:
+    """For tests that look at charts; the others draw none, which takes a third of a second."""
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "charts" not in request.fixturenames:
+        for chart in ("score_chart", "failure_chart", "abstention_chart"):
+            monkeypatch.setattr(evaluate, chart, nothing)
 
 
 # evaluate.py with a model that talks, and takes its time to store.
@@ -249,7 +261,7 @@ def test_what_speaks_against_a_program_is_said_once(
 
 
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, charts: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_program(MemoryProgram(), tmp_path / "made.json", CARD)  # made from "a"
     model, _ = talker(name="a/model")
@@ -259,6 +271,7 @@ def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_th
     assert {result.conversation for result in done.results} == {"b [/red]"}
     assert [result.system for result in done.results] == ["baseline", "plain", "memory"] * 3
     assert "memory - plain, categories 1-4: +0.000" in printed
+    assert (tmp_path / "out/scores.png").read_bytes().startswith(b"\x89PNG")
 
     training = {"optimized_path": tmp_path / "made.json", "include_training": True}
     done = run({"a/model": model}, mode="analyze", **training)

@@ -141,12 +141,12 @@ def gold_facts(gold: Gold) -> FactsByTurn:
         return _by_turn(store.facts())
 
 
-def asked_gold(data: Path, asked: Collection[str]) -> list[tuple[Gold, FactsByTurn]]:
+def selected_gold(data: Path, conversation_ids: Collection[str]) -> list[tuple[Gold, FactsByTurn]]:
     """The gold of the conversations with these ids, with the facts that its SQL writes.
 
     Raises InputError.
     """
-    golds = [gold for gold in load_gold(data) if gold.conversation.id in asked]
+    golds = [gold for gold in load_gold(data) if gold.conversation.id in conversation_ids]
     return [(gold, gold_facts(gold)) for gold in golds]
 
 

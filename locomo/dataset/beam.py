@@ -93,8 +93,8 @@ def locomo_records(path: Path) -> list[dict[str, Any]]:
     for id_, chat, questions in sorted(_chats(path), key=lambda chat: _natural(chat[0])):
         where = f"{path}, chat {id_}"
         conversation = _conversation(chat, where, cuts)
-        asked = _questions(questions, where)
-        records.append({"sample_id": id_, "conversation": conversation, "qa": asked})
+        parsed_questions = _questions(questions, where)
+        records.append({"sample_id": id_, "conversation": conversation, "qa": parsed_questions})
     if not records:
         raise InputError(f"{path} holds no chat of BEAM: expected folders with {_CHAT}")
     if cuts:
@@ -280,7 +280,7 @@ def _questions(questions: Any, where: str) -> list[dict[str, object]]:
         raise InputError(
             f"{where}: there is no ability {unknown[0]!r:.60}, only {', '.join(CATEGORIES)}"
         )
-    asked = []
+    listed_questions = []
     for ability, values in questions.items():
         for number, value in enumerate(values if isinstance(values, list) else [values]):
             field = f"{ability}.{number}"
@@ -288,7 +288,7 @@ def _questions(questions: Any, where: str) -> list[dict[str, object]]:
             answers = (value[name] for name in _ANSWERS if value.get(name) not in (None, ""))
             answer = next(answers, "; ".join(raw.rubric))
             evidence = _ids(value.get("source_chat_ids"))
-            asked.append(
+            listed_questions.append(
                 {
                     "question": raw.question,
                     "answer": checked(_ANSWER, answer, where=where, field=f"{field}.answer"),
@@ -299,7 +299,7 @@ def _questions(questions: Any, where: str) -> list[dict[str, object]]:
                     "asker": _USER,
                 }
             )
-    return asked
+    return listed_questions
 
 
 def _ids(value: Any) -> list[str]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset import beam, longmemeval, msc_self_instruct
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
-from memory.search.asker import as_asked
+from memory.search.asker import standalone_question
 
 CATEGORIES = (1, 2, 3, 4, 5)
 ABSTENTION = 5
@@ -61,9 +61,9 @@ class Question:
     rubric: tuple[str, ...] = ()
 
     @property
-    def as_asked(self) -> str:
+    def standalone_question(self) -> str:
         """The question with the asker's name and resolved dates, as the memory ranks by it."""
-        return as_asked(self.text, self.asker, today=self.question_date[:10])
+        return standalone_question(self.text, self.asker, today=self.question_date[:10])
 
 
 @dataclass(frozen=True)

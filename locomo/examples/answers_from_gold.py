@@ -39,7 +39,7 @@ BUDGETS = 0.5, 0.75, 1.0, 1.25
 # its own; and after how many times a question needs no context of its own any more.
 _STRAY_WORDS = 2
 _MAX_FURTHER_QUESTIONS = 4
-_MAX_TIMES_ASKED = 2
+_MAX_QUESTION_COUNT = 2
 
 _TEMPORAL, _SINGLE_HOP = 2, 4
 
@@ -68,13 +68,13 @@ class AnswerExamples:
             turn.source: number for number, turn in enumerate(gold.conversation.turns, 1)
         }
         self.speakers = list(dict.fromkeys(turn.speaker for turn in gold.conversation.turns))
-        self.times_asked: Counter[int] = Counter()  # by question index
+        self.question_counts: Counter[int] = Counter()  # by question index
 
     def by_context(self) -> Iterator[list[AnswerExample]]:
         """The examples of each context, for every question that was not asked often enough."""
         questions = self.gold.conversation.questions
         for question in self.rng.sample(questions, len(questions)):
-            if self.times_asked[question.index] >= _MAX_TIMES_ASKED or not question.evidence:
+            if self.question_counts[question.index] >= _MAX_QUESTION_COUNT or not question.evidence:
                 continue
             context = self._context(question)
             pairs = list(self._questions_and_answers(question, context))
@@ -131,7 +131,7 @@ class AnswerExamples:
             if swapped and self.rng.random() < SWAPPED_SPEAKER:
                 yield swapped, ABSTAIN
         elif listed := self._listed(question, turn_ids, text):
-            self.times_asked[question.index] += 1
+            self.question_counts[question.index] += 1
             yield question.text, listed
         elif self._is_missed(question, turn_ids, text) and self.rng.random() < MISSED_EVIDENCE:
             yield self._ask(question, refuse=True)
@@ -150,13 +150,13 @@ class AnswerExamples:
             and self._is_answered(candidate, turn_ids, text)
         ]
         self.rng.shuffle(candidates)
-        candidates.sort(key=lambda candidate: self.times_asked[candidate.index])
+        candidates.sort(key=lambda candidate: self.question_counts[candidate.index])
         answerable = [question for question in candidates if question.category != ABSTENTION]
         unanswerable = [question for question in candidates if question.category == ABSTENTION]
         return answerable[:_MAX_FURTHER_QUESTIONS] + unanswerable[:1]
 
     def _ask(self, question: Question, refuse: bool = False) -> tuple[str, str]:
-        self.times_asked[question.index] += 1
+        self.question_counts[question.index] += 1
         if refuse or question.category == ABSTENTION:
             return question.text, ABSTAIN
         return question.text, " ".join(gold_answer(question).split())

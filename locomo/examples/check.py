@@ -285,11 +285,11 @@ def errors_and_summary(
 
 
 def _repeated_questions(conversations: Sequence[Conversation]) -> Iterator[str]:
-    first_asked: dict[str, str] = {}
+    first_places: dict[str, str] = {}
     for conversation in conversations:
         for question in conversation.questions:
             where = f"{conversation.id}, qa.{question.index}"
-            first = first_asked.setdefault(" ".join(normalized_words(question.text)), where)
+            first = first_places.setdefault(" ".join(normalized_words(question.text)), where)
             if first != where:
                 yield f"{where}: {first} asks it already: {question.text!r}"
 

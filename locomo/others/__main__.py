@@ -104,10 +104,10 @@ def others(
         program = in_phrases(program)  # as evaluate.py does
     setup = Setup(answering, program, answering.budget if budget is None else budget)
     setup.check()
-    for asked in (answering, *([judging] if judging else [])):
-        name_server(asked, console)
+    for needed_model in (answering, *([judging] if judging else [])):
+        name_server(needed_model, console)
         if not resume:
-            probe(asked, console)
+            probe(needed_model, console)
 
     depth = min(max(setup.budget // _LEAST_TURN_TOKENS, 10), _MOST_RANKED)
     of_data = data_hash(data)

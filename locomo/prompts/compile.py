@@ -147,7 +147,7 @@ class CompileRun:
     def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
         """The memories that questions are asked about, stored by this program."""
         built = build_memories(
-            self.job.asked_about(training),
+            self.job.needed_conversations(training),
             replace(self.job.setup, program=program),
             cache=self.memories,
             threads=self.job.options.num_threads,
@@ -266,7 +266,9 @@ class CompileRun:
         windows = 0
         if self._stores_anew():
             window = self.job.setup.model.window
-            windows = sum(-(-len(c.turns) // window) for c in self.job.asked_about(training=False))
+            windows = sum(
+                -(-len(c.turns) // window) for c in self.job.needed_conversations(training=False)
+            )
         factor = MARGIN * (1 + windows / max(cost.calls or 0, 1))
 
         def reserve(limit: float | None, used: float, measuring: float | None) -> float:

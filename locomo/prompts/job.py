@@ -50,7 +50,7 @@ class CompileJob:
         """The target that is measured before and after."""
         return measured_target(self.targets)
 
-    def asked_about(self, training: bool) -> list[Conversation]:
+    def needed_conversations(self, training: bool) -> list[Conversation]:
         """The conversations whose memories are needed to measure, and to train."""
         used = [] if self.measured == "store" else [*self.validation]
         if training:

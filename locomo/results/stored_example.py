@@ -13,7 +13,7 @@ _MOST_ROWS = 3
 
 
 def stored_example(results: Iterable[Result], built: Iterable[BuiltMemory]) -> str:
-    """The best answer that a SELECT over facts gave, with the INSERT of its first fact.
+    """The best answer that a SELECT over facts gave, with that SELECT and its first fact's INSERT.
 
     Rich markup; "" where no answer rests on facts, or the memories are gone.
     """
@@ -27,24 +27,7 @@ def stored_example(results: Iterable[Result], built: Iterable[BuiltMemory]) -> s
         with open_store(memories[result.conversation].path, read_only=True) as store:
             if text := _text(store, result):
                 return text
-    for memory in memories.values():
-        with open_store(memory.path, read_only=True) as store:
-            if text := _any_fact(store):
-                return text
     return ""
-
-
-def _any_fact(store: Store) -> str:
-    """The INSERT of the first fact, and a SELECT of what is known under its name."""
-    facts = store.read("SELECT id, subject, attribute FROM facts ORDER BY id LIMIT 1").rows
-    if not facts:
-        return ""
-    fact_id, subject, attribute = facts[0]
-    select = (
-        "SELECT value, happened_on, ended_on, turn_id FROM facts"
-        f" WHERE subject = {quoted(subject)} AND attribute = {quoted(attribute)}"
-    )
-    return _shown(_statement(store, fact_id), select, store.read(select))
 
 
 def _text(store: Store, result: Result) -> str:
@@ -54,26 +37,25 @@ def _text(store: Store, result: Result) -> str:
         return ""
     for row in rows.rows:
         if insert := _insert(store, dict(zip(rows.columns, row, strict=True))):
-            return _shown(insert, result.sql[0], rows, question=result.question)
+            return _shown(insert, rows, result)
     return ""
 
 
-def _shown(insert: str, select: str, rows: Rows, question: str = "") -> str:
+def _shown(insert: str, rows: Rows, result: Result) -> str:
     lines = [line for line in named_cells(Rows(rows.columns, rows.rows[:_MOST_ROWS])) if line]
     if len(rows.rows) > _MOST_ROWS:
         lines.append(f"... {len(rows.rows)} rows")
-    asked = f"asked: [bold]{escape(question)}[/bold]" if question else "asked:"
     statements = (
-        "stored:",
-        f"    [dim]{escape(insert)}[/dim]",
-        asked,
-        f"    [dim]{escape(select)}[/dim]",
+        insert,
+        f"asked: [bold]{escape(result.question)}[/bold]",
+        f"    [dim]{escape(result.sql[0])}[/dim]",
     )
-    return "\n".join([*statements, *(f"    {escape(line)}" for line in lines)])
+    answer = f"answer: [bold]{escape(result.answer)}[/bold]  {escape(' '.join(result.cited))}"
+    return "\n".join([*statements, *(f"    {escape(line)}" for line in lines), answer])
 
 
 def _insert(store: Store, row: Mapping[str, object]) -> str:
-    """The statement that stored the fact of a row; "" where the row is none."""
+    """What stored the fact of a row, and its statement; "" where the row is no fact."""
     if not {"turn_id", "value"} <= {*row}:
         return ""
     turn_id, value = row["turn_id"], quoted(str(row["value"]))
@@ -82,7 +64,8 @@ def _insert(store: Store, row: Mapping[str, object]) -> str:
 
 
 def _statement(store: Store, fact_id: int) -> str:
-    """The SQL that stored a fact."""
+    """The SQL that stored a fact, and who wrote it (rich markup)."""
     first = store.journal(fact_id=fact_id)[0]
     [change] = store.changes(before=first.change_id + 1, limit=1)
-    return " ".join(change.statement.split())
+    statement = " ".join(change.statement.split())
+    return f"stored ({escape(change.cause)}):\n    [dim]{escape(statement)}[/dim]"

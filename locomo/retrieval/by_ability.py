@@ -149,7 +149,7 @@ def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dic
     def ours(question: Question, budget: int) -> Context:
         memory.budget = budget
         standing = applying(memory.store, question.text, question.asker)
-        return memory.gather(question.as_asked, asker=question.asker, standing=standing)
+        return memory.gather(question.standalone_question, asker=question.asker, standing=standing)
 
     cosine, full_text = _cosine(turns, embedder), _full_text(turns)
 

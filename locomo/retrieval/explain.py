@@ -92,8 +92,8 @@ def explain_data(
     turns = dict(zip(ids, conversation.turns, strict=True))
     sources: set[str] = set()
     for known_question in conversation.questions:
-        is_asked = known_question.text.strip() == question.strip()
-        if is_asked and known_question.category != ABSTENTION:
+        is_same_text = known_question.text.strip() == question.strip()
+        if is_same_text and known_question.category != ABSTENTION:
             sources.update(known_question.evidence)
     evidence = {number: turn.source for number, turn in turns.items() if turn.source in sources}
     console = Console()

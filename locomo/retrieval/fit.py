@@ -82,7 +82,9 @@ def search_cases(
         for question in conversation.questions:
             if not question.evidence or question.category == ABSTENTION:
                 continue
-            hits = sorted(store.search(question.as_asked, len(ids)), key=lambda hit: hit.turn_id)
+            hits = sorted(
+                store.search(question.standalone_question, len(ids)), key=lambda hit: hit.turn_id
+            )
             shares = np.array([[hit.shares[feature] for feature in weights] for hit in hits])
             case = Case(
                 category=question.category,

@@ -62,7 +62,7 @@ def retrieve(
         sources = dict(zip(ids, (turn.source for turn in conversation.turns), strict=True))
         for question in conversation.questions:
             start = time.perf_counter()
-            text = question.as_asked
+            text = question.standalone_question
             hits = reranker.search(store, text, k) if reranker else store.search(text, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
             ranked[str(question.index)] = [sources[hit.turn_id] for hit in hits]

@@ -54,13 +54,13 @@ def evidence_shown(
         for question in conversation.questions:
             if not question.evidence or question.category == ABSTENTION:
                 continue
-            hits = store.search(question.as_asked, _RANKED_TURNS)
+            hits = store.search(question.standalone_question, _RANKED_TURNS)
             ranked = [turns[hit.turn_id] for hit in hits]
             evidence = [turns_by_source[source] for source in question.evidence]
             for budget, sums in shown.items():
                 contexts = (
                     assemble([], ranked, budget),
-                    assemble([], ranked, budget, question=question.as_asked),
+                    assemble([], ranked, budget, question=question.standalone_question),
                 )
                 _count(sums, contexts, evidence=evidence, answer=question.answer)
     return shown

@@ -29,8 +29,8 @@ def lost_share(before: FactSet, after: FactSet) -> float:
             for remaining in after.facts.values()
             if remaining.subject.casefold() == fact.subject.casefold()
         ]
-        if not any(_share_told(fact, text) == 1 for text in of_its_subject):
-            lost += 1 - _share_told(fact, " ".join(of_its_turns))
+        if not any(_share_covered(fact, text) == 1 for text in of_its_subject):
+            lost += 1 - _share_covered(fact, " ".join(of_its_turns))
     return lost / len(before.facts)
 
 
@@ -38,7 +38,7 @@ def _text(fact: Fact) -> str:
     return f"{fact.subject} {fact.attribute.replace('_', ' ')} {fact.value}"
 
 
-def _share_told(fact: Fact, text: str) -> float:
+def _share_covered(fact: Fact, text: str) -> float:
     value_words = telling_words(fact.value)
     # The subject's name stands in every fact about it.
     value_words = telling_words(fact.value, telling_words(fact.subject)) or value_words

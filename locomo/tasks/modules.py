@@ -207,7 +207,7 @@ class AskMemory(_Task):
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
-                    answer = _asked(_memory(store, bench.setup, self.program), question)
+                    answer = _answer(_memory(store, bench.setup, self.program), question)
             except ModelError as error:
                 return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
@@ -311,7 +311,7 @@ class StoreWindow(_Task):
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
                 for question in questions:
-                    answer = _asked(memory, question.text)
+                    answer = _answer(memory, question.text)
                     outcomes.append(
                         Outcome(
                             answer=answer.text,
@@ -327,7 +327,7 @@ class StoreWindow(_Task):
         return self._ended(outcomes, copied, facts=named, target=target)
 
 
-def _asked(memory: Memory, question: str) -> Answer:
+def _answer(memory: Memory, question: str) -> Answer:
     """The answer; with an empty text, which earns nothing, if it cannot be used."""
     try:
         return memory.ask(question)
@@ -336,7 +336,7 @@ def _asked(memory: Memory, question: str) -> Answer:
 
 
 def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
-    return Memory(store, model=setup.asked, program=program, budget=setup.budget)
+    return Memory(store, model=setup.benchmark_model, program=program, budget=setup.budget)
 
 
 def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:

@@ -214,8 +214,8 @@ def is_local(store: Store) -> bool:
 
 def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
     """The best turns of other sessions that are about the same as a prompt."""
-    asked_words = {word for word in telling_words(prompt) if word not in _COMMON_WORDS}
-    if not asked_words:
+    prompt_words = {word for word in telling_words(prompt) if word not in _COMMON_WORDS}
+    if not prompt_words:
         return []
     hits = store.search(prompt[:4_000], _CANDIDATES)
     turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
@@ -232,7 +232,7 @@ def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
     fitting = []
     for turn, near in zip(turns, nearness, strict=True):
         forms = forms_of(telling_words(_shown_text(turn)))
-        shared = sum(is_among(word, forms) for word in asked_words)
+        shared = sum(is_among(word, forms) for word in prompt_words)
         if near >= _VERY_NEAR or shared >= 2 or (shared and near >= _NEAR):
             fitting.append(turn)
     return fitting[:_MOST_HITS]

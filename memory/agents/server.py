@@ -22,7 +22,7 @@ from memory.home import AGENTS_FOLDER, home
 
 _IDLE_S = 1_800.0
 _STOP_S = 10.0
-_UNASKED_S = 0.5  # the hook that started the server asks at once, or it has given up
+_PRELOAD_AFTER_S = 0.5  # the hook that started the server asks at once, or it has given up
 _LONGEST_REQUEST = 64_000_000  # bytes
 _SHARE_FOR_STORING = 0.6  # of a session's start: what the last session said is to be stored first
 _START, _PROMPT = "SessionStart", "UserPromptSubmit"
@@ -69,13 +69,13 @@ class _Server:
         self._answering = ThreadPoolExecutor(1)
         self._storing = ThreadPoolExecutor(1)
         self._is_over = threading.Event()
-        self._is_asked = threading.Event()
+        self._has_request = threading.Event()
         # Blocks for sessions whose start was over before they were ready: told with a prompt.
         self._late: dict[str, Future[str]] = {}
 
     def run(self) -> None:
         """Accept connections until the time is up or a request says so."""
-        threading.Thread(target=self._load_unasked, daemon=True).start()
+        threading.Thread(target=self._preload, daemon=True).start()
         while not self._is_over.is_set():
             try:
                 connection, _ = self._listener.accept()
@@ -86,9 +86,9 @@ class _Server:
         self._storing.shutdown(wait=True)
         self._answering.shutdown(wait=True, cancel_futures=True)
 
-    def _load_unasked(self) -> None:
+    def _preload(self) -> None:
         """Load what answers need where the first hook was too slow to ask: the next finds it."""
-        if not self._is_asked.wait(_UNASKED_S):
+        if not self._has_request.wait(_PRELOAD_AFTER_S):
             from memory.agents.sessions import load
 
             self._answering.submit(load)
@@ -99,7 +99,7 @@ class _Server:
             try:
                 connection.settimeout(10)
                 request = json.loads(_received(connection))
-                self._is_asked.set()
+                self._has_request.set()
                 state = str(request.get("options", {}).get("state", ""))
                 answer = self._answer(request)
             except Exception as error:  # noqa: BLE001 - the boundary: a hook gets an answer, the log the reason

@@ -96,7 +96,7 @@ def digest(
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
         if ahead.turns:
-            _refuse_unasked(memory.model, yes or max_calls is not None)
+            _require_consent(memory.model, yes or max_calls is not None)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
         # Counts all windows, also those that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
@@ -147,11 +147,11 @@ def _load(name: str, api_base: str | None, budget: int | None) -> "Model":
 def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
     from memory.cli.digests import digest_all
 
-    _refuse_unasked(model, yes)
+    _require_consent(model, yes)
     digest_all(model, replay, over)
 
 
-def _refuse_unasked(model: "Model", is_agreed: bool) -> None:
+def _require_consent(model: "Model", is_agreed: bool) -> None:
     """Raises InputError for calls that cost money where nobody is there to stop them."""
     if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
         raise InputError(

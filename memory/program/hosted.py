@@ -337,12 +337,12 @@ class HostedModel(Model):
             turn.id: turn for turn in reader.turns_by_id(sorted({*ranked, *named}), missing_ok=True)
         }
         if is_story and asker:
-            told = _told_by_facts(
+            fact_turns = _facts_as_turns(
                 reader, [turns[hit.turn_id] for hit in own if hit.turn_id in turns]
             )
-            if told:
-                turns |= told
-                ranked = dict.fromkeys([*told, *ranked])
+            if fact_turns:
+                turns |= fact_turns
+                ranked = dict.fromkeys([*fact_turns, *ranked])
                 longest = _SHORT_TURN
 
         def to_show(turn_ids: Iterable[int]) -> list[Turn]:
@@ -530,7 +530,7 @@ def _story(
     return story_of(summaries, said_at, ranks_of(hits), budget)
 
 
-def _told_by_facts(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
+def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
     """The turns of which facts are stored, in their order, with these as their text, by id.
 
     Facts keep the names and numbers of a turn in the tokens of its gist: .45 to .50 of those of a
@@ -539,8 +539,8 @@ def _told_by_facts(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tur
     facts: dict[int, list[str]] = {}
     speakers = {turn.id: turn.speaker for turn in turns}
     for fact in reader.digested_facts([*speakers]):
-        facts.setdefault(fact.turn_id, []).append(_told(fact, speakers[fact.turn_id]))
-    told = {}
+        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, speakers[fact.turn_id]))
+    fact_turns = {}
     for turn in turns:
         if turn.id in facts:
             first, *others = facts[turn.id]
@@ -548,11 +548,11 @@ def _told_by_facts(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tur
             for other in others:
                 if count_tokens(f"{text}; {other}") <= _SHORT_TURN:
                     text = f"{text}; {other}"
-            told[turn.id] = replace(turn, text=text)
-    return told
+            fact_turns[turn.id] = replace(turn, text=text)
+    return fact_turns
 
 
-def _told(fact: Fact, speaker: str) -> str:
+def _fact_text(fact: Fact, speaker: str) -> str:
     """`Carla | age: 81 (happened 2024-03)`, of the speaker `age: 81`."""
     subject = "" if fact.subject == speaker else f"{fact.subject} | "
     dates = [f"happened {fact.happened_on}"] if fact.happened_on else []

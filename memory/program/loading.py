@@ -33,7 +33,7 @@ def load_model(
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
             the shipped adapters of the modules that its card names.
         sql: for which questions a hosted model writes SELECTs before it answers: "always", or
-            "when it pays" (lists, counts, order, lengths of time, change, what two share).
+            "when it pays" (lists, counts, order, lengths of time, change, what two share), "never".
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a

@@ -15,12 +15,12 @@ from memory.program.server_refusals import is_too_long
 from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, NO_STANDING, Context, Standing, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
-from memory.search.asker import as_asked
+from memory.search.asker import standalone_question
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
 
 # When a model writes SELECTs for a question: for each, or where `sql_pays`.
-SqlUse = Literal["always", "when it pays"]
+SqlUse = Literal["always", "when it pays", "never"]
 
 
 class MemoryReader(Protocol):
@@ -73,7 +73,7 @@ class UserQuestion:
     @property
     def ranked_text(self) -> str:
         """The question as turns would put it, with names and dates: what is searched for."""
-        return as_asked(self.text, self.asker, self.today)
+        return standalone_question(self.text, self.asker, self.today)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ class Model(ABC):
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
     them are memory when it answers. Without `writes_facts` a digest stores
     what templates match alone.
-    `sql` says for which questions it writes SELECTs; a packaged model decides by itself.
+    `sql` says for which questions it writes SELECTs; but for "never" a packaged model decides that
+    by itself.
     """
 
     name: str
@@ -270,7 +271,7 @@ class Model(ABC):
 
     def asks_for_sql(self, question: str) -> bool:
         """Whether the model is asked for SELECTs before it answers a question."""
-        return self.sql == "always" or sql_pays(question)
+        return self.sql == "always" or (self.sql == "when it pays" and sql_pays(question))
 
     def write_query(
         self, program: Modules, question: UserQuestion, reader: MemoryReader

@@ -139,6 +139,8 @@ class PackagedModel(Model):
 
         It stores no facts that a SELECT would find, unless somebody tuned or compiled it to.
         """
+        if self.sql == "never":
+            return None
         if found := look_up(question, reader):
             return dspy.Prediction(
                 sql=list(found.sql),

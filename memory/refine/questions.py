@@ -94,13 +94,13 @@ def written_questions(
         turn_ids = {turn.id for turn in window.turns}
         for digits, question, answer in _LINE.findall(text)[: window.number]:
             turn_id = int(digits)
-            if turn_id in turn_ids and _is_told(store, turn_id, answer):
+            if turn_id in turn_ids and _is_in_turn(store, turn_id, answer):
                 questions.setdefault(question, MeasuredQuestion(question, answer, turn_id))
         progress()
     return list(questions.values())
 
 
-def _is_told(store: Store, turn_id: int, answer: str) -> bool:
+def _is_in_turn(store: Store, turn_id: int, answer: str) -> bool:
     return bool(telling_words(answer)) and is_said(answer, said_in(store, [turn_id])[turn_id])
 
 
@@ -161,7 +161,7 @@ class FactReader:
         key = (question, context.text)
         if key not in self._answers:
             with self.model.active():
-                self._answers[key] = self._asked(question, context)
+                self._answers[key] = self._predicted(question, context)
         return self._answers[key]
 
     def score(self, question: MeasuredQuestion, state: FactSet) -> float:
@@ -179,7 +179,7 @@ class FactReader:
         """The mean score of the questions; 0 without questions."""
         return fmean([self.score(question, state) for question in questions] or [0.0])
 
-    def _asked(self, question: str, context: Context) -> str:
+    def _predicted(self, question: str, context: Context) -> str:
         if not context.text:
             return ""
         prediction = self.answer(

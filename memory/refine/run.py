@@ -190,8 +190,8 @@ def _with_questions_of(
     memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], progress: Progress
 ) -> list[MeasuredQuestion]:
     """The deciding questions, and one more about each turn that has none yet."""
-    asked_of = {question.turn_id for question in deciding}
-    windows = windows_of([turn for turn in turns if turn.id not in asked_of])
+    question_turn_ids = {question.turn_id for question in deciding}
+    windows = windows_of([turn for turn in turns if turn.id not in question_turn_ids])
     added = _written(memory, windows, progress) if windows else []
     by_text = {question.text: question for question in [*deciding, *added]}
     return list(by_text.values())

@@ -244,7 +244,7 @@ class RefiningTools:
 
     def _refuse_repeated(self, new: Fact) -> None:
         for fact in self._workbench.fact_set().facts.values():
-            if _told(fact) == _told(new) and not fact.ended_on:
+            if _comparable(fact) == _comparable(new) and not fact.ended_on:
                 raise InputError(f"fact {fact.id} says so already; leave it, or update it")
 
     def _done(self, tool: str, reason: str, revision: Revision) -> str:
@@ -302,7 +302,7 @@ def _line(fact: Fact, state: FactSet) -> str:
     return f"{fact_line(fact)}{also}"
 
 
-def _told(fact: Fact) -> tuple[str, ...]:
+def _comparable(fact: Fact) -> tuple[str, ...]:
     return tuple(
         " ".join(words(text)) or text
         for text in (fact.subject, fact.attribute, fact.value, fact.happened_on)

@@ -22,7 +22,7 @@ _ENGLISH = re.compile(
 )
 
 
-def as_asked(question: str, asker: str, today: str) -> str:
+def standalone_question(question: str, asker: str, today: str) -> str:
     """A question that names its asker and its dates, for a reader who knows neither.
 
     `today` is an ISO date. An empty `asker` or `today` changes nothing.

@@ -19,7 +19,7 @@ from memory.sql.checked import (
 from memory.sql.grammar import RULES, check_arguments
 from memory.sql.nodes import is_whole_number, plain_name, sql_of
 from memory.sql.refusals import refuse, short
-from memory.sql.tables import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TOLD
+from memory.sql.tables import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_SUMMARY
 
 NAME_TABLES = ("entities", "aliases", "summaries")
 _COLUMNS = {  # of a table: the columns that an INSERT may name, the required ones first
@@ -41,7 +41,7 @@ _FORMS = {
 }
 
 
-_LONGEST = {"description": LONGEST_DESCRIPTION, "summary": LONGEST_TOLD}
+_LONGEST = {"description": LONGEST_DESCRIPTION, "summary": LONGEST_SUMMARY}
 
 
 def written_table(tree: Any) -> str:

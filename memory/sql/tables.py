@@ -39,5 +39,5 @@ MAX_COLUMNS = 36  # of a SELECT: two turns and two facts joined have 34
 # deadline interrupts: .3 s for a pattern of 200 bytes and a text of a million.
 MAX_PATTERN = 200  # bytes
 LONGEST_NAME = 200  # characters of an alias or an entity; Postgres indexes at most 2,700 bytes
-LONGEST_TOLD = 2_000  # characters of a summary; what is stored of it is shorter
+LONGEST_SUMMARY = 2_000  # characters of a summary; what is stored of it is shorter
 LONGEST_DESCRIPTION = 1_000  # characters, of an entity

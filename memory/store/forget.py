@@ -167,22 +167,22 @@ def marked(turns: Sequence[Turn], salt: str) -> dict[str, Any]:
 
 def backups(conn: Connection) -> list[Path]:
     """The files that `backup` made of this memory, oldest first, wherever they are by now."""
-    return _noted_paths(conn, BACKUP)
+    return _recorded_paths(conn, BACKUP)
 
 
-def _noted_paths(conn: Connection, name: str) -> list[Path]:
+def _recorded_paths(conn: Connection, name: str) -> list[Path]:
     values = [setting.value for setting in settings.setting_history(conn, name)]
     return [Path(value) for value in dict.fromkeys(values)]
 
 
 def copies_known(path: Path) -> list[str]:
-    """Memories copied from the one at a path, or it from them; also their copies, as noted."""
+    """Memories copied from the one at a path, or it from them; also their copies, as recorded."""
     return _with_their_copies([path.absolute()])[1:]
 
 
-def copies_noted(conn: Connection) -> list[str]:
+def recorded_copies(conn: Connection) -> list[str]:
     """The copies that a memory itself knows of, and theirs."""
-    return _with_their_copies(_noted_paths(conn, COPY))
+    return _with_their_copies(_recorded_paths(conn, COPY))
 
 
 def _with_their_copies(paths: Sequence[Path]) -> list[str]:
@@ -194,20 +194,22 @@ def _with_their_copies(paths: Sequence[Path]) -> list[str]:
             continue
         copies.append(str(copy))
         with suppress(Stop, sqlite3.DatabaseError), closing(connect(copy, read_only=True)) as conn:
-            waiting += _noted_paths(conn, COPY)
+            waiting += _recorded_paths(conn, COPY)
     return copies
 
 
-def copies_with(location: str, noted: Iterable[str], due: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Those of the noted copies, and of theirs, that hold turns which are `marked`.
+def copies_with(
+    location: str, recorded: Iterable[str], due: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Those of the recorded copies, and of theirs, that hold turns which are `marked`.
 
     Also those that cannot be looked into. The memory at `location` itself, which its copies note,
     is none of them.
     """
-    noted = list(noted)
+    recorded = list(recorded)
     # A copy in Postgres is named without a look: this machine may not be able to log in there.
-    holding = [note for note in noted if "://" in note and note != location]
-    for copy in _with_their_copies([*map(Path, noted)]):
+    holding = [note for note in recorded if "://" in note and note != location]
+    for copy in _with_their_copies([*map(Path, recorded)]):
         if copy == location:
             continue
         try:
@@ -284,7 +286,7 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    copies = copies_with(location, map(str, _noted_paths(conn, COPY)), due)
+    copies = copies_with(location, map(str, _recorded_paths(conn, COPY)), due)
     return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 

@@ -125,8 +125,10 @@ def check_change(
             raise SqlError(_end_instead(before, window, is_deleted=after is None))
     if by_person:
         return
-    told = [fact for fact in ended if not _is_carried_out(fact)]
-    by_turn = _most_by_turn(told, [after for before, after in images if after and not before])
+    counted_ends = [fact for fact in ended if not _is_carried_out(fact)]
+    by_turn = _most_by_turn(
+        counted_ends, [after for before, after in images if after and not before]
+    )
     were_there = "facts that were there before, and a digest may"
     for count, most, deed in (
         (len(ended), MOST_ENDED, f"ends {len(ended)} {were_there} end"),

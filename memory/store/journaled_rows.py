@@ -30,7 +30,7 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
 
 # A model tells these rows anew where a change took their text, and may have since: by table, the
 # column of the text.
-_TOLD = {"summaries": "summary"}
+_SUMMARY_TEXTS = {"summaries": "summary"}
 # What rows lack that an older version logged.
 _ADDED_COLUMNS: dict[str, Row] = {"attributes": {"templates": "{}"}}
 # Settings have no key, and keep their earlier values: a change of one is logged beside the rows.
@@ -86,8 +86,8 @@ def undo(conn: Connection, change_id: int, undoing: int) -> None:
     for _, table, before_text, after_text in reversed(entries):
         before: Row | None = _read(table, before_text)
         after: Row | None = _read(table, after_text)
-        if table in _TOLD:
-            before, after = _as_told_now(conn, table, before=before, after=after)
+        if table in _SUMMARY_TEXTS:
+            before, after = _with_present_text(conn, table, before=before, after=after)
             if before == after:
                 continue
         _take_back(conn, change_id, table=table, before=before, after=after)
@@ -104,7 +104,7 @@ def _refuse_unknown(entries: Iterable[Sequence[Any]]) -> None:
             )
 
 
-def _as_told_now(
+def _with_present_text(
     conn: Connection, table: str, *, before: Row | None, after: Row | None
 ) -> tuple[Row | None, Row | None]:
     """What an undo makes of a line, and the line as it is: one told anew since loses its text."""
@@ -115,7 +115,7 @@ def _as_told_now(
         return before, after
     if before is not None and after is not None and _key(table, before) != _key(table, after):
         return (None, current) if current else (None, None)
-    return before and {**before, _TOLD[table]: ""}, current
+    return before and {**before, _SUMMARY_TEXTS[table]: ""}, current
 
 
 def take_back_others(conn: Connection, change_ids: Sequence[int]) -> None:

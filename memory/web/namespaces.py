@@ -12,7 +12,7 @@ from memory.web.facts import newest_seen
 from memory.web.journal import difference_by
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect, address_of
 from memory.web.project import work_of
-from memory.web.story import LINES_OF_OVERVIEW, dated, told
+from memory.web.story import LINES_OF_OVERVIEW, dated, ordered_summaries
 from memory.web.turn_topics import topics
 
 _NEWEST_CHANGES = 3
@@ -134,7 +134,9 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "pairs": store.contradictions()[:_MOST_PAIRS],
         "windows": [window for window in store.pending() if window.error],
         "seen": newest_seen(store),
-        "story": dated(store, [line for line in told(store) if line.text][-LINES_OF_OVERVIEW:]),
+        "story": dated(
+            store, [line for line in ordered_summaries(store) if line.text][-LINES_OF_OVERVIEW:]
+        ),
         "work": work_of(store),
         "project": project_name(request.namespace),
         "of_turns": _of_turns(store, turns) if turns and not facts else None,

@@ -16,7 +16,7 @@ Line = tuple[Summary, Turn | None]  # with its first turn, where that is still t
 def story(request: PageRequest, store: Store) -> PageResponse:
     """Lines of the story with links to their turns, a page of them, oldest first."""
     after = request.inputs.optional_number("after") or 0
-    summaries = [summary for summary in told(store) if summary.turn_id > after]
+    summaries = [summary for summary in ordered_summaries(store) if summary.turn_id > after]
     page = summaries[:_LINES_A_PAGE]
     if len(page) < len(summaries):  # lines that begin with the same turn stay together
         groups = [list(lines) for _, lines in groupby(page, lambda line: line.turn_id)]
@@ -29,7 +29,7 @@ def story(request: PageRequest, store: Store) -> PageResponse:
     return Page("story.html", values)
 
 
-def told(store: Store) -> list[Summary]:
+def ordered_summaries(store: Store) -> list[Summary]:
     """All lines in the order of their turns, one above others before these."""
     return sorted(store.summaries(), key=lambda line: (line.turn_id, line.kind != "month"))
 

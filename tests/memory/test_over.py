@@ -118,7 +118,7 @@ def test_hits_and_rows_have_the_ids_of_their_memories(stores: Mapping[str, Store
 
 
 def test_digested_facts_have_the_numbers_of_their_turns(stores: Mapping[str, Store]) -> None:
-    united = Memory.over(stores)._asked
+    united = Memory.over(stores)._united
     numbers = [turn.id for turn in united.turns() if turn.id is not None]
     told = {fact.value: fact.turn_id for fact in united.digested_facts(numbers)}
     office = next(turn for turn in united.turns() if "Oslo office" in turn.text)

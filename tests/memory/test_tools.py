@@ -19,8 +19,8 @@ from memory.tokens import count_tokens
 from memory.tools import (
     GROUPS,
     RESULT_TOKENS,
+    NewFacts,
     NewTurns,
-    StatedFacts,
     Tools,
     TurnIds,
     memory_tools,
@@ -65,7 +65,7 @@ def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Functions) 
         assert signature.return_annotation is str
         described = re.findall(r"^ +(\w+): ", inspect.getdoc(tool) or "", re.MULTILINE)
         assert described == list(signature.parameters)
-        lists = {NewTurns, StatedFacts, TurnIds}
+        lists = {NewTurns, NewFacts, TurnIds}
         assert {p.annotation for p in signature.parameters.values()} <= {str, int, bool, *lists}
 
 

@@ -16,9 +16,8 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from locomo.dataset.format import Conversation, load_conversations
 from memory import Memory, Store
 from memory.program.completions import CompletionAdapter
-from memory.program.hosted import HostedModel
 from memory.sql import quoted
-from tests.support.scripted import sql
+from tests.support.scripted import UnsoldModel, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "closings.json"
 
@@ -92,7 +91,7 @@ def ends_of(store: Store, conversation: Conversation, states: Sequence[Any]) -> 
         turn.source: (turn_id, turn.speaker, turn.text)
         for turn, turn_id in zip(conversation.turns, ids, strict=True)
     }
-    model = HostedModel(
+    model = UnsoldModel(
         name="closings",
         lm=dspy.LM("local/closings", engine=_Engine(turns, states), cache=False, num_retries=0),
         adapter=CompletionAdapter(),

@@ -17,8 +17,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, ToolCallPart, Usage
 from memory import Turn, open_store
 from memory.program import Model
 from memory.program.completions import CompletionAdapter
-from memory.program.hosted import HostedModel
-from tests.support.scripted import UnexpectedPrompt, answer
+from tests.support.scripted import UnexpectedPrompt, UnsoldModel, answer
 
 THINGS = [
     *("lamp", "kite", "drum", "vase", "harp", "coat"),
@@ -156,7 +155,7 @@ def _answer(prompt: str) -> str:
 def refiner_model(*scripts: Sequence[Call], native: bool = False) -> tuple[Model, Refiner]:
     """A Model that makes the calls of the scripts, one a prompt, and its engine."""
     engine = Refiner(scripts, native)
-    model = HostedModel(
+    model = UnsoldModel(
         name="refiner",
         lm=dspy.LM("local/refiner", engine=engine, cache=False, num_retries=0),
         adapter=CompletionAdapter(),

@@ -55,9 +55,15 @@ class ScriptedLM(dspy.LM):
         assert prompts == answers, f"{prompts} of {answers} answers were asked for"
 
 
+class UnsoldModel(HostedModel):
+    """A model without a price: litellm, which lists those of others, takes seconds to import."""
+
+    price = None
+
+
 def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model:
     """A Model that Memory can use; its `lm` is the ScriptedLM."""
-    return HostedModel(
+    return UnsoldModel(
         name="scripted",
         lm=ScriptedLM(pairs),
         adapter=CompletionAdapter(),

@@ -11,10 +11,9 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
 from memory.program.completions import CompletionAdapter
-from memory.program.hosted import HostedModel
 from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import DATE, question, record, turn, write
-from tests.support.scripted import UnexpectedPrompt, answer, sql
+from tests.support.scripted import UnexpectedPrompt, UnsoldModel, answer, sql
 
 ANN = [
     turn("D1:1", "I moved to Lyon last Saturday."),
@@ -109,7 +108,7 @@ def talker(
 ) -> tuple[Model, Talker]:
     """A Model that talks, and its engine; by the packaged model's name it works as that one."""
     engine = Talker(replies)
-    kind = PackagedModel if name.startswith("local") else HostedModel
+    kind = PackagedModel if name.startswith("local") else UnsoldModel
     model = kind(
         name=name,
         lm=dspy.LM("local/talker", engine=engine, cache=False, num_retries=0),

@@ -165,7 +165,7 @@ def upstream_server() -> Iterator[Upstream]:
 
     server = Server(("127.0.0.1", 0), Handler)
     upstream.address = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield upstream
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from memory.records import Forgotten
 from memory.store import receipt_check
-from memory.store.forget import copies_noted
+from memory.store.forget import recorded_copies
 from memory.store.postgres import faults
 from memory.store.postgres.address import read_address
 from memory.store.postgres.connection import NamespaceConnection, postgres_errors
@@ -59,7 +59,7 @@ def check_namespace(location: str, receipt: Forgotten, text: str = "") -> Receip
             receipt_check.refuse_other_receipt(namespace, address.location, receipt)
             remains = receipt_check.overwriting_due(namespace, address.location)
             check = _check_tables(namespace, receipt, text)
-            copies = copies_noted(namespace)
+            copies = recorded_copies(namespace)
     files = receipt_check.check_files(
         [name for name in receipt.files if name != address.location],
         [*receipt.unreached, *receipt.copies, *copies],

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from locomo.ablation.ablation import Ablation
-from locomo.ablation.facts import FACTS_TABLE, asked_gold
+from locomo.ablation.facts import FACTS_TABLE, selected_gold
 from locomo.ablation.first_attempts import VALID_SQL_TABLE, RecordingStore, accepted_windows
 from locomo.ablation.report import FACTS_ONLY_TABLE, READING_TABLE, sql_figures
 from locomo.ablation.systems import rule_answer
@@ -129,7 +129,7 @@ def ablated(
     setup, untuned = (
         Setup(model, MemoryProgram(), model.budget, turns_only=turns_only) for model in models
     )
-    golds = asked_gold(data, {conversation.id for conversation in conversations})
+    golds = selected_gold(data, {conversation.id for conversation in conversations})
     memories = folder / "memories"
     ablation = Ablation(setup, untuned, golds, attempts=memories / "first-attempts.jsonl")
     run = EvaluationRun(
@@ -356,5 +356,5 @@ def test_a_file_without_gold_asks_its_questions_only(run: Run) -> None:
 def test_gold_that_the_database_refuses_is_named(tmp_path: Path, store: Any) -> None:
     data = talks(tmp_path / "bad.json", {**talk("a"), "store": store})
     with pytest.raises(InputError, match=r"a, field store\.D1:\d: the gold SQL is refused"):
-        asked_gold(data, {"a"})
-    assert asked_gold(data, {"b"}) == []
+        selected_gold(data, {"a"})
+    assert selected_gold(data, {"b"}) == []

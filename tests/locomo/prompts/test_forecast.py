@@ -18,6 +18,7 @@ from memory.program.costs import Cost
 from memory.program.hosted import HostedModel
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient
+from tests.support.scripted import UnsoldModel
 
 MODULES = {*TARGETS, "probe"}
 
@@ -90,7 +91,7 @@ def expected(data: Path, **changed: Any) -> Forecast:
         made.train,
         measured=made.measured,
         validation=len(made.validation),
-        stored=made.asked_about(training=True),
+        stored=made.needed_conversations(training=True),
         bench=made.bench({}),
         options=made.options,
         prompt_model=made.prompt_model,
@@ -101,7 +102,8 @@ def expected(data: Path, **changed: Any) -> Forecast:
 def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
     """What models cost, by name."""
     known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
-    monkeypatch.setattr(HostedModel, "price", property(lambda model: known[model.name]))
+    for kind in (HostedModel, UnsoldModel):
+        monkeypatch.setattr(kind, "price", property(lambda model: known[model.name]))
     return known
 
 

@@ -97,8 +97,8 @@ def test_memories_are_needed_of_what_is_asked(
 ) -> None:
     made = job(street(4), targets=targets)
     for wanted, found in [
-        (training, made.asked_about(training=True)),
-        (measuring, made.asked_about(training=False)),
+        (training, made.needed_conversations(training=True)),
+        (measuring, made.needed_conversations(training=False)),
     ]:
         ids = [conversation.id for conversation in found]
         assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.parts[part])

@@ -124,7 +124,7 @@ def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
     ]
     raw = longmemeval_question(haystack_sessions=[[], turns])
     [conversation] = load_conversations(write(source, raw))
-    assert conversation.questions[0].as_asked == "Where does user live now?"
+    assert conversation.questions[0].standalone_question == "Where does user live now?"
     [question] = conversation.questions
     for asker, source_of_asker in (("user", "D1:2"), ("assistant", "D1:1")):
         folder = source.parent / asker

@@ -81,7 +81,7 @@ def test_a_server_that_nobody_asks_in_time_is_warm_for_the_next(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_loaded = threading.Event()
-    monkeypatch.setattr(server_module, "_UNASKED_S", 0.0)
+    monkeypatch.setattr(server_module, "_PRELOAD_AFTER_S", 0.0)
     monkeypatch.setattr(sessions, "load", is_loaded.set)
     thread = threading.Thread(target=serve, args=[path], daemon=True)
     thread.start()

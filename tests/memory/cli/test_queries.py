@@ -13,14 +13,13 @@ from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Store, Turn, __main__, namespaces, open_store
 from memory.__main__ import app
-from memory.program.hosted import HostedModel
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.commands import run as run_command
 from tests.support.reranking_server import reranking
-from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
+from tests.support.scripted import Pairs, ScriptedLM, UnsoldModel, answer, scripted_model, sql
 from tests.support.talk import talker
 
 BOTH_STORES = "slow"
@@ -329,7 +328,7 @@ def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> Non
 def test_without_a_terminal_no_paid_call_is_made_unasked(
     run: Run, store: Store, flags: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HostedModel, "price", (1e-6, 2e-6))
+    monkeypatch.setattr(UnsoldModel, "price", (1e-6, 2e-6))
     done = run("digest", *flags, script=[([], sql(MOVED))])
     if flags:
         assert done.stdout.startswith("windows: 1 stored")

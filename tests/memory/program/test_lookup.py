@@ -1,5 +1,6 @@
 """Questions in templates answered from rows: what is decided, and what is left to others."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from memory.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.program.model import UserQuestion
 from memory.vocabulary import Attribute
-from tests.conftest import INSERT
+from tests.conftest import INSERT, SAID
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
 BOTH_STORES = True
@@ -24,13 +25,44 @@ TURNS = [
 TODAY = "2024-08-01"
 
 
-@pytest.fixture
-def told(store: Store) -> Store:
+def with_facts(store: Store) -> Store:
+    """A store with the facts of the turns, and of places and a code that somebody added."""
     add_turns(store, TURNS)
     for value, day in (("Riga", "2024-04-19"), ("Rome", "2023-04"), ("Kiel", "2022")):
         facts.add(store, subject="Anna", attribute="visited", value=value, happened_on=day)
     facts.add(store, subject="Anna", attribute="locker code", value="4471")
     return store
+
+
+@pytest.fixture
+def facts_store(store: Store) -> Store:
+    return with_facts(store)
+
+
+@pytest.fixture(scope="module")
+def read_stores() -> Iterator[dict[str, Store]]:
+    stores: dict[str, Store] = {}
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.fixture
+def read_store(
+    read_stores: dict[str, Store], database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Store:
+    """The same store for all tests that change nothing, one for each database."""
+    if database not in read_stores:
+        if database == "postgres":
+            from tests.support.postgres_server import new_namespace
+
+            address = new_namespace()
+        else:
+            address = str(tmp_path_factory.mktemp("read") / "anna.db")
+        store = read_stores[database] = open_store(address)
+        store.add(SAID)
+        with_facts(store)
+    return read_stores[database]
 
 
 def looked_up(store: Store, question: str, asker: str = "Anna") -> RowsAnswer | None:
@@ -79,35 +111,37 @@ LEFT = [
 
 
 @pytest.mark.parametrize(("question", "text"), DECIDED.items())
-def test_rows_decide_a_question_in_a_template(told: Store, question: str, text: str) -> None:
-    found = looked_up(told, question)
+def test_rows_decide_a_question_in_a_template(read_store: Store, question: str, text: str) -> None:
+    found = looked_up(read_store, question)
     assert found is not None
     assert found.text == text
     assert found.turn_ids
     [select] = found.sql
     assert select.startswith("SELECT ")
-    assert told.read(select).rows == found.rows[0].rows
+    assert read_store.read(select).rows == found.rows[0].rows
 
 
 @pytest.mark.parametrize("question", LEFT)
-def test_another_question_is_left(told: Store, question: str) -> None:
-    assert looked_up(told, question) is None
+def test_another_question_is_left(read_store: Store, question: str) -> None:
+    assert looked_up(read_store, question) is None
 
 
-def test_my_is_nobody_s_without_an_asker(told: Store) -> None:
-    assert looked_up(told, "Where do I live?", asker="") is None
-    assert looked_up(told, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
+def test_my_is_nobody_s_without_an_asker(read_store: Store) -> None:
+    assert looked_up(read_store, "Where do I live?", asker="") is None
+    assert looked_up(read_store, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
 
 
-def test_what_a_person_does_decides(told: Store) -> None:
-    [bergen] = facts.find(told, "Bergen")
-    facts.supersede(told, bergen.id, "Voss", "2024-07-01")
-    assert _text(told) == "Voss, since 1 July 2024; before that Bergen"
-    [voss] = facts.find(told, "Voss")
-    facts.end(told, voss.id, "2024-07-10")
-    assert _text(told) == "none any more; Voss until 10 July 2024"
-    facts.add(told, subject="Anna", attribute="lives in", value="Ål", happened_on="2024-07-20")
-    assert _text(told) == "Ål, since 20 July 2024; before that Voss"
+def test_what_a_person_does_decides(facts_store: Store) -> None:
+    [bergen] = facts.find(facts_store, "Bergen")
+    facts.supersede(facts_store, bergen.id, "Voss", "2024-07-01")
+    assert _text(facts_store) == "Voss, since 1 July 2024; before that Bergen"
+    [voss] = facts.find(facts_store, "Voss")
+    facts.end(facts_store, voss.id, "2024-07-10")
+    assert _text(facts_store) == "none any more; Voss until 10 July 2024"
+    facts.add(
+        facts_store, subject="Anna", attribute="lives in", value="Ål", happened_on="2024-07-20"
+    )
+    assert _text(facts_store) == "Ål, since 20 July 2024; before that Voss"
 
 
 def _text(store: Store) -> str:
@@ -149,25 +183,25 @@ def test_questions_of_the_application_s_own_attributes(store: Store) -> None:
         assert found.text == "A-1047"
 
 
-def test_rows_of_several_memories_decide_as_those_of_one(told: Store, tmp_path: Path) -> None:
+def test_rows_of_several_memories_decide_as_those_of_one(read_store: Store, tmp_path: Path) -> None:
     with open_store(tmp_path / "team.db") as team:
         add_turns(team, [Turn("Anna", "I'm allergic to nuts.")])
-        together = {"own": told, "team": team}
+        together = {"own": read_store, "team": team}
         with Memory.over(together, model=scripted_packaged_model([])) as memory:
             said = memory.ask("What am I allergic to?", asker="Anna")
     assert (said.text, said.basis) == ("nuts", "rows")
     assert [citation.memory for citation in said.citations] == ["team"]
 
 
-def test_the_packaged_model_is_not_asked_where_rows_decide(told: Store) -> None:
-    with Memory(told, model=scripted_packaged_model([])) as memory:
+def test_the_packaged_model_is_not_asked_where_rows_decide(read_store: Store) -> None:
+    with Memory(read_store, model=scripted_packaged_model([])) as memory:
         said = memory.ask("Where do I live?", asker="Anna")
     assert (said.text.partition(",")[0], said.basis, said.calls) == ("Bergen", "rows", 0)
     assert said.turns == (7, 6)
 
 
-def test_a_hosted_model_answers_by_itself(told: Store) -> None:
+def test_a_hosted_model_answers_by_itself(read_store: Store) -> None:
     script = [([], sql("SELECT id FROM turns LIMIT 1")), ([], answer("By the sea"))]
-    with Memory(told, model=scripted_model(script)) as memory:
+    with Memory(read_store, model=scripted_model(script)) as memory:
         said = memory.ask("Where do I live?", asker="Anna")
     assert (said.text, said.basis) == ("By the sea", "model")

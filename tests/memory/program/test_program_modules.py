@@ -69,10 +69,10 @@ def test_two_repairs_and_no_third():
 
 def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back():
     """A model that rambles once would pay for it three times, and find no room for the turns."""
-    ramble = f"INSERT {'x' * 10_000_000}"
-    unreadable = f"I would rather chat. {'x' * 10_000_000}"
+    ramble = f"INSERT {'x' * 1_000_000}"
+    unreadable = f"I would rather chat. {'x' * 1_000_000}"
     model = scripted_model(
-        [([], sql(ramble)), (["INSERT xx", "(cut: 10,000,007"], unreadable), ([], unreadable)]
+        [([], sql(ramble)), (["INSERT xx", "(cut: 1,000,007"], unreadable), ([], unreadable)]
     )
 
     def write(statement: str) -> Change:

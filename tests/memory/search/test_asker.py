@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
-from memory.search.asker import as_asked, third_person
+from memory.search.asker import standalone_question, third_person
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,6 @@ def test_the_turn_that_answers_the_asker_on_that_day_comes_first(
 ) -> None:
     with open_store(tmp_path / "lives.db") as store:
         store.add([Turn(*line[:2], said_at=line[2], session=line[2]) for line in LIVES])
-        assert store.search(as_asked(question, asker, "2026-11-21"))[0].turn_id == turn_id
+        assert (
+            store.search(standalone_question(question, asker, "2026-11-21"))[0].turn_id == turn_id
+        )

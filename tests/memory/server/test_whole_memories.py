@@ -86,10 +86,10 @@ def test_an_import_counts_for_the_limits_of_a_day(home: str) -> None:
         assert client.post("/api/copy/turns/batch", json=body, headers=headers).status_code == 429
 
 
-def test_an_import_has_room_for_what_may_be_added(home: str) -> None:
+def test_an_import_has_room_for_what_may_be_added(home: str, tmp_path: Path) -> None:
     with serving(signed_in=False) as client:
         records = dump_of(client)
-    with open_store(existing("anna")) as source, open_store(":memory:") as store:
+    with open_store(existing("anna")) as source, open_store(tmp_path / "copy.db") as store:
         store.room = Room(Limits(turns=4))
         with pytest.raises(InputError, match="may hold 4 turns"):
             store.load(source.dump())

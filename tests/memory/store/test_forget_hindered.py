@@ -219,8 +219,8 @@ def test_a_copy_of_the_past_that_goes_while_it_is_looked_for_hinders_nothing(
         return scandir(path)
 
     store, ids = lived(tmp_path / "anna.db")
-    with store:
-        monkeypatch.setattr(os, "scandir", scandir_too_late)
+    with store, monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir_too_late)
         assert store.forget(ids).turns
 
 

@@ -36,6 +36,21 @@ def test_plain_statements_are_facts_and_no_others() -> None:
     assert len(missed) <= (1 - LEAST_PLAIN) * len(CASES["plain"]), missed
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("My dog is called Rufus.", "Rufus"),
+        ("My horse's name is Amber Sky.", "Amber Sky"),
+        ("I have a dog called Rufus.", "a dog called Rufus"),
+        ("Meine Katze heißt Minka.", "Minka"),
+        ("Mon chien s'appelle Filou.", "Filou"),
+        ("Mi perro se llama Toby.", "Toby"),
+    ],
+)
+def test_a_pet_s_value_is_its_name_or_what_it_is_and_no_clause(text: str, value: str) -> None:
+    assert [(fact.attribute, fact.value) for fact in asserted(text)] == [("has_pet", value)]
+
+
 @pytest.mark.parametrize("kind", CASES["nothing"])
 def test_what_only_looks_like_a_statement_is_no_fact(kind: str) -> None:
     found = {text: list(map(line, of)) for text in CASES["nothing"][kind] if (of := asserted(text))}

@@ -191,7 +191,7 @@ def test_forgetting_does_not_wait_for_a_slow_receiver(
             assert forgotten.wait(6), lines  # a message has eight seconds
         finally:
             worker.stop()
-            thread.join(20)
+    thread.join(20)
 
 
 def test_nothing_is_sent_into_the_network(changed: None, monkeypatch: pytest.MonkeyPatch) -> None:

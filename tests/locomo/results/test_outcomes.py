@@ -1,0 +1,57 @@
+"""Right, wrong or nothing said: what became of each question."""
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from locomo.harness import Result
+from locomo.results.outcomes import outcome, outcome_table
+
+ABSTAINED = "No information available"
+ASKED = Result(
+    system="memory",
+    conversation="a",
+    index=0,
+    category=4,
+    question="Where does Anna live?",
+    gold="in Bergen",
+    answer="Bergen, since May 2024; before that in Oslo",
+    score=0.4,
+    recall=1.0,
+    seconds=0.1,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "right"),
+        ({"answer": "Oslo"}, "wrong"),
+        ({"answer": "She lived in Bergens"}, "right"),  # stemmed, as F1 has it
+        ({"answer": ABSTAINED}, "nothing said"),
+        ({"answer": "", "unusable": "it said <html>"}, "nothing said"),
+        ({"category": 5, "gold": "", "answer": ABSTAINED}, "right"),
+        ({"category": 5, "gold": "", "answer": "Oslo"}, "wrong"),
+        ({"category": 3, "gold": "Bergen; it rains", "answer": "Bergen"}, "right"),
+        ({"category": 1, "gold": "Danish, German", "answer": "German"}, "wrong"),
+        ({"category": 1, "gold": "Danish, German", "answer": "German, Danish"}, "right"),
+    ],
+)
+def test_an_answer_is_right_with_all_words_of_the_right_one(changed, expected):
+    assert outcome(replace(ASKED, **changed)) == expected
+
+
+def test_each_system_has_a_row():
+    results = [
+        replace(ASKED, system="baseline", answer="Oslo"),
+        replace(ASKED, system="ranking", answer=ABSTAINED, rows=1),
+        replace(ASKED, rows=2),
+    ]
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(outcome_table(results))
+    lines = [" ".join(line.split()) for line in capture.get().splitlines()]
+    assert "baseline (newest turns) 0 1 0 0" in lines
+    assert "ranking (ranking alone) 0 0 1 0" in lines
+    assert "memory (ranking and SQL) 1 0 0 1" in lines
