@@ -1,6 +1,8 @@
 """Servers as they are: each oddity ends in the right answer, or in one line of advice."""
 
 import asyncio
+import io
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -176,6 +178,17 @@ def test_what_to_do_is_said_in_one_line(
     said = str(caught.value)
     assert all(word in said for word in words), said
     assert "\n" not in said
+
+
+def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_command_takes(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    lines = io.StringIO()
+    monkeypatch.setattr(
+        logging.getLogger("dspy.clients.lm"), "handlers", [logging.StreamHandler(lines)]
+    )
+    ask(says(lambda text: whole(text, "length")))
+    assert lines.getvalue() == "an answer was cut off at its limit of tokens\n"
 
 
 def test_a_longer_wait_than_a_call_may_take_is_told(
