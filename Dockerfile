@@ -5,6 +5,7 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY memory memory
 COPY locomo locomo
+COPY sql_memory sql_memory
 RUN python -m venv /opt/memory
 RUN /opt/memory/bin/pip install --no-cache-dir ".[documents,postgres,server]"
 RUN /opt/memory/bin/memory setup --yes

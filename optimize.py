@@ -284,7 +284,7 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     words += ["--data", str(job.data), "--optimized-path", str(output)]
     use = f"uv run evaluate.py {shlex.join(words)}"
     if job.measured == "refine":
-        use = f"uv run memory refine --program {output}"
+        use = f"uv run memory facts refine --program {output}"
     if not compiled.new_prompts:
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:

@@ -6,4 +6,15 @@ takes more than a second to import.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_public, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    try:
+        return _public(name)
+    except AttributeError:
+        from memory.other_libraries import IMPORTS
+
+        if name in IMPORTS:
+            raise ImportError(f"{__name__} has no {name}; write {IMPORTS[name]}") from None
+        raise

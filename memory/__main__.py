@@ -12,14 +12,10 @@ from typer.core import TyperGroup
 from memory.cli import (
     add,
     admin,
-    attributes,
-    audit,
-    backups,
     chat,
     connect,
     context,
     digest,
-    entities,
     export,
     facts,
     forget,
@@ -28,15 +24,11 @@ from memory.cli import (
     namespaces,
     proxy,
     queries,
-    refine,
     serve,
-    settings,
     setup,
-    summaries,
-    tags,
     worker,
 )
-from memory.errors import Stop
+from memory.errors import InputError, Stop
 from memory.terminal import clean_line, print_clean, show_any_character
 
 # The commands and groups as --help lists them: by what a person does, the commonest first.
@@ -46,30 +38,20 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "ask": queries.ask,
         "chat": chat.chat,
         "search": queries.search,
-        "sql": queries.sql,
         "context": context.context,
-        "summaries": summaries.summaries,
-        "tags": tags.app,
     },
     "Facts": {
         "facts": facts.app,
-        "entities": entities.app,
-        "attributes": attributes.app,
         "digest": digest.digest,
         "undo": history.undo,
-        "audit": audit.audit,
-        "refine": refine.refine,
     },
     "Import, export and forget": {
         "import": import_.import_,
         "export": export.export,
-        "backup": backups.backup,
-        "restore": backups.restore,
         "forget": forget.forget,
     },
     "Connect other programs": {
         "connect": connect.connect,
-        "disconnect": connect.disconnect,
         "serve": serve.serve,
         "worker": worker.worker,
         "mcp": serve.mcp,
@@ -78,9 +60,14 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Set up": {
         "setup": setup.setup,
         "namespaces": namespaces.app,
-        "settings": settings.settings,
         "admin": admin.app,
     },
+}
+# Commands of the first level that are below their subject now.
+MOVED = {
+    **{name: f"facts {name}" for name in facts.SUBJECTS},
+    **{name: f"admin {name}" for name in admin.SUBJECTS},
+    "disconnect": "connect AGENT --remove",
 }
 
 
@@ -89,6 +76,11 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for commands in COMMANDS.values() for name in commands]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in MOVED:
+            raise InputError(f"`memory {cmd_name}` is now `memory {MOVED[cmd_name]}`")
+        return super().get_command(ctx, cmd_name)
 
 
 def _print_version(is_requested: bool) -> None:

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from memory import facts, namespaces
 from memory.additions import add_turns, record_assertions
 from memory.answers import citations
 from memory.characters import sound_text
 from memory.errors import InputError, PromptTooLong
-from memory.messages import Message, refuse_foreign, turns_of
+from memory.forget import forget_matching, turns_about
+from memory.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
+from memory.other_libraries import AnswersOthersNames, refuse_filter_keys
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
 from memory.reader import StoreReader
 from memory.records import (
     Answer,
+    Fact,
+    Forgotten,
     Hit,
+    MemoryFact,
+    MemoryTurn,
+    Results,
     Rows,
     Tags,
     Turn,
@@ -44,6 +53,7 @@ from memory.store.united import (
     unite,
 )
 from memory.turn_filter import TurnFilter
+from memory.users import UserMemories, for_user, refuses_others
 
 if TYPE_CHECKING:
     from memory.corrections import Correction
@@ -59,13 +69,18 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Memory:
+class Memory(AnswersOthersNames):
     """A namespace with a language model that works on it.
 
     Threads may share it (docs/guides/concurrency.md); AsyncMemory is the same to await.
 
+    `Memory("anna")` is the namespace of this name in MEMORY_HOME, and `Memory()` the one that
+    commands use, "default". On both a call with `user_id="ben"` goes to `Memory("ben")` instead:
+    a user is a namespace, made when it is first named. A memory in a file takes no `user_id`.
+
     Arguments:
-        store: a path, an address, or an open Store (which the caller then closes).
+        store: a namespace's name, a path or an address (both have a dot or a slash), or an open
+            Store (which the caller then closes).
         model: "local", any litellm name ("openai/gpt-4o-mini"), or a loaded Model.
         program: a compiled MemoryProgram; the plain one by default. Searches rank by its weights.
         budget: how many tokens of memory the answering model may see; the model's by default.
@@ -79,9 +94,10 @@ class Memory:
     StoreError and ModelError when the namespace or the model cannot be used.
     """
 
+    @refuses_others
     def __init__(
         self,
-        store: Store | str | Path,
+        store: Store | str | Path | None = None,
         model: str | Model = PACKAGED_MODEL,
         program: MemoryProgram | None = None,
         budget: int | None = None,
@@ -96,6 +112,7 @@ class Memory:
                 f"a budget of {budget} tokens is too small for one turn;"
                 f" give at least {LEAST_BUDGET}"
             )
+        self._of_all_users: Memory | None = None  # the one that opened this for a user
         self._model, self._api_base = model, api_base
         self._program, self._budget = program, budget
         # The packaged model waits until it is asked: DSPy takes more than a second to import, and
@@ -104,10 +121,14 @@ class Memory:
             self._warn_of_concerns()
         self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
         self._opened = ExitStack()
+        self._embedder = embedder
+        store = namespaces.DEFAULT if store is None else store
+        self._is_named = isinstance(store, str) and namespaces.is_name(store)
+        self._users = UserMemories(self._open_for_user)
         # What questions go to: the store, or several as one.
         self._united: Store
         if isinstance(store, (str, Path)):
-            self._united = open_store(store, embedder=embedder)
+            self._united = open_store(namespaces.place_of(store), embedder=embedder)
             self._opened.push(self._united)
         elif embedder is None or embedder == store.embedder:
             self._united = store
@@ -133,7 +154,7 @@ class Memory:
         `stores` are those of all by name.
 
         Arguments:
-            memories: paths, addresses, open Stores or Memory objects (which the caller then
+            memories: names, paths, addresses, open Stores or Memory objects (which the caller then
                 closes), or a mapping of names to them. Without names a memory is called as its
                 namespace or its file. All but the first that are opened here are opened read-only.
             model, program, budget, api_base, reranker: as for a Memory; those of the first where
@@ -148,7 +169,8 @@ class Memory:
         with ExitStack() as opened:
             for name, memory in named.items():
                 if isinstance(memory, (str, Path)):
-                    stores[name] = open_store(memory, read_only=len(stores) > 0)
+                    place = namespaces.place_of(memory)
+                    stores[name] = open_store(place, read_only=len(stores) > 0)
                     opened.push(stores[name])
                 else:
                     stores[name] = _store_of(memory)
@@ -169,6 +191,8 @@ class Memory:
         """The model. The packaged one is loaded when it is first needed."""
         from memory.program import load_model
 
+        if self._of_all_users is not None:
+            return self._of_all_users.model
         if isinstance(self._model, str):
             return load_model(self._model, api_base=self._api_base)
         return self._model
@@ -189,10 +213,11 @@ class Memory:
         from memory.program import concerns
 
         for concern in concerns(self.program, self.model.name):
-            warnings.warn(concern, UserWarning, stacklevel=3)
+            warnings.warn(concern, UserWarning, stacklevel=4)
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
+        self._users.close()
         self._opened.close()
 
     def __enter__(self) -> Self:
@@ -201,6 +226,47 @@ class Memory:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    # ---------------------------------------------------------------- users
+
+    @contextmanager
+    def _of_user(self, user_id: str) -> Iterator[Memory]:
+        """The memory of a user for some calls, as `user_id` gives it to one.
+
+        Raises InputError for a memory that is no namespace by name, and for a blank id.
+        """
+        self._refuse_without_users()
+        with self._users.of(user_id) as memory:
+            yield memory
+
+    @refuses_others
+    def delete_all(self, user_id: str) -> None:
+        """Delete the memory of a user for good, with its facts and history; backups stay.
+
+        Raises InputError where there is none, StoreError when it is open elsewhere.
+        """
+        self._refuse_without_users()
+        self._users.close(user_id)
+        namespaces.delete(user_id)
+
+    def _refuse_without_users(self) -> None:
+        if not self._is_named:
+            raise InputError(
+                "this memory is one file or store, and takes no user_id=; write Memory(), which"
+                " has a namespace for each user"
+            )
+
+    def _open_for_user(self, user_id: str) -> Memory:
+        """This memory with the namespace of a user for its own, and the same model."""
+        memory = copy(self)
+        memory._of_all_users = self
+        memory._users = UserMemories(memory._open_for_user)
+        memory.store = open_store(namespaces.named_place(user_id), embedder=self._embedder)
+        memory._united = memory.store
+        memory.stores = stores_by_name(memory.store)
+        memory._opened = ExitStack()
+        memory._opened.push(memory.store)
+        return memory
+
     # ---------------------------------------------------------------- storing
 
     @property
@@ -208,6 +274,7 @@ class Memory:
         """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
         return self.model.stores_facts(self.program)
 
+    @for_user
     def add(
         self,
         /,
@@ -216,26 +283,70 @@ class Memory:
         session: str = "",
         said_at: str | date | None = None,
         tags: Tags | None = None,
-        **foreign: Any,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> TurnIds:
         """Store what was said and return the turns' ids; durable on return, no model is asked.
 
         A turn is a Turn, a text (of "user"), or a dict: {"speaker": ..., "text": ...} or a message
         of the OpenAI shape, its content in parts as well. `session`, `said_at` and `tags` are for
-        the turns that have none. InputError names ours for a keyword of another library.
+        the turns that have none. `run_id` is a session by another name, `metadata` are tags
+        (numbers as texts), and `agent_id` is the tag of this name.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). What they assert in
         the vocabulary's templates is stored as facts with them.
         """
-        refuse_foreign(foreign)
-        return add_turns(self.store, turns_of(turns, session, said_at, tags))
+        tags = tags_of(tags, metadata, agent_id)
+        return add_turns(self.store, turns_of(turns, session or run_id or "", said_at, tags))
 
+    @for_user
+    def forget(
+        self,
+        turn_ids: int | Collection[int] = (),
+        *,
+        speaker: str = "",
+        session: str | None = None,
+        matching: str = "",
+        about: str = "",
+        before: str | date | None = None,
+        user_id: str | None = None,
+    ) -> list[Forgotten]:
+        """Forget the turns that meet all conditions for good, with their facts, and do not ask.
+
+        Arguments:
+            turn_ids: one id or several.
+            matching: text that a turn contains, ignoring case.
+            about: a name: turns that tell of somebody.
+            before: only what was said before this day.
+
+        Returns receipts; `memory.forget.preview` shows before what would go. Raises InputError
+        without a condition, and where no turn meets them.
+        """
+        conditions = {
+            "ids": (turn_ids,) if isinstance(turn_ids, int) else tuple(turn_ids),
+            "speaker": speaker,
+            "session": session,
+            "matching": matching,
+            "about": tuple(turns_about(self.store, about)) if about else None,
+            "before": date_text(before),
+        }
+        return forget_matching(self.store, conditions)
+
+    @for_user
+    def delete(self, turn_id: int, *, user_id: str | None = None) -> list[Forgotten]:
+        """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
+        return self.forget(turn_id)
+
+    @for_user
     def digest(
         self,
         replay: bool = False,
         max_calls: int | None = None,
         progress: Callable[[Digest], None] | None = None,
         since: int = 0,
+        user_id: str | None = None,
     ) -> Digest:
         """Let the model store new windows as facts.
 
@@ -268,13 +379,15 @@ class Memory:
 
     # ---------------------------------------------------------------- asking
 
+    @for_user
     def ask(
         self,
         question: str,
         *,
         asker: str = "",
-        now: date | None = None,
+        now: str | date | None = None,
         progress: Callable[[str], None] = lambda step: None,
+        user_id: str | None = None,
     ) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
 
@@ -282,8 +395,8 @@ class Memory:
             question: a whole question.
             asker: who asks, by a name that the turns know: I, me and my in the question. By
                 default the memory's owner, where it knows one (the setting "user").
-            now: when it is asked: what "last week" in the question counts from. Without it, such
-                words count from the newest turn.
+            now: the day or moment when it is asked: what "last week" in the question counts from.
+                Without it, such words count from the newest turn.
             progress: called with a description of each step. What it raises ends the question.
 
         Raises InputError for an empty question and a `now` that is no date, ModelError when the
@@ -293,8 +406,7 @@ class Memory:
 
         if not question.strip():
             raise InputError("the question is empty")
-        if now is not None and not isinstance(now, date):  # a datetime is a date
-            raise InputError(f"now is {now!r}; it takes a datetime, such as datetime.now()")
+        day = day_of(now)
         owner = first_store(self._united)
         who = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
 
@@ -303,7 +415,7 @@ class Memory:
                 sound_text(question),
                 self._reader,
                 asker=who,
-                today=now.isoformat()[:10] if now else "",
+                today=day.isoformat()[:10] if day else "",
                 model=self._model_for(owner),
                 budget=budget,
                 progress=progress,
@@ -371,6 +483,7 @@ class Memory:
             return ()
         return correct_answer(self.store, self.model, answer, message, seen)
 
+    @for_user
     def context(
         self,
         messages: str | Sequence[Mapping[str, Any]],
@@ -379,11 +492,12 @@ class Memory:
         speaker: str = "",
         character: str = "",
         character_context: str = "",
-        now: datetime | None = None,
+        now: str | date | None = None,
         budget: int | None = None,
         session: str = "",
         since: int | None = None,
         reload: bool = False,
+        user_id: str | None = None,
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
@@ -402,7 +516,7 @@ class Memory:
             speaker=speaker,
             character=character,
             character_context=character_context,
-            now=now,
+            now=moment_of(now),
             budget=self.budget if budget is None else budget,
             session=session,
             since=since,
@@ -410,18 +524,73 @@ class Memory:
             weights=self.searcher.weights,
         )
 
+    @for_user
     def search(
         self,
-        question: str,
+        query: str,
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
-    ) -> list[Hit]:
-        """The best k turns, best first: those of `Store.search`, in the reranker's order.
+        *,
+        limit: int | None = None,
+        filters: TurnFilter | Mapping[str, Any] | None = None,
+        user_id: str | None = None,
+    ) -> Results[Hit]:
+        """The best k turns, best first, with text, speaker and date: those of `Store.search`.
 
-        When the reranker cannot be used, the ranking's own order stands and a warning is logged
-        ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
+        They come in the reranker's order; when it cannot be used, the ranking's own order stands
+        and a warning is logged ("memory.rerank", once until it works again). `limit` and `filters`
+        are `k` and `filter` by other names. Raises ModelError like `Store.search`.
         """
-        return own_hits(self._united, self.searcher.search(self._united, question, k, filter))
+        wanted = filter if filters is None else filters
+        if isinstance(wanted, Mapping):
+            refuse_filter_keys(wanted)
+        hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
+        turns = {
+            turn.id: turn
+            for turn in self._united.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+        }
+        told = [
+            replace(hit, text=turn.text, speaker=turn.speaker, said_at=turn.said_at)
+            for hit in hits
+            if (turn := turns.get(hit.turn_id))  # not forgotten since
+        ]
+        return Results(own_hits(self._united, told))
+
+    def _ranked(self, question: str, k: int) -> list[Hit]:
+        """The hits of `search` without their texts."""
+        return own_hits(self._united, self.searcher.search(self._united, question, k))
+
+    @for_user
+    def facts(
+        self,
+        about: str = "",
+        *,
+        as_of: str | date | None = None,
+        ended: bool = False,
+        user_id: str | None = None,
+    ) -> Results[Fact]:
+        """What holds now, or held on a day: the facts that `memory.facts.find` finds.
+
+        Arguments:
+            about: a name, or words of the facts; all by default.
+            as_of: the day that they are known from.
+            ended: also past facts and those that have not begun.
+        """
+        point = date_text(as_of) or None
+        return Results(
+            MemoryFact(**vars(fact), memory=name) if name else fact
+            for name, store in self.stores.items()
+            for fact in facts.find(store, about, ended=ended, point=point)
+        )
+
+    @for_user
+    def get_all(self, *, user_id: str | None = None) -> Results[Turn]:
+        """All turns, in their order."""
+        return Results(
+            MemoryTurn(**vars(turn), memory=name) if name else turn
+            for name, store in self.stores.items()
+            for turn in store.turns()
+        )
 
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
@@ -455,7 +624,7 @@ class Memory:
         from memory.program.shown_turns import RANKED_TURNS
 
         if hits is None:
-            hits = self.search(question, RANKED_TURNS)
+            hits = self._ranked(question, RANKED_TURNS)
         return self.program.evidence(
             question,
             numbered_hits(self._united, hits),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from memory.api import Memory
+from memory.other_libraries import AnswersOthersNames
 from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
@@ -54,7 +55,7 @@ def _in_pieces(
     return call
 
 
-class AsyncMemory:
+class AsyncMemory(AnswersOthersNames):
     """A Memory whose calls are awaited; their arguments, results and errors are those of Memory.
 
     Arguments: those of Memory, or a Memory, which the caller then closes. Opening one happens at
@@ -64,16 +65,21 @@ class AsyncMemory:
     calls happen in its order, and those of several tasks at the same time.
     """
 
-    def __init__(self, memory: Memory | Store | str | Path, **options: Any) -> None:
+    def __init__(self, memory: Memory | Store | str | Path | None = None, **options: Any) -> None:
         self._is_ours = not isinstance(memory, Memory)
         self.memory = memory if isinstance(memory, Memory) else Memory(memory, **options)
 
     add = _on_a_thread(Memory.add)
+    forget = _on_a_thread(Memory.forget)
+    delete = _on_a_thread(Memory.delete)
+    delete_all = _on_a_thread(Memory.delete_all)
     digest = _on_a_thread(Memory.digest)
     ask = _on_a_thread(Memory.ask)
     correct = _on_a_thread(Memory.correct)
     context = _on_a_thread(Memory.context)
     search = _on_a_thread(Memory.search)
+    facts = _on_a_thread(Memory.facts)
+    get_all = _on_a_thread(Memory.get_all)
     read = _on_a_thread(Memory.read)
     reply = _in_pieces(Memory.reply)
 

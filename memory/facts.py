@@ -752,7 +752,7 @@ def refuse_secrets(store: Store, text: str) -> None:
     if mask(text).secrets and policy_of(store.settings(POLICY)) != "off":
         raise SecretError(
             "this holds what looks like a secret (a key, token or password), and this memory stores"
-            " none; to store it nevertheless: memory settings secrets off"
+            " none; to store it nevertheless: memory admin settings secrets off"
         )
 
 

@@ -3,9 +3,10 @@
 Every door (commands, chat, tools, JSON API, page) calls these functions and renders the result.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from memory.dates import is_iso_date
 from memory.errors import InputError
@@ -179,6 +180,18 @@ def forget_without_preview(store: Store, turn_ids: Sequence[int] = ()) -> list[F
     due = receipts_due(store)
     forgotten = store.forget(turn_ids)
     return [*(receipt for receipt in due if receipt.sha256 != forgotten.sha256), forgotten]
+
+
+def forget_matching(store: Store, conditions: Mapping[str, Any]) -> list[Forgotten]:
+    """Forget the turns that meet the conditions of `matching_turns` for good, without asking.
+
+    Returns receipts as `forget_without_preview` does. Raises InputError without any condition, and
+    where no turn meets them.
+    """
+    given = {name: value for name, value in conditions.items() if value not in ("", (), None)}
+    if not given:
+        raise InputError("name what to forget: ids of turns, speaker=, session=, matching=, ...")
+    return forget_without_preview(store, [turn.id for turn in matching_turns(store, **given)])
 
 
 def receipts_due(store: Store) -> list[Forgotten]:

@@ -1,8 +1,9 @@
 """What people give to `Memory.add` as turns: texts, dicts, and messages of the OpenAI shape."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from memory.errors import InputError
@@ -11,28 +12,9 @@ from memory.records import Tags, Turn
 Message = Turn | str | Mapping[str, Any]
 
 _KEYS = ("role", "content", "name", "speaker", "text", "session", "said_at", "source", "tags")
+_ENDS = (".", "!", "?")  # of a sentence
+_FRAMES_BELOW_THE_CALLER = 5  # of a warning, to the line with memory.add
 _INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
-# A keyword of mem0, Zep, LangMem or Hindsight -> what to write here.
-_FOREIGN = {
-    "user_id": "a memory is one user's: Memory(f'{user_id}.db'), or the address of a namespace",
-    "agent_id": "name the agent as the speaker, or keep a memory for it",
-    "run_id": "session=",
-    "session_id": "session=",
-    "thread_id": "session=",
-    "metadata": "tags=",
-    "timestamp": "said_at=",
-    "created_at": "said_at=",
-    "messages": "the messages as the first argument",
-    "infer": "nothing: add asks no model; digest() does",
-}
-
-
-def refuse_foreign(keywords: Mapping[str, Any]) -> None:
-    """Raises InputError for a keyword of another library, with what to write instead."""
-    for name in keywords:
-        if name in _FOREIGN:
-            raise InputError(f"add takes no {name}=; write {_FOREIGN[name]}")
-        raise InputError(f"add takes no {name}=; it takes session=, said_at= and tags=")
 
 
 def turns_of(
@@ -44,12 +26,19 @@ def turns_of(
     """Turns in their order; `session`, `said_at` and `tags` are for those that have none.
 
     A text is said by "user". A message is said by its name, or its role; of content in parts the
-    texts are taken. Messages with instructions to a model or without any text are left out.
-    Raises InputError for anything else, and for a date that is none.
+    texts are taken. Messages with instructions to a model or without any text are left out. Warns
+    of a turn whose speaker and text seem swapped. Raises InputError for anything else, and for a
+    date that is none.
     """
     items = [given] if isinstance(given, (Turn, str, Mapping)) else [*given]
     moment = date_text(said_at)
     turns = [turn for number, item in enumerate(items, 1) if (turn := _turn(item, number))]
+    if swapped := next(filter(_seems_swapped, turns), None):
+        warnings.warn(
+            f"a turn by {swapped.speaker!r:.60} says {swapped.text!r}; the speaker comes first:"
+            f" Turn({swapped.text!r}, {swapped.speaker!r:.60})",
+            stacklevel=_FRAMES_BELOW_THE_CALLER,
+        )
     return [
         replace(
             turn,
@@ -59,6 +48,57 @@ def turns_of(
         )
         for turn in turns
     ]
+
+
+def _seems_swapped(turn: Turn) -> bool:
+    """Whether the speaker reads like a sentence and the text like a name: by capitals alone.
+
+    It misses "I moved to Oslo", so as to doubt no name: "Juan de la Cruz", "Sammy Davis Jr."
+    """
+    if turn.kind != "message" or len(turn.text) >= len(turn.speaker):
+        return False
+    first, *others = turn.speaker.split() or [""]
+    small = sum(word[0].islower() for word in others)
+    if turn.speaker.rstrip()[-1:] in _ENDS:
+        is_sentence = len(others) > 1 and 2 * small > len(others)
+    else:
+        is_sentence = len(others) > 2 and small == len(others) and first[0].isupper()
+    names = turn.text.split()
+    return is_sentence and 0 < len(names) < 4 and all(map(_is_name, names))
+
+
+def _is_name(word: str) -> bool:
+    return word.isalpha() and word.istitle()
+
+
+def tags_of(
+    tags: Tags | None, metadata: Mapping[str, Any] | None, agent_id: str | None
+) -> dict[str, Any]:
+    """The tags of turns: `tags`, the metadata with numbers as texts, and the tag `agent_id`."""
+    found = {
+        key: str(value) if isinstance(value, (bool, int, float)) else value
+        for key, value in (metadata or {}).items()
+        if value is not None
+    }
+    return {**found, **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
+
+
+def day_of(given: str | date | None) -> date | None:
+    """A whole day as a date or datetime. Raises InputError for a month, a year or another text."""
+    if given is None or isinstance(given, date):
+        return given
+    try:
+        return datetime.fromisoformat(date_text(given))
+    except ValueError:
+        raise InputError(f"{given!r:.60} is no day; write 2026-11-25 or a datetime") from None
+
+
+def moment_of(given: str | date | None) -> datetime | None:
+    """A datetime of a datetime, a day (its midnight) or a text. Raises InputError as `day_of`."""
+    day = day_of(given)
+    if day is None or isinstance(day, datetime):
+        return day
+    return datetime(day.year, day.month, day.day)
 
 
 def date_text(given: str | date | None) -> str:

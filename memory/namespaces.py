@@ -25,6 +25,7 @@ from memory.home import (
 from memory.home import home as home
 from memory.store import open_store, postgres_module
 
+DEFAULT = "default"  # the namespace where nobody names one
 Location = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
@@ -75,6 +76,36 @@ def location_of(name: str) -> Location:
     if home_address():
         return str(_address(name).text)
     return path_of(name)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text names a namespace: one with a dot or a slash is a path or an address."""
+    return not any(sign in text for sign in "./\\")
+
+
+def named_place(name: str) -> Location:
+    """The location of a namespace to open or create: its folder is there.
+
+    Raises InputError for an invalid name.
+    """
+    location = location_of(name)
+    if isinstance(location, Path):
+        make_folder(location.parent)
+    return location
+
+
+def place_of(given: str | Path) -> Location:
+    """Where a memory is to be opened or created: a path or an address as it is, a name's place.
+
+    Raises InputError for an invalid name, and for one that a file in this folder has, too.
+    """
+    if isinstance(given, Path) or not is_name(given):
+        return given
+    if given and Path(given).is_file():
+        raise InputError(
+            f"{given!r} is a namespace's name and a file here; write Path({given!r}) for the file"
+        )
+    return named_place(given)
 
 
 def shown(location: Location) -> str:

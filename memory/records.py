@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+_Item = TypeVar("_Item")
 Kind = Literal["message", "document", "tool"]
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store reads the turn of a correction that was undone with this before its text.
@@ -41,7 +42,24 @@ class Withheld:
 NOTHING_WITHHELD = Withheld()
 
 
-class TurnIds(list[int]):
+class Results(list[_Item]):
+    """A list of what a call found or made.
+
+    Other libraries return a dict there: TypeError says what to write for `["results"]`.
+    """
+
+    if not TYPE_CHECKING:  # the types stay those of a list
+
+        def __getitem__(self, index):
+            if isinstance(index, str):
+                raise TypeError(
+                    f"this is a list, without [{index!r}]; write `for hit in memory.search(...)`,"
+                    " and hit.text, hit.speaker, hit.said_at, hit.score"
+                )
+            return super().__getitem__(index)
+
+
+class TurnIds(Results[int]):
     """The ids of turns that were added, and how much of their text was withheld."""
 
     withheld: Withheld = NOTHING_WITHHELD
@@ -325,13 +343,17 @@ class Hit:
     """One turn found by a search; scores of one search can be compared with each other only.
 
     `shares` says how much each feature of the ranking gave; they sum to the score. `memory` is the
-    name of the turn's memory where several were searched, and `turn_id` its id there.
+    name of the turn's memory where several were searched, and `turn_id` its id there. `text`,
+    `speaker` and `said_at` are the turn's, where `Memory.search` returned the hit.
     """
 
     turn_id: int
     score: float
     shares: Mapping[str, float] = field(default_factory=dict, compare=False)
     memory: str = ""
+    text: str = field(default="", compare=False)
+    speaker: str = field(default="", compare=False)
+    said_at: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -519,9 +519,9 @@ class Tools:
             value: the new value; JSON if it is not text.
         """
         if name == POLICY:
-            raise InputError("a person sets this: memory settings secrets mask|refuse|off")
+            raise InputError("a person sets this: memory admin settings secrets mask|refuse|off")
         if name in (RETENTION_DAYS, RETENTION_KEEPS_FACTS):  # a worker forgets for good by it
-            raise InputError(f"a person sets this: memory settings {name} VALUE")
+            raise InputError(f"a person sets this: memory admin settings {name} VALUE")
         with self._written() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 

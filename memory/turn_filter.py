@@ -7,6 +7,7 @@ the page.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any, get_args
 
 from memory.dates import is_iso_date
@@ -43,8 +44,9 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
     """A filter from an object such as FILTER_EXAMPLE, or from its JSON text.
 
     Each value is a text or a list of texts, `since` and `until` are one date each, and `tags` maps
-    keys to such values. Returns None where every turn passes: without a filter, and for an empty
-    one. Raises InputError for an unknown key and for any other value.
+    keys to such values; in Python a date may be a `date`. Returns None where every turn passes:
+    without a filter, and for an empty one. Raises InputError for an unknown key and for any other
+    value.
     """
     if isinstance(given, str):
         given = _object(given)
@@ -55,7 +57,10 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
     values = {key: value for key, value in given.items() if value is not None}
     for key in values:
         if key not in _KEYS:
-            raise InputError(f"unknown filter {key!r:.60}; there are {', '.join(_KEYS)}")
+            raise InputError(
+                f"unknown filter {key!r:.60}; there are {', '.join(_KEYS)};"
+                f' a tag is {{"tags": {{"{key:.60}": ...}}}}'
+            )
     read: dict[str, Any] = {
         key: (_date if key in _DATES else _tags if key == "tags" else _texts)(key, value)
         for key, value in values.items()
@@ -122,6 +127,8 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _date(name: str, value: Any) -> str:
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()[:10]
     if not isinstance(value, str) or not is_iso_date(value):
         raise InputError(
             f"the filter {name} is a date as in 2017-05-08, 2017-05 or 2017, not {value!r:.60}"

@@ -33,8 +33,8 @@ MEMORY_LAYERS = [
     },
     {"memory.dates", "memory.tool_uses"},
     {"memory.errors", "memory.local_models"},
-    {"memory.providers"},
-    {"memory.turn_filter"},
+    {"memory.other_libraries", "memory.providers"},
+    {"memory.turn_filter", "memory.users"},
     {
         "memory.files",
         "memory.folders",

@@ -136,7 +136,7 @@ def test_the_refining_module_learns_from_episodes(
     assert (saved.card.target, saved.card.metric) == ("refine", {"refined": 1.0})
     printed = " ".join(capsys.readouterr().out.split())
     assert "refined, the reward that was optimized, all 12 questions: .000 -> .800" in printed
-    assert "memory refine --program optimized_memory_qa.json" in printed
+    assert "memory facts refine --program optimized_memory_qa.json" in printed
 
 
 def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import dspy
 from rich.progress import Progress
@@ -181,15 +182,23 @@ class CompileRun:
     def _improve(
         self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], index: int
     ) -> MemoryProgram:
-        """The program with the best prompt for this target that was found within the budget."""
+        """The program that the optimizer returned for this target, if it earns more than the plain.
+
+        Where the compile was stopped, the program with the best prompt that was tried by then.
+        """
         bench = self.job.bench(memories)
         plain = candidate_of(program, target)
         bench.prompts[plain.key] = plain
         student = task(program, target, bench)
         with self.ledger.reserve(self._reserve(index)):
-            board, stopped = self._search(student, target, bench)
+            board, compiled, stopped = self._search(student, target, bench)
         self._keep_scores(board, target, plain.key)
-        program = with_candidate(program, target, bench.prompts[best(board, plain.key)])
+        kept = best(board, plain.key)
+        if compiled is not None:
+            returned = candidate_of(compiled.program, target)
+            is_better = advantage(board, returned.key, plain.key) > 0
+            kept = returned.key if is_better else plain.key
+        program = with_candidate(program, target, bench.prompts[kept])
         if board.failures:
             self.notes.append(
                 f"{target}: {board.failures} of {board.count} runs failed, the last: "
@@ -204,8 +213,8 @@ class CompileRun:
 
     def _search(
         self, student: dspy.Module, target: Target, bench: Bench
-    ) -> tuple[Scoreboard, BaseException | None]:
-        """The rewards of all prompts that an optimizer tried, and what stopped it, if anything."""
+    ) -> tuple[Scoreboard, Any, BaseException | None]:
+        """The rewards of all prompts that were tried, the compiled student, and what stopped it."""
         options, examples = self.job.options, self.job.train[target]
         total = program_runs(options.optimizer, len(examples), options.rounds)
         title = f"{options.optimizer}, {target}"
@@ -229,7 +238,7 @@ class CompileRun:
             try:
                 # The plain prompt runs on all examples first, for comparison with the others.
                 evaluate_task(student, examples, judge=board, threads=options.num_threads, log=log)
-                failed_proposals = run_optimizer(
+                compiled, failed_proposals = run_optimizer(
                     student,
                     examples,
                     board=board,
@@ -239,14 +248,14 @@ class CompileRun:
                     log=log,
                 )
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
-                return board, reason
+                return board, None, reason
         if failed_proposals:
             self.notes.append(
                 f"{target}: {len(failed_proposals)} proposals failed, the last: "
                 f"{failed_proposals[-1]}"
             )
         self.bar.update(line, completed=total)
-        return board, None
+        return board, compiled, None
 
     def _cost_since(self, before: Spent) -> Budget:
         """The cost of measuring; replayed calls count as if they had been paid."""

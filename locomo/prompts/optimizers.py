@@ -75,11 +75,11 @@ def run_optimizer(
     model: Model,
     prompt_model: Model,
     log: Path,
-) -> list[str]:
-    """Let an optimizer try prompts on the examples; their rewards go to the scoreboard.
+) -> tuple[dspy.Module, list[str]]:
+    """Let an optimizer compile a student on the examples; all rewards go to the scoreboard.
 
-    Its own messages go to the file `log`. Returns why proposals of the prompt model failed.
-    Passes on what stops it: BudgetSpent, TooManyFailures, KeyboardInterrupt.
+    Its own messages go to the file `log`. Returns the compiled student, and why proposals of the
+    prompt model failed. Passes on what stops it: BudgetSpent, TooManyFailures, KeyboardInterrupt.
     """
     proposals = Proposals()
     learn, select = halves(examples)
@@ -94,7 +94,7 @@ def run_optimizer(
                 max_demos=options.max_demos,
                 prompt_model=prompt_model.lm,
             )
-            simba.compile(student, trainset=list(examples), seed=options.seed)
+            compiled = simba.compile(student, trainset=list(examples), seed=options.seed)
         elif options.optimizer == "miprov2":
             mipro = dspy.MIPROv2(
                 **common,
@@ -110,7 +110,7 @@ def run_optimizer(
             )
             trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
             trials["program_aware_proposer"] = prompt_model.context > PROGRAM_TOKENS
-            mipro.compile(student, trainset=learn, valset=select, **trials)
+            compiled = mipro.compile(student, trainset=learn, valset=select, **trials)
         else:
             gepa = dspy.GEPA(
                 **common,
@@ -122,8 +122,8 @@ def run_optimizer(
                 warn_on_score_mismatch=False,
                 seed=options.seed,
             )
-            gepa.compile(student, trainset=learn, valset=select)
-    return proposals.failed
+            compiled = gepa.compile(student, trainset=learn, valset=select)
+    return compiled, proposals.failed
 
 
 def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:

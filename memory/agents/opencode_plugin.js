@@ -1,4 +1,4 @@
-// Written by `memory connect opencode`; `memory disconnect opencode` removes it.
+// Written by `memory connect opencode`; `memory connect opencode --remove` removes it.
 // It hands the prompts and messages of a session to the memory's hook, and never holds OpenCode up.
 import { spawn } from "node:child_process"
 

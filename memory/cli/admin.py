@@ -1,13 +1,21 @@
-"""The group admin: databases, embedders and tokens, for whoever runs a memory."""
+"""The group admin: what a memory holds as a whole, databases, embedders and tokens."""
 
 import typer
 
-from memory.cli import databases, embed, tokens
+from memory.cli import backups, databases, embed, queries, settings, tags, tokens
 
+# What is below admin, and was a command of the first level.
+SUBJECTS = ("sql", "tags", "settings", "backup", "restore")
 app = typer.Typer(
-    help="Move memories between databases, set up Postgres, change the embedder, make tokens.",
+    help="Read in SQL, tag turns, back up, set settings; move memories between databases, set up"
+    " Postgres, change the embedder, make tokens.",
     no_args_is_help=True,
 )
+app.command()(queries.sql)
+app.add_typer(tags.app, name="tags")
+app.command()(settings.settings)
+app.command()(backups.backup)
+app.command()(backups.restore)
 app.command()(databases.copy)
 app.command()(databases.migrate)
 app.command()(databases.distribute)

@@ -21,8 +21,8 @@ from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabu
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="List, edit and try the attributes of facts: the memory's vocabulary. `memory attributes`"
-    " alone lists them.",
+    help="List, edit and try the attributes of facts: the memory's vocabulary."
+    " `memory facts attributes` alone lists them.",
 )
 _COLUMNS = ("attribute", "kind", "values", "facts", "by", "other names")
 Name = Annotated[str, typer.Argument(help="An attribute, by any of its names.")]
@@ -76,7 +76,7 @@ def load(
 ) -> None:
     """Add the attributes of a file to the vocabulary, or put them in the place of all others.
 
-    memory attributes load clinic.toml --replace --strict
+    memory facts attributes load clinic.toml --replace --strict
     """
     content = read_vocabulary(file)
     with open_memory(namespace, db) as store:
@@ -126,13 +126,13 @@ def set_command(
 ) -> None:
     """Add or change an attribute; what you leave out stays as it is. Facts move with it.
 
-    memory attributes set urgency --kind "one value" --value low --value high
+    memory facts attributes set urgency --kind "one value" --value low --value high
 
-    memory attributes set order_number --form code --says "my order number is {value}"
+    memory facts attributes set order_number --form code --says "my order number is {value}"
     """
     changes = (kind, other_names, values, form, says, ends, asks)
     if not name and (any(changes) or instruction is not None):
-        raise InputError("name the attribute: memory attributes set NAME ...")
+        raise InputError("name the attribute: memory facts attributes set NAME ...")
     if not name and strict is None:
         raise InputError("name an attribute, or give --strict or --not-strict")
     with open_memory(namespace, db) as store:
@@ -177,7 +177,7 @@ def merge(
 ) -> None:
     """Make several attributes one.
 
-    memory attributes merge dog owns_cat --into has_pet
+    memory facts attributes merge dog owns_cat --into has_pet
     """
     with open_memory(namespace, db) as store:
         change = store.merge_attributes(names, into, by=_author(store))
@@ -203,7 +203,7 @@ def try_command(
 ) -> None:
     """Show which template a text matches and what would be stored, or why nothing is.
 
-    memory attributes try "I've moved to Lisbon"
+    memory facts attributes try "I've moved to Lisbon"
     """
     with open_memory(namespace, db, read_only=True) as store:
         vocabulary = store.vocabulary()

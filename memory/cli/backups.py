@@ -29,7 +29,7 @@ def backup(
 
 def restore(
     backup_file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file that `memory backup` wrote.")
+        Path, typer.Argument(metavar="FILE", help="A file that `memory admin backup` wrote.")
     ],
     namespace: Namespace = DEFAULT,
     db: Db = None,

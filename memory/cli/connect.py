@@ -1,4 +1,4 @@
-"""The commands connect and disconnect: coding agents that remember by themselves."""
+"""The command connect: coding agents that remember by themselves."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,25 +12,25 @@ from memory.terminal import clean_line, print_clean
 if TYPE_CHECKING:
     from memory.agents.connections import Edit
 
-AgentName = Annotated[str, typer.Argument(help="claude-code, codex or opencode.")]
-OfProject = Annotated[
-    bool, typer.Option("--project", help="In this project's own settings, not in yours.")
-]
-
 
 def connect(
-    agent: AgentName = "",
-    project: OfProject = False,
+    agent: Annotated[str, typer.Argument(help="claude-code, codex or opencode.")] = "",
+    project: Annotated[
+        bool, typer.Option("--project", help="In this project's own settings, not in yours.")
+    ] = False,
     speaker: Annotated[str, typer.Option(help="Your name in memories.")] = "User",
     person: Annotated[
         str, typer.Option(help="The namespace of your own memory, beside the project's.")
     ] = DEFAULT,
     status: Annotated[bool, typer.Option("--status", help="List what is connected.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take the hooks out again. Memories stay.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Let a coding agent remember: hooks in its settings, and a memory for each project.
 
-    Shows the change first. `memory disconnect` undoes it.
+    Shows the change first. `--remove` undoes it.
     """
     from memory.agents.connections import (
         agent_of,
@@ -47,6 +47,9 @@ def connect(
         return
     if not agent:
         raise InputError("name an agent: memory connect claude-code")
+    if remove:
+        _disconnect(agent, project=project, yes=yes)
+        return
     known = agent_of(agent)
     root = Path.cwd() if project else None
     before = connection_at(settings_file(known, root))
@@ -64,8 +67,7 @@ def connect(
         print_clean(f"what you did before: memory import {agent}")
 
 
-def disconnect(agent: AgentName, project: OfProject = False, yes: Yes = False) -> None:
-    """Take the hooks out of an agent's settings again. Memories stay."""
+def _disconnect(agent: str, *, project: bool, yes: bool) -> None:
     from memory.agents.connections import (
         agent_of,
         apply,

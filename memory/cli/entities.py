@@ -18,7 +18,7 @@ from memory.terminal import clean_line, count, print_clean
 app = typer.Typer(
     cls=ListByDefault,
     help="List and edit the people and things that facts are about: several names of one, or two"
-    " of one name. `memory entities` alone lists them.",
+    " of one name. `memory facts entities` alone lists them.",
 )
 _COLUMNS = ("entity", "facts", "also called", "description")
 _MOST_SHOWN = 20  # facts of an entity
@@ -58,7 +58,7 @@ def show(
         shown = [entity for entity in store.entities() if entity.name in wanted]
         facts = {entity.name: store.facts_about(entity.name) for entity in shown}
     if not shown:
-        raise InputError(f"nobody is called {name!r}; `memory entities` lists all")
+        raise InputError(f"nobody is called {name!r}; `memory facts entities` lists all")
     for entity in shown:
         if as_json:
             print_json(asdict(entity) | {"facts": [asdict(fact) for fact in facts[entity.name]]})
@@ -83,7 +83,7 @@ def merge(
 ) -> None:
     """Make an entity one with another.
 
-    memory entities merge Mum Ilse
+    memory facts entities merge Mum Ilse
     """
     with open_memory(namespace, db) as store:
         _print_change(store.merge_entities(name, into, _user(store)), namespace, db)
@@ -102,7 +102,7 @@ def split(
 ) -> None:
     """Tell apart two that share a name: the facts of these turns are about the other one.
 
-    memory entities split Tom "Tom from work" --turn 40 --turn 41
+    memory facts entities split Tom "Tom from work" --turn 40 --turn 41
     """
     if not turn:
         raise InputError("give --turn, the turns that tell of the other one")
@@ -142,7 +142,7 @@ def alias(
 ) -> None:
     """Say that a name means an entity, everywhere or where a turn says it.
 
-    memory entities alias "Anna's mother" Ilse
+    memory facts entities alias "Anna's mother" Ilse
     """
     if remove and turn:
         raise InputError("--remove takes the name away wherever it counts; leave out --turn")

@@ -1,4 +1,4 @@
-"""The group facts: list, add, edit, log, diff, revert."""
+"""The group facts: list, edit, log, diff, revert; whom they are about, and how good they are."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from memory import facts as fact_edits
-from memory.cli import history
+from memory.cli import attributes, audit, entities, history, refine, summaries
 from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, Seen, open_memory
 from memory.cli.output import (
     change_line,
@@ -30,6 +30,8 @@ app = typer.Typer(
     cls=ListByDefault,
     help="List and edit facts, and see how they changed. `memory facts` alone lists them.",
 )
+# What is below facts, and was a command of the first level.
+SUBJECTS = ("entities", "attributes", "audit", "refine", "summaries")
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 
@@ -277,6 +279,11 @@ def _list_standing(facts: list[Fact], as_json: bool) -> None:
 app.command()(history.log)
 app.command()(history.diff)
 app.command()(history.revert)
+app.add_typer(entities.app, name="entities")
+app.add_typer(attributes.app, name="attributes")
+app.command()(audit.audit)
+app.command()(refine.refine)
+app.command()(summaries.summaries)
 
 
 def _print_change(

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
 from memory.machines import check_over
+from memory.namespaces import DEFAULT as DEFAULT
 from memory.namespaces import Location, existing, location_of, make_folder
 from memory.store import Store, open_store
 from memory.store.united import refuse_repeated, unite
@@ -116,7 +117,6 @@ Over = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
-DEFAULT = "default"
 
 
 def memory_location(namespace: str, db: Path | None) -> Location:

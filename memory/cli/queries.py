@@ -221,7 +221,7 @@ def sql(
 ) -> None:
     """Run one read-only SELECT over turns, facts and search().
 
-    memory sql "SELECT value FROM facts WHERE subject = 'Anna'"
+    memory admin sql "SELECT value FROM facts WHERE subject = 'Anna'"
     """
     if not select.strip():
         raise InputError("the statement is empty; write a SELECT")

@@ -12,7 +12,7 @@ from memory.turn_filter import tags_of_pairs
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="Tag turns, to search only some of them. `memory tags` alone counts them.",
+    help="Tag turns, to search only some of them. `memory admin tags` alone counts them.",
 )
 TurnIds = Annotated[list[int], typer.Argument(metavar="TURN...", help="Numbers of turns.")]
 
@@ -30,7 +30,7 @@ def list_command(namespace: Namespace = DEFAULT, db: Db = None, as_json: AsJson 
         cells = tuple((clean_line(key), clean_line(value), turns) for key, value, turns in rows)
         print_rows(Rows(("key", "value", "turns"), cells))
     else:
-        print_clean("no turn has a tag; `memory tags set` gives one", error=True)
+        print_clean("no turn has a tag; `memory admin tags set` gives one", error=True)
 
 
 @app.command("set")
@@ -46,7 +46,7 @@ def set_command(
 ) -> None:
     """Set tags of turns. Other values of the same keys are removed.
 
-    memory tags set 3 4 --tag project=move
+    memory admin tags set 3 4 --tag project=move
     """
     with open_memory(namespace, db, read_only=False) as store:
         change = store.set_tags(turns, tags_of_pairs(tag))

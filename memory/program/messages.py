@@ -11,7 +11,7 @@ NOTHING = "nothing"  # what a model says in an empty answer
 NEAREST_HEAD = "Nearest in this memory:"
 WITHOUT_MODEL = (
     "without a larger model facts are stored of what turns say in the vocabulary's templates"
-    " (`memory attributes`); a larger model stores more, as in"
+    " (`memory facts attributes`); a larger model stores more, as in"
     " `memory digest --model openai/gpt-4o-mini`"
 )
 

@@ -932,7 +932,9 @@ class DatabaseStore(Store):
                 " makes them anew by another one"
             )
         if name == vocabulary_table.SETTING:
-            raise InputError("the setting vocabulary is set by set_vocabulary (memory attributes)")
+            raise InputError(
+                "the setting vocabulary is set by set_vocabulary (memory facts attributes)"
+            )
         with self._transaction() as conn:
             return settings.add_setting(conn, name, value)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import get_args
 from unicodedata import category
 
@@ -26,6 +26,8 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         raise InputError(
             f"turn {number} is {type(turn).__name__}, no Turn; write Turn(speaker, text)"
         )
+    if isinstance(turn.said_at, date):  # a datetime is one
+        turn = replace(turn, said_at=turn.said_at.isoformat())
     texts = (turn.speaker, turn.text, turn.session, turn.said_at, turn.source)
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")

@@ -54,7 +54,7 @@ def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> Publ
         raise SecretError(
             f"turn {positions[0] + 1} holds what looks like a secret (a key, token or password),"
             " and this memory refuses those: leave it out, or let them be masked:"
-            " memory settings secrets mask",
+            " memory admin settings secrets mask",
             positions,
         )
     return PublicTurns(

@@ -267,7 +267,7 @@ def results(root: Path) -> dict[str, Any]:
     (report,) = root.glob("results/optimize-*/report.json")
     said = json.loads(report.read_bytes())
     program = json.loads((root / OUTPUT).read_bytes())
-    del program["card"]["made_at"]
+    del program["sql_memory"]["card"]["made_at"]
     tried = sorted((one["prompts"], one["score"], one["examples"]) for one in said["tried"])
     return {"program": program, "verdict": said["verdict"], "gains": said["gains"], "tried": tried}
 

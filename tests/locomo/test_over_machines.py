@@ -411,7 +411,7 @@ def compiled(folder: Path, server: ModelServer, *options: str) -> dict[str, Any]
     assert done.returncode == 0, done.stderr
     [run] = (folder / "results").glob("optimize-*")
     program = json.loads((folder / "program.json").read_bytes())
-    del program["card"]["made_at"]
+    del program["sql_memory"]["card"]["made_at"]
     report = json.loads((run / "report.json").read_bytes())
     prompts = [json.loads(line) for line in (run / "answer" / "prompts.jsonl").open("rb")]
     return {

@@ -154,7 +154,7 @@ def test_facts_are_there_through_every_door(
 def test_the_commands_have_facts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
     run("add", "My sister Elena moved to Oslo.", "--speaker", "Anna", "-n", "anna")
-    assert "Elena (Anna's sister)" in run("entities", "-n", "anna")
+    assert "Elena (Anna's sister)" in run("facts", "entities", "-n", "anna")
     assert "Elena    lives_in    Oslo" in run("facts", "-n", "anna")
     assert "stated in turn 1" in run("facts", "log", "-n", "anna")
     chat = tmp_path / "chat.json"

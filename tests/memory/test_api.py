@@ -425,9 +425,10 @@ def test_an_empty_question_is_an_input_error(store: Store, question: str) -> Non
         Memory(store, model=scripted_model([])).ask(question)
 
 
-def test_a_question_is_not_asked_at_a_text(store: Store) -> None:
-    with pytest.raises(InputError, match="now is '2017-06-09'; it takes a datetime"):
-        Memory(store, model=scripted_model([])).ask("Which?", now="2017-06-09")  # type: ignore[arg-type]
+@pytest.mark.parametrize(("now", "advice"), [("banana", "no date"), ("2017-06", "no day")])
+def test_a_question_is_asked_on_a_day(store: Store, now: str, advice: str) -> None:
+    with pytest.raises(InputError, match=f"'{now}' is {advice}; write 2026-11-25"):
+        Memory(store, model=scripted_model([])).ask("Which?", now=now)
 
 
 def test_a_budget_too_small_for_one_turn_is_refused_before_the_file_is_made(path: Path) -> None:

@@ -305,7 +305,7 @@ def test_the_commands_say_how_much_was_withheld(memory_options: list[str], tmp_p
     chats = chat_file(tmp_path, [f"{n} {TOKEN}" for n in range(3)])
     out = run_in_process(app, "import", str(chats), *memory_options).stdout
     assert "withheld: 3 secrets" in out
-    out = run_in_process(app, "settings", *memory_options).stdout
+    out = run_in_process(app, "admin", "settings", *memory_options).stdout
     assert "withheld so far: 6 secrets" in out
 
 
@@ -313,7 +313,7 @@ def test_an_import_leaves_out_what_the_memory_refuses(
     memory_options: list[str], tmp_path: Path
 ) -> None:
     run_in_process(app, "add", "Hi.", "--speaker", "Anna", *memory_options)
-    run_in_process(app, "settings", "secrets", "refuse", *memory_options)
+    run_in_process(app, "admin", "settings", "secrets", "refuse", *memory_options)
     chats = chat_file(tmp_path, ["One.", f"Two {TOKEN}.", "Three."])
     out = run_in_process(app, "import", str(chats), *memory_options).stdout
     assert "2 new turns" in out

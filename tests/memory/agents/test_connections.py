@@ -50,7 +50,7 @@ def test_disconnecting_leaves_the_settings_byte_for_byte(text: str, file: Path) 
     before = json.loads(text).get("hooks", {}).get("Stop", [])
     assert connected["hooks"]["Stop"][1:] == before
     assert file.stat().st_mode & 0o777 == 0o644
-    run("disconnect", "claude-code", "--yes")
+    run("connect", "claude-code", "--remove", "--yes")
     assert file.read_bytes() == text.encode()
 
 
@@ -62,7 +62,7 @@ def test_without_settings_disconnecting_leaves_none(file: Path) -> None:
     ):
         run("connect", agent, "--yes")
         assert path.exists()
-        run("disconnect", agent, "--yes")
+        run("connect", agent, "--remove", "--yes")
         assert not path.exists()
     assert not (file.parents[1] / "codex").exists()
     assert not (file.parents[1] / "opencode").exists()
@@ -72,7 +72,7 @@ def test_what_a_person_changes_meanwhile_stays(file: Path) -> None:
     file.write_text('{"model": "opus"}')
     run("connect", "claude-code", "--yes")
     file.write_text(file.read_text().replace("opus", "sonnet"))
-    run("disconnect", "claude-code", "--yes")
+    run("connect", "claude-code", "--remove", "--yes")
     assert file.read_text() == '{"model": "sonnet"}'
 
 
@@ -81,7 +81,7 @@ def test_settings_that_were_written_anew_lose_our_hooks_only(file: Path) -> None
     before = json.loads(file.read_text())
     run("connect", "claude-code", "--yes")
     file.write_text(json.dumps(json.loads(file.read_text()), indent=1))
-    run("disconnect", "claude-code", "--yes")
+    run("connect", "claude-code", "--remove", "--yes")
     assert json.loads(file.read_text()) == before
 
 
@@ -89,7 +89,7 @@ def test_nothing_changes_without_consent(file: Path) -> None:
     file.write_text("{}")
     run("connect", "claude-code", says="nothing was changed", given="n\n")
     assert file.read_text() == "{}"
-    run("disconnect", "claude-code", says="not connected")
+    run("connect", "claude-code", "--remove", says="not connected")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"hooks": 3}', '{"hooks": {"Stop": {}}}', "\udcff"])
@@ -106,7 +106,7 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
     run("connect", "claude-code", "--yes")
     assert file.is_symlink()
     assert "hook.py" in target.read_text()
-    run("disconnect", "claude-code", "--yes")
+    run("connect", "claude-code", "--remove", "--yes")
     assert target.read_text() == "{}"
 
 

@@ -32,22 +32,22 @@ def shop(tmp_path: Path) -> Path:
 
 def test_attributes_are_listed_with_their_facts(store: Store, memory_options: list[str]) -> None:
     store.write(f"{CAT}; {INSERT}('Ben', 'crates', '12', '', 1)", cause="test")
-    lines = run("attributes", *memory_options).splitlines()
+    lines = run("facts", "attributes", *memory_options).splitlines()
     assert lines[0].split()[:4] == ["attribute", "kind", "values", "facts"]
     [pet] = [line for line in lines if line.startswith("has_pet ")]
     assert pet.split()[:4] == ["has_pet", "many", "1", "default"]
     assert lines[-1].split() == ["crates", "1", "facts", "only"]
-    [record] = run("attributes", "list", "Has Pet", "--json", *memory_options).splitlines()
+    [record] = run("facts", "attributes", "list", "Has Pet", "--json", *memory_options).splitlines()
     assert json.loads(record)["facts"] == 1
     assert json.loads(record)["by"] == "default"
 
 
 def test_a_file_is_loaded_and_undone(store: Store, memory_options: list[str], shop: Path) -> None:
     store.write(f"{CAT}; {INSERT}('Anna', 'Priority', 'HIGH', '', 1)", cause="test")
-    printed = run("attributes", "load", shop, "--replace", "--strict", *memory_options)
+    printed = run("facts", "attributes", "load", shop, "--replace", "--strict", *memory_options)
     assert "1 fact  attributes set by user: urgency, no others, strict" in printed
     assert store.facts()[1].attribute == "urgency"
-    [line] = run("attributes", "list", "urg", *memory_options).splitlines()[1:]
+    [line] = run("facts", "attributes", "list", "urg", *memory_options).splitlines()[1:]
     assert line.split() == ["urgency", "one", "value", "low,", "high", "1", "you", "priority"]
     run("undo", "2", *memory_options)
     assert not store.vocabulary().strict
@@ -55,8 +55,18 @@ def test_a_file_is_loaded_and_undone(store: Store, memory_options: list[str], sh
 
 
 def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], shop: Path) -> None:
-    run("attributes", "load", shop, *memory_options)
-    run("attributes", "set", "priority", "--other-name", "rush", "--kind", "event", *memory_options)
+    run("facts", "attributes", "load", shop, *memory_options)
+    run(
+        "facts",
+        "attributes",
+        "set",
+        "priority",
+        "--other-name",
+        "rush",
+        "--kind",
+        "event",
+        *memory_options,
+    )
     urgency = store.vocabulary().canonical("rush")
     assert urgency
     assert (urgency.name, urgency.kind, urgency.allowed_values) == (
@@ -64,17 +74,17 @@ def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], 
         "event",
         ("low", "high"),
     )
-    run("attributes", "set", "--strict", *memory_options)
+    run("facts", "attributes", "set", "--strict", *memory_options)
     assert store.vocabulary().strict
 
 
 @pytest.mark.slow
 def test_attributes_are_renamed_merged_and_removed(store: Store, memory_options: list[str]) -> None:
     store.write(f"{CAT}; {INSERT}('Ben', 'dog', 'Rex', '', 1)", cause="test")
-    run("attributes", "merge", "dog", "--into", "pet", *memory_options)
-    run("attributes", "rename", "pet", "animal", *memory_options)
+    run("facts", "attributes", "merge", "dog", "--into", "pet", *memory_options)
+    run("facts", "attributes", "rename", "pet", "animal", *memory_options)
     assert {fact.attribute for fact in store.facts()} == {"animal"}
-    run("attributes", "remove", "dog", *memory_options)
+    run("facts", "attributes", "remove", "dog", *memory_options)
     assert store.vocabulary().name_of("dog") == "dog"
 
 
@@ -95,10 +105,10 @@ def test_what_cannot_be_is_one_clear_line(
     store: Store, memory_options: list[str], command: str, says: str
 ) -> None:
     if says == "nothing":  # another name of the default gives way
-        run("attributes", *command.split(), *memory_options)
+        run("facts", "attributes", *command.split(), *memory_options)
         assert store.vocabulary().name_of("job") == "mood"
     else:
-        run("attributes", *command.split(), *memory_options, says=says)
+        run("facts", "attributes", *command.split(), *memory_options, says=says)
         assert store.changes() == []
 
 
@@ -135,18 +145,26 @@ def test_more_attributes_than_a_select_returns_are_counted(store: Store) -> None
 
 def test_templates_are_set_and_tried(store: Store, memory_options: list[str]) -> None:
     run(
-        "attributes", "set", "order_number", "--form", "code",
+        "facts", "attributes", "set", "order_number", "--form", "code",
         "--says", "my order number is {value}", "--asks", "which order is {who}'s",
         *memory_options,
     )  # fmt: skip
-    run("attributes", "set", "order_number", "--says", "order {value} is mine", *memory_options)
+    run(
+        "facts",
+        "attributes",
+        "set",
+        "order_number",
+        "--says",
+        "order {value} is mine",
+        *memory_options,
+    )
     order = store.vocabulary().canonical("order_number")
     assert order
     assert order.says == ("my order number is {value}", "order {value} is mine")
     changes = len(store.changes())
 
     def tried(text: str) -> list[str]:
-        printed = run("attributes", "try", text, "--speaker", "Anna", *memory_options)
+        printed = run("facts", "attributes", "try", text, "--speaker", "Anna", *memory_options)
         return printed.splitlines()
 
     assert tried("My order number is A-1047!") == [

@@ -1,4 +1,4 @@
-"""memory entities, and the commands that go by entity."""
+"""memory facts entities, and the commands that go by entity."""
 
 import json
 from pathlib import Path
@@ -39,24 +39,24 @@ def lines(*words: str, says: str = "") -> list[str]:
 
 
 def test_entities_are_listed_merged_shown_and_undone(options: list[str], address: str) -> None:
-    merged = lines("entities", "merge", "Anna's mother", "Ilse", *options)
+    merged = lines("facts", "entities", "merge", "Anna's mother", "Ilse", *options)
     assert merged[0].startswith("change 2; to undo: memory undo 2")
-    lines("entities", "describe", "ilse", "a pianist", *options)
-    assert lines("entities", "show", "Anna's mother", *options) == [
+    lines("facts", "entities", "describe", "ilse", "a pianist", *options)
+    assert lines("facts", "entities", "show", "Anna's mother", *options) == [
         "Ilse: a pianist",
         "  also called Anna's mother (everywhere)",
         "  my mother lives_in: Bergen (fact 1, turn 1)",
         "  Ilse age: eighty (fact 2, turn 2)",
     ]
-    [ilse] = [json.loads(line) for line in lines("entities", "ilse", "--json", *options)]
+    [ilse] = [json.loads(line) for line in lines("facts", "entities", "ilse", "--json", *options)]
     assert (ilse["name"], ilse["facts"], ilse["mentions"]) == ("Ilse", 2, 1)
-    table = "\n".join(lines("entities", *options))
+    table = "\n".join(lines("facts", "entities", *options))
     assert "Anna's mother" in table
     assert "a pianist" in table
     assert len(lines("facts", "ilse", "--json", *options)) == 3  # two about her, one names her
     lines("undo", *options)
     lines("undo", *options)
-    assert lines("entities", "show", "Ilse", *options) == [
+    assert lines("facts", "entities", "show", "Ilse", *options) == [
         "Ilse",
         "  Ilse age: eighty (fact 2, turn 2)",
     ]
@@ -64,13 +64,13 @@ def test_entities_are_listed_merged_shown_and_undone(options: list[str], address
 
 @pytest.mark.slow
 def test_entities_are_split_renamed_and_given_names(options: list[str]) -> None:
-    lines("entities", "alias", "Mum", "Ilse", "--turn", "2", *options)
-    lines("entities", "alias", "Nan", "Ilse", *options)
-    lines("entities", "rename", "Ilse", "Ilse Brandt", *options)
-    lines("entities", "split", "Ilse Brandt", "Ilse of the choir", "--turn", "4", *options)
-    shown = lines("entities", "list", "ilse", "--json", *options)
+    lines("facts", "entities", "alias", "Mum", "Ilse", "--turn", "2", *options)
+    lines("facts", "entities", "alias", "Nan", "Ilse", *options)
+    lines("facts", "entities", "rename", "Ilse", "Ilse Brandt", *options)
+    lines("facts", "entities", "split", "Ilse Brandt", "Ilse of the choir", "--turn", "4", *options)
+    shown = lines("facts", "entities", "list", "ilse", "--json", *options)
     assert [json.loads(line)["name"] for line in shown] == ["Ilse Brandt", "Ilse of the choir"]
-    lines("entities", "alias", "Nan", "Ilse Brandt", "--remove", *options)
+    lines("facts", "entities", "alias", "Nan", "Ilse Brandt", "--remove", *options)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_entities_are_split_renamed_and_given_names(options: list[str]) -> None:
     ],
 )
 def test_bad_input_is_one_line(options: list[str], words: list[str], error: str) -> None:
-    assert lines("entities", *words, *options, says=error) == []
+    assert lines("facts", "entities", *words, *options, says=error) == []
 
 
 def test_a_name_that_means_two_everywhere_is_one_line(options: list[str]) -> None:
-    lines("entities", "alias", "Nan", "Ilse", *options)
+    lines("facts", "entities", "alias", "Nan", "Ilse", *options)
     error = "'Nan' is 'Ilse' everywhere already; remove that alias first, or give a turn"
-    lines("entities", "alias", "Nan", "Tom", *options, says=error)
+    lines("facts", "entities", "alias", "Nan", "Tom", *options, says=error)
 
 
 def test_forget_goes_by_entity(
     options: list[str], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # for the receipt
-    lines("entities", "alias", "my mother", "Ilse", "--turn", "1", *options)
+    lines("facts", "entities", "alias", "my mother", "Ilse", "--turn", "1", *options)
     lines("forget", "--about", "Zoe", "--yes", *options, says="nobody is called 'Zoe'")
     lines("forget", "--about", "ilse", "--yes", *options)
     with open_store(address) as store:

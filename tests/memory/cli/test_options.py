@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from memory import Memory, Store, Turn, __main__, namespaces
+from memory.__main__ import MOVED as OLD_NAMES
 from memory.__main__ import app
 from memory.cli import context
 from memory.injection import inject
@@ -23,10 +24,16 @@ from tests.support.commands import run
 BOTH_STORES = "slow"
 
 COMMANDS = [
-    *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["audit"], ["settings"]),
+    *(
+        ["search", "Oslo"],
+        ["admin", "sql", "SELECT 1"],
+        ["facts"],
+        ["facts", "audit"],
+        ["admin", "settings"],
+    ),
     *(["forget", "--turn", "1"], ["context", "Oslo?"], ["undo"], ["facts", "log"]),
-    *(["backup", "b.db"], ["export", "a.csv"], ["import", __file__]),
-    *(["attributes"], ["attributes", "remove", "job"]),
+    *(["admin", "backup", "b.db"], ["export", "a.csv"], ["import", __file__]),
+    *(["facts", "attributes"], ["facts", "attributes", "remove", "job"]),
     *(["facts", "list"], ["facts", "edit", "1", "--delete"], ["facts", "diff", "1"]),
 ]
 
@@ -93,12 +100,12 @@ def test_a_search_without_a_turn_says_so(
 # ------------------------------------------------------------------------ what stdout can hold
 
 SHOWING = [
-    *(["search", "\N{RAINBOW}"], ["sql", "SELECT speaker, text FROM turns"], ["facts"]),
+    *(["search", "\N{RAINBOW}"], ["admin", "sql", "SELECT speaker, text FROM turns"], ["facts"]),
     *(
         ["facts", "--why", "1"],
         ["facts", "log", "1"],
-        ["audit"],
-        ["settings"],
+        ["facts", "audit"],
+        ["admin", "settings"],
         ["context", "\N{RAINBOW}?"],
     ),
     *(
@@ -190,10 +197,18 @@ def test_a_command_has_one_spelling(old: str) -> None:
 
 def test_the_command_context_has_the_options_of_the_method() -> None:
     options = {*signature(context.context).parameters} - {"namespace", "db", "as_json", "message"}
-    assert options == {*signature(Memory.context).parameters} - {"self", "messages"}
+    assert options == {*signature(Memory.context).parameters} - {"self", "messages", "user_id"}
     # The weights of the ranking belong to the memory's program; the proxy counts later.
     assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}
 
 
 def test_the_program_says_its_version() -> None:
     assert run("--version") == f"sql-memory {version('sql-memory')}\n"
+
+
+@pytest.mark.parametrize(("name", "place"), OLD_NAMES.items())
+def test_an_old_name_answers_with_the_new_one(name: str, place: str) -> None:
+    says = f"^`memory {name}` is now `memory {place}`$"
+    run(name, says=says)
+    run(name, "--json", "-n", "anna", says=says)
+    assert "Usage" in run(*place.replace("AGENT", "codex").split(), "--help")

@@ -128,11 +128,11 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
         (["search", "Oslo", "--where", "mood=good"], "there are speaker, session, kind, source"),
         (["search", "Oslo", "--where", "Anna"], "write speaker=Anna or tags.project=move"),
         (["search", "Oslo", "--where", "since=May"], "is a date as in 2017-05-08"),
-        (["sql", " "], "write a SELECT"),
-        (["sql", "DROP TABLE facts"], "only SELECT reads"),
-        (["sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
+        (["admin", "sql", " "], "write a SELECT"),
+        (["admin", "sql", "DROP TABLE facts"], "only SELECT reads"),
+        (["admin", "sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
         (
-            ["sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"],
+            ["admin", "sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"],
             "give each its own name with AS",
         ),
     ],
@@ -247,14 +247,14 @@ def test_a_select_is_printed_for_people_and_programs(
     run: Run, option: list[str], printed: str
 ) -> None:
     select = "SELECT speaker, COUNT(*) AS said FROM turns GROUP BY speaker ORDER BY speaker"
-    assert run("sql", select, *option).stdout_bytes.decode() == printed
+    assert run("admin", "sql", select, *option).stdout_bytes.decode() == printed
 
 
 def test_what_was_said_cannot_steer_the_terminal(run: Run, store: Store) -> None:
     store.add([Turn("Eve\x1b[8m", "A dog\x1b]0;gone\x07 of jade.")])
     printed = [
         run("search", "dog of jade", "-k", "1").stdout,
-        run("sql", "SELECT speaker, text FROM turns WHERE id = 6").stdout,
+        run("admin", "sql", "SELECT speaker, text FROM turns WHERE id = 6").stdout,
         run("ask", "A dog?", script=[([], sql("-- none")), ([], answer("jade", "6"))]).stdout,
     ]
     for out in printed:
@@ -264,7 +264,7 @@ def test_what_was_said_cannot_steer_the_terminal(run: Run, store: Store) -> None
 
 def test_rows_that_were_left_out_are_told_of(run: Run, store: Store) -> None:
     store.add([Turn("Anna", f"Number {n}.") for n in range(200)])
-    done = run("sql", "SELECT id FROM turns")
+    done = run("admin", "sql", "SELECT id FROM turns")
     assert len(done.stdout.splitlines()) == 201
     assert done.stderr == "only the first 200 rows; there are more\n"
 
@@ -285,7 +285,7 @@ def test_what_cannot_be_printed_is_no_traceback(
         write = os.open(place, os.O_WRONLY)
     else:
         pytest.skip("no full device here")
-    monkeypatch.setattr("sys.argv", ["memory", "sql", "SELECT 1", "--db", str(path)])
+    monkeypatch.setattr("sys.argv", ["memory", "admin", "sql", "SELECT 1", "--db", str(path)])
     with open(write, "w") as out:
         monkeypatch.setattr("sys.stdout", out)
         with pytest.raises(SystemExit) as end:

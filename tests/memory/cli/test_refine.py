@@ -27,7 +27,7 @@ def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
     def command(*arguments: str, scripts: Sequence[Sequence[Call]] = (), **settings: Any) -> Result:
         model, _ = refiner_model(*scripts)
         monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
-        usual = ["refine", *memory_options, "--model", "openai/x", "--questions", "12"]
+        usual = ["facts", "refine", *memory_options, "--model", "openai/x", "--questions", "12"]
         return CliRunner().invoke(app, [*usual, *arguments], **settings)
 
     return command
@@ -65,7 +65,7 @@ def test_it_asks_before_it_costs_anything(run: Run, address: str) -> None:
 
 def test_the_packaged_model_is_not_asked(address: str, memory_options: list[str]) -> None:
     furnished(address)
-    done = CliRunner().invoke(app, ["refine", *memory_options])
+    done = CliRunner().invoke(app, ["facts", "refine", *memory_options])
     assert "too small to refine" in str(done.exception)
 
 

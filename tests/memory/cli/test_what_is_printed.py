@@ -82,8 +82,8 @@ def model_for(command: str) -> Model:
 COMMANDS = [
     "search Oslo",
     "search Oslo --json",
-    "sql 'SELECT speaker, text FROM turns'",
-    "sql 'SELECT speaker FROM turns' --json",
+    "admin sql 'SELECT speaker, text FROM turns'",
+    "admin sql 'SELECT speaker FROM turns' --json",
     "context 'Where is Anna in Oslo?'",
     "context 'Where is Anna in Oslo?' --json",
     "add 'Hello there' --speaker Ben",
@@ -96,9 +96,9 @@ COMMANDS = [
     "import MISSING",
     "export OUT.md",
     "export OUT.jsonl --json",
-    "backup OUT.db",
-    "restore MISSING",
-    "restore MANUAL",
+    "admin backup OUT.db",
+    "admin restore MISSING",
+    "admin restore MANUAL",
     "facts",
     "facts --json",
     "facts --all Oslo",
@@ -110,19 +110,19 @@ COMMANDS = [
     "facts log",
     "facts log --facts --json",
     "facts log 1",
-    "audit",
-    "audit --fix",
-    "audit --fix --yes",
-    "audit --json",
+    "facts audit",
+    "facts audit --fix",
+    "facts audit --fix --yes",
+    "facts audit --json",
     "facts diff 0",
-    "attributes",
-    "attributes --json",
-    "attributes merge mood --into lives_in",
+    "facts attributes",
+    "facts attributes --json",
+    "facts attributes merge mood --into lives_in",
     "facts diff 0 --json",
     "facts revert 1",
-    "settings",
-    "settings --json",
-    "settings CODES",
+    "admin settings",
+    "admin settings --json",
+    "admin settings CODES",
     "forget --turn 1",
     "forget --turn 1 --yes",
     "forget --turn 2 --yes --json",
@@ -191,7 +191,7 @@ def test_namespaces_are_printed_likewise(
 def test_json_holds_the_codes_as_escapes(
     hostile: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = output(capsys, "sql", "SELECT speaker FROM turns", "--json", *hostile)
+    line = output(capsys, "admin", "sql", "SELECT speaker FROM turns", "--json", *hostile)
     assert json.loads(line.splitlines()[0])["speaker"] == NAMES[0]
 
 

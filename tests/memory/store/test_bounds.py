@@ -137,11 +137,11 @@ def test_values_of_every_type_count_as_text(cell: object) -> None:
 def test_no_command_prints_a_number_that_json_does_not_have(
     store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("sql", "SELECT 1e308 * 10 AS n", "--json", *memory_options, says="too large")
-    run("sql", "SELECT 1e131000 AS n FROM turns", *memory_options, says="too large")
+    run("admin", "sql", "SELECT 1e308 * 10 AS n", "--json", *memory_options, says="too large")
+    run("admin", "sql", "SELECT 1e131000 AS n FROM turns", *memory_options, says="too large")
     numbers = Rows(("a", "b"), ((float("inf"), float("nan")),))
     monkeypatch.setattr(type(store), "read", lambda *_: numbers)
-    printed = run("sql", "SELECT 1 AS n", "--json", *memory_options)
+    printed = run("admin", "sql", "SELECT 1 AS n", "--json", *memory_options)
     assert json.loads(printed) == {"a": None, "b": None}
 
 

@@ -59,7 +59,7 @@ def test_a_memory_in_a_folder_for_reading_is_searched_and_a_backup_too(
     file = folder / name
     before = {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()}
     assert "Miso" in memory("search", "my cat Miso", "--db", file)
-    assert "Rufus" in memory("sql", "SELECT text FROM turns WHERE id = 4", "--db", file)
+    assert "Rufus" in memory("admin", "sql", "SELECT text FROM turns WHERE id = 4", "--db", file)
     assert "cat Miso" in memory("facts", "--db", file)
     assert "write-protected" in refused("add", "Hello.", "--speaker", "Ben", "--db", file)
     assert before == {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()}
@@ -84,7 +84,7 @@ def test_a_memory_that_another_has_open_is_read_with_its_log(
     with open_store(folder / path.name) as live:
         live.add([*live.turns(1, 1)])
         protect(folder)
-        out = memory("sql", "SELECT COUNT(*) AS n FROM turns", "--db", folder / path.name)
+        out = memory("admin", "sql", "SELECT COUNT(*) AS n FROM turns", "--db", folder / path.name)
     assert out.split() == ["n", "6"]
 
 

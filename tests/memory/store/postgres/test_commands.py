@@ -49,25 +49,25 @@ def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path:
     assert len(sizes) == 2
     assert all(float(size) > 0 for size in sizes), listed
     assert "Oslo" in run("search", "Oslo")
-    assert "1" in run("sql", "SELECT COUNT(*) AS n FROM turns")
+    assert "1" in run("admin", "sql", "SELECT COUNT(*) AS n FROM turns")
     memory = read_address(home, needs_namespace=False).of("default").text
     with open_store(memory) as store:
         change = store.write(MOVED, cause="test")
     assert "Oslo" in run("facts")
     assert "test" in run("facts", "log")
     run("undo", change.id)
-    run("audit")
-    run("settings", "user", "Anna")
+    run("facts", "audit")
+    run("admin", "settings", "user", "Anna")
     run("export", tmp_path / "out.jsonl")
     run("import", tmp_path / "out.jsonl", "--namespace", "other")
-    run("backup", tmp_path / "copy.db")
+    run("admin", "backup", tmp_path / "copy.db")
     run("forget", "--turn", "1", "--yes", "--receipt", tmp_path / "receipt.json")
     run("namespaces", "copy", "ben / ü", "carl")
     run("namespaces", "rename", "carl", "dora")
     run("namespaces", "delete", "ben / ü", "--yes")
     assert namespaces.names() == ["default", "dora", "other"]
     run("search", "x", "--namespace", "dore", says="did you mean 'dora'")
-    assert "restored: 0 turns" in run("restore", tmp_path / "copy.db", "-n", "restored")
+    assert "restored: 0 turns" in run("admin", "restore", tmp_path / "copy.db", "-n", "restored")
 
 
 @pytest.mark.slow

@@ -38,7 +38,9 @@ def test_a_backup_of_a_file_becomes_a_namespace(home: str, tmp_path: Path) -> No
     with store:
         store.forget(ids[2:])
         store.backup(copy)
-        assert "anna: 7 turns" in run("restore", copy, "-n", "anna").replace("namespace=", "")
+        assert "anna: 7 turns" in run("admin", "restore", copy, "-n", "anna").replace(
+            "namespace=", ""
+        )
         with open_store(address(home, "anna")) as restored:
             assert without_embedder(restored.dump()) == without_embedder(store.dump())
             assert_equal_hits(store, restored, ["xylophones", "cat in Oslo", "dog"])
@@ -55,7 +57,7 @@ def test_a_backup_of_the_schema_before_becomes_a_namespace(home: str, tmp_path: 
     with store:
         records = [*store.dump()]
     make_older(source, migrations.VERSION - 1)
-    run("restore", source, "-n", "anna")
+    run("admin", "restore", source, "-n", "anna")
     with open_store(address(home, "anna")) as restored:
         assert without_embedder(restored.dump()) == without_embedder(records)
         assert restored.check() == []
@@ -65,8 +67,8 @@ def test_a_backup_of_a_namespace_becomes_another_one(home: str, tmp_path: Path) 
     with open_store(address(home, "anna")) as store:
         store.add(chatter(Random(4), 1_500))
         store.write(f"{MOVED}; {CAT}", cause="test")
-    run("backup", tmp_path / "b.db", "-n", "anna")
-    run("restore", tmp_path / "b.db", "-n", "carl / ü")
+    run("admin", "backup", tmp_path / "b.db", "-n", "anna")
+    run("admin", "restore", tmp_path / "b.db", "-n", "carl / ü")
     with open_store(address(home, "anna")) as anna, open_store(address(home, "carl / ü")) as carl:
         assert without_embedder(carl.dump()) == without_embedder(anna.dump())
         assert_equal_hits(anna, carl, questions(Random(5), 5))
@@ -77,12 +79,12 @@ def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
 ) -> None:
     with open_store(address(home, "anna")) as store:
         store.add(SAID)
-        run("backup", tmp_path / "b.db", "-n", "anna")
+        run("admin", "backup", tmp_path / "b.db", "-n", "anna")
         store.add([Turn("Ben", "A zebra came by", "s3")])
         assert store.search("zebra", 1)[0].turn_id == 6
-        run("backup", tmp_path / "later.db", "-n", "anna")
-        run("restore", tmp_path / "b.db", "-n", "anna", says="Add --replace to replace it")
-        replacing = ("restore", tmp_path / "b.db", "-n", "anna", "--replace")
+        run("admin", "backup", tmp_path / "later.db", "-n", "anna")
+        run("admin", "restore", tmp_path / "b.db", "-n", "anna", says="Add --replace to replace it")
+        replacing = ("admin", "restore", tmp_path / "b.db", "-n", "anna", "--replace")
         run(*replacing, given="n\n", says="nothing was changed")
         run(*replacing, "--yes")
         assert len(store.turns()) == 5
@@ -126,8 +128,8 @@ def test_what_cannot_be_restored_changes_nothing(
     with open_store(address(home, "there")) as store:
         store.add(SAID)
         before = [*store.dump()]
-        run("restore", bad, "-n", "new", says=says)
-        run("restore", bad, "-n", "there", "--replace", "--yes", says=says)
+        run("admin", "restore", bad, "-n", "new", says=says)
+        run("admin", "restore", bad, "-n", "there", "--replace", "--yes", says=says)
         assert [*store.dump()] == before
         assert store.search("cat", 1)[0].turn_id == 3
     assert namespaces.names() == ["there"]

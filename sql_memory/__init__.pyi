@@ -1,0 +1,3 @@
+"""The names of `memory`."""
+
+from memory import *  # noqa: F403
