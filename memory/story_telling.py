@@ -6,7 +6,7 @@ A line of kind `month` tells the lines of a month that is over, or a hundred of 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from memory.errors import InputError
+from memory.errors import InputError, PromptTooLong
 from memory.facts import read_facts
 from memory.outline import outlined
 from memory.program.messages import is_withdrawn
@@ -46,7 +46,7 @@ def retell(store: Store, model: "Model", most: int) -> int:
         try:
             with model.active():
                 text = tell(lines, first_lines(map(known_fact_line, facts), _FACTS_TOKENS))
-        except AdapterParseError:
+        except (AdapterParseError, PromptTooLong):
             continue  # it waits for the next digest
         if not text:
             continue

@@ -68,6 +68,7 @@ GROUPS = {
     "tests/locomo/weights/test_trainee.py": "litellm",
     "tests/memory/cli/test_queries.py": "litellm",
     "tests/memory/program/test_lm.py": "litellm",
+    "tests/memory/program/test_servers.py": "litellm",
     "tests/memory/server/test_json_api.py": "litellm",
     "tests/memory/store/postgres": "postgres",
     "tests/memory/store/test_derived_facts.py": "postgres",

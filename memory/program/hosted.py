@@ -87,6 +87,16 @@ _MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
 
+def _without_advice(record: logging.LogRecord) -> bool:
+    """DSPy advises to change a setting of its own, which no command has; the fact stays."""
+    if "was truncated" in str(record.msg):
+        record.msg = "an answer was cut off at its limit of tokens"
+    return True
+
+
+logging.getLogger("dspy.clients.lm").addFilter(_without_advice)
+
+
 def calling_thread() -> threading.Thread:
     """The thread that waits for the current call: hosted models are called in another thread."""
     return _calling_thread.get() or threading.current_thread()

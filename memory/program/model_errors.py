@@ -65,8 +65,8 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     reason = one_line(error.message)
     if is_too_long(error):
         return (
-            f"the prompt is too long for {name}{where}; give a smaller --budget, or the server a"
-            f" larger context ({reason})"
+            f"the prompt is too long for {name}{where}; give the server a larger context, or a"
+            f" smaller --budget where the command has one ({reason})"
         )
     match error:
         case lm_errors.LMNotConfiguredError():

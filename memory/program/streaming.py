@@ -20,6 +20,7 @@ from memory.program.thinking import SpokenPieces, without_thinking
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.
 _NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
+_LONGEST_MARKER = 40
 # Names and addresses of models that were found not to stream: asked so, they would be paid twice.
 _WITHOUT_STREAMS: set[tuple[str, str | None]] = set()
 
@@ -57,6 +58,21 @@ def stream(
     return reply.strip(), [turn_id for turn_id in dict.fromkeys(named) if turn_id in turn_ids]
 
 
+class WholeMarkers:
+    """The pieces of a stream, with each of DSPy's markers in one: it misses one in many pieces."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def after(self, piece: str) -> str:
+        """What can be read once this piece has come."""
+        text = self._held + piece
+        begin = text.rfind("[[") if "[[" in text else len(text) - text.endswith("[")
+        may_be_marker = "]]" not in text[begin:] and len(text) - begin < _LONGEST_MARKER
+        self._held = text[begin:] if may_be_marker else ""
+        return text.removesuffix(self._held)
+
+
 class _ReplyListener(dspy.streaming.StreamListener):
     """Hears a reply in DSPy's form; a marker in the model's thoughts begins none."""
 
@@ -66,6 +82,7 @@ class _ReplyListener(dspy.streaming.StreamListener):
         self.adapter_identifiers["CompletionAdapter"] = self.adapter_identifiers["ChatAdapter"]
         self._spoken = SpokenPieces()
         self._characters = WholeCharacters()
+        self._markers = WholeMarkers()
 
     def receive(self, chunk: Any) -> Any:
         try:
@@ -74,8 +91,8 @@ class _ReplyListener(dspy.streaming.StreamListener):
             return None
         if delta.content:
             chunk = deepcopy(chunk)  # others put the whole together from it
-            piece = self._characters.after(delta.content)
-            chunk.choices[0].delta.content = self._spoken.after(piece) or None
+            piece = self._spoken.after(self._characters.after(delta.content))
+            chunk.choices[0].delta.content = self._markers.after(piece) or None
         return super().receive(chunk)
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -406,12 +407,23 @@ class _Proxy:
                 yield piece
         finally:
             if exchange.conversation or exchange.shown:
-                storing = self._store(exchange, answer_text(exchange.protocol, bytes(seen)))
+                content = _unpacked(bytes(seen), upstream.headers.get("content-encoding", ""))
+                storing = self._store(exchange, answer_text(exchange.protocol, content))
                 # A task of its own: the client may have gone, which cancels this one.
                 task = asyncio.create_task(storing)
                 self._storing.add(task)
                 task.add_done_callback(self._storing.discard)
             await upstream.aclose()
+
+
+def _unpacked(content: bytes, encoding: str) -> bytes:
+    """What came of an answer; some servers pack it although they were asked not to."""
+    if encoding not in ("gzip", "deflate"):
+        return content
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, _LARGEST_ANSWER)
+    except zlib.error:
+        return b""
 
 
 def _may(grant: Grant | None, namespace: str, right: str) -> bool:

@@ -1,7 +1,8 @@
 """Servers as they are: each oddity ends in the right answer, or in one line of advice."""
 
 import asyncio
-import json
+import io
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from memory import Memory, Turn
+from memory import Memory, Turn, open_store
+from memory.chat.session import INTERRUPTED
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
+from memory.namespaces import create, existing
 from memory.program import hosted, load_model
 from memory.prompt import LEAST_BUDGET
+from memory.records import Summary
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
+from tests.support.page_client import page_client
 
 QUESTION = "Where does Anna live?"
 
@@ -175,6 +180,17 @@ def test_what_to_do_is_said_in_one_line(
     assert "\n" not in said
 
 
+def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_command_takes(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    lines = io.StringIO()
+    monkeypatch.setattr(
+        logging.getLogger("dspy.clients.lm"), "handlers", [logging.StreamHandler(lines)]
+    )
+    ask(says(lambda text: whole(text, "length")))
+    assert lines.getvalue() == "an answer was cut off at its limit of tokens\n"
+
+
 def test_a_longer_wait_than_a_call_may_take_is_told(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -263,6 +279,25 @@ def test_a_window_of_one_turn_that_is_too_long_waits_with_what_to_do(tmp_path: P
         assert "larger context" in waiting.error
 
 
+def test_a_summary_that_is_too_long_to_be_told_waits(tmp_path: Path):
+    too_long = refusal("maximum context length is 9 tokens")
+
+    def behaviour(request: Request) -> Sent | None:
+        is_window = "[[ ## sql ## ]]" in str(request["messages"][0]["content"])
+        return None if is_window else too_long
+
+    with (
+        odd_server(behaviour) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        days = [*(f"2026-01-{day:02}" for day in range(1, 13)), "2026-02-01"]
+        for turn_id in memory.add([Turn("Anna", f"Day {day}", said_at=day) for day in days]):
+            memory.store.set_summary(Summary(turn_id, turn_id, "session", f"Day {turn_id}."))
+        assert memory.digest().stored == 1
+        assert "[[ ## summary ## ]]" in str(server.requests[-1]["messages"]), "of January"
+        assert [line.kind for line in memory.store.summaries() if line.kind == "month"] == []
+
+
 def test_half_an_emoji_in_a_fact_does_not_lose_it(tmp_path: Path):
     behaviour = says(lambda text: whole(text.replace("Miso", "Miso \ud83d")))
     with (
@@ -315,26 +350,49 @@ def test_the_reply_comes_in_spite_of(tmp_path: Path, behaviour: Behaviour):
     assert "".join(pieces) == "How nice!"
 
 
-def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path):
+@pytest.mark.parametrize("piece", [1, 2])
+def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path, piece: int):
     pieces: list[str] = []
-    said = json.loads('"How nice \\ud83d\\ude00 !"')
-    halves = said.encode("utf-16", "surrogatepass").decode("utf-16")
-    cut = halves.replace("\U0001f600", "\ud83d\ude00")
-    behaviour = says(lambda text: streamed(text.replace("How nice!", cut), piece=2))
+    halves = "How nice \ud83d\ude00 !"
+    behaviour = says(lambda text: streamed(text.replace("How nice!", halves), piece=piece))
     reply(tmp_path / "anna.db", behaviour, pieces)
     assert "".join(pieces) == "How nice \U0001f600 !"
     assert all(piece.encode() for piece in pieces)
 
 
+WALK = "How nice that you walk your dog in the park, by the river, and in any weather!"
+
+
+def cut_within(request: Request) -> Sent | None:
+    """A reply whose connection is closed in the middle of what it says."""
+    if not request.get("stream"):
+        return None
+    sent = streamed(spoken(request).replace("How nice!", WALK), piece=6)
+    return replace(sent, cut_after=len(sent.data) // 2)
+
+
 def test_a_stream_that_is_cut_gives_what_came_and_says_so(tmp_path: Path):
     pieces: list[str] = []
-    walk = "How nice that you walk your dog in the park!"
-
-    def behaviour(request: Request) -> Sent:
-        sent = streamed(spoken(request).replace("How nice!", walk), piece=6)
-        end = sent.data.index(b"[[ ## turns") if b"[[ ## turns" in sent.data else None
-        return replace(sent, cut_after=end or sent.data.rindex(b'"content"'))
-
     with pytest.raises(ModelError, match="broke off in its answer; ask again"):
-        reply(tmp_path / "anna.db", behaviour, pieces)
-    assert walk.startswith("".join(pieces)[:20])
+        reply(tmp_path / "anna.db", cut_within, pieces)
+    said = "".join(pieces)
+    assert said
+    assert said != WALK
+    assert WALK.startswith(said)
+
+
+def test_a_page_stores_of_a_reply_that_is_cut_what_it_showed(home: str):
+    with odd_server(cut_within) as server:
+        model = load_model("openai/m", api_base=server.address, retries=1)
+        create("anna")
+        with page_client(model) as client:
+            client.post("/m/anna/chat", data={"text": "hello there", "session": "today"})
+            for _ in range(1_000):
+                page = client.get("/m/anna/chat?session=today").text
+                if "broke off in its answer" in page:
+                    break
+    with open_store(existing("anna")) as store:
+        [hello, said] = store.turns()
+    assert hello.text == "hello there"
+    assert said.text.endswith(INTERRUPTED)
+    assert WALK.startswith(said.text.removesuffix(INTERRUPTED))

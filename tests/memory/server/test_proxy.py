@@ -1,11 +1,13 @@
 """The proxy before a model's server: answers as they come, memory added, both sides stored."""
 
 import asyncio
+import gzip
 import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -25,6 +27,7 @@ from memory.server.proxy_messages import answer_text, read_conversation, with_bl
 from memory.server.tokens import Tokens
 from tests.support.commands import run
 from tests.support.node import run_openai_client
+from tests.support.odd_server import Sent, odd_server, streamed, whole
 from tests.support.others_words import OTHERS_WORDS, PLAY
 from tests.support.secrets_corpus import SECRETS
 from tests.support.server_process import server_process
@@ -108,6 +111,43 @@ def test_of_a_stream_that_is_cut_what_came_is_stored(nora: str, upstream: Upstre
     assert text
     assert REPLY.startswith(text)
     assert text != REPLY
+
+
+EMOJI = "Oslo \U0001f600, near the fjord"
+HALVES = "Oslo \ud83d\ude00, near the fjord"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (replace(whole(EMOJI), zipped=True), EMOJI),
+        (replace(streamed(EMOJI), zipped=True), EMOJI),
+        (streamed(HALVES, piece=1), EMOJI),
+        (whole("Oslo \ud83d"), "Oslo \ufffd"),
+        (whole(EMOJI, reasoning_content="They ask where."), EMOJI),
+        (whole(EMOJI, "length"), EMOJI),
+        (whole(None, reasoning_content="They ask where."), None),
+        (whole("", "length"), None),
+        (Sent({"error": {"message": "busy"}}), None),
+        (Sent({"choices": []}), None),
+    ],
+    ids=[
+        *("packed", "packed stream", "emoji in two chunks", "half an emoji", "thoughts beside"),
+        *("cut at its limit", "thoughts alone", "empty", "error with 200", "no choice"),
+    ],
+)
+def test_what_odd_servers_say_goes_through_and_is_stored_where_it_says_something(
+    nora: str, monkeypatch: pytest.MonkeyPatch, sent: Sent, stored: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", UPSTREAM_KEY)
+    with odd_server(lambda _: sent) as server:
+        options = ProxyOptions(server.address, namespace=nora)
+        app = proxy_application(options, Handles(), Tokens(), allowed_hosts(PORT))
+        with TestClient(app, f"http://127.0.0.1:{PORT}") as client:
+            answer = client.post("/v1/chat/completions", json=BODY)
+            assert answer.content == (gzip.decompress(sent.data) if sent.zipped else sent.data)
+    replies = [text for speaker, text in turns_of(nora) if speaker == "Assistant"]
+    assert replies == ([stored] if stored else [])
 
 
 def test_an_error_of_the_server_goes_through_and_nothing_is_stored(
