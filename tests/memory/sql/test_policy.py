@@ -1,9 +1,8 @@
 """What SQL a model may write: refusals with advice, what is allowed and runs, and what it means."""
 
-import re
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -70,23 +69,41 @@ def test_the_tables_of_attacks_are_large() -> None:
     assert len(READS) + len(WRITES) >= 120
 
 
-@pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_READS))
-def test_a_hostile_read_is_refused_with_advice(advice: str, statement: str) -> None:
-    with pytest.raises(SqlError, match=re.escape(advice)):
-        check_select(statement)
+def advice_of(check: Callable[[str], object], statement: str) -> str:
+    """The error of a statement that is refused, "" for one that is not."""
+    try:
+        check(statement)
+    except SqlError as error:
+        return str(error)
+    return ""
 
 
-@pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_WRITES))
-def test_a_hostile_write_is_refused_with_advice(advice: str, statement: str) -> None:
-    with pytest.raises(SqlError, match=re.escape(advice)):
-        check_writes(statement)
+def test_a_hostile_read_is_refused_with_advice() -> None:
+    for advice, statement in pairs(REFUSED_READS):
+        assert advice in advice_of(check_select, statement), statement
 
 
-@pytest.mark.parametrize("statement", READS)
-def test_a_read_runs_as_it_is_rendered(statement: str) -> None:
+def test_a_hostile_write_is_refused_with_advice() -> None:
+    for advice, statement in pairs(REFUSED_WRITES):
+        assert advice in advice_of(check_writes, statement), statement
+
+
+@contextmanager
+def naming(statement: str) -> Iterator[None]:
+    """What fails says of which statement."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(statement)
+        raise
+
+
+def test_a_read_runs_as_it_is_rendered() -> None:
     with closing(database()) as db:
-        db.execute(rendered(statement, search))
-    assert sqlglot.parse_one(rendered(statement, search, "postgres"), read="postgres")
+        for statement in READS:
+            with naming(statement):
+                db.execute(rendered(statement, search))
+                assert sqlglot.parse_one(rendered(statement, search, "postgres"), read="postgres")
 
 
 @pytest.mark.parametrize("statement", WRITES)
@@ -104,18 +121,20 @@ def test_a_write_runs_as_it_is_rendered(statement: str) -> None:
         assert all("namespace = 42" in table.parent.parent.sql() for table in tables)
 
 
-@pytest.mark.parametrize("statement", [s for s in READS if "search(" not in s])
-def test_what_is_rendered_is_allowed_again_and_stays_the_same(statement: str) -> None:
-    once = rendered(statement, search)
-    assert rendered(once, search) == once
+def test_what_is_rendered_is_allowed_again_and_stays_the_same() -> None:
+    for statement in [statement for statement in READS if "search(" not in statement]:
+        with naming(statement):
+            once = rendered(statement, search)
+            assert rendered(once, search) == once
 
 
-@pytest.mark.parametrize("statement", READS)
-def test_a_select_is_rendered_as_often_as_one_likes(statement: str) -> None:
-    select = check_select(statement)
-    hits = [search(call.text, call.k) for call in select.searches]
-    once = select.render(hits), select.render(hits, "postgres", 42)
-    assert (select.render(hits), select.render(hits, "postgres", 42)) == once
+def test_a_select_is_rendered_as_often_as_one_likes() -> None:
+    for statement in READS:
+        with naming(statement):
+            select = check_select(statement)
+            hits = [search(call.text, call.k) for call in select.searches]
+            once = select.render(hits), select.render(hits, "postgres", 42)
+            assert (select.render(hits), select.render(hits, "postgres", 42)) == once
 
 
 @pytest.mark.parametrize("statement", WRITES)
