@@ -101,7 +101,15 @@ def in_react(steps: Steps, message: str, patch: pytest.MonkeyPatch) -> Actor:
     return Actor(steps, done=len(steps))
 
 
-@pytest.mark.parametrize("framework", [in_langgraph, in_agents_sdk, in_react])
+@pytest.mark.parametrize(
+    "framework",
+    [
+        # Their libraries take seconds to import.
+        pytest.param(in_langgraph, marks=pytest.mark.slow),
+        pytest.param(in_agents_sdk, marks=pytest.mark.slow),
+        in_react,
+    ],
+)
 def test_what_an_agent_stored_in_one_run_it_recalls_in_the_next(
     framework: Callable[[Steps, str, pytest.MonkeyPatch], Actor],
     monkeypatch: pytest.MonkeyPatch,
