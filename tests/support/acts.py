@@ -23,7 +23,7 @@ from unittest.mock import patch
 import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before processes part
 
-from memory import Memory, Turn, facts, open_store
+from memory import Memory, MemoryProgram, Turn, facts, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
@@ -197,7 +197,8 @@ def store_a_fact_of_each_turn(
     return SimpleNamespace(change=change, calls=1)
 
 
-PROGRAM: Any = SimpleNamespace(store=store_a_fact_of_each_turn, card=None, feature_weights=None)
+PROGRAM: Any = MemoryProgram()
+PROGRAM.store = store_a_fact_of_each_turn
 
 
 def add(folder: Path, n: int) -> None:

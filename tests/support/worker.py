@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
 
-from memory import Memory, Turn
+from memory import Memory, MemoryProgram, Turn
 from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
 from memory.program.hosted import HostedModel
@@ -48,7 +48,8 @@ def store_one_fact_a_turn(turns: str, catalog: str, write: Any, **context: str) 
     return SimpleNamespace(change=change, calls=1)
 
 
-PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None, feature_weights=None)
+PROGRAM: Any = MemoryProgram()
+PROGRAM.store = store_one_fact_a_turn
 
 
 def embed_sometimes(

@@ -100,7 +100,8 @@ def test_weights_of_other_features_are_refused(place: Path) -> None:
     assert fitted("--data", "shops.json").returncode == 0
     file = place / "optimized_memory_qa.json"
     content = json.loads(file.read_text())
-    content["feature_weights"]["mood"] = content["feature_weights"].pop("asks")
+    weights = content["sql_memory"]["feature_weights"]
+    weights["mood"] = weights.pop("asks")
     file.write_text(json.dumps(content))
     with pytest.raises(InputError, match="the ranking has other features now; compile it again"):
         load_program(file)

@@ -68,6 +68,7 @@ def test_a_memory_in_a_folder_for_reading_is_searched_and_a_backup_too(
 def test_what_is_only_in_the_log_is_not_left_out(
     store: SqliteStore, path: Path, folder: Path
 ) -> None:
+    store.write(CAT, cause="test")
     for end in ("", "-wal"):  # as a copy by hand leaves them: the store is open
         shutil.copy(f"{path}{end}", folder)
     protect(folder)
