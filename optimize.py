@@ -37,7 +37,7 @@ from locomo.tasks.gains import (
     prompt_diff,
     verdict,
 )
-from locomo.tasks.modules import MODULES, TARGETS, candidate_of
+from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
 from memory import InputError, MemoryProgram, load_model, save_program
@@ -416,8 +416,7 @@ def _report(
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
-        measured = "answer" if job.measured == "answer" else "answer from facts alone"
-        console.print(gain_line(compiled.gains, measured), highlight=False)
+        console.print(gain_line(compiled.gains, _measured(job)), highlight=False, soft_wrap=True)
     for note in compiled.notes:
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
     dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
@@ -439,6 +438,14 @@ def _report(
         files=[report, diff, picture, output],
     )
     console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+
+
+def _measured(job: CompileJob) -> str:
+    """What the answers were measured from, in words."""
+    if job.bench({}).rows_matter:
+        budget = min(job.setup.budget, RETRIEVE_BUDGET)
+        return f"answer, with SQL for every question and {budget} tokens of memory"
+    return "answer" if job.measured == "answer" else "answer from facts alone"
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

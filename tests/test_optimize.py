@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,20 @@ def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
         run(load_model("local"), target="refine")
     with pytest.raises(InputError, match="--reward unpadded is for"):
         run(obedient()[0], target="answer", reward="unpadded")
+
+
+def test_selects_of_the_packaged_model_are_compiled(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, engine = obedient("retrieve", name="local")
+    as_shipped = replace(model, writes_facts=False, budget=360)
+    compiled = run(as_shipped, target="retrieve", rounds=1, num_validation=8)
+    assert compiled.new_prompts > 0
+    assert len(engine.prompts_for("retrieve")) > 16
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "answer, with SQL for every question and 360 tokens of memory, all 8 questions" in printed
+    )
 
 
 @pytest.mark.slow

@@ -67,6 +67,7 @@ class CompileJob:
             memories=memories,
             max_demos=self.options.max_demos,
             speakers=self.reward == "gated" and "store" in self.targets,
+            rows_matter=self.targets == ("retrieve",),
             operations=self.operations,
         )
 
