@@ -286,6 +286,8 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     if job.measured == "refine":
         use = f"uv run memory facts refine --program {output}"
     if not compiled.new_prompts:
+        if "all rewards are equal" in compiled.untried:
+            return "the plain program, for nothing was tried; other questions may leave room"
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:
         return "the plain program, for no prompt that was tried is better"
@@ -412,7 +414,7 @@ def _report(
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
-        nothing = "nothing was tried: no other prompt than the plain one"
+        nothing = f"nothing was tried: {compiled.untried or 'no other prompt than the plain one'}"
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))

@@ -184,6 +184,20 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     assert names == {"report.json", "prompts.diff", "progress.png", "optimized_memory_qa.json"}
 
 
+def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = run(obedient()[0], rounds=1, num_examples=8, num_validation=4)
+    assert compiled.new_prompts == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    warning = "note: all rewards are equal: 1.00 on each of 4 questions before the start"
+    assert printed.index(warning) < printed.index(
+        "nothing was tried: answer: all rewards are equal"
+    )
+    assert re.search(r"all rewards are equal: 1\.00 in each of \d+ runs", printed)
+    assert "for nothing was tried; other questions may leave room" in printed
+
+
 @pytest.mark.slow
 def test_nothing_found_is_said_and_not_recommended(
     run: Run, capsys: pytest.CaptureFixture[str]
@@ -272,7 +286,7 @@ def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
     assert (compiled.verdict, compiled.gains, compiled.new_prompts) == ("not measured", (), 0)
     assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
     printed = capsys.readouterr().out
-    assert "nothing was tried" in printed
+    assert "nothing was tried: answer: 50 calls are spent" in " ".join(printed.split())
     assert "no gain" not in printed
     assert any("50 calls are spent" in note for note in compiled.notes)
 
