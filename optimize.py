@@ -37,7 +37,7 @@ from locomo.tasks.gains import (
     prompt_diff,
     verdict,
 )
-from locomo.tasks.modules import MODULES, TARGETS, candidate_of
+from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
 from memory import InputError, MemoryProgram, load_model, save_program
@@ -286,6 +286,8 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     if job.measured == "refine":
         use = f"uv run memory facts refine --program {output}"
     if not compiled.new_prompts:
+        if "all rewards are equal" in compiled.untried:
+            return "the plain program, for nothing was tried; other questions may leave room"
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:
         return "the plain program, for no prompt that was tried is better"
@@ -412,12 +414,11 @@ def _report(
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
-        nothing = "nothing was tried: no other prompt than the plain one"
+        nothing = f"nothing was tried: {compiled.untried or 'no other prompt than the plain one'}"
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
-        measured = "answer" if job.measured == "answer" else "answer from facts alone"
-        console.print(gain_line(compiled.gains, measured), highlight=False)
+        console.print(gain_line(compiled.gains, _measured(job)), highlight=False, soft_wrap=True)
     for note in compiled.notes:
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
     dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
@@ -439,6 +440,14 @@ def _report(
         files=[report, diff, picture, output],
     )
     console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+
+
+def _measured(job: CompileJob) -> str:
+    """What the answers were measured from, in words."""
+    if job.bench({}).rows_matter:
+        budget = min(job.setup.budget, RETRIEVE_BUDGET)
+        return f"answer, with SQL for every question and {budget} tokens of memory"
+    return "answer" if job.measured == "answer" else "answer from facts alone"
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

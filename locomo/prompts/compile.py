@@ -41,7 +41,8 @@ class CompileResult:
 
     `verdict` is "not measured" when the budget or the user ended the compile early, or when no
     prompt was tried: `new_prompts` counts them without the plain ones. `baseline` is the plain
-    program's training reward, `notes` are remarks for the user.
+    program's training reward, `notes` are remarks for the user, `untried` is why no prompt was
+    tried, where that is known.
     """
 
     program: MemoryProgram
@@ -53,6 +54,7 @@ class CompileResult:
     points: Sequence[RewardPoint]
     baseline: float
     notes: Sequence[str]
+    untried: str = ""
 
 
 @dataclass
@@ -84,6 +86,7 @@ class CompileRun:
     new_prompts: int = 0
     points: list[RewardPoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
     baseline: float = 0.0
     measuring_cost: Budget = field(default_factory=Budget)
 
@@ -108,6 +111,8 @@ class CompileRun:
             spent_before = self.ledger.spent
             before = self._measure(program, memories, "measuring the plain program")
             self.measuring_cost = self._cost_since(spent_before)
+            scores = [score for of_example in before.values() for score in of_example]
+            self._warn_of(ceilings(scores, self.job.targets))
         except BudgetSpent as spent:
             raise InputError(
                 f"{spent} before anything could be compiled; the same command with --resume and "
@@ -143,7 +148,16 @@ class CompileRun:
             points=self.points,
             baseline=self.baseline,
             notes=self.notes,
+            untried="; ".join(self.untried),
         )
+
+    def _warn_of(self, warnings: Sequence[str]) -> None:
+        """Show what the first measurement says of the compile, now and at its end."""
+        for warning in warnings:
+            self.bar.console.print(
+                f"note: {warning}", style="yellow", highlight=False, markup=False
+            )
+        self.notes += warnings
 
     def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
         """The memories that questions are asked about, stored by this program."""
@@ -193,6 +207,8 @@ class CompileRun:
         with self.ledger.reserve(self._reserve(index)):
             board, compiled, stopped = self._search(student, target, bench)
         self._keep_scores(board, target, plain.key)
+        if cause := why_untried(board, plain.key, stopped):
+            self.untried.append(f"{target}: {cause}")
         kept = best(board, plain.key)
         if compiled is not None:
             returned = candidate_of(compiled.program, target)
@@ -339,6 +355,38 @@ class CompileRun:
         except BudgetSpent as spent:
             self.notes.append(f"the compiled program was not measured: {spent}")
             return {}
+
+
+def ceilings(scores: Sequence[QuestionScore], targets: Sequence[Target]) -> list[str]:
+    """Why a compile of these targets can gain little or nothing, by the plain program's scores."""
+    warnings = []
+    rewards = {round(score.reward, 3) for score in scores}
+    if len(scores) > 1 and len(rewards) == 1:
+        warnings.append(
+            f"all rewards are equal: {rewards.pop():.2f} on each of {len(scores)} questions before "
+            "the start; an optimizer learns from differences, and such questions show none"
+        )
+    evidence = [score.components["evidence"] for score in scores if "evidence" in score.components]
+    if "retrieve" in targets and evidence and min(evidence) == 1.0:
+        warnings.append(
+            "evidence is 1.0 before the start: every turn that an answer needs is shown already, "
+            "and no SELECT can add one; a smaller --budget leaves room for a gain"
+        )
+    return warnings
+
+
+def why_untried(board: Scoreboard, plain: str, stopped: BaseException | None) -> str:
+    """Why an optimizer ran no prompt but the plain one; "" where it did, or nothing tells."""
+    runs = list(board.runs.values())
+    if any(run.candidate != plain for run in runs):
+        return ""
+    if stopped:
+        return str(stopped)
+    rewards = {round(run.reward, 3) for run in runs if not run.failed}
+    if len(rewards) == 1:
+        count = sum(not run.failed for run in runs)
+        return f"all rewards are equal: {rewards.pop():.2f} in each of {count} runs"
+    return ""
 
 
 def _recorded(model: Model, **settings: object) -> Model:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import dspy
 
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, fingerprint
-from locomo.prompts.optimizers import NEEDED, Options
+from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.tasks.modules import (
     LEAST_DEMO,
     MODULES,
@@ -66,6 +67,7 @@ class CompileJob:
             memories=memories,
             max_demos=self.options.max_demos,
             speakers=self.reward == "gated" and "store" in self.targets,
+            rows_matter=self.targets == ("retrieve",),
             operations=self.operations,
         )
 
@@ -118,28 +120,39 @@ def prepare_job(
 ) -> CompileJob:
     """Read the data, split it by conversation and draw the examples of each target (0: all).
 
+    The windows of an example of storing are the model's, or shorter where these are too few.
+
     Raises InputError for data that cannot be read or split, when a target has fewer examples
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
     with its examples would not fit the model's context.
     """
     if "refine" in targets and not setup.model.refines:
         raise InputError("the packaged model is too small to refine; give a larger --model")
-    training_data = draw_training_data(
+    if 0 < num_train < LEAST_EXAMPLES:
+        raise InputError(
+            f"--num-examples {num_train}: {options.optimizer} needs {LEAST_EXAMPLES} examples; "
+            "give more"
+        )
+    draw_with = partial(
+        draw_training_data,
         data,
         split,
         targets=targets,
         num_train=num_train,
         num_validation=num_validation,
         seed=options.seed,
-        window=setup.model.window,
     )
-    needed = NEEDED[options.optimizer]
+    window = setup.model.window
+    training_data = draw_with(window=window)
+    # A model that reads long windows has few of them in a short conversation.
+    while "store" in targets and window > 1 and len(training_data.train["store"]) < LEAST_EXAMPLES:
+        window //= 2
+        training_data = draw_with(window=window)
     for target, examples in training_data.train.items():
-        if len(examples) < needed:
+        if len(examples) < LEAST_EXAMPLES:
             raise InputError(
-                f"--target {target} has {len(examples)} examples in the training "
-                f"conversations, {options.optimizer} needs {needed}: give more data, or a larger "
-                "--num-examples"
+                f"--target {target} has {len(examples)} examples in the training conversations of "
+                f"{data}, {options.optimizer} needs {LEAST_EXAMPLES}: give --data with more"
             )
     if not training_data.validation:
         ids = ", ".join(training_data.split.parts["validation"])

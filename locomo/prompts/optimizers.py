@@ -19,11 +19,11 @@ Optimizer = Literal["simba", "miprov2", "gepa"]
 # call a second on two cores, what takes ten minutes on the sample.
 ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
 LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
-BATCH = 16  # SIMBA's mini-batch
+MOST_IN_BATCH = 16  # of SIMBA, which refuses fewer examples than its batch has
 CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
 PROGRAM_TOKENS = 8_000  # MIPROv2 shows the prompt model the program's code and a summary of it
 MINIBATCH = 3  # examples that GEPA reflects on at a time
-NEEDED: dict[Optimizer, int] = {"simba": BATCH, "miprov2": 8, "gepa": 8}
+LEAST_EXAMPLES = 8
 # An example of the program at work is worth showing when it earned this much.
 WORTH_SHOWING = 0.6
 
@@ -88,7 +88,7 @@ def run_optimizer(
         if options.optimizer == "simba":
             simba = dspy.SIMBA(
                 **common,
-                bsize=BATCH,
+                bsize=simba_batch(len(examples)),
                 num_candidates=CANDIDATES["simba"],
                 max_steps=options.rounds,
                 max_demos=options.max_demos,
@@ -132,11 +132,16 @@ def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:
     return learn, [example for n, example in enumerate(examples) if n % 5 not in (1, 3)]
 
 
+def simba_batch(examples: int) -> int:
+    """The size of SIMBA's mini-batches: all examples where they are few."""
+    return min(MOST_IN_BATCH, examples)
+
+
 def program_runs(optimizer: Optimizer, examples: int, rounds: int) -> int:
     """The most program runs of a compile, including those of the plain prompt."""
     learn, select = map(len, halves(range(examples)))
     if optimizer == "simba":
-        sampled = rounds * BATCH * (2 * CANDIDATES["simba"] + 1)
+        sampled = rounds * simba_batch(examples) * (2 * CANDIDATES["simba"] + 1)
         return examples + sampled + (min(rounds, CANDIDATES["simba"]) + 1) * examples
     if optimizer == "miprov2":
         # Of the sets of examples one is empty; all others are found by running the program.

@@ -44,6 +44,8 @@ _DEMO_TOKENS = 1_500  # of the memory in one example, at most
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
 _SHORT_MEMORY = 400  # tokens of the catalog, and of some facts, that an episode begins with
 LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
+# Of memory, where SELECTs are compiled: with more, the ranking shows the evidence without them.
+RETRIEVE_BUDGET = 500
 _T = TypeVar("_T")
 
 
@@ -54,6 +56,7 @@ class Bench:
     `memories` maps a conversation's id to its file. `max_demos` is how many examples a prompt may
     hold at most. With `speakers`, storing also writes what each speaker's lines alone give.
     With `whole`, traces keep memories as they were shown: weights learn from the very prompt.
+    With `rows_matter`, all questions are asked as those of the target retrieve (see AskMemory).
     `prompts` collects the prompts that were tried, by key. An episode that refines has at most
     `operations`, and shows `history_tokens` of those before in each prompt.
     """
@@ -64,6 +67,7 @@ class Bench:
     max_demos: int
     speakers: bool = False
     whole: bool = False
+    rows_matter: bool = False
     operations: int = MOST_OPERATIONS
     history_tokens: int = HISTORY_TOKENS
     prompts: dict[str, "Candidate"] = field(default_factory=dict)
@@ -199,19 +203,32 @@ class AskMemory(_Task):
 
     The module `retrieve` sees a catalog of the memory and the question and writes SELECTs; the
     module `answer` sees the rows they return and the turns that a ranking finds.
+
+    Where `retrieve` is the target it is asked at every question, and RETRIEVE_BUDGET bounds what
+    is shown, so that the rows of its SELECTs decide the answer.
     """
+
+    @property
+    def setup(self) -> Setup:
+        """How questions are asked."""
+        setup = self.bench.setup
+        if self.target != "retrieve" and not self.bench.rows_matter:
+            return setup
+        model = replace(setup.model, sql="always")
+        return replace(setup, model=model, budget=min(setup.budget, RETRIEVE_BUDGET))
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """Ask the conversation's memory; the Prediction has one outcome."""
         bench, copied = self.bench, self._in_prompt("question", question)
+        setup = self.setup
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
-                    answer = _answer(_memory(store, bench.setup, self.program), question)
+                    answer = _answer(_memory(store, setup, self.program), question)
             except ModelError as error:
                 return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
-        return self._ended([_outcome(answer, sources, bench.setup.budget)], copied)
+        return self._ended([_outcome(answer, sources, setup.budget)], copied)
 
 
 class RefineForQuestion(_Task):
@@ -409,7 +426,8 @@ def _new_store() -> Iterator[Store]:
 
 
 def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
-    """A step of a trace, its memory cut to the lines that the answer cites or most resembles.
+    """A step of a trace, its memory cut to the lines that the answer cites or most resembles, or
+    its catalog to its beginning.
 
     A step becomes an example in a prompt, where a memory of 20,000 tokens would leave no room.
     The packaged model cites nothing; an example without the cited line would teach it to invent.
@@ -417,6 +435,9 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     predict, inputs, outputs = step
     if "tools" in inputs:
         return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
+    if "catalog" in inputs:
+        shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_DEMO))
+        return predict, {**inputs, "catalog": shorter}, outputs
     if "memory" not in inputs:
         return step
     lines = str(inputs["memory"]).splitlines()

@@ -146,8 +146,8 @@ class Model(ABC):
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
     them are memory when it answers. Without `writes_facts` a digest stores
     what templates match alone.
-    `sql` says for which questions it writes SELECTs; but for "never" a packaged model decides that
-    by itself.
+    `sql` says for which questions it writes SELECTs. When that pays, a packaged model decides by
+    itself.
     """
 
     name: str

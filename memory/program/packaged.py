@@ -21,6 +21,7 @@ from memory.program.model import (
     Model,
     Modules,
     Retrieval,
+    SqlUse,
     UserQuestion,
 )
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
@@ -51,6 +52,7 @@ class PackagedModel(Model):
     """
 
     wrong_answer_cost: float = PEOPLE_COST
+    sql: SqlUse = "when it pays"
 
     refines: ClassVar[bool] = False
     takes_persona: ClassVar[bool] = False
@@ -137,10 +139,13 @@ class PackagedModel(Model):
     ) -> dspy.Prediction | None:
         """Rows decide a question in a template's form; the model as shipped writes no SELECT.
 
-        It stores no facts that a SELECT would find, unless somebody tuned or compiled it to.
+        It stores no facts that a SELECT would find, unless somebody tuned or compiled it to. With
+        `sql="always"` it writes SELECTs for every question, as it must where it learns to.
         """
         if self.sql == "never":
             return None
+        if self.sql == "always":
+            return super().write_query(program, question, reader)
         if found := look_up(question, reader):
             return dspy.Prediction(
                 sql=list(found.sql),

@@ -23,7 +23,7 @@ from rich.console import Console
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.evaluation import Evaluation, EvaluationRun
 from locomo.harness import Setup, answer_log
-from locomo.prompts import optimizers
+from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import Baseline, memory_system
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
@@ -433,8 +433,8 @@ def test_a_compile_over_machines_makes_the_same_program(
     shutil.copy(tracking_database, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     # A smaller batch of fewer candidates: a call of the packaged model takes half a second.
-    monkeypatch.setattr(optimizers, "BATCH", 4)
-    monkeypatch.setitem(optimizers.NEEDED, "simba", 4)
+    monkeypatch.setattr(optimizers, "MOST_IN_BATCH", 4)
+    monkeypatch.setattr(job, "LEAST_EXAMPLES", 4)
     monkeypatch.setitem(optimizers.CANDIDATES, "simba", 2)
     # What turns decide by themselves asks no model, so that no prompt would be better.
     here = compiled(tmp_path / "here", server)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,7 +11,7 @@ import optimize
 from locomo.harness import Setup
 from locomo.prompts import optimizers
 from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_table
-from locomo.prompts.optimizers import NEEDED, Optimizer
+from locomo.prompts.optimizers import Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
 from memory.program.costs import Cost
@@ -29,11 +29,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Each module and each optimizer once; their other pairs take long and differ in nothing new.
-PAIRS = list(zip(TARGETS, NEEDED, strict=True))
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+PAIRS = list(zip(TARGETS, OPTIMIZERS, strict=True))
 PAIRS += [
     pytest.param(target, optimizer, marks=pytest.mark.slow)
     for target in TARGETS
-    for optimizer in NEEDED
+    for optimizer in OPTIMIZERS
     if (target, optimizer) not in PAIRS
 ]
 
@@ -69,8 +70,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
     # The forecast is of the most: questions that facts or turns decide ask no model.
     monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
     monkeypatch.setattr(optimize, "_report", lambda *results, **places: None)
-    monkeypatch.setattr(optimizers, "BATCH", 4)
-    monkeypatch.setitem(optimizers.NEEDED, "simba", 8)  # a smaller batch of them takes less time
+    monkeypatch.setattr(optimizers, "MOST_IN_BATCH", 4)  # which takes less time
     flags: dict[str, Any] = {"num_examples": 8, "num_validation": 2, "rounds": 1, "num_threads": 2}
     spent = optimize.optimize(data=data, optimizer=optimizer, target=target, **flags).spent
     asked = sum(times for kind, times in engine.calls().items() if kind != "probe")

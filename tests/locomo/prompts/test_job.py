@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ import locomo
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.optimizers import NEEDED, Optimizer, Options
+from locomo.prompts.optimizers import LEAST_EXAMPLES, Optimizer, Options, program_runs
 from locomo.split_data import PARTS
 from locomo.tasks.modules import (
     TARGETS,
@@ -23,12 +23,13 @@ from locomo.tasks.modules import (
     questions_within,
     task_examples,
 )
-from memory import InputError, MemoryProgram
+from memory import InputError, MemoryProgram, load_model
 from memory.program import Model
 from tests.support.locomo_records import question, write
 from tests.support.obedient import house, obedient
 from tests.support.talk import talk, talks
 
+SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
 GEPA = Options("gepa", 2, 5, 2, 0)
 
 
@@ -199,20 +200,58 @@ def test_how_many_threads_ask_changes_no_name(street: Callable[[int], Path]) -> 
 # --- what cannot be used ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", [*NEEDED])
-def test_an_optimizer_needs_its_number_of_examples(
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
+def test_an_optimizer_needs_eight_examples(
     street: Callable[[int], Path], optimizer: Optimizer
 ) -> None:
-    options, needed = replace(GEPA, optimizer=optimizer), NEEDED[optimizer]
-    assert len(job(street(2), options=options, num_train=needed).train["answer"]) == needed
-    with pytest.raises(InputError, match=rf"has {needed - 1} examples .* needs {needed}: give"):
-        job(street(2), options=options, num_train=needed - 1)
+    options = replace(GEPA, optimizer=optimizer)
+    assert len(job(street(2), options=options, num_train=8).train["answer"]) == 8
+    with pytest.raises(InputError, match=rf"--num-examples 7: {optimizer} needs 8 examples"):
+        job(street(2), options=options, num_train=7)
 
 
-def test_each_target_needs_examples(street: Callable[[int], Path]) -> None:
-    windows_of_four = Setup(other_model(), MemoryProgram(), 2_000)
-    with pytest.raises(InputError, match=r"--target store has 4 examples"):
-        job(street(2), targets=("answer", "store"), setup=windows_of_four)
+def test_each_target_needs_examples(tmp_path: Path) -> None:
+    few = [house(f"house-{n}", n) for n in range(2)]
+    for record in few:
+        record["qa"] = record["qa"][:7]
+    data = write(tmp_path / "few.json", *few)
+    for target in TARGETS:
+        with pytest.raises(InputError, match=rf"--target {target} has 7 .* give --data with more"):
+            job(data, targets=(target,))
+
+
+@pytest.mark.parametrize(("window", "used"), [(1, 1), (2, 2), (4, 2), (24, 1)])
+def test_windows_are_shorter_where_they_are_too_few(
+    street: Callable[[int], Path], window: int, used: int
+) -> None:
+    setup = Setup(other_model(window=window), MemoryProgram(), 2_000)
+    made = job(street(2), targets=("store",), setup=setup)
+    sizes = {e.last - e.first + 1 for e in (*made.train["store"], *made.validation)}
+    assert sizes == {used}
+
+
+@pytest.mark.parametrize("name", ["local", "openai/gpt-4o-mini"])
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_quick_command_has_enough_examples_for_every_target(
+    name: str, optimizer: Optimizer, target: Target
+) -> None:
+    model = other_model(window=load_model(name).window)
+    made = job(
+        SAMPLE,
+        targets=(target,),
+        options=replace(GEPA, optimizer=optimizer, max_demos=2),
+        setup=Setup(model, MemoryProgram(), model.budget),
+        num_train=15,
+        num_validation=100,
+    )
+    assert LEAST_EXAMPLES <= len(made.train[target]) <= 15
+    assert made.validation
+
+
+def test_simbas_batch_fits_the_examples() -> None:
+    assert program_runs("simba", 15, rounds=1) == 15 + 15 * 9 + 2 * 15
+    assert program_runs("simba", 50, rounds=1) == 50 + 16 * 9 + 2 * 50
 
 
 def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, build_memory
+from locomo.tasks import modules
 from locomo.tasks.modules import (
     HIDDEN,
     LEAST_DEMO,
@@ -27,6 +28,7 @@ from locomo.tasks.modules import (
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
 from memory.program.local import SmallModelAdapter
+from memory.program.model import SqlUse
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from tests.support.obedient import Obedient, houses, obedient
@@ -149,6 +151,61 @@ def test_rows_beyond_half_of_the_budget_do_not_fit(place: Place) -> None:
         fit += 1
     assert 0 < fit < 16
     assert (outcome.fits, outcome.fields) == (fit / 16, 16 * 3)
+
+
+# --- where SELECTs are compiled -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "measured", "asked"),
+    [("retrieve", False, 1), ("answer", True, 1), ("answer", False, 0)],
+)
+def test_the_packaged_model_writes_selects_where_they_are_compiled_and_measured(
+    place: Place, target: Target, measured: bool, asked: int
+) -> None:
+    model, engine = obedient(name="local")
+    model = replace(model, writes_facts=False)  # as it is shipped
+    bench = Bench(
+        Setup(model, MemoryProgram(), 360), place.conversations, place.memories, 5,
+        rows_matter=measured,
+    )  # fmt: skip
+    with dspy.context(trace=[]):
+        [outcome] = run(target, task(MemoryProgram(), target, bench)).outcomes
+        assert len(dspy.settings.trace) == 1
+    assert len(engine.prompts_for("retrieve")) == asked
+    assert len(outcome.sql) == asked
+
+
+@pytest.mark.parametrize("sql_use", ["when it pays", "never"])
+def test_a_hosted_model_writes_selects_for_every_question_where_they_are_compiled(
+    place: Place, sql_use: SqlUse
+) -> None:
+    asked = {}
+    for target in ("answer", "retrieve"):
+        student, engine = place.task(target, limits={"sql": sql_use})
+        run(target, student)
+        asked[target] = len(engine.prompts_for("retrieve"))
+    assert asked == {"answer": 0, "retrieve": 1}
+
+
+def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modules, "RETRIEVE_BUDGET", 200)  # a house has 16 turns
+    every = sql("SELECT turn_id, subject, attribute, value FROM facts")
+    shown = {}
+    for target in ("answer", "retrieve"):
+        student, engine = place.task(target, retrieve=lambda prompt: every)
+        run(target, student)
+        shown[target] = count_tokens(memory_of(engine.prompts_for("answer")[0]))
+    assert shown["retrieve"] <= 205 < shown["answer"]
+
+
+def test_an_example_of_a_select_shows_a_short_catalog(place: Place) -> None:
+    student, engine = place.task("retrieve", limits=PACKAGED)
+    [(_, inputs, _)] = traced("retrieve", student)
+    whole = engine.prompts_for("retrieve")[0].split("[[ ## catalog ## ]]")[1]
+    assert count_tokens(inputs["catalog"]) <= student.bench.demo_tokens < count_tokens(whole)
 
 
 # --- models that fail ---------------------------------------------------------------------------
