@@ -26,7 +26,7 @@ from memory.program.model import (
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
-from memory.program.support import is_attributed, supported_part
+from memory.program.support import is_attributed, supported_part, with_known_years
 from memory.prompt import (
     Context,
     assemble,
@@ -225,7 +225,7 @@ class PackagedModel(Model):
         )
         if not self.is_worth_giving(evidence):
             return ABSTAIN, []
-        return text, [turn.id for turn in sources]
+        return with_known_years(text, sources), [turn.id for turn in sources]
 
     def is_worth_giving(self, evidence: Evidence) -> bool:
         """Whether an answer of such evidence is more likely to help than a wrong one to harm."""
