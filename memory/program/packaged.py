@@ -14,7 +14,7 @@ from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.lookup import look_up
-from memory.program.messages import ABSTAIN, is_evidence
+from memory.program.messages import ABSTAIN, is_evidence, originals_first
 from memory.program.model import (
     ChatMessage,
     MemoryReader,
@@ -211,9 +211,9 @@ class PackagedModel(Model):
         shown = {*retrieval.context.turn_ids}
         ranked = [hit.turn_id for hit in retrieval.hits if hit.turn_id in shown]
         turn_ids = list(dict.fromkeys([*ranked, *sorted(shown)]))
-        turns = [
+        turns = originals_first(
             turn for turn in reader.turns_by_id(turn_ids, missing_ok=True) if is_evidence(turn.text)
-        ]
+        )
         text, sources = supported_part(prediction.answer, turns)
         if not sources:
             return ABSTAIN, []

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from memory import Memory, Turn, open_store
 from memory.__main__ import app
-from memory.namespaces import create, existing, location_of
+from memory.namespaces import create, existing
 from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.program.packaged import PackagedModel
 from memory.server.handles import Handles
@@ -116,4 +116,3 @@ def test_an_abstention_shows_who_said_what_is_nearest_and_when(
     told = DOORS[door]()
     assert NEAREST_HEAD in told
     assert NEAREST in told
-    assert location_of("anna")
