@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
 from memory.corrections import answer_facts
-from memory.facts import newest_id
+from memory.facts import fact_line, newest_id, read_facts
 from memory.injection import time_difference
 from memory.program.messages import is_question
 from memory.prompt import spoken_date
@@ -76,6 +76,7 @@ class Chat:
         """Store something said and let the character reply; each is durable before what follows."""
         message = self.add(self.speaker, text)
         self._correct(message)
+        self._show_stored(message)
         reply = self.memory.reply(
             message,
             recent=self.recent[:-1],  # the last one is the message itself
@@ -117,6 +118,13 @@ class Chat:
         with self.background.paused():
             for correction in self.memory.correct(message, answer, self._seen):
                 self.screen.show(correction.line, "dim")
+
+    def _show_stored(self, message: Turn) -> None:
+        """Show the facts that were stored with a message; the packaged model's reply names them."""
+        if not self.memory.model.takes_persona:
+            return
+        for fact in read_facts(self.store, f"WHERE turn_id = {message.id} ORDER BY id"):
+            self.screen.show(f"stored: {fact_line(fact)}", "dim")
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""

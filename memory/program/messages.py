@@ -1,8 +1,10 @@
 """What a turn's text is beside news: a question, an abstention, a list of the nearest turns."""
 
 import re
+from collections.abc import Iterable
 
-from memory.records import WITHDRAWN
+from memory.records import WITHDRAWN, Turn
+from memory.search.words import words
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
 NOTHING = "nothing"  # what a model says in an empty answer
@@ -20,6 +22,10 @@ WITHOUT_MODEL = (
 _QUESTION = re.compile("[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\\s*$")
 _SENTENCE = re.compile(r"[^.!?\uff1f\u061f]+[.!?\uff1f\u061f]*")
 _LONGEST_GREETING = 3  # words
+_QUOTED = re.compile(
+    '["\u201c\u201d\u201e\u00ab]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u00bb]'
+)
+_SHORTEST_QUOTATION = 3  # words: fewer may stand anywhere
 
 
 def is_question(text: str) -> bool:
@@ -55,3 +61,25 @@ def is_evidence(text: str) -> bool:
     """
     is_abstention = text.startswith(ABSTAIN)
     return tells(text) and not (is_quotation(text) or is_abstention or is_withdrawn(text))
+
+
+def originals_first(turns: Iterable[Turn]) -> list[Turn]:
+    """These turns in their order, those last that quote an earlier one of them word for word.
+
+    A character of a chat quotes what it was told: that holds nothing that the quoted turn does not.
+    """
+    ordered = list(turns)
+    texts = [(turn, _spaced(turn.text)) for turn in ordered]
+
+    def quotes_another(turn: Turn) -> bool:
+        quoted = [_spaced(text) for text in _QUOTED.findall(turn.text)]
+        long = [text for text in quoted if len(text.split()) >= _SHORTEST_QUOTATION]
+        earlier = [text for other, text in texts if other.id < turn.id] if long else []
+        return any(text in other for text in long for other in earlier)
+
+    return sorted(ordered, key=quotes_another)  # sorting keeps the order of equals
+
+
+def _spaced(text: str) -> str:
+    """The words of a text, each between spaces."""
+    return f" {' '.join(words(text))} "

@@ -14,7 +14,7 @@ from memory.program.fact_checks import dated, is_quoted
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.lookup import look_up
-from memory.program.messages import ABSTAIN, is_evidence
+from memory.program.messages import ABSTAIN, is_evidence, originals_first
 from memory.program.model import (
     ChatMessage,
     MemoryReader,
@@ -27,7 +27,7 @@ from memory.program.model import (
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
-from memory.program.support import is_attributed, supported_part
+from memory.program.support import is_attributed, supported_part, with_known_years
 from memory.prompt import (
     Context,
     assemble,
@@ -216,9 +216,9 @@ class PackagedModel(Model):
         shown = {*retrieval.context.turn_ids}
         ranked = [hit.turn_id for hit in retrieval.hits if hit.turn_id in shown]
         turn_ids = list(dict.fromkeys([*ranked, *sorted(shown)]))
-        turns = [
+        turns = originals_first(
             turn for turn in reader.turns_by_id(turn_ids, missing_ok=True) if is_evidence(turn.text)
-        ]
+        )
         text, sources = supported_part(prediction.answer, turns)
         if not sources:
             return ABSTAIN, []
@@ -230,7 +230,7 @@ class PackagedModel(Model):
         )
         if not self.is_worth_giving(evidence):
             return ABSTAIN, []
-        return text, [turn.id for turn in sources]
+        return with_known_years(text, sources), [turn.id for turn in sources]
 
     def is_worth_giving(self, evidence: Evidence) -> bool:
         """Whether an answer of such evidence is more likely to help than a wrong one to harm."""

@@ -10,6 +10,7 @@ from memory.program.messages import (
     NEAREST_HEAD,
     is_evidence,
     is_question,
+    originals_first,
 )
 from memory.program.model import ChatMessage, MemoryReader, UserQuestion
 from memory.prompt import short_day
@@ -30,6 +31,7 @@ MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)
 # Of the ranking, among which questions and quotations are left out: a chat has many of its own.
 _CANDIDATES, _CHAT_CANDIDATES = 20, 200
+_MOST_FACTS = 5  # named of a message
 NO_TURNS = "This memory holds no turn that could answer."
 
 
@@ -39,13 +41,14 @@ def nearest_turns(
     """The best MOST_QUOTATIONS turns that can be evidence, and what is outdated there.
 
     What a person has corrected comes before what it corrects. `without` is a speaker who quotes
-    others: the character of a chat.
+    others: the character of a chat; where it quotes somebody in a chat of before, what is quoted
+    comes first.
     """
     most = _CHAT_CANDIDATES if without else _CANDIDATES
     ids = [hit.turn_id for hit in hits[:most]]
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
-    turns = evidence[:MOST_QUOTATIONS]
+    turns = originals_first(evidence)[:MOST_QUOTATIONS]
     day = question.today or date.today().isoformat()
     outdated = reader.outdated(turns, question.text, day)
     if outdated:
@@ -101,7 +104,8 @@ def quote_turns(
 ) -> Generator[str, None, Answer]:
     """Reply to a message with what rows decide, or with the nearest turns; no model is asked.
 
-    What asks nothing is acknowledged by its number. Yields the reply in one piece.
+    What asks nothing is acknowledged by its number where it was stored, with its facts. Yields the
+    reply in one piece.
     """
     turn = message.turn
     text = trim(turn.text, budget)
@@ -111,7 +115,7 @@ def quote_turns(
     basis: Basis = "quotes"
     turn_ids: tuple[int, ...] = ()
     if not is_question(text):
-        reply = f"Kept as turn {turn.id}."
+        reply = _kept(turn, reader)
     elif found := look_up(question, reader):
         reply, sql, rows, turn_ids, basis = (
             found.text,
@@ -141,3 +145,18 @@ def quote_turns(
         shown=turn_ids,
         basis=basis,
     )
+
+
+def _kept(turn: Turn, reader: MemoryReader) -> str:
+    """What was stored of a message: its turn, and the facts that stand in it."""
+    if not turn.id:
+        return "This asks nothing, and was not stored."
+    rows = reader.read(
+        "SELECT subject, attribute, value, happened_on FROM facts"
+        f" WHERE turn_id = {turn.id} ORDER BY id LIMIT {_MOST_FACTS}"
+    ).rows
+    facts = [
+        f"{subject} {attribute}: {value}{f' since {since}' if since else ''}"
+        for subject, attribute, value, since in rows
+    ]
+    return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."

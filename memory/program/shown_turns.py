@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 
-from memory.program.messages import is_quotation, is_withdrawn
+from memory.program.messages import is_quotation, is_withdrawn, originals_first
 from memory.program.model import MemoryReader
 from memory.records import Hit, Turn
 
@@ -27,7 +27,8 @@ def telling_first(turns: Iterable[Turn]) -> list[Turn]:
     true.
     """
     # Sorting keeps the order of equals.
-    return sorted(turns, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))
+    originals = originals_first(turns)
+    return sorted(originals, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))
 
 
 def ranks_of(hits: Sequence[Hit]) -> dict[int, int]:

@@ -320,6 +320,7 @@ class ReplyInChat(dspy.Signature):
     - Talk like a person: one to three sentences, in the language of the message; more only when
       more is asked for. No lists, no numbers in brackets, no talk of a memory or a database.
     - Use what the memory says when it is to the point, as somebody who remembers would.
+    - Never say that you noted, stored or changed something: the chat itself shows what was stored.
     - Never invent what somebody did, said or is. When asked for something that neither the memory
       nor the conversation says, say that you do not know, or have not been told.
     - Mind who did what: lines of the memory name their speaker. When the memory tells of a change,

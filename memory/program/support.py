@@ -7,12 +7,23 @@ stand anywhere. Words are compared, not meanings: what is not found word for wor
 import re
 from collections.abc import Sequence
 
+from memory.dates import MONTHS, named_day, resolve_dates
 from memory.prompt import turn_forms
 from memory.records import Hit, Turn
 from memory.search.word_forms import is_among, telling_words
+from memory.search.words import words
+from memory.templates.date_phrases import recent_date
+from memory.tense import is_past_before
 
 _ITEM_END = re.compile(r", (?:and )?| and ")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_MONTH = rf"(?:{_DAY} (?:of )?)?\b(?:{'|'.join(MONTHS)})\b(?: {_DAY}\b)?"
+_MONTH_IN_TEXT = re.compile(_MONTH, re.IGNORECASE)
+_YEAR_OF_ANSWER = re.compile(
+    rf"(?P<month>{_MONTH})?,? ?(?:\b(?:of|in) )?(?P<year>\b{_YEAR.pattern}\b)",
+    re.IGNORECASE,
+)
 
 
 def supported_part(answer: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]:
@@ -29,6 +40,37 @@ def supported_part(answer: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]
     sources = {item: _source(item, turns) for item in _ITEM_END.split(answer)}
     supported = {item: turn for item, turn in sources.items() if turn}
     return ", ".join(supported), list(dict.fromkeys(supported.values()))
+
+
+def with_known_years(answer: str, turns: Sequence[Turn]) -> str:
+    """An answer without the years that follow from none of its turns: "June" for "June 2026".
+
+    A year follows where a turn says it, where a relative date means it, where all of a date is the
+    turn's own, and of a month told of in the past that was not long before. An answer that is a
+    year alone stays as it is.
+    """
+    if not set(telling_words(answer)) - {*_YEAR.findall(answer)}:
+        return answer
+
+    def checked(date: re.Match[str]) -> str:
+        month = date["month"] or ""
+        is_known = any(date["year"] in _years(turn, month) for turn in turns)
+        return date[0] if is_known else month
+
+    return _YEAR_OF_ANSWER.sub(checked, answer).strip(" ,")
+
+
+def _years(turn: Turn, month: str) -> set[str]:
+    """The years that follow from a turn, for a date in the month of an answer ("" for none)."""
+    readings = [resolve_dates(turn.text, turn.said_at, spans=spans) for spans in (False, True)]
+    years = {*_YEAR.findall(" ".join(readings))}
+    names = {*words(month)} & {*MONTHS}
+    if names and not names & {*words(turn.text)} and named_day(turn.said_at):
+        years.add(turn.said_at[:4])
+    for told in _MONTH_IN_TEXT.finditer(turn.text):
+        if names & {*words(told[0])} and is_past_before(turn.text[: told.start()]):
+            years.add(recent_date(told[0], turn.said_at)[:4])
+    return years
 
 
 def is_by_named(hit: Hit) -> bool:

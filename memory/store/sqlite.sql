@@ -468,47 +468,64 @@ WHERE after IS NOT NULL AND id IN (
 ORDER BY fact_id;
 
 -- moments_of_changes --
--- The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
--- read: the patterns here and its regular expression begin alike.
+-- The date of the last dated turn of a change's window, or of the turn that a template stored it
+-- from. What counts as dated is what `date_key` can read: the patterns here and its regular
+-- expression begin alike.
 SELECT id, at, (
     SELECT said_at FROM turns
-    WHERE id BETWEEN first_turn AND last_turn
+    WHERE id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
     ORDER BY id DESC LIMIT 1
 )
-FROM changes
+FROM (
+    SELECT *, CASE WHEN cause GLOB 'stated in turn *'
+        THEN CAST(substr(cause, length('stated in turn ') + 1) AS INTEGER) END AS stated_in
+    FROM changes
+)
 ORDER BY id;
 
 -- edits --
 -- The date is that of `moments_of_changes`.
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM turns
-    WHERE id BETWEEN first_turn AND last_turn
+    WHERE id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
     ORDER BY id DESC LIMIT 1
 )
-FROM facts_log JOIN changes ON changes.id = change_id
+FROM facts_log JOIN (
+    SELECT *, CASE WHEN cause GLOB 'stated in turn *'
+        THEN CAST(substr(cause, length('stated in turn ') + 1) AS INTEGER) END AS stated_in
+    FROM changes
+) AS changes ON changes.id = change_id
 ORDER BY facts_log.id;
 
 -- edits_of_change --
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM turns
-    WHERE id BETWEEN first_turn AND last_turn
+    WHERE id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
     ORDER BY id DESC LIMIT 1
 )
-FROM facts_log JOIN changes ON changes.id = change_id
+FROM facts_log JOIN (
+    SELECT *, CASE WHEN cause GLOB 'stated in turn *'
+        THEN CAST(substr(cause, length('stated in turn ') + 1) AS INTEGER) END AS stated_in
+    FROM changes
+) AS changes ON changes.id = change_id
 WHERE change_id = :change_id
 ORDER BY facts_log.id;
 
 -- edits_of_fact --
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM turns
-    WHERE id BETWEEN first_turn AND last_turn
+    WHERE id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
     ORDER BY id DESC LIMIT 1
 )
-FROM facts_log JOIN changes ON changes.id = change_id
+FROM facts_log JOIN (
+    SELECT *, CASE WHEN cause GLOB 'stated in turn *'
+        THEN CAST(substr(cause, length('stated in turn ') + 1) AS INTEGER) END AS stated_in
+    FROM changes
+) AS changes ON changes.id = change_id
 WHERE fact_id = :fact_id
 ORDER BY facts_log.id;
 

@@ -52,10 +52,14 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause without what adds nothing to it, and the date (ISO) that stood at an end of it."""
+    """A clause without what adds nothing to it, and the date that stood at an end of it.
+
+    `date` is what the words of `phrase` mean, as ISO text; "" for what cannot be known.
+    """
 
     text: str
     date: str = ""
+    phrase: str = ""
 
 
 def refusal_of(text: str) -> str:
@@ -127,7 +131,8 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
     for text in dict.fromkeys((clause, without_fillers(clause, before=False), bare)):
         yield Clause(text)
     for text, phrase in dates_at_ends(bare):
-        yield Clause(without_fillers(_without_edges(text)), date_of(phrase, said_at) or "")
+        date = date_of(phrase, said_at) or ""
+        yield Clause(without_fillers(_without_edges(text)), date, phrase)
 
 
 def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:

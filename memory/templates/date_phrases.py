@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from memory.dates import MONTHS, is_iso_date, is_relative_date, resolve_dates
+from memory.dates import MONTHS, add_days, is_iso_date, is_relative_date, named_day, resolve_dates
 from memory.written_dates import written_date
 
 _LONGEST_PHRASE = 6  # words
@@ -26,6 +26,7 @@ _RELATIVE_WORDS = (
     "next",
 )
 _YEARS = range(1900, 2100)
+_RECENT = 183  # days: of what is longer ago, "on 1 May" may as well mean an earlier year
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,23 @@ def date_of(phrase: str, said_at: str) -> str | None:
     if parts is None or (bare == text and len(parts) == 1 and text.isalnum()):
         return None
     return "-".join((parts["year"], *_day(parts))) if "year" in parts else ""
+
+
+def recent_date(phrase: str, said_at: str) -> str:
+    """The last day or month that a phrase without a year means, in half a year before a turn.
+
+    "" where there is none: for what is told of the past only, "I moved on 1 May".
+    """
+    today = named_day(said_at)
+    parts = _parts(_without_preposition(" ".join(phrase.casefold().split())))
+    if today is None or parts is None or "month" not in parts or "year" in parts:
+        return ""
+    earliest = add_days(today, -_RECENT).isoformat()
+    for year in (today.year, today.year - 1):
+        date = "-".join((f"{year:04}", *_day(parts)))
+        if is_iso_date(date) and earliest[: len(date)] <= date <= today.isoformat()[: len(date)]:
+            return date
+    return ""
 
 
 def names_day(phrase: str) -> bool:

@@ -16,11 +16,12 @@ from memory.templates.clauses import (
     unasserted,
     variants,
 )
-from memory.templates.date_phrases import date_of
+from memory.templates.date_phrases import date_of, recent_date
 from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
 from memory.templates.made_once import made_once
 from memory.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.templates.words import language_words
+from memory.tense import is_past_before
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.template_syntax import VALUES
 
@@ -160,10 +161,10 @@ class Templates:
         match = pattern(entry.template).match(clause.text)
         if match is None:
             return None
-        date = _date(match, clause, turn.said_at)
+        form = entry.value
+        date = _date(match, clause, turn.said_at, can_end=bool(form.attribute.ends))
         if date is None:
             return None
-        form = entry.value
         who = match.text("who")
         about = Somebody(turn.speaker.strip()) if who is None else somebody(who, turn.speaker)
         values = _values(match, form.attribute, sentence)
@@ -269,13 +270,16 @@ def _doubt(sentence: Sentence, found: list[Found]) -> str:
     return unasserted(text)
 
 
-def _date(match: Match, clause: Clause, said_at: str) -> str | None:
+def _date(match: Match, clause: Clause, said_at: str, can_end: bool) -> str | None:
     """The date of a match, where the template has it or the clause; None for none that can be.
 
-    What is after a turn was said is a plan, and no state.
+    What is after a turn was said is a plan, and no state. "I moved on 1 May" means the last one
+    where it is not long ago, and tells of a state that can end: a birth may be of any year.
     """
     phrase = match.text("date")
     date = clause.date if phrase is None else date_of(phrase, said_at)
+    if date == "" and can_end and is_past_before(clause.text):
+        date = recent_date(phrase or clause.phrase, said_at)
     start = (date or "").partition("/")[0]
     return None if start and said_at and start > said_at[: len(start)] else date
 

@@ -11,7 +11,7 @@ from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import time_of_question
 from memory.tools import past_or_present
-from memory.web.conversation import Share, hits, shares_of
+from memory.web.conversation import Line, Share, hits, shares_of
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
 
@@ -37,13 +37,15 @@ class Answered:
     """An answer with its sources, and its SQL statements with their rows.
 
     `text` is what a person reads first; `nearest` are the turns that are shown where nothing
-    answers, each with what is outdated in it.
+    answers, each with what is outdated in it. `found` are the other turns that were shown while the
+    model read: they stay.
     """
 
     answer: Answer
     text: str
     nearest: Sequence[tuple[Turn, str]]
     cited: Sequence[Cited]
+    found: Sequence[Line]
     statements: Sequence[tuple[str, Rows]]
 
 
@@ -68,16 +70,18 @@ async def ask(request: PageRequest) -> PageResponse:
 
     def work(memory: "Memory", task: Task) -> Answered:
         with past_or_present(memory.store, as_of) as past:
-            task.preview = hits(
+            found = task.preview = hits(
                 past, question, None, request.handles.searcher, most=_MOST_PREVIEWED
             )
-            return _answered(request.handles.memory_of(past), question, asker, now)
+            return _answered(request.handles.memory_of(past), question, asker, now, found)
 
     task = request.tasks.start(request.namespace, "question", question, work)
     return Redirect(request.address("work", task.id))
 
 
-def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Answered:
+def _answered(
+    memory: "Memory", question: str, asker: str, now: datetime, found: Sequence[Line]
+) -> Answered:
     from memory.program.quotations import answer_lines  # with DSPy
 
     answer = memory.ask(question, asker=asker, now=now)
@@ -98,6 +102,7 @@ def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Ans
         answer_lines(answer)[0],
         [(turn, outdated[turn.id]) for turn in near],
         cited,
+        [line for line in found if line.turn.id not in {*outdated, *answer.turns}],
         list(zip(answer.sql, answer.rows, strict=True)),
     )
 

@@ -82,11 +82,18 @@ def _ends(store: Store, today: date) -> tuple[date, date]:
 
 
 def _default_day(store: Store, first: date, last: date) -> date:
-    """A month before the last turn; today in a large memory, where the past takes long to read."""
+    """A month before the last turn, or the last turn's day where nothing was known a month before.
+
+    Today in a large memory, where the past takes long to read, and where the turns tell nothing.
+    """
+    today = date.fromisoformat(local_now()[:10])
     [(facts,)] = store.read("SELECT COUNT(*) AS facts FROM facts").rows
     if facts > _MOST_COMPARED:
-        return date.fromisoformat(local_now()[:10])
-    return max(first, last - timedelta(days=30))
+        return today
+    for day in (max(first, last - timedelta(days=30)), last):
+        if matching(store.facts(day.isoformat()), "", ended=False, day=day.isoformat()):
+            return day
+    return today
 
 
 def _chosen_day(request: PageRequest, first: date, today: date, default: date) -> str:

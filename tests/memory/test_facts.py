@@ -1,7 +1,7 @@
 """Facts as people read and correct them, and what becomes of the past."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
+from memory.additions import add_turns
 from memory.facts import (
     add,
     correct,
@@ -25,6 +26,7 @@ from memory.facts import (
     supersede,
 )
 from memory.records import WITHDRAWN
+from memory.store import Store
 from memory.store.sqlite import SqliteStore
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED
@@ -599,3 +601,46 @@ def test_edit_changes_a_fact_and_says_how_to_undo_it(
 def test_edit_takes_one_thing_at_a_time(run: Run, told: SqliteStore, arguments: list[str]) -> None:
     assert isinstance(run("facts", "edit", "1", *arguments).exception, InputError)
     assert len(told.changes()) == 1
+
+
+# ---------------------------------------------------------------------------- the turn's own date
+
+
+TOLD_OVER_YEARS = [
+    ("Anna", "I moved to Hull.", "2023-05-15", ["Hull"]),
+    ("Ben", "I live in Leeds now.", "2024-03-10", ["Hull", "Leeds"]),
+    ("Anna", "I've moved to York.", "2025-09-10", ["Leeds", "York"]),
+]
+
+
+@pytest.fixture
+def imported(address: str) -> Iterator[Store]:
+    with open_store(address) as store:
+        add_turns(
+            store, [Turn(speaker, text, said_at=day) for speaker, text, day, _ in TOLD_OVER_YEARS]
+        )
+        yield store
+
+
+def test_a_fact_of_a_template_holds_from_the_day_of_its_turn(imported: Store) -> None:
+    assert find(imported, point="2022") == []
+    for _, _, day, values in TOLD_OVER_YEARS:
+        assert [fact.value for fact in find(imported, point=day)] == values
+        assert [fact.value for fact in find(imported, point=day[:4])] == values
+    with imported.as_of("2024") as past:
+        assert [fact.value for fact in find(past)] == ["Hull", "Leeds"]
+    assert [edit.moment for edit in imported.journal()][:2] == ["2023-05-15", "2024-03-10"]
+
+
+def test_a_fact_of_an_undated_turn_holds_from_when_it_was_stored(address: str) -> None:
+    with open_store(address) as store:
+        add_turns(store, [Turn("Anna", "I moved to Hull.")])
+        assert find(store, point="2025") == []
+        assert [fact.value for fact in find(store)] == ["Hull"]
+
+
+def test_what_was_so_is_listed_after_an_import(imported: Store, address: str) -> None:
+    listed = CliRunner().invoke(app, ["facts", "--as-of", "2024", "--db", address])
+    assert "Hull" in listed.output
+    assert "Leeds" in listed.output
+    assert "York" not in listed.output

@@ -610,17 +610,22 @@ WHERE namespace = %(namespace)s AND after IS NOT NULL AND id IN (
 ORDER BY fact_id;
 
 -- moments_of_changes --
--- The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
--- read: the patterns here and its regular expression begin alike.
+-- The date of the last dated turn of a change's window, or of the turn that a template stored it
+-- from. What counts as dated is what `date_key` can read: the patterns here and its regular
+-- expression begin alike.
 SELECT id, at, (
     SELECT said_at FROM memory.turns
     WHERE namespace = %(namespace)s
-        AND id BETWEEN first_turn AND last_turn
+        AND id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
     ORDER BY id DESC LIMIT 1
 )
-FROM memory.changes
-WHERE namespace = %(namespace)s
+FROM (
+    SELECT *, CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
+        THEN substr(cause, length('stated in turn ') + 1)::bigint END AS stated_in
+    FROM memory.changes
+    WHERE namespace = %(namespace)s
+) AS changes
 ORDER BY id;
 
 -- edits --
@@ -628,24 +633,34 @@ ORDER BY id;
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM memory.turns
     WHERE namespace = %(namespace)s
-        AND id BETWEEN first_turn AND last_turn
+        AND id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
     ORDER BY id DESC LIMIT 1
 )
-FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
-WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+FROM memory.facts_log JOIN (
+    SELECT *, CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
+        THEN substr(cause, length('stated in turn ') + 1)::bigint END AS stated_in
+    FROM memory.changes
+    WHERE namespace = %(namespace)s
+) AS changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s
 ORDER BY facts_log.id;
 
 -- edits_of_change --
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM memory.turns
     WHERE namespace = %(namespace)s
-        AND id BETWEEN first_turn AND last_turn
+        AND id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
     ORDER BY id DESC LIMIT 1
 )
-FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
-WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+FROM memory.facts_log JOIN (
+    SELECT *, CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
+        THEN substr(cause, length('stated in turn ') + 1)::bigint END AS stated_in
+    FROM memory.changes
+    WHERE namespace = %(namespace)s
+) AS changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s
     AND change_id = %(change_id)s
 ORDER BY facts_log.id;
 
@@ -653,12 +668,17 @@ ORDER BY facts_log.id;
 SELECT change_id, fact_id, before, after, at, (
     SELECT said_at FROM memory.turns
     WHERE namespace = %(namespace)s
-        AND id BETWEEN first_turn AND last_turn
+        AND id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
         AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
     ORDER BY id DESC LIMIT 1
 )
-FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
-WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+FROM memory.facts_log JOIN (
+    SELECT *, CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
+        THEN substr(cause, length('stated in turn ') + 1)::bigint END AS stated_in
+    FROM memory.changes
+    WHERE namespace = %(namespace)s
+) AS changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s
     AND fact_id = %(fact_id)s
 ORDER BY facts_log.id;
 

@@ -7,8 +7,9 @@ import pytest
 
 from memory import Memory, Turn
 from memory.program import load_model
-from memory.program.messages import NEAREST_HEAD, tells
+from memory.program.messages import ABSTAIN, NEAREST_HEAD, originals_first, tells
 from memory.program.quotations import NO_TURNS
+from tests.support.scripted import answer, scripted_packaged_model
 from tests.support.talk import talker
 
 
@@ -83,6 +84,31 @@ def test_what_asks_nothing_is_acknowledged_by_its_number(path: Path) -> None:
         [turn_id] = memory.add(news)
         reply = memory.reply(replace(news, id=turn_id), character="Miku")
         assert "".join(reply) == "Kept as turn 1."
+
+
+def test_a_chat_says_what_was_stored_with_its_facts_and_nothing_else(path: Path) -> None:
+    with Memory(path, load_model()) as memory:
+        home = Turn("Anna", "I moved to Hull in 2019.", "s")
+        [turn_id] = memory.add(home)
+        kept = memory.reply(replace(home, id=turn_id), character="Miku")
+        assert "".join(kept) == "Kept as turn 1: Anna lives_in: Hull since 2019."
+        assert "".join(memory.reply(home)) == "This asks nothing, and was not stored."
+
+
+def test_a_turn_that_quotes_another_stands_behind_it(path: Path) -> None:
+    said = [
+        Turn("Anna", "The vet gave Rufus two pills.", "s", "2026-11-20"),
+        Turn("Miku", "You said: \u201cThe vet gave Rufus two pills.\u201d Poor Rufus!", "s"),
+        *(Turn("Ben", f"Rufus barked {n} times.", "s") for n in range(6)),
+        Turn("Ben", 'The sign says "Beware of Rufus the dog".', "s"),
+    ]
+    numbered = [replace(turn, id=n) for n, turn in enumerate(said, 1)]
+    assert [turn.id for turn in originals_first(numbered)][-1] == 2
+    with Memory(path, replace(scripted_packaged_model([([], answer(ABSTAIN))]), sql="never")) as m:
+        m.store.add(said)
+        quoted = m.ask("How many pills did the vet give Rufus?").quotations
+    assert quoted[0].turn_id == 1
+    assert 2 not in {quotation.turn_id for quotation in quoted}
 
 
 def test_an_empty_memory_says_that_it_is(path: Path) -> None:

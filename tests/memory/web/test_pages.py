@@ -438,6 +438,20 @@ def test_the_slider_and_the_day_show_what_held_then(client: TestClient) -> None:
     assert "31 May 2017" in shown(moved)
 
 
+def test_then_and_now_opens_on_a_day_on_which_something_is_known(home: str) -> None:
+    told = [
+        ("Hi! How was the trip?", "2023-05-01"),
+        ("I moved to Hull.", "2023-05-15"),
+        ("It rains here.", "2023-05-20"),
+    ]
+    with open_store(create("anna")) as store:
+        add_turns(store, [Turn("Anna", text, said_at=day) for text, day in told])
+    with page_client() as client:
+        opened = shown(client.get(f"{ANNA}/past").text)
+        assert "1 fact on 20 May 2023" in opened
+        assert "Hull" in opened
+
+
 def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
     html = client.post(f"{ANNA}/revert", data={"point": "#0"}).text
     assert "Reverted to #0" in shown(html)
