@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from locomo.dataset.format import data_files
+from locomo.harness import Result
 from locomo.results.report import PairedDifference, ScoreLine
-from locomo.results.traces import Trace
+from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
 from memory import InputError
 
@@ -161,12 +163,56 @@ def _log_trace(mlflow: ModuleType, trace: Trace) -> None:
         attributes={"category": str(result.category), "index": str(result.index)},
         start_time_ns=begin,
     )
+    steps = {step.name: step for step in result.steps}
+    retrieving = [steps[name].seconds for name in ("select", "search") if name in steps]
+    answering = steps.get("answer")
+    before_answer = len(trace.calls) - (answering.calls if answering else 0)
     now = begin
-    for number, call in enumerate(trace.calls, 1):
+    parent = root
+    if retrieving:
+        parent = mlflow.start_span_no_context(
+            name="retrieve",
+            span_type="RETRIEVER",
+            parent_span=root,
+            inputs={"question": _clean(result.question)},
+            start_time_ns=begin,
+        )
+    now = _log_calls(mlflow, parent, trace.calls[: max(before_answer, 0)], start=now, end=end)
+    if retrieving:
+        _log_reads(mlflow, parent, trace.rows, now)
+        now = min(begin + round(sum(retrieving) * _NANOSECONDS), end)
+        parent.end(outputs={"sql": [_clean(sql) for sql in result.sql]}, end_time_ns=now)
+    parent = root
+    if answering:
+        parent = mlflow.start_span_no_context(
+            name="answer",
+            span_type="CHAIN",
+            parent_span=root,
+            inputs={"question": _clean(result.question), "turns": result.shown},
+            start_time_ns=now,
+        )
+    after_calls = _log_calls(
+        mlflow, parent, trace.calls[max(before_answer, 0) :], start=now, end=end
+    )
+    if answering:
+        now = min(now + round(answering.seconds * _NANOSECONDS), end)
+        parent.end(outputs={"answer": _clean(result.answer)}, end_time_ns=now)
+    if not retrieving:
+        _log_reads(mlflow, root, trace.rows, after_calls)
+    root.end(outputs={"answer": _clean(result.answer)}, end_time_ns=end)
+    _log_assessments(mlflow, root.trace_id, result)
+
+
+def _log_calls(
+    mlflow: ModuleType, parent: Any, calls: Sequence[ModelCall], start: int, end: int
+) -> int:
+    """A span for each call, one after the other; returns when the last one ended."""
+    now = start
+    for number, call in enumerate(calls, 1):
         span = mlflow.start_span_no_context(
             name=f"call {number}",
             span_type="CHAT_MODEL",
-            parent_span=root,
+            parent_span=parent,
             inputs=[{"role": role, "content": _clean(text)} for role, text in call.messages],
             start_time_ns=now,
         )
@@ -174,18 +220,31 @@ def _log_trace(mlflow: ModuleType, trace: Trace) -> None:
         if call.error:
             span.set_status("ERROR")
         span.end(outputs=[_clean(text) for text in call.answers], end_time_ns=now)
-    for read in trace.rows:
+    return now
+
+
+def _log_reads(mlflow: ModuleType, parent: Any, reads: Sequence[RowsRead], now: int) -> None:
+    """A span for each SELECT with its rows."""
+    for read in reads:
         span = mlflow.start_span_no_context(
             name="SELECT",
             span_type="RETRIEVER",
-            parent_span=root,
+            parent_span=parent,
             inputs=_clean(read.sql),
             start_time_ns=now,
         )
         rows = [dict(zip(read.columns, map(_clean, row), strict=True)) for row in read.rows]
         span.end(outputs=rows, end_time_ns=now)
-    answer = {"answer": result.answer, "gold": result.gold, "score": result.score}
-    root.end(outputs=answer, end_time_ns=end)
+
+
+def _log_assessments(mlflow: ModuleType, trace_id: str, result: Result) -> None:
+    """The gold answer as what was expected, the scores as feedback of code."""
+    source = mlflow.entities.AssessmentSource(source_type="CODE", source_id="locomo.metrics")
+    mlflow.log_expectation(trace_id=trace_id, name="answer", value=_clean(result.gold))
+    scores = {"score": result.score, "evidence recall": result.recall}
+    for name, value in scores.items():
+        if value is not None:
+            mlflow.log_feedback(trace_id=trace_id, name=name, value=value, source=source)
 
 
 def _clean(text: str) -> str:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locomo import tracking
+from locomo.harness import Result
+from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
 from locomo.tracking import TriedPrompt, code_commit, track_compile
 from memory import InputError
+from memory.program.costs import Step
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -210,6 +213,42 @@ def test_two_runs_at_once_lose_no_trace(place: Path, monkeypatch: pytest.MonkeyP
     top, _ = runs("traced")
     in_runs = [trace.info.trace_metadata["mlflow.sourceRun"] for trace in traces]
     assert {in_runs.count(run.info.run_id) for run in top} == {25}
+
+
+def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None:
+    steps = (
+        Step("select", calls=1, seconds=0.2),
+        Step("search", seconds=0.1),
+        Step("answer", calls=1, seconds=0.5),
+    )
+    result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Paris", 0.25, 1.0, 1.0, steps=steps)
+    calls = tuple(
+        ModelCall((("user", text),), (text,), seconds=0.1) for text in ("SELECT 1", "Paris")
+    )
+    trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), calls)
+    with tracking.mlflow_run("steps", {}, "a run") as mlflow:
+        tracking.log_traces(mlflow, [trace])
+    experiment = mlflow.get_experiment_by_name("steps")
+    [logged] = mlflow.search_traces(locations=[experiment.experiment_id], return_type="list")
+    names = {span.span_id: span.name for span in logged.data.spans}
+    shape = [(span.name, names.get(span.parent_id)) for span in logged.data.spans]
+    assert sorted(shape, key=str) == [
+        ("SELECT", "retrieve"),
+        ("answer", "memory: Where?"),
+        ("call 1", "answer"),
+        ("call 1", "retrieve"),
+        ("memory: Where?", None),
+        ("retrieve", "memory: Where?"),
+    ]
+    spans = {span.name: span for span in logged.data.spans}
+    seconds = {
+        name: (spans[name].end_time_ns - spans[name].start_time_ns) / 1e9
+        for name in ("retrieve", "answer")
+    }
+    assert seconds == pytest.approx({"retrieve": 0.3, "answer": 0.5})
+    assert spans["answer"].outputs == {"answer": "Paris"}
+    assessed = {(one.name, one.value) for one in logged.info.assessments}
+    assert assessed == {("answer", "Lyon"), ("score", 0.25), ("evidence recall", 1.0)}
 
 
 def test_verdicts_go_into_the_run_of_their_answers() -> None:
