@@ -120,6 +120,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    charts: None,
 ) -> None:
     out, scripted = tmp_path / "results", name == "a/model"
     data = talks(tmp_path / "tiny.json")
@@ -155,9 +156,11 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
         assert "search('" in said
     found = json.loads((out / "evaluation_results.json").read_bytes())
     assert [memory["turns"] for memory in found["memories"]] == [6]
+    systems = ("baseline", "memory") if scripted else ("baseline", "ranking", "memory")
     assert [(r["system"], r["index"], r["category"]) for r in found["results"]] == [
-        *(("baseline", 0, 4), ("memory", 0, 4), ("baseline", 1, 2), ("memory", 1, 2)),
-        *(("baseline", 2, 5), ("memory", 2, 5)),
+        (system, index, category)
+        for index, category in ((0, 4), (1, 2), (2, 5))
+        for system in systems
     ]
     assert (out / "scores.png").read_bytes().startswith(b"\x89PNG")
     check_tracked(found)
@@ -287,7 +290,9 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
     folder = adapter(tmp_path / "adapter", "answer", conversations=["a"])
     done = run({"local": model}, model="local", adapter=folder)
     assert {result.conversation for result in done.results} == {"b [/red]"}
-    assert {result.system for result in done.results} == {"baseline", "plain", "memory"}
+    assert {result.system for result in done.results} == {
+        *("baseline", "ranking", "plain", "memory")
+    }
     engine.prompts.clear()
     adapter(folder, "answer", conversations=["a", "b [/red]"])
     with pytest.raises(InputError, match=r"made from every conversation .*--include-training"):
@@ -296,7 +301,9 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
 
 
 @pytest.mark.slow
-def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
+def test_judging_is_a_second_step_and_is_not_done_twice(
+    run: Run, tmp_path: Path, charts: None
+) -> None:
     model, engine = talker(name="a/model")
     model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))
     flags = {"judge_model": "openai/judge@2"}
