@@ -306,9 +306,7 @@ def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
     )
     assert half.found
     assert 0 < half.change < 0.6
-    # It was tried, and prompts differed by chance.
-    assert never.rule_call
-    assert never.change
+    assert never.rule_call  # it was tried; what differs by chance alone is no gain
     assert never.verdict == "no gain"
 
 

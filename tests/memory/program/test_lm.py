@@ -528,7 +528,7 @@ def test_bytes_that_are_no_letter_are_left_out(local: Model):
 @pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
     with (
-        pytest.raises(ModelError, match="too long for local-base; give .* a smaller --budget"),
+        pytest.raises(ModelError, match=r"too long for local-base; give .* a smaller --budget"),
         local.active(),
     ):
         MemoryProgram().answer(question="?", memory="word " * 4_000, turn_ids=[])
