@@ -27,13 +27,6 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-# Thousands of small databases wait for a disk longer than all else takes; where there is memory
-# enough, they are in it.
-RAM_DISK = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
-LEAST_FREE = 2 << 30  # bytes
-if RAM_DISK.is_dir() and shutil.disk_usage(RAM_DISK).free > LEAST_FREE:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(RAM_DISK))
-
 # Libraries that others import where they are installed, which takes seconds and which nothing here
 # uses: pandas for sqlite-utils (MLflow has it and imports it itself), scikit-learn for NLTK.
 sys.modules["sklearn"] = None  # type: ignore[assignment]
