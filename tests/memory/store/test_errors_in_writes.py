@@ -11,7 +11,7 @@ import pytest
 
 from memory import Memory, SqlError, Store
 from memory.digest import WINDOW_ATTEMPTS
-from memory.errors import PromptTooLong, StoreError
+from memory.errors import StoreError
 from memory.store import authorizer
 from memory.store.database_store import DatabaseStore
 from memory.store.postgres.connection import NamespaceConnection
@@ -91,7 +91,6 @@ def test_an_error_of_postgres_in_a_write_is_advice(
     "error",
     [
         StoreError("the server says no"),
-        PromptTooLong("the prompt is too long"),
         ValueError("a fault of ours"),
         RecursionError("too deep"),
     ],
