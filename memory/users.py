@@ -72,7 +72,7 @@ class UserMemories(Generic[_Opened]):
     def close(self, user_id: str | None = None) -> None:
         """Close the memory of a user; without an id, all."""
         with self._lock:
-            self._is_closed = user_id is None
+            self._is_closed = self._is_closed or user_id is None
             for name in [*self._entries] if user_id is None else [user_id]:
                 if entry := self._entries.pop(name, None):
                     entry.memory.close()

@@ -306,7 +306,9 @@ def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
     )
     assert half.found
     assert 0 < half.change < 0.6
-    assert never.rule_call  # it was tried; what differs by chance alone is no gain
+    assert never.rule_call
+    # It was tried, and prompts differed by chance; GEPA returns the plain one then.
+    assert never.change or optimizer == "gepa"
     assert never.verdict == "no gain"
 
 

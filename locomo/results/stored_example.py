@@ -6,14 +6,14 @@ from rich.markup import escape
 
 from locomo.harness import BuiltMemory, Result
 from memory import Rows, SqlError, Store, open_store
-from memory.prompt import named_cells
+from memory.prompt import named_cells, named_turns
 from memory.sql import quoted
 
 _MOST_ROWS = 3
 
 
 def stored_example(results: Iterable[Result], built: Iterable[BuiltMemory]) -> str:
-    """The best answer that a SELECT over facts gave, with that SELECT and its first fact's INSERT.
+    """The best answer that a SELECT over facts gave, with that SELECT and the INSERT of its fact.
 
     Rich markup; "" where no answer rests on facts, or the memories are gone.
     """
@@ -35,8 +35,14 @@ def _text(store: Store, result: Result) -> str:
         rows = store.read(result.sql[0])
     except SqlError:  # it was refused when it was asked, too
         return ""
-    for row in rows.rows:
-        if insert := _insert(store, dict(zip(rows.columns, row, strict=True))):
+    named = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    cited = {
+        turn.id
+        for turn in store.turns_by_id(sorted(named_turns(rows)), missing_ok=True)
+        if turn.source in result.cited
+    }
+    for row in sorted(named, key=lambda row: row.get("turn_id") not in cited):
+        if insert := _insert(store, row):
             return _shown(insert, rows, result)
     return ""
 

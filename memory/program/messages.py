@@ -64,20 +64,34 @@ def is_evidence(text: str) -> bool:
 
 
 def originals_first(turns: Iterable[Turn]) -> list[Turn]:
-    """These turns in their order, those last that quote an earlier one of them word for word.
+    """These turns in their order, those last that mostly quote an earlier one of them.
 
     A character of a chat quotes what it was told: that holds nothing that the quoted turn does not.
+    Who quotes a title or a few words, and says more, tells something.
     """
     ordered = list(turns)
-    texts = [(turn, _spaced(turn.text)) for turn in ordered]
+    quoted = {turn.id: found for turn in ordered if (found := _quoted_mostly(turn.text))}
+    if not quoted:
+        return ordered
+    texts = [(turn.id, _spaced(turn.text)) for turn in ordered]
 
     def quotes_another(turn: Turn) -> bool:
-        quoted = [_spaced(text) for text in _QUOTED.findall(turn.text)]
-        long = [text for text in quoted if len(text.split()) >= _SHORTEST_QUOTATION]
-        earlier = [text for other, text in texts if other.id < turn.id] if long else []
-        return any(text in other for text in long for other in earlier)
+        return any(
+            quotation in text
+            for quotation in quoted.get(turn.id, ())
+            for other_id, text in texts
+            if other_id < turn.id
+        )
 
     return sorted(ordered, key=quotes_another)  # sorting keeps the order of equals
+
+
+def _quoted_mostly(text: str) -> list[str]:
+    """The longer quotations of a text of which half is quoted; none of another text."""
+    quotations = [_spaced(found) for found in _QUOTED.findall(text)]
+    if not quotations or 2 * sum(len(found.split()) for found in quotations) < len(words(text)):
+        return []
+    return [found for found in quotations if len(found.split()) >= _SHORTEST_QUOTATION]
 
 
 def _spaced(text: str) -> str:

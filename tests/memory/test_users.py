@@ -130,6 +130,9 @@ def test_memories_used_longest_ago_are_closed_but_none_in_use() -> None:
     assert log == ["open anna", "open ben", "open cleo", "close ben", "close anna"]
     users.close()
     assert log[-1] == "close cleo"
+    users.close("anna")  # as delete_all does
+    with pytest.raises(StoreError, match="is closed"), users.of("anna"):
+        pass
 
 
 def test_threads_share_the_memories_of_users() -> None:
