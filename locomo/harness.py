@@ -25,12 +25,12 @@ from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.digest import Digest
 from memory.errors import ModelError
+from memory.evidence import assemble
 from memory.files import write_whole
 from memory.program import Model
 from memory.program.abstention import BENCHMARK_COST
 from memory.program.costs import Cost, Step, rendered_prompt, spending
 from memory.program.program import NO_SQL
-from memory.prompt import assemble
 from memory.rerank import Reranker
 from memory.terminal import clean_line, count
 from memory.waiting import digest_whole

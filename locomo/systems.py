@@ -13,10 +13,11 @@ from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
 from memory import Hit, Memory, MemoryProgram, Rows, Store, open_store
 from memory.errors import UnusableAnswer
+from memory.evidence import Context, assemble
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
 from memory.program.model import UserQuestion
-from memory.prompt import Context, assemble, spoken_date
+from memory.prompt import spoken_date
 
 
 class System(Protocol):

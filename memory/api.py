@@ -18,12 +18,13 @@ from memory.additions import add_turns, record_assertions
 from memory.answers import citations
 from memory.characters import sound_text
 from memory.errors import InputError, PromptTooLong
+from memory.evidence import NO_STANDING, Context, Standing
 from memory.forget import forget_matching, turns_about
 from memory.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
 from memory.other_libraries import AnswersOthersNames, refuse_filter_keys
 from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
-from memory.prompt import LEAST_BUDGET, NO_STANDING, Context, Standing
+from memory.prompt import LEAST_BUDGET
 from memory.reader import StoreReader
 from memory.records import (
     Answer,
@@ -497,6 +498,7 @@ class Memory(AnswersOthersNames):
         session: str = "",
         since: int | None = None,
         reload: bool = False,
+        gate: bool = True,
         user_id: str | None = None,
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
@@ -521,6 +523,7 @@ class Memory(AnswersOthersNames):
             session=session,
             since=since,
             reload=reload,
+            gate=gate,
             weights=self.searcher.weights,
         )
 

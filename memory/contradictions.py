@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Literal
 
 from memory.errors import InputError
+from memory.evidence import CONTRADICTIONS_HEAD, Standing
 from memory.facts import conflict_over, edits_since
 from memory.program.disputes import pair_line, touched
-from memory.prompt import CONTRADICTIONS_HEAD, Standing
 from memory.records import Change, Contradiction
 from memory.standing import applying
 from memory.store import Store

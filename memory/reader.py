@@ -3,7 +3,7 @@
 from functools import partial
 
 from memory.contradictions import shown_before
-from memory.recalled_facts import outdated_in
+from memory.recalled_facts import marks_of
 from memory.searcher import Searcher
 from memory.store import Store
 from memory.store.united import first_store
@@ -21,7 +21,7 @@ class StoreReader:
         self.name_lines = store.name_lines
         self.standing = partial(shown_before, first_store(store))
         self.vocabulary = store.vocabulary
-        self.outdated = partial(outdated_in, store)
+        self.marks = partial(marks_of, store)
         self.summaries = store.summaries
         self.digested_facts = store.digested_facts
 

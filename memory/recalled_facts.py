@@ -1,13 +1,15 @@
-"""Facts beside the turns of a search: what is true of what these say, and what is outdated."""
+"""Beside the turns of a search: what is true of what these say, and what is no longer so."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from memory.facts import change_of, has_ended, history, read_facts
 from memory.records import Fact, Turn
+from memory.restated import restated
 from memory.search.word_forms import forms_of, telling_words
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 
 _MOST_HISTORIES = 5  # of facts in one search: each is a statement
@@ -15,25 +17,23 @@ _MOST_ENDED = 5  # whose successors are looked for
 
 
 @dataclass(frozen=True)
-class RecalledFacts:
-    """The facts in force of some turns, best first, and what is outdated in a turn, by its id."""
+class Recalled:
+    """The facts in force of some turns, best first, and what is to be known of a turn, by its id.
+
+    A mark says what of a turn is outdated, or with which value it is said again later.
+    """
 
     in_force: tuple[Fact, ...] = ()
-    outdated: Mapping[int, str] | None = None
-
-    def mark(self, turn: Turn) -> str:
-        """What is outdated in a turn, in brackets, for the end of its line; or ""."""
-        text = (self.outdated or {}).get(turn.id, "")
-        return f" [outdated: {text}]" if text else ""
+    marks: Mapping[int, str] = field(default_factory=dict)
 
 
-def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> RecalledFacts:
+def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> Recalled:
     """The facts that a question's turns (best first) have as their source, on a day (ISO).
 
     First those with a word of the question. Others are of the best turn only.
     """
     if not turns:
-        return RecalledFacts()
+        return Recalled()
     rank = {turn.id: number for number, turn in enumerate(turns)}
     is_united = first_store(store) is not store
     facts = _facts_of(store, [*rank])
@@ -68,12 +68,17 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         for fact in dict.fromkeys(in_force)
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
     ]
-    return RecalledFacts(tuple(sorted(fitting, key=order)), outdated)
+    marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
+    for turn_id, again in restated(turns).items():
+        marks.setdefault(turn_id, again.mark)
+    return Recalled(tuple(sorted(fitting, key=order)), marks)
 
 
-def outdated_in(store: Store, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
-    """What is outdated in a question's turns on a day (ISO), by their ids."""
-    return recalled_facts(store, turns, question, day).outdated or {}
+def marks_of(
+    store: Store, turns: Sequence[Turn], question: str, day: str = ""
+) -> Mapping[int, str]:
+    """What is to be known of a question's turns on a day (ISO, by default today), by their ids."""
+    return recalled_facts(store, turns, question, day or local_now()[:10]).marks
 
 
 def _facts_of(store: Store, turn_ids: Sequence[int]) -> list[Fact]:

@@ -377,15 +377,16 @@ class Citation:
 class Quotation:
     """A turn near to a question, as people are shown it where nothing answers.
 
-    `text` is the turn's, or the part of a long one that the question asks for; `outdated` says what
-    of it holds no more. `memory` is the name of the turn's memory where several were asked.
+    `text` is the turn's, or the part of a long one that the question asks for; `mark` says what
+    of it is outdated, or said again later with another value. `memory` is the name of the turn's
+    memory where several were asked.
     """
 
     turn_id: int
     speaker: str
     said_at: str
     text: str
-    outdated: str = ""
+    mark: str = ""
     memory: str = ""
 
 

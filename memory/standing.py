@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
+from memory.evidence import STANDING_HEAD, Standing
 from memory.facts import is_current
-from memory.prompt import STANDING_HEAD, Standing
 from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.standing_kinds import is_of_kind, is_of_whole_kind, requested_kinds

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from memory.prompt import LEAST_BUDGET, Context, short_day
+from memory.evidence import Context
+from memory.prompt import LEAST_BUDGET, short_day
 from memory.records import Summary, Turn
 from memory.tokens import count_tokens, line_tokens
 

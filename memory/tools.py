@@ -35,11 +35,12 @@ from memory.facts import (
 )
 from memory.forget import Preview, forget, matching_turns
 from memory.owner import owner_of, person_of
-from memory.prompt import turn_line, turn_lines
+from memory.prompt import marked, turn_line, turn_lines
 from memory.recalled_facts import recalled_facts
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
+from memory.restated import newest_first, restated
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
 from memory.searcher import Searcher
@@ -95,6 +96,7 @@ _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
 _MOST_TURNS = 50
+_LEAST_HITS = 20  # that are looked at for what is said again
 _MOST_CALLS = 50  # model calls in one step of a digest
 _MOST_TURNS_READ = 5_000  # by rules, in one step
 _TURNS_IN_PREVIEW = 10
@@ -328,9 +330,10 @@ class Tools:
             owner = owner_of(first_store(store))
             question = third_person(query, owner)
             limit = min(max(limit, 1), _MOST_TURNS)
-            hits = self._searcher.search(past, question, limit, turn_filter)
+            hits = self._searcher.search(past, question, max(limit, _LEAST_HITS), turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
             standing = shown_before(first_store(past), question, owner)
+            turns = newest_first(turns, restated(turns))[:limit]
             recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(
@@ -338,11 +341,11 @@ class Tools:
             _FACTS_TOKENS,
         )
         head = "\n".join(part for part in (standing.text, facts) if part)
-        marks = [recalled.mark(turn) for turn in turns]
+        marks = [recalled.marks.get(turn.id, "") for turn in turns]
         room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
         lines = turn_lines(turns, room, question=question).splitlines()
-        marked = [line + mark for line, mark in zip(lines, marks, strict=True)]
-        return "\n".join(part for part in (head, *(marked or [nothing])) if part)
+        lines = [marked(line, mark) for line, mark in zip(lines, marks, strict=True)]
+        return "\n".join(part for part in (head, *(lines or [nothing])) if part)
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:

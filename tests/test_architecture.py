@@ -55,6 +55,7 @@ MEMORY_LAYERS = [
         "memory.vocabulary",
     },
     {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
+    {"memory.evidence"},
     {
         "memory.outline",
         "memory.owner",
@@ -62,6 +63,7 @@ MEMORY_LAYERS = [
         "memory.story",
         "memory.templates",
     },
+    {"memory.restated"},
     {"memory.near_attributes", "memory.program", "memory.store"},
     {"memory.additions"},
     {
@@ -81,11 +83,11 @@ MEMORY_LAYERS = [
     {
         "memory.answers",
         "memory.corrections",
-        "memory.injection",
         "memory.messages",
         "memory.recalled_facts",
         "memory.searcher",
     },
+    {"memory.injection"},
     {"memory.story_telling"},
     {"memory.digest"},
     {"memory.reader"},
@@ -123,6 +125,7 @@ OPEN_ROOMS = {
     "memory.digest",  # what a digest did
     "memory.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
+    "memory.evidence",  # what a model is shown within a budget
     "memory.files",  # files written whole
     "memory.machines",  # work spread over machines
     "memory.additions",  # what turns assert, for memories that no model digested

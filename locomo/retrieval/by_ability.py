@@ -27,7 +27,7 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from memory import Memory, Turn, open_store
 from memory.embed import load_embedder
-from memory.prompt import Context, assemble
+from memory.evidence import Context, assemble
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.standing import applying
 

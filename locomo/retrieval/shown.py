@@ -17,7 +17,8 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.metrics import paired_bootstrap
 from memory import Turn, open_store
-from memory.prompt import LONG_TURN, Context, assemble, dated_line
+from memory.evidence import LONG_TURN, Context, assemble
+from memory.prompt import dated_line
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.tokens import count_tokens
 

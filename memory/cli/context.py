@@ -39,6 +39,9 @@ def context(
     reload: Annotated[
         bool, typer.Option("--reload", help="Do not leave out the running session.")
     ] = False,
+    gate: Annotated[
+        bool, typer.Option(help="Print nothing for a message that the memory does not touch.")
+    ] = True,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
@@ -61,6 +64,7 @@ def context(
             session=session,
             since=since,
             reload=reload,
+            gate=gate,
         )
     if as_json:
         print_json(vars(injected))

@@ -1,33 +1,36 @@
-"""The part of a memory that goes into a prompt: the turns near a message, in templates."""
+"""The part of a memory that goes into a prompt: a block of evidence for a message."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory.contradictions import shown_before
-from memory.embed import load_embedder
 from memory.errors import InputError
-from memory.injection.ago import time_difference
-from memory.injection.config import LtmConfig, LtmReads, fill, load_config
-from memory.passages import excerpt
-from memory.prompt import LEAST_BUDGET
-from memory.records import Contradiction, Fact, Hit, Turn
+from memory.evidence import FENCE_TOKENS, Standing, fenced, fill, refuse_small
+from memory.facts import spoken_line
+from memory.gate import touched
+from memory.injection.config import LtmConfig, load_config
+from memory.injection.ltm import near_turns, templated
+from memory.prompt import TURNS_HEAD, RowLine
+from memory.recalled_facts import recalled_facts
+from memory.records import Contradiction, Fact, Turn
 from memory.store import Store
+from memory.store.turn_validation import local_now
 from memory.story import STORY_HEAD, story_line
-from memory.tokens import count_tokens, line_tokens
+from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 START = "<START>"
+BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # who speaks where nothing says so
-_LEAST_CANDIDATES = 128  # turns to measure, also for a request of fewer
-_FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough
+_CANDIDATES = 24  # turns of a search that may be shown
+_TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
+_MOST_TURNS = 10
+_FACT_TOKENS, _FACT_LINE_TOKENS = 120, 100  # of the facts in force, and of one
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
-_LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class Injected:
     """Memories for a prompt.
 
     `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
-    message. `memories` are its parts, best first, from the turns `turn_ids`; before them it has the
-    `standing` instructions and preferences of the user that may apply, the `contradictions` that
-    the message may be about, and what happened in the last session, where a digest has told it and
-    the budget has room left. `prompt` is the character's context with the text in it.
+    message. First come the `standing` instructions and preferences of the user that may apply,
+    which are to be followed; then, in a fence, what is quoted: the `contradictions` that the
+    message may be about, what happened in the last session, where a digest has told it and the
+    budget has room, facts in force, and turns. `memories` are the lines of turns, and `turn_ids`
+    the turns of all lines. `prompt` is the character's context with the text in it.
     """
 
     text: str
@@ -48,6 +52,15 @@ class Injected:
     tokens: int
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A text, its parts and their turns."""
+
+    text: str
+    memories: tuple[str, ...] = ()
+    turn_ids: tuple[int, ...] = ()
 
 
 def inject(
@@ -64,6 +77,7 @@ def inject(
     reload: bool = False,
     weights: Mapping[str, float] | None = None,
     counts: bool = True,
+    gate: bool = True,
 ) -> Injected:
     """Find what a memory holds for a message and put it into a character's context.
 
@@ -73,67 +87,123 @@ def inject(
     Args:
         messages: the message, or a conversation in OpenAI's form; then its last message by the
             user counts.
-        config: an LtmConfig, the path of an ltm_config.json, or its parsed content.
+        config: an LtmConfig, the path of an ltm_config.json, or its parsed content. With one the
+            memories stand in its templates, chosen by its distance, in no fence.
         speaker, character: who speaks to whom, {name1} and {name2} in templates. By default the
             `name` in the messages, then the settings "user" and "character", then "User" and
             "Assistant".
         character_context: the text that describes the character, with <START> in it where the
             configuration needs it.
         now: the moment of the prompt in the reader's time zone; by default this machine's.
-        budget: the most tokens that `text` may have.
+        budget: the most tokens that `text` may have; BUDGET by default, with a configuration any.
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
         weights: the weights of the ranking, as for `Store.search`.
         counts: whether the turns count as shown now; who has no time to write gives their ids to
             `Store.count_shown` later.
+        gate: whether a message that the memory does not touch gets none of its turns.
 
     Raises InputError for an empty message, for a context that lacks the <START> the configuration
     needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
     """
-    if not isinstance(config, LtmConfig):
-        config = load_config(config) if config is not None else LtmConfig()
-    if budget is not None and budget < LEAST_BUDGET:
-        raise InputError(f"a budget of {budget} tokens is too small; give at least {LEAST_BUDGET}")
+    if config is not None and not isinstance(config, LtmConfig):
+        config = load_config(config)
+    if budget is not None:
+        refuse_small(budget)
     conversation = _parsed(messages)
     user_texts = [message.text for message in conversation if message.role == "user"]
     if not user_texts or not (question := user_texts[-1]):
         raise InputError("there is nothing to remember: the user's last message is empty")
     texts_in_prompt = {message.text for message in conversation}
+    least_length = config.ltm_writes.min_message_length if config else 0
 
     def can_be_shown(turn: Turn) -> bool:
         running = (session and turn.session == session) or (since is not None and turn.id >= since)
-        long_enough = len(turn.text) >= config.ltm_writes.min_message_length
         repeated = turn.text.strip() in texts_in_prompt
-        return long_enough and not repeated and (reload or not running)
+        return len(turn.text) >= least_length and not repeated and (reload or not running)
+
+    def candidates(number: int) -> list[Turn]:
+        return _candidates(store, question, number, weights, can_be_shown)
 
     names = _names(store, conversation, speaker=speaker, character=character)
-    asker = names["name1"] if names["name1"] != _USER else ""
-    standing = shown_before(store, question, asker)
-    if budget is not None:
-        standing = standing.within(budget)
-        budget -= standing.tokens
-    search = partial(store.search, weights=weights)
-    turns = list(
-        _nearest_turns(
-            store, question, search=search, can_be_shown=can_be_shown, reads=config.ltm_reads
-        )
-    )
-    memories, text = _within_budget(turns, question, budget, config=config, names=names, now=now)
+    standing = shown_before(store, question, names["name1"] if names["name1"] != _USER else "")
     story = _last_session(store, session=session, since=since)
-    tokens_left = None if budget is None else budget - count_tokens(text) - _JOINT_TOKENS
-    story = "" if tokens_left is not None and count_tokens(story) > tokens_left else story
-    text = "\n".join(filter(None, [standing.text, story, text]))
-    turn_ids = tuple(turn.id for turn in turns[: len(memories)])
+    day = now.date().isoformat() if now else local_now()[:10]
+    if config is None:
+        turns = candidates(_CANDIDATES)
+        if gate:
+            turns = touched(store, question, turns)
+        block = _evidence(
+            store, question, turns[:_MOST_TURNS],
+            standing=standing, story=story, day=day, budget=budget or BUDGET,
+        )  # fmt: skip
+        location = "BEFORE_NORMAL_CONTEXT"
+    else:
+        most = config.ltm_reads.num_memories_to_fetch
+        nearest = near_turns(
+            store,
+            question,
+            candidates(max(most, _TEMPLATE_CANDIDATES)) if most else [],
+            most=most,
+            distance=config.ltm_reads.max_cosine_distance,
+        )
+        turns = [*nearest]
+        if budget is not None:
+            standing = standing.within(budget)
+        marks = recalled_facts(store, turns, question, day).marks
+        room = None if budget is None else budget - standing.tokens
+        memories, text = templated(
+            turns, question, room, config=config, names=names, now=now, marks=marks
+        )
+        if room is not None and count_tokens(story) > room - count_tokens(text) - _JOINT_TOKENS:
+            story = ""
+        text = "\n".join(filter(None, [standing.text, story, text]))
+        block = _Block(text, tuple(memories), tuple(turn.id for turn in turns[: len(memories)]))
+        location = config.ltm_context.injection_location
     if counts:
-        store.count_shown(turn_ids)
+        store.count_shown(block.turn_ids)
     return Injected(
-        text=text,
-        memories=tuple(memories),
-        prompt=_with_memories(character_context, text, config.ltm_context.injection_location),
-        turn_ids=turn_ids,
-        tokens=count_tokens(text),
+        text=block.text,
+        memories=block.memories,
+        prompt=_with_memories(character_context, block.text, location),
+        turn_ids=block.turn_ids,
+        tokens=count_tokens(block.text),
         standing=standing.facts,
         contradictions=standing.pairs,
+    )
+
+
+def _evidence(
+    store: Store,
+    question: str,
+    turns: Sequence[Turn],
+    *,
+    standing: Standing,
+    story: str,
+    day: str,
+    budget: int,
+) -> _Block:
+    """What is to be followed, then what is quoted, in a fence: facts in force and turns."""
+    standing = standing.within(budget)
+    room = budget - standing.tokens - FENCE_TOKENS
+    recalled = recalled_facts(store, turns, question, day)
+    facts: list[RowLine] = [
+        (trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in recalled.in_force
+    ]
+    context = fill(
+        [*fitting_lines(facts, min(_FACT_TOKENS, room // 2))],
+        turns,
+        room,
+        question=question,
+        marks=recalled.marks,
+    )
+    if not turns or count_tokens(story) + _JOINT_TOKENS > room - context.tokens:
+        story = ""
+    quoted = "\n".join(filter(None, [standing.disputes, story, context.text]))
+    return _Block(
+        "\n".join(filter(None, [standing.wishes, fenced(quoted)])),
+        memories=tuple(context.text.partition(f"{TURNS_HEAD}\n")[2].splitlines()),
+        turn_ids=context.turn_ids,
     )
 
 
@@ -199,52 +269,17 @@ def _setting(store: Store, name: str) -> str:
     return str(values[-1].value or "") if values else ""
 
 
-def _nearest_turns(
-    store: Store,
-    question: str,
-    *,
-    search: Callable[[str, int], Sequence[Hit]],
-    can_be_shown: Callable[[Turn], bool],
-    reads: LtmReads,
-) -> Iterator[Turn]:
-    """The best turns that may be shown and are near enough to the question, each text once."""
-    places = reads.num_memories_to_fetch
-    turns = []
-    if places:
-        turns = _candidates(
-            store,
-            question,
-            search=search,
-            can_be_shown=can_be_shown,
-            number=max(places, _LEAST_CANDIDATES),
-        )
-    embed = load_embedder(store.embedder)
-    # In batches: embedding stops when there are enough near turns.
-    begin, size = 0, _FIRST_EMBEDDED
-    while begin < len(turns):
-        batch = turns[begin : begin + size]
-        begin, size = begin + size, 2 * size
-        vectors = embed([question, *(turn.text for turn in batch)])
-        is_near = 1 - vectors[1:] @ vectors[0] < reads.max_cosine_distance
-        near_turns = [turn for turn, near in zip(batch, is_near, strict=True) if near][:places]
-        yield from near_turns
-        places -= len(near_turns)
-        if not places:
-            return
-
-
 def _candidates(
     store: Store,
     question: str,
-    *,
-    search: Callable[[str, int], Sequence[Hit]],
-    can_be_shown: Callable[[Turn], bool],
     number: int,
+    weights: Mapping[str, float] | None,
+    can_be_shown: Callable[[Turn], bool],
 ) -> list[Turn]:
     """The best `number` turns that may be shown, each text once; fewer if there are no more."""
     k = 2 * number
     while True:
-        hits = search(question, k)
+        hits = store.search(question, k, weights=weights)
         turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
         candidates: dict[tuple[str, str], Turn] = {}
         for turn in filter(can_be_shown, turns):
@@ -252,63 +287,6 @@ def _candidates(
         if len(candidates) >= number or len(hits) < k:
             return list(candidates.values())[:number]
         k *= 4
-
-
-def _within_budget(
-    turns: Sequence[Turn],
-    question: str,
-    budget: int | None,
-    *,
-    config: LtmConfig,
-    names: Mapping[str, str],
-    now: datetime | None,
-) -> tuple[list[str], str]:
-    """As many of the best turns as fit a budget, as memories, and their text.
-
-    Of a message longer than the configuration allows, keeps the sentences that the question asks
-    for. If not even the best turn fits, cuts its message until it does.
-    """
-
-    cutoff = config.ltm_reads.memory_length_cutoff_in_chars
-
-    def memory(turn: Turn, characters: int) -> str:
-        values = {
-            "time_difference": time_difference(turn.said_at, now),
-            "memory_name": turn.speaker,
-            "memory_message": _message(turn, question, cutoff)[:characters],
-        }
-        return fill(config.ltm_context.memory_template, values)
-
-    def text(memories: Sequence[str]) -> str:
-        values = {**names, "all_memories": "\n".join(memories)}
-        return fill(config.ltm_context.memory_context_template, values).strip()
-
-    memories = [memory(turn, cutoff) for turn in turns]
-    count = _highest_within(len(turns), budget, lambda n: text(memories[:n]))
-    if turns and not count:
-        best = turns[0]
-        longest = min(cutoff, len(best.text))
-        length = _highest_within(longest, budget, lambda n: text([memory(best, n)]))
-        memories = [memory(best, length)]
-        count = min(length, 1)
-    memories = memories[:count]
-    return memories, text(memories) if memories else ""
-
-
-def _message(turn: Turn, question: str, most: int) -> str:
-    """At most `most` characters of a turn: its best passage where the limit leaves room for one."""
-    if most < _LEAST_PASSAGE:
-        return turn.text[:most]
-    return excerpt(question, turn.text, most, size=len)
-
-
-def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:
-    """The highest number up to `highest` whose text fits a budget; 0 if none does."""
-    if budget is None or not highest or count_tokens(text(highest)) <= budget:
-        return highest  # mostly all of them fit
-    above = bisect_right(range(1, highest + 1), budget, key=lambda n: count_tokens(text(n)))
-    # A longer text may have a token less than a shorter one, so this checks the bisection.
-    return next((n for n in range(above, 0, -1) if count_tokens(text(n)) <= budget), 0)
 
 
 def _with_memories(context: str, text: str, location: str) -> str:

@@ -41,6 +41,18 @@ class CompletionAdapter(dspy.ChatAdapter):
             use_json_adapter_fallback=False,
         )
 
+    def format_user_message_content(
+        self, signature: type[dspy.Signature], inputs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> str:
+        """The inputs behind DSPy's markers; a marker that stands in one is taken apart."""
+        plain = {
+            name: _MARKER.sub(lambda marker: marker[0].replace("[[", "[ ["), value)
+            if isinstance(value, str)
+            else value
+            for name, value in inputs.items()
+        }
+        return super().format_user_message_content(signature, plain, *args, **kwargs)
+
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """The output fields of what a model wrote."""
         spoken = without_thinking(completion)

@@ -10,19 +10,22 @@ from functools import partial
 from itertools import groupby, zip_longest
 from typing import Any
 
+from memory.evidence import (
+    Context,
+    TurnForm,
+    best_turn,
+    fitting_turns,
+    longest_turn,
+    refuse_small,
+    total_tokens,
+)
 from memory.prompt import (
     MOST_SUMS,
     ROWS_HEAD,
     TURNS_HEAD,
-    Context,
-    best_turn,
-    fitting_turns,
-    longest_turn,
     named_cells,
-    refuse_small,
     short_day,
     spoken_date,
-    total_tokens,
     turn_column,
 )
 from memory.records import Rows, Turn
@@ -190,6 +193,7 @@ def lay_out(
     question: str,
     longest: int | None = None,
     by_day: bool = False,
+    marks: Mapping[int, str] | None = None,
 ) -> Context:
     """The ranking's first turns, lists of facts, and more turns, within a budget.
 
@@ -199,19 +203,18 @@ def lay_out(
     the turns that SELECTs have `brought` and those of the ranking, in turn. Turns stand in the
     order they were said, each cut to `longest` tokens of text (by default `longest_turn`). With
     `by_day` a line names the day of the turns after it, which then have no date of their own.
+    `marks` say of turns what is no longer so.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
     refuse_small(budget)
-    laid_out = partial(
-        _laid_out,
-        lists,
-        ranked,
-        brought,
-        floor=floor,
-        question=question,
-        longest=longest_turn(budget) if longest is None else longest,
-        by_day=by_day,
+    form = TurnForm(
+        question,
+        longest_turn(budget) if longest is None else longest,
+        marks or {},
+        dates=not by_day,
+        spans=True,
     )
+    laid_out = partial(_laid_out, lists, ranked, brought, floor=floor, form=form)
     tokens = budget
     context = laid_out(tokens=tokens)
     # Lines may have a token more together than each by itself, and days have lines of their own.
@@ -228,18 +231,11 @@ def _laid_out(
     *,
     tokens: int,
     floor: float,
-    question: str,
-    longest: int,
-    by_day: bool,
+    form: TurnForm,
 ) -> Context:
-    fitting_lines = partial(
-        fitting_turns, question=question, longest=longest, dates=not by_day, spans=True
-    )
     tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if lists else 0)
-    turn_pairs, tokens_left = best_turn(
-        iter(ranked), tokens_left, question, longest=longest, dates=not by_day, spans=True
-    )
-    first_pairs = fitting_lines(ranked[1:], tokens=int(tokens_left * floor))
+    turn_pairs, tokens_left = best_turn(iter(ranked), tokens_left, form)
+    first_pairs = fitting_turns(ranked[1:], int(tokens_left * floor), form)
     turn_pairs += first_pairs
     tokens_left -= total_tokens((line, turn) for turn, line in first_pairs)
 
@@ -261,14 +257,14 @@ def _laid_out(
     wanted = [turn for turn in brought if turn.id not in spoken_ids]
     others = [turn for turn in ranked if turn.id not in shown_ids]
     unshown = _alternate(wanted, others)
-    turn_pairs += fitting_lines(unshown, tokens=tokens_left)
+    turn_pairs += fitting_turns(unshown, tokens_left, form)
     shown_ids |= {turn.id for turn, _ in turn_pairs}
     if lines:
         lines.insert(0, ROWS_HEAD)
     if turn_pairs:
         turn_pairs.sort(key=lambda pair: pair[0].id)
         lines.append(TURNS_HEAD)
-        lines += _under_days(turn_pairs) if by_day else [line for _, line in turn_pairs]
+        lines += [line for _, line in turn_pairs] if form.dates else _under_days(turn_pairs)
     text = "\n".join(lines)
     return Context(text, tuple(sorted(shown_ids)), count_tokens(text))
 

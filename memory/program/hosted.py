@@ -20,6 +20,7 @@ from dspy.utils import exceptions as lm_errors
 from memory.characters import sound_text
 from memory.dates import dated_question
 from memory.errors import InputError, ModelError, PromptTooLong, UnusableAnswer
+from memory.evidence import Context
 from memory.outline import outlined
 from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
@@ -47,14 +48,7 @@ from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
-from memory.prompt import (
-    NAME_TOKENS,
-    Context,
-    named_turns,
-    quoted_turns,
-    turn_line,
-    turn_lines,
-)
+from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
 from memory.provider_calls import call_seconds, run, too_slow, within
 from memory.providers import load_litellm, missing_keys
 from memory.records import Answer, Fact, Hit, Rows, Turn
@@ -321,6 +315,7 @@ class HostedModel(Model):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """The ranking's first turns, facts as lists with their dates, and more turns.
 
@@ -373,6 +368,7 @@ class HostedModel(Model):
             question=question,
             longest=longest,
             by_day=is_story,
+            marks=marks,
         )
         return story.before(context)
 
@@ -422,6 +418,7 @@ class HostedModel(Model):
                     model=self,
                     budget=budget,
                     asker=question.asker,
+                    today=question.today,
                     standing=standing,
                     without={turn.id, *(recent.id for recent in latest)},
                 )

@@ -10,10 +10,11 @@ import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
+from memory.evidence import NO_STANDING, Context, Standing
 from memory.program.model_errors import explain
 from memory.program.server_refusals import is_too_long
 from memory.program.sql_questions import sql_pays
-from memory.prompt import CATALOG_TOKENS, NO_STANDING, Context, Standing, spoken_date
+from memory.prompt import CATALOG_TOKENS, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import standalone_question
 from memory.sql import CheckedSelect
@@ -52,8 +53,8 @@ class MemoryReader(Protocol):
     def standing(self, question: str, *askers: str) -> Standing:
         """What the asker, by any of these names, wants of answers to such a question."""
 
-    def outdated(self, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
-        """What facts say of turns that is not true any more on a day (ISO), by the turns' ids."""
+    def marks(self, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
+        """What is to be known of turns on a day (ISO; "": today): that they are outdated."""
 
     def summaries(self) -> Sequence[Summary]:
         """What happened in runs of turns, in their order."""
@@ -113,6 +114,7 @@ class Modules(Protocol):
         model: "Model",
         budget: int,
         asker: str = "",
+        today: str = "",
         standing: Standing = NO_STANDING,
         without: Collection[int] = (),
     ) -> Context:
@@ -296,10 +298,12 @@ class Model(ABC):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """The rows and the best turns within a budget, laid out as the model reads them.
 
         Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known.
+        `marks` say of turns what is no longer so.
         """
 
     @abstractmethod

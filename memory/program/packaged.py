@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import dspy
 
+from memory.evidence import Context, assemble
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.answer_sources import answer_from
 from memory.program.fact_checks import dated, is_quoted
@@ -28,13 +29,7 @@ from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
-from memory.prompt import (
-    Context,
-    assemble,
-    quoted_turns,
-    row_lines,
-    turn_lines,
-)
+from memory.prompt import quoted_turns, row_lines, turn_lines
 from memory.records import Answer, Fact, Hit, Rows, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
@@ -171,6 +166,7 @@ class PackagedModel(Model):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """Rows as they were stored, then turns."""
         return assemble(
@@ -179,6 +175,7 @@ class PackagedModel(Model):
             budget=budget,
             floor=_TURNS_SHARE,
             question=question,
+            marks=marks,
         )
 
     def answer(

@@ -15,6 +15,7 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.errors import SqlError, UnusableAnswer, WindowError
+from memory.evidence import NO_STANDING
 from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
@@ -22,16 +23,15 @@ from memory.program.messages import ABSTAIN, NOTHING
 from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
-from memory.program.shown_turns import RANKED_TURNS
+from memory.program.shown_turns import MARKED_TURNS, RANKED_TURNS
 from memory.program.signatures import AnswerFromMemory, WriteFacts, WriteQuery
-from memory.prompt import NO_STANDING
 from memory.records import Change, Rows
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
+    from memory.evidence import Context, Standing
     from memory.program.model import MemoryReader, Model
     from memory.program.program_card import Card
-    from memory.prompt import Context, Standing
     from memory.records import Hit, Turn
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
@@ -103,7 +103,7 @@ class MemoryProgram(dspy.Module):
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
                 show = partial(
                     self.evidence, asked.ranked_text, hits, reader=reader, model=model,
-                    budget=budget or model.budget, asker=asker, standing=standing,
+                    budget=budget or model.budget, asker=asker, today=today, standing=standing,
                 )  # fmt: skip
                 context = show(rows)
             by_search = show(()).turn_ids if rows else context.turn_ids
@@ -134,21 +134,22 @@ class MemoryProgram(dspy.Module):
         model: "Model",
         budget: int,
         asker: str = "",
+        today: str = "",
         standing: "Standing" = NO_STANDING,
         without: Collection[int] = (),
     ) -> "Context":
         """What the answering model is shown within a budget of tokens.
 
         First what the asker wants of answers (`standing`), for a model that can follow it; then the
-        rows of SELECTs and the best turns, but those `without`, which are shown elsewhere.
+        rows of SELECTs and the best turns, but those `without`, which are shown elsewhere. Turns
+        are marked where they hold no more `today`.
         """
-        if not model.follows_instructions:
-            standing = NO_STANDING
-        standing = standing.within(budget)
-        room = budget - standing.tokens
+        standing = standing.within(budget) if model.follows_instructions else NO_STANDING
+        best = reader.turns_by_id([hit.turn_id for hit in hits[:MARKED_TURNS]], missing_ok=True)
         context = model.gather(
-            question, rows, hits, reader=reader, budget=room, without=without, asker=asker
-        )
+            question, rows, hits, reader=reader, budget=budget - standing.tokens, without=without,
+            asker=asker, marks=reader.marks(best, question, today),
+        )  # fmt: skip
         return standing.before(context)
 
     def digest(

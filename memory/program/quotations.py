@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
-from datetime import date
 
 from memory.passages import excerpt
 from memory.program.lookup import look_up
@@ -13,7 +12,7 @@ from memory.program.messages import (
     originals_first,
 )
 from memory.program.model import ChatMessage, MemoryReader, UserQuestion
-from memory.prompt import short_day
+from memory.prompt import marked, short_day
 from memory.records import (
     CORRECTIONS,
     Answer,
@@ -24,6 +23,7 @@ from memory.records import (
     Rows,
     Turn,
 )
+from memory.restated import newest_first, restated
 from memory.search.words import words
 from memory.tokens import count_tokens, trim
 
@@ -38,7 +38,7 @@ NO_TURNS = "This memory holds no turn that could answer."
 def nearest_turns(
     question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
 ) -> list[tuple[Turn, str]]:
-    """The best MOST_QUOTATIONS turns that can be evidence, and what is outdated there.
+    """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
     What a person has corrected comes before what it corrects. `without` is a speaker who quotes
     others: the character of a chat; where it quotes somebody in a chat of before, what is quoted
@@ -49,37 +49,37 @@ def nearest_turns(
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
     turns = originals_first(evidence)[:MOST_QUOTATIONS]
-    day = question.today or date.today().isoformat()
-    outdated = reader.outdated(turns, question.text, day)
-    if outdated:
-        turns.sort(key=lambda turn: turn.id in outdated or not _corrects(turn, outdated.values()))
-    return [(turn, outdated.get(turn.id, "")) for turn in turns]
+    marks = reader.marks(turns, question.text, question.today)
+    if marks:
+        turns = newest_first(turns, restated(turns))
+        turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))
+    return [(turn, marks.get(turn.id, "")) for turn in turns]
 
 
-def _corrects(turn: Turn, outdated: Iterable[str]) -> bool:
+def _corrects(turn: Turn, marks: Iterable[str]) -> bool:
     """Whether a person's correction names what is outdated: "the back door, not the shed"."""
     if turn.session != CORRECTIONS:
         return False
     named = {*words(turn.text)}
-    return any({*words(text.partition(" until ")[0])} <= named for text in outdated)
+    outdated = (mark.removeprefix("outdated: ").partition(" until ")[0] for mark in marks)
+    return any({*words(text)} <= named for text in outdated)
 
 
-def quotation(question: str, turn: Turn, outdated: str = "") -> Quotation:
+def quotation(question: str, turn: Turn, mark: str = "") -> Quotation:
     """A turn as it is quoted: of a long one what the question asks for."""
     text = excerpt(question, " ".join(turn.text.split()), _QUOTED_TOKENS)
     memory = turn.memory if isinstance(turn, MemoryTurn) else ""
-    return Quotation(turn.id, turn.speaker, turn.said_at, text, outdated, memory)
+    return Quotation(turn.id, turn.speaker, turn.said_at, text, mark, memory)
 
 
 def with_nearest(
     answer: Answer, question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
 ) -> Answer:
-    """An answer; where it is none, with the nearest turns and what is outdated in them."""
+    """An answer; where it is none, with the nearest turns and their marks."""
     if answer.basis != "quotes":
         return answer
     quotations = tuple(
-        quotation(question.text, turn, outdated)
-        for turn, outdated in nearest_turns(question, hits, reader)
+        quotation(question.text, turn, mark) for turn, mark in nearest_turns(question, hits, reader)
     )
     return replace(answer, basis="quotes" if quotations else "none", quotations=quotations)
 
@@ -88,8 +88,8 @@ def quotation_line(quoted: Quotation) -> str:
     """`[12] Anna, 8 May 2017: "We moved to Bergen." [outdated: ...]`."""
     memory = f"{quoted.memory} " if quoted.memory else ""
     day = f", {short_day(quoted.said_at)}" if quoted.said_at else ""
-    outdated = f" [outdated: {quoted.outdated}]" if quoted.outdated else ""
-    return f"[{quoted.turn_id}] {memory}{quoted.speaker}{day}: \u201c{quoted.text}\u201d{outdated}"
+    line = f"[{quoted.turn_id}] {memory}{quoted.speaker}{day}: \u201c{quoted.text}\u201d"
+    return marked(line, quoted.mark)
 
 
 def answer_lines(answer: Answer) -> list[str]:
@@ -132,7 +132,7 @@ def quote_turns(
         ]
         nearest = nearest_turns(question, hits, reader, without=message.character)
         turn_ids = tuple(near.id for near, _ in nearest)
-        lines = [quotation_line(quotation(text, near, outdated)) for near, outdated in nearest]
+        lines = [quotation_line(quotation(text, near, mark)) for near, mark in nearest]
         reply = "\n".join([NEAREST_HEAD, *lines]) if lines else NO_TURNS
     yield reply
     return Answer(

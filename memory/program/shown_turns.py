@@ -9,6 +9,8 @@ from memory.records import Hit, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
+# More than fit most budgets: whether these are outdated is looked up.
+MARKED_TURNS = 40
 
 
 def turns_to_show(

@@ -11,11 +11,12 @@ from dspy.utils.exceptions import AdapterParseError
 
 from memory.audit import is_said
 from memory.dates import COUNT, dated_question
+from memory.evidence import Context, assemble
 from memory.program import Model
 from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.program import AnswerQuestion
 from memory.program.signatures import CompareAnswers, WriteQuestions
-from memory.prompt import Context, assemble, row_lines, turn_lines
+from memory.prompt import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in

@@ -114,13 +114,13 @@ class Statement(TypedDict):
 
 
 class QuotationRecord(TypedDict):
-    """A turn near to a question, and what is outdated in it."""
+    """A turn near to a question, and its mark: what is outdated in it."""
 
     turn_id: int
     speaker: str
     said_at: str
     text: str
-    outdated: str
+    mark: str
     memory: NotRequired[str]
 
 

@@ -92,6 +92,7 @@ class _Context(Inputs):
     speaker: str = Field("", description="Who speaks; by default the memory's owner.")
     budget: int | None = Field(None, description="The most tokens of the block.")
     session: str = Field("", description="The running session, which the prompt has already.")
+    gate: bool = Field(True, description="Whether a message that touches nothing gets nothing.")
 
 
 class _United(Inputs):
@@ -283,6 +284,7 @@ def _context(store: Store, wanted: _Context, number: int, handles: Handles) -> d
         session=wanted.session,
         weights=handles.searcher.weights,
         counts=not store.read_only,
+        gate=wanted.gate,
     )
     names = ("text", "tokens", "turn_ids", "memories", "standing", "contradictions")
     return {name: value for name, value in asdict(block).items() if name in names}

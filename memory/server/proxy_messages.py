@@ -16,7 +16,6 @@ CHAT = "chat/completions"
 RESPONSES = "responses"
 MESSAGES = "messages"
 PROTOCOLS = (CHAT, RESPONSES, MESSAGES)
-_LEADING = ("system", "developer")
 
 
 @dataclass(frozen=True)
@@ -81,21 +80,24 @@ def read_conversation(protocol: str, body: Any) -> Conversation | None:
 
 
 def with_block(protocol: str, body: Mapping[str, Any], block: str) -> dict[str, Any]:
-    """The request with a block for the system: after what the application itself says there."""
-    if protocol == RESPONSES:
-        instructions = body.get("instructions")
-        return {**body, "instructions": f"{instructions}\n\n{block}" if instructions else block}
-    if protocol == MESSAGES:
-        system = body.get("system")
-        if isinstance(system, list):
-            return {**body, "system": [*system, {"type": "text", "text": block}]}
-        return {**body, "system": f"{system}\n\n{block}" if system else block}
-    messages = body["messages"]
-    first = next(
-        (n for n, item in enumerate(messages) if item.get("role") not in _LEADING), len(messages)
-    )
-    added = {"role": "system", "content": block}
-    return {**body, "messages": [*messages[:first], added, *messages[first:]]}
+    """The request with a block at the end of the user's last message.
+
+    There it changes nothing of what was sent before, which servers have cached, and is a message of
+    the system in no protocol: what it quotes is data.
+    """
+    field = "input" if protocol == RESPONSES else "messages"
+    messages = body[field]
+    if isinstance(messages, str):
+        return {**body, field: f"{messages}\n\n{block}"}
+    last = max(n for n, item in enumerate(messages) if item.get("role") == "user" and text_of(item))
+    content = messages[last]["content"]
+    if isinstance(content, str):
+        content = f"{content}\n\n{block}"
+    else:
+        kind = "input_text" if protocol == RESPONSES else "text"
+        content = [*content, {"type": kind, "text": block}]
+    message = {**messages[last], "content": content}
+    return {**body, field: [*messages[:last], message, *messages[last + 1 :]]}
 
 
 def answer_text(protocol: str, content: bytes) -> str:

@@ -396,6 +396,8 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
                 _write_receipts(conn, transaction, due_here)
             conn.execute("PRAGMA journal_mode = DELETE")  # as `backup` made it
     except (Stop, sqlite3.DatabaseError, OSError) as error:
+        if not path.is_file():  # somebody removed it meanwhile
+            return False
         if _BYTES_REMAIN in str(error):
             raise
         is_passing = isinstance(error, (InputError, ModelError))

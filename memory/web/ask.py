@@ -37,7 +37,7 @@ class Answered:
     """An answer with its sources, and its SQL statements with their rows.
 
     `text` is what a person reads first; `nearest` are the turns that are shown where nothing
-    answers, each with what is outdated in it. `found` are the other turns that were shown while the
+    answers, each with its mark. `found` are the other turns that were shown while the
     model read: they stay.
     """
 
@@ -85,8 +85,8 @@ def _answered(
     from memory.program.quotations import answer_lines  # with DSPy
 
     answer = memory.ask(question, asker=asker, now=now)
-    outdated = {quoted.turn_id: quoted.outdated for quoted in answer.quotations}
-    near = memory.store.turns_by_id(list(outdated), missing_ok=True)
+    marks = {quoted.turn_id: quoted.mark for quoted in answer.quotations}
+    near = memory.store.turns_by_id(list(marks), missing_ok=True)
     turns = memory.store.turns_by_id(answer.turns)
     cited = [
         Cited(
@@ -100,9 +100,9 @@ def _answered(
     return Answered(
         answer,
         answer_lines(answer)[0],
-        [(turn, outdated[turn.id]) for turn in near],
+        [(turn, marks[turn.id]) for turn in near],
         cited,
-        [line for line in found if line.turn.id not in {*outdated, *answer.turns}],
+        [line for line in found if line.turn.id not in {*marks, *answer.turns}],
         list(zip(answer.sql, answer.rows, strict=True)),
     )
 

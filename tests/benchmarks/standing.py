@@ -24,7 +24,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
 from memory.additions import add_turns
-from memory.prompt import Standing
+from memory.evidence import Standing
 from memory.speakers import is_assistant
 from memory.standing import applying, standing_facts
 

@@ -345,7 +345,7 @@ def test_a_quoted_turn_says_what_is_outdated_in_it(store: Store) -> None:
     model = replace(scripted_packaged_model([([], answer(ABSTAIN))]), writes_facts=False)
     memory = Memory(store, model=model)
     quoted = {quoted.turn_id: quoted for quoted in memory.ask("Is Anna by the sea?").quotations}
-    assert quoted[1].outdated == "lives in Oslo until 2018, now Bergen"
+    assert quoted[1].mark == "outdated: lives in Oslo until 2018, now Bergen"
 
 
 def test_of_a_long_turn_the_part_that_is_asked_for_is_quoted(address: str) -> None:

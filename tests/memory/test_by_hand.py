@@ -174,7 +174,7 @@ def _shown_by_api(answer: Any) -> str:
     """An answer of the API as a program shows it."""
     if not answer["nearest"]:
         return str(answer["answer"])
-    lines = [f"{turn['text']} {turn['outdated']}" for turn in answer["nearest"]]
+    lines = [f"{turn['text']} {turn['mark']}" for turn in answer["nearest"]]
     return "\n".join([NEAREST_HEAD, *lines])
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.dates import dated_question, is_iso_date, is_iso_span, resolve_dates
-from memory.prompt import assemble, dated_line, turn_lines
+from memory.evidence import assemble
+from memory.prompt import dated_line, turn_lines
 from memory.records import Turn
 
 SAID = "2017-06-09T13:00"  # a Friday

@@ -9,9 +9,10 @@ import pytest
 from memory import Memory, Store, Turn, open_store
 from memory.additions import add_turns
 from memory.errors import SqlError
+from memory.evidence import STANDING_HEAD
 from memory.facts import add, end, find
 from memory.injection import inject
-from memory.prompt import LEAST_BUDGET, STANDING_HEAD
+from memory.prompt import LEAST_BUDGET
 from memory.standing import STANDING_TOKENS, applying, standing_facts
 from memory.tools import memory_tools
 from tests.support.commands import run

@@ -165,7 +165,7 @@ def test_the_running_session_is_left_out_until_it_is_reloaded(store: Store) -> N
     [new] = store.add([Turn("Anon", "My favorite color is red now, not blue.", "two")])
     assert new in inject(store, ASKED).turn_ids
     for running in ({"session": "two"}, {"since": new}):
-        assert set(inject(store, ASKED, **running).turn_ids) == {1, 2, 3}
+        assert new not in inject(store, ASKED, **running).turn_ids
         assert new in inject(store, ASKED, reload=True, **running).turn_ids
 
 
@@ -173,7 +173,9 @@ def test_what_the_prompt_holds_already_is_not_repeated(store: Store) -> None:
     [question_id] = store.add([Turn("Anon", ASKED)])
     assert question_id not in inject(store, ASKED).turn_ids
     talk = [{"role": "user", "content": THINGS}, {"role": "user", "content": ASKED}]
-    assert set(inject(store, talk).turn_ids) == {1, 3}
+    shown = inject(store, talk).turn_ids
+    assert 1 in shown
+    assert 2 not in shown
 
 
 def test_a_text_said_twice_is_one_memory(store: Store) -> None:
@@ -188,23 +190,23 @@ def test_the_last_message_of_the_user_is_searched_for(store: Store) -> None:
         {"role": "assistant", "content": "The train to Bergen.", "name": "Miku"},
     ]
     assert inject(store, talk).turn_ids == inject(store, ASKED).turn_ids
-    assert "between Anon and Miku" in inject(store, talk).text
+    assert "between Anon and Miku" in inject(store, talk, {}).text
     for empty in ("", "  \n", [], [{"role": "assistant", "content": ASKED}]):
         with pytest.raises(InputError, match="nothing to remember"):
             inject(store, empty)
 
 
 def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> None:
-    assert "between User and Assistant" in inject(store, ASKED).text
+    assert "between User and Assistant" in inject(store, ASKED, {}).text
     store.set("user", "Anon")
     store.set("character", "Miku")
-    assert "between Anon and Miku" in inject(store, ASKED).text
-    assert "between Ben and Miku" in inject(store, ASKED, speaker="Ben").text
+    assert "between Anon and Miku" in inject(store, ASKED, {}).text
+    assert "between Ben and Miku" in inject(store, ASKED, {}, speaker="Ben").text
 
 
 def test_what_was_injected_counts_as_shown(store: Store) -> None:
     injected = inject(store, ASKED)
-    assert set(store.shown()) == set(injected.turn_ids) == {1, 2, 3}
+    assert set(store.shown()) == set(injected.turn_ids) > {1, 2}
 
 
 # ------------------------------------------------------------------------------ the budget
@@ -222,9 +224,10 @@ def test_the_budget_is_never_exceeded(
 ) -> None:
     with open_store(tmp_path_factory.mktemp("any") / "any.db") as store:
         store.add([Turn("Anon", text) for text in texts])
-        injected = inject(store, ASKED, reads(max_cosine_distance=2), budget=budget)
-        assert count_tokens(injected.text) == injected.tokens <= budget
-        assert set(injected.turn_ids) <= set(range(1, len(texts) + 1))
+        for config in (None, reads(max_cosine_distance=2)):
+            injected = inject(store, ASKED, config, budget=budget, gate=False)
+            assert count_tokens(injected.text) == injected.tokens <= budget
+            assert set(injected.turn_ids) <= set(range(1, len(texts) + 1))
 
 
 def test_the_best_memory_is_cut_when_not_even_it_fits(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.prompt import assemble, longest_turn
+from memory.evidence import assemble, longest_turn
 from memory.tokens import count_tokens
 from tests.support.scripted import scripted_model
 

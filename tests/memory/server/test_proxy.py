@@ -87,9 +87,11 @@ def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream
     assert answer.headers["x-memory"] == "added"
     assert answer.headers["x-request-id"] == "r7"
     [request] = upstream.requests
-    assert system_texts(request)[0] == "Be kind."
-    assert "I live in Oslo" in system_texts(request)[1]
-    assert request["messages"][-1] == MESSAGE
+    assert system_texts(request) == ["Be kind."]
+    question, block = request["messages"][-1]["content"].split("\n\n")
+    assert question == MESSAGE["content"]
+    assert block.startswith("<memory>\nQuotations from earlier conversations")
+    assert "I live in Oslo" in block
     assert upstream.headers[0]["authorization"] == f"Bearer {UPSTREAM_KEY}"
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
 
@@ -174,7 +176,10 @@ def test_tools_and_pictures_go_on_as_they_are(nora: str, upstream: Upstream) -> 
         )
     [request] = upstream.requests
     assert request["tools"] == tools
-    assert request["messages"][1:] == messages
+    assert request["messages"][1:] == messages[1:]
+    question, image, block = request["messages"][0]["content"]
+    assert [question, image] == content
+    assert "I live in Oslo" in block["text"]
     assert turns_of(nora)[1:] == [("User", "Where do I live?"), ("Assistant", REPLY)]
 
 
@@ -218,7 +223,7 @@ def test_storing_and_adding_can_be_turned_off(
 ) -> None:
     with proxied(upstream, namespace=nora, **options) as client:
         client.post("/v1/chat/completions", json=BODY)
-    assert (len(system_texts(upstream.requests[0])) == 2) == added
+    assert ("I live in Oslo" in upstream.requests[0]["messages"][-1]["content"]) == added
     assert len(turns_of(nora)) == count
 
 
@@ -447,10 +452,10 @@ def test_anthropics_messages_and_openais_responses(nora: str, upstream: Upstream
         client.post("/v1/messages", json=messages, headers=headers)
         client.post("/v1/responses", json={"model": "m", "input": "Who lives near a fjord?"})
     first, second = upstream.requests
-    assert first["system"].startswith("Be kind.\n\n")
-    assert "I live in Oslo" in first["system"]
+    assert first["system"] == "Be kind."
+    assert "I live in Oslo" in first["messages"][0]["content"]
     assert upstream.headers[0]["x-api-key"] == "the client's own"
-    assert "I live in Oslo" in second["instructions"]
+    assert "I live in Oslo" in second["input"]
     assert [text for _, text in turns_of(nora)[1:]] == [
         MESSAGE["content"],
         REPLY,
@@ -460,12 +465,19 @@ def test_anthropics_messages_and_openais_responses(nora: str, upstream: Upstream
 
 
 def test_blocks_and_answers_of_each_protocol() -> None:
-    system = [{"type": "text", "text": "a"}]
-    assert with_block("messages", {"system": system}, "b")["system"] == [
-        *system,
-        {"type": "text", "text": "b"},
-    ]
-    assert with_block("responses", {"instructions": "a"}, "b")["instructions"] == "a\n\nb"
+    part = {"type": "text", "text": "a"}
+    for protocol, field, kind in (
+        ("messages", "messages", "text"),
+        ("responses", "input", "input_text"),
+    ):
+        result = {"role": "user", "content": [{"type": "tool_result"}]}  # no message of a person
+        body = {field: [{"role": "user", "content": [part]}, result]}
+        with_parts = with_block(protocol, body, "b")[field]
+        assert with_parts == [
+            {"role": "user", "content": [part, {"type": kind, "text": "b"}]},
+            result,
+        ]
+    assert with_block("responses", {"input": "a"}, "b")["input"] == "a\n\nb"
     events = [
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hi "}},
         {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "{"}},
@@ -478,6 +490,24 @@ def test_blocks_and_answers_of_each_protocol() -> None:
     conversation = read_conversation("chat/completions", BODY)
     assert conversation
     assert (conversation.text, conversation.position) == (MESSAGE["content"], 1)
+
+
+@pytest.mark.slow
+def test_a_chat_of_fifty_turns_is_sent_as_it_was_before(nora: str, upstream: Upstream) -> None:
+    messages = list(BODY["messages"])
+    before = ""
+    with proxied(upstream, namespace=nora) as client:
+        for number in range(50):
+            messages.append(
+                {"role": "user", "content": f"Where do I live? I ask for the {number}th time."}
+            )
+            client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+            messages.append({"role": "assistant", "content": REPLY})
+            [*history, last] = upstream.requests[-1]["messages"]
+            assert "<memory>" in last["content"]
+            # All but the block is the beginning of the next request, which servers have cached.
+            assert json.dumps(history)[:-1].startswith(before)
+            before = json.dumps(history)[:-1]
 
 
 @pytest.mark.slow
@@ -494,7 +524,7 @@ def test_openais_client_through_the_command(nora: str, upstream: Upstream, tmp_p
         upstream.error = 429
         with pytest.raises(RateLimitError, match="quota  spent"):
             client.chat.completions.create(**BODY)
-    assert "I live in Oslo" in system_texts(upstream.requests[1])[1]
+    assert "I live in Oslo" in upstream.requests[1]["messages"][-1]["content"]
     assert turns_of(nora)[-1] == ("Assistant", REPLY)
     log = (tmp_path / "log").read_text("utf-8")
     assert UPSTREAM_KEY not in log
@@ -537,7 +567,7 @@ def test_a_model_of_another_protocol_through_the_command(
     assert upstream.paths == ["/v1/messages"] * 4
     assert upstream.headers[0]["x-api-key"] == UPSTREAM_KEY
     first = upstream.requests[0]
-    assert "I live in Oslo" in json.dumps(first["system"])
+    assert "I live in Oslo" in json.dumps(first["messages"][-1])
     assert first["messages"][0]["content"][1]["type"] == "image"
     assert first["tools"][0]["name"] == "look_up"
     said = turns_of(nora)[1:]
@@ -599,5 +629,5 @@ def test_openais_client_for_node(nora: str, upstream: Upstream, tmp_path: Path) 
         done = run_openai_client(served.line, MESSAGE["content"])
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"models": ["m"], "whole": REPLY, "streamed": REPLY}
-    assert "I live in Oslo" in system_texts(upstream.requests[1])[0]
+    assert "I live in Oslo" in upstream.requests[1]["messages"][-1]["content"]
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
