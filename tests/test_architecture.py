@@ -63,7 +63,7 @@ MEMORY_LAYERS = [
         "memory.templates",
     },
     {"memory.near_attributes", "memory.program", "memory.store"},
-    {"memory.additions"},
+    {"memory.additions", "memory.gate"},
     {
         "memory.audit",
         "memory.documents",
