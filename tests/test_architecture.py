@@ -65,7 +65,7 @@ MEMORY_LAYERS = [
     },
     {"memory.restated"},
     {"memory.near_attributes", "memory.program", "memory.store"},
-    {"memory.additions"},
+    {"memory.additions", "memory.gate"},
     {
         "memory.audit",
         "memory.documents",

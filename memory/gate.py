@@ -1,0 +1,111 @@
+"""Whether a message touches a memory: nothing is shown with a message that it does not touch.
+
+A search always finds something, also for "what is 2+2". The gate looks at the turns that were
+found: how near they are to the message, and which of its words none of them holds. A word counts by
+how much it tells (`word_weights`), not by a list of common ones. Nothing of it depends on the
+memory's embedder, its vectors or its database.
+
+It decides about the message, not about each turn: an answer often shares no word with its question,
+so that leaving turns out by themselves lost the evidence of one question in ten (docs/log.md).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.embed import embed, word_weights
+from memory.records import Turn
+from memory.search.question import SpeakerNames
+from memory.search.word_forms import forms_of, telling_words
+from memory.search.words import words
+from memory.store import Store
+
+# The formula: a message touches a memory where the sum of weight times value is above 0. Fitted by
+# `python -m tests.benchmarks.gate --fit` to memories of 5 to 30,000 turns (docs/log.md).
+WEIGHTS = {
+    "near": 15.9,  # the mean cosine of the nearest turns
+    "missing": -0.695,  # how much the words tell that no turn holds
+    "names": 7.64,  # whether it names somebody who speaks in the turns
+    "own": 1.72,  # whether it says I, and my: 0 to 2
+    "length": 4.78,  # log of the message's words: as many more may be missing
+    "size": -0.85,  # log of the memory's turns: in a large one, some are near by chance
+    "always": -9.6,
+}
+MOST_TURNS = 24  # that are looked at, the best first
+_NEAR_TURNS = 10  # of which the nearest are taken
+_NEAREST = 3
+_LONGEST = 4_000  # characters of a message or a turn
+_WEIGHT_UNIT = 100.0  # about the weight of a word such as "garden"
+# Who says I or my speaks of themselves, and asks for a fact of the world less often. Without these
+# words 15 instead of 7 in 100 statements were lost (docs/log.md).
+_SELF = frozenset(words("i me we us ich mich mir wir uns je moi nous yo nosotros ik wij"))
+_OWN = frozenset(
+    words(
+        "my mine our ours mein meine meinen meinem meiner unser unsere mon ma mes notre nos mi mis"
+        " nuestro nuestra mijn onze"
+    )
+)
+_ROLES = frozenset({"user", "human", "you"})  # speakers without a name of their own
+
+
+def touched(store: Store, message: str, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns that a search of a store found for a message, or none if it does not touch them.
+
+    Args:
+        turns: those found, the best first; the gate looks at the first MOST_TURNS.
+    """
+    if not turns or not touches(message, turns, store.count_turns()):
+        return []
+    return list(turns)
+
+
+def touches(message: str, turns: Sequence[Turn], memory_turns: int) -> bool:
+    """Whether a message touches a memory of so many turns; `turns` are the best that it has."""
+    if not turns or not message.strip():
+        return False
+    values = features(message, turns, memory_turns)
+    return sum(WEIGHTS[name] * value for name, value in values.items()) > 0
+
+
+def features(message: str, turns: Sequence[Turn], memory_turns: int) -> Mapping[str, float]:
+    """What speaks for a message and against it, by the names of WEIGHTS."""
+    message = message[:_LONGEST]
+    texts = [turn.text[:_LONGEST] for turn in turns[:MOST_TURNS]]
+    is_named, plain = _without_names(message, {turn.speaker for turn in turns[:MOST_TURNS]})
+    message_words = words(message)
+    telling = list(dict.fromkeys(telling_words(plain)))
+    vectors = embed([plain, *texts[:_NEAR_TURNS]])
+    nearness = np.sort(vectors[1:] @ vectors[0])
+    is_missing = ~_held(telling, texts).any(axis=0)
+    return {
+        "near": float(nearness[-_NEAREST:].mean()),
+        "missing": float(is_missing @ np.array(word_weights(telling)) / _WEIGHT_UNIT),
+        "names": float(is_named),
+        "own": float(sum(not own.isdisjoint(message_words) for own in (_SELF, _OWN))),
+        "length": float(np.log1p(len(message_words))),
+        "size": float(np.log(max(memory_turns, 1))),
+        "always": 1.0,
+    }
+
+
+def _without_names(message: str, speakers: set[str]) -> tuple[bool, str]:
+    """Whether a message names one of the speakers, and the message without these names."""
+    names = SpeakerNames()
+    for number, speaker in enumerate(sorted(speakers)):
+        if speaker.strip().casefold() not in _ROLES:
+            names.add(speaker, number)
+    named, plain = names.take_out(message)
+    return bool(named - names.assistants), plain
+
+
+def _held(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Which words each text holds in any form, (texts, words)."""
+    forms = [forms_of([word]) for word in telling]
+    # Forms of a word share its beginning, so most words of a text need no further look.
+    beginnings = {form[:3] for of_word in forms for form in of_word}
+    held = np.zeros((len(texts), len(telling)), np.bool_)
+    for row, text in zip(held, texts, strict=True):
+        text_forms = forms_of(word for word in telling_words(text) if word[:3] in beginnings)
+        row[:] = [not of_word.isdisjoint(text_forms) for of_word in forms]
+    return held

@@ -1,0 +1,282 @@
+"""What the gate lets through: questions, statements, and messages that touch no memory; no model.
+
+    python -m tests.benchmarks.gate [FILE...] [--fit] [--print]
+
+Each file or folder is one kind of data. Each of its conversations becomes a memory, which gets its
+own questions with evidence, the statements of `data/gate/statements.json` that are about it, and
+messages of `data/gate/irrelevant.json`. Then the same of parts of 5 to 20 turns, and of all
+conversations in one memory. The gate lets all turns through or none, so a question that it lets
+through keeps what evidence the search found.
+
+`--fit` fits the weights anew and prints them. Its table is cross-validated: a message is judged by
+weights that were fitted without its conversation and without its text.
+"""
+
+import json
+import tempfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from locomo.commands import run_command
+from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
+from memory import Store, Turn, open_store
+from memory.additions import add_turns
+from memory.gate import MOST_TURNS, WEIGHTS, features
+
+ROOT = Path(__file__).parents[2]
+DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "sample.json")]
+HELD_OUT = ROOT / "tests" / "held_out"
+IRRELEVANT = ROOT / "data" / "gate" / "irrelevant.json"
+STATEMENTS = ROOT / "data" / "gate" / "statements.json"
+MOST_MESSAGES = 1_500  # irrelevant ones of one kind of data
+PARTS = 100  # of 5 to 20 turns
+LARGE_QUESTIONS = 200  # of all conversations in one memory
+FOLDS = 5
+LET_THROUGH = 0.05  # of irrelevant messages, where the fit puts the threshold
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to a memory, what it has of the gate's features, and whether it is about it."""
+
+    data: str
+    memory: str
+    kind: str
+    text: str
+    values: tuple[float, ...]
+    is_relevant: bool
+
+
+def main(
+    files: Annotated[list[Path] | None, typer.Argument(help="conversations, by kind")] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="fit the weights anew")] = False,
+    prints: Annotated[bool, typer.Option("--print", help="print what was wrong")] = False,
+) -> None:
+    """Print by kind of data how many questions keep their evidence, and what else gets through."""
+    console = Console(soft_wrap=True)
+    messages = [message for file in files or [*DATA, HELD_OUT] for message in _of_file(file)]
+    values = np.array([message.values for message in messages])
+    relevant = np.array([message.is_relevant for message in messages])
+    if fit:
+        shares = _shares(messages)
+        scores = _cross_validated(messages, values, shares=shares)
+        weights = _fitted(values, relevant, shares)
+        # The threshold of each is where so many irrelevant messages are let through.
+        scores -= _threshold(scores[~relevant], shares[~relevant])
+        weights[-1] -= _threshold(values[~relevant] @ weights, shares[~relevant])
+        for name, weight in zip(WEIGHTS, weights, strict=True):
+            console.print(f"{name}: {weight:.3f}")
+    else:
+        scores = values @ np.array([*WEIGHTS.values()])
+    passes = scores > 0
+    console.print(_table("data", [message.data for message in messages], relevant, passes))
+    kinds = [message.kind for message in messages]
+    console.print(_table("kind", kinds, relevant, passes))
+    if prints:
+        for message, is_right in zip(messages, passes == relevant, strict=True):
+            if not is_right:
+                head = "lost" if message.is_relevant else "let through"
+                line = f"{head}, {message.memory}: {message.text}"
+                console.print(line, markup=False, highlight=False)
+
+
+# --- messages to memories -------------------------------------------------------------------------
+
+
+def _of_file(path: Path) -> Iterator[Message]:
+    """The messages to all memories of one kind of data."""
+    data = path.stem.partition(".")[0]
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    chats = [
+        chat
+        for file in files
+        if file.parent.name != "facts" and file.name != "facts.json"
+        for chat in load_conversations(file)
+    ]
+    every = max(1, len(chats) * _count(_irrelevant()) // MOST_MESSAGES)
+    shown = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as home:
+        for number, chat in enumerate(track(chats, data, console=shown)):
+            with open_store(Path(home) / f"{number}.db") as store:
+                add_turns(store, _with_text(chat.turns))
+                yield from _of_store(store, data, chat, every)
+        for number, (chat, text) in enumerate(
+            track(_parts(chats), f"{data}, parts", console=shown)
+        ):
+            with open_store(Path(home) / f"part-{number}.db") as store:
+                add_turns(store, chat.turns)
+                name = f"{data}, 5 to 20 turns"
+                yield _message(store, name, chat, "question", text, is_relevant=True)
+                yield from _of_irrelevant(store, name, chat, every=16, salt=number)
+        if len(chats) > 1:
+            with open_store(Path(home) / "all.db") as store:
+                for chat in chats:
+                    add_turns(store, _with_text(chat.turns))
+                yield from _of_all(store, f"{data}, all in one", chats)
+
+
+def _of_store(store: Store, data: str, chat: Conversation, every: int) -> Iterator[Message]:
+    for question in _questions(chat):
+        yield _message(store, data, chat, "question", question, is_relevant=True)
+    for statement in json.loads(STATEMENTS.read_text("utf-8")).get(chat.id, ()):
+        yield _message(store, data, chat, "statement", statement["text"], is_relevant=True)
+    yield from _of_irrelevant(store, data, chat, every)
+
+
+def _of_all(store: Store, data: str, chats: Sequence[Conversation]) -> Iterator[Message]:
+    questions = [(chat, question) for chat in chats for question in _questions(chat)]
+    chosen = Random(data).sample(questions, min(LARGE_QUESTIONS, len(questions)))
+    for chat, question in track(chosen, data, console=Console(stderr=True)):
+        yield _message(store, data, chat, "question", question, is_relevant=True)
+    yield from _of_irrelevant(store, data, chats[0], every=1)
+
+
+def _of_irrelevant(
+    store: Store, data: str, chat: Conversation, every: int, salt: int = 0
+) -> Iterator[Message]:
+    """One in `every` of the irrelevant messages, other ones for each conversation and salt."""
+    for kind, texts in _irrelevant().items():
+        for text in texts:
+            if zlib.crc32(f"{chat.id} {salt} {text}".encode()) % every == 0:
+                yield _message(store, data, chat, kind, text, is_relevant=False)
+
+
+def _message(
+    store: Store, data: str, chat: Conversation, kind: str, text: str, *, is_relevant: bool
+) -> Message:
+    hits = store.search(text, MOST_TURNS)
+    turns = store.turns_by_id([hit.turn_id for hit in hits])
+    values = features(text, turns, store.count_turns())
+    return Message(data, chat.id, kind, text, tuple(values.values()), is_relevant)
+
+
+def _parts(chats: Sequence[Conversation]) -> list[tuple[Conversation, str]]:
+    """Parts of conversations of 5 to 20 turns, each with a question that it has evidence for."""
+    random = Random(0)
+    asked = [
+        (chat, question)
+        for chat in chats
+        for question in chat.questions
+        if question.evidence and question.category != ABSTENTION
+    ]
+    parts = []
+    for chat, question in random.sample(asked, min(PARTS, len(asked))):
+        turns = _with_text(chat.turns)
+        places = [place for place, turn in enumerate(turns) if turn.source in question.evidence]
+        if places:
+            width = random.choice((5, 10, 20))
+            first = max(0, random.choice(places) - random.randrange(width))
+            part = replace(chat, turns=tuple(turns[first : first + width]))
+            parts.append((part, question.text))
+    return parts
+
+
+def _questions(chat: Conversation) -> list[str]:
+    return [
+        question.text
+        for question in chat.questions
+        if question.evidence and question.category != ABSTENTION
+    ]
+
+
+def _with_text(turns: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in turns if any(c.isprintable() and c != " " for c in turn.text)]
+
+
+def _irrelevant() -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = json.loads(IRRELEVANT.read_text("utf-8"))
+    return texts
+
+
+def _count(texts: dict[str, list[str]]) -> int:
+    return sum(map(len, texts.values()))
+
+
+# --- the fit --------------------------------------------------------------------------------------
+
+
+def _shares(messages: Sequence[Message]) -> Floats:
+    """What each message counts: all kinds of data alike, relevant and irrelevant ones alike."""
+    groups = [(message.data, message.is_relevant) for message in messages]
+    sizes: defaultdict[tuple[str, bool], int] = defaultdict(int)
+    for group in groups:
+        sizes[group] += 1
+    shares = np.array([1 / sizes[group] for group in groups])
+    relevant = np.array([is_relevant for _, is_relevant in groups])
+    for of_one in (relevant, ~relevant):
+        shares[of_one] /= shares[of_one].sum()
+    return shares
+
+
+def _fitted(values: Floats, relevant: NDArray[np.bool_], shares: Floats) -> Floats:
+    """A logistic regression; its last feature is always 1."""
+    spread = values.std(axis=0)
+    spread[-1] = 1
+    columns = values / spread
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        logits = columns @ weights
+        value = shares @ (np.logaddexp(0, logits) - relevant * logits)
+        slope = columns.T @ (shares * (expit(logits) - relevant))
+        return float(value) + 1e-4 * float(weights @ weights), slope + 2e-4 * weights
+
+    weights: Floats = minimize(loss, np.zeros(columns.shape[1]), jac=True).x / spread
+    return weights
+
+
+def _cross_validated(messages: Sequence[Message], values: Floats, shares: Floats) -> Floats:
+    """The score of each message by weights fitted without its conversation and its text."""
+    relevant = np.array([message.is_relevant for message in messages])
+    of_memory = np.array([zlib.crc32(m.memory.encode()) % FOLDS for m in messages])
+    of_text = np.array([zlib.crc32(m.text.encode()) % FOLDS for m in messages])
+    scores = np.zeros(len(messages))
+    for memory in range(FOLDS):
+        for text in range(FOLDS):
+            left_out = (of_memory == memory) | (of_text == text)
+            weights = _fitted(values[~left_out], relevant[~left_out], shares[~left_out])
+            judged = (of_memory == memory) & (of_text == text)
+            scores[judged] = values[judged] @ weights
+    return scores
+
+
+def _threshold(scores: Floats, shares: Floats) -> float:
+    """The score above which LET_THROUGH of the messages lie."""
+    best_first = scores.argsort()[::-1]
+    cumulated = np.cumsum(shares[best_first]) / shares.sum()
+    return float(scores[best_first][np.searchsorted(cumulated, LET_THROUGH)])
+
+
+def _table(
+    title: str, names: Sequence[str], relevant: NDArray[np.bool_], passes: NDArray[np.bool_]
+) -> Table:
+    table = Table(title, "relevant", "kept", "irrelevant", "let through")
+    of_name = np.array(names)
+    for name in [*dict.fromkeys(names), "all"]:
+        row = [name]
+        for of_one in (relevant, ~relevant):
+            chosen = passes[of_one & ((of_name == name) | (name == "all"))]
+            row += [str(len(chosen)), f"{chosen.mean():.3f}" if len(chosen) else "-"]
+        table.add_row(*row)
+    return table
+
+
+if __name__ == "__main__":
+    command_line = typer.Typer(add_completion=False)
+    command_line.command()(main)
+    run_command(command_line)
