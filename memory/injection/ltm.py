@@ -18,20 +18,20 @@ _LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentence
 
 
 def near_turns(
-    store: Store, question: str, turns: Sequence[Turn], *, most: int, distance: float
+    store: Store, question: str, turns: Sequence[Turn], *, places: int, distance: float
 ) -> Iterator[Turn]:
-    """The first `most` of the turns whose cosine distance to the question is below `distance`."""
+    """The first `places` of the turns whose cosine distance to the question is below `distance`."""
     embed = load_embedder(store.embedder)
     # In batches: embedding stops when there are enough near turns.
     begin, size = 0, _FIRST_EMBEDDED
-    while begin < len(turns) and most:
+    while begin < len(turns) and places:
         batch = turns[begin : begin + size]
         begin, size = begin + size, 2 * size
         vectors = embed([question, *(turn.text for turn in batch)])
         is_near = 1 - vectors[1:] @ vectors[0] < distance
-        near = [turn for turn, is_it in zip(batch, is_near, strict=True) if is_it][:most]
+        near = [turn for turn, is_it in zip(batch, is_near, strict=True) if is_it][:places]
         yield from near
-        most -= len(near)
+        places -= len(near)
 
 
 def templated(
@@ -78,11 +78,11 @@ def templated(
     return memories, text(memories) if memories else ""
 
 
-def _message(turn: Turn, question: str, most: int) -> str:
-    """At most `most` characters of a turn: its best passage where the limit leaves room for one."""
-    if most < _LEAST_PASSAGE:
-        return turn.text[:most]
-    return excerpt(question, turn.text, most, size=len)
+def _message(turn: Turn, question: str, limit: int) -> str:
+    """At most `limit` characters of a turn: its best passage where the limit has room for one."""
+    if limit < _LEAST_PASSAGE:
+        return turn.text[:limit]
+    return excerpt(question, turn.text, limit, size=len)
 
 
 def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:

@@ -139,12 +139,12 @@ def inject(
         )  # fmt: skip
         location = "BEFORE_NORMAL_CONTEXT"
     else:
-        most = config.ltm_reads.num_memories_to_fetch
+        places = config.ltm_reads.num_memories_to_fetch
         nearest = near_turns(
             store,
             question,
-            candidates(max(most, _TEMPLATE_CANDIDATES)) if most else [],
-            most=most,
+            candidates(max(places, _TEMPLATE_CANDIDATES)) if places else [],
+            places=places,
             distance=config.ltm_reads.max_cosine_distance,
         )
         turns = [*nearest]
