@@ -324,3 +324,19 @@ def test_the_command_refuses_what_names_no_turn(tmp_path: Path, wrong: list[str]
     result = run("--db", str(tmp_path / "anna.db"), *wrong, "--yes")
     assert isinstance(result.exception, Stop)
     assert not isinstance(result.exception, StoreError)
+
+
+def test_a_backup_that_is_removed_meanwhile_is_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    copy = tmp_path / "copy.db"
+
+    def removed_under_it(conn: sqlite3.Connection, value: object) -> None:
+        copy.unlink()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(forget, "_remove_same", removed_under_it)
+    with store:
+        store.backup(copy)
+        assert store.forget(ids).unreached == (str(copy),)
