@@ -4,9 +4,9 @@ No model is asked. Cosine ranks turns by the packaged embedder's vectors, FTS5 b
 words. Both fill a budget best first with the passages of long turns that the question asks for, so
 that what differs is which turns are chosen and how they are laid out.
 
-A cell is `evidence / words`: the share of the evidence turns that are shown at all, and the share
-of the answer's words which evidence turns hold and the context still has. Cutting turns short
-raises the first and costs the second.
+A cell is `evidence / words / details`: the share of the evidence turns that are shown at all, the
+share of the answer's words which evidence turns hold and the context still has, and the same of its
+numbers and names. Cutting turns short raises the first and costs the others.
 """
 
 import re
@@ -29,6 +29,7 @@ from memory import Memory, Turn, open_store
 from memory.embed import load_embedder
 from memory.evidence import Context, assemble
 from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.words import STOP_WORDS
 from memory.standing import applying
 
 # How a hosted model is shown a memory; it is never called.
@@ -36,22 +37,25 @@ _NOT_ASKED = "openai/nobody"
 _RANKED_TURNS = 400
 SYSTEMS = ("this memory", "cosine", "FTS5")
 _Gather = Callable[[Question, int], Context]
+Shares = tuple[float, float | None, float | None]
+# A number, also with marks inside (4,000; 12:30), and a word that begins with a capital.
+_DETAIL = re.compile(r"\d(?:[\d.,:]*\d)?|\b[^\W\d_a-z][\w'-]+")
 
 
 @dataclass(frozen=True)
 class ShownEvidence:
     """What contexts show of a question's evidence, by budget and system.
 
-    A share is (evidence turns shown, words of the answer in them that are shown), each 0 to 1; the
-    second is None where evidence turns have no word of the answer. `made_from` says of which code
-    and options it is.
+    A share is (evidence turns shown, words of the answer in them that are shown, its numbers and
+    names), each 0 to 1; the others are None where evidence turns have none of them. `made_from`
+    says of which code and options it is.
     """
 
     made_from: str
     conversation: str
     index: int
     kind: str
-    shares: dict[str, tuple[float, float | None]]
+    shares: dict[str, Shares]
     tokens: dict[str, int]
 
 
@@ -119,9 +123,9 @@ def _shares(
     budgets: Sequence[int],
     systems: Mapping[str, _Gather],
     turns: Mapping[int, Turn],
-) -> tuple[dict[str, tuple[float, float | None]], dict[str, int]]:
+) -> tuple[dict[str, Shares], dict[str, int]]:
     evidence = [turn for turn in turns.values() if turn.source in question.evidence]
-    shares: dict[str, tuple[float, float | None]] = {}
+    shares: dict[str, Shares] = {}
     tokens: dict[str, int] = {}
     for name, gather in systems.items():
         for budget in budgets:
@@ -129,7 +133,8 @@ def _shares(
             ids = set(context.turn_ids)
             shown = fmean(turn.id in ids for turn in evidence)
             words = words_shown(question, evidence, context.text)
-            shares[f"{name} {budget}"] = (round(shown, 4), words)
+            details = details_shown(question, evidence, context.text)
+            shares[f"{name} {budget}"] = (round(shown, 4), words, details)
             tokens[f"{name} {budget}"] = context.tokens
     return shares, tokens
 
@@ -143,6 +148,18 @@ def words_shown(question: Question, evidence: Sequence[Turn], text: str) -> floa
         return None
     in_context = forms_of(telling_words(text))
     return round(fmean(is_among(word, in_context) for word in expected), 4)
+
+
+def details_shown(question: Question, evidence: Sequence[Turn], text: str) -> float | None:
+    """The share of the answer's numbers and names in the evidence turns that a context has too."""
+    gold = " ".join(question.rubric) or question.answer
+    expected = _details(gold) & _details(" ".join(turn.text for turn in evidence))
+    return round(len(expected & _details(text)) / len(expected), 4) if expected else None
+
+
+def _details(text: str) -> set[str]:
+    details = (detail.replace(",", "") for detail in _DETAIL.findall(text))
+    return {detail for detail in details if detail.casefold() not in STOP_WORDS}
 
 
 def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dict[str, _Gather]:
@@ -200,7 +217,10 @@ def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]
         by_kind.setdefault(shown.kind, []).append(shown)
     by_kind = dict(sorted(by_kind.items()))
     everything = [shown for group in by_kind.values() for shown in group]
-    table = Table(box=SIMPLE, title="evidence turns shown / words of the answer in them")
+    table = Table(
+        box=SIMPLE,
+        title="evidence turns shown / words of the answer in them / its numbers and names",
+    )
     for column in ("question", "n", "system"):
         table.add_column(column, no_wrap=True, justify="right" if column == "n" else "left")
     for budget in budgets:
@@ -222,6 +242,8 @@ def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]
 
 
 def _cell(group: Sequence[ShownEvidence], column: str) -> str:
-    evidence = fmean(shown.shares[column][0] for shown in group)
-    words = [share for shown in group if (share := shown.shares[column][1]) is not None]
-    return f"{evidence:.3f} / {fmean(words):.3f}" if words else f"{evidence:.3f} / -"
+    means = []
+    for number in range(3):
+        shares = [share for shown in group if (share := shown.shares[column][number]) is not None]
+        means.append(f"{fmean(shares):.3f}" if shares else "-")
+    return " / ".join(means)
