@@ -24,13 +24,13 @@ from memory.store import Store
 # The formula: a message touches a memory where the sum of weight times value is above 0. Fitted by
 # `python -m tests.benchmarks.gate --fit` to memories of 5 to 30,000 turns (docs/log.md).
 WEIGHTS = {
-    "near": 15.9,  # the mean cosine of the nearest turns
-    "missing": -0.695,  # how much the words tell that no turn holds
-    "names": 7.64,  # whether it names somebody who speaks in the turns
-    "own": 1.72,  # whether it says I, and my: 0 to 2
-    "length": 4.78,  # log of the message's words: as many more may be missing
-    "size": -0.85,  # log of the memory's turns: in a large one, some are near by chance
-    "always": -9.6,
+    "near": 15.7,  # the mean cosine of the nearest turns
+    "missing": -0.65,  # how much the words tell that no turn holds
+    "names": 7.87,  # whether it names somebody who speaks in the turns
+    "own": 1.83,  # whether it says I, and my: 0 to 2
+    "length": 4.34,  # log of the message's words: as many more may be missing
+    "size": -0.895,  # log of the memory's turns: in a large one, some are near by chance
+    "always": -8.5,
 }
 MOST_TURNS = 24  # that are looked at, the best first
 _NEAR_TURNS = 10  # of which the nearest are taken

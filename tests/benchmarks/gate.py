@@ -39,7 +39,7 @@ from memory.gate import MOST_TURNS, WEIGHTS, features
 
 ROOT = Path(__file__).parents[2]
 DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "sample.json")]
-HELD_OUT = ROOT / "tests" / "held_out"
+HELD_OUT = sorted((ROOT / "tests" / "held_out").glob("[aef]*"))  # those with conversations
 IRRELEVANT = ROOT / "data" / "gate" / "irrelevant.json"
 STATEMENTS = ROOT / "data" / "gate" / "statements.json"
 MOST_MESSAGES = 1_500  # irrelevant ones of one kind of data
@@ -70,7 +70,7 @@ def main(
 ) -> None:
     """Print by kind of data how many questions keep their evidence, and what else gets through."""
     console = Console(soft_wrap=True)
-    messages = [message for file in files or [*DATA, HELD_OUT] for message in _of_file(file)]
+    messages = [message for file in files or [*DATA, *HELD_OUT] for message in _of_file(file)]
     values = np.array([message.values for message in messages])
     relevant = np.array([message.is_relevant for message in messages])
     if fit:
@@ -102,6 +102,8 @@ def main(
 def _of_file(path: Path) -> Iterator[Message]:
     """The messages to all memories of one kind of data."""
     data = path.stem.partition(".")[0]
+    if HELD_OUT[0].parent in path.parents:
+        data = f"held out: {data}"
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     chats = [
         chat
