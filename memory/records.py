@@ -287,7 +287,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Task:
-    """What `memory worker` does for a memory: digests, or changes sent to an address.
+    """What `memory serve worker` does for a memory: digests, or changes sent to an address.
 
     It is served in turn with those of other memories: `served_at` says when it was last, `due_at`
     from when on it may be again, `held_until` until when `held_by` works on it (all Unix seconds).

@@ -740,7 +740,7 @@ def test_every_page_searches_and_has_four_places(client: TestClient) -> None:
 
 def test_a_memory_is_connected_by_what_is_copied(client: TestClient) -> None:
     page = shown(client.get(f"{ANNA}/connect").text)
-    assert '"args": [ "mcp", "-n", "anna" ]' in page
+    assert '"args": [ "serve", "mcp", "-n", "anna" ]' in page
     assert "http://testserver/mcp/anna" in page
     assert "No token opens this memory." in page
     html = client.post(f"{ANNA}/tokens", data={"name": "laptop", "right": ["read", "write"]}).text
