@@ -7,6 +7,7 @@ from datetime import date
 from memory.passages import excerpt
 from memory.program.lookup import look_up
 from memory.program.messages import (
+    ABSTAIN,
     NEAREST_HEAD,
     is_evidence,
     is_question,
@@ -77,11 +78,18 @@ def with_nearest(
     """An answer; where it is none, with the nearest turns and what is outdated in them."""
     if answer.basis != "quotes":
         return answer
-    quotations = tuple(
-        quotation(question.text, turn, outdated)
-        for turn, outdated in nearest_turns(question, hits, reader)
-    )
+    quotations = quotations_of(question, hits, reader)
     return replace(answer, basis="quotes" if quotations else "none", quotations=quotations)
+
+
+def quotations_of(
+    question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
+) -> tuple[Quotation, ...]:
+    """The nearest turns as they are quoted."""
+    return tuple(
+        quotation(question.text, turn, outdated)
+        for turn, outdated in nearest_turns(question, hits, reader, without)
+    )
 
 
 def quotation_line(quoted: Quotation) -> str:
@@ -93,10 +101,20 @@ def quotation_line(quoted: Quotation) -> str:
 
 
 def answer_lines(answer: Answer) -> list[str]:
-    """What a person reads of an answer: its text, or the nearest turns where nothing answers."""
-    if answer.quotations:
-        return [NEAREST_HEAD, *map(quotation_line, answer.quotations)]
-    return [NO_TURNS if answer.basis == "none" else answer.text]
+    """What a person reads of an answer: its text, and the nearest turns where none is its source.
+
+    ABSTAIN alone is left out.
+    """
+    if not answer.quotations:
+        return [NO_TURNS if answer.basis == "none" else answer.text]
+    is_bare = words(answer.text) == words(ABSTAIN)
+    return [*([] if is_bare else [answer.text]), *nearest_lines(answer)]
+
+
+def nearest_lines(answer: Answer) -> list[str]:
+    """The nearest turns below an answer, with their head; none where it has sources."""
+    quoted = [quotation_line(quotation) for quotation in answer.quotations]
+    return [NEAREST_HEAD, *quoted] if quoted else []
 
 
 def quote_turns(

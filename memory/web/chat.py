@@ -39,16 +39,19 @@ def chat_page(request: PageRequest, store: Store) -> PageResponse:
     """One chat session, with the reply as it streams."""
     session = request.inputs.text("session") or local_now()
     settings = Settings(store)
-    turns = _turns_of(store, session)
     replies = [
         task
         for task in request.tasks.of(request.namespace)
         if task.kind == "reply" and task.title == session
     ]
+    reply = replies[-1] if replies else None
+    # Asked before the turns are read: a reply that ends meanwhile is shown by the next look.
+    is_running = reply is not None and reply.is_running
     values = {
         "session": session,
-        "turns": turns,
-        "reply": replies[-1] if replies else None,
+        "turns": _turns_of(store, session),
+        "reply": reply,
+        "is_running": is_running,
         "said": {task.result.turn_id: task.result for task in replies if task.result},
         "user": str(settings.get("user") or _UNNAMED),
         "character": str(settings.get("character") or "Assistant"),
