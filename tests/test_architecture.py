@@ -86,7 +86,7 @@ MEMORY_LAYERS = [
         "memory.recalled_facts",
         "memory.searcher",
     },
-    {"memory.story_telling"},
+    {"memory.given_years", "memory.story_telling"},
     {"memory.digest"},
     {"memory.reader"},
     {"memory.api"},
