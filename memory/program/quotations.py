@@ -135,23 +135,15 @@ def quote_turns(
     if not is_question(text):
         reply = _kept(turn, reader)
     elif found := look_up(question, reader):
-        reply, sql, rows, turn_ids, basis = (
-            found.text,
-            found.sql,
-            found.rows,
-            found.turn_ids,
-            "rows",
-        )
+        reply, turn_ids, basis = found.text, found.turn_ids, "rows"
+        sql, rows = found.sql, found.rows
     else:
-        hits = [
-            hit
-            for hit in reader.search(question.ranked_text, _CHAT_CANDIDATES)
-            if hit.turn_id != turn.id
-        ]
-        nearest = nearest_turns(question, hits, reader, without=message.character)
-        turn_ids = tuple(near.id for near, _ in nearest)
-        lines = [quotation_line(quotation(text, near, outdated)) for near, outdated in nearest]
-        reply = "\n".join([NEAREST_HEAD, *lines]) if lines else NO_TURNS
+        ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
+        hits = [hit for hit in ranked if hit.turn_id != turn.id]
+        nearest = quotations_of(question, hits, reader, without=message.character)
+        turn_ids = tuple(quoted.turn_id for quoted in nearest)
+        lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
+        reply = "\n".join(lines) if nearest else NO_TURNS
     yield reply
     return Answer(
         text=reply,
