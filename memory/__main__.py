@@ -52,18 +52,22 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Connect other programs": {
         "connect": connect.connect,
-        "serve": serve.serve,
-        "worker": worker.worker,
-        "mcp": serve.mcp,
-        "proxy": proxy.proxy,
+        "serve": serve.app,
     },
     "Set up": {
         "setup": setup.setup,
-        "namespaces": namespaces.app,
         "admin": admin.app,
     },
 }
-# Commands of the first level that are below their subject now.
+# Commands of the first level that are below their subject now. Other programs' settings name
+# these, so they run as before; --help does not list them.
+HIDDEN: dict[str, Callable[..., None] | typer.Typer] = {
+    "mcp": serve.mcp,
+    "proxy": proxy.proxy,
+    "worker": worker.worker,
+    "namespaces": namespaces.app,
+}
+# These are answered with the new name.
 MOVED = {
     **{name: f"facts {name}" for name in facts.SUBJECTS},
     **{name: f"admin {name}" for name in admin.SUBJECTS},
@@ -112,11 +116,19 @@ def _command_line() -> typer.Typer:
     app.callback()(_options)
     for panel, commands in COMMANDS.items():
         for name, command in commands.items():
-            if isinstance(command, typer.Typer):
-                app.add_typer(command, name=name, rich_help_panel=panel)
-            else:
-                app.command(name, rich_help_panel=panel)(command)
+            _register(app, name, command, rich_help_panel=panel)
+    for name, command in HIDDEN.items():
+        _register(app, name, command, hidden=True)
     return app
+
+
+def _register(
+    app: typer.Typer, name: str, command: Callable[..., None] | typer.Typer, **options: Any
+) -> None:
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, **options)
+    else:
+        app.command(name, **options)(command)
 
 
 app = _command_line()

@@ -17,6 +17,7 @@ from memory.errors import (
     Stop,
     UnusableAnswer,
 )
+from memory.given_years import UnknownYearError, check_years
 from memory.outline import outlined
 from memory.program.messages import is_withdrawn
 from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
@@ -216,11 +217,6 @@ def _digest_window(
         # A fact of another turn is refused by the store, with advice for the model.
         return model.as_stored(fact, turn) if turn else fact
 
-    def write(sql: str) -> Change:
-        nonlocal unsaid
-        writes, unsaid = revise_inserts(check_writes(sql), as_stored)
-        return write_with_names(writes)
-
     def write_with_names(writes: CheckedWrites) -> Change:
         names = (
             _aliases_in_facts(writes) if model.writes_any_sql else introduced_names(store, turns)
@@ -236,15 +232,27 @@ def _digest_window(
     if not any(model.looks_for_facts_in(turn.text) for turn in turns):
         # Without facts: the window counts as digested, and no model is asked.
         return Digest(stored=1, facts=write_with_names(()).facts)
+    reads_more = model.reads_known_facts
+    before = _turns_before(store, turns) if reads_more else []
     weights = program.feature_weights
-    context = _window_context(store, turns, weights, share) if model.reads_known_facts else {}
+    context = _window_context(store, turns, before, weights, share) if reads_more else {}
+
+    def write(sql: str) -> Change:
+        nonlocal unsaid
+        writes, unsaid = revise_inserts(check_writes(sql), as_stored)
+        check_years(writes, turns, before, context.get("known", ""))
+        return write_with_names(writes)
+
     catalog = store.catalog(int(CATALOG_TOKENS * share))
-    prediction = program.digest(turns, catalog, write, model=model, **context)
-    change: Change = prediction.change
+    try:
+        prediction = program.digest(turns, catalog, write, model=model, **context)
+        change, calls = prediction.change, prediction.calls
+    except UnknownYearError as error:  # after all repairs
+        change, calls = write_with_names(error.without), len(error.refusals)
     return Digest(
         stored=1,
         facts=change.facts,
-        calls=prediction.calls,
+        calls=calls,
         unsaid=unsaid,
         left_out=change.left_out,
     )
@@ -262,8 +270,21 @@ def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
     return (CheckedAliases(tuple(rows)),) if rows else ()
 
 
+def _turns_before(store: Store, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns before a window, of its session."""
+    first = turns[0]
+    earlier = store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
+    return [
+        turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
+    ]
+
+
 def _window_context(
-    store: Store, turns: Sequence[Turn], weights: Mapping[str, float] | None, share: float
+    store: Store,
+    turns: Sequence[Turn],
+    before: Sequence[Turn],
+    weights: Mapping[str, float] | None,
+    share: float,
 ) -> dict[str, str]:
     """What else a model sees of a window, in a share of the tokens that it usually gets.
 
@@ -272,11 +293,6 @@ def _window_context(
     """
     from memory.program.signatures import NAMES_IN_WINDOW  # with DSPy
 
-    first = turns[0]
-    earlier = store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
-    before = [
-        turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
-    ]
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
     names = store.name_lines("\n".join(texts), int(NAME_TOKENS * share))
     # What an assistant proposed does not end, and takes the room of what somebody said.

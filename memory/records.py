@@ -287,7 +287,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Task:
-    """What `memory worker` does for a memory: digests, or changes sent to an address.
+    """What `memory serve worker` does for a memory: digests, or changes sent to an address.
 
     It is served in turn with those of other memories: `served_at` says when it was last, `due_at`
     from when on it may be again, `held_until` until when `held_by` works on it (all Unix seconds).
@@ -428,10 +428,10 @@ class Answer:
     say of each of `turns` what brought it up (`Memory.ask` fills them in). Where several memories
     were asked, `memories` are the names of those that `turns` belong to, and `shown_memories` those
     of `shown`; both are empty for one. `basis` says on what the answer rests; where that is
-    "quotes" nothing answers, and `quotations` are the nearest turns. `steps` say what each step
-    took and brought, in their order. `standing` are the asker's standing instructions and
-    preferences that may apply to the question, `contradictions` the facts it may be about of which
-    nobody has said which is right.
+    "quotes" nothing answers. `quotations` are the nearest turns, there and where a model names no
+    source. `steps` say what each step took and brought, in their order. `standing` are the asker's
+    standing instructions and preferences that may apply to the question, `contradictions` the facts
+    it may be about of which nobody has said which is right.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""How long turns stay: two settings of a memory, which `memory worker` carries out once a day."""
+"""How long turns stay: two settings of a memory, which a worker carries out once a day."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

@@ -25,7 +25,7 @@ CHAT: Mapping[str, Any] = {
     "character": str,
     "persona": str,
     "secrets": Policy,
-    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory worker`
+    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
     RETENTION_DAYS: int | None,  # as well
     RETENTION_KEEPS_FACTS: bool,
     WRONG_ANSWER_COST: float,

@@ -88,7 +88,7 @@ MEMORY_LAYERS = [
         "memory.searcher",
     },
     {"memory.injection"},
-    {"memory.story_telling"},
+    {"memory.given_years", "memory.story_telling"},
     {"memory.digest"},
     {"memory.reader"},
     {"memory.api"},

@@ -171,6 +171,8 @@ def options_of(module: str, words: list[str]) -> set[str]:
             options |= {*parameter.opts, *parameter.secondary_opts}
         if not subcommands(command):
             return options
+        if command.invoke_without_command and (not words or words[0].startswith("-")):
+            return options  # `memory serve --port 0`
         # `memory facts Anna` lists.
         name = words[0] if words and words[0] in subcommands(command) else "list"
         command, words = subcommands(command).get(name), words[1:]
@@ -220,11 +222,12 @@ COMMON = {"--namespace", "-n", "--db", "--json", "--yes", "--help"}
 
 
 def leaf_commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """All commands below a group, each with its whole name."""
-    if not subcommands(command):
+    """All commands below a group that --help lists, each with its whole name."""
+    if not subcommands(command) or command.invoke_without_command:
         yield name, command
     for part, inner in subcommands(command).items():
-        yield from leaf_commands(inner, f"{name} {part}")
+        if not inner.hidden:
+            yield from leaf_commands(inner, f"{name} {part}")
 
 
 def test_the_reference_lists_every_command_with_its_options() -> None:

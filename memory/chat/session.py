@@ -107,6 +107,7 @@ class Chat:
             self._seen = newest_id(self.store)
             self.background.turns_added(2)
             self.screen.show("(says nothing)" if is_whole and not reply_text else "")
+        self._show_nearest(reply.answer)
 
     def _correct(self, message: Turn) -> None:
         """Edit what a message takes back of the last answer; the pause keeps the thread out."""
@@ -125,6 +126,13 @@ class Chat:
             return
         for fact in read_facts(self.store, f"WHERE turn_id = {message.id} ORDER BY id"):
             self.screen.show(f"stored: {fact_line(fact)}", "dim")
+
+    def _show_nearest(self, answer: "Answer | None") -> None:
+        """Show the turns nearest to a question whose answer has no source; they are no reply."""
+        from memory.program.quotations import nearest_lines  # with DSPy
+
+        for line in nearest_lines(answer) if answer else ():
+            self.screen.show(line, "dim")
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""

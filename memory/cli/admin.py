@@ -1,16 +1,17 @@
-"""The group admin: what a memory holds as a whole, databases, embedders and tokens."""
+"""The group admin: memories by name and as a whole, databases, embedders and tokens."""
 
 import typer
 
-from memory.cli import backups, databases, embed, queries, settings, tags, tokens
+from memory.cli import backups, databases, embed, namespaces, queries, settings, tags, tokens
 
 # What is below admin, and was a command of the first level.
 SUBJECTS = ("sql", "tags", "settings", "backup", "restore")
 app = typer.Typer(
-    help="Read in SQL, tag turns, back up, set settings; move memories between databases, set up"
-    " Postgres, change the embedder, make tokens.",
+    help="List, rename and delete memories; read in SQL, tag turns, back up, set settings; move"
+    " memories between databases, set up Postgres, change the embedder, make tokens.",
     no_args_is_help=True,
 )
+app.add_typer(namespaces.app, name="namespaces")
 app.command()(queries.sql)
 app.add_typer(tags.app, name="tags")
 app.command()(settings.settings)

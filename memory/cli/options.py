@@ -119,6 +119,18 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
+_MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server]'"
+
+
+@contextmanager
+def needs_extra() -> Iterator[None]:
+    """Say which packages a server needs, where they are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{_MISSING_EXTRA} ({error.name} is missing)") from None
+
+
 def memory_location(namespace: str, db: Path | None) -> Location:
     """Where a memory is: the file given as --db, else the place of the namespace."""
     return db if db is not None else location_of(namespace)

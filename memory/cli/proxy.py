@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, NAMESPACE_VARIABLE
-from memory.cli.serve import needs_extra
+from memory.cli.options import DEFAULT, NAMESPACE_VARIABLE, needs_extra
 from memory.errors import InputError
 from memory.terminal import print_clean
 
@@ -49,11 +48,11 @@ def proxy(
     Change an application's base_url to the address that this prints. The key for the server is
     OPENAI_API_KEY of this environment (ANTHROPIC_API_KEY for /v1/messages), or the application's.
 
-    memory proxy --api-base https://api.openai.com/v1 --namespace anna
+    memory serve proxy --api-base https://api.openai.com/v1 --namespace anna
 
     For a provider with another protocol, name one of its models; its key is PROVIDER_API_KEY:
 
-    memory proxy --model anthropic/claude-sonnet-4-5 --namespace anna
+    memory serve proxy --model anthropic/claude-sonnet-4-5 --namespace anna
     """
     with needs_extra():
         from memory.server import listen

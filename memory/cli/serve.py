@@ -1,16 +1,16 @@
-"""The commands mcp and serve: memories for other programs, over stdio and HTTP."""
+"""The group serve: memories for other programs, over HTTP and stdio, before a model, by itself."""
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memory.cli import proxy, worker
 from memory.cli.options import (
     ApiBase,
     Db,
@@ -19,7 +19,9 @@ from memory.cli.options import (
     Program,
     RerankerName,
     existing_memory,
+    is_on_command_line,
     names_of,
+    needs_extra,
     open_memory,
 )
 from memory.errors import InputError
@@ -41,7 +43,7 @@ ReadOnly = Annotated[bool, typer.Option("--read-only", help="Allow no changes.")
 Owner = Annotated[
     str, typer.Option(help='Whose memory it is: "user", I and my mean this person from now on.')
 ]
-_MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server]'"
+app = typer.Typer(invoke_without_command=True)
 
 
 def mcp(
@@ -129,16 +131,9 @@ def _groups(tools: str) -> tuple[str, ...]:
     return groups
 
 
-@contextmanager
-def needs_extra() -> Iterator[None]:
-    """Say which packages a server needs, where they are missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise InputError(f"{_MISSING_EXTRA} ({error.name} is missing)") from None
-
-
+@app.callback()
 def serve(
+    context: typer.Context,
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")
     ] = 8765,
@@ -186,7 +181,13 @@ def serve(
     reranker: RerankerName = None,
     owner: Owner = "",
 ) -> None:
-    """Serve all memories: a web page at /, MCP at /mcp/NAMESPACE, JSON at /api/NAMESPACE."""
+    """Serve all memories: a web page, MCP and a JSON API. Below it: mcp, proxy, worker.
+
+    The page is at /, MCP at /mcp/NAMESPACE, the JSON API at /api/NAMESPACE.
+    """
+    if context.invoked_subcommand:
+        _refuse_options(context)
+        return
     with needs_extra():
         from memory.server import listen
         from memory.server.day_limits import DayLimits
@@ -239,6 +240,18 @@ def serve(
     else:
         listen.serve(options.application(sign_in), listener, show)
 
+
+def _refuse_options(context: typer.Context) -> None:
+    """Refuse the page's options before a command that does not read them."""
+    for option in context.command.params:
+        if option.name and is_on_command_line(context, option.name):
+            command = f"memory serve {context.invoked_subcommand}"
+            raise InputError(f"options of `{command}` come after its name: {command} --help")
+
+
+app.command()(mcp)
+app.command()(proxy.proxy)
+app.command()(worker.worker)
 
 _UNITS = {"kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import dspy
 
 from memory.evidence import Context, Standing
-from memory.program.messages import ABSTAIN
+from memory.program.messages import ABSTAIN, abstains
 from memory.program.model import Retrieval
 from memory.records import Answer, Basis, Hit
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -15,7 +15,7 @@ from memory.search.word_forms import forms_of, is_among, telling_words
 
 def speaks_of(memory: str, text: str) -> bool:
     """Whether a text out of form may be an answer: an abstention, or a word of the memory's."""
-    if text.lower().startswith(ABSTAIN.lower()):
+    if abstains(text):
         return True
     lines = re.sub(r"^\[\d+\]|\[\d+\](?=;|$)", "", memory, flags=re.MULTILINE)  # ids are no words
     forms = forms_of(telling_words(lines))
@@ -69,7 +69,7 @@ def answer_from(
         calls=calls + (retrieved.calls if retrieved else 0),
         shown=context.turn_ids,
         refusals=tuple(retrieved.refusals) if retrieved else (),
-        basis="quotes" if text == ABSTAIN else basis,
+        basis="quotes" if abstains(text) else basis,
     )
 
 

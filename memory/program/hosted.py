@@ -27,7 +27,7 @@ from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
 from memory.program.fact_lists import fact_lists, lay_out
-from memory.program.messages import is_quotation
+from memory.program.messages import is_question, is_quotation
 from memory.program.model import (
     ChatMessage,
     MemoryReader,
@@ -44,6 +44,7 @@ from memory.program.model_errors import (
     explain_unusable,
     retry_after,
 )
+from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
 from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
@@ -58,6 +59,7 @@ from memory.search.answer_kinds import (
     asks_for_story,
     asks_for_whole,
 )
+from memory.search.word_forms import telling_words
 from memory.story import STORY_SHARE, Story, story_of
 from memory.terminal import clean_line
 from memory.tokens import count_tokens, trim
@@ -386,13 +388,18 @@ class HostedModel(Model):
                 explain_unusable(clean_line(prediction.unusable), self.name, self.api_base),
                 answer_from(text="", cited=(), retrieved=retrieval.query, context=context),
             )
-        return answer_from(
+        answer = answer_from(
             text=prediction.answer,
             cited=prediction.turns,
             retrieved=retrieval.query,
             context=context,
             calls=prediction.calls,
         )
+        counted = any(result.rows for result in answer.rows)  # a number that no turn says
+        if prediction.cites or counted or answer.basis == "quotes":
+            return answer
+        # It may say in its own words that it does not know.
+        return replace(answer, quotations=quotations_of(question, retrieval.hits, reader))
 
     def reply(
         self, program: Modules, message: ChatMessage, reader: MemoryReader, budget: int
@@ -410,9 +417,11 @@ class HostedModel(Model):
             with log.step("search"):
                 names = (turn.speaker, *message.known_as)
                 standing = reader.standing(turn.text, *names).within(budget)
+                just_said = {turn.id, *(recent.id for recent in latest)}
+                hits = reader.search(question.ranked_text, RANKED_TURNS)
                 context = program.evidence(
                     question.ranked_text,
-                    reader.search(question.ranked_text, RANKED_TURNS),
+                    hits,
                     rows,
                     reader=reader,
                     model=self,
@@ -420,7 +429,7 @@ class HostedModel(Model):
                     asker=question.asker,
                     today=question.today,
                     standing=standing,
-                    without={turn.id, *(recent.id for recent in latest)},
+                    without=just_said,
                 )
             inputs = {
                 "character": message.character,
@@ -433,8 +442,14 @@ class HostedModel(Model):
             with log.step("answer"):
                 text, cited = yield from stream(self, inputs, context.turn_ids)
         answer = answer_from(text=text, cited=cited, retrieved=query, context=context, calls=1)
+        earlier = [hit for hit in hits if hit.turn_id not in just_said]
+        asks = not cited and is_question(turn.text) and telling_words(turn.text)
         return replace(
-            answer, steps=log.steps, standing=standing.facts, contradictions=standing.pairs
+            answer,
+            steps=log.steps,
+            standing=standing.facts,
+            contradictions=standing.pairs,
+            quotations=quotations_of(question, earlier, reader, message.character) if asks else (),
         )
 
 

@@ -22,6 +22,7 @@ WITHOUT_MODEL = (
 _QUESTION = re.compile("[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\\s*$")
 _SENTENCE = re.compile(r"[^.!?\uff1f\u061f]+[.!?\uff1f\u061f]*")
 _LONGEST_GREETING = 3  # words
+_BEFORE_WORDS = " \"'*_`\u201c\u2018"
 _QUOTED = re.compile(
     '["\u201c\u201d\u201e\u00ab]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u00bb]'
 )
@@ -44,6 +45,11 @@ def tells(text: str) -> bool:
     )
 
 
+def abstains(text: str) -> bool:
+    """Whether an answer begins with ABSTAIN; a model may quote it, or end it with a full stop."""
+    return text.lstrip(_BEFORE_WORDS).lower().startswith(ABSTAIN.lower())
+
+
 def is_quotation(text: str) -> bool:
     """Whether a text repeats earlier turns and adds nothing to them."""
     return text.startswith(NEAREST_HEAD)
@@ -59,8 +65,7 @@ def is_evidence(text: str) -> bool:
 
     That is no question alone, no quotation, abstention or withdrawn correction.
     """
-    is_abstention = text.startswith(ABSTAIN)
-    return tells(text) and not (is_quotation(text) or is_abstention or is_withdrawn(text))
+    return tells(text) and not (is_quotation(text) or abstains(text) or is_withdrawn(text))
 
 
 def originals_first(turns: Iterable[Turn]) -> list[Turn]:

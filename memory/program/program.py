@@ -19,7 +19,7 @@ from memory.evidence import NO_STANDING
 from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
-from memory.program.messages import ABSTAIN, NOTHING
+from memory.program.messages import NOTHING, abstains
 from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
@@ -329,9 +329,10 @@ class AnswerQuestion(dspy.Module):
             asker: who asks, where that is known.
             today: the day on which it is asked, where that is known.
 
-        Returns a Prediction of answer (str, as the model wrote it), turns (list of cited ids, none
-        for an abstention), calls (int, always 1), unusable (str): what the model said where it is
-        no answer, which is empty then; and logprobs, of a model that gives them, else None.
+        Returns a Prediction of answer (str, as the model wrote it), turns (list of its ids, none
+        for an abstention), cites (list of those that the model named), calls (int, always 1),
+        unusable (str): what the model said where it is no answer, which is empty then; and
+        logprobs, of a model that gives them, else None.
         """
         unusable = ""
         logprobs = None
@@ -351,13 +352,13 @@ class AnswerQuestion(dspy.Module):
         if not answer:
             # Never an abstention: a model that says nothing has not looked.
             return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or NOTHING)
-        if answer.lower().startswith(ABSTAIN.lower()):
-            return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="", logprobs=logprobs)
         # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
-        turns = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
-        turns = turns or likely_source(answer, memory, turn_ids)
-        return dspy.Prediction(answer=answer, turns=turns, calls=1, unusable="", logprobs=logprobs)
+        cites = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
+        turns = [] if abstains(answer) else cites or likely_source(answer, memory, turn_ids)
+        return dspy.Prediction(
+            answer=answer, turns=turns, cites=cites, calls=1, unusable="", logprobs=logprobs
+        )
 
 
 def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, list[str]]:

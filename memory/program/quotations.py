@@ -6,6 +6,7 @@ from dataclasses import replace
 from memory.passages import excerpt
 from memory.program.lookup import look_up
 from memory.program.messages import (
+    ABSTAIN,
     NEAREST_HEAD,
     is_evidence,
     is_question,
@@ -78,10 +79,18 @@ def with_nearest(
     """An answer; where it is none, with the nearest turns and their marks."""
     if answer.basis != "quotes":
         return answer
-    quotations = tuple(
-        quotation(question.text, turn, mark) for turn, mark in nearest_turns(question, hits, reader)
-    )
+    quotations = quotations_of(question, hits, reader)
     return replace(answer, basis="quotes" if quotations else "none", quotations=quotations)
+
+
+def quotations_of(
+    question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
+) -> tuple[Quotation, ...]:
+    """The nearest turns as they are quoted."""
+    return tuple(
+        quotation(question.text, turn, mark)
+        for turn, mark in nearest_turns(question, hits, reader, without)
+    )
 
 
 def quotation_line(quoted: Quotation) -> str:
@@ -93,10 +102,20 @@ def quotation_line(quoted: Quotation) -> str:
 
 
 def answer_lines(answer: Answer) -> list[str]:
-    """What a person reads of an answer: its text, or the nearest turns where nothing answers."""
-    if answer.quotations:
-        return [NEAREST_HEAD, *map(quotation_line, answer.quotations)]
-    return [NO_TURNS if answer.basis == "none" else answer.text]
+    """What a person reads of an answer: its text, and the nearest turns where none is its source.
+
+    ABSTAIN alone is left out.
+    """
+    if not answer.quotations:
+        return [NO_TURNS if answer.basis == "none" else answer.text]
+    is_bare = words(answer.text) == words(ABSTAIN)
+    return [*([] if is_bare else [answer.text]), *nearest_lines(answer)]
+
+
+def nearest_lines(answer: Answer) -> list[str]:
+    """The nearest turns below an answer, with their head; none where it has sources."""
+    quoted = [quotation_line(quotation) for quotation in answer.quotations]
+    return [NEAREST_HEAD, *quoted] if quoted else []
 
 
 def quote_turns(
@@ -117,23 +136,15 @@ def quote_turns(
     if not is_question(text):
         reply = _kept(turn, reader)
     elif found := look_up(question, reader):
-        reply, sql, rows, turn_ids, basis = (
-            found.text,
-            found.sql,
-            found.rows,
-            found.turn_ids,
-            "rows",
-        )
+        reply, turn_ids, basis = found.text, found.turn_ids, "rows"
+        sql, rows = found.sql, found.rows
     else:
-        hits = [
-            hit
-            for hit in reader.search(question.ranked_text, _CHAT_CANDIDATES)
-            if hit.turn_id != turn.id
-        ]
-        nearest = nearest_turns(question, hits, reader, without=message.character)
-        turn_ids = tuple(near.id for near, _ in nearest)
-        lines = [quotation_line(quotation(text, near, mark)) for near, mark in nearest]
-        reply = "\n".join([NEAREST_HEAD, *lines]) if lines else NO_TURNS
+        ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
+        hits = [hit for hit in ranked if hit.turn_id != turn.id]
+        nearest = quotations_of(question, hits, reader, without=message.character)
+        turn_ids = tuple(quoted.turn_id for quoted in nearest)
+        lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
+        reply = "\n".join(lines) if nearest else NO_TURNS
     yield reply
     return Answer(
         text=reply,

@@ -125,7 +125,7 @@ class QuotationRecord(TypedDict):
 
 
 class AnswerRecord(TypedDict):
-    """An answer with its sources, SQL and bill; where nothing answers, the nearest turns."""
+    """An answer with its sources, SQL and bill; without a source, the nearest turns."""
 
     answer: str
     basis: Literal["rows", "model", "quotes", "none"]

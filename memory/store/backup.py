@@ -63,7 +63,7 @@ def _refuse_changed_turns(conn: SqliteConnection) -> None:
     for fault in integrity.turn_faults(conn):
         raise StoreError(
             f"no backup was made: {fault}; restore a backup from before, or keep the memory as it"
-            " is by `memory namespaces copy`"
+            " is by `memory admin namespaces copy`"
         )
 
 

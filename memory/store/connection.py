@@ -403,8 +403,8 @@ def _pragma(conn: sqlite3.Connection, name: str) -> int:
 
 COPIED_WITHOUT_LOG = (
     "no turn was ever stored in this file. If it is a copy, the turns are in the -wal of the memory"
-    " it was copied from: copy that one by `memory admin backup` or `memory namespaces copy`. If it"
-    " is not, this message goes away with the first turn"
+    " it was copied from: copy that one by `memory admin backup` or `memory admin namespaces copy`."
+    " If it is not, this message goes away with the first turn"
 )
 _FORMAT_BYTES = slice(18, 20)  # of a SQLite file; both are 2 in WAL mode
 

@@ -648,7 +648,7 @@ WHERE first_turn = :first AND last_turn = :last AND claimed_by = :claimed_by;
 DELETE FROM pending WHERE first_turn = :first AND last_turn = :last;
 
 
--- ======== the tasks of `memory worker` (work.py) ========
+-- ======== the tasks of `memory serve worker` (work.py) ========
 
 -- work --
 SELECT task, served_at, due_at, held_by, held_until, failures, error, position, day, calls, tokens

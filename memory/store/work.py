@@ -1,4 +1,4 @@
-"""The tasks of `memory worker` for a namespace: what waits, who is at it, what it has cost today.
+"""The tasks of a worker for a namespace: what waits, who is at it, what it has cost today.
 
 These functions run inside the caller's transaction.
 """

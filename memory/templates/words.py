@@ -14,6 +14,7 @@ class Words:
 
     contractions: Mapping[str, str]
     numbers: Mapping[str, int]
+    greater_numbers: Mapping[str, int]
     agreement: tuple[tuple[str, str], ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -50,6 +51,7 @@ def language_words() -> Words:
             for language in reversed(languages)
             for number, word in enumerate(language["numbers"].split())
         },
+        greater_numbers=_merged(languages, "greater_numbers"),
         agreement=tuple((them, me) for la in languages for them, me in la["agreement"]),
         before=lines("before"),
         after=lines("after"),
@@ -68,5 +70,5 @@ def language_words() -> Words:
     )
 
 
-def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, str]:
+def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, Any]:
     return {short: long for language in languages for short, long in language[heading].items()}

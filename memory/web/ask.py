@@ -36,9 +36,9 @@ class Cited:
 class Answered:
     """An answer with its sources, and its SQL statements with their rows.
 
-    `text` is what a person reads first; `nearest` are the turns that are shown where nothing
-    answers, each with its mark. `found` are the other turns that were shown while the
-    model read: they stay.
+    `text` is what a person reads first, "" for an abstention alone; `nearest` are the turns that
+    are shown where an answer has no source, each with its mark. `found` are the other turns that
+    were shown while the model read: they stay.
     """
 
     answer: Answer
@@ -82,7 +82,8 @@ async def ask(request: PageRequest) -> PageResponse:
 def _answered(
     memory: "Memory", question: str, asker: str, now: datetime, found: Sequence[Line]
 ) -> Answered:
-    from memory.program.quotations import answer_lines  # with DSPy
+    from memory.program.messages import NEAREST_HEAD  # with DSPy
+    from memory.program.quotations import answer_lines
 
     answer = memory.ask(question, asker=asker, now=now)
     marks = {quoted.turn_id: quoted.mark for quoted in answer.quotations}
@@ -99,7 +100,7 @@ def _answered(
     ]
     return Answered(
         answer,
-        answer_lines(answer)[0],
+        answer_lines(answer)[0].removeprefix(NEAREST_HEAD),
         [(turn, marks[turn.id]) for turn in near],
         cited,
         [line for line in found if line.turn.id not in {*marks, *answer.turns}],

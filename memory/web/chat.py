@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from memory.additions import add_turns
 from memory.chat.session import INTERRUPTED
 from memory.errors import InputError, ModelError
-from memory.facts import newest_id
-from memory.records import Answer, Turn
+from memory.facts import newest_id, read_facts
+from memory.records import Answer, Fact, Turn
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
@@ -39,16 +39,21 @@ def chat_page(request: PageRequest, store: Store) -> PageResponse:
     """One chat session, with the reply as it streams."""
     session = request.inputs.text("session") or local_now()
     settings = Settings(store)
-    turns = _turns_of(store, session)
     replies = [
         task
         for task in request.tasks.of(request.namespace)
         if task.kind == "reply" and task.title == session
     ]
+    reply = replies[-1] if replies else None
+    # Asked before the turns are read: a reply that ends meanwhile is shown by the next look.
+    is_running = reply is not None and reply.is_running
+    turns = _turns_of(store, session)
     values = {
         "session": session,
         "turns": turns,
-        "reply": replies[-1] if replies else None,
+        "stored": _stored_of(store, turns),
+        "reply": reply,
+        "is_running": is_running,
         "said": {task.result.turn_id: task.result for task in replies if task.result},
         "user": str(settings.get("user") or _UNNAMED),
         "character": str(settings.get("character") or "Assistant"),
@@ -125,6 +130,15 @@ def _turns_of(store: Store, session: str) -> list[Turn]:
         f" LIMIT {_RECENT_TURNS}"
     ).rows
     return store.turns_by_id([row[0] for row in reversed(rows)])
+
+
+def _stored_of(store: Store, turns: Sequence[Turn]) -> dict[int, list[Fact]]:
+    """The facts that were stored of turns, by the turns' ids."""
+    stored: dict[int, list[Fact]] = {turn.id: [] for turn in turns}
+    listed = ", ".join(map(str, stored)) or "NULL"
+    for fact in read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id"):
+        stored[fact.turn_id].append(fact)
+    return stored
 
 
 PAGES: list[PageRoute] = [("GET", "/chat", chat_page), ("POST", "/chat", say)]

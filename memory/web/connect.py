@@ -47,7 +47,7 @@ def revoke_token(request: PageRequest, store: Store) -> PageResponse:
 
 def _page(request: PageRequest, token: str = "") -> Page:
     name = request.namespace
-    command: dict[str, Any] = {"command": "memory", "args": ["mcp", "-n", name]}
+    command: dict[str, Any] = {"command": "memory", "args": ["serve", "mcp", "-n", name]}
     if home := os.environ.get("MEMORY_HOME", ""):
         # A database's address may have its password.
         command["env"] = {"MEMORY_HOME": "ADDRESS" if home_address() else home}

@@ -70,7 +70,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, upstream_server() as upstream:
         os.environ["MEMORY_HOME"] = str(Path(folder) / "home")
         fill("anna", arguments.turns)
-        command = ("memory", "proxy", "--api-base", upstream.address, "-n", "anna", "--port", "0")
+        command = (
+            "memory",
+            "serve",
+            "proxy",
+            "--api-base",
+            upstream.address,
+            "-n",
+            "anna",
+            "--port",
+            "0",
+        )
         with server_process(Path(folder) / "log", *command, "--no-store") as served:
             first_bytes(served.line, 5)  # the index is loaded with the first request
             for name, address in (("straight", upstream.address), ("proxy", served.line)):

@@ -68,7 +68,7 @@ def fill(name: str, turns: int) -> list[str]:
 
 
 async def start(home: Path, name: str) -> float:
-    """Milliseconds from starting `memory mcp` to its list of tools."""
+    """Milliseconds from starting `memory serve mcp` to its list of tools."""
 
     async def work() -> None:
         async with Client(stdio("-n", name, home=home)) as client:

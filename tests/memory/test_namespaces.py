@@ -134,9 +134,9 @@ def test_without_a_home_there_are_no_names_and_one_that_cannot_be_made_is_named(
 
 
 def test_a_namespace_is_created_renamed_copied_and_deleted(anna: Location) -> None:
-    run("namespaces", "create", "carl")
-    run("namespaces", "rename", "anna", "Anna")
-    run("namespaces", "copy", "Anna", "../Ben 2")
+    run("admin", "namespaces", "create", "carl")
+    run("admin", "namespaces", "rename", "anna", "Anna")
+    run("admin", "namespaces", "copy", "Anna", "../Ben 2")
     assert namespaces.names() == ["../Ben 2", "Anna", "carl"]
     namespaces.delete("Anna")
     assert said("../Ben 2") == [OSLO.text]
@@ -264,12 +264,12 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home_folder: Path, 
     (home_folder / "ben.db").write_text("a letter")
     with open_store(anna) as store:
         store.add([Turn("Anna", "And before?", said_at="one evening in May")])
-    lines = run("namespaces", "list").splitlines()
+    lines = run("admin", "namespaces", "list").splitlines()
     assert lines[0].split("  ")[0] == "name"
     assert lines[1].split()[:4] == ["anna", "2", "0", "2017-05-08"]
     assert "not a SQLite file" in lines[2]
     assert '"turns": 2, "facts": 0, "first": "2017-05-08T13:56"' in run(
-        "namespaces", "list", "--json"
+        "admin", "namespaces", "list", "--json"
     )
 
 
@@ -278,9 +278,9 @@ def test_deleting_shows_what_will_go_and_asks(anna: Location, tmp_path: Path) ->
     with open_store(anna) as store:
         store.set("backup", str(tmp_path / "kept.db"))
         store.set("backup", str(tmp_path / "gone.db"))
-    run("namespaces", "delete", "anna", given="n\n", says="nothing was changed")
+    run("admin", "namespaces", "delete", "anna", given="n\n", says="nothing was changed")
     assert namespaces.names() == ["anna"]
-    shown = run("namespaces", "delete", "anna", given="y\n")
+    shown = run("admin", "namespaces", "delete", "anna", given="y\n")
     assert "1 turn, said 2017-05-08 to 2017-05-08, and 0 facts" in shown
     assert "Delete the namespace 'anna' for good?" in shown
     assert "kept.db" in shown

@@ -24,10 +24,10 @@ def use(server: Any, work: Callable[[Client], Awaitable[T]], mode: str = "auto")
 
 
 def stdio(*arguments: str, home: str, **environment: str) -> StdioServerParameters:
-    """`memory mcp` with these arguments over the memories of a folder."""
+    """`memory serve mcp` with these arguments over the memories of a folder."""
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "memory", "mcp", *arguments],
+        args=["-m", "memory", "serve", "mcp", *arguments],
         env={**os.environ, "MEMORY_HOME": str(home), **environment},
     )
 

@@ -830,7 +830,7 @@ DELETE FROM memory.pending
 WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
 
 
--- ======== the tasks of `memory worker` (work.py) ========
+-- ======== the tasks of `memory serve worker` (work.py) ========
 
 -- work --
 SELECT task, served_at, due_at, held_by, held_until, failures, error, position, day, calls, tokens

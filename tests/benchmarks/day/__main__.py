@@ -1,4 +1,4 @@
-"""A day of ten thousand users against `memory serve`, `memory worker`s and a model that answers.
+"""A day of ten thousand users against `memory serve`, its workers and a model that answers.
 
 python -m tests.benchmarks.day [--users N] [--share S] [--seconds S] [--store local|ADDRESS|FOLDER]
     [--processes N] [--workers N] [--json OUT]
@@ -68,7 +68,7 @@ from tests.benchmarks.day.watch import (
 from tests.benchmarks.scale import chat
 from tests.support.server_process import Served, server_process
 
-SETTLE_SECONDS = 600.0  # of `memory worker`, in real time; compressed like the day
+SETTLE_SECONDS = 600.0  # of `memory serve worker`, in real time; compressed like the day
 LONGEST_SECONDS = 300.0  # for a worker to begin, and for it to end a backlog
 MODEL = "openai/stand-in"
 
@@ -156,8 +156,18 @@ def fill(run: Run, model: str, users: int, turns: int, database: str) -> float:
 
 @contextmanager
 def working(stage: Stage, count: int, *options: str) -> Iterator[list[psutil.Process]]:
-    """So many `memory worker` at work."""
-    line = [sys.executable, "-m", "memory", "worker", "--model", MODEL, "--api-base", stage.model]
+    """So many `memory serve worker` at work."""
+    line = [
+        sys.executable,
+        "-m",
+        "memory",
+        "serve",
+        "worker",
+        "--model",
+        MODEL,
+        "--api-base",
+        stage.model,
+    ]
     processes: list[subprocess.Popen[bytes]] = []
     try:
         with ExitStack() as logs:

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from memory import Memory, Store, Turn, __main__, namespaces
+from memory.__main__ import COMMANDS as LISTED
+from memory.__main__ import HIDDEN, app
 from memory.__main__ import MOVED as OLD_NAMES
-from memory.__main__ import app
 from memory.cli import context
 from memory.injection import inject
 from memory.store import open_store
@@ -53,7 +54,9 @@ def test_a_file_goes_before_the_namespace_of_the_environment(
     assert "Miso" in run("search", "my cat Miso", "--db", path)
 
 
-@pytest.mark.parametrize("command", ["ask Oslo?", "search Oslo", "chat", "mcp", "serve --port 0"])
+@pytest.mark.parametrize(
+    "command", ["ask Oslo?", "search Oslo", "chat", "serve mcp", "serve --port 0"]
+)
 def test_a_reranker_without_a_provider_is_refused_at_once(command: str, home: str) -> None:
     namespaces.create("default")
     run(*command.split(), "--reranker", "best", says="the reranker 'best' names no provider")
@@ -115,7 +118,11 @@ SHOWING = [
         ["--help"],
         ["add", "--help"],
     ),
-    *(["add", "na\xefve", "--speaker", "Zo\xeb"], ["export", "\u010d.csv"], ["namespaces", "list"]),
+    *(
+        ["add", "na\xefve", "--speaker", "Zo\xeb"],
+        ["export", "\u010d.csv"],
+        ["admin", "namespaces", "list"],
+    ),
     *(["undo"], ["forget", "--turn", "1", "--yes"]),
 ]
 
@@ -138,7 +145,7 @@ def test_every_command_prints_to_a_stdout_of_few_characters(
             " VALUES ('Zo\xeb', 'likes', '\N{RAINBOW}', 1)",
             cause="\u010dau",
         )
-    if "--help" not in command and command[0] != "namespaces":
+    if "--help" not in command and command[1:2] != ["namespaces"]:
         command = [*command, "--db", str(path)]
     written = io.BytesIO()
     monkeypatch.setattr("sys.argv", ["memory", *command])
@@ -204,6 +211,20 @@ def test_the_command_context_has_the_options_of_the_method() -> None:
 
 def test_the_program_says_its_version() -> None:
     assert run("--version") == f"sql-memory {version('sql-memory')}\n"
+
+
+def test_help_lists_fifteen_commands_and_those_that_settings_name_run_as_before() -> None:
+    listed = run("--help")
+    assert sum(map(len, LISTED.values())) == 15
+    assert all(f"\u2502 {name} " in listed for names in LISTED.values() for name in names)
+    for name in HIDDEN:
+        assert f"\u2502 {name} " not in listed
+        assert f"{name} [OPTIONS] " in run(name, "--help")
+        assert f"\u2502 {name} " in run("admin" if name == "namespaces" else "serve", "--help")
+
+
+def test_the_options_of_the_page_are_refused_before_another_server() -> None:
+    run("serve", "--port", "0", "mcp", says="options of `memory serve mcp` come after its name")
 
 
 @pytest.mark.parametrize(("name", "place"), OLD_NAMES.items())

@@ -183,7 +183,7 @@ def test_namespaces_are_printed_likewise(
         ("delete", name, "--yes"),
         ("delete", name),
     ):
-        printed += output(capsys, "namespaces", *arguments)
+        printed += output(capsys, "admin", "namespaces", *arguments)
     assert "Anna" in printed
     assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
 

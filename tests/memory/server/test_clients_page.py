@@ -32,8 +32,8 @@ def test_a_configuration_starts_a_server_or_names_its_address(kind: str, block: 
         assert re.fullmatch(r"http://127\.0\.0\.1:8765/mcp/\w+", server["url"])
         return
     assert server["command"] == "memory"
-    command, *options = server["args"]
-    parsed = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    group, command, *options = server["args"]
+    parsed = typer.main.get_command(app).commands[group].commands[command]  # type: ignore[attr-defined]
     parsed.make_context(command, options)  # raises for an option that is not there
 
 

@@ -515,7 +515,7 @@ def test_openais_client_through_the_command(nora: str, upstream: Upstream, tmp_p
     from openai import OpenAI, RateLimitError
 
     options = ("--api-base", upstream.address, "--namespace", nora, "--port", "0")
-    with server_process(tmp_path / "log", "memory", "proxy", *options) as served:
+    with server_process(tmp_path / "log", "memory", "serve", "proxy", *options) as served:
         client = OpenAI(base_url=served.line, api_key="unused", max_retries=0)
         assert [model.id for model in client.models.list()] == ["m"]
         stream = client.chat.completions.create(stream=True, **BODY)
@@ -545,7 +545,7 @@ def test_a_model_of_another_protocol_through_the_command(
     content = [{"type": "text", "text": MESSAGE["content"]}, picture]
     elsewhere = {"api_base": "http://127.0.0.1:9", "api_key": "another", "mock_response": "no"}
     options = ("--model", "anthropic/m", "--namespace", nora, "--port", "0")
-    with server_process(tmp_path / "log", "memory", "proxy", *options) as served:
+    with server_process(tmp_path / "log", "memory", "serve", "proxy", *options) as served:
         client = OpenAI(base_url=served.line, api_key="unused", max_retries=0)
         assert [model.id for model in client.models.list()] == ["anthropic/m"]
         whole = client.chat.completions.create(
@@ -619,13 +619,13 @@ def test_a_proxy_needs_an_address_or_a_model_that_can_be_used(
 ) -> None:
     for key in [name for name in os.environ if name.endswith(("_KEY", "_TOKEN"))]:
         monkeypatch.delenv(key)
-    run("proxy", *options, "--port", "0", says=message)
+    run("serve", "proxy", *options, "--port", "0", says=message)
 
 
 @pytest.mark.slow
 def test_openais_client_for_node(nora: str, upstream: Upstream, tmp_path: Path) -> None:
     options = ("--api-base", upstream.address, "--namespace", nora, "--port", "0")
-    with server_process(tmp_path / "log", "memory", "proxy", *options) as served:
+    with server_process(tmp_path / "log", "memory", "serve", "proxy", *options) as served:
         done = run_openai_client(served.line, MESSAGE["content"])
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"models": ["m"], "whole": REPLY, "streamed": REPLY}

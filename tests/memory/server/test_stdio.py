@@ -1,4 +1,4 @@
-"""`memory mcp` over stdio: both protocols, a pure stdout, no turn lost to a kill."""
+"""`memory serve mcp` over stdio: both protocols, a pure stdout, no turn lost to a kill."""
 
 import json
 import os
@@ -92,8 +92,8 @@ def test_a_client_starts_a_server_of_several_memories(home: str) -> None:
     use(stdio("-n", "anna", "-n", "team", home=home), work)
     with open_store(location_of("team")) as store:
         assert store.count_turns() == 1
-    run("mcp", "-n", "anna", "-n", "nobody", says="no namespace 'nobody'")
-    run("mcp", "-n", "anna", "-n", "anna", says="named twice")
+    run("serve", "mcp", "-n", "anna", "-n", "nobody", says="no namespace 'nobody'")
+    run("serve", "mcp", "-n", "anna", "-n", "anna", says="named twice")
 
 
 def test_null_and_half_an_emoji_are_answered(home: str) -> None:

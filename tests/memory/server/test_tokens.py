@@ -28,7 +28,9 @@ def test_a_token_is_shown_once_and_its_hash_alone_is_kept(home_folder: Path) -> 
     assert Tokens().find(token) == Grant("laptop", ("anna",), ("read", "write"))
     assert token not in run("admin", "tokens", "list")
     assert "laptop  anna        read, write" in run("admin", "tokens", "list")
-    assert run("namespaces", "list", "--json").count("\n") == 1, "no memory is called tokens"
+    assert run("admin", "namespaces", "list", "--json").count("\n") == 1, (
+        "no memory is called tokens"
+    )
 
 
 def test_other_texts_are_no_tokens() -> None:

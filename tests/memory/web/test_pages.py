@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 from starlette.testclient import TestClient
 
-from memory import Turn, open_store
+from memory import Fact, Turn, open_store
 from memory.additions import add_turns
 from memory.facts import correct
 from memory.namespaces import create, existing, exists
@@ -521,6 +521,26 @@ def test_a_reply_streams_and_both_sides_are_kept(memories: str) -> None:
     assert texts == [("User", "today"), ("Assistant", "today")]
 
 
+def test_a_chat_shows_the_facts_that_it_stored_of_a_message(memories: str) -> None:
+    """A reply that claims to have noted something has them above it, or nothing."""
+    claims = "[[ ## reply ## ]]\nI've made a note of it.\n\n[[ ## turns ## ]]\n"
+    model = replace(scripted_model([([], claims), ([], claims)]), sql="never")
+    with page_client(model) as client:
+        for text in ("I live in Lund.", "It rains."):
+            client.post(f"{ANNA}/chat", data={"text": text, "session": "today"})
+            html = finished(client, f"{ANNA}/chat?session=today")
+        text = shown(html)
+    assert "I live in Lund. stored: User lives in Lund Assistant turn 7 I've made a note" in text
+    assert "It rains. Assistant turn 9 I've made a note" in text
+    [fact] = [fact for fact in facts_of("anna") if fact.turn_id == 6]
+    assert f"{ANNA}/facts/{fact.id}" in Tags(html).values("a", "href")
+
+
+def facts_of(name: str) -> list[Fact]:
+    with open_store(existing(name), read_only=True) as store:
+        return store.facts()
+
+
 def test_what_was_said_is_read_for_facts(memories: str) -> None:
     with open_store(existing("anna")) as store:
         store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
@@ -740,7 +760,7 @@ def test_every_page_searches_and_has_four_places(client: TestClient) -> None:
 
 def test_a_memory_is_connected_by_what_is_copied(client: TestClient) -> None:
     page = shown(client.get(f"{ANNA}/connect").text)
-    assert '"args": [ "mcp", "-n", "anna" ]' in page
+    assert '"args": [ "serve", "mcp", "-n", "anna" ]' in page
     assert "http://testserver/mcp/anna" in page
     assert "No token opens this memory." in page
     html = client.post(f"{ANNA}/tokens", data={"name": "laptop", "right": ["read", "write"]}).text

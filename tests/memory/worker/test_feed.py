@@ -211,14 +211,14 @@ def test_addresses_of_a_network_are_not_public(address: str) -> None:
 
 def test_what_cannot_be_a_receiver_is_refused(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_public(ip_address("8.8.8.8"))
-    run("worker", "--feed", "https://example.org", says=f"set {SECRET_VARIABLE}")
+    run("serve", "worker", "--feed", "https://example.org", says=f"set {SECRET_VARIABLE}")
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     for url, reason in (
         ("http://example.org", "write https://"),
         ("example.org", "write https://HOST/PATH"),
         ("https://me:word@example.org", "without a password"),
     ):
-        run("worker", "--feed", url, says=reason)
+        run("serve", "worker", "--feed", url, says=reason)
     with pytest.raises(InputError, match="24 random bytes"):
         read_secret("whsec_!")
 
@@ -279,7 +279,7 @@ def test_a_wrong_certificate_is_refused_said_and_tried_again(
         assert "CERTIFICATE_VERIFY_FAILED" in line
         assert "again in" in line
         assert messages == []
-        assert "CERTIFICATE_VERIFY_FAILED" in run("worker", "--failed")
+        assert "CERTIFICATE_VERIFY_FAILED" in run("serve", "worker", "--failed")
     # The right one, at last.
     monkeypatch.setenv("SSL_CERT_FILE", str(localhost[0]))
     with receiving([], localhost, port=int(url.split(":")[2].split("/")[0])) as (url, messages):

@@ -28,7 +28,16 @@ def test_killed_workers_store_each_window_once(home: str) -> None:
         with open_memory(name, None, create=True) as store:
             store.add([Turn("Ann", f"{name}, line {number}") for number in range(turns)])
     with serving_facts() as server:
-        command = [sys.executable, "-m", "memory", "worker", "--once", "--model", "openai/facts"]
+        command = [
+            sys.executable,
+            "-m",
+            "memory",
+            "serve",
+            "worker",
+            "--once",
+            "--model",
+            "openai/facts",
+        ]
         environment = {**os.environ, "OPENAI_API_KEY": "none"}
         killed, lock = 0, threading.Lock()
         at_work: list[subprocess.Popen[bytes]] = []

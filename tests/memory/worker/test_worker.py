@@ -224,13 +224,13 @@ def test_a_window_that_fails_again_and_again_waits_for_a_person(
     worker(server)[0].run()
 
     assert digested("anna") == []
-    listed = run("worker", "--failed")
+    listed = run("serve", "worker", "--failed")
     assert "anna: 1 window failed too often or held; memory digest --replay" in listed
     monkeypatch.undo()
     monkeypatch.setenv("MEMORY_HOME", home)
     run("digest", "-n", "anna", "--replay", "--model", "openai/facts", "--api-base", server.address)
     assert len(digested("anna")) == 24
-    assert "window" not in run("worker", "--failed")
+    assert "window" not in run("serve", "worker", "--failed")
 
 
 def test_a_worker_told_to_stop_finishes_its_window(home: str, server: FactServer) -> None:
@@ -493,7 +493,7 @@ def number(text: str, metric: str) -> float:
 
 def test_a_worker_refuses_metrics_at_no_address(home: str) -> None:
     for address in ("nowhere", "127.0.0.1:99999999"):
-        run("worker", "--once", "--metrics", address, says="write HOST:PORT")
+        run("serve", "worker", "--once", "--metrics", address, says="write HOST:PORT")
 
 
 def test_the_oldest_waits_since_it_was_first_seen() -> None:
@@ -525,5 +525,7 @@ def test_each_look_touches_the_file_of_life(home_folder: Path, tmp_path: Path) -
 
 
 def test_a_file_of_life_that_cannot_be_made_ends_the_command(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["worker", "--once", "--alive", str(tmp_path / "no" / "file")])
+    result = CliRunner().invoke(
+        app, ["serve", "worker", "--once", "--alive", str(tmp_path / "no" / "file")]
+    )
     assert isinstance(result.exception, OSError)

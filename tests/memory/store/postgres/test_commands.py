@@ -39,10 +39,10 @@ def home(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.slow
 def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path: Path) -> None:
-    assert run("namespaces", "list") == ""
+    assert run("admin", "namespaces", "list") == ""
     assert run("add", "--speaker", "Anna", "I moved to Oslo.").startswith("turn 1")
     run("add", "--speaker", "Ben", "--namespace", "ben / ü", "A dog, Rufus.")
-    listed = run("namespaces", "list")
+    listed = run("admin", "namespaces", "list")
     assert "ben / ü" in listed
     assert "default" in listed
     sizes = re.findall(r"([\d.]+) (?:bytes|kB)", listed)
@@ -62,9 +62,9 @@ def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path:
     run("import", tmp_path / "out.jsonl", "--namespace", "other")
     run("admin", "backup", tmp_path / "copy.db")
     run("forget", "--turn", "1", "--yes", "--receipt", tmp_path / "receipt.json")
-    run("namespaces", "copy", "ben / ü", "carl")
-    run("namespaces", "rename", "carl", "dora")
-    run("namespaces", "delete", "ben / ü", "--yes")
+    run("admin", "namespaces", "copy", "ben / ü", "carl")
+    run("admin", "namespaces", "rename", "carl", "dora")
+    run("admin", "namespaces", "delete", "ben / ü", "--yes")
     assert namespaces.names() == ["default", "dora", "other"]
     run("search", "x", "--namespace", "dore", says="did you mean 'dora'")
     assert "restored: 0 turns" in run("admin", "restore", tmp_path / "copy.db", "-n", "restored")
