@@ -29,7 +29,6 @@ from memory import Memory, Turn, open_store
 from memory.embed import load_embedder
 from memory.evidence import Context, assemble
 from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.search.words import STOP_WORDS
 from memory.standing import applying
 
 # How a hosted model is shown a memory; it is never called.
@@ -159,7 +158,7 @@ def details_shown(question: Question, evidence: Sequence[Turn], text: str) -> fl
 
 def _details(text: str) -> set[str]:
     details = (detail.replace(",", "") for detail in _DETAIL.findall(text))
-    return {detail for detail in details if detail.casefold() not in STOP_WORDS}
+    return {detail for detail in details if telling_words(detail)}
 
 
 def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dict[str, _Gather]:
