@@ -6,7 +6,7 @@ how much it tells (`word_weights`), not by a list of common ones. Nothing of it 
 memory's embedder, its vectors or its database.
 
 It decides about the message, not about each turn: an answer often shares no word with its question,
-so that leaving turns out by themselves lost the evidence of one question in ten (docs/log.md).
+so that leaving turns out by themselves lost the evidence of one question in thirteen (docs/log.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ from memory.search.words import words
 from memory.store import Store
 
 # The formula: a message touches a memory where the sum of weight times value is above 0. Fitted by
-# `python -m tests.benchmarks.gate --fit` to memories of 5 to 30,000 turns (docs/log.md).
+# `python -m tests.benchmarks.gate --fit` to memories of 5 to 12,500 turns (docs/log.md).
 WEIGHTS = {
-    "near": 15.7,  # the mean cosine of the nearest turns
-    "missing": -0.65,  # how much the words tell that no turn holds
-    "names": 7.87,  # whether it names somebody who speaks in the turns
-    "own": 1.83,  # whether it says I, and my: 0 to 2
-    "length": 4.34,  # log of the message's words: as many more may be missing
-    "size": -0.895,  # log of the memory's turns: in a large one, some are near by chance
-    "always": -8.5,
+    "near": 14.206,  # the mean cosine of the nearest turns
+    "missing": -0.656,  # how much the words tell that no turn holds
+    "names": 7.199,  # whether it names somebody who speaks in the turns
+    "own": 1.549,  # whether it says I, and my: 0 to 2
+    "length": 3.885,  # log of the message's words: as many more may be missing
+    "size": -0.854,  # log of the memory's turns: in a large one, some are near by chance
+    "always": -7.2,
 }
 MOST_TURNS = 24  # that are looked at, the best first
 _NEAR_TURNS = 10  # of which the nearest are taken
@@ -38,7 +38,7 @@ _NEAREST = 3
 _LONGEST = 4_000  # characters of a message or a turn
 _WEIGHT_UNIT = 100.0  # about the weight of a word such as "garden"
 # Who says I or my speaks of themselves, and asks for a fact of the world less often. Without these
-# words 15 instead of 7 in 100 statements were lost (docs/log.md).
+# words 20 instead of 10 in 100 statements were lost (docs/log.md).
 _SELF = frozenset(words("i me we us ich mich mir wir uns je moi nous yo nosotros ik wij"))
 _OWN = frozenset(
     words(

@@ -70,7 +70,11 @@ def main(
 ) -> None:
     """Print by kind of data how many questions keep their evidence, and what else gets through."""
     console = Console(soft_wrap=True)
-    messages = [message for file in files or [*DATA, *HELD_OUT] for message in _of_file(file)]
+    messages = [
+        message
+        for file in files or ([*DATA] if fit else [*DATA, *HELD_OUT])
+        for message in _of_file(file)
+    ]
     values = np.array([message.values for message in messages])
     relevant = np.array([message.is_relevant for message in messages])
     if fit:
