@@ -30,8 +30,8 @@ def turns_of(
     of a turn whose speaker and text seem swapped. Raises InputError for anything else, and for a
     date that is none.
     """
-    is_one = isinstance(given, (Turn, str, Mapping)) or not isinstance(given, Iterable)
-    items = [given] if is_one else [*given]
+    is_one = isinstance(given, (Turn, str, Mapping))
+    items = [*given] if isinstance(given, Iterable) and not is_one else [given]
     moment = date_text(said_at)
     turns = [turn for number, item in enumerate(items, 1) if (turn := _turn(item, number))]
     if swapped := next(filter(_seems_swapped, turns), None):
