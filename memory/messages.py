@@ -1,7 +1,7 @@
 """What people give to `Memory.add` as turns: texts, dicts, and messages of the OpenAI shape."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -30,7 +30,8 @@ def turns_of(
     of a turn whose speaker and text seem swapped. Raises InputError for anything else, and for a
     date that is none.
     """
-    items = [given] if isinstance(given, (Turn, str, Mapping)) else [*given]
+    is_one = isinstance(given, (Turn, str, Mapping))
+    items = [*given] if isinstance(given, Iterable) and not is_one else [given]
     moment = date_text(said_at)
     turns = [turn for number, item in enumerate(items, 1) if (turn := _turn(item, number))]
     if swapped := next(filter(_seems_swapped, turns), None):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from memory.errors import InputError
 
 _FIRST = "it as the first argument, without a name"
-_LEAVE = "nothing, leave it out: "
+_LEAVE = "leave it out: "
 _USER = "user_id=: each user has a namespace"
 _ONE_RANKING = f"{_LEAVE}one ranking has words, meaning, names and dates"
 
@@ -111,7 +111,8 @@ def refuse_keywords(call: str, keywords: Iterable[str], taken: Iterable[str]) ->
     for name in keywords:
         if name in KEYWORDS:
             advice = KEYWORDS[name][0 if call == "add" else -1]
-            raise InputError(f"{call} takes no {name}=; write {advice}")
+            verb = "" if advice.startswith(_LEAVE) else "write "
+            raise InputError(f"{call} takes no {name}=; {verb}{advice}")
         ours = ", ".join(f"{keyword}=" for keyword in taken)
         raise InputError(f"{call} takes no {name}=; it takes {ours}")
 

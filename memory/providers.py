@@ -6,7 +6,10 @@ whatever the root logger allows, among the output of the program that uses it.
 
 import logging
 import os
+import socket
+import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from memory.errors import ModelError
 
@@ -72,14 +75,33 @@ def missing_keys(name: str) -> list[str]:
     return missing if all(key.endswith("_KEY") for key in missing) else []
 
 
-def refuse_missing_key(name: str, api_base: str | None = None) -> None:
-    """Raises ModelError for a provider's model without its key, before anything is imported.
+def refuse_unreachable(name: str, api_base: str | None = None) -> None:
+    """Raises ModelError for a model without its key or its server, before anything is imported.
 
     Of a provider that is not in _KEYS its first call says so.
     """
     provider, _, model = name.partition("/")
+    if model and api_base:
+        check_listening(api_base)
     own = (f"{provider.upper()}_API_BASE", f"{provider.upper()}_BASE_URL")
     if api_base or not model or provider not in _KEYS or any(map(os.environ.get, own)):
         return
     if missing := missing_keys(name):
         raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
+
+
+def check_listening(api_base: str) -> None:
+    """Raises ModelError for what is no address, and where nothing listens at it."""
+    address = urlsplit(api_base)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
+    if urllib.request.getproxies() and not urllib.request.proxy_bypass(address.hostname):
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), timeout=10).close()
+    except OSError as error:
+        raise ModelError(
+            f"nothing answers at {api_base} ({error.strerror or error}); start the server or "
+            "correct --api-base"
+        ) from error

@@ -6,7 +6,7 @@ import typer
 
 from memory.cli import options
 from memory.cli.options import DEFAULT, ApiBase, Db, ModelName, Namespace, RerankerName
-from memory.providers import refuse_missing_key
+from memory.providers import refuse_unreachable
 
 
 def chat(
@@ -29,7 +29,7 @@ def chat(
     ] = True,
 ) -> None:
     """Chat with a character that remembers you. `bye` ends the chat, /help lists commands."""
-    refuse_missing_key(model, api_base)
+    refuse_unreachable(model, api_base)
     from memory.api import Memory
     from memory.chat.background import Background
     from memory.chat.commands import talk

@@ -23,7 +23,7 @@ from memory.errors import InputError
 from memory.held_windows import decide
 from memory.program.messages import WITHOUT_MODEL
 from memory.prompt import LEAST_BUDGET
-from memory.providers import refuse_missing_key
+from memory.providers import refuse_unreachable
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def digest(
     if over and not every:
         raise InputError("--over needs --all: it spreads namespaces over machines")
     if not (apply or skip):
-        refuse_missing_key(model, api_base)
+        refuse_unreachable(model, api_base)
     if every:
         if db or is_on_command_line(context, "namespace") or max_calls or apply or skip:
             raise InputError(

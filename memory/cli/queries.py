@@ -26,7 +26,7 @@ from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.facts import fact_line
 from memory.prompt import named_cells, turn_line
-from memory.providers import refuse_missing_key
+from memory.providers import refuse_unreachable
 from memory.records import Rows, Turn
 from memory.settings import Settings
 from memory.store.points_in_time import time_of_question
@@ -70,7 +70,7 @@ def ask(
 
     memory ask "When do we meet?" -n anna -n team
     """
-    refuse_missing_key(model, api_base)
+    refuse_unreachable(model, api_base)
     from memory.answers import answer_record
     from memory.api import Memory  # takes a second
     from memory.program import load_model, load_program

@@ -16,7 +16,7 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import change_line, command_line, edit_lines, print_lines
-from memory.providers import refuse_missing_key
+from memory.providers import refuse_unreachable
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def refine(
     Operations that do not help are dropped. You can undo the rest. Ctrl-C leaves the memory as it
     was.
     """
-    refuse_missing_key(model, api_base)
+    refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
     from memory.program import load_program
     from memory.program.costs import spending

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 import threading
 import time
 import urllib.request
@@ -51,7 +50,7 @@ from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
 from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
 from memory.provider_calls import call_seconds, run, too_slow, within
-from memory.providers import load_litellm, missing_keys
+from memory.providers import check_listening, load_litellm, missing_keys
 from memory.records import Answer, Fact, Hit, Rows, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
@@ -506,7 +505,7 @@ def load_hosted(
         "seconds": call_seconds(),
     }
     if api_base:
-        _check_listening(api_base)
+        check_listening(api_base)
         settings["api_key"] = _own_key(name)
         settings["api_base"] = api_base
     try:
@@ -608,19 +607,3 @@ async def _listens(address: str) -> bool:
         return True
     writer.close()
     return True
-
-
-def _check_listening(api_base: str) -> None:
-    address = urlsplit(api_base)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
-    if urllib.request.getproxies() and not urllib.request.proxy_bypass(address.hostname):
-        return
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname, port), timeout=10).close()
-    except OSError as error:
-        raise ModelError(
-            f"nothing answers at {api_base} ({error.strerror or error}); start the server or "
-            "correct --api-base"
-        ) from error

@@ -235,13 +235,23 @@ def test_an_address_without_its_path_is_named(server: Server):
     assert str(caught.value) == f"nothing is served at {bare}; is it {bare}/v1?"
 
 
-def test_a_missing_key_is_told_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "openai/gpt-4o-mini needs a key: set OPENAI_API_KEY\n"),
+        (("--api-base", "http://127.0.0.1:1/v1"), "nothing answers at http://127.0.0.1:1/v1 "),
+        (("--api-base", "localhost"), "'localhost' is no address; write http"),
+    ],
+)
+def test_a_missing_key_or_server_is_told_before_anything_is_imported(
+    options: tuple[str, ...], told: str
+):
     names = [name for name in os.environ if name.startswith("O")]
     environment = {k: v for k, v in os.environ.items() if k not in names}
     code = (
         "import sys\n"
         "from memory.__main__ import run\n"
-        "sys.argv = ['memory', 'ask', 'Where?', '--model', 'openai/gpt-4o-mini']\n"
+        f"sys.argv = ['memory', 'ask', 'Where?', '--model', 'openai/gpt-4o-mini', *{options}]\n"
         "try: run()\n"
         "finally: print([name for name in ('dspy', 'litellm', 'numpy') if name in sys.modules])\n"
     )
@@ -253,7 +263,7 @@ def test_a_missing_key_is_told_before_anything_is_imported(monkeypatch: pytest.M
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "error: openai/gpt-4o-mini needs a key: set OPENAI_API_KEY\n"
+    assert done.stderr.startswith(f"error: {told}")
     assert done.stdout == "[]\n"
 
 
