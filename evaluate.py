@@ -58,7 +58,7 @@ from locomo.results.tables import (
     no_evidence_line,
     rubric_table,
 )
-from locomo.results.traces import Trace, TraceLog
+from locomo.results.traces import DigestTrace, Trace, TraceLog
 from locomo.results.written import (
     ABLATION,
     ANALYSIS,
@@ -73,14 +73,15 @@ from locomo.split_data import split as split_ids
 from locomo.systems import Baseline, MemorySystem, System, memory_system
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
-from locomo.tracking import (
+from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
     judged_run,
-    log_traces,
+    log_questions,
     mlflow_run,
     score_metrics,
 )
+from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.embed import load_embedder
 from memory.files import write_whole
@@ -259,6 +260,9 @@ def evaluate(
         with_categories=not no_categories,
         figures=figures,
         traces=run.traces.records.values() if run.traces else (),
+        digests=run.digests,
+        questions=questions,
+        data=data,
     )
     _print_advice(evaluation, setup, run.conversations, output_dir if answers_only else None)
     return evaluation
@@ -521,9 +525,15 @@ def _report(
     with_categories: bool,
     figures: Sequence[Figure] = (),
     traces: Iterable[Trace] = (),
+    digests: Iterable[DigestTrace] = (),
+    questions: Iterable[AskedQuestion] = (),
+    data: Path = FIRST_RUN,
     only_judged: bool = False,
 ) -> None:
-    """Print the results, write them to `output_dir` and log them to MLflow, with traces."""
+    """Print the results, write them to `output_dir` and log them to MLflow, with traces.
+
+    Verdicts alone go into the run of their answers, which has the `questions` of `data` already.
+    """
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
     lines = score_lines(evaluation.results, interval)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
@@ -575,7 +585,10 @@ def _report(
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     tracked = judged_run if only_judged else mlflow_run
     with tracked(EXPERIMENT, params, f"{params['mode']}: {title}") as run:
-        log_traces(run, traces)
+        if not only_judged:
+            asked = ((conversation.id, question) for conversation, question in questions)
+            log_questions(run, asked, data, str(params["data_sha256"]), "evaluation")
+        log_traces(run, traces, digests)
         run.log_metrics(score_metrics(lines, difference))
         if difference:
             run.set_tag("verdict", difference.verdict)

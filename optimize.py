@@ -5,20 +5,23 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
+import dspy
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer import Option
 
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
+from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
@@ -39,7 +42,8 @@ from locomo.tasks.gains import (
 )
 from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
-from locomo.tracking import connect_mlflow, track_compile
+from locomo.tracking.compiles import CompiledFile, track_compile
+from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model, save_program
 from memory.files import write_whole
 from memory.program import Card, Model, in_phrases, in_sentences, starting_program
@@ -383,6 +387,17 @@ def _report_ranking(
         gains=tuned.gains,
         cost={"seconds": compiled.spent.seconds},
         files=[report, output],
+        compiled=CompiledFile(
+            program=output,
+            model="",
+            api_base=None,
+            data=split.data,
+            sha256=split.sha256,
+            questions={
+                "training": [(c.id, q) for c in split.part("train") for q in c.questions],
+                "validation": [(c.id, q) for c in split.part("validation") for q in c.questions],
+            },
+        ),
     )
     console.print(f"{report}; MLflow: experiment {EXPERIMENT}", highlight=False, soft_wrap=True)
 
@@ -438,8 +453,30 @@ def _report(
         gains=compiled.gains,
         cost={name: float(value) for name, value in asdict(spent).items()},
         files=[report, diff, picture, output],
+        compiled=CompiledFile(
+            program=output,
+            model=job.setup.model.name,
+            api_base=job.setup.model.api_base,
+            data=job.data,
+            sha256=job.sha256,
+            questions={
+                "training": _questions(chain(*job.train.values())),
+                "validation": _questions(job.validation),
+            },
+        ),
     )
     console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+
+
+def _questions(examples: Iterable[dspy.Example]) -> list[tuple[str, Question]]:
+    """The questions of examples, each once, with the ids of their conversations."""
+    return list(
+        {
+            (example.conversation, question.index): (example.conversation, question)
+            for example in examples
+            for question in example.gold
+        }.values()
+    )
 
 
 def _measured(job: CompileJob) -> str:

@@ -13,7 +13,8 @@ from rich.console import Console
 from locomo.commands import print_table, run_command
 from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
 from locomo.tasks.rewards import WEIGHTS
-from locomo.tracking import connect_mlflow, gain_metrics, mlflow_run
+from locomo.tracking.compiles import gain_metrics
+from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
 from locomo.weights.launch import (

@@ -29,7 +29,7 @@ from locomo.parallel import run_over, run_parallel
 from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
-from locomo.results.traces import Trace, TraceLog, traced
+from locomo.results.traces import DigestTrace, Trace, TraceLog, traced, traced_digest
 from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.program import Model
@@ -75,6 +75,7 @@ class EvaluationRun:
         log: answers; those of earlier runs count.
         threads: how many questions are asked at a time.
         traces: records everything that led to an answer.
+        digests: with `traces`, gets the digest of each memory that is built on this machine.
         over: address of a Ray cluster that builds the memories and asks the questions.
         budget: tokens of memory that a question may see, for the forecast; None to leave it out.
     """
@@ -88,6 +89,7 @@ class EvaluationRun:
     threads: int
     console: Console = field(default_factory=Console)
     traces: TraceLog | None = None
+    digests: list[DigestTrace] = field(default_factory=list)
     over: str = ""
     budget: int | None = None
 
@@ -294,6 +296,8 @@ class EvaluationRun:
                 ended=ended,
                 embedder=self.embedder,
             )
+            if self.traces is not None and not is_built(path):
+                job = partial(self._traced_build, job)
             builds.setdefault(conversation.id, []).append(partial(build, path, setup.model, job))
         asks: dict[str, list[Job]] = {
             id_: [partial(ask, key) for key in self._of(id_, missing)] for id_ in builds
@@ -302,6 +306,11 @@ class EvaluationRun:
         line = _in_line([*builds.values()], [*asks.values()], ahead=self.threads)
         run_parallel(line, self.threads, lambda answer: keep(answer) if answer else None, ended)
         return self._built(), self._results()
+
+    def _traced_build(self, job: Callable[[], BuiltMemory]) -> BuiltMemory:
+        built, digest = traced_digest(job)
+        self.digests.append(digest)
+        return built
 
     def _of(self, conversation: str, keys: Sequence[AnswerKey]) -> list[AnswerKey]:
         """The questions of a conversation; systems that need no memory come first."""

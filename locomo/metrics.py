@@ -129,6 +129,12 @@ def recall(retrieved: Iterable[str], evidence: Sequence[str]) -> float:
     return sum(source in sources for source in evidence) / len(evidence)
 
 
+def words_shown(gold_answer: str, text: str) -> float:
+    """Share of the gold answer's stemmed words that a text has, 0 to 1; 1 for an answer of none."""
+    words = set(stems(gold_answer))
+    return len(words & set(stems(text))) / len(words) if words else 1.0
+
+
 # Indices drawn at once: a megabyte. All indices for LoCoMo would take 60 MB, and one resample at a
 # time takes twenty times as long. The intervals are the same to the bit.
 _INDICES = 2**17

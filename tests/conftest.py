@@ -229,7 +229,7 @@ def store(database: str, address: str, _five_turns: Path) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database to copy: making one takes two seconds of computing."""
-    from locomo.tracking import connect_mlflow
+    from locomo.tracking.runs import connect_mlflow
 
     database = tmp_path_factory.mktemp("tracking") / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:

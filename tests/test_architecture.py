@@ -169,7 +169,7 @@ IMPORTERS = {
     "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
-        *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking.py"),
+        *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking/runs.py"),
         "locomo/others",
     ),
     "psycopg": "memory/store/postgres",
@@ -181,7 +181,7 @@ IMPORTERS = {
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/embed.py", "memory/rerank.py"),
-    "mlflow": "locomo/tracking.py",
+    "mlflow": "locomo/tracking",
     # Pictures of scores, which go on record, and of recall, which do not.
     "matplotlib": "locomo/results",
     "nltk": "locomo/metrics.py",
@@ -230,6 +230,7 @@ ROOMS = {
     "locomo/retrieval": "recall without a model, and the fit of the ranking",
     "locomo/tasks": "tasks and rewards for compiling and tuning",
     "locomo/prompts": "compiles prompts",
+    "locomo/tracking": "experiments on record in MLflow: runs, data, traces, compiled programs",
     "locomo/others": "other memories beside ours: rankings, answers, one table",
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",

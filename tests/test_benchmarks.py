@@ -24,6 +24,7 @@ from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
 from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
+from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, Turn
 from tests.benchmarks import filters
 from tests.benchmarks.calibration import fitted
@@ -296,6 +297,16 @@ def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["retrieve", "store"])
+def test_a_rule_of_sql_is_found_and_decides_the_answers_on_another_conversation(
+    tmp_path: Path, target: Target
+) -> None:
+    run = compile_once("gepa", target, "always", seed=0, memories=tmp_path)
+    assert (run.found, run.verdict) == (True, "gain")
+    assert run.change == 1.0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
     tmp_path: Path, optimizer: Optimizer
@@ -313,16 +324,15 @@ def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
 
 
 def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> None:
-    jobs = planned(runs=2, module_runs=1, false_runs=5)
+    jobs = planned(runs=2, false_runs=5, module_false_runs=3)
     assert Counter(combination for combination, _ in jobs) == {
         (optimizer, target, obeys): count
         for optimizer in ("simba", "miprov2", "gepa")
         for target, obeys, count in (
-            ("answer", "always", 2),
-            ("retrieve", "always", 1),
-            ("store", "always", 1),
-            ("answer", "half", 2),
+            *((target, obeys, 2) for target in TARGETS for obeys in ("always", "half")),
             ("answer", "never", 5),
+            ("retrieve", "never", 3),
+            ("store", "never", 3),
         )
     }
     assert [seed for _, seed in jobs] == sorted(seed for _, seed in jobs)

@@ -524,6 +524,16 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
     experiment = mlflow.get_experiment_by_name("locomo")
     spans = mlflow.search_traces([experiment.experiment_id], return_type="list", max_results=50)
     assert len(spans) >= len(engine.prompts_for("answer"))
+    digests = [trace for trace in spans if trace.data.spans[0].name.startswith("digest: ")]
+    assert len(digests) == 2  # of the two conversations
+    stores = [span for trace in digests for span in trace.data.spans if span.name == "store"]
+    assert len(stores) == len(engine.prompts_for("store"))
+    newest, *_ = mlflow.MlflowClient().search_runs(
+        [experiment.experiment_id], order_by=["start_time DESC"], max_results=1
+    )
+    [data] = newest.inputs.dataset_inputs
+    assert [tag.value for tag in data.tags] == ["evaluation"]
+    assert newest.data.params["data_sha256"].startswith(data.dataset.digest)
 
 
 def test_a_run_without_traces_cannot_be_inspected(run: Run, tmp_path: Path) -> None:

@@ -182,6 +182,12 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     assert parent.data.metrics["cost/calls"] == report["spent"]["calls"]
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert names == {"report.json", "prompts.diff", "progress.png", "optimized_memory_qa.json"}
+    contexts = {data.tags[0].value for data in parent.inputs.dataset_inputs}
+    assert contexts == {"training", "validation"}
+    [version] = client.search_model_versions(f"run_id='{parent.info.run_id}'")
+    loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+    program = loaded.unwrap_python_model().program
+    assert RULES["answer"] in program.answer.predict.signature.instructions
 
 
 def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(

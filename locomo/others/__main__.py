@@ -38,7 +38,7 @@ from locomo.results.written import ANSWERS, MEMORIES, RESULTS
 from locomo.systems import System, memory_system
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
-from locomo.tracking import data_hash
+from locomo.tracking.runs import data_hash
 from memory import InputError, MemoryProgram, load_model
 from memory.files import write_whole
 from memory.program import in_phrases

@@ -22,7 +22,7 @@ from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
 from locomo.tasks.rewards import QuestionScore, metric_of
-from locomo.tracking import TriedPrompt
+from locomo.tracking.compiles import TriedPrompt
 from memory import InputError, MemoryProgram
 from memory.errors import ModelError
 from memory.program import Model

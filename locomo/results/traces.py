@@ -13,18 +13,23 @@ from typing import Any
 import dspy
 from dspy.utils.callback import BaseCallback
 
-from locomo.harness import AnswerKey, Result
+from locomo.harness import AnswerKey, BuiltMemory, Result
 from locomo.json_lines import JsonLines
+from memory.program.program import StoreTurns
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One call of a language model: messages (role and text), answers and how long it took."""
+    """One call of a language model: messages (role and text), answers and how long it took.
+
+    `began` is in seconds since 1970; 0 where it is not known.
+    """
 
     messages: tuple[tuple[str, str], ...]
     answers: tuple[str, ...]
     error: str = ""
     seconds: float = 0.0
+    began: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,44 @@ class Trace:
     """All steps between a question and its score.
 
     `rows` are those of the SELECTs that ran; `refusals` are the refused SELECTs with the reason,
-    which was the feedback in the next prompt.
+    which was the feedback in the next prompt. `began` is in seconds since 1970.
     """
 
     result: Result
     rows: tuple[RowsRead, ...]
     refusals: tuple[str, ...]
     calls: tuple[ModelCall, ...]
+    began: float = 0.0
 
     @property
     def key(self) -> AnswerKey:
         """Identifies the system and the question."""
         return self.result.key
+
+
+@dataclass(frozen=True)
+class StoredWindow:
+    """A window that a model stored: what it was shown, the SQL that ran, and what was refused."""
+
+    inputs: dict[str, str]
+    sql: str
+    refusals: tuple[str, ...]
+    calls: tuple[ModelCall, ...]
+    began: float
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class DigestTrace:
+    """The digest of a conversation; without windows where templates stored all of it."""
+
+    conversation: str
+    turns: int
+    facts: int
+    windows: tuple[StoredWindow, ...]
+    began: float
+    seconds: float
 
 
 TraceLog = JsonLines[AnswerKey, Trace]
@@ -69,6 +100,10 @@ class CallRecorder(BaseCallback):
         self._messages: dict[str, tuple[tuple[str, str], ...]] = {}
         self._begun: dict[str, float] = {}
         self._lock = Lock()
+        self.began = time.time()
+        # Windows that were stored; of one that is, its inputs, its beginning and the calls before.
+        self.windows: list[StoredWindow] = []
+        self._window: dict[str, tuple[dict[str, str], float, int]] = {}
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -80,7 +115,7 @@ class CallRecorder(BaseCallback):
         """Keep the messages until the call ends."""
         messages = inputs.get("messages") or [{"role": "user", "content": inputs.get("prompt")}]
         with self._lock:
-            self._begun[call_id] = time.monotonic()
+            self._begun[call_id] = time.time()
             self._messages[call_id] = tuple(
                 (str(message["role"]), str(message["content"])) for message in messages
             )
@@ -91,14 +126,38 @@ class CallRecorder(BaseCallback):
             messages = self._messages.pop(call_id, ())
             answers = tuple(str(output) for output in outputs or ())
             error = type(exception).__name__ if exception else ""
-            began = self._begun.pop(call_id, None)
-            seconds = 0.0 if began is None else round(time.monotonic() - began, 3)
-            self.calls.append(ModelCall(messages, answers, error, seconds))
+            began = self._begun.pop(call_id, 0.0)
+            seconds = round(max(time.time() - began, 0.0), 3) if began else 0.0
+            self.calls.append(ModelCall(messages, answers, error, seconds, began))
+
+    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        """Keep what the storing module is shown, until it ends."""
+        if isinstance(instance, StoreTurns):
+            shown = inputs.get("kwargs", inputs)
+            texts = {name: text for name, text in shown.items() if isinstance(text, str) and text}
+            with self._lock:
+                self._window[call_id] = texts, time.time(), len(self.calls)
 
     def on_module_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None
     ) -> None:
-        """Record the rows of the retrieving module, and the statements that were refused."""
+        """Record a stored window, or the retrieving module's rows and refused statements."""
+        if call_id in self._window:
+            with self._lock:
+                inputs, began, calls = self._window.pop(call_id)
+                window = StoredWindow(
+                    inputs=inputs,
+                    sql=outputs.sql if outputs else "",
+                    refusals=tuple(
+                        outputs.refusals if outputs else getattr(exception, "refusals", ())
+                    ),
+                    calls=tuple(self.calls[calls:]),
+                    began=began,
+                    seconds=max(time.time() - began, 0.0),
+                    error=type(exception).__name__ if exception else "",
+                )
+                self.windows.append(window)
+            return
         if not isinstance(outputs, dspy.Prediction) or "rows" not in outputs:
             return
         with self._lock:
@@ -109,7 +168,9 @@ class CallRecorder(BaseCallback):
 
     def trace(self, result: Result) -> Trace:
         """Everything recorded, with the result."""
-        return Trace(result, tuple(self.rows), tuple(self.refusals), tuple(self.calls))
+        return Trace(
+            result, tuple(self.rows), tuple(self.refusals), tuple(self.calls), began=self.began
+        )
 
 
 def traced(job: Callable[[], Result]) -> tuple[Result, Trace]:
@@ -118,3 +179,18 @@ def traced(job: Callable[[], Result]) -> tuple[Result, Trace]:
     with recorder.active():
         result = job()
     return result, recorder.trace(result)
+
+
+def traced_digest(job: Callable[[], BuiltMemory]) -> tuple[BuiltMemory, DigestTrace]:
+    """Run a job that builds a memory, in one thread; its result and its trace."""
+    recorder = CallRecorder()
+    with recorder.active():
+        built = job()
+    return built, DigestTrace(
+        conversation=built.conversation,
+        turns=built.turns,
+        facts=built.facts,
+        windows=tuple(recorder.windows),
+        began=recorder.began,
+        seconds=max(time.time() - recorder.began, 0.0),
+    )

@@ -227,8 +227,8 @@ class AskMemory(_Task):
                     answer = _answer(_memory(store, setup, self.program), question)
             except ModelError as error:
                 return self._ended([], copied, str(error))
-        sources = [turn.source for turn in bench.conversations[conversation].turns]
-        return self._ended([_outcome(answer, sources, setup.budget)], copied)
+        turns = bench.conversations[conversation].turns
+        return self._ended([_outcome(answer, turns, setup.budget)], copied)
 
 
 class RefineForQuestion(_Task):
@@ -257,6 +257,7 @@ class RefineForQuestion(_Task):
         outcome = Outcome(
             answer=answer,
             shown=tuple(sources[turn_id - 1] for turn_id in context.turn_ids),
+            text=context.text,
             sql=("-- facts",),
             episode=_episode(draft, uses, answer_before),
         )
@@ -320,10 +321,12 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                # What is not retrieved earns no reward.
-                memory = RetrievedFactsOnly(
-                    store, bench.setup.model, self.program, budget=bench.setup.budget
-                )
+                # What is not retrieved earns no reward, so SELECTs are asked for at every question;
+                # the packaged model looks facts up without one.
+                model = bench.setup.model
+                asking = replace(model, sql="always") if model.writes_any_sql else model
+                memory = RetrievedFactsOnly(store, asking, self.program, budget=bench.setup.budget)
+                text = "\n".join(" ".join(map(str, fact[:-1])) for fact in facts)
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
@@ -333,6 +336,7 @@ class StoreWindow(_Task):
                         Outcome(
                             answer=answer.text,
                             shown=sources,
+                            text=text,
                             sql=() if failed else ("-- facts",),
                             refusals=tuple(refusals),
                             fits=fits,
@@ -356,16 +360,18 @@ def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
     return Memory(store, model=setup.benchmark_model, program=program, budget=setup.budget)
 
 
-def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:
+def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
     rows = [row for result in answer.rows for row in result.rows]
     cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
     lines = [" ".join(" | ".join(row).split()) for row in cells]
     # Half of the budget: turns keep the other half, as when a question is answered.
     fitting = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
     lines_that_fit = max(fitting.count("\n"), 0)  # the first line is a heading
+    turns_shown = [turns[turn_id - 1] for turn_id in answer.shown]
     return Outcome(
         answer=answer.text,
-        shown=tuple(sources[turn_id - 1] for turn_id in answer.shown),
+        shown=tuple(turn.source for turn in turns_shown),
+        text="\n".join([*(turn.text for turn in turns_shown), *lines]),
         sql=answer.sql,
         refusals=answer.refusals,
         fits=lines_that_fit / len(lines) if lines else 1.0,

@@ -35,7 +35,7 @@ from locomo.dataset.format import ABSTENTION, Question
 from memory import InputError
 from memory.refine.tools import tool_functions
 
-WEIGHTS = {"answer": 0.7, "evidence": 0.2, "sql": 0.05, "budget": 0.05}
+WEIGHTS = {"answer": 0.7, "evidence": 0.1, "words": 0.1, "sql": 0.05, "budget": 0.05}
 # From this F1 on an answer, a part of a list or a fact counts as right; the report counts an answer
 # as failed below the same F1.
 RIGHT = 0.5
@@ -69,9 +69,10 @@ _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedba
 class Outcome:
     """One answered question, with everything that the metrics use.
 
-    `shown`: sources (`D1:3`) of the turns the answering model saw. `sql`: what ran. `refusals`:
-    what did not, in order, `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL
-    returned or wrote that fits its budget, 0 to 1. `fields`: how many non-empty fields it returned.
+    `shown`: sources (`D1:3`) of the turns the answering model saw. `text`: these turns and the rows
+    beside them; of a window, its facts. `sql`: what ran. `refusals`: what did not, in order,
+    `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL returned or wrote that
+    fits its budget, 0 to 1. `fields`: how many non-empty fields it returned.
     """
 
     answer: str
@@ -81,6 +82,7 @@ class Outcome:
     fits: float = 1.0
     fields: int = 0
     episode: "Episode | None" = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,9 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
     """The components of the reward, by the names of WEIGHTS, each 0 to 1.
 
     answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
-    for category 5, whose evidence answers another question. sql: 1 when it ran at once, .5 when it
-    was repaired, 0 when nothing ran. budget: `fits`.
+    for category 5, whose evidence answers another question. words: the share of the gold answer's
+    words in what was shown; 1 for category 5. sql: 1 when it ran at once, .5 when it was repaired,
+    0 when nothing ran. budget: `fits`.
     """
     evidence_counts = question.category != ABSTENTION
     sql = 0.0
@@ -131,6 +134,9 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
     return {
         "answer": metrics.score(outcome.answer, question),
         "evidence": metrics.recall(outcome.shown, question.evidence) if evidence_counts else 1.0,
+        "words": metrics.words_shown(metrics.gold(question), outcome.text)
+        if evidence_counts
+        else 1.0,
         "sql": sql,
         "budget": _share(outcome.fits),
     }
@@ -419,7 +425,8 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
     abstain = question.category == ABSTENTION
     text, answer = _short(question.text), _short(outcome.answer)
     gold = "an abstention" if abstain else f'"{_short(metrics.gold(question))}"'
-    if min(parts.values()) == 1:
+    # A right answer may be in other words than the turns.
+    if min(worth for name, worth in parts.items() if name != "words") == 1:
         return [f'Question: {text} Answer: "{answer}". Answer, evidence, SQL and budget are right.']
 
     worth = f"score {parts['answer']:.2f} of 1"
@@ -438,6 +445,8 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
             notes.append(f"Missing from the list: {', '.join(missing)}.")
     if hidden:
         notes.append(f"Evidence not shown, the SQL did not bring it: {', '.join(hidden)}.")
+    if parts["answer"] < 1 and parts["words"] < 1:
+        notes.append(f"Of the gold answer's words {parts['words']:.0%} were shown.")
     return notes
 
 

@@ -16,7 +16,8 @@ from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS
 from locomo.tasks.training_data import Memories, TrainingData, load_training_data, prepare_bench
-from locomo.tracking import gain_metrics, mlflow_run
+from locomo.tracking.compiles import gain_metrics
+from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions

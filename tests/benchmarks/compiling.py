@@ -2,6 +2,9 @@
 
     python -m tests.benchmarks.compiling [--runs 5] [--false-runs 100] [--minutes 45] [--resume]
 
+Each module is compiled on one conversation and measured on another. What is stored decides answers
+from facts alone; what is retrieved does where turns call things by numbers and facts by names.
+
 Three scripted models need a rule that the prompt of one module lacks: one follows it in every
 call, one in half of them; one never does, and does as it says in a third of all calls by chance,
 so that prompts differ by luck alone. A rule is found when the compiled prompt holds it, and tried
@@ -42,7 +45,7 @@ from memory import Store, open_store
 from memory.program import in_phrases, starting_program
 from memory.progress import progress_bar
 from tests.support import obedient as scripted_models
-from tests.support.obedient import RULES, houses, obedient
+from tests.support.obedient import COLUMNS, RULES, houses, obedient
 from tests.support.scripted import sql
 
 Obedience = Literal["always", "half", "never"]
@@ -110,12 +113,19 @@ def compile_once(
     luck = CHANCE if obeys == "never" else None
     window = 1 if target == "store" else EXAMPLES
     model, engine = obedient(
-        target, window=window, obedience=SHARES[obeys], luck=luck, seed=seed, **idle
+        target,
+        window=window,
+        obedience=SHARES[obeys],
+        luck=luck,
+        seed=seed,
+        # A fact whose turn is shown is not shown beside it.
+        columns="value" if target == "retrieve" else COLUMNS,
+        **idle,
     )
     with tempfile.TemporaryDirectory() as name, Progress(disable=True) as bar:
         folder = Path(name)
         job = prepare_job(
-            houses(folder / "houses.json"),
+            houses(folder / "houses.json", numbered=target == "retrieve"),
             "default",
             targets=(target,),
             options=Options(
@@ -158,17 +168,15 @@ def _nothing(prompt: str) -> str:
     return sql("-- none")
 
 
-def planned(runs: int, module_runs: int, false_runs: int) -> list[tuple[Combination, int]]:
-    """All combinations with their seeds; the first seeds of all come before the next ones.
-
-    The modules beside `answer` are compiled for the model that always obeys.
-    """
+def planned(runs: int, false_runs: int, module_false_runs: int) -> list[tuple[Combination, int]]:
+    """All combinations with their seeds; the first seeds of all come before the next ones."""
     counts: dict[Combination, int] = {}
     for optimizer in OPTIMIZERS:
         for target in TARGETS:
-            counts[optimizer, target, "always"] = runs if target == "answer" else module_runs
-        counts[optimizer, "answer", "half"] = runs
-        counts[optimizer, "answer", "never"] = false_runs
+            counts[optimizer, target, "always"] = runs
+            counts[optimizer, target, "half"] = runs
+            most = false_runs if target == "answer" else module_false_runs
+            counts[optimizer, target, "never"] = most
     most = max(counts.values())
     return [(of, seed) for seed in range(most) for of, count in counts.items() if seed < count]
 
@@ -199,9 +207,13 @@ def result_table(runs: Sequence[BenchRun]) -> Table:
 
 
 def measure(
-    runs: Annotated[int, typer.Option(help="of a model that obeys, answering", min=0)] = 5,
-    module_runs: Annotated[int, typer.Option(help="of one, of another module", min=0)] = 2,
-    false_runs: Annotated[int, typer.Option(help="of the one that never obeys", min=0)] = 100,
+    runs: Annotated[int, typer.Option(help="of a model that obeys", min=0)] = 5,
+    false_runs: Annotated[
+        int, typer.Option(help="of the one that never obeys, answering", min=0)
+    ] = 100,
+    module_false_runs: Annotated[
+        int, typer.Option(help="of that one, of another module", min=0)
+    ] = 30,
     optimizer: Annotated[Optimizer | None, typer.Option(help="default: all")] = None,
     target: Annotated[Target | None, typer.Option(help="default: all")] = None,
     obeys: Annotated[Obedience | None, typer.Option(help="default: all")] = None,
@@ -212,7 +224,7 @@ def measure(
     """Compile for scripted models; print what was found, the calls it took, and the gains."""
     jobs = [
         (combination, seed)
-        for combination, seed in planned(runs, module_runs, false_runs)
+        for combination, seed in planned(runs, false_runs, module_false_runs)
         if all(
             wanted in (None, part)
             for wanted, part in zip((optimizer, target, obeys), combination, strict=True)

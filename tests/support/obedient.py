@@ -28,6 +28,7 @@ THINGS = (
     "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen",
     "boat desk fork glue iron jar knot ladle mop nail oar pipe quilt rake saw tray",
 )
+COLUMNS = "id, turn_id, subject, attribute, value"
 PLACES = ["attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft"]
 RULES = {
     "answer": "Add the floor, as in: hall on the ground floor.",
@@ -58,13 +59,16 @@ KINDS = {
 }
 
 
-def house(id_: str, start: int) -> dict[str, Any]:
-    """A conversation of 16 turns and a question about each, of its own things and places."""
+def house(id_: str, start: int, numbered: bool = False) -> dict[str, Any]:
+    """A conversation of 16 turns and a question about each, of its own things and places.
+
+    With `numbered`, turns call things by their numbers, so that facts alone name them.
+    """
     things = THINGS[start % 2].split()
     places = [PLACES[(number + start) % 8] for number in range(len(things))]
     kept_in = list(zip(things, places, strict=True))
     turns = [
-        turn(f"D1:{n}", f"I keep the {thing} in the {place}.")
+        turn(f"D1:{n}", f"I keep {_number(thing) if numbered else f'the {thing}'} in the {place}.")
         for n, (thing, place) in enumerate(kept_in, 1)
     ]
     questions = [
@@ -79,9 +83,19 @@ def house(id_: str, start: int) -> dict[str, Any]:
     return record(id_, questions, session_1=turns, session_1_date_time="9:00 am on 12 June, 2017")
 
 
-def houses(path: Path) -> Path:
+def _number(thing: str) -> str:
+    return f"number {' '.join(THINGS).split().index(thing) + 1}"
+
+
+def _named(text: str) -> str:
+    """A text of numbers with the names of things."""
+    names = " ".join(THINGS).split()
+    return re.sub(r"number (\d+)", lambda number: f"the {names[int(number[1]) - 1]}", text)
+
+
+def houses(path: Path, numbered: bool = False) -> Path:
     """A data file of two such conversations."""
-    return write(path, house("red-house", 0), house("blue-house", 3))
+    return write(path, house("red-house", 0, numbered), house("blue-house", 3, numbered))
 
 
 class Obedient:
@@ -94,6 +108,7 @@ class Obedient:
         luck: the share of calls that do as the rule says without it; None: every third of those
             that are sampled.
         seed: of both.
+        columns: of facts that its SELECTs ask for.
     """
 
     def __init__(
@@ -104,7 +119,9 @@ class Obedient:
         obedience: float = 1.0,
         luck: float | None = None,
         seed: int = 0,
+        columns: str = COLUMNS,
     ) -> None:
+        self.columns = columns
         self.missing, self.replies = set(missing), dict(replies)
         self.obedience, self.luck = obedience, luck
         self._random = random.Random(seed)
@@ -163,6 +180,8 @@ class Obedient:
         match = re.search(
             rf"the {thing} in the (?P<place>\w+) \([^;]*\[(?P<turn>\d+)\]", memory
         ) or re.search(rf"\[(?P<turn>\d+)\].*the {thing} in the (?P<place>\w+)", memory)
+        # A row without its turn.
+        match = match or re.search(rf"the {thing} in the (?P<place>\w+)(?P<turn>)", memory)
         if not match:
             return answer("No information available")
         place = match["place"] + (" on the ground floor" if knows else "")
@@ -171,12 +190,11 @@ class Obedient:
     def _retrieve(self, prompt: str, knows: bool) -> str:
         thing = re.findall(r"keep the (\w+)", prompt)[0]
         like = "LIKE" if knows else "ILIKE"
-        columns = "id, turn_id, subject, attribute, value"
-        return sql(f"SELECT {columns} FROM facts WHERE value {like} '%{thing}%'")
+        return sql(f"SELECT {self.columns} FROM facts WHERE value {like} '%{thing}%'")
 
     def _store(self, prompt: str, knows: bool) -> str:
         turns = re.findall(r"^\[(\d+)\].*?(\w+): I keep (.*)\.$", window(prompt), re.MULTILINE)
-        rows = ", ".join(f"('{who}', 'keeps', '{what}', {n})" for n, who, what in turns)
+        rows = ", ".join(f"('{who}', 'keeps', '{_named(what)}', {n})" for n, who, what in turns)
         if not knows:
             return sql("-- none")
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows};")
@@ -220,13 +238,14 @@ def obedient(
     obedience: float = 1.0,
     luck: float | None = None,
     seed: int = 0,
+    columns: str = COLUMNS,
     **replies: Callable[[str], str],
 ) -> tuple[Model, Obedient]:
     """A Model that needs a rule for each of these modules, and its engine.
 
     By the packaged model's name it works as that one.
     """
-    engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed)
+    engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed, columns=columns)
     kind = PackagedModel if name.startswith("local") else HostedModel
     model = kind(
         name=name,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import locomo.tracking
+import locomo.tracking.runs
 
 
 class UnusedError(Exception):
@@ -20,7 +20,10 @@ def nothing(*values: Any, **named: Any) -> None:
 NOT_RECORDED = SimpleNamespace(
     exceptions=SimpleNamespace(MlflowException=UnusedError),
     start_run=lambda **named: nullcontext(NOT_RECORDED),
+    data=SimpleNamespace(from_pandas=nothing),
+    pyfunc=SimpleNamespace(log_model=nothing),
     log_artifact=nothing,
+    log_input=nothing,
     log_metric=nothing,
     log_metrics=nothing,
     log_params=nothing,
@@ -39,5 +42,5 @@ def track(script: ModuleType, request: pytest.FixtureRequest, patch: pytest.Monk
     if request.node.get_closest_marker("slow"):
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{request.getfixturevalue('tracked')}")
     else:
-        for module in (script, locomo.tracking):
+        for module in (script, locomo.tracking.runs):
             patch.setattr(module, "connect_mlflow", lambda experiment: NOT_RECORDED)

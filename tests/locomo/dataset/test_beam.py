@@ -12,7 +12,7 @@ import pytest
 from locomo.dataset.__main__ import app
 from locomo.dataset.beam import MOST_CHARACTERS
 from locomo.dataset.format import Conversation, Question, load_conversations
-from locomo.tracking import data_hash
+from locomo.tracking.runs import data_hash
 from memory import InputError, Turn
 from tests.support.benchmark_records import beam_chat, beam_message, beam_questions
 from tests.support.commands import run_in_process

@@ -33,7 +33,7 @@ from locomo.results.tables import (
     example_text,
     judge_table,
 )
-from locomo.tracking import score_metrics
+from locomo.tracking.runs import score_metrics
 from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)

@@ -25,7 +25,7 @@ shares = st.floats(0, 1)
 
 
 def scored(number: int, answer: float, category: int = 4, reward: float = 0.0) -> QuestionScore:
-    components = {"answer": answer, "evidence": answer / 2, "sql": 1.0, "budget": 0.5}
+    components = {"answer": answer, "evidence": answer / 2, "words": 0.5, "sql": 1, "budget": 0.5}
     return QuestionScore(f"conv-1/{number}", category, components, reward)
 
 
@@ -39,9 +39,12 @@ def test_every_component_has_a_line_and_the_answer_one_for_each_category_that_oc
     found = {(one.component, one.categories): one for one in gains(before, after)}
     assert list(found) == [
         *(("answer", label) for label in ("1 multi-hop", "4 single-hop", "5 adversarial", "1-4")),
-        *((component, "all") for component in ("answer", "evidence", "sql", "budget", "reward")),
+        *(
+            (component, "all")
+            for component in ("answer", "evidence", "words", "sql", "budget", "reward")
+        ),
     ]
-    assert [one.questions for one in found.values()] == [1, 1, 1, 2, 3, 3, 3, 3, 3]
+    assert [one.questions for one in found.values()] == [1, 1, 1, 2, 3, 3, 3, 3, 3, 3]
     single = found["answer", "4 single-hop"]
     assert (single.before, single.after) == (0.2, 0.6)
     assert (single.low, single.high) == pytest.approx((0.4, 0.4))

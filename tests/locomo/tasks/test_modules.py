@@ -123,6 +123,10 @@ def test_an_outcome_says_what_was_answered_shown_and_run(place: Place) -> None:
     [select] = outcome.sql
     assert select.startswith("SELECT id, turn_id, subject, attribute, value FROM facts")
     assert (outcome.refusals, outcome.fits, outcome.fields) == ((), 1.0, 5)
+    assert "I keep the lamp in the attic." in outcome.text  # the turn
+    assert "Ann | keeps | the lamp in the attic" in outcome.text  # the row
+    asked = place.conversations["red-house"].questions[0]  # attic on the ground floor
+    assert components(asked, outcome)["words"] == 1 / 4
 
 
 def test_refused_sql_is_in_the_outcome_with_its_reason(place: Place) -> None:
@@ -255,6 +259,14 @@ def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Plac
     assert "said 12 Jun 2017" in seen
     assert HIDDEN not in seen
     assert "I keep" not in seen
+
+
+def test_facts_are_asked_for_by_select_also_where_none_would_pay(place: Place) -> None:
+    student, engine = place.task("store", limits={"sql": "when it pays"})
+    pred = run("store", student)
+    assert engine.calls()["retrieve"] == len(pred.outcomes) == 4
+    assert pred.outcomes[0].answer == "attic on the ground floor"
+    assert "Ann keeps the lamp in the attic" in pred.outcomes[0].text
 
 
 def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:

@@ -48,7 +48,7 @@ def question(
 
 
 def right(**changed: Any) -> Outcome:
-    return replace(Outcome("Lyon", ("D1:3",), RAN, fields=10), **changed)
+    return replace(Outcome("Lyon", ("D1:3",), RAN, fields=10, text="I moved to Lyon."), **changed)
 
 
 def example(*questions: Question) -> dspy.Example:
@@ -69,29 +69,32 @@ def facts(written: list[Any], target: list[Any]) -> dspy.Prediction:
 @pytest.mark.parametrize(
     ("asked", "outcome", "worth"),
     [
-        (question(), right(), (1, 1, 1, 1)),
-        (question(), right(answer="in Lyon"), (2 / 3, 1, 1, 1)),
-        (question("cats, dogs", 1), right(answer="dogs"), (1 / 2, 1, 1, 1)),
-        (question(evidence=("D1:3", "D2:1")), right(), (1, 1 / 2, 1, 1)),
-        (question(evidence=()), right(shown=()), (1, 1, 1, 1)),
-        (question("", 5), right(answer="No information available", shown=()), (1, 1, 1, 1)),
-        (question("", 5), right(shown=()), (0, 1, 1, 1)),
-        (question(), right(refusals=(REFUSED,)), (1, 1, 0.5, 1)),
-        (question(), right(refusals=(REFUSED,), sql=()), (1, 1, 0, 1)),
-        (question(), right(sql=()), (1, 1, 0, 1)),
-        (question(), right(fits=0.4), (1, 1, 1, 0.4)),
-        (question(), right(fits=-3.0), (1, 1, 1, 0)),
-        (question(), right(fits=math.inf), (1, 1, 1, 1)),
-        (question(), right(fits=math.nan), (1, 1, 1, 0)),
+        (question(), right(), (1, 1, 1, 1, 1)),
+        (question(), right(answer="in Lyon"), (2 / 3, 1, 1, 1, 1)),
+        (question("cats, dogs", 1), right(answer="dogs", text="dogs"), (1 / 2, 1, 1 / 2, 1, 1)),
+        (question(evidence=("D1:3", "D2:1")), right(), (1, 1 / 2, 1, 1, 1)),
+        (question(evidence=()), right(shown=()), (1, 1, 1, 1, 1)),
+        (question(), right(text=""), (1, 1, 0, 1, 1)),
+        (question("in Lyon"), right(text="Lyons"), (2 / 3, 1, 1 / 2, 1, 1)),
+        (question("?"), right(answer="", text=""), (0, 1, 1, 1, 1)),
+        (question("", 5), right(answer="No information available", shown=()), (1, 1, 1, 1, 1)),
+        (question("", 5), right(shown=(), text=""), (0, 1, 1, 1, 1)),
+        (question(), right(refusals=(REFUSED,)), (1, 1, 1, 0.5, 1)),
+        (question(), right(refusals=(REFUSED,), sql=()), (1, 1, 1, 0, 1)),
+        (question(), right(sql=()), (1, 1, 1, 0, 1)),
+        (question(), right(fits=0.4), (1, 1, 1, 1, 0.4)),
+        (question(), right(fits=-3.0), (1, 1, 1, 1, 0)),
+        (question(), right(fits=math.inf), (1, 1, 1, 1, 1)),
+        (question(), right(fits=math.nan), (1, 1, 1, 1, 0)),
     ],
 )
 def test_components(asked: Question, outcome: Outcome, worth: tuple[float, ...]) -> None:
     parts = components(asked, outcome)
-    assert tuple(parts) == ("answer", "evidence", "sql", "budget")
+    assert tuple(parts) == ("answer", "evidence", "words", "sql", "budget")
     assert tuple(parts.values()) == pytest.approx(worth)
-    answer, evidence, sql, budget = worth
     reward = question_score("conv-1", asked, outcome).reward
-    assert reward == pytest.approx(0.7 * answer + 0.2 * evidence + 0.05 * sql + 0.05 * budget)
+    weights = (0.7, 0.1, 0.1, 0.05, 0.05)
+    assert reward == pytest.approx(sum(map(math.prod, zip(weights, worth, strict=True))))
 
 
 def test_a_numpy_share_becomes_a_python_float() -> None:
@@ -108,7 +111,7 @@ def test_components_are_shown_as_means_beside_the_reward() -> None:
         question_score("c", question(), right()),
         question_score("c", question(), right(sql=(), fits=0.0)),
     ]
-    means = {"answer": 1, "evidence": 1, "sql": 0.5, "budget": 0.5, "reward": 0.95}
+    means = {"answer": 1, "evidence": 1, "words": 1, "sql": 0.5, "budget": 0.5, "reward": 0.95}
     assert mean_components(both) == pytest.approx(means)
     with pytest.raises(ValueError, match="data point"):
         mean_components([])
@@ -222,11 +225,12 @@ def test_sql_that_served_several_questions_is_spoken_of_once() -> None:
 def test_the_metric_is_the_mean_over_questions_with_its_components() -> None:
     asked = example(question(), question("Nice"))
     given = metric(asked, told(right(), right()))
-    assert given.score == pytest.approx((1.0 + 0.3) / 2)
-    assert (given.answer, given.evidence, given.sql, given.budget) == (0.5, 1, 1, 1)
-    assert given >= 0.65
-    assert not given >= 0.66
-    assert sum([given, given]) == pytest.approx(1.3)
+    assert given.score == pytest.approx((1.0 + 0.2) / 2)
+    parts = (given.answer, given.evidence, given.words, given.sql, given.budget)
+    assert parts == (0.5, 1, 0.5, 1, 1)
+    assert given >= 0.6
+    assert not given >= 0.61
+    assert sum([given, given]) == pytest.approx(1.2)
 
 
 def test_feedback_can_be_written_as_json_whatever_was_answered() -> None:
@@ -240,7 +244,7 @@ def test_the_score_is_the_same_for_every_predictor_and_a_python_float() -> None:
     assert plain.toDict() == metric(asked, told(outcome), [], "retrieve.predict", []).toDict()
     numbers = {name: value for name, value in plain.items() if name != "feedback"}
     assert {type(value) for value in numbers.values()} == {float}
-    assert set(numbers) == {"score", "answer", "evidence", "sql", "budget"}
+    assert set(numbers) == {"score", "answer", "evidence", "words", "sql", "budget"}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +301,7 @@ FACT = ("Anna", "lives_in", "Lyon", 3)
 @pytest.mark.parametrize(
     ("judge", "said", "percent"),
     [
-        (metric, told(right()), 65.0),
+        (metric, told(right()), 60.0),
         (gated_metric, told(right()), 50.0),
         (single_speaker_metric, facts([FACT], [FACT]), 100.0),
         *((judge, None, 0.0) for judge in METRICS),

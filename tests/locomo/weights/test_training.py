@@ -172,7 +172,7 @@ def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
     row = trained.rows[0]
     rewards = [completion["reward"] for completion in server.groups[0][1]]
     assert row.reward == pytest.approx(sum(rewards) / 4)
-    assert set(row.components) == {"answer", "evidence", "sql", "budget"}
+    assert set(row.components) == {"answer", "evidence", "words", "sql", "budget"}
     assert (row.valid_sql, row.gpu, row.spread > 0) == (1.0, 0.5, True)
     assert trained.rows[-1].trainer["kl"] == 0.01
 

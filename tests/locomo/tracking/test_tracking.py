@@ -1,6 +1,5 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locomo import tracking
 from locomo.harness import Result
 from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
-from locomo.tracking import TriedPrompt, code_commit, track_compile
+from locomo.tracking import compiles
+from locomo.tracking import runs as tracking
+from locomo.tracking.compiles import TriedPrompt, track_compile
+from locomo.tracking.runs import code_commit
+from locomo.tracking.spans import log_traces
 from memory import InputError
 from memory.program.costs import Step
 
@@ -27,20 +29,6 @@ FOUND = [
 
 # MLflow takes ten seconds of computing before it has recorded the first run.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
-    """Where all runs are."""
-    folder = tmp_path_factory.mktemp("place")
-    shutil.copy(tracking_database, folder / "mlflow.db")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-    monkeypatch.chdir(place)
 
 
 def runs(experiment: str) -> "tuple[list[Run], list[Run]]":
@@ -110,7 +98,7 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
 
 
 def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_CANDIDATE_RUNS", 2)  # each takes its time
+    monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
     scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
     tried = [
         TriedPrompt(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()
@@ -155,7 +143,7 @@ def run_two_at_once(code: str, folder: Path) -> None:
 
 _FIRST_RUN = """
 import mlflow
-from locomo.tracking import mlflow_run
+from locomo.tracking.runs import mlflow_run
 print("ready", flush=True)
 input()
 with mlflow_run("race", {"seed": 0}, "a run") as run:
@@ -167,7 +155,7 @@ def test_two_first_runs_in_one_folder_are_both_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[2]))
     run_two_at_once(_FIRST_RUN, tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     tracking.connect_mlflow("race")  # reads where both wrote
@@ -181,7 +169,8 @@ def test_two_first_runs_in_one_folder_are_both_recorded(
 _TRACED_RUN = """
 from locomo.harness import Result
 from locomo.results.traces import ModelCall, RowsRead, Trace
-from locomo.tracking import log_traces, mlflow_run
+from locomo.tracking.runs import mlflow_run
+from locomo.tracking.spans import log_traces
 result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.5)
 call = ModelCall((("user", "Where? \\ud83d"),), ("Lyon",), seconds=0.25)
 trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), (call,))
@@ -193,7 +182,7 @@ with mlflow_run("traced", {"answers": "a.jsonl"}, "a run") as run:
 
 
 def test_two_runs_at_once_lose_no_trace(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[2]))
     run_two_at_once(_TRACED_RUN, place)
     import mlflow
 
@@ -227,7 +216,7 @@ def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None
     )
     trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), calls)
     with tracking.mlflow_run("steps", {}, "a run") as mlflow:
-        tracking.log_traces(mlflow, [trace])
+        log_traces(mlflow, [trace])
     experiment = mlflow.get_experiment_by_name("steps")
     [logged] = mlflow.search_traces(locations=[experiment.experiment_id], return_type="list")
     names = {span.span_id: span.name for span in logged.data.spans}

@@ -1,0 +1,1 @@
+"""Experiments on record in MLflow: runs, data, traces, compiled programs."""

@@ -1,0 +1,97 @@
+"""A compile in MLflow: gain, cost, data, candidates, and the program as a registered model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from locomo.dataset.format import Question
+from locomo.tasks.gains import Gain
+from locomo.tracking.runs import REFUSED, clean, log_questions, mlflow_run
+
+REGISTERED = "sql-memory-program"
+_CANDIDATE_RUNS = 100
+_PROGRAM_MODEL = Path(__file__).with_name("program_model.py")  # MLflow keeps a copy beside it
+
+
+def gain_metrics(gains: Sequence[Gain]) -> dict[str, float]:
+    """Each gain's number of questions, both sides and interval, under names that MLflow accepts."""
+    numbers: dict[str, float] = {}
+    for gain in gains:
+        gain_name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
+        for side in ("questions", "before", "after", "low", "high"):
+            numbers[f"{gain_name}/{side}"] = getattr(gain, side)
+    return numbers
+
+
+@dataclass(frozen=True)
+class TriedPrompt:
+    """A candidate prompt: its mean reward, its number of training examples, the calls before it."""
+
+    name: str
+    score: float
+    examples: int
+    calls: int
+    prompts: str
+
+
+@dataclass(frozen=True)
+class CompiledFile:
+    """The file of a compiled program, the model that it is for, and what it was made from.
+
+    `questions` maps "training" and "validation" to (conversation's id, question).
+    """
+
+    program: Path
+    model: str
+    api_base: str | None
+    data: Path
+    sha256: str
+    questions: Mapping[str, Sequence[tuple[str, Question]]]
+
+
+def track_compile(
+    experiment: str,
+    name: str,
+    params: Mapping[str, object],
+    candidates: Sequence[TriedPrompt],
+    gains: Sequence[Gain],
+    cost: Mapping[str, float],
+    files: Sequence[Path],
+    compiled: CompiledFile | None = None,
+) -> None:
+    """Log a compile as an MLflow run: gain, cost, the files as artifacts, data and program.
+
+    The program becomes a new version of the registered model REGISTERED. The 100 best candidates
+    become nested runs, each with its prompts as an artifact; a run takes about 15 ms. Raises
+    InputError when MLflow cannot store them.
+    """
+    with mlflow_run(experiment, params, name) as mlflow:
+        numbers = {f"cost/{REFUSED.sub('_', name)}": value for name, value in cost.items()}
+        mlflow.log_metrics(numbers | gain_metrics(gains))
+        for file in files:
+            mlflow.log_artifact(str(file))
+        for tried in sorted(candidates, key=lambda tried: -tried.score)[:_CANDIDATE_RUNS]:
+            with mlflow.start_run(run_name=tried.name, nested=True):
+                mlflow.log_metrics(
+                    {"score": tried.score, "examples": tried.examples, "calls": tried.calls}
+                )
+                mlflow.log_text(clean(tried.prompts), "prompts.txt")
+        if compiled:
+            for part, questions in compiled.questions.items():
+                log_questions(mlflow, questions, compiled.data, compiled.sha256, part)
+            _log_program(mlflow, compiled, params)
+
+
+def _log_program(mlflow: ModuleType, compiled: CompiledFile, params: Mapping[str, object]) -> None:
+    mlflow.pyfunc.log_model(
+        name="program",
+        python_model=str(_PROGRAM_MODEL),
+        artifacts={"program": str(compiled.program)},
+        model_config={"model": compiled.model or None, "api_base": compiled.api_base},
+        registered_model_name=REGISTERED,
+        tags={name: str(params[name]) for name in ("target", "verdict") if name in params},
+        # Named, because MLflow would load the model in a process of its own to find out.
+        pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],
+    )

@@ -1,0 +1,217 @@
+"""Runs in MLflow, with the hash of the data and the commit of the code."""
+
+import hashlib
+import logging
+import os
+import re
+import sqlite3
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from locomo.dataset.format import Question, data_files
+from locomo.results.report import PairedDifference, ScoreLine
+from memory import InputError
+
+# Set before the import: without a network MLflow's start would wait for one.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+# A server that does not answer fails after seconds, not minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+# A trace that cannot be written in the background is lost with a line in the log.
+os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+DEFAULT_STORE = "sqlite:///mlflow.db"
+REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
+_SQLITE = "sqlite:///"
+_MOST_SECONDS = 120  # to wait for another process that makes the database, which takes 2 to 20
+_ANSWERS = "answers"  # the tag that names a run's file of answers
+
+
+def connect_mlflow(experiment: str) -> ModuleType:
+    """The mlflow module, set to this experiment in MLFLOW_TRACKING_URI or ./mlflow.db.
+
+    Raises InputError when MLflow cannot use that address.
+    """
+    import mlflow
+
+    for chatty in ("mlflow", "alembic"):  # a first start tells of every table that it makes
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+    # The first start of a database sets the root logger to tell everything.
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    with mlflow_errors(mlflow), one_at_a_time(mlflow.get_tracking_uri()):
+        mlflow.set_experiment(experiment)
+    root.setLevel(level)
+    root.handlers = handlers
+    return mlflow
+
+
+@contextmanager
+def one_at_a_time(address: str) -> Iterator[None]:
+    """Keep other processes from making the same database file meanwhile, and from writing traces.
+
+    MLflow makes and migrates a database without a lock, table by table, and drops a trace that
+    meets a locked one. Ours is one of SQLite, which ends with its
+    process, on an empty file among the temporary ones.
+    """
+    if not address.startswith(_SQLITE):
+        yield
+        return
+    file = Path(address.removeprefix(_SQLITE).partition("?")[0]).resolve()
+    name = hashlib.sha256(f"{Path.home()}\n{file}".encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir(), f"sql-memory-mlflow-{name}.lock")
+    with closing(sqlite3.connect(lock, timeout=_MOST_SECONDS, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise InputError(
+                f"another process has been writing {file} for {_MOST_SECONDS} seconds; end it, or"
+                " set MLFLOW_TRACKING_URI"
+            ) from error
+        yield
+
+
+@contextmanager
+def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
+    try:
+        yield
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"MLflow cannot use {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI ({reason})"
+        ) from error
+
+
+@contextmanager
+def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
+    """An MLflow run of this name and these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
+
+    Yields the mlflow module; the run ends as failed when the block raises. Raises InputError
+    when MLflow cannot keep the run.
+    """
+    mlflow = connect_mlflow(experiment)
+    with mlflow_errors(mlflow), mlflow.start_run(run_name=name):
+        mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
+        mlflow.set_tag("commit", code_commit())
+        if _ANSWERS in params:
+            mlflow.set_tag(_ANSWERS, str(params[_ANSWERS]))
+        yield mlflow
+
+
+@contextmanager
+def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
+    """The newest run of the same answers, to add verdicts to; a new one where there is none.
+
+    The judge becomes a tag: parameters of a run cannot change. Raises InputError as `mlflow_run`.
+    """
+    mlflow = connect_mlflow(experiment)
+    with mlflow_errors(mlflow):
+        runs = mlflow.search_runs(
+            experiment_names=[experiment],
+            filter_string=f"tags.{_ANSWERS} = '{params[_ANSWERS]}'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+            output_format="list",
+        )
+    if not runs:
+        with mlflow_run(experiment, params, name) as mlflow:
+            yield mlflow
+        return
+    with mlflow_errors(mlflow), mlflow.start_run(run_id=runs[0].info.run_id):
+        mlflow.set_tag("judge_model", str(params["judge_model"]))
+        yield mlflow
+
+
+def log_questions(
+    mlflow: ModuleType,
+    questions: Iterable[tuple[str, Question]],
+    data: Path,
+    sha256: str,
+    context: str,
+) -> None:
+    """Log the questions of a data file as a dataset of the active run.
+
+    MLflow keeps its name, its hash, where it lies, its columns and their number, and no text.
+    `context` says what it is for: "evaluation", "training", "validation".
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "conversation": conversation,
+            "index": str(question.index),
+            "category": str(question.category),
+            "question": question.text,
+            "answer": question.answer,
+            "evidence": " ".join(question.evidence),
+        }
+        for conversation, question in questions
+    ]
+    if rows:
+        name = f"{data.name}, {context}"
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            # It warns of every local path that two sources of its own could read it.
+            dataset = mlflow.data.from_pandas(
+                pd.DataFrame(rows), str(data), targets="answer", name=name, digest=sha256[:12]
+            )
+        mlflow.log_input(dataset, context=context)
+
+
+def clean(text: str) -> str:
+    """A text as UTF-8 has it: a model may write a lone surrogate."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def data_hash(path: Path) -> str:
+    """The sha256 of a data file, or of all files of a folder, 64 hex digits."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in data_files(path))).hexdigest()
+
+
+def code_commit() -> str:
+    """The commit of the working copy, with + for changes; for an installed package its version."""
+    git = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+    ]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return f"sql-memory {version('sql-memory')}"
+    return commit.stdout.strip()
+
+
+def score_metrics(
+    lines: Sequence[ScoreLine], difference: PairedDifference | None = None
+) -> dict[str, float]:
+    """The numbers of the tables under names that MLflow accepts."""
+    numbers: dict[str, float | None] = {}
+    for line in lines:
+        name = f"{line.system}/{line.categories.replace(' ', '_')}"
+        numbers[f"{name}/questions"] = line.questions
+        numbers[f"{name}/score"] = line.score
+        numbers[f"{name}/low"] = line.low
+        numbers[f"{name}/high"] = line.high
+        numbers[f"{name}/evidence_recall"] = line.recall
+        numbers[f"{name}/tokens"] = line.tokens
+        numbers[f"{name}/unusable"] = line.unusable
+        for judge, share in line.judged.items():
+            numbers[f"{name}/judge_{REFUSED.sub('_', judge)}"] = share
+    if difference:
+        numbers["difference/1-4"] = difference.change
+        numbers["difference/1-4/low"] = difference.low
+        numbers["difference/1-4/high"] = difference.high
+    return {name: number for name, number in numbers.items() if number is not None}

@@ -1,0 +1,187 @@
+"""Traces of MLflow: the spans store, retrieve and answer, with calls, rows, times and scores."""
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from locomo.harness import Result
+from locomo.results.traces import DigestTrace, ModelCall, RowsRead, StoredWindow, Trace
+from locomo.tracking.runs import clean, mlflow_errors, one_at_a_time
+
+_TRACES_AT_ONCE = 10  # while other processes wait
+_NANOSECONDS = 1_000_000_000
+_NAME_CHARACTERS = 80
+
+
+def log_traces(
+    mlflow: ModuleType, traces: Iterable[Trace], digests: Iterable[DigestTrace] = ()
+) -> None:
+    """Write a trace into the active run for each digest and each question.
+
+    May be called by many threads and processes: they write in turn, for a trace that meets a
+    locked database of SQLite is lost. Raises InputError when MLflow cannot store them.
+    """
+    waiting = [
+        *(partial(_log_digest, mlflow, digest) for digest in digests),
+        *(partial(_log_question, mlflow, trace) for trace in traces),
+    ]
+    for begin in range(0, len(waiting), _TRACES_AT_ONCE):
+        with mlflow_errors(mlflow), one_at_a_time(mlflow.get_tracking_uri()):
+            for log in waiting[begin : begin + _TRACES_AT_ONCE]:
+                log()
+
+
+def _log_digest(mlflow: ModuleType, digest: DigestTrace) -> None:
+    """A trace of a conversation's digest: a span `store` for each window, or one of templates."""
+    begin, end = _ns(digest.began), _ns(digest.began + digest.seconds)
+    inputs = {"conversation": digest.conversation, "turns": digest.turns}
+    root = mlflow.start_span_no_context(
+        name=clean(f"digest: {digest.conversation}")[:_NAME_CHARACTERS],
+        span_type="CHAIN",
+        inputs=inputs,
+        start_time_ns=begin,
+        **_in_run(mlflow),
+    )
+    for window in digest.windows:
+        _log_window(mlflow, root, window)
+    if not digest.windows:  # no model was asked
+        store = mlflow.start_span_no_context(
+            name="store",
+            span_type="MEMORY",
+            parent_span=root,
+            inputs={**inputs, "by": "templates"},
+            start_time_ns=begin,
+        )
+        store.end(outputs={"facts": digest.facts}, end_time_ns=end)
+    root.end(outputs={"facts": digest.facts}, end_time_ns=end)
+
+
+def _log_window(mlflow: ModuleType, parent: Any, window: StoredWindow) -> None:
+    begin, end = _ns(window.began), _ns(window.began + window.seconds)
+    store = mlflow.start_span_no_context(
+        name="store",
+        span_type="MEMORY",
+        parent_span=parent,
+        inputs={name: clean(text) for name, text in window.inputs.items()},
+        start_time_ns=begin,
+    )
+    _log_calls(mlflow, store, window.calls, start=begin, end=end)
+    if window.error:
+        store.set_status("ERROR")
+    outputs = {"sql": clean(window.sql), "refusals": [clean(text) for text in window.refusals]}
+    store.end(outputs=outputs, end_time_ns=end)
+
+
+def _log_question(mlflow: ModuleType, trace: Trace) -> None:
+    result = trace.result
+    # Traces of earlier versions do not say when they began.
+    begin = _ns(trace.began) if trace.began else time.time_ns() - _ns(result.seconds)
+    end = begin + _ns(result.seconds)
+    root = mlflow.start_span_no_context(
+        name=clean(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
+        inputs={"question": clean(result.question), "conversation": result.conversation},
+        attributes={"category": str(result.category), "index": str(result.index)},
+        start_time_ns=begin,
+        **_in_run(mlflow),
+    )
+    steps = {step.name: step for step in result.steps}
+    retrieving = [steps[name].seconds for name in ("select", "search") if name in steps]
+    answering = steps.get("answer")
+    before_answer = len(trace.calls) - (answering.calls if answering else 0)
+    now = begin
+    parent = root
+    if retrieving:
+        parent = mlflow.start_span_no_context(
+            name="retrieve",
+            span_type="RETRIEVER",
+            parent_span=root,
+            inputs={"question": clean(result.question)},
+            start_time_ns=begin,
+        )
+    now = _log_calls(mlflow, parent, trace.calls[: max(before_answer, 0)], start=now, end=end)
+    if retrieving:
+        _log_reads(mlflow, parent, trace.rows, now)
+        now = min(max(begin + _ns(sum(retrieving)), now), end)
+        parent.end(outputs={"sql": [clean(sql) for sql in result.sql]}, end_time_ns=now)
+    parent = root
+    if answering:
+        parent = mlflow.start_span_no_context(
+            name="answer",
+            span_type="CHAIN",
+            parent_span=root,
+            inputs={"question": clean(result.question), "turns": result.shown},
+            start_time_ns=now,
+        )
+    after_calls = _log_calls(
+        mlflow, parent, trace.calls[max(before_answer, 0) :], start=now, end=end
+    )
+    if answering:
+        now = min(max(now + _ns(answering.seconds), after_calls), end)
+        parent.end(outputs={"answer": clean(result.answer)}, end_time_ns=now)
+    if not retrieving:
+        _log_reads(mlflow, root, trace.rows, after_calls)
+    root.end(outputs={"answer": clean(result.answer)}, end_time_ns=end)
+    _log_assessments(mlflow, root.trace_id, result)
+
+
+def _in_run(mlflow: ModuleType) -> dict[str, Any]:
+    """Where a trace belongs: by itself MLflow takes the newest run of all threads."""
+    run = mlflow.active_run().info
+    return {
+        "metadata": {"mlflow.sourceRun": run.run_id},
+        "experiment_id": run.experiment_id,
+    }
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * _NANOSECONDS)
+
+
+def _log_calls(
+    mlflow: ModuleType, parent: Any, calls: Sequence[ModelCall], start: int, end: int
+) -> int:
+    """A span for each call, at its time; returns when the last one ended.
+
+    A call that does not say when it began follows the one before it.
+    """
+    now = start
+    for number, call in enumerate(calls, 1):
+        begin = min(_ns(call.began), end) if call.began else now
+        span = mlflow.start_span_no_context(
+            name=f"call {number}",
+            span_type="CHAT_MODEL",
+            parent_span=parent,
+            inputs=[{"role": role, "content": clean(text)} for role, text in call.messages],
+            start_time_ns=begin,
+        )
+        now = min(begin + _ns(call.seconds), end)
+        if call.error:
+            span.set_status("ERROR")
+        span.end(outputs=[clean(text) for text in call.answers], end_time_ns=now)
+    return now
+
+
+def _log_reads(mlflow: ModuleType, parent: Any, reads: Sequence[RowsRead], now: int) -> None:
+    """A span for each SELECT with its rows."""
+    for read in reads:
+        span = mlflow.start_span_no_context(
+            name="SELECT",
+            span_type="RETRIEVER",
+            parent_span=parent,
+            inputs=clean(read.sql),
+            start_time_ns=now,
+        )
+        rows = [dict(zip(read.columns, map(clean, row), strict=True)) for row in read.rows]
+        span.end(outputs=rows, end_time_ns=now)
+
+
+def _log_assessments(mlflow: ModuleType, trace_id: str, result: Result) -> None:
+    """The gold answer as what was expected, the scores as feedback of code."""
+    source = mlflow.entities.AssessmentSource(source_type="CODE", source_id="locomo.metrics")
+    mlflow.log_expectation(trace_id=trace_id, name="answer", value=clean(result.gold))
+    scores = {"score": result.score, "evidence recall": result.recall}
+    for name, value in scores.items():
+        if value is not None:
+            mlflow.log_feedback(trace_id=trace_id, name=name, value=value, source=source)

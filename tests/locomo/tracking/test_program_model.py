@@ -1,0 +1,124 @@
+"""A compiled program in MLflow: registered, loaded by mlflow.pyfunc, and answering."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+
+from locomo.dataset.format import Question
+from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
+from memory import MemoryProgram, Turn, open_store, save_program
+from memory.program import Card
+from memory.reader import reader_of
+from tests.support.scripted import answer, scripted_model
+
+# MLflow takes ten seconds of computing before it has recorded the first run.
+pytestmark = pytest.mark.slow
+
+RULE = "Answer in one word."
+CARD = Card(
+    model="openai/some-model",
+    optimizer="gepa",
+    target="answer",
+    metric={"answer": 1.0},
+    data="0" * 64,
+    conversations={},
+    scores={},
+    verdict="gain",
+    made_at="2026-11-26T00:00:00+00:00",
+)
+QUESTIONS = [
+    ("chat", Question(0, "Where?", "Lyon", 4, ("D1:1",))),
+    ("chat", Question(1, "When?", "May", 2, ("D1:2",))),
+]
+
+
+def compiled(folder: Path) -> CompiledFile:
+    program = MemoryProgram()
+    predict = program.answer.predict
+    predict.signature = predict.signature.with_instructions(RULE)
+    predict.demos = [dspy.Example(memory="m", question="q", answer="Oslo", turns="1")]
+    path = folder / "compiled.json"
+    save_program(program, path, CARD)
+    data = folder / "data.json"
+    data.write_text("[]")
+    return CompiledFile(
+        program=path,
+        model="openai/some-model",
+        api_base="http://localhost:1/v1",
+        data=data,
+        sha256="ab" * 32,
+        questions={"training": QUESTIONS, "validation": QUESTIONS[:1]},
+    )
+
+
+def test_a_compiled_program_is_registered_loaded_and_answers(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    params = {"target": "answer", "verdict": "gain"}
+    track_compile("models", "gepa", params, (), (), {}, [], compiled(place))
+    [version] = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
+    loaded = mlflow.pyfunc.load_model(f"models:/{REGISTERED}/{version.version}")
+    inner: Any = loaded.unwrap_python_model()
+    assert inner.config == {"model": "openai/some-model", "api_base": "http://localhost:1/v1"}
+
+    database = place / "anna.db"
+    with open_store(database) as store:
+        store.add([Turn("Anna", "I moved to Lyon.")])
+    script = [(["Where does Anna live?"], answer("Lyon", "1"))]
+    # The program itself, as DSPy calls one.
+    model = scripted_model(script)
+    assert inner.program.answer.predict.signature.instructions == RULE
+    with open_store(database, read_only=True) as store:
+        prediction = inner.program(
+            "Where does Anna live?", reader_of(store), model=with_sql_never(model)
+        )
+    assert (prediction.answer, list(prediction.turns)) == ("Lyon", [1])
+    # Through MLflow, which checks the inputs.
+    again = with_sql_never(scripted_model(script))
+    used = type(inner).load_context.__globals__  # of MLflow's copy of our file
+    monkeypatch.setitem(used, "load_model", lambda *names: again)
+    asked = [{"question": "Where does Anna live?", "memory": str(database), "asker": ""}]
+    [answered] = loaded.predict(asked)
+    assert answered.model_dump() == {"answer": "Lyon", "turns": [1], "sql": []}
+    with pytest.raises(mlflow.exceptions.MlflowException, match="memory"):
+        loaded.predict([{"question": "Where does Anna live?"}])
+
+
+def with_sql_never(model: Any) -> Any:
+    return replace(model, sql="never")
+
+
+def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
+    import mlflow
+
+    track_compile("others", "gepa", {}, (), (), {}, [], compiled(place))
+    newest = max(
+        mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'"),
+        key=lambda version: int(version.version),
+    )
+    uri = f"models:/{REGISTERED}/{newest.version}"
+    loaded = mlflow.pyfunc.load_model(uri, model_config={"model": "ollama_chat/qwen2.5:7b"})
+    inner: Any = loaded.unwrap_python_model()
+    assert inner.config["model"] == "ollama_chat/qwen2.5:7b"
+
+
+def test_the_data_of_a_compile_are_datasets_of_its_run(place: Path) -> None:
+    import mlflow
+
+    track_compile("data", "gepa", {}, (), (), {}, [], compiled(place))
+    experiment = mlflow.get_experiment_by_name("data")
+    [run] = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    inputs = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    assert inputs.keys() == {"training", "validation"}
+    training = inputs["training"]
+    assert (training.name, training.digest) == ("data.json, training", "ab" * 6)
+    assert str(place / "data.json") in training.source
+    assert '"num_rows": 2' in training.profile
+    assert "question" in training.schema
+    for dataset in inputs.values():
+        assert "Lyon" not in f"{dataset.schema}{dataset.profile}{dataset.source}"
