@@ -62,6 +62,7 @@ MEMORY_LAYERS = [
         "memory.story",
         "memory.templates",
     },
+    {"memory.gguf"},
     {"memory.near_attributes", "memory.program", "memory.store"},
     {"memory.additions"},
     {
@@ -172,7 +173,7 @@ IMPORTERS = {
     "psycopg": "memory/store/postgres",
     "alembic": "memory/store/postgres",
     "sqlalchemy": "memory/store/postgres",
-    "xllamacpp": "memory/program/llama.py",
+    "xllamacpp": "memory/gguf/server.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
@@ -208,6 +209,7 @@ ROOMS = {
     "memory/templates": "plain forms of what people say and ask, matched as templates write them",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
+    "memory/gguf": "models as files: what they say of themselves, and llama.cpp that runs them",
     "memory/program": "the models, their prompts and what they say",
     "memory/exchange": "what other programs exported, and exports",
     "memory/documents": "documents and tool uses as turns",

@@ -18,8 +18,9 @@ from dspy.lm15 import (
     Usage,
 )
 
+from memory.gguf.server import Completion, Lora, Messages
 from memory.machines import over_machines
-from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
+from memory.program.llama import copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, SmallPrompt
 from memory.tracing import span
