@@ -14,6 +14,7 @@ from memory.errors import InputError
 from memory.machines import check_over
 from memory.namespaces import DEFAULT as DEFAULT
 from memory.namespaces import Location, existing, location_of, make_folder
+from memory.signatures.choice import FormChoice
 from memory.store import Store, open_store
 from memory.store.united import refuse_repeated, unite
 from memory.terminal import clean_line, print_clean
@@ -97,6 +98,15 @@ ModelName = Annotated[
 ApiBase = Annotated[
     str | None,
     typer.Option("--api-base", help="The address of the model's server: http://localhost:8000/v1."),
+]
+Prompts = Annotated[
+    FormChoice,
+    typer.Option(
+        "--prompts",
+        help="full, short (for 1 to 8 billion parameters), or auto, by the model's context and"
+        " size.",
+        show_default="what the memory's settings say, or auto",
+    ),
 ]
 Program = Annotated[
     Path | None, typer.Option("--program", help="A program that optimize.py compiled.")

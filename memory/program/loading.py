@@ -10,6 +10,7 @@ from memory.program.hosted import hosted_lm, load_hosted
 from memory.program.model import Model, SqlUse
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_packaged
 from memory.program.packaged import load_packaged
+from memory.signatures.choice import FormChoice
 
 CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
@@ -21,6 +22,7 @@ def load_model(
     retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
     sql: SqlUse = "when it pays",
+    prompts: FormChoice = "auto",
 ) -> Model:
     """A model by name. Its answers are kept in no cache.
 
@@ -34,6 +36,8 @@ def load_model(
             the shipped adapters of the modules that its card names.
         sql: for which questions a hosted model writes SELECTs before it answers: "always", or
             "when it pays" (lists, counts, order, lengths of time, change, what two share), "never".
+        prompts: the form of a hosted model's prompts: "full", "short" (for 1 to 8 billion
+            parameters), or "auto", by the model's context and size.
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
@@ -45,7 +49,11 @@ def load_model(
             " model with its adapter, or leave --model out"
         )
     if not is_packaged(name):
-        return load_hosted(name, api_base, temperature=temperature, retries=retries, sql=sql)
+        return load_hosted(
+            name, api_base, temperature=temperature, retries=retries, sql=sql, prompts=prompts
+        )
+    if prompts != "auto":
+        raise InputError("the packaged model has prompts of its own: leave --prompts out")
     if api_base:
         raise ModelError(
             "the packaged model needs no --api-base; name the served model too, as in "

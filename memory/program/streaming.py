@@ -15,8 +15,8 @@ from dspy.utils.exceptions import (
 from memory.characters import WholeCharacters
 from memory.program.model import Model
 from memory.program.server_refusals import is_too_long
-from memory.program.signatures import ReplyInChat
 from memory.program.thinking import SpokenPieces, without_thinking
+from memory.signatures.further import ReplyInChat
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.
 _NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
