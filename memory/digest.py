@@ -33,10 +33,10 @@ from memory.vocabulary import attribute_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import MemoryProgram, Model
+    from memory.signatures.forms import Prompts
 
 # A window that failed this often waits until somebody calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
-KNOWN_TOKENS = 1_500  # of the facts that a window may be about: about forty
 _MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
@@ -237,7 +237,11 @@ def _digest_window(
         # Without facts: the window counts as digested, and no model is asked.
         return Digest(stored=1, facts=write_with_names(()).facts)
     weights = program.feature_weights
-    context = _window_context(store, turns, weights, share) if model.reads_known_facts else {}
+    context = (
+        _window_context(store, turns, program.prompts, weights=weights, share=share)
+        if model.reads_known_facts
+        else {}
+    )
     catalog = store.catalog(int(CATALOG_TOKENS * share))
     prediction = program.digest(turns, catalog, write, model=model, **context)
     change: Change = prediction.change
@@ -263,14 +267,19 @@ def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
 
 
 def _window_context(
-    store: Store, turns: Sequence[Turn], weights: Mapping[str, float] | None, share: float
+    store: Store,
+    turns: Sequence[Turn],
+    prompts: "Prompts",
+    *,
+    weights: Mapping[str, float] | None,
+    share: float,
 ) -> dict[str, str]:
     """What else a model sees of a window, in a share of the tokens that it usually gets.
 
     The turns before it, of its session, the known facts that it may be about, and the attributes
     that it may need.
     """
-    from memory.program.signatures import NAMES_IN_WINDOW  # with DSPy
+    from memory.signatures.full import NAMES_IN_WINDOW  # with DSPy
 
     first = turns[0]
     earlier = store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
@@ -278,7 +287,8 @@ def _window_context(
         turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
     ]
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    names = store.name_lines("\n".join(texts), int(NAME_TOKENS * share))
+    name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
+    names = store.name_lines("\n".join(texts), name_tokens)
     # What an assistant proposed does not end, and takes the room of what somebody said.
     related = [
         fact
@@ -288,11 +298,11 @@ def _window_context(
     # What templates made gives way to what the model writes: to show it would leave doubles.
     templates = store.by_template([fact.id for fact in related])
     facts = [fact for fact in related if fact.id not in templates]
-    known = first_lines(map(known_fact_line, facts), int(KNOWN_TOKENS * share))
+    known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
     return {
         "before": turn_lines(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
         ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts)),
+        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts), prompts.attributes),
     }

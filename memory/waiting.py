@@ -12,6 +12,7 @@ from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, turn_tokens
 from memory.program.model import Model
 from memory.program.program import StoreTurns
+from memory.signatures.forms import PROMPTS
 from memory.sql import quoted
 from memory.store import Store
 
@@ -99,7 +100,7 @@ def waiting(
     cost = estimate(
         model,
         "store",
-        StoreTurns(),
+        StoreTurns(PROMPTS[model.form].store),
         calls=calls,
         inputs=turn_tokens(turns, characters)
         + calls * (_CONTEXT_TOKENS if model.reads_known_facts else 0),

@@ -62,7 +62,7 @@ MEMORY_LAYERS = [
         "memory.story",
         "memory.templates",
     },
-    {"memory.gguf"},
+    {"memory.gguf", "memory.signatures"},
     {"memory.near_attributes", "memory.program", "memory.store"},
     {"memory.additions"},
     {
@@ -127,11 +127,12 @@ OPEN_ROOMS = {
     "memory.files",  # files written whole
     "memory.machines",  # work spread over machines
     "memory.additions",  # what turns assert, for memories that no model digested
-    "memory.program",  # the prompts that it tunes
+    "memory.program",  # the program that it compiles
     "memory.progress",
     "memory.prompt",  # the lines that a model sees
     "memory.refine",  # the tools of an episode
     "memory.rerank",  # the reranker that it measures
+    "memory.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
     "memory.search.word_forms",
     "memory.sql",
@@ -174,6 +175,7 @@ IMPORTERS = {
     "alembic": "memory/store/postgres",
     "sqlalchemy": "memory/store/postgres",
     "xllamacpp": "memory/gguf/server.py",
+    "huggingface_hub": "memory/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
@@ -210,7 +212,8 @@ ROOMS = {
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/gguf": "models as files: what they say of themselves, and llama.cpp that runs them",
-    "memory/program": "the models, their prompts and what they say",
+    "memory/program": "the models and what they say",
+    "memory/signatures": "every prompt, and which form of it a model is given",
     "memory/exchange": "what other programs exported, and exports",
     "memory/documents": "documents and tool uses as turns",
     "memory/injection": "memories as a block for a prompt",
@@ -448,7 +451,9 @@ def loaded(code: str, *libraries: str) -> list[str]:
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {
-        "memory/program/signatures.py",
+        "memory/signatures/full.py",
+        "memory/signatures/further.py",
+        "memory/signatures/short.py",
         "locomo/benchmark_judges.py",
         "locomo/rubric_judge.py",
         "locomo/llm_judge.py",

@@ -21,7 +21,7 @@ from locomo.metrics import gold as gold_answer
 from locomo.systems import FactsOnly
 from memory import Memory, Rows, SqlError, Store
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import TUNED_SELECT
+from memory.program.small_prompts import TUNED_SELECT
 from memory.prompt import Context
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of

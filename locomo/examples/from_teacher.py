@@ -26,7 +26,7 @@ from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_store
 from memory.program import Model
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import NO_FACT
+from memory.program.small_prompts import NO_FACT
 from memory.prompt import assemble
 from memory.sql import split
 

@@ -15,7 +15,6 @@ from dspy.lm15 import (
     Response,
     StreamDeltaEvent,
     StreamEndEvent,
-    StreamEvent,
     StreamStartEvent,
     TextDelta,
     TextPart,
@@ -27,8 +26,6 @@ from memory.gguf.model_file import ModelFile
 from memory.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
 from memory.tracing import span
 
-# Of the kinds of prompts that take turns each has a slot, which keeps what it begins with.
-SLOTS = 4
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches.
 _BATCH = 128
 
@@ -38,9 +35,9 @@ class GgufEngine:
     """Answers a request with a model's file, within `seconds` once it is its turn.
 
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
-    `slot` is that of its kind of prompt, and `seed` draws the answer where the temperature is
-    above 0. Engines with the same `model`, `context`, `threads` and `lora` share one server;
-    `applies_lora` says whether this one applies the adapter.
+    Kinds of prompts that take turns have a `slot` each, of so many `slots`, which keeps what they
+    begin with. `seed` draws the answer where the temperature is above 0. Engines with the same
+    `model`, `context`, `threads`, `slots` and `lora` share one server.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
     """
 
@@ -48,8 +45,8 @@ class GgufEngine:
     context: int
     threads: int
     seconds: float
+    slots: int = 1
     lora: Lora | None = None
-    applies_lora: bool = True
     grammar: str = ""
     stop: str = ""
     slot: int = 0
@@ -75,7 +72,9 @@ class GgufEngine:
                 usage=usage,
             )
 
-    def stream(self, request: Request) -> Iterator[StreamEvent]:
+    def stream(
+        self, request: Request
+    ) -> Iterator[StreamStartEvent | StreamDeltaEvent | StreamEndEvent]:
         yield StreamStartEvent(model=request.model)
         pieces = self._pieces(request)
         try:
@@ -103,20 +102,16 @@ class GgufEngine:
         if self.stop:
             settings["stop"] = [self.stop]
         messages = _messages(request)
-        slot = (self.slot, self.lora if self.applies_lora else None)
+        slot = (self.slot, self.lora)
         with self._server() as server:
             try:
-                return (
-                    yield from server.stream(messages, slot, seconds=self.seconds, **settings)
-                )
+                return (yield from server.stream(messages, slot, seconds=self.seconds, **settings))
             except InvalidRequestError as error:
                 if "system" not in str(error).lower() or messages[0]["role"] != "system":
                     raise
                 # Some templates know no system message (those of Gemma 2).
                 messages = _without_system(messages)
-                return (
-                    yield from server.stream(messages, slot, seconds=self.seconds, **settings)
-                )
+                return (yield from server.stream(messages, slot, seconds=self.seconds, **settings))
             except TimeoutError as error:
                 raise CallTimedOut(f"no whole answer in {self.seconds:g} seconds") from error
 
@@ -128,7 +123,7 @@ class GgufEngine:
             context=self.context,
             threads=self.threads,
             writing_threads=self.threads,
-            slots=SLOTS,
+            slots=self.slots,
             shared=True,
             batch=_BATCH,
             loras=(self.lora,) if self.lora else (),

@@ -5,6 +5,7 @@ with a model, so files are checked here first.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3.
 """
 
+import hashlib
 import math
 import mmap
 import struct
@@ -71,6 +72,24 @@ def read_gguf(path: Path) -> Gguf:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (struct.error, ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
         raise InputError(f"{path} is no GGUF file, or it is cut; make or copy it again") from None
+
+
+def file_sha256(file: Path) -> str:
+    """The sha256 of a file. Raises InputError where it cannot be read."""
+    try:
+        now = file.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    return _sha256_of(file, now.st_mtime_ns, now.st_size)
+
+
+@cache  # hashing the packaged model takes a quarter of a second
+def _sha256_of(file: Path, changed: int, size: int) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
 @cache  # reading the vocabulary takes half a second

@@ -1,7 +1,6 @@
 """llama.cpp in this process: a server that runs a GGUF file, and the adapters that it applies."""
 
 import ctypes
-import hashlib
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
@@ -19,6 +17,7 @@ from typing import Any
 from dspy.lm15 import ContextLengthError, InvalidRequestError, TokenLogprob, TopLogprob
 
 from memory.errors import InputError, ModelError
+from memory.gguf.header import file_sha256
 
 # What llama.cpp says of an answer with bytes that make no letter, before all that was written.
 _NO_LETTER = "Failed to parse input at pos 0: "
@@ -247,24 +246,6 @@ def _token_logprobs(logprobs: Mapping[str, Any] | None) -> tuple[TokenLogprob, .
         )
         for token in (logprobs or {}).get("content", ())
     )
-
-
-def file_sha256(file: Path) -> str:
-    """The sha256 of a file. Raises InputError where it cannot be read."""
-    try:
-        now = file.stat()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
-    return _sha256_of(file, now.st_mtime_ns, now.st_size)
-
-
-@cache  # hashing the packaged model takes a quarter of a second
-def _sha256_of(file: Path, changed: int, size: int) -> str:
-    try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
 def _start_server(settings: ServerSettings) -> Any:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from memory.gguf.sql_grammar import selects, writes
-from memory.program.signatures import (
+from memory.signatures.full import (
     NAMES_IN_QUESTION,
     SUMMARIES_IN_QUESTION,
     WriteFacts,

@@ -20,7 +20,7 @@ from memory.program import Model, llama, read_card, starting_program
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
 from memory.program.packaged import PackagedModel
-from memory.program.signatures import SMALL
+from memory.program.small_prompts import SMALL
 from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
