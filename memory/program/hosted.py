@@ -87,12 +87,12 @@ _GIST, _STORY_HEAD = 30, 10
 HOSTED_BUDGET = 6_000
 # By the form of the prompts. Calls of 16 turns cost half as much again in full form: the
 # instruction stands in each of them. Known facts shown of those that should be: .62 for .61
-# (tests.benchmarks.known_facts). In short form a call and its answer fit 4,096 tokens, which
-# Ollama gives a model where nobody says otherwise.
+# (tests.benchmarks.known_facts). In short form a call and its answer fit 4,096 tokens, which is
+# what Ollama gives many models by default.
 _LIMITS: Mapping[Form, Mapping[str, Any]] = MappingProxyType(
     {
         "full": {"window": 24, "window_tokens": 8_000, "budget": HOSTED_BUDGET},
-        "short": {"window": 12, "window_tokens": 1_200, "budget": 2_000},
+        "short": {"window": 12, "window_tokens": 2_000, "budget": 2_000},
     }
 )
 _UNKNOWN_CONTEXT = 128_000

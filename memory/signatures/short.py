@@ -34,7 +34,7 @@ class WriteFactsShort(dspy.Signature):
     known: str = dspy.InputField(desc="facts")
     attributes: str = dspy.InputField()
     feedback: str = dspy.InputField(desc=_FEEDBACK)
-    sql: str = dspy.OutputField(desc="SQL only")
+    sql: str = dspy.OutputField(desc="SQL only, or -- none")
 
 
 class WriteQueryShort(dspy.Signature):

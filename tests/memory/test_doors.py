@@ -112,7 +112,7 @@ DOORS: dict[str, Callable[[], str]] = {
 def test_an_abstention_shows_who_said_what_is_nearest_and_when(
     door: str, memories: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: silent())
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: silent())
     told = DOORS[door]()
     assert NEAREST_HEAD in told
     assert NEAREST in told

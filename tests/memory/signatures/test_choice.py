@@ -52,7 +52,7 @@ def test_litellm_tells_the_context_of_a_model_that_it_lists(
 ) -> None:
     model = load_model(name)
     assert (model.form, model.context) == (form, context)
-    limits = {"full": (24, 8_000, 6_000), "short": (12, 1_200, 2_000)}
+    limits = {"full": (24, 8_000, 6_000), "short": (12, 2_000, 2_000)}
     assert (model.window, model.window_tokens, model.budget) == limits[form]
 
 
@@ -86,7 +86,7 @@ def test_an_option_goes_before_the_memory_s_setting_and_that_before_the_model(
 def test_a_window_that_somebody_set_stays(store: Store) -> None:
     Settings(store).set("prompts", "short")
     model = Memory(store, scripted_model([], window=5)).model
-    assert (model.form, model.window, model.window_tokens) == ("short", 5, 1_200)
+    assert (model.form, model.window, model.window_tokens) == ("short", 5, 2_000)
 
 
 def test_other_forms_are_refused(store: Store) -> None:

@@ -124,7 +124,7 @@ def test_a_saved_program_remembers_its_form(empty: Store, tmp_path: Path) -> Non
     program = MemoryProgram("short")
     signature = program.answer.predict.signature
     program.answer.predict.signature = signature.with_instructions("Be odd.")
-    save_program(program, tmp_path / "program.json", CARD)
+    save_program(program, tmp_path / "program.json", CARD.model_copy(update={"model": "scripted"}))
     loaded = load_program(tmp_path / "program.json")
     assert loaded.card
     assert (loaded.card.prompts, loaded.prompts) == ("short", PROMPTS["short"])
