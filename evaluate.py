@@ -131,7 +131,10 @@ def evaluate(
     ] = "all",
     num_test: Annotated[int, Option(help="number of questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[
-        str, Option(help="the model that answers: local, an adapter's folder or PROVIDER/MODEL")
+        str,
+        Option(
+            help="the model that answers: local, an adapter's folder, gguf:FILE or PROVIDER/MODEL"
+        ),
     ] = "local",
     adapter: Annotated[
         Path | None, Option(help="a LoRA adapter of the packaged model, a folder")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.errors import InputError
+from memory.errors import InputError, Stop
 from memory.gguf.engine import GgufEngine
 from memory.gguf.files import file_of
 from memory.gguf.header import check_lora, file_sha256
@@ -145,6 +145,8 @@ class InProcessModel(HostedModel):
         return replace(self, prompts=choice, form=form, window=_WINDOWS[form])
 
     def _explained(self, error: lm_errors.LMError) -> str:
+        if stop := _stop_behind(error):
+            return str(stop)  # the server could not be started
         if isinstance(error, lm_errors.LMTimeoutError):
             return too_slow(self.name, self._engine.seconds)
         reason = one_line(error.message)
@@ -154,6 +156,14 @@ class InProcessModel(HostedModel):
                 f" set {CONTEXT_NAME}, or a smaller --budget where the command has one ({reason})"
             )
         return f"{self.name} gave no usable answer ({reason})"
+
+
+def _stop_behind(error: BaseException) -> Stop | None:
+    """The error of our own that DSPy has wrapped; None for none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Stop):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def load_in_process(

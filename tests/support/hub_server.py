@@ -4,7 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,13 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Hosted:
     """A file of the hub. `sha256` is what the hub says of it, `size` as well (None: the truth).
 
-    `cut_after` closes each connection after so many bytes; `status` refuses every request.
+    `cut_after` closes each connection after so many bytes, or, where it is `stalled`, sends no more
+    until the end of the hub; `status` refuses every request.
     """
 
     body: bytes
     sha256: str = ""
     size: int | None = None
     cut_after: int | None = None
+    stalled: bool = False
     status: int = 200
     error_code: str = ""
 
@@ -31,6 +33,7 @@ class Hub:
     files: dict[str, Hosted] = field(default_factory=dict)
     requests: list[tuple[str, str, int]] = field(default_factory=list)
     address: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -69,7 +72,10 @@ def hub_server() -> Iterator[Hub]:
             self.end_headers()
             if with_body:
                 end = None if hosted.cut_after is None else start + hosted.cut_after
-                self.wfile.write(hosted.body[start:end])
+                with suppress(BrokenPipeError):  # the client may have gone
+                    self.wfile.write(hosted.body[start:end])
+                if hosted.stalled:
+                    hub.ended.wait()
             self.close_connection = True
 
         def log_message(self, format: str, *arguments: object) -> None:
@@ -82,6 +88,7 @@ def hub_server() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
