@@ -103,7 +103,8 @@ BETTER_MODELS = (
     "The packaged model has 135 million parameters, and answers for that many.\n"
     "Name a larger one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
-    " http://localhost:8000/v1."
+    " http://localhost:8000/v1;\nwithout key and server: memory setup --model qwen2.5-1.5b, then"
+    " --model gguf:qwen2.5-1.5b."
 )
 Mode = Literal["compare", "analyze", "ablation"]
 # The options that --help lists; --help-all lists the others too.
@@ -300,7 +301,7 @@ def _print_advice(
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if not setup.model.server:
+    if not setup.model.writes_any_sql:  # the packaged model
         if not setup.model.stores_facts(setup.program):
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)

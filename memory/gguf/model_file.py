@@ -109,7 +109,7 @@ def context_of(model: ModelFile) -> int:
     """
     context = min(_setting(CONTEXT_NAME, _USUAL_CONTEXT), model.context_length)
     room = _memory() - model.bytes - _WORKING_BYTES
-    fitting = max(int(room / model.token_bytes), 0)
+    fitting = max(int(room / max(model.token_bytes, 1)), 0)
     if fitting < min(_LEAST_CONTEXT, context):
         needed = model.bytes + _WORKING_BYTES + _LEAST_CONTEXT * model.token_bytes
         raise InputError(

@@ -92,6 +92,7 @@ def test_the_context_is_that_of_the_file_within_a_bound(monkeypatch: pytest.Monk
     monkeypatch.setenv("MEMORY_GGUF_GB", "100")
     assert context_of(MODEL) == 8_192
     assert context_of(replace(MODEL, context_length=4_096)) == 4_096
+    assert context_of(replace(MODEL, token_bytes=0)) == 8_192  # a header that says nothing of it
     monkeypatch.setenv("MEMORY_GGUF_CONTEXT", "20000")
     assert context_of(MODEL) == 20_000
     monkeypatch.setenv("MEMORY_GGUF_CONTEXT", "many")

@@ -1,5 +1,6 @@
 """Any instruct model in this process: the packaged file as any GGUF, through the whole program."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_what_is_written_under_the_grammars_passes_the_policy(
         assert expression_of(selects()).fullmatch(answer), answer
         for statement in split(answer):
             check_select(statement)
+
+
+def test_who_stops_listening_ends_the_call(server: ModelCopy) -> None:
+    """So Ctrl-C and a client that goes away leave nothing computing."""
+    question = [{"role": "user", "content": "Tell a long story."}]
+    pieces = server.stream(question, (0, None), seconds=600, max_tokens=1_500)
+    assert next(pieces)
+    pieces.close()
+    assert [thread for thread in threading.enumerate() if thread.name == "llama.cpp"] == []
 
 
 def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path) -> None:
