@@ -93,6 +93,7 @@ from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
 from memory.rerank import load_reranker
+from memory.signatures.choice import FormChoice
 from memory.terminal import count
 
 EXPERIMENT = "locomo"
@@ -103,7 +104,8 @@ BETTER_MODELS = (
     "The packaged model has 135 million parameters, and answers for that many.\n"
     "Name a larger one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
-    " http://localhost:8000/v1."
+    " http://localhost:8000/v1;\nwithout key and server: memory setup --model qwen2.5-1.5b, then"
+    " --model gguf:qwen2.5-1.5b."
 )
 Mode = Literal["compare", "analyze", "ablation"]
 # The options that --help lists; --help-all lists the others too.
@@ -131,7 +133,10 @@ def evaluate(
     ] = "all",
     num_test: Annotated[int, Option(help="number of questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[
-        str, Option(help="the model that answers: local, an adapter's folder or PROVIDER/MODEL")
+        str,
+        Option(
+            help="the model that answers: local, an adapter's folder, gguf:FILE or PROVIDER/MODEL"
+        ),
     ] = "local",
     adapter: Annotated[
         Path | None, Option(help="a LoRA adapter of the packaged model, a folder")
@@ -157,6 +162,10 @@ def evaluate(
     sql: Annotated[
         SqlUse, Option(help="which questions a hosted model writes SELECTs for")
     ] = "when it pays",
+    prompts: Annotated[
+        FormChoice,
+        Option(help="a hosted model's prompts: full, short (1 to 8 billion parameters), or auto"),
+    ] = "auto",
     wrong_answer_cost: Annotated[
         float | None,
         Option(
@@ -206,7 +215,7 @@ def evaluate(
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
-    loaded = load_model(model, api_base, adapter=adapter, sql=sql)
+    loaded = load_model(model, api_base, adapter=adapter, sql=sql, prompts=prompts)
     # The right answers of LoCoMo are phrases, and its metric compares words; a rubric reads on.
     phrases = not any(question.rubric for _, question in questions)
     setup = _setup(loaded, optimized_path, budget=budget, phrases=phrases)
@@ -296,7 +305,7 @@ def _print_advice(
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if not setup.model.server:
+    if not setup.model.writes_any_sql:  # the packaged model
         if not setup.model.stores_facts(setup.program):
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
@@ -376,7 +385,7 @@ def _setup(model: Model, program: Path | None, *, budget: int | None, phrases: b
     """The model with its program and budget. Raises InputError when one is invalid."""
     setup = Setup(
         model=model,
-        program=_program(program, model.name, phrases=phrases),
+        program=_program(program, model, phrases=phrases),
         budget=model.budget if budget is None else budget,
     )
     setup.check()
@@ -503,16 +512,17 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
 def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None:
     """The untuned model with the plain program; None if `setup` is just that."""
     shipped = setup.model.as_shipped()
-    plain = in_phrases(MemoryProgram()) if phrases else MemoryProgram()
+    plain = MemoryProgram(setup.model.form)
+    plain = in_phrases(plain) if phrases else plain
     if shipped is not setup.model:
         return replace(setup, model=shipped, program=plain)
     return replace(setup, program=plain) if program else None
 
 
-def _program(path: Path | None, model: str, *, phrases: bool) -> MemoryProgram:
+def _program(path: Path | None, model: Model, *, phrases: bool) -> MemoryProgram:
     """The program to measure. Its warnings are printed here, once for all memories."""
-    program = load_program(path) if path else MemoryProgram()
-    for concern in concerns(program, model):
+    program = load_program(path) if path else MemoryProgram(model.form)
+    for concern in concerns(program, model.name):
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
     program.card = None
     return in_phrases(program) if phrases else program

@@ -48,6 +48,7 @@ from memory import InputError, MemoryProgram, load_model, save_program
 from memory.files import write_whole
 from memory.program import Card, Model, in_phrases, in_sentences, starting_program
 from memory.progress import progress_bar
+from memory.signatures.choice import FormChoice
 
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -92,6 +93,10 @@ def optimize(
         str, Option(help="the model to compile for: local or PROVIDER/MODEL")
     ] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
+    prompts: Annotated[
+        FormChoice,
+        Option(help="a hosted model's prompts: full, short (1 to 8 billion parameters), or auto"),
+    ] = "auto",
     prompt_model: Annotated[
         str | None, Option(help="the model that writes instructions; else --model")
     ] = None,
@@ -132,7 +137,8 @@ def optimize(
     _check_places(output, output_dir)
     if target == "ranking":
         return _fit_ranking(load_split(data, seed, split), output=output, output_dir=output_dir)
-    setup = _setup(load_model(model, api_base=api_base).over_machines(over), budget)
+    answering = load_model(model, api_base=api_base, prompts=prompts).over_machines(over)
+    setup = _setup(answering, budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
     demos = MAX_DEMOS if max_demos is None else max_demos
     rounds = rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[optimizer]

@@ -40,7 +40,7 @@ from memory.records import (
     TurnIds,
 )
 from memory.searcher import Searcher
-from memory.settings import WRONG_ANSWER_COST
+from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, open_store
 from memory.store.united import (
     first_store,
@@ -189,11 +189,18 @@ class Memory(AnswersOthersNames):
 
     @cached_property
     def model(self) -> Model:
-        """The model. The packaged one is loaded when it is first needed."""
+        """The model, with the prompts that the memory's settings say, where nobody chose any."""
+        model = self._loaded_model
+        history = self.store.settings(PROMPTS) if model.prompts == "auto" else []
+        return model.with_prompts(history[-1].value) if history else model
+
+    @cached_property
+    def _loaded_model(self) -> Model:
+        """The model as it was given. The packaged one is loaded when it is first needed."""
         from memory.program import load_model
 
         if self._of_all_users is not None:
-            return self._of_all_users.model
+            return self._of_all_users._loaded_model
         if isinstance(self._model, str):
             return load_model(self._model, api_base=self._api_base)
         return self._model
@@ -203,7 +210,7 @@ class Memory(AnswersOthersNames):
         """The modules that the model runs: the plain ones, or compiled ones."""
         from memory.program import MemoryProgram
 
-        return self._program or MemoryProgram()
+        return self._program or MemoryProgram(self.model.form)
 
     @cached_property
     def budget(self) -> int:
@@ -213,7 +220,7 @@ class Memory(AnswersOthersNames):
     def _warn_of_concerns(self) -> None:
         from memory.program import concerns
 
-        for concern in concerns(self.program, self.model.name):
+        for concern in concerns(self._program, self._loaded_model.name):
             warnings.warn(concern, UserWarning, stacklevel=4)
 
     def close(self) -> None:
@@ -259,6 +266,8 @@ class Memory(AnswersOthersNames):
     def _open_for_user(self, user_id: str) -> Memory:
         """This memory with the namespace of a user for its own, and the same model."""
         memory = copy(self)
+        for of_settings in ("model", "program", "budget"):  # a user's memory has its own
+            memory.__dict__.pop(of_settings, None)
         memory._of_all_users = self
         memory._users = UserMemories(memory._open_for_user)
         memory.store = open_store(namespaces.named_place(user_id), embedder=self._embedder)

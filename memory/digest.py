@@ -34,10 +34,10 @@ from memory.vocabulary import attribute_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import MemoryProgram, Model
+    from memory.signatures.forms import Prompts
 
 # A window that failed this often waits until somebody calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
-KNOWN_TOKENS = 1_500  # of the facts that a window may be about: about forty
 _MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
@@ -235,7 +235,11 @@ def _digest_window(
     reads_more = model.reads_known_facts
     before = _turns_before(store, turns) if reads_more else []
     weights = program.feature_weights
-    context = _window_context(store, turns, before, weights, share) if reads_more else {}
+    context = (
+        _window_context(store, turns, before, program.prompts, weights=weights, share=share)
+        if reads_more
+        else {}
+    )
 
     def write(sql: str) -> Change:
         nonlocal unsaid
@@ -283,6 +287,8 @@ def _window_context(
     store: Store,
     turns: Sequence[Turn],
     before: Sequence[Turn],
+    prompts: "Prompts",
+    *,
     weights: Mapping[str, float] | None,
     share: float,
 ) -> dict[str, str]:
@@ -291,10 +297,11 @@ def _window_context(
     The turns before it, of its session, the known facts that it may be about, and the attributes
     that it may need.
     """
-    from memory.program.signatures import NAMES_IN_WINDOW  # with DSPy
+    from memory.signatures.full import NAMES_IN_WINDOW  # with DSPy
 
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    names = store.name_lines("\n".join(texts), int(NAME_TOKENS * share))
+    name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
+    names = store.name_lines("\n".join(texts), name_tokens)
     # What an assistant proposed does not end, and takes the room of what somebody said.
     related = [
         fact
@@ -304,11 +311,11 @@ def _window_context(
     # What templates made gives way to what the model writes: to show it would leave doubles.
     templates = store.by_template([fact.id for fact in related])
     facts = [fact for fact in related if fact.id not in templates]
-    known = first_lines(map(known_fact_line, facts), int(KNOWN_TOKENS * share))
+    known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
     return {
         "before": turn_lines(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
         ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts)),
+        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts), prompts.attributes),
     }

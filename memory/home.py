@@ -20,6 +20,7 @@ AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
 AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
+DEFAULT_MODEL = "default-model.json"  # of commands, as `memory setup --model` has chosen it
 USED = "used-today"  # what each user of the server has used, and SQLite's files beside it
 
 
@@ -38,6 +39,22 @@ def home_address() -> str:
     """The address of the database of all namespaces; "" if they are files."""
     location = os.environ.get("MEMORY_HOME", "")
     return location if location.startswith(("postgresql://", "postgres://")) else ""
+
+
+def default_model() -> str:
+    """The model of commands that name none, as `memory setup --model` has chosen it; "" for none.
+
+    A file that cannot be read chooses none.
+    """
+    try:
+        return str(json.loads((home() / DEFAULT_MODEL).read_bytes())["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def set_default_model(name: str) -> None:
+    """Choose the model of commands that name none. Raises InputError when it cannot be written."""
+    write_whole(home() / DEFAULT_MODEL, json.dumps({"model": name}).encode())
 
 
 def agree_to_embedder(location: Path | str, name: str) -> None:

@@ -13,12 +13,15 @@ from memory.errors import InputError
 from memory.owner import OWNER, UNNAMED, owner_of
 from memory.records import Setting
 from memory.secrets import Policy
+from memory.signatures.choice import FormChoice
 from memory.store import Store
 
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
 # What a wrong answer of the packaged model costs, in right ones.
 WRONG_ANSWER_COST = "wrong_answer_cost"
+# The form of a hosted model's prompts.
+PROMPTS = "prompts"
 # Settings that every memory has.
 CHAT: Mapping[str, Any] = {
     "user": str,
@@ -29,6 +32,7 @@ CHAT: Mapping[str, Any] = {
     RETENTION_DAYS: int | None,  # as well
     RETENTION_KEEPS_FACTS: bool,
     WRONG_ANSWER_COST: float,
+    PROMPTS: FormChoice,
 }
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from memory.api import Memory
 from memory.digest import Digest, is_due
@@ -12,6 +13,8 @@ from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, turn_tokens
 from memory.program.model import Model
 from memory.program.program import StoreTurns
+from memory.signatures.choice import Form
+from memory.signatures.forms import PROMPTS
 from memory.sql import quoted
 from memory.store import Store
 
@@ -19,7 +22,7 @@ _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
 # Facts that are known, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
-_CONTEXT_TOKENS = 1_700
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600})
 # The characters of a turn that a digest reads of it, see memory.outline.
 _ASSISTANTS = ", ".join(map(quoted, ("assistant", "ai", "ai assistant", "chatgpt", "claude")))
 _OUTLINED = (
@@ -99,10 +102,10 @@ def waiting(
     cost = estimate(
         model,
         "store",
-        StoreTurns(),
+        StoreTurns(PROMPTS[model.form].store),
         calls=calls,
         inputs=turn_tokens(turns, characters)
-        + calls * (_CONTEXT_TOKENS if model.reads_known_facts else 0),
+        + calls * (_CONTEXT_TOKENS[model.form] if model.reads_known_facts else 0),
         answers=turns,
     )
     return Waiting(turns, cost, seconds=calls * (seconds_a_call or model.seconds_a_call))

@@ -64,6 +64,7 @@ MEMORY_LAYERS = [
         "memory.templates",
     },
     {"memory.restated"},
+    {"memory.gguf", "memory.signatures"},
     {"memory.near_attributes", "memory.program", "memory.store"},
     {"memory.additions", "memory.gate"},
     {
@@ -129,11 +130,12 @@ OPEN_ROOMS = {
     "memory.files",  # files written whole
     "memory.machines",  # work spread over machines
     "memory.additions",  # what turns assert, for memories that no model digested
-    "memory.program",  # the prompts that it tunes
+    "memory.program",  # the program that it compiles
     "memory.progress",
     "memory.prompt",  # the lines that a model sees
     "memory.refine",  # the tools of an episode
     "memory.rerank",  # the reranker that it measures
+    "memory.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
     "memory.search.word_forms",
     "memory.sql",
@@ -175,7 +177,8 @@ IMPORTERS = {
     "psycopg": "memory/store/postgres",
     "alembic": "memory/store/postgres",
     "sqlalchemy": "memory/store/postgres",
-    "xllamacpp": "memory/program/llama.py",
+    "xllamacpp": "memory/gguf/server.py",
+    "huggingface_hub": "memory/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
@@ -211,7 +214,9 @@ ROOMS = {
     "memory/templates": "plain forms of what people say and ask, matched as templates write them",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
-    "memory/program": "the models, their prompts and what they say",
+    "memory/gguf": "models as files: what they say of themselves, and llama.cpp that runs them",
+    "memory/program": "the models and what they say",
+    "memory/signatures": "every prompt, and which form of it a model is given",
     "memory/exchange": "what other programs exported, and exports",
     "memory/documents": "documents and tool uses as turns",
     "memory/injection": "memories as a block for a prompt",
@@ -450,7 +455,9 @@ def loaded(code: str, *libraries: str) -> list[str]:
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {
-        "memory/program/signatures.py",
+        "memory/signatures/full.py",
+        "memory/signatures/further.py",
+        "memory/signatures/short.py",
         "locomo/benchmark_judges.py",
         "locomo/rubric_judge.py",
         "locomo/llm_judge.py",

@@ -37,7 +37,7 @@ NOT_RUN = {
     "a program that does not end": 3,
     "needs Postgres, Ray or Citus": 7,
     "needs FastAPI": 1,
-    "needs a client or a server": 10,
+    "needs a client or a server": 11,
     "needs a network": 5,
     "needs a provider's key": 8,
     "needs a server with GPUs": 6,

@@ -23,6 +23,7 @@ from memory.errors import ModelError
 from memory.program import Model
 from memory.program.costs import Cost
 from memory.program.local import SmallModelAdapter
+from memory.signatures.choice import FormChoice
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
 from tests.support.benchmark_records import longmemeval_question
@@ -781,3 +782,24 @@ def test_a_place_that_mlflow_cannot_use_is_known_before_any_model_is_asked(
     assert "\n" not in str(error.value)
     assert engine.prompts == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["full", "short"])
+def test_the_prompts_have_the_form_asked_for(
+    form: FormChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[dict[str, Any]] = []
+
+    def load(*_: object, **settings: Any) -> Model:
+        loaded.append(settings)
+        raise ModelError("not now")
+
+    monkeypatch.setattr(evaluate, "load_model", load)
+    with pytest.raises(ModelError):
+        evaluate.evaluate(model="openai/m", prompts=form)
+    assert [settings["prompts"] for settings in loaded] == [form]
+    setup = evaluate._setup(load_model("openai/m", prompts=form), None, budget=None, phrases=True)
+    assert setup.program.prompts.form == form
+    plain = evaluate._plain(setup, Path("program.json"), phrases=True)
+    assert plain
+    assert plain.program.prompts.form == form

@@ -15,6 +15,7 @@ from locomo.prompts.compile import CompileResult
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.program import Model
+from memory.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses, obedient
 from tests.support.scripted import sql
 from tests.support.tracking import track
@@ -82,6 +83,29 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
     assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
     saved = load_program(Path("optimized_memory_qa.json"))
     assert all(instructions(saved, other) == instructions(plain, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "retrieve",
+        pytest.param("answer", marks=pytest.mark.slow),
+        pytest.param("store", marks=pytest.mark.slow),
+    ],
+)
+def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> None:
+    model, engine = obedient(target, window=2)
+    compiled = run(model.with_prompts("short"), optimizer="gepa", target=target, rounds=3)
+    assert RULES[target] in instructions(compiled.program, target)
+    saved = load_program(Path("optimized_memory_qa.json"))
+    assert saved.card
+    assert (saved.card.prompts, saved.prompts.form) == ("short", "short")
+    assert instructions(saved, target) == instructions(compiled.program, target)
+    [inputs] = {
+        tuple(re.findall(r"^\[\[ ## (\w+) ## ]]$", prompt, re.MULTILINE))
+        for prompt in engine.prompts_for(target)
+    }
+    assert set(inputs) == {*getattr(PROMPTS["short"], target).input_fields}
 
 
 @pytest.mark.slow
@@ -423,3 +447,15 @@ def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
     assert "A phrase, not a sentence" in instructions(begun, "answer")
     assert "as many sentences as it" in instructions(optimize._to_use(begun), "answer")
     assert "A phrase, not a sentence" in instructions(begun, "answer")
+
+
+def test_the_prompts_have_the_form_asked_for(run: Run) -> None:
+    loaded: list[dict[str, Any]] = []
+
+    def load(*_: object, **settings: Any) -> Model:
+        loaded.append(settings)
+        raise ModelError("not now")
+
+    with pytest.raises(ModelError):
+        run(obedient()[0], load=load, prompts="short")
+    assert [settings["prompts"] for settings in loaded] == ["short"]

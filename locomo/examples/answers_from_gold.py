@@ -22,7 +22,7 @@ from locomo.systems import FactsOnly
 from memory import Memory, Rows, SqlError, Store
 from memory.evidence import Context
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import TUNED_SELECT
+from memory.program.small_prompts import TUNED_SELECT
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.

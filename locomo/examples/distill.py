@@ -30,7 +30,7 @@ from locomo.json_lines import JsonLines
 from locomo.parallel import run_parallel
 from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
-from memory.program.signatures import NO_FACT
+from memory.program.small_prompts import NO_FACT
 
 # The largest share of examples for answering without their evidence: a model that has always seen
 # evidence answers confidently without. A choice.

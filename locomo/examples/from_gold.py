@@ -23,7 +23,7 @@ from locomo.tasks.rewards import RIGHT
 from memory import Store, open_store
 from memory.program import Model
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import TUNED_INSERT
+from memory.program.small_prompts import TUNED_INSERT
 from memory.prompt import turn_lines
 from memory.sql import quoted
 

@@ -27,7 +27,7 @@ from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_st
 from memory.evidence import assemble
 from memory.program import Model
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import NO_FACT
+from memory.program.small_prompts import NO_FACT
 from memory.sql import split
 
 # As Memory does at work: an example must be the prompt that the student will see.

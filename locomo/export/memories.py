@@ -98,6 +98,6 @@ def digested_memories(
     conversations: Sequence[Conversation], model: Model, folder: Path, threads: int, bar: Progress
 ) -> dict[str, Path]:
     """A memory of each conversation, stored by a model, by its id."""
-    setup = Setup(model, MemoryProgram(), model.budget)
+    setup = Setup(model, MemoryProgram(model.form), model.budget)
     built = build_memories(conversations, setup, cache=folder, threads=threads, bar=bar)
     return {id_: memory.path for id_, memory in built.items()}

@@ -20,10 +20,10 @@ from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
 from memory.files import write_whole
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import RefineFacts
 from memory.refine.run import memory_in_short
 from memory.refine.tools import tool_functions
 from memory.refine.workbench import Draft
+from memory.signatures.further import RefineFacts
 
 DATA_SOURCE = "sql-memory/refine"
 ASSISTANT_TURNS, CALLS_A_TURN = 15, 2  # thirty operations

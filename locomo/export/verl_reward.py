@@ -65,7 +65,7 @@ def score_episode(
     model = _reader()
     with open_store(folder / str(extra_info["memory"]), read_only=True) as store:
         draft = CitedDraft(store)
-        reader = FactReader(store, model, MemoryProgram().answer)
+        reader = FactReader(store, model, MemoryProgram(model.form).answer)
         answer = reader.answered(question.text, reader.context(question.text, draft.start))
         before = score(answer, question)
         uses, refused = replay(draft, journal)

@@ -99,7 +99,7 @@ def others(
     check_folder(output_dir, "--output-dir")
     answering = load_model(model, api_base)
     judging = load_model(judge_model, judge_api_base) if judge_model else None
-    program = MemoryProgram()
+    program = MemoryProgram(answering.form)
     if not any(question.rubric for _, question in questions):
         program = in_phrases(program)  # as evaluate.py does
     setup = Setup(answering, program, answering.budget if budget is None else budget)

@@ -28,7 +28,7 @@ from locomo.json_lines import append_whole
 from memory import InputError
 from memory.files import create_private, tighten
 from memory.program.hosted import calling_thread
-from memory.program.model_names import is_packaged_lm
+from memory.program.model_names import is_local_lm
 
 PATIENCE_S = 10.0
 _SECRET = re.compile("key|token$|secret|password|header|credential|base|url", re.IGNORECASE)
@@ -234,7 +234,7 @@ def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
     usage = record.get("usage") or {}
     tokens_in = usage.get("prompt_tokens") or usage.get("input_tokens") or 0
     tokens_out = usage.get("completion_tokens") or usage.get("output_tokens") or 0
-    dollars = 0.0 if is_packaged_lm(model) else record.get("cost")
+    dollars = 0.0 if is_local_lm(model) else record.get("cost")
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return _Call(
         key=key,

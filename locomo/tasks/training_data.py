@@ -141,7 +141,7 @@ def prepare_bench(
     """The bench of `model`: memories of the conversations asked about, stored by `storing`."""
     # An example of storing has its own turns; only questions need a memory.
     ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
-    program = MemoryProgram()
+    program = MemoryProgram(storing.form)
     conversations = [memories.conversations[id_] for id_ in ids]
     built = build_memories(
         conversations,

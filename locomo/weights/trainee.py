@@ -176,4 +176,4 @@ def student_of(name: str, adapter: Path | None = None) -> Model:
     """A student's prompt format and limits; a served model is not called."""
     if is_packaged(name) or Path(name).is_dir():
         return load_model(name, adapter=adapter)
-    return load_model(f"openai/{name}")
+    return load_model(f"openai/{name}", prompts="full")  # those that it is trained with

@@ -14,6 +14,7 @@ from memory.cli.options import (
     ModelName,
     Namespace,
     Over,
+    Prompts,
     Yes,
     is_on_command_line,
     open_memory,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from memory.program import Model
     from memory.program.costs import Cost
     from memory.records import Pending
+    from memory.signatures.choice import FormChoice
     from memory.store import Store
     from memory.waiting import Waiting
 
@@ -46,6 +48,7 @@ def digest(
     db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
+    prompts: Prompts = "auto",
     replay: Annotated[
         bool, typer.Option("--replay", help="Also retry windows that failed or wait for you.")
     ] = False,
@@ -76,7 +79,7 @@ def digest(
             raise InputError(
                 "with --all, give only --replay, --model, --api-base, --budget and --over"
             )
-        _digest_all(_load(model, api_base, budget), replay=replay, over=over, yes=yes)
+        _digest_all(_load(model, api_base, budget, prompts), replay=replay, over=over, yes=yes)
         return
     if apply or skip:
         with open_memory(namespace, db) as store:
@@ -86,7 +89,7 @@ def digest(
     from memory.waiting import waiting
 
     with open_memory(namespace, db) as store:
-        chosen = _load(model, api_base, budget) if budget else model
+        chosen = _load(model, api_base, budget, prompts) if budget or prompts != "auto" else model
         memory = Memory(store, model=chosen, api_base=api_base)
         if not memory.stores_facts:
             read = _read_shown(memory)
@@ -132,11 +135,11 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
         print_clean(f"{turns}; about {ahead.cost} without repairs{ends}", error=True)
 
 
-def _load(name: str, api_base: str | None, budget: int | None) -> "Model":
+def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormChoice") -> "Model":
     """The model; with a budget its calls have windows of so many tokens at most."""
     from memory.program import load_model
 
-    model = load_model(name, api_base)
+    model = load_model(name, api_base, prompts=prompts)
     if budget is None:
         return model
     if budget > model.window_tokens:

@@ -11,9 +11,11 @@ from typer.core import TyperGroup
 
 from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
+from memory.home import default_model
 from memory.machines import check_over
 from memory.namespaces import DEFAULT as DEFAULT
 from memory.namespaces import Location, existing, location_of, make_folder
+from memory.signatures.choice import FormChoice
 from memory.store import Store, open_store
 from memory.store.united import refuse_repeated, unite
 from memory.terminal import clean_line, print_clean
@@ -91,12 +93,34 @@ Db = Annotated[
     Path | None,
     typer.Option("--db", help="The memory's file, instead of a namespace.", callback=_one_memory),
 ]
+
+
+def _model(context: typer.Context, name: str) -> str:
+    """The model that is named, else the one that `memory setup --model` has chosen."""
+    return name if is_on_command_line(context, "model") else default_model() or name
+
+
 ModelName = Annotated[
-    str, typer.Option("--model", help="local (packaged), or PROVIDER/MODEL: openai/gpt-4o-mini.")
+    str,
+    typer.Option(
+        "--model",
+        help="local (packaged), gguf:NAME or gguf:FILE, or PROVIDER/MODEL: openai/gpt-4o-mini.",
+        callback=_model,
+        show_default="local, or what `memory setup --model` has chosen",
+    ),
 ]
 ApiBase = Annotated[
     str | None,
     typer.Option("--api-base", help="The address of the model's server: http://localhost:8000/v1."),
+]
+Prompts = Annotated[
+    FormChoice,
+    typer.Option(
+        "--prompts",
+        help="full, short (for 1 to 8 billion parameters), or auto, by the model's context and"
+        " size.",
+        show_default="what the memory's settings say, or auto",
+    ),
 ]
 Program = Annotated[
     Path | None, typer.Option("--program", help="A program that optimize.py compiled.")

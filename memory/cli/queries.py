@@ -18,6 +18,7 @@ from memory.cli.options import (
     Namespace,
     Namespaces,
     Program,
+    Prompts,
     RerankerName,
     open_memories,
     open_memory,
@@ -47,6 +48,7 @@ def ask(
     db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
+    prompts: Prompts = "auto",
     as_of: Annotated[
         str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
     ] = "",
@@ -81,7 +83,7 @@ def ask(
         open_memories(namespaces, db) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
-        loaded = load_model(model, api_base)
+        loaded = load_model(model, api_base, prompts=prompts)
         if budget and loaded.fixed_limits and budget > loaded.budget:
             raise InputError(f"--budget {budget}: give {loaded.name} at most {loaded.budget}")
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)

@@ -139,7 +139,7 @@ def _model_and_program(
     # The worker waits between tries itself, so that no thread is held by them.
     model = load_model(name, api_base, retries=1)
     compiled = load_program(program) if program else None
-    if not model.stores_facts(compiled or MemoryProgram()):
+    if not model.stores_facts(compiled or MemoryProgram(model.form)):
         _print_line(
             f"{model.name}: rules store facts as turns are added; this worker asks no model"
             " (--model PROVIDER/MODEL), finishes forgetting and sends changes"

@@ -46,7 +46,6 @@ from memory.program.model_errors import (
 from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
-from memory.program.signatures import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
 from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
 from memory.provider_calls import call_seconds, run, too_slow, within
@@ -59,6 +58,9 @@ from memory.search.answer_kinds import (
     asks_for_whole,
 )
 from memory.search.word_forms import telling_words
+from memory.signatures.choice import Form, FormChoice, form_for
+from memory.signatures.forms import Prompts
+from memory.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.story import STORY_SHARE, Story, story_of
 from memory.terminal import clean_line
 from memory.tokens import count_tokens, trim
@@ -78,6 +80,17 @@ _GIST, _STORY_HEAD = 30, 10
 # Tokens of memory shown with a question. Of the evidence of LoCoMo, the ranking alone shows
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
+# By the form of the prompts. Calls of 16 turns cost half as much again in full form: the
+# instruction stands in each of them. Known facts shown of those that should be: .62 for .61
+# (tests.benchmarks.known_facts). In short form a call and its answer fit 4,096 tokens, which is
+# what Ollama gives many models by default.
+_LIMITS: Mapping[Form, Mapping[str, Any]] = MappingProxyType(
+    {
+        "full": {"window": 24, "window_tokens": 8_000, "budget": HOSTED_BUDGET},
+        "short": {"window": 12, "window_tokens": 2_000, "budget": 2_000},
+    }
+)
+_UNKNOWN_CONTEXT = 128_000
 _MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
@@ -243,17 +256,23 @@ class HostedModel(Model):
     @property
     def price(self) -> tuple[float, float] | None:
         """From litellm's list; None for your own server and for models that it does not have."""
-        if self._address:
-            return None
-        provider, _, model = self.name.partition("/")
-        known = load_litellm().model_cost
-        prices = known.get(self.name) or known.get(model) or {}
-        if prices.get("litellm_provider") != provider and self.name not in known:
-            return None  # the same name, sold by somebody else
         try:
-            return float(prices["input_cost_per_token"]), float(prices["output_cost_per_token"])
+            listed = self._listed
+            return float(listed["input_cost_per_token"]), float(listed["output_cost_per_token"])
         except KeyError:
             return None
+
+    @property
+    def _listed(self) -> Mapping[str, Any]:
+        """The model in litellm's list; empty for your own server and for one that it lacks."""
+        if self._address:
+            return {}
+        provider, _, model = self.name.partition("/")
+        known = load_litellm().model_cost
+        listed: Mapping[str, Any] = known.get(self.name) or known.get(model) or {}
+        if listed.get("litellm_provider") != provider and self.name not in known:
+            return {}  # the same name, sold by somebody else
+        return listed
 
     @property
     def weights(self) -> Mapping[str, str]:
@@ -266,6 +285,17 @@ class HostedModel(Model):
                 " --num-threads instead"
             )
         return self
+
+    def with_prompts(self, choice: FormChoice) -> "HostedModel":
+        """With the windows and the budget of that form, where nobody has set others."""
+        known = self._listed.get("max_input_tokens")
+        form = form_for(self.name, known, choice)
+        before, after = _LIMITS[self.form], _LIMITS[form]
+        limits = {name: after[name] for name in after if getattr(self, name) == before[name]}
+        context = known if known and form == "short" else _UNKNOWN_CONTEXT
+        if "budget" in limits:
+            limits["budget"] = min(limits["budget"], context // 2)
+        return replace(self, prompts=choice, form=form, context=context, **limits)
 
     # ---------------------------------------------------------------- storing
 
@@ -282,9 +312,11 @@ class HostedModel(Model):
 
     # ---------------------------------------------------------------- answering
 
-    def catalog_for(self, question: UserQuestion, reader: MemoryReader) -> str:
+    def catalog_for(self, question: UserQuestion, reader: MemoryReader, prompts: Prompts) -> str:
         """With what is said of the names in the question, where the memory has any."""
-        catalog = super().catalog_for(question, reader)
+        catalog = super().catalog_for(question, reader, prompts)
+        if not prompts.with_names:
+            return catalog
         if any(summary.text for summary in reader.summaries()):
             catalog = f"{catalog}\n{SUMMARIES_IN_QUESTION}"
         names = reader.name_lines(f"{question.asker} {question.text}", NAME_TOKENS)
@@ -485,6 +517,7 @@ def load_hosted(
     temperature: float,
     retries: int,
     sql: SqlUse = "when it pays",
+    prompts: FormChoice = "auto",
 ) -> HostedModel:
     """A hosted model by its litellm name, "provider/model".
 
@@ -512,27 +545,29 @@ def load_hosted(
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
-    return hosted_lm(name, lm, api_base=api_base, sql=sql)
+    return hosted_lm(name, lm, api_base=api_base, sql=sql, prompts=prompts)
 
 
 def hosted_lm(
-    name: str, lm: dspy.LM, *, api_base: str | None = None, sql: SqlUse = "when it pays"
+    name: str,
+    lm: dspy.LM,
+    *,
+    api_base: str | None = None,
+    sql: SqlUse = "when it pays",
+    prompts: FormChoice = "auto",
 ) -> HostedModel:
     """An LM of DSPy as a hosted model of this name."""
-    return HostedModel(
+    model = HostedModel(
         name,
         lm,
         CompletionAdapter(),
-        # Calls of 16 turns cost half as much again: the instruction stands in each of them. Known
-        # facts shown of those that should be: .62 for .61 (tests.benchmarks.known_facts).
-        window=24,
-        window_tokens=8_000,
+        **_LIMITS["full"],
         dates=True,
-        context=128_000,
-        budget=HOSTED_BUDGET,
+        context=_UNKNOWN_CONTEXT,
         api_base=api_base,
         sql=sql,
     )
+    return model.with_prompts(prompts)
 
 
 def _story(

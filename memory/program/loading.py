@@ -7,9 +7,11 @@ import dspy
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
 from memory.program.hosted import hosted_lm, load_hosted
+from memory.program.in_process import load_in_process
 from memory.program.model import Model, SqlUse
-from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_packaged
+from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_file, is_packaged
 from memory.program.packaged import load_packaged
+from memory.signatures.choice import FormChoice
 
 CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
@@ -21,12 +23,14 @@ def load_model(
     retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
     sql: SqlUse = "when it pays",
+    prompts: FormChoice = "auto",
 ) -> Model:
     """A model by name. Its answers are kept in no cache.
 
     Arguments:
         name: "local" (the packaged model, tuned), "local-base" (untuned), the folder of a LoRA
-            adapter for it, or any litellm name, "provider/model".
+            adapter for it, "gguf:FILE" or "gguf:NAME" (a model's file, run in this process), or
+            any litellm name, "provider/model".
         api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
         temperature: 0 for the most likely answer; reasoning models take none.
         retries: how often a rate limit or a failed connection is tried again, with backoff.
@@ -34,18 +38,30 @@ def load_model(
             the shipped adapters of the modules that its card names.
         sql: for which questions a hosted model writes SELECTs before it answers: "always", or
             "when it pays" (lists, counts, order, lengths of time, change, what two share), "never".
+        prompts: the form of a hosted model's prompts: "full", "short" (for 1 to 8 billion
+            parameters), or "auto", by the model's context and size.
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
     server that does not listen, or a packaged model that is not installed.
     """
+    if is_file(name):
+        if api_base:
+            raise ModelError(f"{name} runs in this process: leave --api-base out")
+        return load_in_process(
+            name, temperature=temperature, adapter=adapter, sql=sql, prompts=prompts
+        )
     if adapter is not None and name not in (PACKAGED_MODEL, UNTUNED_MODEL):
         raise InputError(
             f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
             " model with its adapter, or leave --model out"
         )
     if not is_packaged(name):
-        return load_hosted(name, api_base, temperature=temperature, retries=retries, sql=sql)
+        return load_hosted(
+            name, api_base, temperature=temperature, retries=retries, sql=sql, prompts=prompts
+        )
+    if prompts != "auto":
+        raise InputError("the packaged model has prompts of its own: leave --prompts out")
     if api_base:
         raise ModelError(
             "the packaged model needs no --api-base; name the served model too, as in "

@@ -1,7 +1,7 @@
 """The packaged model: SmolLM2-135M, run by llama.cpp in this process, as a DSPy engine and adapter.
 
 What a model this small needs is not what a large one needs: short prompts, examples as real chat
-turns, and a grammar, so that whatever it writes is at least SQL (all in `signatures.SMALL`).
+turns, and a grammar, so that whatever it writes is at least SQL (all in `small_prompts.SMALL`).
 """
 
 import re
@@ -18,10 +18,11 @@ from dspy.lm15 import (
     Usage,
 )
 
+from memory.gguf.server import Completion, Lora, Messages
 from memory.machines import over_machines
-from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
+from memory.program.llama import copy_of_the_model
 from memory.program.messages import ABSTAIN
-from memory.program.signatures import SMALL, SmallPrompt
+from memory.program.small_prompts import SMALL, SmallPrompt
 from memory.tracing import span
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
@@ -131,7 +132,7 @@ def _response(request: Request, completion: Completion) -> Response:
 class SmallModelAdapter(dspy.ChatAdapter):
     """Short prompts with examples as chat turns; the answer is the first output field, verbatim.
 
-    A predictor whose signature is not in `signatures.SMALL` is served by the stock ChatAdapter.
+    A predictor whose signature is not in `small_prompts.SMALL` is served by the stock ChatAdapter.
     Instructions and examples that an optimizer put on a predictor replace the short ones.
     Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
     Modules in `tuned` ("answer", "retrieve", "store") run with the engine's LoRA, which learned

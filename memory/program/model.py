@@ -17,6 +17,8 @@ from memory.program.sql_questions import sql_pays
 from memory.prompt import CATALOG_TOKENS, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import standalone_question
+from memory.signatures.choice import Form, FormChoice
+from memory.signatures.forms import Prompts
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
 
@@ -103,6 +105,7 @@ class Modules(Protocol):
     store: Any
     retrieve: Any
     answer: Any
+    prompts: Prompts
 
     def evidence(
         self,
@@ -150,6 +153,7 @@ class Model(ABC):
     what templates match alone.
     `sql` says for which questions it writes SELECTs. When that pays, a packaged model decides by
     itself.
+    `form` is that of the prompts of its plain program; `prompts` the choice that led to it.
     """
 
     name: str
@@ -163,6 +167,8 @@ class Model(ABC):
     api_base: str | None = None
     writes_facts: bool = True
     sql: SqlUse = "always"
+    form: Form = "full"
+    prompts: FormChoice = "auto"
 
     # What a kind of model can.
     refines: ClassVar[bool]  # work with tools on a memory's facts
@@ -221,6 +227,13 @@ class Model(ABC):
         """The same model without an adapter that somebody added."""
         return self
 
+    def with_prompts(self, choice: FormChoice) -> "Model":
+        """The same model with prompts in another form, and what goes with that.
+
+        The packaged model has prompts of its own: nothing changes.
+        """
+        return self
+
     def with_wrong_answer_cost(self, cost: float) -> "Model":
         """The same model, giving answers where a wrong one costs as much as `cost` right ones gain.
 
@@ -241,7 +254,11 @@ class Model(ABC):
                 yield
             except lm_errors.LMError as error:
                 kind = PromptTooLong if is_too_long(error) else ModelError
-                raise kind(explain(error, self.name, self.api_base)) from error
+                raise kind(self._explained(error)) from error
+
+    def _explained(self, error: lm_errors.LMError) -> str:
+        """What went wrong with a call and what to do, in one line."""
+        return explain(error, self.name, self.api_base)
 
     # ---------------------------------------------------------------- storing
 
@@ -267,7 +284,7 @@ class Model(ABC):
     def question_text(self, question: UserQuestion) -> str:
         """A question as the model reads it."""
 
-    def catalog_for(self, question: UserQuestion, reader: MemoryReader) -> str:
+    def catalog_for(self, question: UserQuestion, reader: MemoryReader, prompts: Prompts) -> str:
         """What the model is shown of the memory before it writes SELECTs for a question."""
         return reader.catalog(CATALOG_TOKENS)
 
@@ -281,7 +298,7 @@ class Model(ABC):
         """The rows that a question may need (see RetrieveRows); None when none are asked for."""
         return program.retrieve(
             question=self.question_text(question),
-            catalog=self.catalog_for(question, reader),
+            catalog=self.catalog_for(question, reader, program.prompts),
             read=reader.read,
             asker=question.asker,
             today=spoken_date(question.today),

@@ -11,9 +11,14 @@ def is_packaged(name: str) -> bool:
     return name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name)
 
 
-def is_packaged_lm(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether a name means a GGUF file, which runs in this process."""
+    return name.startswith("gguf:")
+
+
+def is_local_lm(name: str) -> bool:
     """Whether a DSPy model of this name runs in this process: its calls cost nothing."""
-    return name.startswith("local/")
+    return name.startswith(("local/", "gguf/"))
 
 
 def model_option(name: str) -> str:

@@ -5,7 +5,7 @@ import dspy
 from memory.program.local import SmallModelAdapter
 from memory.program.model import Model
 from memory.program.program import MemoryProgram
-from memory.program.signatures import SMALL
+from memory.program.small_prompts import SMALL
 
 
 def starting_program(model: Model) -> MemoryProgram:
@@ -14,7 +14,7 @@ def starting_program(model: Model) -> MemoryProgram:
     The packaged model is shown short ones in place of the signatures' own; here they stand on the
     predictors, where optimizers look. The prompts are those of the plain program.
     """
-    program = MemoryProgram()
+    program = MemoryProgram(model.form)
     if isinstance(model.adapter, SmallModelAdapter):
         for module in (program.store, program.retrieve, program.answer):
             predictor = module.predict

@@ -9,10 +9,11 @@ from typing import ClassVar
 import dspy
 
 from memory.evidence import Context, assemble
+from memory.gguf.server import Lora
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.answer_sources import answer_from
 from memory.program.fact_checks import dated, is_quoted
-from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
+from memory.program.llama import CONTEXT, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.lookup import look_up
 from memory.program.messages import ABSTAIN, is_evidence, originals_first

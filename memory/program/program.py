@@ -24,8 +24,9 @@ from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
 from memory.program.shown_turns import MARKED_TURNS, RANKED_TURNS
-from memory.program.signatures import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.records import Change, Rows
+from memory.signatures.choice import Form
+from memory.signatures.forms import PROMPTS
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class MemoryProgram(dspy.Module):
 
     Three store, retrieve and answer; `refine` improves the facts of a memory afterwards.
 
+    `prompts` are those of its form, full or short (`memory.signatures`).
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
     `feature_weights`: of the ranking, fitted to conversations of one's own; None: the shipped ones.
     """
@@ -57,11 +59,12 @@ class MemoryProgram(dspy.Module):
     card: "Card | None" = None
     feature_weights: Mapping[str, float] | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, form: Form = "full") -> None:
         super().__init__()
-        self.store = StoreTurns()
-        self.retrieve = RetrieveRows()
-        self.answer = AnswerQuestion()
+        self.prompts = PROMPTS[form]
+        self.store = StoreTurns(self.prompts.store)
+        self.retrieve = RetrieveRows(self.prompts.retrieve)
+        self.answer = AnswerQuestion(self.prompts.answer)
         self.refine = RefineMemory()
 
     def forward(
@@ -179,19 +182,28 @@ class MemoryProgram(dspy.Module):
             )
 
 
-class StoreTurns(dspy.Module):
-    """Writes what a window of turns says as facts."""
+class PromptedModule(dspy.Module):
+    """A module with one prompt, in full form or in short form: the short one has fewer inputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, signature: type[dspy.Signature]) -> None:
         super().__init__()
-        self.predict = dspy.Predict(WriteFacts)
+        self.plain_instructions = signature.instructions
+        self.predict = dspy.Predict(signature)
 
     @property
     def is_compiled(self) -> bool:
         """Whether an optimizer gave it examples or instructions of its own."""
-        return bool(self.predict.demos) or (
-            self.predict.signature.instructions != WriteFacts.instructions
-        )
+        instructions = self.predict.signature.instructions
+        return bool(self.predict.demos) or instructions != self.plain_instructions
+
+    def _predicted(self, **inputs: str) -> dspy.Prediction:
+        """What the model says to those of the inputs that the prompt has."""
+        fields = self.predict.signature.input_fields
+        return self.predict(**{name: inputs[name] for name in fields})
+
+
+class StoreTurns(PromptedModule):
+    """Writes what a window of turns says as facts."""
 
     def forward(
         self,
@@ -219,7 +231,7 @@ class StoreTurns(dspy.Module):
         """
 
         def ask(feedback: str) -> str:
-            prediction = self.predict(
+            prediction = self._predicted(
                 before=before,
                 turns=turns,
                 known=known,
@@ -234,19 +246,8 @@ class StoreTurns(dspy.Module):
         return dspy.Prediction(change=change, sql=sql, calls=calls, refusals=refusals)
 
 
-class RetrieveRows(dspy.Module):
+class RetrieveRows(PromptedModule):
     """Brings up the rows that a question may need, in one round of SELECTs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.predict = dspy.Predict(WriteQuery)
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether an optimizer gave it examples or instructions of its own."""
-        return bool(self.predict.demos) or (
-            self.predict.signature.instructions != WriteQuery.instructions
-        )
 
     def forward(
         self,
@@ -274,7 +275,7 @@ class RetrieveRows(dspy.Module):
         results: list[tuple[str, Rows]] = []
 
         def ask(feedback: str) -> str:
-            prediction = self.predict(
+            prediction = self._predicted(
                 question=question, asker=asker, today=today, catalog=catalog, feedback=feedback
             )
             return str(prediction.sql)
@@ -304,12 +305,8 @@ class RetrieveRows(dspy.Module):
         )
 
 
-class AnswerQuestion(dspy.Module):
+class AnswerQuestion(PromptedModule):
     """Answers a question from the memory shown and cites turns, or abstains."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.predict = dspy.Predict(AnswerFromMemory)
 
     def forward(
         self,
@@ -337,7 +334,7 @@ class AnswerQuestion(dspy.Module):
         unusable = ""
         logprobs = None
         try:
-            prediction = self.predict(memory=memory, question=question, asker=asker, today=today)
+            prediction = self._predicted(memory=memory, question=question, asker=asker, today=today)
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
             logprobs = prediction.get("logprobs")

@@ -4,12 +4,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
+from memory.signatures.choice import Form
+
 
 class Card(BaseModel):
     """How a program was compiled, and what that gained.
 
     `metric` maps the score's components to their weights, `scores` names to measured values;
     `data` is the sha256 of the data file, `conversations` the ids of each part of the split.
+    `prompts` is the form of the prompts that were compiled.
     The verdict is that of conversations which the optimizer never saw.
     """
 
@@ -25,3 +28,4 @@ class Card(BaseModel):
     scores: dict[str, FiniteFloat]
     verdict: Literal["gain", "no gain", "not measured"]
     made_at: str
+    prompts: Form = "full"

@@ -10,7 +10,7 @@ from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
 from memory.program.completions import CompletionAdapter
-from memory.program.signatures import RefineFacts
+from memory.signatures.further import RefineFacts
 from memory.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode

@@ -66,14 +66,15 @@ class _Ours(BaseModel):
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
     """Write a compiled program as DSPy saves one, its card beside it, whole or not at all.
 
-    `MemoryProgram().load(path)` reads the file, too. Only instructions, examples (of these the
+    The card gets the form of the program's prompts; `MemoryProgram(form).load(path)` reads the
+    file, too. Only instructions, examples (of these the
     signature's fields) and the ranking's weights are kept: no model, no key, no code. Raises
     InputError when the file cannot be written.
     """
     ours = {
         "format": FORMAT,
         "version": version("sql-memory"),
-        "card": card.model_dump(),
+        "card": card.model_copy(update={"prompts": program.prompts.form}).model_dump(),
         "feature_weights": program.feature_weights,
     }
     content = {
@@ -105,13 +106,15 @@ def _state(predictor: Any) -> dict[str, Any]:
 def load_program(path: str | Path) -> MemoryProgram:
     """The program that `save_program` or DSPy's own `save` wrote, with its card if it has one.
 
+    Its prompts have the form that it was compiled in; without a card they are full ones.
+
     Raises InputError when the file is missing, is no such file, holds anything but text, or was
     made by another version or for other signatures.
     """
     file = Path(path)
-    program = MemoryProgram()
     raw = _json(file)
     ours = _ours(raw, file)
+    program = MemoryProgram(ours.card.prompts if ours else "full")
     expected = _predictors(program)
     modules = {*raw} - {"metadata", OURS}
     if not {*expected} - _NEWER <= modules <= {*expected}:
@@ -145,9 +148,9 @@ def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) ->
     predictor.demos = [dspy.Example(**demo) for demo in demos]
 
 
-def concerns(program: MemoryProgram, model: str) -> list[str]:
+def concerns(program: MemoryProgram | None, model: str) -> list[str]:
     """Reasons not to use a program with the model of this name; none for a plain program."""
-    card = program.card
+    card = program.card if program else None
     warnings: list[str] = []
     if card and card.model and card.model != model:
         flag = model_option(model)

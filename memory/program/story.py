@@ -2,7 +2,7 @@
 
 import dspy
 
-from memory.program.signatures import TellStory
+from memory.signatures.further import TellStory
 
 
 def tell(lines: str, facts: str) -> str:

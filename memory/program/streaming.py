@@ -15,8 +15,8 @@ from dspy.utils.exceptions import (
 from memory.characters import WholeCharacters
 from memory.program.model import Model
 from memory.program.server_refusals import is_too_long
-from memory.program.signatures import ReplyInChat
 from memory.program.thinking import SpokenPieces, without_thinking
+from memory.signatures.further import ReplyInChat
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.
 _NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
@@ -78,8 +78,9 @@ class _ReplyListener(dspy.streaming.StreamListener):
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
-        # DSPy knows its adapters by their names; what ours writes is in the form of this one.
-        self.adapter_identifiers["CompletionAdapter"] = self.adapter_identifiers["ChatAdapter"]
+        # DSPy knows its adapters by their names; what ours write is in the form of this one.
+        for name in ("CompletionAdapter", "GgufAdapter"):
+            self.adapter_identifiers[name] = self.adapter_identifiers["ChatAdapter"]
         self._spoken = SpokenPieces()
         self._characters = WholeCharacters()
         self._markers = WholeMarkers()

@@ -15,13 +15,13 @@ from memory.evidence import Context, assemble
 from memory.program import Model
 from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.program import AnswerQuestion
-from memory.program.signatures import CompareAnswers, WriteQuestions
 from memory.prompt import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
 from memory.search.word_forms import telling_words
 from memory.search.words import words
+from memory.signatures.further import CompareAnswers, WriteQuestions
 from memory.store import Store
 
 # The budget of a question's facts, in tokens: about thirty facts, so the choice matters.

@@ -24,6 +24,7 @@ from memory.sql.refusals import refuse
 from memory.sql.tables import (
     MAX_COLUMNS,
     MAX_K,
+    NUMBERS,
     SEARCH_COLUMNS,
     SEARCH_EXAMPLE,
     TABLES,
@@ -102,8 +103,7 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
         return alias or name, ctes[name]
     if name not in TABLES:
         refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_EXAMPLE}")
-    numbers = ("id", "turn_id", "first_fact", "second_fact", "first_turn")
-    columns = [(column, "integer" if column in numbers else "text") for column in TABLES[name]]
+    columns = [(column, "integer" if column in NUMBERS else "text") for column in TABLES[name]]
     return alias or name, columns
 
 

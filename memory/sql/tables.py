@@ -19,6 +19,8 @@ TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
     "contradictions": ("first_fact", "second_fact", "first_turn", "turn_id", "settled"),
     "summaries": ("turn_id", "last_turn_id", "kind", "summary"),
 }
+# Columns of whole numbers; all others hold text.
+NUMBERS = ("id", "turn_id", "last_turn_id", "first_fact", "second_fact", "first_turn")
 ROW_ORDER = {  # the columns that tell the rows of a table apart
     "turns": ("id",),
     "facts": ("id",),

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from memory.errors import InputError
 from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
-from memory.program.signatures import prompts_fingerprint
+from memory.program.small_prompts import prompts_fingerprint
 from memory.tune.student import LINEAR, Student
 
 Target = Literal["answer", "retrieve", "store"]

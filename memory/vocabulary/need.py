@@ -20,11 +20,12 @@ _NAME_WEIGHT = 2
 _WORD_WEIGHT = 3
 
 
-def attribute_lines(vocabulary: Vocabulary, text: str) -> str:
+def attribute_lines(vocabulary: Vocabulary, text: str, most: int | None = None) -> str:
     """The attributes that a text may need, a line each, within OWN_TOKENS and DEFAULT_TOKENS.
 
     First those of the application, then those of the default of which a word is in the text; in
-    each group those first that have most in common with the text.
+    each group those first that have most in common with the text. With `most`, so many at most of
+    all of which a word is in the text; of a strict vocabulary also others, where there is room.
     """
     text_words = frozenset(words(text))
     forms = forms_of(text_words)
@@ -34,6 +35,9 @@ def attribute_lines(vocabulary: Vocabulary, text: str) -> str:
     ranked = sorted(
         vocabulary.attributes, key=lambda attribute: (-shared[attribute], attribute.name)
     )
+    if most is not None:
+        pointed_at = [attribute for attribute in ranked if shared[attribute] or vocabulary.strict]
+        ranked = pointed_at[:most]
     own = [attribute.line for attribute in ranked if attribute.name in vocabulary.own]
     needed = [
         attribute.line

@@ -1,6 +1,7 @@
 """What a digest asks of a model: calls and tokens for 100,000 tokens of conversation.
 
-    python -m tests.benchmarks.digest_cost FILE [--conversations 10]
+    python -m tests.benchmarks.digest_cost FILE [--conversations 10] [--window 48]
+        [--prompts short]
 
 Conversations in any format of `locomo.dataset` are digested by a stand-in for a model, which stores
 a fact of twelve words for each turn that is not an assistant's: about as many facts as a strong
@@ -25,6 +26,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
+from memory.signatures.choice import FormChoice
 from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.tokens import count_tokens
@@ -78,11 +80,17 @@ def insert_of(turns: str) -> str:
 def main(
     data: Path,
     conversations: Annotated[int, typer.Option(min=1, help="the first so many")] = 10,
+    window: Annotated[int | None, typer.Option(min=1, help="turns of a call at most")] = None,
+    prompts: Annotated[FormChoice, typer.Option(help="the form of the prompts")] = "full",
 ) -> None:
     """Print calls and tokens, by part of the prompt, for 100,000 tokens of conversation."""
     engine = _StandIn()
-    hosted = load_model("openai/stand-in", api_base=None)
-    model = replace(hosted, lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0))
+    hosted = load_model("openai/stand-in", prompts=prompts)
+    model = replace(
+        hosted,
+        lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0),
+        window=window or hosted.window,
+    )
     tokens = 0
     chats = load_conversations(data)[:conversations]
     for chat in track(chats, description="digesting", console=Console(stderr=True)):
@@ -93,11 +101,12 @@ def main(
         ):
             store.add(chat.turns)
             Memory(store, model=model).digest()
-    table = Table("of 100,000 tokens", "digest")
+    table = Table("of 100,000 tokens", "digest", "share")
+    total = engine.tokens.total()
     table.add_row("calls", f"{engine.calls * _OF / tokens:.1f}")
     for name, count in engine.tokens.most_common():
-        table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}")
-    table.add_row("tokens", f"{engine.tokens.total() * _OF / tokens:,.0f}")
+        table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}", f"{count / total:.2f}")
+    table.add_row("tokens", f"{total * _OF / tokens:,.0f}", "1.00")
     Console().print(f"{len(chats)} conversations, {tokens:,} tokens")
     Console().print(table)
 

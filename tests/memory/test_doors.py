@@ -169,7 +169,7 @@ def test_an_abstention_shows_who_said_what_is_nearest_and_when(
     door: str, silent: str, memories: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = SILENT[silent]
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model())
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model())
     told = DOORS[door](model)
     assert NEAREST_HEAD in told
     assert NEAREST in told

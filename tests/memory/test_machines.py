@@ -54,7 +54,7 @@ def home(home: str) -> str:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
     """Stores a fact for each window of one turn."""
     model, engine = talker(window=1)
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
     return engine
 
 
@@ -100,7 +100,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
         return sql(FACT.format(1))
 
     model, _ = talker(window=1, store=second_fails)
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
     run("digest", "--all", says="no credit left")
     with open_store(location_of("Ben 🌸")) as store:
         assert [change.window for change in store.changes()] == [(1, 1)]

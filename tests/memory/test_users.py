@@ -10,6 +10,7 @@ import pytest
 from memory import AsyncMemory, InputError, Memory, Turn, namespaces, open_store
 from memory.errors import StoreError
 from memory.users import UserMemories
+from tests.support.scripted import scripted_model
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
 
     def load_model(name: str, api_base: str | None = None) -> Any:
         loaded.append(name)
-        return object()
+        return scripted_model([])
 
     monkeypatch.setattr("memory.program.load_model", load_model)
     with (

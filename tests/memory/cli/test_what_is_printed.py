@@ -144,7 +144,7 @@ def test_no_command_prints_what_a_terminal_obeys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "memory.program.loading.load_model", lambda name, api_base=None: model_for(command)
+        "memory.program.loading.load_model", lambda name, *_, **settings: model_for(command)
     )
     (tmp_path / "characters" / f"Miku{CODES}").mkdir(parents=True)
     (tmp_path / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")

@@ -15,12 +15,12 @@ import evaluate
 from locomo.harness import probe
 from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
+from memory.gguf.header import check_lora
 from memory.program import Model, llama, read_card, starting_program
-from memory.program.gguf import check_lora
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
 from memory.program.packaged import PackagedModel
-from memory.program.signatures import SMALL
+from memory.program.small_prompts import SMALL
 from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
@@ -244,7 +244,7 @@ def test_a_damaged_file_is_refused_or_is_a_lora(
     damaged = folder / "damaged.gguf"
     damaged.write_bytes((whole[:place] + bytes([byte]) + whole[place + 1 :])[:keep])
     try:
-        check_lora(damaged, packaged_gguf())
+        check_lora(damaged, packaged_gguf(), of="the packaged model")
     except InputError:
         return
     assert len(damaged.read_bytes()) == len(whole)

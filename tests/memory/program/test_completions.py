@@ -10,16 +10,10 @@ from locomo.llm_judge import JudgeStrictly
 from locomo.rubric_judge import JudgeRubricLine
 from memory import Memory, Turn, open_store
 from memory.program.completions import CompletionAdapter
-from memory.program.signatures import (
-    AnswerFromMemory,
-    RefineFacts,
-    ReplyInChat,
-    TellStory,
-    WriteFacts,
-    WriteQuery,
-)
 from memory.program.thinking import SpokenPieces, without_thinking
 from memory.server.proxy_messages import CHAT, answer_text
+from memory.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
+from memory.signatures.further import RefineFacts, ReplyInChat, TellStory
 from tests.support.scripted import scripted_model
 
 INSERT = (

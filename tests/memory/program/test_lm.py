@@ -36,9 +36,11 @@ from memory.program.hosted import BoundedLM, calling_thread
 from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.model_errors import explain
-from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
+from memory.program.small_prompts import SMALL
 from memory.program.streaming import stream
 from memory.records import Change, Rows
+from memory.signatures.full import WriteFacts, WriteQuery
+from memory.signatures.further import ReplyInChat
 from memory.sql import CheckedSelect, check_select, check_writes, split
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS

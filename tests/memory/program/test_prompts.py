@@ -9,7 +9,9 @@ import dspy
 import pytest
 
 from locomo import llm_judge
-from memory.program import MemoryProgram, in_phrases, in_sentences, signatures
+from memory.program import MemoryProgram, in_phrases, in_sentences
+from memory.program.small_prompts import SMALL
+from memory.signatures import full, further, short
 from memory.tools import memory_tools
 
 ROOT = Path(__file__).parents[3]
@@ -24,12 +26,12 @@ COMMON = {"likely", "yes", "no", "not", "mentioned", "information", "available",
 
 def prompt_texts() -> list[str]:
     texts = []
-    for module in (signatures, llm_judge):
+    for module in (full, short, further, llm_judge):
         for signature in vars(module).values():
             if inspect.isclass(signature) and issubclass(signature, dspy.Signature):
                 texts.append(signature.instructions)
                 texts += [field.json_schema_extra["desc"] for field in signature.fields.values()]
-    for small in signatures.SMALL.values():
+    for small in SMALL.values():
         texts.append(small.instructions)
         texts += [text for demo in small.demos for text in demo.values()]
     return [*texts, inspect.getsource(memory_tools)]

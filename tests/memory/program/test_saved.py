@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, MemoryProgram, files, load_program, save_program
 from memory.program import Card, concerns, saved
-from memory.program.signatures import WriteFacts
 from memory.records import Change, Rows
+from memory.signatures.full import WriteFacts
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
 

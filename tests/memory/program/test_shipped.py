@@ -14,7 +14,7 @@ from memory.program.abstention import BENCHMARK_COST
 from memory.program.messages import ABSTAIN
 from memory.program.model_names import UNTUNED_MODEL
 from memory.program.packaged import SHIPPED, PackagedModel
-from memory.program.signatures import prompts_fingerprint
+from memory.program.small_prompts import prompts_fingerprint
 from memory.settings import Settings
 from tests.support.gguf_adapter import adapter
 

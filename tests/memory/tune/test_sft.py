@@ -19,7 +19,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from memory import InputError  # noqa: E402
 from memory.program.adapter_card import AdapterCard, read_card  # noqa: E402
-from memory.program.signatures import prompts_fingerprint  # noqa: E402
+from memory.program.small_prompts import prompts_fingerprint  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.packs import losses  # noqa: E402

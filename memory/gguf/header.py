@@ -1,9 +1,11 @@
 """What a GGUF file says of itself, and whether it is a LoRA that llama.cpp can add to a model.
 
-llama.cpp ends the process at a file that it cannot read, so files are checked here first.
+llama.cpp ends the process at an adapter that it cannot read, and says nothing of what is wrong
+with a model, so files are checked here first.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3.
 """
 
+import hashlib
 import math
 import mmap
 import struct
@@ -17,6 +19,14 @@ from memory.errors import InputError
 _SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 _TEXT, _ARRAY = 8, 9
 _BYTES = {0: 4, 1: 2}  # of a number, by the kind of tensor: F32, F16
+# Numbers in a block and its bytes, by the kind of tensor: ggml's `enum ggml_type`.
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    9: (32, 36), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),
+    15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18),
+    21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4),
+    27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
+}  # fmt: skip
 _ALIGNMENT = 32
 _ABOUT = ("general.type", "adapter.type")
 
@@ -30,6 +40,25 @@ class Gguf:
     tensors: dict[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     size: int = 0
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers its tensors hold: the parameters of a model."""
+        return sum(math.prod(shape) for shape, _, _ in self.tensors.values())
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the data of a tensor ends after the file does."""
+        return any(
+            offset + _bytes_of(shape, kind) > self.size
+            for shape, kind, offset in self.tensors.values()
+        )
+
+
+def _bytes_of(shape: tuple[int, ...], kind: int) -> int:
+    """The bytes of a tensor; 0 of a kind that is not known here."""
+    numbers, size = _BLOCKS.get(kind, (1, 0))
+    return math.prod(shape) // numbers * size
+
 
 def read_gguf(path: Path) -> Gguf:
     """The header of a GGUF file. Raises InputError for anything else."""
@@ -41,8 +70,26 @@ def read_gguf(path: Path) -> Gguf:
             return _parsed(_Reader(content))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (struct.error, ValueError, LookupError, OverflowError, RecursionError):
+    except (struct.error, ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
         raise InputError(f"{path} is no GGUF file, or it is cut; make or copy it again") from None
+
+
+def file_sha256(file: Path) -> str:
+    """The sha256 of a file. Raises InputError where it cannot be read."""
+    try:
+        now = file.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    return _sha256_of(file, now.st_mtime_ns, now.st_size)
+
+
+@cache  # hashing the packaged model takes a quarter of a second
+def _sha256_of(file: Path, changed: int, size: int) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
 @cache  # reading the vocabulary takes half a second
@@ -51,8 +98,10 @@ def _base_header(path: Path, changed: int) -> Gguf:
     return read_gguf(path)
 
 
-def check_lora(adapter: Path, base: Path) -> None:
+def check_lora(adapter: Path, base: Path, *, of: str) -> None:
     """Raise InputError for a file that is no LoRA of the model in the GGUF file `base`.
+
+    `of` is the model's name, for the message.
 
     A LoRA has for some matrices (in, out) of the model a pair `lora_a` (in, rank) and `lora_b`
     (rank, out), Hu et al. 2021, section 4.1; axes as GGUF has them.
@@ -61,7 +110,7 @@ def check_lora(adapter: Path, base: Path) -> None:
     model = _base_header(base, base.stat().st_mtime_ns)
     wrong = _wrong_keys(lora, model) or _wrong_tensors(lora, model)
     if wrong:
-        raise InputError(f"{adapter} is no LoRA of the packaged model: {wrong}; make it again")
+        raise InputError(f"{adapter} is no LoRA of {of}: {wrong}; make it again")
 
 
 def _wrong_keys(lora: Gguf, model: Gguf) -> str:
@@ -124,9 +173,9 @@ class _Reader:
                 self.value(item_kind)
         return None
 
-    def bytes_left(self) -> int:
+    def bytes_left(self, alignment: int) -> int:
         """Bytes from the next aligned place to the end."""
-        return len(self._content) - (self.at + -self.at % _ALIGNMENT)
+        return len(self._content) - (self.at + -self.at % alignment)
 
 
 def _parsed(reader: _Reader) -> Gguf:
@@ -146,5 +195,5 @@ def _parsed(reader: _Reader) -> Gguf:
         (axes,) = reader.take("I")
         shape = reader.take(f"{axes}Q") if axes <= 4 else ()
         header.tensors[name] = (shape, *reader.take("IQ"))
-    header.size = reader.bytes_left()
+    header.size = reader.bytes_left(header.keys.get("general.alignment", _ALIGNMENT))
     return header

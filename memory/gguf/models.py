@@ -1,0 +1,100 @@
+"""The instruct models that `memory setup --model NAME` fetches."""
+
+from dataclasses import dataclass
+
+from memory.errors import InputError
+
+
+@dataclass(frozen=True)
+class InstructModel:
+    """A model of the Hugging Face hub: its file there, its licence, and what it takes.
+
+    `billions` are its parameters, `gigabytes` its file; `memory` is the least that a machine has in
+    gigabytes, so that a context of 8,192 tokens fits.
+    """
+
+    name: str
+    repository: str
+    file: str
+    licence: str
+    billions: float
+    gigabytes: float
+    memory: int
+
+
+# Of the makers' own repositories, without a form to fill in. Sizes as the hub gives them.
+MODELS = {
+    model.name: model
+    for model in (
+        InstructModel(
+            "qwen2.5-0.5b",
+            "Qwen/Qwen2.5-0.5B-Instruct-GGUF",
+            "qwen2.5-0.5b-instruct-q4_k_m.gguf",
+            "Apache 2.0",
+            0.5,
+            0.5,
+            2,
+        ),
+        InstructModel(
+            "qwen2.5-1.5b",
+            "Qwen/Qwen2.5-1.5B-Instruct-GGUF",
+            "qwen2.5-1.5b-instruct-q4_k_m.gguf",
+            "Apache 2.0",
+            1.5,
+            1.1,
+            3,
+        ),
+        InstructModel(
+            "smollm2-1.7b",
+            "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF",
+            "smollm2-1.7b-instruct-q4_k_m.gguf",
+            "Apache 2.0",
+            1.7,
+            1.1,
+            4,
+        ),
+        InstructModel(
+            "qwen3-1.7b",
+            "Qwen/Qwen3-1.7B-GGUF",
+            "Qwen3-1.7B-Q8_0.gguf",
+            "Apache 2.0",
+            1.7,
+            1.8,
+            4,
+        ),
+        InstructModel(
+            "granite-3.3-2b",
+            "ibm-granite/granite-3.3-2b-instruct-GGUF",
+            "granite-3.3-2b-instruct-Q4_K_M.gguf",
+            "Apache 2.0",
+            2.5,
+            1.5,
+            4,
+        ),
+        InstructModel(
+            "qwen2.5-3b",
+            "Qwen/Qwen2.5-3B-Instruct-GGUF",
+            "qwen2.5-3b-instruct-q4_k_m.gguf",
+            "Qwen Research (no commercial use)",
+            3.1,
+            2.1,
+            4,
+        ),
+        InstructModel(
+            "qwen3-4b",
+            "Qwen/Qwen3-4B-GGUF",
+            "Qwen3-4B-Q4_K_M.gguf",
+            "Apache 2.0",
+            4.0,
+            2.5,
+            6,
+        ),
+    )
+}
+
+
+def listed(name: str) -> InstructModel:
+    """A model of the list by its name. Raises InputError for any other."""
+    if name not in MODELS:
+        raise InputError(f"there is no model {name!r:.60} to fetch; there are {', '.join(MODELS)}")
+    return MODELS[name]

@@ -1,0 +1,214 @@
+"""Any instruct model in this process: a GGUF file, under a grammar where it writes SQL.
+
+It is given what a hosted model is given, through the same program; only who is asked differs.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.errors import InputError, Stop
+from memory.gguf.engine import GgufEngine
+from memory.gguf.files import file_of
+from memory.gguf.header import check_lora, file_sha256
+from memory.gguf.model_file import CONTEXT_NAME, ModelFile, context_of, read_model, threads
+from memory.gguf.server import Lora
+from memory.gguf.sql_grammar import selects, writes
+from memory.program.adapter_card import gguf_of
+from memory.program.completions import CompletionAdapter
+from memory.program.hosted import HOSTED_BUDGET, HostedModel
+from memory.program.model import SqlUse
+from memory.program.server_refusals import is_too_long
+from memory.provider_calls import call_seconds, one_line, too_slow
+from memory.signatures.choice import Form, FormChoice
+
+# Seconds of a call: a machine without a GPU reads a prompt of 2,000 tokens in a minute.
+_CALL_SECONDS = 600.0
+# From here on a model follows the full prompts.
+_LARGE = 10e9  # parameters
+_WINDOWS: Mapping[Form, int] = MappingProxyType({"full": 24, "short": 12})
+# Shares of the context: the turns of a window, and the memory that an answer rests on.
+_WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
+_LONGEST_ANSWER = 1_000  # tokens, and a quarter of the context at most
+_MODULES = ("", "answer", "reply", "retrieve", "store")  # each has a slot
+# The fields of DSPy's form, which a small model would lose its way in.
+_SQL_FIELD = r'''root ::= "[[ ## sql ## ]]\n" answer "\n\n[[ ## completed ## ]]"'''
+_ANSWER_FIELDS = r"""
+root ::= field line ("\n" line){0,9} "\n\n[[ ## turns ## ]]\n" cited end
+line ::= [^\n\x5b] [^\n]{0,300}
+cited ::= turn? (", " turn){0,7}
+end ::= "\n\n[[ ## completed ## ]]"
+""".strip()
+_END = "[[ ## completed"
+_TURN = re.compile(r"\[(\d+)\]")
+_FIRST_TURN = re.compile(r"^\[(\d+)\]", re.MULTILINE)  # of a line
+_FACT = re.compile(r"\bid (\d+):")
+
+
+class GgufAdapter(CompletionAdapter):
+    """The adapter of hosted models, which binds SQL to the grammar of its policy.
+
+    A digest can name the turns of its window only, and end the facts that it was shown.
+    """
+
+    def __call__(
+        self,
+        lm: dspy.LM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        if isinstance(lm.engine, GgufEngine):
+            module = _module_of(signature)
+            engine = replace(
+                lm.engine,
+                grammar=_grammar(module, inputs),
+                stop=_END,
+                slot=_MODULES.index(module),
+                seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
+            )
+            lm = lm.copy(engine=engine)
+        return super().__call__(lm, lm_kwargs, signature, demos, inputs)
+
+
+def _module_of(signature: type[dspy.Signature]) -> str:
+    """Whose prompt this is: one of the three modules', a reply's in a chat; "" for any other."""
+    inputs, outputs = signature.input_fields, [*signature.output_fields]
+    if outputs == ["sql"]:
+        return "store" if "turns" in inputs else "retrieve"
+    is_from_memory = "memory" in inputs and outputs in (["answer", "turns"], ["reply", "turns"])
+    return outputs[0] if is_from_memory else ""
+
+
+def _grammar(module: str, inputs: Mapping[str, Any]) -> str:
+    """What a module may answer; "" for one that is free."""
+    match module:
+        case "store":
+            turn_ids = map(int, _FIRST_TURN.findall(str(inputs.get("turns", ""))))
+            fact_ids = map(int, _FACT.findall(str(inputs.get("known", ""))))
+            return f"{_SQL_FIELD}\n{writes([*turn_ids], [*fact_ids])}"
+        case "retrieve":
+            return f"{_SQL_FIELD}\n{_selects()}"
+        case "answer" | "reply":
+            turns = dict.fromkeys(_TURN.findall(str(inputs["memory"])))
+            shown = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
+            field = f'"[[ ## {module} ## ]]\\n"'
+            return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {shown}"
+    return ""
+
+
+@cache
+def _selects() -> str:
+    return selects()
+
+
+class InProcessModel(HostedModel):
+    """A model's file, run in this process: asked as a hosted model is, and it costs nothing."""
+
+    fixed_limits: ClassVar[bool] = True
+    seconds_a_call: ClassVar[float] = 30.0
+    stop_seconds: ClassVar[float] = 15.0
+    cpus: ClassVar[float] = 2.0
+
+    @property
+    def _engine(self) -> GgufEngine:
+        engine: GgufEngine = self.lm.engine
+        return engine
+
+    @property
+    def server(self) -> str:
+        """None: "" for a model in this process."""
+        return ""
+
+    @property
+    def price(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def over_machines(self, over: str) -> "InProcessModel":
+        if over:
+            raise InputError(f"--over is for the packaged model; {self.name} runs in one process")
+        return self
+
+    def with_prompts(self, choice: FormChoice) -> "InProcessModel":
+        """In short form below ten billion parameters."""
+        is_large = self._engine.model.parameters >= _LARGE
+        automatic: Form = "full" if is_large else "short"
+        form = automatic if choice == "auto" else choice
+        return replace(self, prompts=choice, form=form, window=_WINDOWS[form])
+
+    def _explained(self, error: lm_errors.LMError) -> str:
+        if stop := _stop_behind(error):
+            return str(stop)  # the server could not be started
+        if isinstance(error, lm_errors.LMTimeoutError):
+            return too_slow(self.name, self._engine.seconds)
+        reason = one_line(error.message)
+        if is_too_long(error):
+            return (
+                f"the prompt is too long for {self.name}, which reads {self.context:,} tokens here;"
+                f" set {CONTEXT_NAME}, or a smaller --budget where the command has one ({reason})"
+            )
+        return f"{self.name} gave no usable answer ({reason})"
+
+
+def _stop_behind(error: BaseException) -> Stop | None:
+    """The error of our own that DSPy has wrapped; None for none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Stop):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def load_in_process(
+    name: str,
+    *,
+    temperature: float = 0.0,
+    adapter: str | Path | None = None,
+    sql: SqlUse = "when it pays",
+    prompts: FormChoice = "auto",
+) -> InProcessModel:
+    """A model by "gguf:FILE", or "gguf:NAME" of one that `memory setup` has fetched.
+
+    Arguments:
+        adapter: a LoRA of this model as a .gguf file, or the folder of one; for all modules.
+
+    Its file is read when the first call is made. Raises InputError for a file that is no chat
+    model or does not fit into memory, an adapter of another model, and a setting that is none.
+    """
+    model = read_model(file_of(name))
+    lora = _lora(Path(adapter), model) if adapter is not None else None
+    context = context_of(model)
+    seconds = call_seconds(_CALL_SECONDS)
+    lm = dspy.LM(
+        f"gguf/{model.path.stem}" + (f"+{lora.sha256[:8]}" if lora else ""),
+        engine=GgufEngine(model, context, threads(), seconds, len(_MODULES), lora),
+        cache=False,
+        temperature=temperature,
+        max_tokens=min(_LONGEST_ANSWER, context // 4),
+        num_retries=0,
+    )
+    loaded = InProcessModel(
+        f"{name}+{lora.sha256[:8]}" if lora else name,
+        lm,
+        GgufAdapter(),
+        window=_WINDOWS["short"],
+        window_tokens=int(context * _WINDOW_SHARE),
+        dates=True,
+        context=context,
+        budget=min(int(context * _BUDGET_SHARE), HOSTED_BUDGET),
+        sql=sql,
+    )
+    return loaded.with_prompts(prompts)
+
+
+def _lora(path: Path, model: ModelFile) -> Lora:
+    file = gguf_of(path)
+    check_lora(file, model.path, of=model.name)
+    return Lora(file.absolute(), file_sha256(file), frozenset(_MODULES))

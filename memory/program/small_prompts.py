@@ -1,0 +1,186 @@
+"""What the packaged model is given in place of the full prompts: few words, examples, a grammar."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+
+from memory.program.grammar import (
+    INSERT,
+    ONE_LINE,
+    SELECT,
+    SELECT_END,
+    insert_fact,
+    select_rows,
+)
+from memory.program.messages import ABSTAIN
+from memory.prompt import dated_line
+from memory.records import Turn
+from memory.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
+
+# A model this small gives up too often: added to the logit of the first word of an abstention
+# (docs/log.md has what other values do).
+_ABSTENTION_BIAS = -2.0
+NO_FACT = "-- none"
+# What a tuned model's SQL begins with: the same for every turn and question.
+TUNED_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES ('"
+TUNED_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts WHERE"
+
+
+@dataclass(frozen=True)
+class SmallPrompt:
+    """What the packaged model is given in place of a signature's instruction.
+
+    `target` is the module it is for. `template` renders the inputs of an example and of the call.
+    The answer starts with `opening` (or is `declined`, where that is not empty) and goes on as the
+    GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
+    letter ends the grammar is added.
+    Tuned for it, the model needs no grammar and no examples: its answer starts with
+    `tuned_opening` and has at most `tuned_tokens`, and `abstention_bias` is added to the logit of
+    ABSTAIN's first word. Where it copies into SQL (`tuned_quotes`), quotes are doubled before it.
+    """
+
+    target: str
+    signature: type[dspy.Signature]
+    instructions: str
+    template: str
+    demos: tuple[Mapping[str, str], ...]
+    grammar: Callable[[Mapping[str, Any]], str]
+    max_tokens: int
+    opening: str = ""
+    closing: str = ""
+    declined: str = ""
+    tuned_opening: str = ""
+    tuned_tokens: int = 48
+    tuned_quotes: bool = False
+    abstention_bias: float = 0.0
+
+    def user(self, inputs: Mapping[str, Any], tuned: bool = False) -> str:
+        """The user message for these inputs; what is missing is left empty."""
+        texts = {name: str(inputs.get(name) or "") for name in self.signature.input_fields}
+        if tuned and self.tuned_quotes:
+            # Doubled as SQL writes them: what the model copies from its prompt is SQL already.
+            texts = {name: text.replace("'", "''") for name, text in texts.items()}
+        return self.template.format(**texts).strip()
+
+
+_STORE = SmallPrompt(
+    target="store",
+    signature=WriteFacts,
+    instructions=(
+        "Write one SQL INSERT that stores the fact the turn tells about its speaker, in the words "
+        "of the turn. A greeting, a question or small talk tells no fact: write -- none"
+    ),
+    template="{turns}\n{feedback}",
+    demos=(
+        {
+            "turns": "[7] Maria: Guess what! I bought a cello for 900 euros.",
+            "sql": f"{INSERT}Maria', 'bought', 'a cello for 900 euros.', 7);",
+        },
+        {"turns": "[8] Tom: Wow, great to hear! How are you?", "sql": "-- none"},
+        {
+            "turns": "[31] Tom: Next month I will visit my sister in Oslo.",
+            "sql": f"{INSERT}Tom', 'plans', 'visit my sister in Oslo.', 31);",
+        },
+        {"turns": "[32] Maria: What do you do there?", "sql": "-- none"},
+    ),
+    grammar=lambda inputs: insert_fact(str(inputs["turns"])),
+    max_tokens=400,
+    opening=INSERT,
+    declined=NO_FACT,
+    tuned_opening=TUNED_INSERT,
+    tuned_tokens=256,
+    tuned_quotes=True,
+)
+
+_RETRIEVE = SmallPrompt(
+    target="retrieve",
+    signature=WriteQuery,
+    instructions="Write SQL SELECTs that find what the question asks for.",
+    template="{question}\n{feedback}",
+    demos=(
+        {
+            "question": "When did Maria buy the cello?",
+            "sql": f"{SELECT}cello%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('maria buy cello', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+        {
+            "question": "Which cities in Norway has Tom visited?",
+            "sql": f"{SELECT}norway%' OR lower(value) LIKE '%visited%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('cities tom', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+        {
+            "question": "What is the name of Ella's dog?",
+            "sql": f"{SELECT}dog%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('name ella dog', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+    ),
+    grammar=lambda inputs: select_rows(str(inputs["question"])),
+    max_tokens=160,
+    opening=SELECT,
+    closing=SELECT_END,
+    tuned_opening=TUNED_SELECT,
+    tuned_tokens=128,
+    tuned_quotes=True,
+)
+
+_ANSWER = SmallPrompt(
+    target="answer",
+    signature=AnswerFromMemory,
+    instructions=(
+        "Answer the question with a few words from the memory. "
+        f"If the memory does not say, answer: {ABSTAIN}"
+    ),
+    template="{memory}\nQuestion: {question}",
+    demos=(
+        {
+            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
+            "question": "What did Maria buy?",
+            "answer": "a cello",
+        },
+        {
+            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
+            "question": "When did Maria buy the cello?",
+            "answer": "6 March 2011",
+        },
+        {
+            "memory": "[31] (Sat 09 Apr 2011) Tom: Next month I will visit my sister in Oslo.\n"
+            "[40] (Sun 17 Apr 2011) Maria: I named the new puppy Figaro.",
+            "question": "What is the name of Maria's puppy?",
+            "answer": "Figaro",
+        },
+    ),
+    grammar=lambda inputs: ONE_LINE,
+    max_tokens=24,
+    abstention_bias=_ABSTENTION_BIAS,
+)
+
+SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
+    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER)
+}
+
+
+def prompts_fingerprint(targets: Collection[str]) -> str:
+    """How the packaged model is spoken to where it is tuned for these modules: 16 hex digits.
+
+    Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
+    turns are shown: by it, an adapter of other prompts than today's is known.
+    """
+    turn = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
+    parts: list[object] = [dated_line(turn), dated_line(turn, iso=True)]
+    for small in sorted(SMALL.values(), key=lambda small: small.target):
+        if small.target in targets:
+            message = small.user({name: f"the {name}" for name in small.signature.input_fields})
+            parts += [small.target, small.instructions, message]
+            parts += [small.tuned_opening, small.declined, small.tuned_tokens]
+            if small.tuned_quotes:
+                parts.append("quotes")
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

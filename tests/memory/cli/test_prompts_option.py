@@ -1,0 +1,56 @@
+"""The option --prompts: a command shows its model short prompts, or full ones."""
+
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+
+from memory import Turn, open_store
+from tests.support.commands import run
+from tests.support.odd_server import odd_server
+
+FULL, SHORT = "Worth storing is what a turn tells", "SQL only, or -- none"
+ANSWERS = {FULL: "A summary tells each stage", SHORT: "in a few of its words"}
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
+    with open_store(tmp_path / "anna.db") as store:
+        store.add([Turn("Anna", "I live in Oslo near the park.")])
+    return tmp_path / "anna.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "setting", "form"),
+    [
+        ("openai/m", (), None, FULL),
+        ("openai/m", ("--prompts", "short"), None, SHORT),
+        ("openai/m", (), "short", SHORT),
+        ("openai/m", ("--prompts", "full"), "short", FULL),
+        ("openai/m-7b", (), None, SHORT),
+        ("openai/m-7b", ("--budget", 300), "full", FULL),
+    ],
+)
+@pytest.mark.parametrize("command", [["ask", "Where does Anna live?"], ["digest"]])
+def test_the_prompts_are_those_asked_for(
+    path: Path,
+    command: list[str],
+    name: str,
+    options: tuple[object, ...],
+    setting: str | None,
+    form: str,
+) -> None:
+    db = path.with_stem("copy")
+    copyfile(path, db)
+    if setting:
+        run("admin", "settings", "prompts", setting, "--db", db)
+    with odd_server(lambda _: None) as server:
+        run(*command, "--db", db, "--model", name, "--api-base", server.address, *options)
+        [system, *_] = server.requests[0]["messages"]
+    words = ANSWERS[form] if command[0] == "ask" else form
+    assert " ".join(words.split()) in " ".join(system["content"].split())
+
+
+def test_the_packaged_model_has_none_to_choose(path: Path) -> None:
+    run("ask", "Where?", "--prompts", "short", "--db", path, says="leave --prompts out")

@@ -1,0 +1,213 @@
+"""Any instruct model in this process: the packaged file as any GGUF, through the whole program."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import dspy
+import pytest
+from dspy.lm15 import Message, Request
+
+from memory import InputError, Memory, Turn, load_model
+from memory.errors import ModelError, PromptTooLong
+from memory.gguf.engine import GgufEngine
+from memory.gguf.model_file import read_model
+from memory.gguf.server import ModelCopy, ServerSettings
+from memory.gguf.sql_grammar import selects, writes
+from memory.program.in_process import InProcessModel
+from memory.program.llama import packaged_gguf
+from memory.sql import check_select, check_writes, split
+from tests.conftest import SAID
+from tests.support.gbnf import expression_of
+from tests.support.gguf_adapter import gguf
+from tests.support.gguf_files import CHAT_MODEL, write_gguf
+
+NAME = f"gguf:{packaged_gguf()}"
+QUESTION = [{"role": "user", "content": "[1] (Mon 08 May 2017) Anna: I moved to Oslo. Write SQL."}]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for a busy core hold up each other."""
+    monkeypatch.setenv("MEMORY_GGUF_THREADS", "1")
+
+
+def loaded(name: str = NAME, **settings: object) -> InProcessModel:
+    model = load_model(name, **settings)  # type: ignore[arg-type]
+    assert isinstance(model, InProcessModel)
+    return model
+
+
+def history() -> list[str]:
+    return [call["outputs"][0] for call in dspy.clients.base_lm.GLOBAL_HISTORY]
+
+
+@pytest.fixture(scope="module")
+def server() -> ModelCopy:
+    settings = ServerSettings(packaged_gguf(), context=2048, threads=1, writing_threads=1)
+    return ModelCopy(settings)
+
+
+def written(server: ModelCopy, grammar: str, seed: int) -> str:
+    pieces = server.stream(
+        QUESTION,
+        (0, None),
+        seconds=600,
+        grammar=f"root ::= answer\n{grammar}",
+        temperature=1.5,
+        seed=seed,
+        max_tokens=1_500,
+    )
+    return "".join(pieces)
+
+
+def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
+    """What a model of this size says is mostly wrong; all of it is in form, stored and cited."""
+    model = loaded()
+    with Memory(tmp_path / "memory.db", model=model) as memory:
+        ids = memory.add(SAID[:3])
+        done = memory.digest()
+        assert (done.stored, done.failed) == (1, 0)
+        assert expression_of(writes(ids)).fullmatch(_sql(history()[-1]))
+        answer = memory.ask("How many pets does Anna have?")
+    assert answer.text
+    assert answer.basis == "model"
+    assert {*answer.turns} <= {*ids}
+    assert answer.calls == 2  # it was asked for SELECTs, too
+    assert expression_of(selects()).fullmatch(_sql(history()[-2]))
+    assert [step.name for step in answer.steps] == ["select", "search", "answer"]
+    assert answer.steps[0].tokens_in > 300
+
+
+def _sql(said: str) -> str:
+    return said.removeprefix("[[ ## sql ## ]]\n").strip()
+
+
+SEEDS = [
+    pytest.param(range(1), id="once"),
+    pytest.param(range(1, 20), id="often", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_what_is_written_under_the_grammars_passes_the_policy(
+    server: ModelCopy, seeds: range
+) -> None:
+    """llama.cpp ignores a grammar that it cannot read: an answer that follows it shows it could."""
+    for seed in seeds:
+        grammar = writes([1], most_rows=2)
+        answer = written(server, grammar, seed)
+        assert expression_of(grammar).fullmatch(answer), answer
+        assert check_writes(answer) or answer == "-- none"
+        answer = written(server, selects(), seed)
+        assert expression_of(selects()).fullmatch(answer), answer
+        for statement in split(answer):
+            check_select(statement)
+
+
+def test_who_stops_listening_ends_the_call(server: ModelCopy) -> None:
+    """So Ctrl-C and a client that goes away leave nothing computing."""
+    question = [{"role": "user", "content": "Tell a long story."}]
+    pieces = server.stream(question, (0, None), seconds=600, max_tokens=1_500)
+    assert next(pieces)
+    pieces.close()
+    assert [thread for thread in threading.enumerate() if thread.name == "llama.cpp"] == []
+
+
+def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path) -> None:
+    model = loaded()
+    small = replace(model, lm=model.lm.copy(max_tokens=120))
+    with Memory(tmp_path / "memory.db", model=small) as memory:
+        ids = memory.add(SAID[:3])
+        pieces = [*memory.reply(Turn("Ben", "Where does Anna live?"))]
+    assert len(pieces) > 2
+    assert "##" not in "".join(pieces)
+    assert ids
+
+
+def test_a_call_ends_after_its_seconds_and_the_next_one_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.05")
+    model = loaded()
+    with pytest.raises(ModelError, match=r"no whole answer in 0\.05 seconds"), model.active():
+        dspy.settings.lm("Tell a long story.")
+    patient = replace(model.lm.engine, seconds=600)
+    assert model.lm.copy(engine=patient, max_tokens=3)("Say hello.")[0]
+
+
+def test_a_prompt_that_does_not_fit_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_GGUF_CONTEXT", "256")
+    model = loaded()
+    assert model.context == 256
+    with pytest.raises(PromptTooLong, match="reads 256 tokens here; set MEMORY_GGUF_CONTEXT"):  # noqa: SIM117
+        with model.active():
+            dspy.settings.lm("word " * 400)
+
+
+def test_a_template_without_a_system_message_gets_it_in_the_question(tmp_path: Path) -> None:
+    model = read_model(packaged_gguf())
+    content = packaged_gguf().read_bytes()
+    old = b"{% if loop.first and messages[0]['role'] != 'system' %}"
+    assert content.count(old) == 1
+    refusal = b"{% if message['role']=='system'%}{{raise_exception('System role')}}{% endif %}"
+    start = content.index(old)
+    end = content.index(b"{% endif %}", start) + len(b"{% endif %}")
+    assert len(refusal) <= end - start
+    file = tmp_path / "no-system.gguf"
+    file.write_bytes(content[:start] + refusal.ljust(end - start) + content[end:])
+    engine = GgufEngine(replace(model, path=file), 1024, 1, 600)
+    lm = dspy.LM("gguf/no-system", engine=engine, cache=False, max_tokens=4, temperature=0)
+    request = Request("gguf/no-system", [Message.user("Hello")], system="Answer shortly.")
+    assert lm.copy(max_tokens=4)(request).text
+
+
+def test_an_adapter_is_checked_and_applied(tmp_path: Path) -> None:
+    plain = loaded()
+    tuned = loaded(adapter=gguf(tmp_path / "lora.gguf"))
+    assert tuned.name != plain.name
+    said = [model.lm.copy(max_tokens=8)("Where is Oslo?")[0] for model in (plain, tuned)]
+    assert said[0] != said[1]
+    with pytest.raises(InputError, match="is no LoRA of"):
+        loaded(adapter=gguf(tmp_path / "other.gguf", architecture="qwen2"))
+
+
+def test_prompts_are_short_below_ten_billion_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert loaded().form == "short"
+    assert loaded(prompts="full").form == "full"
+    large = replace(read_model(packaged_gguf()), parameters=14_000_000_000)
+    monkeypatch.setattr("memory.program.in_process.read_model", lambda path: large)
+    assert loaded().form == "full"
+
+
+def test_it_costs_nothing_and_asks_no_server() -> None:
+    model = loaded()
+    assert (model.server, model.price) == ("", (0.0, 0.0))
+    with pytest.raises(InputError, match="runs in one process"):
+        model.over_machines("ray")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("gguf:none.gguf", "No such file"),
+        (
+            "gguf:qwen9",
+            "there is no file 'qwen9'; give gguf:FILE.gguf, or gguf:NAME of qwen2.5-0.5b",
+        ),
+        ("gguf:", "there is no file ''"),
+    ],
+)
+def test_a_name_that_is_no_file_is_refused(name: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        load_model(name)
+
+
+def test_a_file_that_llama_cpp_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "new.gguf", {**CHAT_MODEL, "general.architecture": "llama"})
+    model = loaded(f"gguf:{file}")
+    with pytest.raises(ModelError, match=r"llama\.cpp cannot run") as refused, model.active():
+        dspy.settings.lm("Hello")
+    assert "\n" not in str(refused.value)
