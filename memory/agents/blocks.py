@@ -7,14 +7,14 @@ a tool use only what the agent did is shown, never what a file, a page or a comm
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from memory.embed import PACKAGED_EMBEDDER, load_embedder
+from memory.embed import PACKAGED_EMBEDDER
 from memory.evidence import FENCE_TOKENS, TurnForm, fenced
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
+from memory.gate import touched
 from memory.prompt import short_day
 from memory.recalled_facts import recalled_facts
 from memory.records import Fact, Turn
 from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.search.words import words
 from memory.sql import quoted
 from memory.standing import applying, standing_facts
 from memory.store import Store
@@ -35,16 +35,6 @@ _RECENT_TURNS = 4_000  # among which the last session lies
 _SHARE = {"instructions": 0.4, "open": 0.2, "decisions": 0.25}  # of the tokens; the story the rest
 _CANDIDATES, _MOST_HITS = 24, 6
 _LONGEST_PROMPT = 4_000  # characters that are searched for
-# What a turn must share with a prompt: measured on the sessions of tests/memory/agents, see
-# docs/log.md. Near in meaning and one telling word, or two telling words.
-_NEAR, _VERY_NEAR = 0.25, 0.5
-_COMMON_WORDS = frozenset(
-    words(
-        "add again change check code continue file files fix go help implement line lines"
-        " make now ok please project run see sure test tests thanks try update use want work"
-        " works write yes next step session just need look done good great do did"
-    )
-)
 
 
 # --- at a session's start -------------------------------------------------------------------------
@@ -56,18 +46,18 @@ def start_block(
     """Standing instructions, decisions, what was left open and the story of the last session."""
     lines = list(_instruction_lines(project, person, speaker))
     wishes = _section(_INSTRUCTIONS, lines, int(tokens * _SHARE["instructions"]))
-    quoted: list[str] = []
+    quotations: list[str] = []
     if project:
         turns = _last_session(project, session)
-        quoted = [
+        quotations = [
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
             _section(_DECISIONS, _decision_lines(project), int(tokens * _SHARE["decisions"])),
         ]
-        used = sum(line_tokens(section) for section in (wishes, *quoted) if section) + FENCE_TOKENS
+        used = sum(line_tokens(section) for section in (wishes, *quotations) if section) + FENCE_TOKENS
         if turns:
             story = _STORY.format(session=turns[-1].session, day=short_day(turns[-1].said_at))
-            quoted.append(_section(story, _story_lines(turns, speaker), tokens - used))
-    return _joined(wishes, fenced(_joined(*quoted)))
+            quotations.append(_section(story, _story_lines(turns, speaker), tokens - used))
+    return _joined(wishes, fenced(_joined(*quotations)))
 
 
 def _joined(*sections: str) -> str:
@@ -210,7 +200,7 @@ def prompt_block(
         marks = recalled_facts(project, turns, prompt, local_now()[:10]).marks
         form = TurnForm(prompt[:_LONGEST_PROMPT], _HIT_TOKENS, marks)
         used = (line_tokens(wishes) if wishes else 0) + FENCE_TOKENS
-        lines = (form.line(replace(turn, text=_shown_text(turn)), _HIT_TOKENS) for turn in turns)
+        lines = (form.line(turn, _HIT_TOKENS) for turn in turns)
         earlier = _section(_EARLIER, lines, tokens - used)
     return _joined(wishes, fenced(earlier))
 
@@ -224,28 +214,14 @@ def is_local(store: Store) -> bool:
 
 def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
     """The best turns of other sessions that are about the same as a prompt."""
-    prompt_words = {word for word in telling_words(prompt) if word not in _COMMON_WORDS}
-    if not prompt_words:
-        return []
     hits = store.search(prompt[:_LONGEST_PROMPT], _CANDIDATES)
     turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
     candidates = {
-        (turn.speaker, _shown_text(turn)): turn
+        (turn.speaker, _shown_text(turn)): replace(turn, text=_shown_text(turn))
         for turn in reversed(turns)
         if turn.session != session and turn.kind != "document"
     }
-    turns = list(reversed(candidates.values()))
-    if not turns:
-        return []
-    vectors = load_embedder(store.embedder)([prompt[:_LONGEST_PROMPT], *map(_shown_text, turns)])
-    nearness = vectors[1:] @ vectors[0]
-    fitting = []
-    for turn, near in zip(turns, nearness, strict=True):
-        forms = forms_of(telling_words(_shown_text(turn)))
-        shared = sum(is_among(word, forms) for word in prompt_words)
-        if near >= _VERY_NEAR or shared >= 2 or (shared and near >= _NEAR):
-            fitting.append(turn)
-    return fitting[:_MOST_HITS]
+    return touched(store, prompt, list(reversed(candidates.values())))[:_MOST_HITS]
 
 
 def _shown_text(turn: Turn) -> str:
