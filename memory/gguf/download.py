@@ -24,8 +24,8 @@ def fetched_file(model: InstructModel) -> Path | None:
     """The file of a model that was fetched whole, without asking the hub; None for none."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(model.repository, model.file)
-    return Path(found) if isinstance(found, str) and Path(found).is_file() else None
+    cached = try_to_load_from_cache(model.repository, model.file)
+    return Path(cached) if isinstance(cached, str) and Path(cached).is_file() else None
 
 
 def fetch(model: InstructModel) -> Path:
@@ -34,16 +34,16 @@ def fetch(model: InstructModel) -> Path:
     Ctrl-C is safe: the next call goes on where this one ended.
     Raises InputError in one line where the hub, the disk or what was fetched does not serve.
     """
-    if found := fetched_file(model):
-        _check(found, found.resolve().name, model)
-        return found
+    if cached := fetched_file(model):
+        _check(cached, cached.resolve().name, model)
+        return cached
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     with _explained(model):
-        there = get_hf_file_metadata(hf_hub_url(model.repository, model.file))
-        _check_space(there.size or 0, model)
+        metadata = get_hf_file_metadata(hf_hub_url(model.repository, model.file))
+        _check_space(metadata.size or 0, model)
         file = Path(hf_hub_download(model.repository, model.file))
-    _check(file, there.etag or "", model)
+    _check(file, metadata.etag or "", model)
     return file
 
 

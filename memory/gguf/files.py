@@ -23,6 +23,6 @@ def file_of(name: str) -> Path:
             f"there is no file {given!r:.200}; give {PREFIX}FILE.gguf, or {PREFIX}NAME of"
             f" {', '.join(MODELS)}"
         )
-    if found := fetched_file(MODELS[given]):
-        return found
+    if file := fetched_file(MODELS[given]):
+        return file
     raise InputError(f"{given} is not on this machine; fetch it with: memory setup --model {given}")

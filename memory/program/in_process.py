@@ -99,9 +99,9 @@ def _grammar(module: str, inputs: Mapping[str, Any]) -> str:
             return f"{_SQL_FIELD}\n{_selects()}"
         case "answer" | "reply":
             turns = dict.fromkeys(_TURN.findall(str(inputs["memory"])))
-            shown = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
+            ids = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
             field = f'"[[ ## {module} ## ]]\\n"'
-            return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {shown}"
+            return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {ids}"
     return ""
 
 
