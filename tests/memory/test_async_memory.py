@@ -23,7 +23,7 @@ def test_what_is_awaited_is_what_memory_returns(path: Path) -> None:
 
     async def main() -> None:
         async with AsyncMemory(path, model=model) as memory:
-            assert await memory.add(Turn("Anna", "I moved to Oslo.")) == [1]
+            assert await memory.add(Turn("Anna", "I moved to Oslo.", said_at="2017-05-08")) == [1]
             assert (await memory.digest()).stored == 1
             assert [hit.turn_id for hit in await memory.search("Oslo", k=1)] == [1]
             assert (await memory.ask("Where does Anna live?")).text == "Oslo"

@@ -40,7 +40,7 @@ GOLD = {
 }
 STORED = {
     "[1]": f"{INSERT}('ann', 'moved_to', 'Lyon', '2017-05-06', 1);",
-    "[2]": f"{INSERT}('Bo', 'has_pet', 'a dog called Rufus', '2022', 2);",
+    "[2]": f"{INSERT}('Bo', 'has_pet', 'a dog called Rufus', '2016', 2);",
     "[3]": f"{INSERT}('Ann', 'has_pet', 'cat Miso', '', 3);",
     "[4]": f"{INSERT}('Bo', 'learns', 'violin', '', 4);",
 }
