@@ -26,6 +26,7 @@ from locomo.harness import (
     probe,
     program_state,
 )
+from locomo.results.batch_judging import at_half_price, judge_by_batch
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.results.figures import Figure, figure_table
 from locomo.results.judging import (
@@ -88,7 +89,7 @@ from memory.files import write_whole
 from memory.program import Model, concerns, in_phrases
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
 from memory.program.adapter_card import is_adapter
-from memory.program.costs import spending
+from memory.program.costs import Cost, spending
 from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
@@ -156,6 +157,10 @@ def evaluate(
     judge_only: Annotated[
         bool, Option("--judge-only", help="judge the answers of a finished run")
     ] = False,
+    batch: Annotated[
+        bool,
+        Option("--batch", help="with --judge-only: OpenAI's Batch API, half the price, in a day"),
+    ] = False,
     budget: Annotated[
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None,
@@ -210,8 +215,16 @@ def evaluate(
     Writes to `output_dir` and MLflow. Raises InputError for what cannot be used, and ModelError.
     """
     judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
+    if batch and not judge_only:
+        raise InputError("--batch goes with --judge-only: answers first, verdicts by batch later")
     if judge_only:
-        return _judge(output_dir, judging, threads=num_threads, with_categories=not no_categories)
+        return _judge(
+            output_dir,
+            judging,
+            threads=num_threads,
+            with_categories=not no_categories,
+            batch=batch,
+        )
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
@@ -314,7 +327,11 @@ def _print_advice(
 
 
 def _judge(
-    output_dir: Path, judging: Model | None, threads: int, with_categories: bool
+    output_dir: Path,
+    judging: Model | None,
+    threads: int,
+    with_categories: bool,
+    batch: bool,
 ) -> Evaluation:
     """Judge the answers of a finished run; the model that answered is not needed.
 
@@ -335,11 +352,15 @@ def _judge(
     results = [log.records.get(result.key, result) for result in written.results]
     unjudged = [question_of(result) for result in results if not is_judged(result, judging)]
     if judging.server:
-        forecast = {"judging": judging_cost(unjudged, judging)}
+        expected = judging_cost(unjudged, judging)
+        forecast = {"judging": at_half_price(expected) if batch else expected}
         print_table(console, cost_table("forecast", forecast))
+    by_batch = Cost()
+    if batch:
+        results, by_batch = judge_by_batch(results, judging, log, output_dir, console)
     with spending(judging) as spent:
         results = judge_answers(results, judging, log=log, threads=threads, console=console)
-    evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
+    evaluation = Evaluation(written.memories, results, {"judging": by_batch + spent.cost})
     params = {**written.params, "judge_model": judging.name}
     _report(
         evaluation,
@@ -596,8 +617,8 @@ def _report(
     tracked = judged_run if only_judged else mlflow_run
     with tracked(EXPERIMENT, params, f"{params['mode']}: {title}") as run:
         if not only_judged:
-            asked = ((conversation.id, question) for conversation, question in questions)
-            log_questions(run, asked, data, str(params["data_sha256"]), "evaluation")
+            pairs = ((conversation.id, question) for conversation, question in questions)
+            log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
         log_traces(run, traces, digests)
         run.log_metrics(score_metrics(lines, difference))
         if difference:

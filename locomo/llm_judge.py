@@ -99,15 +99,22 @@ def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgem
     stands before `;`; to a benchmark's own judge it is what the file says. Raises ModelError when
     the model cannot be used.
     """
+    opinion = ask_judge(*judge_prompt(kind, question, answer), model)
+    if opinion is None:
+        return Judgement(None, "unreadable")
+    return Judgement(bool(opinion.correct), " ".join(str(opinion.reason).split()))
+
+
+def judge_prompt(
+    kind: Kind, question: Question, answer: str
+) -> tuple[type[dspy.Signature], dict[str, str]]:
+    """What a judge is asked about an answer: the signature, and its inputs."""
     gold_answer = NOT_MENTIONED if question.category == ABSTENTION else gold(question)
     own_prompt = benchmark_prompt(question) if kind == "benchmark" else None
     if own_prompt:
         gold_answer = question.answer
     inputs = {"question": question.text, "gold_answer": gold_answer, "given_answer": answer}
-    opinion = ask_judge(own_prompt or PROMPTS[kind], inputs, model)
-    if opinion is None:
-        return Judgement(None, "unreadable")
-    return Judgement(bool(opinion.correct), " ".join(str(opinion.reason).split()))
+    return own_prompt or PROMPTS[kind], inputs
 
 
 def ask_judge(

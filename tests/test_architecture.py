@@ -185,6 +185,7 @@ IMPORTERS = {
     "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/embed.py", "memory/rerank.py"),
     "mlflow": "locomo/tracking",
+    "openai": "locomo/results/batch_judging.py",
     # Pictures of scores, which go on record, and of recall, which do not.
     "matplotlib": "locomo/results",
     "nltk": "locomo/metrics.py",

@@ -35,7 +35,7 @@ def is_judged(result: Result, model: Model) -> bool:
     if result.rubric:
         scores = result.rubric_scores.get(model.name)
         return scores is not None and None not in scores.points
-    names = _verdict_names(question_of(result), model).values()
+    names = verdict_names(question_of(result), model).values()
     return all(result.verdicts.get(name) is not None for name in names)
 
 
@@ -44,7 +44,7 @@ def has_own_metric(results: Iterable[Result]) -> bool:
     return any(r.rubric or kinds_for(question_of(r)) == ("benchmark",) for r in results)
 
 
-def _verdict_names(question: Question, model: Model) -> dict[Kind, str]:
+def verdict_names(question: Question, model: Model) -> dict[Kind, str]:
     return {kind: f"{kind} ({model.name})" for kind in kinds_for(question)}
 
 
@@ -67,7 +67,7 @@ def judge_answers(
                 else judge_rubric(question, result.answer, model)
             )
             return replace(result, rubric_scores={**result.rubric_scores, model.name: scores})
-        names = _verdict_names(question, model)
+        names = verdict_names(question, model)
         if result.unusable:  # there is nothing to judge
             return replace(result, verdicts=dict.fromkeys(names.values(), False))
         verdicts = {

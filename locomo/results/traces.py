@@ -133,8 +133,11 @@ class CallRecorder(BaseCallback):
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         """Keep what the storing module is shown, until it ends."""
         if isinstance(instance, StoreTurns):
-            shown = inputs.get("kwargs", inputs)
-            texts = {name: text for name, text in shown.items() if isinstance(text, str) and text}
+            texts = {
+                name: text
+                for name, text in inputs.get("kwargs", inputs).items()
+                if isinstance(text, str) and text
+            }
             with self._lock:
                 self._window[call_id] = texts, time.time(), len(self.calls)
 

@@ -43,10 +43,10 @@ class ProgramModel(mlflow.pyfunc.PythonModel):
         """The answer to each question."""
         model = load_model(self.config.get("model") or "local", self.config.get("api_base"))
         answers = []
-        for asked in model_input:
-            with open_store(asked.memory, read_only=True) as store:
+        for item in model_input:
+            with open_store(item.memory, read_only=True) as store:
                 memory = Memory(store, model=model, program=self.program)
-                answer = memory.ask(asked.question, asker=asked.asker)
+                answer = memory.ask(item.question, asker=item.asker)
             answers.append(
                 MemoryAnswer(answer=answer.text, turns=list(answer.turns), sql=list(answer.sql))
             )
