@@ -99,12 +99,12 @@ class _Check:
         unknown: dict[str, Any] = {
             name: "" for name, date in dates.items() if {*_years(_YEAR_IN_TURN, date)} - years
         }
-        told = f"({fact.subject}, {fact.attribute}, {fact.value}, {fact.happened_on})"
+        description = f"({fact.subject}, {fact.attribute}, {fact.value}, {fact.happened_on})"
         if {*_years(_YEAR, fact.value)} - years:
-            self.faults.append(told)
+            self.faults.append(description)
             return None
         if unknown:
-            self.faults.append(told)
+            self.faults.append(description)
         return replace(fact, **unknown)
 
     def _update(self, write: CheckedChange) -> CheckedChange | None:
@@ -118,11 +118,11 @@ class _Check:
         [statement] = check_writes(_DATE.sub(f"'{days[-1]}'", assigned) + where + condition)
         return statement if isinstance(statement, CheckedChange) else None
 
-    def _is_unknown(self, text: str, told: str) -> bool:
+    def _is_unknown(self, text: str, description: str) -> bool:
         """Whether a text of no one turn has a year that none of the turns gives."""
         is_unknown = bool({*_years(_YEAR, text)} - set[int]().union(*self.years.values()))
         if is_unknown:
-            self.faults.append(told)
+            self.faults.append(description)
         return is_unknown
 
 

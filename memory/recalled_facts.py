@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from memory.facts import change_of, has_ended, history, read_facts
 from memory.records import Fact, Turn
 from memory.restated import restated
-from memory.search.word_forms import forms_of, telling_words
+from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
@@ -49,9 +49,14 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         new = successors.get(fact.id)
         text = f"{_in_words(fact)} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
-    texts = {turn.id: turn.text.casefold() for turn in turns}
+    # What a turn says in other forms of the same words nobody has changed.
+    texts = {turn.id: forms_of(telling_words(turn.text)) for turn in turns}
     changed = [
-        fact for fact in in_force if fact.value.casefold() not in texts.get(fact.turn_id, "")
+        fact
+        for fact in in_force
+        if not all(
+            is_among(word, texts.get(fact.turn_id, set())) for word in telling_words(fact.value)
+        )
     ]
     for fact in [] if is_united else changed[:_MOST_HISTORIES]:
         if fact.turn_id in rank and (before := _wrong_before(store, fact)):

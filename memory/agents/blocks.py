@@ -53,7 +53,9 @@ def start_block(
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
             _section(_DECISIONS, _decision_lines(project), int(tokens * _SHARE["decisions"])),
         ]
-        used = sum(line_tokens(section) for section in (wishes, *quotations) if section) + FENCE_TOKENS
+        used = (
+            sum(line_tokens(section) for section in (wishes, *quotations) if section) + FENCE_TOKENS
+        )
         if turns:
             story = _STORY.format(session=turns[-1].session, day=short_day(turns[-1].said_at))
             quotations.append(_section(story, _story_lines(turns, speaker), tokens - used))

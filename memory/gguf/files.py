@@ -1,4 +1,4 @@
-"""GGUF files by the names that are given to models."""
+"""GGUF files by the names that are name_or_path to models."""
 
 from pathlib import Path
 
@@ -14,15 +14,17 @@ def file_of(name: str) -> Path:
 
     Raises InputError for a name that is neither.
     """
-    given = name.removeprefix(PREFIX)
-    path = Path(given).expanduser()
-    if given and (path.exists() or path.suffix == ".gguf"):
+    name_or_path = name.removeprefix(PREFIX)
+    path = Path(name_or_path).expanduser()
+    if name_or_path and (path.exists() or path.suffix == ".gguf"):
         return path
-    if given not in MODELS:
+    if name_or_path not in MODELS:
         raise InputError(
-            f"there is no file {given!r:.200}; give {PREFIX}FILE.gguf, or {PREFIX}NAME of"
+            f"there is no file {name_or_path!r:.200}; give {PREFIX}FILE.gguf, or {PREFIX}NAME of"
             f" {', '.join(MODELS)}"
         )
-    if file := fetched_file(MODELS[given]):
+    if file := fetched_file(MODELS[name_or_path]):
         return file
-    raise InputError(f"{given} is not on this machine; fetch it with: memory setup --model {given}")
+    raise InputError(
+        f"{name_or_path} is not on this machine; fetch it with: memory setup --model {name_or_path}"
+    )

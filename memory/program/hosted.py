@@ -45,7 +45,7 @@ from memory.program.model_errors import (
 )
 from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
-from memory.program.shown_turns import RANKED_TURNS, ranks_of, telling_first
+from memory.program.shown_turns import RANKED_TURNS, marks_of, ranks_of, telling_first
 from memory.program.streaming import stream
 from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
 from memory.provider_calls import call_seconds, run, too_slow, within
@@ -458,7 +458,7 @@ class HostedModel(Model):
                     model=self,
                     budget=budget,
                     asker=question.asker,
-                    today=question.today,
+                    marks=marks_of(question.ranked_text, hits, reader, question.today),
                     standing=standing,
                     without=just_said,
                 )

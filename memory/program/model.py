@@ -117,9 +117,9 @@ class Modules(Protocol):
         model: "Model",
         budget: int,
         asker: str = "",
-        today: str = "",
         standing: Standing = NO_STANDING,
         without: Collection[int] = (),
+        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """What the answering model is shown."""
 

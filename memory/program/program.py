@@ -23,7 +23,7 @@ from memory.program.messages import NOTHING, abstains
 from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
-from memory.program.shown_turns import MARKED_TURNS, RANKED_TURNS
+from memory.program.shown_turns import RANKED_TURNS, marks_of
 from memory.records import Change, Rows
 from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
@@ -106,7 +106,8 @@ class MemoryProgram(dspy.Module):
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
                 show = partial(
                     self.evidence, asked.ranked_text, hits, reader=reader, model=model,
-                    budget=budget or model.budget, asker=asker, today=today, standing=standing,
+                    budget=budget or model.budget, asker=asker, standing=standing,
+                    marks=marks_of(asked.ranked_text, hits, reader, today),
                 )  # fmt: skip
                 context = show(rows)
             by_search = show(()).turn_ids if rows else context.turn_ids
@@ -137,21 +138,20 @@ class MemoryProgram(dspy.Module):
         model: "Model",
         budget: int,
         asker: str = "",
-        today: str = "",
         standing: "Standing" = NO_STANDING,
         without: Collection[int] = (),
+        marks: Mapping[int, str] | None = None,
     ) -> "Context":
         """What the answering model is shown within a budget of tokens.
 
         First what the asker wants of answers (`standing`), for a model that can follow it; then the
-        rows of SELECTs and the best turns, but those `without`, which are shown elsewhere. Turns
-        are marked where they hold no more `today`.
+        rows of SELECTs and the best turns, but those `without`, which are shown elsewhere. `marks`
+        say of turns what holds no more; by default what `marks_of` says of the hits today.
         """
         standing = standing.within(budget) if model.follows_instructions else NO_STANDING
-        best = reader.turns_by_id([hit.turn_id for hit in hits[:MARKED_TURNS]], missing_ok=True)
         context = model.gather(
             question, rows, hits, reader=reader, budget=budget - standing.tokens, without=without,
-            asker=asker, marks=reader.marks(best, question, today),
+            asker=asker, marks=marks_of(question, hits, reader) if marks is None else marks,
         )  # fmt: skip
         return standing.before(context)
 

@@ -1,6 +1,6 @@
 """The turns that an answering model may be shown: the ranking's and those that SELECTs quote."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from memory.program.messages import is_quotation, is_withdrawn, originals_first
@@ -10,7 +10,7 @@ from memory.records import Hit, Turn
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
 # More than fit most budgets: whether these are outdated is looked up.
-MARKED_TURNS = 40
+_MARKED_TURNS = 40
 
 
 def turns_to_show(
@@ -43,3 +43,11 @@ def _alternate(hits: Sequence[Hit], quoted: Iterable[int]) -> list[int]:
     pairs = zip_longest((hit.turn_id for hit in hits), quoted)
     turn_ids = [turn_id for pair in pairs for turn_id in pair if turn_id is not None]
     return list(dict.fromkeys(turn_ids))
+
+
+def marks_of(
+    question: str, hits: Sequence[Hit], reader: MemoryReader, today: str = ""
+) -> Mapping[int, str]:
+    """What is to be known of the best turns of a ranking on a day (ISO), by their ids."""
+    best = [hit.turn_id for hit in hits[:_MARKED_TURNS]]
+    return reader.marks(reader.turns_by_id(best, missing_ok=True), question, today)

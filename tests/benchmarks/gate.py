@@ -116,14 +116,14 @@ def _of_file(path: Path) -> Iterator[Message]:
         for chat in load_conversations(file)
     ]
     every = max(1, len(chats) * _count(_irrelevant()) // MOST_MESSAGES)
-    shown = Console(stderr=True)
+    screen = Console(stderr=True)
     with tempfile.TemporaryDirectory() as home:
-        for number, chat in enumerate(track(chats, data, console=shown)):
+        for number, chat in enumerate(track(chats, data, console=screen)):
             with open_store(Path(home) / f"{number}.db") as store:
                 add_turns(store, _with_text(chat.turns))
                 yield from _of_store(store, data, chat, every)
         for number, (chat, text) in enumerate(
-            track(_parts(chats), f"{data}, parts", console=shown)
+            track(_parts(chats), f"{data}, parts", console=screen)
         ):
             with open_store(Path(home) / f"part-{number}.db") as store:
                 add_turns(store, chat.turns)

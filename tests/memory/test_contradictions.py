@@ -10,6 +10,7 @@ from memory.__main__ import app
 from memory.audit import audit
 from memory.contradictions import settle, shown_before
 from memory.errors import EditConflict
+from memory.evidence import FENCE_HEAD
 from memory.facts import correct
 from memory.program.disputes import pair_line
 from memory.tokens import count_tokens
@@ -64,7 +65,8 @@ def test_recall_and_a_context_show_the_pair(store: Store) -> None:
         Memory(store).context("Have I ever flown?", speaker="Anna").text,
         tools(store)["recall"]("Have I ever flown?"),
     ):
-        assert text.startswith("Facts that contradict each other")
+        quoted = text.removeprefix("<memory>\n").removeprefix(f"{FENCE_HEAD}\n")
+        assert quoted.startswith("Facts that contradict each other")
     assert not shown_before(store, "What is for dinner?", "Anna").pairs
 
 

@@ -363,8 +363,13 @@ def test_a_fact_is_edited_by_its_kind(client: TestClient) -> None:
 
 
 def test_a_context_is_a_block_for_a_prompt(client: TestClient) -> None:
-    block = client.post("/api/anna/context", json={"messages": "Which pet?", "budget": 200}).json()
+    asked = {"messages": "Which pet do I have, a cat?", "budget": 200}
+    block = client.post("/api/anna/context", json=asked).json()
     assert "Miso" in block["text"]
+    aside = {"messages": "What is 17 times 23?", "budget": 200}
+    assert client.post("/api/anna/context", json=aside).json()["text"] == ""
+    whole = client.post("/api/anna/context", json={**aside, "gate": False}).json()
+    assert "Miso" in whole["text"]
     assert block["tokens"] <= 200
     assert block["turn_ids"]
 
