@@ -55,7 +55,7 @@ from memory.prompt import (
     turn_lines,
 )
 from memory.provider_calls import call_seconds, run, too_slow, within
-from memory.providers import load_litellm, missing_keys
+from memory.providers import listed_models, load_litellm, missing_keys
 from memory.records import Answer, Fact, Hit, Rows, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
@@ -261,20 +261,18 @@ class HostedModel(Model):
     @property
     def price(self) -> tuple[float, float] | None:
         """From litellm's list; None for your own server and for models that it does not have."""
+        if self._address:
+            return None
+        listed = self._among(load_litellm().model_cost)
         try:
-            listed = self._listed
             return float(listed["input_cost_per_token"]), float(listed["output_cost_per_token"])
         except KeyError:
             return None
 
-    @property
-    def _listed(self) -> Mapping[str, Any]:
-        """The model in litellm's list; empty for your own server and for one that it lacks."""
-        if self._address:
-            return {}
+    def _among(self, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The model in litellm's list; empty where that lacks it."""
         provider, _, model = self.name.partition("/")
-        known = load_litellm().model_cost
-        listed: Mapping[str, Any] = known.get(self.name) or known.get(model) or {}
+        listed = known.get(self.name) or known.get(model) or {}
         if listed.get("litellm_provider") != provider and self.name not in known:
             return {}  # the same name, sold by somebody else
         return listed
@@ -293,7 +291,7 @@ class HostedModel(Model):
 
     def with_prompts(self, choice: FormChoice) -> "HostedModel":
         """With the windows and the budget of that form, where nobody has set others."""
-        known = self._listed.get("max_input_tokens")
+        known = None if self._address else self._among(listed_models()).get("max_input_tokens")
         form = form_for(self.name, known, choice)
         before, after = _LIMITS[self.form], _LIMITS[form]
         limits = {name: after[name] for name in after if getattr(self, name) == before[name]}

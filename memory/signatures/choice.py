@@ -6,8 +6,8 @@ from typing import Literal
 Form = Literal["full", "short"]
 FormChoice = Literal["auto", "full", "short"]
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
-# a catalog and the turns before the window up to 3,800, some 1,200 of 24 turns, 1,400 of rows.
-_FULL_CONTEXT = 8_600
+# a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
+_FULL_CONTEXT = 8_800
 _LARGEST_SMALL = 8.0  # billion parameters
 # "7b" in a model's name, "8x7b" for eight of them; "a3b", those active at a time, says no size.
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)

@@ -37,6 +37,21 @@ with open_store(sys.argv[1], embedder=sys.argv[2]) as store:
     assert store.search("Oslo")
 assert load_model("mistral/mistral-small-latest").price
 """
+LISTED = """
+from memory.providers import listed_models, load_litellm
+from memory import load_model
+model = load_model("openai/gpt-4")
+assert (model.context, model.form) == (8_192, "short")
+assert "litellm" not in sys.modules
+read = {**listed_models()}
+litellm = load_litellm()
+models = {name: known for name, known in litellm.model_cost.items() if name in read}
+assert len(models) > 2_000
+for name, known in models.items():
+    assert read[name].get("max_input_tokens") in (None, known.get("max_input_tokens")), name
+litellm.register_model({"openai/mine": {"max_input_tokens": 4_096, "litellm_provider": "openai"}})
+assert load_model("openai/mine").form == "short"
+"""
 
 
 def output_of(code: str, path: Path) -> str:
@@ -62,6 +77,11 @@ def test_litellm_leaves_the_root_logger_alone_and_prints_nothing(
 ) -> None:
     with serving(monkeypatch):
         assert output_of(HOSTED, path) == ""
+
+
+@pytest.mark.slow  # litellm takes seconds to import
+def test_its_list_of_models_needs_no_import_and_has_those_that_somebody_added(path: Path) -> None:
+    assert output_of(LISTED, path) == ""
 
 
 def test_what_somebody_asked_of_litellms_log_stays(monkeypatch: pytest.MonkeyPatch) -> None:
