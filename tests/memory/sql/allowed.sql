@@ -1,6 +1,6 @@
 -- Statements of the kinds that models write, one on each line: all are allowed and run.
 SELECT 1
-SELECT summary FROM summaries WHERE last_turn_id >= 3 AND turn_id <= 9 ORDER BY turn_id LIMIT 5
+SELECT summary FROM summaries WHERE last_turn_id >= 3 AND last_turn_id < 9 ORDER BY last_turn_id LIMIT 5
 SELECT * FROM facts
 SELECT t.* FROM turns t
 SELECT COUNT(*) FROM turns
