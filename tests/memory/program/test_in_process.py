@@ -44,7 +44,7 @@ def history() -> list[str]:
 
 @pytest.fixture(scope="module")
 def server() -> ModelCopy:
-    settings = ServerSettings(packaged_gguf(), context=2048, threads=1, writing_threads=1)
+    settings = ServerSettings(packaged_gguf(), context=4096, threads=1, writing_threads=1)
     return ModelCopy(settings)
 
 
@@ -56,7 +56,7 @@ def written(server: ModelCopy, grammar: str, seed: int) -> str:
         grammar=f"root ::= answer\n{grammar}",
         temperature=1.5,
         seed=seed,
-        max_tokens=1_500,
+        max_tokens=3_500,  # of texts without sense a letter is a token
     )
     return "".join(pieces)
 
@@ -85,7 +85,7 @@ def _sql(said: str) -> str:
 
 SEEDS = [
     pytest.param(range(1), id="once"),
-    pytest.param(range(1, 20), id="often", marks=pytest.mark.slow),
+    pytest.param(range(1, 10), id="often", marks=pytest.mark.slow),
 ]
 
 
