@@ -220,11 +220,11 @@ def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(
     compiled = run(obedient()[0], rounds=1, num_examples=8, num_validation=4)
     assert compiled.new_prompts == 0
     printed = " ".join(capsys.readouterr().out.split())
-    warning = "note: all rewards are equal: 0.93 on each of 4 questions before the start"
+    warning = "note: all rewards are equal: 1.00 on each of 4 questions before the start"
     assert printed.index(warning) < printed.index(
         "nothing was tried: answer: all rewards are equal"
     )
-    assert re.search(r"all rewards are equal: 0\.93 in each of \d+ runs", printed)
+    assert re.search(r"all rewards are equal: 1\.00 in each of \d+ runs", printed)
     assert "for nothing was tried; other questions may leave room" in printed
 
 

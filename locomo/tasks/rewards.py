@@ -124,19 +124,21 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
 
     answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
     for category 5, whose evidence answers another question. words: the share of the gold answer's
-    words in what was shown; 1 for category 5. sql: 1 when it ran at once, .5 when it was repaired,
-    0 when nothing ran. budget: `fits`.
+    words in what was shown; 1 for a right answer and for category 5. sql: 1 when it ran at once, .5
+    when it was repaired, 0 when nothing ran. budget: `fits`.
     """
     evidence_counts = question.category != ABSTENTION
     sql = 0.0
     if outcome.sql:
         sql = 0.5 if outcome.refusals else 1.0
+    answer = metrics.score(outcome.answer, question)
+    words = 1.0  # a right answer may say what it was shown in other words
+    if evidence_counts and answer < 1:
+        words = metrics.words_shown(metrics.gold(question), outcome.text)
     return {
-        "answer": metrics.score(outcome.answer, question),
+        "answer": answer,
         "evidence": metrics.recall(outcome.shown, question.evidence) if evidence_counts else 1.0,
-        "words": metrics.words_shown(metrics.gold(question), outcome.text)
-        if evidence_counts
-        else 1.0,
+        "words": words,
         "sql": sql,
         "budget": _share(outcome.fits),
     }
@@ -425,8 +427,7 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
     abstain = question.category == ABSTENTION
     text, answer = _short(question.text), _short(outcome.answer)
     gold = "an abstention" if abstain else f'"{_short(metrics.gold(question))}"'
-    # A right answer may be in other words than the turns.
-    if min(worth for name, worth in parts.items() if name != "words") == 1:
+    if min(parts.values()) == 1:
         return [f'Question: {text} Answer: "{answer}". Answer, evidence, SQL and budget are right.']
 
     worth = f"score {parts['answer']:.2f} of 1"
@@ -445,7 +446,7 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
             notes.append(f"Missing from the list: {', '.join(missing)}.")
     if hidden:
         notes.append(f"Evidence not shown, the SQL did not bring it: {', '.join(hidden)}.")
-    if parts["answer"] < 1 and parts["words"] < 1:
+    if parts["words"] < 1:
         notes.append(f"Of the gold answer's words {parts['words']:.0%} were shown.")
     return notes
 

@@ -126,7 +126,8 @@ def test_an_outcome_says_what_was_answered_shown_and_run(place: Place) -> None:
     assert "I keep the lamp in the attic." in outcome.text  # the turn
     assert "Ann | keeps | the lamp in the attic" in outcome.text  # the row
     asked = place.conversations["red-house"].questions[0]  # attic on the ground floor
-    assert components(asked, outcome)["words"] == 1 / 4
+    assert components(asked, outcome)["words"] == 1
+    assert components(asked, replace(outcome, answer="cellar"))["words"] == 1 / 4
 
 
 def test_refused_sql_is_in_the_outcome_with_its_reason(place: Place) -> None:
