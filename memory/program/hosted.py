@@ -79,6 +79,8 @@ _SHORT_TURN = 60
 # turns are there and fewer of their numbers and names: of 24 orders and 24 summaries of BEAM .45
 # and .64 of these in 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
 _STORY_TURN = 100
+# Where all turns fit with no less than this, and the rest of each line: its id and speaker.
+_GIST, _STORY_HEAD = 55, 10
 # Tokens of memory shown with a question. Of the evidence of LoCoMo, the ranking alone shows
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
@@ -366,7 +368,7 @@ class HostedModel(Model):
         longest = _SHORT_TURN if asks_for_whole(question) else None
         if is_story and asker:
             own = reader.search(question, RANKED_TURNS, {"speaker": asker})
-            longest = _STORY_TURN
+            longest = _story_turn(budget, len(own)) if own else longest
             hits = [*own, *hits]
         ranked = dict.fromkeys(hit.turn_id for hit in hits)
         named = {turn_id for result in rows for turn_id in named_turns(result)}
@@ -615,6 +617,12 @@ def _fact_text(fact: Fact, speaker: str) -> str:
     dates += [f"until {fact.ended_on}"] if fact.ended_on else []
     text = f"{subject}{fact.attribute}: {' '.join(fact.value.split())}"
     return f"{text} ({', '.join(dates)})" if dates else text
+
+
+def _story_turn(budget: int, turns: int) -> int:
+    """How many tokens of text each of so many turns gets: less where that shows all of them."""
+    share = budget // max(turns, 1) - _STORY_HEAD
+    return share if _GIST <= share < _STORY_TURN else _STORY_TURN
 
 
 def _own_key(name: str) -> str:
