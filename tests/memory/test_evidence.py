@@ -164,3 +164,27 @@ def test_a_mark_stays_where_a_turn_is_cut(store: Store) -> None:
     text = inject(store, "Where do I live?", speaker="Anna", budget=300, gate=False).text
     [berlin] = [line for line in text.splitlines() if line.startswith("[1] ")]
     assert "\u2026 [outdated: lives in Berlin" in berlin
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("Which flight search failed?", '"to": "Lisbon"'),
+        ("What did the hotel booking cost?", "booked, 210 euros"),
+        ("Which tool worked for Porto?", '"to": "Porto"'),
+    ],
+)
+def test_what_a_tool_did_is_recalled_with_its_outcome(
+    store: Store, question: str, first: str
+) -> None:
+    with Memory(store, scripted_model([])) as memory:
+        tools = {tool.__name__: tool for tool in memory_tools(memory)}
+        memory.add(Turn("Anna", "I want to fly to Lisbon or to Porto in May.", "one"))
+        for name, arguments, result, worked in (
+            ("search_flights", '{"from": "Oslo", "to": "Lisbon"}', "HTTP 503", False),
+            ("search_flights", '{"from": "Oslo", "to": "Porto"}', "3 flights from 120 euros", True),
+            ("book_hotel", '{"place": "Porto", "nights": 2}', "booked, 210 euros", True),
+        ):
+            tools["record_tool_use"](name, arguments, result, worked)
+        assert first in tools["recall"](question).splitlines()[0]
+        assert first in memory.context(question).text
