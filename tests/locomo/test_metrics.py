@@ -131,6 +131,14 @@ def test_recall_is_the_share_of_evidence_found(
     assert metrics.recall(iter(found), evidence) == pytest.approx(share)
 
 
+def test_words_shown_are_those_of_the_gold_answer_in_any_form() -> None:
+    text = "She moved to Oslo with her cats."
+    assert metrics.words_shown("Oslo cat Porto", text) == pytest.approx(2 / 3)
+    assert metrics.words_shown("Oslo", text) == 1
+    assert metrics.words_shown("Porto", text) == 0
+    assert metrics.words_shown("", text) == 1
+
+
 def test_a_bootstrap_interval_is_that_of_the_normal_law_for_many_values() -> None:
     values = [0.0, 1.0] * 200
     # standard error of the mean: .5 / sqrt(400) = .025; 1.96 of it on either side of .5

@@ -22,6 +22,8 @@ HARMLESS = {
     "percent = min(round(100 * share), 99)",
     # How many resamples are drawn at once changes none of them.
     "rows = max(_INDICES // len(sums), 1)",
+    # A gain of 0 is 0 either way.
+    "return (gain * of_memory if gain > 0 else gain) - lost",
     # At exactly so many facts nothing is taken off either way.
     "if number > FREE_FACTS:",
     # Of a single value scipy gives no number, which becomes 0 as well, with a warning.

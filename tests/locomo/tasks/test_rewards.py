@@ -66,6 +66,14 @@ def facts(written: list[Any], target: list[Any]) -> dspy.Prediction:
 # --- components ---------------------------------------------------------------------------------
 
 
+def test_words_count_where_the_answer_is_not_right_and_the_question_has_one() -> None:
+    wrong = right(answer="Lyon or Oslo", text="I moved to Lyon.")
+    assert components(question("Lyon station"), wrong)["words"] == 0.5
+    assert components(question("Lyon"), right(text="nothing"))["words"] == 1
+    assert components(question("Lyon", 5), right(answer="Oslo", text=""))["words"] == 1
+    assert components(question("Lyon"), right(answer="Oslo", text="nothing"))["words"] == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "outcome", "worth"),
     [
