@@ -61,8 +61,7 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
 
     params = {"target": "answer", "verdict": "gain"}
     track_compile("models", "gepa", params, (), (), {}, [], compiled(place))
-    [version] = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
-    loaded = mlflow.pyfunc.load_model(f"models:/{REGISTERED}/{version.version}")
+    loaded = mlflow.pyfunc.load_model(newest_model())
     inner: Any = loaded.unwrap_python_model()
     assert inner.config == {"model": "openai/some-model", "api_base": "http://localhost:1/v1"}
 
@@ -89,6 +88,15 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
         loaded.predict([{"question": "Where does Anna live?"}])
 
 
+def newest_model() -> str:
+    """The address of the version that was registered last: other tests register models too."""
+    import mlflow
+
+    versions = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
+    newest = max(int(version.version) for version in versions)
+    return f"models:/{REGISTERED}/{newest}"
+
+
 def with_sql_never(model: Any) -> Any:
     return replace(model, sql="never")
 
@@ -97,12 +105,8 @@ def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
     import mlflow
 
     track_compile("others", "gepa", {}, (), (), {}, [], compiled(place))
-    newest = max(
-        mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'"),
-        key=lambda version: int(version.version),
-    )
-    uri = f"models:/{REGISTERED}/{newest.version}"
-    loaded = mlflow.pyfunc.load_model(uri, model_config={"model": "ollama_chat/qwen2.5:7b"})
+    model = {"model": "ollama_chat/qwen2.5:7b"}
+    loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
     inner: Any = loaded.unwrap_python_model()
     assert inner.config["model"] == "ollama_chat/qwen2.5:7b"
 
