@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from platformdirs import user_data_path
 
 from memory.files import write_whole
+from memory.records import Forgotten
 
 AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
@@ -55,6 +56,12 @@ def default_model() -> str:
 def set_default_model(name: str) -> None:
     """Choose the model of commands that name none. Raises InputError when it cannot be written."""
     write_whole(home() / DEFAULT_MODEL, json.dumps({"model": name}).encode())
+
+
+def receipt_name(forgotten: Forgotten) -> str:
+    """The name of a receipt's file: two of one moment have two, as each has a salt of its own."""
+    moment = "".join(filter(str.isalnum, forgotten.at))
+    return f"{RECEIPT}{moment}-{forgotten.sha256[:8]}.json"
 
 
 def agree_to_embedder(location: Path | str, name: str) -> None:

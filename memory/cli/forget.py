@@ -22,7 +22,7 @@ from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.forget import Preview, matching_turns
-from memory.home import RECEIPT, home
+from memory.home import home, receipt_name
 from memory.namespaces import Location, make_folder
 from memory.prompt import turn_line
 from memory.records import Forgotten
@@ -67,7 +67,9 @@ def forget(
     ] = False,
     receipt: Annotated[
         Path | None,
-        typer.Option(help="The file for the receipt. Default: forgotten-TIME.json by the memory."),
+        typer.Option(
+            help="The file for the receipt. Default: forgotten-TIME-HASH.json by the memory."
+        ),
     ] = None,
     verify: Annotated[
         Path | None,
@@ -204,8 +206,7 @@ class _Receipts:
 
     def write(self, forgotten: Forgotten, file: Path | None) -> None:
         """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
-        time = "".join(character for character in forgotten.at if character.isalnum())
-        path = file or self.folder / f"{RECEIPT}{time}.json"
+        path = file or self.folder / receipt_name(forgotten)
         text = json_line(asdict(forgotten))
         if self.as_json:
             print_clean(text)

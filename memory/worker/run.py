@@ -20,7 +20,7 @@ from memory.errors import (
     UnusableAnswer,
 )
 from memory.files import write_whole
-from memory.home import RECEIPT, home
+from memory.home import home, receipt_name
 from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
 from memory.program.costs import Cost, Spending, spending
@@ -415,8 +415,7 @@ class Worker:
             return "no turn is older than may be"
         for forgotten in receipts:
             make_folder(folder)
-            moment = "".join(filter(str.isalnum, forgotten.at))
-            path = folder / f"{RECEIPT}{moment}.json"
+            path = folder / receipt_name(forgotten)
             write_whole(path, f"{json.dumps(asdict(forgotten))}\n".encode())
         return f"forgetting finished: {count(len(receipts), 'receipt')} in {folder}"
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -13,8 +14,9 @@ from memory import InputError, Memory, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
 from memory.errors import ModelError
 from memory.exchange.exports import export_memory
-from memory.home import agreed_embedder
+from memory.home import agreed_embedder, receipt_name
 from memory.namespaces import copy, create, delete, location_of, rename
+from memory.records import Forgotten
 from memory.store.sqlite import SqliteStore
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
@@ -178,3 +180,10 @@ def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
         assert again.add([Turn("Anna", "Hello")])
         [fault] = again.check()
         assert "names none" in fault
+
+
+def test_two_receipts_of_one_moment_have_two_files() -> None:
+    first = Forgotten("2026-11-26T03:55:42.293Z", (1,), (), (), "aa" * 32, "salt")
+    second = replace(first, sha256="bb" * 32)
+    assert receipt_name(first) == "forgotten-20261126T035542293Z-aaaaaaaa.json"
+    assert receipt_name(second) != receipt_name(first)
