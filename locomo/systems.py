@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
-from memory import Hit, Memory, MemoryProgram, Rows, Store, open_store
+from memory import Memory, MemoryProgram, Rows, Store, open_store
 from memory.errors import UnusableAnswer
 from memory.evidence import Context, assemble
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
-from memory.program.model import UserQuestion
+from memory.program.model import Ranked, UserQuestion
 from memory.prompt import spoken_date
 
 
@@ -304,7 +304,7 @@ class _FactsProgram(MemoryProgram):
     def evidence(
         self,
         question: str,
-        hits: Sequence[Hit],
+        ranked: Ranked,
         rows: Sequence[Rows],
         *,
         model: Model,
@@ -318,4 +318,4 @@ class _FactsProgram(MemoryProgram):
             rows = [*rows, Rows(_FACT, facts)]
         if self._memory.all_facts or model.dates_rows:
             limits["without"] = {turn.id for turn in store.turns()}
-        return super().evidence(question, hits, rows, model=model, **limits)
+        return super().evidence(question, ranked, rows, model=model, **limits)

@@ -633,15 +633,18 @@ class Memory(AnswersOthersNames):
         `asker`, a summary or an order is made of their own turns first. Of several memories the
         context has numbers for turns that no two of them share.
         """
-        from memory.program.shown_turns import RANKED_TURNS
+        from memory.program.shown_turns import RANKED_TURNS, ranked_turns
 
         if hits is None:
             hits = self._ranked(question, RANKED_TURNS)
+        reader = self._reader
+        hits = numbered_hits(self._united, hits)
+        rows = [numbered_rows(self._united, result) for result in rows]
         return self.program.evidence(
             question,
-            numbered_hits(self._united, hits),
-            [numbered_rows(self._united, result) for result in rows],
-            reader=self._reader,
+            ranked_turns(question, hits, rows, reader),
+            rows,
+            reader=reader,
             model=self.model,
             budget=self.budget,
             asker=asker,

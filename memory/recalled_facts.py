@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from memory.facts import change_of, has_ended, history, read_facts
+from memory.facts import has_ended, read_facts
 from memory.records import Fact, Turn
 from memory.restated import restated
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.word_forms import forms_of, telling_words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 
-_MOST_HISTORIES = 5  # of facts in one search: each is a statement
 _MOST_ENDED = 5  # whose successors are looked for
 
 
@@ -36,7 +35,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         return Recalled()
     rank = {turn.id: number for number, turn in enumerate(turns)}
     is_united = first_store(store) is not store
-    facts = _facts_of(store, [*rank])
+    stated = store.facts_of_turns([*rank])
+    facts = [fact for fact, _ in stated]
     ended = [fact for fact in facts if has_ended(fact, day)][:_MOST_ENDED]
     in_force = [fact for fact in facts if not has_ended(fact, day)]
     # Of several memories only what the facts themselves say.
@@ -49,17 +49,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         new = successors.get(fact.id)
         text = f"{_in_words(fact)} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
-    # What a turn says in other forms of the same words nobody has changed.
-    texts = {turn.id: forms_of(telling_words(turn.text)) for turn in turns}
-    changed = [
-        fact
-        for fact in in_force
-        if not all(
-            is_among(word, texts.get(fact.turn_id, set())) for word in telling_words(fact.value)
-        )
-    ]
-    for fact in [] if is_united else changed[:_MOST_HISTORIES]:
-        if fact.turn_id in rank and (before := _wrong_before(store, fact)):
+    for fact, before in [] if is_united else stated:
+        if before and before.turn_id == fact.turn_id and not has_ended(fact, day):
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
 
     question_forms = forms_of(telling_words(question))
@@ -86,17 +77,13 @@ def marks_of(
     return recalled_facts(store, turns, question, day or local_now()[:10]).marks
 
 
-def _facts_of(store: Store, turn_ids: Sequence[int]) -> list[Fact]:
-    if first_store(store) is not store:
-        return [fact for fact in store.facts() if fact.turn_id in {*turn_ids}]
-    return read_facts(store, f"WHERE turn_id IN ({', '.join(map(str, turn_ids))}) ORDER BY id")
-
-
 def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
     """The newest fact in force of the same subject and attribute, by the id of the ended one.
 
     Of an attribute of which somebody may have several values, another value took no place.
     """
+    if not ended:
+        return {}
     vocabulary = store.vocabulary()
     single = [
         fact
@@ -120,17 +107,6 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
             if (new.subject, new.attribute) == (fact.subject, fact.attribute):
                 successors.setdefault(fact.id, new)
     return successors
-
-
-def _wrong_before(store: Store, fact: Fact) -> Fact | None:
-    """A fact as its turn states it, where somebody has corrected its value in place since."""
-    first, *later = history(store, fact.id)
-    before = first.after
-    if not later or before is None or before.value == fact.value:
-        return None
-    change = change_of(store, later[-1].change_id)
-    is_edit = change is not None and change.cause.startswith("edit by ")
-    return before if is_edit and before.turn_id == fact.turn_id else None
 
 
 def _in_words(fact: Fact) -> str:

@@ -32,6 +32,7 @@ from memory.program.model import (
     MemoryReader,
     Model,
     Modules,
+    Ranked,
     Retrieval,
     SqlUse,
     UserQuestion,
@@ -45,7 +46,7 @@ from memory.program.model_errors import (
 )
 from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
-from memory.program.shown_turns import RANKED_TURNS, marks_of, ranks_of, telling_first
+from memory.program.shown_turns import RANKED_TURNS, ranked_turns, ranks_of, telling_first
 from memory.program.streaming import stream
 from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
 from memory.provider_calls import call_seconds, run, too_slow, within
@@ -344,19 +345,19 @@ class HostedModel(Model):
         self,
         question: str,
         rows: Sequence[Rows],
-        hits: Sequence[Hit],
+        ranked: Ranked,
         *,
         reader: MemoryReader,
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
-        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """The ranking's first turns, facts as lists with their dates, and more turns.
 
         A summary or an order gets the story that digests have told, then the asker's own turns
         before all others, as many as fit: those with facts first, told by these.
         """
+        hits = ranked.hits
         story = Story()
         is_story = asks_for_story(question)
         if is_story:
@@ -370,19 +371,16 @@ class HostedModel(Model):
             own = reader.search(question, RANKED_TURNS, {"speaker": asker})
             longest = _story_turn(budget, len(own)) if own else longest
             hits = [*own, *hits]
-        ranked = dict.fromkeys(hit.turn_id for hit in hits)
+        in_order = dict.fromkeys(hit.turn_id for hit in hits)
         named = {turn_id for result in rows for turn_id in named_turns(result)}
-        # A row may name a turn that is not there, and another process may have forgotten one.
-        turns = {
-            turn.id: turn for turn in reader.turns_by_id(sorted({*ranked, *named}), missing_ok=True)
-        }
+        turns = ranked.turns_with({*in_order, *named}, reader)
         if is_story and asker:
             fact_turns = _facts_as_turns(
                 reader, [turns[hit.turn_id] for hit in own if hit.turn_id in turns]
             )
             if fact_turns:
                 turns |= fact_turns
-                ranked = dict.fromkeys([*fact_turns, *ranked])
+                in_order = dict.fromkeys([*fact_turns, *in_order])
                 longest = _SHORT_TURN
 
         def to_show(turn_ids: Iterable[int]) -> list[Turn]:
@@ -396,14 +394,14 @@ class HostedModel(Model):
         lists = fact_lists(rows, rank, said_at, ended_last=asks_for_present(question))
         context = lay_out(
             lists,
-            to_show(ranked),
+            to_show(in_order),
             to_show(quoted_turns(rows)),
             budget=budget,
             floor=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
             question=question,
             longest=longest,
             by_day=is_story,
-            marks=marks,
+            marks=ranked.marks,
         )
         return story.before(context)
 
@@ -454,13 +452,12 @@ class HostedModel(Model):
                 hits = reader.search(question.ranked_text, RANKED_TURNS)
                 context = program.evidence(
                     question.ranked_text,
-                    hits,
+                    ranked_turns(question.ranked_text, hits, rows, reader, question.today),
                     rows,
                     reader=reader,
                     model=self,
                     budget=budget,
                     asker=question.asker,
-                    marks=marks_of(question.ranked_text, hits, reader, question.today),
                     standing=standing,
                     without=just_said,
                 )

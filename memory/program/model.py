@@ -1,7 +1,7 @@
 """What a model does for a memory: the seam that the hosted and the packaged model implement."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -80,6 +80,24 @@ class UserQuestion:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """What a search found for a question: hits, best first, their turns by id, and what is to be
+    known of the best of these, by their ids: that they are outdated.
+    """
+
+    hits: Sequence[Hit]
+    turns: Mapping[int, Turn]
+    marks: Mapping[int, str]
+
+    def turns_with(self, turn_ids: Iterable[int], reader: MemoryReader) -> dict[int, Turn]:
+        """The turns by id, and others that are there: only those are read."""
+        # A row may name a turn that is not there, and another process may have forgotten one.
+        missing = sorted({*turn_ids} - self.turns.keys())
+        read = reader.turns_by_id(missing, missing_ok=True) if missing else []
+        return {**self.turns, **{turn.id: turn for turn in read}}
+
+
+@dataclass(frozen=True)
 class Retrieval:
     """What was retrieved for a question.
 
@@ -110,7 +128,7 @@ class Modules(Protocol):
     def evidence(
         self,
         question: str,
-        hits: Sequence[Hit],
+        ranked: Ranked,
         rows: Sequence[Rows],
         *,
         reader: MemoryReader,
@@ -119,7 +137,6 @@ class Modules(Protocol):
         asker: str = "",
         standing: Standing = NO_STANDING,
         without: Collection[int] = (),
-        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """What the answering model is shown."""
 
@@ -309,18 +326,16 @@ class Model(ABC):
         self,
         question: str,
         rows: Sequence[Rows],
-        hits: Sequence[Hit],
+        ranked: Ranked,
         *,
         reader: MemoryReader,
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
-        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """The rows and the best turns within a budget, laid out as the model reads them.
 
         Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known.
-        `marks` say of turns what is no longer so.
         """
 
     @abstractmethod

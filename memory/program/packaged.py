@@ -22,6 +22,7 @@ from memory.program.model import (
     MemoryReader,
     Model,
     Modules,
+    Ranked,
     Retrieval,
     SqlUse,
     UserQuestion,
@@ -31,7 +32,7 @@ from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
 from memory.prompt import quoted_turns, row_lines, turn_lines
-from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.records import Answer, Fact, Rows, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 _TURNS_SHARE = 0.5  # of the budget, which rows do not take
@@ -161,22 +162,21 @@ class PackagedModel(Model):
         self,
         question: str,
         rows: Sequence[Rows],
-        hits: Sequence[Hit],
+        ranked: Ranked,
         *,
         reader: MemoryReader,
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
-        marks: Mapping[int, str] | None = None,
     ) -> Context:
         """Rows as they were stored, then turns."""
         return assemble(
-            row_lines(rows, ranks_of(hits)),
-            turns_to_show(hits, quoted_turns(rows), reader, without),
+            row_lines(rows, ranks_of(ranked.hits)),
+            turns_to_show(ranked, quoted_turns(rows), reader, without),
             budget=budget,
             floor=_TURNS_SHARE,
             question=question,
-            marks=marks,
+            marks=ranked.marks,
         )
 
     def answer(

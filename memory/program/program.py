@@ -23,7 +23,7 @@ from memory.program.messages import NOTHING, abstains
 from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
-from memory.program.shown_turns import RANKED_TURNS, marks_of
+from memory.program.shown_turns import RANKED_TURNS, ranked_turns
 from memory.records import Change, Rows
 from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
@@ -31,9 +31,9 @@ from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
     from memory.evidence import Context, Standing
-    from memory.program.model import MemoryReader, Model
+    from memory.program.model import MemoryReader, Model, Ranked
     from memory.program.program_card import Card
-    from memory.records import Hit, Turn
+    from memory.records import Turn
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
 # Characters of a refused answer that are sent back. An answer that the policy reads at all
@@ -104,10 +104,10 @@ class MemoryProgram(dspy.Module):
             with log.step("search"):
                 standing = reader.standing(question, asker)
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
+                ranked = ranked_turns(asked.ranked_text, hits, rows, reader, today)
                 show = partial(
-                    self.evidence, asked.ranked_text, hits, reader=reader, model=model,
+                    self.evidence, asked.ranked_text, ranked, reader=reader, model=model,
                     budget=budget or model.budget, asker=asker, standing=standing,
-                    marks=marks_of(asked.ranked_text, hits, reader, today),
                 )  # fmt: skip
                 context = show(rows)
             by_search = show(()).turn_ids if rows else context.turn_ids
@@ -131,7 +131,7 @@ class MemoryProgram(dspy.Module):
     def evidence(
         self,
         question: str,
-        hits: Sequence["Hit"],
+        ranked: "Ranked",
         rows: Sequence[Rows],
         *,
         reader: "MemoryReader",
@@ -140,18 +140,17 @@ class MemoryProgram(dspy.Module):
         asker: str = "",
         standing: "Standing" = NO_STANDING,
         without: Collection[int] = (),
-        marks: Mapping[int, str] | None = None,
     ) -> "Context":
         """What the answering model is shown within a budget of tokens.
 
         First what the asker wants of answers (`standing`), for a model that can follow it; then the
-        rows of SELECTs and the best turns, but those `without`, which are shown elsewhere. `marks`
-        say of turns what holds no more; by default what `marks_of` says of the hits today.
+        rows of SELECTs and the best turns, with their marks, but those `without`, which are shown
+        elsewhere.
         """
         standing = standing.within(budget) if model.follows_instructions else NO_STANDING
         context = model.gather(
-            question, rows, hits, reader=reader, budget=budget - standing.tokens, without=without,
-            asker=asker, marks=marks_of(question, hits, reader) if marks is None else marks,
+            question, rows, ranked, reader=reader, budget=budget - standing.tokens,
+            without=without, asker=asker,
         )  # fmt: skip
         return standing.before(context)
 

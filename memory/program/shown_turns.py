@@ -1,11 +1,12 @@
 """The turns that an answering model may be shown: the ranking's and those that SELECTs quote."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 
 from memory.program.messages import is_quotation, is_withdrawn, originals_first
-from memory.program.model import MemoryReader
-from memory.records import Hit, Turn
+from memory.program.model import MemoryReader, Ranked
+from memory.prompt import named_turns
+from memory.records import Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
@@ -13,13 +14,30 @@ RANKED_TURNS = 400
 _MARKED_TURNS = 40
 
 
+def ranked_turns(
+    question: str,
+    hits: Sequence[Hit],
+    rows: Sequence[Rows],
+    reader: MemoryReader,
+    today: str = "",
+) -> Ranked:
+    """The turns of a ranking and of rows, read once; the best marked as of a day (ISO)."""
+    best = [hit.turn_id for hit in hits]
+    named = {turn_id for result in rows for turn_id in named_turns(result)}
+    # A row may name a turn that is not there, and another process may have forgotten one.
+    read = reader.turns_by_id([*dict.fromkeys([*best, *sorted(named)])], missing_ok=True)
+    turns = {turn.id: turn for turn in read}
+    marked = [turns[turn_id] for turn_id in best[:_MARKED_TURNS] if turn_id in turns]
+    return Ranked(hits, turns, reader.marks(marked, question, today))
+
+
 def turns_to_show(
-    hits: Sequence[Hit], quoted: Iterable[int], reader: MemoryReader, without: Collection[int]
+    ranked: Ranked, quoted: Iterable[int], reader: MemoryReader, without: Collection[int]
 ) -> list[Turn]:
     """The turns of the ranking and those with the `quoted` ids in turn, the best first."""
-    chosen = [turn_id for turn_id in _alternate(hits, quoted) if turn_id not in without]
-    # A row may name a turn that is not there, and another process may have forgotten one.
-    return telling_first(reader.turns_by_id(chosen, missing_ok=True))
+    chosen = [turn_id for turn_id in _alternate(ranked.hits, quoted) if turn_id not in without]
+    turns = ranked.turns_with(chosen, reader)
+    return telling_first(turns[turn_id] for turn_id in chosen if turn_id in turns)
 
 
 def telling_first(turns: Iterable[Turn]) -> list[Turn]:
@@ -43,11 +61,3 @@ def _alternate(hits: Sequence[Hit], quoted: Iterable[int]) -> list[int]:
     pairs = zip_longest((hit.turn_id for hit in hits), quoted)
     turn_ids = [turn_id for pair in pairs for turn_id in pair if turn_id is not None]
     return list(dict.fromkeys(turn_ids))
-
-
-def marks_of(
-    question: str, hits: Sequence[Hit], reader: MemoryReader, today: str = ""
-) -> Mapping[int, str]:
-    """What is to be known of the best turns of a ranking on a day (ISO), by their ids."""
-    best = [hit.turn_id for hit in hits[:_MARKED_TURNS]]
-    return reader.marks(reader.turns_by_id(best, missing_ok=True), question, today)

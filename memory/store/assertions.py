@@ -369,6 +369,22 @@ def digested_facts(conn: Connection, turn_ids: Collection[int]) -> list[Fact]:
     return [fact for fact in facts if fact.id not in templates]
 
 
+def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[tuple[Fact, Fact | None]]:
+    """The facts of some turns by their ids, each as it was before a person changed its value."""
+    ids = sorted(turn_ids)
+    if not ids:
+        return []
+    with conn.together():
+        rows = conn.run("facts_by_turn", turn_ids=ids)
+        edits = conn.run("corrected_facts_of_turns", turn_ids=ids)
+    facts = sorted((to_fact(row) for row in rows), key=lambda fact: fact.id)
+    before: dict[int, Fact] = {}
+    for fact_id, state in edits:
+        before.setdefault(fact_id, to_fact(json.loads(state)))
+    pairs = [(fact, before.get(fact.id)) for fact in facts]
+    return [(fact, old if old and old.value != fact.value else None) for fact, old in pairs]
+
+
 def by_template(conn: Connection, fact_ids: Collection[int]) -> set[int]:
     """Those of some facts that a template made, and that no person has changed."""
     causes = _causes(conn, fact_ids)

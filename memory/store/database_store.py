@@ -911,6 +911,10 @@ class DatabaseStore(Store):
         with self._reading() as conn:
             return assertions.digested_facts(conn, turn_ids)
 
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
+        with self._reading() as conn:
+            return assertions.facts_of_turns(conn, turn_ids)
+
     def set_summary(
         self, summary: Summary, instead_of: Summary | None = None, by: str = ""
     ) -> Change:

@@ -385,6 +385,12 @@ class Summaries(Protocol):
         Those that templates made (`Assertions.record`) are left out.
         """
 
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
+        """The facts of these turns by their ids, past ones too, each as it was at first.
+
+        None where no person has changed its value in place. It takes one round trip.
+        """
+
     def set_summary(
         self, summary: Summary, instead_of: Summary | None = None, by: str = ""
     ) -> Change:

@@ -334,6 +334,16 @@ FROM facts
 WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
 ORDER BY turn_id, id;
 
+-- corrected_facts_of_turns --
+-- What persons have changed in place of the facts that rest on some turns, oldest first.
+SELECT facts_log.fact_id, facts_log.before
+FROM facts JOIN facts_log ON facts_log.fact_id = facts.id
+    JOIN changes ON changes.id = facts_log.change_id
+WHERE facts.turn_id IN (SELECT value FROM json_each(:turn_ids))
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+    AND changes.cause LIKE 'edit by %'
+ORDER BY facts_log.id;
+
 -- facts_by_id --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
 FROM facts

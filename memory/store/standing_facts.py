@@ -4,7 +4,7 @@ What a document, a tool, an assistant or a character said, or one person about a
 whatever a model made of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from memory.pasted import own_text, without_long_quotations
@@ -26,8 +26,11 @@ def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
     A name is compared exactly: others may be spelled like somebody, or say that they go by a name.
     Only a person joins names.
     """
-    vocabulary = vocabulary_table.read_definition(conn).vocabulary
-    groups = _joined_names(conn)
+    with conn.together():
+        definition = vocabulary_table.ask_definition(conn)
+        pairs = conn.run("names_joined_by_persons")
+    vocabulary = vocabulary_table.definition_of(*definition).vocabulary
+    groups = _joined_names(pairs.fetchall())
     rows = conn.run(
         "facts_that_subjects_said",
         attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
@@ -57,10 +60,10 @@ def _has_words_of(value: str, text: str) -> bool:
     return all(is_among(word, forms) for word in words(value))
 
 
-def _joined_names(conn: Connection) -> dict[str, set[str]]:
+def _joined_names(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     """For each name that a person gave to somebody all names of theirs."""
     groups: dict[str, set[str]] = {}
-    for pair in conn.run("names_joined_by_persons").fetchall():
+    for pair in pairs:
         joined = {*pair}.union(*(groups.get(name, ()) for name in pair))
         groups.update(dict.fromkeys(joined, joined))
     return groups

@@ -203,6 +203,14 @@ class UnitedStore:
             for fact in self.stores[name].digested_facts(own_ids)
         ]
 
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
+        """See `Store.facts_of_turns`: those of all memories, with the numbers of their turns."""
+        return [
+            (replace(fact, turn_id=self.number_of(name, fact.turn_id)), before)
+            for name, own_ids in self._own_ids(turn_ids).items()
+            for fact, before in self.stores[name].facts_of_turns(own_ids)
+        ]
+
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:
         """See `Store.by_template`: of any memory, as ids of facts are those of each memory."""
         return set().union(*(store.by_template(fact_ids) for store in self.stores.values()))

@@ -12,7 +12,7 @@ from typing import Any
 from memory.errors import InputError
 from memory.sql import quoted
 from memory.store import journal, journaled_rows
-from memory.store.database import Connection
+from memory.store.database import Connection, Cursor
 from memory.vocabulary import Attribute, Definition, Vocabulary, default_vocabulary
 
 SETTING = "vocabulary"
@@ -26,8 +26,18 @@ Edit = Callable[[Definition, Collection[str]], Definition]
 def read_definition(conn: Connection) -> Definition:
     """The vocabulary as it is stored."""
     with conn.together():
-        rows = conn.read_rows(_TABLE, _COLUMNS, ["name"])
-        settings = conn.run("settings_of_name", name=SETTING)
+        rows, settings = ask_definition(conn)
+    return definition_of(rows, settings)
+
+
+def ask_definition(conn: Connection) -> tuple[Cursor, Cursor]:
+    """The statements of `read_definition`, to be sent together with others."""
+    rows = conn.read_rows(_TABLE, _COLUMNS, ["name"])
+    return rows, conn.run("settings_of_name", name=SETTING)
+
+
+def definition_of(rows: Cursor, settings: Cursor) -> Definition:
+    """The definition that `ask_definition` asked for."""
     values = [value for _, _, value, _ in settings.fetchall()]
     return _definition(tuple(map(tuple, rows.fetchall())), values[-1] if values else "{}")
 

@@ -16,9 +16,8 @@ from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
 BUDGET = 19_000  # tokens, which the turns of these chats fill
-# What is outdated in the turns takes 10 of them: these, their facts, and the facts' histories.
-MOST_STATEMENTS = 44  # of SQLite, transactions and the full-text index's own included
-MOST_ROUND_TRIPS = 34  # to Postgres: 32, and each pool may ask whether its connection stands
+MOST_STATEMENTS = 40  # of SQLite, transactions and the full-text index's own included
+MOST_ROUND_TRIPS = 22  # to Postgres: 20, and each pool may ask whether its connection stands
 
 
 @pytest.fixture(scope="module")

@@ -420,6 +420,20 @@ FROM memory.facts
 WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
 ORDER BY turn_id, id;
 
+-- corrected_facts_of_turns --
+-- What persons have changed in place of the facts that rest on some turns, oldest first.
+SELECT facts_log.fact_id, facts_log.before
+FROM memory.facts JOIN memory.facts_log
+        ON facts_log.namespace = facts.namespace AND facts_log.fact_id = facts.id
+    JOIN memory.changes
+        ON changes.namespace = facts.namespace AND changes.id = facts_log.change_id
+WHERE facts.namespace = %(namespace)s AND facts_log.namespace = %(namespace)s
+    AND changes.namespace = %(namespace)s
+    AND facts.turn_id = ANY (%(turn_ids)s)
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+    AND changes.cause LIKE 'edit by %%'
+ORDER BY facts_log.id;
+
 -- facts_by_id --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
 FROM memory.facts
