@@ -71,8 +71,9 @@ def restated(turns: Sequence[Turn]) -> Mapping[int, Restated]:
     return again
 
 
-def newest_first(turns: Sequence[Turn], later: Mapping[int, Restated]) -> list[Turn]:
+def newest_first(turns: Sequence[Turn]) -> list[Turn]:
     """The turns in their order, but what says something again before what it replaces."""
+    later = restated(turns)
     places = {turn.id: place for place, turn in enumerate(turns)}
     for earlier_id, again in later.items():
         if again.turn.id in places:

@@ -40,7 +40,7 @@ from memory.recalled_facts import recalled_facts
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.restated import newest_first, restated
+from memory.restated import newest_first
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
 from memory.searcher import Searcher
@@ -333,7 +333,7 @@ class Tools:
             hits = self._searcher.search(past, question, max(limit, _LEAST_HITS), turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
             standing = shown_before(first_store(past), question, owner)
-            turns = newest_first(turns, restated(turns))[:limit]
+            turns = newest_first(turns)[:limit]
             recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(

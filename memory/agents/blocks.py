@@ -10,10 +10,11 @@ from dataclasses import replace
 from memory.embed import PACKAGED_EMBEDDER
 from memory.evidence import FENCE_TOKENS, TurnForm, fenced
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
-from memory.gate import touched
+from memory.gate import MOST_TURNS, touched
 from memory.prompt import short_day
 from memory.recalled_facts import recalled_facts
 from memory.records import Fact, Turn
+from memory.restated import newest_first
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import quoted
 from memory.standing import applying, standing_facts
@@ -33,7 +34,7 @@ _MOST_PROMPTS = 8  # of the last session: the first ones and the last ones
 _MOST_FILES = 15
 _RECENT_TURNS = 4_000  # among which the last session lies
 _SHARE = {"instructions": 0.4, "open": 0.2, "decisions": 0.25}  # of the tokens; the story the rest
-_CANDIDATES, _MOST_HITS = 24, 6
+_MOST_HITS = 6
 _LONGEST_PROMPT = 4_000  # characters that are searched for
 
 
@@ -216,14 +217,14 @@ def is_local(store: Store) -> bool:
 
 def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
     """The best turns of other sessions that are about the same as a prompt."""
-    hits = store.search(prompt[:_LONGEST_PROMPT], _CANDIDATES)
+    hits = store.search(prompt[:_LONGEST_PROMPT], MOST_TURNS)
     turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
     candidates = {
         (turn.speaker, _shown_text(turn)): replace(turn, text=_shown_text(turn))
         for turn in reversed(turns)
         if turn.session != session and turn.kind != "document"
     }
-    return touched(store, prompt, list(reversed(candidates.values())))[:_MOST_HITS]
+    return newest_first(touched(store, prompt, list(reversed(candidates.values()))))[:_MOST_HITS]
 
 
 def _shown_text(turn: Turn) -> str:

@@ -10,12 +10,13 @@ from memory.contradictions import shown_before
 from memory.errors import InputError
 from memory.evidence import FENCE_TOKENS, Standing, fenced, fill, refuse_small
 from memory.facts import spoken_line
-from memory.gate import touched
+from memory.gate import MOST_TURNS, touched
 from memory.injection.config import LtmConfig, load_config
 from memory.injection.ltm import near_turns, templated
 from memory.prompt import TURNS_HEAD, RowLine
 from memory.recalled_facts import recalled_facts
 from memory.records import Contradiction, Fact, Turn
+from memory.restated import newest_first
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.story import STORY_HEAD, story_line
@@ -24,7 +25,6 @@ from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # who speaks where nothing says so
-_CANDIDATES = 24  # turns of a search that may be shown
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
 _MOST_TURNS = 10
 _FACT_TOKENS, _FACT_LINE_TOKENS = 120, 100  # of the facts in force, and of one
@@ -127,38 +127,27 @@ def inject(
 
     names = _names(store, conversation, speaker=speaker, character=character)
     standing = shown_before(store, question, names["name1"] if names["name1"] != _USER else "")
-    story = _last_session(store, session=session, since=since)
     day = now.date().isoformat() if now else local_now()[:10]
+
+    def story() -> str:
+        return _last_session(store, session=session, since=since)
+
     if config is None:
-        turns = candidates(_CANDIDATES)
+        turns = candidates(MOST_TURNS)
         if gate:
             turns = touched(store, question, turns)
         block = _evidence(
-            store, question, turns[:_MOST_TURNS],
+            store, question, newest_first(turns)[:_MOST_TURNS],
             standing=standing, story=story, day=day, budget=budget or BUDGET,
         )  # fmt: skip
         location = "BEFORE_NORMAL_CONTEXT"
     else:
         places = config.ltm_reads.num_memories_to_fetch
-        nearest = near_turns(
-            store,
-            question,
-            candidates(max(places, _TEMPLATE_CANDIDATES)) if places else [],
-            places=places,
-            distance=config.ltm_reads.max_cosine_distance,
-        )
-        turns = [*nearest]
-        if budget is not None:
-            standing = standing.within(budget)
-        marks = recalled_facts(store, turns, question, day).marks
-        room = None if budget is None else budget - standing.tokens
-        memories, text = templated(
-            turns, question, room, config=config, names=names, now=now, marks=marks
-        )
-        if room is not None and count_tokens(story) > room - count_tokens(text) - _JOINT_TOKENS:
-            story = ""
-        text = "\n".join(filter(None, [standing.text, story, text]))
-        block = _Block(text, tuple(memories), tuple(turn.id for turn in turns[: len(memories)]))
+        block = _in_templates(
+            store, question, candidates(max(places, _TEMPLATE_CANDIDATES)) if places else [],
+            standing=standing, story=story, day=day, budget=budget, config=config, names=names,
+            now=now,
+        )  # fmt: skip
         location = config.ltm_context.injection_location
     if counts:
         store.count_shown(block.turn_ids)
@@ -179,7 +168,7 @@ def _evidence(
     turns: Sequence[Turn],
     *,
     standing: Standing,
-    story: str,
+    story: Callable[[], str],
     day: str,
     budget: int,
 ) -> _Block:
@@ -197,14 +186,55 @@ def _evidence(
         question=question,
         marks=recalled.marks,
     )
-    if not turns or count_tokens(story) + _JOINT_TOKENS > room - context.tokens:
-        story = ""
-    quoted = "\n".join(filter(None, [standing.disputes, story, context.text]))
+    last_session = _that_fits(story(), room - context.tokens) if turns else ""
+    quoted = "\n".join(filter(None, [standing.disputes, last_session, context.text]))
     return _Block(
         "\n".join(filter(None, [standing.wishes, fenced(quoted)])),
         memories=tuple(context.text.partition(f"{TURNS_HEAD}\n")[2].splitlines()),
         turn_ids=context.turn_ids,
     )
+
+
+def _in_templates(
+    store: Store,
+    question: str,
+    candidates: Sequence[Turn],
+    *,
+    standing: Standing,
+    story: Callable[[], str],
+    day: str,
+    budget: int | None,
+    config: LtmConfig,
+    names: Mapping[str, str],
+    now: datetime | None,
+) -> _Block:
+    """The nearest turns in the templates of a configuration."""
+    reads = config.ltm_reads
+    turns = [
+        *near_turns(
+            store,
+            question,
+            candidates,
+            places=reads.num_memories_to_fetch,
+            distance=reads.max_cosine_distance,
+        )
+    ]
+    if budget is not None:
+        standing = standing.within(budget)
+        budget -= standing.tokens
+    marks = recalled_facts(store, turns, question, day).marks
+    memories, text = templated(
+        turns, question, budget, config=config, names=names, now=now, marks=marks
+    )
+    room = None if budget is None else budget - count_tokens(text)
+    text = "\n".join(filter(None, [standing.text, _that_fits(story(), room), text]))
+    return _Block(text, tuple(memories), tuple(turn.id for turn in turns[: len(memories)]))
+
+
+def _that_fits(text: str, tokens: int | None) -> str:
+    """The text, or "" where it does not fit beside another one."""
+    fits = tokens is None or count_tokens(text) + _JOINT_TOKENS <= tokens
+    return text if fits else ""
 
 
 def _last_session(store: Store, *, session: str, since: int | None) -> str:

@@ -80,8 +80,10 @@ _SHORT_TURN = 60
 # turns are there and fewer of their numbers and names: of 24 orders and 24 summaries of BEAM .45
 # and .64 of these in 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
 _STORY_TURN = 100
-# Where all turns fit with no less than this, and the rest of each line: its id and speaker.
-_GIST, _STORY_HEAD = 55, 10
+# Less in a small budget, which is to hold some 20 turns, and where all turns fit with no less than
+# _WHOLE_STORY; the rest of a line is its id and its speaker.
+_GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
+_STORY_TURNS = 20
 # Tokens of memory shown with a question. Of the evidence of LoCoMo, the ranking alone shows
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
@@ -617,9 +619,11 @@ def _fact_text(fact: Fact, speaker: str) -> str:
 
 
 def _story_turn(budget: int, turns: int) -> int:
-    """How many tokens of text each of so many turns gets: less where that shows all of them."""
-    share = budget // max(turns, 1) - _STORY_HEAD
-    return share if _GIST <= share < _STORY_TURN else _STORY_TURN
+    """How many tokens of text each of so many turns gets."""
+    for_all = budget // turns - _STORY_HEAD
+    if _WHOLE_STORY <= for_all < _STORY_TURN:
+        return for_all
+    return max(_GIST, min(_STORY_TURN, budget // _STORY_TURNS))
 
 
 def _own_key(name: str) -> str:

@@ -24,7 +24,7 @@ from memory.records import (
     Rows,
     Turn,
 )
-from memory.restated import newest_first, restated
+from memory.restated import newest_first
 from memory.search.words import words
 from memory.tokens import count_tokens, trim
 
@@ -41,7 +41,8 @@ def nearest_turns(
 ) -> list[tuple[Turn, str]]:
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
-    What a person has corrected comes before what it corrects. `without` is a speaker who quotes
+    What a person has corrected comes before what it corrects, and what says something again before
+    what it replaces. `without` is a speaker who quotes
     others: the character of a chat; where it quotes somebody in a chat of before, what is quoted
     comes first.
     """
@@ -49,10 +50,9 @@ def nearest_turns(
     ids = [hit.turn_id for hit in hits[:most]]
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
-    turns = originals_first(evidence)[:MOST_QUOTATIONS]
+    turns = newest_first(originals_first(evidence))[:MOST_QUOTATIONS]
     marks = reader.marks(turns, question.text, question.today)
     if marks:
-        turns = newest_first(turns, restated(turns))
         turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))
     return [(turn, marks.get(turn.id, "")) for turn in turns]
 

@@ -203,7 +203,9 @@ class _Proxy:
         if conversation and namespace and self._options.injects and _may(grant, namespace, "read"):
             block, status = await self._block(namespace, session, conversation, request.headers)
             if block.text:
-                body = json.dumps(with_block(protocol, fields, block.text)).encode()
+                body = json.dumps(
+                    with_block(protocol, fields, conversation.position, block.text)
+                ).encode()
         try:
             upstream = await self._send(request, path, body)
         except httpx.HTTPError as error:

@@ -79,8 +79,8 @@ def read_conversation(protocol: str, body: Any) -> Conversation | None:
     )
 
 
-def with_block(protocol: str, body: Mapping[str, Any], block: str) -> dict[str, Any]:
-    """The request with a block at the end of the user's last message.
+def with_block(protocol: str, body: Mapping[str, Any], position: int, block: str) -> dict[str, Any]:
+    """The request with a block at the end of a message: the user's last one.
 
     There it changes nothing of what was sent before, which servers have cached, and is a message of
     the system in no protocol: what it quotes is data.
@@ -89,15 +89,14 @@ def with_block(protocol: str, body: Mapping[str, Any], block: str) -> dict[str, 
     messages = body[field]
     if isinstance(messages, str):
         return {**body, field: f"{messages}\n\n{block}"}
-    last = max(n for n, item in enumerate(messages) if item.get("role") == "user" and text_of(item))
-    content = messages[last]["content"]
+    content = messages[position]["content"]
     if isinstance(content, str):
         content = f"{content}\n\n{block}"
     else:
         kind = "input_text" if protocol == RESPONSES else "text"
         content = [*content, {"type": kind, "text": block}]
-    message = {**messages[last], "content": content}
-    return {**body, field: [*messages[:last], message, *messages[last + 1 :]]}
+    message = {**messages[position], "content": content}
+    return {**body, field: [*messages[:position], message, *messages[position + 1 :]]}
 
 
 def answer_text(protocol: str, content: bytes) -> str:

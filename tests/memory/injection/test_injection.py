@@ -165,7 +165,7 @@ def test_the_running_session_is_left_out_until_it_is_reloaded(store: Store) -> N
     [new] = store.add([Turn("Anon", "My favorite color is red now, not blue.", "two")])
     assert new in inject(store, ASKED).turn_ids
     for running in ({"session": "two"}, {"since": new}):
-        assert new not in inject(store, ASKED, **running).turn_ids
+        assert set(inject(store, ASKED, **running).turn_ids) == {1, 2, 3, 4}
         assert new in inject(store, ASKED, reload=True, **running).turn_ids
 
 
@@ -173,9 +173,7 @@ def test_what_the_prompt_holds_already_is_not_repeated(store: Store) -> None:
     [question_id] = store.add([Turn("Anon", ASKED)])
     assert question_id not in inject(store, ASKED).turn_ids
     talk = [{"role": "user", "content": THINGS}, {"role": "user", "content": ASKED}]
-    shown = inject(store, talk).turn_ids
-    assert 1 in shown
-    assert 2 not in shown
+    assert set(inject(store, talk).turn_ids) == {1, 3, 4}
 
 
 def test_a_text_said_twice_is_one_memory(store: Store) -> None:
@@ -206,7 +204,7 @@ def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> No
 
 def test_what_was_injected_counts_as_shown(store: Store) -> None:
     injected = inject(store, ASKED)
-    assert set(store.shown()) == set(injected.turn_ids) > {1, 2}
+    assert set(store.shown()) == set(injected.turn_ids) == {1, 2, 3, 4}
 
 
 # ------------------------------------------------------------------------------ the budget

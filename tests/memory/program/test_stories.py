@@ -62,10 +62,10 @@ def test_a_story_is_told_by_the_askers_own_turns_in_time_under_their_days(
 
 
 @pytest.mark.slow
-def test_a_small_budget_shows_fewer_turns_of_the_story(shed: Store) -> None:
+def test_a_small_budget_shows_the_gist_of_more_turns(shed: Store) -> None:
     question = "Summarize how the user's shed progressed."
     few, many = asked(shed, question, 500), asked(shed, question, 2_000)
-    assert 4 <= len([line for line in few if "user: Stage" in line]) < 30
+    assert 10 <= len([line for line in few if "user: Stage" in line]) < 30
     assert len("".join(few)) < len("".join(many))
 
 

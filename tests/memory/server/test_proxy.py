@@ -472,12 +472,12 @@ def test_blocks_and_answers_of_each_protocol() -> None:
     ):
         result = {"role": "user", "content": [{"type": "tool_result"}]}  # no message of a person
         body = {field: [{"role": "user", "content": [part]}, result]}
-        with_parts = with_block(protocol, body, "b")[field]
+        with_parts = with_block(protocol, body, 0, "b")[field]
         assert with_parts == [
             {"role": "user", "content": [part, {"type": kind, "text": "b"}]},
             result,
         ]
-    assert with_block("responses", {"input": "a"}, "b")["input"] == "a\n\nb"
+    assert with_block("responses", {"input": "a"}, 0, "b")["input"] == "a\n\nb"
     events = [
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hi "}},
         {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "{"}},
