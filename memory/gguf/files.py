@@ -1,4 +1,4 @@
-"""GGUF files by the names that are name_or_path to models."""
+"""The file of a model that is named: a GGUF file, or one of those that can be fetched."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ class InstructModel:
     memory: int
 
 
-# Of the makers' own repositories, without a form to fill in. Sizes as the hub gives them.
+# Of the makers' own repositories, without a form to fill in. Sizes are rounded.
 MODELS = {
     model.name: model
     for model in (
