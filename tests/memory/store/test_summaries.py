@@ -8,6 +8,7 @@ import pytest
 from memory import SqlError, Store, Turn, open_store
 from memory.additions import add_turns
 from memory.errors import InputError
+from memory.facts import correct
 from memory.records import Summary
 from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW
 from tests.conftest import CAT, MOVED
@@ -41,6 +42,19 @@ def test_digested_facts_are_not_those_of_templates(told: Store) -> None:
     assert [fact.value for fact in told.digested_facts([6, 3, 1])] == ["Oslo", "cat Miso"]
     assert [fact.value for fact in told.digested_facts([3])] == ["cat Miso"]
     assert told.digested_facts([]) == []
+
+
+def test_facts_of_turns_tell_what_a_person_has_changed_in_place(told: Store) -> None:
+    def pairs() -> list[tuple[str, str | None]]:
+        stated = told.facts_of_turns([6, 3, 1])
+        return [(fact.value, before.value if before else None) for fact, before in stated]
+
+    assert pairs() == [("Oslo", None), ("cat Miso", None)]
+    change = correct(told, 2, value="cat Figaro")
+    assert pairs() == [("Oslo", None), ("cat Figaro", "cat Miso")]
+    told.undo(change.id)
+    assert pairs() == [("Oslo", None), ("cat Miso", None)]
+    assert told.facts_of_turns([]) == []
 
 
 def test_a_model_may_read_them(told: Store) -> None:
