@@ -104,7 +104,8 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
     if name not in READABLE:
         refuse(
             f"no table {table.name}",
-            f"there are turns, facts, {FACTS_NOW} and search(): {SEARCH_EXAMPLE}",
+            f"there are turns, facts and search(): {SEARCH_EXAMPLE}; {FACTS_NOW} has the facts in"
+            " force",
         )
     columns = [(column, "integer" if column in NUMBERS else "text") for column in READABLE[name]]
     return alias or name, columns
