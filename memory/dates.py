@@ -62,6 +62,31 @@ def is_iso_span(text: str) -> bool:
     return is_exact and is_iso_date(first) and is_iso_date(last) and first < last
 
 
+def days_between(first: object, second: object) -> int | None:
+    """The days from one date to another, negative where the second is earlier.
+
+    A month or a year counts from its first day, a span of days or months from its first one, and
+    the moment of a turn (2017-05-07T10:30) is its day. None where one of them is no such text.
+    """
+    first_day, second_day = _day_of(first), _day_of(second)
+    if first_day is None or second_day is None:
+        return None
+    return (second_day - first_day).days
+
+
+def _day_of(value: object) -> date | None:
+    if not isinstance(value, str):
+        return None
+    length = len("2017-05-07")
+    if value[length : length + 1] in ("T", " "):
+        value = value[:length]
+    elif is_iso_span(value):
+        value = value.partition("/")[0]
+    if not value.isascii() or not is_iso_date(value):
+        return None
+    return date.fromisoformat((value + "-01-01")[:length])
+
+
 def is_relative_date(text: str) -> bool:
     """Whether a whole text is a relative date: "last month", "three years ago"."""
     return _RELATIVE.fullmatch(text) is not None

@@ -400,8 +400,9 @@ class Tools:
         """Run one read-only SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at); search('words', 9), which
-        is (turn_id, score). Dates are text.
+        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force
+        today; search('words', 9), which is (turn_id, score). Dates are text, NULL where there is
+        none: ended_on IS NULL is not over. days_between('2011-03-05', '2011-04') counts days.
 
         Args:
             select: such as: SELECT COUNT(*) AS times FROM facts WHERE attribute = 'went_running'

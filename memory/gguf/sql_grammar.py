@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from memory.sql import TABLES, WRITABLE
-from memory.sql.tables import NUMBERS, SEARCH_COLUMNS
+from memory.sql import WRITABLE
+from memory.sql.tables import DATES, DAYS_BETWEEN, NUMBERS, READABLE, SEARCH_COLUMNS
 
 MOST_ROWS = 12  # of one INSERT; a window of two dozen turns tells about as many facts
 _MOST_STATEMENTS = 4
@@ -25,7 +25,7 @@ _TEXT, _PATTERN, _NAME = 160, 24, 40
 _CONDITIONS, _IN_PARENTHESES, _IN_LIST = 4, 8, 8
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
-_OPTIONAL = ("happened_on", "ended_on")
+_OPTIONAL = DATES
 # What stands in a cell of an INSERT, by column.
 _CELLS = {"attribute": "name", "turn_id": "turn", **dict.fromkeys(_OPTIONAL, "date")}
 
@@ -116,7 +116,7 @@ class _Sources:
 
 
 _NUMBERS = {*NUMBERS, *SEARCH_COLUMNS}
-_COLUMNS = {**TABLES, "search": SEARCH_COLUMNS}
+_COLUMNS = {**READABLE, "search": SEARCH_COLUMNS}
 _SEARCH = '"search(" item ", " k (", " filter)? ") s JOIN turns t ON t.id = s.turn_id"'
 _JOINS = [
     ("turns t JOIN facts f ON f.turn_id = t.id", [("t", "turns"), ("f", "facts")]),
@@ -133,7 +133,7 @@ _JOINS = [
 
 def selects() -> str:
     """The rules of an answer that retrieves: SELECTs over one table, some joins, and search()."""
-    sources = [_Sources([("", table)], f'"{table}"') for table in TABLES]
+    sources = [_Sources([("", table)], f'"{table}"') for table in READABLE]
     sources.append(_Sources([("s", "search"), ("t", "turns")], _SEARCH))
     sources += [_Sources(tables, _spaced(join)) for join, tables in _JOINS]
     rules = [
@@ -186,7 +186,9 @@ def _rules_of(n: str, source: _Sources) -> list[str]:
         ]
     return [
         f'select-{n} ::= "SELECT " (rows-of-{n} | count-of-{n} | groups-of-{n}) limit? ";"',
-        f'rows-of-{n} ::= column-{n} (", " column-{n}){{0,{_MOST_COLUMNS - 1}}} {rest} order-{n}?',
+        f'rows-of-{n} ::= column-{n} (", " column-{n}){{0,{_MOST_COLUMNS - 1}}} (", " days-{n})?'
+        f" {rest} order-{n}?",
+        f'days-{n} ::= "{DAYS_BETWEEN}(" text-{n} ", " (text-{n} | date) ") AS days"',
         f'count-of-{n} ::= (counted | "COUNT(DISTINCT lower(" text-{n} "))") " AS " alias {rest}',
         f'groups-of-{n} ::= text-{n} ", COUNT(*) AS n" {rest} space "GROUP BY 1" order?',
         f"text-{n} ::= {' | '.join(texts)}",

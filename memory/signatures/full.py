@@ -183,15 +183,22 @@ class WriteQuery(dspy.Signature):
       SELECT c.turn_id, a.subject, a.value, b.value FROM contradictions c
       JOIN facts a ON a.id = c.first_fact JOIN facts b ON b.id = c.second_fact;
     - For "when", include happened_on, and said_at when you select from turns.
-    - For what is or was true (lives, works, owns), include ended_on, and leave ended facts in: a
-      fact with an ended_on was true until then.
+    - For what is true now, read facts_now, which has the columns of facts: those in force today,
+      and of an attribute with one value (lives_in) the newest:
+      SELECT turn_id, subject, value, happened_on FROM facts_now WHERE subject = 'Maria'
+      AND attribute = 'lives_in' LIMIT 30;
+      For what was true, or may be over, read facts with ended_on, and leave ended ones in: a fact
+      with an ended_on was true until then, and ended_on IS NULL is not over.
+    - For "how long", days_between(first, second) counts the days from a date to another:
+      SELECT turn_id, value, days_between(happened_on, ended_on) AS days FROM facts
+      WHERE subject = 'Maria' AND attribute = 'works_at' LIMIT 30;
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
     - turn_id (of turns: id) is among the columns, except beside COUNT and other sums. At most 30
       rows a SELECT; several SELECTs, each ended by a semicolon, or SELECT ... UNION SELECT ... of
       like columns, without parentheses around them.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
-      >= '2011-03' or LIKE '2011-03%'. No functions for dates, no ILIKE, no double quotes.
+      >= '2011-03' or LIKE '2011-03%'. No other functions for dates, no ILIKE, no double quotes.
     - I, me and my in the question are the asker, and "last week" there counts from today.
     """
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from memory.sql.nodes import QUERIES, present, sql_of
+from memory.sql.nodes import QUERIES, WINDOW, present, sql_of
 from memory.sql.refusals import refuse
-from memory.sql.tables import MAX_PATTERN, SEARCH_COLUMNS, TABLES
+from memory.sql.tables import FACTS_NOW, MAX_PATTERN, MAX_WINDOWS, READABLE, SEARCH_COLUMNS
 
 MAX_WEIGHT = 10_000  # a thousand nodes; the heaviest of 1,500 SELECTs for training has 45
 _NODE_WEIGHT = 10  # also of a character of a pattern, which is one more look at the whole text
+_FACTS_NOW_WEIGHT = 1_000  # a SELECT that sorts the facts, with a list of attributes (in_force.py)
 _LITERAL_WEIGHT = 1  # it is compiled, and costs a row nothing: IN (...) may list many
 
 
@@ -34,8 +35,12 @@ class Size:
 
 Sizes = Mapping[str, Size]  # by the name of a table or WITH, or by the alias of a source
 _STORED = {  # search() has no name in the tree
-    name: Size(weight=0, selects=1, columns=[(column, _NODE_WEIGHT) for column in columns])
-    for name, columns in {**TABLES, "": SEARCH_COLUMNS}.items()
+    name: Size(
+        weight=_FACTS_NOW_WEIGHT if name == FACTS_NOW else 0,
+        selects=1,
+        columns=[(column, _NODE_WEIGHT) for column in columns],
+    )
+    for name, columns in {**READABLE, "": SEARCH_COLUMNS}.items()
 }
 
 
@@ -44,6 +49,9 @@ def check_weight(*parts: Any) -> None:
 
     To be called after the names were checked. Raises SqlError with advice.
     """
+    windows = sum(node.key == WINDOW for part in parts for node in part.dfs())
+    if windows > MAX_WINDOWS:
+        refuse(f"{windows} windows (OVER)", f"write at most {MAX_WINDOWS}")
     if sum(_weight(part, _STORED, ()) for part in parts) > MAX_WEIGHT:
         refuse(
             sql_of(parts[0]),

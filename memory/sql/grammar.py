@@ -8,14 +8,24 @@ from collections.abc import Callable, Collection
 from math import isfinite
 from typing import Any, NoReturn
 
-from memory.sql.nodes import is_whole_number, sql_of
+from memory.sql.nodes import AGGREGATES, is_whole_number, sql_of
 from memory.sql.refusals import refuse
-from memory.sql.tables import MAX_PATTERN, SEARCH_EXAMPLE, SEARCH_FUNCTION
+from memory.sql.tables import (
+    DAYS_BETWEEN,
+    MAX_OFFSET,
+    MAX_PATTERN,
+    SEARCH_EXAMPLE,
+    SEARCH_FUNCTION,
+)
 
 _VALUES = (
     "column literal null neg add sub mul div dpipe nullif coalesce lower upper abs min max sum avg "
-    "length count substring trim round cast case subquery paren"
+    "length count substring trim round cast case subquery paren window anonymous"
 )
+_RANKS = ("rownumber", "rank", "denserank")
+_ROWS_APART = ("lag", "lead")
+# Their values depend on the order of the rows alone.
+_OF_ORDER = (*_RANKS, *_ROWS_APART, "firstvalue")
 _PLACES = {  # a place in a statement -> the nodes that may stand there; other places name a node
     "query": "select union intersect except",
     "source": "table subquery",
@@ -24,6 +34,7 @@ _PLACES = {  # a place in a statement -> the nodes that may stand there; other p
     "value": _VALUES,
     "output": f"{_VALUES} alias star",
     "argument": f"{_VALUES} distinct",
+    "windowed": " ".join((*_OF_ORDER, *sorted(AGGREGATES))),
     "counted": f"{_VALUES} distinct star",
     "condition": "eq neq gt gte lt lte is like escape and or not between in exists boolean paren",
 }
@@ -51,7 +62,9 @@ limit offset: expression=literal
 alias: this=value alias=identifier
 column: this=name table=identifier
 paren: this=value
-neg lower upper abs length: this=value
+neg lower upper abs length firstvalue: this=value
+window: this=windowed partition_by=value order=order over=*
+lag lead: this=value offset=literal default=value
 min max sum avg: this=argument
 count: this=counted big_int=*
 eq neq gt gte lt lte add sub mul nullif trim: this=value expression=value
@@ -72,7 +85,7 @@ datatype: this=* nested=*
 identifier: this=* quoted=*
 literal: this=* is_string=*
 boolean: this=*
-null star: =*
+null star rownumber rank denserank: =*
 """
 
 
@@ -95,11 +108,14 @@ _OPTIONAL_OPERANDS = {("case", "this"), ("trim", "expression")}
 
 _FUNCTIONS_ADVICE = (
     "the functions are COUNT, MIN, MAX, SUM, AVG, COALESCE, NULLIF, substr, length, lower, upper, "
-    f"trim, round, abs, CAST; search() stands in FROM: {SEARCH_EXAMPLE}"
+    f"trim, round, abs, CAST and {DAYS_BETWEEN}('2023-05-07', '2023-06-01'); search() stands in"
+    f" FROM: {SEARCH_EXAMPLE}"
 )
+_WINDOW_EXAMPLE = "ROW_NUMBER() OVER (PARTITION BY subject ORDER BY happened_on DESC)"
 _NULL_ADVICE = "only NULL after IS: write = or <>"
 _ADVICE_BY_NODE = {  # a node that is refused -> advice
     **dict.fromkeys(("nullsafeeq", "nullsafeneq"), _NULL_ADVICE),
+    **dict.fromkeys(_OF_ORDER, f"write {_WINDOW_EXAMPLE}"),
     "mod": "write a - b * (a / b)",
     "star": "write COUNT(*), or name the column",
     "if": "write CASE WHEN ... THEN ... ELSE ... END",
@@ -170,7 +186,32 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
         lambda n: not n.columns or n.parent.key == "cte",
         "name the columns with AS in the SELECT",
     ),
-    "anonymous": (lambda n: n.this == SEARCH_FUNCTION, _FUNCTIONS_ADVICE),
+    "anonymous": (
+        lambda n: (
+            n.this == SEARCH_FUNCTION
+            if n.parent.key == "table"
+            else n.this.lower() == DAYS_BETWEEN and len(n.expressions) == 2
+        ),
+        _FUNCTIONS_ADVICE,
+    ),
+    "window": (
+        lambda n: (
+            n.args.get("order")
+            if n.this.key in _OF_ORDER
+            else getattr(n.this.this, "key", "") != "distinct"
+        ),
+        f"write {_WINDOW_EXAMPLE}; no DISTINCT in it",
+    ),
+    **dict.fromkeys(
+        _ROWS_APART,
+        (
+            lambda n: (
+                n.args.get("offset") is None
+                or (is_whole_number(n.args["offset"]) and int(n.args["offset"].this) <= MAX_OFFSET)
+            ),
+            f"write LAG(value) or LAG(value, 2): a whole number up to {MAX_OFFSET}",
+        ),
+    ),
 }
 
 

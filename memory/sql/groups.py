@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from memory.sql.nodes import (
-    AGGREGATES,
     QUERIES,
+    is_aggregate,
     is_whole_number,
     nodes_without_subqueries,
     plain_name,
@@ -35,13 +35,13 @@ def check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
         keys |= {_without_tables(term), _without_tables(aliases.get(plain_name(term), term))}
     parts = [*select.expressions, *order, *present(select.args.get("having"))]
     aggregated = any(
-        node.key in AGGREGATES for part in parts for node in nodes_without_subqueries(part)
+        is_aggregate(node) for part in parts for node in nodes_without_subqueries(part)
     )
     if "id" in keys or not (keys or aggregated):
         return  # the id of a row decides all its columns
     while parts:
         node = parts.pop()
-        if node.key in AGGREGATES or node.key in QUERIES or _without_tables(node) in keys:
+        if is_aggregate(node) or node.key in QUERIES or _without_tables(node) in keys:
             continue
         if node.key in ("column", "star"):
             refuse(

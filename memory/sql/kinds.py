@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from memory.sql.nodes import QUERIES, is_whole_number, sql_of
+from memory.sql.nodes import QUERIES, WINDOW, is_whole_number, sql_of
 from memory.sql.refusals import refuse
+from memory.sql.tables import SEARCH_FUNCTION
 
 _COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
 _OF_NUMBERS = frozenset(("neg", "add", "sub", "mul", "div", "abs", "round", "sum", "avg"))
 _OF_TEXT = frozenset(("lower", "upper", "trim", "substring", "like"))
 _NUMBERS = frozenset(("integer", "real", "number"))
 _KIND = {
-    **dict.fromkeys(("count", "length"), "integer"),
+    **dict.fromkeys(("count", "length", "rownumber", "rank", "denserank"), "integer"),
     **dict.fromkeys(("avg", "round"), "real"),
     **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring"), "text"),
 }
@@ -34,6 +35,26 @@ def check_kinds(tree: Any) -> None:
             refuse(sql_of(node), "this is text: write CAST(x AS INTEGER)")
         if node.key in _OF_TEXT and "number" in kinds:
             refuse(sql_of(node), "this is a number: write CAST(x AS TEXT)")
+        if is_days_between(node) and "number" in kinds:
+            refuse(sql_of(node), "dates are text in quotes: '2023-05-07', '2023-05' or '2023'")
+        if node.key in ("lag", "lead") and len({*map(_plain_kind, _values_of(node))} - {""}) > 1:
+            refuse(sql_of(node), "what stands for a missing row is of the same kind as the others")
+
+
+def is_days_between(node: Any) -> bool:
+    """Whether a node is the function of two dates; search() is no value."""
+    return bool(node.key == "anonymous" and node.this != SEARCH_FUNCTION)
+
+
+def _values_of(node: Any) -> list[Any]:
+    """What LAG or LEAD may give: the value of another row, or what stands for a missing row."""
+    values = [node.this, node.args.get("default")]
+    return [value for value in values if value is not None and value.key != "null"]
+
+
+def _plain_kind(node: Any) -> str:
+    kind = kind_of(node)
+    return "number" if kind in _NUMBERS else kind
 
 
 def is_number(node: Any) -> bool:
@@ -60,8 +81,12 @@ def kind_of(node: Any) -> str:
         return _common([node.this, *filter(None, [node.expression]), *node.expressions])
     if node.key == "distinct":
         return kind_of(node.expressions[0])
-    if node.key in ("min", "max"):
+    if node.key in ("min", "max", "firstvalue", WINDOW):
         return kind_of(node.this)
+    if node.key in ("lag", "lead"):
+        return _common(_values_of(node))
+    if is_days_between(node):
+        return "integer"
     if node.key in ("neg", "abs", "sum"):
         return kind_of(node.this) or "number"
     if node.key in ("add", "sub", "mul", "div"):

@@ -11,8 +11,8 @@ from memory.errors import InputError
 from memory.sql.groups import check_groups
 from memory.sql.kinds import common_kind, kind_of
 from memory.sql.nodes import (
-    AGGREGATES,
     QUERIES,
+    is_aggregate,
     is_whole_number,
     nodes_without_subqueries,
     plain_name,
@@ -22,13 +22,15 @@ from memory.sql.nodes import (
 )
 from memory.sql.refusals import refuse
 from memory.sql.tables import (
+    FACTS_NOW,
     MAX_COLUMNS,
     MAX_K,
     NUMBERS,
+    READABLE,
     SEARCH_COLUMNS,
     SEARCH_EXAMPLE,
-    TABLES,
 )
+from memory.sql.windows import check_windows
 from memory.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
 
 Columns = list[tuple[str, str]]  # (name, kind as `kind_of` says it)
@@ -54,7 +56,7 @@ def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, .
         name = cte.alias.lower()
         columns = check_query(cte.this, ctes, outer)
         # "search_1" and so on are the names that policy gives the results of search().
-        if name in ctes or name in TABLES or name.startswith("search"):
+        if name in ctes or name in READABLE or name.startswith("search"):
             refuse(f"WITH {name}", "this name is taken; choose another")
         names = [column.name.lower() for column in cte.args["alias"].columns]
         if names and len(names) != len(columns):
@@ -82,11 +84,9 @@ def check_names(
         elif node.key == "column":
             _resolve(node, scopes, aliases)
         else:
-            if node.key in AGGREGATES and part.key == "where":
+            if is_aggregate(node) and part.key == "where":
                 refuse(sql_of(node), "it goes into HAVING or into a subquery, not into WHERE")
-            if node.key in AGGREGATES and any(
-                n.key in AGGREGATES for n in nodes_without_subqueries(node.this)
-            ):
+            if is_aggregate(node) and any(map(is_aggregate, nodes_without_subqueries(node.this))):
                 refuse(sql_of(node), "one aggregate inside another: use a subquery")
             stack.extend(node.iter_expressions())
 
@@ -101,9 +101,13 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
         return alias or "search", list(zip(SEARCH_COLUMNS, kinds, strict=True))
     if name in ctes:
         return alias or name, ctes[name]
-    if name not in TABLES:
-        refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_EXAMPLE}")
-    columns = [(column, "integer" if column in NUMBERS else "text") for column in TABLES[name]]
+    if name not in READABLE:
+        refuse(
+            f"no table {table.name}",
+            f"there are turns, facts and search(): {SEARCH_EXAMPLE}; {FACTS_NOW} has the facts in"
+            " force",
+        )
+    columns = [(column, "integer" if column in NUMBERS else "text") for column in READABLE[name]]
     return alias or name, columns
 
 
@@ -159,6 +163,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
             refuse(f"{alias} twice in FROM", "give each its own name: facts a JOIN facts b ON ...")
         sources[alias] = columns
 
+    check_windows(select)
     aliases = {item.alias.lower(): item.this for item in select.expressions if item.alias}
     # Names given with AS are known in GROUP BY and ORDER BY only, so only there they need no check.
     terms = [*terms_of(select, "group"), *terms_of(select, "order")]

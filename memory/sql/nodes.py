@@ -8,6 +8,7 @@ from memory.sql.tables import SEARCH_FUNCTION
 
 QUERIES = frozenset(("select", "union", "intersect", "except"))
 AGGREGATES = frozenset(("count", "min", "max", "sum", "avg"))
+WINDOW = "window"  # a function with OVER (...)
 
 
 def sql_of(node: Any) -> str:
@@ -43,6 +44,12 @@ def terms_of(query: Any, clause: str) -> list[Any]:
     """The expressions of GROUP BY ("group") or ORDER BY ("order")."""
     terms = query.args[clause].expressions if query.args.get(clause) else []
     return [term.this if term.key == "ordered" else term for term in terms]
+
+
+def is_aggregate(node: Any) -> bool:
+    """Whether a node makes one value of the rows of a group; with OVER it gives each row one."""
+    is_windowed = node.parent is not None and node.parent.key == WINDOW
+    return node.key in AGGREGATES and not (is_windowed and node.arg_key == "this")
 
 
 def nodes_without_subqueries(part: Any) -> Iterator[Any]:

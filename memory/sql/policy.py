@@ -37,7 +37,7 @@ from memory.sql.nodes import QUERIES
 from memory.sql.parsing import tree_of, whole_tree
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.rendering import change_text, search_tables
-from memory.sql.tables import WRITABLE
+from memory.sql.tables import DATES, WRITABLE
 from memory.sql.writes import check_delete, check_fact, check_insert, check_update
 
 MAX_SEARCHES = 5  # in one statement
@@ -85,8 +85,13 @@ def check_facts(facts: Sequence[Fact], columns: Sequence[str] = WRITABLE) -> Che
     """Check facts that are to be inserted with these of their columns. Raises SqlError."""
     for fact in facts:
         check_fact(fact)
-    rows = [tuple(getattr(fact, column) for column in columns) for fact in facts]
+    rows = [tuple(_stored(fact, column) for column in columns) for fact in facts]
     return CheckedInsert(tuple(columns), tuple(rows))
+
+
+def _stored(fact: Fact, column: str) -> Value:
+    value: Value = getattr(fact, column)
+    return None if column in DATES and value == "" else value
 
 
 def _only(statements: Sequence[Statement]) -> Statement:

@@ -11,11 +11,19 @@ from sqlglot import exp
 from sqlglot.dialects import Postgres, SQLite
 from sqlglot.errors import ErrorLevel
 
-from memory.sql.kinds import is_number, kind_of
-from memory.sql.nodes import is_whole_number
+from memory.sql.kinds import is_days_between, is_number, kind_of
+from memory.sql.nodes import WINDOW, is_aggregate, is_whole_number
 from memory.sql.parsing import PARSER_FAULTS
 from memory.sql.refusals import refuse
-from memory.sql.tables import ROW_ORDER, SEARCH_COLUMNS, TABLES
+from memory.sql.tables import (
+    DATES,
+    DAYS_BETWEEN,
+    FACTS_NOW,
+    READABLE,
+    ROW_ORDER,
+    SEARCH_COLUMNS,
+    TABLES,
+)
 
 Dialect = Literal["sqlite", "postgres"]
 Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best first
@@ -26,6 +34,7 @@ _MAX_DECIMALS = 30  # to which SQLite rounds
 _ARITHMETIC = ("add", "sub", "mul", "div")
 # Joins two texts, or raises an error where the result is too long (0005_bounds.sql).
 _JOINED = "memory.joined"
+_DAYS_BETWEEN = f"memory.{DAYS_BETWEEN}"  # 0012_one_spelling.sql
 # Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
 _KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
@@ -33,7 +42,7 @@ _RESERVED = re.compile(  # by Postgres, and unknown to the parser
     r"|deferrable|freeze|initially|leading|placing|symmetric|system_user|trailing|user|verbose"
 )
 _KNOWN = {
-    *TABLES,
+    *READABLE,
     *SEARCH_COLUMNS,
     *(column for columns in TABLES.values() for column in columns),
 }
@@ -50,6 +59,8 @@ def select_text(tree: Any, hits: Sequence[Hits], dialect: Dialect, namespace: in
     With a namespace, each table is its rows of the shared tables. Raises SqlError.
     """
     query = tree.copy()
+    # Before a namespace is: with one, each table is a subquery.
+    _order_by_id(query, namespace)
     _put_hits(query, hits)
     return _text(_of_namespace(_portable(query, dialect), namespace), dialect)
 
@@ -73,6 +84,7 @@ def changed_facts_text(tree: Any, namespace: int) -> str:
         from_=exp.From(this=table),
         where=change.args["where"],
     )
+    _order_by_id(query, namespace)
     return _text(_of_namespace(query, namespace), "postgres")
 
 
@@ -160,8 +172,17 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             digits = int(node.args["decimals"].this) if node.args.get("decimals") else 0
             node.set("decimals", exp.Literal.number(min(digits, _MAX_DECIMALS)))
             node.replace(exp.cast(node.copy(), exp.DType.DOUBLE))
+        elif node.key in ("eq", "neq"):
+            _let_null_be_empty(node)
+        elif is_days_between(node) and dialect == "postgres":
+            if node.this.lower() == DAYS_BETWEEN:
+                node.set("this", _DAYS_BETWEEN)
+        elif node.key == WINDOW and dialect == "postgres":
+            if node.this.key in ("avg", "sum"):
+                _as_machine_number(node.this, node)
         elif node.key in ("avg", "sum", "literal") and dialect == "postgres":
-            _as_machine_number(node)
+            if node.parent is None or node.parent.key != WINDOW:
+                _as_machine_number(node, node)
         elif node.key == "dpipe" and dialect == "postgres":
             texts = [
                 side if kind_of(side) == "text" else exp.cast(side, exp.DType.TEXT)
@@ -181,15 +202,28 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
     return tree
 
 
-def _as_machine_number(node: Any) -> None:
-    """Let a number of Postgres be of 64 bits, as SQLite's are: its own may have 131,000 digits."""
+def _let_null_be_empty(comparison: Any) -> None:
+    """Let `ended_on = ''` mean a date that is not there, which is NULL: models write both."""
+    for side, other in (("this", "expression"), ("expression", "this")):
+        column, text = comparison.args[side], comparison.args[other]
+        is_date = column.key == "column" and column.name.lower() in DATES
+        if is_date and text.key == "literal" and text.is_string and not text.this:
+            coalesced = exp.Coalesce(this=column, expressions=[exp.Literal.string("")])
+            comparison.set(side, coalesced)
+
+
+def _as_machine_number(node: Any, whole: Any) -> None:
+    """Let a number of Postgres be of 64 bits, as SQLite's are: its own may have 131,000 digits.
+
+    `whole` is the node, or the window that it is computed in.
+    """
     if node.key == "literal":
         if node.is_string or is_whole_number(node):
             return
         node.set("this", repr(float(node.this)))
     is_whole = node.key == "sum" and kind_of(node) == "integer"
     if not (node.key == "sum" and kind_of(node) == "real"):
-        node.replace(exp.cast(node.copy(), exp.DType.BIGINT if is_whole else exp.DType.DOUBLE))
+        whole.replace(exp.cast(whole.copy(), exp.DType.BIGINT if is_whole else exp.DType.DOUBLE))
 
 
 def _whole(number: Any) -> Any:
@@ -206,7 +240,6 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
     """
     if namespace is None:
         return tree
-    _order_by_id(tree)
     for table in [node for node in tree.dfs() if node.key == "table" and node.name in TABLES]:
         shared = exp.table_(table.name, db="memory")
         is_this = exp.EQ(
@@ -223,16 +256,22 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
     return tree
 
 
-def _order_by_id(tree: Any) -> None:
+def _order_by_id(tree: Any, namespace: int | None) -> None:
     """Let the rows of a plain SELECT over one table come in the order that SQLite gives them in.
 
-    Postgres moves a row to the end of its table when it is changed.
+    Postgres moves a row to the end of its table when it is changed. Rows that a window has sorted
+    come in its order, or in another one, in both databases.
     """
     clauses = ("order", "group", "distinct", "joins", "having")
     if tree.key != "select" or any(tree.args.get(clause) for clause in clauses):
         return
-    table = tree.args["from_"].this if tree.args.get("from_") else None
-    has_aggregate = any(part.find(exp.AggFunc) for part in tree.expressions)
-    if table is not None and table.key == "table" and table.name in TABLES and not has_aggregate:
-        columns = [exp.column(name, table=table.alias_or_name) for name in ROW_ORDER[table.name]]
+    table: Any = tree.args["from_"].this if tree.args.get("from_") else None
+    name = table.name.lower() if table and table.key == "table" else ""
+    if name not in READABLE:
+        return
+    nodes = [node for part in tree.expressions for node in part.dfs()]
+    is_sorted = name == FACTS_NOW or any(node.key == WINDOW for node in nodes)
+    if not any(map(is_aggregate, nodes)) and (namespace is not None or is_sorted):
+        alias = table.alias_or_name
+        columns = [exp.column(column, table=alias) for column in ROW_ORDER[name]]
         tree.set("order", exp.Order(expressions=columns))

@@ -19,11 +19,16 @@ TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
     "contradictions": ("first_fact", "second_fact", "first_turn", "turn_id", "settled"),
     "summaries": ("turn_id", "last_turn_id", "kind", "summary"),
 }
+# The facts that are in force today, see in_force.py.
+FACTS_NOW = "facts_now"
+READABLE = {**TABLES, FACTS_NOW: TABLES["facts"]}
+DATES = ("happened_on", "ended_on")  # columns of facts: text as exact as known, NULL for no date
 # Columns of whole numbers; all others hold text.
 NUMBERS = ("id", "turn_id", "last_turn_id", "first_fact", "second_fact", "first_turn")
 ROW_ORDER = {  # the columns that tell the rows of a table apart
     "turns": ("id",),
     "facts": ("id",),
+    FACTS_NOW: ("id",),
     "tags": ("turn_id", "key", "value"),
     "entities": ("name",),
     "aliases": ("name", "entity", "turn_id"),
@@ -35,6 +40,9 @@ SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
 # What search() is called in the tree, because the parser has a search function of its own.
 SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
+DAYS_BETWEEN = "days_between"  # the function of dates
+MAX_WINDOWS = 5  # of one statement: each sorts all its rows once more
+MAX_OFFSET = 999  # rows that LAG and LEAD look back or ahead
 MAX_K = 200  # turns of one search
 MAX_COLUMNS = 36  # of a SELECT: two turns and two facts joined have 34
 # SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no

@@ -13,7 +13,11 @@ _DATES_ADVICE = (
     "substr(said_at, 1, 7)"
 )
 _LIKE_ADVICE = "write lower(x) LIKE '%word%'"
-_WINDOW_FUNCTION_ADVICE = "no window functions: write GROUP BY, or ORDER BY ... LIMIT"
+_WINDOW_ADVICE = "write the window itself: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b DESC)"
+_WINDOW_FUNCTION_ADVICE = (
+    "the window functions are ROW_NUMBER, RANK, DENSE_RANK, LAG, LEAD, FIRST_VALUE, COUNT, SUM,"
+    " MIN, MAX and AVG"
+)
 _CASE_ADVICE = "write CASE WHEN ... THEN ... ELSE ... END"
 _ADVICE_BY_WORD = {  # a word outside quotes -> advice
     **dict.fromkeys(
@@ -23,7 +27,8 @@ _ADVICE_BY_WORD = {  # a word outside quotes -> advice
         ("current_date", "current_time", "current_timestamp", "interval"), _DATES_ADVICE
     ),
     **dict.fromkeys(("returning", "conflict", "replace", "ignore"), WRITE_FORMS),
-    **dict.fromkeys(("over", "window", "qualify"), _WINDOW_FUNCTION_ADVICE),
+    "window": _WINDOW_ADVICE,
+    "qualify": "give the window a name in a WITH, and write WHERE place = 1 on that",
     **dict.fromkeys(("natural", "full", "right", "using"), "write JOIN or LEFT JOIN with ON"),
     "recursive": "no recursion: write a plain WITH, or a join",
     "filter": _CASE_ADVICE,
@@ -42,7 +47,7 @@ _ADVICE_BY_FUNCTION = {  # a function -> advice
         "select the rows themselves, one value in each",
     ),
     **dict.fromkeys(
-        ("row_number", "rank", "dense_rank", "lag", "lead", "ntile"), _WINDOW_FUNCTION_ADVICE
+        ("ntile", "last_value", "nth_value", "percent_rank", "cume_dist"), _WINDOW_FUNCTION_ADVICE
     ),
     **dict.fromkeys(
         ("concat", "concat_ws", "printf", "format"), "join text with ||: a || ' ' || b"

@@ -12,16 +12,17 @@ from memory.sql.kinds import check_kinds, kind_of
 from memory.sql.names import check_names, table_source
 from memory.sql.nodes import is_whole_number, plain_name, sql_of
 from memory.sql.refusals import WRITE_FORMS, refuse, short
-from memory.sql.tables import SEARCH_FUNCTION, TABLES, WRITABLE
+from memory.sql.tables import DATES, FACTS_NOW, SEARCH_FUNCTION, TABLES, WRITABLE
+from memory.sql.windows import refuse_windows
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
 _DATES = {  # a column of dates -> what may stand in it
     "happened_on": (
         "a date as exact as known, '2023-05-07', '2023-05' or '2023', a span of days,"
-        " '2023-05-13/2023-05-14', or '' when no time is known; count from the date in brackets"
+        " '2023-05-13/2023-05-14', or NULL when no time is known; count from the date in brackets"
         " before the turn"
     ),
-    "ended_on": "a date as exact as known, '2023-05-07', '2023-05' or '2023', or ''",
+    "ended_on": "a date as exact as known, '2023-05-07', '2023-05' or '2023', or NULL",
 }
 
 
@@ -70,7 +71,7 @@ def check_update(tree: Any) -> None:
         # substr(happened_on, 1, 7) is a date again; of others nobody can tell here.
         read = {node.name.lower() for node in value.find_all(exp.Column)}
         has_text = any(node.is_string for node in value.find_all(exp.Literal))
-        if column in _DATES and (has_text or not read or read - {*_DATES}):
+        if column in DATES and (has_text or not read or read - {*DATES}):
             refuse(f"{column} = {sql_of(value)}", f"write the date itself: {_DATES[column]}")
     _condition(tree, [value for _, value in computed])
     for column, value in computed:
@@ -87,7 +88,7 @@ def check_delete(tree: Any) -> None:
 
 def check_fact(fact: Fact) -> None:
     """Refuse a fact with a date that is none."""
-    for column in _DATES:
+    for column in DATES:
         _check_date(column, getattr(fact, column))
 
 
@@ -123,8 +124,11 @@ def _constant(column: str, value: Any) -> bool:
     check_grammar(number, "literal")
     if column == "turn_id" and not is_whole_number(value):
         refuse(f"turn_id {sql_of(value)}", "the id of a turn is a whole number, without quotes")
-    if column in _DATES:
+    if column in DATES:
         _check_date(column, value.this if value.is_string else sql_of(value))
+        if value.is_string and not value.this:  # models write '' for a date that is not there
+            value.replace(exp.Null())
+            return True
     if column != "turn_id" and not value.is_string:
         value.replace(exp.Literal.string(value.sql("sqlite")))
     return True
@@ -143,7 +147,10 @@ def _condition(tree: Any, values: list[Any]) -> None:
     for part, place in [(tree.args["where"], "where"), *((value, "value") for value in values)]:
         if any(n.key == "anonymous" and n.this == SEARCH_FUNCTION for n in part.dfs()):
             refuse("search()", "it is for SELECT; choose facts by their columns")
+        if any(n.key == "table" and n.name.lower() == FACTS_NOW for n in part.dfs()):
+            refuse(FACTS_NOW, "it is for SELECT; choose facts by their columns")
         check_grammar(part, place)
+        refuse_windows(part)
         check_names(part, ctes={}, scopes=({alias: columns},), aliases={})
         check_kinds(part)
     check_weight(tree.args["where"], *values)

@@ -18,8 +18,9 @@ from typing import Any
 from memory.errors import SqlError
 from memory.records import Rows
 from memory.sql import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE, with_names
+from memory.sql.tables import DAYS_BETWEEN
 from memory.store import model_limits
-from memory.store.connection import open_for_reading
+from memory.store.connection import add_days_between, open_for_reading
 from memory.store.model_limits import Deadline, ResultRows
 
 LONGEST_VALUE = 16_000_000  # bytes; a turn has at most 4,000,000 characters
@@ -40,13 +41,20 @@ _ALLOWED_FUNCTIONS = frozenset(
         "avg",
         "coalesce",
         "count",
+        DAYS_BETWEEN,
+        "dense_rank",
+        "first_value",
+        "lag",
+        "lead",
         "length",
         "like",
         "lower",
         "max",
         "min",
         "nullif",
+        "rank",
         "round",
+        "row_number",
         "substr",
         "substring",
         "sum",
@@ -76,6 +84,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     # Three walls at once: the file is opened read-only, the connection refuses to write, and the
     # authorizer knows these tables. The authorizer is set last, because it would refuse the PRAGMA.
     conn = open_for_reading(path)
+    add_days_between(conn)
     conn.execute("PRAGMA query_only = ON")
     conn.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT)
     conn.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)

@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-from memory.dates import is_iso_date, is_iso_span
+from memory.dates import days_between, is_iso_date, is_iso_span
 from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.sql import FACT_COLUMNS
+from memory.sql.tables import DAYS_BETWEEN
 from memory.store import migrations
 from memory.store.database import restatements
 from memory.store.full_text import FullText
@@ -249,12 +250,18 @@ def _add_functions(conn: SqliteConnection) -> None:
     conn.create_function(
         "words", 1, lambda text: " ".join(words(text[:LONGEST_FACT])), deterministic=True
     )
+    add_days_between(conn)
     for name, is_sound in (("is_date", is_iso_date), ("is_span", is_iso_span)):
         conn.create_function(name, 1, _of_text(is_sound), deterministic=True)
     # Likewise those on turns.
     conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
     # A damaged page is an error where it is read, and not a wrong row.
     conn.execute("PRAGMA cell_size_check = ON")
+
+
+def add_days_between(conn: sqlite3.Connection) -> None:
+    """Add the function of dates that a model's statement may call."""
+    conn.create_function(DAYS_BETWEEN, 2, days_between, deterministic=True)
 
 
 def open_reader(path: Path) -> SqliteConnection:

@@ -77,7 +77,7 @@ from memory.store.filtered_turns import FilteredTurns
 from memory.store.limits import Room, TurnMeter
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
-from memory.store.turn_validation import valid_tags, valid_turn
+from memory.store.turn_validation import local_now, valid_tags, valid_turn
 from memory.store.withheld import (
     COUNT,
     POLICY,
@@ -459,13 +459,16 @@ class DatabaseStore(Store):
     def read(
         self, sql: "str | sql_policy.CheckedSelect", weights: Mapping[str, float] | None = None
     ) -> Rows:
-        from memory.sql import attribute_names  # with the parser
+        from memory.sql import attribute_names, in_force  # with the parser
 
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
         if attribute_names.compares_attributes(select):
             names_of = self.vocabulary().names_of
             select = attribute_names.select_by_all_names(select, names_of)
+        if in_force.reads_facts_now(select):
+            one_valued = self.vocabulary().one_valued
+            select = in_force.select_with_facts_now(select, self._today(), one_valued)
         hits = [
             [
                 (hit.turn_id, hit.score)
@@ -476,6 +479,10 @@ class DatabaseStore(Store):
         rows = self._select_for_model(select, hits)
         with self._reading() as conn:
             return withdrawals.mark_rows(conn, rows)
+
+    def _today(self) -> str:
+        """The day (ISO) on which the facts of `facts_now` are in force."""
+        return local_now()[:10]
 
     @abstractmethod
     def _select_for_model(

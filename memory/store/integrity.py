@@ -123,7 +123,9 @@ def column_faults(conn: Connection) -> Iterator[str]:
 
 
 def journal_faults(conn: Connection) -> Iterator[str]:
-    """Facts that are not as the last entry of the journal left them."""
+    """Facts with two spellings of no date, or not as the journal's last entry left them."""
+    for (fact_id,) in conn.run("facts_with_empty_dates", most=_MAX_NAMED):
+        yield f"fact {fact_id} has an empty text for a date that is not there, which is NULL"
     for (fact_id,) in conn.run("facts_unlike_journal", most=_MAX_NAMED):
         yield f"fact {fact_id} is not as the journal says"
     for (fact_id,) in conn.run("facts_only_in_journal", most=_MAX_NAMED):

@@ -267,7 +267,7 @@ def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> 
     if len(fact["value"]) <= _QUOTED_VALUE:
         columns.append("value")
     conditions = [f"{column} = {quoted(fact[column])}" for column in columns]
-    conditions.append("COALESCE(ended_on, '') = ''")
+    conditions.append("ended_on IS NULL")
     verb = "deletes" if is_deleted else "overwrites"
     return (
         f"this {verb} a fact of turn {fact['turn_id']}, and the turns shown are {window[0]} to"
@@ -308,17 +308,20 @@ def restore_fact(conn: Connection, fact_id: int, image: str | None) -> None:
 
 
 def dated(columns: Sequence[Any]) -> tuple[Any, ...]:
-    """The columns of a fact with dates for its dates, as no table takes anything else.
+    """The columns of a fact with dates or NULL for its dates, as no table takes anything else.
 
     Older versions stored what a statement had computed. A beginning that is no date is unknown;
-    such an end is the day on which the fact was recorded (migrations/0009_dates.sql).
+    such an end is the day on which the fact was recorded (migrations/0009_dates.sql). Nor had a
+    date that is not there one spelling: it was NULL or '' (migrations/0016_one_spelling.sql).
     """
     fact = dict(zip(FACT_COLUMNS, columns, strict=True))
     began, ended = fact["happened_on"], fact["ended_on"]
-    if began and not (is_iso_date(began) or is_iso_span(began)):
+    if not began or not (is_iso_date(began) or is_iso_span(began)):
         fact["happened_on"] = None
-    if ended and not is_iso_date(ended):
-        fact["ended_on"] = (fact["recorded_at"] or "")[:10]
+    if not ended:
+        fact["ended_on"] = None
+    elif not is_iso_date(ended):
+        fact["ended_on"] = (fact["recorded_at"] or "")[:10] or None
     return tuple(fact.values())
 
 

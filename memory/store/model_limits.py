@@ -29,8 +29,8 @@ TOO_LARGE = "a number is too large: keep numbers below 1e308, whole ones below 9
 VALUE_TOO_LONG = "a value is too long: write substr(text, 1, 500), or join fewer texts with ||"
 NOT_ALLOWED = "not allowed: only SELECT on the tables of this memory, and changes to facts"
 OTHER_TABLE = (
-    "not allowed: only turns, facts, tags, entities, aliases, contradictions and summaries can be"
-    " read"
+    "not allowed: only turns, facts, facts_now, tags, entities, aliases, contradictions and"
+    " summaries can be read"
 )
 NO_SUCH_TURN = "turn_id names no turn; use the number in brackets before the turn"
 NO_DATE = (

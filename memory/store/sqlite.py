@@ -48,7 +48,7 @@ from memory.store.database import Connection, newer_schema
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
-from memory.store.points_in_time import read_moment
+from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections
 from memory.tracing import span
 
@@ -73,6 +73,7 @@ class SqliteStore(DatabaseStore):
         self._writer = FairLock()  # has `_conn`
         self._mine = local()  # `conn` is the one that this thread's block uses
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
+        self._day_of_copy = ""  # the last one of its moment
         with storage_errors(path):
             refuse_no_file(path)
             self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
@@ -148,6 +149,9 @@ class SqliteStore(DatabaseStore):
             traced.set("db.response.returned_rows", len(rows.rows))
             return rows
 
+    def _today(self) -> str:
+        return self._day_of_copy or super()._today()
+
     def _run_statements(
         self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
     ) -> None:
@@ -201,6 +205,7 @@ class SqliteStore(DatabaseStore):
             history.take_back(file, moment, embed)
         copy = cls(file, read_only=True)
         copy._folder_of_copy = folder
+        copy._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
         copy._agreed_embedder = agreed
         return copy
 

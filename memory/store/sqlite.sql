@@ -373,7 +373,7 @@ FROM contradictions
     JOIN turns AS first_said ON first_said.id = one.turn_id
     JOIN turns AS second_said ON second_said.id = other.turn_id
 WHERE contradictions.settled = ''
-    AND coalesce(one.ended_on, '') = '' AND coalesce(other.ended_on, '') = ''
+    AND one.ended_on IS NULL AND other.ended_on IS NULL
 ORDER BY other.id DESC, one.id DESC
 LIMIT :most;
 
@@ -955,6 +955,12 @@ SELECT (SELECT count(*) FROM turns WHERE instr(lower(text), lower(:text)) > 0)
 
 -- piece_sizes --
 SELECT first_turn, length(vectors) FROM pieces;
+
+-- facts_with_empty_dates --
+SELECT id
+FROM facts
+WHERE happened_on = '' OR ended_on = ''
+LIMIT :most;
 
 -- facts_unlike_journal --
 SELECT id

@@ -163,6 +163,12 @@ class Vocabulary:
         attribute = self.canonical(name)
         return tuple(dict.fromkeys((name, *(attribute.names if attribute else ()))))
 
+    @cached_property
+    def one_valued(self) -> tuple[str, ...]:
+        """All names of the attributes that have one value at a time."""
+        states = [attribute for attribute in self.attributes if attribute.kind == "one value"]
+        return tuple(name for attribute in states for name in attribute.names)
+
     @property
     def names_in_short(self) -> str:
         """The names of the attributes for a message, as many as fit."""

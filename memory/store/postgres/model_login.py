@@ -171,6 +171,7 @@ def errors_for_the_model(has_only_its_text: bool = True) -> Iterator[None]:
         advice_by_constraint = {
             "fact_is_short": "a column of a fact holds at most 20000 characters",
             "fact_is_dated": model_limits.NO_DATE,
+            "fact_has_one_spelling": model_limits.NO_DATE,
         }
         name = error.diag.constraint_name or ""
         raise SqlError(advice_by_constraint.get(name, model_limits.EMPTY_VALUE)) from error

@@ -466,7 +466,7 @@ FROM memory.contradictions
 WHERE contradictions.namespace = %(namespace)s AND one.namespace = %(namespace)s
     AND other.namespace = %(namespace)s AND first_said.namespace = %(namespace)s
     AND second_said.namespace = %(namespace)s AND contradictions.settled = ''
-    AND coalesce(one.ended_on, '') = '' AND coalesce(other.ended_on, '') = ''
+    AND one.ended_on IS NULL AND other.ended_on IS NULL
 ORDER BY other.id DESC, one.id DESC
 LIMIT %(most)s;
 
@@ -1219,6 +1219,12 @@ SELECT (
 
 -- piece_sizes --
 SELECT first_turn, length(vectors) FROM memory.pieces WHERE namespace = %(namespace)s;
+
+-- facts_with_empty_dates --
+SELECT id
+FROM memory.facts
+WHERE namespace = %(namespace)s AND (happened_on = '' OR ended_on = '')
+LIMIT %(most)s;
 
 -- facts_unlike_journal --
 SELECT id

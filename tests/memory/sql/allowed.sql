@@ -41,6 +41,25 @@ SELECT SUM(CASE WHEN speaker = 'Anna' THEN 1 ELSE 0 END) AS anna FROM turns
 SELECT CAST(COUNT(*) AS REAL) / 2, COUNT(*) / 2, (1 + 2) * 3 - 4 FROM turns
 SELECT abs(-3), length('x'), upper('a'), trim('  a '), trim('xax', 'x'), nullif(1, 1)
 SELECT COALESCE(ended_on, 'now') FROM facts
+SELECT value FROM facts WHERE ended_on = '' OR happened_on <> ''
+SELECT value, days_between(happened_on, '2017-06-30') AS days FROM facts ORDER BY days
+SELECT t.speaker, DAYS_BETWEEN(MIN(t.said_at), MAX(t.said_at)) FROM turns t GROUP BY t.speaker
+SELECT text FROM turns WHERE days_between('2017-06', said_at) BETWEEN -7 AND 7
+SELECT * FROM facts_now
+SELECT COUNT(*) FROM facts_now
+SELECT f.value, t.text FROM facts_now f JOIN turns t ON t.id = f.turn_id WHERE f.subject = 'Anna'
+SELECT Value FROM Facts_Now WHERE attribute = 'pet' AND id IN (SELECT id FROM facts_now) ORDER BY id
+SELECT f.value FROM search('dog', 5) s JOIN facts_now f ON f.turn_id = s.turn_id
+WITH pets AS (SELECT subject, value FROM facts_now WHERE attribute = 'pet') SELECT * FROM pets
+SELECT subject, value, ROW_NUMBER() OVER (PARTITION BY subject ORDER BY happened_on DESC) AS n FROM facts
+WITH r AS (SELECT subject, value, ROW_NUMBER() OVER (PARTITION BY subject, attribute ORDER BY happened_on DESC, id DESC) AS n FROM facts) SELECT subject, value FROM r WHERE n = 1
+SELECT value, RANK() OVER (ORDER BY subject), DENSE_RANK() OVER (ORDER BY subject) FROM facts
+SELECT said_at, LAG(said_at) OVER (ORDER BY id), LEAD(said_at, 2, 'none') OVER (ORDER BY id) FROM turns
+SELECT id, days_between(LAG(said_at) OVER (ORDER BY id), said_at) AS gap FROM turns ORDER BY gap DESC
+SELECT FIRST_VALUE(value) OVER (PARTITION BY subject ORDER BY turn_id DESC) FROM facts
+SELECT id, SUM(length(text)) OVER (ORDER BY id), AVG(length(text)) OVER (PARTITION BY speaker) FROM turns
+SELECT speaker, COUNT(*) AS n, RANK() OVER (ORDER BY COUNT(*) DESC) AS place FROM turns GROUP BY speaker
+SELECT text FROM turns ORDER BY COUNT(*) OVER (PARTITION BY speaker) DESC, id
 SELECT IFNULL(ended_on, '') FROM facts
 SELECT speaker || ': ' || text AS line FROM turns
 SELECT text, length(text) - length(trim(text)) AS blanks FROM turns ORDER BY length(text) DESC

@@ -112,12 +112,60 @@ REFUSED_READS = {
         "SELECT string_agg(value, ', ') FROM facts",
         "SELECT array_agg(value) FROM facts",
     ],
-    "no window functions": [
-        "SELECT ROW_NUMBER() OVER (ORDER BY id) FROM turns",
-        "SELECT SUM(turn_id) OVER (PARTITION BY subject) FROM facts",
-        "SELECT COUNT(*) OVER w FROM facts WINDOW w AS (ORDER BY id)",
+    "the window functions are": [
+        "SELECT NTILE(4) OVER (ORDER BY id) FROM turns",
+        "SELECT LAST_VALUE(value) OVER (ORDER BY id) FROM facts",
+        "SELECT nth_value(value, 2) OVER (ORDER BY id) FROM facts",
+    ],
+    "write ROW_NUMBER() OVER (PARTITION BY subject ORDER BY": [
         "SELECT lag(value) FROM facts",
-        "SELECT RANK() OVER (ORDER BY id) FROM turns",
+        "SELECT ROW_NUMBER() FROM facts",
+        "SELECT RANK() OVER (PARTITION BY subject) FROM facts",
+        "SELECT FIRST_VALUE(value) OVER () FROM facts",
+        "SELECT COUNT(DISTINCT value) OVER (PARTITION BY subject) FROM facts",
+    ],
+    "write the window itself": [
+        "SELECT COUNT(*) OVER w FROM facts WINDOW w AS (ORDER BY id)",
+    ],
+    "write WHERE place = 1 on that": [
+        "SELECT value FROM facts QUALIFY ROW_NUMBER() OVER (ORDER BY id) = 1",
+    ],
+    "select it with a name in a WITH": [
+        "SELECT value FROM facts WHERE ROW_NUMBER() OVER (ORDER BY id) = 1",
+        "SELECT subject FROM facts GROUP BY ROW_NUMBER() OVER (ORDER BY id)",
+        "SELECT subject FROM facts GROUP BY subject HAVING RANK() OVER (ORDER BY subject) = 1",
+        "SELECT a.id FROM facts a JOIN facts b ON b.id = ROW_NUMBER() OVER (ORDER BY a.id)",
+        "SELECT SUM(ROW_NUMBER() OVER (ORDER BY id)) FROM facts",
+        "SELECT LAG(RANK() OVER (ORDER BY subject)) OVER (ORDER BY id) FROM facts",
+        "SELECT RANK() OVER (ORDER BY ROW_NUMBER() OVER (ORDER BY id)) FROM facts",
+    ],
+    "not in the SQL of this memory; leave it out": [
+        "SELECT SUM(id) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM facts",
+        "SELECT SUM(turn_id) OVER (ORDER BY id RANGE UNBOUNDED PRECEDING) FROM facts",
+        "SELECT RANK(value) OVER (ORDER BY id) FROM facts",
+    ],
+    "a whole number up to 999": [
+        "SELECT LAG(value, 1000) OVER (ORDER BY id) FROM facts",
+        "SELECT LEAD(value, 99999999999) OVER (ORDER BY id) FROM facts",
+    ],
+    "of the same kind as the others": [
+        "SELECT LAG(value, 1, 0) OVER (ORDER BY id) FROM facts",
+        "SELECT LEAD(turn_id, 1, 'none') OVER (ORDER BY id) FROM facts",
+    ],
+    "write at most 5": [
+        "SELECT " + ", ".join(["RANK() OVER (ORDER BY id)"] * 6) + " FROM facts",
+        "SELECT id FROM facts WHERE id IN (WITH w AS (SELECT "
+        + ", ".join(["RANK() OVER (ORDER BY id)"] * 6)
+        + ", id FROM facts) SELECT id FROM w)",
+    ],
+    "dates are text in quotes": [
+        "SELECT days_between(2017, 2018)",
+        "SELECT days_between(happened_on, turn_id) FROM facts",
+    ],
+    "days_between('2023-05-07', '2023-06-01')": [
+        "SELECT days_between('2017')",
+        "SELECT days_between('2017', '2018', '2019')",
+        "SELECT pg_sleep(9)",
     ],
     "no recursion": [
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",

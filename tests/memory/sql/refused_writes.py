@@ -135,6 +135,16 @@ REFUSED_WRITES = {
     "it is for SELECT": [
         "DELETE FROM facts WHERE turn_id IN (SELECT turn_id FROM search('a', 5))",
         "UPDATE facts SET value = 'x' WHERE turn_id IN (SELECT turn_id FROM search('a', 5))",
+        "DELETE FROM facts WHERE id IN (SELECT id FROM facts_now)",
+    ],
+    "no table facts_now": [
+        "DELETE FROM facts_now WHERE id = 1",
+        "UPDATE facts_now SET value = 'x' WHERE id = 1",
+        "INSERT INTO facts_now (subject, attribute, value, turn_id) VALUES ('a', 'b', 'c', 1)",
+    ],
+    "select it with a name in a WITH": [
+        "DELETE FROM facts WHERE ROW_NUMBER() OVER (ORDER BY id) > 1",
+        "UPDATE facts SET turn_id = ROW_NUMBER() OVER (ORDER BY id) WHERE id > 0",
     ],
     "the functions are": [
         "DELETE FROM facts WHERE id = pg_sleep(10)",

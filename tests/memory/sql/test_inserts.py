@@ -34,10 +34,10 @@ def test_rows_are_facts_and_equal_ones_are_inserted_once() -> None:
     assert facts == [said, age, age, Fact("A", "b", "x", 5)]
     assert dropped == 0
     assert texts(statements) == [
-        f"{COLUMNS} ('Anna', 'said', 'it''s; \\ so', '', '', 3),"
-        " ('Ben', 'age', '5', '2023', '', 4)",
+        f"{COLUMNS} ('Anna', 'said', 'it''s; \\ so', NULL, NULL, 3),"
+        " ('Ben', 'age', '5', '2023', NULL, 4)",
         END,
-        f"{COLUMNS} ('A', 'b', 'x', '', '', 5)",
+        f"{COLUMNS} ('A', 'b', 'x', NULL, NULL, 5)",
     ]
 
 
@@ -52,8 +52,8 @@ def test_rows_that_differ_in_capitals_and_punctuation_are_one_and_of_two_turns_a
         lambda fact: fact,
     )
     assert texts(statements) == [
-        f"{COLUMNS} ('Anna', 'likes', 'Green tea!', '', '', 3),"
-        " ('Anna', 'likes', 'green tea', '', '', 4)"
+        f"{COLUMNS} ('Anna', 'likes', 'Green tea!', NULL, NULL, 3),"
+        " ('Anna', 'likes', 'green tea', NULL, NULL, 4)"
     ]
 
 
@@ -62,7 +62,7 @@ def test_facts_are_stored_as_revised_or_left_out_and_counted() -> None:
         check_writes(ROWS),
         lambda fact: replace(fact, value="six") if fact.subject == "Ben" else None,
     )
-    assert texts(statements) == [f"{COLUMNS} ('Ben', 'age', 'six', '2023', '', 4)"]
+    assert texts(statements) == [f"{COLUMNS} ('Ben', 'age', 'six', '2023', NULL, 4)"]
     assert dropped == 1
     assert revise_inserts(check_writes(ROWS), lambda fact: None) == ((), 3)
     assert revise_inserts((), lambda fact: fact) == ((), 0)

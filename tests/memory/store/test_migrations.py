@@ -13,11 +13,12 @@ import pytest
 
 from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.store import backup, migrations
+from memory.store import backup, integrity, migrations
+from memory.store.connection import connect
 from tests.conftest import MOVED, SAID
 from tests.memory.store.test_backup import run, without_embedder
 from tests.memory.store.test_forget import lived, opened
-from tests.support.older_memory import make_older, older_version
+from tests.support.older_memory import make_older, older_memory, older_version
 
 OLDER = range(1, migrations.VERSION)
 
@@ -112,6 +113,59 @@ def test_the_command_counts_forgotten_turns_that_an_older_backup_brings_back(
     assert run(*command, "--yes").exit_code == 0
     with opened(path) as store:
         assert len(store.turns()) == 5
+
+
+def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal(path: Path) -> None:
+    columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+    values = (
+        "('Anna', 'lives_in', 'Oslo \",\"\",\"', '', '', 1), ('Anna', 'pet', 'cat', '', NULL, 2)"
+    )
+    older_memory(
+        path,
+        migrations.VERSION - 1,
+        SAID[:2],
+        [
+            f"INSERT INTO facts ({columns}) VALUES {values}",
+            "INSERT INTO changes (at, cause, statement) VALUES ('', 'end', '')",
+            "UPDATE facts SET ended_on = '2017' WHERE id = 1",
+            "INSERT INTO changes (at, cause, statement) VALUES ('', 'reopen', '')",
+            "UPDATE facts SET ended_on = '' WHERE id = 1",
+        ],
+    )
+    with closing(sqlite3.connect(path)) as conn:
+        spellings = conn.execute("SELECT happened_on, ended_on FROM facts").fetchall()
+        assert spellings == [("", ""), ("", None)]
+    with opened(path) as store:
+        dates = "SELECT happened_on, ended_on, value FROM facts WHERE ended_on IS NULL ORDER BY id"
+        in_force = ((None, None, 'Oslo ","","'), (None, None, "cat"))
+        assert store.read(dates).rows == in_force
+        assert [change.cause for change in store.changes()] == ["test", "end", "reopen"]
+        assert len(store.journal()) == 4
+        assert store.check() == []
+        assert '""' not in "".join(
+            str(r["after"]) for r in store.dump() if r["table"] == "facts_log"
+        ).replace('\\"', "")
+        store.undo(3)
+        assert [fact.ended_on for fact in store.facts()] == ["2017", ""]
+        store.undo(2)
+        assert store.read(dates).rows == in_force
+        store.undo(1)
+        assert store.facts() == []
+        assert store.check() == []
+
+
+def test_nothing_but_null_stands_for_a_date_that_is_not_there(path: Path) -> None:
+    with opened(path) as store:
+        store.add(SAID)
+        store.write(MOVED, cause="test")
+    with closing(connect(path, read_only=False)) as conn:
+        for column in ("happened_on", "ended_on"):
+            with pytest.raises(sqlite3.IntegrityError, match="is no date"):
+                conn.execute(f"UPDATE facts SET {column} = ''")
+        conn.execute("DROP TRIGGER updated_fact_is_dated")
+        conn.execute("UPDATE facts SET ended_on = ''")
+        faults = integrity.find_faults(conn)
+    assert faults == ["fact 1 has an empty text for a date that is not there, which is NULL"]
 
 
 def test_a_turn_that_is_forgotten_is_removed_from_an_older_backup(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from locomo.dataset.format import load_conversations
 from memory import Fact, SqlError, Store, Turn, open_store
 from memory.errors import InputError, StoreError
+from memory.sql import quoted
 from memory.store.transfer import transfer
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support import sql_statements
@@ -167,6 +168,78 @@ def test_what_a_model_may_read_gives_the_same_rows(path: Path, seed: int) -> Non
             answered += 1
             assert sorted(map(plain, rows)) == sorted(map(plain, theirs)), statement
     assert answered > 5
+
+
+IN_FORCE = (
+    "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
+    " ('Anna', 'lives_in', 'Oslo', '2017-05', '', 1), ('Anna', 'lives_in', 'Paris', '', '', 2),"
+    " ('Anna', 'lives_in', 'Rome', '2099-01-01', NULL, 2), ('Anna', 'pet', 'cat', '', NULL, 2),"
+    " ('Anna', 'pet', 'dog', NULL, '2018', 2), ('Ben', 'lives_in', 'Rome', '', '2099', 3),"
+    " ('Ben', 'plans', 'a trip', '2017-06/2099-01', NULL, 3)"
+)
+PLACED = "ROW_NUMBER() OVER (PARTITION BY subject, attribute ORDER BY happened_on DESC, id DESC)"
+# Texts of dates, months, years, spans and moments, and some that are none of these.
+DATE_TEXTS = [
+    *("2017-05-07", "2017-05", "2017", "2016-02-29", "0001", "9999-12-31", "2017-05-13/2017-05-14"),
+    *("2017-06/2017-08", "2017-05-07T23:59:59+02:00", "2017-05-07 later", "2017-05-07x", ""),
+    *(
+        "2017-02-29",
+        "2017-13",
+        "0000",
+        "10000",
+        "yesterday",
+        " 2017",
+        "2017/2018",
+        "２０１７",
+        "2017-5-7",
+    ),
+    *("2017-05-07\n", "2017-02-30T10:00", "é017-05-07T10:00"),
+]
+
+
+def test_facts_now_and_windows_and_days_are_the_same(path: Path) -> None:
+    columns = "id, subject, attribute, value, happened_on, ended_on"
+    statements = [
+        "SELECT * FROM facts_now",
+        "SELECT COUNT(*) FROM facts_now",
+        f"SELECT {columns} FROM facts WHERE ended_on IS NULL",
+        f"SELECT {columns} FROM facts WHERE ended_on = ''",
+        "SELECT f.value, t.text FROM facts_now f JOIN turns t ON t.id = f.turn_id ORDER BY f.id",
+        f"WITH r AS (SELECT id, value, {PLACED} AS n FROM facts) SELECT value FROM r WHERE n = 1"
+        " ORDER BY id",
+        f"SELECT id, {PLACED}, RANK() OVER (ORDER BY subject), SUM(turn_id) OVER (ORDER BY id),"
+        " AVG(turn_id) OVER (PARTITION BY subject), MAX(value) OVER (ORDER BY id) FROM facts",
+        "SELECT LAG(value) OVER (ORDER BY id), LEAD(value, 2, '-') OVER (ORDER BY id),"
+        " FIRST_VALUE(value) OVER (PARTITION BY subject ORDER BY id DESC),"
+        " DENSE_RANK() OVER (ORDER BY happened_on), COUNT(*) OVER (ORDER BY subject) FROM facts",
+        "SELECT subject, COUNT(*), RANK() OVER (ORDER BY COUNT(*) DESC) FROM facts GROUP BY subject"
+        " ORDER BY subject",
+        "SELECT id, days_between(LAG(said_at) OVER (ORDER BY id), said_at) FROM turns",
+        *(
+            f"SELECT days_between({text}, '2017-01-01'), days_between('2020', {text})"
+            for text in map(quoted, DATE_TEXTS)
+        ),
+        "SELECT id FROM facts WHERE days_between(happened_on, '2017-05-02') = 1",
+    ]
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        for store in (sqlite, postgres):
+            store.add(SAID)
+            store.write(IN_FORCE, cause="test")
+        other = new_namespace()
+        with open_store(other) as stranger:
+            stranger.add(SAID)
+            stranger.write(IN_FORCE.replace("Oslo", "Lima"), cause="test")
+        for statement in statements:
+            rows = [store.read(statement).rows for store in (sqlite, postgres)]
+            if "recorded_at" in sqlite.read(statement).columns:
+                rows = [tuple((*row[:7], *row[8:]) for row in read) for read in rows]
+            assert rows[0] == rows[1], statement
+            assert "Lima" not in str(rows)
+        in_force = postgres.read("SELECT subject, value FROM facts_now ORDER BY id").rows
+        assert in_force[1:] == (("Anna", "cat"), ("Ben", "Rome"), ("Ben", "a trip"))
+        days = "SELECT days_between('2017-05', '2017-06-01T10:00'), days_between('2018', '2017'),"
+        days += " days_between('2017-05-13/2017-05-14', '2017-05-14'), days_between('soon', '2017')"
+        assert postgres.read(days).rows == ((31, -365, 1, None),)
 
 
 def plain(row: tuple[object, ...]) -> str:

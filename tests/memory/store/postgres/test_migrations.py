@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from memory import open_store
@@ -74,6 +75,48 @@ def assert_has_the_older_rows(database: str) -> None:
         assert len({change.id for change in anna.changes()}) == 3
     with open_store(f"{database}&namespace=ben") as ben:
         assert [turn.text for turn in ben.turns()] == ["Mine alone."]
+
+
+def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal() -> None:
+    database = database_of("0011")
+    image = '[1,"Anna","lives_in","Oslo","","",1,"2017-05-08T00:00:00.000Z"]'
+    ended = image.replace('"","",', '"","2017",')
+    with logged_in(database) as conn:
+        conn.execute("UPDATE memory.facts SET happened_on = '', ended_on = ''")
+        conn.execute("UPDATE memory.facts_log SET after = %s", (image,))
+        conn.execute(
+            "INSERT INTO memory.changes (namespace, id, at, cause, statement)"
+            " VALUES (1, 2, '2017-05-09', 'end', ''), (1, 3, '2017-05-10', 'reopen', '')"
+        )
+        conn.execute(
+            "INSERT INTO memory.facts_log (namespace, id, change_id, fact_id, before, after)"
+            " VALUES (1, 2, 2, 1, %(open)s, %(ended)s), (1, 3, 3, 1, %(ended)s, %(open)s)",
+            {"open": image, "ended": ended},
+        )
+        conn.execute("UPDATE memory.counters SET changes = 3, facts_log = 3 WHERE namespace = 1")
+    run("admin", "migrate", database)
+    with open_store(f"{database}&namespace=anna") as anna:
+        dates = "SELECT happened_on, ended_on FROM facts WHERE ended_on IS NULL"
+        assert anna.read(dates).rows == ((None, None),)
+        assert [change.cause for change in anna.changes()] == ["test", "end", "reopen"]
+        assert len(anna.journal()) == 3
+        # The rows were never indexed, so that the lists of words are all that check misses.
+        assert all("lists of words" in fault for fault in anna.check())
+        anna.undo(3)
+        assert [fact.ended_on for fact in anna.facts()] == ["2017"]
+        anna.undo(2)
+        assert anna.read(dates).rows == ((None, None),)
+        anna.undo(1)
+        assert anna.facts() == []
+        assert all("lists of words" in fault for fault in anna.check())
+    with logged_in(database) as conn:
+        for column in ("happened_on", "ended_on"):
+            with pytest.raises(psycopg.errors.CheckViolation, match="fact_has_one_spelling"):
+                conn.execute(
+                    f"INSERT INTO memory.facts (namespace, id, subject, attribute, value, turn_id,"
+                    f" {column}) VALUES (1, 9, 'Anna', 'pet', 'cat', 1, '')"
+                )
+            conn.rollback()
 
 
 @pytest.mark.slow
