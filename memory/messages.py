@@ -8,6 +8,7 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import Tags, Turn
+from memory.written_dates import clean_date
 
 Message = Turn | str | Mapping[str, Any]
 
@@ -104,8 +105,6 @@ def moment_of(given: str | date | None) -> datetime | None:
 
 def date_text(given: str | date | None) -> str:
     """A date, a datetime or a text that is one, as ISO text. Raises InputError for another text."""
-    from memory.exchange.items import clean_date  # with pydantic
-
     if given is None or given == "":
         return ""
     text = given.isoformat() if isinstance(given, date) else given  # a datetime is a date

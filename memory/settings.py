@@ -15,6 +15,8 @@ from memory.records import Setting
 from memory.secrets import Policy
 from memory.signatures.choice import FormChoice
 from memory.store import Store
+from memory.store.turn_validation import TIMEZONE
+from memory.written_dates import zone_called
 
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
@@ -33,6 +35,7 @@ CHAT: Mapping[str, Any] = {
     RETENTION_KEEPS_FACTS: bool,
     WRONG_ANSWER_COST: float,
     PROMPTS: FormChoice,
+    TIMEZONE: str | None,
 }
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.
@@ -55,6 +58,13 @@ def name_of(text: str) -> str:
     name = " ".join(text.split())
     if not name or len(name) > 60 or ":" in name or not name.isprintable():
         raise InputError(f"{text!r} is not a name; use 1 to 60 characters without a colon")
+    return name
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone. Raises InputError where no zone is called so."""
+    if zone_called(name) is None:
+        raise InputError(f"{name!r:.60} is no time zone; write one such as Europe/Berlin")
     return name
 
 
@@ -121,6 +131,8 @@ class Settings:
             value = name_of(value)
         if name == WRONG_ANSWER_COST and isinstance(value, int | float) and not 0 <= value < inf:
             raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
+        if name == TIMEZONE and value is not None:
+            known_zone(value)
         return self._store.set(name, value)
 
     def set_text(self, name: str, text: str) -> Setting:

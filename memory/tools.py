@@ -20,7 +20,6 @@ from memory.contradictions import settle, shown_before
 from memory.dates import is_iso_date
 from memory.documents import tool_use
 from memory.errors import InputError
-from memory.exchange import clean_date
 from memory.facts import (
     add,
     correct,
@@ -55,6 +54,7 @@ from memory.terminal import count
 from memory.tokens import first_lines, line_tokens, trim
 from memory.turn_filter import read_filter
 from memory.vocabulary import name_key
+from memory.written_dates import clean_date
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

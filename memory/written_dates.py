@@ -1,7 +1,8 @@
 """Reads dates that people and programs write, as ISO text: as exact as written, never guessed."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 _MONTHS = 12
 _LONGEST = 64  # characters of a date with its time, weekday and zone
@@ -9,6 +10,8 @@ _LONGEST = 64  # characters of a date with its time, weekday and zone
 _LIKE_ISO = re.compile(r"\d{4}(?:-|$)")
 _SINCE_1970 = re.compile(r"-?\d{9,16}(\.\d+)?")
 _NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?![\d./-])")
+_YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
+_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
 _YEAR_FIRST = re.compile(r"\d{4}[./]\d{1,2}[./]\d{1,2}\b")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
@@ -27,8 +30,8 @@ def written_date(text: str) -> str:
     microseconds since 1970, and numbers. With dots the day is the first number (`08.05.2023`), as
     in every country that writes dots; with slashes and hyphens it is the number above twelve.
     Otherwise (`05/08/2023`) the date is ambiguous, and the result is empty. A date needs a year; it
-    may have two digits only after numbers. Keeps an offset from UTC. Ignores the name of any zone
-    but UTC: such a time counts as UTC, like a time without a zone.
+    may have two digits only after numbers. Keeps an offset from UTC, which since 1970 is Z. Ignores
+    the name of any zone but UTC: such a time is like one without a zone.
     """
     text = text.strip()
     if _SINCE_1970.fullmatch(text):
@@ -42,6 +45,62 @@ def written_date(text: str) -> str:
     if numbers and _is_ambiguous(*numbers.groups()):
         return ""
     return _read(text, day_first=bool(numbers), year_first=is_year_first)
+
+
+def clean_date(said_at: object) -> str:
+    """A date as ISO text, as exact as it was given (to the second); "" if it is not a date.
+
+    Takes ISO text and the forms that `written_date` reads. A time keeps its offset from UTC, which
+    for UTC itself is Z; one without an offset gets none. A number counts like its digits: 2023 is a
+    year, and few digits (0, -5) are not a time.
+    """
+    if isinstance(said_at, float):
+        said_at = f"{said_at:.6f}"
+    text = str(said_at).strip() if isinstance(said_at, (str, int)) else ""
+    text = written_date(text) or text
+    if _YEAR_OR_MONTH.fullmatch(text):
+        return text
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass  # a date with a time, or not a date
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            moment.astimezone(UTC)  # moments before the first year of UTC cannot be compared
+    except (ValueError, OverflowError):
+        return ""
+    return _iso_text(moment, "seconds" if _SECONDS.search(text) else "minutes")
+
+
+def in_zone(said_at: str, zone: tzinfo) -> str:
+    """A date as the clocks of a zone show it, with their distance from UTC.
+
+    A time in UTC is told in the zone, as programs write it whose users live elsewhere; one without
+    an offset is the zone's own. Another offset stays, and so does what has no time or is no date.
+    """
+    text = clean_date(said_at)
+    if len(text) <= len("2017-05-08"):
+        return said_at
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    elif not moment.utcoffset():
+        moment = moment.astimezone(zone)
+    return _iso_text(moment, "seconds" if _SECONDS.search(text) else "minutes")
+
+
+def zone_called(name: object) -> ZoneInfo | None:
+    """The zone of a name such as Europe/Berlin; None where nothing is called so."""
+    try:
+        return ZoneInfo(name) if isinstance(name, str) else None
+    except (ValueError, LookupError, OSError):  # names of folders and of nothing
+        return None
+
+
+def _iso_text(moment: datetime, timespec: str) -> str:
+    text = moment.isoformat(timespec=timespec)
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
 
 
 def _is_ambiguous(number: str, separator: str, second: str) -> bool:
@@ -84,7 +143,9 @@ def _since_1970(seconds: float) -> str:
     while abs(seconds) >= 1e11:  # milli- or microseconds
         seconds /= 1000
     try:
-        return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
+        return _iso_text(
+            datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds)), "seconds"
+        )
     except OverflowError:
         return ""
 

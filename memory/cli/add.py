@@ -24,6 +24,7 @@ from memory.records import Turn
 from memory.store.turn_validation import local_now
 from memory.terminal import count, print_clean
 from memory.turn_filter import tags_of_pairs
+from memory.written_dates import clean_date
 
 
 def add(
@@ -122,8 +123,6 @@ def _is_like_file(text: str, *, speaker: str) -> bool:
 
 
 def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
-    from memory.exchange import clean_date
-
     if not speaker:
         raise InputError("give --speaker NAME, the person who said it")
     if len(texts) > 1:

@@ -23,6 +23,8 @@ from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
 from memory.machines import over_machines
 from memory.namespaces import home
+from memory.settings import Settings, known_zone
+from memory.store.turn_validation import TIMEZONE
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ def import_(
         list[str] | None,
         typer.Option("--map", help="A column by its other name: speaker=Sender. Repeat it."),
     ] = None,
+    timezone: Annotated[
+        str,
+        typer.Option(help="Where its people lived: Europe/Berlin. Kept as the memory's setting."),
+    ] = "",
     with_forgotten: Annotated[
         bool, typer.Option("--with-forgotten", help="Also what was forgotten here before.")
     ] = False,
@@ -89,7 +95,14 @@ def import_(
         return
     if transcripts:
         raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
-    reading = _Reading(speaker, encoding, _date_order(dates), _columns(map_ or ()), with_forgotten)
+    reading = _Reading(
+        speaker,
+        encoding,
+        _date_order(dates),
+        _columns(map_ or ()),
+        timezone=known_zone(timezone) if timezone else "",
+        with_forgotten=with_forgotten,
+    )
     characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
@@ -122,6 +135,7 @@ class _Reading:
     encoding: str
     dates: "DateOrder"
     columns: dict[str, str]
+    timezone: str
     with_forgotten: bool
 
 
@@ -143,6 +157,8 @@ def _import_one(
 ) -> None:
     export = _read_export(path, reading)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
+        if reading.timezone:
+            Settings(store).set(TIMEZONE, reading.timezone)
         task = bar.add_task("importing", total=export.total)
         before = _facts_in(store)
         report = _stored(

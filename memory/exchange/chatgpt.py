@@ -12,7 +12,6 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from memory.exchange.items import (
     THOUGHTS,
     Skipped,
-    clean_date,
     first_error,
     part_text,
     session_name,
@@ -20,6 +19,7 @@ from memory.exchange.items import (
 )
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
+from memory.written_dates import clean_date
 
 # Content types of the application that nobody said, and the reason that reports count them under.
 _NOT_SAID = {

@@ -11,7 +11,7 @@ from memory.exchange.chatgpt import read_chatgpt
 from memory.exchange.claude import read_claude, read_claude_memories
 from memory.exchange.claude_projects import read_claude_projects
 from memory.exchange.date_order import DateOrder
-from memory.exchange.items import ForeignExport, Skipped, clean_date, storable_items
+from memory.exchange.items import ForeignExport, Skipped, storable_items
 from memory.exchange.json_files import (
     InputFile,
     decoded_text,
@@ -28,6 +28,7 @@ from memory.exchange.plain_files import NO_COLUMNS, TURN_COLUMNS, read_csv, read
 from memory.exchange.telegram import is_telegram, read_telegram
 from memory.exchange.whatsapp import is_whatsapp, read_whatsapp
 from memory.records import Turn
+from memory.written_dates import clean_date
 
 _FORMATS = (
     "ltm, chatgpt, claude, claude memories, claude projects, whatsapp, telegram, messages, mem0,"

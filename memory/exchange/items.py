@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 
 from pydantic import ValidationError
 
 from memory.errors import InputError
 from memory.records import Turn
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
-from memory.written_dates import written_date
+from memory.written_dates import clean_date
 
 
 @dataclass(frozen=True)
@@ -51,36 +50,6 @@ TOOLS = "a tool's call or result in a chat"
 
 
 # --- dates --------------------------------------------------------------------------------------
-
-_YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
-_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
-
-
-def clean_date(said_at: object) -> str:
-    """A date as ISO text in UTC, as exact as it was given (to the second); "" if it is not a date.
-
-    Takes ISO text (a time without an offset counts as UTC) and the forms that `written_date` reads,
-    such as seconds since 1970, or milli- or microseconds where seconds would be after the year
-    5138. A number counts like its digits: 2023 is a year, and few digits (0, -5) are not a time.
-    """
-    if isinstance(said_at, float):
-        said_at = f"{said_at:.6f}"
-    text = str(said_at).strip() if isinstance(said_at, (str, int)) else ""
-    text = written_date(text) or text
-    if _YEAR_OR_MONTH.fullmatch(text):
-        return text
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        pass  # a date with a time, or not a date
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return ""
-    return moment.isoformat(timespec="seconds" if _SECONDS.search(text) else "minutes")
-
 
 # Text that claims to be a date: a number, or digits in ISO form.
 _CLAIMS_A_DATE = re.compile(r"-?\d{1,18}(\.\d+)?|\d{4}-\d\d(-\d\d([T ][\d:.,Z+-]*)?)?")

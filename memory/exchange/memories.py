@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from memory.exchange.items import Skipped, clean_date, short_hash, with_date
+from memory.exchange.items import Skipped, short_hash, with_date
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
+from memory.written_dates import clean_date
 
 
 class _Mem0Memory(BaseModel):

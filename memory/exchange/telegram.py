@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.exchange.items import NOTICES, Skipped, clean_date, first_error, skipped_counts
+from memory.exchange.items import NOTICES, Skipped, first_error, skipped_counts
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
+from memory.written_dates import clean_date, in_zone
 
 _NAMELESS = "Saved Messages"  # the chat with oneself
+_FURTHEST_ZONE = timedelta(hours=14)
 _MEDIA = ("media_type", "photo", "file", "poll", "location_information", "contact_information")
 
 
@@ -91,7 +94,7 @@ def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator
         if media := next((key for key in _MEDIA if raw.get(key)), ""):
             kind = raw["media_type"] if media == "media_type" else media.partition("_")[0]
             text = f"[{str(kind).replace('_', ' ')}] {text}"
-        said_at = clean_date(message.date_unixtime) or clean_date(message.date)
+        said_at = _said_at(message)
         sender = message.sender or message.sender_id or "Deleted account"
         yield Turn(
             message.forwarded_from or sender,
@@ -101,6 +104,18 @@ def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator
             source=f"telegram:{chat.id}:{message.id}",
             tags={"forwarded_by": sender} if message.forwarded_from else {},
         )
+
+
+def _said_at(message: _Message) -> str:
+    """When a message was sent, by the clock of who exported it and its distance from UTC."""
+    moment, by_clock = clean_date(message.date_unixtime), clean_date(message.date)
+    if not (moment and "T" in by_clock):
+        return moment or by_clock
+    clock = datetime.fromisoformat(by_clock).replace(tzinfo=UTC)
+    ahead = clock - datetime.fromisoformat(moment)
+    if abs(ahead) > _FURTHEST_ZONE or ahead.seconds % 60:
+        return moment
+    return in_zone(moment, timezone(ahead))
 
 
 def _text(parts: str | list[Any]) -> str:

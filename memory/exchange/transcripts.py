@@ -29,7 +29,7 @@ from memory.exchange.agent_events import (
 )
 from memory.exchange.claude_code import claude_code_events
 from memory.exchange.codex import codex_events
-from memory.exchange.items import Skipped, clean_date, session_name, short_hash, skipped_counts
+from memory.exchange.items import Skipped, session_name, short_hash, skipped_counts
 from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
@@ -37,6 +37,7 @@ from memory.folders import folder_name
 from memory.records import Turn
 from memory.secrets import mask
 from memory.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
+from memory.written_dates import clean_date
 
 _SESSION = re.compile(r"[\w-]{8,80}")  # that may stand in the name of a file
 _FIRST_LINES = 200  # in which a transcript names its folder

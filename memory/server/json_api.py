@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from memory.contradictions import settle
 from memory.errors import EditConflict, InputError, MemoryFault, NotThereError, SqlError
-from memory.exchange.items import clean_date
 from memory.facts import add, edit, end
 from memory.forget import forget, matching_turns
 from memory.owner import owner_of, person_of
@@ -56,6 +55,7 @@ from memory.store.turn_validation import local_now
 from memory.store.united import MOST_MEMORIES, cited_turns, first_store, own_hits, turns_in
 from memory.tools import Right, add_turn, facts_named, past_or_present
 from memory.turn_filter import FILTER_EXAMPLE, read_filter
+from memory.written_dates import clean_date
 
 MOST_LISTED = 200
 _LOOK_EVERY_S = 1.0  # for a change that a client waits for

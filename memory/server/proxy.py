@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 from starlette.applications import Starlette
@@ -120,12 +121,14 @@ class _Exchange:
     """What is stored of a request and its answer.
 
     `conversation` is None where nothing of it is; `shown` are the turns that its block had.
+    `said_at` is when the request came.
     """
 
     namespace: str
     protocol: str
     session: str
     speaker: str
+    said_at: str
     conversation: Conversation | None
     shown: tuple[int, ...]
 
@@ -166,6 +169,8 @@ class _Proxy:
         self._tokens = tokens
         self._allowed = allowed
         self._storing: set[asyncio.Task[None]] = set()
+        # One after another, in the order of saying: the first of a memory waits until it is made.
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._receiving = 0  # bytes of bodies
 
     async def warm_up(self) -> None:
@@ -187,6 +192,7 @@ class _Proxy:
         await asyncio.gather(*self._storing, return_exceptions=True)
 
     async def answer(self, request: Request) -> Response:
+        said_at = local_now()
         try:
             self._check_host(request.headers)
             grant = self._grant(request)
@@ -220,6 +226,7 @@ class _Proxy:
             protocol,
             session,
             speaker=request.headers.get(SPEAKER, ""),
+            said_at=said_at,
             conversation=conversation,
             shown=block.turn_ids,
         )
@@ -350,14 +357,13 @@ class _Proxy:
                 sides = [(user, "user", conversation.text)]
                 if reply:
                     sides.append((str(names.get("character") or "Assistant"), "assistant", reply))
-                moment = local_now()
                 turns = [
                     Turn(
                         speaker,
                         text,
                         session=exchange.session,
-                        said_at=moment,
-                        source=conversation.source(exchange.session, role, moment[:10]),
+                        said_at=exchange.said_at,
+                        source=conversation.source(exchange.session, role, exchange.said_at[:10]),
                     )
                     for speaker, role, text in sides
                 ]
@@ -367,14 +373,15 @@ class _Proxy:
             store.count_shown(exchange.shown)
 
         try:
-            try:
-                await self._handles.run_on_store(namespace, work)
-            except NoNamespaceError:
+            async with self._queues.setdefault(namespace, asyncio.Lock()):
                 try:
-                    await self._handles.create(namespace)
-                except InputError:
-                    _log.info("another request created the memory, or its name is none")
-                await self._handles.run_on_store(namespace, work)
+                    await self._handles.run_on_store(namespace, work)
+                except NoNamespaceError:
+                    try:
+                        await self._handles.create(namespace)
+                    except InputError:
+                        _log.info("another process created the memory, or its name is none")
+                    await self._handles.run_on_store(namespace, work)
         except Exception as error:  # noqa: BLE001
             # The answer has gone through, and nobody waits for this.
             _log.warning("what was said is not stored: %s", type(error).__name__)

@@ -77,7 +77,13 @@ from memory.store.filtered_turns import FilteredTurns
 from memory.store.limits import Room, TurnMeter
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
-from memory.store.turn_validation import local_now, valid_tags, valid_turn
+from memory.store.turn_validation import (
+    TIMEZONE,
+    local_now,
+    told_in_zone,
+    valid_tags,
+    valid_turn,
+)
 from memory.store.withheld import (
     COUNT,
     POLICY,
@@ -209,11 +215,15 @@ class DatabaseStore(Store):
             with self._transaction() as conn:
                 # Another process may have added the first turns of this memory meanwhile, or made
                 # all vectors anew. Then the loop embeds these once more, by the new embedder.
-                if vectors.recorded_embedder(conn) == recorded:
+                in_force = conn.run("settings_of_additions").fetchall()
+                embedders = [(row, value) for row, name, value in in_force if name == "embedder"]
+                zones = [value for _, name, value in in_force if name == TIMEZONE]
+                if vectors.newest_embedder(embedders) == recorded:
                     if recorded is None:
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.embedder, width)
-                    insertion = turns_table.insert_turns(conn, clean, once)
+                    told = told_in_zone(clean, zones[0]) if zones else clean
+                    insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
                     conn.words.put_turns(insertion.stored)
                     if rows is not None and insertion.stored:

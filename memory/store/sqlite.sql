@@ -112,6 +112,10 @@ DELETE FROM settings WHERE name = :name AND value = :value;
 -- The newest first: that one is in force.
 SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC;
 
+-- settings_of_additions --
+-- In one look, because every addition takes it: the newest of each name is in force.
+SELECT id, name, value FROM settings WHERE name IN ('embedder', 'timezone') ORDER BY id DESC;
+
 -- shown_turns --
 SELECT turn_id, times FROM shown ORDER BY turn_id;
 

@@ -1,5 +1,6 @@
 """Which turns a memory accepts, whatever its database, and the moment they are said at."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -9,9 +10,11 @@ from unicodedata import category
 from memory.characters import sound_text
 from memory.errors import InputError
 from memory.records import Kind, Tags, Turn
-from memory.written_dates import written_date
+from memory.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
+# The setting with the zone of whoever speaks, where a time names none: "Europe/Berlin".
+TIMEZONE = "timezone"
 MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 
 
@@ -83,6 +86,20 @@ def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:
 def tag_values(value: str | Sequence[str]) -> Sequence[str]:
     """The values of a key, given as one text or as several."""
     return value if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
+
+
+def told_in_zone(turns: Sequence[Turn], setting: str) -> Sequence[Turn]:
+    """Turns with their times in the zone that the setting TIMEZONE names (`in_zone`).
+
+    What names no zone, as a file may hold, changes nothing.
+    """
+    try:
+        zone = zone_called(json.loads(setting))
+    except ValueError:
+        zone = None
+    if zone is None:
+        return turns
+    return [replace(turn, said_at=in_zone(turn.said_at, zone)) for turn in turns]
 
 
 def local_now() -> str:

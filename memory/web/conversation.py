@@ -7,7 +7,6 @@ from typing import Any
 
 from memory.additions import add_turns
 from memory.errors import InputError
-from memory.exchange import clean_date
 from memory.facts import read_facts
 from memory.records import Fact, Turn
 from memory.searcher import Searcher
@@ -16,6 +15,7 @@ from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.turn_filter import TurnFilter, read_filter, tags_of_pairs
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.written_dates import clean_date
 
 _TURNS_A_PAGE = 40
 _MOST_HITS = 30

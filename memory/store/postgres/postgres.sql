@@ -151,6 +151,13 @@ FROM memory.settings
 WHERE namespace = %(namespace)s AND name = 'embedder'
 ORDER BY id DESC;
 
+-- settings_of_additions --
+-- In one look, because every addition takes it: the newest of each name is in force.
+SELECT id, name, value
+FROM memory.settings
+WHERE namespace = %(namespace)s AND name IN ('embedder', 'timezone')
+ORDER BY id DESC;
+
 -- shown_turns --
 SELECT turn_id, times FROM memory.shown WHERE namespace = %(namespace)s ORDER BY turn_id;
 

@@ -133,7 +133,7 @@ def test_a_telegram_chat_and_all_chats_are_read(tmp_path: Path) -> None:
         rows(folder)
         == rows(path)
         == [
-            ("2025-07-11T07:36:11", speaker, text)
+            ("2025-07-11T15:36:11+08:00", speaker, text)
             for speaker, text in (
                 ("Mino", "Hi"),
                 ("Mino", "https://a.org is good"),

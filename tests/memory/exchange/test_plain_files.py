@@ -60,7 +60,7 @@ def test_a_line_is_a_turn(tmp_path: Path) -> None:
     turns, skipped = parts(read_export(path))
     first = Turn("Anna", "I moved.", "s1", "2017-05-08T13:56", "D1:3", "document")
     assert (turns[0], skipped) == (first, [])
-    assert [turn.said_at for turn in turns[1:]] == ["2017-05-08T13:56:00", "one May evening"]
+    assert [turn.said_at for turn in turns[1:]] == ["2017-05-08T13:56:00Z", "one May evening"]
     assert turns[1].source.startswith("jsonl:")
 
 
@@ -122,9 +122,9 @@ def test_a_message_in_parts_is_joined_and_its_tool_calls_are_counted(tmp_path: P
 @pytest.mark.parametrize(
     ("value", "said_at"),
     [
-        ("2017-05-08T15:56:00+02:00", "2017-05-08T13:56:00"),
-        (1494251760, "2017-05-08T13:56:00"),
-        (1494251760123, "2017-05-08T13:56:00"),
+        ("2017-05-08T15:56:00+02:00", "2017-05-08T15:56:00+02:00"),
+        (1494251760, "2017-05-08T13:56:00Z"),
+        (1494251760123, "2017-05-08T13:56:00Z"),
         (None, ""),
     ],
 )

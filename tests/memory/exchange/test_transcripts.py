@@ -36,7 +36,7 @@ def test_a_session_of_claude_code_is_prompts_replies_and_tool_uses(
     prompt, edit, command, reply = read_transcript(CLAUDE, claude.path).turns
     assert (prompt.speaker, prompt.text, prompt.kind) == ("User", "Fix the login.", "message")
     assert prompt.session == "shop (a5e-0001)"
-    assert prompt.said_at == "2026-11-01T10:00:01"
+    assert prompt.said_at == "2026-11-01T10:00:01Z"
     assert prompt.tags == {"agent": "claude-code", "project": "shop"}
     assert (edit.kind, edit.text) == ("tool", "Edit: login.py\na = 1\ndone")
     assert edit.tags["file"] == ["login.py"]

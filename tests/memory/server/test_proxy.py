@@ -25,6 +25,7 @@ from memory.server.proxy import ProxyOptions, proxy_application
 from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
 from memory.server.proxy_messages import answer_text, read_conversation, with_block
 from memory.server.tokens import Tokens
+from memory.store.turn_validation import local_now
 from tests.support.commands import run
 from tests.support.node import run_openai_client
 from tests.support.odd_server import Sent, odd_server, streamed, whole
@@ -213,6 +214,35 @@ def test_a_request_that_is_repeated_is_stored_once(nora: str, upstream: Upstream
         for _ in range(2):
             client.post("/v1/chat/completions", json=BODY)
     assert len(turns_of(nora)) == 3
+
+
+def test_the_first_messages_of_a_memory_are_stored_in_the_order_of_saying(
+    home: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is stored while the next is answered; making the memory takes longer than answers."""
+    made = Handles.create
+
+    async def made_slowly(handles: Handles, namespace: str) -> Any:
+        created = await made(handles, namespace)
+        await asyncio.sleep(0.5)
+        return created
+
+    monkeypatch.setattr(Handles, "create", made_slowly)
+    said = [f"My {kind} is {name}." for kind, name in zip("abcdef", "ghijkl", strict=True)]
+    before = local_now()
+    with proxied(upstream, namespace="fresh") as client:
+        messages: list[dict[str, str]] = []
+        for text in said:
+            messages.append({"role": "user", "content": text})
+            client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+            answered = local_now()
+            messages.append({"role": "assistant", "content": REPLY})
+    turns = [text for _, text in turns_of("fresh")]
+    assert turns == [text for side in said for text in (side, REPLY)]
+    with open_store(namespaces.existing("fresh"), read_only=True) as store:
+        moments = [turn.said_at for turn in store.turns()]
+    assert moments == sorted(moments)
+    assert before <= moments[0] <= moments[-1] <= answered
 
 
 @pytest.mark.parametrize(
