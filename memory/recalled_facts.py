@@ -65,7 +65,7 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
     ]
     marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
-    for turn_id, again in restated(turns).items():
+    for turn_id, again in restated(turns, question).items():
         marks.setdefault(turn_id, again.mark)
     return Recalled(tuple(sorted(fitting, key=order)), marks)
 

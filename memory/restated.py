@@ -1,8 +1,9 @@
 """What a speaker says again with another value: "the wedding is on the 12th", then "on the 19th".
 
 Two sentences say the same thing where they have most words in common, in their order, and differ in
-one place, in numbers or in names: this holds in any language and needs no fact. A thing that
-happened twice looks alike (docs/log.md has how often), so it is only said of the earlier turn.
+one place, in numbers or in names, or where a question asks for just that place: this holds in any
+language and needs no fact. A thing that happened twice looks alike (docs/log.md has how often), so
+it is only said of the earlier turn.
 """
 
 import re
@@ -14,7 +15,7 @@ from itertools import combinations
 from memory.pasted import own_text
 from memory.prompt import short_day
 from memory.records import Turn
-from memory.search.words import STOP_WORDS
+from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.speakers import is_assistant
 from memory.templates.clauses import without_fillers
 
@@ -26,6 +27,7 @@ _PLAIN = re.compile(
 )
 _FEWEST_WORDS, _MOST_WORDS = 4, 24  # of a sentence
 _MOST_VALUE_WORDS = 4
+_FEWEST_ASKED = 2  # words before a value that is neither a number nor a name
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Restated:
 
     turn: Turn
     value: str
+    is_asked_for: bool  # whether a question has all words before the value
 
     @property
     def mark(self) -> str:
@@ -46,38 +49,48 @@ class Restated:
 class _Sentence:
     turn: Turn
     written: tuple[str, ...]  # its words
-
-    @property
-    def folded(self) -> list[str]:
-        return [word.casefold() for word in self.written]
+    folded: tuple[str, ...]
+    asked: frozenset[str]  # those of them that the question has in any form
 
 
-def restated(turns: Sequence[Turn]) -> Mapping[int, Restated]:
-    """The turns whose speaker later says the same with another value, by their ids."""
+def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
+    """The turns whose speaker later says the same with another value, by their ids.
+
+    What the question asks for may have any words as its value: "Where is the key?" of "the key is
+    under the pot" and "the key is behind the meter".
+    """
+    sentences = [
+        sentence for turn in sorted(turns, key=_time) for sentence in _sentences(turn, question)
+    ]
+    most_asked = max((len(sentence.asked) for sentence in sentences), default=0)
     groups: dict[tuple[str, ...], list[_Sentence]] = defaultdict(list)
-    for turn in sorted(turns, key=_time):
-        for sentence in _sentences(turn):
-            groups[(turn.speaker, *sentence.folded[:2])].append(sentence)
+    for sentence in sentences:
+        groups[(sentence.turn.speaker, *sentence.folded[:2])].append(sentence)
     again: dict[int, Restated] = {}
-    for sentences in groups.values():
+    for of_one in groups.values():
         # The newest comes last and wins, also where it says what was said first.
-        for earlier, later in combinations(sentences, 2):
+        for earlier, later in combinations(of_one, 2):
             if earlier.turn.id == later.turn.id:
                 continue
             if earlier.folded == later.folded:
                 again.pop(earlier.turn.id, None)
-            elif value := _other_value(earlier, later):
-                again[earlier.turn.id] = Restated(later.turn, value)
+            elif other := _with_other_value(earlier, later, most_asked):
+                again[earlier.turn.id] = other
     return again
 
 
-def newest_first(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns in their order, but what says something again before what it replaces."""
-    later = restated(turns)
+def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
+    """The turns in their order, but what says something again before what it replaces.
+
+    What the question asks for comes before all other turns: "Who is the head of the mill?" has
+    every word of "the head of the mill is", and a search may rank another thing of the mill first.
+    """
+    later = restated(turns, question)
     places = {turn.id: place for place, turn in enumerate(turns)}
     for earlier_id, again in later.items():
         if again.turn.id in places:
-            places[again.turn.id] = min(places[again.turn.id], places[earlier_id])
+            place = -1 if again.is_asked_for else places[earlier_id]
+            places[again.turn.id] = min(places[again.turn.id], place)
     # Of two at one place the one that is not said again.
     return sorted(turns, key=lambda turn: (places[turn.id], turn.id in later))
 
@@ -86,37 +99,43 @@ def _time(turn: Turn) -> tuple[str, int]:
     return turn.said_at[:19], turn.id
 
 
-def _sentences(turn: Turn) -> Iterator[_Sentence]:
+def _sentences(turn: Turn, question: str) -> Iterator[_Sentence]:
     if is_assistant(turn.speaker) or turn.kind != "message":
         return
+    asked = forms_of(telling_words(question))
     for text in _SENTENCE_END.split(own_text(turn.text)):
-        words = [word.strip(_EDGES) for word in without_fillers(text.strip(_EDGES)).split()]
+        written = [word.strip(_EDGES) for word in without_fillers(text.strip(_EDGES)).split()]
         if (
-            _FEWEST_WORDS <= len(words) <= _MOST_WORDS
+            _FEWEST_WORDS <= len(written) <= _MOST_WORDS
             and not text.rstrip().endswith("?")
-            and all(map(_PLAIN.fullmatch, words))
+            and all(map(_PLAIN.fullmatch, written))
         ):
-            yield _Sentence(turn, tuple(words))
+            folded = tuple(word.casefold() for word in written)
+            telling = telling_words(" ".join(folded))
+            shared = frozenset(word for word in telling if is_among(word, asked))
+            yield _Sentence(turn, tuple(written), folded, shared)
 
 
-def _other_value(earlier: _Sentence, later: _Sentence) -> str:
-    """What the later sentence has in the one place where the two differ; "" for other sentences."""
+def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> Restated | None:
+    """What the later sentence says in the one place where the two differ; None for other sentences.
+
+    `most_asked` is how many of the question's words the sentence with most of them has.
+    """
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))
     begin = next((n for n in range(shortest) if before[n] != after[n]), shortest)
     end = next((n for n in range(shortest - begin) if before[-1 - n] != after[-1 - n]), 0)
     old, new = (words[begin : len(words) - end] for words in (earlier.written, later.written))
-    frame = before[:begin]
-    if (
-        2 * (begin + end) < shortest
-        or not 0 < len(old) <= _MOST_VALUE_WORDS
-        or not 0 < len(new) <= _MOST_VALUE_WORDS
-        or all(word in STOP_WORDS for word in frame)
-        or _kind(old, new) != _kind(new, old)
-        or not _kind(old, new)
+    frame = telling_words(" ".join(before[:begin]))
+    if not frame or not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
+        return None
+    is_asked_for = earlier.asked == later.asked >= {*frame} and len(later.asked) == most_asked
+    if not (is_asked_for and len(frame) >= _FEWEST_ASKED) and (
+        2 * (begin + end) < shortest or _kind(old, new) != _kind(new, old) or not _kind(old, new)
     ):
-        return ""
-    return " ".join([*new, *later.written[len(later.written) - end :]] if end else new)
+        return None
+    value = [*new, *later.written[len(later.written) - end :]] if end else new
+    return Restated(later.turn, " ".join(value), is_asked_for)
 
 
 def _kind(value: Sequence[str], other_value: Sequence[str]) -> str:

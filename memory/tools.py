@@ -333,7 +333,7 @@ class Tools:
             hits = self._searcher.search(past, question, max(limit, _LEAST_HITS), turn_filter)
             turns = past.turns_by_id([hit.turn_id for hit in hits])
             standing = shown_before(first_store(past), question, owner)
-            turns = newest_first(turns)[:limit]
+            turns = newest_first(turns, question)[:limit]
             recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(

@@ -224,7 +224,8 @@ def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
         for turn in reversed(turns)
         if turn.session != session and turn.kind != "document"
     }
-    return newest_first(touched(store, prompt, list(reversed(candidates.values()))))[:_MOST_HITS]
+    touching = touched(store, prompt, list(reversed(candidates.values())))
+    return newest_first(touching, prompt)[:_MOST_HITS]
 
 
 def _shown_text(turn: Turn) -> str:

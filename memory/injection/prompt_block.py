@@ -137,7 +137,7 @@ def inject(
         if gate:
             turns = touched(store, question, turns)
         block = _evidence(
-            store, question, newest_first(turns)[:_MOST_TURNS],
+            store, question, newest_first(turns, question)[:_MOST_TURNS],
             standing=standing, story=story, day=day, budget=budget or BUDGET,
         )  # fmt: skip
         location = "BEFORE_NORMAL_CONTEXT"

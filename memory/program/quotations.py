@@ -50,7 +50,7 @@ def nearest_turns(
     ids = [hit.turn_id for hit in hits[:most]]
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
-    turns = newest_first(originals_first(evidence))[:MOST_QUOTATIONS]
+    turns = newest_first(originals_first(evidence), question.text)[:MOST_QUOTATIONS]
     marks = reader.marks(turns, question.text, question.today)
     if marks:
         turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))

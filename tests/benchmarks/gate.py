@@ -4,9 +4,10 @@
 
 Each file or folder is one kind of data. Each of its conversations becomes a memory, which gets its
 own questions with evidence, the statements of `data/gate/statements.json` that are about it, and
-messages of `data/gate/irrelevant.json`. Then the same of parts of 5 to 20 turns, and of all
-conversations in one memory. The gate lets all turns through or none, so a question that it lets
-through keeps what evidence the search found.
+messages of `data/gate/irrelevant.json`. `data/gate/short.json` has questions of one to four words;
+of those to memories held out, neither a relevant nor an irrelevant one is fitted to. Then the same
+of parts of 5 to 20 turns, and of all conversations in one memory. The gate lets all turns through
+or none, so a question that it lets through keeps what evidence the search found.
 
 `--fit` fits the weights anew and prints them. Its table is cross-validated: a message is judged by
 weights that were fitted without its conversation and without its text.
@@ -40,8 +41,10 @@ from memory.gate import MOST_TURNS, WEIGHTS, features
 ROOT = Path(__file__).parents[2]
 DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "sample.json")]
 HELD_OUT = sorted((ROOT / "tests" / "held_out").glob("[aef]*"))  # those with conversations
+HELD_OUT_NAME = "held out: "
 IRRELEVANT = ROOT / "data" / "gate" / "irrelevant.json"
 STATEMENTS = ROOT / "data" / "gate" / "statements.json"
+SHORT = ROOT / "data" / "gate" / "short.json"
 MOST_MESSAGES = 1_500  # irrelevant ones of one kind of data
 PARTS = 100  # of 5 to 20 turns
 LARGE_QUESTIONS = 200  # of all conversations in one memory
@@ -107,7 +110,7 @@ def _of_file(path: Path) -> Iterator[Message]:
     """The messages to all memories of one kind of data."""
     data = path.stem.partition(".")[0]
     if HELD_OUT[0].parent in path.parents:
-        data = f"held out: {data}"
+        data = f"{HELD_OUT_NAME}{data}"
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     chats = [
         chat
@@ -143,6 +146,19 @@ def _of_store(store: Store, data: str, chat: Conversation, every: int) -> Iterat
     for statement in json.loads(STATEMENTS.read_text("utf-8")).get(chat.id, ()):
         yield _message(store, data, chat, "statement", statement["text"], is_relevant=True)
     yield from _of_irrelevant(store, data, chat, every)
+    yield from _of_short(store, data, chat)
+
+
+def _of_short(store: Store, data: str, chat: Conversation) -> Iterator[Message]:
+    """The short questions of a memory, and irrelevant ones, as a kind of data of their own."""
+    short = json.loads(SHORT.read_text("utf-8"))
+    is_held_out = data.startswith(HELD_OUT_NAME)
+    data = f"{HELD_OUT_NAME}short" if is_held_out else "short"
+    for text in (relevant := short["relevant"].get(chat.id, ())):
+        yield _message(store, data, chat, "short question", text, is_relevant=True)
+    if relevant:
+        for text in short["irrelevant, held out" if is_held_out else "irrelevant"]:
+            yield _message(store, data, chat, "short message", text, is_relevant=False)
 
 
 def _of_all(store: Store, data: str, chats: Sequence[Conversation]) -> Iterator[Message]:

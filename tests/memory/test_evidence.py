@@ -12,6 +12,7 @@ from memory.evidence import Context, fenced
 from memory.injection import inject
 from memory.program.messages import ABSTAIN
 from memory.program.quotations import answer_lines
+from memory.restated import newest_first, restated
 from memory.tools import memory_tools
 from tests.support.scripted import answer, scripted_model
 
@@ -37,6 +38,8 @@ SAID_AGAIN = [
      "Who is the head of the observatory?", "Ada Lund"),
     ("Die Probe beginnt um 18 Uhr.", "Die Probe beginnt um 19 Uhr.", "Wann beginnt die Probe?",
      "18 Uhr"),
+    ("We keep the spare key under the rosemary pot.", "We keep the spare key behind the gas meter.",
+     "Where do we keep the spare key?", "rosemary"),
 ]  # fmt: skip
 TAKEN_BACK = [
     ("My sister is called Elena.", "I don't have a sister, I misspoke.",
@@ -126,6 +129,42 @@ def test_the_newest_value_comes_first(
     tell(store, old, new)
     first = recalled(store, question).splitlines()[0]
     assert "turn 3" in first or first.startswith("[3] ")
+
+
+def said(turn_id: int, text: str, day: str) -> Turn:
+    return Turn("Anna", text, day, f"{day}T10:00:00", id=turn_id)
+
+
+OF_THE_MILL = [
+    said(8, "The code of the mill door is 750.", "2026-07-01"),
+    said(2, "The head of the mill is Ada Lund.", "2026-03-01"),
+    said(3, "The head of the quarry is Dov Adler.", "2026-03-01"),
+    said(9, "The head of the mill is Bela Kiss.", "2026-07-01"),
+    said(10, "The head of the quarry is Femi Ojo.", "2026-07-01"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "first_id"),
+    [
+        ("Who is the head of the mill?", 9),
+        ("Who is the head of the quarry?", 10),
+        ("What is the code of the mill door?", 8),
+        ("What about the mill?", 8),
+    ],
+)
+def test_a_restated_answer_comes_before_other_turns(question: str, first_id: int) -> None:
+    assert newest_first(OF_THE_MILL, question)[0].id == first_id
+
+
+def test_two_things_are_no_two_values_of_one() -> None:
+    question = "Who has the key of the mill and the quarry?"
+    keys = [
+        said(1, "The key of the mill has Ada.", "2026-03-01"),
+        said(2, "The key of the quarry has Ada.", "2026-07-01"),
+    ]
+    assert restated(keys, question) == {}
+    assert newest_first(keys, question) == keys
 
 
 DELIMITERS = [
