@@ -1,5 +1,5 @@
--- What SQLite says in its own words, for the names in braces of statements.sql. Postgres has the same
--- names (postgres/postgres.sql).
+-- What SQLite says in its own words, for the names in braces of statements.sql. Postgres has the
+-- same names (postgres/postgres.sql).
 
 -- {returning_image} --
 -- Triggers write the journal and the index of words (migrations/0002_lookup.sql).

@@ -431,16 +431,12 @@ WHERE namespace = :namespace AND id = ANY (:fact_ids);
 -- contradictions_of_facts --
 SELECT first_fact, second_fact, first_turn, turn_id, settled
 FROM memory.contradictions
-WHERE namespace = :namespace AND (
-    first_fact = ANY (:fact_ids) OR second_fact = ANY (:fact_ids)
-);
+WHERE namespace = :namespace AND (first_fact = ANY (:fact_ids) OR second_fact = ANY (:fact_ids));
 
 -- contradictions_of_turns --
 SELECT first_fact, second_fact, first_turn, turn_id, settled
 FROM memory.contradictions
-WHERE namespace = :namespace AND (
-    first_turn = ANY (:turn_ids) OR turn_id = ANY (:turn_ids)
-);
+WHERE namespace = :namespace AND (first_turn = ANY (:turn_ids) OR turn_id = ANY (:turn_ids));
 
 -- open_contradictions --
 -- The newest first.
@@ -657,9 +653,7 @@ SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on,
     facts.turn_id, facts.recorded_at, turns.said_at
 FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
 WHERE facts.namespace = :namespace AND turns.namespace = :namespace
-    AND (
-        facts.entity = :entity OR (facts.entity IS NULL AND facts.subject = :subject)
-    )
+    AND (facts.entity = :entity OR (facts.entity IS NULL AND facts.subject = :subject))
     AND facts.attribute = ANY (:attributes)
 ORDER BY facts.id;
 
@@ -1054,8 +1048,7 @@ UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = :namespace
 UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = :namespace
 UNION ALL SELECT 'entities', count(*) FROM memory.entities WHERE namespace = :namespace
 UNION ALL SELECT 'aliases', count(*) FROM memory.aliases WHERE namespace = :namespace
-UNION ALL SELECT 'contradictions', count(*) FROM memory.contradictions
-WHERE namespace = :namespace
+UNION ALL SELECT 'contradictions', count(*) FROM memory.contradictions WHERE namespace = :namespace
 UNION ALL SELECT 'summaries', count(*) FROM memory.summaries WHERE namespace = :namespace
 UNION ALL SELECT 'rows_log', count(*) FROM memory.rows_log WHERE namespace = :namespace
 UNION ALL SELECT 'settings', count(*) FROM memory.settings

@@ -1,5 +1,5 @@
 -- What SQLite does by triggers, full-text tables and AUTOINCREMENT, and Postgres by statements of
--- ours: the journal, the lists of words, the lock of the one writer. Written as in ../statements.sql.
+-- ours: the journal, the lists of words, the lock of the one writer.
 
 
 -- ======== one writer, and foreign keys (connection.py) ========
