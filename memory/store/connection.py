@@ -18,7 +18,7 @@ from memory.sql.tables import DAYS_BETWEEN
 from memory.store import migrations
 from memory.store.database import restatements
 from memory.store.full_text import FullText
-from memory.store.statement_file import read_statements
+from memory.store.statement_file import for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.tracing import span
 
@@ -32,7 +32,8 @@ LARGEST_LOG_KEPT = 8_000_000
 # SQLite keeps the newest commits, and an index of them, in files beside a memory that is in use.
 LOG_ENDS = ("-wal", "-shm")
 
-STATEMENTS = read_statements(Path(__file__).with_name("sqlite.sql"))
+_FOLDER = Path(__file__).parent
+STATEMENTS = read_statements(_FOLDER / "statements.sql", _FOLDER / "sqlite.sql", render=for_sqlite)
 TRACED = {"db.system.name": "sqlite"}  # beside the name of a statement
 
 

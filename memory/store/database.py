@@ -1,6 +1,6 @@
 """What the modules that both stores share ask of a database.
 
-They run statements by name, and each database has a file with the SQL (statement_file.py). Whole
+They run statements by name, which are written once for both databases (statement_file.py). Whole
 rows are the exception: `insert_rows`, `read_rows`, `find_row` and `delete_row` put their SQL
 together from the names of a table and its columns. What each database does in its own way also
 stands behind `Connection`: the index of words, the facts with their journal, the numbers of rows.
@@ -108,7 +108,7 @@ class Connection(Protocol):
     def facts(self) -> FactTable: ...
 
     def run(self, statement: str, /, **values: Any) -> Cursor:
-        """Run a named statement of the database's file (sqlite.sql, postgres/postgres.sql).
+        """Run a named statement (statements.sql).
 
         A list of numbers or texts is one value.
         """

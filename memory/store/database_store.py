@@ -36,7 +36,6 @@ from memory.records import (
     Fact,
     Hit,
     Pending,
-    Removal,
     Rows,
     Setting,
     Summary,
@@ -642,10 +641,6 @@ class DatabaseStore(Store):
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:
         with self._reading() as conn:
             return assertions.by_template(conn, fact_ids)
-
-    def removals(self) -> list[Removal]:
-        with self._reading() as conn:
-            return assertions.removals(conn)
 
     def standing(self, names: Sequence[str] = ()) -> list[Fact]:
         with self._reading() as conn:

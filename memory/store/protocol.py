@@ -17,7 +17,6 @@ from memory.records import (
     Forgotten,
     Hit,
     Pending,
-    Removal,
     Rows,
     Setting,
     Summary,
@@ -193,7 +192,7 @@ class Facts(Protocol):
 
 
 class Assertions(Protocol):
-    """Facts that turns assert in templates, and what persons took from facts."""
+    """Facts that turns assert in templates."""
 
     def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
         """Store what turns assert: one journaled change for each turn that says news.
@@ -207,12 +206,6 @@ class Assertions(Protocol):
 
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:
         """Those of some facts that `record` stored and no person has changed."""
-
-    def removals(self) -> list[Removal]:
-        """What persons took from facts, by correcting or deleting them, the newest first.
-
-        What a fact says all the same, as after an undo, is left out.
-        """
 
 
 class Standing(Protocol):

@@ -1,43 +1,114 @@
-"""Named SQL statements, kept as SQL in a file for each database.
+"""Named SQL statements in files, written once and read for either database.
 
-A statement follows a header with its name, and the comments under the header say why it is written
-as it is:
+A statement follows a header with its name, as aiosql's and procrastinate's do, and the comments
+under the header say why it is written as it is:
 
-    -- turns_between --
-    -- At most :most of them, the oldest first.
-    SELECT ... WHERE id BETWEEN :first AND :last ...;
+    -- turns_by_id --
+    SELECT id, text FROM memory.turns WHERE namespace = :namespace AND id = ANY (:ids);
 
-The placeholders are those of the database's own driver, :first for SQLite and %(first)s for
-Postgres. Nothing is translated: what stands in the file is what runs.
+This is what Postgres runs; only its driver spells placeholders otherwise, %(ids)s. A file of SQLite
+is one namespace, so SQLite runs the same without what says which one, and with its own form of a
+list, a JSON array:
+
+    SELECT id, text FROM turns WHERE id IN (SELECT value FROM json_each(:ids));
+
+Where the words differ, or statements share a text, a name in braces stands for it. Its text has a
+header like a statement's, in the same file or in one of the database's own:
+
+    -- {is_dated} --
+    said_at ~ '^[12][0-9]{3}'
+
+Nothing is ever added to a condition: a namespace that is not written is an error.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+_HEADER = re.compile(r"-- (\w+|\{\w+\}) --")
+_NAME_OF_TEXT = re.compile(r"\{[a-z]\w*\}")
+_PLACEHOLDER = re.compile(r"(?<![:\w]):(\w+)")
+# What SQLite has in place of what is written, in this order.
+_FOR_SQLITE = [
+    (r"memory\.", ""),  # the schema, of tables and of functions that have the names of SQLite's
+    (r"(?<=\s)(?:\w+\.)?namespace = :namespace\s+AND\s+", ""),
+    (r"\s+WHERE\s+(?:\w+\.)?namespace = :namespace\b", ""),
+    (r":?namespace,\s+", ""),  # in the columns, the values and the key of an INSERT
+    (r"= ANY \((:\w+)\)", r"IN (SELECT value FROM json_each(\1))"),
+    (r"<> ALL \((:\w+)\)", r"NOT IN (SELECT value FROM json_each(\1))"),
+]
+_NOT_OF_SQLITE = ("namespace", "::", " ANY (", " ALL (")
+_TABLE = re.compile(r"memory\.\w+\b(?!\()")
+_BINDINGS = ("namespace = :namespace", "(namespace, ")
 
-def read_statements(file: Path) -> Mapping[str, str]:
-    """The statements of a file by name, without their comments.
 
-    Raises ValueError for a name that stands there twice, and for SQL above the first header.
+def read_statements(*files: Path, render: Callable[[str], str]) -> Mapping[str, str]:
+    """The statements of files by name, each as `render` writes it for a database.
+
+    Raises ValueError, which names the file and the statement, for a name that stands there twice,
+    for SQL above the first header, for a name in braces that has no text, and for what `render`
+    refuses.
     """
-    lines: dict[str, list[str]] = {}
-    name = ""
-    for line in file.read_text("utf-8").splitlines():
-        if _is_header(line):
-            name = _name(line)
-            if name in lines:
+    written: dict[str, tuple[Path, str]] = {}
+    for file in files:
+        for name, text in _named(file):
+            if name in written:
                 raise ValueError(f"{file}: the statement {name} stands there twice")
-            lines[name] = []
+            written[name] = file, text
+
+    def whole(text: str) -> str:
+        return _NAME_OF_TEXT.sub(lambda name: whole(written[name[0]][1]), text)
+
+    statements: dict[str, str] = {}
+    for name, (file, text) in written.items():
+        if not name.startswith("{"):
+            try:
+                statements[name] = render(whole(text))
+            except KeyError as error:
+                fault = f"names {error.args[0]}, which has no text"
+                raise ValueError(f"{file}: the statement {name} {fault}") from error
+            except ValueError as error:
+                raise ValueError(f"{file}: the statement {name} {error}") from error
+    return statements
+
+
+def for_sqlite(statement: str) -> str:
+    """A statement as SQLite runs it. Raises ValueError where something of Postgres is left."""
+    for pattern, replacement in _FOR_SQLITE:
+        statement = re.sub(pattern, replacement, statement)
+    if left := [sign for sign in _NOT_OF_SQLITE if sign in statement]:
+        raise ValueError(f"has {left[0].strip()!r}, which SQLite does not read")
+    return statement
+
+
+def for_postgres(statement: str) -> str:
+    """A statement as psycopg runs it. Raises ValueError for a table without the namespace.
+
+    They are counted here; that each is bound in its own SELECT is for the tests, which parse.
+    """
+    tables = _TABLE.findall(statement)
+    if len(tables) > sum(statement.count(binding) for binding in _BINDINGS):
+        raise ValueError(f"does not bind each of its {len(tables)} tables to the namespace")
+    return for_owner(statement)
+
+
+def for_owner(statement: str) -> str:
+    """A statement about all namespaces of a database, as psycopg runs it."""
+    return _PLACEHOLDER.sub(r"%(\1)s", statement.replace("%", "%%"))
+
+
+def _named(file: Path) -> Iterator[tuple[str, str]]:
+    """The names of a file and the SQL under each, without comments."""
+    name = ""
+    lines: list[str] = []
+    for line in file.read_text("utf-8").splitlines():
+        if header := _HEADER.fullmatch(line):
+            if name:
+                yield name, "\n".join(lines)
+            name, lines = header[1], []
         elif line.strip() and not line.lstrip().startswith("--"):
             if not name:
                 raise ValueError(f"{file}: SQL above the first header: {line}")
-            lines[name].append(line)
-    return {name: "\n".join(text) for name, text in lines.items()}
-
-
-def _is_header(line: str) -> bool:
-    return line.startswith("-- ") and line.endswith(" --") and _name(line).isidentifier()
-
-
-def _name(header: str) -> str:
-    return header.removeprefix("-- ").removesuffix(" --")
+            lines.append(line)
+    if name:
+        yield name, "\n".join(lines)

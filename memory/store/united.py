@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from memory.errors import InputError, SqlError, StoreError
-from memory.records import Answer, Fact, Hit, MemoryFact, MemoryTurn, Removal, Rows, Summary, Turn
+from memory.records import Answer, Fact, Hit, MemoryFact, MemoryTurn, Rows, Summary, Turn
 from memory.store.points_in_time import read_moment
 from memory.store.protocol import Store
 from memory.tokens import count_tokens, first_lines
@@ -215,14 +215,6 @@ class UnitedStore:
         """See `Store.by_template`: of any memory, as ids of facts are those of each memory."""
         return set().union(*(store.by_template(fact_ids) for store in self.stores.values()))
 
-    def removals(self) -> list[Removal]:
-        """See `Store.removals`: those of all memories, with the numbers of their turns."""
-        return [
-            replace(removal, turn_id=self.number_of(name, removal.turn_id))
-            for name, store in self.stores.items()
-            for removal in store.removals()
-        ]
-
     def search(
         self,
         text: str,
@@ -381,11 +373,6 @@ def own_answer(store: Store, answer: Answer) -> Answer:
             for quotation in answer.quotations
         ),
     )
-
-
-def own_turn(store: Store, turn: Turn) -> Turn:
-    """A turn with the id that it has in its memory."""
-    return replace(turn, id=store.own_id(turn.id)[1]) if isinstance(store, UnitedStore) else turn
 
 
 def turns_in(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:

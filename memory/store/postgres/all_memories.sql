@@ -30,11 +30,11 @@ FROM (
     LEFT JOIN (
         SELECT namespace,
             count(*) FILTER (
-                WHERE claimed_until <= %(now)s AND attempts < %(attempts)s AND statement = ''
+                WHERE claimed_until <= :now AND attempts < :attempts AND statement = ''
             ) AS open,
-            count(*) FILTER (WHERE attempts >= %(attempts)s OR statement <> '') AS dead,
+            count(*) FILTER (WHERE attempts >= :attempts OR statement <> '') AS dead,
             string_agg(DISTINCT claimed_by, ',') FILTER (
-                WHERE claimed_until > %(now)s
+                WHERE claimed_until > :now
             ) AS claimants
         FROM memory.pending
         GROUP BY namespace
@@ -56,7 +56,7 @@ FROM (
         WHERE name = 'retention_days' ORDER BY namespace, id DESC
     ) AS retention ON retention.namespace = namespaces.id
 ) AS memories
-WHERE %(every)s OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
+WHERE :every OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
     OR blanks > 0 OR forgets > 0 OR refine <> '' OR retention_days <> '';
 
 -- work_of_all --
@@ -66,7 +66,7 @@ FROM memory.work;
 
 -- add_tasks --
 INSERT INTO memory.work (namespace, task)
-SELECT namespace, %(task)s FROM unnest(%(namespaces)s::bigint[]) AS namespace
+SELECT namespace, :task FROM unnest(:namespaces::bigint[]) AS namespace
 ON CONFLICT (namespace, task) DO NOTHING;
 
 -- claim_task_of_any --
@@ -75,15 +75,15 @@ ON CONFLICT (namespace, task) DO NOTHING;
 -- it may be run once for each row of the table, and each time it finds, and claims, another row.
 WITH next AS MATERIALIZED (
     SELECT namespace, task FROM memory.work
-    WHERE namespace = ANY (%(namespaces)s::bigint[]) AND task = %(task)s
-        AND due_at <= %(now)s AND served_at <= %(seen_at)s
-        AND (held_until <= %(now)s OR held_by = ANY (%(dead)s::text[]))
+    WHERE namespace = ANY (:namespaces::bigint[]) AND task = :task
+        AND due_at <= :now AND served_at <= :seen_at
+        AND (held_until <= :now OR held_by = ANY (:dead::text[]))
     ORDER BY served_at, namespace
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
 UPDATE memory.work
-SET served_at = %(now)s, held_by = %(held_by)s, held_until = %(held_until)s
+SET served_at = :now, held_by = :held_by, held_until = :held_until
 FROM next
 WHERE work.namespace = next.namespace AND work.task = next.task
 RETURNING work.namespace;

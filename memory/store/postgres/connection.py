@@ -14,17 +14,20 @@ from memory.store.postgres.address import LONGEST_NAME, password_of, without_pas
 from memory.store.postgres.fact_table import FactTable
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
-from memory.store.statement_file import read_statements
+from memory.store.statement_file import for_postgres, read_statements
 from memory.tracing import span
 
 TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
 
-STATEMENTS = {
-    **read_statements(Path(__file__).with_name("postgres.sql")),
-    **read_statements(Path(__file__).with_name("bookkeeping.sql")),
-}
+_FOLDER = Path(__file__).parent
+STATEMENTS = read_statements(
+    _FOLDER.parent / "statements.sql",
+    _FOLDER / "postgres.sql",
+    _FOLDER / "bookkeeping.sql",
+    render=for_postgres,
+)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 class OwnConnection(Protocol):
-    """Runs the statements of postgres.sql and bookkeeping.sql."""
+    """Runs the statements of ../statements.sql and bookkeeping.sql."""
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]: ...
 

@@ -12,9 +12,9 @@ from memory.store import work
 from memory.store.postgres.address import Address
 from memory.store.postgres.connection import postgres_errors
 from memory.store.postgres.store import looked_at
-from memory.store.statement_file import read_statements
+from memory.store.statement_file import for_owner, read_statements
 
-STATEMENTS = read_statements(Path(__file__).with_name("all_memories.sql"))
+STATEMENTS = read_statements(Path(__file__).with_name("all_memories.sql"), render=for_owner)
 
 
 def waiting_of_all(

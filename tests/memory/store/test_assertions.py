@@ -199,20 +199,6 @@ def test_what_a_person_took_away_is_not_stored_again_unless_it_is_said_again(
     assert len(lines(store)) == len(before) + 1
 
 
-def test_what_persons_took_from_facts_is_listed(store: Store) -> None:
-    turn_id = say(store, "2024-05-01", *(anna("likes", value) for value in ("tea", "rum", "chess")))
-    assert store.removals() == []
-    correct(store, 1, value="coffee")
-    removed = remove(store, 2)
-    end(store, 3)
-    taken = [(removal.subject, removal.value, removal.turn_id) for removal in store.removals()]
-    assert taken == [("Anna", "rum", turn_id), ("Anna", "tea", turn_id)]
-    store.undo(removed.id)  # it is there again
-    assert [removal.value for removal in store.removals()] == ["tea"]
-    store.write(f"{INSERT}('Anna', 'likes', 'tea', '', 1)", cause="digest by a larger model")
-    assert store.removals() == []
-
-
 def test_what_a_person_corrected_is_not_ended_by_what_was_said_before(store: Store) -> None:
     say(store, "2024-05-01", anna("lives_in", "Oslo"))
     supersede(store, 1, "Bergen")

@@ -1,0 +1,1167 @@
+-- The statements that the modules of memory/store run, written once for both databases. Postgres
+-- runs them as they stand here; SQLite runs them without the schema and the namespace
+-- (statement_file.py). A name in braces stands for a text: one that several statements share, or
+-- one that each database has in its own words (sqlite.sql, postgres/postgres.sql).
+--
+-- Each table is bound to the namespace in the WHERE of its own SELECT, before all else: row-level
+-- security does not bind the owner, who runs these, and where Citus has spread the tables over
+-- servers, it plans no join whose tables are not bound (docs/decisions.md). A list is one value.
+
+
+-- ======== turns (turns_table.py) ========
+
+-- turns_between --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM memory.turns
+WHERE namespace = :namespace AND id BETWEEN :first AND :last
+ORDER BY id
+LIMIT :most;
+
+-- turns_by_id --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM memory.turns
+WHERE namespace = :namespace AND id = ANY (:ids);
+
+-- size_of_turns --
+SELECT count(*), coalesce(sum(length(text)), 0), coalesce(max(id), 0) FROM memory.turns
+WHERE namespace = :namespace AND id > :after;
+
+-- count_turns --
+SELECT count(*) FROM memory.turns WHERE namespace = :namespace;
+
+-- turns_by_source --
+-- The oldest turn of each outside id.
+SELECT source, min(id)
+FROM memory.turns
+WHERE namespace = :namespace AND source <> '' AND source = ANY (:sources)
+GROUP BY source;
+
+-- turn_ids_between --
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND id BETWEEN :first AND :last
+ORDER BY id
+LIMIT :most;
+
+-- turn_bounds --
+-- The first and the last turn that is there between two ids.
+SELECT min(id), max(id)
+FROM memory.turns
+WHERE namespace = :namespace AND id BETWEEN :first AND :last;
+
+-- last_turn --
+SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace;
+
+-- count_turns_after --
+SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND id > :after;
+
+-- texts_of_turns --
+SELECT id, text
+FROM memory.turns
+WHERE namespace = :namespace AND id > :after
+ORDER BY id
+LIMIT :most;
+
+-- turns_of_session --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM memory.turns
+WHERE namespace = :namespace AND session = :session AND id BETWEEN :first AND :last
+ORDER BY id;
+
+-- last_of_session_before --
+SELECT max(id)
+FROM memory.turns
+WHERE namespace = :namespace AND session = :session AND id < :before;
+
+-- first_of_session_after --
+SELECT min(id)
+FROM memory.turns
+WHERE namespace = :namespace AND session = :session AND id > :after;
+
+-- turn_ids_of --
+SELECT id FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
+
+-- first_turns_of_sessions --
+SELECT min(id)
+FROM memory.turns
+WHERE namespace = :namespace AND session = ANY (:sessions)
+GROUP BY session;
+
+-- ids_of_kind --
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND kind = :kind AND id > :after
+ORDER BY id;
+
+-- ids_of_source --
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND source = :source AND id > :after
+ORDER BY id;
+
+-- ids_of_tag --
+SELECT turn_id
+FROM memory.tags
+WHERE namespace = :namespace AND key = :key AND value = :value AND turn_id > :after;
+
+-- delete_turns --
+DELETE FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
+
+
+-- ======== tags (tags.py) ========
+
+-- tags_of_turns --
+SELECT turn_id, key, value
+FROM memory.tags
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- count_tags --
+SELECT key, value, count(*) FROM memory.tags WHERE namespace = :namespace GROUP BY key, value;
+
+
+-- ======== settings, and which turns were shown (settings.py) ========
+
+-- settings --
+SELECT id, name, value, set_at FROM memory.settings WHERE namespace = :namespace ORDER BY id;
+
+-- settings_of_name --
+SELECT id, name, value, set_at
+FROM memory.settings
+WHERE namespace = :namespace AND name = :name
+ORDER BY id;
+
+-- insert_setting --
+INSERT INTO memory.settings (namespace, id, name, value, set_at)
+VALUES (:namespace, :id, :name, :value, :set_at);
+
+-- update_setting --
+UPDATE memory.settings SET value = :value, set_at = :set_at
+WHERE namespace = :namespace AND name = :name;
+
+-- delete_setting --
+DELETE FROM memory.settings WHERE namespace = :namespace AND name = :name AND value = :value;
+
+-- embedders --
+-- The newest first: that one is in force.
+SELECT id, value
+FROM memory.settings
+WHERE namespace = :namespace AND name = 'embedder'
+ORDER BY id DESC;
+
+-- settings_of_additions --
+-- In one look, because every addition takes it: the newest of each name is in force.
+SELECT id, name, value
+FROM memory.settings
+WHERE namespace = :namespace AND name IN ('embedder', 'timezone')
+ORDER BY id DESC;
+
+-- shown_turns --
+SELECT turn_id, times FROM memory.shown WHERE namespace = :namespace ORDER BY turn_id;
+
+-- count_shown --
+-- Somebody may have forgotten some of them meanwhile.
+INSERT INTO memory.shown (namespace, turn_id, times)
+SELECT :namespace, turn_id, count(*)
+FROM {turn_ids}
+WHERE turn_id IN (SELECT id FROM memory.turns WHERE namespace = :namespace)
+GROUP BY turn_id
+ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.times;
+
+-- delete_shown --
+DELETE FROM memory.shown WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+
+-- ======== tags, attributes, entities and aliases (journaled_rows.py) ========
+
+-- rows_of_change --
+SELECT id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = :namespace AND change_id = :change_id
+ORDER BY id;
+
+-- rows_of_other_changes --
+SELECT change_id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = :namespace AND change_id <> ALL (:change_ids)
+ORDER BY id;
+
+-- logged_rows --
+SELECT id, before, after FROM memory.rows_log
+WHERE namespace = :namespace AND table_name = :table_name
+ORDER BY id;
+
+-- set_logged_row --
+UPDATE memory.rows_log SET before = :before, after = :after
+WHERE namespace = :namespace AND id = :entry_id;
+
+-- delete_logged_row --
+DELETE FROM memory.rows_log WHERE namespace = :namespace AND id = :entry_id;
+
+-- delete_rows_of_other_changes --
+DELETE FROM memory.rows_log WHERE namespace = :namespace AND change_id <> ALL (:change_ids);
+
+-- delete_tags_of_turns --
+DELETE FROM memory.tags WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_aliases_of_turns --
+DELETE FROM memory.aliases WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_rows_of_turns --
+DELETE FROM memory.rows_log WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+
+-- ======== the vocabulary (vocabulary_table.py) ========
+
+-- attributes_of_facts --
+SELECT DISTINCT attribute FROM memory.facts WHERE namespace = :namespace ORDER BY attribute;
+
+-- facts_of_attributes --
+SELECT id, attribute, value
+FROM memory.facts
+WHERE namespace = :namespace AND attribute = ANY (:names)
+ORDER BY id;
+
+
+-- ======== entities and names (entities.py) ========
+
+-- named_facts --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace AND facts.id > :after
+ORDER BY facts.id
+LIMIT :most;
+
+-- named_facts_of_change --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND facts.id IN (
+        SELECT fact_id FROM memory.facts_log
+        WHERE namespace = :namespace AND change_id = :change_id
+    )
+ORDER BY facts.id;
+
+-- unresolved_facts --
+-- Those of an older version, and those of which nobody can tell.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND facts.entity IS NULL AND facts.id > :after
+ORDER BY facts.id
+LIMIT :most;
+
+-- facts_meant --
+-- Whose subject or value is spelled so (in the cases of ASCII), or means one of these entities. It
+-- looks at every fact, and only where the aliases of a name have changed.
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND (
+        lower(trim(facts.subject)) = ANY (:spellings)
+        OR lower(trim(facts.value)) = ANY (:spellings)
+        OR facts.entity = ANY (:entities)
+        OR facts.value_entity = ANY (:entities)
+    )
+ORDER BY facts.id;
+
+-- facts_of_entity --
+SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
+    facts.turn_id, turns.speaker, turns.session
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND (facts.entity = :entity OR facts.value_entity = :entity)
+ORDER BY facts.id;
+
+-- ids_of_facts_about --
+SELECT id FROM memory.facts WHERE namespace = :namespace AND entity = ANY (:entities) ORDER BY id;
+
+-- set_entities --
+UPDATE memory.facts SET entity = :entity, value_entity = :value_entity
+WHERE namespace = :namespace AND id = ANY (:fact_ids);
+
+-- has_names --
+SELECT 1 FROM memory.aliases WHERE namespace = :namespace LIMIT 1;
+
+-- all_aliases --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM memory.aliases LEFT JOIN (
+    SELECT id, speaker, session FROM memory.turns WHERE namespace = :namespace
+) AS turns ON turns.id = aliases.turn_id
+WHERE aliases.namespace = :namespace
+ORDER BY 2, 3, 1;
+
+-- aliases_named --
+SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
+FROM memory.aliases LEFT JOIN (
+    SELECT id, speaker, session FROM memory.turns WHERE namespace = :namespace
+) AS turns ON turns.id = aliases.turn_id
+WHERE aliases.namespace = :namespace
+    AND (lower(aliases.name) = ANY (:names) OR lower(aliases.entity) = ANY (:names))
+ORDER BY 2, 3, 1;
+
+-- aliases_of_turns --
+SELECT name, entity, turn_id FROM memory.aliases
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- all_entities --
+SELECT name, description FROM memory.entities WHERE namespace = :namespace ORDER BY name;
+
+-- entities_named --
+SELECT name FROM memory.entities
+WHERE namespace = :namespace AND lower(name) = ANY (:names)
+ORDER BY name;
+
+-- entity_spelled --
+-- How an entity is spelled: as it is described, else as aliases have it, else as facts do.
+SELECT name, place
+FROM (
+    SELECT 1 AS place, name FROM memory.entities
+    WHERE namespace = :namespace AND lower(name) = ANY (:names)
+    UNION ALL SELECT 2, entity FROM memory.aliases
+    WHERE namespace = :namespace AND lower(entity) = ANY (:names)
+    UNION ALL SELECT 3, entity FROM memory.facts
+    WHERE namespace = :namespace AND entity = ANY (:cases)
+    UNION ALL SELECT 4, value_entity FROM memory.facts
+    WHERE namespace = :namespace AND value_entity = ANY (:cases)
+) AS spelled
+ORDER BY place, name
+LIMIT 1;
+
+-- entities_called --
+SELECT entity FROM memory.aliases
+    WHERE namespace = :namespace AND lower(name) = ANY (:names)
+UNION SELECT name FROM memory.entities
+    WHERE namespace = :namespace AND lower(name) = ANY (:names)
+UNION SELECT entity FROM memory.aliases
+    WHERE namespace = :namespace AND lower(entity) = ANY (:names)
+UNION SELECT entity FROM memory.facts
+WHERE namespace = :namespace
+    AND (lower(trim(subject)) = ANY (:names) OR lower(entity) = ANY (:names))
+ORDER BY 1;
+
+-- count_facts_by_entity --
+SELECT entity, count(*)
+FROM memory.facts
+WHERE namespace = :namespace AND entity IS NOT NULL
+GROUP BY entity;
+
+-- count_values_by_entity --
+SELECT value_entity, count(*)
+FROM memory.facts
+WHERE namespace = :namespace AND value_entity IS NOT NULL
+GROUP BY value_entity;
+
+-- is_named --
+SELECT 1 FROM memory.aliases WHERE namespace = :namespace AND entity = :name
+UNION SELECT 1 FROM memory.facts
+WHERE namespace = :namespace AND (entity = :name OR value_entity = :name);
+
+-- speakers_of_turns --
+SELECT id, speaker FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
+
+-- first_of_speaker --
+SELECT id FROM memory.turns
+WHERE namespace = :namespace AND session = :session AND speaker = :speaker
+ORDER BY id
+LIMIT 1;
+
+-- logged_names --
+SELECT id, change_id, table_name, before, after
+FROM memory.rows_log
+WHERE namespace = :namespace AND table_name IN ('entities', 'aliases');
+
+
+-- ======== standing instructions and preferences (standing_facts.py) ========
+
+-- facts_that_subjects_said --
+-- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
+-- that a person did, as anybody may name a session. Other names of a speaker come in pairs.
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.speaker, turns.text
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND facts.attribute = ANY (:attributes) AND turns.kind = 'message'
+    AND (:every = 1 OR facts.subject = ANY (:names))
+    AND (
+        turns.speaker = facts.subject
+        OR {speaker_and_subject} = ANY (:joined)
+        OR turns.session = :corrections AND {is_edited_by_a_person}
+    )
+ORDER BY facts.turn_id DESC, facts.id DESC
+LIMIT :most;
+
+-- names_joined_by_persons --
+SELECT DISTINCT aliases.name, aliases.entity
+FROM memory.aliases
+JOIN memory.rows_log ON rows_log.table_name = 'aliases' AND rows_log.turn_id = aliases.turn_id
+    AND {is_entry_of_alias}
+JOIN memory.changes ON changes.id = rows_log.change_id
+WHERE aliases.namespace = :namespace AND rows_log.namespace = :namespace
+    AND changes.namespace = :namespace AND substr(changes.cause, 1, 8) = 'edit by ';
+
+
+-- ======== facts that contradict each other (contradictions.py) ========
+
+-- facts_by_turn --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+ORDER BY turn_id, id;
+
+-- corrected_facts_of_turns --
+-- What persons have changed in place of the facts that rest on some turns, oldest first.
+SELECT facts_log.fact_id, facts_log.before
+FROM memory.facts JOIN memory.facts_log ON facts_log.fact_id = facts.id
+    JOIN memory.changes ON changes.id = facts_log.change_id
+WHERE facts.namespace = :namespace AND facts_log.namespace = :namespace
+    AND changes.namespace = :namespace AND facts.turn_id = ANY (:turn_ids)
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+    AND changes.cause LIKE 'edit by %'
+ORDER BY facts_log.id;
+
+-- facts_by_id --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = :namespace AND id = ANY (:fact_ids);
+
+-- contradictions_of_facts --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM memory.contradictions
+WHERE namespace = :namespace AND (first_fact = ANY (:fact_ids) OR second_fact = ANY (:fact_ids));
+
+-- contradictions_of_turns --
+SELECT first_fact, second_fact, first_turn, turn_id, settled
+FROM memory.contradictions
+WHERE namespace = :namespace AND (first_turn = ANY (:turn_ids) OR turn_id = ANY (:turn_ids));
+
+-- open_contradictions --
+-- The newest first.
+SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,
+    one.recorded_at, first_said.said_at,
+    other.id, other.subject, other.attribute, other.value, other.happened_on, other.ended_on,
+    other.turn_id, other.recorded_at, second_said.said_at
+FROM memory.contradictions
+    JOIN memory.facts AS one ON one.id = contradictions.first_fact
+    JOIN memory.facts AS other ON other.id = contradictions.second_fact
+    JOIN memory.turns AS first_said ON first_said.id = one.turn_id
+    JOIN memory.turns AS second_said ON second_said.id = other.turn_id
+WHERE contradictions.namespace = :namespace AND one.namespace = :namespace
+    AND other.namespace = :namespace AND first_said.namespace = :namespace
+    AND second_said.namespace = :namespace AND contradictions.settled = ''
+    AND one.ended_on IS NULL AND other.ended_on IS NULL
+ORDER BY other.id DESC, one.id DESC
+LIMIT :most;
+
+
+-- ======== facts: the journal follows each write of them (FactTable in database.py) ========
+
+-- {image} --
+-- A fact as the journal writes it, byte by byte the same in both databases.
+memory.json_array(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+
+-- insert_fact --
+INSERT INTO memory.facts
+    (namespace, id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+VALUES (
+    :namespace, :id, :subject, :attribute, :value, :happened_on, :ended_on, :turn_id, :recorded_at
+)
+{returning_image};
+
+-- end_fact --
+UPDATE memory.facts SET ended_on = :ended_on WHERE namespace = :namespace AND id = :fact_id
+{returning_image};
+
+-- restate_fact --
+UPDATE memory.facts SET attribute = :attribute, value = :value
+WHERE namespace = :namespace AND id = :fact_id
+{returning_image};
+
+-- delete_facts --
+DELETE FROM memory.facts WHERE namespace = :namespace AND id = ANY (:fact_ids)
+{returning_image};
+
+
+-- ======== changes and the journal (journal.py) ========
+
+-- insert_change --
+INSERT INTO memory.changes
+    (namespace, id, at, cause, statement, undoes, first_turn, last_turn)
+VALUES (:namespace, :id, :at, :cause, :statement, :undoes, :first_turn, :last_turn)
+RETURNING id;
+
+-- {change} --
+-- With how many facts and rows it touched.
+id, at, cause, statement, undone_at, first_turn, last_turn, (
+    SELECT count(DISTINCT fact_id) FROM memory.facts_log
+    WHERE namespace = :namespace AND change_id = changes.id
+), (
+    SELECT count(*) FROM memory.rows_log
+    WHERE namespace = :namespace AND change_id = changes.id
+)
+
+-- change --
+SELECT {change} FROM memory.changes WHERE namespace = :namespace AND id = :change_id;
+
+-- changes_before --
+SELECT {change}
+FROM memory.changes
+WHERE namespace = :namespace AND id < :before
+ORDER BY id DESC
+LIMIT :most;
+
+-- changes_after --
+SELECT {change}
+FROM memory.changes
+WHERE namespace = :namespace AND id > :after
+ORDER BY id
+LIMIT :most;
+
+-- count_facts_of_change --
+SELECT count(DISTINCT fact_id)
+FROM memory.facts_log
+WHERE namespace = :namespace AND change_id = :change_id;
+
+-- entries_of_change --
+SELECT fact_id, before, after
+FROM memory.facts_log
+WHERE namespace = :namespace AND change_id = :change_id
+ORDER BY id;
+
+-- entries_after --
+SELECT fact_id, before, after
+FROM memory.facts_log
+WHERE namespace = :namespace AND change_id = :change_id AND id > :since
+ORDER BY id;
+
+-- entries_of_fact --
+SELECT id, change_id, before, after
+FROM memory.facts_log
+WHERE namespace = :namespace AND fact_id = :fact_id
+ORDER BY id;
+
+-- last_entry --
+SELECT coalesce(max(id), 0) FROM memory.facts_log WHERE namespace = :namespace;
+
+-- undos --
+SELECT id, at, undoes
+FROM memory.changes
+WHERE namespace = :namespace AND undoes IS NOT NULL
+ORDER BY id DESC;
+
+-- clear_undone --
+UPDATE memory.changes SET undone_at = NULL WHERE namespace = :namespace AND undone_at IS NOT NULL;
+
+-- mark_undone --
+UPDATE memory.changes SET undone_at = :at WHERE namespace = :namespace AND id = :change_id;
+
+-- image_of_fact --
+SELECT {image} FROM memory.facts WHERE namespace = :namespace AND id = :fact_id;
+
+
+-- ======== facts and changes at a point in time (history.py) ========
+
+-- images_of_facts --
+SELECT id, {image} FROM memory.facts WHERE namespace = :namespace ORDER BY id;
+
+-- images_after_changes --
+-- The facts as these changes left them, without those that they deleted.
+SELECT fact_id, after
+FROM memory.facts_log
+WHERE namespace = :namespace AND after IS NOT NULL AND id IN (
+    SELECT max(id) FROM memory.facts_log
+    WHERE namespace = :namespace AND change_id = ANY (:change_ids)
+    GROUP BY fact_id
+)
+ORDER BY fact_id;
+
+-- {moment} --
+-- The date of the last dated turn of a change's window, or of the turn that a template stored it
+-- from. What counts as dated is what `date_key` can read: the patterns of {is_dated} and its
+-- regular expression begin alike.
+(
+    SELECT said_at FROM memory.turns
+    WHERE namespace = :namespace
+        AND id BETWEEN coalesce(first_turn, stated_in) AND coalesce(last_turn, stated_in)
+        AND {is_dated}
+    ORDER BY id DESC LIMIT 1
+)
+
+-- {changes} --
+(SELECT *, {stated_in} AS stated_in FROM memory.changes WHERE namespace = :namespace) AS changes
+
+-- moments_of_changes --
+SELECT id, at, {moment} FROM {changes} ORDER BY id;
+
+-- edits --
+SELECT change_id, fact_id, before, after, at, {moment}
+FROM memory.facts_log JOIN {changes} ON changes.id = change_id
+WHERE facts_log.namespace = :namespace
+ORDER BY facts_log.id;
+
+-- edits_of_change --
+SELECT change_id, fact_id, before, after, at, {moment}
+FROM memory.facts_log JOIN {changes} ON changes.id = change_id
+WHERE facts_log.namespace = :namespace AND change_id = :change_id
+ORDER BY facts_log.id;
+
+-- edits_of_fact --
+SELECT change_id, fact_id, before, after, at, {moment}
+FROM memory.facts_log JOIN {changes} ON changes.id = change_id
+WHERE facts_log.namespace = :namespace AND fact_id = :fact_id
+ORDER BY facts_log.id;
+
+
+-- ======== corrections that were undone (withdrawals.py) ========
+
+-- withdrawn_turns --
+-- An undo and a revert are the changes without a statement that touch facts. Edits by a person are
+-- few: from them, not from all turns or all of the journal, the way is short (5.4 to .7 ms at
+-- 100,000 turns and 50,000 facts). [6] is the turn_id of a fact as the journal writes it.
+SELECT id, text
+FROM memory.turns
+WHERE namespace = :namespace AND session = :session AND id IN (
+    SELECT memory.json_extract(insertion.after, '$[6]')
+    FROM memory.facts_log AS insertion
+    JOIN memory.facts_log AS newest ON newest.id = (
+        SELECT max(id) FROM memory.facts_log
+        WHERE namespace = :namespace AND fact_id = insertion.fact_id
+    )
+    JOIN memory.changes AS newest_change ON newest_change.id = newest.change_id
+    WHERE insertion.namespace = :namespace AND newest.namespace = :namespace
+        AND newest_change.namespace = :namespace
+        AND insertion.change_id IN (
+            SELECT id FROM memory.changes
+            WHERE namespace = :namespace AND substr(cause, 1, 8) = 'edit by '
+        )
+        AND insertion.before IS NULL AND newest.after IS NULL AND newest_change.statement = ''
+);
+
+
+-- ======== facts that turns assert in templates (assertions.py) ========
+
+-- digested_windows --
+SELECT first_turn, last_turn
+FROM memory.changes
+WHERE namespace = :namespace AND last_turn >= :first AND first_turn <= :last;
+
+-- facts_under_attributes --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND (facts.entity = :entity OR (facts.entity IS NULL AND facts.subject = :subject))
+    AND facts.attribute = ANY (:attributes)
+ORDER BY facts.id;
+
+-- facts_of_cause --
+SELECT facts_log.after
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND changes.cause = :cause AND facts_log.after IS NOT NULL;
+
+-- change_of_cause --
+SELECT id FROM memory.changes WHERE namespace = :namespace AND cause = :cause LIMIT 1;
+
+-- causes_of_facts --
+SELECT facts_log.fact_id, changes.cause, changes.at
+FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
+WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace
+    AND facts_log.fact_id = ANY (:fact_ids)
+ORDER BY facts_log.id;
+
+-- removals_by_persons --
+SELECT facts_log.before, changes.at, facts_log.after IS NULL
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND facts_log.before IS NOT NULL AND (
+        substr(changes.cause, 1, 8) = 'edit by '
+        OR substr(changes.cause, 1, 5) = 'undo '
+        OR substr(changes.cause, 1, 7) = 'revert '
+    ) AND NOT EXISTS (
+        SELECT 1 FROM memory.facts WHERE namespace = :namespace AND {is_as_before}
+    )
+ORDER BY facts_log.id DESC
+LIMIT :most;
+
+-- ids_of_facts_of_turns --
+SELECT id FROM memory.facts
+WHERE namespace = :namespace AND turn_id BETWEEN :first AND :last
+ORDER BY id;
+
+-- edits_by_causes --
+SELECT facts_log.fact_id, facts_log.before, facts_log.after
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND changes.cause = ANY (:causes)
+    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
+ORDER BY facts_log.id;
+
+
+-- ======== windows that wait to be digested (pending_windows.py) ========
+
+-- last_turn_taken --
+-- Windows are claimed in order, so all turns up to the last one of a change or of a pending window
+-- are taken. No high-water mark is stored that could disagree with the journal.
+SELECT coalesce(max(last_turn), 0)
+FROM (
+    SELECT max(last_turn) AS last_turn FROM memory.changes WHERE namespace = :namespace
+    UNION ALL
+    SELECT max(last_turn) FROM memory.pending WHERE namespace = :namespace
+) AS windows;
+
+-- pending_windows --
+SELECT first_turn, last_turn, error, attempts, statement
+FROM memory.pending
+WHERE namespace = :namespace
+ORDER BY first_turn;
+
+-- pending_window --
+SELECT error, attempts, statement, claimed_by, claimed_until
+FROM memory.pending
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
+
+-- insert_window --
+INSERT INTO memory.pending
+    (namespace, first_turn, last_turn, error, attempts, claimed_by, claimed_until)
+VALUES (:namespace, :first, :last, :error, :attempts, :claimed_by, :claimed_until);
+
+-- claim_window --
+-- What is held is of the whole window: a part of it is asked for anew.
+UPDATE memory.pending
+SET statement = CASE WHEN last_turn = :new_last THEN statement ELSE '' END,
+    last_turn = :new_last, claimed_by = :claimed_by, claimed_until = :claimed_until
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
+
+-- fail_window --
+-- Only where the claim is still ours: a slow process must not end the claim of its successor. An
+-- interruption leaves the statement that is held: nothing was decided.
+UPDATE memory.pending
+SET error = :error, attempts = attempts + :attempts, claimed_until = 0,
+    statement = CASE WHEN :attempts > 0 THEN :statement ELSE statement END
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last
+    AND claimed_by = :claimed_by;
+
+-- delete_window --
+DELETE FROM memory.pending
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
+
+
+-- ======== the tasks of `memory serve worker` (work.py) ========
+
+-- work --
+SELECT task, served_at, due_at, held_by, held_until, failures, error, position, day, calls, tokens
+FROM memory.work
+WHERE namespace = :namespace
+ORDER BY task;
+
+-- add_task --
+INSERT INTO memory.work (namespace, task) VALUES (:namespace, :task)
+ON CONFLICT (namespace, task) DO NOTHING;
+
+-- claim_task --
+UPDATE memory.work
+SET served_at = :now, held_by = :held_by, held_until = :held_until
+WHERE namespace = :namespace AND task = :task AND due_at <= :now
+    AND (held_until <= :now OR held_by = ANY (:dead))
+RETURNING task, served_at, due_at, held_by, held_until, failures, error, position, day, calls,
+    tokens;
+
+-- end_task --
+-- Only where the claim is still ours. Served until now: who has looked at what waits meanwhile has
+-- seen what is done.
+UPDATE memory.work
+SET held_until = 0, served_at = :now, due_at = :due_at, failures = :failures, error = :error
+WHERE namespace = :namespace AND task = :task AND held_by = :held_by;
+
+-- move_task --
+UPDATE memory.work SET position = :position
+WHERE namespace = :namespace AND task = :task AND held_by = :held_by;
+
+-- spend_on_task --
+UPDATE memory.work
+SET calls = CASE WHEN day = :day THEN calls ELSE 0 END + :calls,
+    tokens = CASE WHEN day = :day THEN tokens ELSE 0 END + :tokens,
+    day = :day
+WHERE namespace = :namespace AND task = :task;
+
+-- waiting_work --
+-- The last turn, the last that a digest has taken, windows that a digest may try, those that wait
+-- for a person, whose windows are under way, summaries to be told, turns to be forgotten, the last
+-- change, how often to refine, how long turns stay. Postgres has `waiting_work_of_all` beside it.
+SELECT
+    (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace),
+    {greatest}(
+        (SELECT coalesce(max(last_turn), 0) FROM memory.changes WHERE namespace = :namespace),
+        (SELECT coalesce(max(last_turn), 0) FROM memory.pending WHERE namespace = :namespace)
+    ),
+    (
+        SELECT count(*) FROM memory.pending
+        WHERE namespace = :namespace
+            AND claimed_until <= :now AND attempts < :attempts AND statement = ''
+    ),
+    (
+        SELECT count(*) FROM memory.pending
+        WHERE namespace = :namespace AND (attempts >= :attempts OR statement <> '')
+    ),
+    (
+        SELECT coalesce({claimants}, '') FROM memory.pending
+        WHERE namespace = :namespace AND claimed_until > :now
+    ),
+    (SELECT count(*) FROM memory.summaries WHERE namespace = :namespace AND summary = ''),
+    (SELECT count(*) FROM memory.settings WHERE namespace = :namespace AND name = 'forgetting'),
+    (SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = :namespace),
+    coalesce((
+        SELECT value FROM memory.settings
+        WHERE namespace = :namespace AND name = 'refine' ORDER BY id DESC LIMIT 1
+    ), ''),
+    coalesce((
+        SELECT value FROM memory.settings
+        WHERE namespace = :namespace AND name = 'retention_days' ORDER BY id DESC LIMIT 1
+    ), '');
+
+
+-- ======== columns and vectors of turns (search_tables.py) ========
+
+-- speakers_after --
+SELECT id, name FROM memory.speakers WHERE namespace = :namespace AND id > :after ORDER BY id;
+
+-- insert_speaker --
+INSERT INTO memory.speakers (namespace, id, name) VALUES (:namespace, :id, :name);
+
+-- delete_unused_speaker --
+DELETE FROM memory.speakers
+WHERE namespace = :namespace AND name = :name AND NOT EXISTS (
+    SELECT 1 FROM memory.turns WHERE namespace = :namespace AND speaker = :name
+);
+
+-- count_recent --
+SELECT count(*) FROM memory.recent WHERE namespace = :namespace;
+
+-- oldest_recent --
+SELECT turn_id, columns, vector
+FROM memory.recent
+WHERE namespace = :namespace
+ORDER BY turn_id
+LIMIT :most;
+
+-- recent_after --
+SELECT columns, vector
+FROM memory.recent
+WHERE namespace = :namespace AND turn_id > :after
+ORDER BY turn_id;
+
+-- recent_turn --
+SELECT columns, vector FROM memory.recent WHERE namespace = :namespace AND turn_id = :turn_id;
+
+-- delete_recent --
+DELETE FROM memory.recent WHERE namespace = :namespace AND turn_id <= :last;
+
+-- last_with_columns --
+SELECT coalesce(
+    (SELECT max(turn_id) FROM memory.recent WHERE namespace = :namespace),
+    (
+        SELECT last_turn FROM memory.blocks
+        WHERE namespace = :namespace
+        ORDER BY first_turn DESC LIMIT 1
+    ),
+    0
+);
+
+-- insert_block --
+INSERT INTO memory.blocks (namespace, first_turn, last_turn, columns, codes)
+VALUES (:namespace, :first, :last, :columns, :codes);
+
+-- blocks_after --
+SELECT first_turn, columns, codes
+FROM memory.blocks
+WHERE namespace = :namespace AND last_turn > :after
+ORDER BY first_turn;
+
+-- block_of_turn --
+SELECT first_turn, columns
+FROM memory.blocks
+WHERE namespace = :namespace AND first_turn <= :turn_id
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_blocks --
+DELETE FROM memory.blocks WHERE namespace = :namespace AND first_turn >= :first;
+
+-- pieces --
+-- In one statement: a search reads hundreds in a large memory, and a server may be far away.
+SELECT first_turn, vectors
+FROM memory.pieces
+WHERE namespace = :namespace AND first_turn = ANY (:first_turns);
+
+-- pieces_from --
+SELECT vectors
+FROM memory.pieces
+WHERE namespace = :namespace AND first_turn >= :first
+ORDER BY first_turn;
+
+-- piece_of_turn --
+SELECT first_turn, vectors
+FROM memory.pieces
+WHERE namespace = :namespace AND first_turn <= :turn_id
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_pieces --
+DELETE FROM memory.pieces WHERE namespace = :namespace AND first_turn >= :first;
+
+
+-- ======== vectors by another embedder, until it has made all of them (vectors.py) ========
+
+-- last_staged --
+SELECT coalesce(max(turn_id), 0)
+FROM memory.staged_vectors
+WHERE namespace = :namespace AND embedder = :embedder;
+
+-- staged_width --
+-- Numbers in a vector, four bytes each.
+SELECT length(vector) / 4
+FROM memory.staged_vectors
+WHERE namespace = :namespace AND embedder = :embedder
+LIMIT 1;
+
+-- staged_vectors --
+SELECT vector
+FROM memory.staged_vectors
+WHERE namespace = :namespace AND embedder = :embedder AND turn_id BETWEEN :first AND :last
+ORDER BY turn_id;
+
+-- delete_staged --
+DELETE FROM memory.staged_vectors
+WHERE namespace = :namespace AND embedder = :embedder AND turn_id BETWEEN :first AND :last;
+
+-- delete_staged_of_turns --
+DELETE FROM memory.staged_vectors WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+
+-- ======== what goes with a turn (turn_removal.py, derived_facts.py, derived_ends.py) ========
+
+-- facts_of_turns --
+-- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a
+-- fact as the journal writes it.
+SELECT id FROM memory.facts WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+UNION
+SELECT fact_id FROM memory.facts_log
+WHERE namespace = :namespace
+    AND (
+        memory.json_extract(before, '$[6]') = ANY (:turn_ids)
+        OR memory.json_extract(after, '$[6]') = ANY (:turn_ids)
+    )
+    AND fact_id NOT IN (SELECT id FROM memory.facts WHERE namespace = :namespace);
+
+-- entries_of_facts_and_turns --
+SELECT change_id, before, after
+FROM memory.facts_log
+WHERE namespace = :namespace
+    AND (
+        fact_id = ANY (:fact_ids)
+        OR memory.json_extract(before, '$[6]') = ANY (:turn_ids)
+        OR memory.json_extract(after, '$[6]') = ANY (:turn_ids)
+    );
+
+-- delete_entries_of_facts --
+DELETE FROM memory.facts_log WHERE namespace = :namespace AND fact_id = ANY (:fact_ids);
+
+-- blank_images_before --
+UPDATE memory.facts_log SET before = NULL
+WHERE namespace = :namespace AND memory.json_extract(before, '$[6]') = ANY (:turn_ids);
+
+-- blank_images_after --
+UPDATE memory.facts_log SET after = NULL
+WHERE namespace = :namespace AND memory.json_extract(after, '$[6]') = ANY (:turn_ids);
+
+-- delete_blank_entries --
+DELETE FROM memory.facts_log WHERE namespace = :namespace AND before IS NULL AND after IS NULL;
+
+-- removal_of_fact --
+-- The newest entry that says that the fact went.
+SELECT id, before
+FROM memory.facts_log
+WHERE namespace = :namespace AND fact_id = :fact_id AND after IS NULL
+ORDER BY id DESC
+LIMIT 1;
+
+-- delete_removal --
+DELETE FROM memory.facts_log
+WHERE namespace = :namespace AND fact_id = :fact_id AND (id > :last_entry OR id = :removal);
+
+-- set_image_before --
+UPDATE memory.facts_log SET before = :image WHERE namespace = :namespace AND id = :entry_id;
+
+-- set_image_after --
+UPDATE memory.facts_log SET after = :image WHERE namespace = :namespace AND id = :entry_id;
+
+-- delete_empty_entries --
+DELETE FROM memory.facts_log
+WHERE namespace = :namespace AND fact_id = :fact_id AND (id > :last_entry OR before = after);
+
+-- windows_of_changes --
+SELECT id, first_turn, last_turn
+FROM memory.changes
+WHERE namespace = :namespace AND first_turn IS NOT NULL;
+
+-- set_window_of_change --
+UPDATE memory.changes SET first_turn = :first, last_turn = :last
+WHERE namespace = :namespace AND id = :change_id;
+
+-- shrink_window --
+UPDATE memory.pending
+SET first_turn = :new_first, last_turn = :new_last,
+    error = '', statement = '', claimed_by = '', claimed_until = 0
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
+
+-- blank_window --
+UPDATE memory.pending SET error = '', statement = ''
+WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
+
+-- texts_of_changes --
+SELECT id, cause, statement FROM memory.changes WHERE namespace = :namespace;
+
+-- set_cause --
+UPDATE memory.changes SET cause = :cause WHERE namespace = :namespace AND id = :change_id;
+
+-- set_statement --
+UPDATE memory.changes SET statement = :statement WHERE namespace = :namespace AND id = :change_id;
+
+
+-- ======== a dump, read into a memory (dump.py) ========
+
+-- delete_entries_after --
+DELETE FROM memory.facts_log WHERE namespace = :namespace AND id > :last_entry;
+
+-- count_dumped_rows --
+SELECT 'turns', count(*) FROM memory.turns WHERE namespace = :namespace
+UNION ALL SELECT 'facts', count(*) FROM memory.facts WHERE namespace = :namespace
+UNION ALL SELECT 'changes', count(*) FROM memory.changes WHERE namespace = :namespace
+UNION ALL SELECT 'facts_log', count(*) FROM memory.facts_log WHERE namespace = :namespace
+UNION ALL SELECT 'pending', count(*) FROM memory.pending WHERE namespace = :namespace
+UNION ALL SELECT 'shown', count(*) FROM memory.shown WHERE namespace = :namespace
+UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = :namespace
+UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = :namespace
+UNION ALL SELECT 'entities', count(*) FROM memory.entities WHERE namespace = :namespace
+UNION ALL SELECT 'aliases', count(*) FROM memory.aliases WHERE namespace = :namespace
+UNION ALL SELECT 'contradictions', count(*) FROM memory.contradictions WHERE namespace = :namespace
+UNION ALL SELECT 'summaries', count(*) FROM memory.summaries WHERE namespace = :namespace
+UNION ALL SELECT 'rows_log', count(*) FROM memory.rows_log WHERE namespace = :namespace
+UNION ALL SELECT 'settings', count(*) FROM memory.settings
+WHERE namespace = :namespace AND name <> ALL (:hidden_settings);
+
+
+-- ======== what a receipt names (receipt_check.py) ========
+
+-- rows_of_receipt --
+-- Numbered, so that the lines of the check are in this order.
+SELECT 1 AS number, 'turns', count(*) FROM memory.turns
+WHERE namespace = :namespace AND id = ANY (:turn_ids)
+UNION ALL
+SELECT 2, 'recent', count(*) FROM memory.recent
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+UNION ALL
+SELECT 3, 'shown', count(*) FROM memory.shown
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+UNION ALL
+SELECT 4, 'staged_vectors', count(*) FROM memory.staged_vectors
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+UNION ALL
+SELECT 5, 'facts', count(*) FROM memory.facts
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+UNION ALL
+SELECT 6, 'facts', count(*) FROM memory.facts
+WHERE namespace = :namespace AND id = ANY (:fact_ids)
+UNION ALL
+SELECT 7, 'facts_log', count(*) FROM memory.facts_log
+WHERE namespace = :namespace AND fact_id = ANY (:fact_ids)
+ORDER BY 1;
+
+-- count_statements --
+SELECT count(*)
+FROM memory.changes
+WHERE namespace = :namespace AND id = ANY (:change_ids) AND statement NOT IN ('', :blanked);
+
+-- count_rows_with_text --
+SELECT (SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND {text_holds})
+    + (SELECT count(*) FROM memory.facts WHERE namespace = :namespace AND {value_holds});
+
+
+-- ======== whether a memory is whole (integrity.py) ========
+
+-- piece_sizes --
+SELECT first_turn, length(vectors) FROM memory.pieces WHERE namespace = :namespace;
+
+-- facts_with_empty_dates --
+SELECT id
+FROM memory.facts
+WHERE namespace = :namespace AND (happened_on = '' OR ended_on = '')
+LIMIT :most;
+
+-- facts_unlike_journal --
+SELECT id
+FROM memory.facts
+WHERE namespace = :namespace
+    AND {image}
+    <> coalesce(
+        (
+            SELECT after FROM memory.facts_log
+            WHERE namespace = :namespace AND fact_id = facts.id
+            ORDER BY facts_log.id DESC LIMIT 1
+        ),
+        ''
+    )
+LIMIT :most;
+
+-- facts_only_in_journal --
+SELECT fact_id
+FROM memory.facts_log
+WHERE namespace = :namespace
+    AND id IN (
+        SELECT max(id) FROM memory.facts_log WHERE namespace = :namespace GROUP BY fact_id
+    )
+    AND after IS NOT NULL
+    AND fact_id NOT IN (SELECT id FROM memory.facts WHERE namespace = :namespace)
+LIMIT :most;
+
+-- entries_that_do_not_follow --
+SELECT id, fact_id
+FROM (
+    SELECT id, fact_id, before, lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last
+    FROM memory.facts_log
+    WHERE namespace = :namespace
+) AS entries
+WHERE coalesce(before, '') <> coalesce(last, '')
+LIMIT :most;
+
+
+-- ======== the catalog (catalog.py) ========
+
+-- catalog_of_turns --
+-- A date counts that begins with a year: `said_at` may hold any text.
+SELECT count(*), count(DISTINCT session),
+    min(said_at) FILTER (WHERE is_dated), max(said_at) FILTER (WHERE is_dated)
+FROM (
+    SELECT session, said_at, {begins_with_year} AS is_dated
+    FROM memory.turns
+    WHERE namespace = :namespace
+) AS dates;
+
+-- catalog_of_speakers --
+SELECT speaker, count(*)
+FROM memory.turns
+WHERE namespace = :namespace
+GROUP BY speaker
+ORDER BY 2 DESC, 1
+LIMIT 20;
+
+-- catalog_of_facts --
+SELECT subject, attribute, count(*)
+FROM memory.facts
+WHERE namespace = :namespace
+GROUP BY 1, 2
+ORDER BY 3 DESC, 1, 2;
