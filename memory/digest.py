@@ -22,7 +22,7 @@ from memory.outline import outlined
 from memory.program.messages import is_withdrawn
 from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.records import Change, Fact, Pending, Turn
-from memory.related_facts import ALIAS, related_facts
+from memory.related_facts import ALIAS, known_facts
 from memory.speakers import is_assistant
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
@@ -305,7 +305,7 @@ def _window_context(
     # What an assistant proposed does not end, and takes the room of what somebody said.
     related = [
         fact
-        for fact, _ in related_facts(store, texts, _MOST_RELATED, weights=weights)
+        for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
         if not is_assistant(fact.subject)
     ]
     # What templates made gives way to what the model writes: to show it would leave doubles.

@@ -365,6 +365,15 @@ FROM contradictions
 WHERE first_turn IN (SELECT value FROM json_each(:turn_ids))
     OR turn_id IN (SELECT value FROM json_each(:turn_ids));
 
+-- disputes_of_turns --
+-- What is linked to the facts of some turns as stored later, in force and not settled, oldest first.
+SELECT contradictions.first_fact, facts.id, facts.subject, facts.attribute, facts.value,
+    facts.happened_on, facts.ended_on, facts.turn_id, facts.recorded_at
+FROM contradictions JOIN facts ON facts.id = contradictions.second_fact
+WHERE contradictions.first_turn IN (SELECT value FROM json_each(:turn_ids))
+    AND contradictions.settled = '' AND facts.ended_on IS NULL
+ORDER BY facts.id;
+
 -- open_contradictions --
 -- The newest first.
 SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,

@@ -460,6 +460,16 @@ WHERE namespace = %(namespace)s AND (
     first_turn = ANY (%(turn_ids)s::bigint[]) OR turn_id = ANY (%(turn_ids)s::bigint[])
 );
 
+-- disputes_of_turns --
+-- What is linked to the facts of some turns as stored later, in force and not settled, oldest first.
+SELECT contradictions.first_fact, facts.id, facts.subject, facts.attribute, facts.value,
+    facts.happened_on, facts.ended_on, facts.turn_id, facts.recorded_at
+FROM memory.contradictions JOIN memory.facts ON facts.id = contradictions.second_fact
+WHERE contradictions.namespace = %(namespace)s AND facts.namespace = %(namespace)s
+    AND contradictions.first_turn = ANY (%(turn_ids)s)
+    AND contradictions.settled = '' AND facts.ended_on IS NULL
+ORDER BY facts.id;
+
 -- open_contradictions --
 SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,
     one.recorded_at, first_said.said_at,
