@@ -19,6 +19,7 @@ from memory.evidence import (
     refuse_small,
     total_tokens,
 )
+from memory.passages import CUT
 from memory.prompt import (
     MOST_SUMS,
     ROWS_HEAD,
@@ -258,11 +259,13 @@ def _laid_out(
     tokens_left -= total_tokens((line, turn) for turn, line in first_pairs)
 
     spoken_ids = {turn.id for turn, _ in turn_pairs}
+    # Of a turn that is cut, what a fact tells may be what is missing.
+    cut_ids = {turn.id for turn, line in turn_pairs if CUT in line and CUT not in turn.text}
     shown_ids = {*spoken_ids}
     lines = []
     for facts in lists:
         tells_end = any(item.has_ended for item in facts.items)
-        if facts.turn_ids and facts.turn_ids <= spoken_ids and not tells_end:
+        if facts.turn_ids and facts.turn_ids <= spoken_ids - cut_ids and not tells_end:
             continue
         fitting = _fitting(facts, tokens_left)
         if fitting is None:
