@@ -18,14 +18,15 @@ from memory.errors import (
     UnusableAnswer,
 )
 from memory.given_years import UnknownYearError, check_years
-from memory.outline import outlined
+from memory.outline import answers_cut, outlined
 from memory.program.messages import is_withdrawn
 from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.records import Change, Fact, Pending, Turn
-from memory.related_facts import ALIAS, related_facts
+from memory.related_facts import ALIAS, known_facts
 from memory.speakers import is_assistant
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
+from memory.sql.policy import check_facts
 from memory.store import Store
 from memory.story_telling import MOST_RETOLD, retell
 from memory.terminal import count
@@ -42,6 +43,7 @@ _MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
+ANSWERS_TOKENS = 4_000  # of long answers of an assistant, read whole in a call of their own
 _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
 
 _log = logging.getLogger(__name__)
@@ -96,7 +98,9 @@ def digest_windows(
     while window := next(windows, None):
         try:
             share = model.window_tokens / most
-            sums += _digest_window(store, model, program, window, share)
+            kept, calls = _kept_answers(store, model, window)
+            sums += Digest(calls=calls)
+            sums += _digest_window(store, model, program, window, share, kept)
         except SqlError as error:
             store.fail(window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -204,16 +208,24 @@ def _digest_window(
     program: "MemoryProgram",
     window: tuple[int, int],
     share: float,
+    kept: Sequence[Fact],
 ) -> Digest:
-    """Store one window's facts; the model is shown a share of what it usually sees beside it."""
+    """Store one window's facts; the model is shown a share of what it usually sees beside it.
+
+    `kept` are those of an assistant's long answers, and stand for what it writes of their outlines.
+    """
     # From a correction that was undone no fact is made, nor does it inform others.
     turns = [turn for turn in store.turns(*window) if not is_withdrawn(turn.text)]
     turn_of = {turn.id: turn for turn in turns}
     cause = digest_cause(model)
     unsaid = 0
+    kept_facts = {fact.turn_id: fact for fact in kept}
+    kept_writes = (check_facts(kept),) if kept else ()
 
     def as_stored(fact: Fact) -> Fact | None:
         turn = turn_of.get(fact.turn_id)
+        if fact.turn_id in kept_facts and is_assistant(fact.subject):
+            return kept_facts[fact.turn_id]  # equal ones are stored once
         # A fact of another turn is refused by the store, with advice for the model.
         return model.as_stored(fact, turn) if turn else fact
 
@@ -243,7 +255,7 @@ def _digest_window(
 
     def write(sql: str) -> Change:
         nonlocal unsaid
-        writes, unsaid = revise_inserts(check_writes(sql), as_stored)
+        writes, unsaid = revise_inserts((*kept_writes, *check_writes(sql)), as_stored)
         check_years(writes, turns, before, context.get("known", ""))
         return write_with_names(writes)
 
@@ -260,6 +272,28 @@ def _digest_window(
         unsaid=unsaid,
         left_out=change.left_out,
     )
+
+
+def _kept_answers(
+    store: Store, model: "Model", window: tuple[int, int]
+) -> tuple[Sequence[Fact], int]:
+    """What a model keeps of the long answers of a window, read whole, and the calls for it."""
+    if not model.reads_known_facts:
+        return (), 0
+    limit = min(ANSWERS_TOKENS, model.window_tokens)
+    answers = answers_cut(store.turns(*window), limit)
+    if not answers:
+        return (), 0
+    from dspy.utils.exceptions import AdapterParseError
+
+    from memory.program.kept_answers import kept_answers
+
+    try:
+        with model.active():
+            return kept_answers(answers, limit), 1
+    except AdapterParseError as error:
+        _log.warning("of long answers nothing was kept but what their outlines say: %s", error)
+        return (), 1
 
 
 def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
@@ -305,7 +339,7 @@ def _window_context(
     # What an assistant proposed does not end, and takes the room of what somebody said.
     related = [
         fact
-        for fact, _ in related_facts(store, texts, _MOST_RELATED, weights=weights)
+        for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
         if not is_assistant(fact.subject)
     ]
     # What templates made gives way to what the model writes: to show it would leave doubles.

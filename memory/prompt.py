@@ -63,6 +63,11 @@ def marked(line: str, mark: str) -> str:
     return f"{line} [{mark}]" if mark else line
 
 
+def in_words(attribute: str, value: str) -> str:
+    """`lives in Oslo`, of a fact: so it is named in a mark."""
+    return " ".join(f"{attribute.replace('_', ' ')} {value}".split())
+
+
 def turn_forms(turn: Turn) -> set[str]:
     """The forms of all words of a turn: its speaker, its day, its text with dates resolved."""
     day = spoken_day(turn.said_at[:10]) if named_day(turn.said_at) else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory.facts import has_ended, read_facts
+from memory.prompt import in_words
 from memory.records import Fact, Turn
 from memory.restated import restated
 from memory.search.word_forms import forms_of, telling_words
@@ -19,7 +20,7 @@ _MOST_ENDED = 5  # whose successors are looked for
 class Recalled:
     """The facts in force of some turns, best first, and what is to be known of a turn, by its id.
 
-    A mark says what of a turn is outdated, or with which value it is said again later.
+    A mark says what of a turn is outdated or disputed, or with which value it is said again later.
     """
 
     in_force: tuple[Fact, ...] = ()
@@ -36,11 +37,12 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     rank = {turn.id: number for number, turn in enumerate(turns)}
     is_united = first_store(store) is not store
     stated = store.facts_of_turns([*rank])
-    facts = [fact for fact, _ in stated]
-    ended = [fact for fact in facts if has_ended(fact, day)][:_MOST_ENDED]
-    in_force = [fact for fact in facts if not has_ended(fact, day)]
+    ended = [state.fact for state in stated if has_ended(state.fact, day)]
+    present = [state for state in stated if not has_ended(state.fact, day)]
+    # Of what may be so no longer nobody says that it is in force.
+    in_force = [state.fact for state in present if not state.disputed_by]
     # Of several memories only what the facts themselves say.
-    successors = {} if is_united else _successors(store, ended, day)
+    successors = {} if is_united else _successors(store, ended[:_MOST_ENDED], day)
     known = {fact.id for fact in in_force}
     in_force += [fact for fact in successors.values() if fact.id not in known]
 
@@ -49,9 +51,15 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         new = successors.get(fact.id)
         text = f"{_in_words(fact)} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
-    for fact, before in [] if is_united else stated:
-        if before and before.turn_id == fact.turn_id and not has_ended(fact, day):
+    for state in [] if is_united else present:
+        fact, before = state.fact, state.before
+        if before and before.turn_id == fact.turn_id:
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
+    disputed: dict[int, str] = {}
+    for state in present:
+        if new := state.disputed_by:
+            text = f"{_in_words(state.fact)}, by turn {new.turn_id}: {_in_words(new)}"
+            _append(disputed, state.fact.turn_id, text)
 
     question_forms = forms_of(telling_words(question))
 
@@ -65,6 +73,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
     ]
     marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
+    for turn_id, text in disputed.items():
+        _append(marks, turn_id, f"disputed: {text}")
     for turn_id, again in restated(turns, question).items():
         marks.setdefault(turn_id, again.mark)
     return Recalled(tuple(sorted(fitting, key=order)), marks)
@@ -110,7 +120,7 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
 
 
 def _in_words(fact: Fact) -> str:
-    return f"{fact.attribute.replace('_', ' ')} {fact.value}"
+    return in_words(fact.attribute, fact.value)
 
 
 def _append(texts: dict[int, str], turn_id: int, text: str) -> None:

@@ -222,6 +222,20 @@ class Entity:
 
 
 @dataclass(frozen=True)
+class StatedFact:
+    """A fact that turns state, and what has been said of it since.
+
+    `before` is the fact as it was before a person changed its value in place; `disputed_by` is the
+    newest fact in force that is linked to it as one that contradicts it, or that it may no longer
+    hold beside. None where there is none.
+    """
+
+    fact: Fact
+    before: Fact | None = None
+    disputed_by: Fact | None = None
+
+
+@dataclass(frozen=True)
 class Summary:
     """What happened from one turn to another, in a sentence or two, as a model told it.
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from memory.errors import ModelError, SqlError
 from memory.records import Fact, Rows, Turn
@@ -22,6 +22,10 @@ _TURNS_A_TEXT = 12  # hits of each search
 _ROWS_AT_ONCE = 200  # that a SELECT returns
 _NAMES_AT_ONCE = 200  # words and pairs of words that may be a subject
 _FACTS_OF_NAMES = 2_000  # about subjects that texts name, speakers first
+# Facts that texts may change, of those that are related to them, and facts that may rest on these,
+# which are shown behind so many of the first.
+_MAY_CHANGE, _MOST_RESTING, _BEFORE_RESTING = 8, 8, 24
+_MOST_COMPARED = 200
 _COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
 _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
 # Weights of a fact's turn, its own words, its subject, and of a text that asserts its attribute
@@ -117,6 +121,36 @@ def related_facts(
     ranked = sorted(facts.values(), key=lambda fact: (-scores[fact.id], -fact.id))
     scored = [(fact, min(scores[fact.id], 1.0)) for fact in ranked if scores[fact.id] > 0]
     return [(fact, score) for fact, score in scored if score >= least_score][:most]
+
+
+def known_facts(
+    store: Store,
+    texts: Sequence[str],
+    most: int = 40,
+    weights: Mapping[str, float] | None = None,
+) -> list[Fact]:
+    """The facts that a model is shown before it stores some texts: related ones, best first.
+
+    After the first come facts in force that share names or words with those that the texts may
+    change, and may rest on them: who approves leave, when the texts tell of a new lead.
+    The arguments are those of `related_facts`.
+    """
+    related = [fact for fact, _ in related_facts(store, texts, most, weights=weights)]
+    first = related[:_BEFORE_RESTING]
+    changing: dict[tuple[str, str], Fact] = {}  # the best of each subject and attribute
+    for fact in related:
+        if not fact.ended_on:
+            changing.setdefault((fact.subject, fact.attribute), fact)
+    changed = dict(islice(changing.items(), _MAY_CHANGE))
+    if not changed:
+        return related
+    names = ". ".join(f"{fact.subject} {fact.value}" for fact in changed.values())
+    resting = [
+        fact
+        for fact, _ in related_facts(store, [names], _MOST_COMPARED, weights=weights)
+        if not fact.ended_on and (fact.subject, fact.attribute) not in changed
+    ]
+    return list(dict.fromkeys([*first, *resting[:_MOST_RESTING], *related]))[:most]
 
 
 def _ranked(

@@ -19,10 +19,13 @@ from memory.evidence import (
     refuse_small,
     total_tokens,
 )
+from memory.passages import CUT
 from memory.prompt import (
     MOST_SUMS,
     ROWS_HEAD,
     TURNS_HEAD,
+    in_words,
+    marked,
     named_cells,
     short_day,
     spoken_date,
@@ -40,7 +43,7 @@ class Item:
     """A fact of a list, or a row by itself: what it says, its turn, its dates.
 
     `rank` is that of its turn in the ranking of the question, 0 the best; `has_ended` says that it
-    tells an end, which its turn does not.
+    tells an end, which its turn does not. `mark` is its turn's, where that is about this fact.
     """
 
     text: str
@@ -48,6 +51,12 @@ class Item:
     rank: int = 0
     has_ended: bool = False
     day: str = ""
+    mark: str = ""
+
+    @property
+    def line(self) -> str:
+        """What it says, with the number of its turn."""
+        return marked(f"{self.text} [{self.turn_id}]", self.mark)
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class FactList:
             [item] = self.items
             return f"[{item.turn_id}] {item.text}" if item.turn_id else item.text
         ordered = sorted(self.items, key=lambda item: (item.day, item.turn_id or 0))
-        return f"{self.head}: {'; '.join(f'{item.text} [{item.turn_id}]' for item in ordered)}"
+        return f"{self.head}: {'; '.join(item.line for item in ordered)}"
 
 
 def fact_lists(
@@ -77,6 +86,7 @@ def fact_lists(
     rank: Mapping[int, int],
     said_at: Mapping[int, str],
     ended_last: bool = False,
+    marks: Mapping[int, str] | None = None,
 ) -> list[FactList]:
     """The rows that quote no turn as lists, those with the best ranked turns first.
 
@@ -88,6 +98,7 @@ def fact_lists(
         rank: the ranks of turns in the ranking of the question, 0 the best, by id.
         said_at: when the turns were said, by id; a turn may be missing.
         ended_last: what has ended comes after what is true still.
+        marks: what is to be known of the turns, by id.
     """
     sums: dict[str, None] = {}
     queues: list[list[tuple[str, Item, frozenset[str]]]] = []
@@ -101,7 +112,9 @@ def fact_lists(
             continue
         queue = []
         for row in rows.rows:
-            head, item, cells = _read(rows.columns, row, column, rank=rank, said_at=said_at)
+            head, item, cells = _read(
+                rows.columns, row, column, rank=rank, said_at=said_at, marks=marks or {}
+            )
             if item.text:
                 queue.append((head, item, cells))
                 cells_by_turn.setdefault(item.turn_id, []).append(cells)
@@ -131,6 +144,7 @@ def _read(
     *,
     rank: Mapping[int, int],
     said_at: Mapping[int, str],
+    marks: Mapping[int, str],
 ) -> tuple[str, Item, frozenset[str]]:
     """The list that a row belongs to, what it says there, and its cells but for the dates."""
     left_out = _LEFT_OUT if "attribute" in columns else ()
@@ -154,9 +168,13 @@ def _read(
     said_cells = {cell for name, cell in cells.items() if name not in _DATES}
     if ended:
         said_cells.add(f"until {ended}")
-    head = ""
+    head = mark = ""
     if turn_id and {"subject", "attribute", "value"} <= cells.keys():
         head = f"{cells['subject']} | {cells['attribute']}"
+        # An end is told beside the value; a dispute is not.
+        mark = "" if ended else marks.get(turn_id, "")
+        if in_words(cells["attribute"], cells["value"]) not in mark:
+            mark = ""
     others = [
         cell
         for name, cell in cells.items()
@@ -173,6 +191,7 @@ def _read(
         rank=rank.get(turn_id or 0, len(rank)),
         has_ended=bool(ended),
         day=happened or said[:10],
+        mark=mark,
     )
     return head, item, frozenset(said_cells)
 
@@ -240,11 +259,13 @@ def _laid_out(
     tokens_left -= total_tokens((line, turn) for turn, line in first_pairs)
 
     spoken_ids = {turn.id for turn, _ in turn_pairs}
+    # Of a turn that is cut, what a fact tells may be what is missing.
+    cut_ids = {turn.id for turn, line in turn_pairs if CUT in line and CUT not in turn.text}
     shown_ids = {*spoken_ids}
     lines = []
     for facts in lists:
         tells_end = any(item.has_ended for item in facts.items)
-        if facts.turn_ids and facts.turn_ids <= spoken_ids and not tells_end:
+        if facts.turn_ids and facts.turn_ids <= spoken_ids - cut_ids and not tells_end:
             continue
         fitting = _fitting(facts, tokens_left)
         if fitting is None:

@@ -393,7 +393,9 @@ class HostedModel(Model):
             )
 
         said_at = {turn_id: turns[turn_id].said_at for turn_id in named if turn_id in turns}
-        lists = fact_lists(rows, rank, said_at, ended_last=asks_for_present(question))
+        lists = fact_lists(
+            rows, rank, said_at, ended_last=asks_for_present(question), marks=ranked.marks
+        )
         context = lay_out(
             lists,
             to_show(in_order),

@@ -21,13 +21,17 @@ def ranked_turns(
     reader: MemoryReader,
     today: str = "",
 ) -> Ranked:
-    """The turns of a ranking and of rows, read once; the best marked as of a day (ISO)."""
+    """The turns of a ranking and of rows, read once; the best and those of rows marked.
+
+    The marks are those of `today` (ISO), or of now.
+    """
     best = [hit.turn_id for hit in hits]
     named = {turn_id for result in rows for turn_id in named_turns(result)}
     # A row may name a turn that is not there, and another process may have forgotten one.
     read = reader.turns_by_id([*dict.fromkeys([*best, *sorted(named)])], missing_ok=True)
     turns = {turn.id: turn for turn in read}
-    marked = [turns[turn_id] for turn_id in best[:_MARKED_TURNS] if turn_id in turns]
+    to_mark = dict.fromkeys([*best[:_MARKED_TURNS], *sorted(named)])
+    marked = [turns[turn_id] for turn_id in to_mark if turn_id in turns]
     return Ranked(hits, turns, reader.marks(marked, question, today))
 
 

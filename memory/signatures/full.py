@@ -89,6 +89,13 @@ class WriteFacts(dspy.Signature):
       UPDATE facts SET ended_on = '2011-04' WHERE id = 31;
       Where the window tells both, the first state gets its end in the INSERT, which then has the
       column ended_on before turn_id.
+    - What rests on a fact that ends is over with it, whatever its subject. Sara leads the team no
+      more, and fact 44 says that she approves Maria's leave: end 44 with that date, too. Look at
+      each known fact for it. One turn ends two facts at most: link the others, and what may hold
+      still, to the new fact as below, VALUES (45, 12, 'team_lead'); they are shown as disputed.
+      Where nothing took the place, store that: ('Maria', 'has_no', 'car', '2011-04', 12).
+    - What a turn of the window tells and a later one takes back is stored, too, with the day of the
+      later as ended_on: by it the first turn is shown as outdated.
     - When a turn shows that two names mean one person, say so once,
       ('Maria', 'alias', 'Mia', '', 12), and go on with the name that the known facts use.
     - Two facts that cannot both be true, where neither is a change or a correction of the other,

@@ -16,7 +16,7 @@ class WriteFactsShort(dspy.Signature):
     subject: whom it is about, by name. attribute: of `attributes` where one fits, else a short
     name. value: in the turn's words, names and numbers exact. happened_on: '2011-04-02', '2011-04',
     '2011' or ''; a date in brackets behind words is theirs. turn_id: of the turn that says it.
-    A known fact that is true no more is ended by its id.
+    A known fact that is true no more, or rests on one, is ended by its id.
 
     known: id 31: Maria | lives_in | Porto
     turns: [12] (Fri 08 Apr 2011) Maria: I moved to Rome last Saturday (2011-04-02)!

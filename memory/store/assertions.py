@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memory.dates import is_iso_date
 from memory.entities.resolution import Source
 from memory.errors import InputError
-from memory.records import Assertion, Fact, Removal, Turn, TurnAssertions
+from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import entities, turns_table
 from memory.store.database import Connection
@@ -369,20 +369,26 @@ def digested_facts(conn: Connection, turn_ids: Collection[int]) -> list[Fact]:
     return [fact for fact in facts if fact.id not in templates]
 
 
-def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[tuple[Fact, Fact | None]]:
-    """The facts of some turns by their ids, each as it was before a person changed its value."""
+def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[StatedFact]:
+    """The facts of some turns by their ids, with what was said of each since."""
     ids = sorted(turn_ids)
     if not ids:
         return []
     with conn.together():
         rows = conn.run("facts_by_turn", turn_ids=ids)
         edits = conn.run("corrected_facts_of_turns", turn_ids=ids)
+        disputes = conn.run("disputes_of_turns", turn_ids=ids)
     facts = sorted((to_fact(row) for row in rows), key=lambda fact: fact.id)
     before: dict[int, Fact] = {}
     for fact_id, state in edits:
         before.setdefault(fact_id, to_fact(json.loads(state)))
-    pairs = [(fact, before.get(fact.id)) for fact in facts]
-    return [(fact, old if old and old.value != fact.value else None) for fact, old in pairs]
+    disputed_by = {first: to_fact(second) for first, *second in disputes}
+
+    def changed(fact: Fact) -> Fact | None:
+        old = before.get(fact.id)
+        return old if old and old.value != fact.value else None
+
+    return [StatedFact(fact, changed(fact), disputed_by.get(fact.id)) for fact in facts]
 
 
 def by_template(conn: Connection, fact_ids: Collection[int]) -> set[int]:

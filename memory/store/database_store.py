@@ -38,6 +38,7 @@ from memory.records import (
     Pending,
     Rows,
     Setting,
+    StatedFact,
     Summary,
     Tags,
     Task,
@@ -923,7 +924,7 @@ class DatabaseStore(Store):
         with self._reading() as conn:
             return assertions.digested_facts(conn, turn_ids)
 
-    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
         with self._reading() as conn:
             return assertions.facts_of_turns(conn, turn_ids)
 

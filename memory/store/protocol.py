@@ -19,6 +19,7 @@ from memory.records import (
     Pending,
     Rows,
     Setting,
+    StatedFact,
     Summary,
     Tags,
     Task,
@@ -378,10 +379,10 @@ class Summaries(Protocol):
         Those that templates made (`Assertions.record`) are left out.
         """
 
-    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
-        """The facts of these turns by their ids, past ones too, each as it was at first.
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
+        """The facts of these turns by their ids, past ones too, with what was said of each since.
 
-        None where no person has changed its value in place. It takes one round trip.
+        It takes one round trip.
         """
 
     def set_summary(

@@ -438,6 +438,16 @@ SELECT first_fact, second_fact, first_turn, turn_id, settled
 FROM memory.contradictions
 WHERE namespace = :namespace AND (first_turn = ANY (:turn_ids) OR turn_id = ANY (:turn_ids));
 
+-- disputes_of_turns --
+-- What is linked to the facts of some turns as stored later, in force and not settled, oldest first.
+SELECT contradictions.first_fact, facts.id, facts.subject, facts.attribute, facts.value,
+    facts.happened_on, facts.ended_on, facts.turn_id, facts.recorded_at
+FROM memory.contradictions JOIN memory.facts ON facts.id = contradictions.second_fact
+WHERE contradictions.namespace = :namespace AND facts.namespace = :namespace
+    AND contradictions.first_turn = ANY (:turn_ids)
+    AND contradictions.settled = '' AND facts.ended_on IS NULL
+ORDER BY facts.id;
+
 -- open_contradictions --
 -- The newest first.
 SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,

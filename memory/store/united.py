@@ -12,7 +12,17 @@ from typing import Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from memory.errors import InputError, SqlError, StoreError
-from memory.records import Answer, Fact, Hit, MemoryFact, MemoryTurn, Rows, Summary, Turn
+from memory.records import (
+    Answer,
+    Fact,
+    Hit,
+    MemoryFact,
+    MemoryTurn,
+    Rows,
+    StatedFact,
+    Summary,
+    Turn,
+)
 from memory.store.points_in_time import read_moment
 from memory.store.protocol import Store
 from memory.tokens import count_tokens, first_lines
@@ -203,12 +213,20 @@ class UnitedStore:
             for fact in self.stores[name].digested_facts(own_ids)
         ]
 
-    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[tuple[Fact, Fact | None]]:
+    def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
         """See `Store.facts_of_turns`: those of all memories, with the numbers of their turns."""
+
+        def numbered(name: str, fact: Fact) -> Fact:
+            return replace(fact, turn_id=self.number_of(name, fact.turn_id))
+
         return [
-            (replace(fact, turn_id=self.number_of(name, fact.turn_id)), before)
+            replace(
+                stated,
+                fact=numbered(name, stated.fact),
+                disputed_by=stated.disputed_by and numbered(name, stated.disputed_by),
+            )
             for name, own_ids in self._own_ids(turn_ids).items()
-            for fact, before in self.stores[name].facts_of_turns(own_ids)
+            for stated in self.stores[name].facts_of_turns(own_ids)
         ]
 
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:

@@ -27,7 +27,7 @@ from locomo.examples.gold import NOTHING, Gold, load_gold
 from memory import SqlError, Store, open_store
 from memory.prompt import known_fact_line
 from memory.records import Fact
-from memory.related_facts import related_facts
+from memory.related_facts import known_facts
 from memory.tokens import first_lines
 
 _KNOWN_TOKENS = 1_500  # as of memory.digest, which brings DSPy
@@ -78,7 +78,7 @@ def _expected(gold: Gold, noise: Iterator[str]) -> Iterator[tuple[Fact, bool, bo
                 texts.append(f"{turn.speaker}: {turn.text[:500]}")
                 texts += [f"Assistant: {piece}" for piece in [next(noise)] if piece]
             before = store.facts()
-            known = [fact for fact, _ in related_facts(store, texts)] if before else []
+            known = known_facts(store, texts) if before else []
             lines = first_lines(map(known_fact_line, known), _KNOWN_TOKENS).splitlines()
             _store_window(store, gold, ids[start : start + _WINDOW])
             ids_before = {fact.id for fact in before}

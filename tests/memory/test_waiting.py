@@ -4,6 +4,7 @@ import pytest
 
 from memory import Store, Turn
 from memory.program import load_model
+from memory.program.costs import CHARACTERS_A_TOKEN
 from memory.waiting import waiting
 from tests.conftest import MOVED
 from tests.support.talk import talker
@@ -46,5 +47,7 @@ def test_a_long_answer_costs_what_is_read_of_it(store: Store) -> None:
     store.add([Turn("assistant", "Pack the boxes early. " * 500) for _ in range(24)])
     long = waiting(store, model).cost
 
-    assert long.calls == short.calls + 1
-    assert 24 * 80 < long.tokens_in - short.tokens_in < 24 * 80 + 5_000
+    # A window more, and in each of the three a call that reads some of the answers whole.
+    assert long.calls == short.calls + 1 + 3
+    whole = 3 * 400 + 24 * 11_000 * 0.09 / CHARACTERS_A_TOKEN
+    assert 24 * 80 < long.tokens_in - short.tokens_in < 24 * 80 + 5_000 + whole

@@ -45,6 +45,16 @@ def test_facts_of_one_subject_and_attribute_are_one_line_in_the_order_of_time() 
     ]
 
 
+def test_a_fact_is_marked_where_the_mark_of_its_turn_is_about_it_and_tells_no_end() -> None:
+    dispute = "disputed: visited Oslo, by turn 12: never left home"
+    marks = {3: dispute, 9: dispute, 4: "outdated: lives in Ghent until 2024-03"}
+    lines = [facts.line for facts in fact_lists([VISITED], {9: 0}, SAID_AT, marks=marks)]
+    assert lines == [
+        f"Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9] [{dispute}]",
+        "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]",
+    ]
+
+
 def test_counts_come_first_and_other_rows_stand_by_themselves() -> None:
     sums = Rows(("times",), ((4,),))
     names = Rows(("turn_id", "value"), ((7, "Miso"),))

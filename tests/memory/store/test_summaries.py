@@ -46,8 +46,10 @@ def test_digested_facts_are_not_those_of_templates(told: Store) -> None:
 
 def test_facts_of_turns_tell_what_a_person_has_changed_in_place(told: Store) -> None:
     def pairs() -> list[tuple[str, str | None]]:
-        stated = told.facts_of_turns([6, 3, 1])
-        return [(fact.value, before.value if before else None) for fact, before in stated]
+        return [
+            (stated.fact.value, stated.before.value if stated.before else None)
+            for stated in told.facts_of_turns([6, 3, 1])
+        ]
 
     assert pairs() == [("Oslo", None), ("cat Miso", None)]
     change = correct(told, 2, value="cat Figaro")
