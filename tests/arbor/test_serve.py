@@ -84,7 +84,7 @@ def test_the_command_refuses_with_one_line_and_code_2(
     none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
     for config, host, message in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
         with pytest.raises(typer.Exit) as refused:
-            serve.main(config, host, 0, False, None)
+            serve.main(config, host, 0)
         ended.append((refused.value.exit_code, capsys.readouterr().err, message))
     for code, error, message in ended:
         assert code == 2
