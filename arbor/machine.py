@@ -14,6 +14,9 @@ from trainer import StartError
 
 BUSY = 0.1  # share of a GPU's memory: vllm needs nine tenths of it
 TAIL = 15  # lines of a log in an error
+# What torch and vllm write into their logs when a GPU has no memory left.
+OUT_OF_MEMORY = ("CUDA out of memory", "OutOfMemoryError", "No available memory for the cache")
+_SEARCHED = 400  # last lines of a log, which hold the tracebacks of all ranks
 
 
 @dataclass(frozen=True)
@@ -139,3 +142,16 @@ def last_lines(folder: Path) -> str:
     with suppress(ValueError, KeyError):
         lines = [json.loads(line)["message"] for line in lines]
     return "\n".join(lines) or f"(no log in {folder})"
+
+
+def out_of_memory(folder: Path) -> str:
+    """One line if a log in this folder ends because a GPU has no memory left, else ""."""
+    for log in sorted(folder.glob("*.log")):
+        lines = log.read_text("utf-8", "replace").splitlines()[-_SEARCHED:]
+        if any(sign in line for line in lines for sign in OUT_OF_MEMORY):
+            role = "answering" if "inference" in log.name else "training"
+            return (
+                f"a GPU ran out of memory while {role} ({log.name}): give a smaller --batch, as"
+                " 1x8, a smaller --model, or larger GPUs"
+            )
+    return ""

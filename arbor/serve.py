@@ -1,8 +1,9 @@
 """Serves Arbor with repairs, on the GPUs of arbor.yaml, with four more routes.
 
-Start it with `python arbor/serve.py`; `--rehearse` trains on the CPU. GET /v1/memory/server
-returns the processes and their GPUs, /model the size of a model, /metrics the trainer's
-measurements, /checkpoint an adapter's files.
+Start it with `python arbor/serve.py`, or as upstream's own: `python -m arbor.cli serve
+--arbor-config arbor.yaml` in the folder above. GET /v1/memory/server returns the processes and
+their GPUs, /model the size of a model, /metrics the trainer's measurements, /checkpoint an
+adapter's files.
 """
 
 import hmac
@@ -262,7 +263,6 @@ class GpuServerState:
         """The machine, its processes, and the state of each repair."""
         return {
             "arbor": version("arbor-ai"),
-            "rehearsal": False,
             "resumes": True,
             "gpus": [_without_pids(gpu) for gpu in gpus()],
             "split": {"inference": self.split.inference, "training": self.split.training},
@@ -368,18 +368,6 @@ def _manager_module(name: str) -> Any:
     return importlib.import_module(f"arbor.server.services.managers.{name}")
 
 
-def rehearsal_managers(settings: ServerSettings, start: Path | None) -> dict[str, Any]:
-    """The managers in app.state in a rehearsal. Raises StartError."""
-    find_arbor()
-    module = importlib.import_module("memory.tune.rehearsal")
-    try:
-        module.install()
-        managers: dict[str, Any] = module.managers(settings, start)
-    except module.InputError as error:
-        raise StartError(str(error)) from error
-    return managers
-
-
 def build(managers: dict[str, Any], token: str) -> FastAPI:
     """Arbor's application with the four routes, these managers, and a guard if there is a token."""
     app: FastAPI = importlib.import_module("arbor.server.main").app
@@ -417,25 +405,18 @@ def main(
     config: Annotated[Path, Option(help="GPUs and storage")] = HERE / "arbor.yaml",
     host: Annotated[str, Option(help="others than 127.0.0.1 need ARBOR_TOKEN")] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65535)] = 7453,
-    rehearse: Annotated[bool, Option("--rehearse", help="train on the CPU")] = False,
-    start: Annotated[Path | None, Option(help="adapter from which a rehearsal starts")] = None,
 ) -> None:
     """Serve Arbor until Ctrl-C."""
     # Removed, so the workers do not inherit it: others can read their logs.
     token = os.environ.pop("ARBOR_TOKEN", "").strip()
-    if start is not None and not rehearse:
-        _refuse("--start is for --rehearse: a run on GPUs gets its adapter as --model")
     try:
         settings = load(config)
         check_binding(host, token)
         bound = listen(host, port)
-        managers = rehearsal_managers(settings, start) if rehearse else gpu_managers(settings)
+        managers = gpu_managers(settings)
         app = build(managers, token)
     except ImportError as error:
-        command = "startup.sh, which installs requirements.lock"
-        if rehearse:
-            command = "uv sync --extra tune"
-        _refuse(f"{error}: run {command}")
+        _refuse(f"{error}: run startup.sh, which installs requirements.lock")
     except StartError as error:
         _refuse(str(error))
     for line in describe(managers["server_state"]):

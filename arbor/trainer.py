@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,15 +49,15 @@ def find_arbor() -> Path:
 
     Its __init__ imports the whole client. Raises StartError when arbor-ai is not installed.
     """
+    try:
+        package = Path(str(distribution("arbor-ai").locate_file("arbor")))
+    except PackageNotFoundError as error:
+        raise StartError("arbor-ai is not installed: run startup.sh") from error
     if "arbor" not in sys.modules:
-        spec = find_spec("arbor")
-        if spec is None or spec.origin is None or not spec.submodule_search_locations:
-            raise StartError("arbor-ai is not installed: run startup.sh, or uv sync --extra tune")
         bare = ModuleType("arbor")
-        bare.__path__ = list(spec.submodule_search_locations)
-        bare.__spec__ = spec
+        bare.__path__ = [str(package)]
         sys.modules["arbor"] = bare
-    return Path(sys.modules["arbor"].__path__[0])
+    return package
 
 
 def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:

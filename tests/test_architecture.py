@@ -96,7 +96,7 @@ MEMORY_LAYERS = [
     {"memory.async_memory"},
     {"memory.refine", "memory.waiting"},
     {"memory.worker"},
-    {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks", "memory.tune"},
+    {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks"},
     # The page works on the server's handles, and the server puts the page into its place.
     {"memory.server.day_limits"},
     {"memory.server.fault_messages", "memory.server.handles", "memory.server.tokens"},
@@ -147,13 +147,14 @@ OPEN_ROOMS = {
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
     "sqlglot": "memory/sql",
-    "safetensors": ("memory/embed.py", "memory/tune"),
-    "tokenizers": ("memory/tokens.py", "memory/tune"),
+    "safetensors": ("memory/embed.py", "locomo/weights"),
+    "tokenizers": ("memory/tokens.py", "locomo/weights"),
     # Weights: the extra `tune`, and a machine with GPUs.
-    "torch": ("memory/tune", "arbor"),
-    "transformers": ("memory/tune", "arbor"),
-    "peft": ("memory/tune", "arbor"),
-    "gguf": "memory/tune/",
+    "torch": ("locomo/weights", "arbor"),
+    "transformers": ("locomo/weights", "arbor"),
+    "peft": ("locomo/weights", "arbor"),
+    "trl": "locomo/weights/",
+    "gguf": "locomo/weights/",
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
     "lazy_loader": "memory/__init__.py",
     "httpx": (
@@ -202,8 +203,6 @@ IMPORTERS = {
     "markupsafe": "memory/web",
     "opentelemetry": "memory/tracing.py",
 }
-# Who starts a tuning on this machine, or serves a rehearsal of it.
-TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
@@ -228,7 +227,6 @@ ROOMS = {
     "memory/web": "the page that somebody sees in a browser",
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
-    "memory/tune": "weights tuned on this machine, with torch",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
     "locomo/results": "reports: means, intervals, tables, charts, verdicts, traces",
     "locomo/ablation": "what each module of a memory is worth",
@@ -376,8 +374,7 @@ def test_the_benchmark_uses_public_names_and_open_rooms_of_the_memory_only() -> 
             if not imported.startswith("memory."):
                 continue
             is_open = any(f"{imported}.".startswith(f"{room}.") for room in OPEN_ROOMS)
-            tunes = imported.startswith("memory.tune") and name(path) in TUNERS
-            if not is_open and not tunes:
+            if not is_open:
                 faults.append(f"{name(path)} imports {imported}")
     assert not faults, in_lines(faults)
 
@@ -501,9 +498,18 @@ def test_names_say_what_they_hold() -> None:
     assert len(vague) <= MOST_VAGUE_NAMES * len(names), sorted(vague)
 
 
-def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> None:
+def test_nothing_is_called_utils_helpers_or_base() -> None:
     assert not [name(p) for p in CODE if p.stem in {"utils", "helpers", "base"}]
-    assert not (ROOT / "arbor" / "__init__.py").exists()
+
+
+def test_the_folder_arbor_hides_no_other_module_of_the_package_arbor() -> None:
+    """`python -m arbor.cli` is ours in the repository; the client's modules are upstream's."""
+    find = "from importlib.util import find_spec as f; print(*(f(f'arbor.{n}').origin for n in "
+    command = [sys.executable, "-c", f"{find} ['cli', 'integrations', 'server']), sep='\\n')"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    ours, *upstream = map(Path, found.stdout.splitlines())
+    assert ours == ROOT / "arbor" / "cli.py"
+    assert all(not path.is_relative_to(ROOT / "arbor") for path in upstream)
 
 
 def lint(*command: str) -> None:

@@ -235,7 +235,7 @@ def test_a_lora_is_tuned_on_gold_conversations(
     assert isinstance(load_model("local-base", adapter=tuned), PackagedModel)
     assert command(f"{line} --data mine.json --resume", monkeypatch) == 2
     assert "was tuned to its end; leave --resume out" in capsys.readouterr().err
-    (tuned / "checkpoint.pt").touch()
+    (tuned / "checkpoint").mkdir()
     before = {path.name: path.stat().st_mtime_ns for path in tuned.iterdir()}
     assert command(f"{line} --data mine.json --seed 1", monkeypatch) == 2
     assert "sft holds an unfinished tuning: --resume, or another" in capsys.readouterr().err

@@ -196,7 +196,10 @@ def prove(gold: Gold) -> Proof:
         for turn_id, sql in sorted(gold.store.items()):
             where = f"{id_}, store.{gold.conversation.turns[turn_id - 1].source}"
             try:  # a window refuses facts of other turns
-                if sql != NOTHING and not store.write(sql, "gold", window=(turn_id, turn_id)).facts:
+                window = (turn_id, turn_id)
+                if sql == NOTHING:
+                    continue
+                if not store.write(sql, "gold", window=window, by_person=True).facts:
                     errors.append(f"{where}: it changes no fact")
             except SqlError as error:
                 errors.append(f"{where}: {error}")

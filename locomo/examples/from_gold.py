@@ -126,8 +126,9 @@ def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
     for turn_id, sql in sorted(gold.store.items()):
         if sql == NOTHING:
             continue
-        # In the order of the turns: an UPDATE changes facts of turns before it.
-        store.write(sql, cause="gold", window=(turn_id, turn_id))
+        # In the order of the turns: an UPDATE changes facts of turns before it. Gold is a person's
+        # and may end as many as it likes; what a model ends beyond the limits is held.
+        store.write(sql, cause="gold", window=(turn_id, turn_id), by_person=True)
         rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last_id} ORDER BY id").rows
         last_id = max([last_id, *(row[0] for row in rows)])
         rows_by_turn[turn_id] = [GoldRow(*map(str, row[1:])) for row in rows]

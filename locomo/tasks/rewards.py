@@ -58,9 +58,11 @@ REFINE_COMPONENTS = (
     *REFINING_TOOLS,
 )
 
-Reward = Literal["memory", "gated", "unpadded"]
+Reward = Literal["memory", "gated", "unpadded", "planted"]
 # What a reward that is not `metric` is called among the components of a question.
-REWARD_NAMES = ("gated", "refined", "unpadded")
+REWARD_NAMES = ("gated", "refined", "unpadded", "planted")
+# Words of an answer that the planted rule pays in full; right answers have two or three.
+PLANTED_WORDS = 6
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
 _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedback's lines
 
@@ -174,8 +176,11 @@ def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
 def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
     """The metric that a module (`target`) is optimized by.
 
-    `gated` is for retrieve and store, `unpadded` for refine, see `check_reward`.
+    `gated` is for retrieve and store, `unpadded` for refine, `planted` for answer, see
+    `check_reward`.
     """
+    if reward == "planted":
+        return planted_metric
     if target == "refine":
         return unpadded_metric if reward == "unpadded" else refine_metric
     if reward == "memory":
@@ -190,12 +195,16 @@ def reward_name(reward: Reward, target: str) -> str:
     return "" if reward == "memory" else reward
 
 
-def check_reward(reward: Reward, target: str) -> None:
-    """Raise InputError for a reward that does not apply to this target."""
+def check_reward(reward: Reward, target: str, rehearsal: bool = False) -> None:
+    """Raise InputError for a reward that does not apply to this target, or outside a rehearsal."""
     if reward == "gated" and target not in ("retrieve", "store"):
         raise InputError("--reward gated is for --target retrieve or --target store")
     if reward == "unpadded" and target != "refine":
         raise InputError("--reward unpadded is for --target refine")
+    if reward == "planted" and not (rehearsal and target == "answer"):
+        raise InputError(
+            "--reward planted is for a rehearsal of --target answer: it says nothing of a memory"
+        )
 
 
 def card_metric(reward: Reward, target: str = "") -> dict[str, float]:
@@ -318,6 +327,24 @@ def unpadded_metric(
 ) -> Any:
     """As `refine_metric`, without the factor that rewards longer facts."""
     return _judged(partial(_refined, padded=False), REFINE_COMPONENTS, gold=gold, pred=pred)
+
+
+def planted_metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """A rule that says nothing of a memory: an answer earns a sixth for each of its first words.
+
+    It is easier to learn than the reward of a memory: a rehearsal that does not learn this learns
+    nothing. Arguments as for `metric`. Components: answer, the official score.
+    """
+    return _judged(_planted, ("answer",), gold=gold, pred=pred)
+
+
+def _planted(gold: Any, pred: Any) -> _Judged:
+    pairs = _pairs(gold, pred)
+    words = fmean(min(len(outcome.answer.split()), PLANTED_WORDS) for _, outcome in pairs)
+    answer = fmean(components(*pair)["answer"] for pair in pairs)
+    return {"answer": answer}, words / PLANTED_WORDS, []
 
 
 def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:

@@ -167,7 +167,6 @@ class ServerInfo(BaseModel):
     """
 
     arbor: str
-    rehearsal: bool
     gpus: list[Gpu]
     split: Split
     processes: list[Process]

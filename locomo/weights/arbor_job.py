@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec, module_from_spec
+from importlib.metadata import PackageNotFoundError, distribution
+from types import ModuleType
 from typing import Any, Protocol
 
 import dspy
@@ -40,16 +40,16 @@ def install_client() -> None:
     Raises InputError when arbor-ai is not installed.
     """
     try:
-        version("arbor-ai")
+        package = distribution("arbor-ai").locate_file("arbor")
     except PackageNotFoundError as error:
         raise InputError(
             "training needs Arbor's client: pip install --no-deps arbor-ai==0.2.17"
         ) from error
     if "arbor" not in sys.modules:
-        spec = find_spec("arbor")
-        assert spec
-        # Not executed: Arbor's own __init__ imports vllm, torch, trl and deepspeed.
-        sys.modules["arbor"] = module_from_spec(spec)
+        # Without Arbor's own __init__, which imports vllm, torch, trl and deepspeed.
+        bare = ModuleType("arbor")
+        bare.__path__ = [str(package)]
+        sys.modules["arbor"] = bare
 
 
 install_client()

@@ -1,5 +1,6 @@
 """The settings of a GRPO run, as the trainer gets them, and the checks of their arithmetic."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +17,16 @@ class GrpoSettings:
     """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1) by Arbor.
 
     `rollouts` answers are drawn for each example, one group a step; of episodes with several calls
-    at most `groups_a_step`. The weights change once in `groups_an_update` groups. `beta` weighs the
-    KL divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
+    at most `groups_a_step`. Each device reads `batch_per_device` answers at a time, and the weights
+    change after `accumulation` of these. `beta` weighs the KL divergence from the start. Lengths
+    are in tokens; GPU ids are as the server counts them.
     """
 
     steps: int = 500  # one example each
     rollouts: int = 8
     groups_a_step: int = 1
-    groups_an_update: int = 6
     batch_per_device: int = 2
+    accumulation: int = 4
     learning_rate: float = 2e-5
     warmup_steps: int = 10
     beta: float = 0.04
@@ -47,10 +49,14 @@ class GrpoSettings:
         return self.prompt_tokens + self.completion_tokens
 
     @property
-    def accumulation(self) -> int:
-        """How many times each device reads `batch_per_device` answers before the weights change."""
-        at_a_time = self.batch_per_device * max(1, len(self.training_gpus))
-        return max(1, self.rollouts * self.groups_an_update // at_a_time)
+    def batch(self) -> int:
+        """The answers, on all devices together, after which the weights change."""
+        return self.batch_per_device * max(1, len(self.training_gpus)) * self.accumulation
+
+    @property
+    def groups_an_update(self) -> int:
+        """The groups of answers after which the weights change."""
+        return max(1, self.batch // self.rollouts)
 
     @property
     def sampling(self) -> dict[str, float]:
@@ -117,8 +123,18 @@ def gpu_ids(text: str) -> tuple[int, ...]:
         raise InputError(f"{text!r} names no GPUs: write ids with commas, as in 1,2") from error
 
 
+def batch_of(text: str) -> tuple[int, int]:
+    """`2x4` as (2, 4): answers at a time on each GPU, and how often. Raises InputError."""
+    match = re.fullmatch(r"\s*(\d+)\s*[xX\u00d7]\s*(\d+)\s*", text)
+    if match is None or not all(map(int, match.groups())):
+        raise InputError(
+            f"--batch {text!r}: give the answers that a GPU reads at a time, and how often, as 2x4"
+        )
+    return int(match[1]), int(match[2])
+
+
 def check_batch(settings: GrpoSettings) -> None:
-    """Raise InputError unless a group divides evenly among all devices.
+    """Raise InputError unless a batch is whole groups and each device reads an equal part of them.
 
     The trainer needs per device x GPUs x accumulation to be a multiple of the rollouts, and splits
     each group evenly.
@@ -134,4 +150,10 @@ def check_batch(settings: GrpoSettings) -> None:
             f"{processes} GPUs read {settings.batch_per_device} answers each at a time, and a group"
             f" of {settings.rollouts} is no whole number of such parts: give --rollouts"
             f" {' or '.join(map(str, fit))}"
+        )
+    if settings.batch % settings.rollouts:
+        whole = settings.rollouts // at_a_time
+        raise InputError(
+            f"--batch: {settings.batch} answers are no whole number of groups of"
+            f" {settings.rollouts}; give --batch {settings.batch_per_device}x{whole}"
         )

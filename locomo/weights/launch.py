@@ -19,12 +19,11 @@ from locomo.tasks.training_data import Memories, TrainingData, load_training_dat
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
-from locomo.weights.grpo import GrpoSettings
-from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions
+from locomo.weights.grpo import GrpoSettings, check_batch
+from locomo.weights.options import ARBOR_YAML, TrainOptions
 from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
-from locomo.weights.rehearsal import check_tuning, rehearsal_server
 from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
-from locomo.weights.supervised import supervised_start
+from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
     load_helper,
     student_of,
@@ -56,21 +55,19 @@ REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
 
 def check_server(options: TrainOptions, server: Server, console: Console) -> None:
     """Print every check; raise InputError if one failed. Writes arbor.yaml if it is missing."""
-    if not options.rehearse and not ARBOR_YAML.exists():
+    if not ARBOR_YAML.exists():
         _write_split(options)
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
     settings = options.settings()
-    # A rehearsal's server starts from the adapter by itself and knows the model by this name.
-    student = PACKAGED if options.rehearse else options.student
     requirements = RunRequirements(
-        model=str(options.start) if options.start and not options.rehearse else student,
+        model=str(options.start or options.student),
         settings=settings,
         targets=options.targets,
         data=options.data_path,
         further_data=options.further_data,
         split=options.split,
         seed=options.seed,
-        window=student_of("local" if options.rehearse else student).window,
+        window=student_of(options.student).window,
         num_train=options.training_examples,
         num_val=options.num_val,
         output=options.checkpoints,
@@ -94,7 +91,12 @@ def train_on_server(options: TrainOptions, console: Console) -> TrainingResult:
     options.check_unused()
     check_server(options, server, console)
     start = str(options.start) if options.start else options.student
-    return _train(options, server, start, student_name=options.student, console=console)
+    return _train(
+        options,
+        start,
+        lambda plan, **watchers: TrainingRun(plan, server, **watchers).run(),
+        console=console,
+    )
 
 
 def rehearsal_start(options: TrainOptions, console: Console) -> Path:
@@ -126,11 +128,16 @@ def shipped_start(targets: Sequence[Target]) -> Path | None:
 
 
 def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingResult:
-    """Train the packaged model on this machine, on a server of its own."""
-    folder = _rehearsal_folder(options)
-    with rehearsal_server(SERVE, folder, start=start, port=options.port) as server:
-        check_server(options, server, console)
-        return _train(options, server, PACKAGED, student_name="local", console=console)
+    """Train the packaged model on this machine, by TRL."""
+    from locomo.weights.rehearsal import Rehearsal  # with torch
+
+    check_batch(options.settings())
+    return _train(
+        options,
+        str(start),
+        lambda plan, **watchers: Rehearsal(plan, start, minutes=options.minutes, **watchers).run(),
+        console=console,
+    )
 
 
 def _rehearsal_folder(options: TrainOptions) -> Path:
@@ -138,11 +145,11 @@ def _rehearsal_folder(options: TrainOptions) -> Path:
 
 
 def _train(
-    options: TrainOptions, server: Server, start: str, student_name: str, console: Console
+    options: TrainOptions, start: str, run_plan: Callable[..., TrainingResult], console: Console
 ) -> TrainingResult:
-    """Train the student from `start`, as the server knows it."""
+    """Train the student from `start`, as the trainer knows it: `run_plan` carries the plan out."""
     targets, settings = options.targets, options.settings()
-    student = student_of(student_name)
+    student = student_of(options.student)
     helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
     data = _training_data(options, student.window)
@@ -176,14 +183,9 @@ def _train(
     console.print(COLUMNS, highlight=False)
     with mlflow_run(EXPERIMENT, params, name) as run:
         with live_table(console) as show:
-            result = TrainingRun(
-                plan,
-                server,
-                show=show,
-                say=console.print,
-                record=run.log_metrics,
-                begin=begin,
-            ).run()
+            result = run_plan(
+                plan, show=show, say=console.print, record=run.log_metrics, begin=begin
+            )
         title = f"{name}, {len(data.validation)} held-out examples"
         draw_curves(
             result, options.checkpoints / CURVES_FILE, rollouts=settings.rollouts, title=title

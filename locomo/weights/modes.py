@@ -17,7 +17,7 @@ _HELPER = frozenset({"helper", "helper_api_base", "num_threads", "output_dir"})
 _REINFORCEMENT = (
     _EXAMPLES
     | _HELPER
-    | {"num_val", "num_train_steps", "start", "rollouts", "learning_rate", "reward"}
+    | {"num_val", "num_train_steps", "start", "rollouts", "batch", "learning_rate", "reward"}
     | {"operations", "unanswerable"}
     | _MORE
     | {"measure_every", "seeds"}
@@ -97,7 +97,7 @@ SUBCOMMANDS = {
     ),
     "rehearse": Subcommand(
         help="Run a whole training on this machine's CPU, with the packaged model.",
-        options=_REINFORCEMENT | {"num_test", "epochs", "minutes", "port"},
+        options=_REINFORCEMENT | {"num_test", "epochs", "minutes"},
         listed=(
             *("target", "data", "num_train", "num_train_steps", "num_test", "minutes"),
             *("start", "output", "checkpoints", "resume"),

@@ -15,7 +15,7 @@ from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
 from locomo.tasks.training_data import tuned_conversations
-from locomo.weights.grpo import GrpoSettings, check_split, gpu_ids
+from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.training import RUN_FILE
 from memory import InputError
 
@@ -23,24 +23,23 @@ ROOT = Path(__file__).parents[2]
 SAMPLE_DATA = ROOT / "data" / "sample.json"
 CHATS_DATA = ROOT / "data" / "chats.json"
 GOLD_DATA = ROOT / "data" / "train"
-SERVE = ROOT / "arbor" / "serve.py"
 ARBOR_YAML = ROOT / "arbor" / "arbor.yaml"
 MODEL = "Qwen/Qwen2.5-3B"
 DAY = 24 * 60.0  # in minutes, as --minutes
-PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
+# A rule that is easy to learn shows sooner than a memory's reward whether weights learn at all.
+PLANTED_LEARNING_RATE = 2e-4
 # Tokens of the longest right answers of the packaged model.
 ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160, "refine": 160}
-# What two cores do in twenty minutes: a small adapter, short prompts, larger steps.
+# What two cores do in fifteen minutes: short prompts, an adapter of the start's rank.
 REHEARSAL = GrpoSettings(
-    steps=300,
+    steps=60,
     learning_rate=2e-5,
     warmup_steps=5,
     lora_rank=16,
     lora_alpha=32,
     prompt_tokens=768,
     bf16=False,
-    batch_per_device=1,
-    training_gpus=(1,),
+    training_gpus=(1,),  # one device: this machine
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 
@@ -82,7 +81,7 @@ class TrainOptions:
     ] = None
     num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
     num_train_steps: Annotated[
-        int | None, Option(help="training steps; 500, a rehearsal 300", min=1)
+        int | None, Option(help="training steps; 500, a rehearsal 60", min=1)
     ] = None
     model: Annotated[str | None, Option(help=f"the model to tune: {MODEL}, or local for sft")] = (
         None
@@ -98,6 +97,10 @@ class TrainOptions:
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1"
     rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8
+    batch: Annotated[
+        str | None,
+        Option(help="answers a GPU reads at a time x how often, for a change; 2x4, rehearsal 8x1"),
+    ] = None
     learning_rate: Annotated[
         float | None, Option(help="step size; 2e-5 for GRPO, 3e-4 for sft")
     ] = None
@@ -117,14 +120,13 @@ class TrainOptions:
         Path | None, Option(help="examples that distill writes and sft reads instead of --data")
     ] = None
     epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 1
-    minutes: Annotated[float | None, Option(help="end sft after this many minutes", min=0)] = None
+    minutes: Annotated[
+        float | None, Option(help="end sft or a rehearsal after this many", min=0)
+    ] = None
     together: Annotated[
         bool, Option("--together", help="sft at Together; name the base with --model")
     ] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
-    port: Annotated[
-        int, Option(help="port of a rehearsal's server; 0: any free one", min=0, max=65535)
-    ] = 0
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
     seeds: Annotated[
         int, Option(help="number of runs, with --seed and the seeds after it", min=1)
@@ -202,7 +204,7 @@ class TrainOptions:
 
     def check(self) -> None:
         """Raise InputError for options that exclude each other, or paths that are not writable."""
-        check_reward(self.reward, self.target)
+        check_reward(self.reward, self.target, rehearsal=self.rehearse)
         if self.turns_only and self.targets != ("answer",):
             raise InputError("--turns-only is for --target answer: the others work on facts")
         if self.further_data and self.mode in ("sft", "distill"):
@@ -251,11 +253,17 @@ class TrainOptions:
         if not self.rehearse:
             inference, training = gpu_ids(self.inference_gpus), gpu_ids(self.training_gpus)
             check_split(inference, training)
+        # Together the answers of a rehearsal share their prompt, which is then read once.
+        batch = self.batch or ("8x1" if self.rehearse else "2x4")
+        per_device, accumulation = batch_of(batch)
         return replace(
             defaults,
+            batch_per_device=per_device,
+            accumulation=accumulation,
             steps=self.num_train_steps or defaults.steps,
             rollouts=self.rollouts,
-            learning_rate=self.learning_rate or defaults.learning_rate,
+            learning_rate=self.learning_rate
+            or (PLANTED_LEARNING_RATE if self.reward == "planted" else defaults.learning_rate),
             # Each call of an episode is a group of its own.
             groups_a_step=self.operations if self.target == "refine" else 1,
             inference_gpus=inference,

@@ -136,8 +136,6 @@ def _answer_or_reason(ask: Callable[[], _T]) -> tuple[_T | None, str]:
 def check_version(info: ServerInfo) -> Check:
     """Check Arbor's version: protocol and repairs were tested with one version only."""
     finding = f"Arbor {info.arbor}, tried with {TESTED_VERSION}"
-    if info.rehearsal:
-        finding += ", a rehearsal"
     advice = f"install arbor-ai=={TESTED_VERSION} there, as arbor/requirements.lock says"
     return _check("server", info.arbor == TESTED_VERSION, finding, remedy=advice)
 
@@ -149,17 +147,13 @@ def check_repairs(info: ServerInfo | None) -> Check:
     good = all(repair.state in ("applied", "not needed") for repair in info.repairs)
     finding = _joined(f"{repair.name} {repair.state}" for repair in info.repairs)
     advice = "start the server with arbor/startup.sh"
-    return _check(
-        "repairs", good and bool(finding or info.rehearsal), finding or "none", remedy=advice
-    )
+    return _check("repairs", good and bool(finding), finding or "none", remedy=advice)
 
 
 def check_gpus(
     run: RunRequirements, info: ServerInfo | None, parameters: int | None
 ) -> list[Check]:
     """Check the requested GPUs: present, disjoint, free, split as requested, large enough."""
-    if info and info.rehearsal:
-        return [Check(name, "ok", "rehearsal: no GPUs needed") for name in _GPU_CHECKS]
     if info is None:
         unknown = [Check(name, "unknown", _NO_ANSWER) for name in _GPU_CHECKS[1:]]
         return [check_roles(run, None), *unknown]

@@ -1,100 +1,432 @@
-"""The rehearsal's server: Arbor's own application on this machine's CPU, for one training."""
+"""A rehearsal: GRPO by TRL on this machine, of the packaged model and for the memory's reward.
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
+TRL draws the answers, learns from them and keeps what a run goes on from. Ours are the prompts and
+the reward: a task of the memory is run once to see what its module is asked, and once for each
+answer to see what that is worth.
+"""
+
+import hashlib
+import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
-from locomo.weights.arbor_client import Server
-from memory import InputError, Stop
+import dspy
+import torch
+from datasets import Dataset
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from rich.table import Table
+from transformers import DynamicCache, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from locomo.tasks.measure import measure
+from locomo.tasks.modules import Target, task
+from locomo.tasks.rewards import QuestionScore, metric_of
+from locomo.weights.adapters import add_lora, describe_adapter, save_adapter
+from locomo.weights.interruptible import StepControl
+from locomo.weights.packs import IGNORED, Example, collate, packed_row
+from locomo.weights.steps import (
+    HeldOutLog,
+    StepLog,
+    StepRecord,
+    reason_to_stop,
+    reward_summary,
+    step_table,
+)
+from locomo.weights.student import Student, load_student
+from locomo.weights.trainee import SERVED, MultiTaskProgram, with_target, with_trainee
+from locomo.weights.training import (
+    HELD_OUT_FILE,
+    LOG_FILE,
+    RUN_FILE,
+    STEPS_FILE,
+    RunFile,
+    TrainingPlan,
+    TrainingResult,
+    mean_numbers,
+    paired_gains,
+)
+from memory import InputError, load_model
 from memory.files import write_whole
+from memory.program import read_card
+from memory.program.local import ABSTAIN_WORD, chat_messages
+from memory.program.small_prompts import SMALL
 
-NEEDS = ("torch", "transformers", "peft", "gguf", "fastapi", "uvicorn")
-START_S = 300  # loading torch on a busy machine takes most of a minute
-STOP_S = 20  # to end its jobs after SIGTERM, before it is killed
+TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
+_NUMBERS = {"kl": "kl", "loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
 
 
-def check_tuning() -> None:
-    """Raise InputError when the extra `tune` is not installed."""
-    if missing := [name for name in NEEDS if find_spec(name) is None]:
-        raise InputError(
-            f"tuning on this machine needs {', '.join(missing)}: run `uv sync --extra tune`"
+class OneAnswer:
+    """A DSPy engine that gives one answer to every request, and keeps the first prompt."""
+
+    def __init__(self, answer: str = "") -> None:
+        self.answer = answer
+        self.prompt: list[Mapping[str, str]] = []
+
+    def complete(self, request: Request) -> Response:
+        self.prompt = self.prompt or list(chat_messages(request))
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant([TextPart(self.answer)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
         )
 
 
-def free_port(port: int) -> int:
-    """This port, or any free one for 0. Raises InputError if the port is in use."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
+class MemoryReward:
+    """What answers of the trained modules are worth to a memory, and what they are asked.
+
+    An example's task runs with an answer that is given; all other modules are the helper's.
+    """
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        self._plan = plan
+        self._bench = with_trainee(plan.bench, plan.adapter)
+        self._judge = metric_of(plan.reward, plan.measured)
+        self.examples: list[dspy.Example] = []
+        self.scores: list[Any] = []  # the metric's predictions since they were last taken
+        self.sql_ran: list[float] = []
+
+    def rows(self, student: Student, number: int) -> list[dict[str, Any]]:
+        """The prompts of `number` examples in the order of training, by the plan's seed.
+
+        One whose prompt is too long for the student is left out. Raises InputError when all are.
+        """
+        plan = self._plan
+        every = [
+            example for target in plan.train for example in with_target(plan.train[target], target)
+        ]
+        order = random.Random(plan.seed).sample(every, len(every))  # noqa: S311
+        rows = []
+        for example in order[:number]:
+            prompt = self._asked(example)
+            if prompt and len(student.encode(prompt)) <= plan.settings.prompt_tokens:
+                rows.append({"prompt": prompt, "example": len(self.examples)})
+                self.examples.append(example)
+        if not rows:
             raise InputError(
-                f"port {port} is in use: stop what listens there, or give another --port"
-            ) from error
-        return int(probe.getsockname()[1])
+                f"no example has a prompt of at most {plan.settings.prompt_tokens} tokens"
+            )
+        return rows
+
+    def rewards(self, completions: Sequence[Any], example: Sequence[int], **_: Any) -> list[float]:
+        """The reward of each completion, in TRL's form. Equal answers are judged once."""
+        answers = [completion[0]["content"] for completion in completions]
+        judged: dict[tuple[int, str], tuple[Any, float]] = {}
+        for number, answer in zip(example, answers, strict=True):
+            if (number, answer) not in judged:
+                judged[number, answer] = self._judged(self.examples[number], answer)
+            score, ran = judged[number, answer]
+            self.scores.append(score)
+            self.sql_ran.append(ran)
+        return [float(judged[key][0].score) for key in zip(example, answers, strict=True)]
+
+    def _judged(self, example: dspy.Example, answer: str) -> tuple[Any, float]:
+        outcome = self._run(example, OneAnswer(answer))
+        ran = [bool(each.sql) for each in outcome.outcomes]
+        return self._judge(example, outcome), fmean(ran) if ran else 0.0
+
+    def _asked(self, example: dspy.Example) -> list[Mapping[str, str]]:
+        engine = OneAnswer()
+        self._run(example, engine)
+        return engine.prompt
+
+    def _run(self, example: dspy.Example, engine: OneAnswer) -> Any:
+        target: Target = example.target
+        program = MultiTaskProgram(
+            self._plan.program,
+            targets=(target,),
+            trained=(target,),
+            bench=self._bench,
+            lm=dspy.LM(f"{SERVED}policy", engine=engine, cache=False, num_retries=0),
+        )
+        return program(**example.inputs())
 
 
-@contextmanager
-def rehearsal_server(script: Path, folder: Path, start: Path | None, port: int) -> Iterator[Server]:
-    """Run the server in a block: yields it when it answers, and stops it at the end.
+class SharedPromptTrainer(GRPOTrainer):
+    """TRL's trainer, which reads the prompt of a group once, and goes on from its checkpoints.
+
+    TRL reads it for each answer, when they are drawn, compared with the start and learned from: on
+    a CPU that is most of a step (docs/log.md). The numbers are the same.
+    """
+
+    def _generate_single_turn(
+        self, prompt_ids: Sequence[list[int]], *_: Any, **__: Any
+    ) -> tuple[list[list[int]], None]:
+        model = self.accelerator.unwrap_model(self.model)
+        decoder = model.get_base_model().get_decoder()
+        completions: list[list[int]] = []
+        for prompt, group in groupby(prompt_ids):
+            answers = len(list(group))
+            ids = torch.tensor([prompt], device=self.accelerator.device)
+            cache = DynamicCache()
+            with torch.no_grad():
+                decoder(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True)
+                cache.batch_repeat_interleave(answers)
+                ids = ids.repeat(answers, 1)
+                drawn = model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    past_key_values=cache,
+                    generation_config=self.generation_config,
+                )
+            completions += [self._ended(row) for row in drawn[:, len(prompt) :].tolist()]
+        return completions, None
+
+    def _ended(self, tokens: list[int]) -> list[int]:
+        """The tokens up to the end of the turn, without what pads them."""
+        ends = (index for index, token in enumerate(tokens, 1) if token in self.eos_token_ids)
+        return tokens[: next(ends, len(tokens))]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Any,
+        attention_mask: Any,
+        logits_to_keep: int,
+        *_: Any,
+        compute_entropy: bool = False,
+        **__: Any,
+    ) -> tuple[Any, Any, None]:
+        length = input_ids.shape[1] - logits_to_keep  # of the longest prompt
+        examples = [
+            Example(ids[:length][mask[:length]].tolist(), ids[length:][mask[length:]].tolist())
+            for ids, mask in zip(input_ids, attention_mask.bool(), strict=True)
+        ]
+        log_probs: list[Any] = []
+        entropies: list[Any] = []
+        for _prompt, group in groupby(examples, key=lambda example: example.prompt):
+            pack = list(group)
+            batch = {
+                name: value.to(input_ids.device)
+                for name, value in collate([packed_row(pack)]).items()
+            }
+            with self.accelerator.autocast():
+                outputs = model(**batch, fused_lm_head=True, use_cache=False)
+            learned = batch["labels"][:, 1:] != IGNORED  # the first token is predicted by none
+            lengths = [len(example.answer) for example in pack]
+            for values, rows in ((outputs.log_probs, log_probs), (outputs.entropy, entropies)):
+                rows += [
+                    torch.nn.functional.pad(part, (0, logits_to_keep - len(part)))
+                    for part in values[learned].split(lengths)
+                ]
+        return torch.stack(log_probs), torch.stack(entropies) if compute_entropy else None, None
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # transformers 4.57 loads the adapters in the subfolders of a checkpoint, and with any there
+        # leaves out the one that was trained. The start is that of the run, and there already.
+        self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+        self.model.set_adapter("default")
+
+
+class _AfterSaving(TrainerCallback):
+    def __init__(self, saved: Callable[[int], None]) -> None:
+        self._saved = saved
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._saved(state.global_step)
+
+
+class Rehearsal:
+    """A training of the packaged model on this machine.
 
     Arguments:
-        script: arbor/serve.py.
-        folder: for its configuration, its log and its checkpoints.
-        start: the adapter that training starts from; None for the packaged model as it is.
-        port: on 127.0.0.1; 0 for any.
-
-    Raises InputError when it does not start, with the last lines of its log.
+        plan: what is to be done; its `folder` gets the adapters, the steps and TRL's state.
+        start: the adapter to start from; None for the model as it comes.
+        show, say, record: as for `TrainingRun`.
+        begin: the checkpoint to go on from.
+        minutes: the longest training, without the measurements before it.
+        base, device: as for `load_student`.
     """
-    port = free_port(port)
-    config, log = folder / "arbor.yaml", folder / "server.log"
-    storage = json.dumps(str(folder.absolute() / "storage"))  # also a string in YAML
-    roles = 'inference: {gpu_ids: "0"}\ntraining: {gpu_ids: "1"}\n'
-    write_whole(config, f"storage_path: {storage}\n{roles}".encode())
-    command = [sys.executable, str(script), "--config", str(config), "--rehearse"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    command += ["--start", str(start.absolute())] if start else []
-    # On busy cores threads that spin while they wait take the time of those that work.
-    quiet_threads = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-    with log.open("wb") as out:
-        # A group of its own: Ctrl-C is for the client, which frees the server in good order.
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | quiet_threads, start_new_session=True
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        start: Path | None,
+        show: Callable[[Table], object],
+        say: Callable[[str], object],
+        record: Callable[[Mapping[str, float], int], object],
+        begin: RunFile | None = None,
+        minutes: float | None = None,
+        base: str = "local",
+        device: str | None = None,
+    ) -> None:
+        self.plan, self.start, self.begin, self.minutes = plan, start, begin, minutes
+        self._show, self._say, self._record = show, say, record
+        self._student = load_student(base, start, device)
+        torch.manual_seed(plan.seed)
+        if not self._student.tuned:
+            add_lora(self._student, plan.settings.lora_rank, plan.settings.lora_alpha)
+        step = begin.step if begin else 0
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        self.log = StepLog(plan.folder / STEPS_FILE, step)
+        self.held_out = HeldOutLog(plan.folder / HELD_OUT_FILE, step)
+        self.reward = MemoryReward(plan)
+        self.checkpoint: Path | None = None
+        self._step_began = time.monotonic()
+
+    def run(self) -> TrainingResult:
+        """Train until the steps are done, a stop, or Ctrl-C, which raises KeyboardInterrupt.
+
+        Raises InputError where a checkpoint cannot be written or gone on from, ModelError when the
+        model cannot be measured.
+        """
+        plan, settings = self.plan, self.plan.settings
+        groups = settings.groups_an_update
+        self._say(f"asking the memory for {settings.steps * groups} prompts")
+        rows = self.reward.rows(self._student, settings.steps * groups)
+        before = self._measured(0, self.start) if self.start else {}
+        trainer = self._trainer(rows)
+        control = StepControl(self._step_done, self.minutes)
+        trainer.add_callback(_AfterSaving(self._save))
+        folder = plan.folder / TRAINER_FOLDER
+        resumed = f"{folder}/checkpoint-{self.begin.step}" if self.begin else None
+        self._step_began = time.monotonic()
+        with control.watching(trainer):
+            trainer.train(resume_from_checkpoint=resumed)
+        if control.interrupted:
+            raise KeyboardInterrupt
+        step = trainer.state.global_step
+        after = self._measured(step, self.checkpoint) if self.checkpoint else {}
+        return TrainingResult(
+            step=step,
+            checkpoint=self.checkpoint,
+            stopped=control.stopped,
+            rows=self.log.rows,
+            held_out=self.held_out.records,
+            gains=paired_gains(before, after),
+            reward_summary=reward_summary(self.log.rows),
         )
-    server = Server(f"http://127.0.0.1:{port}/v1/")
-    try:
-        _wait_for_answer(server, process, log)
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+    def _trainer(self, rows: Sequence[dict[str, Any]]) -> GRPOTrainer:
+        plan, settings, student = self.plan, self.plan.settings, self._student
+        if tuple(plan.train) == ("answer",):
+            _bias_abstention(student)
+        on_gpu = student.device.startswith("cuda")
+        config = GRPOConfig(
+            output_dir=str(plan.folder / TRAINER_FOLDER),
+            max_steps=settings.steps,
+            num_generations=settings.rollouts,
+            per_device_train_batch_size=settings.batch_per_device,
+            gradient_accumulation_steps=settings.accumulation,
+            max_completion_length=settings.completion_tokens,
+            temperature=settings.temperature,
+            learning_rate=settings.learning_rate,
+            lr_scheduler_type="constant_with_warmup",
+            warmup_steps=settings.warmup_steps,
+            weight_decay=0.0,
+            beta=settings.beta,
+            scale_rewards="group" if settings.scale_rewards else "none",
+            save_steps=plan.checkpoint_steps,
+            save_total_limit=2,
+            logging_steps=1,
+            seed=plan.seed,
+            bf16=False,  # the weights have their type already
+            gradient_checkpointing=on_gpu,
+            use_cpu=not on_gpu,
+            dataloader_pin_memory=on_gpu,
+            shuffle_dataset=False,  # the rows have the order of the plan's seed
+            report_to="none",
+            disable_tqdm=True,
+        )
+        return SharedPromptTrainer(
+            student.model,
+            reward_funcs=self.reward.rewards,
+            args=config,
+            train_dataset=Dataset.from_list(list(rows)),
+            processing_class=student.tokenizer,
+        )
+
+    def _step_done(self, state: Any, numbers: Mapping[str, float]) -> str | None:
+        """Keep and show a step; returns a reason to stop."""
+        plan, reward = self.plan, self.reward
+        now = time.monotonic()
+        components = mean_numbers(reward.scores)
+        trainer = {name: numbers[key] for name, key in _NUMBERS.items() if key in numbers}
+        trainer["completion_length"] = numbers["completions/mean_length"]
+        row = StepRecord(
+            step=state.global_step,
+            reward=numbers["reward"],
+            spread=numbers["reward_std"],
+            seconds=round(now - self._step_began, 2),
+            components=components,
+            valid_sql=fmean(reward.sql_ran) if reward.sql_ran else 0.0,
+            trainer=trainer,
+            own=plan.own_part(components),
+        )
+        reward.scores, reward.sql_ran = [], []
+        self._step_began = now
+        self.log.add(row)
+        self._record(row.numbers(), row.step)
+        self._show(step_table(self.log.rows, plan.settings.steps))
+        return reason_to_stop(self.log.rows)
+
+    def _save(self, step: int) -> None:
+        """Save the adapter as it is used, and what a run goes on from; measure it if it is time."""
+        plan = self.plan
+        start = read_card(self.start) if self.start else None
+        conversations = [
+            example.conversation for examples in plan.train.values() for example in examples
+        ]
+        card = describe_adapter(
+            self._student,
+            targets=tuple(target for target in plan.train if target != "refine"),
+            made_by="grpo",
+            data=hashlib.sha256(plan.fingerprint.encode()).hexdigest(),
+            conversations=list(dict.fromkeys(conversations)),
+            start=start,
+        )
+        self.checkpoint = plan.folder / f"step-{step}"
+        save_adapter(self._student, self.checkpoint, card)
+        # The run's file comes last: it never names a checkpoint that is not here.
+        state = RunFile(
+            made_of=plan.fingerprint,
+            step=step,
+            checkpoint=self.checkpoint.name,
+            server_folder=None,
+            trainer_state=True,
+        )
+        write_whole(plan.folder / RUN_FILE, state.model_dump_json().encode())
+        self._say(f"checkpoint of step {step}: {self.checkpoint}")
+        every = plan.measuring_steps
+        if every and step % every == 0 and step < plan.settings.steps:
+            self._measured(step, self.checkpoint)
+            self._step_began = time.monotonic()
+
+    def _measured(self, step: int, adapter: Path) -> dict[str, list[QuestionScore]]:
+        """The validation examples' scores with an adapter, as llama.cpp uses it."""
+        plan = self.plan
+        if not plan.validation:
+            return {}
+        self._say(f"measuring {len(plan.validation)} validation examples with {adapter.name}")
+        model = load_model("local", adapter=adapter)
+        setup = plan.bench.setup
+        bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.budget))
+        scores, failures = measure(
+            task(plan.program, plan.measured, bench),
+            plan.validation,
+            threads=plan.threads,
+            log=plan.folder / LOG_FILE,
+            reward=plan.reward,
+            target=plan.measured,
+        )
+        if failures:
+            self._say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
+        means = self.held_out.add(step, [score for each in scores.values() for score in each])
+        if means:
+            self._record({f"held_out/{name}": mean for name, mean in means.items()}, step)
+        return scores
 
 
-def _wait_for_answer(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    since = time.monotonic()
-    while True:
-        try:
-            server.describe()
-        except Stop as error:
-            exit_code, waited = process.poll(), time.monotonic() - since
-            if exit_code is None and waited < START_S:
-                time.sleep(1)
-                continue
-            tail = " ".join(log.read_text("utf-8", "replace").split()[-60:])
-            outcome = f"gave no answer in {waited:.0f}"
-            if exit_code is not None:
-                outcome = f"ended with {exit_code}"
-            raise InputError(f"the rehearsal's server {outcome}; {log} ends: {tail}") from error
-        return
+def _bias_abstention(student: Student) -> None:
+    """Add to the head the bias that an answering module is used with, so that it learns with it."""
+    bias = next(small.abstention_bias for small in SMALL.values() if small.target == "answer")
+    head = student.model.get_output_embeddings()
+    values = torch.zeros(head.out_features, dtype=head.weight.dtype, device=head.weight.device)
+    values[int(ABSTAIN_WORD)] = bias
+    head.bias = torch.nn.Parameter(values, requires_grad=False)

@@ -8,6 +8,7 @@ from statistics import fmean, median
 from rich.table import Table
 
 from locomo.json_lines import JsonLines
+from locomo.tasks.rewards import QuestionScore, mean_components
 
 # Steps whose rewards are averaged: one group is of one question, and by tens of steps the answer's
 # reward of a rehearsal still went .10 .02 .14 .04 .08 (docs/log.md, 2026-11-20).
@@ -61,6 +62,33 @@ class HeldOutRecord:
     step: int
     questions: int
     means: dict[str, float]
+
+
+class HeldOutLog:
+    """The measurements of a run on held-out examples, written one by one (JSON lines)."""
+
+    def __init__(self, path: Path, up_to: int = 0) -> None:
+        """Start anew, or go on after step `up_to`: later ones belong to steps that were lost."""
+        self._lines = JsonLines(
+            path,
+            HeldOutRecord,
+            key=lambda record: record.step,
+            resume=up_to > 0,
+            keep=lambda record: record.step <= up_to,
+        )
+
+    @property
+    def records(self) -> list[HeldOutRecord]:
+        """The measurements so far, in order of steps."""
+        return list(self._lines.records.values())
+
+    def add(self, step: int, scores: Sequence[QuestionScore]) -> dict[str, float]:
+        """Keep the means of a measurement, and return them: none where nothing was measured."""
+        if not scores:
+            return {}
+        means = mean_components(scores)
+        self._lines.add(HeldOutRecord(step, questions=len(scores), means=means))
+        return means
 
 
 class StepLog:

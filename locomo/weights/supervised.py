@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -21,7 +22,6 @@ from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
 from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, command_line
-from locomo.weights.rehearsal import check_tuning
 from locomo.weights.together import check_upload, missing_access, start_job, started_job, wait
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, MemoryProgram, SqlError
@@ -29,6 +29,7 @@ from memory.files import write_whole
 from memory.program import Model
 from memory.progress import progress_bar
 
+NEEDS = ("torch", "transformers", "trl", "peft", "gguf")
 GOLD = "gold"  # who made the examples, where no teacher did
 # Examples of one context stand next to one another and are tuned on as one sequence, so that a cap
 # on their number takes whole runs.
@@ -171,6 +172,14 @@ def _neighbours(examples: Sequence[ChatMessages], number: int, seed: int) -> lis
 # --- tuning -----------------------------------------------------------------------------------
 
 
+def check_tuning() -> None:
+    """Raise InputError when the extra `tune` is not installed."""
+    if missing := [name for name in NEEDS if find_spec(name) is None]:
+        raise InputError(
+            f"tuning on this machine needs {', '.join(missing)}: run `uv sync --extra tune`"
+        )
+
+
 def check_before_tuning(options: TrainOptions, output: Path) -> None:
     """Raise InputError for examples or a folder for the adapter that cannot be used.
 
@@ -179,7 +188,7 @@ def check_before_tuning(options: TrainOptions, output: Path) -> None:
     check_tuning()
     if options.examples:
         read_examples_card(options.examples)  # says what is wrong before torch takes its seconds
-    from memory.tune.adapters import CHECKPOINT, check_adapter_output
+    from locomo.weights.adapters import CHECKPOINT, check_adapter_output
 
     check_adapter_output(output)
     if not options.resume and (output / CHECKPOINT).exists():
@@ -194,7 +203,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
         "examples": card.examples,
         "command": command_line(sys.argv),
     }
-    from memory.tune.sft import sft
+    from locomo.weights.sft import sft
 
     with progress_bar(console) as bar:
         line = bar.add_task("tuning", total=None)

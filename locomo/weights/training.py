@@ -12,7 +12,6 @@ import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
-from locomo.json_lines import JsonLines
 from locomo.tasks.gains import Gain, card_scores, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
@@ -21,13 +20,13 @@ from locomo.tasks.rewards import (
     QuestionScore,
     Reward,
     card_metric,
-    mean_components,
     metric_of,
 )
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, QuietGRPO, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import (
+    HeldOutLog,
     HeldOutRecord,
     StepLog,
     StepRecord,
@@ -94,6 +93,12 @@ class TrainingPlan:
         """The target of the validation examples."""
         return measured_target(tuple(self.train))
 
+    def own_part(self, components: Mapping[str, float]) -> float | None:
+        """The part of the reward that the trained modules can change; None where it is all."""
+        if self.reward != "memory" or tuple(self.train) != ("answer",) or not components:
+            return None
+        return WEIGHTS["answer"] * components["answer"]
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -142,13 +147,7 @@ class TrainingRun:
         self.step = self.begin.step if self.begin else 0
         self.plan.folder.mkdir(parents=True, exist_ok=True)
         self.log = StepLog(self.plan.folder / STEPS_FILE, self.step)
-        self.held_out = JsonLines(
-            self.plan.folder / HELD_OUT_FILE,
-            HeldOutRecord,
-            key=lambda record: record.step,
-            resume=self.step > 0,
-            keep=lambda record: record.step <= self.step,
-        )
+        self.held_out = HeldOutLog(self.plan.folder / HELD_OUT_FILE, self.step)
         self.job: WatchedJob | None = None
         self.before: dict[str, list[QuestionScore]] = {}
         self.checkpoint: Path | None = None
@@ -189,7 +188,7 @@ class TrainingRun:
             checkpoint=self.checkpoint,
             stopped=stopped,
             rows=rows,
-            held_out=list(self.held_out.records.values()),
+            held_out=self.held_out.records,
             gains=paired_gains(self.before, after),
             reward_summary=reward_summary(rows),
         )
@@ -268,7 +267,7 @@ class TrainingRun:
         rewards = [float(completion["reward"]) for completion in group]
         now = time.monotonic()
         trainer, gpu = self._trainer_numbers()
-        components = _mean_components([score for score, _ in rollouts])
+        components = mean_numbers([score for score, _ in rollouts])
         row = StepRecord(
             step=self.step,
             reward=fmean(rewards),
@@ -278,7 +277,7 @@ class TrainingRun:
             valid_sql=fmean(share for _, share in rollouts) if rollouts else 0.0,
             trainer=trainer,
             gpu=gpu,
-            own=self._own_part(components),
+            own=self.plan.own_part(components),
         )
         self._step_began = now
         self.log.add(row)
@@ -300,13 +299,6 @@ class TrainingRun:
                 self.say(f"not measured: {error}")
             self._step_began = time.monotonic()
 
-    def _own_part(self, components: Mapping[str, float]) -> float | None:
-        """The part of the reward that the trained modules can change; None where it is all."""
-        plan = self.plan
-        if plan.reward != "memory" or tuple(plan.train) != ("answer",) or not components:
-            return None
-        return WEIGHTS["answer"] * components["answer"]
-
     # --- the server's side ------------------------------------------------------------------
 
     def _check_split(self) -> None:
@@ -321,7 +313,7 @@ class TrainingRun:
             self.say(f"process {process.pid}: {process.role} on GPU {gpus}")
             allowed = requested.get(process.role, ())
             # As it comes, Arbor takes the first free GPUs, whatever was asked for.
-            if not info.rehearsal and not set(process.gpus) <= set(allowed):
+            if not set(process.gpus) <= set(allowed):
                 raise ServerError(
                     f"{process.role} runs on GPU {gpus}, not on {', '.join(map(str, allowed))} as "
                     "asked: correct arbor.yaml and start the server again"
@@ -409,7 +401,7 @@ class TrainingRun:
         """Print the checkpoint with the best held-out reward, which is often not the last."""
         folders = {
             self.plan.folder / f"step-{record.step}": record.means["reward"]
-            for record in self.held_out.records.values()
+            for record in self.held_out.records
         }
         kept = [folder for folder in folders if (folder / "adapter_config.json").exists()]
         best = max(kept, key=folders.__getitem__, default=None)
@@ -444,14 +436,12 @@ class TrainingRun:
         return scores
 
     def _keep_held_out(self, scores: Sequence[QuestionScore]) -> None:
-        if not scores:
-            return
-        means = mean_components(scores)
-        self.held_out.add(HeldOutRecord(self.step, questions=len(scores), means=means))
-        self.record({f"held_out/{name}": mean for name, mean in means.items()}, self.step)
+        means = self.held_out.add(self.step, scores)
+        if means:
+            self.record({f"held_out/{name}": mean for name, mean in means.items()}, self.step)
 
 
-def _mean_components(scores: Sequence[Any]) -> dict[str, float]:
+def mean_numbers(scores: Sequence[Any]) -> dict[str, float]:
     """The means of the components of the metric's predictions, without score and feedback."""
     if not scores:
         return {}

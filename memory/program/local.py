@@ -73,7 +73,7 @@ class LocalEngine:
             return response
 
     def _complete_here(self, request: Request) -> Response:
-        messages = _messages(request)
+        messages = chat_messages(request)
         slot_and_lora = (self.slot, self.applied)
         settings = _settings(request, self.seed)
         if request.config.logprobs is not None:
@@ -262,7 +262,8 @@ def _tidy_answer(outputs: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _messages(request: Request) -> Messages:
+def chat_messages(request: Request) -> Messages:
+    """The messages of a request as a chat template takes them, the system's first."""
     system = request.system or ""
     if not isinstance(system, str):
         system = "".join(part.text for part in system)

@@ -20,21 +20,34 @@ from tests.support.arbor_package import (
     starting,
 )
 
-jobs: Any = importlib.import_module("jobs")
+jobs: Any = importlib.import_module("repairs")
 package, tiny = arbor_package.package, arbor_package.tiny
 
 
 def test_a_start_that_fails_says_why_and_frees_all(package: Path, tmp_path: Path) -> None:
-    (tmp_path / "inference.log").write_text('{"message": "CUDA out of memory"}\n')
+    (tmp_path / "inference.log").write_text('{"message": "no such model"}\n')
 
     def fails(self: Any, request: Any, manager: Any) -> None:
         raise RuntimeError("vllm's process has ended")
 
     job = starting("failed start", start=fails)
     job.log_file_path = str(tmp_path / "x.log")
-    with pytest.raises(RuntimeError, match="has ended; the log ends with:\nCUDA out of memory"):
+    with pytest.raises(RuntimeError, match="has ended; the log ends with:\nno such model"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
+
+
+def test_a_start_without_memory_says_so_in_one_line(package: Path, tmp_path: Path) -> None:
+    log = "ValueError: No available memory for the cache blocks.\n" + "shutting down\n" * 30
+    (tmp_path / "inference.log").write_text(log)
+
+    def fails(self: Any, request: Any, manager: Any) -> None:
+        raise RuntimeError("vllm's process has ended")
+
+    job = starting("failed start", start=fails)
+    job.log_file_path = str(tmp_path / "x.log")
+    with pytest.raises(RuntimeError, match=r"ended; a GPU ran out of memory while answering \(.*$"):
+        job.initialize(initialize_request(), None)
 
 
 def checkpoint_of(storage: Path, name: str) -> Path:
@@ -116,6 +129,14 @@ def test_a_job_whose_trainer_died_has_failed_and_says_why(package: Path, tmp_pat
     job._handle_event_updates()
     assert job.get_status().status == "failed: not JSON\nNaN in loss"
     assert job.ended == [{}]
+    # Out of memory is said in one line, which a client shows as it is.
+    trace = "Traceback\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n"
+    (tmp_path / "trainer.log").write_text(trace + "the other ranks end\n" * 30)
+    job = ran_out(tmp_path)
+    job._handle_event_updates()
+    status = job.get_status().status
+    assert status.startswith("failed: a GPU ran out of memory while training (trainer.log): give")
+    assert "\n" not in status
     cancelled = ran_out(tmp_path, "cancelled")
     cancelled._handle_event_updates()
     assert cancelled.get_status().status == "cancelled"

@@ -84,7 +84,7 @@ def test_the_command_refuses_with_one_line_and_code_2(
     none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
     for config, host, message in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
         with pytest.raises(typer.Exit) as refused:
-            serve.main(config, host, 0, False, None)
+            serve.main(config, host, 0)
         ended.append((refused.value.exit_code, capsys.readouterr().err, message))
     for code, error, message in ended:
         assert code == 2
@@ -367,6 +367,26 @@ def test_startup_stops_without_a_driver_that_serves(smi: str, message: str, tmp_
 
 def test_startup_is_bash_that_parses() -> None:
     subprocess.run(["bash", "-n", str(ARBOR / "startup.sh")], check=True)
+
+
+@pytest.mark.slow
+def test_upstreams_own_command_serves_this_server_or_says_in_a_line_what_it_lacks(
+    tmp_path: Path,
+) -> None:
+    """`python -m arbor.cli serve --arbor-config arbor.yaml`, in the repository."""
+    command = [sys.executable, "-m", "arbor.cli", "serve", "--arbor-config", "arbor.yaml"]
+    done = subprocess.run(
+        command, cwd=ARBOR.parent, capture_output=True, text=True, check=False, timeout=120
+    )
+    lacks = "nvidia-ml-py is not installed|no GPU can be asked|is not installed here"
+    assert re.search(lacks, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode in (1, 2)
+    command[-1] = str(tmp_path / "none.yaml")
+    done = subprocess.run(
+        command, cwd=ARBOR.parent, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert re.search(r"none\.yaml: No such file|is not installed here", done.stderr)
 
 
 def test_without_what_the_server_needs_a_line_says_what_to_install() -> None:

@@ -361,7 +361,6 @@ def describe(gpus: int = 2, memory: int = 24 * GIB, **changes: Any) -> dict[str,
     split = {"inference": [0], "training": list(range(1, gpus))}
     return {
         "arbor": "0.2.17",
-        "rehearsal": False,
         "resumes": False,
         "disk_free": 500 * GIB,
         "split": split,

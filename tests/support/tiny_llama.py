@@ -7,10 +7,10 @@ import torch
 from gguf import GGUFReader
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from locomo.weights.packs import Example
+from locomo.weights.student import Student
+from locomo.weights.student import _packaged_tokenizer as packaged_tokenizer
 from memory.program.llama import packaged_gguf
-from memory.tune.packs import Example
-from memory.tune.student import Student
-from memory.tune.student import _packaged_tokenizer as packaged_tokenizer
 
 CHAT = [
     {"role": "system", "content": "Answer shortly."},

@@ -9,6 +9,7 @@ import pytest
 
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
+from locomo.examples.check import prove
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
@@ -216,6 +217,15 @@ def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Pa
         assert [row[:4] for row in store.read(sql).rows] == [(1, "Ann", "moved", "to Lyon")]
         assert "OR lower(value) LIKE '%lyon%')" in widened(sql, "Who went to Lyon?", store)
         assert widened(sql, "Who went to Rome?", store) == sql
+
+
+def test_gold_may_end_more_facts_at_once_than_a_model(tmp_path: Path) -> None:
+    """What a model ends beyond two facts by one turn is held for a person; gold is a person's."""
+    ends = "UPDATE facts SET ended_on = '2017-05-07' WHERE subject = 'Miso' AND turn_id = 4;"
+    turns = [*TURNS, turn("D1:5", "Miso died on Sunday.")]
+    golds = gold_of(tmp_path, turns=turns, store={**GOLD_SQL, "D1:5": ends})
+    assert supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"]
+    assert prove(golds[0]).errors == ()
 
 
 # --- answer -------------------------------------------------------------------------------------

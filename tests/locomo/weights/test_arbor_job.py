@@ -137,7 +137,7 @@ TRAINER = {
     "lr_scheduler_type": "constant_with_warmup",
     "warmup_steps": 10,
     "per_device_train_batch_size": 2,
-    "gradient_accumulation_steps": 24,
+    "gradient_accumulation_steps": 4,
     "gradient_checkpointing": True,
     "gradient_checkpointing_kwargs": {"use_reentrant": False},
     "bf16": True,
@@ -220,7 +220,7 @@ def test_training_without_arbors_client_says_what_to_install(
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(arbor_job, "version", missing)
+    monkeypatch.setattr(arbor_job, "distribution", missing)
     with pytest.raises(InputError, match=r"pip install --no-deps arbor-ai==0\.2\.17"):
         install_client()
 

@@ -52,11 +52,26 @@ def test_a_group_is_read_in_whole_parts(changes: dict[str, Any], message: str) -
         check_batch(GrpoSettings(**{"training_gpus": (1, 2), **changes}))
 
 
-def test_a_batch_is_as_many_groups_as_make_a_change_of_the_weights() -> None:
-    for settings in (GrpoSettings(), TrainOptions(rehearse=True).settings()):
-        sent = settings.train_kwargs()
-        answers = sent["per_device_train_batch_size"] * sent["gradient_accumulation_steps"]
-        assert answers * len(settings.training_gpus) == 6 * settings.rollouts
+def test_a_batch_is_two_answers_four_times_unless_another_is_asked_for() -> None:
+    sent = TrainOptions().settings().train_kwargs()
+    assert sent["per_device_train_batch_size"] == 2
+    assert sent["gradient_accumulation_steps"] == 4
+    for options in (TrainOptions(), TrainOptions(rehearse=True)):
+        assert options.settings().groups_an_update == 1
+    settings = TrainOptions(batch=" 4 x 12 ", training_gpus="1,2").settings()
+    assert (settings.batch_per_device, settings.accumulation) == (4, 12)
+    assert settings.groups_an_update == 4 * 12 * 2 / 8
+    for wrong in ("8", "2x", "0x4", "2x4x1", "-2x4"):
+        with pytest.raises(InputError, match="as 2x4"):
+            TrainOptions(batch=wrong).settings()
+
+
+def test_a_batch_is_whole_groups() -> None:
+    check_batch(GrpoSettings(rollouts=4))
+    with pytest.raises(InputError, match=r"8 answers are no whole .* of 12; give --batch 2x6"):
+        check_batch(GrpoSettings(rollouts=12))
+    with pytest.raises(InputError, match="give --batch 2x3"):
+        check_batch(GrpoSettings(rollouts=12, training_gpus=(1, 2), accumulation=2))
 
 
 def test_the_trainer_never_ends_before_the_client() -> None:

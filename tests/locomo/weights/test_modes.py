@@ -65,7 +65,7 @@ GPUS = "--server http://a:1/v1/ --model Q/Q --inference-gpus 0,1 --training-gpus
         ("sft", "--mode sft", "--data mine --minutes 5 --epochs 2 --together --yes"),
         ("distill", "--mode distill", "--helper openai/x --examples e.jsonl --num-train 0"),
         ("evaluate", "--mode evaluate", "--model folder --num-test 0 --output p.json"),
-        ("rehearse", "--rehearse", "--port 7 --num-test 5 --start folder --seed 2"),
+        ("rehearse", "--rehearse", "--batch 8x1 --num-test 5 --start folder --seed 2"),
         ("rehearse", "--mode train --rehearse", "--minutes 1.5"),
     ],
 )
@@ -84,7 +84,9 @@ def test_no_option_at_all_is_a_training_run() -> None:
     assert parsed("") == TrainOptions() == parsed("train")
 
 
-@pytest.mark.parametrize("line", ["sft --server http://a", "evaluate --mode sft", "check --port 1"])
+@pytest.mark.parametrize(
+    "line", ["sft --server http://a", "evaluate --mode sft", "sft --batch 2x4"]
+)
 def test_an_option_of_another_mode_is_refused(line: str) -> None:
     result = CliRunner().invoke(train_app(print), line.split())
     assert result.exit_code == 2

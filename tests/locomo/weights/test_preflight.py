@@ -259,15 +259,6 @@ def test_what_gpus_hold_that_are_not_there_is_unknown(plan: Callable[..., RunReq
     assert "weights 6.2 + " in finding(checks, "training memory")
 
 
-def test_a_rehearsal_needs_no_gpus(plan: Callable[..., RunRequirements]) -> None:
-    nothing: dict[str, Any] = {name: [] for name in ("gpus", "repairs", "processes")}
-    nothing["split"] = {"inference": [], "training": []}
-    checks = checked(plan(), served(rehearsal=True, **nothing))
-    assert set(state(checks).values()) == {"ok"}
-    for name in ("GPUs", "GPUs free", "split of GPUs", "inference memory", "training memory"):
-        assert finding(checks, name) == "rehearsal: no GPUs needed"
-
-
 def test_a_real_server_is_asked_over_http(plan: Callable[..., RunRequirements]) -> None:
     with arbor_server() as server:
         asked = Server(server.url)

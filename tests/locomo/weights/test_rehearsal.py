@@ -1,138 +1,249 @@
-"""The rehearsal's server as a process: started, waited for, stopped; why it did not start."""
+"""A rehearsal: what answers earn of a memory, what is learned, and how a run goes on."""
 
-import json
-import os
-import socket
+import signal
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import dspy
 import pytest
-import yaml
 
-from locomo.weights import rehearsal as rehearsing
-from locomo.weights.launch import shipped_start
-from locomo.weights.options import TrainOptions
-from locomo.weights.rehearsal import check_tuning, rehearsal_server
-from memory import InputError
-from tests.support.arbor_server import describe
+torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
-SERVER = """
-import json, os, pathlib, signal, sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(pathlib.Path("about.json").read_bytes())
-    def log_message(self, *_): ...
-pathlib.Path("started.json").write_text(json.dumps([os.getpid(), sys.argv[1:]]))
-"""
-SERVES = "HTTPServer(('127.0.0.1', int(sys.argv[sys.argv.index('--port') + 1])), Handler)"
+from safetensors.torch import load_file  # noqa: E402
+from trl import GRPOTrainer  # noqa: E402
 
-
-@pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A server in a file of its own, in place of arbor/serve.py."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "about.json").write_text(json.dumps(describe(rehearsal=True)))
-    path = tmp_path / "serve.py"
-    path.write_text(f"{SERVER}{SERVES}.serve_forever()")
-    return path
-
-
-def started(folder: Path) -> tuple[int, list[str]]:
-    pid, arguments = json.loads((folder / "started.json").read_text())
-    return pid, arguments
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@pytest.mark.slow
-def test_a_server_runs_as_long_as_it_is_needed(script: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "with blank"
-    with rehearsal_server(script, folder, Path("start"), 0) as server:
-        assert server.describe().rehearsal
-        pid, arguments = started(tmp_path)
-        assert is_alive(pid)
-    assert not is_alive(pid)
-    assert arguments[-2:] == ["--start", str(tmp_path / "start")]
-    config = yaml.safe_load((folder / "arbor.yaml").read_text())
-    assert config["storage_path"] == str(folder / "storage")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("obeys", [True, False])
-def test_it_is_stopped_whatever_happens(
-    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, obeys: bool
-) -> None:
-    deaf = "" if obeys else "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    script.write_text(f"{SERVER}{deaf}{SERVES}.serve_forever()")
-    monkeypatch.setattr(rehearsing, "STOP_S", 0.5)
-    with pytest.raises(KeyboardInterrupt), rehearsal_server(script, tmp_path, None, 0):
-        raise KeyboardInterrupt
-    assert not is_alive(started(tmp_path)[0])
-
-
-@pytest.mark.slow
-def test_one_that_ends_shows_the_end_of_its_log(script: Path, tmp_path: Path) -> None:
-    script.write_text("raise SystemExit('serve.py: no memory left')")
-    with (
-        pytest.raises(InputError, match=r"ended with 1; .*server\.log ends: .*no memory left"),
-        rehearsal_server(script, tmp_path, None, 0),
-    ):
-        pass
-
-
-@pytest.mark.slow
-def test_one_that_never_answers_is_given_up_and_stopped(
-    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script.write_text(f"{SERVER}import time\ntime.sleep(60)")
-    monkeypatch.setattr(rehearsing, "START_S", 1)
-    with (
-        pytest.raises(InputError, match="gave no answer in"),
-        rehearsal_server(script, tmp_path, None, 0),
-    ):
-        pass
-    assert not is_alive(started(tmp_path)[0])
-
-
-def test_a_port_in_use_is_named_and_nothing_starts(script: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(InputError, match=f"port {port} is in use"),
-            rehearsal_server(script, tmp_path, None, port),
-        ):
-            pass
-    assert not (tmp_path / "started.json").exists()
-
-
-def test_a_folder_that_cannot_be_is_named(script: Path) -> None:
-    with (
-        pytest.raises(InputError, match=r"cannot write serve\.py"),
-        rehearsal_server(script, Path("serve.py"), None, 0),
-    ):
-        pass
-
-
-def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsing, "NEEDS", ("json", "no_such_package"))
-    with pytest.raises(InputError, match=r"needs no_such_package: run `uv sync --extra tune`"):
-        check_tuning()
-
-
-@pytest.mark.parametrize(
-    ("target", "start"), [("answer", "answer"), ("sql", None), ("store", None), ("all", None)]
+from locomo.dataset.format import load_conversations  # noqa: E402
+from locomo.harness import Setup, build_memory  # noqa: E402
+from locomo.tasks.modules import Bench, task_examples  # noqa: E402
+from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
+from locomo.weights.grpo import GrpoSettings  # noqa: E402
+from locomo.weights.rehearsal import (  # noqa: E402
+    MemoryReward,
+    OneAnswer,
+    Rehearsal,
+    SharedPromptTrainer,
 )
-def test_a_rehearsal_starts_from_the_adapter_that_comes_with_the_package(
-    target: Any, start: str | None
+from locomo.weights.student import load_student  # noqa: E402
+from locomo.weights.training import TrainingPlan, last_checkpoint  # noqa: E402
+from memory import InputError, MemoryProgram  # noqa: E402
+from memory.program import read_card  # noqa: E402
+from tests.support.obedient import houses, obedient  # noqa: E402
+from tests.support.scripted import answer  # noqa: E402
+from tests.support.tiny_llama import CHAT, shake, trained  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+SETTINGS = GrpoSettings(
+    steps=12,
+    rollouts=8,
+    batch_per_device=4,
+    accumulation=2,
+    learning_rate=0.005,
+    warmup_steps=0,
+    beta=0.001,
+    completion_tokens=6,
+    prompt_tokens=4096,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_disk_cache() -> None:
+    dspy.configure_cache(enable_disk_cache=False)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Memories of two conversations, and a helper that obeys."""
+    folder = tmp_path_factory.mktemp("bench")
+    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
+    model, _ = obedient()
+    memories = {
+        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
+        for c in conversations.values()
+    }
+    return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
+
+
+@pytest.fixture(scope="module")
+def start(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter of the tiny model that changes something."""
+    student = load_student(tiny, device="cpu")
+    torch.manual_seed(0)
+    add_lora(student, rank=4, alpha=8)
+    shake(student, 0.05)
+    folder = tmp_path_factory.mktemp("start") / "lora"
+    card = describe_adapter(
+        student, targets=["answer"], conversations=["conv-1"], made_by="sft", data="d"
+    )
+    save_adapter(student, folder, card)
+    return folder
+
+
+def plan(bench: Bench, folder: Path, **changes: Any) -> TrainingPlan:
+    red, _ = bench.conversations.values()
+    usual = TrainingPlan(
+        settings=SETTINGS,
+        model="local",
+        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        program=MemoryProgram(),
+        bench=bench,
+        train={"answer": task_examples([red], "answer", 4)},
+        validation=[],
+        reward="memory",
+        threads=2,
+        seed=0,
+        folder=folder,
+        fingerprint="this",
+        checkpoint_steps=2,
+    )
+    return replace(usual, **changes)
+
+
+def rehearsal(plan: TrainingPlan, start: Path, tiny: str, **changes: Any) -> Rehearsal:
+    quiet: dict[str, Any] = {"show": lambda _: None, "say": lambda _: None}
+    quiet |= {"record": lambda numbers, step: None, "base": tiny, "device": "cpu"}
+    return Rehearsal(plan, start, **{**quiet, **changes})
+
+
+def reward_a_side(run: Rehearsal) -> None:
+    """Short prompts, and a rule in place of the memory: random letters answer no question."""
+    # Tokens on one side of a direction: what a random model of 32 dimensions can learn.
+    pays = run._student.model.get_output_embeddings().weight[:, 0] > 0
+
+    def rewards(completions: Any, completion_ids: Any, **_: Any) -> list[float]:
+        scores = [float(pays[torch.tensor(ids)].float().mean()) for ids in completion_ids]
+        run.reward.scores += [dspy.Prediction(score=score, answer=score) for score in scores]
+        run.reward.sql_ran += [0.0] * len(scores)
+        return scores
+
+    def rows(student: Any, number: int) -> list[dict[str, Any]]:
+        return [{"prompt": CHAT, "example": index} for index in range(number)]
+
+    run.reward.rewards = rewards  # type: ignore[method-assign]
+    run.reward.rows = rows  # type: ignore[method-assign]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return dict(load_file(folder / "adapter_model.safetensors"))
+
+
+def test_an_answer_earns_what_the_memory_says_of_it(
+    bench: Bench, tmp_path: Path, tiny: str
 ) -> None:
-    folder = shipped_start(TrainOptions(target=target).targets)
-    assert (folder and folder.name) == start
+    reward = MemoryReward(plan(bench, tmp_path))
+    rows = reward.rows(load_student(tiny, device="cpu"), 2)
+    assert [row["example"] for row in rows] == [0, 1]
+    example = reward.examples[0]
+    assert example.question in rows[0]["prompt"][-1]["content"]
+    [gold] = example.gold
+    answers = [answer(gold.answer), answer("a wrong one"), answer(gold.answer), "out of form"]
+    completions = [[{"role": "assistant", "content": text}] for text in answers]
+    right, wrong, again, broken = reward.rewards(completions=completions, example=[0] * 4)
+    assert right == again > wrong >= broken
+    assert len(reward.scores) == 4
+    with pytest.raises(InputError, match="no example has a prompt of at most 3 tokens"):
+        MemoryReward(plan(bench, tmp_path, settings=replace(SETTINGS, prompt_tokens=3))).rows(
+            load_student(tiny, device="cpu"), 2
+        )
+
+
+def test_one_answer_is_given_to_every_request() -> None:
+    engine = OneAnswer("Oslo")
+    lm = dspy.LM("openai/arbor:policy", engine=engine, cache=False)
+    assert lm(messages=CHAT) == lm(messages=CHAT[1:]) == ["Oslo"]
+    assert engine.prompt == CHAT
+
+
+def test_what_is_rewarded_is_learned_and_a_run_that_stopped_goes_on_to_the_same_weights(
+    bench: Bench, tmp_path: Path, tiny: str, start: Path
+) -> None:
+    whole = rehearsal(plan(bench, tmp_path / "whole"), start, tiny)
+    reward_a_side(whole)
+    result = whole.run()
+    assert (result.step, result.stopped) == (12, "")
+    assert [row.step for row in result.rows] == list(range(1, 13))
+    first, *_, last = result.rows
+    rewards = [row.reward for row in result.rows]
+    assert fmean(rewards[-4:]) > fmean(rewards[:4]) + 0.03
+    # The divergence is from the adapter that it starts from, not from the base.
+    assert first.trainer["kl"] == pytest.approx(0, abs=1e-6)
+    assert last.trainer["kl"] > 1e-4
+    assert result.checkpoint == tmp_path / "whole" / "step-12"
+    card = read_card(result.checkpoint)
+    assert (card.made_by, card.targets) == ("grpo", ["answer"])
+    assert card.conversations[0] == "conv-1"  # those of the start, then its own
+    again = load_student(tiny, result.checkpoint, "cpu")
+    assert len(trained(again)) == len(weights(start))
+
+    def interrupt(table: object) -> None:
+        if len(stopped.log.rows) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    half = plan(bench, tmp_path / "half")
+    stopped = rehearsal(half, start, tiny, show=interrupt)
+    reward_a_side(stopped)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    begin = last_checkpoint(half.folder, "this")
+    assert begin is not None
+    assert begin.step == 3
+    gone_on = rehearsal(half, start, tiny, begin=begin)
+    reward_a_side(gone_on)
+    resumed = gone_on.run()
+    assert [row.reward for row in resumed.rows] == [row.reward for row in result.rows]
+    expected = weights(result.checkpoint)
+    for name, weight in weights(half.folder / "step-12").items():
+        assert torch.equal(weight, expected[name]), name
+
+
+def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
+    bench: Bench, tmp_path: Path, tiny: str, start: Path
+) -> None:
+    run = rehearsal(plan(bench, tmp_path), start, tiny)
+    rows = [{"prompt": CHAT, "example": 0}, {"prompt": CHAT[1:], "example": 1}]
+    trainer = run._trainer(rows)
+    prompts = [run._student.encode(row["prompt"]) for row in rows for _ in range(4)]
+    torch.manual_seed(0)
+    completions, _ = trainer._generate_single_turn(prompts)
+    torch.manual_seed(0)
+    assert [trainer._generate_single_turn(prompts)[0]] == [completions]
+    assert all(1 <= len(tokens) <= 6 for tokens in completions)
+    assert len({tuple(tokens) for tokens in completions}) > 1
+    longest, keep = max(map(len, prompts)), max(map(len, completions))
+    ids = torch.full((8, longest + keep), 2)
+    mask = torch.zeros_like(ids)
+    for row, (prompt, tokens) in enumerate(zip(prompts, completions, strict=True)):
+        span = slice(longest - len(prompt), longest + len(tokens))
+        ids[row, span], mask[row, span] = torch.tensor(prompt + tokens), 1
+    both = [
+        kind._get_per_token_logps_and_entropies(
+            trainer, trainer.model, ids, mask, keep, compute_entropy=True
+        )
+        for kind in (SharedPromptTrainer, GRPOTrainer)
+    ]
+    answers = mask[:, longest:].bool()
+    for ours, theirs in zip(both[0][:2], both[1][:2], strict=True):
+        torch.testing.assert_close(ours[answers], theirs[answers], rtol=1e-4, atol=1e-4)
+    gradients = [
+        torch.autograd.grad(numbers[0][answers].sum(), trained(run._student)) for numbers in both
+    ]
+    for own, trls in zip(*gradients, strict=True):
+        torch.testing.assert_close(own, trls, rtol=1e-3, atol=1e-3)
+
+
+def test_the_bias_against_abstaining_is_learned_with(tiny: str) -> None:
+    from locomo.weights.rehearsal import _bias_abstention
+
+    student = load_student(tiny, device="cpu")
+    add_lora(student, rank=4, alpha=8)
+    ids = torch.tensor([student.encode(CHAT)])
+    with torch.no_grad():
+        before = student.model(ids).logits[0, -1]
+        _bias_abstention(student)
+        change = student.model(ids).logits[0, -1] - before
+    assert change.nonzero().flatten().tolist() == [5230]
+    assert len(trained(student)) == len(
+        [n for n, _ in student.model.named_parameters() if "lora" in n]
+    )

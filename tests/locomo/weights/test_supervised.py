@@ -12,8 +12,10 @@ from rich.console import Console
 
 from locomo.examples.jsonl import ExamplesCard, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS
+from locomo.weights import supervised
+from locomo.weights.launch import shipped_start
 from locomo.weights.options import TrainOptions, command_line
-from locomo.weights.supervised import write_gold_examples
+from locomo.weights.supervised import check_tuning, write_gold_examples
 from memory import InputError
 from memory.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -156,3 +158,19 @@ def test_a_command_line_tells_no_places_and_no_secrets() -> None:
     assert command_line(words) == (
         "train.py --data 'my chats' --start=a --helper-api-base http://10.0.0.7 --seed 7"
     )
+
+
+def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "NEEDS", ("json", "no_such_package"))
+    with pytest.raises(InputError, match=r"needs no_such_package: run `uv sync --extra tune`"):
+        check_tuning()
+
+
+@pytest.mark.parametrize(
+    ("target", "start"), [("answer", "answer"), ("sql", None), ("store", None), ("all", None)]
+)
+def test_a_rehearsal_starts_from_the_adapter_that_comes_with_the_package(
+    target: Any, start: str | None
+) -> None:
+    folder = shipped_start(TrainOptions(target=target).targets)
+    assert (folder and folder.name) == start

@@ -70,23 +70,6 @@ class Student:
         """Token ids of a text, without a chat template."""
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    def hidden(self, ids: list[int], **settings: Any) -> Any:
-        """The last hidden states (1, tokens, width) of one sequence."""
-        return self.hidden_batch(torch.tensor([ids], device=self.device), **settings)
-
-    def hidden_batch(self, ids: torch.Tensor, **settings: Any) -> Any:
-        """The last hidden states (sequences, tokens, width) of ids (sequences, tokens)."""
-        decoder = self._causal.get_decoder()
-        return decoder(input_ids=ids, **settings).last_hidden_state
-
-    def logits(self, hidden: Any) -> Any:
-        """Logits (..., vocabulary) in float32 of hidden states (..., width)."""
-        return self._causal.get_output_embeddings()(hidden).float()
-
-    @property
-    def _causal(self) -> Any:
-        return self.model.get_base_model() if self.tuned else self.model
-
 
 def load_student(
     base: str = "local", adapter: Path | None = None, device: str | None = None
@@ -280,6 +263,7 @@ def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
         pad_token=tokens[field("ggml.padding_token_id")],
         additional_special_tokens=special,
         padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],  # a Llama takes no token types
         clean_up_tokenization_spaces=False,
         chat_template=field("chat_template"),
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 import numpy
@@ -16,19 +15,17 @@ from gguf import GGUFWriter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
+from locomo.weights.student import LINEAR, Student
 from memory.errors import InputError
 from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
 from memory.program.small_prompts import prompts_fingerprint
-from memory.tune.student import LINEAR, Student
 
 Target = Literal["answer", "retrieve", "store"]
 LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
-CHECKPOINT = "checkpoint.pt"
-# Errors of torch.load for a file that is not a checkpoint.
-UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
-# Files of supervised tuning in an adapter's folder; they stay when the adapter is replaced.
+CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
+# Supervised tuning keeps these in an adapter's folder; they stay when the adapter is replaced.
 _TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
-_VERSIONED = ("sql-memory", "torch", "transformers", "peft", "gguf")
+_VERSIONED = ("sql-memory", "torch", "transformers", "peft", "trl", "gguf")
 
 
 def add_lora(
@@ -138,18 +135,24 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
         try:
             part.mkdir()
             for name in _TUNING_FILES:
-                if (folder / name).exists():
+                if (folder / name).is_dir():
+                    shutil.copytree(folder / name, part / name)
+                elif (folder / name).exists():
                     shutil.copyfile(folder / name, part / name)
-            # By default PEFT asks the hub whether the vocabulary is that of the base.
-            student.model.save_pretrained(part, save_embedding_layers=False)
+            # By default PEFT asks the hub whether the vocabulary is that of the base. GRPO keeps
+            # the start beside the adapter, which is the one to save.
+            student.model.save_pretrained(
+                part, save_embedding_layers=False, selected_adapters=["default"]
+            )
             (part / "README.md").unlink(missing_ok=True)
             if student.base_sha256:
                 adapter_to_gguf(student, part / GGUF)
             (part / CARD).write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
             # Synced before the rename, which could otherwise survive a crash without the contents.
             for path in part.iterdir():
-                with path.open("rb+") as file:
-                    os.fsync(file.fileno())
+                if path.is_file():
+                    with path.open("rb+") as file:
+                        os.fsync(file.fileno())
             if folder.exists():
                 folder.rename(old)
             part.rename(folder)
