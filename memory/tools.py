@@ -397,16 +397,14 @@ class Tools:
 
     @_checked
     def query_memory(self, select: str) -> str:
-        """Run one read-only SELECT, to list and count.
+        """Run one SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force
-        today; search('words', 9), which is (turn_id, score). Dates are text, NULL where there is
-        none: ended_on IS NULL is not over. days_between('2011-03-05', '2011-04') counts days.
+        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force;
+        search('words', 9): (turn_id, score); days_between(a, b). No date is NULL.
 
         Args:
-            select: such as: SELECT COUNT(*) AS times FROM facts WHERE attribute = 'went_running'
-                AND happened_on LIKE '2011-03%'
+            select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'
         """
         with self._store() as store:
             return _table(self._searcher.read(store, select))

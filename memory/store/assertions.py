@@ -210,14 +210,14 @@ class _Plan:
             attribute, value = self._vocabulary.stored(assertion.attribute, assertion.value)
         except InputError:  # a value that the memory's own vocabulary does not allow
             return
-        others = [
+        known_facts = [
             known
             for known in self._facts.values()
             if known.fact.subject == assertion.subject
             and _same_name(known.fact.attribute, attribute, self._vocabulary)
         ]
         if assertion.is_end:
-            self._end(assertion, others)
+            self._end(assertion, known_facts)
             return
         fact = Fact(
             subject=assertion.subject,
@@ -227,58 +227,59 @@ class _Plan:
             happened_on=assertion.happened_on,
         )
         new = KnownFact(fact, self._turn.said_at, by_template=True)
-        known = self._vocabulary.canonical(attribute)
-        same = [other for other in others if _plain(other.fact.value) == _plain(value)]
-        if known and known.kind == "event":
-            if not any(_same_day(other.start, new.start) for other in same):
+        canonical = self._vocabulary.canonical(attribute)
+        same = [known for known in known_facts if _plain(known.fact.value) == _plain(value)]
+        if canonical and canonical.kind == "event":
+            if not any(_same_day(known.start, new.start) for known in same):
                 self._put(new)  # again on another day it is another event
-        elif known and known.kind == "one value":
-            self._take_only_value(new, others, same)
+        elif canonical and canonical.kind == "one value":
+            self._take_only_value(new, known_facts, same)
         else:
             self._take_state(new, same)
 
     def _take_state(self, new: KnownFact, same: Sequence[KnownFact]) -> None:
-        if any(self._is_touched_since(other) and other.fact.ended_on for other in same):
+        if any(self._is_touched_since(known) and known.fact.ended_on for known in same):
             return  # a person has ended it after this was said
-        if current := [other for other in same if _holds(other, new)]:
+        if current := [known for known in same if _holds(known, new)]:
             self._date(current[0], new)
         else:
             self._put(new)
 
     def _take_only_value(
-        self, new: KnownFact, others: Sequence[KnownFact], same: Sequence[KnownFact]
+        self, new: KnownFact, known_facts: Sequence[KnownFact], same: Sequence[KnownFact]
     ) -> None:
         """A new value ends the one before; an older one ends where the next began."""
-        if any(self._is_touched_since(other) for other in others):
+        if any(self._is_touched_since(known) for known in known_facts):
             return  # what a person says of it is newer
-        if current := [other for other in same if _holds(other, new)]:
+        if current := [known for known in same if _holds(known, new)]:
             self._date(current[0], new)
             return
         if any(
-            other.fact.turn_id == new.fact.turn_id and other.start == new.start for other in others
+            known.fact.turn_id == new.fact.turn_id and known.start == new.start
+            for known in known_facts
         ):
             return  # a turn with two values at a time: nobody can tell which
-        if later := [other for other in others if _is_before(new, other)]:
-            following = min(later, key=lambda other: (other.start, other.fact.turn_id))
+        if later := [known for known in known_facts if _is_before(new, known)]:
+            following = min(later, key=lambda known: (known.start, known.fact.turn_id))
             if following not in same:
                 end = following.start or now()[:10]
                 self._put(replace(new, fact=replace(new.fact, ended_on=end)))
             return
-        for other in others:
-            if _holds(other, new):
-                self._set(other, ended_on=new.start or now()[:10])
+        for known in known_facts:
+            if _holds(known, new):
+                self._set(known, ended_on=new.start or now()[:10])
         self._put(new)
 
-    def _end(self, assertion: Assertion, others: Sequence[KnownFact]) -> None:
+    def _end(self, assertion: Assertion, known_facts: Sequence[KnownFact]) -> None:
         day = assertion.happened_on or _day(self._turn.said_at) or now()[:10]
         fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=day)
         end = KnownFact(fact, self._turn.said_at)
-        for other in others:
-            is_meant = not assertion.value or _plain(other.fact.value) == _plain(assertion.value)
-            is_open = not other.fact.ended_on and other.fact.turn_id != self._turn.id
-            is_older = not (_is_before(end, other) or self._is_touched_since(other))
+        for known in known_facts:
+            is_meant = not assertion.value or _plain(known.fact.value) == _plain(assertion.value)
+            is_open = not known.fact.ended_on and known.fact.turn_id != self._turn.id
+            is_older = not (_is_before(end, known) or self._is_touched_since(known))
             if is_meant and is_open and is_older:
-                self._set(other, ended_on=day)
+                self._set(known, ended_on=day)
 
     def _date(self, known: KnownFact, new: KnownFact) -> None:
         """A state that was stored without its beginning gets it."""

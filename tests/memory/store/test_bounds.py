@@ -216,9 +216,10 @@ def test_the_tables_take_the_very_dates_that_the_parser_takes(facts: Store, data
             return False
         return True
 
+    # The parser makes NULL of '', which has no other spelling in the tables.
     for date in (*DATES, *SPANS, *NO_DATES):
-        assert is_taken("happened_on", date) == (date in {*DATES, *SPANS}), date
-        assert is_taken("ended_on", date) == (date in DATES), date
+        assert is_taken("happened_on", date) == (date in {*DATES, *SPANS} - {""}), date
+        assert is_taken("ended_on", date) == (date in {*DATES} - {""}), date
 
 
 # --------------------------------------------------------------------------------- older memories
