@@ -98,9 +98,10 @@ def digest_windows(
     while window := next(windows, None):
         try:
             share = model.window_tokens / most
-            kept, calls = _kept_answers(store, model, window)
+            turns = store.turns(*window)
+            kept, calls = _kept_answers(model, turns)
             sums += Digest(calls=calls)
-            sums += _digest_window(store, model, program, window, share, kept)
+            sums += _digest_window(store, model, program, window, turns, share=share, kept=kept)
         except SqlError as error:
             store.fail(window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -207,15 +208,18 @@ def _digest_window(
     model: "Model",
     program: "MemoryProgram",
     window: tuple[int, int],
+    said: Sequence[Turn],
+    *,
     share: float,
     kept: Sequence[Fact],
 ) -> Digest:
     """Store one window's facts; the model is shown a share of what it usually sees beside it.
 
-    `kept` are those of an assistant's long answers, and stand for what it writes of their outlines.
+    `said` are its turns. `kept` are those of an assistant's long answers, and stand for what it
+    writes of their outlines.
     """
     # From a correction that was undone no fact is made, nor does it inform others.
-    turns = [turn for turn in store.turns(*window) if not is_withdrawn(turn.text)]
+    turns = [turn for turn in said if not is_withdrawn(turn.text)]
     turn_of = {turn.id: turn for turn in turns}
     cause = digest_cause(model)
     unsaid = 0
@@ -274,14 +278,12 @@ def _digest_window(
     )
 
 
-def _kept_answers(
-    store: Store, model: "Model", window: tuple[int, int]
-) -> tuple[Sequence[Fact], int]:
+def _kept_answers(model: "Model", turns: Sequence[Turn]) -> tuple[Sequence[Fact], int]:
     """What a model keeps of the long answers of a window, read whole, and the calls for it."""
     if not model.reads_known_facts:
         return (), 0
     limit = min(ANSWERS_TOKENS, model.window_tokens)
-    answers = answers_cut(store.turns(*window), limit)
+    answers = answers_cut(turns, limit)
     if not answers:
         return (), 0
     from dspy.utils.exceptions import AdapterParseError

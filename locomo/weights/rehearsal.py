@@ -57,7 +57,7 @@ from memory.program.local import ABSTAIN_WORD, chat_messages
 from memory.program.small_prompts import SMALL
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
-_NUMBERS = {"kl": "kl", "loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
+_NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names
 
 
 class OneAnswer:
@@ -347,7 +347,7 @@ class Rehearsal:
         plan, reward = self.plan, self.reward
         now = time.monotonic()
         components = mean_numbers(reward.scores)
-        trainer = {name: numbers[key] for name, key in _NUMBERS.items() if key in numbers}
+        trainer = {name: numbers[name] for name in _NUMBERS if name in numbers}
         trainer["completion_length"] = numbers["completions/mean_length"]
         row = StepRecord(
             step=state.global_step,

@@ -81,20 +81,6 @@ def import_(
     from memory.exchange import character_folders
     from memory.exchange.transcripts import AGENTS
 
-    if (agent := AGENTS.get(str(path))) and agent.transcripts:
-        named = namespace if db is None and is_on_command_line(context, "namespace") else ""
-        _import_sessions(
-            agent,
-            transcripts,
-            speaker,
-            named=named,
-            db=db,
-            as_json=as_json,
-            with_forgotten=with_forgotten,
-        )
-        return
-    if transcripts:
-        raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
     reading = _Reading(
         speaker,
         encoding,
@@ -103,6 +89,12 @@ def import_(
         timezone=known_zone(timezone) if timezone else "",
         with_forgotten=with_forgotten,
     )
+    if (agent := AGENTS.get(str(path))) and agent.transcripts:
+        named = namespace if db is None and is_on_command_line(context, "namespace") else ""
+        _import_sessions(agent, transcripts, reading, named=named, db=db, as_json=as_json)
+        return
+    if transcripts:
+        raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
     characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
@@ -119,7 +111,7 @@ def import_(
                 f" --namespace and --db, or import one character, such as {characters[0]}"
             )
         if over:
-            _import_over(characters, speaker, over=over, as_json=as_json)
+            _import_over(characters, reading, over=over, as_json=as_json)
             return
         for folder in characters:
             _import_one(folder, reading, namespace=folder.name, db=None, as_json=as_json)
@@ -137,6 +129,11 @@ class _Reading:
     columns: dict[str, str]
     timezone: str
     with_forgotten: bool
+
+    def set_zone(self, store: "Store") -> None:
+        """Let a memory know the zone, before its turns come."""
+        if self.timezone:
+            Settings(store).set(TIMEZONE, self.timezone)
 
 
 def _date_order(given: str) -> "DateOrder":
@@ -157,8 +154,7 @@ def _import_one(
 ) -> None:
     export = _read_export(path, reading)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
-        if reading.timezone:
-            Settings(store).set(TIMEZONE, reading.timezone)
+        reading.set_zone(store)
         task = bar.add_task("importing", total=export.total)
         before = _facts_in(store)
         report = _stored(
@@ -175,12 +171,11 @@ def _import_one(
 def _import_sessions(
     agent: "Agent",
     path: Path | None,
-    speaker: str,
+    reading: _Reading,
     *,
     named: str,
     db: Path | None,
     as_json: bool,
-    with_forgotten: bool,
 ) -> None:
     """Import an agent's transcripts into a memory for each project, or into the one named."""
     from memory.agents.past import observers_sessions, sessions_by_project
@@ -194,15 +189,7 @@ def _import_sessions(
         into.setdefault(str(db or named or project.namespace), []).extend(files)
     try:
         for name, files in into.items():
-            _import_project(
-                agent,
-                files,
-                speaker,
-                name=name,
-                db=db,
-                as_json=as_json,
-                with_forgotten=with_forgotten,
-            )
+            _import_project(agent, files, reading, name=name, db=db, as_json=as_json)
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
 
@@ -210,21 +197,21 @@ def _import_sessions(
 def _import_project(
     agent: "Agent",
     files: Sequence[Path],
-    speaker: str,
+    reading: _Reading,
     *,
     name: str,
     db: Path | None,
     as_json: bool,
-    with_forgotten: bool,
 ) -> None:
     from memory.agents.past import past_sessions
     from memory.exchange.imports import import_turns
 
     with open_memory(name, db, create=True) as store, progress() as bar:
+        reading.set_zone(store)
         task = bar.add_task(f"importing {name}", total=len(files))
-        export = past_sessions(agent, files, speaker, progress=lambda: bar.advance(task))
+        export = past_sessions(agent, files, reading.speaker, progress=lambda: bar.advance(task))
         before = _facts_in(store)
-        report = import_turns(store, export, with_forgotten=with_forgotten)
+        report = import_turns(store, export, with_forgotten=reading.with_forgotten)
         facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
 
@@ -293,22 +280,29 @@ class _Importer:
     """Imports a character's folder, also on another machine with the same files and home."""
 
     home: str
-    speaker: str
+    reading: _Reading
 
     def __call__(self, folder: Path) -> tuple["ImportReport", str, int]:
         from memory.exchange import read_export
 
         os.environ["MEMORY_HOME"] = self.home
-        export = read_export(folder, self.speaker)
+        export = read_export(folder, self.reading.speaker)
         with open_memory(folder.name, None, create=True) as store:
+            self.reading.set_zone(store)
             before = _facts_in(store)
-            report = _stored(store, export, folder, lambda items: None)
+            report = _stored(
+                store,
+                export,
+                folder,
+                lambda items: None,
+                with_forgotten=self.reading.with_forgotten,
+            )
             return report, export.format, _facts_in(store) - before
 
 
-def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool) -> None:
+def _import_over(folders: Sequence[Path], reading: _Reading, over: str, as_json: bool) -> None:
     """Import folders of characters over machines, each into its own namespace."""
-    importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), speaker)
+    importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), reading)
     paths = [folder.absolute() for folder in folders]
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))

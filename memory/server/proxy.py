@@ -169,7 +169,7 @@ class _Proxy:
         self._tokens = tokens
         self._allowed = allowed
         self._storing: set[asyncio.Task[None]] = set()
-        # One after another, in the order of saying: the first of a memory waits until it is made.
+        # One after another, as answers end: the first of a memory waits until that is made.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._receiving = 0  # bytes of bodies
 

@@ -240,11 +240,14 @@ def test_characters_are_imported_over_machines(
     printed = []
     for place, options in (("here", []), ("there", ["--over", "ray"])):
         monkeypatch.setenv("MEMORY_HOME", str(tmp_path / place))
-        lines = run("import", tmp_path / "characters", *options).splitlines()
+        zone = ("--timezone", "Asia/Tokyo")
+        lines = run("import", tmp_path / "characters", *zone, *options).splitlines()
         printed.append(sorted(lines))
         for name in ("Miku", "Rin", "Luka"):
             with open_store(path_of(name), read_only=True) as store:
-                printed.append([(turn.speaker, turn.text) for turn in store.turns()])
+                turns = store.turns()
+            printed.append([(turn.speaker, turn.text, turn.said_at) for turn in turns])
+            assert all(turn.said_at.endswith("+09:00") for turn in turns)
     assert printed[:4] == printed[4:]
 
 

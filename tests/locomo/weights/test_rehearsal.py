@@ -14,8 +14,6 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 from safetensors.torch import load_file  # noqa: E402
 from trl import GRPOTrainer  # noqa: E402
 
-from locomo.dataset.format import load_conversations  # noqa: E402
-from locomo.harness import Setup, build_memory  # noqa: E402
 from locomo.tasks.modules import Bench, task_examples  # noqa: E402
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from locomo.weights.grpo import GrpoSettings  # noqa: E402
@@ -29,7 +27,7 @@ from locomo.weights.student import load_student  # noqa: E402
 from locomo.weights.training import TrainingPlan, last_checkpoint  # noqa: E402
 from memory import InputError, MemoryProgram  # noqa: E402
 from memory.program import read_card  # noqa: E402
-from tests.support.obedient import houses, obedient  # noqa: E402
+from tests.support.obedient_bench import bench_of  # noqa: E402
 from tests.support.scripted import answer  # noqa: E402
 from tests.support.tiny_llama import CHAT, shake, trained  # noqa: E402
 
@@ -56,14 +54,7 @@ def no_disk_cache() -> None:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Memories of two conversations, and a helper that obeys."""
-    folder = tmp_path_factory.mktemp("bench")
-    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
-    model, _ = obedient()
-    memories = {
-        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
-        for c in conversations.values()
-    }
-    return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
+    return bench_of(tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(scope="module")

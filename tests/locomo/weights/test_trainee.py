@@ -7,7 +7,6 @@ import pytest
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 
 from locomo.dataset.format import load_conversations
-from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import TARGETS, Bench, Target, task_examples
 from locomo.weights.arbor_client import Server, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import trainee_lm
@@ -18,7 +17,8 @@ from memory.program.local import ABSTAIN_WORD, SmallModelAdapter
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import arbor_server
-from tests.support.obedient import KINDS, houses, obedient
+from tests.support.obedient import KINDS, houses
+from tests.support.obedient_bench import bench_of
 
 TASKS = ("answer", "store", "retrieve")  # in which KINDS tells them apart
 PLAIN = dspy.ChatAdapter(use_json_adapter_fallback=False)
@@ -26,15 +26,7 @@ PLAIN = dspy.ChatAdapter(use_json_adapter_fallback=False)
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("bench")
-    model, _ = obedient()
-    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
-    memories = {
-        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
-        for c in conversations.values()
-    }
-    setup = Setup(model, MemoryProgram(), model.budget)
-    return with_trainee(Bench(setup, conversations, memories, max_demos=0), PLAIN)
+    return with_trainee(bench_of(tmp_path_factory.mktemp("bench")), PLAIN)
 
 
 def team(bench: Bench, url: str, *trained: Target) -> MultiTaskProgram:

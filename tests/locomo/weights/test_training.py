@@ -11,7 +11,6 @@ from typing import Any
 import dspy
 import pytest
 
-from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import TARGETS, Bench, Target, measured_target, task_examples
 from locomo.tasks.rewards import QuestionScore
@@ -21,7 +20,8 @@ from locomo.weights.grpo import GrpoSettings
 from locomo.weights.training import TrainingPlan, TrainingResult, TrainingRun, last_checkpoint
 from memory import InputError, MemoryProgram
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
-from tests.support.obedient import Obedient, houses, obedient
+from tests.support.obedient import Obedient, obedient
+from tests.support.obedient_bench import bench_of
 from tests.support.scripted import sql
 
 pytestmark = pytest.mark.slow
@@ -82,14 +82,7 @@ class Refiner:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("bench")
-    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
-    model, _ = obedient()
-    memories = {
-        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
-        for c in conversations.values()
-    }
-    return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
+    return bench_of(tmp_path_factory.mktemp("bench"))
 
 
 def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> TrainingPlan:

@@ -251,6 +251,17 @@ def test_import_fills_a_memory_for_each_project_once(
     assert "all: 6 new turns" in run("import", "claude-code", transcripts, "-n", "all")
 
 
+def test_import_tells_the_times_of_sessions_in_the_zone_that_is_given(
+    claude: ClaudeCodeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "memories"))
+    claude.prompt("My doctor is Dr Weber.")
+    run("import", "claude-code", tmp_path / "claude", "--timezone", "Asia/Tokyo")
+    [name] = names()
+    with open_store(location_of(name)) as store:
+        assert [turn.said_at for turn in store.turns()] == ["2026-11-01T19:00:01+09:00"]
+
+
 def test_import_of_an_agent_without_transcripts_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
