@@ -8,8 +8,9 @@ it is only said of the earlier turn.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 from memory.pasted import own_text
@@ -59,8 +60,14 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     What the question asks for may have any words as its value: "Where is the key?" of "the key is
     under the pot" and "the key is behind the meter".
     """
+    forms = forms_of(telling_words(question))
+
+    @cache
+    def is_asked(word: str) -> bool:  # most words come again
+        return is_among(word, forms)
+
     sentences = [
-        sentence for turn in sorted(turns, key=_time) for sentence in _sentences(turn, question)
+        sentence for turn in sorted(turns, key=_time) for sentence in _sentences(turn, is_asked)
     ]
     most_asked = max((len(sentence.asked) for sentence in sentences), default=0)
     groups: dict[tuple[str, ...], list[_Sentence]] = defaultdict(list)
@@ -99,10 +106,9 @@ def _time(turn: Turn) -> tuple[str, int]:
     return turn.said_at[:19], turn.id
 
 
-def _sentences(turn: Turn, question: str) -> Iterator[_Sentence]:
+def _sentences(turn: Turn, is_asked: Callable[[str], bool]) -> Iterator[_Sentence]:
     if is_assistant(turn.speaker) or turn.kind != "message":
         return
-    asked = forms_of(telling_words(question))
     for text in _SENTENCE_END.split(own_text(turn.text)):
         written = [word.strip(_EDGES) for word in without_fillers(text.strip(_EDGES)).split()]
         if (
@@ -111,9 +117,8 @@ def _sentences(turn: Turn, question: str) -> Iterator[_Sentence]:
             and all(map(_PLAIN.fullmatch, written))
         ):
             folded = tuple(word.casefold() for word in written)
-            telling = telling_words(" ".join(folded))
-            shared = frozenset(word for word in telling if is_among(word, asked))
-            yield _Sentence(turn, tuple(written), folded, shared)
+            asked = frozenset(filter(is_asked, telling_words(" ".join(folded))))
+            yield _Sentence(turn, tuple(written), folded, asked)
 
 
 def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> Restated | None:
