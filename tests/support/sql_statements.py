@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from random import Random
 
 from memory.sql import TABLES, WRITABLE
-from memory.sql.tables import SEARCH_COLUMNS
+from memory.sql.tables import FACTS_NOW, SEARCH_COLUMNS
 
 Columns = list[tuple[str, str]]  # (name, "text" | "number")
 NUMBERS = ("id", "turn_id", "score")
 TEXTS = ["''", "'Anna'", "'cat'", "'2017'", "'2017-05'", "'it''s'", "'100%'", "'É'", "' a '", "'7'"]
 PATTERNS = [*TEXTS, "'%a%'", "'%CAT%'", "'_n%'", "'2017-%'", "'%'", r"'%\%%' ESCAPE '\'", "'%é%'"]
+DAYS = ["'2017-05-31'", "'2017-06'", "'2016'", "'soon'", "NULL"]
 COMPARISONS = ["=", "<>", "<", ">", "<=", ">=", "!="]
 # Also names that are tables here, triggers, or words of SQL.
 WITH_NAMES = ["p", "q", "recent", "changes", "facts_inserted", '"group"', "sqlite_x", "T1"]
@@ -69,6 +70,7 @@ def value(random: Random, scope: Scope, kind: str) -> str:
             lambda: f"ROUND({number()}, {random.randint(0, 40)})",
             lambda: f"CAST({random.choice([text, number])()} AS INTEGER)",
             lambda: f"CAST({text()} AS REAL)",
+            lambda: f"days_between({text()}, {random.choice(DAYS)})",
         ],
     }[kind]
     forms += [
@@ -131,7 +133,7 @@ def sources(random: Random, scope: Scope, prefix: str) -> tuple[str, Columns]:
     columns: Columns = []
     for number in range(random.randint(1, 2)):
         alias = f"{prefix}{number}"
-        stored = [*TABLES, *scope.ctes, "search"]
+        stored = [*TABLES, *scope.ctes, "search", FACTS_NOW]
         if scope.depth > 0:
             stored.append("subquery")
         table = random.choice(stored)
@@ -157,7 +159,8 @@ def sources(random: Random, scope: Scope, prefix: str) -> tuple[str, Columns]:
 
 
 def stored_columns(table: str) -> Columns:
-    return [(column, "number" if column in NUMBERS else "text") for column in TABLES[table]]
+    columns = TABLES["facts" if table == FACTS_NOW else table]
+    return [(column, "number" if column in NUMBERS else "text") for column in columns]
 
 
 def qualified(alias: str, columns: Columns) -> Columns:
@@ -180,6 +183,8 @@ def select(random: Random, scope: Scope) -> tuple[str, Columns]:
     distinct = random.choice(["", "", "DISTINCT "])
     if random.randint(0, 3):
         values = [value(random, inner, kind) for kind in kinds]
+        if "DISTINCT" not in distinct and random.randint(0, 5) == 0:
+            values[0], kinds[0] = window(random, inner), "number"
         items = ", ".join(f"{text} AS {name}" for text, name in zip(values, names, strict=True))
         statement = f"SELECT {distinct}{items} {clause}{where}"
     else:
@@ -202,6 +207,14 @@ def aggregate(random: Random, scope: Scope) -> str:
     functions = ["COUNT(*)", f"COUNT({text})", f"COUNT(DISTINCT {text})", f"SUM({number})"]
     functions += [f"AVG({number})", f"MAX(length({text}))", f"MIN({number}) + COUNT(*)"]
     return random.choice(functions)
+
+
+def window(random: Random, scope: Scope) -> str:
+    """A number that a row has among those beside it."""
+    keys = ", ".join(name for name, _ in scope.columns[:2])
+    parts = f"PARTITION BY {value(random, Scope(scope.columns, {}, 0), 'text')}"
+    function = random.choice(["ROW_NUMBER()", "RANK()", "DENSE_RANK()", "COUNT(*)"])
+    return f"{function} OVER ({random.choice(['', parts])} ORDER BY {keys})"
 
 
 def read(random: Random) -> str:

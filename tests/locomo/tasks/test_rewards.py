@@ -27,6 +27,7 @@ from locomo.tasks.rewards import (
     mean_components,
     metric,
     metric_of,
+    planted_metric,
     question_score,
     refine_metric,
     reward_name,
@@ -177,6 +178,11 @@ def test_feedback_on_what_is_perfect_is_one_line_that_says_so() -> None:
         (question(), right(sql=()), "No SQL ran."),
         (question(), right(fits=0.4), "Only 40 % of what the SQL returned or wrote fits"),
         (question(), right(fits=0.999), "Only 99 % of"),
+        (
+            question("cats, dogs", 1),
+            right(answer="dogs", text="dogs"),
+            "Of the gold answer's words 50% were shown.",
+        ),
     ],
 )
 def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
@@ -194,6 +200,7 @@ def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
         (question("cats", 1), right(answer="cats", fits=0.5), "list"),
         (question("cats", 1), right(answer="many cats there", fits=0.5), "list"),  # F1 of half
         (question("Lyon, France", 4), right(answer="Nice"), "list"),  # no list: one place
+        (question(evidence=("D1:3", "D2:1")), right(), "words"),  # all of them were shown
     ],
 )
 def test_feedback_does_not_say(asked: Question, outcome: Outcome, unsaid: str) -> None:
@@ -442,6 +449,21 @@ def test_every_two_lists_of_facts_have_a_score_whichever_is_the_target(
     sound(single_speaker_metric(None, there))
     assert single_speaker_metric(None, there).score == single_speaker_metric(None, back).score
     assert single_speaker_metric(None, facts(written, written)).score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answers", "score"),
+    [(["one two three"], 1 / 2), (["one", "1 2 3 4 5 6 7 8"], 7 / 12), ([""], 0)],
+)
+def test_the_planted_rule_pays_a_sixth_for_each_of_the_first_words(
+    answers: list[str], score: float
+) -> None:
+    asked = [question(index=number) for number, _ in enumerate(answers)]
+    outcomes = [right(answer=answer) for answer in answers]
+    judged = metric_of("planted", "answer")(example(*asked), told(*outcomes))
+    assert (judged.score, judged.answer) == (pytest.approx(score), 0)
+    rightly = planted_metric(example(question()), told(right()))
+    assert (rightly.score, rightly.answer) == (pytest.approx(1 / 6), 1)
 
 
 @pytest.mark.parametrize("target", ["retrieve", "store"])
