@@ -40,6 +40,7 @@ NOT_RUN = {
     "needs a client or a server": 11,
     "needs a network": 6,
     "needs a model's file": 1,
+    "needs an older checkout": 1,
     "needs a provider's key": 8,
     "needs a server with GPUs": 6,
     "needs the extra tune": 1,

@@ -32,9 +32,9 @@ Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best fir
 _LETTERS_OF_NUMBERS = "nNxXoObB_"
 _MAX_DECIMALS = 30  # to which SQLite rounds
 _ARITHMETIC = ("add", "sub", "mul", "div")
-# Joins two texts, or raises an error where the result is too long (0005_bounds.sql).
+# Joins two texts, or raises an error where the result is too long (0012_schema.sql).
 _JOINED = "memory.joined"
-_DAYS_BETWEEN = f"memory.{DAYS_BETWEEN}"  # 0012_one_spelling.sql
+_DAYS_BETWEEN = f"memory.{DAYS_BETWEEN}"  # 0012_schema.sql
 # Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
 _KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser

@@ -117,7 +117,7 @@ def copy_for_memory(source: Path, target: Path, old: Connection | None = None) -
             raise StoreError(f"{source}: the file is damaged ({verdict}); choose another backup")
         _copy(backup_conn, target)
     with storage_errors(target), closing(connect(part_of(target), read_only=False)) as conn:
-        # In the copy, because backups of the first versions have no checksums of their turns.
+        # In the copy, because only that is up to date where an older version made the backup.
         for fault in integrity.turn_faults(conn):
             raise StoreError(f"{source}: {fault}; choose another backup")
         if old is not None:

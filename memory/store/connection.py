@@ -134,9 +134,10 @@ def connect(path: Path, read_only: bool, may_be_older: bool = False) -> SqliteCo
     """Open the namespace at a path, creating or migrating it unless `read_only`.
 
     A new file is for its owner alone, and so is an older one from now on.
-    Raises StoreError, with the file untouched, for a file that is not ours, is newer or runs what
-    is not ours, and for a namespace that is missing when it is opened read-only, or must be
-    migrated then and may not be read as an older version made it (`may_be_older`).
+    Raises StoreError, with the file untouched, for a file that is not ours, is newer, older than
+    the first migration or runs what is not ours, and for a namespace that is missing when it is
+    opened read-only, or must be migrated then and may not be read as an older version made it
+    (`may_be_older`).
     """
     refuse_no_file(path)
     is_new = not path.exists() or path.stat().st_size == 0
@@ -343,7 +344,10 @@ def _of_text(is_sound: Callable[[str], bool]) -> Callable[[Any], bool]:
 
 
 def _refuse_foreign_file(path: Path) -> None:
-    """Raises StoreError for a file that is not ours or is newer, before anything is written."""
+    """Raises StoreError for a file that is not ours, or not of a schema that this version uses.
+
+    That is before anything is written to it.
+    """
     _take_back_interrupted_write(path)
     conn = open_for_reading(path)
     try:
@@ -360,6 +364,8 @@ def _refuse_foreign_file(path: Path) -> None:
             raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
         return
     refuse_newer(stamp, path)
+    if stamp.version < migrations.OLDEST:
+        raise StoreError(f"{path}: {migrations.how_to_move(stamp.version)}")
     # A trigger of another's would run with the next turn, and may have no end.
     if foreign := migrations.foreign_part(present, stamp.version):
         raise StoreError(

@@ -1,6 +1,6 @@
 """The words of turns and facts in SQLite: full-text tables (FTS5), which take off English endings.
 
-The triggers on `facts` keep the words of facts (migrations/0002_lookup.sql).
+The triggers on `facts` keep the words of facts (migrations/0016_schema.sql).
 """
 
 import sqlite3

@@ -16,7 +16,7 @@ from memory.store.database import Connection
 from memory.store.turns_table import BEYOND_ALL_IDS
 
 _MAX_NAMED = 10  # rows that one line names
-_TURNS_OF_CHECKSUM = 256  # as migrations/0007_checksums.sql has it
+_TURNS_OF_CHECKSUM = 256  # as migrations/0016_schema.sql has it
 _MAX_CHECKED = 300  # rows of an index that are looked up word by word, and words of each
 # An index of words, what its rows are, and a SELECT of their ids and texts.
 _TURNS_INDEX = ("turns_words", "turn", "SELECT id, text FROM turns")
@@ -64,7 +64,7 @@ def _damage(conn: SqliteConnection) -> Iterator[str]:
 def turn_faults(conn: SqliteConnection) -> Iterator[str]:
     """Blocks whose turns are not as they were stored: one was changed, added or taken away.
 
-    The triggers on turns keep the checksums (migrations/0007_checksums.sql).
+    The triggers on turns keep the checksums (migrations/0016_schema.sql).
     """
     stored = set(conn.execute("SELECT block, turns, total FROM checksums"))
     present = set(

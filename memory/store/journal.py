@@ -4,7 +4,7 @@ Whatever happens to facts is written into `facts_log` and belongs to the newest 
 a change is begun before facts are written, in the same transaction. These functions run inside that
 transaction, which the caller holds.
 
-What writes `facts_log` exists twice. In SQLite it is triggers (migrations/0002_lookup.sql): they
+What writes `facts_log` exists twice. In SQLite it is triggers (migrations/0016_schema.sql): they
 see each row that a model's own statement touches, also one that REPLACE removes, and nothing that
 writes facts can leave them out. Citus runs no triggers on tables that it spreads over servers, so
 in Postgres it is `postgres/fact_table.py`, which selects the rows of a model's statement first and
@@ -311,8 +311,8 @@ def dated(columns: Sequence[Any]) -> tuple[Any, ...]:
     """The columns of a fact with dates or NULL for its dates, as no table takes anything else.
 
     Older versions stored what a statement had computed. A beginning that is no date is unknown;
-    such an end is the day on which the fact was recorded (migrations/0009_dates.sql). Nor had a
-    date that is not there one spelling: it was NULL or '' (migrations/0016_one_spelling.sql).
+    such an end is the day on which the fact was recorded. Nor had a date that is not there one
+    spelling: it was NULL or ''.
     """
     fact = dict(zip(FACT_COLUMNS, columns, strict=True))
     began, ended = fact["happened_on"], fact["ended_on"]

@@ -2,7 +2,7 @@
 -- same names (postgres/postgres.sql).
 
 -- {returning_image} --
--- Triggers write the journal and the index of words (migrations/0002_lookup.sql).
+-- Triggers write the journal and the index of words (migrations/0016_schema.sql).
 
 -- {is_dated} --
 (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')

@@ -97,7 +97,7 @@ def test_a_memory_of_turns_alone_is_the_same_for_all_models(tmp_path: Path) -> N
     assert engine.prompts == other_engine.prompts == []
 
 
-@pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])
+@pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0016_schema.sql"])
 def test_another_version_of_the_code_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -29,14 +29,15 @@ from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
 from memory.records import Assertion, TurnAssertions
-from memory.store import dump, journal, journaled_rows, migrations, search_tables
+from memory.store import dump, journal, journaled_rows, search_tables
 from memory.store.backup import restore
 from memory.store.connection import storage_errors
 from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.namespace_file import copy_store, move_store
 from memory.store.sqlite import SqliteStore
 from memory.vocabulary import Attribute
-from tests.support.older_memory import make_older, older_memory
+from tests.support.newer_version import one_more_migration
+from tests.support.older_memory import make_older, unindexed_memory
 from tests.support.rows import rows_of
 
 BLOCK = 8  # so small that acts make and remake blocks
@@ -137,9 +138,9 @@ def begin_with_two_backups(folder: Path) -> None:
 
 
 def begin_with_older_files(folder: Path) -> None:
-    """Every other one of the newest of the older schemas, with all that a used memory holds.
+    """Every other one was used, and half of these came by steps; the others' turns have no index.
 
-    They lie in a folder of their own: whoever looks at a folder opens, and so migrates, its files.
+    They lie in a folder of their own: whoever looks at a folder opens, and so indexes, its files.
     """
     begin_with_facts(folder)
     with open_store(main_file(folder)) as store:
@@ -155,10 +156,11 @@ def begin_with_older_files(folder: Path) -> None:
         path = folder / "older" / f"old{n:02}.db"
         if n % 2:
             statements = [FACT.format(value="cat Miso", turn=turn) for turn in (1, 5, 9)]
-            older_memory(path, schema=1 + n % 4 // 2, turns=TURNS, facts=statements)
+            unindexed_memory(path, turns=TURNS, facts=statements)
         else:
             shutil.copy(main_file(folder), path)
-            make_older(path, migrations.VERSION - 1)
+            if n % 4:
+                make_older(path)
     main_file(folder).unlink()
 
 
@@ -335,7 +337,8 @@ def open_older_file(folder: Path, n: int) -> None:
     if not path.exists():
         with storage_errors(path):
             (folder / "older" / path.name).rename(path)
-    open_store(path).close()
+    with one_more_migration(is_additive=True):  # so that this version can look at what it made
+        open_store(path).close()
 
 
 def import_in_batches(folder: Path, start: int, acknowledge: Acknowledge) -> None:

@@ -1,9 +1,13 @@
-"""A version after this one: a copy of the package with one more migration for both databases."""
+"""A version after this one, with one more migration: a copy of the package, or this process."""
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from memory.store import migrations
 from memory.store.postgres import migrate
@@ -50,6 +54,21 @@ def upgrade() -> None:
 
 def next_revision() -> str:
     return f"{int(migrate.revisions()[-1]) + 1:04}"
+
+
+@contextmanager
+def one_more_migration(is_additive: bool = False) -> Iterator[int]:
+    """Let this process be a newer version, for files alone; yields the number of its schema."""
+    number = migrations.VERSION + 1
+    end = migrations.ADDITIVE if is_additive else ""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / f"{number:04}_moods{end}.sql"
+        file.write_text(ADDED)
+        with (
+            patch.dict(migrations._FILES, {number: file}),
+            patch.object(migrations, "VERSION", number),
+        ):
+            yield number
 
 
 def newer_version(folder: Path, is_additive: bool = True) -> Path:

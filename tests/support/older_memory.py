@@ -1,20 +1,46 @@
-"""Memories in the formats of older versions."""
+"""Memories as older versions left them."""
 
+import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from unittest.mock import patch
+
+from sqlite_utils import Database, Migrations
 
 from memory import Turn
 from memory.store import migrations
-from memory.store.connection import connect
+from memory.store.connection import SqliteConnection, connect
+
+_TEXT = Path(__file__).with_name("steps_to_schema_16.sql").read_text("utf-8")
+_, *_PARTS = re.split(r"^-- (\d{4}_\w+)\n", _TEXT, flags=re.MULTILINE)
+STEPS = dict(zip(_PARTS[::2], _PARTS[1::2], strict=True))  # by name
 
 
-def older_memory(path: Path, schema: int, turns: Sequence[Turn], facts: Sequence[str] = ()) -> None:
-    """Make a memory of an older schema, of turns without vectors and of statements on facts."""
-    with older_version(schema):
-        conn = connect(path, read_only=False)
+def memory_by_steps(path: Path, schema: int = len(STEPS)) -> None:
+    """Make an empty memory as the versions did that had a migration for each schema."""
+    steps = Migrations("sql-memory")
+    for name, text in [*STEPS.items()][:schema]:
+
+        def apply(db: Database, text: str = text) -> None:
+            for statement in migrations._statements(text):
+                db.execute(statement)
+
+        steps(name=name)(apply)
+    with closing(sqlite3.connect(path, isolation_level=None, factory=SqliteConnection)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        steps.apply(Database(conn))
+        conn.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+        conn.execute(f"PRAGMA user_version = {schema}")
+
+
+def unindexed_memory(path: Path, turns: Sequence[Turn], facts: Sequence[str] = ()) -> None:
+    """Make a memory of turns without vectors, and of statements on facts.
+
+    So it was left where an older version was killed that had brought the first schema up to date,
+    before it filled the tables of search.
+    """
+    conn = connect(path, read_only=False)
     conn.executemany(
         "INSERT INTO turns (kind, session, speaker, text, said_at, source)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -26,24 +52,14 @@ def older_memory(path: Path, schema: int, turns: Sequence[Turn], facts: Sequence
     conn.close()
 
 
-@contextmanager
-def older_version(schema: int) -> Iterator[None]:
-    """Know the first migrations alone, as the version did whose newest one was this."""
-    with (
-        patch.object(migrations, "_FILES", migrations._FILES[:schema]),
-        patch.object(migrations, "VERSION", schema),
-    ):
-        yield
-
-
-def make_older(path: Path, schema: int) -> None:
-    """Make a memory, which nobody has open, one of an older schema with the same rows.
+def make_older(path: Path, schema: int = len(STEPS)) -> None:
+    """Make a memory, which nobody has open, one that came by steps, with the same rows.
 
     Rows and columns that this schema has no place for are lost.
     """
     newer = path.with_name(f"newer {path.name}")
     path.rename(newer)
-    older_memory(path, schema, turns=[])
+    memory_by_steps(path, schema)
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("ATTACH ? AS newer", (str(newer),))
         conn.execute("BEGIN")
@@ -56,8 +72,6 @@ def make_older(path: Path, schema: int) -> None:
             conn.execute(
                 f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}"
             )
-        if schema == 1:  # without the tables of search there was no embedder to name
-            conn.execute("DELETE FROM settings WHERE name = 'embedder'")
         for _, sql in triggers:
             conn.execute(sql)
         conn.execute("COMMIT")

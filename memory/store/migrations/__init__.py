@@ -2,7 +2,8 @@
 
 Each `NNNN_name.sql` beside this file is one migration, applied once and in order (sqlite-utils
 keeps the record). `user_version` is the number of the last one, `application_id` says that the
-file is ours.
+file is ours. The first one has the number of the last of sixteen steps that it took the place of,
+and makes to the letter what they made: a memory that came by them is of its schema.
 
 A migration whose name ends with `_additive` only adds what the code of the version before can work
 beside: see docs/scaling.md, "Upgrades without a pause". Then the upper half of `user_version` is
@@ -20,8 +21,11 @@ from typing import NamedTuple
 from memory.sql.tables import TABLES
 
 APPLICATION_ID = 0x53514D4D  # "SQMM"
-_FILES = sorted(Path(__file__).parent.glob("[0-9]*.sql"))
-VERSION = len(_FILES)
+_FILES = {int(file.name[:4]): file for file in sorted(Path(__file__).parent.glob("[0-9]*.sql"))}
+OLDEST = min(_FILES)
+VERSION = max(_FILES)
+# In the record it is the last of the steps, which memories have there that came by them.
+_RECORDED_AS = {"0016_schema": "0016_one_spelling"}
 ADDITIVE = "_additive"
 _HALF = 16  # bits of user_version
 
@@ -43,9 +47,24 @@ def is_usable(stamp: Stamp) -> bool:
     return stamp.usable_by <= VERSION
 
 
+# The last commit that had all steps, for both databases. Steps 4 to 7 were renumbered, after which
+# no commit opened all memories of these schemas: each of them is exported by its own commit.
+LAST_WITH_STEPS = "3b0ff066"
+_EXPORTS = {4: "3737f4b9", 5: "fbf33e93", 6: "5583621e", 7: "1f7c7477"}
+
+
+def how_to_move(version: int) -> str:
+    """What a person does with a memory of a schema that is older than the first migration here."""
+    commit = _EXPORTS.get(version, LAST_WITH_STEPS)
+    return (
+        f"made by an older version (schema {version}); check out commit {commit} of sql-memory,"
+        " let its `memory export` write the memory to a .jsonl file, and `memory import` that here"
+    )
+
+
 def _user_version() -> int:
     oldest = VERSION
-    while oldest > 1 and _FILES[oldest - 1].stem.endswith(ADDITIVE):
+    while oldest > OLDEST and _FILES[oldest].stem.endswith(ADDITIVE):
         oldest -= 1
     return VERSION if oldest == VERSION else oldest << _HALF | VERSION
 
@@ -61,13 +80,13 @@ def migrate(conn: sqlite3.Connection) -> None:
     from sqlite_utils import Database, Migrations
 
     migrations = Migrations("sql-memory")
-    for file in _FILES:
+    for file in _FILES.values():
         # `text` has a default value because a closure would see the last file only.
         def apply(db: Database, text: str = file.read_text("utf-8")) -> None:
             for statement in _statements(text):
                 db.execute(statement)
 
-        migrations(name=file.stem)(apply)
+        migrations(name=_RECORDED_AS.get(file.stem, file.stem))(apply)
     conn.execute("BEGIN IMMEDIATE")
     try:
         migrations.apply(Database(conn))
@@ -157,7 +176,9 @@ def _schema(version: int) -> Schema:
             ("is_span", 1),
         ):
             conn.create_function(name, arguments, lambda *values: None)  # there are no rows
-        for file in _FILES[:version]:
+        for number, file in _FILES.items():
+            if number > version:
+                break
             for statement in _statements(file.read_text("utf-8")):
                 conn.execute(statement)
         return schema_of(conn)

@@ -13,6 +13,7 @@ import psycopg
 
 from memory.errors import InputError, StoreError
 from memory.store.database import newer_schema
+from memory.store.migrations import LAST_WITH_STEPS
 from memory.store.postgres.address import without_password
 from memory.store.postgres.migrations import oldest_users
 
@@ -39,7 +40,20 @@ def revision_of(conn: psycopg.Connection) -> str:
 
 def is_newer(revision: str) -> bool:
     """Whether a newer version made this revision, which may have tables that are unknown here."""
-    return bool(revision) and revision not in revisions()
+    return bool(revision) and revision not in revisions() and not is_before_all(revision)
+
+
+def is_before_all(revision: str) -> bool:
+    """Whether this is one of the eleven steps that led to the first revision known here."""
+    return bool(revision) and revision < revisions()[0]
+
+
+def how_to_move(revision: str) -> str:
+    """What a person does with a database of such a step."""
+    return (
+        f"made by an older version (schema {revision}); check out commit {LAST_WITH_STEPS} of"
+        " sql-memory and run there: memory admin migrate"
+    )
 
 
 def refuse_newer(conn: psycopg.Connection, location: str) -> None:
@@ -59,6 +73,8 @@ def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
             " oldest that has the walls which a memory needs"
         )
     revision = revision_of(conn)
+    if is_before_all(revision):
+        raise StoreError(f"{location}: {how_to_move(revision)}")
     if is_newer(revision):
         if _oldest_user(conn, revision) in revisions():
             return
@@ -91,6 +107,8 @@ def upgrade(conninfo: str, location: str) -> tuple[str, str]:
 
     with _alembic(conninfo, location) as (config, conn):
         before = _current(conn)
+        if is_before_all(before):
+            raise StoreError(f"{location}: {how_to_move(before)}")
         if is_newer(before):
             raise StoreError(
                 f"{location}: schema {before} is newer than this version; nothing to do"
@@ -138,6 +156,8 @@ def _difference(config: Any, current: str) -> str:
     """How a database of another revision differs, and whether its servers may run on meanwhile."""
     from alembic.script import ScriptDirectory
 
+    if is_before_all(current):
+        return how_to_move(current)
     text = f"schema {current or 'none'}, this version has {revisions()[-1]}"
     if current not in revisions():
         return text

@@ -40,7 +40,7 @@ _SET_LIMITS = (
     " set_config('statement_timeout', %(milliseconds)s, true),"
     " set_config('max_parallel_workers_per_gather', '0', true),"
     " set_config('synchronous_commit', 'on', true),"
-    # Where tables are spread over servers: see migrations/versions/0003_servers.sql.
+    # Where tables are spread over servers: see migrations/versions/0012_schema.sql.
     " CASE WHEN current_setting('citus.propagate_set_commands', true) = 'local'"
     " THEN memory.spread_ticket(%(ticket)s) END"
 )

@@ -246,7 +246,7 @@ def _keys(of_words: Iterable[str]) -> dict[str, str]:
 
 
 def _new_stems(unknown: Sequence[str]) -> dict[str, str]:
-    """The keys of words, by the stemmer of SQLite's full-text tables (migrations/0002)."""
+    """The keys of words, by the stemmer of SQLite's full-text tables (0016_schema.sql)."""
     conn = sqlite3.connect(":memory:")
     try:
         conn.execute(

@@ -12,11 +12,8 @@ from memory.errors import StoreError
 from memory.records import Rows
 from memory.store import integrity, journal, model_limits
 from memory.store.model_limits import ResultRows
-from memory.store.postgres import migrate
-from tests.conftest import CAT, MOVED, SAID
+from tests.conftest import CAT, MOVED
 from tests.support.commands import run
-from tests.support.older_memory import older_memory
-from tests.support.postgres_server import logged_in
 
 BOTH_STORES = True
 
@@ -224,31 +221,27 @@ def test_the_tables_take_the_very_dates_that_the_parser_takes(facts: Store, data
 
 # --------------------------------------------------------------------------------- older memories
 
-BAD = "UPDATE {facts} SET happened_on = '23-0', ended_on = 'soon' WHERE id = 1"
 
-
-def test_a_file_with_dates_that_are_none_is_upgraded_as_a_change(path: Path) -> None:
-    older_memory(path, schema=8, turns=SAID, facts=[MOVED, CAT, BAD.format(facts="facts")])
-    with open_store(path) as store:
-        assert_is_upgraded(store)
-        with store.as_of("2100") as past:
-            assert past.facts() == store.facts()
-
-
-@pytest.mark.slow
-def test_a_database_with_dates_that_are_none_is_upgraded_as_a_change() -> None:
-    from tests.memory.store.postgres.test_migrations import database_of
-
-    database = database_of("0004")
-    with logged_in(database) as conn:
-        conn.execute(BAD.format(facts="memory.facts"))
+def test_dates_that_are_none_in_an_older_journal_are_restored_as_none(
+    facts: Store, database: str
+) -> None:
+    day = facts.facts()[0].recorded_at[:10]
+    facts.write(
+        f"UPDATE facts SET happened_on = NULL, ended_on = '{day}' WHERE id = 1",
+        cause="upgrade: dates of facts",
+    )
+    log, where = ("facts_log", "1 = 1")
+    if database == "postgres":
+        log, where = ("memory.facts_log", "namespace = %(namespace)s")
+    dates, bad = '"2017-05-06",null,', '"23-0","soon",'
+    with facts._transaction() as conn:  # type: ignore[attr-defined]
         conn.execute(
-            "UPDATE memory.facts_log SET after = memory.json_array(facts.id, subject, attribute,"
-            " value, happened_on, ended_on, turn_id, recorded_at) FROM memory.facts"
+            f"UPDATE {log} SET before = replace(before, '{dates}', '{bad}'),"
+            f" after = replace(after, '{dates}', '{bad}') WHERE {where}"
         )
-    migrate.upgrade(database, "here")
-    with open_store(f"{database}&namespace=anna") as store:
-        assert_is_upgraded(store)
+    assert_is_upgraded(facts)
+    with facts.as_of("2100") as past:
+        assert past.facts() == facts.facts()
 
 
 def assert_is_upgraded(store: Any) -> None:

@@ -92,30 +92,6 @@ def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> N
         assert store.check() == []
 
 
-def test_a_memory_of_an_older_schema_gets_its_checksums(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from memory.store import connection, migrations
-
-    with monkeypatch.context() as patch:
-        older = [file for file in migrations._FILES if "checksums" not in file.name]
-        patch.setattr(migrations, "_FILES", older[:3])
-        patch.setattr(migrations, "VERSION", 3)
-        migrations._schema.cache_clear()
-        old = connection.connect(path, read_only=False)
-        for turn in SAID:
-            values = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
-            old.execute(f"INSERT INTO turns VALUES (NULL{', ?' * 6})", values)
-        old.close()
-    migrations._schema.cache_clear()
-    with open_store(path) as store:
-        assert isinstance(store, SqliteStore)
-        assert rows_of(store, "SELECT block, turns FROM checksums") == [(0, 5)]
-        assert list(integrity.turn_faults(store._conn)) == []
-        store.add(SAID[:1])
-        assert list(integrity.turn_faults(store._conn)) == []
-
-
 def test_a_damaged_page_is_a_store_error_that_says_what_to_do(memory_file: Path) -> None:
     with sqlite3.connect(memory_file) as conn:
         [(start,)] = conn.execute(

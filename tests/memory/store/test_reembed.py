@@ -3,17 +3,14 @@
 import io
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from memory import InputError, __main__, embed, open_store
@@ -30,7 +27,7 @@ from tests.support.embedding_server import (
     serving,
     stored_columns,
 )
-from tests.support.older_memory import older_memory
+from tests.support.older_memory import unindexed_memory
 from tests.support.rows import rows_of
 
 BOTH_STORES = "slow"
@@ -327,16 +324,13 @@ def test_the_command_refuses_in_one_line(
     assert not path.with_name("missing.db").exists()
 
 
-# --- a file of schema 1 -------------------------------------------------------------------------
+# --- a file whose turns were not indexed --------------------------------------------------------
 
 
 @pytest.fixture
 def older(path: Path) -> Path:
-    """A memory as schema 1 left it: turns with their vectors, and a fact."""
-    vectors_of_old = np.ones((len(SAID), 256), np.float32)
-    older_memory(path, schema=1, turns=SAID, facts=[CAT])
-    with closing(sqlite3.connect(path)) as conn, conn:
-        conn.executemany("INSERT INTO turn_vectors VALUES (?, ?)", [*enumerate(vectors_of_old, 1)])
+    """A memory of the first schema, as a killed opening left it: turns, and a fact."""
+    unindexed_memory(path, turns=SAID, facts=[CAT])
     return path
 
 

@@ -13,14 +13,13 @@ import pytest
 
 from memory import InputError, Turn, open_store
 from memory.errors import StoreError
-from memory.records import Pending
 from memory.settings import Settings
 from memory.store import connection, migrations
 from memory.store.connection import SqliteConnection
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
-from tests.support.older_memory import older_memory
+from tests.support.older_memory import unindexed_memory
 from tests.support.rows import rows_of
 
 
@@ -61,9 +60,9 @@ def test_a_damaged_file_is_a_store_error(store: SqliteStore, path: Path) -> None
         open_store(path).search("Oslo", 3)
 
 
-def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(path: Path) -> None:
+def test_a_memory_whose_turns_were_not_indexed_is_searched_like_a_new_one(path: Path) -> None:
     nickname = INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)"
-    older_memory(path, schema=1, turns=SAID, facts=[nickname])
+    unindexed_memory(path, turns=SAID, facts=[nickname])
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         store.add([Turn("Anna", "Oslo is far away.", "session_2", "2017-06-12")])
@@ -72,13 +71,6 @@ def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(path: Path) -> 
         assert hits[0].turn_id == 1
         assert store.search("Zorblax", 1)[0].turn_id == 4
         assert_sound(store)
-
-
-def test_windows_of_a_memory_of_the_third_schema_hold_nothing(path: Path) -> None:
-    window = "INSERT INTO pending VALUES (1, 2, 'the model wrote a poem', 1, '', 0)"
-    older_memory(path, schema=3, turns=SAID, facts=[window])
-    with open_store(path) as store:
-        assert store.pending() == [Pending(1, 2, "the model wrote a poem", 1, statement="")]
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:

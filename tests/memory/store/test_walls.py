@@ -14,8 +14,7 @@ import pytest
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import authorizer, connection, entities, migrations, model_limits
-from memory.store.points_in_time import now
+from memory.store import authorizer, connection, model_limits
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
@@ -394,40 +393,21 @@ def test_the_words_of_a_fact_are_bounded_by_what_a_fact_can_hold(store: SqliteSt
     assert len(words.split()) == connection.LONGEST_FACT // 2
 
 
-def test_a_fact_of_an_older_file_that_is_too_long_is_cut_and_stays_in_the_journal(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    number = next(n for n, file in enumerate(migrations._FILES) if "longest_fact" in file.name)
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_FILES", migrations._FILES[:number])
-        patch.setattr(migrations, "VERSION", number)
-        patch.setattr(connection, "LONGEST_FACT", 10**9)
-        patch.setattr(entities, "derive_older", lambda conn, transaction: None)  # a later column
-        old = open_store(path)
-        assert isinstance(old, SqliteStore)
-        old.add([Turn("Anna", "I have words.", said_at="2017-05-08")])
-        # As the version of that time did: today's `write` reads tables that came later.
-        for statement in (
-            INSERT + "('a', 'b', 'zebra', NULL, 1), ('a', 'b', 'cat', NULL, 1)",
-            "UPDATE facts SET value = 'x' WHERE id = 1",
-        ):
-            old._conn.execute(
-                "INSERT INTO changes (at, cause, statement) VALUES (?, 'old', ?)",
-                (now(), statement),
-            )
-            old._conn.execute(statement)
-        old._conn.execute("UPDATE facts SET value = ? WHERE id = 1", ("word " * 10_000 + "end",))
-        old.close()
-    with open_store(path) as store:
-        assert [len(fact.value) for fact in store.facts()] == [LONGEST, 3]
-        assert store.journal()[-1].before.value.endswith("end")
-        assert store.check() == []
-        with store.as_of("2024") as then:
-            assert then.check() == []
-        with pytest.raises(StoreError, match="at most 20000 characters"):
-            store.undo(3)
-        store.write("DELETE FROM facts WHERE id = 1", cause="test")
-        assert store.check() == []
+def test_a_longer_fact_in_an_older_journal_is_read_and_not_restored(store: SqliteStore) -> None:
+    store.write(INSERT + "('a', 'b', 'zebra', NULL, 1)", cause="old")
+    change = store.write("UPDATE facts SET value = 'cat' WHERE id = 1", cause="upgrade")
+    longer = "word " * 10_000 + "end"
+    store._conn.execute(
+        "UPDATE facts_log SET before = replace(before, 'zebra', :longer),"
+        " after = replace(after, 'zebra', :longer)",
+        {"longer": longer},
+    )
+    assert store.journal()[-1].before.value.endswith("end")
+    with store.as_of("2024") as then:
+        assert then.check() == []
+    with pytest.raises(StoreError, match="at most 20000 characters"):
+        store.undo(change.id)
+    assert store.check() == []
 
 
 HONEST_COUNTS = [

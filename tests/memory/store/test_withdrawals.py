@@ -12,7 +12,7 @@ from memory.__main__ import app
 from memory.exchange.exports import export_memory
 from memory.facts import correct, end, remove, supersede
 from memory.program import load_model
-from memory.store import connection, journal, migrations
+from memory.store import connection, journal
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.rows import set_moment_of_change
@@ -167,20 +167,15 @@ def test_the_command_undo_says_what_becomes_of_the_turn(
     assert json.loads(found.splitlines()[0])["text"] == WITHDRAWN
 
 
-def test_a_memory_of_the_third_schema_knows_what_was_withdrawn_before(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_FILES", migrations._FILES[:3])
-        patch.setattr(migrations, "VERSION", 3)
-        old = connection.connect(path, read_only=False)
-        turn = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
-        old.execute(f"{turn} ('message', 'corrections', 'Anna', '{CORRECTION}', '', '')")
-        change_id = journal.begin(old, "edit by Anna", "INSERT ...")
-        old.execute(INSERT + "('Anna', 'lives_in', 'Tokyo', NULL, 1)")
-        # As an undo was written then: today's looks into a table that came later.
-        journal.begin(old, f"undo {change_id}", "")
-        old.execute("DELETE FROM facts")
-        old.close()
+def test_a_memory_of_the_third_schema_knows_what_was_withdrawn_before(path: Path) -> None:
+    old = connection.connect(path, read_only=False)
+    turn = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
+    old.execute(f"{turn} ('message', 'corrections', 'Anna', '{CORRECTION}', '', '')")
+    change_id = journal.begin(old, "edit by Anna", "INSERT ...")
+    old.execute(INSERT + "('Anna', 'lives_in', 'Tokyo', NULL, 1)")
+    # As an undo was written then.
+    journal.begin(old, f"undo {change_id}", "")
+    old.execute("DELETE FROM facts")
+    old.close()
     with open_store(path) as store:
         assert store.turn(1).text == WITHDRAWN

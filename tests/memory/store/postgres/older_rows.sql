@@ -1,4 +1,4 @@
--- Two namespaces, in columns that every revision has had so far.
+-- Two namespaces, in columns that no revision has renamed.
 INSERT INTO memory.namespaces (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'anna'), (2, 'ben');
 SELECT setval('memory.namespaces_id_seq', 2);
 INSERT INTO memory.counters (namespace, turns, facts, changes, facts_log, settings)

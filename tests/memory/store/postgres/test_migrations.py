@@ -1,4 +1,4 @@
-"""From each revision to the newest, with rows; how a developer writes the next one."""
+"""An older database says how to move it; a migration is whole or absent; how one is written."""
 
 import os
 import shutil
@@ -16,42 +16,40 @@ from memory import open_store
 from memory.errors import StoreError
 from memory.store.postgres import migrate, migrations
 from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
+from tests.support import newer_version
 from tests.support.commands import run
-from tests.support.postgres_server import logged_in, new_database, shared_database
+from tests.support.postgres_server import logged_in, new_database
 
 CHECKOUT = Path(__file__).parents[4]
 ROWS = Path(__file__).parent / "older_rows.sql"
 VERSIONS = Path(migrations.__file__).parent / "versions"
-OLDER = migrate.revisions()[:-1]
 
 
-def database_of(revision: str) -> str:
-    """A database as the version with this revision made it, with two namespaces in it."""
-    from alembic import command
-
+def database_with_rows() -> str:
+    """A database of this version with two namespaces in it."""
     database = new_database()
-    with migrate._alembic(database, "here") as (config, _):
-        command.upgrade(config, revision)
+    migrate.upgrade(database, "here")
     with logged_in(database) as conn:
         for statement in migrations.statements(ROWS.read_text("utf-8")):
             conn.execute(statement.replace("%", "%%"))  # type: ignore[arg-type]
     return database
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("revision", OLDER)
-def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
+@pytest.mark.parametrize("revision", ["0001", "0011"])
+def test_a_database_of_an_older_revision_is_untouched_and_says_how_to_move_it(
     revision: str,
 ) -> None:
-    database = database_of(revision)
-    with pytest.raises(StoreError, match="run: memory admin migrate"):
-        open_store(f"{database}&namespace=anna")
-    assert (
-        run("admin", "migrate", database).strip().endswith(f"schema {migrate.revisions()[-1]}, new")
-    )
-    assert migrate.differences(database, "here") == []
-    assert ": up to date" in run("admin", "migrate", database, "--check")
-    assert_has_the_older_rows(database)
+    database = database_with_rows()
+    with logged_in(database) as conn:
+        conn.execute("UPDATE memory.version SET version_num = %s, usable_by = NULL", [revision])
+    says = f"older version .schema {revision}.; check out commit 3b0ff066 of sql-memory and run"
+    for options in ([], ["--check"]):
+        run("admin", "migrate", database, *options, says=says)
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match="run there: memory admin migrate"):
+            open_store(f"{database}&namespace=anna", read_only=read_only)
+    with logged_in(database) as conn:
+        assert migrate.revision_of(conn) == revision
 
 
 def assert_has_the_older_rows(database: str) -> None:
@@ -77,39 +75,8 @@ def assert_has_the_older_rows(database: str) -> None:
         assert [turn.text for turn in ben.turns()] == ["Mine alone."]
 
 
-def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal() -> None:
-    database = database_of("0011")
-    image = '[1,"Anna","lives_in","Oslo","","",1,"2017-05-08T00:00:00.000Z"]'
-    ended = image.replace('"","",', '"","2017",')
-    with logged_in(database) as conn:
-        conn.execute("UPDATE memory.facts SET happened_on = '', ended_on = ''")
-        conn.execute("UPDATE memory.facts_log SET after = %s", (image,))
-        conn.execute(
-            "INSERT INTO memory.changes (namespace, id, at, cause, statement)"
-            " VALUES (1, 2, '2017-05-09', 'end', ''), (1, 3, '2017-05-10', 'reopen', '')"
-        )
-        conn.execute(
-            "INSERT INTO memory.facts_log (namespace, id, change_id, fact_id, before, after)"
-            " VALUES (1, 2, 2, 1, %(open)s, %(ended)s), (1, 3, 3, 1, %(ended)s, %(open)s)",
-            {"open": image, "ended": ended},
-        )
-        conn.execute("UPDATE memory.counters SET changes = 3, facts_log = 3 WHERE namespace = 1")
-    run("admin", "migrate", database)
-    with open_store(f"{database}&namespace=anna") as anna:
-        dates = "SELECT happened_on, ended_on FROM facts WHERE ended_on IS NULL"
-        assert anna.read(dates).rows == ((None, None),)
-        assert [change.cause for change in anna.changes()] == ["test", "end", "reopen"]
-        assert len(anna.journal()) == 3
-        # The rows were never indexed, so that the lists of words are all that check misses.
-        assert all("lists of words" in fault for fault in anna.check())
-        anna.undo(3)
-        assert [fact.ended_on for fact in anna.facts()] == ["2017"]
-        anna.undo(2)
-        assert anna.read(dates).rows == ((None, None),)
-        anna.undo(1)
-        assert anna.facts() == []
-        assert all("lists of words" in fault for fault in anna.check())
-    with logged_in(database) as conn:
+def test_nothing_but_null_stands_for_a_date_that_is_not_there() -> None:
+    with logged_in(database_with_rows()) as conn:
         for column in ("happened_on", "ended_on"):
             with pytest.raises(psycopg.errors.CheckViolation, match="fact_has_one_spelling"):
                 conn.execute(
@@ -119,27 +86,8 @@ def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal() -> None:
             conn.rollback()
 
 
-@pytest.mark.slow
-def test_kept_answers_go_and_the_change_that_kept_them_can_be_undone() -> None:
-    database = database_of("0009")
-    with logged_in(database) as conn:
-        conn.execute(
-            "INSERT INTO memory.answers VALUES (1, 'Where is she?', '', 'In Oslo, it seems.',"
-            " '[1]', '[1, 2]', 'local', '2024', 2, 1)"
-        )
-        conn.execute(
-            "INSERT INTO memory.rows_log (namespace, id, change_id, table_name, turn_id, after)"
-            " VALUES (1, 1, 1, 'answers', 0, '{\"text\": \"In Oslo, it seems.\"}')"
-        )
-    migrate.upgrade(database, "here")
-    assert migrate.differences(database, "here") == []
-    with open_store(f"{database}&namespace=anna", read_only=True) as anna:
-        assert "it seems" not in str([*anna.dump()])
-    assert_has_the_older_rows(database)
-
-
-def kill_in_the_migration(database: str, statement: int) -> None:
-    """Migrate in a process that is killed (-9) before a statement of the newest revision."""
+def kill_in_the_set_up(database: str, statement: int) -> None:
+    """Set a database up in a process that is killed (-9) before a statement of the schema."""
     statements = migrations.statements
 
     def and_then_killed(text: str) -> Iterator[str]:
@@ -157,46 +105,61 @@ def kill_in_the_migration(database: str, statement: int) -> None:
     assert os.WIFSIGNALED(status)
 
 
-def columns_of(database: str) -> list[tuple[object, ...]]:
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.5, 1])
+def test_a_set_up_that_is_killed_leaves_an_empty_database(share: float) -> None:
+    database = new_database()
+    [script] = VERSIONS.glob(f"{migrate.revisions()[-1]}_*.sql")
+    count = len([*migrations.statements(script.read_text("utf-8"))])
+    kill_in_the_set_up(database, int(share * count))
+    assert schema_of(database) == ([], [])
+    assert migrate.upgrade(database, "here") == ("", migrate.revisions()[-1])
+    assert migrate.differences(database, "here") == []
+
+
+def schema_of(database: str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """All columns, and what Alembic cannot see; nothing for a database without a memory."""
     with logged_in(database) as conn:
-        return conn.execute(
+        columns = conn.execute(
             "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
             " WHERE table_schema LIKE 'memory%' ORDER BY 1, 2"
         ).fetchall()
+    return columns, what_alembic_cannot_see(database) if columns else []
+
+
+# The newer version's migration, killed before one of its statements where a number is given.
+NEWER = """
+import os, signal, sys
+from itertools import islice
+from memory.store.postgres import migrate, migrations
+
+database, *numbers = sys.argv[1:]
+statements = migrations.statements
+
+def and_then_killed(text):
+    yield from islice(statements(text), int(numbers[0]))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if numbers:
+    migrations.statements = and_then_killed
+print(migrate.upgrade(database, "here"))
+"""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.5, 1])
-def test_a_migration_that_is_killed_leaves_the_older_revision_whole(share: float) -> None:
-    database = database_of(OLDER[-1])
-    before = columns_of(database), what_alembic_cannot_see(database)
-    [script] = VERSIONS.glob(f"{migrate.revisions()[-1]}_*.sql")
-    count = len([*migrations.statements(script.read_text("utf-8"))])
-    kill_in_the_migration(database, int(share * count))
-    with logged_in(database) as conn:
-        assert migrate.revision_of(conn) == OLDER[-1]
-    assert (columns_of(database), what_alembic_cannot_see(database)) == before
-    assert migrate.upgrade(database, "here") == (OLDER[-1], migrate.revisions()[-1])
-    assert migrate.differences(database, "here") == []
-    assert_has_the_older_rows(database)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("revision", OLDER)
-def test_what_alembic_cannot_see_is_the_same_from_empty_and_from_each_revision(
-    revision: str,
-) -> None:
-    database = database_of(revision)
-    migrate.upgrade(database, "here")
-    with open_store(f"{new_database_at_head()}&namespace=x"):
-        pass
-    assert what_alembic_cannot_see(database) == what_alembic_cannot_see(shared_database())
-
-
-def new_database_at_head() -> str:
-    database = shared_database()
-    migrate.upgrade(database, "here")
-    return database
+def test_a_migration_that_is_killed_leaves_the_older_revision_whole(tmp_path: Path) -> None:
+    newer = newer_version.newer_version(tmp_path / "newer")
+    revisions = (migrate.revisions()[-1], newer_version.next_revision())
+    for statement in (1, 5):
+        database = database_with_rows()
+        before = schema_of(database)
+        with newer_version.start(newer, NEWER, database, str(statement)) as process:
+            process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert schema_of(database) == before
+        assert newer_version.run(newer, NEWER, database) == str(revisions)
+        assert schema_of(database) != before
+        assert_has_the_older_rows(database)
 
 
 @pytest.mark.slow

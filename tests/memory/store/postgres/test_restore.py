@@ -8,12 +8,12 @@ from urllib.parse import quote
 import pytest
 
 from memory import Turn, namespaces, open_store
-from memory.store import migrations
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
 from tests.memory.store.test_backup import without_embedder
 from tests.memory.store.test_forget import lived
 from tests.support.commands import run
+from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import make_older
 from tests.support.postgres_server import new_database
 
@@ -56,8 +56,9 @@ def test_a_backup_of_the_schema_before_becomes_a_namespace(home: str, tmp_path: 
     store, _ = lived(source)
     with store:
         records = [*store.dump()]
-    make_older(source, migrations.VERSION - 1)
-    run("admin", "restore", source, "-n", "anna")
+    make_older(source)
+    with one_more_migration():  # which the backup lacks
+        run("admin", "restore", source, "-n", "anna")
     with open_store(address(home, "anna")) as restored:
         assert without_embedder(restored.dump()) == without_embedder(records)
         assert restored.check() == []
