@@ -257,4 +257,7 @@ def fenced(text: str) -> str:
     return "\n".join([_BEGIN, FENCE_HEAD, _FORGED.sub("(", text), _END])
 
 
-FENCE_TOKENS = sum(map(line_tokens, (_BEGIN, FENCE_HEAD, _END)))
+def fence_tokens() -> int:
+    """The tokens of what `fenced` puts around a text."""
+    # No constant: it loads the tokenizer, which most commands do without.
+    return sum(map(line_tokens, (_BEGIN, FENCE_HEAD, _END)))

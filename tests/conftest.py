@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,10 +14,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import typer.main
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from memory import Store, Turn, open_store
+
+# Some machines tell Python to keep nothing of what it compiles. Then every process, also one that
+# a test starts, compiles all libraries anew: litellm alone takes ten seconds instead of three.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+gc.disable()  # until all is imported, nothing of which is garbage
 
 # A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
 settings.register_profile(
@@ -33,6 +42,17 @@ sys.modules["sklearn"] = None  # type: ignore[assignment]
 with pytest.MonkeyPatch.context() as patch:
     patch.setitem(sys.modules, "pandas", None)
     import sqlite_utils  # noqa: F401
+
+# A commit waits until the disk has it, for longer than it computes. Nothing here is read after a
+# loss of power, so tests write to a disk that is memory, where there is one with room (Linux).
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there for this user alone
+ROOM = 4_000_000_000  # bytes; a run holds a fifth of it at once
+if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = str(IN_MEMORY)  # processes that tests start write there, too
+    tempfile.tempdir = None  # it is looked up anew
+
+# Typer builds all our commands anew, for twice as long as one of them takes, when one is run.
+typer.main.get_command = cache(typer.main.get_command)
 
 # A shell starts its background jobs deaf to Ctrl-C, and children inherit that. Tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -103,6 +123,9 @@ def pytest_collection_finish() -> None:
     garbage has to walk through, a fourteenth of a run."""
     gc.collect()
     gc.freeze()
+    # Not after every 700 new objects: twice as long as a parser takes for a tree of them.
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 class FilesInGroups(LoadFileScheduling):

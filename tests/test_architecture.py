@@ -266,16 +266,16 @@ def module(path: Path) -> str:
 
 
 @cache
-def syntax_tree(path: Path) -> ast.Module:
-    """A file's syntax tree, parsed once for all tests; they do not change it."""
-    return ast.parse(path.read_text("utf-8"))
+def syntax_nodes(path: Path) -> list[ast.AST]:
+    """All nodes of a file's syntax tree, parsed once for all tests; they do not change it."""
+    return [*ast.walk(ast.parse(path.read_text("utf-8")))]
 
 
 @cache
 def imports(path: Path) -> list[tuple[str, str]]:
     """(module, imported name) of every import, wherever in the file it stands."""
     pairs: list[tuple[str, str]] = []
-    for node in ast.walk(syntax_tree(path)):
+    for node in syntax_nodes(path):
         if isinstance(node, ast.Import):
             pairs += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -284,6 +284,7 @@ def imports(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
+@cache
 def layer(module_name: str) -> tuple[int, str] | None:
     """The number and the room of a module's layer; the longest name that fits counts."""
     fitting = [
@@ -299,7 +300,7 @@ def layer(module_name: str) -> tuple[int, str] | None:
 def _trees_are_forgotten() -> Iterator[None]:
     """Two hundred megabytes, which a worker needs for nothing else."""
     yield
-    syntax_tree.cache_clear()
+    syntax_nodes.cache_clear()
 
 
 def in_lines(faults: list[str]) -> str:
@@ -383,7 +384,7 @@ def test_at_most_twenty_names_are_public_and_their_stub_is_the_only_list() -> No
     stub = ROOT / "memory" / "__init__.pyi"
     listed = [
         alias.asname
-        for node in syntax_tree(stub).body
+        for node in syntax_nodes(stub)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
@@ -421,7 +422,7 @@ def test_who_adds_and_searches_loads_no_language_model_library(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("command", "libraries"),
     [
-        ("--help", (*MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot")),
+        ("--help", (*MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot", "tokenizers")),
         ("search cello --db {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
         ("facts --db {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
     ],
@@ -463,7 +464,7 @@ def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     faults = [
         f"{name(path)}: {node.name}"
         for path in CODE
-        for node in ast.walk(syntax_tree(path))
+        for node in syntax_nodes(path)
         if isinstance(node, ast.ClassDef)
         and any("Signature" in ast.unparse(base) for base in node.bases)
         and name(path) not in homes
@@ -490,7 +491,7 @@ def test_names_say_what_they_hold() -> None:
     names = [
         node.arg if isinstance(node, ast.arg) else node.id
         for path in CODE
-        for node in ast.walk(syntax_tree(path))
+        for node in syntax_nodes(path)
         if isinstance(node, ast.arg)
         or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     ]
@@ -528,15 +529,15 @@ def test_one_room_asks_which_model_it_is() -> None:
         f"{name(path)}: {node_name}"
         for path in CODE
         if not name(path).startswith("memory/program/")
-        for node_name in _names(syntax_tree(path))
+        for node_name in _names(path)
         if node_name in questions
     ]
     assert places == []
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
+def _names(path: Path) -> Iterator[str]:
     """The attributes and the imported names of a file."""
-    for node in ast.walk(tree):
+    for node in syntax_nodes(path):
         if isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.ImportFrom):

@@ -18,7 +18,7 @@ from memory.program import Model
 from memory.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses, obedient
 from tests.support.scripted import sql
-from tests.support.tracking import track
+from tests.support.tracking import nothing, track
 
 Run = Callable[..., CompileResult]
 
@@ -33,6 +33,8 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -
 def run(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """optimize.optimize with a Model in place of a name, on the two houses."""
     track(optimize, request, monkeypatch)
+    if not request.node.get_closest_marker("slow"):  # those look at the chart
+        monkeypatch.setattr(optimize, "progress_chart", nothing)
     monkeypatch.chdir(tmp_path)
     houses(Path("houses.json"))
 
@@ -85,14 +87,8 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
     assert all(instructions(saved, other) == instructions(plain, other) for other in others)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "retrieve",
-        pytest.param("answer", marks=pytest.mark.slow),
-        pytest.param("store", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["retrieve", "answer", "store"])
 def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> None:
     model, engine = obedient(target, window=2)
     compiled = run(model.with_prompts("short"), optimizer="gepa", target=target, rounds=3)

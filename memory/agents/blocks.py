@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from memory.embed import PACKAGED_EMBEDDER
-from memory.evidence import FENCE_TOKENS, TurnForm, fenced
+from memory.evidence import TurnForm, fence_tokens, fenced
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.gate import MOST_TURNS, touched
 from memory.prompt import short_day
@@ -55,7 +55,8 @@ def start_block(
             _section(_DECISIONS, _decision_lines(project), int(tokens * _SHARE["decisions"])),
         ]
         used = (
-            sum(line_tokens(section) for section in (wishes, *quotations) if section) + FENCE_TOKENS
+            sum(line_tokens(section) for section in (wishes, *quotations) if section)
+            + fence_tokens()
         )
         if turns:
             story = _STORY.format(session=turns[-1].session, day=short_day(turns[-1].said_at))
@@ -202,7 +203,7 @@ def prompt_block(
         turns = _fitting(project, prompt, session)
         marks = recalled_facts(project, turns, prompt, local_now()[:10]).marks
         form = TurnForm(prompt[:_LONGEST_PROMPT], _HIT_TOKENS, marks)
-        used = (line_tokens(wishes) if wishes else 0) + FENCE_TOKENS
+        used = (line_tokens(wishes) if wishes else 0) + fence_tokens()
         lines = (form.line(turn, _HIT_TOKENS) for turn in turns)
         earlier = _section(_EARLIER, lines, tokens - used)
     return _joined(wishes, fenced(earlier))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from memory.contradictions import shown_before
 from memory.errors import InputError
-from memory.evidence import FENCE_TOKENS, Standing, fenced, fill, refuse_small
+from memory.evidence import Standing, fence_tokens, fenced, fill, refuse_small
 from memory.facts import spoken_line
 from memory.gate import MOST_TURNS, touched
 from memory.injection.config import LtmConfig, load_config
@@ -174,7 +174,7 @@ def _evidence(
 ) -> _Block:
     """What is to be followed, then what is quoted, in a fence: facts in force and turns."""
     standing = standing.within(budget)
-    room = budget - standing.tokens - FENCE_TOKENS
+    room = budget - standing.tokens - fence_tokens()
     recalled = recalled_facts(store, turns, question, day)
     facts: list[RowLine] = [
         (trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in recalled.in_force

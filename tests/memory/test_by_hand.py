@@ -258,10 +258,7 @@ def _current(case: ByHand, value: str) -> int:
 
 @pytest.mark.parametrize(
     "door",
-    [
-        pytest.param(name, marks=() if name in ("Python", "API") else pytest.mark.slow)
-        for name in DOORS
-    ],
+    [pytest.param(name, marks=() if name == "Python" else pytest.mark.slow) for name in DOORS],
 )
 def test_what_a_person_adds_corrects_and_ends_decides_the_answer(home: Path, door: str) -> None:
     misses = []

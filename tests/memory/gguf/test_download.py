@@ -84,6 +84,13 @@ def test_a_model_is_fetched_once_checked_and_remembered(
     assert MODEL.file in refusal(done)
     assert len(hub.requests) == asked
 
+
+@pytest.mark.slow  # runs the packaged model
+def test_the_packaged_model_can_be_chosen_again(tmp_path: Path, hub: Hub, content: bytes) -> None:
+    hub.files[URL] = Hosted(content)
+    assert setup(tmp_path, hub).returncode == 0
+    memory(tmp_path, hub, "add", "I moved to Oslo.", "--speaker", "Anna")
+    assert "llama.cpp cannot run" in refusal(memory(tmp_path, hub, "ask", "Where does Anna live?"))
     assert memory(tmp_path, hub, "setup", "--model", "local").returncode == 0
     assert "llama.cpp" not in memory(tmp_path, hub, "ask", "Where does Anna live?").stderr
 
@@ -125,6 +132,7 @@ def test_ctrl_c_in_a_download_keeps_what_came(tmp_path: Path, hub: Hub, content:
     assert hub.requests[-1][2] >= 10 * MEGABYTES
 
 
+@pytest.mark.slow
 def test_what_is_not_what_the_hub_says_is_removed(tmp_path: Path, hub: Hub, content: bytes) -> None:
     hub.files[URL] = Hosted(content, sha256="b" * 64)
     said = refusal(setup(tmp_path, hub))

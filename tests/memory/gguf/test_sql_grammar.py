@@ -86,7 +86,7 @@ def test_a_day_that_the_calendar_lacks_cannot_be_written(day: str) -> None:
 def test_every_select_that_can_be_written_passes_the_policy() -> None:
     random = Random(1)
     for _ in range(150):
-        statements = split(any_text(_expression(selects()), random))
+        statements = split(any_text(selects(), random))
         assert statements
         for statement in statements:
             check_select(statement)
@@ -95,5 +95,5 @@ def test_every_select_that_can_be_written_passes_the_policy() -> None:
 def test_every_write_that_can_be_written_passes_the_policy() -> None:
     random = Random(2)
     for _ in range(150):
-        answer = any_text(_expression(writes(most_rows=3)), random)
+        answer = any_text(writes(most_rows=3), random)
         assert check_writes(answer) or answer == "-- none"

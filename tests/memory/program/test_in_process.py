@@ -61,6 +61,7 @@ def written(server: ModelCopy, grammar: str, seed: int) -> str:
     return "".join(pieces)
 
 
+@pytest.mark.slow
 def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
     """What a model of this size says is mostly wrong; all of it is in form, stored and cited."""
     model = loaded()
@@ -114,6 +115,7 @@ def test_who_stops_listening_ends_the_call(server: ModelCopy) -> None:
     assert [thread for thread in threading.enumerate() if thread.name == "llama.cpp"] == []
 
 
+@pytest.mark.slow
 def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path) -> None:
     model = loaded()
     small = replace(model, lm=model.lm.copy(max_tokens=120))
