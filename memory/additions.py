@@ -13,6 +13,8 @@ from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions,
 from memory.speakers import is_assistant
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.settings import settings_of
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.templates import Found, Reading, aliases_in, names_given, plays_somebody, templates_of
 from memory.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
@@ -44,7 +46,7 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
     turn_ids = store.add(turns, once=once)
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     # The texts are matched as they are stored: masked. Few assert anything.
     likely = [
         turn_id
@@ -69,7 +71,7 @@ def record_assertions(
     sums = Recorded()
     if store.read_only:
         return sums
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     first = 1
     while turns := store.turns(first, first + _TURNS_AT_ONCE - 1) or _next(store, first):
         changes = _record(store, turns, vocabulary)
@@ -141,7 +143,7 @@ def _readings(
 ) -> list[tuple[Turn, Reading]]:
     """The turns that assert something, with what that is."""
     # What a character of a chat says of itself is made up.
-    characters = {str(setting.value) for setting in store.settings("character")}
+    characters = {str(setting.value) for setting in settings_of(store, "character")}
     readings = [
         (turn, reading)
         for turn in turns
@@ -165,7 +167,7 @@ def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":
     """The aliases that turns introduce ("my sister Elena"), for a model that writes none itself."""
     from memory.sql import CheckedAliases  # with the parser
 
-    asserted = _asserted(store, turns, store.vocabulary())
+    asserted = _asserted(store, turns, vocabulary_of(store))
     aliases = [
         (name, entity, of_turn.turn.id) for of_turn in asserted for name, entity in of_turn.names
     ]

@@ -22,7 +22,6 @@ from memory.evidence import NO_STANDING, Context, Standing
 from memory.forget import forget_matching, turns_about
 from memory.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
 from memory.other_libraries import AnswersOthersNames, refuse_filter_keys
-from memory.owner import owner_of, person_of
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompt import LEAST_BUDGET
 from memory.reader import StoreReader
@@ -42,6 +41,8 @@ from memory.records import (
 from memory.searcher import Searcher
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, open_store
+from memory.store.owner import owner_of, person_of
+from memory.store.settings import settings_of
 from memory.store.united import (
     first_store,
     memory_name,
@@ -131,10 +132,10 @@ class Memory(AnswersOthersNames):
         if isinstance(store, (str, Path)):
             self._united = open_store(namespaces.place_of(store), embedder=embedder)
             self._opened.push(self._united)
-        elif embedder is None or embedder == store.embedder:
+        elif embedder is None or embedder == store.vectors.embedder:
             self._united = store
         else:
-            raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
+            raise InputError(f"this store's embedder is {store.vectors.embedder}, not {embedder}")
         self.stores = stores_by_name(self._united)
         self.store = next(iter(self.stores.values()))
 
@@ -191,7 +192,7 @@ class Memory(AnswersOthersNames):
     def model(self) -> Model:
         """The model, with the prompts that the memory's settings say, where nobody chose any."""
         model = self._loaded_model
-        history = self.store.settings(PROMPTS) if model.prompts == "auto" else []
+        history = settings_of(self.store, PROMPTS) if model.prompts == "auto" else []
         return model.with_prompts(history[-1].value) if history else model
 
     @cached_property
@@ -441,7 +442,7 @@ class Memory(AnswersOthersNames):
         """The model, with what a wrong answer costs in a memory that says so."""
         if not self.model.weighs_answers:
             return self.model
-        history = store.settings(WRONG_ANSWER_COST)
+        history = settings_of(store, WRONG_ANSWER_COST)
         return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
 
     def reply(

@@ -12,7 +12,10 @@ from memory.records import Fact
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.store import Store
-from memory.store.protocol import Queue, Turns
+from memory.store.contradictions import open_contradictions
+from memory.store.protocol import Facts, Turns
+from memory.store.settings import times_shown
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.vocabulary import Vocabulary
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
@@ -62,7 +65,7 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     Arguments:
         kinds: the kinds of findings to look for.
 
-    A contradiction is two facts that were linked as such (`Store.contradictions`), which a person
+    A contradiction is two facts that were linked as such (`open_contradictions`), which a person
     settles, or two current values of one subject and an attribute that has one value at a time; the
     fix ends the older when the newer began. A duplicate is a current fact that repeats an
     earlier one; the fix deletes it. A fact is unsupported when its source does not say it; a person
@@ -86,7 +89,7 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     return findings
 
 
-def _failed_windows(store: Queue) -> Iterator[Finding]:
+def _failed_windows(store: Facts) -> Iterator[Finding]:
     for pending in store.pending():
         if pending.error:  # without an error, a process is working on it
             held = f"--apply {pending.first_turn}-{pending.last_turn}` runs what is held"
@@ -129,14 +132,14 @@ def _linked(store: Store, facts: Sequence[Fact]) -> list[Finding]:
             facts=(first.id, second.id),
             turns=(first.turn_id, second.turn_id),
         )
-        for pair in store.contradictions()
+        for pair in open_contradictions(store)
         for first, second in [pair.facts]
         if current.get(first.id) == first and current.get(second.id) == second
     ]
 
 
 def _unlinked(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
         if not fact.ended_on:
@@ -291,12 +294,12 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     return count >= _LEAST_SAID * len(value_words)
 
 
-def _never_retrieved(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
+def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """One finding for all such facts: there are many, and it is no fault of theirs."""
-    times_shown = store.shown()
-    unseen = [fact for fact in facts if fact.turn_id not in times_shown]
+    shown = times_shown(store)
+    unseen = [fact for fact in facts if fact.turn_id not in shown]
     # Before the first question no turn was brought up, which says nothing about the facts.
-    if times_shown and unseen:
+    if shown and unseen:
         yield Finding(
             "never retrieved",
             f"{len(unseen):,} of {len(facts):,} facts rest on turns that no question has brought"

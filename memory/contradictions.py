@@ -10,6 +10,7 @@ from memory.program.disputes import pair_line, touched
 from memory.records import Change, Contradiction
 from memory.standing import applying
 from memory.store import Store
+from memory.store.contradictions import open_contradictions, settle_contradiction
 from memory.tokens import line_tokens
 
 SHOWN_TOKENS = 250  # of the pairs that are shown with a question, their heading included
@@ -24,7 +25,7 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     pairs: list[Contradiction] = []
     lines: list[str] = []
     tokens = SHOWN_TOKENS - line_tokens(CONTRADICTIONS_HEAD)
-    for pair in touched(question, store.contradictions(), names):
+    for pair in touched(question, open_contradictions(store), names):
         line = pair_line(pair, _FACT_TOKENS)
         if line_tokens(line) <= tokens:
             tokens -= line_tokens(line)
@@ -61,4 +62,4 @@ def settle(
     first, second = sorted((fact_id, other_id))
     verdict: Literal["first", "second", "both"]
     verdict = "both" if right == _BOTH else "first" if right == first else "second"
-    return store.settle(first, second, verdict, by=by)
+    return settle_contradiction(store, first, second, verdict, by=by)

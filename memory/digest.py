@@ -22,12 +22,15 @@ from memory.outline import answers_cut, outlined
 from memory.program.messages import is_withdrawn
 from memory.prompt import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.records import Change, Fact, Pending, Turn
-from memory.related_facts import ALIAS, known_facts
+from memory.related_facts import known_facts
 from memory.speakers import is_assistant
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
 from memory.store import Store
+from memory.store.candidate_facts import ALIAS
+from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.story_telling import MOST_RETOLD, retell
 from memory.terminal import count
 from memory.tokens import first_lines
@@ -103,12 +106,12 @@ def digest_windows(
             sums += Digest(calls=calls)
             sums += _digest_window(store, model, program, window, turns, share=share, kept=kept)
         except SqlError as error:
-            store.fail(window, str(error))
+            fail_window(store, window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
         except ClaimLostError as error:
             sums += Digest(calls=error.calls)
         except HeldError as error:
-            store.fail(window, str(error), statement=error.statement)
+            fail_window(store, window, str(error), statement=error.statement)
             sums += Digest(failed=1, calls=error.calls)
         except PromptTooLong as error:
             if model.window_tokens <= _LEAST_WINDOW_TOKENS:
@@ -116,16 +119,16 @@ def digest_windows(
                     f"the prompt is too long for {model.name} even with {model.window_tokens}"
                     " tokens of turns; give its server a larger context, or choose another model"
                 )
-                store.fail(window, reason, attempted=True)
+                fail_window(store, window, reason, attempted=True)
                 raise PromptTooLong(reason) from error
-            store.fail(window, str(error), attempted=False)
+            fail_window(store, window, str(error), attempted=False)
             model = _with_smaller_windows(model)
             halved = [p for p in store.pending() if p.first_turn == window[0]]
             windows = chain(*(_claimed_parts(store, size, p) for p in halved), windows)
         except BaseException as error:
             # A claimed window must not stay claimed. What this window caused counts as an attempt,
             # so that a later digest goes on with the windows after it.
-            store.fail(window, _reason(error), attempted=_is_of_this_window(error))
+            fail_window(store, window, _reason(error), attempted=_is_of_this_window(error))
             raise
         if progress:
             progress(sums)
@@ -179,7 +182,7 @@ def _claimed_windows(
     for pending in store.pending():
         if pending.first_turn >= since and is_due(pending, replay):
             yield from _claimed_parts(store, size, pending)
-    while new := store.claim(size(), since=since):
+    while new := claim_window(store, size(), since=since):
         yield new
 
 
@@ -190,7 +193,7 @@ def _claimed_parts(
     waiting: Pending | None = pending
     while waiting:
         first, last = waiting.first_turn, waiting.last_turn
-        window = store.reclaim((first, last), size=size())
+        window = reclaim_window(store, (first, last), size=size())
         if window is None:
             return
         yield window
@@ -353,5 +356,5 @@ def _window_context(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
         ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(store.vocabulary(), "\n".join(texts), prompts.attributes),
+        "attributes": attribute_lines(vocabulary_of(store), "\n".join(texts), prompts.attributes),
     }

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from memory.dates import is_iso_date, is_iso_span, spoken_day
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
-from memory.owner import person_of
 from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
 from memory.search.words import words
 from memory.secrets import mask
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.entity_edits import facts_about
+from memory.store.history import edits_of
+from memory.store.owner import person_of
+from memory.store.pending_windows import last_turn_taken
 from memory.store.points_in_time import last_moment, read_point
 from memory.store.protocol import Facts
+from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, policy_of
 from memory.vocabulary import Vocabulary, default_vocabulary, name_key
 
@@ -83,7 +88,7 @@ def find(
     facts = matching(store.facts(point), text, ended=ended, day=day)
     if not text.strip() or point is not None:
         return facts
-    about = [fact for fact in store.facts_about(text) if ended or is_current(fact, day)]
+    about = [fact for fact in facts_about(store, text) if ended or is_current(fact, day)]
     return sorted({fact.id: fact for fact in [*facts, *about]}.values(), key=lambda fact: fact.id)
 
 
@@ -125,7 +130,7 @@ def holding(store: Store, period: str) -> list[Fact]:
     facts = store.facts()
     undated = sorted({fact.turn_id for fact in facts if not _began(fact)})
     turn_days = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
 
     def held(fact: Fact) -> bool:
         began = _began(fact) or turn_days.get(fact.turn_id, "")
@@ -211,7 +216,7 @@ def history(store: Facts, fact_id: int) -> list[Edit]:
 
     Raises InputError when there never was such a fact.
     """
-    edits = store.journal(fact_id=fact_id)
+    edits = edits_of(store, fact_id=fact_id)
     if not edits:
         raise InputError(f"there never was a fact {fact_id}")
     return edits
@@ -219,7 +224,7 @@ def history(store: Facts, fact_id: int) -> list[Edit]:
 
 def edits_since(store: Facts, fact_id: int, change_id: int) -> list[Edit]:
     """The history of a fact after a change, oldest first; empty when it is unchanged."""
-    return [edit for edit in store.journal(fact_id=fact_id) if edit.change_id > change_id]
+    return [edit for edit in edits_of(store, fact_id=fact_id) if edit.change_id > change_id]
 
 
 def change_of(store: Facts, change_id: int) -> Change | None:
@@ -277,12 +282,12 @@ def add(
     refuse_secrets(store, value)
     subject, value = person_of(store, subject), value.strip()
     attribute = _known_name(store, attribute, new_attribute=new_attribute)
-    _, value = store.vocabulary().stored(attribute, value)
+    _, value = vocabulary_of(store).stored(attribute, value)
     subject = _spelling(store, subject)
     facts = read_facts(
         store, f"WHERE subject = {quoted(subject)} AND attribute = {quoted(attribute)} ORDER BY id"
     )
-    known = store.vocabulary().canonical(attribute)
+    known = vocabulary_of(store).canonical(attribute)
     is_event = known is not None and known.kind == "event"
     _refuse_known(facts, value=value, day=day if is_event else None)
 
@@ -398,11 +403,11 @@ def supersede(
             return correct(store, old.id, value=value, happened_on=since, by=by, seen=seen)
     day = _day(since, old)
     # What happened did so when it did: only the day of a state is that of its new value.
-    begins = old.happened_on if not since and is_event(old, store.vocabulary()) else day
+    begins = old.happened_on if not since and is_event(old, vocabulary_of(store)) else day
     if not value.strip():
         raise InputError("the new value is empty; to end a fact, give a date instead")
     refuse_secrets(store, value)
-    attribute, value = store.vocabulary().stored(old.attribute, value)
+    attribute, value = vocabulary_of(store).stored(old.attribute, value)
     if value == old.value:
         raise InputError(f"fact {old.id} already says this: {_statement(old)}")
     values = ", ".join(map(quoted, (old.subject, attribute, value, begins)))
@@ -460,7 +465,7 @@ def correct(
     _require({name: text for name, text in new.items() if name in _REQUIRED})
     if new.get("happened_on") and not is_iso_span(new["happened_on"]):
         new["happened_on"] = iso_date(new["happened_on"])
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     # The value of a fact from before a strict vocabulary may be corrected.
     if "attribute" in new or ("value" in new and vocabulary.canonical(old.attribute)):
         stored = vocabulary.stored(new.get("attribute", old.attribute), new.get("value", old.value))
@@ -582,7 +587,7 @@ def _seen_fact(store: Store, fact_id: int, seen: int | None) -> Fact:
     if seen is not None and edits_since(store, fact_id, seen):
         raise conflict_over(store, fact_id)
     facts = read_facts(store, f"WHERE id = {fact_id}")
-    if not facts and store.journal(fact_id=fact_id):
+    if not facts and edits_of(store, fact_id=fact_id):
         raise conflict_over(store, fact_id)
     return facts[0] if facts else fact_of(store, fact_id)
 
@@ -598,7 +603,7 @@ def _in_its_place(store: Facts, fact: Fact) -> Fact:
         ]
         new = [
             edit.fact_id
-            for edit in store.journal(ends[-1])
+            for edit in edits_of(store, ends[-1])
             if edit.after
             and not edit.before
             and edit.after.attribute == fact.attribute
@@ -618,7 +623,7 @@ def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
 
     Raises InputError, which offers the attributes that are near to a new one.
     """
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     if known := vocabulary.canonical(attribute):
         return known.name
     if vocabulary.strict:
@@ -697,7 +702,7 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 
     None while earlier turns are undigested: the window would mark them as digested.
     """
-    last = store.last_turn_taken()
+    last = last_turn_taken(store)
     undigested = store.read(f"SELECT id FROM turns WHERE id > {last} AND id < {turn_id} LIMIT 1")
     return None if undigested.rows else (turn_id, turn_id)
 
@@ -749,7 +754,7 @@ def _speaker(store: Store, by: str) -> str:
 
 def refuse_secrets(store: Store, text: str) -> None:
     """Raise SecretError for the value of a fact that holds a secret, unless they are let in."""
-    if mask(text).secrets and policy_of(store.settings(POLICY)) != "off":
+    if mask(text).secrets and policy_of(settings_of(store, POLICY)) != "off":
         raise SecretError(
             "this holds what looks like a secret (a key, token or password), and this memory stores"
             " none; to store it nevertheless: memory admin settings secrets off"

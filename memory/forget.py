@@ -13,6 +13,9 @@ from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.entity_edits import entities_called, facts_about, known_entities
+from memory.store.history import edits_of
+from memory.store.settings import settings_of
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,20 @@ def turns_about(store: Store, name: str) -> list[int]:
     """The turns that tell of somebody: of facts about them, that name them, of their aliases.
 
     Arguments:
-        name: any name of an entity, see `Store.entities`.
+        name: any name of an entity, see `known_entities`.
 
     Raises InputError for a name that nobody has, and for one that several have.
     """
-    entities = store.entities_called(name)
+    entities = entities_called(store, name)
     if not entities:
         raise InputError(f"nobody is called {name!r}; nothing was removed")
     if len(entities) > 1:
         raise InputError(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
     [entity] = entities
-    turn_ids = {fact.turn_id for fact in store.facts_about(entity)}
+    turn_ids = {fact.turn_id for fact in facts_about(store, entity)}
     turn_ids |= {
         alias.turn_id
-        for listed in store.entities()
+        for listed in known_entities(store)
         if listed.name == entity
         for alias in listed.names
     }
@@ -139,10 +142,10 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
 
     ids = {turn.id for turn in turns}
     speakers = {turn.speaker for turn in turns}
-    facts, edits, changes = store.facts(), store.journal(), store.changes()
+    facts, edits, changes = store.facts(), edits_of(store), store.changes()
     derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
     going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
-    recorded = [setting.value for setting in store.settings("copied memory")]
+    recorded = [setting.value for setting in settings_of(store, "copied memory")]
     images = {edit.fact_id: edit.before for edit in edits if edit.before}
     return Preview(
         turns=tuple(turns),
@@ -151,7 +154,9 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
         restored=tuple(fact for fact_id in derived.restored if (fact := images.get(fact_id))),
         reopened=_reopened_facts(store, facts, edits, changes=changes, turn_ids=ids),
         staying=tuple(fact for fact in facts if fact.subject in speakers and fact.id not in going),
-        backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
+        backups=tuple(
+            dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
+        ),
         copies=tuple(copies_with(store.location, recorded, [marked(list(turns), salt="")])),
     )
 
@@ -198,7 +203,7 @@ def receipts_due(store: Store) -> list[Forgotten]:
     """The receipts of removed turns that are not overwritten in every file yet."""
     from memory.store.forget import receipt_due
 
-    return [receipt_due(setting.value) for setting in store.settings("forgetting")]
+    return [receipt_due(setting.value) for setting in settings_of(store, "forgetting")]
 
 
 def _reopened_facts(

@@ -24,6 +24,7 @@ from memory.home import (
 )
 from memory.home import home as home
 from memory.store import open_store, postgres_module
+from memory.store.settings import settings_of
 
 DEFAULT = "default"  # the namespace where nobody names one
 Location = Path | str  # the file of a namespace, or its address in Postgres
@@ -215,7 +216,7 @@ def summary(name: str) -> Summary:
             [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
             work = f"SELECT turn_id FROM tags WHERE key = '{AGENT_TAG}' LIMIT 1"
             has_work = bool(store.read(work).rows)
-            paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+            paths = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
             backups = tuple(path for path in paths if Path(path).exists())
     except StoreError as error:
         return Summary(name, bytes=size, error=str(error))

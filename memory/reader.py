@@ -7,6 +7,7 @@ from memory.recalled_facts import marks_of
 from memory.searcher import Searcher
 from memory.store import Store
 from memory.store.united import first_store
+from memory.store.vocabulary_edits import vocabulary_of
 
 
 class StoreReader:
@@ -20,7 +21,7 @@ class StoreReader:
         self.catalog = store.catalog
         self.name_lines = store.name_lines
         self.standing = partial(shown_before, first_store(store))
-        self.vocabulary = store.vocabulary
+        self.vocabulary = partial(vocabulary_of, store)
         self.marks = partial(marks_of, store)
         self.summaries = store.summaries
         self.digested_facts = store.digested_facts

@@ -12,6 +12,7 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
+from memory.store.vocabulary_edits import vocabulary_of
 
 _MOST_ENDED = 5  # whose successors are looked for
 
@@ -94,7 +95,7 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
     """
     if not ended:
         return {}
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     single = [
         fact
         for fact in ended

@@ -8,6 +8,7 @@ from memory.forget import forget_without_preview, receipts_due, said_before
 from memory.records import Forgotten, Setting
 from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS
 from memory.store import Store
+from memory.store.settings import settings_of
 
 MOST_DAYS = 36_500
 
@@ -35,10 +36,10 @@ def carry_out(store: Store) -> list[Forgotten]:
 
 
 def _old_turns(store: Store) -> list[int]:
-    days = _newest(store.settings(RETENTION_DAYS))
+    days = _newest(settings_of(store, RETENTION_DAYS))
     if not isinstance(days, int) or days < 1:
         return []
-    keeps_facts = _newest(store.settings(RETENTION_KEEPS_FACTS)) is True
+    keeps_facts = _newest(settings_of(store, RETENTION_KEEPS_FACTS)) is True
     turns = said_before(store, store.turns(), day_before(min(days, MOST_DAYS)), keeps_facts)
     return [turn.id for turn in turns]
 

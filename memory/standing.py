@@ -16,6 +16,7 @@ from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.standing_kinds import is_of_kind, is_of_whole_kind, requested_kinds
 from memory.store import Store
+from memory.store.standing_facts import facts_of_persons
 from memory.store.turn_validation import local_now
 from memory.tokens import line_tokens, trim
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
@@ -156,7 +157,7 @@ def _said_once(facts: Sequence[Fact]) -> list[Fact]:
 def _in_force(store: Store, askers: Sequence[str]) -> list[Fact]:
     """Those of these persons, of all without any, newest first."""
     today = local_now()[:10]
-    return [fact for fact in store.standing(askers) if is_current(fact, today)]
+    return [fact for fact in facts_of_persons(store, askers) if is_current(fact, today)]
 
 
 def _line(fact: Fact) -> str:

@@ -13,6 +13,7 @@ from memory.program.messages import is_withdrawn
 from memory.prompt import known_fact_line, turn_lines
 from memory.records import Summary
 from memory.store import Store
+from memory.store.summaries import set_summary
 from memory.story import dated_lines
 from memory.tokens import first_lines
 
@@ -52,7 +53,7 @@ def retell(store: Store, model: "Model", most: int) -> int:
             continue
         written = Summary(new.turn_id, new.last_turn_id, new.kind, text)
         try:
-            store.set_summary(written, instead_of=old, by=f"digest by {model.name}")
+            set_summary(store, written, instead_of=old, by=f"digest by {model.name}")
         except InputError:
             continue  # another process was faster
     return calls

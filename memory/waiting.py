@@ -17,6 +17,7 @@ from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.pending_windows import last_turn_taken
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
@@ -91,7 +92,7 @@ def waiting(
         for window in windows
         if is_due(window, replay) and first <= window.first_turn and window.last_turn <= last
     ]
-    spans.append((max(store.last_turn_taken() + 1, first), last))
+    spans.append((max(last_turn_taken(store) + 1, first), last))
 
     characters_read = _OUTLINED if model.reads_known_facts else "LENGTH(text)"
     turns = calls = characters = whole_calls = whole_characters = 0

@@ -58,7 +58,6 @@ MEMORY_LAYERS = [
     {"memory.evidence"},
     {
         "memory.outline",
-        "memory.owner",
         "memory.standing_kinds",
         "memory.story",
         "memory.templates",
@@ -141,6 +140,7 @@ OPEN_ROOMS = {
     "memory.sql",
     "memory.standing",  # what an asker wants of all answers
     "memory.terminal",  # what stdout can print
+    "memory.store.history",  # which change stored a fact
     "memory.tokens",
     "memory.waiting",  # digesting the windows that a lost machine left
 }

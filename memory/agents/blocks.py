@@ -210,7 +210,7 @@ def prompt_block(
 
 def is_local(store: Store) -> bool:
     """Whether a search of this memory stays on this machine."""
-    return store.embedder == PACKAGED_EMBEDDER or store.embedder.startswith(
+    return store.vectors.embedder == PACKAGED_EMBEDDER or store.vectors.embedder.startswith(
         "sentence-transformers/"
     )
 

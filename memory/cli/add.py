@@ -19,8 +19,8 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError
-from memory.owner import person_of
 from memory.records import Turn
+from memory.store.owner import person_of
 from memory.store.turn_validation import local_now
 from memory.terminal import count, print_clean
 from memory.turn_filter import tags_of_pairs

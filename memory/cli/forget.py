@@ -29,6 +29,7 @@ from memory.records import Forgotten
 from memory.retention import day_before
 from memory.store import Store, postgres_module
 from memory.store.points_in_time import Diff, now
+from memory.store.settings import settings_of
 from memory.terminal import clean_line, count, print_clean
 
 _MAX_SHOWN = 5  # turns and facts before the question
@@ -141,7 +142,7 @@ def forget(
                 return True
 
             _forget(store, lambda: forgetting.forget(store, turns, agrees)[1], writes)
-        elif store.settings("forgetting"):
+        elif settings_of(store, "forgetting"):
             _forget(store, lambda: forgetting.forget_without_preview(store), writes)
         elif not as_json:
             print_clean("nothing to finish")

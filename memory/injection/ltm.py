@@ -21,7 +21,7 @@ def near_turns(
     store: Store, question: str, turns: Sequence[Turn], *, places: int, distance: float
 ) -> Iterator[Turn]:
     """The first `places` of the turns whose cosine distance to the question is below `distance`."""
-    embed = load_embedder(store.embedder)
+    embed = load_embedder(store.vectors.embedder)
     # In batches: embedding stops when there are enough near turns.
     begin, size = 0, _FIRST_EMBEDDED
     while begin < len(turns) and places:

@@ -18,6 +18,7 @@ from memory.recalled_facts import recalled_facts
 from memory.records import Contradiction, Fact, Turn
 from memory.restated import newest_first
 from memory.store import Store
+from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.story import STORY_HEAD, story_line
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
@@ -295,7 +296,7 @@ def _names(
 
 def _setting(store: Store, name: str) -> str:
     """The current value of a setting; empty when there is none."""
-    values = store.settings(name)
+    values = settings_of(store, name)
     return str(values[-1].value or "") if values else ""
 
 

@@ -191,7 +191,7 @@ def reembed(
     batch: int,
     progress: Callable[[int], None],
 ) -> None:
-    """Make the vectors of all turns anew; see `Store.reembed`."""
+    """Make the vectors of all turns anew; see `Vectors.reembed`."""
     with transaction() as conn:
         before = recorded_embedder(conn)
         if before is None:

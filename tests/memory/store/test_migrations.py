@@ -15,6 +15,7 @@ from memory import InputError, open_store
 from memory.errors import StoreError
 from memory.store import backup, integrity, migrations
 from memory.store.connection import connect
+from memory.store.history import edits_of
 from tests.conftest import MOVED, SAID
 from tests.memory.store.test_backup import run, without_embedder
 from tests.memory.store.test_forget import lived, opened
@@ -140,7 +141,7 @@ def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal(path: Path) 
         in_force = ((None, None, 'Oslo ","","'), (None, None, "cat"))
         assert store.read(dates).rows == in_force
         assert [change.cause for change in store.changes()] == ["test", "end", "reopen"]
-        assert len(store.journal()) == 4
+        assert len(edits_of(store)) == 4
         assert store.check() == []
         assert '""' not in "".join(
             str(r["after"]) for r in store.dump() if r["table"] == "facts_log"

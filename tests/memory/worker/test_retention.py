@@ -15,6 +15,7 @@ from memory.home import RECEIPT
 from memory.namespaces import existing
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.settings import settings_of
 from memory.tools import memory_tools
 from memory.worker.run import Options, Worker
 from tests.support.commands import run
@@ -96,9 +97,9 @@ with open_store(sys.argv[1]) as store:
 
     assert left("anna") == ([3], ["cat"])
     with open_store(existing("anna")) as store:
-        assert store.settings("forgetting") == []
+        assert settings_of(store, "forgetting") == []
         assert store.check() == []
-        [receipt] = store.settings("forgotten")
+        [receipt] = settings_of(store, "forgotten")
     assert receipt.value["turns"] == [1, 2]
 
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from memory import InputError, namespaces, open_store
 from memory.errors import StoreError
+from memory.store.pending_windows import claim_window
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password
 from memory.store.postgres.names import TABLES
@@ -91,7 +92,7 @@ def test_a_deleted_namespace_leaves_no_row(home: str) -> None:
     with open_store(address) as store:
         store.add(SAID * 300)
         store.write(f"{MOVED}; {CAT}", cause="test")
-        store.claim(2)
+        claim_window(store, 2)
     namespaces.delete("gone")
     with logged_in(home) as conn:
         for table in (*TABLES, "counters", "namespaces"):

@@ -14,7 +14,9 @@ import pytest
 
 from memory import open_store
 from memory.errors import StoreError
+from memory.store.history import edits_of
 from memory.store.postgres import migrate, migrations
+from memory.store.settings import settings_of
 from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
 from tests.support.commands import run
 from tests.support.postgres_server import logged_in, new_database, shared_database
@@ -61,8 +63,8 @@ def assert_has_the_older_rows(database: str) -> None:
         [fact] = anna.facts()
         assert (fact.value, fact.turn_id) == ("Oslo", 1)
         assert [change.cause for change in anna.changes()] == ["test"]
-        assert [edit.fact_id for edit in anna.journal()] == [1]
-        assert [setting.value for setting in anna.settings("user")] == ["Anna"]
+        assert [edit.fact_id for edit in edits_of(anna)] == [1]
+        assert [setting.value for setting in settings_of(anna, "user")] == ["Anna"]
         assert anna.read("SELECT value, entity FROM facts").rows == (("Oslo", "Anna"),)
         assert [pending.error for pending in anna.pending()] == ["no model"]
         anna.undo(1)
@@ -99,7 +101,7 @@ def test_a_date_that_is_not_there_becomes_null_in_facts_and_journal() -> None:
         dates = "SELECT happened_on, ended_on FROM facts WHERE ended_on IS NULL"
         assert anna.read(dates).rows == ((None, None),)
         assert [change.cause for change in anna.changes()] == ["test", "end", "reopen"]
-        assert len(anna.journal()) == 3
+        assert len(edits_of(anna)) == 3
         # The rows were never indexed, so that the lists of words are all that check misses.
         assert all("lists of words" in fault for fault in anna.check())
         anna.undo(3)

@@ -1,23 +1,16 @@
 """Whose memory it is: I, me and "user" are one person, by one name, wherever a turn comes from."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from memory.records import Setting
+from memory.store.database import HasConnections
+from memory.store.settings import settings_of
 
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
 UNNAMED = "User"  # who speaks while nobody has said a name
 _FIRST_PERSON = frozenset({"", "i", "me", "my", "myself", "user", "the user"})
 
 
-class _HasSettings(Protocol):
-    def settings(self, name: str | None = None) -> "Sequence[Setting]": ...
-
-
-def owner_of(store: _HasSettings) -> str:
+def owner_of(store: HasConnections) -> str:
     """The owner's name; "" where nobody has said it."""
-    history = store.settings(OWNER)
+    history = settings_of(store, OWNER)
     name = str(history[-1].value) if history else ""
     return "" if name == UNNAMED else name
 
@@ -27,7 +20,7 @@ def is_unnamed(speaker: str) -> bool:
     return speaker.strip().casefold() == UNNAMED.casefold()
 
 
-def person_of(store: _HasSettings, name: str) -> str:
+def person_of(store: HasConnections, name: str) -> str:
     """The name of a speaker, or of whom a fact is about, as this memory has it.
 
     I, me, "user" and the owner's name in any case are the owner. Where no owner is known, "user"
