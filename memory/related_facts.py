@@ -6,27 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 
-from memory.errors import ModelError, SqlError
-from memory.records import Fact, Rows, Turn
+from memory.errors import ModelError
+from memory.records import Fact, Turn
 from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
-from memory.sql import quoted
 from memory.store import Store
-from memory.store.protocol import Facts
+from memory.store.candidate_facts import candidate_facts
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.templates import assertions_in
 from memory.vocabulary import Attribute, Vocabulary
 
-# The attribute of a second name: subject, alias, the other name.
-ALIAS = "alias"
 _TURNS_A_TEXT = 12  # hits of each search
-_ROWS_AT_ONCE = 200  # that a SELECT returns
-_NAMES_AT_ONCE = 200  # words and pairs of words that may be a subject
-_FACTS_OF_NAMES = 2_000  # about subjects that texts name, speakers first
+_FACTS_OF_NAMES = 2_000  # about subjects that texts name: speakers, and others
 # Facts that texts may change, of those that are related to them, and facts that may rest on these,
 # which are shown behind so many of the first.
 _MAY_CHANGE, _MOST_RESTING, _BEFORE_RESTING = 8, 8, 24
 _MOST_COMPARED = 200
-_COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
 _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
 # Weights of a fact's turn, its own words, its subject, and of a text that asserts its attribute
 # of its subject, which it may repeat or end. The ranking of turns also matches synonyms, a fact's
@@ -89,28 +84,13 @@ def related_facts(
         weights: of the ranking, as for `Store.search`.
     """
     speakers = dict.fromkeys(match[1] for text in texts if (match := _SPEAKER.match(text)))
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     compared = [_Text(text, ranks, vocabulary) for text, ranks in _ranked(store, texts, weights)]
     turn_ids = sorted({turn_id for text in compared for turn_id in text.ranks})
-    facts = {fact.id: fact for fact in _facts_of_turns(store, turn_ids)}
-    # Speakers first: facts about others are fewer, and found by their turns and words, too.
+    # Speakers apart: facts about others are fewer, and found by their turns and words, too.
     names = [*map(_plain, speakers)]
     others = sorted({name for text in compared for name in text.names} - {*names})
-    called: set[int] = set()  # facts about whom a text calls by another name
-    for batch in (names, *_batches(others)):
-        listed = ", ".join(map(quoted, batch))
-        if not listed:
-            continue
-        aliases = f"SELECT a.entity FROM aliases a WHERE lower(a.name) IN ({listed})"
-        for condition in (
-            f"lower(subject) IN ({listed})",
-            f"attribute = {quoted(ALIAS)} AND lower(value) IN ({listed})",
-            f"entity IN ({aliases})",
-        ):
-            for fact in _selected(store, condition):
-                if condition.startswith("entity"):
-                    called.add(fact.id)
-                facts[fact.id] = fact
+    facts, called = candidate_facts(store, turn_ids, (names, others), _FACTS_OF_NAMES)
 
     scores = {
         fact.id: max((_score(fact, text, attribute, called) for text in compared), default=0.0)
@@ -169,17 +149,6 @@ def _ranked(
         yield text, ranks
 
 
-def _facts_of_turns(store: Facts, turn_ids: Sequence[int]) -> Iterator[Fact]:
-    for start in range(0, len(turn_ids), _NAMES_AT_ONCE):
-        listed = ", ".join(map(str, turn_ids[start : start + _NAMES_AT_ONCE]))
-        yield from _selected(store, f"turn_id IN ({listed})")
-
-
-def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        yield names[start : start + _NAMES_AT_ONCE]
-
-
 def _by_attribute(
     facts: Iterable[Fact], vocabulary: Vocabulary
 ) -> Iterator[tuple[Attribute, Sequence[Fact]]]:
@@ -228,30 +197,3 @@ def _names(text: str) -> list[str]:
     text_words = words(text)
     pairs = [f"{first} {second}" for first, second in pairwise(text_words)]
     return [*telling_words(text), *pairs]
-
-
-def _selected(store: Facts, condition: str) -> list[Fact]:
-    """The newest facts that a condition is true of, _FACTS_OF_NAMES at most."""
-    facts: list[Fact] = []
-    before = ""
-    while len(facts) < _FACTS_OF_NAMES:
-        select = f"SELECT {_COLUMNS} FROM facts WHERE {condition}{before}"
-        try:
-            rows = store.read(f"{select} ORDER BY id DESC LIMIT {_ROWS_AT_ONCE}")
-        except SqlError:  # too slow among millions of facts: use what the other conditions found
-            break
-        facts += _facts(rows)
-        if len(rows.rows) < _ROWS_AT_ONCE:
-            break
-        before = f" AND id < {facts[-1].id}"
-    return facts
-
-
-def _facts(rows: Rows) -> list[Fact]:
-    columns = _COLUMNS.split(", ")
-    facts = []
-    for row in rows.rows:
-        cells = dict(zip(columns, row, strict=True))
-        texts = {name: cell or "" for name, cell in cells.items() if name not in ("id", "turn_id")}
-        facts.append(Fact(**texts, turn_id=cells["turn_id"], id=cells["id"]))
-    return facts
