@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from memory.errors import InputError
 from memory.records import Setting
-from memory.secrets import Policy
 from memory.signatures.choice import FormChoice
 from memory.store import Store
 from memory.store.entity_edits import add_alias, entities_called
 from memory.store.owner import OWNER, UNNAMED, owner_of
 from memory.store.settings import set_setting, settings_of
 from memory.store.turn_validation import TIMEZONE
-from memory.written_dates import zone_called
+from memory.text.secrets import Policy
+from memory.text.written_dates import zone_called
 
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
-from memory.additions import add_turns
-from memory.contradictions import settle, shown_before
-from memory.dates import is_iso_date
+from memory.digest.additions import add_turns
 from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import (
@@ -32,16 +30,17 @@ from memory.facts import (
     read_facts,
     spoken_line,
 )
-from memory.forget import Preview, forget, matching_turns
-from memory.prompt import marked, turn_line, turn_lines
-from memory.recalled_facts import recalled_facts
+from memory.facts.contradictions import settle, shown_before
+from memory.forgetting.forget import Preview, forget, matching_turns
+from memory.prompts.lines import marked, turn_line, turn_lines
+from memory.prompts.restated import newest_first
+from memory.recall.recalled_facts import recalled_facts
+from memory.recall.searcher import Searcher
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.restated import newest_first
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
-from memory.searcher import Searcher
 from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS, Settings
 from memory.store import Store, open_store
 from memory.store.entity_edits import facts_about
@@ -54,17 +53,18 @@ from memory.store.undigested import turns_not_taken
 from memory.store.united import cited_turns, first_store, open_united
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY
-from memory.terminal import count
-from memory.tokens import first_lines, line_tokens, trim
-from memory.turn_filter import read_filter
+from memory.system.terminal import count
+from memory.text.dates import is_iso_date
+from memory.text.tokens import first_lines, line_tokens, trim
+from memory.text.turn_filter import read_filter
+from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
-from memory.written_dates import clean_date
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from memory.api import Memory
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 Right = Literal["read", "write", "forget"]
 # Group -> its tools, with the right that each requires.

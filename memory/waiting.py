@@ -8,11 +8,11 @@ from functools import partial
 from types import MappingProxyType
 
 from memory.api import Memory
-from memory.digest import ANSWERS_TOKENS, Digest, is_due
-from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
+from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 from memory.program.model import Model
 from memory.program.program import StoreTurns
+from memory.prompts.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
 from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
 from memory.sql import quoted

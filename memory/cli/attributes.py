@@ -22,8 +22,8 @@ from memory.store.vocabulary_edits import (
     set_vocabulary,
     vocabulary_of,
 )
+from memory.system.terminal import clean_line, print_clean
 from memory.templates import question_templates_of, templates_of
-from memory.terminal import clean_line, print_clean
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
 
 app = typer.Typer(

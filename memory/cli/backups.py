@@ -10,7 +10,7 @@ from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_loca
 from memory.errors import StoreError
 from memory.store import postgres_module
 from memory.store.settings import settings_of
-from memory.terminal import count, print_clean
+from memory.system.terminal import count, print_clean
 
 
 def backup(

@@ -7,7 +7,7 @@ import typer
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, existing_memory
 from memory.namespaces import shown
 from memory.store import open_store
-from memory.terminal import count, print_clean, progress
+from memory.system.terminal import count, print_clean, progress
 
 _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price estimate
 

@@ -24,7 +24,7 @@ from memory.store.entity_edits import (
     rename_entity,
     split_entity,
 )
-from memory.terminal import clean_line, count, print_clean
+from memory.system.terminal import clean_line, count, print_clean
 
 app = typer.Typer(
     cls=ListByDefault,

@@ -17,16 +17,16 @@ from memory.cli.output import (
     print_rows,
     undo_line,
 )
-from memory.contradictions import settle
 from memory.errors import InputError
-from memory.prompt import turn_line
+from memory.facts.contradictions import settle
+from memory.facts.standing import standing_facts
+from memory.prompts.lines import turn_line
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
-from memory.standing import standing_facts
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.history import edits_of
-from memory.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line, print_clean
 
 app = typer.Typer(
     cls=ListByDefault,

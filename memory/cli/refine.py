@@ -16,9 +16,9 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import change_line, command_line, edit_lines, print_lines
-from memory.providers import refuse_unreachable
 from memory.store.history import edits_of
-from memory.terminal import clean_line, count, print_clean, progress
+from memory.system.providers import refuse_unreachable
+from memory.system.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.api import Memory

@@ -11,7 +11,7 @@ from memory.cli.output import print_json, print_rows, withheld_line
 from memory.records import Rows, Setting
 from memory.settings import Settings
 from memory.store.withheld import count_withheld
-from memory.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line, print_clean
 
 
 def settings(

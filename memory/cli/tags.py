@@ -8,8 +8,8 @@ from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, op
 from memory.cli.output import print_json, print_rows, undo_line
 from memory.records import Change, Rows
 from memory.store.tags import count_tags, remove_tags, set_tags
-from memory.terminal import clean_line, count, print_clean
-from memory.turn_filter import tags_of_pairs
+from memory.system.terminal import clean_line, count, print_clean
+from memory.text.turn_filter import tags_of_pairs
 
 app = typer.Typer(
     cls=ListByDefault,

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from memory.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.child_process import read_in_child
+from memory.documents.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section, refuse_missing_extra
 from memory.errors import InputError
-from memory.files import refuse_irregular
 from memory.records import NOTHING_WITHHELD, Turn, Withheld
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turns_table import known_sources
-from memory.tokens import count_tokens, trim
+from memory.system.files import refuse_irregular
+from memory.text.tokens import count_tokens, trim
 
 TITLE_CHARACTERS = 200
 HASH_LETTERS = 8

@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError, SecretError, StoreError
 from memory.exchange.items import ForeignExport, Skipped, skipped_counts
-from memory.home import embed_command
 from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turns_table import known_sources
+from memory.system.home import embed_command
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
 # without tags, attributes, entities and aliases.

@@ -7,11 +7,11 @@ from datetime import datetime
 from memory.embed import load_embedder
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, fill
-from memory.passages import excerpt
-from memory.prompt import marked
+from memory.prompts.lines import marked
+from memory.prompts.passages import excerpt
 from memory.records import Turn
 from memory.store import Store
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 
 _FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough
 _LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from memory.audit import Finding, fact_conflicts
 from memory.errors import InputError
-from memory.prompt import turn_forms
+from memory.facts.audit import Finding, fact_conflicts
+from memory.prompts.lines import turn_forms
 from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted

@@ -24,7 +24,7 @@ from memory.store.owner import owner_of
 from memory.store.settings import settings_of
 
 if TYPE_CHECKING:
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 NDJSON = "application/x-ndjson"
 _MOST_CALLS = 1_000

@@ -18,14 +18,14 @@ from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of, fact_line
-from memory.prompt import turn_line
+from memory.prompts.lines import turn_line
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
-from memory.tokens import first_lines, trim
+from memory.text.tokens import first_lines, trim
 from memory.tools import RESULT_TOKENS, UNITED_TOOLS, Right, Tools, tool_rights
 
 INSTRUCTIONS = (

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault
 from memory.injection import Injected, inject

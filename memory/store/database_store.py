@@ -30,7 +30,6 @@ from memory.records import (
     TurnIds,
 )
 from memory.search import ranking
-from memory.secrets import DEFAULT_POLICY, mask
 from memory.store import (
     assertions,
     contradictions,
@@ -59,7 +58,8 @@ from memory.store.search_tables import Searched
 from memory.store.turn_validation import TIMEZONE, local_now, told_in_zone, valid_turn
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
-from memory.turn_filter import TurnFilter, read_filter
+from memory.text.secrets import DEFAULT_POLICY, mask
+from memory.text.turn_filter import TurnFilter, read_filter
 from memory.vocabulary import Vocabulary
 
 # What a store says in a process that was forked after it was opened.

@@ -17,9 +17,9 @@ from memory.embed import (
     load_embedder,
 )
 from memory.errors import ModelError, Stop
-from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 from memory.store import search_tables, vectors
 from memory.store.database import HasConnections
+from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.

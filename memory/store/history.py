@@ -11,7 +11,7 @@ from memory.store.points_in_time import (
     has_happened,
     read_point,
 )
-from memory.written_dates import date_key
+from memory.text.written_dates import date_key
 
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 

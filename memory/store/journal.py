@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from memory.dates import is_iso_date, is_iso_span
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Change, Fact
 from memory.sql import FACT_COLUMNS, quoted
@@ -27,7 +26,8 @@ from memory.store import journaled_rows
 from memory.store.database import Connection, HasConnections
 from memory.store.points_in_time import now
 from memory.store.turns_table import BEYOND_ALL_IDS
-from memory.written_dates import date_key
+from memory.text.dates import is_iso_date, is_iso_span
+from memory.text.written_dates import date_key
 
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself, and facts that were there before a write

@@ -24,7 +24,7 @@ from memory.records import (
     TurnIds,
 )
 from memory.store.database import HasConnections
-from memory.turn_filter import TurnFilter
+from memory.text.turn_filter import TurnFilter
 
 if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
     from memory.sql import CheckedSelect, CheckedWrites

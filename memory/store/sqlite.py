@@ -48,7 +48,7 @@ from memory.store.fair_lock import FairLock
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections
-from memory.tracing import span
+from memory.system.tracing import span
 
 CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 

@@ -11,9 +11,9 @@ from typing import get_args
 
 from memory.errors import SecretError
 from memory.records import Setting, Turn, Withheld
-from memory.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 from memory.store import settings
 from memory.store.database import Connection, HasConnections
+from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 
 POLICY = "secrets"  # the setting with the policy
 COUNT = "withheld"  # the setting with the count

@@ -6,14 +6,14 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from memory import facts as fact_edits
-from memory.contradictions import settle
 from memory.errors import EditConflict, InputError
 from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
+from memory.facts.contradictions import settle
+from memory.facts.related import related_facts
+from memory.facts.standing import standing_facts
 from memory.records import Change, Fact
-from memory.related_facts import related_facts
 from memory.settings import Settings
 from memory.sql import quoted
-from memory.standing import standing_facts
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.derived_facts import origins

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from memory import forget as forgetting
 from memory.errors import InputError
-from memory.forget import matching_turns, preview
+from memory.forgetting import forget as forgetting
+from memory.forgetting.forget import matching_turns, preview
 from memory.records import Forgotten, Turn
 from memory.store import Store
 from memory.store.settings import settings_of

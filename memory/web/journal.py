@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memory.digest.held_windows import decide
 from memory.errors import InputError
 from memory.facts import change_of
-from memory.held_windows import decide
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
@@ -17,7 +17,7 @@ from memory.web.tasks import Task
 
 if TYPE_CHECKING:
     from memory.api import Memory
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 _CHANGES_A_PAGE = 25
 

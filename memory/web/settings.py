@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memory.audit import KINDS, Finding, audit
 from memory.errors import InputError, SqlError
+from memory.facts.audit import KINDS, Finding, audit
 from memory.namespaces import make_folder, path_of
 from memory.settings import Settings
 from memory.store import Store

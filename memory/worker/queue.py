@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from memory.digest import WINDOW_ATTEMPTS
+from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import MemoryFault, StoreError
-from memory.home import home_address
 from memory.namespaces import existing, location_of, names
 from memory.records import Task, WaitingWork
 from memory.store import open_store, postgres_module
 from memory.store.work import claim_task, count_waiting, dead_claimants, worker_tasks
+from memory.system.home import home_address
 
 _MOST_CANDIDATES = 500  # of one claim in a database: the rest waits for the next look
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from memory.api import Memory
-from memory.digest import Digest
+from memory.digest.windows import Digest
 from memory.errors import (
     InputError,
     MemoryFault,
@@ -19,21 +19,21 @@ from memory.errors import (
     StoreError,
     UnusableAnswer,
 )
-from memory.files import write_whole
-from memory.home import home, receipt_name
+from memory.forgetting.retention import carry_out
 from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
 from memory.program.costs import Cost, Spending, spending
 from memory.program.model_errors import seconds_to_wait
-from memory.provider_calls import CallsEnded, end_calls
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
-from memory.retention import carry_out
 from memory.store import Store, open_store
 from memory.store.pending_windows import new_claimant
 from memory.store.work import end_task, move_task, spend_on_task, worker_tasks
-from memory.terminal import clean_line, count
-from memory.tracing import root
+from memory.system.files import write_whole
+from memory.system.home import home, receipt_name
+from memory.system.provider_calls import CallsEnded, end_calls
+from memory.system.terminal import clean_line, count
+from memory.system.tracing import root
 from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.observer import Observer

@@ -29,9 +29,9 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
 from memory.signatures.choice import FormChoice
-from memory.speakers import is_assistant
 from memory.sql import quoted
-from memory.tokens import count_tokens
+from memory.text.speakers import is_assistant
+from memory.text.tokens import count_tokens
 
 _FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)
 _TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)

@@ -25,11 +25,11 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from memory import SqlError, Store, open_store
-from memory.prompt import known_fact_line
+from memory.facts.related import known_facts
+from memory.prompts.lines import known_fact_line
 from memory.records import Fact
-from memory.related_facts import known_facts
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.tokens import first_lines
+from memory.text.tokens import first_lines
 
 _KNOWN_TOKENS = 1_500  # as of memory.digest, which brings DSPy
 _WINDOW = 16

@@ -30,8 +30,8 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
 from memory import Store, Turn, open_store
-from memory.files import write_whole
 from memory.store.turns_table import known_sources
+from memory.system.files import write_whole
 from tests.benchmarks.scale import BATCH, needles, strewn
 
 ASSISTANT = "assistant"

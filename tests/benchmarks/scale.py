@@ -38,9 +38,9 @@ from locomo.metrics import recall
 from memory import InputError, Store, Turn, open_store
 from memory.embed import related
 from memory.errors import StoreError
-from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
 from memory.store.pending_windows import claim_window
+from memory.system.files import write_whole
 from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.additions import add_turns, record_assertions
+from memory.digest.additions import add_turns, record_assertions
 from memory.program import Model
 from memory.store.settings import set_setting
 from memory.store.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary

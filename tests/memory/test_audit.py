@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from memory import InputError, Turn, open_store
-from memory.audit import KINDS, Finding, audit
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
+from memory.facts.audit import KINDS, Finding, audit
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import vocabulary_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.contradictions import settle
+from memory.facts.contradictions import settle
 from memory.signatures.full import WriteFacts
 from memory.store.contradictions import open_contradictions
 from memory.store.pending_windows import claim_window

@@ -7,14 +7,14 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
-from memory.audit import audit
-from memory.contradictions import settle, shown_before
 from memory.errors import EditConflict
-from memory.evidence import FENCE_HEAD
 from memory.facts import correct
+from memory.facts.audit import audit
+from memory.facts.contradictions import settle, shown_before
 from memory.program.disputes import pair_line
+from memory.prompts.evidence import FENCE_HEAD
 from memory.store.contradictions import open_contradictions
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from memory.tools import memory_tools
 from tests.support.commands import run_in_process
 from tests.support.scripted import answer, scripted_model, sql

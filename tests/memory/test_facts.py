@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import (
     add,
     correct,

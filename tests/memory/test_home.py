@@ -14,11 +14,11 @@ from memory import InputError, Memory, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
 from memory.errors import ModelError
 from memory.exchange.exports import export_memory
-from memory.home import agreed_embedder, receipt_name
 from memory.namespaces import copy, create, delete, location_of, rename
 from memory.records import Forgotten
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
+from memory.system.home import agreed_embedder, receipt_name
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
 from tests.support.postgres_server import logged_in

@@ -9,11 +9,11 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open_store
 from memory.errors import StoreError
-from memory.prompt import LEAST_BUDGET
-from memory.rerank import Reranker
+from memory.prompts.lines import LEAST_BUDGET
+from memory.recall.rerank import Reranker
 from memory.store.settings import settings_of, times_shown
 from memory.store.united import MOST_MEMORIES, cited_turns, memory_name, unite
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.scripted import (
     Pairs,

@@ -8,7 +8,7 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
-from memory.related_facts import related_facts
+from memory.facts.related import related_facts
 from memory.store.entity_edits import add_alias
 from tests.conftest import INSERT
 

@@ -10,7 +10,7 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, memory_tools, open_store, rerank
 from memory.errors import ModelError
-from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
+from memory.recall.rerank import RERANKED_TURNS, Reranker, load_reranker
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking

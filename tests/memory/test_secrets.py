@@ -14,9 +14,9 @@ from memory.__main__ import app
 from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
 from memory.records import Withheld
-from memory.secrets import PRIVATE, WITHHELD, mask, mask_parts
 from memory.settings import Settings
 from memory.store.withheld import count_withheld
+from memory.text.secrets import PRIVATE, WITHHELD, mask, mask_parts
 from memory.tools import memory_tools
 from tests.conftest import INSERT
 from tests.support.commands import run_in_process

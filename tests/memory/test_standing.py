@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import SqlError
-from memory.evidence import STANDING_HEAD
 from memory.facts import add, end, find
+from memory.facts.standing import STANDING_TOKENS, applying, standing_facts
 from memory.injection import inject
-from memory.prompt import LEAST_BUDGET
-from memory.standing import STANDING_TOKENS, applying, standing_facts
+from memory.prompts.evidence import STANDING_HEAD
+from memory.prompts.lines import LEAST_BUDGET
 from memory.store.entity_edits import add_alias
 from memory.store.settings import set_setting
 from memory.tools import memory_tools

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
+from memory.prompts.story import STORY_HEAD, story_of
 from memory.records import Summary
 from memory.store.pending_windows import claim_window
 from memory.store.summaries import set_summary
-from memory.story import STORY_HEAD, story_of
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED
 from tests.support.scripted import ScriptedLM, scripted_model, sql
 

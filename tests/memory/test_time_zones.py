@@ -23,7 +23,7 @@ from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.settings import Settings
 from memory.store.settings import set_setting
-from memory.written_dates import clean_date, date_key, in_zone
+from memory.text.written_dates import clean_date, date_key, in_zone
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import page_client
 from tests.support.scripted import scripted_model

@@ -12,11 +12,11 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, StoreError
-from memory.searcher import Searcher
+from memory.recall.searcher import Searcher
 from memory.settings import Settings
 from memory.store.embedding import Vectors
 from memory.store.settings import set_setting
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from memory.tools import (
     GROUPS,
     RESULT_TOKENS,

@@ -32,7 +32,7 @@ from memory.store.postgres.pool import (
     pool,
 )
 from memory.store.sqlite import SqliteStore
-from memory.tracing import span
+from memory.system.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0

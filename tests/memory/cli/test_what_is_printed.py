@@ -17,7 +17,7 @@ from memory.namespaces import location_of
 from memory.program import Model
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
-from memory.terminal import print_dim
+from memory.system.terminal import print_dim
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from memory import Memory, Store, Turn
-from memory.digest import digest_windows
+from memory.digest.windows import digest_windows
 from memory.program import MemoryProgram
 from memory.records import EntityName
 from memory.store.entity_edits import add_alias, facts_about, known_entities, remove_alias

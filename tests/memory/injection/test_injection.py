@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.injection import LtmConfig, inject, load_config
-from memory.prompt import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET
 from memory.store.settings import set_setting, times_shown
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.support.commands import run
 
 BOTH_STORES = "slow"

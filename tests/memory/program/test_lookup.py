@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, facts, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.program.model import UserQuestion
 from memory.store.entity_edits import add_alias

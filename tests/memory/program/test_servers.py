@@ -16,7 +16,7 @@ from memory.chat.session import INTERRUPTED
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
 from memory.namespaces import create, existing
 from memory.program import hosted, load_model
-from memory.prompt import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET
 from memory.records import Summary
 from memory.store.summaries import set_summary
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole

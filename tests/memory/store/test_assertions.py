@@ -3,7 +3,7 @@
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.additions import add_turns, record_assertions
+from memory.digest.additions import add_turns, record_assertions
 from memory.facts import correct, edit, end, fact_line, remove, supersede
 from memory.records import Assertion, TurnAssertions
 from memory.store.entity_edits import remove_alias

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError
 from memory.facts import end
 from memory.sql import quoted

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from memory import Memory, SqlError, Store
-from memory.digest import WINDOW_ATTEMPTS
+from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import StoreError
 from memory.store import authorizer
 from memory.store.database_store import DatabaseStore

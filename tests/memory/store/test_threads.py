@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from memory import Memory, Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.errors import StoreError
-from memory.home import agree_to_embedder
 from memory.store.database_store import DatabaseStore
 from memory.store.fair_lock import FairLock, Places
 from memory.store.sqlite import SqliteStore
+from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model
 from tests.support.scripted import scripted_model, sql

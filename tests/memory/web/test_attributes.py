@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import find
 from memory.namespaces import create, existing
 from memory.store.vocabulary_edits import vocabulary_of

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Fact, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import correct
 from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups

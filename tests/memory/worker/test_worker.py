@@ -20,12 +20,12 @@ from memory.cli.options import open_memory
 from memory.errors import ModelError
 from memory.namespaces import existing
 from memory.program import load_model
-from memory.provider_calls import _ended
 from memory.records import Task, WaitingWork
 from memory.store.pending_windows import claim_window, fail_window, new_claimant, reclaim_window
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from memory.store.work import claim_task, count_waiting, end_task, worker_tasks
+from memory.system.provider_calls import _ended
 from memory.worker.limits import Backoff, Limits, delay_after
 from memory.worker.metrics import Metrics
 from memory.worker.observer import LifeSign, Observer, Observers, WaitingSince

@@ -30,7 +30,7 @@ RETURN (
     WHERE memory.is_date(named)
 );
 
--- What a model's days_between runs as (memory/sql/rendering.py; in SQLite memory/dates.py).
+-- What a model's days_between runs as (memory/sql/rendering.py; in SQLite memory/text/dates.py).
 CREATE FUNCTION memory.days_between(first text, second text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (memory.first_day(second) - memory.first_day(first))::bigint;
