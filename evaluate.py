@@ -85,7 +85,6 @@ from locomo.tracking.runs import (
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.embed import load_embedder
-from memory.files import write_whole
 from memory.program import Model, concerns, in_phrases
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
 from memory.program.adapter_card import is_adapter
@@ -93,9 +92,10 @@ from memory.program.costs import Cost, spending
 from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
-from memory.rerank import load_reranker
+from memory.recall.rerank import load_reranker
 from memory.signatures.choice import FormChoice
-from memory.terminal import count
+from memory.system.files import write_whole
+from memory.system.terminal import count
 
 EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"

@@ -45,10 +45,10 @@ from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model, save_program
-from memory.files import write_whole
 from memory.program import Card, Model, in_phrases, in_sentences, starting_program
-from memory.progress import progress_bar
 from memory.signatures.choice import FormChoice
+from memory.system.files import write_whole
+from memory.system.progress import progress_bar
 
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"

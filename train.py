@@ -37,7 +37,7 @@ from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
 from memory.program.model_names import is_packaged
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
 console = Console()

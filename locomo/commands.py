@@ -19,8 +19,8 @@ from typer.core import TyperOption
 from typer.models import OptionInfo
 
 from memory import InputError, Stop
-from memory.machines import check_over
-from memory.terminal import show_any_character
+from memory.system.machines import check_over
+from memory.system.terminal import show_any_character
 
 # The default is an absolute path, which would be useless in --help.
 Conversations = Annotated[

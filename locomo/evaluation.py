@@ -34,8 +34,8 @@ from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.program import Model
 from memory.program.costs import Cost, estimate, priced, spending
-from memory.progress import progress_bar
-from memory.prompt import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET
+from memory.system.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
 Answered = tuple[Result, Trace | None]

@@ -23,16 +23,16 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import RubricScores
 from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, open_store
-from memory.digest import Digest
+from memory.digest.windows import Digest
 from memory.errors import ModelError
-from memory.evidence import assemble
-from memory.files import write_whole
 from memory.program import Model
 from memory.program.abstention import BENCHMARK_COST
 from memory.program.costs import Cost, Step, rendered_prompt, spending
 from memory.program.program import NO_SQL
-from memory.rerank import Reranker
-from memory.terminal import clean_line, count
+from memory.prompts.evidence import assemble
+from memory.recall.rerank import Reranker
+from memory.system.files import write_whole
+from memory.system.terminal import clean_line, count
 from memory.waiting import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index

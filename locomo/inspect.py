@@ -20,8 +20,8 @@ from locomo.results.traces import Trace
 from locomo.results.viewer import Run, page
 from locomo.results.written import read_results, traces_beside
 from memory import InputError
-from memory.files import write_whole
-from memory.terminal import clean
+from memory.system.files import write_whole
+from memory.system.terminal import clean
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -27,7 +27,7 @@ from locomo.dataset.format import (
     read_records,
 )
 from memory import InputError
-from memory.files import write_whole
+from memory.system.files import write_whole
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")

@@ -13,11 +13,11 @@ from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
 from memory import Memory, MemoryProgram, Rows, Store, open_store
 from memory.errors import UnusableAnswer
-from memory.evidence import Context, assemble
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
 from memory.program.model import Ranked, UserQuestion
-from memory.prompt import spoken_date
+from memory.prompts.evidence import Context, assemble
+from memory.prompts.lines import spoken_date
 
 
 class System(Protocol):

@@ -13,7 +13,7 @@ def __getattr__(name: str) -> object:
     try:
         return _public(name)
     except AttributeError:
-        from memory.other_libraries import IMPORTS
+        from memory.system.other_libraries import IMPORTS
 
         if name in IMPORTS:
             raise ImportError(f"{__name__} has no {name}; write {IMPORTS[name]}") from None

@@ -29,7 +29,7 @@ from memory.cli import (
     worker,
 )
 from memory.errors import InputError, Stop
-from memory.terminal import clean_line, print_clean, show_any_character
+from memory.system.terminal import clean_line, print_clean, show_any_character
 
 # The commands and groups as --help lists them: by what a person does, the commonest first.
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {

@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory import facts, namespaces
-from memory.additions import add_turns, record_assertions
-from memory.answers import citations
-from memory.characters import sound_text
+from memory.digest.additions import add_turns, record_assertions
 from memory.errors import InputError, PromptTooLong
-from memory.evidence import NO_STANDING, Context, Standing
-from memory.forget import forget_matching, turns_about
-from memory.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
-from memory.other_libraries import AnswersOthersNames, refuse_filter_keys
-from memory.owner import owner_of, person_of
+from memory.forgetting.forget import forget_matching, turns_about
 from memory.program.model_names import PACKAGED_MODEL
-from memory.prompt import LEAST_BUDGET
-from memory.reader import StoreReader
+from memory.prompts.evidence import NO_STANDING, Context, Standing
+from memory.prompts.lines import LEAST_BUDGET
+from memory.recall.answers import citations
+from memory.recall.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
+from memory.recall.reader import StoreReader
+from memory.recall.searcher import Searcher
 from memory.records import (
     Answer,
     Fact,
@@ -39,9 +37,10 @@ from memory.records import (
     Turn,
     TurnIds,
 )
-from memory.searcher import Searcher
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, open_store
+from memory.store.owner import owner_of, person_of
+from memory.store.settings import settings_of
 from memory.store.united import (
     first_store,
     memory_name,
@@ -53,17 +52,19 @@ from memory.store.united import (
     stores_by_name,
     unite,
 )
-from memory.turn_filter import TurnFilter
-from memory.users import UserMemories, for_user, refuses_others
+from memory.system.other_libraries import AnswersOthersNames, refuse_filter_keys
+from memory.system.users import UserMemories, for_user, refuses_others
+from memory.text.characters import sound_text
+from memory.text.turn_filter import TurnFilter
 
 if TYPE_CHECKING:
-    from memory.corrections import Correction
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
     from memory.program.model import ChatMessage
     from memory.program.replies import Reply
-    from memory.rerank import Reranker
+    from memory.recall.corrections import Correction
+    from memory.recall.rerank import Reranker
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class Memory(AnswersOthersNames):
         embedder: str | None = None,
         reranker: str | Reranker | None = None,
     ) -> None:
-        from memory.rerank import load_reranker
+        from memory.recall.rerank import load_reranker
 
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
@@ -131,10 +132,10 @@ class Memory(AnswersOthersNames):
         if isinstance(store, (str, Path)):
             self._united = open_store(namespaces.place_of(store), embedder=embedder)
             self._opened.push(self._united)
-        elif embedder is None or embedder == store.embedder:
+        elif embedder is None or embedder == store.vectors.embedder:
             self._united = store
         else:
-            raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
+            raise InputError(f"this store's embedder is {store.vectors.embedder}, not {embedder}")
         self.stores = stores_by_name(self._united)
         self.store = next(iter(self.stores.values()))
 
@@ -191,7 +192,7 @@ class Memory(AnswersOthersNames):
     def model(self) -> Model:
         """The model, with the prompts that the memory's settings say, where nobody chose any."""
         model = self._loaded_model
-        history = self.store.settings(PROMPTS) if model.prompts == "auto" else []
+        history = settings_of(self.store, PROMPTS) if model.prompts == "auto" else []
         return model.with_prompts(history[-1].value) if history else model
 
     @cached_property
@@ -371,7 +372,7 @@ class Memory(AnswersOthersNames):
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` gets
         the sums after each window. Turns before the id `since` are left to a later digest.
         """
-        from memory.digest import digest_windows, sums_of
+        from memory.digest.windows import digest_windows, sums_of
 
         if not self.stores_facts:
             report = progress or (lambda sums: None)
@@ -441,7 +442,7 @@ class Memory(AnswersOthersNames):
         """The model, with what a wrong answer costs in a memory that says so."""
         if not self.model.weighs_answers:
             return self.model
-        history = store.settings(WRONG_ANSWER_COST)
+        history = settings_of(store, WRONG_ANSWER_COST)
         return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
 
     def reply(
@@ -486,8 +487,8 @@ class Memory(AnswersOthersNames):
             answer: the answer, of `ask` or of a reply.
             seen: the newest change at that time: what somebody has edited since is left as it is.
         """
-        from memory.corrections import correct_answer
         from memory.program.messages import is_question
+        from memory.recall.corrections import correct_answer
 
         if is_question(message.text) or not self.model.follows_instructions:
             return ()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from memory.api import Memory
-from memory.other_libraries import AnswersOthersNames
 from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
+from memory.system.other_libraries import AnswersOthersNames
 
 _P = ParamSpec("_P")
 _Result = TypeVar("_Result")

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
-from memory.local_models import explain_loading, without_progress_bars
-from memory.provider_calls import (
+from memory.search.turn_columns import disagreement, sign_codes
+from memory.system.local_models import explain_loading, without_progress_bars
+from memory.system.provider_calls import (
     call_seconds,
     explain_failure,
     run,
@@ -27,10 +28,9 @@ from memory.provider_calls import (
     too_slow,
     within,
 )
-from memory.providers import load_litellm
-from memory.search.turn_columns import disagreement, sign_codes
-from memory.tokens import count_tokens, token_ids, tokenizer, trim
-from memory.tracing import span
+from memory.system.providers import load_litellm
+from memory.system.tracing import span
+from memory.text.tokens import count_tokens, token_ids, tokenizer, trim
 
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256

@@ -10,8 +10,10 @@ from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
 from memory.errors import InputError, StoreError
-from memory.files import PRIVATE_FOLDER, tighten
-from memory.home import (
+from memory.store import open_store, postgres_module
+from memory.store.settings import settings_of
+from memory.system.files import PRIVATE_FOLDER, tighten
+from memory.system.home import (
     AGENTS_FOLDER,
     AGREED,
     RECEIPT,
@@ -22,8 +24,7 @@ from memory.home import (
     home_address,
     withdraw_agreement,
 )
-from memory.home import home as home
-from memory.store import open_store, postgres_module
+from memory.system.home import home as home
 
 DEFAULT = "default"  # the namespace where nobody names one
 Location = Path | str  # the file of a namespace, or its address in Postgres
@@ -201,7 +202,7 @@ class Summary:
 
 def summary(name: str) -> Summary:
     """Summarize a namespace. Raises InputError when there is none of this name."""
-    from memory.tool_uses import AGENT_TAG  # with patterns, which other calls do not need
+    from memory.text.tool_uses import AGENT_TAG  # with patterns, which other calls do not need
 
     path = existing(name)
     size = _size(path)
@@ -215,7 +216,7 @@ def summary(name: str) -> Summary:
             [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
             work = f"SELECT turn_id FROM tags WHERE key = '{AGENT_TAG}' LIMIT 1"
             has_work = bool(store.read(work).rows)
-            paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+            paths = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
             backups = tuple(path for path in paths if Path(path).exists())
     except StoreError as error:
         return Summary(name, bytes=size, error=str(error))

@@ -10,13 +10,15 @@ from operator import or_
 from typing import Any, Literal
 
 from memory.errors import InputError
-from memory.owner import OWNER, UNNAMED, owner_of
 from memory.records import Setting
-from memory.secrets import Policy
 from memory.signatures.choice import FormChoice
 from memory.store import Store
+from memory.store.entity_edits import add_alias, entities_called
+from memory.store.owner import OWNER, UNNAMED, owner_of
+from memory.store.settings import set_setting, settings_of
 from memory.store.turn_validation import TIMEZONE
-from memory.written_dates import zone_called
+from memory.text.secrets import Policy
+from memory.text.written_dates import zone_called
 
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
@@ -76,12 +78,12 @@ def set_owner(store: Store, name: str) -> None:
     name = name_of(name)
     if name == owner_of(store):
         return
-    store.set(OWNER, name)
+    set_setting(store, OWNER, name)
     for alias in {UNNAMED, OWNER} - {name}:
-        if not store.entities_called(alias):
+        if not entities_called(store, alias):
             continue
         with suppress(InputError):  # a person has said who that is
-            store.add_alias(alias, name, by="owner")
+            add_alias(store, alias, name, by="owner")
 
 
 class Settings:
@@ -110,7 +112,7 @@ class Settings:
             if CHAT.get(name) is not allowed[name]
         }
         if known | new != known:
-            store.set(_DECLARED, known | new)
+            set_setting(store, _DECLARED, known | new)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The current value, or the default if it was never set.
@@ -133,7 +135,7 @@ class Settings:
             raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
         if name == TIMEZONE and value is not None:
             known_zone(value)
-        return self._store.set(name, value)
+        return set_setting(self._store, name, value)
 
     def set_text(self, name: str, text: str) -> Setting:
         """Change a setting to a typed value: plain text, or JSON if the setting is not text.
@@ -151,7 +153,7 @@ class Settings:
 
     def history(self, name: str) -> list[Setting]:
         """The history of a setting, oldest first. Raises InputError for an unknown name."""
-        return self._store.settings(self._known(name))
+        return settings_of(self._store, self._known(name))
 
     def all(self) -> dict[str, Any]:
         """The current values of all settings that were ever set."""
@@ -171,11 +173,11 @@ class Settings:
         return "\n".join(lines)
 
     def _declared(self) -> dict[str, Any]:
-        rows = self._store.settings(_DECLARED)
+        rows = settings_of(self._store, _DECLARED)
         return dict(rows[-1].value) if rows else {}
 
     def _active(self) -> dict[str, Setting]:
-        newest = {setting.name: setting for setting in self._store.settings()}
+        newest = {setting.name: setting for setting in settings_of(self._store)}
         return {name: newest[name] for name in self._schemas if name in newest}
 
     def _known(self, name: str) -> str:

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
-from memory.additions import add_turns
-from memory.contradictions import settle, shown_before
-from memory.dates import is_iso_date
+from memory.digest.additions import add_turns
 from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import (
@@ -32,35 +30,41 @@ from memory.facts import (
     read_facts,
     spoken_line,
 )
-from memory.forget import Preview, forget, matching_turns
-from memory.owner import owner_of, person_of
-from memory.prompt import marked, turn_line, turn_lines
-from memory.recalled_facts import recalled_facts
+from memory.facts.contradictions import settle, shown_before
+from memory.forgetting.forget import Preview, forget, matching_turns
+from memory.prompts.lines import marked, turn_line, turn_lines
+from memory.prompts.restated import newest_first
+from memory.recall.recalled_facts import recalled_facts
+from memory.recall.searcher import Searcher
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.restated import newest_first
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
-from memory.searcher import Searcher
 from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS, Settings
 from memory.store import Store, open_store
+from memory.store.entity_edits import facts_about
+from memory.store.history import edits_of
+from memory.store.owner import owner_of, person_of
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
+from memory.store.turns_table import known_sources
 from memory.store.undigested import turns_not_taken
 from memory.store.united import cited_turns, first_store, open_united
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY
-from memory.terminal import count
-from memory.tokens import first_lines, line_tokens, trim
-from memory.turn_filter import read_filter
+from memory.system.terminal import count
+from memory.text.dates import is_iso_date
+from memory.text.tokens import first_lines, line_tokens, trim
+from memory.text.turn_filter import read_filter
+from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
-from memory.written_dates import clean_date
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from memory.api import Memory
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 Right = Literal["read", "write", "forget"]
 # Group -> its tools, with the right that each requires.
@@ -234,7 +238,7 @@ def _opener(store: Store) -> Callable[[bool], Store]:
     address, is_read_only = store.address, store.read_only
     # A memory without turns has not recorded its embedder yet: pass it to each store.
     recorded = store.read("SELECT id FROM turns LIMIT 1").rows
-    embedder = None if recorded else store.embedder
+    embedder = None if recorded else store.vectors.embedder
     return lambda read_only: open_store(address, read_only or is_read_only, embedder)
 
 
@@ -581,7 +585,7 @@ def add_turn(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
 
     Returns its id, whether it is new, and how much of its text was withheld.
     """
-    known = store.known([turn.source]) if turn.source else {}
+    known = known_sources(store, [turn.source]) if turn.source else {}
     added = add_turns(store, [turn], once=bool(turn.source))
     return added[0], not known, added.withheld
 
@@ -595,11 +599,11 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
     facts = holding(store, as_of) if is_day else find(store, point=as_of or None)
     if subject:
         subject = person_of(first_store(store), subject)
-        about = {fact.id for fact in store.facts_about(subject)}
+        about = {fact.id for fact in facts_about(store, subject)}
         of_subject = [fact for fact in facts if fact.id in about]
         facts = of_subject or named(facts, "subject", subject)
     if attribute:
-        attribute = store.vocabulary().name_of(attribute)
+        attribute = vocabulary_of(store).name_of(attribute)
     return named(facts, "attribute", attribute)
 
 
@@ -677,14 +681,14 @@ def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wi
         by="tool remember",
     )
     [fact] = [
-        entry.after for entry in store.journal(change.id) if entry.after and entry.before is None
+        entry.after for entry in edits_of(store, change.id) if entry.after and entry.before is None
     ]
     return f"{spoken_line(fact)}: change {change.id}"
 
 
 def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
     """What a template made of a fact's turn a moment ago; the model's words are better."""
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     attribute = vocabulary.name_of(new["attribute"])
     known = vocabulary.canonical(attribute)
     subject = person_of(store, new["subject"]).casefold()
@@ -708,7 +712,7 @@ def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
 def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
     """Put a model's words in the place of what a template made."""
     value, on = new["value"].strip(), new.get("on", "")
-    attribute = store.vocabulary().name_of("_".join(new["attribute"].split()))
+    attribute = vocabulary_of(store).name_of("_".join(new["attribute"].split()))
     if (value, attribute) == (read.value, read.attribute) and on in ("", read.happened_on):
         return f"Known already: {spoken_line(read)}"
     change = correct(
@@ -724,9 +728,9 @@ def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
 
 def _known(store: Store, new: NewFact, turn_id: int) -> Fact | None:
     """The fact that a turn already stated in these words, as it was then."""
-    attribute = store.vocabulary().name_of(new["attribute"])
+    attribute = vocabulary_of(store).name_of(new["attribute"])
     subject = person_of(store, new["subject"])
-    for entry in store.journal():
+    for entry in edits_of(store):
         fact = entry.after
         if (
             fact is not None

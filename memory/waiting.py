@@ -8,15 +8,16 @@ from functools import partial
 from types import MappingProxyType
 
 from memory.api import Memory
-from memory.digest import ANSWERS_TOKENS, Digest, is_due
-from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
+from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 from memory.program.model import Model
 from memory.program.program import StoreTurns
+from memory.prompts.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
 from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.pending_windows import last_turn_taken
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
@@ -91,7 +92,7 @@ def waiting(
         for window in windows
         if is_due(window, replay) and first <= window.first_turn and window.last_turn <= last
     ]
-    spans.append((max(store.last_turn_taken() + 1, first), last))
+    spans.append((max(last_turn_taken(store) + 1, first), last))
 
     characters_read = _OUTLINED if model.reads_known_facts else "LENGTH(text)"
     turns = calls = characters = whole_calls = whole_characters = 0

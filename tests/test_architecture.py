@@ -22,81 +22,21 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
-    {
-        "memory.characters",
-        "memory.records",
-        "memory.speakers",
-        "memory.pasted",
-        "memory.tense",
-        "memory.text_cache",
-        "memory.written_dates",
-    },
-    {"memory.dates", "memory.tool_uses"},
-    {"memory.errors", "memory.local_models"},
-    {"memory.other_libraries", "memory.providers"},
-    {"memory.turn_filter", "memory.users"},
-    {
-        "memory.files",
-        "memory.folders",
-        "memory.machines",
-        "memory.packaged_model",
-        "memory.progress",
-        "memory.provider_calls",
-        "memory.search",
-        "memory.secrets",
-        "memory.sql",
-        "memory.tokens",
-        "memory.tracing",
-    },
-    {
-        "memory.entities",
-        "memory.passages",
-        "memory.terminal",
-        "memory.vocabulary",
-    },
-    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
-    {"memory.evidence"},
-    {
-        "memory.outline",
-        "memory.owner",
-        "memory.standing_kinds",
-        "memory.story",
-        "memory.templates",
-    },
-    {"memory.restated"},
-    {"memory.gguf", "memory.signatures"},
-    {"memory.near_attributes", "memory.program", "memory.store"},
-    {"memory.additions", "memory.gate"},
-    {
-        "memory.audit",
-        "memory.documents",
-        "memory.exchange",
-        "memory.facts",
-        "memory.forget",
-        "memory.held_windows",
-        "memory.namespaces",
-        "memory.related_facts",
-        "memory.rerank",
-        "memory.settings",
-    },
-    {"memory.retention", "memory.standing"},
-    {"memory.contradictions"},
-    {
-        "memory.answers",
-        "memory.corrections",
-        "memory.messages",
-        "memory.recalled_facts",
-        "memory.searcher",
-    },
-    {"memory.injection"},
-    {"memory.given_years", "memory.story_telling"},
-    {"memory.digest"},
-    {"memory.reader"},
-    {"memory.api"},
-    {"memory.async_memory"},
-    {"memory.refine", "memory.waiting"},
-    {"memory.worker"},
-    {"memory.agents", "memory.tools", "memory.chat", "memory.frameworks"},
+    {"memory.records"},
+    {"memory.errors"},
+    {"memory.system", "memory.text"},
+    {"memory.search", "memory.sql"},
+    {"memory.embed", "memory.entities", "memory.gguf", "memory.signatures"},
+    {"memory.vocabulary"},
+    {"memory.store", "memory.templates"},
+    {"memory.documents", "memory.namespaces", "memory.prompts", "memory.settings"},
+    {"memory.forgetting", "memory.program"},
+    {"memory.facts"},
+    {"memory.digest", "memory.recall"},
+    {"memory.exchange", "memory.frameworks", "memory.injection"},
+    {"memory.agents", "memory.api"},
+    {"memory.async_memory", "memory.refine", "memory.waiting"},
+    {"memory.chat", "memory.tools", "memory.worker"},
     # The page works on the server's handles, and the server puts the page into its place.
     {"memory.server.day_limits"},
     {"memory.server.fault_messages", "memory.server.handles", "memory.server.tokens"},
@@ -123,32 +63,33 @@ BENCHMARK_LAYERS = [
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names.
 OPEN_ROOMS = {
-    "memory.digest",  # what a digest did
+    "memory.digest.windows",  # what a digest did
     "memory.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
-    "memory.evidence",  # what a model is shown within a budget
-    "memory.files",  # files written whole
-    "memory.machines",  # work spread over machines
-    "memory.additions",  # what turns assert, for memories that no model digested
+    "memory.prompts.evidence",  # what a model is shown within a budget
+    "memory.system.files",  # files written whole
+    "memory.system.machines",  # work spread over machines
+    "memory.digest.additions",  # what turns assert, for memories that no model digested
     "memory.program",  # the program that it compiles
-    "memory.progress",
-    "memory.prompt",  # the lines that a model sees
+    "memory.system.progress",
+    "memory.prompts.lines",  # the lines that a model sees
     "memory.refine",  # the tools of an episode
-    "memory.rerank",  # the reranker that it measures
+    "memory.recall.rerank",  # the reranker that it measures
     "memory.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
     "memory.search.word_forms",
     "memory.sql",
-    "memory.standing",  # what an asker wants of all answers
-    "memory.terminal",  # what stdout can print
-    "memory.tokens",
+    "memory.facts.standing",  # what an asker wants of all answers
+    "memory.system.terminal",  # what stdout can print
+    "memory.store.history",  # which change stored a fact
+    "memory.text.tokens",
     "memory.waiting",  # digesting the windows that a lost machine left
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
     "sqlglot": "memory/sql",
     "safetensors": ("memory/embed.py", "locomo/weights"),
-    "tokenizers": ("memory/tokens.py", "locomo/weights"),
+    "tokenizers": ("memory/text/tokens.py", "locomo/weights"),
     # Weights: the extra `tune`, and a machine with GPUs.
     "torch": ("locomo/weights", "arbor"),
     "transformers": ("locomo/weights", "arbor"),
@@ -165,8 +106,8 @@ IMPORTERS = {
         "arbor",
     ),
     "together": "locomo/weights/together.py",
-    "dateutil": "memory/written_dates.py",
-    "ray": "memory/machines.py",
+    "dateutil": "memory/text/written_dates.py",
+    "ray": "memory/system/machines.py",
     "runpod": "arbor/deploy.py",
     "pyarrow": ("locomo/dataset/beam.py", "locomo/export/verl.py"),
     "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
@@ -181,10 +122,10 @@ IMPORTERS = {
     "xllamacpp": "memory/gguf/server.py",
     "huggingface_hub": "memory/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
-    "litellm": ("memory/providers.py", "memory/frameworks/litellm_callback.py"),
+    "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
-    "sentence_transformers": ("memory/embed.py", "memory/rerank.py"),
+    "sentence_transformers": ("memory/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
     "openai": "locomo/results/batch_judging.py",
     # Pictures of scores, which go on record, and of recall, which do not.
@@ -193,7 +134,7 @@ IMPORTERS = {
     "bs4": "memory/documents",
     "markdown_it": "memory/documents",
     "pypdf": "memory/documents",
-    "platformdirs": "memory/home.py",
+    "platformdirs": "memory/system/home.py",
     "prompt_toolkit": "memory/chat/screen.py",
     "mcp": "memory/server",
     "starlette": ("memory/server", "memory/web", "arbor"),
@@ -201,12 +142,14 @@ IMPORTERS = {
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/web",
     "markupsafe": "memory/web",
-    "opentelemetry": "memory/tracing.py",
+    "opentelemetry": "memory/system/tracing.py",
 }
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
-    "memory": "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
+    "memory": "records, errors, embedders, settings, namespaces, tools, and Memory itself",
+    "memory/text": "what stands in a text: speakers, dates, tokens, secrets",
+    "memory/system": "the machine around a memory: files, terminals, libraries, providers",
     "memory/sql": "what SQL a model may write",
     "memory/search": "which turns a question asks for",
     "memory/vocabulary": "the attributes of facts: their names, kinds and values",
@@ -214,6 +157,11 @@ ROOMS = {
     "memory/templates": "plain forms of what people say and ask, matched as templates write them",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
+    "memory/prompts": "what a model is shown of a memory, within a budget",
+    "memory/facts": "facts as persons see, edit and audit them",
+    "memory/digest": "windows of turns become facts and a story",
+    "memory/recall": "what a question finds: searched, marked, gated, corrected",
+    "memory/forgetting": "what a person has forgotten, and what goes by its age",
     "memory/gguf": "models as files: what they say of themselves, and llama.cpp that runs them",
     "memory/program": "the models and what they say",
     "memory/signatures": "every prompt, and which form of it a model is given",

@@ -26,6 +26,7 @@ from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, Turn
+from memory.store.tags import count_tags
 from tests.benchmarks import filters
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
@@ -268,7 +269,7 @@ def test_searches_with_filters_are_timed_beside_those_without(
 ) -> None:
     monkeypatch.setattr(filters, "QUESTIONS", 20)
     with filters.filled(str(tmp_path / "anna.db"), 2_000) as (store, questions):
-        counts = store.count_tags()
+        counts = count_tags(store)
         rows = filters.measured(store, questions, 2_000)
     assert counts == {"few": {"yes": 100}, "most": {"yes": 1_800}, "some": {"yes": 1_000}}
     assert [row["filter"] for row in rows][:4] == [

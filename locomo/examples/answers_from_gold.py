@@ -20,9 +20,9 @@ from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
 from locomo.systems import FactsOnly
 from memory import Memory, Rows, SqlError, Store
-from memory.evidence import Context
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import TUNED_SELECT
+from memory.prompts.evidence import Context
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.

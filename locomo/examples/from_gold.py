@@ -24,7 +24,7 @@ from memory import Store, open_store
 from memory.program import Model
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import TUNED_INSERT
-from memory.prompt import turn_lines
+from memory.prompts.lines import turn_lines
 from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.

@@ -24,10 +24,10 @@ from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_store
-from memory.evidence import assemble
 from memory.program import Model
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import NO_FACT
+from memory.prompts.evidence import assemble
 from memory.sql import split
 
 # As Memory does at work: an example must be the prompt that the student will see.

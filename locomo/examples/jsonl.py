@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from locomo.examples.from_teacher import ChatMessages
 from locomo.tasks.modules import Target
 from memory import InputError
-from memory.files import write_whole
+from memory.system.files import write_whole
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 

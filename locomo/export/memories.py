@@ -10,7 +10,7 @@ from rich.progress import Progress
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
 from memory import InputError, MemoryProgram, Store, open_store
-from memory.additions import record_assertions
+from memory.digest.additions import record_assertions
 from memory.program import Model
 from memory.sql import quoted
 

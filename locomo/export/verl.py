@@ -18,12 +18,12 @@ from pydantic import TypeAdapter
 from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
-from memory.files import write_whole
 from memory.program.messages import ABSTAIN
 from memory.refine.run import memory_in_short
 from memory.refine.tools import tool_functions
 from memory.refine.workbench import Draft
 from memory.signatures.further import RefineFacts
+from memory.system.files import write_whole
 
 DATA_SOURCE = "sql-memory/refine"
 ASSISTANT_TURNS, CALLS_A_TURN = 15, 2  # thirty operations

@@ -40,11 +40,11 @@ from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import data_hash
 from memory import InputError, MemoryProgram, load_model
-from memory.files import write_whole
 from memory.program import in_phrases
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
-from memory.progress import progress_bar
+from memory.system.files import write_whole
+from memory.system.progress import progress_bar
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 OURS, FULL = "memory", "full context"

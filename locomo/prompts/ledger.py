@@ -26,9 +26,9 @@ from pydantic import TypeAdapter
 
 from locomo.json_lines import append_whole
 from memory import InputError
-from memory.files import create_private, tighten
 from memory.program.hosted import calling_thread
 from memory.program.model_names import is_local_lm
+from memory.system.files import create_private, tighten
 
 PATIENCE_S = 10.0
 _SECRET = re.compile("key|token$|secret|password|header|credential|base|url", re.IGNORECASE)

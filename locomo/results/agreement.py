@@ -29,8 +29,8 @@ from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_line
 from memory import InputError, load_model
 from memory.program import Model
-from memory.progress import progress_bar
-from memory.terminal import clean_line
+from memory.system.progress import progress_bar
+from memory.system.terminal import clean_line
 
 LABELLED = Path(__file__).parents[2] / "data" / "judged_answers.json"
 LABELLED_LINES = LABELLED.with_name("judged_rubric_lines.json")

@@ -20,10 +20,10 @@ from locomo.llm_judge import Kind, judge_prompt
 from locomo.results.judging import question_of, verdict_names
 from memory import InputError
 from memory.errors import ModelError
-from memory.files import write_whole
 from memory.program import CompletionAdapter, Model
 from memory.program.costs import Cost, priced
-from memory.progress import progress_bar
+from memory.system.files import write_whole
+from memory.system.progress import progress_bar
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -17,7 +17,7 @@ from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import Result
 from locomo.metrics import abstained
 from locomo.results.report import NAMES, Metric, ScoreBar, failures
-from memory.files import write_whole
+from memory.system.files import write_whole
 
 _LABEL_WIDTH = 13  # characters; LongMemEval's question types wrap at their hyphens
 _BINS = 5  # of equal size: with twenty questions of a category a bin has four

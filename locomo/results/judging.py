@@ -14,7 +14,7 @@ from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_rubric, rubric_calls
 from memory.program import Model
 from memory.program.costs import Cost, priced
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 
 # Tokens of a judge's call: the prompt with question and answers; the reason and the verdict.
 _CALL_TOKENS = (500, 60)

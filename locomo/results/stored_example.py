@@ -6,8 +6,9 @@ from rich.markup import escape
 
 from locomo.harness import BuiltMemory, Result
 from memory import Rows, SqlError, Store, open_store
-from memory.prompt import named_cells, named_turns
+from memory.prompts.lines import named_cells, named_turns
 from memory.sql import quoted
+from memory.store.history import edits_of
 
 _MOST_ROWS = 3
 
@@ -71,7 +72,7 @@ def _insert(store: Store, row: Mapping[str, object]) -> str:
 
 def _statement(store: Store, fact_id: int) -> str:
     """The SQL that stored a fact, and who wrote it (rich markup)."""
-    first = store.journal(fact_id=fact_id)[0]
+    first = edits_of(store, fact_id=fact_id)[0]
     [change] = store.changes(before=first.change_id + 1, limit=1)
     statement = " ".join(change.statement.split())
     return f"stored ({escape(change.cause)}):\n    [dim]{escape(statement)}[/dim]"

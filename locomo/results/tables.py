@@ -21,7 +21,7 @@ from locomo.results.report import (
     interval_of_mean,
 )
 from memory.program.costs import Cost, Step
-from memory.terminal import count
+from memory.system.terminal import count
 
 _NAMED_QUESTIONS = 10
 

@@ -42,11 +42,11 @@ from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, r
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError
-from memory.files import write_whole
-from memory.machines import over_machines
-from memory.progress import progress_bar
-from memory.prompt import LEAST_BUDGET
-from memory.rerank import Reranker, load_reranker
+from memory.prompts.lines import LEAST_BUDGET
+from memory.recall.rerank import Reranker, load_reranker
+from memory.system.files import write_whole
+from memory.system.machines import over_machines
+from memory.system.progress import progress_bar
 
 _BUDGETS = (500, 2_000, 6_000, 20_000)
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen

@@ -27,9 +27,9 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from memory import Memory, Turn, open_store
 from memory.embed import load_embedder
-from memory.evidence import Context, assemble
+from memory.facts.standing import applying
+from memory.prompts.evidence import Context, assemble
 from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.standing import applying
 
 # How a hosted model is shown a memory; it is never called.
 _NOT_ASKED = "openai/nobody"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.results.charts import pictures
 from memory import InputError, Turn
-from memory.evidence import assemble
+from memory.prompts.evidence import assemble
 
 _UNLIMITED = 10**9  # a budget of tokens that holds every turn
 Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index

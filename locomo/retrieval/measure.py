@@ -13,7 +13,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.metrics import recall
 from memory import Turn, open_store
-from memory.rerank import Reranker
+from memory.recall.rerank import Reranker
 
 DEPTHS = (5, 10, 20, 50)
 # By category or question type, of each question at each depth.

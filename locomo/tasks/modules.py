@@ -26,14 +26,14 @@ from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
-from memory.evidence import assemble
 from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
+from memory.prompts.evidence import assemble
 from memory.refine.questions import FactReader
 from memory.refine.run import memory_in_short
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet
 from memory.sql import quoted
-from memory.tokens import trim
+from memory.text.tokens import trim
 
 Target = Literal["answer", "retrieve", "store", "refine"]
 TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes

@@ -31,7 +31,7 @@ from locomo.weights.trainee import (
 from locomo.weights.training import RUN_FILE, RunFile, paired_gains
 from memory import InputError, MemoryProgram, load_model
 from memory.program import Model, read_card
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 
 Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one
 

@@ -41,10 +41,10 @@ from locomo.weights.training import (
     last_checkpoint,
 )
 from memory import InputError, MemoryProgram
-from memory.files import write_whole
 from memory.program import Model, read_card
 from memory.program.packaged import SHIPPED
-from memory.progress import live_table, progress_bar
+from memory.system.files import write_whole
+from memory.system.progress import live_table, progress_bar
 
 EXPERIMENT = "train"
 CURVES_FILE = "training.png"

@@ -51,10 +51,10 @@ from locomo.weights.training import (
     paired_gains,
 )
 from memory import InputError, load_model
-from memory.files import write_whole
 from memory.program import read_card
 from memory.program.local import ABSTAIN_WORD, chat_messages
 from memory.program.small_prompts import SMALL
+from memory.system.files import write_whole
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
 _NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names

@@ -25,9 +25,9 @@ from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, c
 from locomo.weights.together import check_upload, missing_access, start_job, started_job, wait
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, MemoryProgram, SqlError
-from memory.files import write_whole
 from memory.program import Model
-from memory.progress import progress_bar
+from memory.system.files import write_whole
+from memory.system.progress import progress_bar
 
 NEEDS = ("torch", "transformers", "trl", "peft", "gguf")
 GOLD = "gold"  # who made the examples, where no teacher did

@@ -17,7 +17,7 @@ from typing import Any
 from locomo.examples.jsonl import check_examples
 from memory import InputError
 from memory.errors import ModelError
-from memory.files import write_whole
+from memory.system.files import write_whole
 
 KEY = "TOGETHER_API_KEY"
 TIMEOUT_S = 60.0  # of one request

@@ -37,8 +37,8 @@ from locomo.weights.steps import (
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
 from memory import MemoryProgram
 from memory.errors import ModelError
-from memory.files import write_whole
 from memory.program import Card, read_card
+from memory.system.files import write_whole
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
 RUN_FILE, STEPS_FILE, LOG_FILE = "run.json", "steps.jsonl", "training.log"

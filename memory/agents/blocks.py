@@ -8,20 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from memory.embed import PACKAGED_EMBEDDER
-from memory.evidence import TurnForm, fence_tokens, fenced
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
-from memory.gate import MOST_TURNS, touched
-from memory.prompt import short_day
-from memory.recalled_facts import recalled_facts
+from memory.facts.standing import applying, standing_facts
+from memory.prompts.evidence import TurnForm, fence_tokens, fenced
+from memory.prompts.lines import short_day
+from memory.prompts.restated import newest_first
+from memory.recall.gate import MOST_TURNS, touched
+from memory.recall.recalled_facts import recalled_facts
 from memory.records import Fact, Turn
-from memory.restated import newest_first
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import quoted
-from memory.standing import applying, standing_facts
 from memory.store import Store
 from memory.store.turn_validation import local_now
-from memory.tokens import first_lines, line_tokens, trim
-from memory.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
+from memory.text.tokens import first_lines, line_tokens, trim
+from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
 
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
 _OPEN = "Left open:"
@@ -211,7 +211,7 @@ def prompt_block(
 
 def is_local(store: Store) -> bool:
     """Whether a search of this memory stays on this machine."""
-    return store.embedder == PACKAGED_EMBEDDER or store.embedder.startswith(
+    return store.vectors.embedder == PACKAGED_EMBEDDER or store.vectors.embedder.startswith(
         "sentence-transformers/"
     )
 

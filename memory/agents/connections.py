@@ -16,8 +16,8 @@ from memory.agents import hook
 from memory.agents.settings_text import Insertion, with_list_item, without
 from memory.errors import InputError
 from memory.exchange.transcripts import AGENTS, Agent
-from memory.files import write_whole
-from memory.home import AGENTS_FOLDER, home, home_address
+from memory.system.files import write_whole
+from memory.system.home import AGENTS_FOLDER, home, home_address
 
 _CONNECTIONS = "connections"  # the folder of what was inserted where
 _HOOK_SECONDS = 5  # after which the agent ends the hook; it ends by itself after two

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from memory.folders import folder_name, is_windows_folder
+from memory.system.folders import folder_name, is_windows_folder
 
 _LONGEST_NAME = 60
 _NAMESPACE = re.compile(r"(?P<name>.+)-[0-9a-f]{6}")

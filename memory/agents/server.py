@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from memory.agents.hook import Silence, ask, log
-from memory.home import AGENTS_FOLDER, home
+from memory.system.home import AGENTS_FOLDER, home
 
 _IDLE_S = 1_800.0
 _STOP_S = 10.0

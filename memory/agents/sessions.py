@@ -16,10 +16,10 @@ from memory.errors import InputError
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport, session_name, storable_items
 from memory.exchange.transcripts import AGENTS, Cursor, Reading, read_records, read_transcript
-from memory.files import write_whole
 from memory.namespaces import exists, location_of, make_folder
 from memory.records import Turn
 from memory.store import Store, open_store
+from memory.system.files import write_whole
 from memory.templates import assertions_in
 from memory.vocabulary import INSTRUCTION, default_vocabulary
 

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from memory.api import Memory
-from memory.digest import Digest
+from memory.digest.windows import Digest
 from memory.errors import Stop
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from memory.terminal import clean
+from memory.system.terminal import clean
 
 
 class Screen:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
-from memory.corrections import answer_facts
 from memory.facts import fact_line, newest_id, read_facts
 from memory.injection import time_difference
 from memory.program.messages import is_question
-from memory.prompt import spoken_date
+from memory.prompts.lines import spoken_date
+from memory.recall.corrections import answer_facts
 from memory.records import Turn
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.turn_validation import local_now
-from memory.terminal import count, progress
+from memory.system.terminal import count, progress
 from memory.waiting import waiting
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError
-from memory.owner import person_of
 from memory.records import Turn
+from memory.store.owner import person_of
 from memory.store.turn_validation import local_now
-from memory.terminal import count, print_clean
-from memory.turn_filter import tags_of_pairs
-from memory.written_dates import clean_date
+from memory.system.terminal import count, print_clean
+from memory.text.turn_filter import tags_of_pairs
+from memory.text.written_dates import clean_date
 
 
 def add(
@@ -69,7 +69,7 @@ def add(
         _add_documents(paths, tags, namespace=namespace, db=db, as_json=as_json)
         return
     turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
-    from memory.additions import add_turns  # with the parser of SQL
+    from memory.digest.additions import add_turns  # with the parser of SQL
 
     with open_memory(namespace, db, create=True) as store:
         turn = replace(turn, tags=tags, speaker=person_of(store, turn.speaker))

@@ -15,8 +15,15 @@ from memory.records import Change, Rows, Turn
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import (
+    merge_attributes,
+    remove_attribute,
+    rename_attribute,
+    set_vocabulary,
+    vocabulary_of,
+)
+from memory.system.terminal import clean_line, print_clean
 from memory.templates import question_templates_of, templates_of
-from memory.terminal import clean_line, print_clean
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
 
 app = typer.Typer(
@@ -37,7 +44,7 @@ def list_command(
 ) -> None:
     """List the vocabulary: your own attributes, the default ones, and those only facts have."""
     with open_memory(namespace, db, read_only=True) as store:
-        vocabulary = store.vocabulary()
+        vocabulary = vocabulary_of(store)
         facts = count_attributes(store)
     listed = [*vocabulary.attributes]
     listed += [Attribute(name) for name in facts if vocabulary.canonical(name) is None]
@@ -80,7 +87,8 @@ def load(
     """
     content = read_vocabulary(file)
     with open_memory(namespace, db) as store:
-        change = store.set_vocabulary(
+        change = set_vocabulary(
+            store,
             content.attributes,
             replaces=replaces,
             strict=content.strict if strict is None else strict,
@@ -138,7 +146,7 @@ def set_command(
     with open_memory(namespace, db) as store:
         attributes = []
         if name:
-            known = store.vocabulary().canonical(name) or Attribute(name)
+            known = vocabulary_of(store).canonical(name) or Attribute(name)
             new = replace(
                 known,
                 kind=cast(Kind, kind) if kind else known.kind,
@@ -151,7 +159,7 @@ def set_command(
                 asks=(*known.asks, *(asks or ())),
             )
             attributes.append(new)
-        change = store.set_vocabulary(attributes, strict=strict, by=_author(store))
+        change = set_vocabulary(store, attributes, strict=strict, by=_author(store))
     _print_change(change, namespace, db)
 
 
@@ -164,7 +172,7 @@ def rename(
 ) -> None:
     """Give an attribute and its facts another name."""
     with open_memory(namespace, db) as store:
-        change = store.rename_attribute(name, new_name, by=_author(store))
+        change = rename_attribute(store, name, new_name, by=_author(store))
     _print_change(change, namespace, db)
 
 
@@ -180,7 +188,7 @@ def merge(
     memory facts attributes merge dog owns_cat --into has_pet
     """
     with open_memory(namespace, db) as store:
-        change = store.merge_attributes(names, into, by=_author(store))
+        change = merge_attributes(store, names, into, by=_author(store))
     _print_change(change, namespace, db)
 
 
@@ -188,7 +196,7 @@ def merge(
 def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
     """Take an attribute out of the vocabulary. Its facts stay as they are."""
     with open_memory(namespace, db) as store:
-        change = store.remove_attribute(name, by=_author(store))
+        change = remove_attribute(store, name, by=_author(store))
     _print_change(change, namespace, db)
 
 
@@ -206,7 +214,7 @@ def try_command(
     memory facts attributes try "I've moved to Lisbon"
     """
     with open_memory(namespace, db, read_only=True) as store:
-        vocabulary = store.vocabulary()
+        vocabulary = vocabulary_of(store)
         speaker = speaker or _author(store)
     turn = Turn(speaker, text, said_at=local_now())
     questions = list(_questions(text, vocabulary, turn.said_at))

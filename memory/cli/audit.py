@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from memory.audit import KINDS, Finding
-from memory.audit import audit as findings_of
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, Yes, open_memory
 from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
+from memory.facts.audit import KINDS, Finding
+from memory.facts.audit import audit as findings_of
 from memory.records import Change
 from memory.store import Store
-from memory.terminal import clean_line, count, print_clean
+from memory.system.terminal import clean_line, count, print_clean
 
 
 def audit(

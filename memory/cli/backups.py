@@ -9,7 +9,8 @@ from memory import namespaces
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
 from memory.store import postgres_module
-from memory.terminal import count, print_clean
+from memory.store.settings import settings_of
+from memory.system.terminal import count, print_clean
 
 
 def backup(
@@ -46,7 +47,7 @@ def restore(
             with open_memory(namespace, db) as store:
                 turns = store.count_turns()
                 forgotten_ids: set[int] = set()
-                for receipt in store.settings("forgotten"):
+                for receipt in settings_of(store, "forgotten"):
                     forgotten_ids.update(receipt.value["turns"])
         except StoreError as error:
             # A memory in use is not damaged: moving it away would be the wrong advice.

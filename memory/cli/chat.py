@@ -6,7 +6,7 @@ import typer
 
 from memory.cli import options
 from memory.cli.options import DEFAULT, ApiBase, Db, ModelName, Namespace, RerankerName
-from memory.providers import refuse_unreachable
+from memory.system.providers import refuse_unreachable
 
 
 def chat(

@@ -7,7 +7,7 @@ import typer
 
 from memory.cli.options import DEFAULT, Yes, confirm
 from memory.errors import InputError
-from memory.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line, print_clean
 
 if TYPE_CHECKING:
     from memory.agents.connections import Edit

@@ -9,8 +9,8 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.files import refuse_irregular
-from memory.terminal import print_clean
+from memory.system.files import refuse_irregular
+from memory.system.terminal import print_clean
 
 
 def context(

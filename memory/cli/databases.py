@@ -6,7 +6,7 @@ import typer
 
 from memory.errors import InputError, StoreError
 from memory.store import open_store
-from memory.terminal import count, print_clean
+from memory.system.terminal import count, print_clean
 
 
 def copy(
@@ -87,8 +87,8 @@ def distribute(
 
 def _address(database: str) -> Any:
     """The address of a whole database. Raises InputError without one."""
-    from memory.home import home_address
     from memory.store import postgres_module
+    from memory.system.home import home_address
 
     text = database or home_address()
     if not text:

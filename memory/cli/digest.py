@@ -20,18 +20,18 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import change_line, held_lines, left_out_text, read_line
+from memory.digest.held_windows import decide
 from memory.errors import InputError
-from memory.held_windows import decide
 from memory.program.messages import WITHOUT_MODEL
-from memory.prompt import LEAST_BUDGET
-from memory.providers import refuse_unreachable
-from memory.terminal import clean_line, count, print_clean, progress
+from memory.prompts.lines import LEAST_BUDGET
+from memory.system.providers import refuse_unreachable
+from memory.system.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from memory.api import Memory
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
     from memory.program import Model
     from memory.program.costs import Cost
     from memory.records import Pending

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from memory.api import Memory
 from memory.cli.options import open_memory
 from memory.cli.output import left_out_text, read_line
-from memory.digest import Digest, digest_cause
+from memory.digest.windows import Digest, digest_cause
 from memory.errors import InputError, StoreError
-from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
 from memory.program.messages import WITHOUT_MODEL
 from memory.program.model import Model
 from memory.store import Store
-from memory.terminal import clean_line, count, print_clean, progress
+from memory.system.machines import over_machines
+from memory.system.terminal import clean_line, count, print_clean, progress
 from memory.waiting import digest_whole, waiting
 
 

@@ -7,7 +7,7 @@ import typer
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, existing_memory
 from memory.namespaces import shown
 from memory.store import open_store
-from memory.terminal import count, print_clean, progress
+from memory.system.terminal import count, print_clean, progress
 
 _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price estimate
 
@@ -39,7 +39,7 @@ def embed(
         print_clean(f"{shown(path)}: {embedder} may read its texts from now on")
         return
     with open_store(path) as store:
-        turns, size = store.to_embed(embedder)
+        turns, size = store.vectors.to_embed(embedder)
         tokens = size // _BYTES_PER_TOKEN
         plan = f"{store.location}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
         if isinstance(loaded, HostedEmbedder):
@@ -52,5 +52,5 @@ def embed(
             print_clean(plan)
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
-            store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
-        print_clean(f"{store.location}: vectors are by {store.embedder} now")
+            store.vectors.reembed(embedder, batch, lambda done: bar.update(task, advance=done))
+        print_clean(f"{store.location}: vectors are by {store.vectors.embedder} now")

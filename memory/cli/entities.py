@@ -13,7 +13,18 @@ from memory.facts import fact_line
 from memory.records import Change, Entity, Rows
 from memory.settings import Settings
 from memory.store import Store
-from memory.terminal import clean_line, count, print_clean
+from memory.store.entity_edits import (
+    add_alias,
+    describe_entity,
+    entities_called,
+    facts_about,
+    known_entities,
+    merge_entities,
+    remove_alias,
+    rename_entity,
+    split_entity,
+)
+from memory.system.terminal import clean_line, count, print_clean
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -35,7 +46,7 @@ def list_command(
 ) -> None:
     """List the people and things that facts are about, with their other names."""
     with open_memory(namespace, db, read_only=True) as store:
-        listed = [entity for entity in store.entities() if _has(entity, text)]
+        listed = [entity for entity in known_entities(store) if _has(entity, text)]
     if as_json:
         for entity in listed:
             print_json(asdict(entity))
@@ -54,9 +65,9 @@ def show(
 ) -> None:
     """Show whom a name means: their names, with the turns that say so, and the facts about them."""
     with open_memory(namespace, db, read_only=True) as store:
-        wanted = {*store.entities_called(name)}
-        shown = [entity for entity in store.entities() if entity.name in wanted]
-        facts = {entity.name: store.facts_about(entity.name) for entity in shown}
+        wanted = {*entities_called(store, name)}
+        shown = [entity for entity in known_entities(store) if entity.name in wanted]
+        facts = {entity.name: facts_about(store, entity.name) for entity in shown}
     if not shown:
         raise InputError(f"nobody is called {name!r}; `memory facts entities` lists all")
     for entity in shown:
@@ -86,7 +97,7 @@ def merge(
     memory facts entities merge Mum Ilse
     """
     with open_memory(namespace, db) as store:
-        _print_change(store.merge_entities(name, into, _user(store)), namespace, db)
+        _print_change(merge_entities(store, name, into, _user(store)), namespace, db)
 
 
 @app.command()
@@ -107,14 +118,14 @@ def split(
     if not turn:
         raise InputError("give --turn, the turns that tell of the other one")
     with open_memory(namespace, db) as store:
-        _print_change(store.split_entity(name, new, turn, _user(store)), namespace, db)
+        _print_change(split_entity(store, name, new, turn, _user(store)), namespace, db)
 
 
 @app.command()
 def rename(name: Name, new: New, namespace: Namespace = DEFAULT, db: Db = None) -> None:
     """Give an entity another name; the old one means it still."""
     with open_memory(namespace, db) as store:
-        _print_change(store.rename_entity(name, new, _user(store)), namespace, db)
+        _print_change(rename_entity(store, name, new, _user(store)), namespace, db)
 
 
 @app.command()
@@ -126,7 +137,7 @@ def describe(
 ) -> None:
     """Say in a few words who or what an entity is."""
     with open_memory(namespace, db) as store:
-        _print_change(store.describe_entity(name, description, _user(store)), namespace, db)
+        _print_change(describe_entity(store, name, description, _user(store)), namespace, db)
 
 
 @app.command()
@@ -149,9 +160,9 @@ def alias(
     with open_memory(namespace, db) as store:
         user = _user(store)
         change = (
-            store.remove_alias(name, entity, user)
+            remove_alias(store, name, entity, user)
             if remove
-            else store.add_alias(name, entity, turn, user)
+            else add_alias(store, name, entity, turn, user)
         )
         _print_change(change, namespace, db)
 

@@ -19,7 +19,7 @@ from memory.cli.options import (
 from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.namespaces import Location, make_folder, names, path_of
-from memory.terminal import count, print_clean
+from memory.system.terminal import count, print_clean
 
 if TYPE_CHECKING:
     from memory.exchange.exports import ExportCounts

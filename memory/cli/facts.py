@@ -17,14 +17,16 @@ from memory.cli.output import (
     print_rows,
     undo_line,
 )
-from memory.contradictions import settle
 from memory.errors import InputError
-from memory.prompt import turn_line
+from memory.facts.contradictions import settle
+from memory.facts.standing import standing_facts
+from memory.prompts.lines import turn_line
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
-from memory.standing import standing_facts
 from memory.store import Store
-from memory.terminal import clean_line, print_clean
+from memory.store.contradictions import open_contradictions
+from memory.store.history import edits_of
+from memory.system.terminal import clean_line, print_clean
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -76,7 +78,7 @@ def list_command(
             _list_standing(standing_facts(store), as_json)
             return
         if contradictions:
-            _list_contradictions(store.contradictions(), as_json)
+            _list_contradictions(open_contradictions(store), as_json)
             return
         matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
         # Read only to tell whether --all would list more.
@@ -169,7 +171,7 @@ def edit(
             change = fact_edits.edit(
                 store, fact_id, "changed", value=value, on=since, by=by, seen=seen
             )
-        edits = store.journal(change.id)
+        edits = edits_of(store, change.id)
     _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
 
 
@@ -209,7 +211,7 @@ def add(
             new_attribute=new_attribute,
             by=str(Settings(store).get("user", "user")),
         )
-        edits = store.journal(change.id)
+        edits = edits_of(store, change.id)
     _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
 
 
@@ -244,7 +246,7 @@ def settle_command(
             by=str(Settings(store).get("user", "user")),
             seen=seen,
         )
-        edits = store.journal(change.id)
+        edits = edits_of(store, change.id)
     if as_json:
         print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return

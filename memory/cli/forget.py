@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from memory import forget as forgetting
 from memory.cli.options import (
     DEFAULT,
     AsJson,
@@ -20,16 +19,18 @@ from memory.cli.options import (
 )
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
-from memory.files import write_whole
-from memory.forget import Preview, matching_turns
-from memory.home import home, receipt_name
+from memory.forgetting import forget as forgetting
+from memory.forgetting.forget import Preview, matching_turns
+from memory.forgetting.retention import day_before
 from memory.namespaces import Location, make_folder
-from memory.prompt import turn_line
+from memory.prompts.lines import turn_line
 from memory.records import Forgotten
-from memory.retention import day_before
 from memory.store import Store, postgres_module
 from memory.store.points_in_time import Diff, now
-from memory.terminal import clean_line, count, print_clean
+from memory.store.settings import settings_of
+from memory.system.files import write_whole
+from memory.system.home import home, receipt_name
+from memory.system.terminal import clean_line, count, print_clean
 
 _MAX_SHOWN = 5  # turns and facts before the question
 
@@ -141,7 +142,7 @@ def forget(
                 return True
 
             _forget(store, lambda: forgetting.forget(store, turns, agrees)[1], writes)
-        elif store.settings("forgetting"):
+        elif settings_of(store, "forgetting"):
             _forget(store, lambda: forgetting.forget_without_preview(store), writes)
         elif not as_json:
             print_clean("nothing to finish")

@@ -21,11 +21,12 @@ from memory.cli.output import (
 )
 from memory.errors import InputError
 from memory.facts import newest_change
-from memory.prompt import turn_line
+from memory.prompts.lines import turn_line
 from memory.records import WITHDRAWN, Change, Edit
 from memory.store import Store
+from memory.store.history import edits_of, revert_to
 from memory.store.points_in_time import Diff, differences
-from memory.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line, print_clean
 
 _POINT = "A change (12 or #12) or a date (2017, 2017-06, 2017-06-01)."
 
@@ -89,7 +90,7 @@ def undo(
     with open_memory(namespace, db) as store:
         number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
-        edits = store.journal(undo_change.id)
+        edits = edits_of(store, undo_change.id)
         touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
         turns = store.turns_by_id(sorted(touched), missing_ok=True)
     if as_json:
@@ -132,8 +133,8 @@ def revert(
 ) -> None:
     """Restore all facts as they were at a point. Turns stay, and you can undo it."""
     with open_memory(namespace, db) as store:
-        revert_change = store.revert(point)
-        edits = store.journal(revert_change.id)
+        revert_change = revert_to(store, point)
+        edits = edits_of(store, revert_change.id)
     if as_json:
         _print_change_json(revert_change, edits)
     else:
@@ -149,7 +150,7 @@ def _print_change_json(change: Change, edits: list[Edit]) -> None:
 def _edits(store: Store) -> Mapping[int, list[Edit]]:
     """The edits of facts, by change."""
     edits = defaultdict[int, list[Edit]](list)
-    for edit in store.journal():
+    for edit in edits_of(store):
         edits[edit.change_id].append(edit)
     return edits
 

@@ -9,9 +9,9 @@ from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
 from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
-from memory.home import home_address
 from memory.records import Rows
-from memory.terminal import count, print_clean
+from memory.system.home import home_address
+from memory.system.terminal import count, print_clean
 
 app = typer.Typer(help="Manage memories by name.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Any text, also with spaces, slashes and emoji.")]

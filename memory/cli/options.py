@@ -11,14 +11,14 @@ from typer.core import TyperGroup
 
 from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
-from memory.home import default_model
-from memory.machines import check_over
 from memory.namespaces import DEFAULT as DEFAULT
 from memory.namespaces import Location, existing, location_of, make_folder
 from memory.signatures.choice import FormChoice
 from memory.store import Store, open_store
 from memory.store.united import refuse_repeated, unite
-from memory.terminal import clean_line, print_clean
+from memory.system.home import default_model
+from memory.system.machines import check_over
+from memory.system.terminal import clean_line, print_clean
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:

@@ -14,10 +14,10 @@ from memory.cli.options import DEFAULT
 from memory.facts import fact_line
 from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
 from memory.store.points_in_time import Diff, differences
-from memory.terminal import clean_line, count, print_clean
+from memory.system.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:  # with the parser of SQL
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 _MAX_LINE_CHARACTERS = 160
 _CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")

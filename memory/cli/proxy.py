@@ -6,7 +6,7 @@ import typer
 
 from memory.cli.options import DEFAULT, NAMESPACE_VARIABLE, needs_extra
 from memory.errors import InputError
-from memory.terminal import print_clean
+from memory.system.terminal import print_clean
 
 
 def proxy(

@@ -26,14 +26,14 @@ from memory.cli.options import (
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.facts import fact_line
-from memory.prompt import named_cells, turn_line
-from memory.providers import refuse_unreachable
+from memory.prompts.lines import named_cells, turn_line
 from memory.records import Rows, Turn
 from memory.settings import Settings
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, own_hits, turns_in
-from memory.terminal import clean_line, count, print_clean, print_dim
-from memory.turn_filter import filter_of_pairs
+from memory.system.providers import refuse_unreachable
+from memory.system.terminal import clean_line, count, print_clean, print_dim
+from memory.text.turn_filter import filter_of_pairs
 
 if TYPE_CHECKING:
     from memory.records import Answer, Citation
@@ -73,9 +73,9 @@ def ask(
     memory ask "When do we meet?" -n anna -n team
     """
     refuse_unreachable(model, api_base)
-    from memory.answers import answer_record
     from memory.api import Memory  # takes a second
     from memory.program import load_model, load_program
+    from memory.recall.answers import answer_record
 
     day = _question_day(now, as_of)
     compiled = load_program(program) if program else None
@@ -187,8 +187,8 @@ def search(
 
     memory search "move to Oslo" --where speaker=Anna --where since=2017-05
     """
-    from memory.rerank import load_reranker  # litellm itself waits for the first search
-    from memory.searcher import Searcher
+    from memory.recall.rerank import load_reranker  # litellm itself waits for the first search
+    from memory.recall.searcher import Searcher
 
     if not text.strip():
         raise InputError("the search text is empty")

@@ -16,8 +16,9 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import change_line, command_line, edit_lines, print_lines
-from memory.providers import refuse_unreachable
-from memory.terminal import clean_line, count, print_clean, progress
+from memory.store.history import edits_of
+from memory.system.providers import refuse_unreachable
+from memory.system.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -74,7 +75,7 @@ def refine(
                     f"interrupted: nothing was changed; cost so far: {spent.cost}", error=True
                 )
                 raise typer.Exit(2) from None
-        edits = {change.id: store.journal(change.id) for change in refinement.changes}
+        edits = {change.id: edits_of(store, change.id) for change in refinement.changes}
     for change in refinement.changes:
         print_clean(change_line(change))
         print_lines(edit_lines(edits[change.id]), "  ")

@@ -25,11 +25,12 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.errors import InputError
-from memory.home import home_address
 from memory.settings import set_owner
 from memory.store.limits import Limits
+from memory.store.turns_table import known_sources
 from memory.store.united import refuse_repeated
-from memory.terminal import print_clean
+from memory.system.home import home_address
+from memory.system.terminal import print_clean
 
 if TYPE_CHECKING:
     from memory.program import MemoryProgram
@@ -95,7 +96,7 @@ def mcp(
     )
     try:
         # Report a broken memory before a client gets an answer.
-        asyncio.run(handles.run_on_store(namespace, lambda store: store.known([])))
+        asyncio.run(handles.run_on_store(namespace, lambda store: known_sources(store, [])))
         handles.refuse_missing(also)
         serve_stdio(server)
     finally:

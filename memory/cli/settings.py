@@ -10,7 +10,8 @@ from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json, print_rows, withheld_line
 from memory.records import Rows, Setting
 from memory.settings import Settings
-from memory.terminal import clean_line, print_clean
+from memory.store.withheld import count_withheld
+from memory.system.terminal import clean_line, print_clean
 
 
 def settings(
@@ -29,7 +30,7 @@ def settings(
         types = known.types()
         names = [name] if name else list(types)
         histories = {name: known.history(name) for name in names}
-        withheld = store.withheld()
+        withheld = count_withheld(store)
 
     # Settings without a value are listed too, with their type.
     entries: list[tuple[str, Setting | None]] = []

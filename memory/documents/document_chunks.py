@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from memory.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.child_process import read_in_child
+from memory.documents.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section, refuse_missing_extra
 from memory.errors import InputError
-from memory.files import refuse_irregular
 from memory.records import NOTHING_WITHHELD, Turn, Withheld
 from memory.sql import quoted
 from memory.store import Store
-from memory.tokens import count_tokens, trim
+from memory.store.turns_table import known_sources
+from memory.system.files import refuse_irregular
+from memory.text.tokens import count_tokens, trim
 
 TITLE_CHARACTERS = 200
 HASH_LETTERS = 8
@@ -121,7 +122,7 @@ class AddedChunks:
 
 def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
     """Store the chunks of one document that the memory lacks: adding a file twice adds it once."""
-    known = store.known([turn.source for turn in turns])
+    known = known_sources(store, [turn.source for turn in turns])
     fresh = [turn for turn in turns if turn.source not in known]
     withheld = store.add(fresh, once=True).withheld if fresh else NOTHING_WITHHELD
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import Turn
-from memory.tokens import trim
+from memory.text.tokens import trim
 
 # A model later needs the arguments of a call and its outcome, not a whole web page.
 ARGUMENT_TOKENS = 200

@@ -19,7 +19,7 @@ from memory.exchange.items import (
 )
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 # Content types of the application that nobody said, and the reason that reports count them under.
 _NOT_SAID = {

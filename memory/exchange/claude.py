@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.chunking import chunk_text
+from memory.documents.chunking import chunk_text
 from memory.exchange.items import (
     THOUGHTS,
     Skipped,
@@ -19,7 +19,7 @@ from memory.exchange.items import (
 )
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 # Types of blocks that nobody said; tool uses become separate turns.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}

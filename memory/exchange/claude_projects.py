@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
-from memory.chunking import chunk_text
+from memory.documents.chunking import chunk_text
 from memory.exchange.items import Skipped, short_hash
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 
 class _Document(BaseModel):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from memory.exchange.reading_errors import DateOrderError
-from memory.written_dates import written_date
+from memory.text.written_dates import written_date
 
 DateOrder = Literal["", "day-first", "month-first"]
 # Three numbers with one separator, and a time that may follow them.

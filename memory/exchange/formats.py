@@ -28,7 +28,7 @@ from memory.exchange.plain_files import NO_COLUMNS, TURN_COLUMNS, read_csv, read
 from memory.exchange.telegram import is_telegram, read_telegram
 from memory.exchange.whatsapp import is_whatsapp, read_whatsapp
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 _FORMATS = (
     "ltm, chatgpt, claude, claude memories, claude projects, whatsapp, telegram, messages, mem0,"

@@ -8,14 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError, SecretError, StoreError
 from memory.exchange.items import ForeignExport, Skipped, skipped_counts
-from memory.home import embed_command
 from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.settings import settings_of
+from memory.store.turns_table import known_sources
+from memory.system.home import embed_command
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
 # without tags, attributes, entities and aliases.
@@ -64,11 +66,11 @@ def import_turns(
     while items := list(islice(export.items, batch)):
         turns = [item for item in items if isinstance(item, Turn)]
         skipped += [item for item in items if isinstance(item, Skipped)]
-        known = store.known([turn.source for turn in turns])
+        known = known_sources(store, [turn.source for turn in turns])
         fresh = [turn for turn in turns if turn.source not in known]
         already += len(turns) - len(fresh)
         if not with_forgotten:
-            remembered = without_forgotten(fresh, store.settings(FORGOTTEN_ITEMS))
+            remembered = without_forgotten(fresh, settings_of(store, FORGOTTEN_ITEMS))
             forgotten += len(fresh) - len(remembered)
             fresh = remembered
         if fresh:
@@ -131,9 +133,9 @@ def load_dump(
     if kept_answers:
         notes.append(f"answers that an earlier version kept: {kept_answers} left out")
     # By now, all records are valid.
-    if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
+    if embedder and (name := json.loads(embedder)["name"]) != store.vectors.embedder:
         notes.append(
-            f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
+            f"the vectors were by {name}, and are by {store.vectors.embedder} here; for the other:"
             f" {embed_command(store.location, name)}"
         )
     return ImportReport(new, turns - new, notes=tuple(notes))

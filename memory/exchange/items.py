@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from memory.errors import InputError
 from memory.records import Turn
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 
 @dataclass(frozen=True)

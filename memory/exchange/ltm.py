@@ -9,7 +9,7 @@ from memory.errors import InputError
 from memory.exchange.items import Skipped, short_hash, with_date
 from memory.records import Turn
 from memory.store.foreign_database import foreign_rows
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, Field
 from memory.exchange.items import Skipped, short_hash, with_date
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 
 class _Mem0Memory(BaseModel):

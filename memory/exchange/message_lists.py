@@ -17,7 +17,7 @@ from memory.exchange.items import (
 from memory.exchange.json_files import InputFile, json_values
 from memory.exchange.plain_files import row_of_message, with_role
 from memory.records import Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 _IDENTIFYING = 4  # messages at the start of a conversation without an id
 _DATES = ("created_at", "create_time", "timestamp", "date")

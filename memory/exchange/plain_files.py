@@ -26,7 +26,7 @@ from memory.exchange.items import (
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
 from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Turn
-from memory.written_dates import clean_date
+from memory.text.written_dates import clean_date
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
 # The columns that the long_term_memory extension of text-generation-webui exports.

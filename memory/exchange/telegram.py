@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from memory.exchange.items import NOTICES, Skipped, first_error, skipped_counts
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
-from memory.written_dates import clean_date, in_zone
+from memory.text.written_dates import clean_date, in_zone
 
 _NAMELESS = "Saved Messages"  # the chat with oneself
 _FURTHEST_ZONE = timedelta(hours=14)

@@ -33,11 +33,11 @@ from memory.exchange.items import Skipped, session_name, short_hash, skipped_cou
 from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
-from memory.folders import folder_name
 from memory.records import Turn
-from memory.secrets import mask
-from memory.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
-from memory.written_dates import clean_date
+from memory.system.folders import folder_name
+from memory.text.secrets import mask
+from memory.text.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
+from memory.text.written_dates import clean_date
 
 _SESSION = re.compile(r"[\w-]{8,80}")  # that may stand in the name of a file
 _FIRST_LINES = 200  # in which a transcript names its folder

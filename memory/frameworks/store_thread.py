@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from memory.records import Turn
 from memory.sql import quoted
 from memory.store import Store, open_store
+from memory.store.tags import set_tags
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.
@@ -77,4 +78,4 @@ def visible_turns(store: Store, where: str, newest: int | None = None) -> list[T
 def hide(store: Store, turns: list[Turn], by: str) -> None:
     """Take turns out of a framework's view."""
     if turns:
-        store.set_tags([turn.id for turn in turns], {HIDDEN: "yes"}, by=by)
+        set_tags(store, [turn.id for turn in turns], {HIDDEN: "yes"}, by=by)

@@ -24,7 +24,7 @@ from dspy.lm15 import TimeoutError as CallTimedOut
 
 from memory.gguf.model_file import ModelFile
 from memory.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
-from memory.tracing import span
+from memory.system.tracing import span
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches.
 _BATCH = 128

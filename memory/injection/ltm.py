@@ -7,11 +7,11 @@ from datetime import datetime
 from memory.embed import load_embedder
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, fill
-from memory.passages import excerpt
-from memory.prompt import marked
+from memory.prompts.lines import marked
+from memory.prompts.passages import excerpt
 from memory.records import Turn
 from memory.store import Store
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 
 _FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough
 _LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer
@@ -21,7 +21,7 @@ def near_turns(
     store: Store, question: str, turns: Sequence[Turn], *, places: int, distance: float
 ) -> Iterator[Turn]:
     """The first `places` of the turns whose cosine distance to the question is below `distance`."""
-    embed = load_embedder(store.embedder)
+    embed = load_embedder(store.vectors.embedder)
     # In batches: embedding stops when there are enough near turns.
     begin, size = 0, _FIRST_EMBEDDED
     while begin < len(turns) and places:

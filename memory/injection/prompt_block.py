@@ -6,21 +6,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memory.contradictions import shown_before
 from memory.errors import InputError
-from memory.evidence import Standing, fence_tokens, fenced, fill, refuse_small
 from memory.facts import spoken_line
-from memory.gate import MOST_TURNS, touched
+from memory.facts.contradictions import shown_before
 from memory.injection.config import LtmConfig, load_config
 from memory.injection.ltm import near_turns, templated
-from memory.prompt import TURNS_HEAD, RowLine
-from memory.recalled_facts import recalled_facts
+from memory.prompts.evidence import Standing, fence_tokens, fenced, fill, refuse_small
+from memory.prompts.lines import TURNS_HEAD, RowLine
+from memory.prompts.restated import newest_first
+from memory.prompts.story import STORY_HEAD, story_line
+from memory.recall.gate import MOST_TURNS, touched
+from memory.recall.recalled_facts import recalled_facts
 from memory.records import Contradiction, Fact, Turn
-from memory.restated import newest_first
 from memory.store import Store
+from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
-from memory.story import STORY_HEAD, story_line
-from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -295,7 +296,7 @@ def _names(
 
 def _setting(store: Store, name: str) -> str:
     """The current value of a setting; empty when there is none."""
-    values = store.settings(name)
+    values = settings_of(store, name)
     return str(values[-1].value or "") if values else ""
 
 

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.providers import quiet_litellm
+from memory.system.providers import quiet_litellm
 
 quiet_litellm()  # before DSPy, which imports litellm for some providers
 

@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 
 import dspy
 
-from memory.evidence import Context, Standing
 from memory.program.messages import ABSTAIN, abstains
 from memory.program.model import Retrieval
+from memory.prompts.evidence import Context, Standing
 from memory.records import Answer, Basis, Hit
 from memory.search.word_forms import forms_of, is_among, telling_words
 

@@ -12,8 +12,8 @@ from dspy.utils.usage_tracker import UsageTracker
 from memory.program.model import Model
 from memory.records import Answer, StepName
 from memory.records import Step as Step  # the benchmark reads it here
-from memory.terminal import count
-from memory.tracing import span
+from memory.system.terminal import count
+from memory.system.tracing import span
 
 CHARACTERS_A_TOKEN = 4
 # Tokens of a turn's line beside its text: its number, its date, its speaker.

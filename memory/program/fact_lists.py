@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby, zip_longest
 from typing import Any
 
-from memory.evidence import (
+from memory.prompts.evidence import (
     Context,
     TurnForm,
     best_turn,
@@ -19,8 +19,7 @@ from memory.evidence import (
     refuse_small,
     total_tokens,
 )
-from memory.passages import CUT
-from memory.prompt import (
+from memory.prompts.lines import (
     MOST_SUMS,
     ROWS_HEAD,
     TURNS_HEAD,
@@ -31,8 +30,9 @@ from memory.prompt import (
     spoken_date,
     turn_column,
 )
+from memory.prompts.passages import CUT
 from memory.records import Rows, Turn
-from memory.tokens import count_tokens, line_tokens
+from memory.text.tokens import count_tokens, line_tokens
 
 _DATES = ("happened_on", "ended_on")
 _LEFT_OUT = ("id", "said_at")  # of a fact: its number, and a date that is shown anyway

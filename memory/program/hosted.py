@@ -16,11 +16,7 @@ from urllib.parse import urlsplit
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.characters import sound_text
-from memory.dates import dated_question
 from memory.errors import InputError, ModelError, PromptTooLong, UnusableAnswer
-from memory.evidence import Context
-from memory.outline import outlined
 from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
@@ -48,9 +44,10 @@ from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import RANKED_TURNS, ranked_turns, ranks_of, telling_first
 from memory.program.streaming import stream
-from memory.prompt import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
-from memory.provider_calls import call_seconds, run, too_slow, within
-from memory.providers import check_listening, listed_models, load_litellm, missing_keys
+from memory.prompts.evidence import Context
+from memory.prompts.lines import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
+from memory.prompts.outline import outlined
+from memory.prompts.story import STORY_SHARE, Story, story_of
 from memory.records import Answer, Fact, Hit, Rows, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
@@ -62,9 +59,12 @@ from memory.search.word_forms import telling_words
 from memory.signatures.choice import Form, FormChoice, form_for
 from memory.signatures.forms import Prompts
 from memory.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
-from memory.story import STORY_SHARE, Story, story_of
-from memory.terminal import clean_line
-from memory.tokens import count_tokens, trim
+from memory.system.provider_calls import call_seconds, run, too_slow, within
+from memory.system.providers import check_listening, listed_models, load_litellm, missing_keys
+from memory.system.terminal import clean_line
+from memory.text.characters import sound_text
+from memory.text.dates import dated_question
+from memory.text.tokens import count_tokens, trim
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0

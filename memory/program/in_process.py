@@ -26,8 +26,8 @@ from memory.program.completions import CompletionAdapter
 from memory.program.hosted import HOSTED_BUDGET, HostedModel
 from memory.program.model import SqlUse
 from memory.program.server_refusals import is_too_long
-from memory.provider_calls import call_seconds, one_line, too_slow
 from memory.signatures.choice import Form, FormChoice
+from memory.system.provider_calls import call_seconds, one_line, too_slow
 
 # Seconds of a call: a machine without a GPU reads a prompt of 2,000 tokens in a minute.
 _CALL_SECONDS = 600.0

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import dspy
 
-from memory.outline import numbers_in
-from memory.prompt import turn_lines
+from memory.prompts.lines import turn_lines
+from memory.prompts.outline import numbers_in
 from memory.records import Fact, Turn
 from memory.signatures.further import KeepAnswers
-from memory.tokens import trim
+from memory.text.tokens import trim
 
 PROPOSED = "proposed"  # the attribute of what an assistant said, as the store prompt has it
 _ROW_TOKENS = 110

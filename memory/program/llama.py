@@ -11,9 +11,9 @@ from queue import LifoQueue
 from memory.errors import InputError, ModelError
 from memory.gguf.header import check_lora, file_sha256
 from memory.gguf.server import Lora, ModelCopy, ServerSettings
-from memory.packaged_model import missing_packages
 from memory.program.adapter_card import check_base, gguf_of, read_card
 from memory.program.small_prompts import prompts_fingerprint
+from memory.system.packaged_model import missing_packages
 
 CONTEXT = 2048
 # Two copies answer two questions in less time than one copy on all cores answers them in turn.

@@ -19,11 +19,11 @@ from dspy.lm15 import (
 )
 
 from memory.gguf.server import Completion, Lora, Messages
-from memory.machines import over_machines
 from memory.program.llama import copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import SMALL, SmallPrompt
-from memory.tracing import span
+from memory.system.machines import over_machines
+from memory.system.tracing import span
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
 # kind share, so that it is read once. All other prompts use one more.

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from memory.dates import MONTHS, is_iso_date
 from memory.entities import key, spellings
 from memory.errors import SqlError
 from memory.program.model import MemoryReader, UserQuestion
@@ -16,6 +15,7 @@ from memory.templates import Question, question_templates_of, whom
 from memory.templates.date_phrases import days_of
 from memory.templates.matching import Somebody
 from memory.templates.words import language_words
+from memory.text.dates import MONTHS, is_iso_date
 from memory.vocabulary import Kind, Vocabulary
 
 _COLUMNS = (

@@ -10,11 +10,11 @@ import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
-from memory.evidence import NO_STANDING, Context, Standing
 from memory.program.model_errors import explain
 from memory.program.server_refusals import is_too_long
 from memory.program.sql_questions import sql_pays
-from memory.prompt import CATALOG_TOKENS, spoken_date
+from memory.prompts.evidence import NO_STANDING, Context, Standing
+from memory.prompts.lines import CATALOG_TOKENS, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.asker import standalone_question
 from memory.signatures.choice import Form, FormChoice

@@ -8,7 +8,7 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.program.messages import NOTHING
 from memory.program.server_refusals import is_too_long
-from memory.provider_calls import one_line
+from memory.system.provider_calls import one_line
 
 # litellm calls it a failure of the server when its name cannot be looked up.
 _UNREACHABLE = re.compile(

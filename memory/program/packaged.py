@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import dspy
 
-from memory.evidence import Context, assemble
 from memory.gguf.server import Lora
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.answer_sources import answer_from
@@ -31,7 +30,8 @@ from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
-from memory.prompt import quoted_turns, row_lines, turn_lines
+from memory.prompts.evidence import Context, assemble
+from memory.prompts.lines import quoted_turns, row_lines, turn_lines
 from memory.records import Answer, Fact, Rows, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))

@@ -15,7 +15,6 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.errors import SqlError, UnusableAnswer, WindowError
-from memory.evidence import NO_STANDING
 from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
@@ -24,15 +23,16 @@ from memory.program.model import Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
 from memory.program.shown_turns import RANKED_TURNS, ranked_turns
+from memory.prompts.evidence import NO_STANDING
 from memory.records import Change, Rows
 from memory.signatures.choice import Form
 from memory.signatures.forms import PROMPTS
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
-    from memory.evidence import Context, Standing
     from memory.program.model import MemoryReader, Model, Ranked
     from memory.program.program_card import Card
+    from memory.prompts.evidence import Context, Standing
     from memory.records import Turn
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 
-from memory.passages import excerpt
 from memory.program.lookup import look_up
 from memory.program.messages import (
     ABSTAIN,
@@ -13,7 +12,9 @@ from memory.program.messages import (
     originals_first,
 )
 from memory.program.model import ChatMessage, MemoryReader, UserQuestion
-from memory.prompt import marked, short_day
+from memory.prompts.lines import marked, short_day
+from memory.prompts.passages import excerpt
+from memory.prompts.restated import newest_first
 from memory.records import (
     CORRECTIONS,
     Answer,
@@ -24,9 +25,8 @@ from memory.records import (
     Rows,
     Turn,
 )
-from memory.restated import newest_first
 from memory.search.words import words
-from memory.tokens import count_tokens, trim
+from memory.text.tokens import count_tokens, trim
 
 MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)

@@ -11,7 +11,7 @@ from pydantic import ValidationError, validate_call
 from memory.errors import InputError, SqlError
 from memory.program.completions import CompletionAdapter
 from memory.signatures.further import RefineFacts
-from memory.tokens import count_tokens, trim
+from memory.text.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode
 # Of what a tool gave back, as the next prompts show it, and of all of these together.

@@ -10,11 +10,11 @@ from dspy.utils.saving import get_dependency_versions
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
-from memory.files import write_whole
 from memory.program.model_names import model_option
 from memory.program.program import MemoryProgram
 from memory.program.program_card import Card
 from memory.search.ranking import FEATURE_WEIGHTS
+from memory.system.files import write_whole
 
 FORMAT = 2
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it

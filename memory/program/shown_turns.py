@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from memory.program.messages import is_quotation, is_withdrawn, originals_first
 from memory.program.model import MemoryReader, Ranked
-from memory.prompt import named_turns
+from memory.prompts.lines import named_turns
 from memory.records import Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.

@@ -17,7 +17,7 @@ from memory.program.grammar import (
     select_rows,
 )
 from memory.program.messages import ABSTAIN
-from memory.prompt import dated_line
+from memory.prompts.lines import dated_line
 from memory.records import Turn
 from memory.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 

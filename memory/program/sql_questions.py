@@ -2,7 +2,7 @@
 
 import re
 
-from memory.dates import MONTHS
+from memory.text.dates import MONTHS
 
 _MONTH = "|".join(MONTHS)
 _NUMBER = "two|three|four|five|six|seven|eight|nine|ten"

@@ -7,13 +7,13 @@ stand anywhere. Words are compared, not meanings: what is not found word for wor
 import re
 from collections.abc import Sequence
 
-from memory.dates import MONTHS, named_day, resolve_dates
-from memory.prompt import turn_forms
+from memory.prompts.lines import turn_forms
 from memory.records import Hit, Turn
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.templates.date_phrases import recent_date
-from memory.tense import is_past_before
+from memory.text.dates import MONTHS, named_day, resolve_dates
+from memory.text.tense import is_past_before
 
 _ITEM_END = re.compile(r", (?:and )?| and ")
 _YEAR = re.compile(r"(?:19|20)\d\d")

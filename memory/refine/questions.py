@@ -9,13 +9,12 @@ from statistics import fmean
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.audit import is_said
-from memory.dates import COUNT, dated_question
-from memory.evidence import Context, assemble
+from memory.facts.audit import is_said
 from memory.program import Model
 from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.program import AnswerQuestion
-from memory.prompt import row_lines, turn_lines
+from memory.prompts.evidence import Context, assemble
+from memory.prompts.lines import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
@@ -23,6 +22,7 @@ from memory.search.word_forms import telling_words
 from memory.search.words import words
 from memory.signatures.further import CompareAnswers, WriteQuestions
 from memory.store import Store
+from memory.text.dates import COUNT, dated_question
 
 # The budget of a question's facts, in tokens: about thirty facts, so the choice matters.
 READER_TOKENS = 500

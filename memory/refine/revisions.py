@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from memory.audit import is_said
 from memory.errors import InputError
 from memory.facts import iso_date
+from memory.facts.audit import is_said
 from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words

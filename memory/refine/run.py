@@ -20,7 +20,7 @@ from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
 from memory.program.program import MemoryProgram
 from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
-from memory.prompt import CATALOG_TOKENS
+from memory.prompts.lines import CATALOG_TOKENS
 from memory.records import Change, Fact, Turn
 from memory.refine.questions import (
     QUESTIONS_A_CALL,
@@ -37,7 +37,7 @@ from memory.refine.revisions import Revision
 from memory.refine.tools import RefiningTools, tool_functions
 from memory.refine.workbench import Draft, FactSet, Operation, cause_of, write
 from memory.store import Store
-from memory.tokens import trim
+from memory.text.tokens import trim
 
 LEAST_QUESTIONS = 4
 QUESTIONS = 20

@@ -11,7 +11,7 @@ from typing import Literal
 
 from memory.errors import InputError
 from memory.facts import fact_line
-from memory.prompt import dated_line
+from memory.prompts.lines import dated_line
 from memory.records import Fact
 from memory.refine.near_facts import near_facts, turn_scores
 from memory.refine.revisions import (

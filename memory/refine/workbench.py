@@ -5,15 +5,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from memory.audit import Finding, fact_conflicts
 from memory.errors import InputError
-from memory.prompt import turn_forms
+from memory.facts.audit import Finding, fact_conflicts
+from memory.prompts.lines import turn_forms
 from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
+from memory.store.history import edits_of
 from memory.store.protocol import Facts, Turns
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.vocabulary import Vocabulary
 
 _COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")
@@ -108,7 +110,7 @@ def said_in(store: Turns, turn_ids: Sequence[int]) -> FormsByTurn:
 
 def fact_origins(store: Facts) -> Origins:
     """The origins of the facts that a refinement made."""
-    return origins(store.journal(), store.changes())
+    return origins(edits_of(store), store.changes())
 
 
 def in_vocabulary(vocabulary: Vocabulary, revision: Revision) -> Revision:
@@ -164,7 +166,7 @@ def cause_of(tool: str, reason: str) -> str:
 def write(store: Facts, cause: str, revision: Revision) -> tuple[int, list[int]]:
     """Write a revision as one change; returns its number and the ids of the new facts."""
     change = store.write(statements(revision), cause=cause)
-    new = [edit.after for edit in store.journal(change.id) if edit.after and not edit.before]
+    new = [edit.after for edit in edits_of(store, change.id) if edit.after and not edit.before]
     ids = [next(fact.id for fact in new if _same(fact, added)) for added in revision.added]
     return change.id, ids
 
@@ -221,7 +223,7 @@ class StoreWorkbench:
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
         with self._opened() as store:
-            revision = in_vocabulary(store.vocabulary(), revision)
+            revision = in_vocabulary(vocabulary_of(store), revision)
             change, ids = write(store, cause_of(tool, reason), revision)
         return f"change {change}; undo_change({change}) takes it back", ids
 
@@ -262,7 +264,7 @@ class Draft:
         return list(fact_conflicts(self.store, list(self.state.facts.values())))
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
-        revision = in_vocabulary(self.store.vocabulary(), revision)
+        revision = in_vocabulary(vocabulary_of(self.store), revision)
         ids = list(range(self._next_id, self._next_id + len(revision.added)))
         numbered = tuple(
             replace(fact, id=id_) for fact, id_ in zip(revision.added, ids, strict=True)

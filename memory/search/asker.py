@@ -2,7 +2,7 @@
 
 import re
 
-from memory.dates import dated_question
+from memory.text.dates import dated_question
 
 _AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "haven't": "hasn't"}
 _ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}

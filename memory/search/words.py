@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from memory.text_cache import TextCache
+from memory.text.text_cache import TextCache
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
 STOP_WORDS = frozenset(

@@ -14,16 +14,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from memory.errors import InputError, MemoryFault, NotThereError
-from memory.owner import owner_of
 from memory.server.api_jobs import Jobs
 from memory.server.day_limits import DayLimitError
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.settings import set_owner
 from memory.store import Store
+from memory.store.owner import owner_of
+from memory.store.settings import settings_of
 
 if TYPE_CHECKING:
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 NDJSON = "application/x-ndjson"
 _MOST_CALLS = 1_000
@@ -121,7 +122,7 @@ async def erase_memory(call: Call, options: Erasure) -> Response:
 
 
 def _backups(store: Store) -> list[str]:
-    paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+    paths = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
     return [path for path in paths if Path(path).exists()]
 
 

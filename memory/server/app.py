@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from memory import tracing, web
+from memory import web
 from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api_routes
@@ -15,6 +15,7 @@ from memory.server.observed import Observed, metrics_route
 from memory.server.openapi import document_route
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
+from memory.system import tracing
 from memory.tools import Right
 
 COOKIE = "sql-memory-session"

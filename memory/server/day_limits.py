@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from memory.errors import InputError, StoreError
-from memory.home import USED, home, home_address
 from memory.records import Turn
 from memory.store import postgres_module
 from memory.store.day_usage import UNBOUNDED, DayUsage, FileDayUsage, Usage
+from memory.system.home import USED, home, home_address
 
 # Whose request is answered; "" for the page, which is of whoever runs the server.
 current_user: ContextVar[str] = ContextVar("user", default="")

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory import namespaces
 from memory.errors import InputError, SqlError, StoreError
-from memory.files import most_open_files
-from memory.owner import owner_of
+from memory.recall.rerank import load_reranker
+from memory.recall.searcher import Searcher
 from memory.records import Turn
-from memory.rerank import load_reranker
-from memory.searcher import Searcher
 from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.settings import set_owner
 from memory.store import Store, open_store
-from memory.store.limits import Limits, Room
+from memory.store.limits import Limits, Served
+from memory.store.owner import owner_of
 from memory.store.united import open_united, refuse_repeated
+from memory.system.files import most_open_files
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -250,10 +250,7 @@ class Handles:
         store = open_store(self._location(namespace), read_only=read_only or self.read_only)
         if self._owner and not store.read_only and not owner_of(store):
             set_owner(store, self._owner)
-        if self._limits is not None:
-            store.room = Room(self._limits)
-        store.meter = self._meter
-        store.is_served = True
+        store.served = Served(self._limits, self._meter)
         return store
 
     def _location(self, namespace: str) -> namespaces.Location:

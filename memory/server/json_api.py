@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from memory.contradictions import settle
 from memory.errors import EditConflict, InputError, MemoryFault, NotThereError, SqlError
 from memory.facts import add, edit, end
-from memory.forget import forget, matching_turns
-from memory.owner import owner_of, person_of
+from memory.facts.contradictions import settle
+from memory.facts.standing import standing_facts
+from memory.forgetting.forget import forget, matching_turns
 from memory.records import Change, Turn, Withheld
 from memory.server import api_whole as whole
 from memory.server.api_answers import (
@@ -48,14 +48,16 @@ from memory.server.day_limits import DayLimitError
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
-from memory.standing import standing_facts
 from memory.store import Store
+from memory.store.contradictions import open_contradictions
+from memory.store.owner import owner_of, person_of
 from memory.store.points_in_time import time_of_question
+from memory.store.tags import count_tags, remove_tags, set_tags
 from memory.store.turn_validation import local_now
 from memory.store.united import MOST_MEMORIES, cited_turns, first_store, own_hits, turns_in
+from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
+from memory.text.written_dates import clean_date
 from memory.tools import Right, add_turn, facts_named, past_or_present
-from memory.turn_filter import FILTER_EXAMPLE, read_filter
-from memory.written_dates import clean_date
 
 MOST_LISTED = 200
 _LOOK_EVERY_S = 1.0  # for a change that a client waits for
@@ -312,19 +314,19 @@ def _summaries(store: Store, inputs: Inputs, number: int, handles: Handles) -> d
 
 
 def _tags(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"tags": store.count_tags()}
+    return {"tags": count_tags(store)}
 
 
 def _set_tags(store: Store, new: _NewTags, number: int, handles: Handles) -> dict[str, Any]:
     if bool(new.tags) == bool(new.remove):
         raise InputError("give tags to set, or keys to remove")
     if new.tags:
-        return asdict(store.set_tags(new.turn_ids, new.tags, by="API"))
-    return asdict(store.remove_tags(new.turn_ids, new.remove, by="API"))
+        return asdict(set_tags(store, new.turn_ids, new.tags, by="API"))
+    return asdict(remove_tags(store, new.turn_ids, new.remove, by="API"))
 
 
 def _ask(store: Store, question: _Question, number: int, handles: Handles) -> dict[str, Any]:
-    from memory.answers import answer_record
+    from memory.recall.answers import answer_record
 
     now = time_of_question(question.as_of)
     with past_or_present(store, question.as_of) as past:
@@ -367,7 +369,7 @@ def _end(store: Store, wanted: _End, number: int, handles: Handles) -> dict[str,
 
 
 def _contradictions(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"contradictions": [asdict(pair) for pair in store.contradictions()]}
+    return {"contradictions": [asdict(pair) for pair in open_contradictions(store)]}
 
 
 def _settle(store: Store, wanted: _Verdict, number: int, handles: Handles) -> dict[str, Any]:

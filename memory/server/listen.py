@@ -20,8 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from memory.errors import InputError, MemoryFault
-from memory.files import allow_more_files
 from memory.server.connections import STATE, Connection, Connections
+from memory.system.files import allow_more_files
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # For the headers of each request, from the end of the one before it, or of the connecting.

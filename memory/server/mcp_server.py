@@ -18,13 +18,14 @@ from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of, fact_line
-from memory.prompt import turn_line
+from memory.prompts.lines import turn_line
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
-from memory.tokens import first_lines, trim
+from memory.text.tokens import first_lines, trim
 from memory.tools import RESULT_TOKENS, UNITED_TOOLS, Right, Tools, tool_rights
 
 INSTRUCTIONS = (
@@ -306,7 +307,7 @@ def _change_lines(store: Store, change_id: int) -> str:
         raise InputError(f"there is no change {change_id}")
     undone = f", undone {change.undone_at}" if change.undone_at else ""
     lines = [f"{change.at}: {change.cause}{undone}"]
-    for edit in store.journal(change_id=change_id):
+    for edit in edits_of(store, change_id=change_id):
         lines += [f"- {fact_line(edit.before)}"] if edit.before else []
         lines += [f"+ {fact_line(edit.after)}"] if edit.after else []
     return first_lines((trim(line, _LINE_TOKENS) for line in lines), RESULT_TOKENS)

@@ -11,7 +11,7 @@ import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
-from memory.characters import sound_text
+from memory.text.characters import sound_text
 
 # An escape of half a surrogate pair, or what looks like one behind an escaped backslash.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

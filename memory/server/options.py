@@ -5,7 +5,6 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from memory import tracing
 from memory.server.app import application
 from memory.server.day_limits import DayLimits
 from memory.server.guard import allowed_hosts
@@ -14,6 +13,7 @@ from memory.server.observed import log_json
 from memory.server.sign_in import SignIn, open_sign_in
 from memory.server.tokens import Tokens
 from memory.store.limits import Limits
+from memory.system import tracing
 from memory.tools import Right
 
 

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault
 from memory.injection import Injected, inject
@@ -46,6 +46,7 @@ from memory.server.proxy_messages import (
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 
 # Headers of ours; none is sent on.
@@ -352,7 +353,7 @@ class _Proxy:
 
         def work(store: Store) -> None:
             if conversation:
-                names = {setting.name: setting.value for setting in store.settings()}
+                names = {setting.name: setting.value for setting in settings_of(store)}
                 user = exchange.speaker or conversation.speaker or str(names.get("user") or "User")
                 sides = [(user, "user", conversation.text)]
                 if reply:
@@ -368,7 +369,7 @@ class _Proxy:
                     for speaker, role, text in sides
                 ]
                 # Clients send a request again, and what was forgotten of it stays out.
-                turns = without_forgotten(turns, store.settings(FORGOTTEN_ITEMS))
+                turns = without_forgotten(turns, settings_of(store, FORGOTTEN_ITEMS))
                 add_turns(store, turns, once=True)
             store.count_shown(exchange.shown)
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from memory.errors import ModelError
-from memory.provider_calls import server_address, without_keys
-from memory.providers import load_litellm
 from memory.server.proxy_messages import CHAT, MESSAGES, RESPONSES
+from memory.system.provider_calls import server_address, without_keys
+from memory.system.providers import load_litellm
 
 MODEL_ADDRESS = "http://model/v1"  # nobody's: requests to it never leave this process
 _SECONDS = 600.0  # a model may think for minutes before its first word

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from memory.messages import content_text
 from memory.program.thinking import without_thinking
+from memory.recall.messages import content_text
 
 CHAT = "chat/completions"
 RESPONSES = "responses"

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from memory.home import home_address
 from memory.server.tokens import FRESH_SECONDS
 from memory.store import postgres_module
+from memory.system.home import home_address
 from memory.web.markup import html
 
 SESSION_SECONDS = 14 * 24 * 3600.0  # a session ends after this time without a request

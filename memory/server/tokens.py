@@ -17,9 +17,9 @@ from time import monotonic
 from typing import Any, Literal, Protocol, get_args
 
 from memory.errors import InputError
-from memory.files import write_whole
-from memory.home import TOKENS, home, home_address
 from memory.store import postgres_module
+from memory.system.files import write_whole
+from memory.system.home import TOKENS, home, home_address
 
 # The right to `metrics` is to the server's numbers.
 TokenRight = Literal["read", "write", "forget", "tokens", "metrics"]

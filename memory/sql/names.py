@@ -31,7 +31,7 @@ from memory.sql.tables import (
     SEARCH_EXAMPLE,
 )
 from memory.sql.windows import check_windows
-from memory.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
+from memory.text.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
 
 Columns = list[tuple[str, str]]  # (name, kind as `kind_of` says it)
 Sources = dict[str, Columns]  # what a FROM clause offers, by alias

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlglot import exp
 
-from memory.dates import is_iso_date, is_iso_span
 from memory.records import Fact
 from memory.sql.costs import check_weight
 from memory.sql.grammar import RULES, check_arguments, check_grammar
@@ -14,6 +13,7 @@ from memory.sql.nodes import is_whole_number, plain_name, sql_of
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.tables import DATES, FACTS_NOW, SEARCH_FUNCTION, TABLES, WRITABLE
 from memory.sql.windows import refuse_windows
+from memory.text.dates import is_iso_date, is_iso_span
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
 _DATES = {  # a column of dates -> what may stand in it

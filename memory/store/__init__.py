@@ -25,7 +25,7 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
 
     Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
     InputError for an address of another kind, a name that is no embedder's, or an embedder other
-    than the recorded one (`Store.reembed` changes it).
+    than the recorded one (`Vectors.reembed` changes it).
     """
     text = str(address)
     if text.startswith(("postgresql://", "postgres://")):

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memory.dates import is_iso_date
 from memory.entities.resolution import Source
 from memory.errors import InputError
 from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
@@ -20,8 +19,9 @@ from memory.store import entities, turns_table
 from memory.store.database import Connection
 from memory.store.journal import to_fact
 from memory.store.points_in_time import now
+from memory.text.dates import is_iso_date
+from memory.text.written_dates import is_later
 from memory.vocabulary import Vocabulary, name_key
-from memory.written_dates import is_later
 
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
-from memory.files import create_private, discard
 from memory.store import integrity, settings, turns_table, vectors
 from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
 from memory.store.database import Connection
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
+from memory.system.files import create_private, discard
 
 # What a restore says of a memory that is there.
 REFUSED_TO_REPLACE = (

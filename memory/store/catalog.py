@@ -1,7 +1,7 @@
 """The catalog of a namespace: what it holds, in a few lines for a prompt."""
 
 from memory.store.database import Connection
-from memory.tokens import first_lines
+from memory.text.tokens import first_lines
 
 
 def catalog(conn: Connection, tokens: int) -> str:

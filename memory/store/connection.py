@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-from memory.dates import days_between, is_iso_date, is_iso_span
 from memory.errors import InputError, StoreError
-from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.sql import FACT_COLUMNS
 from memory.sql.tables import DAYS_BETWEEN
@@ -20,7 +18,9 @@ from memory.store.database import restatements
 from memory.store.full_text import FullText
 from memory.store.statement_file import for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
-from memory.tracing import span
+from memory.system.files import create_private, tighten
+from memory.system.tracing import span
+from memory.text.dates import days_between, is_iso_date, is_iso_span
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters

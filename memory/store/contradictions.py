@@ -2,19 +2,20 @@
 
 A pair is a row of `contradictions`, journaled with the change that stored the second fact. It is
 open while both facts are there and neither has ended. A model links what it reads (INSERT INTO
-contradictions). The functions run inside the transaction of a change that `journal.begin` began.
+contradictions). Functions that take a connection run inside the transaction of a change that
+`journal.begin` began.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.errors import InputError, SqlError
-from memory.records import Contradiction, Fact
+from memory.records import Change, Contradiction, Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.sql import FACT_COLUMNS
 from memory.store import journal, journaled_rows
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 from memory.vocabulary import Vocabulary, name_key
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ _TABLE = "contradictions"
 _COLUMNS, _ = journaled_rows.TABLES[_TABLE]
 
 
-def open_pairs(conn: Connection) -> list[Contradiction]:
-    """The pairs that nobody has settled and whose facts are in force, newest first."""
+def open_contradictions(store: HasConnections) -> list[Contradiction]:
+    """Facts in force that cannot both be true and that nobody has settled, newest first.
+
+    A change of state is none.
+    """
     pairs = []
     width = len(FACT_COLUMNS) + 1
-    for row in conn.run("open_contradictions", most=MOST_OPEN).fetchall():
+    with store.reading() as conn:
+        rows = conn.run("open_contradictions", most=MOST_OPEN).fetchall()
+    for row in rows:
         *first, first_said = row[:width]
         *second, second_said = row[width:]
         pairs.append(
@@ -150,22 +156,31 @@ def _put(conn: Connection, change_id: int, first: Fact, second: Fact) -> None:
 # --- settling -------------------------------------------------------------------------------------
 
 
-def settle(conn: Connection, change_id: int, *, first: int, second: int, right: Verdict) -> None:
-    """Note which of two facts is right, as a part of the change begun last; the other is deleted.
+def settle_contradiction(
+    store: HasConnections, first: int, second: int, right: Verdict, by: str = ""
+) -> Change:
+    """Say which of two facts that contradict each other is right: "first", "second" or "both".
 
-    Raises InputError where they are no open pair.
+    The wrong one is deleted, and no digest links these two again. One change, which can be undone.
+    Raises InputError where they are no open contradiction.
     """
-    key = {"first_fact": first, "second_fact": second}
-    row = journaled_rows.find_row(conn, _TABLE, key)
-    if row is None or row["settled"]:
-        raise InputError(
-            f"facts {first} and {second} are no open contradiction; list those that are"
-            " (memory facts --contradictions)"
-        )
-    if wrong := {"first": second, "second": first}.get(right):
-        conn.facts.delete([wrong])
-        conn.facts.log()
-    journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "settled": right})
+    wrong = {"first": second, "second": first}.get(right)
+
+    def settle(conn: Connection, change_id: int) -> None:
+        key = {"first_fact": first, "second_fact": second}
+        row = journaled_rows.find_row(conn, _TABLE, key)
+        if row is None or row["settled"]:
+            raise InputError(
+                f"facts {first} and {second} are no open contradiction; list those that are"
+                " (memory facts --contradictions)"
+            )
+        if wrong:
+            conn.facts.delete([wrong])
+            conn.facts.log()
+        journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "settled": right})
+
+    statement = f"DELETE FROM facts WHERE id = {wrong}" if wrong else "-- both facts are true"
+    return journal.edit(store, by, statement, settle)
 
 
 # --- forgetting -----------------------------------------------------------------------------------

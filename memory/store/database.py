@@ -158,6 +158,19 @@ class Connection(Protocol):
         """Let no new row of this table have a number up to `last`."""
 
 
+class HasConnections(Protocol):
+    """A store, as far as it lets functions work on its namespace."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for statements that read; errors of the database become ours."""
+
+    def transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]:
+        """A transaction: all of it or nothing, whatever is raised inside.
+
+        IMMEDIATE is the only writer of this namespace; DEFERRED reads, all of one moment.
+        """
+
+
 # Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
 Transaction = Callable[..., AbstractContextManager[Connection]]
 # A connection for statements that read, for as long as the block lasts.

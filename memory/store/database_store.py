@@ -4,10 +4,8 @@ The store carries out what the modules beside it decide. What differs, a transac
 around a model's SQL, is in sqlite.py and postgres/.
 """
 
-import logging
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -17,39 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.embed import (
-    PACKAGED_EMBEDDER,
-    Embedder,
-    HostedEmbedder,
-    LocalEmbedder,
-    PackagedEmbedder,
-    load_embedder,
-)
-from memory.errors import InputError, ModelError, NotThereError, SqlError, Stop
-from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
-from memory.owner import is_unnamed, owner_of
+from memory.embed import HostedEmbedder, load_embedder
+from memory.errors import InputError, NotThereError, SqlError
 from memory.records import (
     Change,
-    Contradiction,
-    Edit,
-    Entity,
     Fact,
     Hit,
     Pending,
     Rows,
-    Setting,
     StatedFact,
     Summary,
-    Tags,
-    Task,
     Turn,
     TurnAssertions,
     TurnIds,
-    WaitingWork,
-    Withheld,
 )
 from memory.search import ranking
-from memory.secrets import DEFAULT_POLICY, mask
 from memory.store import (
     assertions,
     contradictions,
@@ -60,57 +40,30 @@ from memory.store import (
     pending_windows,
     search_tables,
     settings,
-    standing_facts,
     summaries,
     turns_table,
     vectors,
-    vocabulary_table,
     withdrawals,
-    work,
 )
 from memory.store import tags as tag_rows
 from memory.store.catalog import catalog
-from memory.store.contradictions import Verdict
 from memory.store.database import Connection
+from memory.store.embedding import Vectors
 from memory.store.fair_lock import FairLock
 from memory.store.filtered_turns import FilteredTurns
-from memory.store.limits import Room, TurnMeter
+from memory.store.limits import Served
+from memory.store.owner import is_unnamed, owner_of
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
-from memory.store.turn_validation import (
-    TIMEZONE,
-    local_now,
-    told_in_zone,
-    valid_tags,
-    valid_turn,
-)
-from memory.store.withheld import (
-    COUNT,
-    POLICY,
-    PublicTurns,
-    add_withheld,
-    policy_of,
-    public_turns,
-    withheld_of,
-)
-from memory.turn_filter import TurnFilter, read_filter
-from memory.vocabulary import (
-    Attribute,
-    Vocabulary,
-    merged,
-    removed,
-    renamed,
-    with_attributes,
-)
+from memory.store.turn_validation import TIMEZONE, local_now, told_in_zone, valid_turn
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
+from memory.text.secrets import DEFAULT_POLICY, mask
+from memory.text.turn_filter import TurnFilter, read_filter
+from memory.vocabulary import Vocabulary
 
-# After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
-# its retries at each turn of an outage.
-EMBEDDER_REST_S = 60.0
 # What a store says in a process that was forked after it was opened.
 FORKED = "{location}: opened before this process was forked; open it again in this process"
-_NAMED_ATTRIBUTES = 5  # in the cause of a change of the vocabulary
-
-_log = logging.getLogger("memory.store")
 
 
 class DatabaseStore(Store):
@@ -118,22 +71,15 @@ class DatabaseStore(Store):
 
     def __init__(self, read_only: bool, embedder: str | None) -> None:
         self.read_only = read_only
-        self.room: Room | None = None
-        self.meter: TurnMeter | None = None
-        self.is_served = False  # to others: a dump is let in as turns that are added
-        self._requested_embedder = embedder
-        self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
-        # In monotonic seconds; above 0 while the embedder cannot be used.
-        self._embedder_retry_at = 0.0
-        self._claimant = pending_windows.new_claimant()
-        self._claimed_windows: set[tuple[int, int]] = set()
+        self.served: Served | None = None
+        self.claims = pending_windows.Claims()
+        self.vectors = Vectors(self, embedder)
         # Whoever has the lock begins a read transaction and brings the index up to that moment: it
         # never holds more than a search may see.
         self._searching = FairLock()
         self._index = ranking.Index()
         self._filtered_turns = FilteredTurns()  # of the index
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
-        self._agreed_embedder = ""  # for a copy of `as_of`: what its memory may ask
 
     def __enter__(self) -> Self:
         return self
@@ -148,19 +94,14 @@ class DatabaseStore(Store):
     def location(self) -> str: ...
 
     @abstractmethod
-    def _reading(self) -> AbstractContextManager[Connection]:
-        """A connection for statements that read; errors of the database become ours."""
+    def reading(self) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
-    def _transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]:
-        """A transaction: all of it or nothing, whatever is raised inside.
-
-        IMMEDIATE is the only writer of this namespace; DEFERRED reads, all of one moment.
-        """
+    def transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]: ...
 
     def _model_transaction(self) -> AbstractContextManager[Connection]:
         """A transaction for `_run_statements`."""
-        return self._transaction()
+        return self.transaction()
 
     @abstractmethod
     def _run_statements(
@@ -189,17 +130,10 @@ class DatabaseStore(Store):
             raise InputError("add takes a list of turns: store.add([turn])")
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
-        if self.room is not None and clean:
-            with self._reading() as conn:
-                self.room.refuse_beyond(conn, clean)
-        if self.meter is None or not clean:
-            ids, _ = self._store_turns(clean, public, once)
-        else:
-            with self.meter.adding(clean) as stored:
-                ids, new = self._store_turns(clean, public, once)
-                stored += new
-        if time.monotonic() >= self._embedder_retry_at:
-            self._embed_waiting()
+        with self._adding(clean) as stored:
+            ids, new = self._store_turns(clean, public, once)
+            stored += new
+        self.vectors.embed_waiting(after_rest=True)
         return ids
 
     def _store_turns(
@@ -209,10 +143,11 @@ class DatabaseStore(Store):
         ids, new = TurnIds(), list[Turn]()
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
-            recorded = self._recorded_embedder()
-            is_hosted = isinstance(self._load_embedder(recorded), HostedEmbedder)
-            rows = None if is_hosted else self._embed([turn.text for turn in clean], recorded)
-            with self._transaction() as conn:
+            recorded = self.vectors.recorded()
+            is_hosted = self.vectors.is_hosted(recorded)
+            texts = [turn.text for turn in clean]
+            rows = None if is_hosted else self.vectors.embed(texts, recorded)
+            with self.transaction() as conn:
                 # Another process may have added the first turns of this memory meanwhile, or made
                 # all vectors anew. Then the loop embeds these once more, by the new embedder.
                 in_force = conn.run("settings_of_additions").fetchall()
@@ -221,7 +156,7 @@ class DatabaseStore(Store):
                 if vectors.newest_embedder(embedders) == recorded:
                     if recorded is None:
                         width = 0 if rows is None else rows.shape[1]
-                        vectors.record_embedder(conn, self.embedder, width)
+                        vectors.record_embedder(conn, self.vectors.embedder, width)
                     told = told_in_zone(clean, zones[0]) if zones else clean
                     insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
@@ -245,7 +180,7 @@ class DatabaseStore(Store):
             return turns
         name = owner_of(self)
         if not name:
-            with self._reading() as conn:
+            with self.reading() as conn:
                 speakers = [row[1] for row in conn.run("speakers_after", after=0)]
             name = next(filter(is_unnamed, speakers), unnamed[0].speaker)
         return [
@@ -263,15 +198,8 @@ class DatabaseStore(Store):
         public = public_turns(turns)
         if not public.has_secrets:
             return public
-        policy = policy_of(self.settings(POLICY))
+        policy = policy_of(settings.settings_of(self, POLICY))
         return public if policy == DEFAULT_POLICY else public_turns(turns, policy)
-
-    def withheld(self) -> Withheld:
-        return withheld_of(self.settings(COUNT))
-
-    def known(self, sources: Sequence[str]) -> dict[str, int]:
-        with self._reading() as conn:
-            return turns_table.ids_by_source(conn, sources)
 
     def turn(self, turn_id: int) -> Turn:
         [turn] = self.turns_by_id([turn_id])
@@ -280,7 +208,7 @@ class DatabaseStore(Store):
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
         if not turn_ids:
             return []
-        with self._reading() as conn:
+        with self.reading() as conn:
             turns = tag_rows.tagged_turns(conn, turn_ids)
             marked = {turn.id: turn for turn in withdrawals.mark_turns(conn, turns)}
         missing = [turn_id for turn_id in turn_ids if turn_id not in marked]
@@ -289,12 +217,12 @@ class DatabaseStore(Store):
         return [marked[turn_id] for turn_id in turn_ids if turn_id in marked]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             turns = turns_table.read_turns(conn, first, last)
             return withdrawals.mark_turns(conn, tag_rows.with_tags(conn, turns))
 
     def count_turns(self) -> int:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return turns_table.count_turns(conn)
 
     # ---------------------------------------------------------------- search
@@ -309,7 +237,7 @@ class DatabaseStore(Store):
         feature_weights = ranking.ordered_weights(weights)
         turn_filter = read_filter(filter)
         vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}
-        self._embed_waiting()
+        self.vectors.embed_waiting()
         while True:
             with self._searched(turn_filter) as searched:
                 if searched is None:
@@ -332,14 +260,14 @@ class DatabaseStore(Store):
 
     @contextmanager
     def searched(self, turn_filter: TurnFilter | None = None) -> Iterator[Searched | None]:
-        self._embed_waiting()
+        self.vectors.embed_waiting()
         with self._searched(turn_filter) as searched:
             yield searched
 
     @contextmanager
     def _searched(self, turn_filter: TurnFilter | None) -> Iterator[Searched | None]:
         # A read transaction: index, words and vectors are of one moment and one embedder.
-        with self._searching, self._transaction("DEFERRED") as conn:
+        with self._searching, self.transaction("DEFERRED") as conn:
             new_rows = search_tables.rows_after(conn, self._index)
             recorded = vectors.newest_embedder(new_rows.embedders)
             if recorded is None:
@@ -365,7 +293,7 @@ class DatabaseStore(Store):
                 conn.words,
                 recorded.name,
                 recorded.id,
-                partial(self._vector_of, recorded),
+                partial(self.vectors.vector_of, recorded),
                 selection,
             )
 
@@ -374,95 +302,8 @@ class DatabaseStore(Store):
         with self._searching:
             return self._index.nbytes + self._filtered_turns.nbytes
 
-    def _vector_of(self, recorded: vectors.RecordedEmbedder, text: str) -> NDArray[np.float32]:
-        """The unit vector of a question; of one number where no turn has a vector."""
-        [vector] = self._embed([text], recorded)
-        return vector if recorded.width else np.zeros(1, np.float32)
-
-    # ---------------------------------------------------------------- vectors
-
-    @property
-    def embedder(self) -> str:
-        return self._embedder_name(self._recorded_embedder())
-
-    def to_embed(self, embedder: str) -> tuple[int, int]:
-        with self._reading() as conn:
-            return vectors.to_embed(conn, embedder)
-
     def vacuum(self) -> str:
         return ""
-
-    def reembed(
-        self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
-    ) -> None:
-        loaded = load_embedder(embedder)
-        if isinstance(loaded, HostedEmbedder):
-            agree_to_embedder(self.location, loaded.name)
-        vectors.reembed(
-            self._reading,
-            self._transaction,
-            embedder=loaded,
-            batch=batch,
-            progress=progress or (lambda turns: None),
-        )
-        self._requested_embedder = None  # the recorded one is right from now on
-        if not isinstance(loaded, HostedEmbedder):
-            withdraw_agreement(self.location)
-
-    def _recorded_embedder(self) -> vectors.RecordedEmbedder | None:
-        with self._reading() as conn:
-            return vectors.recorded_embedder(conn)
-
-    def _embedder_name(self, recorded: vectors.RecordedEmbedder | None) -> str:
-        return recorded.name if recorded else self._requested_embedder or PACKAGED_EMBEDDER
-
-    def _load_embedder(self, recorded: vectors.RecordedEmbedder | None) -> Embedder:
-        """The recorded embedder, or the one asked for when there is none yet."""
-        vectors.refuse_other_name(recorded, self._requested_embedder, self.location)
-        name = self._embedder_name(recorded)
-        if self._embedder is None or self._embedder.name != name:
-            self._embedder = load_embedder(name)
-        return self._embedder
-
-    def _embed(
-        self, texts: Sequence[str], recorded: vectors.RecordedEmbedder | None
-    ) -> NDArray[np.float32]:
-        embedder = self._load_embedder(recorded)
-        if isinstance(embedder, HostedEmbedder) and not self._is_agreed(embedder.name):
-            raise ModelError(
-                f"{self.location} names the hosted embedder {embedder.name}, and nobody on this"
-                " machine has agreed that it gets this memory's texts; agree with:"
-                f" {embed_command(self.location, embedder.name, '--agree')},"
-                f" or make the vectors here: {embed_command(self.location, PACKAGED_EMBEDDER)}"
-            )
-        rows = embedder(texts)
-        if recorded and not rows.shape[1]:  # no text has any words
-            return np.zeros((len(texts), recorded.width), np.float32)
-        if recorded:
-            vectors.refuse_other_width(recorded, rows.shape[1], self.location)
-        return rows
-
-    def _is_agreed(self, embedder: str) -> bool:
-        """Whether somebody on this machine named this hosted embedder for this memory."""
-        return embedder in (self._agreed_embedder, agreed_embedder(self.location))
-
-    def _embed_waiting(self) -> None:
-        """Embed the turns that wait for it; what prevents it is logged, once until it works again.
-
-        Nothing is raised: the turns are stored, whatever happens to their vectors.
-        """
-        if self.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
-            return
-        try:
-            vectors.embed_waiting(self._reading, self._transaction, self._embed)
-            self._embedder_retry_at = 0.0
-        except Stop as error:
-            if not self._embedder_retry_at:
-                with self._reading() as conn:
-                    last = search_tables.last_with_columns(conn)
-                    (count,) = conn.run("count_turns_after", after=last).fetchone()
-                _log.warning("%s: %d turns wait for their vectors: %s", self.location, count, error)
-            self._embedder_retry_at = time.monotonic() + EMBEDDER_REST_S
 
     # ---------------------------------------------------------------- what a model may do
 
@@ -474,10 +315,10 @@ class DatabaseStore(Store):
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
         if attribute_names.compares_attributes(select):
-            names_of = self.vocabulary().names_of
+            names_of = vocabulary_of(self).names_of
             select = attribute_names.select_by_all_names(select, names_of)
         if in_force.reads_facts_now(select):
-            one_valued = self.vocabulary().one_valued
+            one_valued = vocabulary_of(self).one_valued
             select = in_force.select_with_facts_now(select, self._today(), one_valued)
         hits = [
             [
@@ -487,7 +328,7 @@ class DatabaseStore(Store):
             for call in select.searches
         ]
         rows = self._select_for_model(select, hits)
-        with self._reading() as conn:
+        with self.reading() as conn:
             return withdrawals.mark_rows(conn, rows)
 
     def _today(self) -> str:
@@ -513,11 +354,9 @@ class DatabaseStore(Store):
         writes = sql_policy.check_writes(sql) if isinstance(sql, str) else sql
         self._refuse_secrets(writes)
         # Read before the transaction, which in Postgres is that of a login for models.
-        vocabulary = self.vocabulary()
+        vocabulary = vocabulary_of(self)
         with self._model_transaction() as conn:
-            pending_windows.refuse_lost_claim(
-                conn, self._claimant, window=window, claimed=self._claimed_windows
-            )
+            pending_windows.refuse_lost_claim(conn, self.claims, window)
             change = self._change_facts(
                 conn,
                 writes,
@@ -529,7 +368,7 @@ class DatabaseStore(Store):
             if not by_person:
                 journal.check_ends(conn, change.id)
         if window:
-            self._claimed_windows.discard(window)
+            self.claims.windows.discard(window)
         return change
 
     def _refuse_secrets(self, writes: "sql_policy.CheckedWrites") -> None:
@@ -537,7 +376,7 @@ class DatabaseStore(Store):
         facts = sql_policy.parts_of(writes).facts
         if (
             any(mask(statement.text).secrets for statement in facts)
-            and policy_of(self.settings(POLICY)) != "off"
+            and policy_of(settings.settings_of(self, POLICY)) != "off"
         ):
             raise SqlError(
                 "a value holds what looks like a secret (a key, token or password), and this memory"
@@ -545,7 +384,7 @@ class DatabaseStore(Store):
             )
 
     def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
-        vocabulary = self.vocabulary()
+        vocabulary = vocabulary_of(self)
         with self._model_transaction() as conn:
             statement = pending_windows.held_statement(conn, window)
             try:
@@ -615,9 +454,9 @@ class DatabaseStore(Store):
         return replace(journal.change(conn, change_id), left_out=left_out)
 
     def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
-        vocabulary = self.vocabulary()
+        vocabulary = vocabulary_of(self)
         changes = []
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             turns = [of_turn.turn for of_turn in asserted]
             present = {turn.id for turn in assertions.undigested(conn, turns)}
             removals = assertions.removals(conn) if present else ()
@@ -640,27 +479,11 @@ class DatabaseStore(Store):
         return changes
 
     def by_template(self, fact_ids: Sequence[int]) -> set[int]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return assertions.by_template(conn, fact_ids)
 
-    def standing(self, names: Sequence[str] = ()) -> list[Fact]:
-        with self._reading() as conn:
-            return standing_facts.standing_facts(conn, names)
-
-    def contradictions(self) -> list[Contradiction]:
-        with self._reading() as conn:
-            return contradictions.open_pairs(conn)
-
-    def settle(self, first: int, second: int, right: Verdict, by: str = "") -> Change:
-        wrong = {"first": second, "second": first}.get(right)
-        statement = f"DELETE FROM facts WHERE id = {wrong}" if wrong else "-- both facts are true"
-        with self._transaction() as conn:
-            change_id = journal.begin(conn, f"edit by {by or 'user'}", statement)
-            contradictions.settle(conn, change_id, first=first, second=second, right=right)
-            return journal.change(conn, change_id)
-
     def undo(self, change_id: int) -> Change:
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             undoing = journal.undo(conn, change_id)
             summaries.blank_undone(conn, undoing)
             entities.derive(conn, undoing)
@@ -672,297 +495,57 @@ class DatabaseStore(Store):
         limit: int | None = None,
         after: int | None = None,
     ) -> list[Change]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return journal.changes(conn, before, limit, after)
 
     # ---------------------------------------------------------------- the vocabulary
 
-    def vocabulary(self) -> Vocabulary:
-        with self._reading() as conn:
-            return vocabulary_table.read_definition(conn).vocabulary
-
-    def set_attribute(self, attribute: Attribute, by: str = "") -> Change:
-        return self.set_vocabulary([attribute], by=by)
-
-    def set_vocabulary(
-        self,
-        attributes: Sequence[Attribute] = (),
-        *,
-        replaces: bool = False,
-        strict: bool | None = None,
-        by: str = "",
-    ) -> Change:
-        return self._edit_vocabulary(
-            lambda definition, used: with_attributes(
-                definition, attributes, replaces=replaces, strict=strict
-            ),
-            f"attributes set by {by or 'user'}: {_set_in_short(attributes, replaces, strict)}",
-        )
-
-    def rename_attribute(self, name: str, new_name: str, by: str = "") -> Change:
-        return self._edit_vocabulary(
-            lambda definition, used: renamed(definition, name, new_name, used),
-            f"attribute renamed by {by or 'user'}: {name} to {new_name}",
-        )
-
-    def merge_attributes(self, names: Sequence[str], into: str, by: str = "") -> Change:
-        return self._edit_vocabulary(
-            lambda definition, used: merged(definition, names, into, used),
-            f"attributes merged by {by or 'user'}: {_in_short(names)} into {into}",
-            [into],
-        )
-
-    def remove_attribute(self, name: str, by: str = "") -> Change:
-        return self._edit_vocabulary(
-            lambda definition, used: removed(definition, name),
-            f"attribute removed by {by or 'user'}: {name}",
-        )
-
-    def _edit_vocabulary(
-        self, edit: vocabulary_table.Edit, cause: str, names: Sequence[str] = ()
-    ) -> Change:
-        with self._transaction() as conn:
-            return journal.change(conn, vocabulary_table.edit(conn, cause, edit, names))
-
     # ---------------------------------------------------------------- windows
 
-    def claim(self, size: int, lease_s: float = 600.0, since: int = 0) -> tuple[int, int] | None:
-        with self._transaction() as conn:
-            window = pending_windows.claim(
-                conn, self._claimant, size=size, lease_s=lease_s, since=since
-            )
-        if window:
-            self._claimed_windows.add(window)
-        return window
-
-    def reclaim(
-        self, window: tuple[int, int], lease_s: float = 600.0, size: int | None = None
-    ) -> tuple[int, int] | None:
-        with self._transaction() as conn:
-            claimed = pending_windows.reclaim(
-                conn, self._claimant, window, lease_s=lease_s, size=size
-            )
-        if claimed:
-            self._claimed_windows.add(claimed)
-        return claimed
-
-    def fail(
-        self, window: tuple[int, int], error: str, attempted: bool = True, statement: str = ""
-    ) -> None:
-        with self._transaction() as conn:
-            pending_windows.fail(
-                conn,
-                self._claimant,
-                window,
-                error=error,
-                attempted=attempted,
-                statement=statement,
-            )
-        self._claimed_windows.discard(window)
-
-    def last_turn_taken(self) -> int:
-        with self._reading() as conn:
-            return int(conn.run("last_turn_taken").fetchone()[0])
-
     def pending(self) -> list[Pending]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return pending_windows.pending(conn)
 
     # ---------------------------------------------------------------- the tasks of workers
 
-    def waiting_work(self, attempts: int) -> WaitingWork:
-        with self._reading() as conn:
-            row = conn.run("waiting_work", now=time.time(), attempts=attempts).fetchone()
-        return work.waiting_work(row)
-
-    def tasks(self) -> list[Task]:
-        with self._reading() as conn:
-            return work.tasks(conn)
-
-    def claim_task(self, task: str, claimant: str) -> Task | None:
-        with self._transaction() as conn:
-            return work.claim(conn, claimant, task)
-
-    def end_task(
-        self, task: str, claimant: str, due_at: float = 0.0, failures: int = 0, error: str = ""
-    ) -> None:
-        with self._transaction() as conn:
-            work.end(conn, claimant, task, due_at=due_at, failures=failures, error=error)
-
-    def move_task(self, task: str, claimant: str, position: int) -> None:
-        with self._transaction() as conn:
-            conn.run("move_task", task=task, held_by=claimant, position=position)
-
-    def spend_on_task(self, task: str, day: str, calls: int, tokens: int) -> None:
-        with self._transaction() as conn:
-            conn.run("spend_on_task", task=task, day=day, calls=calls, tokens=tokens)
-
     def catalog(self, tokens: int) -> str:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return catalog(conn, tokens)
 
     # ---------------------------------------------------------------- the journal, read
 
     def facts(self, point: str | int | None = None) -> list[Fact]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return history.facts(conn, point)
-
-    def journal(self, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
-        with self._reading() as conn:
-            return history.edits(conn, change_id, fact_id)
-
-    def revert(self, point: str | int) -> Change:
-        with self._transaction() as conn:
-            change_id = history.revert(conn, point)
-            entities.derive(conn, change_id)
-            return journal.change(conn, change_id)
 
     # ---------------------------------------------------------------- tags
 
-    def set_tags(self, turn_ids: Sequence[int], tags: Tags, by: str = "") -> Change:
-        sound = valid_tags(tags)
-        with self._transaction() as conn:
-            change_id = self._begin_tagging(conn, turn_ids, by)
-            tag_rows.set_tags(conn, change_id, turn_ids, sound)
-            return journal.change(conn, change_id)
-
-    def remove_tags(self, turn_ids: Sequence[int], keys: Sequence[str], by: str = "") -> Change:
-        names = [keys] if isinstance(keys, str) else keys
-        sound = valid_tags(dict.fromkeys(names, "any"))
-        with self._transaction() as conn:
-            change_id = self._begin_tagging(conn, turn_ids, by)
-            tag_rows.remove_tags(conn, change_id, turn_ids, sound)
-            return journal.change(conn, change_id)
-
-    def _begin_tagging(self, conn: Connection, turn_ids: Sequence[int], by: str) -> int:
-        # No key or value: those of a turn go when it is forgotten.
-        turns = f"{len({*turn_ids})} turn{'' if len({*turn_ids}) == 1 else 's'}"
-        return journal.begin(conn, f"edit by {by or 'user'}", f"-- tags of {turns}")
-
-    def count_tags(self) -> dict[str, dict[str, int]]:
-        with self._reading() as conn:
-            return tag_rows.count_tags(conn)
-
     # ---------------------------------------------------------------- entities
 
-    def entities(self) -> list[Entity]:
-        with self._reading() as conn:
-            return entities.entities(conn)
-
-    def entities_called(self, name: str) -> list[str]:
-        with self._reading() as conn:
-            return entities.entities_called(conn, name)
-
-    def facts_about(self, name: str) -> list[Fact]:
-        with self._transaction("DEFERRED") as conn:
-            fact_ids = {*entities.facts_about(conn, name)}
-            return [fact for fact in history.facts(conn, None) if fact.id in fact_ids]
-
     def name_lines(self, text: str, tokens: int) -> str:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return entities.name_lines(conn, text, tokens)
-
-    def merge_entities(self, name: str, into: str, by: str = "") -> Change:
-        return self._change_names(
-            f"merge {name} into {into}",
-            by,
-            lambda conn, change_id: entities.merge(conn, change_id, name, into),
-        )
-
-    def split_entity(self, name: str, new: str, turn_ids: Sequence[int], by: str = "") -> Change:
-        return self._change_names(
-            f"split {new} from {name}",
-            by,
-            lambda conn, change_id: entities.split(conn, change_id, name, new, {*turn_ids}),
-        )
-
-    def rename_entity(self, name: str, new: str, by: str = "") -> Change:
-        return self._change_names(
-            f"rename {name} to {new}",
-            by,
-            lambda conn, change_id: entities.rename(conn, change_id, name, new),
-        )
-
-    def describe_entity(self, name: str, description: str, by: str = "") -> Change:
-        return self._change_names(
-            f"describe {name}",
-            by,
-            lambda conn, change_id: entities.describe(conn, change_id, name, description),
-        )
-
-    def add_alias(self, name: str, entity: str, turn_id: int = 0, by: str = "") -> Change:
-        return self._change_names(
-            f"{name} is {entity}",
-            by,
-            lambda conn, change_id: entities.add_alias(conn, change_id, name, entity, turn_id),
-        )
-
-    def remove_alias(self, name: str, entity: str, by: str = "") -> Change:
-        return self._change_names(
-            f"{name} is not {entity}",
-            by,
-            lambda conn, change_id: entities.remove_alias(conn, change_id, name, entity),
-        )
-
-    def _change_names(
-        self, statement: str, by: str, change_rows: Callable[[Connection, int], None]
-    ) -> Change:
-        """Make one journaled change of what a person says of names."""
-        with self._transaction() as conn:
-            change_id = journal.begin(conn, f"edit by {by or 'user'}", f"-- {statement}")
-            change_rows(conn, change_id)
-            entities.derive(conn, change_id)
-            return journal.change(conn, change_id)
 
     # ---------------------------------------------------------------- summaries
 
     def summaries(self) -> list[Summary]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return summaries.summaries(conn)
 
     def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return assertions.digested_facts(conn, turn_ids)
 
     def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
-        with self._reading() as conn:
+        with self.reading() as conn:
             return assertions.facts_of_turns(conn, turn_ids)
-
-    def set_summary(
-        self, summary: Summary, instead_of: Summary | None = None, by: str = ""
-    ) -> Change:
-        with self._transaction() as conn:
-            change_id = journal.begin(conn, f"summary by {by or 'user'}", "-- summary")
-            summaries.write_text(conn, change_id, summary, instead_of)
-            return journal.change(conn, change_id)
 
     # ---------------------------------------------------------------- settings, questions
 
-    def settings(self, name: str | None = None) -> list[Setting]:
-        with self._reading() as conn:
-            return settings.setting_history(conn, name)
-
-    def set(self, name: str, value: Any) -> Setting:
-        if name == "embedder":
-            raise InputError(
-                "the setting embedder says who made the vectors; reembed (memory admin embed)"
-                " makes them anew by another one"
-            )
-        if name == vocabulary_table.SETTING:
-            raise InputError(
-                "the setting vocabulary is set by set_vocabulary (memory facts attributes)"
-            )
-        with self._transaction() as conn:
-            return settings.add_setting(conn, name, value)
-
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         if turn_ids and not self.read_only:
-            with self._transaction() as conn:
+            with self.transaction() as conn:
                 settings.count_shown(conn, turn_ids)
-
-    def shown(self) -> dict[int, int]:
-        with self._reading() as conn:
-            return settings.shown(conn)
 
     # ---------------------------------------------------------------- records
 
@@ -974,43 +557,20 @@ class DatabaseStore(Store):
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         try:
             return dump.load(
-                self._transaction,
-                embed=self._embed,
-                is_agreed=self._is_agreed,
+                self.transaction,
+                embed=self.vectors.embed,
+                is_agreed=self.vectors.is_agreed,
                 records=records,
                 adding=self._adding,
-                secrets=policy_of(self.settings(POLICY)) if self.is_served else "off",
+                secrets=policy_of(settings.settings_of(self, POLICY)) if self.served else "off",
             )
         finally:
             # Tags come after their turns, and no entry of a log says so.
             with self._searching:
                 self._filtered_turns.forget_tags()
 
-    @contextmanager
-    def _adding(self, turns: Sequence[Turn]) -> Iterator[list[Turn]]:
-        """Let turns of a dump be added, as `add` does; the block says which it has stored."""
-        stored: list[Turn] = []
-        if not turns:
-            yield stored
-            return
-        if self.room is not None:
-            with self._reading() as conn:
-                self.room.refuse_beyond(conn, turns)
-        with self.meter.adding(turns) if self.meter else nullcontext(stored) as stored:
-            yield stored
-
-
-def _set_in_short(attributes: Sequence[Attribute], replaces: bool, strict: bool | None) -> str:
-    """What a change of the vocabulary sets, for its cause."""
-    parts = [_in_short([attribute.name for attribute in attributes])] if attributes else []
-    if replaces:
-        parts.append("no others")
-    if strict is not None:
-        parts.append("strict" if strict else "not strict")
-    return ", ".join(parts)
-
-
-def _in_short(names: Sequence[str]) -> str:
-    listed = ", ".join(names[:_NAMED_ATTRIBUTES])
-    further = len(names) - _NAMED_ATTRIBUTES
-    return f"{listed} and {further} more" if further > 0 else listed
+    def _adding(self, turns: Sequence[Turn]) -> AbstractContextManager[list[Turn]]:
+        """Let turns be added, where a server limits them; the block says which it has stored."""
+        if self.served is None or not turns:
+            return nullcontext([])
+        return self.served.adding(self, turns)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from memory.files import PRIVATE_FOLDER, create_private
 from memory.store.connection import keep_a_log, storage_errors
+from memory.system.files import PRIVATE_FOLDER, create_private
 
 _BUSY_SECONDS = 15.0  # another process of the server counts at the same moment
 

@@ -29,7 +29,7 @@ def ends_derived_from(
 
     Arguments:
         turn_ids: the turns that are to go.
-        edits: the journal, see `Store.journal`.
+        edits: the journal, see `history.edits_of`.
         changes: all changes.
         turns: the turns from a first to a last id.
     """

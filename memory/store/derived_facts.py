@@ -30,7 +30,7 @@ def origins(edits: Iterable[Edit], changes: Iterable[Change]) -> Origins:
     """The facts that each fact was put in place of, by refinements.
 
     Arguments:
-        edits: the journal, see `Store.journal`.
+        edits: the journal, see `history.edits_of`.
         changes: all changes.
     """
     refinements = {
@@ -77,7 +77,7 @@ def derived_from(
     Arguments:
         turn_ids: the turns that are to go.
         facts: those that are there.
-        edits: the journal, see `Store.journal`.
+        edits: the journal, see `history.edits_of`.
         changes: all changes.
     """
     of_facts = origins(edits, changes)

@@ -14,7 +14,6 @@ from typing import Any
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.records import Turn
-from memory.secrets import Policy, mask
 from memory.sql import FACT_COLUMNS
 from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
@@ -22,6 +21,7 @@ from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
 from memory.store.withheld import POLICY, public_turns
+from memory.text.secrets import Policy, mask
 
 BATCH_RECORDS = 256  # of one transaction
 DumpRecord = dict[str, Any]

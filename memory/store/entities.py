@@ -31,7 +31,7 @@ from memory.sql import LONGEST_NAME
 from memory.store import journal, journaled_rows
 from memory.store.database import Connection, Transaction
 from memory.store.journaled_rows import Row
-from memory.tokens import first_lines
+from memory.text.tokens import first_lines
 
 if TYPE_CHECKING:
     from memory.sql import CheckedNames

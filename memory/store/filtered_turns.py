@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.characters import sound_text
 from memory.search.ranking import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
-from memory.turn_filter import TurnFilter
+from memory.text.characters import sound_text
+from memory.text.turn_filter import TurnFilter
 
 MOST_VALUES = 64  # whose turns are kept; those of a million turns take 8 MB
 MOST_SELECTIONS = 4  # kept until the memory changes; one of a million turns takes 21 MB

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
-from memory.files import discard
 from memory.records import Forgotten, Turn
 from memory.store import (
     entities,
@@ -45,6 +44,7 @@ from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.forgotten_items import FORGOTTEN_ITEMS, item_hashes
 from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
+from memory.system.files import discard
 
 # Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
 # and that of a memory which this one was copied to or from (no setting of a person has a space).

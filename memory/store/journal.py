@@ -1,8 +1,8 @@
 """The journal of a namespace: every write to facts is one change, and can be undone.
 
 Whatever happens to facts is written into `facts_log` and belongs to the newest row of `changes`. So
-a change is begun before facts are written, in the same transaction. These functions run inside that
-transaction, which the caller holds.
+a change is begun before facts are written, in the same transaction. All functions but `edit` run
+inside that transaction, which the caller holds.
 
 What writes `facts_log` exists twice. In SQLite it is triggers (migrations/0016_schema.sql): they
 see each row that a model's own statement touches, also one that REPLACE removes, and nothing that
@@ -16,18 +16,18 @@ sees. The entries are the same: tests/memory/store/postgres/test_equality.py com
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from memory.dates import is_iso_date, is_iso_span
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Change, Fact
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import journaled_rows
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 from memory.store.points_in_time import now
 from memory.store.turns_table import BEYOND_ALL_IDS
-from memory.written_dates import date_key
+from memory.text.dates import is_iso_date, is_iso_span
+from memory.text.written_dates import date_key
 
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself, and facts that were there before a write
@@ -41,6 +41,8 @@ MOST_ENDED_BY_TURN = 2
 _OVER_WITH_THEIR_DAY = frozenset({"plans", "appointment", "booked", "goal"})
 _FIRST_YEAR = "1900"  # of an end, where neither the fact nor any turn has a date
 _YEARS_AHEAD = 10  # of an end: a lease, a visa, a degree
+# What a change does to rows: it gets the connection and the number of the change.
+EditRows = Callable[[Connection, int], None]
 # A fact as it stands in facts_log.before and .after, a JSON array, by column.
 FactImage = dict[str, Any]
 _BEYOND_ALL = 2**62  # above every id and every count
@@ -75,6 +77,14 @@ def begin(
         last_turn=last,
     ).fetchone()
     return int(change_id)
+
+
+def edit(store: HasConnections, by: str, statement: str, change_rows: EditRows) -> Change:
+    """Make one change of a person: `change_rows` gets the connection and the change's number."""
+    with store.transaction() as conn:
+        change_id = begin(conn, f"edit by {by or 'user'}", statement)
+        change_rows(conn, change_id)
+        return change(conn, change_id)
 
 
 def check_change(

@@ -1,13 +1,13 @@
 """How much one memory may hold on a server that serves many, and how much may be added to it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from memory.errors import InputError
 from memory.records import Turn
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,28 @@ class TurnMeter(Protocol):
 
         Raises InputError when they may not be.
         """
+
+
+class Served:
+    """What a server lets a store take in. A dump is let in as turns that are added.
+
+    Arguments:
+        limits: how much the memory may hold, None for as much as there is.
+        meter: what counts the turns that are added to it, None where nothing does.
+    """
+
+    def __init__(self, limits: Limits | None = None, meter: TurnMeter | None = None) -> None:
+        self._room = Room(limits) if limits else None
+        self._meter = meter
+
+    def adding(
+        self, store: HasConnections, turns: Sequence[Turn]
+    ) -> AbstractContextManager[list[Turn]]:
+        """Let these turns be added in the block, which puts those it has stored into the list.
+
+        Raises InputError when they may not be.
+        """
+        if self._room:
+            with store.reading() as conn:
+                self._room.refuse_beyond(conn, turns)
+        return self._meter.adding(turns) if self._meter else nullcontext([])

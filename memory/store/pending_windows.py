@@ -2,19 +2,20 @@
 
 A window is a row of `pending` from before a model sees it until its facts are stored. The row says
 who works on the window and until when, so a kill leaves the window there for the next process.
-These functions run inside the caller's transaction.
+Functions that take a connection run inside the caller's transaction.
 """
 
 import os
 import socket
 import time
 import uuid
-from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Protocol
 
 from memory.errors import ClaimLostError, InputError
 from memory.records import Pending
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 from memory.store.turns_table import BEYOND_ALL_IDS
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
@@ -38,10 +39,81 @@ def _process_number(pid: int) -> str:
     return uuid.uuid4().hex[:16]
 
 
-def claim(
+@dataclass
+class Claims:
+    """The windows that one open store has claimed, and the name that it claims under."""
+
+    claimant: str = field(default_factory=lambda: new_claimant())
+    windows: set[Window] = field(default_factory=set)
+
+
+class Claiming(HasConnections, Protocol):
+    """A store, as far as it works on windows."""
+
+    @property
+    def claims(self) -> Claims: ...
+
+
+def claim_window(
+    store: Claiming, size: int, lease_s: float = 600.0, since: int = 0
+) -> Window | None:
+    """The next undigested window of at most `size` turns, as (first, last) ids.
+
+    The window goes into `pending` in the same transaction, so that it survives a kill, and no
+    other process can take it for `lease_s` seconds. None when no turn from the id `since` on
+    waits; those before it become a pending window that is nobody's.
+    """
+    with store.transaction() as conn:
+        window = _claim(conn, store.claims.claimant, size=size, lease_s=lease_s, since=since)
+    if window:
+        store.claims.windows.add(window)
+    return window
+
+
+def reclaim_window(
+    store: Claiming, window: Window, lease_s: float = 600.0, size: int | None = None
+) -> Window | None:
+    """Take over a pending window, and return it; None when a process works on it.
+
+    Of one with more than `size` turns the first so many, the others stay pending. None also when
+    there is no such window by now.
+    """
+    with store.transaction() as conn:
+        claimed = _reclaim(conn, store.claims.claimant, window, lease_s=lease_s, size=size)
+    if claimed:
+        store.claims.windows.add(claimed)
+    return claimed
+
+
+def fail_window(
+    store: Claiming, window: Window, error: str, attempted: bool = True, statement: str = ""
+) -> None:
+    """Give a claimed window back to `pending` with the reason; it can be claimed again.
+
+    An interruption (`attempted` False) does not count as an attempt. A `statement` is held for a
+    person: `Store.apply_held` runs it. Of a long reason the beginning is kept.
+    """
+    with store.transaction() as conn:
+        _fail(
+            conn,
+            store.claims.claimant,
+            window,
+            error=error,
+            attempted=attempted,
+            statement=statement,
+        )
+    store.claims.windows.discard(window)
+
+
+def last_turn_taken(store: HasConnections) -> int:
+    """The id of the last turn in a window, digested or pending; 0 without windows."""
+    with store.reading() as conn:
+        return int(conn.run("last_turn_taken").fetchone()[0])
+
+
+def _claim(
     conn: Connection, claimant: str, *, size: int, lease_s: float, since: int
 ) -> Window | None:
-    """The next undigested window of at most `size` turns; see `Store.claim`."""
     (taken,) = conn.run("last_turn_taken").fetchone()
     ids = conn.run(
         "turn_ids_between", first=max(taken + 1, since), last=BEYOND_ALL_IDS, most=size
@@ -77,10 +149,9 @@ def _insert(
     )
 
 
-def reclaim(
+def _reclaim(
     conn: Connection, claimant: str, window: Window, *, lease_s: float, size: int | None
 ) -> Window | None:
-    """Take over a pending window, or its first `size` turns; see `Store.reclaim`."""
     first, last = window
     row = conn.run("pending_window", first=first, last=last).fetchone()
     if row is None:
@@ -107,7 +178,7 @@ def reclaim(
     return first, new_last
 
 
-def fail(
+def _fail(
     conn: Connection,
     claimant: str,
     window: Window,
@@ -116,7 +187,6 @@ def fail(
     attempted: bool,
     statement: str,
 ) -> None:
-    """Give a claimed window back with the reason; see `Store.fail`."""
     first, last = window
     conn.run(
         "fail_window",
@@ -146,18 +216,16 @@ def held_statement(conn: Connection, window: Window) -> str:
     return str(statement)
 
 
-def refuse_lost_claim(
-    conn: Connection, claimant: str, window: Window | None, claimed: Collection[Window]
-) -> None:
+def refuse_lost_claim(conn: Connection, claims: Claims, window: Window | None) -> None:
     """Raises ClaimLostError when another process took over a window that this one had claimed.
 
     Its facts must not be stored twice. Windows that were never claimed (a person's write) pass.
     """
-    if window is None or window not in claimed:
+    if window is None or window not in claims.windows:
         return
     first, last = window
     row = conn.run("pending_window", first=first, last=last).fetchone()
-    if row is None or row[3] != claimant:
+    if row is None or row[3] != claims.claimant:
         raise ClaimLostError(
             f"turns {first}-{last}: another process took them over, or forgot some"
         )

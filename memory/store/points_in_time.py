@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from memory.errors import InputError
 from memory.records import Fact
-from memory.written_dates import ISO_MOMENT, date_key
+from memory.text.written_dates import ISO_MOMENT, date_key
 
 
 def now() -> str:

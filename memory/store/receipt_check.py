@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory.errors import InputError, Stop
-from memory.files import refuse_irregular
 from memory.records import Forgotten, Turn
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
@@ -18,6 +17,7 @@ from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
 from memory.store.forget import DONE, DUE, copies_known, proof
 from memory.store.turn_removal import BLANKED
+from memory.system.files import refuse_irregular
 
 _OUT_OF_REACH = (
     "exports, copies made by hand, what a hosted model was sent, and what the disk keeps of older"

@@ -1,12 +1,45 @@
-"""Settings of a namespace, and how often questions brought up its turns."""
+"""Settings of a namespace, and how often questions brought up its turns.
+
+Functions that take a connection run inside the caller's transaction.
+"""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from memory.errors import InputError
 from memory.records import Setting
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 from memory.store.points_in_time import now
+
+_SET_OTHERWISE = {
+    "embedder": (
+        "the setting embedder says who made the vectors; reembed (memory admin embed)"
+        " makes them anew by another one"
+    ),
+    "vocabulary": "the setting vocabulary is set by set_vocabulary (memory facts attributes)",
+}
+
+
+def settings_of(store: HasConnections, name: str | None = None) -> list[Setting]:
+    """Every value that all settings ever had, or the one of this name, oldest first.
+
+    The newest value of a setting is the one in force.
+    """
+    with store.reading() as conn:
+        return setting_history(conn, name)
+
+
+def set_setting(store: HasConnections, name: str, value: Any) -> Setting:
+    """Give a setting a new value (anything JSON holds); the ones before stay on record.
+
+    Raises InputError for "embedder" and "vocabulary", which `Vectors.reembed` and
+    `set_vocabulary` set.
+    """
+    if name in _SET_OTHERWISE:
+        raise InputError(_SET_OTHERWISE[name])
+    with store.transaction() as conn:
+        return add_setting(conn, name, value)
 
 
 def setting_history(conn: Connection, name: str | None) -> list[Setting]:
@@ -40,6 +73,7 @@ def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
     conn.run("count_shown", turn_ids=[*turn_ids])
 
 
-def shown(conn: Connection) -> dict[int, int]:
-    """How many questions brought up each turn, by turn id."""
-    return dict(conn.run("shown_turns").fetchall())
+def times_shown(store: HasConnections) -> dict[int, int]:
+    """How often questions brought up each turn; turns that none brought up are left out."""
+    with store.reading() as conn:
+        return dict(conn.run("shown_turns").fetchall())

@@ -13,18 +13,16 @@ from typing import Any
 from weakref import finalize
 
 from memory import sql as sql_policy
-from memory.embed import HostedEmbedder
 from memory.errors import SqlError, StoreError
-from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows
 from memory.store import (
     authorizer,
     backup,
     entities,
     forget,
-    history,
     integrity,
     migrations,
+    past_copy,
     turns_table,
     vectors,
 )
@@ -50,7 +48,7 @@ from memory.store.fair_lock import FairLock
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections
-from memory.tracing import span
+from memory.system.tracing import span
 
 CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 
@@ -84,12 +82,11 @@ class SqliteStore(DatabaseStore):
                 if read_only:
                     vectors.refuse_older_turns(self._conn, path)
                 else:
-                    vectors.index_older_turns(self._conn, self._transaction)
-                    entities.derive_older(self._conn, self._transaction)
+                    vectors.index_older_turns(self._conn, self.transaction)
+                    entities.derive_older(self._conn, self.transaction)
                 recorded = vectors.recorded_embedder(self._conn)
                 vectors.refuse_other_name(recorded, embedder, self.location)
-                if isinstance(self._embedder, HostedEmbedder):
-                    agree_to_embedder(self.location, self._embedder.name)
+                self.vectors.agree()
             except BaseException:
                 self._conn.close()
                 raise
@@ -161,7 +158,7 @@ class SqliteStore(DatabaseStore):
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:
         try:
-            with self._transaction() as conn:
+            with self.transaction() as conn:
                 yield conn
         except WholeFileError as error:
             raise SqlError(f"{error.__cause__}; write a simpler statement") from error
@@ -172,14 +169,14 @@ class SqliteStore(DatabaseStore):
         read_moment(moment)
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
-            file = Path(folder.name) / history.copy_name()
+            file = Path(folder.name) / past_copy.copy_name()
             with self._snapshot() as conn:
-                history.copy_file(conn, file)
-            agreed = self._agreed_embedder or agreed_embedder(self.location)
+                past_copy.copy_file(conn, file)
+            agreed = self.vectors.agreed_embedder()
             return SqliteStore.of_the_past(
                 file,
                 moment,
-                embed=self._embed,
+                embed=self.vectors.embed,
                 folder=folder,
                 agreed=agreed,
             )
@@ -202,11 +199,11 @@ class SqliteStore(DatabaseStore):
         `agreed` is the hosted embedder that the memory itself may ask.
         """
         with storage_errors(file):
-            history.take_back(file, moment, embed)
+            past_copy.take_back(file, moment, embed)
         copy = cls(file, read_only=True)
         copy._folder_of_copy = folder
         copy._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
-        copy._agreed_embedder = agreed
+        copy.vectors.agreed = agreed
         return copy
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
@@ -215,8 +212,8 @@ class SqliteStore(DatabaseStore):
             self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
             forgotten = forget.forget(
                 self._conn,
-                self._transaction,
-                embed=self._embed,
+                self.transaction,
+                embed=self.vectors.embed,
                 turn_ids=turn_ids,
                 location=forget.file_of(self._conn),
                 file=Path(forget.file_of(self._conn)),
@@ -230,7 +227,7 @@ class SqliteStore(DatabaseStore):
     def backup(self, path: Path) -> None:
         # A store for reading cannot note the copy, so that `forget` knows it.
         with storage_errors(self.path if self.read_only else path):
-            backup.backup(self._transaction, self._snapshot, path)
+            backup.backup(self.transaction, self._snapshot, path)
 
     def check(self) -> list[str]:
         with self._storage_errors():
@@ -265,7 +262,7 @@ class SqliteStore(DatabaseStore):
             self._mine.conn = before
 
     @contextmanager
-    def _reading(self) -> Iterator[SqliteConnection]:
+    def reading(self) -> Iterator[SqliteConnection]:
         with self._storage_errors(), self._reader() as conn:
             yield conn
 
@@ -295,7 +292,7 @@ class SqliteStore(DatabaseStore):
             yield reader
 
     @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[SqliteConnection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[SqliteConnection]:
         """A transaction: all of it or nothing, whatever is raised inside.
 
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
@@ -330,7 +327,7 @@ class SqliteStore(DatabaseStore):
             self._stamp = stamp
 
     def _refuse_newer_schema(self) -> None:
-        with self._reading() as conn:
+        with self.reading() as conn:
             version = stamp_of(conn).version
         if version > migrations.VERSION:
             raise StoreError(newer_schema(self.location, str(version)))

@@ -7,44 +7,46 @@ whatever a model made of it.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from memory.pasted import own_text, without_long_quotations
 from memory.records import CORRECTIONS, Fact
 from memory.search.word_forms import forms_of, is_among
 from memory.search.words import words
-from memory.speakers import is_assistant
 from memory.store import settings, vocabulary_table
-from memory.store.database import Connection
+from memory.store.database import HasConnections
 from memory.store.journal import to_fact
+from memory.text.pasted import own_text, without_long_quotations
+from memory.text.speakers import is_assistant
 from memory.vocabulary import STANDING
 
 _MOST = 200  # the newest
 
 
-def standing_facts(conn: Connection, names: Sequence[str]) -> list[Fact]:
-    """Those of the persons with these names, of all without any, newest first.
+def facts_of_persons(store: HasConnections, names: Sequence[str] = ()) -> list[Fact]:
+    """Standing instructions and preferences of the persons with these names, of all without any.
 
+    Newest first; only what the person whom they are about said, in a message. Ended ones are among
+    them.
     A name is compared exactly: others may be spelled like somebody, or say that they go by a name.
     Only a person joins names.
     """
-    with conn.together():
-        definition = vocabulary_table.ask_definition(conn)
-        pairs = conn.run("names_joined_by_persons")
-    vocabulary = vocabulary_table.definition_of(*definition).vocabulary
-    groups = _joined_names(pairs.fetchall())
-    rows = conn.run(
-        "facts_that_subjects_said",
-        attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
-        every=int(not names),
-        names=sorted({*names}.union(*(groups.get(name, ()) for name in names))),
-        joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
-        corrections=CORRECTIONS,
-        most=_MOST,
-    ).fetchall()
-    if not rows:
-        return []
-    characters = {
-        str(setting.value).casefold() for setting in settings.setting_history(conn, "character")
-    }
+    with store.reading() as conn:
+        with conn.together():
+            definition = vocabulary_table.ask_definition(conn)
+            pairs = conn.run("names_joined_by_persons")
+        vocabulary = vocabulary_table.definition_of(*definition).vocabulary
+        groups = _joined_names(pairs.fetchall())
+        rows = conn.run(
+            "facts_that_subjects_said",
+            attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
+            every=int(not names),
+            names=sorted({*names}.union(*(groups.get(name, ()) for name in names))),
+            joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
+            corrections=CORRECTIONS,
+            most=_MOST,
+        ).fetchall()
+        if not rows:
+            return []
+        history = settings.setting_history(conn, "character")
+    characters = {str(setting.value).casefold() for setting in history}
     facts = []
     for *columns, speaker, text in rows:
         fact = to_fact(columns)

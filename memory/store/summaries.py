@@ -1,17 +1,17 @@
 """Summaries: the story of a memory, told by a model at a digest, a line for each run of turns.
 
 Each covers the turns from one to another, and is forgotten with any of them. A line whose text is
-empty waits to be written anew: a fact of its turns was corrected, or one of them was forgotten. The
-functions run inside the transaction of the caller.
+empty waits to be written anew: a fact of its turns was corrected, or one of them was forgotten.
+Functions that take a connection run inside the transaction of the caller.
 """
 
 import json
 from collections.abc import Callable, Collection, Sequence
 
 from memory.errors import InputError, SqlError
-from memory.records import Summary
+from memory.records import Change, Summary
 from memory.store import journal, journaled_rows
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 
 LONGEST_SUMMARY = 500  # characters: about 110 tokens
 MOST_OF_A_WINDOW = 8
@@ -64,10 +64,23 @@ def put(
         journaled_rows.insert_row(conn, change_id, _TABLE, row)
 
 
-def write_text(
+def set_summary(
+    store: HasConnections, summary: Summary, instead_of: Summary | None = None, by: str = ""
+) -> Change:
+    """Store a line, in the place of the one that it was told anew from; a journaled change.
+
+    A long text is cut. Raises InputError where that one is not there any more, where one of these
+    turns is there already, and for turns that are not there.
+    """
+    with store.transaction() as conn:
+        change_id = journal.begin(conn, f"summary by {by or 'user'}", "-- summary")
+        _write_text(conn, change_id, summary, instead_of)
+        return journal.change(conn, change_id)
+
+
+def _write_text(
     conn: Connection, change_id: int, summary: Summary, instead_of: Summary | None
 ) -> None:
-    """Store a line, in the place of another; the errors are those of `Store.set_summary`."""
     present = conn.run(
         "turn_ids_between", first=summary.turn_id, last=summary.last_turn_id, most=1
     ).fetchone()

@@ -1,17 +1,18 @@
 """Tags of turns: what an application or a person says of them, as keys with values.
 
-They are stored with their turns, or set later as a change that can be undone. The functions run
-inside the transaction of the caller.
+They are stored with their turns, or set later as a change that can be undone. Functions that take
+a connection run inside the transaction of the caller.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from memory.errors import InputError
-from memory.records import Tags, Turn
-from memory.store import journaled_rows
-from memory.store.database import Connection
-from memory.store.turn_validation import tag_values
+from memory.records import Change, Tags, Turn
+from memory.store import journal, journaled_rows
+from memory.store.database import Connection, HasConnections
+from memory.store.turn_validation import tag_values, valid_tags
 from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
 
 TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
@@ -52,37 +53,47 @@ def _with_tags(turns: Sequence[Turn], values: TagValues) -> list[Turn]:
     ]
 
 
-def set_tags(conn: Connection, change_id: int, turn_ids: Sequence[int], tags: Tags) -> None:
+def set_tags(store: HasConnections, turn_ids: Sequence[int], tags: Tags, by: str = "") -> Change:
     """Give turns these values of the keys instead of those they had; other keys stay.
 
-    Raises InputError for a turn that is not there, and when nothing would change.
+    A journaled change. Raises InputError for a turn that is not there, tags that are no texts, and
+    when nothing would change.
     """
-    wanted = {key: {*tag_values(value)} for key, value in tags.items()}
-    _replace(conn, change_id, turn_ids, wanted)
+    wanted = {key: {*tag_values(value)} for key, value in valid_tags(tags).items()}
+    return _replace(store, turn_ids, wanted, by)
 
 
 def remove_tags(
-    conn: Connection, change_id: int, turn_ids: Sequence[int], keys: Iterable[str]
-) -> None:
-    """Take the values of these keys from turns. Raises InputError as `set_tags` does."""
-    _replace(conn, change_id, turn_ids, {key: set() for key in keys})
+    store: HasConnections, turn_ids: Sequence[int], keys: Sequence[str], by: str = ""
+) -> Change:
+    """Take all values of these keys from turns. Raises InputError as `set_tags` does."""
+    names = [keys] if isinstance(keys, str) else keys
+    sound = valid_tags(dict.fromkeys(names, "any"))
+    return _replace(store, turn_ids, {key: set() for key in sound}, by)
 
 
-def count_tags(conn: Connection) -> dict[str, dict[str, int]]:
-    """How many turns have each value of each key."""
+def count_tags(store: HasConnections) -> dict[str, dict[str, int]]:
+    """How many turns have each value of each key: {"project": {"move": 12}}."""
     counts: dict[str, dict[str, int]] = {}
-    for key, value, turns in sorted(conn.run("count_tags").fetchall()):
+    with store.reading() as conn:
+        rows = conn.run("count_tags").fetchall()
+    for key, value, turns in sorted(rows):
         counts.setdefault(key, {})[value] = turns
     return counts
 
 
 def _replace(
-    conn: Connection,
-    change_id: int,
-    turn_ids: Sequence[int],
-    wanted: Mapping[str, set[str]],
-) -> None:
+    store: HasConnections, turn_ids: Sequence[int], wanted: Mapping[str, set[str]], by: str
+) -> Change:
     ids = sorted({*turn_ids})
+    # No key or value: those of a turn go when it is forgotten.
+    statement = f"-- tags of {len(ids)} turn{'' if len(ids) == 1 else 's'}"
+    return journal.edit(store, by, statement, partial(_put, ids=ids, wanted=wanted))
+
+
+def _put(
+    conn: Connection, change_id: int, *, ids: Sequence[int], wanted: Mapping[str, set[str]]
+) -> None:
     there = {turn_id for (turn_id,) in conn.run("turn_ids_of", turn_ids=ids)}
     if missing := [turn_id for turn_id in ids if turn_id not in there]:
         raise InputError(f"there is no turn {missing[0]}")

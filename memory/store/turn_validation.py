@@ -7,10 +7,10 @@ from datetime import date, datetime
 from typing import get_args
 from unicodedata import category
 
-from memory.characters import sound_text
 from memory.errors import InputError
 from memory.records import Kind, Tags, Turn
-from memory.written_dates import in_zone, written_date, zone_called
+from memory.text.characters import sound_text
+from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
 # The setting with the zone of whoever speaks, where a time names none: "Europe/Berlin".

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from memory.records import Turn
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 
 # In the order in which `to_turn` takes them.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
@@ -107,6 +107,12 @@ def insert_turns(conn: Connection, turns: Sequence[Turn], once: bool) -> Inserti
 def ever_had_turns(conn: Connection) -> bool:
     """Whether a turn was ever stored, also where all are forgotten."""
     return conn.last_id("turns") > 0
+
+
+def known_sources(store: HasConnections, sources: Sequence[str]) -> dict[str, int]:
+    """The turns with these outside ids: source -> turn id (the oldest of several)."""
+    with store.reading() as conn:
+        return ids_by_source(conn, sources)
 
 
 def ids_by_source(conn: Connection, sources: Sequence[str]) -> dict[str, int]:

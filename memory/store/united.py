@@ -25,8 +25,8 @@ from memory.records import (
 )
 from memory.store.points_in_time import read_moment
 from memory.store.protocol import Store
-from memory.tokens import count_tokens, first_lines
-from memory.turn_filter import TurnFilter
+from memory.text.tokens import count_tokens, first_lines
+from memory.text.turn_filter import TurnFilter
 
 # Each is searched three times for a question, and has an index in memory.
 MOST_MEMORIES = 16

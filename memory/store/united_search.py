@@ -15,7 +15,7 @@ from memory.records import Hit
 from memory.search.question import SpeakerNames, read_question
 from memory.search.ranking import Counts, Features, WordMatches, best_hits, ordered_weights
 from memory.store.protocol import Store
-from memory.turn_filter import TurnFilter, read_filter
+from memory.text.turn_filter import TurnFilter, read_filter
 
 
 def search_several(

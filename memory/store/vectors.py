@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
-from memory.home import embed_command
 from memory.records import Turn
 from memory.store import search_tables, settings, turns_table
 from memory.store.database import Connection, Reading, Transaction
+from memory.system.home import embed_command
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
 # Texts and the recorded embedder -> (len(texts), width) unit rows.
@@ -191,7 +191,7 @@ def reembed(
     batch: int,
     progress: Callable[[int], None],
 ) -> None:
-    """Make the vectors of all turns anew; see `Store.reembed`."""
+    """Make the vectors of all turns anew; see `Vectors.reembed`."""
     with transaction() as conn:
         before = recorded_embedder(conn)
         if before is None:

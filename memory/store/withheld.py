@@ -11,9 +11,9 @@ from typing import get_args
 
 from memory.errors import SecretError
 from memory.records import Setting, Turn, Withheld
-from memory.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 from memory.store import settings
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
+from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 
 POLICY = "secrets"  # the setting with the policy
 COUNT = "withheld"  # the setting with the count
@@ -81,6 +81,11 @@ def withheld_of(history: Sequence[Setting]) -> Withheld:
     """The count that a history of the setting ends in."""
     value = history[-1].value if history else {}
     return Withheld(**value) if isinstance(value, dict) else Withheld()
+
+
+def count_withheld(store: HasConnections) -> Withheld:
+    """How many secrets and pieces of private text were ever left out of added turns."""
+    return withheld_of(settings.settings_of(store, COUNT))
 
 
 def add_withheld(conn: Connection, more: Withheld) -> None:

@@ -1,6 +1,6 @@
 """The tasks of a worker for a namespace: what waits, who is at it, what it has cost today.
 
-These functions run inside the caller's transaction.
+Functions that take a connection run inside the caller's transaction.
 """
 
 import time
@@ -8,11 +8,59 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from memory.records import Task, WaitingWork
-from memory.store.database import Connection
+from memory.store.database import Connection, HasConnections
 from memory.store.pending_windows import may_be_at_work
 
 LEASE_SECONDS = 600.0
 LONGEST_ERROR = 300  # characters, for a list of what failed
+
+
+def count_waiting(store: HasConnections, attempts: int) -> WaitingWork:
+    """What waits in a memory; a window waits for a person once it failed so often."""
+    with store.reading() as conn:
+        row = conn.run("waiting_work", now=time.time(), attempts=attempts).fetchone()
+    return waiting_work(row)
+
+
+def worker_tasks(store: HasConnections) -> list[Task]:
+    """The tasks that workers have ever claimed, by name."""
+    with store.reading() as conn:
+        return tasks(conn)
+
+
+def claim_task(store: HasConnections, task: str, claimant: str) -> Task | None:
+    """Claim a task, for ten minutes; None while it is not due or another worker is at it.
+
+    A `claimant` is a name as `new_claimant` makes it. The task may be claimed again sooner where
+    its process is known to have ended.
+    """
+    with store.transaction() as conn:
+        return claim(conn, claimant, task)
+
+
+def end_task(
+    store: HasConnections,
+    task: str,
+    claimant: str,
+    due_at: float = 0.0,
+    failures: int = 0,
+    error: str = "",
+) -> None:
+    """Give a claimed task back; it is due again at `due_at`, in Unix seconds."""
+    with store.transaction() as conn:
+        end(conn, claimant, task, due_at=due_at, failures=failures, error=error)
+
+
+def move_task(store: HasConnections, task: str, claimant: str, position: int) -> None:
+    """Note how far a claimed task has come in the journal."""
+    with store.transaction() as conn:
+        conn.run("move_task", task=task, held_by=claimant, position=position)
+
+
+def spend_on_task(store: HasConnections, task: str, day: str, calls: int, tokens: int) -> None:
+    """Add what a task has cost to the sums of a day (2024-05-31)."""
+    with store.transaction() as conn:
+        conn.run("spend_on_task", task=task, day=day, calls=calls, tokens=tokens)
 
 
 def tasks(conn: Connection) -> list[Task]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from memory.pasted import own_text
 from memory.templates.date_phrases import date_of, dates_at_ends
 from memory.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
 from memory.templates.patterns import Index, first_search, pattern, words_of
 from memory.templates.words import language_words
+from memory.text.pasted import own_text
 
 _QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
 _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at the beginning

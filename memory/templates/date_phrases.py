@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from memory.dates import MONTHS, add_days, is_iso_date, is_relative_date, named_day, resolve_dates
-from memory.written_dates import written_date
+from memory.text.dates import (
+    MONTHS,
+    add_days,
+    is_iso_date,
+    is_relative_date,
+    named_day,
+    resolve_dates,
+)
+from memory.text.written_dates import written_date
 
 _LONGEST_PHRASE = 6  # words
 _EDGES = " ,.!-()"

@@ -21,7 +21,7 @@ from memory.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_
 from memory.templates.made_once import made_once
 from memory.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.templates.words import language_words
-from memory.tense import is_past_before
+from memory.text.tense import is_past_before
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.template_syntax import VALUES
 

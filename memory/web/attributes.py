@@ -9,6 +9,14 @@ from memory.facts import count_attributes
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.vocabulary_edits import (
+    merge_attributes,
+    remove_attribute,
+    rename_attribute,
+    set_attribute,
+    set_vocabulary,
+    vocabulary_of,
+)
 from memory.vocabulary import KINDS, Attribute, Kind
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute, Redirect
 
@@ -27,7 +35,7 @@ class Row:
 
 def attributes(request: PageRequest, store: Store) -> PageResponse:
     """The attributes in force, those with facts first, and those that only facts have."""
-    vocabulary = store.vocabulary()
+    vocabulary = vocabulary_of(store)
     counts: dict[str, int] = {}
     for name, number in count_attributes(store).items():
         stored = vocabulary.name_of(name)
@@ -59,7 +67,7 @@ def edit(request: PageRequest, store: Store) -> PageResponse:
 
 def _set(store: Store, inputs: Inputs, by: str) -> Change:
     name = inputs.text("name")
-    known = store.vocabulary().canonical(name)
+    known = vocabulary_of(store).canonical(name)
     before = known or Attribute(name)
     attribute = replace(
         before,
@@ -72,23 +80,23 @@ def _set(store: Store, inputs: Inputs, by: str) -> Change:
         ends=(*before.ends, *_lines(inputs, "ends")),
         asks=(*before.asks, *_lines(inputs, "asks")),
     )
-    return store.set_attribute(attribute, by=by)
+    return set_attribute(store, attribute, by=by)
 
 
 def _rename(store: Store, inputs: Inputs, by: str) -> Change:
-    return store.rename_attribute(inputs.text("name"), inputs.text("new_name"), by=by)
+    return rename_attribute(store, inputs.text("name"), inputs.text("new_name"), by=by)
 
 
 def _merge(store: Store, inputs: Inputs, by: str) -> Change:
-    return store.merge_attributes([inputs.text("name")], inputs.text("into"), by=by)
+    return merge_attributes(store, [inputs.text("name")], inputs.text("into"), by=by)
 
 
 def _remove(store: Store, inputs: Inputs, by: str) -> Change:
-    return store.remove_attribute(inputs.text("name"), by=by)
+    return remove_attribute(store, inputs.text("name"), by=by)
 
 
 def _strict(store: Store, inputs: Inputs, by: str) -> Change:
-    return store.set_vocabulary(strict=bool(inputs.text("strict")), by=by)
+    return set_vocabulary(store, strict=bool(inputs.text("strict")), by=by)
 
 
 def _lines(inputs: Inputs, name: str) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory.additions import add_turns
 from memory.chat.session import INTERRUPTED
+from memory.digest.additions import add_turns
 from memory.errors import InputError, ModelError
 from memory.facts import newest_id, read_facts
 from memory.records import Answer, Fact, Turn

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory.errors import InputError
-from memory.home import home_address
 from memory.server.tokens import ALL_NAMESPACES, RIGHTS, Tokens
 from memory.store import Store
+from memory.system.home import home_address
 from memory.web.page_request import (
     Page,
     PageRequest,

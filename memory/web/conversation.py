@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError
 from memory.facts import read_facts
+from memory.recall.searcher import Searcher
 from memory.records import Fact, Turn
-from memory.searcher import Searcher
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.tags import remove_tags, set_tags
 from memory.store.turn_validation import local_now
-from memory.turn_filter import TurnFilter, read_filter, tags_of_pairs
+from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
+from memory.text.written_dates import clean_date
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
-from memory.written_dates import clean_date
 
 _TURNS_A_PAGE = 40
 _MOST_HITS = 30
@@ -127,9 +128,9 @@ def tag_turn(request: PageRequest, store: Store) -> PageResponse:
     turn_id = request.inputs.number("turn")
     key, value = request.inputs.text("key"), request.inputs.text("value")
     if value:
-        store.set_tags([turn_id], {key: value})
+        set_tags(store, [turn_id], {key: value})
     else:
-        store.remove_tags([turn_id], [key])
+        remove_tags(store, [turn_id], [key])
     return Redirect(request.address("turns", turn_id))
 
 

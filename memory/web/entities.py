@@ -7,6 +7,13 @@ from memory.errors import InputError
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.entity_edits import (
+    describe_entity,
+    entities_called,
+    merge_entities,
+    rename_entity,
+    split_entity,
+)
 from memory.web.page_request import Inputs, PageRequest, PageResponse, PageRoute, Redirect
 
 
@@ -22,24 +29,24 @@ def edit(request: PageRequest, store: Store) -> PageResponse:
 
 def _merge(store: Store, inputs: Inputs, by: str) -> tuple[Change, str]:
     into = inputs.text("into")
-    change = store.merge_entities(inputs.text("name"), into, by=by)
-    return change, next(iter(store.entities_called(into)), into)
+    change = merge_entities(store, inputs.text("name"), into, by=by)
+    return change, next(iter(entities_called(store, into)), into)
 
 
 def _split(store: Store, inputs: Inputs, by: str) -> tuple[Change, str]:
     name, new = inputs.text("name"), inputs.text("new")
     turn_ids = [int(digits) for digits in re.findall(r"\d{1,18}", inputs.text("turns"))]
-    return store.split_entity(name, new, turn_ids, by=by), new
+    return split_entity(store, name, new, turn_ids, by=by), new
 
 
 def _rename(store: Store, inputs: Inputs, by: str) -> tuple[Change, str]:
     new = inputs.text("new")
-    return store.rename_entity(inputs.text("name"), new, by=by), new
+    return rename_entity(store, inputs.text("name"), new, by=by), new
 
 
 def _describe(store: Store, inputs: Inputs, by: str) -> tuple[Change, str]:
     name = inputs.text("name")
-    return store.describe_entity(name, inputs.text("description"), by=by), name
+    return describe_entity(store, name, inputs.text("description"), by=by), name
 
 
 EDITS: dict[str, Callable[[Store, Inputs, str], tuple[Change, str]]] = {

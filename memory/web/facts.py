@@ -6,17 +6,21 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from memory import facts as fact_edits
-from memory.contradictions import settle
 from memory.errors import EditConflict, InputError
 from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
+from memory.facts.contradictions import settle
+from memory.facts.related import related_facts
+from memory.facts.standing import standing_facts
 from memory.records import Change, Fact
-from memory.related_facts import related_facts
 from memory.settings import Settings
 from memory.sql import quoted
-from memory.standing import standing_facts
 from memory.store import Store
+from memory.store.contradictions import open_contradictions
 from memory.store.derived_facts import origins
+from memory.store.entity_edits import known_entities
+from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.templates import template_of
 from memory.web.markup import in_words, shown_text
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute, Redirect
@@ -60,7 +64,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         "facts": None,
         "subjects": [],
         "later": None,
-        "pairs": len(store.contradictions()),
+        "pairs": len(open_contradictions(store)),
         "seen": newest_seen(store),
     }
     if standing:
@@ -145,7 +149,7 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
         "hidden": 0 if include_ended else len(facts) - len(current),
         "turns": {turn.id: turn for turn in store.turns_by_id([fact.turn_id for fact in facts])},
         "is_cut": len(facts) == _MOST_FACTS,
-        "entity": next((one for one in store.entities() if one.name == name), None),
+        "entity": next((one for one in known_entities(store) if one.name == name), None),
         "seen": newest_seen(store),
     }
     return Page("subject.html", values)
@@ -154,7 +158,7 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
 def fact(request: PageRequest, store: Store) -> PageResponse:
     """One fact: its sources, its history, and forms to edit it."""
     fact_id = request.inputs.number("fact")
-    edits = store.journal(fact_id=fact_id)
+    edits = edits_of(store, fact_id=fact_id)
     if not edits:
         return Page("missing.html", {"wanted": f"fact {fact_id}"}, status=404)
     present = edits[-1].after
@@ -179,7 +183,7 @@ def _template(store: Store, fact: Fact) -> str:
     turns = store.turns_by_id([fact.turn_id], missing_ok=True)
     if not turns or not store.by_template([fact.id]):
         return ""
-    return template_of(fact, turns[0], store.vocabulary())
+    return template_of(fact, turns[0], vocabulary_of(store))
 
 
 def edit(request: PageRequest, store: Store) -> PageResponse:
@@ -247,14 +251,14 @@ def add(request: PageRequest, store: Store) -> PageResponse:
     )
     if turn_id is not None:
         return Redirect(request.address("turns", turn_id, done=change.id))
-    added = next(edit.fact_id for edit in store.journal(change.id) if edit.before is None)
+    added = next(edit.fact_id for edit in edits_of(store, change.id) if edit.before is None)
     return Redirect(request.address("facts", added, done=change.id))
 
 
 def undo(request: PageRequest, store: Store) -> PageResponse:
     """Undo a change, and show the result."""
     change = store.undo(request.inputs.number("change"))
-    edits = store.journal(change.id)
+    edits = edits_of(store, change.id)
     if len({edit.fact_id for edit in edits}) in (1, 2):
         return Redirect(request.address("facts", edits[0].fact_id, done=change.id))
     return Redirect(request.address("journal", change.id, done=change.id))
@@ -262,7 +266,7 @@ def undo(request: PageRequest, store: Store) -> PageResponse:
 
 def _conflict(request: PageRequest, store: Store, conflict: EditConflict) -> Page:
     fact_id, seen = request.inputs.number("fact"), request.inputs.number("seen")
-    before = [edit for edit in store.journal(fact_id=fact_id) if edit.change_id <= seen]
+    before = [edit for edit in edits_of(store, fact_id=fact_id) if edit.change_id <= seen]
     later = edits_since(store, fact_id, seen)
     values = {
         "fact_id": fact_id,
@@ -282,9 +286,9 @@ def _conflict(request: PageRequest, store: Store, conflict: EditConflict) -> Pag
 
 def _turns_of(store: Store, fact: Fact) -> list[int]:
     """The sources of a fact: its own turn, and those of the facts it was merged from."""
-    first = store.journal(fact_id=fact.id)[0].change_id
+    first = edits_of(store, fact_id=fact.id)[0].change_id
     change = change_of(store, first)
-    made_of = origins(store.journal(first), [change] if change else []).get(fact.id, ())
+    made_of = origins(edits_of(store, first), [change] if change else []).get(fact.id, ())
     turn_ids = [fact.turn_id]
     for origin in made_of:
         turn_ids += _turns_of(store, origin)

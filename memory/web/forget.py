@@ -4,11 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from memory import forget as forgetting
 from memory.errors import InputError
-from memory.forget import matching_turns, preview
+from memory.forgetting import forget as forgetting
+from memory.forgetting.forget import matching_turns, preview
 from memory.records import Forgotten, Turn
 from memory.store import Store
+from memory.store.settings import settings_of
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
 
 CONDITIONS = ("speaker", "session", "turn", "about", "matching", "all")
@@ -36,7 +37,7 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
         )
         if not receipts:
             raise InputError("nothing was forgotten: the memory has changed since the preview")
-    elif store.settings("forgetting"):
+    elif settings_of(store, "forgetting"):
         receipts = forgetting.forget_without_preview(store)
     else:
         raise InputError("say what to forget")

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memory.digest.held_windows import decide
 from memory.errors import InputError
 from memory.facts import change_of
-from memory.held_windows import decide
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.history import edits_of
 from memory.store.points_in_time import Diff, differences
 from memory.store.undigested import turns_not_taken
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
@@ -16,7 +17,7 @@ from memory.web.tasks import Task
 
 if TYPE_CHECKING:
     from memory.api import Memory
-    from memory.digest import Digest
+    from memory.digest.windows import Digest
 
 _CHANGES_A_PAGE = 25
 
@@ -40,7 +41,7 @@ def journal(request: PageRequest, store: Store) -> PageResponse:
 
 def difference_by(store: Store, change_id: int) -> Diff:
     """What a change did to the facts."""
-    edits = store.journal(change_id)
+    edits = edits_of(store, change_id)
     return differences(
         [edit.before for edit in edits if edit.before],
         [edit.after for edit in edits if edit.after],

@@ -15,10 +15,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from memory.prompt import spoken_date
+from memory.prompts.lines import spoken_date
 from memory.records import Turn
 from memory.store.turn_validation import local_now
-from memory.terminal import clean, count
+from memory.system.terminal import clean, count
 from memory.web.page_request import address_of
 
 STATIC = Path(__file__).parent / "static"

@@ -8,6 +8,7 @@ from memory.agents.projects import project_name
 from memory.errors import InputError
 from memory.facts import read_facts
 from memory.store import Store
+from memory.store.contradictions import open_contradictions
 from memory.web.facts import newest_seen
 from memory.web.journal import difference_by
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect, address_of
@@ -131,7 +132,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
             if change.facts
         ][:_NEWEST_CHANGES],
         "tasks": request.tasks.running(request.namespace),
-        "pairs": store.contradictions()[:_MOST_PAIRS],
+        "pairs": open_contradictions(store)[:_MOST_PAIRS],
         "windows": [window for window in store.pending() if window.error],
         "seen": newest_seen(store),
         "story": dated(

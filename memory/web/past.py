@@ -5,6 +5,7 @@ from itertools import groupby
 
 from memory.facts import matching, read_facts
 from memory.store import Store
+from memory.store.history import revert_to
 from memory.store.points_in_time import Diff, differences, last_moment
 from memory.store.turn_validation import local_now
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
@@ -63,7 +64,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
 
 def revert(request: PageRequest, store: Store) -> PageResponse:
     """Restore all facts as they were on a date or after a change."""
-    change = store.revert(request.inputs.text("point"))
+    change = revert_to(store, request.inputs.text("point"))
     return Redirect(request.address("journal", change.id, done=change.id))
 
 

@@ -1,7 +1,7 @@
 """The search of a whole memory: the facts and the turns that fit what is typed."""
 
 from memory.facts import is_current
-from memory.related_facts import related_facts
+from memory.facts.related import related_facts
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.web.conversation import hits

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memory.audit import KINDS, Finding, audit
 from memory.errors import InputError, SqlError
+from memory.facts.audit import KINDS, Finding, audit
 from memory.namespaces import make_folder, path_of
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
@@ -34,11 +35,11 @@ def settings_page(request: PageRequest, store: Store) -> PageResponse:
         (name, type_in_words, settings.history(name)[::-1])
         for name, type_in_words in settings.types().items()
     ]
-    backups = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+    backups = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
     values = {
         "settings": entries,
         "backups": [(path, Path(path).exists()) for path in backups],
-        "is_due": bool(store.settings("forgetting")),
+        "is_due": bool(settings_of(store, "forgetting")),
         "tasks": request.tasks.running(request.namespace),
         "columns": IMPORT_COLUMNS,
     }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from memory.documents import is_document
 from memory.errors import InputError
-from memory.files import PRIVATE_FOLDER
 from memory.namespaces import path_of
 from memory.store import Store
+from memory.system.files import PRIVATE_FOLDER
 from memory.web.page_request import Download, Inputs, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
 

@@ -23,6 +23,7 @@ import httpx
 from memory.errors import InputError
 from memory.records import Change
 from memory.store import Store
+from memory.store.history import edits_of
 from memory.worker.addresses import ForbiddenAddress, address_of, read_receiver
 
 SECRET_VARIABLE = "MEMORY_FEED_SECRET"  # noqa: S105 - a name
@@ -114,7 +115,7 @@ def message(store: Store, name: str, change: Change) -> dict[str, Any]:
             "before": asdict(edit.before) if edit.before else None,
             "after": asdict(edit.after) if edit.after else None,
         }
-        for edit in store.journal(change.id)
+        for edit in edits_of(store, change.id)
     ]
     return {"memory": name, "change": {**asdict(change), "edits": edits}}
 

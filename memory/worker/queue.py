@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from memory.digest import WINDOW_ATTEMPTS
+from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import MemoryFault, StoreError
-from memory.home import home_address
 from memory.namespaces import existing, location_of, names
 from memory.records import Task, WaitingWork
 from memory.store import open_store, postgres_module
-from memory.store.work import dead_claimants
+from memory.store.work import claim_task, count_waiting, dead_claimants, worker_tasks
+from memory.system.home import home_address
 
 _MOST_CANDIDATES = 500  # of one claim in a database: the rest waits for the next look
 
@@ -102,8 +102,8 @@ class _Folder:
         # file changes: to open one takes 6 ms of CPU, and there may be thousands.
         if state and (seen_state != state or work.claimed_windows):
             with open_store(location) as store:
-                work = replace(store.waiting_work(WINDOW_ATTEMPTS), name=name)
-                tasks = {task.name: task for task in store.tasks()}
+                work = replace(count_waiting(store, WINDOW_ATTEMPTS), name=name)
+                tasks = {task.name: task for task in worker_tasks(store)}
             self._seen[name] = state, work, tasks
         return work, tasks
 
@@ -111,10 +111,10 @@ class _Folder:
         for name in names:
             try:
                 with open_store(existing(name)) as store:
-                    served_at = {task.name: task.served_at for task in store.tasks()}
+                    served_at = {task.name: task.served_at for task in worker_tasks(store)}
                     if served_at.get(task, 0.0) > sight.seen_at:
                         continue  # by another worker, since the look
-                    if store.claim_task(task, claimant):
+                    if claim_task(store, task, claimant):
                         return name
             except MemoryFault:  # or it was deleted
                 continue  # the next look says so

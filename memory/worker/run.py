@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from memory.api import Memory
-from memory.digest import Digest
+from memory.digest.windows import Digest
 from memory.errors import (
     InputError,
     MemoryFault,
@@ -19,20 +19,21 @@ from memory.errors import (
     StoreError,
     UnusableAnswer,
 )
-from memory.files import write_whole
-from memory.home import home, receipt_name
+from memory.forgetting.retention import carry_out
 from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
 from memory.program.costs import Cost, Spending, spending
 from memory.program.model_errors import seconds_to_wait
-from memory.provider_calls import CallsEnded, end_calls
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
-from memory.retention import carry_out
 from memory.store import Store, open_store
 from memory.store.pending_windows import new_claimant
-from memory.terminal import clean_line, count
-from memory.tracing import root
+from memory.store.work import end_task, move_task, spend_on_task, worker_tasks
+from memory.system.files import write_whole
+from memory.system.home import home, receipt_name
+from memory.system.provider_calls import CallsEnded, end_calls
+from memory.system.terminal import clean_line, count
+from memory.system.tracing import root
 from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.observer import Observer
@@ -315,7 +316,7 @@ class Worker:
                 finally:
                     self._observer.did(job.task, "failed" if failures or error else "done")
                     due_at = time.time() + delay_after(failures) if failures else 0.0
-                    store.end_task(job.task, job.claimant, due_at, failures, error)
+                    end_task(store, job.task, job.claimant, due_at, failures, error)
         except CallsEnded:
             pass
         except MemoryFault as fault:  # deleted meanwhile, or the database is gone: the claim ends
@@ -376,13 +377,13 @@ class Worker:
             paid[0] = cost
             new = Cost(calls, tokens_in, tokens_out, dollars)
             self._observer.paid(new)
-            store.spend_on_task(task, today(), calls, tokens_in + tokens_out)
+            spend_on_task(store, task, today(), calls, tokens_in + tokens_out)
             with self._lock:
                 self._spent_since_look += new
 
     def _may_go_on(self, store: Store) -> bool:
         limits = self._options.limits
-        return not (limits.calls or limits.tokens) or self._is_affordable(store.tasks())
+        return not (limits.calls or limits.tokens) or self._is_affordable(worker_tasks(store))
 
     def _refine(self, store: Store, job: _Job) -> str:
         """Refine the facts of a memory whose setting asks for it."""
@@ -423,9 +424,9 @@ class Worker:
         """Send the changes of a memory to an address."""
 
         def moved(position: int) -> None:
-            store.move_task(job.task, job.claimant, position)
+            move_task(store, job.task, job.claimant, position)
 
-        [task] = [task for task in store.tasks() if task.name == job.task]
+        [task] = [task for task in worker_tasks(store) if task.name == job.task]
         sent = send_changes(
             store, job.name, receiver, task.position, moved, lambda: not self._stop.is_set()
         )

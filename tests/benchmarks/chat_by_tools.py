@@ -21,7 +21,7 @@ from memory.namespaces import create
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.settings import set_owner
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.support.mcp_clients import text_of, use
 
 DAY = "2026-11-17"

@@ -43,7 +43,7 @@ from locomo.tasks.gains import Verdict
 from locomo.tasks.modules import TARGETS, Target
 from memory import Store, open_store
 from memory.program import in_phrases, starting_program
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 from tests.support import obedient as scripted_models
 from tests.support.obedient import COLUMNS, RULES, houses, obedient
 from tests.support.scripted import sql

@@ -29,11 +29,11 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.additions import record_assertions
-from memory.files import write_whole
-from memory.home import home_address
+from memory.digest.additions import record_assertions
 from memory.namespaces import create, location_of
 from memory.server.tokens import Tokens
+from memory.system.files import write_whole
+from memory.system.home import home_address
 from tests.benchmarks.scale import chat
 from tests.support.server_process import server_process
 

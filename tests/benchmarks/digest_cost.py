@@ -1,4 +1,4 @@
-"""What a digest asks of a model: calls and tokens for 100,000 tokens of conversation.
+"""What a digest asks of a model, and its own CPU, for 100,000 tokens of conversation.
 
     python -m tests.benchmarks.digest_cost FILE [--conversations 10] [--window 48]
         [--prompts short]
@@ -11,6 +11,7 @@ each prompt has a catalog and facts that are known.
 
 import re
 import tempfile
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +29,9 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
 from memory.signatures.choice import FormChoice
-from memory.speakers import is_assistant
 from memory.sql import quoted
-from memory.tokens import count_tokens
+from memory.text.speakers import is_assistant
+from memory.text.tokens import count_tokens
 
 _FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)
 _TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)
@@ -105,7 +106,7 @@ def main(
         lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0),
         window=window or hosted.window,
     )
-    tokens = 0
+    tokens, cpu_s = 0, 0.0
     chats = load_conversations(data)[:conversations]
     for chat in track(chats, description="digesting", console=Console(stderr=True)):
         tokens += sum(count_tokens(turn.text) for turn in chat.turns)
@@ -114,9 +115,13 @@ def main(
             open_store(Path(folder) / "memory.db") as store,
         ):
             store.add(chat.turns)
-            Memory(store, model=model).digest()
+            memory = Memory(store, model=model)
+            began = time.process_time()
+            memory.digest()
+            cpu_s += time.process_time() - began
     table = Table("of 100,000 tokens", "digest", "share")
     total = engine.tokens.total()
+    table.add_row("CPU seconds", f"{cpu_s * _OF / tokens:.1f}")
     table.add_row("calls", f"{engine.calls * _OF / tokens:.1f}")
     table.add_row("calls for long answers", f"{engine.whole_calls * _OF / tokens:.1f}")
     for name, count in engine.tokens.most_common():

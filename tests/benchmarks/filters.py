@@ -22,7 +22,7 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import Store, Turn, open_store
-from memory.files import write_whole
+from memory.system.files import write_whole
 from tests.benchmarks.scale import BATCH, ask, chat
 from tests.benchmarks.scale_store import database_of, namespace_of, quantiles, rows_table
 

@@ -25,10 +25,11 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from memory import SqlError, Store, open_store
-from memory.prompt import known_fact_line
+from memory.facts.related import known_facts
+from memory.prompts.lines import known_fact_line
 from memory.records import Fact
-from memory.related_facts import known_facts
-from memory.tokens import first_lines
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.tokens import first_lines
 
 _KNOWN_TOKENS = 1_500  # as of memory.digest, which brings DSPy
 _WINDOW = 16
@@ -85,7 +86,7 @@ def _expected(gold: Gold, noise: Iterator[str]) -> Iterator[tuple[Fact, bool, bo
             told = {_key(fact) for fact in store.facts() if fact.id not in ids_before}
             for fact in before:
                 if _key(fact) in told and not fact.ended_on:
-                    attribute = store.vocabulary().canonical(fact.attribute)
+                    attribute = vocabulary_of(store).canonical(fact.attribute)
                     is_state = attribute is not None and attribute.kind == "one value"
                     yield fact, is_state, known_fact_line(fact) in lines
 

@@ -30,7 +30,8 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
 from memory import Store, Turn, open_store
-from memory.files import write_whole
+from memory.store.turns_table import known_sources
+from memory.system.files import write_whole
 from tests.benchmarks.scale import BATCH, needles, strewn
 
 ASSISTANT = "assistant"
@@ -101,7 +102,7 @@ def fill(path: Path, turns: Iterator[Turn]) -> float:
 def ask(store: Store, conversations: Sequence[Conversation]) -> Iterator[dict[str, Any]]:
     """What a search finds for each question whose evidence is known."""
     sources = [f"{one.id} {turn.source}" for one in conversations for turn in one.turns]
-    source_of = {number: source for source, number in store.known(sources).items()}
+    source_of = {number: source for source, number in known_sources(store, sources).items()}
     for conversation in conversations:
         for question in conversation.questions:
             if question.category == ABSTENTION or not question.evidence:

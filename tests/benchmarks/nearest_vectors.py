@@ -24,9 +24,9 @@ from rich.console import Console
 from locomo.commands import run_command
 from memory import open_store
 from memory.embed import embed
-from memory.files import write_whole
 from memory.search.question import Query
 from memory.store.sqlite import SqliteStore
+from memory.system.files import write_whole
 from tests.benchmarks.scale import BATCH, ask, chat
 from tests.benchmarks.scale_store import database_of, quantiles
 from tests.support.rows import rows_of

@@ -25,7 +25,7 @@ from locomo.others.peers import PEERS
 from locomo.others.rankings import Found, peer_version, rankings_of
 from locomo.retrieval.measure import DEPTHS, recalls
 from memory import InputError
-from memory.files import write_whole
+from memory.system.files import write_whole
 
 _CAPTION = (
     "Recall of evidence turns, categories 1-4; a search embeds its question.\n"

@@ -38,8 +38,9 @@ from locomo.metrics import recall
 from memory import InputError, Store, Turn, open_store
 from memory.embed import related
 from memory.errors import StoreError
-from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
+from memory.store.pending_windows import claim_window
+from memory.system.files import write_whole
 from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table
 
 ROOT = Path(__file__).parents[2]
@@ -234,7 +235,7 @@ def measure(
 
 def _store_facts(store: Store) -> None:
     """What a digest of a window writes, without the model: WINDOW_FACTS facts of its turns."""
-    window = store.claim(WINDOW_FACTS)
+    window = claim_window(store, WINDOW_FACTS)
     assert window is not None
     facts = [
         f"('Person {turn % 50}', 'attribute_{turn % 20}', 'thing {turn}', {turn})"

@@ -25,9 +25,9 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.files import write_whole
 from memory.namespaces import path_of
 from memory.server.tokens import Tokens
+from memory.system.files import write_whole
 from tests.benchmarks.scale import ask, chat
 from tests.support.mcp_clients import stdio
 from tests.support.server_process import server_process

@@ -22,7 +22,7 @@ from locomo.dataset.format import load_conversations
 from memory import MemoryProgram, SqlError, load_model, open_store
 from memory.program.local import SmallModelAdapter
 from memory.program.small_prompts import SMALL
-from memory.prompt import turn_lines
+from memory.prompts.lines import turn_lines
 from memory.sql import check_select, split
 
 

@@ -23,10 +23,10 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
-from memory.additions import add_turns
-from memory.evidence import Standing
-from memory.speakers import is_assistant
-from memory.standing import applying, standing_facts
+from memory.digest.additions import add_turns
+from memory.facts.standing import applying, standing_facts
+from memory.prompts.evidence import Standing
+from memory.text.speakers import is_assistant
 
 _OWN = ("instruction_following", "preference_following")
 

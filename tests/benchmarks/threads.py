@@ -28,7 +28,7 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import Memory, Turn
-from memory.files import write_whole
+from memory.system.files import write_whole
 from tests.support.crowd import WORDS, Crowd, let_work, slow_model
 
 console = Console()

@@ -11,8 +11,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from timeit import repeat
 
-from memory import Turn, open_store, tracing
+from memory import Turn, open_store
 from memory.store import Store
+from memory.system import tracing
 from tests.support.otlp_receiver import receiving_spans
 
 TURNS, ROUNDS, CALLS, SPANS = 1_000, 8, 100, 200_000

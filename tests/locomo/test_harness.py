@@ -82,7 +82,7 @@ def test_another_embedder_makes_another_memory(
     made_of = (tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     first = build_memory(*made_of)
     with open_store(first.path) as store:
-        assert store.embedder == "wordllama"
+        assert store.vectors.embedder == "wordllama"
     with serving(monkeypatch):
         assert build_memory(*made_of, embedder=SMALL).path != first.path
 

@@ -27,9 +27,9 @@ from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import Baseline, memory_system
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
-from memory.machines import over_machines
 from memory.namespaces import path_of
 from memory.program.costs import Cost
+from memory.system.machines import over_machines
 from optimize import optimize
 from tests.support.commands import run, run_in_process
 from tests.support.locomo_records import question, record, turn, write

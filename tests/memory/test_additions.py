@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.additions import add_turns, record_assertions
+from memory.digest.additions import add_turns, record_assertions
 from memory.program import Model
+from memory.store.settings import set_setting
+from memory.store.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
 from memory.tools import memory_tools
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, MOVED, SAID
@@ -59,7 +61,7 @@ def test_a_digest_is_not_shown_what_its_turns_assert(store: Store, unasked: Mode
 
 
 def test_only_what_a_person_says_in_a_message_asserts(store: Store) -> None:
-    store.set("character", "Miku")
+    set_setting(store, "character", "Miku")
     others = [
         replace(OSLO, kind="document"),
         replace(OSLO, kind="tool"),
@@ -76,7 +78,7 @@ def test_a_new_template_is_matched_with_older_turns_too(store: Store, unasked: M
     add_turns(store, [Turn("Bo", "My order number is A-1047."), OSLO])
     record_assertions(store)
     order = Attribute("order_number", form="code", says=("my order number is {value}",))
-    store.set_attribute(order)
+    set_attribute(store, order)
     with Memory(store, model=unasked) as memory:
         assert memory.digest().facts == 1
         assert memory.digest().facts == 0
@@ -86,14 +88,14 @@ def test_a_new_template_is_matched_with_older_turns_too(store: Store, unasked: M
 
 
 def test_templates_of_a_removed_attribute_match_nothing(store: Store) -> None:
-    store.remove_attribute("lives_in")
+    remove_attribute(store, "lives_in")
     add_turns(store, [OSLO])
     assert values(store) == []
 
 
 def test_a_strict_vocabulary_stores_its_own_attributes_alone(store: Store) -> None:
-    store.set_vocabulary(
-        [Attribute("home", says=("I live in {value}",))], replaces=True, strict=True
+    set_vocabulary(
+        store, [Attribute("home", says=("I live in {value}",))], replaces=True, strict=True
     )
     add_turns(store, [OSLO, Turn("Anna", "I'm a nurse.")])
     assert [(fact.attribute, fact.value) for fact in store.facts()] == [("home", "Oslo")]

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
-from memory.digest import WINDOW_ATTEMPTS
+from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import ModelError
 from memory.facts import supersede
 from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.program.quotations import NO_TURNS, answer_lines
-from memory.prompt import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, scripted_packaged_model, sql
 

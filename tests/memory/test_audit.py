@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from memory import InputError, Turn, open_store
-from memory.audit import KINDS, Finding, audit
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
+from memory.facts.audit import KINDS, Finding, audit
+from memory.store.pending_windows import claim_window, fail_window
 from memory.store.sqlite import SqliteStore
+from memory.store.vocabulary_edits import vocabulary_of
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.rows import rows_of
 
@@ -112,7 +114,7 @@ def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: Sqlite
         rows = [("Anna", attribute, "red", "2017", 1), ("Anna", attribute, "blue", "2018", 5)]
         store.write(values(*rows), cause="test")
     reported = {store.facts()[one.facts[0] - 1].attribute for one in found(store, "contradiction")}
-    assert reported == {store.vocabulary().name_of(attribute) for attribute in ONE}
+    assert reported == {vocabulary_of(store).name_of(attribute) for attribute in ONE}
 
 
 # --------------------------------------------------------------------------- duplicates
@@ -212,10 +214,10 @@ def test_what_was_said_does_not_steer_the_terminal(run: Run, store: SqliteStore)
 
 
 def test_windows_that_failed_are_named_with_their_error(store: SqliteStore) -> None:
-    window = store.claim(3)
+    window = claim_window(store, 3)
     assert window is not None
     assert found(store, "pending") == [], "somebody is at work on it"
-    store.fail(window, "the model wrote\na poem")
+    fail_window(store, window, "the model wrote\na poem")
     [finding] = found(store, "pending")
     assert "after 1 attempts: the model wrote a poem" in finding.text
     assert "digest --replay" in finding.text
@@ -382,9 +384,9 @@ def test_a_damaged_page_is_named(store: SqliteStore, path: Path) -> None:
 
 def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
     both(store)
-    window = store.claim(5)
+    window = claim_window(store, 5)
     assert window is not None
-    store.fail(window, "no")
+    fail_window(store, window, "no")
     store.count_shown([1])
     kinds = [one.kind for one in audit(store)]
     assert kinds == sorted(kinds, key=KINDS.index)

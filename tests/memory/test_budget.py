@@ -5,9 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, Rows, Turn
-from memory.evidence import assemble
-from memory.prompt import LEAST_BUDGET, quoted_turns, row_lines, spoken_date, turn_line, turn_lines
-from memory.tokens import count_tokens, trim
+from memory.prompts.evidence import assemble
+from memory.prompts.lines import (
+    LEAST_BUDGET,
+    quoted_turns,
+    row_lines,
+    spoken_date,
+    turn_line,
+    turn_lines,
+)
+from memory.text.tokens import count_tokens, trim
 
 texts = st.text(min_size=1, max_size=300)
 turns = st.lists(texts, min_size=1, max_size=12).map(

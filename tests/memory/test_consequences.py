@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.contradictions import settle
+from memory.facts.contradictions import settle
 from memory.signatures.full import WriteFacts
+from memory.store.contradictions import open_contradictions
+from memory.store.pending_windows import claim_window
 from tests.memory.test_evidence import DOORS
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
@@ -193,7 +195,7 @@ def test_what_may_rest_on_a_change_is_shown_beside_many_other_facts(store: Store
         *(f"('choir', 'sang', 'song {n} in the church of Brill', '', {n + 3})" for n in range(60)),
     ]
     store.add([Turn("Anna", text, "one", "2026-01-10") for text in said])
-    while window := store.claim(100):
+    while window := claim_window(store, 100):
         store.write(FACTS + ", ".join(rows), cause="digest", window=window)
     expected = ["id 1: choir board | lead", "id 2: piano hire | signed_by | Sara Lindqvist"]
     model = scripted_model([(expected, sql("-- none"))])
@@ -220,7 +222,7 @@ def test_a_dispute_ends_when_a_person_settles_it_and_an_undo_takes_it_back(store
     assert marked()
     store.undo(next(change.id for change in reversed(store.changes()) if change.window))
     assert not marked()
-    assert not store.contradictions()
+    assert not open_contradictions(store)
 
 
 def test_a_forgotten_turn_takes_the_dispute_with_it(store: Store) -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
-from memory.audit import audit
-from memory.contradictions import settle, shown_before
 from memory.errors import EditConflict
-from memory.evidence import FENCE_HEAD
 from memory.facts import correct
+from memory.facts.audit import audit
+from memory.facts.contradictions import settle, shown_before
 from memory.program.disputes import pair_line
-from memory.tokens import count_tokens
+from memory.prompts.evidence import FENCE_HEAD
+from memory.store.contradictions import open_contradictions
+from memory.text.tokens import count_tokens
 from memory.tools import memory_tools
 from tests.support.commands import run_in_process
 from tests.support.scripted import answer, scripted_model, sql
@@ -53,7 +54,7 @@ def test_a_large_model_is_shown_the_pair_and_what_to_do(store: Store) -> None:
 
 
 def test_of_a_long_pair_both_facts_are_shown(store: Store) -> None:
-    [pair] = store.contradictions()
+    [pair] = open_contradictions(store)
     long = replace(pair, first=replace(pair.first, value="flown " + "over the sea " * 100))
     first, second = pair_line(long, 45).split(" <-> ")
     assert count_tokens(first) <= 45

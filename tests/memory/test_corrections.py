@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from memory import Memory, Store, Turn
-from memory.corrections import Correction
 from memory.facts import newest_id, supersede
+from memory.recall.corrections import Correction
 from memory.records import Answer
 from tests.conftest import MOVED
 from tests.support.scripted import scripted_model, scripted_packaged_model

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.program.quotations import answer_lines
 from memory.program.support import with_known_years
 from memory.templates.date_phrases import recent_date

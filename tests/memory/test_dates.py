@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dates import dated_question, is_iso_date, is_iso_span, resolve_dates
-from memory.evidence import assemble
-from memory.prompt import dated_line, turn_lines
+from memory.prompts.evidence import assemble
+from memory.prompts.lines import dated_line, turn_lines
 from memory.records import Turn
+from memory.text.dates import dated_question, is_iso_date, is_iso_span, resolve_dates
 
 SAID = "2017-06-09T13:00"  # a Friday
 

@@ -11,9 +11,9 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.namespaces import create, existing
+from memory.recall.searcher import Searcher
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.searcher import Searcher
 from memory.store import Store
 from memory.tools import Tools
 from tests.support.commands import run

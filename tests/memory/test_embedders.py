@@ -99,10 +99,10 @@ def test_a_tiny_model_makes_the_vectors_of_a_memory(
     with open_store(path) as store:
         store.add(SAID)
         capfd.readouterr()
-        store.reembed(name)
+        store.vectors.reembed(name)
     assert capfd.readouterr().err == ""  # no bar
     with open_store(path) as store:  # the memory knows its embedder
-        assert store.embedder == name
+        assert store.vectors.embedder == name
         assert store.search("Anna cat", 3) != []
         with store.searched() as searched:
             assert searched is not None
@@ -206,7 +206,7 @@ def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, addres
         open_store(address) as store,
         open_store(address, read_only=True, embedder=SMALL) as reading,
     ):
-        assert store.embedder == reading.embedder == SMALL
+        assert store.vectors.embedder == reading.vectors.embedder == SMALL
         assert store.search("cat", 3) == reading.search("cat", 3) != []
         assert server.paid[len(SAID) :] == ["cat", "cat"]
         assert store.search(" \n", 1) != []  # a blank is not paid

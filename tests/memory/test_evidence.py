@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.additions import add_turns
 from memory.agents.blocks import prompt_block
-from memory.evidence import Context, fenced
+from memory.digest.additions import add_turns
 from memory.injection import inject
 from memory.program.messages import ABSTAIN
 from memory.program.quotations import answer_lines
-from memory.restated import newest_first, restated
+from memory.prompts.evidence import Context, fenced
+from memory.prompts.restated import newest_first, restated
 from memory.tools import memory_tools
 from tests.support.scripted import answer, scripted_model
 

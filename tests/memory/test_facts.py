@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import (
     add,
     correct,
@@ -27,7 +27,10 @@ from memory.facts import (
 )
 from memory.records import WITHDRAWN
 from memory.store import Store
+from memory.store.history import edits_of
+from memory.store.pending_windows import claim_window
 from memory.store.sqlite import SqliteStore
+from memory.store.vocabulary_edits import set_vocabulary
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.rows import set_moment_of_change
@@ -106,13 +109,13 @@ def test_what_never_was_true_is_put_right_in_place(told: SqliteStore) -> None:
 
 def test_a_correction_is_not_digested_once_more(told: SqliteStore) -> None:
     supersede(told, 1, "Bergen")
-    assert told.claim(16) is None
+    assert claim_window(told, 16) is None
 
 
 def test_a_correction_leaves_undigested_turns_to_the_digest(told: SqliteStore) -> None:
     told.add([Turn("Ben", "I bought a boat.")])
     supersede(told, 1, "Bergen")
-    assert told.claim(16) == (6, 7)
+    assert claim_window(told, 16) == (6, 7)
 
 
 def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
@@ -211,7 +214,7 @@ def test_what_is_refused_stores_no_turn(told: SqliteStore) -> None:
 
 def test_an_addition_keeps_to_the_vocabulary_before_a_turn_is_stored(told: SqliteStore) -> None:
     mood = Attribute("mood", "one value", ("feels",), ("good", "bad"))
-    told.set_vocabulary([mood], replaces=True, strict=True)
+    set_vocabulary(told, [mood], replaces=True, strict=True)
     for attribute, value, says in (
         ("feels", "so so", "mood is one of good, bad, not 'so so'"),
         ("plays", "chess", "plays.* strict"),
@@ -629,7 +632,7 @@ def test_a_fact_of_a_template_holds_from_the_day_of_its_turn(imported: Store) ->
         assert [fact.value for fact in find(imported, point=day[:4])] == values
     with imported.as_of("2024") as past:
         assert [fact.value for fact in find(past)] == ["Hull", "Leeds"]
-    assert [edit.moment for edit in imported.journal()][:2] == ["2023-05-15", "2024-03-10"]
+    assert [edit.moment for edit in edits_of(imported)][:2] == ["2023-05-15", "2024-03-10"]
 
 
 def test_a_fact_of_an_undated_turn_holds_from_when_it_was_stored(address: str) -> None:

@@ -14,6 +14,7 @@ from memory import Memory, facts
 from memory.program.messages import ABSTAIN
 from memory.program.packaged import PackagedModel
 from memory.settings import Settings
+from memory.store.history import edits_of
 from tests.support.everyday_changes import ADDITIONS, CHANGES, CORRECTIONS, ENDS, OWNER
 from tests.support.everyday_changes import EverydayChange as Case
 
@@ -38,7 +39,7 @@ def _fact_before(memory: Memory, case: Case) -> int:
         written = facts.add(
             memory.store, subject=case.subject, attribute=case.attribute, value=case.old
         )
-        [fact_id] = {edit.fact_id for edit in memory.store.journal(written.id)}
+        [fact_id] = {edit.fact_id for edit in edits_of(memory.store, written.id)}
         return fact_id
     stored = [
         fact.id

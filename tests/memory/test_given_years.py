@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.given_years import UnknownYearError, check_years
+from memory.facts.given_years import UnknownYearError, check_years
 from memory.sql import check_writes
 from memory.store import Store
 from tests.conftest import INSERT

@@ -14,10 +14,11 @@ from memory import InputError, Memory, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
 from memory.errors import ModelError
 from memory.exchange.exports import export_memory
-from memory.home import agreed_embedder, receipt_name
 from memory.namespaces import copy, create, delete, location_of, rename
 from memory.records import Forgotten
+from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
+from memory.system.home import agreed_embedder, receipt_name
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
 from tests.support.postgres_server import logged_in
@@ -100,7 +101,7 @@ def test_vectors_made_here_end_what_was_agreed_to(received: str, server: Server)
     open_store(received, embedder=SMALL).close()
     assert agreed_embedder(received) == SMALL
     with open_store(received) as store:
-        store.reembed(PACKAGED_EMBEDDER)
+        store.vectors.reembed(PACKAGED_EMBEDDER)
     assert agreed_embedder(received) == ""
 
 
@@ -114,7 +115,7 @@ def test_a_dump_does_not_choose_who_gets_the_turns(
     assert f"the vectors were by {SMALL}, and are by wordllama here" in out
     assert f"memory admin embed --db {mine} --embedder {SMALL}" in out
     with open_store(mine) as store:
-        assert store.embedder == PACKAGED_EMBEDDER
+        assert store.vectors.embedder == PACKAGED_EMBEDDER
         assert store.search("said 3", 1)
     assert server.requests == []
 
@@ -164,7 +165,7 @@ def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
     path: Path, store: SqliteStore, value: object
 ) -> None:
     with pytest.raises(InputError, match="reembed"):
-        store.set("embedder", value)
+        set_setting(store, "embedder", value)
     row = {"table": "settings", "id": 9, "name": "embedder", "set_at": ""}
     with (
         open_store(store.path.with_name("b.db")) as other,
@@ -175,7 +176,7 @@ def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
         conn.execute("INSERT INTO settings VALUES (99, 'embedder', ?, '')", (json.dumps(value),))
     conn.close()
     with open_store(store.path) as again:
-        assert again.embedder == PACKAGED_EMBEDDER
+        assert again.vectors.embedder == PACKAGED_EMBEDDER
         assert again.search("Oslo", 1)
         assert again.add([Turn("Anna", "Hello")])
         [fault] = again.check()

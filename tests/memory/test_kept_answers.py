@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.outline import answers_cut, outlined
-from memory.tokens import count_tokens
+from memory.prompts.outline import answers_cut, outlined
+from memory.text.tokens import count_tokens
 from tests.memory.test_evidence import DOORS
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, Turn, machines, open_store
+from memory import InputError, Memory, Turn, open_store
 from memory.cli.digests import Digester, Due
 from memory.errors import ModelError
-from memory.machines import check_over
 from memory.namespaces import create, location_of, path_of
 from memory.program import load_model, loading
+from memory.system import machines
+from memory.system.machines import check_over
 from tests.support.commands import run
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker

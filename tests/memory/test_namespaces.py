@@ -14,6 +14,7 @@ from memory import InputError, SqlError, Turn, namespaces, open_store
 from memory.errors import StoreError
 from memory.namespaces import LONGEST_STEM, Location, path_of
 from memory.store.namespace_file import move_store
+from memory.store.settings import set_setting, settings_of
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -178,13 +179,13 @@ def test_a_missing_name_is_told_with_those_near_to_it(anna: Location) -> None:
 
 def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Location) -> None:
     with open_store(anna) as store:
-        store.set("backup", "somewhere.db")
-        store.set("user", "Anna")
+        set_setting(store, "backup", "somewhere.db")
+        set_setting(store, "user", "Anna")
         namespaces.copy("anna", "ben")
         store.add([SECRET])
     with open_store(namespaces.location_of("ben")) as copy:
-        assert copy.settings("backup") == []
-        assert copy.settings("user")[-1].value == "Anna"
+        assert settings_of(copy, "backup") == []
+        assert settings_of(copy, "user")[-1].value == "Anna"
         assert copy.search("Oslo")[0].turn_id == 1
     assert said("ben") == [OSLO.text]
 
@@ -241,7 +242,7 @@ def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Loc
     with open_store(anna) as one, open_store(namespaces.create("Anna")) as other:
         assert one.search("password swordfish")
         other.add([Turn("Ben", "Hello."), SECRET])
-        other.set("user", "Ben")
+        set_setting(other, "user", "Ben")
         other.write(
             "INSERT INTO facts (subject, attribute, value, turn_id)"
             " VALUES ('Ben', 'password', 'swordfish', 2)",
@@ -251,7 +252,7 @@ def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Loc
         assert [hit.turn_id for hit in other.search("Oslo", 10)] != [1]
         assert one.read("SELECT * FROM search('swordfish', 9)").rows[0][0] == 1
         assert "Ben" not in one.catalog(500)
-        assert not one.settings("user")
+        assert not settings_of(one, "user")
         assert not one.facts()
         with pytest.raises(InputError):
             one.turn(2)
@@ -276,8 +277,8 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home_folder: Path, 
 def test_deleting_shows_what_will_go_and_asks(anna: Location, tmp_path: Path) -> None:
     (tmp_path / "kept.db").touch()
     with open_store(anna) as store:
-        store.set("backup", str(tmp_path / "kept.db"))
-        store.set("backup", str(tmp_path / "gone.db"))
+        set_setting(store, "backup", str(tmp_path / "kept.db"))
+        set_setting(store, "backup", str(tmp_path / "gone.db"))
     run("admin", "namespaces", "delete", "anna", given="n\n", says="nothing was changed")
     assert namespaces.names() == ["anna"]
     shown = run("admin", "namespaces", "delete", "anna", given="y\n")

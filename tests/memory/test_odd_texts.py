@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, Turn
-from memory.additions import add_turns
 from memory.agents.projects import project_of
+from memory.digest.additions import add_turns
 from memory.exchange import read_export
 from memory.exchange.imports import import_turns
 from memory.exchange.transcripts import AGENTS, read_transcript

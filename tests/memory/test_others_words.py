@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.additions import add_turns
 from memory.agents.sessions import HookCall, capture
+from memory.digest.additions import add_turns
 from memory.exchange import read_export
 from memory.exchange.imports import import_turns
 from memory.namespaces import location_of

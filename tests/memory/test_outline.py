@@ -1,8 +1,8 @@
 """A long turn by its parts: what a digest reads of an assistant's answer."""
 
-from memory.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS, outline, outlined
+from memory.prompts.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS, outline, outlined
 from memory.records import Turn
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 
 ANSWER = """Certainly! Here is a plan for the move that keeps your evenings free.
 

@@ -9,10 +9,11 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open_store
 from memory.errors import StoreError
-from memory.prompt import LEAST_BUDGET
-from memory.rerank import Reranker
+from memory.prompts.lines import LEAST_BUDGET
+from memory.recall.rerank import Reranker
+from memory.store.settings import settings_of, times_shown
 from memory.store.united import MOST_MEMORIES, cited_turns, memory_name, unite
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.scripted import (
     Pairs,
@@ -58,7 +59,7 @@ def asked(stores: Mapping[str, Store], pairs: Pairs) -> tuple[Memory, ScriptedLM
 
 def contents(store: Store) -> list[object]:
     """All that a memory holds, with what was noted beside it."""
-    return [*store.dump(), store.shown(), store.settings()]
+    return [*store.dump(), times_shown(store), settings_of(store)]
 
 
 # ---------------------------------------------------------------------------------- asking
@@ -196,7 +197,7 @@ def test_writes_go_to_the_first_and_nothing_to_the_others(stores: Mapping[str, S
     pairs = [([], sql(ALL_FACTS)), ([], answer("Oslo", "100002, 1"))]
     memory, _ = asked(stores, pairs)
     memory.ask("Where in Oslo is Anna?")
-    assert stores["anna"].shown().keys() >= {1, 2}
+    assert times_shown(stores["anna"]).keys() >= {1, 2}
     assert memory.add(Turn("Anna", "I sold the flat.")) == [6]
     assert memory.store.turn(6).text == "I sold the flat."
     model = scripted_model([(["[6]"], sql(f"{INSERT}('Anna', 'sold', 'flat', NULL, 6)"))])

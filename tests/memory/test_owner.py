@@ -4,8 +4,10 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.facts import add, supersede
-from memory.owner import owner_of, person_of
 from memory.settings import set_owner
+from memory.store.entity_edits import facts_about
+from memory.store.owner import owner_of, person_of
+from memory.store.settings import settings_of
 from memory.tools import memory_tools
 from tests.support.scripted import answer, scripted_model, sql
 
@@ -37,7 +39,7 @@ def test_facts_of_an_unnamed_user_become_the_owners(store: Store) -> None:
     [before] = store.facts()
     assert before.subject == "user"
     set_owner(store, "Mara")
-    assert [fact.id for fact in store.facts_about("Mara")] == [before.id]
+    assert [fact.id for fact in facts_about(store, "Mara")] == [before.id]
 
 
 def test_an_unnamed_user_keeps_the_name_that_came_first(address: str) -> None:
@@ -53,7 +55,7 @@ def test_an_owner_is_a_name_and_stays(store: Store) -> None:
     assert person_of(store, "i") == "User"
     set_owner(store, "Mara")
     set_owner(store, "Mara")
-    assert len(store.settings("user")) == 1
+    assert len(settings_of(store, "user")) == 1
     assert person_of(store, "MARA") == "Mara"
     assert person_of(store, "Ben") == "Ben"
     with pytest.raises(InputError, match="is not a name"):

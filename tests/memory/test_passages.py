@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.passages import CUT, excerpt, passage, sentences
-from memory.tokens import count_tokens
+from memory.prompts.passages import CUT, excerpt, passage, sentences
+from memory.text.tokens import count_tokens
 
 FILLER = "It rained on the roof of the old shed all day long. "
 TRANSCRIPT = "and then we went on and on along the river " * 40

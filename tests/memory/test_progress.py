@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from memory.progress import ProgressLines, live_table, progress_bar
+from memory.system.progress import ProgressLines, live_table, progress_bar
 
 
 def test_a_pipe_gets_a_line_at_most_so_often_and_one_at_the_end() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.providers import quiet_litellm
+from memory.system.providers import quiet_litellm
 from tests.support.embedding_server import SMALL, serving
 
 # The root logger's level (10 is DEBUG, at which libraries log most) and handlers, before and after.
@@ -38,7 +38,7 @@ with open_store(sys.argv[1], embedder=sys.argv[2]) as store:
 assert load_model("mistral/mistral-small-latest").price
 """
 LISTED = """
-from memory.providers import listed_models, load_litellm
+from memory.system.providers import listed_models, load_litellm
 from memory import load_model
 model = load_model("openai/gpt-4")
 assert (model.context, model.form) == (8_192, "short")

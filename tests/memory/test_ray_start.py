@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 LISTENING = """
 import json, psutil
-from memory.machines import over_machines
+from memory.system.machines import over_machines
 
 [(_, result)] = over_machines(abs, [-5])
 me = psutil.Process()

@@ -8,7 +8,8 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
-from memory.related_facts import related_facts
+from memory.facts.related import related_facts
+from memory.store.entity_edits import add_alias
 from tests.conftest import INSERT
 
 BOTH_STORES = "slow"
@@ -99,7 +100,7 @@ def test_a_fact_is_related_by_any_name_of_whom_it_is_about(store: Store) -> None
         return next((score for fact, score in related if fact.subject == "Ilse"), 0.0)
 
     before = score_of_ilse()
-    store.add_alias("Frau Brandt", "Ilse")
+    add_alias(store, "Frau Brandt", "Ilse")
     assert score_of_ilse() > before
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, Store, Turn, memory_tools, open_store, rerank
+from memory import InputError, Memory, Store, Turn, memory_tools, open_store
 from memory.errors import ModelError
-from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
+from memory.recall import rerank
+from memory.recall.rerank import RERANKED_TURNS, Reranker, load_reranker
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking

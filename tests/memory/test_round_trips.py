@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
+from memory.store.settings import times_shown
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
 from tests.support.scripted import Pairs, answer, scripted_model, sql
@@ -45,7 +46,7 @@ def ask(store: Store) -> None:
     model = scripted_model(script, budget=BUDGET)
     told = Memory(store, model=model).ask("Who has a cat?")
     assert told.tokens > 0.9 * BUDGET
-    assert len(store.shown()) > 300
+    assert len(times_shown(store)) > 300
 
 
 def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]) -> None:
@@ -120,6 +121,7 @@ def test_a_limit_of_a_day_takes_one_round_trip_more_and_none_where_there_is_none
 ) -> None:
     from memory.namespaces import create
     from memory.server.day_limits import DayLimits, DayMeter, current_user, open_day_usage
+    from memory.store.limits import Served
     from tests.support.postgres_server import empty_home
 
     monkeypatch.setenv("MEMORY_HOME", empty_home())
@@ -127,7 +129,7 @@ def test_a_limit_of_a_day_takes_one_round_trip_more_and_none_where_there_is_none
     taken = []
     with open_store(create("anna")) as store:
         for limits in (None, DayLimits(calls=1, tokens=1), DayLimits(turns=9, characters=99)):
-            store.meter = DayMeter(limits, open_day_usage()) if limits else None
+            store.served = Served(meter=DayMeter(limits, open_day_usage()) if limits else None)
             for _ in range(8):  # what is asked five times is prepared, which is a round trip
                 with protocol_messages() as messages:
                     store.add([Turn("Anna", "Tea.")])

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import InputError, Memory, Store, Turn, open_store, secrets
+from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
 from memory.records import Withheld
-from memory.secrets import PRIVATE, WITHHELD, mask, mask_parts
 from memory.settings import Settings
+from memory.store.withheld import count_withheld
+from memory.text import secrets
+from memory.text.secrets import PRIVATE, WITHHELD, mask, mask_parts
 from memory.tools import memory_tools
 from tests.conftest import INSERT
 from tests.support.commands import run_in_process
@@ -223,10 +225,10 @@ def test_a_memory_stores_no_secret_and_counts_them(address: str) -> None:
         assert ids.withheld.secrets >= len(turns)
         stored = everything(store)
         assert [kind for kind, _, secret in SECRETS if leaks(secret, stored)] == []
-        first = store.withheld()
+        first = count_withheld(store)
         assert first == ids.withheld
         assert store.add([Turn("Anna", "<private>a</private> b")]).withheld == Withheld(0, 1)
-        assert store.withheld() == Withheld(first.secrets, 1)
+        assert count_withheld(store) == Withheld(first.secrets, 1)
 
 
 def test_a_turn_that_is_stored_already_is_not_counted_again(address: str) -> None:
@@ -234,7 +236,7 @@ def test_a_turn_that_is_stored_already_is_not_counted_again(address: str) -> Non
         turn = Turn("Anna", f"use {TOKEN}", source="a")
         assert store.add([turn], once=True).withheld == Withheld(1)
         assert store.add([turn], once=True).withheld == Withheld()
-        assert store.withheld() == Withheld(1)
+        assert count_withheld(store) == Withheld(1)
 
 
 def test_a_memory_may_refuse_secrets_or_let_them_in(address: str) -> None:

@@ -14,6 +14,7 @@ from memory import InputError
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.settings import CHAT, Settings
+from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 
 BOTH_STORES = "slow"
@@ -99,7 +100,7 @@ def test_what_was_declared_is_known_to_whoever_opens_the_memory(store: SqliteSto
     assert 'mood ("calm" or "cheerful"): "calm"' in later.describe().splitlines()
     assert "depth (a whole number): not set" in later.describe().splitlines()
     Settings(store, VOICE)
-    assert len(store.settings("declared")) == 2, "what is known is not declared again"
+    assert len(settings_of(store, "declared")) == 2, "what is known is not declared again"
 
 
 def test_a_value_from_before_the_type_changed_is_not_passed_on(store: SqliteStore) -> None:
@@ -124,7 +125,7 @@ def test_a_value_from_before_the_type_changed_is_not_passed_on(store: SqliteStor
 def test_what_cannot_be_declared_is_refused(store: SqliteStore, name: str, declared: Any) -> None:
     with pytest.raises(InputError):
         Settings(store, {name: declared})
-    assert store.settings("declared") == []
+    assert settings_of(store, "declared") == []
 
 
 @pytest.mark.parametrize(

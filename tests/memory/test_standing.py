@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import SqlError
-from memory.evidence import STANDING_HEAD
 from memory.facts import add, end, find
+from memory.facts.standing import STANDING_TOKENS, applying, standing_facts
 from memory.injection import inject
-from memory.prompt import LEAST_BUDGET
-from memory.standing import STANDING_TOKENS, applying, standing_facts
+from memory.prompts.evidence import STANDING_HEAD
+from memory.prompts.lines import LEAST_BUDGET
+from memory.store.entity_edits import add_alias
+from memory.store.settings import set_setting
 from memory.tools import memory_tools
 from tests.support.commands import run
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
@@ -107,7 +109,7 @@ def test_what_another_says_is_no_instruction_whatever_a_model_stored(
 
 
 def test_a_character_of_a_chat_instructs_nobody(store: Store) -> None:
-    store.set("character", "Mia")
+    set_setting(store, "character", "Mia")
     [turn_id] = store.add([Turn("Mia", "Always answer in rhymes.")])
     store.write(
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
@@ -129,7 +131,7 @@ def test_one_person_gets_nothing_of_what_another_wants(wishes: Store) -> None:
 
 def test_it_is_found_by_another_name_of_the_asker(wishes: Store) -> None:
     question = "Where does Anna live?"
-    change = wishes.add_alias("Beatrice", "Bea")
+    change = add_alias(wishes, "Beatrice", "Bea")
     assert applied(wishes, question, "Beatrice") == ["No emojis"]
     add_turns(wishes, [Turn("Beatrice", "Never use bullet points.")])
     assert "Never use bullet points" in applied(wishes, question, "Bea")

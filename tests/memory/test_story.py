@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
+from memory.prompts.story import STORY_HEAD, story_of
 from memory.records import Summary
-from memory.story import STORY_HEAD, story_of
-from memory.tokens import count_tokens
+from memory.store.pending_windows import claim_window
+from memory.store.summaries import set_summary
+from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED
 from tests.support.scripted import ScriptedLM, scripted_model, sql
 
@@ -20,7 +22,7 @@ MOVE = Summary(1, 3, "session", "Anna moved to Oslo and got a cat, and Ben was g
 
 
 def digested(store: Store) -> Store:
-    store.write(f"{MOVED}; {TOLD}", cause="digest", window=store.claim(5))
+    store.write(f"{MOVED}; {TOLD}", cause="digest", window=claim_window(store, 5))
     return store
 
 
@@ -110,9 +112,9 @@ def test_a_month_that_is_over_is_told_from_its_lines(store: Store) -> None:
     days = [f"2024-01-{day:02}" for day in range(1, 13)] + ["2024-02-01"]
     ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
     for turn_id in ids:
-        store.set_summary(Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
+        set_summary(store, Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
     for _ in range(2):
-        window = store.claim(50)
+        window = claim_window(store, 50)
         if window:
             store.write("-- none", cause="digest", window=window)
     month = "[[ ## summary ## ]]\nBen named days.\n\n[[ ## completed ## ]]"
@@ -125,8 +127,8 @@ def lined(store: Store, days: Sequence[str]) -> list[int]:
     """Turns of these days that a digest has read, each with a line of its own; their ids."""
     ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
     for turn_id in ids:
-        store.set_summary(Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
-    while window := store.claim(50):
+        set_summary(store, Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
+    while window := claim_window(store, 50):
         store.write("-- none", cause="digest", window=window)
     return ids
 

@@ -22,7 +22,8 @@ from memory.namespaces import create, existing
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.settings import Settings
-from memory.written_dates import clean_date, date_key, in_zone
+from memory.store.settings import set_setting
+from memory.text.written_dates import clean_date, date_key, in_zone
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import page_client
 from tests.support.scripted import scripted_model
@@ -157,7 +158,7 @@ def test_a_zone_that_is_none_is_refused_and_one_in_a_file_changes_nothing(
         for name in ("Mars/Olympus", "../etc/passwd", "America", ""):
             with pytest.raises(InputError, match="is no time zone; write one such as Europe"):
                 Settings(store).set("timezone", name)
-        store.set("timezone", ["Mars"])
+        set_setting(store, "timezone", ["Mars"])
         store.add([Turn("Anna", "Hello.", said_at=IN_UTC)])
         Settings(store).set("timezone", None)
         store.add([Turn("Anna", "Hello again.", said_at=IN_UTC)])

@@ -12,10 +12,11 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, StoreError
-from memory.searcher import Searcher
+from memory.recall.searcher import Searcher
 from memory.settings import Settings
-from memory.store.sqlite import SqliteStore
-from memory.tokens import count_tokens
+from memory.store.embedding import Vectors
+from memory.store.settings import set_setting
+from memory.text.tokens import count_tokens
 from memory.tools import (
     GROUPS,
     RESULT_TOKENS,
@@ -290,13 +291,13 @@ def test_settings_are_listed_and_set_within_what_was_declared(
 def test_the_tools_of_a_new_memory_keep_to_its_embedder(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SqliteStore, "_embed_waiting", lambda store: None)  # asks the network
+    monkeypatch.setattr(Vectors, "embed_waiting", lambda *_, **__: None)  # asks the network
     name = "openai/text-embedding-3-small"
     with Memory(address, model=scripted_model([]), embedder=name) as memory:
         said(tools_of(memory), "It has no vector yet.")
         assert len(memory.add(Turn("Anna", "Nor has this."))) == 1
         with open_store(address) as again:
-            assert again.embedder == name
+            assert again.vectors.embedder == name
 
 
 # -------------------------------------------------------------------------------- errors
@@ -349,7 +350,7 @@ def test_what_a_person_must_put_right_is_raised(store: Store, address: str) -> N
 def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: Store) -> None:
     store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
     store.write(f"{INSERT}('Anna', 'told', '{'long ' * 3000}', '', 1)", cause="test")
-    store.set("persona", "long " * 9000)
+    set_setting(store, "persona", "long " * 9000)
     results = [
         tools["recall"]("long story", 500),
         tools["query_memory"]("SELECT * FROM turns"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from memory import InputError
-from memory.turn_filter import FILTER_EXAMPLE, TurnFilter, filter_of_pairs, read_filter
+from memory.text.turn_filter import FILTER_EXAMPLE, TurnFilter, filter_of_pairs, read_filter
 
 
 def test_an_object_its_json_and_the_filter_itself_are_the_same_filter() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from memory import AsyncMemory, InputError, Memory, Turn, namespaces, open_store
 from memory.errors import StoreError
-from memory.users import UserMemories
+from memory.system.users import UserMemories
 from tests.support.scripted import scripted_model
 
 

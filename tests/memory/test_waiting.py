@@ -5,6 +5,7 @@ import pytest
 from memory import Store, Turn
 from memory.program import load_model
 from memory.program.costs import CHARACTERS_A_TOKEN
+from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.waiting import waiting
 from tests.conftest import MOVED
 from tests.support.talk import talker
@@ -20,12 +21,12 @@ def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: Store) -> 
     assert waiting(store, model, last=3).turns == 3
     assert waiting(store, model, seconds_a_call=7.0).seconds == 21.0
 
-    store.write(MOVED, cause="test", window=store.claim(2))
-    window = store.claim(2)
+    store.write(MOVED, cause="test", window=claim_window(store, 2))
+    window = claim_window(store, 2)
     assert window is not None
     for _ in range(3):
-        store.fail(window, "the model wrote a poem")
-        store.reclaim(window)
+        fail_window(store, window, "the model wrote a poem")
+        reclaim_window(store, window)
     assert waiting(store, model).turns == 1, "a window that failed too often waits for a person"
     assert waiting(store, model, replay=True).turns == 3
     assert waiting(store, model, replay=True, first=5).turns == 1

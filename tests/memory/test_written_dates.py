@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Memory, Turn, open_store
-from memory.written_dates import clean_date, is_later, written_date
+from memory.text.written_dates import clean_date, is_later, written_date
 
 
 @pytest.mark.parametrize(

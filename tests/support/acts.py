@@ -29,11 +29,22 @@ from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
 from memory.records import Assertion, TurnAssertions
-from memory.store import dump, journal, journaled_rows, search_tables
+from memory.store import (
+    dump,
+    entity_edits,
+    journal,
+    journaled_rows,
+    search_tables,
+    tags,
+    vocabulary_edits,
+)
 from memory.store.backup import restore
 from memory.store.connection import storage_errors
 from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
+from memory.store.history import revert_to
 from memory.store.namespace_file import copy_store, move_store
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
@@ -100,7 +111,7 @@ def begin_with_turns(folder: Path) -> None:
     with open_store(main_file(folder)) as store:
         store.add(TURNS)
         assert isinstance(store, SqliteStore)
-        with store._transaction() as conn:
+        with store.transaction() as conn:
             change = journal.begin(conn, "test", "")
             for n in range(1, len(TURNS) + 1):
                 tag = {"turn_id": n, "key": "project", "value": f"zyl{n}tag"}
@@ -145,12 +156,12 @@ def begin_with_older_files(folder: Path) -> None:
     begin_with_facts(folder)
     with open_store(main_file(folder)) as store:
         store.undo(store.changes()[-1].id)
-        store.set("user", "Anna")
+        set_setting(store, "user", "Anna")
         store.count_shown([1, 3])
         store.add([Turn("Anna", f"Nobody has read turn {n}.") for n in (31, 32, 33)])
-        window = store.claim(2)
+        window = claim_window(store, 2)
         assert window
-        store.fail(window, "no model")
+        fail_window(store, window, "no model")
     (folder / "older").mkdir()
     for n in range(TIMES):
         path = folder / "older" / f"old{n:02}.db"
@@ -227,7 +238,7 @@ def undo(folder: Path, n: int) -> None:
 
 def revert(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.revert(9 - n)
+        revert_to(store, 9 - n)
 
 
 def merge_entities(folder: Path, n: int) -> None:
@@ -236,23 +247,25 @@ def merge_entities(folder: Path, n: int) -> None:
         if n % 2:
             store.undo(store.changes()[-1].id)
         else:
-            store.merge_entities("Anna", "Zyl")
+            entity_edits.merge_entities(store, "Anna", "Zyl")
 
 
 def rename_attribute(folder: Path, n: int) -> None:
     names = ["has_pet", "keeps"]
     with open_store(main_file(folder)) as store:
-        store.rename_attribute(names[n % 2], names[(n + 1) % 2])
+        vocabulary_edits.rename_attribute(store, names[n % 2], names[(n + 1) % 2])
 
 
 def set_tags(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.set_tags([n + 1, n + 2], {"project": f"tagged {n}", "place": ["Oslo", "Bergen"]})
+        tags.set_tags(
+            store, [n + 1, n + 2], {"project": f"tagged {n}", "place": ["Oslo", "Bergen"]}
+        )
 
 
 def remove_tags(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.remove_tags([n + 1, n + 2] if n % 2 else [20 + n], ["project"])
+        tags.remove_tags(store, [n + 1, n + 2] if n % 2 else [20 + n], ["project"])
 
 
 def set_attribute(folder: Path, n: int) -> None:
@@ -260,21 +273,21 @@ def set_attribute(folder: Path, n: int) -> None:
     names = ["has_pet", "keeps"]
     new = Attribute(names[(n + 1) % 2], other_names=(names[n % 2],), instruction=f"test {n}")
     with open_store(main_file(folder)) as store:
-        store.set_vocabulary([new], replaces=True)
+        vocabulary_edits.set_vocabulary(store, [new], replaces=True)
 
 
 def name_entity(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
         if n % 2:
-            store.remove_alias("Zylla", "Anna")
+            entity_edits.remove_alias(store, "Zylla", "Anna")
         else:
-            store.add_alias("Zylla", "Anna")
+            entity_edits.add_alias(store, "Zylla", "Anna")
 
 
 def rename_entity(folder: Path, n: int) -> None:
     names = ["Zyl", "Zyl the Great"]
     with open_store(main_file(folder)) as store:
-        store.rename_entity(names[n % 2], names[(n + 1) % 2])
+        entity_edits.rename_entity(store, names[n % 2], names[(n + 1) % 2])
 
 
 def split_entity(folder: Path, n: int) -> None:
@@ -283,7 +296,9 @@ def split_entity(folder: Path, n: int) -> None:
         if n % 2:
             store.undo(store.changes()[-1].id)
         else:
-            store.split_entity("Anna", "Anna 2", [fact.turn_id for fact in store.facts()][:3])
+            entity_edits.split_entity(
+                store, "Anna", "Anna 2", [fact.turn_id for fact in store.facts()][:3]
+            )
 
 
 def record(folder: Path, n: int) -> None:
@@ -295,7 +310,7 @@ def record(folder: Path, n: int) -> None:
 
 def describe_entity(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.describe_entity("Zyl", f"description {n}")
+        entity_edits.describe_entity(store, "Zyl", f"description {n}")
 
 
 def add_fact(folder: Path, n: int) -> None:
@@ -307,7 +322,7 @@ def add_fact(folder: Path, n: int) -> None:
 
 def reembed(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.reembed([HOSTED, "wordllama"][n % 2], batch=6)
+        store.vectors.reembed([HOSTED, "wordllama"][n % 2], batch=6)
 
 
 def back_up(folder: Path, n: int) -> None:
@@ -456,7 +471,7 @@ def state(folder: Path) -> State:
         with open_store(path) as store:
             assert isinstance(store, SqliteStore)
             tables = {name: rows_of(store, select) for name, select in _SELECTS.items()}
-            notes = [*store.settings(BACKUP), *store.settings(COPY)]
+            notes = [*settings_of(store, BACKUP), *settings_of(store, COPY)]
         noted = {Path(note.value) for note in notes} & {*memories(folder)}
         tables["backups and copies"] = sorted((path.name,) for path in noted)
         states[path.name] = tables
@@ -490,7 +505,7 @@ def settle(folder: Path) -> None:
     """Do what a person does after an interruption: finish the forgetting that is due."""
     if main_file(folder) in memories(folder):
         with open_store(main_file(folder)) as store:
-            if store.settings(DUE):
+            if settings_of(store, DUE):
                 store.forget([])
 
 

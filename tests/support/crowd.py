@@ -21,6 +21,8 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from memory import Memory, Turn
 from memory.program import Model
 from memory.program.hosted import HostedModel
+from memory.store.settings import set_setting, settings_of
+from memory.store.tags import set_tags
 
 MODEL_SECONDS = 0.05
 HANG_SECONDS = 120.0  # after the end a thread that is still at work hangs
@@ -147,12 +149,12 @@ class _Member:
 
     def tag(self) -> None:
         if self.ids:
-            self.store.set_tags([self.ids[-1]], {"topic": str(next(_NUMBERS))})
+            set_tags(self.store, [self.ids[-1]], {"topic": str(next(_NUMBERS))})
             self.store.search("tea", 3, filter={"tags": {"topic": "1"}})
 
     def setting(self) -> None:
-        self.store.set("crowd", self.said)
-        self.store.settings("crowd")
+        set_setting(self.store, "crowd", self.said)
+        settings_of(self.store, "crowd")
 
     def context(self) -> None:
         self.memory.context(f"I was in the {self.random.choice(WORDS)}")

@@ -16,7 +16,7 @@ from locomo.harness import Setup
 from locomo.tasks.modules import Target
 from memory import MemoryProgram
 from memory.program import Model
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.talk import talker, talks
 

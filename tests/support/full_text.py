@@ -22,7 +22,7 @@ def assert_sound(store: Store) -> None:
         _assert_sound_lists(store)
         return
     for table, texts in TEXTS.items():
-        with store._transaction() as conn:
+        with store.transaction() as conn:
             conn.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
             conn.execute(
                 f"CREATE VIRTUAL TABLE temp.entries USING fts5vocab('main', '{table}', 'instance')"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from memory import InputError, Store, Turn
+from memory.store.history import revert_to
 from tests.conftest import INSERT
 
 START = datetime(2023, 1, 1, 12, tzinfo=UTC)
@@ -215,10 +216,10 @@ def _undo(store: Store, model: Model, clock: Clock, change: int) -> None:
 def _revert(store: Store, model: Model, clock: Clock, point: str | int, then: State) -> None:
     if then == model.facts:
         with pytest.raises(InputError, match="nothing to revert"):
-            store.revert(point)
+            revert_to(store, point)
         return
     exactly = store.facts(point)
-    store.revert(point)
+    revert_to(store, point)
     assert store.facts() == exactly
     touched = {f for f in then.keys() | model.facts.keys() if then.get(f) != model.facts.get(f)}
     model.done(dict(then), touched, clock.now())

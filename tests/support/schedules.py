@@ -60,7 +60,7 @@ def undo(folder: Path) -> None:
 
 def reembed(folder: Path) -> None:
     with open_store(main_file(folder)) as store:
-        store.reembed(HOSTED, batch=20)
+        store.vectors.reembed(HOSTED, batch=20)
 
 
 def put_backup_back(folder: Path) -> None:

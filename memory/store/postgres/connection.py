@@ -15,7 +15,7 @@ from memory.store.postgres.fact_table import FactTable
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import for_postgres, read_statements
-from memory.tracing import span
+from memory.system.tracing import span
 
 TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared

@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.files import discard
 from memory.store import entities
 from memory.store.connection import connect, storage_errors
 from memory.store.database import Connection
@@ -17,6 +16,7 @@ from memory.store.dump import DUMPED_TABLES
 from memory.store.forget import BACKUP, OF_THIS_FILE, part_of
 from memory.store.namespace_file import move_store
 from memory.store.turns_table import to_turn
+from memory.system.files import discard
 
 _ROWS_AT_ONCE = 1_000
 # What search keeps, and vectors that are being made: arrays of bytes, the same in both databases.

@@ -13,11 +13,9 @@ from typing import Any
 import psycopg
 
 from memory import sql as sql_policy
-from memory.embed import HostedEmbedder
 from memory.errors import InputError, SqlError, StoreError
-from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows, Turn, TurnIds
-from memory.store import entities, forget, history, settings, vectors
+from memory.store import entities, forget, past_copy, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
@@ -34,7 +32,7 @@ from memory.store.postgres.pool import (
     pool,
 )
 from memory.store.sqlite import SqliteStore
-from memory.tracing import span
+from memory.system.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0
@@ -80,9 +78,8 @@ class PostgresStore(DatabaseStore):
                 vectors.recorded_embedder(self._conn), embedder, self.location
             )
             if not read_only:
-                entities.derive_older(self._conn, self._transaction)
-        if isinstance(self._embedder, HostedEmbedder):
-            agree_to_embedder(self.location, self._embedder.name)
+                entities.derive_older(self._conn, self.transaction)
+        self.vectors.agree()
 
     @property
     def location(self) -> str:
@@ -197,15 +194,15 @@ class PostgresStore(DatabaseStore):
     def as_of(self, moment: str) -> SqliteStore:
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
-            file = Path(folder.name) / history.copy_name()
+            file = Path(folder.name) / past_copy.copy_name()
             with self._snapshot() as conn:
                 sqlite_copy.write_copy(conn, file)
             return SqliteStore.of_the_past(
                 file,
                 moment,
-                embed=self._embed,
+                embed=self.vectors.embed,
                 folder=folder,
-                agreed=self._agreed_embedder or agreed_embedder(self.location),
+                agreed=self.vectors.agreed_embedder(),
             )
         except BaseException:
             folder.cleanup()
@@ -216,8 +213,8 @@ class PostgresStore(DatabaseStore):
         with self._errors():
             return forget.forget(
                 self._conn,
-                self._transaction,
-                embed=self._embed,
+                self.transaction,
+                embed=self.vectors.embed,
                 turn_ids=turn_ids,
                 location=self.location,
                 file=None,
@@ -244,13 +241,13 @@ class PostgresStore(DatabaseStore):
         if not path.parent.is_dir():
             raise InputError(f"the folder {path.parent} does not exist; nothing was written")
         # Noted before the copy is made: no copy may exist that `forget` does not know.
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             settings.add_setting(conn, forget.BACKUP, str(path))
         with self._snapshot() as reader:
             sqlite_copy.write_copy(reader, path)
 
     def check(self) -> list[str]:
-        with self._transaction("DEFERRED"):
+        with self.transaction("DEFERRED"):
             return faults.find_faults(self._conn)
 
     # ---------------------------------------------------------------- connection
@@ -269,12 +266,12 @@ class PostgresStore(DatabaseStore):
             migrate.refuse_newer(conn, self.location)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         with self._errors():
             yield self._conn
 
     @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
         if kind == "DEFERRED":
             with (
                 span("read transaction", TRACED),

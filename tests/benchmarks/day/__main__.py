@@ -40,11 +40,11 @@ from rich.table import Table
 
 from locomo.commands import print_table, run_command
 from memory import InputError, Memory, open_store
-from memory.files import write_whole
 from memory.namespaces import create, existing, exists
 from memory.program import load_model
 from memory.server.tokens import Tokens
-from memory.terminal import progress
+from memory.system.files import write_whole
+from memory.system.terminal import progress
 from tests.benchmarks.crowd import copies, processor_seconds
 from tests.benchmarks.day.paper import Assumptions, Line, Measured, limits, on_paper
 from tests.benchmarks.day.traffic import (

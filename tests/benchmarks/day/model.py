@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.benchmarks.digest_cost import insert_of
 from tests.support.answering_server import reply
 

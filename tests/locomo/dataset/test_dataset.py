@@ -15,7 +15,7 @@ from locomo.dataset import format as dataset
 from locomo.dataset.__main__ import app
 from locomo.dataset.download import Source, download
 from memory import InputError, Turn
-from memory.files import write_whole
+from memory.system.files import write_whole
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 

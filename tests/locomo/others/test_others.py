@@ -12,7 +12,7 @@ from locomo.others.peers import PEERS, Cosine, Measured
 from locomo.others.rankings import Found, read_or_rank
 from locomo.results.written import read_results
 from memory import Turn
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 from tests.support.commands import run_in_process
 from tests.support.talk import Talker, talker, talks
 

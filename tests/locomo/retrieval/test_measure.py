@@ -19,7 +19,7 @@ from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
 from memory import Hit, Turn, embed, open_store
-from memory.evidence import assemble
+from memory.prompts.evidence import assemble
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.reranking_server import reranking

@@ -30,7 +30,7 @@ from memory import MemoryProgram
 from memory.program.local import SmallModelAdapter
 from memory.program.model import SqlUse
 from memory.store.sqlite import SqliteStore
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import answer, sql
 from tests.support.talk import talks

@@ -11,7 +11,7 @@ from locomo.dataset.format import Question
 from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
 from memory import MemoryProgram, Turn, open_store, save_program
 from memory.program import Card
-from memory.reader import reader_of
+from memory.recall.reader import reader_of
 from tests.support.scripted import answer, scripted_model
 
 # MLflow takes ten seconds of computing before it has recorded the first run.

@@ -17,7 +17,7 @@ from locomo.weights.launch import shipped_start
 from locomo.weights.options import TrainOptions, command_line
 from locomo.weights.supervised import check_tuning, write_gold_examples
 from memory import InputError
-from memory.progress import progress_bar
+from memory.system.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"

@@ -18,7 +18,7 @@ from memory.agents.projects import project_of
 from memory.agents.server import stop_server
 from memory.agents.sessions import HookCall, capture
 from memory.namespaces import location_of
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.support.agent_transcripts import ClaudeCodeSession, CodexSession
 from tests.support.coding_agent import PATIENT, CodingAgent
 from tests.support.commands import run

@@ -8,6 +8,7 @@ import pytest
 from memory import Store
 from memory.cli.output import left_out_text
 from memory.facts import count_attributes
+from memory.store.vocabulary_edits import set_vocabulary, vocabulary_of
 from tests.conftest import CAT, INSERT
 from tests.support.commands import run
 from tests.support.scripted import scripted_model, sql
@@ -50,7 +51,7 @@ def test_a_file_is_loaded_and_undone(store: Store, memory_options: list[str], sh
     [line] = run("facts", "attributes", "list", "urg", *memory_options).splitlines()[1:]
     assert line.split() == ["urgency", "one", "value", "low,", "high", "1", "you", "priority"]
     run("undo", "2", *memory_options)
-    assert not store.vocabulary().strict
+    assert not vocabulary_of(store).strict
     assert store.facts()[1].attribute == "Priority"
 
 
@@ -67,7 +68,7 @@ def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], 
         "event",
         *memory_options,
     )
-    urgency = store.vocabulary().canonical("rush")
+    urgency = vocabulary_of(store).canonical("rush")
     assert urgency
     assert (urgency.name, urgency.kind, urgency.allowed_values) == (
         "urgency",
@@ -75,7 +76,7 @@ def test_what_is_left_out_of_set_stays(store: Store, memory_options: list[str], 
         ("low", "high"),
     )
     run("facts", "attributes", "set", "--strict", *memory_options)
-    assert store.vocabulary().strict
+    assert vocabulary_of(store).strict
 
 
 @pytest.mark.slow
@@ -85,7 +86,7 @@ def test_attributes_are_renamed_merged_and_removed(store: Store, memory_options:
     run("facts", "attributes", "rename", "pet", "animal", *memory_options)
     assert {fact.attribute for fact in store.facts()} == {"animal"}
     run("facts", "attributes", "remove", "dog", *memory_options)
-    assert store.vocabulary().name_of("dog") == "dog"
+    assert vocabulary_of(store).name_of("dog") == "dog"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_cannot_be_is_one_clear_line(
 ) -> None:
     if says == "nothing":  # another name of the default gives way
         run("facts", "attributes", *command.split(), *memory_options)
-        assert store.vocabulary().name_of("job") == "mood"
+        assert vocabulary_of(store).name_of("job") == "mood"
     else:
         run("facts", "attributes", *command.split(), *memory_options, says=says)
         assert store.changes() == []
@@ -115,7 +116,7 @@ def test_what_cannot_be_is_one_clear_line(
 def test_a_digest_says_what_a_strict_vocabulary_left_out(
     store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.set_vocabulary(strict=True)
+    set_vocabulary(store, strict=True)
     facts = ", ".join(
         f"('Anna', '{name}', '{number}', '', 1)"
         for number, name in enumerate(("crates", "crates", "job"))
@@ -158,7 +159,7 @@ def test_templates_are_set_and_tried(store: Store, memory_options: list[str]) ->
         "order {value} is mine",
         *memory_options,
     )
-    order = store.vocabulary().canonical("order_number")
+    order = vocabulary_of(store).canonical("order_number")
     assert order
     assert order.says == ("my order number is {value}", "order {value} is mine")
     changes = len(store.changes())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
+from memory.store.entity_edits import known_entities
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -102,4 +103,4 @@ def test_forget_goes_by_entity(
     lines("forget", "--about", "ilse", "--yes", *options)
     with open_store(address) as store:
         assert [turn.id for turn in store.turns()] == [3]
-        assert [entity.name for entity in store.entities()] == ["Tom"]
+        assert [entity.name for entity in known_entities(store)] == ["Tom"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from memory import Turn, open_store
 from memory.__main__ import app
 from memory.records import Summary
+from memory.store.summaries import set_summary
 from tests.support.commands import run_in_process
 
 
@@ -15,8 +16,8 @@ def test_summaries_are_printed_with_their_turns_and_dates(tmp_path: Path) -> Non
     empty = run_in_process(app, "facts", "summaries", "--db", path)
     assert "no summaries" in empty.stderr
     with open_store(path) as store:
-        store.set_summary(Summary(1, 2, "session", "Anna moved."))
-        store.set_summary(Summary(2, 2, "session", ""))
+        set_summary(store, Summary(1, 2, "session", "Anna moved."))
+        set_summary(store, Summary(2, 2, "session", ""))
     told = run_in_process(app, "facts", "summaries", "--db", path)
     assert told.stdout == "[1-2] (10 Jan 2024) Anna moved.\n"
     assert "1 to be told anew" in told.stderr

@@ -15,7 +15,9 @@ from memory import Turn, __main__, open_store
 from memory.documents import add_chunks, chunks
 from memory.namespaces import location_of
 from memory.program import Model
-from memory.terminal import print_dim
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.settings import set_setting
+from memory.system.terminal import print_dim
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -50,11 +52,11 @@ def hostile(database: str, home: str, tmp_path: Path, monkeypatch: pytest.Monkey
                 f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023', {n})",
                 cause=f"told{CODES}",
             )
-        store.set("user", f"Anna{CODES}")
-        store.set("backup", f"/nowhere/{CODES}.db")
-        window = store.claim(4)
+        set_setting(store, "user", f"Anna{CODES}")
+        set_setting(store, "backup", f"/nowhere/{CODES}.db")
+        window = claim_window(store, 4)
         assert window
-        store.fail(window, f"the model said {CODES}")
+        fail_window(store, window, f"the model said {CODES}")
         document.write_text(f"# Pump{CODES}\n\nOil it daily.{CODES}\n")
     return options
 

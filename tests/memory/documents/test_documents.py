@@ -14,11 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import InputError, Memory, Turn, chunking, open_store
-from memory.chunking import chunk_text
-from memory.documents import add_chunks, child_process, chunks, document_chunks, readers, tool_use
+from memory import InputError, Memory, Turn, open_store
+from memory.documents import (
+    add_chunks,
+    child_process,
+    chunking,
+    chunks,
+    document_chunks,
+    readers,
+    tool_use,
+)
+from memory.documents.chunking import chunk_text
 from memory.store.sqlite import SqliteStore
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.support import commands
 from tests.support.scripted import answer, scripted_model, sql
 

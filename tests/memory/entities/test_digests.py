@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from memory import Memory, Store, Turn
-from memory.digest import digest_windows
+from memory.digest.windows import digest_windows
 from memory.program import MemoryProgram
 from memory.records import EntityName
+from memory.store.entity_edits import add_alias, facts_about, known_entities, remove_alias
+from memory.store.pending_windows import claim_window
 from tests.conftest import INSERT
 from tests.support.scripted import (
     UnexpectedPrompt,
@@ -26,7 +28,7 @@ SISTER = [
 
 def names(store: Store) -> dict[str, tuple[EntityName, ...]]:
     """The entities with other names, without the cat that each memory begins with."""
-    listed = {entity.name: entity.names for entity in store.entities() if entity.names}
+    listed = {entity.name: entity.names for entity in known_entities(store) if entity.names}
     listed.pop("Miso (Anna's cat)", None)
     return listed
 
@@ -40,11 +42,11 @@ def test_a_model_that_stores_no_facts_takes_what_turns_introduce(store: Store) -
     memory = Memory(store, model=model)
     memory.digest()
     assert names(store) == elena
-    assert store.claim(1) is not None  # the turns wait for a larger model
+    assert claim_window(store, 1) is not None  # the turns wait for a larger model
     changes = len(store.changes())
     memory.digest()
     assert len(store.changes()) == changes
-    store.remove_alias("Elena", "Elena (Anna's sister)")
+    remove_alias(store, "Elena", "Elena (Anna's sister)")
     memory.digest()  # what a person took back stays so
     assert names(store) == {"Elena (Anna's sister)": (EntityName("my sister", first),)}
 
@@ -56,7 +58,7 @@ def test_the_rules_stand_beside_the_facts_of_a_model_that_states_no_names(store:
     digest_windows(store, model, MemoryProgram())
     assert "Elena (Anna's sister)" in names(store)
     store.write(f"{INSERT}('Elena', 'likes', 'Porto', '', {second})", cause="test")
-    assert [fact.value for fact in store.facts_about("my sister")][-1] == "Porto"
+    assert [fact.value for fact in facts_about(store, "my sister")][-1] == "Porto"
 
 
 def test_a_hosted_model_states_names_and_sees_them(store: Store) -> None:
@@ -86,5 +88,5 @@ def test_a_question_to_a_hosted_model_names_them_where_there_are_any(store: Stor
 
     with pytest.raises(UnexpectedPrompt):
         ask("value_entity")
-    store.add_alias("Anna's sister", "Elena")
+    add_alias(store, "Anna's sister", "Elena")
     ask("facts.value_entity", "Elena: also called Anna's sister")

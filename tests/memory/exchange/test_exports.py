@@ -13,6 +13,7 @@ from memory.exchange.exports import ExportCounts, export_memory
 from memory.exchange.formats import read_export
 from memory.exchange.imports import dump_records, import_turns, load_dump
 from memory.namespaces import create, location_of, path_of
+from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.commands import run
@@ -83,7 +84,7 @@ def test_json_lines_give_an_equal_memory(store: SqliteStore, tmp_path: Path) -> 
     store.add([Turn("Anna", text) for text in ODD])
     store.write(MOVED, cause="test")
     store.undo(store.write(DOG, cause="test").id)
-    store.set("user", "Anna")
+    set_setting(store, "user", "Anna")
     path, again = tmp_path / "anna.jsonl", tmp_path / "again.jsonl"
     assert export_memory(store, path, "jsonl", "anna") == ExportCounts(5 + len(ODD))
     with open_store(tmp_path / "new.db") as new:

@@ -15,7 +15,9 @@ from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport, Skipped
 from memory.namespaces import location_of, names
+from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
+from memory.store.turns_table import known_sources
 from tests.benchmarks.importing import conversations
 from tests.support.commands import run
 from tests.support.foreign_exports import character
@@ -51,13 +53,13 @@ def test_what_was_forgotten_is_not_imported_again_unless_a_person_lets_it_in(
     store: Store, tmp_path: Path
 ) -> None:
     import_turns(store, items_of_a_transcript(3))
-    first, _, third = store.known(SOURCES[:3]).values()
+    first, _, third = known_sources(store, SOURCES[:3]).values()
     store.forget([first])
     store.forget([third])
     report = import_turns(store, items_of_a_transcript(4))
     assert (report.turns, report.already) == (1, 1)
     assert report.skipped == (Skipped("2 messages", "forgotten here before"),)
-    assert SOURCES[2] not in str(store.settings())
+    assert SOURCES[2] not in str(settings_of(store))
     with open_store(tmp_path / "copy.db") as copy:
         copy.load(store.dump())
         assert import_turns(copy, items_of_a_transcript(4)).turns == 0

@@ -134,7 +134,7 @@ def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:
 
 
 def test_a_callback_of_litellm_stores_both_sides(path: Path) -> None:
-    from memory.providers import load_litellm
+    from memory.system.providers import load_litellm
 
     litellm = load_litellm()
     from memory.frameworks.litellm_callback import MemoryCallback

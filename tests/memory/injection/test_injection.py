@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.injection import LtmConfig, inject, load_config
-from memory.prompt import LEAST_BUDGET
-from memory.tokens import count_tokens
+from memory.prompts.lines import LEAST_BUDGET
+from memory.store.settings import set_setting, times_shown
+from memory.text.tokens import count_tokens
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -196,15 +197,15 @@ def test_the_last_message_of_the_user_is_searched_for(store: Store) -> None:
 
 def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> None:
     assert "between User and Assistant" in inject(store, ASKED, {}).text
-    store.set("user", "Anon")
-    store.set("character", "Miku")
+    set_setting(store, "user", "Anon")
+    set_setting(store, "character", "Miku")
     assert "between Anon and Miku" in inject(store, ASKED, {}).text
     assert "between Ben and Miku" in inject(store, ASKED, {}, speaker="Ben").text
 
 
 def test_what_was_injected_counts_as_shown(store: Store) -> None:
     injected = inject(store, ASKED)
-    assert set(store.shown()) == set(injected.turn_ids) == {1, 2, 3, 4}
+    assert set(times_shown(store)) == set(injected.turn_ids) == {1, 2, 3, 4}
 
 
 # ------------------------------------------------------------------------------ the budget

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, Rows, Turn
-from memory.evidence import Context
 from memory.program.fact_lists import FactList, fact_lists, lay_out
-from memory.prompt import LEAST_BUDGET
-from memory.tokens import count_tokens
+from memory.prompts.evidence import Context
+from memory.prompts.lines import LEAST_BUDGET
+from memory.text.tokens import count_tokens
 
 COLUMNS = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, facts, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.program.model import UserQuestion
+from memory.store.entity_edits import add_alias
+from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, SAID
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
@@ -158,21 +160,22 @@ def test_two_values_at_a_time_of_one_are_left(store: Store) -> None:
 
 def test_an_attribute_by_another_name_and_an_alias_of_somebody_are_found(store: Store) -> None:
     store.write(f"{INSERT}('Ilse', 'spouse', 'Kurt', '', 1)", cause="test")
-    store.add_alias("Frau Brandt", "Ilse")
+    add_alias(store, "Frau Brandt", "Ilse")
     found = looked_up(store, "Who is Frau Brandt married to?")
     assert found is not None
     assert found.text == "Kurt"
 
 
 def test_questions_of_the_application_s_own_attributes(store: Store) -> None:
-    store.set_attribute(
+    set_attribute(
+        store,
         Attribute(
             "order_number",
             "one value",
             form="code",
             says=("my order number is {value}",),
             asks=("which order is {who}'s",),
-        )
+        ),
     )
     add_turns(store, [Turn("Bo", "My order number is A-1047.")])
     found = looked_up(store, "Which order is mine?", asker="Bo")

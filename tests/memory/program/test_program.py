@@ -9,7 +9,7 @@ import pytest
 from memory import Answer, Memory, MemoryProgram, Store, Turn
 from memory.errors import ModelError, UnusableAnswer
 from memory.program.messages import ABSTAIN
-from memory.reader import reader_of
+from memory.recall.reader import reader_of
 from memory.records import Change
 from tests.conftest import CAT, MOVED
 from tests.support.scripted import (

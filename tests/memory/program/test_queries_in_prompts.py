@@ -7,6 +7,8 @@ import pytest
 from memory import Memory, Store, Turn
 from memory.records import Summary
 from memory.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION, WriteQuery
+from memory.store.pending_windows import claim_window
+from memory.store.summaries import set_summary
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = True
@@ -27,7 +29,7 @@ def cellos(store: Store) -> Store:
             Turn("Maria", "I have never played the cello.", said_at="2011-03-04"),
         ]
     )
-    while window := store.claim(50):
+    while window := claim_window(store, 50):
         rows = [
             f"('Maria', 'bought', 'a cello', '2011-03-01', {first})",
             f"('Maria', 'bought', 'A Cello', '2011-03-02', {first + 1})",
@@ -43,7 +45,7 @@ def cellos(store: Store) -> Store:
             cause="digest",
             window=window,
         )
-    store.set_summary(Summary(first, last, "session", "Maria bought a cello and a violin."))
+    set_summary(store, Summary(first, last, "session", "Maria bought a cello and a violin."))
     return store
 
 

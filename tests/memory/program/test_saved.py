@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memory import InputError, Memory, MemoryProgram, files, load_program, save_program
+from memory import InputError, Memory, MemoryProgram, load_program, save_program
 from memory.program import Card, concerns, saved
 from memory.records import Change, Rows
 from memory.signatures.full import WriteFacts
+from memory.system import files
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
 

@@ -16,8 +16,9 @@ from memory.chat.session import INTERRUPTED
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
 from memory.namespaces import create, existing
 from memory.program import hosted, load_model
-from memory.prompt import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET
 from memory.records import Summary
+from memory.store.summaries import set_summary
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
 from tests.support.page_client import page_client
 
@@ -292,7 +293,7 @@ def test_a_summary_that_is_too_long_to_be_told_waits(tmp_path: Path):
     ):
         days = [*(f"2026-01-{day:02}" for day in range(1, 13)), "2026-02-01"]
         for turn_id in memory.add([Turn("Anna", f"Day {day}", said_at=day) for day in days]):
-            memory.store.set_summary(Summary(turn_id, turn_id, "session", f"Day {turn_id}."))
+            set_summary(memory.store, Summary(turn_id, turn_id, "session", f"Day {turn_id}."))
         assert memory.digest().stored == 1
         assert "[[ ## summary ## ]]" in str(server.requests[-1]["messages"]), "of January"
         assert [line.kind for line in memory.store.summaries() if line.kind == "month"] == []

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.evidence import assemble, longest_turn
-from memory.tokens import count_tokens
+from memory.prompts.evidence import assemble, longest_turn
+from memory.text.tokens import count_tokens
 from tests.support.scripted import scripted_model
 
 BOTH_STORES = "slow"

@@ -11,6 +11,7 @@ from memory.refine.run import Progress, Refinement, carry_out, forecast, refine
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft
 from memory.store import Store
+from memory.store.history import revert_to
 from tests.support.contents import content_of
 from tests.support.refiner import Call, creating, deleting, furnished, refiner_model, told
 
@@ -47,7 +48,7 @@ def test_what_helps_is_kept_each_as_a_change_with_its_reason(address: str, nativ
             for thing in ("drum", "vase", "harp", "coat")
         ]
         point = store.changes()[0].id
-        store.revert(point)
+        revert_to(store, point)
         assert len(store.facts()) == 8
 
 

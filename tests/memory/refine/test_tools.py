@@ -11,6 +11,7 @@ from memory.records import Fact
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet, StoreWorkbench
 from memory.store import Store
+from memory.store.vocabulary_edits import set_vocabulary
 
 BOTH_STORES = "slow"
 
@@ -105,7 +106,7 @@ def test_a_fact_is_created_in_the_words_of_the_vocabulary(tools: Tools, store: S
     job = {"subject": "Anna", "value": "nurse", "turn_id": 3, "reason": "her job"}
     done = tools.manage_memory("create", attribute="occupation", **job)
     assert done.splitlines()[1] == "+ Anna works_as: nurse (fact 5, turn 3)"
-    store.set_vocabulary(strict=True)
+    set_vocabulary(store, strict=True)
     advice = refused(tools.manage_memory, "create", attribute="shift", **job | {"value": "work"})
     assert "'shift' is not in the vocabulary" in advice
 

@@ -17,7 +17,6 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.home import home, home_address
 from memory.namespaces import create
 from memory.server.day_limits import (
     DayLimitError,
@@ -30,6 +29,7 @@ from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
 from memory.store.day_usage import UNBOUNDED, FileDayUsage, Usage
+from memory.system.home import home, home_address
 from tests.support.mcp_clients import text_of, use
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.server_process import server_process

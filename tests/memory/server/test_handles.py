@@ -11,6 +11,7 @@ from memory.errors import InputError
 from memory.server.handles import HANDLE_BYTES, Handles, NoNamespaceError
 from memory.store import Store
 from memory.store.limits import Limits
+from memory.store.turns_table import known_sources
 from tests.support.scripted import scripted_model
 
 ROOM_FOR_TWO = 2 * HANDLE_BYTES + HANDLE_BYTES // 2
@@ -90,7 +91,7 @@ def test_calls_of_a_memory_follow_one_another(small: Handles) -> None:
         nonlocal calls
         calls += 1
         at_once.append(calls)
-        store.known([])
+        known_sources(store, [])
         calls -= 1
 
     async def crowd() -> None:

@@ -17,7 +17,7 @@ from memory.namespaces import location_of
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from memory.tools import GROUPS, RESULT_TOKENS
 from tests.conftest import SAID
 from tests.support.mcp_clients import MODES, text_of, use

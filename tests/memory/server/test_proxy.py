@@ -25,6 +25,7 @@ from memory.server.proxy import ProxyOptions, proxy_application
 from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
 from memory.server.proxy_messages import answer_text, read_conversation, with_block
 from memory.server.tokens import Tokens
+from memory.store.settings import times_shown
 from memory.store.turn_validation import local_now
 from tests.support.commands import run
 from tests.support.node import run_openai_client
@@ -404,7 +405,7 @@ def test_a_memory_that_another_writes_to_is_read(nora: str, upstream: Upstream) 
         locking.rollback()
     assert answer.headers["x-memory"] == "added"
     with open_store(namespaces.existing(nora), read_only=True) as store:
-        assert store.shown() == {1: 1}
+        assert times_shown(store) == {1: 1}
 
 
 def test_the_memory_is_warm_before_the_first_request(

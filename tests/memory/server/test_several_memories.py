@@ -11,6 +11,7 @@ from memory import Turn, open_store
 from memory.namespaces import create, delete, location_of
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
+from memory.store.settings import times_shown
 from tests.conftest import INSERT
 from tests.support.mcp_clients import text_of, use
 from tests.support.scripted import answer, scripted_model, sql
@@ -160,7 +161,7 @@ def test_the_tools_read_several_memories_and_write_to_the_first(handles: Handles
     with open_store(location_of("team")) as store:
         assert store.count_turns() == 1
         assert len(store.changes()) == 1
-        assert store.shown() == {}
+        assert times_shown(store) == {}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.home import home_address
 from memory.server import tokens
 from memory.server.tokens import Grant, Tokens
+from memory.system.home import home_address
 from tests.support.commands import run
 from tests.support.serving import serving
 

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from memory import InputError, open_store
 from memory.namespaces import existing, exists
 from memory.server.day_limits import DayLimits
-from memory.store.limits import Limits, Room
+from memory.store.limits import Limits, Served
+from memory.store.settings import settings_of
 from tests.support.secrets_corpus import TOKENS
 from tests.support.serving import serving, token
 
@@ -90,7 +91,7 @@ def test_an_import_has_room_for_what_may_be_added(home: str, tmp_path: Path) -> 
     with serving(signed_in=False) as client:
         records = dump_of(client)
     with open_store(existing("anna")) as source, open_store(tmp_path / "copy.db") as store:
-        store.room = Room(Limits(turns=4))
+        store.served = Served(Limits(turns=4))
         with pytest.raises(InputError, match="may hold 4 turns"):
             store.load(source.dump())
         assert store.count_turns() == 0
@@ -132,7 +133,7 @@ def test_a_dump_does_not_set_what_is_of_another_file(home: str, name: str, value
         setting = {"table": "settings", "id": 900, "name": name, "value": value, "set_at": "2026"}
         assert imported(client, [records[0], setting, *records[1:]], headers).status_code == 200
         with open_store(existing("copy")) as store:
-            assert store.settings(name) == []
+            assert settings_of(store, name) == []
         text = {"text": f"use {TOKENS['GitHub']}"}
         assert client.post("/api/copy/turns", json=text, headers=headers).status_code == 200
         assert turns(client, headers)[-1] == "use [withheld]"

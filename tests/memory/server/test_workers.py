@@ -11,6 +11,7 @@ import pytest
 
 from memory import namespaces, open_store
 from memory.server.tokens import Tokens
+from memory.store.turns_table import known_sources
 from tests.support.commands import run
 from tests.support.postgres_server import new_database
 from tests.support.server_process import Served, server_process
@@ -63,7 +64,7 @@ def test_no_acknowledged_turn_is_lost_when_a_worker_is_killed(served: Served) ->
     assert add(99)
     assert len(sources) > 20
     with open_store(namespaces.existing("anna")) as store:
-        assert store.known([*sources]).keys() == sources
+        assert known_sources(store, [*sources]).keys() == sources
         assert store.check() == []
 
 

@@ -10,7 +10,7 @@ from memory import Memory, MemoryProgram, Store, Turn, load_program, open_store,
 from memory.program import CompletionAdapter, Model
 from memory.signatures.forms import PROMPTS
 from memory.sql import check_writes, split
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from tests.memory.program.test_saved import CARD
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 

@@ -10,7 +10,6 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dates import days_between
 from memory.errors import SqlError
 from memory.records import Fact
 from memory.sql import (
@@ -25,7 +24,8 @@ from memory.sql import (
 )
 from memory.sql.in_force import select_with_facts_now
 from memory.sql.policy import check_facts
-from memory.turn_filter import read_filter
+from memory.text.dates import days_between
+from memory.text.turn_filter import read_filter
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
 from tests.support.rendered import rendered

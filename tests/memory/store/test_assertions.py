@@ -3,9 +3,12 @@
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.additions import add_turns, record_assertions
+from memory.digest.additions import add_turns, record_assertions
 from memory.facts import correct, edit, end, fact_line, remove, supersede
 from memory.records import Assertion, TurnAssertions
+from memory.store.entity_edits import remove_alias
+from memory.store.pending_windows import claim_window
+from memory.store.vocabulary_edits import set_attribute
 from tests.conftest import INSERT
 
 BOTH_STORES = True
@@ -44,7 +47,7 @@ def test_a_turn_is_one_change_and_stays_undigested(store: Store) -> None:
     [change] = store.changes()
     assert (change.cause, change.window) == (f"stated in turn {turn_id}", None)
     assert "happened_on" not in change.statement  # no date was said
-    assert store.claim(100) == (1, turn_id)
+    assert claim_window(store, 100) == (1, turn_id)
     assert {fact.turn_id for fact in store.facts()} == {turn_id}
     assert store.by_template([1, 2, 3]) == {1, 2}
 
@@ -146,7 +149,7 @@ def test_a_turn_may_end_one_value_and_begin_another(store: Store) -> None:
 def test_a_value_that_the_vocabulary_does_not_allow_is_left_out(store: Store) -> None:
     from memory.vocabulary import Attribute
 
-    store.set_attribute(Attribute("size", allowed_values=("small", "large")))
+    set_attribute(store, Attribute("size", allowed_values=("small", "large")))
     say(store, "", anna("size", "LARGE"), anna("size", "huge"))
     assert lines(store) == ["Anna size: large"]
 
@@ -172,7 +175,7 @@ def test_a_name_that_a_person_took_back_stays_so(store: Store) -> None:
     [turn_id] = store.add([Turn("Anna", "My sister Elena sings.")])
     named = TurnAssertions(store.turn(turn_id), (), [("Elena", "Elena (Anna's sister)")])
     assert [change.cause for change in store.record([named])] == [f"names in turn {turn_id}"]
-    store.remove_alias("Elena", "Elena (Anna's sister)")
+    remove_alias(store, "Elena", "Elena (Anna's sister)")
     assert store.record([named]) == []
 
 

@@ -15,6 +15,7 @@ from memory import InputError, Turn, open_store
 from memory.cli import backups
 from memory.errors import Stop, StoreError
 from memory.store import backup
+from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.memory.store.test_forget import lived, opened
@@ -42,7 +43,7 @@ def test_a_backup_is_the_whole_memory_of_one_moment_while_others_write(tmp_path:
         with opened(tmp_path / f"{n}.db") as copy:
             assert len(copy.turns()) % 2 == 0
             assert copy.check() == []
-            assert copy.settings("backup")[-1].value == str(tmp_path / f"{n}.db")
+            assert settings_of(copy, "backup")[-1].value == str(tmp_path / f"{n}.db")
     assert [*tmp_path.glob(".*")] == []
 
 
@@ -58,7 +59,7 @@ def test_a_backup_never_takes_the_place_of_a_file(store: SqliteStore, tmp_path: 
     with pytest.raises(StoreError, match="/proc/x: cannot be opened"):
         store.backup(Path("/proc/x"))
     assert there.read_text() == "mine"
-    assert store.settings("backup") == []
+    assert settings_of(store, "backup") == []
 
 
 def test_a_backup_that_fails_leaves_nothing(
@@ -71,7 +72,7 @@ def test_a_backup_that_fails_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         store.backup(tmp_path / "b.db")
     assert not (tmp_path / "b.db").exists()
-    assert store.settings("backup") == []
+    assert settings_of(store, "backup") == []
     assert [*tmp_path.glob(".*")] == []
 
 
@@ -106,7 +107,7 @@ def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_p
             assert store.search("otter", 9) == fresh.search("otter", 9)
             shares = [hit.shares for hit in store.search("otter", 9)]
             assert shares == [hit.shares for hit in fresh.search("otter", 9)]
-        known = [setting.value for setting in store.settings("backup")]
+        known = [setting.value for setting in settings_of(store, "backup")]
         assert known == [str(tmp_path / "b.db"), str(tmp_path / "later.db")]
         assert store.check() == []
 

@@ -11,6 +11,7 @@ from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.records import Rows
 from memory.store import integrity, journal, model_limits
+from memory.store.history import edits_of, revert_to
 from memory.store.model_limits import ResultRows
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run
@@ -207,7 +208,7 @@ def test_the_tables_take_the_very_dates_that_the_parser_takes(facts: Store, data
     def is_taken(column: str, date: str) -> bool:
         table = "facts" if database == "sqlite" else "memory.facts"
         try:
-            with facts._transaction() as conn:  # type: ignore[attr-defined]
+            with facts.transaction() as conn:
                 conn.execute(f"UPDATE {table} SET {column} = '{date}' WHERE id = 1")
         except (StoreError, InputError):  # of the trigger, of the constraint
             return False
@@ -250,13 +251,13 @@ def assert_is_upgraded(store: Any) -> None:
     assert (fact.happened_on, fact.ended_on) == ("", fact.recorded_at[:10])
     last = store.changes()[-1]
     assert (last.cause, last.facts) == ("upgrade: dates of facts", 1)
-    [edit] = store.journal(last.id)
+    [edit] = edits_of(store, last.id)
     assert edit.before
     assert (edit.before.happened_on, edit.before.ended_on) == ("23-0", "soon")
     assert [*integrity.journal_faults(store._conn)] == []
     # What it was before is no date still: whatever restores it stores none.
     store.undo(last.id)
-    store.revert(last.id - 1)
+    revert_to(store, last.id - 1)
     assert store.facts()[0] == fact
     change = store.write("DELETE FROM facts WHERE id = 1", cause="test")
     store.undo(change.id)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError
 from memory.facts import end
 from memory.sql import quoted
-from memory.store.contradictions import Verdict
+from memory.store.contradictions import Verdict, open_contradictions, settle_contradiction
+from memory.store.pending_windows import claim_window
 
 BOTH_STORES = True
 
@@ -37,14 +38,14 @@ def insert(turn_id: int, attribute: str, value: str, subject: str = "Anna") -> s
 
 def digest(store: Store, sql: str, turn_id: int) -> int:
     """Store what a model writes of one turn."""
-    while (window := store.claim(1)) and window[1] < turn_id:
+    while (window := claim_window(store, 1)) and window[1] < turn_id:
         store.write("-- none", cause="digest by scripted", window=window)
     assert window == (turn_id, turn_id)
     return store.write(sql, cause="digest by scripted", window=window).id
 
 
 def pairs(store: Store) -> list[tuple[str, str]]:
-    return [(pair.first.value, pair.second.value) for pair in store.contradictions()]
+    return [(pair.first.value, pair.second.value) for pair in open_contradictions(store)]
 
 
 def linked(store: Store) -> int:
@@ -57,7 +58,7 @@ def linked(store: Store) -> int:
 
 def test_a_model_links_a_known_fact_with_what_it_stores(store: Store) -> None:
     linked(store)
-    [pair] = store.contradictions()
+    [pair] = open_contradictions(store)
     assert (pair.first.turn_id, pair.second.turn_id) == (1, 2)
     assert pair.said_at == ("2024-02-01", "2024-02-01")
     rows = store.read("SELECT first_fact, second_fact, turn_id FROM contradictions")
@@ -66,7 +67,7 @@ def test_a_model_links_a_known_fact_with_what_it_stores(store: Store) -> None:
 
 def test_a_model_links_two_facts_of_its_window(store: Store) -> None:
     say(store, NEVER, ROME)
-    window = store.claim(2)
+    window = claim_window(store, 2)
     sql = (
         insert(1, "never", "flown")
         + insert(2, "travelled_to", "Rome")
@@ -93,11 +94,11 @@ def test_a_model_links_two_facts_of_its_window(store: Store) -> None:
 def test_what_is_no_pair_is_refused_with_advice(store: Store, statement: str, advice: str) -> None:
     say(store, NEVER, ROME)
     digest(store, insert(1, "never", "flown"), 1)
-    window = store.claim(1)
+    window = claim_window(store, 1)
     sql = insert(2, "travelled", "to Rome") + f"INSERT INTO contradictions {statement}"
     with pytest.raises(SqlError, match=advice):
         store.write(sql, cause="digest by scripted", window=window)
-    assert not store.contradictions()
+    assert not open_contradictions(store)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_undoing_the_change_unlinks_the_pair(store: Store) -> None:
 def test_an_end_of_one_closes_the_pair(store: Store) -> None:
     linked(store)
     end(store, 1, on="2024-03-01")
-    assert not store.contradictions()
+    assert not open_contradictions(store)
 
 
 @pytest.mark.parametrize("turn_id", [1, 2])
@@ -150,15 +151,15 @@ def test_a_person_settles_it_in_one_change(
     store: Store, right: Verdict, values_after: list[str] | None
 ) -> None:
     linked(store)
-    change = store.settle(1, 2, right, by="anna")
+    change = settle_contradiction(store, 1, 2, right, by="anna")
     values = [fact.value for fact in store.facts()]
     assert values == (values_after or ["flown", "to Rome, by plane"])
-    assert not store.contradictions()
+    assert not open_contradictions(store)
     assert change.cause == "edit by anna"
     with pytest.raises(InputError, match="no open contradiction"):
-        store.settle(1, 2, right)
+        settle_contradiction(store, 1, 2, right)
     store.undo(change.id)
-    assert len(store.contradictions()) == 1
+    assert len(open_contradictions(store)) == 1
 
 
 def digest_both(store: Store) -> None:
@@ -176,18 +177,18 @@ def digest_both(store: Store) -> None:
 def test_what_is_settled_is_not_linked_again(store: Store) -> None:
     say(store, "My birthday is 12 May.", "My birthday is 13 May.")
     digest_both(store)
-    [pair] = store.contradictions()
-    store.settle(pair.first.id, pair.second.id, "both")
+    [pair] = open_contradictions(store)
+    settle_contradiction(store, pair.first.id, pair.second.id, "both")
     digest_both(store)
-    assert not store.contradictions()
+    assert not open_contradictions(store)
     assert [fact.value for fact in store.facts()] == ["12 May", "13 May"]
 
 
 def test_what_was_found_wrong_is_wrong_when_it_is_read_again(store: Store) -> None:
     say(store, "My birthday is 12 May.", "My birthday is 13 May.")
     digest_both(store)
-    [pair] = store.contradictions()
-    store.settle(pair.first.id, pair.second.id, "first")
+    [pair] = open_contradictions(store)
+    settle_contradiction(store, pair.first.id, pair.second.id, "first")
     digest_both(store)
     assert [fact.value for fact in store.facts()] == ["12 May"]
 
@@ -197,4 +198,4 @@ def test_templates_link_nothing(store: Store) -> None:
         store, [Turn("Anna", "My birthday is 12 May."), Turn("Anna", "My birthday is 13 May.")]
     )
     assert [fact.value for fact in store.facts()] == ["12 May", "13 May"]
-    assert not store.contradictions()
+    assert not open_contradictions(store)

@@ -9,6 +9,8 @@ import pytest
 from memory import Turn, open_store
 from memory.errors import SqlError, StoreError
 from memory.store import integrity
+from memory.store.history import edits_of
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.rows import rows_of
@@ -17,7 +19,7 @@ SELECT = "SELECT t.id, t.text, f.value FROM turns t LEFT JOIN facts f ON f.turn_
 
 
 def what_is_read(store: SqliteStore) -> tuple[object, ...]:
-    store.journal()  # readable; the times and causes of changes have no checksum
+    edits_of(store)  # readable; the times and causes of changes have no checksum
     return (store.turns(), store.facts(), store.read(SELECT).rows)
 
 
@@ -29,7 +31,7 @@ def memory_file(path: Path) -> Path:
         store.undo(1)
         store.undo(2)
         store.add([Turn("Anna", f"Number {n} of the apples. " * 9, f"s{n % 7}") for n in range(60)])
-        store.set("user", "Anna")
+        set_setting(store, "user", "Anna")
     return path
 
 
@@ -71,7 +73,7 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
         with pytest.raises(StoreError, match="no backup was made: among the turns 1 to 255"):
             store.backup(tmp_path / "backup.db")
         assert not (tmp_path / "backup.db").exists()
-        assert store.settings("backup") == []
+        assert settings_of(store, "backup") == []
 
 
 @pytest.mark.slow

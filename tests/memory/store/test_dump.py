@@ -14,6 +14,7 @@ from memory import InputError, Store, Turn, embed, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import dump_records, load_dump
 from memory.store import dump, journal, search_tables
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.memory.store.test_forget import columns, lived, opened
@@ -62,7 +63,7 @@ def test_a_loaded_dump_is_an_equal_memory(
         records = [json.loads(json.dumps(record)) for record in store.dump()]
         assert copy.load(records) == 9
         assert_equal(store, copy)
-        assert copy.settings("backup") == []
+        assert settings_of(copy, "backup") == []
         assert copy.load(records) == 0
         assert_equal(store, copy)
         copy.undo(9)
@@ -216,7 +217,7 @@ def test_a_memory_that_holds_something_else_takes_no_dump(address: str, tmp_path
     with opened(tmp_path / "a.db") as store, open_store(address) as stranger:
         store.add(SAID)
         records = list(store.dump())
-        stranger.set("user", "Eve")
+        set_setting(stranger, "user", "Eve")
         with pytest.raises(InputError, match="holds a"):
             stranger.load(records)
         assert stranger.turns() == []
@@ -243,7 +244,7 @@ def test_an_embedder_that_is_not_here_is_replaced_by_the_packaged_one(
         name = json.dumps({"name": "sentence-transformers/not-here", "width": 8})
         records[0]["value"] = name
         copy.load(records)
-        assert copy.embedder == embed.PACKAGED_EMBEDDER
+        assert copy.vectors.embedder == embed.PACKAGED_EMBEDDER
         assert copy.search("cat", 5) == store.search("cat", 5)
         assert copy.load(records) == 0
 

@@ -10,6 +10,18 @@ from memory.errors import HeldError, InputError, SqlError
 from memory.records import EntityName
 from memory.store import authorizer
 from memory.store.database_store import DatabaseStore
+from memory.store.entity_edits import (
+    add_alias,
+    describe_entity,
+    entities_called,
+    facts_about,
+    known_entities,
+    merge_entities,
+    remove_alias,
+    rename_entity,
+    split_entity,
+)
+from memory.store.pending_windows import claim_window, fail_window
 from memory.store.sqlite import SqliteStore
 
 BOTH_STORES = True
@@ -87,14 +99,18 @@ def test_an_alias_moves_the_facts_with_its_name(store: Store) -> None:
         ("my mother", "Ben's mother"),
         ("Anna", "Anna"),
     ]
-    assert [entity.name for entity in store.entities()] == ["Anna", "Ben's mother", "Ilse"]
-    [ilse] = [entity for entity in store.entities() if entity.name == "Ilse"]
+    assert [entity.name for entity in known_entities(store)] == ["Anna", "Ben's mother", "Ilse"]
+    [ilse] = [entity for entity in known_entities(store) if entity.name == "Ilse"]
     assert (ilse.names, ilse.facts, ilse.mentions) == ((EntityName("my mother", 1),), 2, 1)
-    assert [fact.subject for fact in store.facts_about("my mother")] == ["Mum", "Ilse", "my mother"]
-    assert [fact.subject for fact in store.facts_about("Ilse")] == ["Mum", "Ilse"]
+    assert [fact.subject for fact in facts_about(store, "my mother")] == [
+        "Mum",
+        "Ilse",
+        "my mother",
+    ]
+    assert [fact.subject for fact in facts_about(store, "Ilse")] == ["Mum", "Ilse"]
 
-    assert store.entities_called("Anna's mother") == ["Ilse"]
-    assert store.entities_called("mum") == ["Ben's mother", "Ilse"]
+    assert entities_called(store, "Anna's mother") == ["Ilse"]
+    assert entities_called(store, "mum") == ["Ben's mother", "Ilse"]
 
     undone = store.undo(said)
     assert who(store)[:2] == [("Mum", "Anna's mother"), ("Ilse", "Ilse")]
@@ -140,18 +156,18 @@ def test_what_a_window_says_names_its_own_turns(store: Store) -> None:
         write(store, alias("Tom", "Tom Reed", 99))
     with pytest.raises(SqlError, match="'she' is nobody's name"):
         write(store, alias("she", "Tom Reed", 1))
-    assert store.entities() == []
+    assert known_entities(store) == []
 
 
 def test_a_statement_that_moves_many_facts_of_other_turns_waits_for_a_person(store: Store) -> None:
     write(store, *(fact("Tom", "said", f"thing {n}", 3) for n in range(9)))
-    window = store.claim(5)
+    window = claim_window(store, 5)
     assert window
     statements = f"{fact('Ben', 'friend', 'Tom', 5)};\n{alias('Tom', 'Thomas', 5)}"
     with pytest.raises(HeldError, match="9 facts of other turns") as error:
         store.write(statements, "test", window=(5, 5))
     assert len(store.facts()) == 9
-    store.fail(window, str(error.value), statement=statements)
+    fail_window(store, window, str(error.value), statement=statements)
     store.apply_held(window, by="Anna")
     assert {entity for _, entity in who(store)} == {"Thomas", "Ben"}
     with pytest.raises(SqlError, match=r"only a person .*store.merge_entities"):
@@ -161,13 +177,13 @@ def test_a_statement_that_moves_many_facts_of_other_turns_waits_for_a_person(sto
 @pytest.mark.slow
 def test_a_person_merges_renames_and_describes(store: Store) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 1), fact("Ilse", "age", "eighty", 5))
-    merged = store.merge_entities("anna's mother", "Ilse", by="Anna")
+    merged = merge_entities(store, "anna's mother", "Ilse", by="Anna")
     assert merged.cause == "edit by Anna"
     assert who(store) == [("Mum", "Ilse"), ("Ilse", "Ilse")]
-    store.describe_entity("Ilse", "Anna's mother")
-    store.rename_entity("Ilse", "Ilse Brandt")
+    describe_entity(store, "Ilse", "Anna's mother")
+    rename_entity(store, "Ilse", "Ilse Brandt")
     assert who(store) == [("Mum", "Ilse Brandt"), ("Ilse", "Ilse Brandt")]
-    [ilse] = store.entities()
+    [ilse] = known_entities(store)
     assert ilse.description == "Anna's mother"
     for change in reversed(store.changes()[1:]):
         store.undo(change.id)
@@ -178,12 +194,12 @@ def test_a_person_splits_what_was_one_by_mistake(store: Store) -> None:
     store.add([Turn("Ben", "Tom has moved.", "wednesday")])
     write(store, *(fact("Tom", "said", f"hello {turn_id}", turn_id) for turn_id in (3, 4, 6)))
     write(store, fact("Anna", "brother", "Tom", 3))
-    split = store.split_entity("Tom", "Tom from work", [4], by="Ben")
+    split = split_entity(store, "Tom", "Tom from work", [4], by="Ben")
     entities = ["Tom", "Tom from work", "Tom", "Anna"]
     assert [entity for _, entity in who(store)] == entities
-    store.split_entity("Tom", "Tom from work", [6])
+    split_entity(store, "Tom", "Tom from work", [6])
     assert [entity for _, entity in who(store)] == ["Tom", "Tom from work", "Tom from work", "Anna"]
-    store.merge_entities("Tom from work", "Tom")
+    merge_entities(store, "Tom from work", "Tom")
     assert [entity for _, entity in who(store)] == ["Tom", "Tom", "Tom", "Anna"]
     store.undo(store.changes()[-1].id)
     store.undo(split.id + 1)
@@ -192,25 +208,25 @@ def test_a_person_splits_what_was_one_by_mistake(store: Store) -> None:
 
 def test_what_a_person_says_of_names_is_one_clear_line(store: Store) -> None:
     write(store, fact("Ilse", "age", "eighty", 5), fact("Olga", "age", "eighty", 5))
-    store.add_alias("Nan", "Ilse")
+    add_alias(store, "Nan", "Ilse")
     with pytest.raises(InputError, match="'Nan' is 'Ilse' everywhere already; remove that alias"):
-        store.add_alias("nan", "Olga")
+        add_alias(store, "nan", "Olga")
     with pytest.raises(InputError, match="'Nan' is 'Ilse' already"):
-        store.add_alias("Nan", "ilse")
+        add_alias(store, "Nan", "ilse")
     with pytest.raises(InputError, match='say whose, as "Anna\'s mother"'):
-        store.add_alias("my mother", "Ilse")
+        add_alias(store, "my mother", "Ilse")
     with pytest.raises(InputError, match="there is no turn 99"):
-        store.add_alias("Nan", "Olga", 99)
+        add_alias(store, "Nan", "Olga", 99)
     with pytest.raises(InputError, match="there is no entity 'Ilsa'; similar: Ilse"):
-        store.merge_entities("Ilsa", "Olga")
+        merge_entities(store, "Ilsa", "Olga")
     with pytest.raises(InputError, match="are the same entity"):
-        store.merge_entities("ilse", "Ilse")
+        merge_entities(store, "ilse", "Ilse")
     with pytest.raises(InputError, match="there is an entity 'Olga'; merge the two"):
-        store.rename_entity("Ilse", "olga")
+        rename_entity(store, "Ilse", "olga")
     with pytest.raises(InputError, match=r"no fact of these turns \(2\) is about 'Ilse'"):
-        store.split_entity("Ilse", "Ilse Novak", [2])
+        split_entity(store, "Ilse", "Ilse Novak", [2])
     with pytest.raises(InputError, match="nobody says that 'Tom' is 'Ilse'"):
-        store.remove_alias("Tom", "Ilse")
+        remove_alias(store, "Tom", "Ilse")
     with pytest.raises(SqlError, match="a person says that 'nan' is 'Ilse'"):
         write(store, "DELETE FROM aliases WHERE name = 'nan' AND entity = 'Ilse'")
     assert len(store.changes()) == 2
@@ -254,14 +270,14 @@ def test_forgetting_a_turn_takes_back_what_it_said_of_names(store: Store) -> Non
         "INSERT INTO entities (name, description) VALUES ('Ilse Brandt', 'a pianist')",
         window=(1, 1),
     )
-    store.merge_entities("Ilse Brandt", "Anna")
+    merge_entities(store, "Ilse Brandt", "Anna")
     store.undo(store.changes()[-1].id)
     assert who(store)[0] == ("Mum", "Ilse Brandt")
     store.forget([1, 5])
     assert who(store) == [("Mum", "Anna's mother"), ("Anna", "Anna")]
     dumped = [str(record) for record in store.dump() if record["table"] != "settings"]
     assert not [record for record in dumped if "Brandt" in record or "pianist" in record]
-    assert [entity.name for entity in store.entities()] == ["Anna", "Anna's mother"]
+    assert [entity.name for entity in known_entities(store)] == ["Anna", "Anna's mother"]
 
 
 @pytest.mark.slow
@@ -278,7 +294,7 @@ def test_copies_and_a_dump_have_their_entities(store: Store, tmp_path: Path) -> 
     with open_store(tmp_path / "loaded.db") as loaded:
         loaded.load(store.dump())
         assert who(loaded) == expected
-        assert loaded.entities() == store.entities()
+        assert known_entities(loaded) == known_entities(store)
 
 
 def test_facts_of_an_older_version_get_their_entities_when_a_memory_is_opened(
@@ -286,7 +302,7 @@ def test_facts_of_an_older_version_get_their_entities_when_a_memory_is_opened(
 ) -> None:
     write(store, fact("Mum", "lives_in", "Bergen", 1), fact("she", "age", "eighty", 5))
     assert isinstance(store, DatabaseStore)
-    with store._transaction() as conn:
+    with store.transaction() as conn:
         conn.run("set_entities", entity=None, value_entity=None, fact_ids=[1, 2])
     with open_store(address, read_only=True) as reader:
         assert who(reader) == [("Mum", None), ("she", None)]
@@ -327,5 +343,5 @@ def test_names_of_one_namespace_mean_nothing_in_another(
         assert who(opened) == [("Tom", "Eve")]
     write(store, fact("Tom", "said", "hello", 3))
     assert who(store) == [("Tom", "Tom")]
-    assert [entity.name for entity in store.entities()] == ["Tom"]
+    assert [entity.name for entity in known_entities(store)] == ["Tom"]
     assert store.read("SELECT name FROM aliases").rows == ()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from memory import Memory, SqlError, Store
-from memory.digest import WINDOW_ATTEMPTS
+from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import StoreError
 from memory.store import authorizer
 from memory.store.database_store import DatabaseStore
@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named_only_after_a_look_at_it(
     monkeypatch.setattr(authorizer, "change_facts", corrupt)
     with pytest.raises(SqlError, match="database disk image is malformed; write a simpler"):
         store.write(MOVED, cause="digest", window=(1, 5))
-    with pytest.raises(StoreError, match="malformed JSON; the file is whole"), store._reading():
+    with pytest.raises(StoreError, match="malformed JSON; the file is whole"), store.reading():
         store._conn.execute("SELECT json('{')").fetchall()
     store._conn.execute("DROP TRIGGER turns_are_immutable")
     store._conn.execute("UPDATE turns SET text = 'I never moved.' WHERE id = 1")

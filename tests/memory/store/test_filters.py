@@ -14,7 +14,7 @@ from memory.search import frequent_words, ranking
 from memory.store import filtered_turns, full_text
 from memory.store.postgres import word_lists
 from memory.store.united_search import search_several
-from memory.turn_filter import read_filter
+from memory.text.turn_filter import read_filter
 from tests.conftest import SAID
 
 BOTH_STORES = True

@@ -14,6 +14,8 @@ from memory import Turn, open_store
 from memory.errors import ClaimLostError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import forget, search_tables
+from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.residue import made_turns
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -46,7 +48,7 @@ def lived(path: Path) -> tuple[SqliteStore, list[int]]:
     store = opened(path)
     store.add([SAID[0], SECRETS[0], *SAID[1:3], SECRETS[1], *SAID[3:], *SECRETS[2:]])
     ids = [2, 5, 8, 9]
-    store.write(MOVED, "digest", store.claim(3))
+    store.write(MOVED, "digest", claim_window(store, 3))
     secret = INSERT + "('Zylphia Quackenbusch', 'hides', 'Oldvaluetalk', NULL, 2)"
     first = store.write(secret, "told by Quackenbusch")
     store.write("UPDATE facts SET value = 'seven xylophones' WHERE id = 2", "edit")
@@ -54,11 +56,11 @@ def lived(path: Path) -> tuple[SqliteStore, list[int]]:
     undone = store.write(INSERT + "('Anna', 'met', 'Undonevalue', NULL, 5)", "digest")
     store.undo(undone.id)
     store.write("UPDATE facts SET ended_on = '2017' WHERE value = 'Qvortrup'", "nothing hit")
-    window = store.claim(3)
+    window = claim_window(store, 3)
     assert window
-    store.fail(window, "the model was refused: Qvortrup")
-    store.write(DOG.replace(", 4)", ", 7)"), "digest", store.claim(3))
-    store.set("user", "Anna")
+    fail_window(store, window, "the model was refused: Qvortrup")
+    store.write(DOG.replace(", 4)", ", 7)"), "digest", claim_window(store, 3))
+    set_setting(store, "user", "Anna")
     store.count_shown([1, 2, 5])
     assert first.id == 2
     return store, ids
@@ -131,16 +133,16 @@ def test_no_byte_is_left_of_what_was_freed_before_or_said_of_it_elsewhere(tmp_pa
             "PRAGMA secure_delete = OFF"
         ).fetchall()  # some builds of SQLite come with it
         store.add([*SAID, SECRETS[2]])
-        window = store.claim(2)
+        window = claim_window(store, 2)
         assert window == (1, 2)
-        store.fail(window, "no: Qvortrup! " * 5_000)
+        fail_window(store, window, "no: Qvortrup! " * 5_000)
         store._conn.execute("PRAGMA wal_checkpoint").fetchall()
-        store.reclaim(window)
-        store.fail(window, "")
+        reclaim_window(store, window)
+        fail_window(store, window, "")
         store._conn.execute("PRAGMA wal_checkpoint").fetchall()
         assert scan([store.path], {b"Qvortrup! no"}).found  # in free pages
-        store.reclaim(window)
-        store.fail(window, "no: qvortrup?")
+        reclaim_window(store, window)
+        fail_window(store, window, "no: qvortrup?")
         store.forget([6])
         assert [waiting.error for waiting in store.pending()] == [""]
         assert everywhere(tmp_path, {b"Qvortrup", b"qvortrup"}).found == set()
@@ -156,10 +158,10 @@ def test_the_receipt_names_what_went_and_proves_it_to_who_has_the_turns(tmp_path
         assert done.changes == tuple(range(1, 10))
         assert forget.proof(done.salt, turns) == done.sha256
         assert forget.proof(done.salt, [*turns[1:], replace(turns[0], text="?")]) != done.sha256
-        [receipt] = store.settings("forgotten")
+        [receipt] = settings_of(store, "forgotten")
         assert receipt.value["sha256"] == done.sha256
         assert receipt.value["turns"] == ids
-        assert store.settings("forgetting") == []
+        assert settings_of(store, "forgetting") == []
         assert everywhere(tmp_path, {done.salt.encode()}).found == set()
         again = store.forget([1])
         assert again.salt != done.salt
@@ -177,16 +179,16 @@ def test_facts_windows_and_the_queue_go_on_without_what_is_forgotten(tmp_path: P
         assert {change.statement for change in store.changes()} <= {"", "-- forgotten"}
         assert [(p.first_turn, p.last_turn, p.error) for p in store.pending()] == [(4, 6, "")]
         assert "Zylphia" not in store.catalog(500)
-        assert store.shown() == {1: 1}
-        assert store.claim(5) is None
-        assert store.reclaim((4, 6))
+        assert times_shown(store) == {1: 1}
+        assert claim_window(store, 5) is None
+        assert reclaim_window(store, (4, 6))
         store.write(CAT.replace(", 3)", ", 4)"), "digest", (4, 6))
         assert store.pending() == []
         store.undo(1)
         assert [fact.value for fact in store.facts()] == ["dog Rufus", "cat Miso"]
         [new] = store.add([Turn("Ben", "Good morning", "session_9")])
         assert new == 10
-        assert store.claim(5) == (10, 10)
+        assert claim_window(store, 5) == (10, 10)
         assert_whole(store)
 
 
@@ -212,13 +214,13 @@ def test_words_of_sql_and_of_causes_tell_nothing_of_what_was_said(store: SqliteS
 
 
 def test_a_digest_under_way_may_not_store_what_it_read(store: SqliteStore) -> None:
-    window = store.claim(3)
+    window = claim_window(store, 3)
     assert window == (1, 3)
     with open_store(store.path) as second:
         second.forget([2])
     with pytest.raises(ClaimLostError, match="another process"):
         store.write(MOVED, "digest", window)
-    store.fail(window, "it said: How is the new flat?")
+    fail_window(store, window, "it said: How is the new flat?")
     [waiting] = store.pending()
     assert (waiting.first_turn, waiting.last_turn, waiting.error) == (1, 3, "")
 
@@ -229,8 +231,8 @@ def test_what_is_held_of_a_window_goes_with_its_turns_and_with_what_it_quotes(
     secret = DOG.replace("dog Rufus", "dog Qvortrup")
     [turn_id] = store.add([Turn("Ben", "Qvortrup it is.")])
     for window, statement in (((1, 3), secret), ((4, 6), DOG)):
-        assert store.claim(3) == window
-        store.fail(window, "held", statement=statement)
+        assert claim_window(store, 3) == window
+        fail_window(store, window, "held", statement=statement)
     store.forget([turn_id])
     assert [(waiting.error, waiting.statement) for waiting in store.pending()] == [("", "")] * 2
 
@@ -326,7 +328,7 @@ def test_an_open_store_no_longer_finds_what_another_forgot(store: SqliteStore) -
     assert sorted(hit.turn_id for hit in store.search("Anna's cat", 9)) == [1, 2, 4, 5]
     store.forget([1, 2, 4, 5])
     assert store.search("cat") == []
-    store.reembed(store.embedder)
+    store.vectors.reembed(store.vectors.embedder)
     assert store.add(SAID[:1]) == [6]
     assert store.search("Oslo", 1)[0].turn_id == 6
 

@@ -24,6 +24,7 @@ from memory.cli import forget as forget_command
 from memory.errors import Stop, StoreError
 from memory.records import Forgotten
 from memory.store import backup, connection, forget, vectors
+from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
@@ -69,13 +70,15 @@ def test_a_kill_leaves_all_of_it_or_nothing_but_the_overwriting(tmp_path: Path) 
     states = set()
     for place in places:
         with opened(place / "a.db") as survivor:
-            due = survivor.settings("forgetting")
+            due = settings_of(survivor, "forgetting")
             here = [turn.id for turn in survivor.turns()]
             states.add((len(here), bool(due)))
-            assert here == (expected if due or survivor.settings("forgotten") else [*range(1, 10)])
+            assert here == (
+                expected if due or settings_of(survivor, "forgotten") else [*range(1, 10)]
+            )
             done = survivor.forget([] if due else ids) if due or len(here) == 9 else None
             assert done is None or done.turns == tuple(ids)
-            assert survivor.settings("forgetting") == []
+            assert settings_of(survivor, "forgetting") == []
         assert everywhere(place, wanted).found == set()
     assert {(9, False), (5, True), (5, False)} == states
     assert len(places) > 10

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from memory import Fact, InputError, Store, open_store
 from memory.errors import StoreError
 from memory.store import journal
+from memory.store.history import edits_of, revert_to
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED
 from tests.support.full_text import assert_sound
@@ -92,7 +94,7 @@ def test_facts_at_every_point_are_those_of_then(
 
 def _assert_edits(store: Store, model: Model) -> None:
     """The journal leads from each state to the next."""
-    edits = store.journal()
+    edits = edits_of(store)
     facts: dict[int, Fact] = {}
     for change in range(1, len(model.states)):
         for edit in (edit for edit in edits if edit.change_id == change):
@@ -159,13 +161,13 @@ def test_an_imported_history_counts_from_when_it_was_said(store: SqliteStore) ->
     assert store.facts("2017-05-07") == []
     assert store.facts("2999") == store.facts()
     assert store.facts()[1].value == "cat Misa"
-    assert [edit.moment for edit in store.journal()[:4]] == ["2017-05-08"] * 2 + ["2017-06-12"] * 2
+    assert [edit.moment for edit in edits_of(store)[:4]] == ["2017-05-08"] * 2 + ["2017-06-12"] * 2
 
 
 def test_questions_as_of_a_moment_are_answered_from_then(store: SqliteStore, path: Path) -> None:
     store.write(f"{MOVED}; {CAT}", "digest", window=(1, 3))
     store.write(f"{DOG}", "digest", window=(4, 5))
-    store.set("user", "Anna")
+    set_setting(store, "user", "Anna")
     before = path.read_bytes(), sorted(path.parent.iterdir())
     with open_store(path, read_only=True) as reader, reader.as_of("2017-06-01") as past:
         assert len(past.turns()) == 3
@@ -173,7 +175,7 @@ def test_questions_as_of_a_moment_are_answered_from_then(store: SqliteStore, pat
         rows = past.read("SELECT f.value, t.speaker FROM facts f JOIN turns t ON t.id = turn_id")
         assert rows.rows == (("Oslo", "Anna"), ("cat Miso", "Anna"))
         assert past.read("SELECT turn_id FROM search('adopted a dog', 9)").rows
-        assert not past.settings("user"), "it was set later"
+        assert not settings_of(past, "user"), "it was set later"
         with pytest.raises(StoreError, match="reading only"):
             past.undo(1)
         copy = past.path
@@ -202,14 +204,14 @@ def test_what_was_reverted_is_undone_by_undoing_the_revert(store: SqliteStore) -
     store.write(MOVED, "test")
     store.write(f"{CAT}; DELETE FROM facts WHERE id = 1", "test")
     latest = store.facts()
-    revert = store.revert("#1")
+    revert = revert_to(store, "#1")
     assert (revert.cause, revert.facts) == ("revert to #1", 2)
     with pytest.raises(InputError, match="change 3 rests on its fact 1; undo 3 first"):
         store.undo(2)
     store.undo(revert.id)
     assert store.facts() == latest
     with pytest.raises(InputError, match="there is no change 7; the newest is 4"):
-        store.revert(7)
+        revert_to(store, 7)
 
 
 def test_the_journal_is_read_in_parts(store: SqliteStore) -> None:
@@ -218,8 +220,8 @@ def test_the_journal_is_read_in_parts(store: SqliteStore) -> None:
     assert store.changes(limit=2) == store.changes()[1:]
     assert store.changes(before=undo.id, limit=1) == store.changes()[1:2]
     assert store.changes(before=moved.id) == store.changes(limit=0) == []
-    edits = store.journal()
-    assert store.journal(moved.id) == edits[:1]
-    assert store.journal(fact_id=2) == edits[1:]
-    assert store.journal(undo.id, fact_id=2) == edits[2:]
-    assert store.journal(undo.id, fact_id=1) == store.journal(99) == []
+    edits = edits_of(store)
+    assert edits_of(store, moved.id) == edits[:1]
+    assert edits_of(store, fact_id=2) == edits[1:]
+    assert edits_of(store, undo.id, fact_id=2) == edits[2:]
+    assert edits_of(store, undo.id, fact_id=1) == edits_of(store, 99) == []

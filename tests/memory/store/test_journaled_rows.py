@@ -21,7 +21,7 @@ MUM = {"name": "Mum", "entity": "Ilse", "turn_id": 3}
 def change(store: Store, *rows: tuple[str, dict[str, Any] | None, dict[str, Any] | None]) -> int:
     """One change that brings rows from what they were to what they are to be."""
     assert isinstance(store, DatabaseStore)
-    with store._transaction() as conn:
+    with store.transaction() as conn:
         change_id = journal.begin(conn, "test", "")
         for table, before, after in rows:
             if before is None and after is not None:
@@ -37,7 +37,7 @@ def rows(store: Store) -> dict[str, list[dict[str, Any]]]:
     """All rows of these tables that are not empty."""
     assert isinstance(store, DatabaseStore)
     found = {}
-    with store._reading() as conn:
+    with store.reading() as conn:
         for table, (columns, key) in journaled_rows.TABLES.items():
             values = conn.read_rows(table, columns, order=columns[:key]).fetchall()
             if values:

@@ -13,7 +13,7 @@ from memory.store.points_in_time import (
     read_moment,
     read_point,
 )
-from memory.written_dates import date_key
+from memory.text.written_dates import date_key
 
 
 @pytest.mark.parametrize(

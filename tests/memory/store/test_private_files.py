@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from memory import namespaces, open_store
-from memory.files import write_whole
 from memory.store.backup import restore
 from memory.store.namespace_file import copy_store
+from memory.system.files import write_whole
 from tests.conftest import SAID
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
@@ -59,7 +59,7 @@ def test_no_file_is_open_to_others_even_for_a_moment(path: Path, tmp_path: Path)
                     if mode & 0o077:
                         seen.add((file.name, oct(mode)))
         from memory import Turn, open_store
-        from memory.files import write_whole
+        from memory.system.files import write_whole
         from memory.store.backup import restore
         from memory.store.namespace_file import copy_store
         folder = Path(sys.argv[1])

@@ -53,7 +53,7 @@ def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
 ) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     with open_store(address) as store:
-        store.reembed(WIDE, batch=7)
+        store.vectors.reembed(WIDE, batch=7)
     assert stored_columns(address) == stored_columns(embedded_memory(tmp_path / "other.db", WIDE))
     assert server.paid == [turn.text for turn in TALK] * 2
 
@@ -66,7 +66,7 @@ def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: P
         old.search("said 7")
         named.search("said 7")
         with open_store(address) as store:
-            store.reembed(WIDE)
+            store.vectors.reembed(WIDE)
         with open_store(second) as like:
             assert old.search("said 7") == like.search("said 7")
             old.add(SAID)
@@ -84,12 +84,12 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
 
     def change() -> None:
         with open_store(address) as second:
-            second.reembed(embed.PACKAGED_EMBEDDER)
+            second.vectors.reembed(embed.PACKAGED_EMBEDDER)
 
     with open_store(address) as store:
         server.at_request = change
         store.add(SAID)
-        assert store.embedder == embed.PACKAGED_EMBEDDER
+        assert store.vectors.embedder == embed.PACKAGED_EMBEDDER
     assert stored_columns(address)[0][-1][0] == len(TALK) + len(SAID)
     assert {len(row[2]) for row in stored_columns(address)[0]} == {embed.DIM}
 
@@ -102,12 +102,12 @@ def test_what_is_paid_is_not_paid_again(server: Server, address: str) -> None:
     with open_store(address) as store:
         counts: list[int] = []
         with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
-            store.reembed(WIDE, batch=8, progress=counts.append)
+            store.vectors.reembed(WIDE, batch=8, progress=counts.append)
         assert counts == [8]
         assert stored_columns(address) == before
         assert store.search("said 3") != []
-        assert store.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
-        store.reembed(WIDE, batch=8, progress=counts.append)
+        assert store.vectors.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
+        store.vectors.reembed(WIDE, batch=8, progress=counts.append)
         assert sum(counts) == len(TALK)
         assert rows_of(store, "SELECT count(*) FROM staged_vectors") == [(0,)]
     assert server.paid == [turn.text for turn in TALK]
@@ -123,7 +123,7 @@ def test_turns_said_meanwhile_are_included(server: Server, address: str) -> None
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     server.at_request = lambda: embedded_memory(address, embed.PACKAGED_EMBEDDER, SAID)
     with open_store(address) as store:
-        store.reembed(WIDE, batch=10)
+        store.vectors.reembed(WIDE, batch=10)
     assert_late_turns_are_in(server, address)
 
 
@@ -141,7 +141,7 @@ def test_turns_said_after_the_last_look_are_included(
 
     monkeypatch.setattr(vectors, "_unstaged", look_too_early)
     with open_store(address) as store:
-        store.reembed(WIDE)
+        store.vectors.reembed(WIDE)
     assert_late_turns_are_in(server, address)
 
 
@@ -150,10 +150,10 @@ def test_staged_vectors_of_another_width_are_dropped(server: Server, address: st
     server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
     with open_store(address) as store:
         with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
-            store.reembed(WIDE, batch=8)
-        assert store.embedder == embed.PACKAGED_EMBEDDER
-        store.reembed(WIDE)
-        assert store.embedder == WIDE
+            store.vectors.reembed(WIDE, batch=8)
+        assert store.vectors.embedder == embed.PACKAGED_EMBEDDER
+        store.vectors.reembed(WIDE)
+        assert store.vectors.embedder == WIDE
 
 
 def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, address: str) -> None:
@@ -161,16 +161,16 @@ def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, address:
 
     def faster() -> None:
         with open_store(address) as second:
-            second.reembed(embed.PACKAGED_EMBEDDER)
+            second.vectors.reembed(embed.PACKAGED_EMBEDDER)
 
     server.at_request = faster
     with open_store(address) as store, pytest.raises(StoreError, match="another process"):
-        store.reembed(WIDE)
+        store.vectors.reembed(WIDE)
 
 
 def test_there_is_nothing_to_change_in_an_empty_memory(address: str) -> None:
     with open_store(address) as store, pytest.raises(InputError, match="no turns yet"):
-        store.reembed(embed.PACKAGED_EMBEDDER)
+        store.vectors.reembed(embed.PACKAGED_EMBEDDER)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -368,4 +368,4 @@ def test_an_older_file_has_vectors_of_the_packaged_embedder(older: Path) -> None
     with pytest.raises(InputError, match="by wordllama, not by openai/small-16"):
         open_store(older, embedder=SMALL)
     with open_store(older) as store:
-        assert store.embedder == embed.PACKAGED_EMBEDDER
+        assert store.vectors.embedder == embed.PACKAGED_EMBEDDER

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from memory import Hit, Turn, open_store
 from memory.errors import StoreError
 from memory.store import search_tables
+from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
 from tests.support.full_text import assert_sound
@@ -237,7 +238,7 @@ def test_ids_may_have_gaps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(old, SqliteStore)
         for start in range(0, 60, 6):
             store.add(chatter(start, start + 6))
-            with store._transaction() as conn:
+            with store.transaction() as conn:
                 conn.execute("UPDATE sqlite_sequence SET seq = seq + 5 WHERE name = 'turns'")
             for number in {0, start // 2, start + 5}:
                 text = store.turn(best(store, f"word{number}x")).text
@@ -314,7 +315,7 @@ def test_every_turn_is_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_a_chat_calls_its_assistant_is_known_to_a_search(path: Path) -> None:
     with open_store(path) as store:
-        store.set("character", "Nora")
+        set_setting(store, "character", "Nora")
         store.add([Turn("Anna", "A red car."), Turn("Nora", "A red car.")])
         anna, nora = (
             {hit.turn_id: hit.shares["implied"] for hit in store.search(question)}

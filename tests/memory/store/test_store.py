@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import ClaimLostError, HeldError, StoreError
 from memory.store import journal, pending_windows
+from memory.store.history import edits_of
+from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore
+from memory.store.turns_table import known_sources
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.reversed_ranking import REVERSED
@@ -49,7 +53,7 @@ def test_a_turn_cannot_be_changed(store: SqliteStore) -> None:
     if not isinstance(store, SqliteStore) and os.environ.get("MEMORY_TEST_CITUS"):
         pytest.skip("a trigger refuses it, and Citus runs none")
     table = "turns" if isinstance(store, SqliteStore) else "memory.turns"
-    with pytest.raises(StoreError, match="never changed"), store._transaction() as conn:
+    with pytest.raises(StoreError, match="never changed"), store.transaction() as conn:
         conn.execute(f"UPDATE {table} SET text = 'I said nothing' WHERE id = 1")
 
 
@@ -171,12 +175,12 @@ def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, pat
         lambda store: store.forget([2**63]),
         lambda store: store.count_shown([2**63]),
         lambda store: store.turns_by_id([2**63]),
-        lambda store: store.claim(2**63),
-        lambda store: store.fail((2**63, 2**63), "reason"),
+        lambda store: claim_window(store, 2**63),
+        lambda store: fail_window(store, (2**63, 2**63), "reason"),
         lambda store: store.write(MOVED, cause="test", window=(2**63, 2**63)),
         lambda store: store.write(MOVED, cause="half a pair: \ud800"),
-        lambda store: store.set("agent_name", "\ud800"),
-        lambda store: store.fail((1, 2), "\ud800"),
+        lambda store: set_setting(store, "agent_name", "\ud800"),
+        lambda store: fail_window(store, (1, 2), "\ud800"),
     ],
 )
 def test_what_sqlite_cannot_be_sent_is_an_input_error(
@@ -286,7 +290,7 @@ def test_a_window_changes_and_deletes_what_its_own_turns_said(store: SqliteStore
 def test_a_fact_that_replace_removes_stands_in_the_journal(store: SqliteStore, path: Path) -> None:
     """The parser refuses REPLACE; should it ever pass, the journal still sees what it removes."""
     store.write(EARLIER, cause="test")
-    with store._transaction() as conn:
+    with store.transaction() as conn:
         change_id = journal.begin(conn, "digest", "", window=(4, 5))
         conn.execute(
             "INSERT OR REPLACE INTO facts (id, subject, attribute, value, turn_id)"
@@ -294,7 +298,7 @@ def test_a_fact_that_replace_removes_stands_in_the_journal(store: SqliteStore, p
         )
         with pytest.raises(SqlError, match="overwrites a fact of turn 1"):
             journal.check_change(conn, change_id, (4, 5))
-    assert [edit.before.value for edit in store.journal() if edit.before] == ["Oslo"]
+    assert [edit.before.value for edit in edits_of(store) if edit.before] == ["Oslo"]
 
 
 def many_facts(count: int) -> str:
@@ -306,12 +310,12 @@ END_ALL = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
 
 def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: SqliteStore) -> None:
     store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
-    window = store.claim(2)
+    window = claim_window(store, 2)
     assert window == (4, 5)
     with pytest.raises(HeldError, match="it ends 9 facts that were there before") as held:
         store.write(f"{END_ALL}; {DOG}", cause="digest", window=window)
     assert all(not fact.ended_on for fact in store.facts())
-    store.fail(window, str(held.value), statement=held.value.statement)
+    fail_window(store, window, str(held.value), statement=held.value.statement)
     with pytest.raises(InputError, match="nothing is held of turns 1-3"):
         store.apply_held((1, 3))
     change = store.apply_held(window)
@@ -447,9 +451,9 @@ def test_a_fact_may_end_on_the_day_it_began_and_in_some_years(store: SqliteStore
 
 def test_what_is_held_is_judged_again_when_it_is_applied(store: SqliteStore) -> None:
     store.write(many_facts(9), cause="test", window=(1, 3))
-    window = store.claim(2)
+    window = claim_window(store, 2)
     assert window
-    store.fail(window, "held", statement=f"DELETE FROM facts WHERE turn_id = 1; {DOG}")
+    fail_window(store, window, "held", statement=f"DELETE FROM facts WHERE turn_id = 1; {DOG}")
     with pytest.raises(InputError, match="does not fit any more"):
         store.apply_held(window)
     assert len(store.facts()) == 9
@@ -457,19 +461,19 @@ def test_what_is_held_is_judged_again_when_it_is_applied(store: SqliteStore) -> 
 
 
 def test_a_claimed_window_is_not_applied_under_the_digest(store: SqliteStore, path: Path) -> None:
-    window = store.claim(5)
+    window = claim_window(store, 5)
     assert window
-    store.fail(window, "held", statement=MOVED)
+    fail_window(store, window, "held", statement=MOVED)
     with open_store(path) as second:
-        assert second.reclaim(window)
+        assert reclaim_window(second, window)
         with pytest.raises(InputError, match="a digest is at work"):
             store.apply_held(window)
 
 
 def test_a_long_reason_is_kept_in_part(store: SqliteStore) -> None:
-    window = store.claim(5)
+    window = claim_window(store, 5)
     assert window
-    store.fail(window, "no! " * 1_000_000)
+    fail_window(store, window, "no! " * 1_000_000)
     assert len(store.pending()[0].error) == pending_windows.LONGEST_ERROR
 
 
@@ -572,58 +576,58 @@ def test_writes_undone_in_reverse_give_the_first_state(
 
 
 def test_windows_follow_one_another_and_each_is_claimed_once(store: SqliteStore) -> None:
-    assert store.claim(3) == (1, 3)
-    assert store.claim(3) == (4, 5)
-    assert store.claim(3) is None
+    assert claim_window(store, 3) == (1, 3)
+    assert claim_window(store, 3) == (4, 5)
+    assert claim_window(store, 3) is None
     store.write(MOVED, cause="test", window=(1, 3))
     assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(4, 5)]
     store.add(SAID[:1])
-    assert store.claim(3) == (6, 6)
+    assert claim_window(store, 3) == (6, 6)
 
 
 def test_turns_that_are_passed_over_wait_in_one_window_and_are_claimed_in_parts(
     store: SqliteStore,
 ) -> None:
-    assert store.claim(3, since=4) == (4, 5)
+    assert claim_window(store, 3, since=4) == (4, 5)
     assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(1, 3), (4, 5)]
-    assert store.reclaim((1, 3), size=2) == (1, 2)
-    assert store.reclaim((1, 3), size=2) is None
-    assert store.reclaim((3, 3), size=2) == (3, 3)
-    assert store.claim(3) is None
+    assert reclaim_window(store, (1, 3), size=2) == (1, 2)
+    assert reclaim_window(store, (1, 3), size=2) is None
+    assert reclaim_window(store, (3, 3), size=2) == (3, 3)
+    assert claim_window(store, 3) is None
 
 
 def test_a_failed_window_waits_with_its_reason_and_can_be_claimed_again(
     store: SqliteStore,
 ) -> None:
-    window = store.claim(5)
+    window = claim_window(store, 5)
     assert window is not None
-    assert not store.reclaim(window)  # still at work
-    store.fail(window, "the model wrote a poem")
+    assert not reclaim_window(store, window)  # still at work
+    fail_window(store, window, "the model wrote a poem")
     assert [(p.error, p.attempts) for p in store.pending()] == [("the model wrote a poem", 1)]
-    assert store.reclaim(window)
+    assert reclaim_window(store, window)
     store.write("-- none", cause="test", window=window)
     assert store.pending() == []
     assert store.changes()[0].facts == 0
 
 
 def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path) -> None:
-    window = store.claim(3, lease_s=0)
+    window = claim_window(store, 3, lease_s=0)
     assert window is not None
     with open_store(path) as second:
-        assert second.reclaim(window)
+        assert reclaim_window(second, window)
         with pytest.raises(ClaimLostError, match="another process"):
             store.write(MOVED, cause="slow", window=window)
-        store.fail(window, "too late to say so")
+        fail_window(store, window, "too late to say so")
         assert store.pending()[0].error == ""
         second.write(MOVED, cause="quick", window=window)
     assert [change.cause for change in store.changes()] == ["quick"]
 
 
 def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path: Path) -> None:
-    window = store.claim(3, lease_s=0)
+    window = claim_window(store, 3, lease_s=0)
     assert window is not None
     with open_store(path) as second:
-        assert second.reclaim(window)
+        assert reclaim_window(second, window)
         second.write(MOVED, cause="quick", window=window)
     with pytest.raises(ClaimLostError, match="another process"):
         store.write(MOVED, cause="slow", window=window)
@@ -641,9 +645,9 @@ def test_no_process_is_asked_by_a_signal_where_a_signal_ends_it(
 
 
 def test_an_undone_window_is_not_digested_again(store: SqliteStore) -> None:
-    window = store.claim(5)
+    window = claim_window(store, 5)
     store.undo(store.write(MOVED, cause="test", window=window).id)
-    assert store.claim(5) is None
+    assert claim_window(store, 5) is None
 
 
 # ---------------------------------------------------------------------------------- catalog
@@ -685,10 +689,10 @@ def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: Sqli
         8,
     ]
     assert store.add(again, once=True) == [2, 6, 6]
-    assert store.known(["D1:1", "x:1", "nowhere", ""]) == {"D1:1": 1, "x:1": 6}
+    assert known_sources(store, ["D1:1", "x:1", "nowhere", ""]) == {"D1:1": 1, "x:1": 6}
     assert {hit.turn_id for hit in store.search("No source", 2)} == {7, 8}
     assert store.add(again[:1]) == [9], "without `once` it is said again"
-    assert store.known(["D1:2"]) == {"D1:2": 2}, "the oldest"
+    assert known_sources(store, ["D1:2"]) == {"D1:2": 2}, "the oldest"
 
 
 def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:
@@ -697,16 +701,21 @@ def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> N
     store.count_shown([])
     with open_store(path, read_only=True) as reader:
         reader.count_shown([1])
-    assert store.shown() == {1: 1, 3: 2, 4: 2}
+    assert times_shown(store) == {1: 1, 3: 2, 4: 2}
 
 
 def test_a_setting_keeps_its_history(store: SqliteStore) -> None:
-    store.set("voice", {"speed": 1.25})
-    store.set("user", "Ånna 🐈")
-    newest = store.set("voice", None)
-    assert [setting.value for setting in store.settings("voice")] == [{"speed": 1.25}, None]
-    assert store.settings()[-1] == newest
-    assert [setting.name for setting in store.settings()] == ["embedder", "voice", "user", "voice"]
+    set_setting(store, "voice", {"speed": 1.25})
+    set_setting(store, "user", "Ånna 🐈")
+    newest = set_setting(store, "voice", None)
+    assert [setting.value for setting in settings_of(store, "voice")] == [{"speed": 1.25}, None]
+    assert settings_of(store)[-1] == newest
+    assert [setting.name for setting in settings_of(store)] == [
+        "embedder",
+        "voice",
+        "user",
+        "voice",
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 77, -1, 2**63, -(10**30)])

@@ -16,6 +16,7 @@ from memory.errors import StoreError
 from memory.settings import Settings
 from memory.store import connection, migrations
 from memory.store.connection import SqliteConnection
+from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
@@ -221,7 +222,7 @@ def test_nothing_is_acknowledged_that_nobody_finds_again(
         for attempt in (
             lambda: store.add([Turn("Anna", "Nobody would find this again.")]),
             lambda: store.write(MOVED, cause="test"),
-            lambda: store.set("volume", 7),
+            lambda: set_setting(store, "volume", 7),
         ):
             with pytest.raises(StoreError, match="moved, deleted or replaced while it was open"):
                 attempt()
@@ -267,7 +268,7 @@ def test_a_memory_without_turns_is_no_copy(path: Path, caplog: pytest.LogCapture
     for _ in range(3):
         with open_store(path) as store:
             assert store.check() == []
-            store.set("volume", 7)
+            set_setting(store, "volume", 7)
     with open_store(path) as store:
         assert store.read("SELECT id FROM turns").rows == ()  # by the model's connection
     with open_store(path) as store:
@@ -395,7 +396,7 @@ def test_settings_that_we_write_are_ours(path: Path, tmp_path: Path) -> None:
     with open_store(path) as store:
         store.add(SAID)
         store.backup(tmp_path / "backup.db")
-        store.set("anything", {"deep": [[[1]]]})
+        set_setting(store, "anything", {"deep": [[[1]]]})
         Settings(store, {"mood": str}).set("mood", "calm")
         store.forget([1])
     open_store(path).close()

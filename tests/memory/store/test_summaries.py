@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.errors import InputError
 from memory.facts import correct
 from memory.records import Summary
-from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW
+from memory.store.pending_windows import claim_window
+from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW, set_summary
 from tests.conftest import CAT, MOVED
 
 BOTH_STORES = True
@@ -25,7 +26,7 @@ MISO = Summary(3, 3, "session", "Anna got the cat Miso.")
 
 @pytest.fixture
 def told(store: Store) -> Store:
-    store.write(f"{MOVED}; {CAT}; {TOLD}", cause="digest", window=store.claim(3))
+    store.write(f"{MOVED}; {CAT}; {TOLD}", cause="digest", window=claim_window(store, 3))
     return store
 
 
@@ -98,7 +99,7 @@ def test_what_a_model_may_not_tell_is_refused_with_advice(
     store: Store, statement: str, reason: str
 ) -> None:
     with pytest.raises(SqlError, match=reason):
-        store.write(f"{MOVED}; {statement}", cause="digest", window=store.claim(3))
+        store.write(f"{MOVED}; {statement}", cause="digest", window=claim_window(store, 3))
     assert store.summaries() == []
     assert store.facts() == []
 
@@ -114,7 +115,7 @@ def test_lines_are_short_and_those_of_the_same_turns_are_one(store: Store) -> No
         "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES"
         f" (1, 1, '{long}'), (2, 3, 'Ben asked.'), (2, 3, 'Anna laughed.')",
         cause="digest",
-        window=store.claim(3),
+        window=claim_window(store, 3),
     )
     first, second = store.summaries()
     assert len(first.text) <= LONGEST_SUMMARY
@@ -147,13 +148,13 @@ def test_an_end_leaves_the_story_as_it_was(told: Store) -> None:
 
 def test_a_line_is_told_anew_in_the_place_of_the_old_one(told: Store) -> None:
     anew = replace(MOVE, text="Anna moved to Bergen.")
-    change = told.set_summary(anew, instead_of=MOVE, by="digest")
+    change = set_summary(told, anew, instead_of=MOVE, by="digest")
     assert told.summaries() == [anew, MISO]
     with pytest.raises(InputError):
-        told.set_summary(anew, instead_of=MOVE)
+        set_summary(told, anew, instead_of=MOVE)
     with pytest.raises(InputError, match="there are no turns 90 to 91"):
-        told.set_summary(Summary(90, 91, "month", "Nothing."))
-    told.set_summary(Summary(1, 3, "month", "A move and a cat."))
+        set_summary(told, Summary(90, 91, "month", "Nothing."))
+    set_summary(told, Summary(1, 3, "month", "A move and a cat."))
     assert len(told.summaries()) == 3
     told.undo(told.changes()[-1].id)
     told.undo(change.id)
@@ -198,12 +199,12 @@ def test_a_copy_of_a_memory_goes_on_where_it_was(told: Store) -> None:
 
 def test_what_is_above_lines_goes_and_comes_back_with_them(told: Store) -> None:
     above = Summary(1, 3, "month", "A move and a cat.")
-    told.set_summary(above)
+    set_summary(told, above)
     change = told.write("UPDATE facts SET value = 'Rome' WHERE turn_id = 1", "edit", by_person=True)
     assert told.summaries() == [replace(MOVE, text=""), replace(above, text=""), MISO]
     told.undo(change.id)
     assert told.summaries() == [MOVE, above, MISO]
-    told.set_summary(replace(MISO, text="Anna got Miso."), instead_of=MISO)
+    set_summary(told, replace(MISO, text="Anna got Miso."), instead_of=MISO)
     assert replace(above, text="") in told.summaries()
     told.undo(told.changes()[-1].id)
     assert told.summaries() == [MOVE, above, MISO]
@@ -212,30 +213,30 @@ def test_what_is_above_lines_goes_and_comes_back_with_them(told: Store) -> None:
 
 
 def test_what_is_above_lines_is_forgotten_with_any_of_their_turns(told: Store) -> None:
-    told.set_summary(Summary(1, 5, "month", "A move to Oslo and the cat Miso."))
+    set_summary(told, Summary(1, 5, "month", "A move to Oslo and the cat Miso."))
     told.forget([3])
     assert told.summaries() == [MOVE, Summary(1, 5, "month", "")]
     assert "the cat Miso" not in "".join(map(str, told.dump()))
 
 
 def test_a_window_told_late_takes_the_text_above_it(told: Store) -> None:
-    told.set_summary(Summary(1, 5, "month", "A move and a cat."))
+    set_summary(told, Summary(1, 5, "month", "A move and a cat."))
     dog = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (4, 4, 'Anna met a dog.')"
-    told.write(dog, cause="digest", window=told.claim(1))
+    told.write(dog, cause="digest", window=claim_window(told, 1))
     assert Summary(1, 5, "month", "") in told.summaries()
 
 
 def test_a_correction_is_undone_although_its_story_was_told_anew(told: Store) -> None:
     wrong = replace(MOVE, text="Anna moved to Rome.")
     change = told.write("UPDATE facts SET value = 'Rome' WHERE turn_id = 1", "edit", by_person=True)
-    told.set_summary(wrong, instead_of=replace(MOVE, text=""))
+    set_summary(told, wrong, instead_of=replace(MOVE, text=""))
     undoing = told.undo(change.id)
     assert told.summaries() == [replace(MOVE, text=""), MISO]
     assert "Rome" not in [fact.value for fact in told.facts()]
     redoing = told.undo(undoing.id)
     assert told.summaries() == [wrong, MISO]
     told.undo(redoing.id)
-    told.set_summary(wrong, instead_of=replace(MOVE, text=""))
+    set_summary(told, wrong, instead_of=replace(MOVE, text=""))
     told.undo(told.changes()[0].id)  # the digest that stored them
     assert told.summaries() == []
     assert told.check() == []

@@ -7,6 +7,7 @@ import pytest
 
 from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
+from memory.store.tags import count_tags, remove_tags, set_tags
 from tests.conftest import MOVED
 
 BOTH_STORES = True
@@ -38,7 +39,7 @@ def test_tags_are_stored_with_their_turns(tagged: Store) -> None:
         {"topic": "weather"},
         {},
     ]
-    assert tagged.count_tags() == {
+    assert count_tags(tagged) == {
         "project": {"move": 2},
         "topic": {"flat": 1, "rent": 1, "weather": 1},
     }
@@ -64,7 +65,7 @@ def test_facts_have_the_tags_of_their_turn(tagged: Store) -> None:
 
 def test_a_person_sets_tags_later_and_undoes_it(tagged: Store) -> None:
     assert found(tagged, project="move") == {1, 2}
-    change = tagged.set_tags([2, 4], {"project": ["cold", "move"], "mood": "good"}, by="Anna")
+    change = set_tags(tagged, [2, 4], {"project": ["cold", "move"], "mood": "good"}, by="Anna")
     assert tagged.turn(4).tags == {"mood": "good", "project": ["cold", "move"]}
     assert tagged.turn(2).tags["topic"] == ["flat", "rent"]
     assert found(tagged, project="move") == {1, 2, 4}
@@ -83,8 +84,8 @@ def test_a_person_sets_tags_later_and_undoes_it(tagged: Store) -> None:
 
 def test_a_person_removes_tags(tagged: Store) -> None:
     assert found(tagged, topic="rent") == {2}
-    tagged.remove_tags([1, 2, 3], ["topic"])
-    assert tagged.count_tags() == {"project": {"move": 2}}
+    remove_tags(tagged, [1, 2, 3], ["topic"])
+    assert count_tags(tagged) == {"project": {"move": 2}}
     assert found(tagged, topic="rent") == set()
     tagged.add([Turn("Anna", "Oslo again", tags={"topic": "rent"})])
     assert found(tagged, topic="rent") == {5}
@@ -93,7 +94,7 @@ def test_a_person_removes_tags(tagged: Store) -> None:
 def test_another_handle_sees_new_tags(tagged: Store, address: str) -> None:
     with open_store(address) as other:
         assert found(other, project="move") == {1, 2}
-        tagged.set_tags([4], {"project": "move"})
+        set_tags(tagged, [4], {"project": "move"})
         assert found(other, project="move") == {1, 2, 4}
 
 
@@ -112,19 +113,19 @@ def test_what_is_no_tag_is_refused(tagged: Store, tags: Any, message: str) -> No
     with pytest.raises(InputError, match=message):
         tagged.add([Turn("Anna", "Hello", tags=tags)])
     with pytest.raises(InputError, match=message):
-        tagged.set_tags([1], tags)
+        set_tags(tagged, [1], tags)
     assert tagged.count_turns() == 4
 
 
 def test_what_would_change_nothing_is_refused(tagged: Store) -> None:
     with pytest.raises(InputError, match="there is no turn 99"):
-        tagged.set_tags([1, 99], {"project": "x"})
+        set_tags(tagged, [1, 99], {"project": "x"})
     with pytest.raises(InputError, match="nothing changes"):
-        tagged.set_tags([1, 2], {"project": "move"})
+        set_tags(tagged, [1, 2], {"project": "move"})
     with pytest.raises(InputError, match="nothing changes"):
-        tagged.remove_tags([4], ["project"])
+        remove_tags(tagged, [4], ["project"])
     with pytest.raises(InputError, match="nothing changes"):
-        tagged.set_tags([1], {})
+        set_tags(tagged, [1], {})
     assert tagged.changes() == []
     assert tagged.turn(1).tags == {"project": "move"}
 
@@ -132,9 +133,9 @@ def test_what_would_change_nothing_is_refused(tagged: Store) -> None:
 def test_a_read_only_store_sets_no_tags(tagged: Store, address: str) -> None:
     with open_store(address, read_only=True) as store:
         with pytest.raises(StoreError):
-            store.set_tags([1], {"project": "x"})
+            set_tags(store, [1], {"project": "x"})
         with pytest.raises(StoreError):
-            store.remove_tags([1], ["project"])
+            remove_tags(store, [1], ["project"])
         assert found(store, project="move") == {1, 2}
 
 
@@ -147,7 +148,7 @@ def test_a_turn_known_by_its_source_keeps_its_tags(tagged: Store) -> None:
 
 
 def test_a_dump_carries_tags_and_their_changes(tagged: Store, tmp_path: Path) -> None:
-    change = tagged.set_tags([4], {"project": "later"})
+    change = set_tags(tagged, [4], {"project": "later"})
     with open_store(tmp_path / "copy.db") as copy:
         assert found(copy, project="later") == set()
         copy.load(tagged.dump())
@@ -162,16 +163,16 @@ def test_a_memory_of_the_past_has_its_tags(address: str) -> None:
         early, late = "2017-05-08", "2018-05-08"
         store.add([Turn("Anna", "Oslo", said_at=early, tags={"project": "move"})])
         store.add([Turn("Anna", "Oslo", said_at=late, tags={"project": "move"})])
-        store.set_tags([1], {"project": "changed now"})
+        set_tags(store, [1], {"project": "changed now"})
         with store.as_of("2017") as past:
             assert found(past, project="move") == {1}
-            assert past.count_tags() == {"project": {"move": 1}}
+            assert count_tags(past) == {"project": {"move": 1}}
 
 
 def test_tags_go_with_a_turn_that_is_forgotten(tagged: Store) -> None:
     secret = "Zweibrücken"
-    tagged.set_tags([3], {"place": secret, "secretkey": "x"})
-    tagged.set_tags([4], {"project": "stays"})
+    set_tags(tagged, [3], {"place": secret, "secretkey": "x"})
+    set_tags(tagged, [4], {"project": "stays"})
     assert found(tagged, place=secret) == {3}
     tagged.forget([3])
     left = "\n".join(str(record) for record in tagged.dump())
@@ -186,7 +187,7 @@ def test_no_byte_of_a_forgotten_tag_stays_in_the_file(path: Path) -> None:
     secret = "Zweibruecken"
     with open_store(path) as store:
         store.add([Turn("Anna", f"turn {n}", tags={"place": f"{secret} {n}"}) for n in range(50)])
-        store.set_tags([7], {"other": f"{secret} later"})
+        set_tags(store, [7], {"other": f"{secret} later"})
         store.forget(range(1, 51))
     for file in path.parent.glob(f"{path.name}*"):
         assert secret.encode() not in file.read_bytes()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from memory import Memory, Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.errors import StoreError
-from memory.home import agree_to_embedder
 from memory.store.database_store import DatabaseStore
 from memory.store.fair_lock import FairLock, Places
 from memory.store.sqlite import SqliteStore
+from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model
 from tests.support.scripted import scripted_model, sql
@@ -70,7 +70,7 @@ def test_readers_do_not_wait_for_a_writer(store: Store, threads: ThreadPoolExecu
     shared = store
 
     def write(is_there: threading.Event, may_go_on: threading.Event) -> None:
-        with shared._transaction():
+        with shared.transaction():
             is_there.set()
             assert may_go_on.wait(ENDS_A_HANG)
 
@@ -133,9 +133,9 @@ def test_nobody_waits_for_an_embedder_on_the_network(
 
 def test_a_thread_sees_what_it_has_written_inside_its_transaction(store: Store) -> None:
     assert isinstance(store, DatabaseStore)
-    with store._transaction() as conn:
+    with store.transaction() as conn:
         conn.run("insert_speaker", id=77, name="Zoe")
-        with store._reading() as inner:
+        with store.reading() as inner:
             assert (77, "Zoe") in [*inner.run("speakers_after", after=0)]
 
 
@@ -167,7 +167,7 @@ def test_a_memory_that_is_closed_waits_for_what_is_written(path: Path) -> None:
     shared = store
 
     def write(is_there: threading.Event, may_go_on: threading.Event) -> None:
-        with shared._transaction() as conn:
+        with shared.transaction() as conn:
             is_there.set()
             conn.run("insert_speaker", id=77, name="Zoe")
 
@@ -175,7 +175,7 @@ def test_a_memory_that_is_closed_waits_for_what_is_written(path: Path) -> None:
         store.close()
     again = open_store(path)
     assert isinstance(again, DatabaseStore)
-    with again, again._reading() as conn:
+    with again, again.reading() as conn:
         assert (77, "Zoe") in [*conn.run("speakers_after", after=0)]
 
 

@@ -10,6 +10,7 @@ import pytest
 from memory import InputError, SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import migrations
+from memory.store.history import edits_of
 from memory.store.postgres import store as postgres_store
 from memory.store.postgres.pool import close_pools
 from memory.store.protocol import Store
@@ -38,7 +39,7 @@ with open_store(address) as store:
             f" VALUES ('Cleo', 'said', 'newer {{n}}', {{turn}})",
             cause="newer",
         )
-        with store._transaction() as conn:
+        with store.transaction() as conn:
             conn.insert_rows("moods", ("turn_id", "mood"), [(turn, "calm")])
     print(store.check(), len(store.facts()) >= {EACH})
 """
@@ -99,7 +100,7 @@ def test_two_versions_read_and_write_one_memory_at_once(
         assert values == {f"{name} {n}" for name in ("older", "newer") for n in range(EACH)}
         assert [turn.id for turn in store.turns()] == [*range(1, len(SAID) + 2 * EACH + 1)]
         # The journal has each fact of both versions, and each that was undone twice.
-        assert len([*store.journal()]) == 4 * EACH
+        assert len([*edits_of(store)]) == 4 * EACH
         assert [change.cause for change in store.changes()].count("newer") == EACH
         assert store.check() == []
         newest = max(change.id for change in store.changes() if change.cause == "newer")

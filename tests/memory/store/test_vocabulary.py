@@ -6,6 +6,17 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.facts import add, correct, supersede
+from memory.store.history import edits_of
+from memory.store.pending_windows import claim_window
+from memory.store.settings import set_setting
+from memory.store.vocabulary_edits import (
+    merge_attributes,
+    remove_attribute,
+    rename_attribute,
+    set_attribute,
+    set_vocabulary,
+    vocabulary_of,
+)
 from memory.vocabulary import Attribute, Vocabulary
 from tests.conftest import INSERT
 from tests.support.scripted import scripted_model, sql
@@ -103,7 +114,7 @@ def test_a_model_is_shown_the_attributes_that_its_window_speaks_of(store: Store)
 
 
 def test_a_strict_vocabulary_stores_nothing_else_and_the_digest_says_so(store: Store) -> None:
-    store.set_vocabulary([URGENCY], replaces=True, strict=True)
+    set_vocabulary(store, [URGENCY], replaces=True, strict=True)
     pairs = [
         (
             ["No other attributes are stored", "urgency (one value: low, high)"],
@@ -123,14 +134,14 @@ def test_a_strict_vocabulary_stores_nothing_else_and_the_digest_says_so(store: S
 
 
 def test_a_window_of_which_nothing_fits_counts_as_digested(store: Store) -> None:
-    store.set_vocabulary([URGENCY], replaces=True, strict=True)
+    set_vocabulary(store, [URGENCY], replaces=True, strict=True)
     change = store.write(INSERT + OSLO, cause="test", window=(1, 5))
     assert (change.facts, change.left_out) == (0, ("lives_in",))
-    assert store.claim(16) is None
+    assert claim_window(store, 16) is None
 
 
 def test_a_model_repairs_a_value_that_is_not_allowed(store: Store) -> None:
-    store.set_attribute(URGENCY)
+    set_attribute(store, URGENCY)
     refusal = "urgency 'at once': the value is one of 'low', 'high'"
     pairs = [
         ([""], sql(INSERT + "('Anna', 'priority', 'at once', '', 1)")),
@@ -146,7 +157,7 @@ def test_a_model_repairs_a_value_that_is_not_allowed(store: Store) -> None:
 
 
 def test_an_update_cannot_set_a_value_that_is_not_allowed(store: Store) -> None:
-    store.set_attribute(URGENCY)
+    set_attribute(store, URGENCY)
     store.write(INSERT + "('Anna', 'urgency', 'high', '', 1)", cause="test")
     for value in ("at once", "LOW"):
         with pytest.raises(SqlError, match="'low', 'high'"):
@@ -158,7 +169,7 @@ def test_an_update_cannot_set_a_value_that_is_not_allowed(store: Store) -> None:
 
 def test_an_update_cannot_set_an_attribute_that_a_strict_vocabulary_lacks(store: Store) -> None:
     store.write(INSERT + OSLO, cause="test")
-    store.set_vocabulary([URGENCY], replaces=True, strict=True)
+    set_vocabulary(store, [URGENCY], replaces=True, strict=True)
     with pytest.raises(SqlError, match="not in this memory's vocabulary, which is strict"):
         store.write("UPDATE facts SET attribute = 'mood' WHERE id = 1", cause="test")
     # What was stored before may be ended.
@@ -172,10 +183,10 @@ def test_values_of_earlier_facts_must_fit_too(store: Store) -> None:
         cause="test",
     )
     with pytest.raises(InputError, match=r"urgency does not allow \(low, high\): fact 2 'soon'"):
-        store.set_attribute(URGENCY)
-    assert store.vocabulary().canonical("urgency") is None
+        set_attribute(store, URGENCY)
+    assert vocabulary_of(store).canonical("urgency") is None
     store.write("UPDATE facts SET value = 'low' WHERE id = 2", cause="test")
-    store.set_attribute(URGENCY)
+    set_attribute(store, URGENCY)
     assert facts(store) == [("Anna", "urgency", "high"), ("Ben", "urgency", "low")]
 
 
@@ -187,51 +198,51 @@ def test_a_set_attribute_takes_the_facts_of_its_other_names_and_an_undo_gives_th
 ) -> None:
     store.write(INSERT + "('Anna', 'priority', 'high', '', 1), " + OSLO, cause="test")
     before = store.facts()
-    change = store.set_attribute(URGENCY, by="Ben")
+    change = set_attribute(store, URGENCY, by="Ben")
     assert (change.cause, change.facts) == ("attributes set by Ben: urgency", 1)
     assert "SET attribute = 'urgency' WHERE attribute = 'priority'" in change.statement
     assert facts(store) == [("Anna", "urgency", "high"), ("Anna", "lives_in", "Oslo")]
-    assert store.vocabulary().own == {"urgency"}
-    [edit] = store.journal(change.id)
+    assert vocabulary_of(store).own == {"urgency"}
+    [edit] = edits_of(store, change.id)
     assert edit.before
     assert edit.before.attribute == "priority"
 
     undo = store.undo(change.id)
     assert store.facts() == before
-    assert store.vocabulary().canonical("urgency") is None
+    assert vocabulary_of(store).canonical("urgency") is None
     store.undo(undo.id)
-    assert store.vocabulary().canonical("priority") == URGENCY
+    assert vocabulary_of(store).canonical("priority") == URGENCY
     assert facts(store)[0] == ("Anna", "urgency", "high")
 
 
 def test_templates_of_an_attribute_are_stored_dumped_undone_and_merged(
     store: Store, tmp_path: Path
 ) -> None:
-    change = store.set_attribute(ORDER)
-    assert store.vocabulary().canonical("order_number") == ORDER
+    change = set_attribute(store, ORDER)
+    assert vocabulary_of(store).canonical("order_number") == ORDER
     with open_store(tmp_path / "copy.db") as copy:
         copy.load(store.dump())
-        assert copy.vocabulary().canonical("order_number") == ORDER
+        assert vocabulary_of(copy).canonical("order_number") == ORDER
     other = Attribute("ticket", says=("my ticket is {value}",))
-    later = [store.set_attribute(other), store.merge_attributes(["ticket"], into="order_number")]
-    merged = store.vocabulary().canonical("ticket")
+    later = [set_attribute(store, other), merge_attributes(store, ["ticket"], into="order_number")]
+    merged = vocabulary_of(store).canonical("ticket")
     assert merged
     assert merged.says == (*ORDER.says, *other.says)
     assert (merged.form, merged.asks) == (ORDER.form, ORDER.asks)
     for edit in reversed(later):
         store.undo(edit.id)
-    renaming = store.rename_attribute("order_number", "order")
-    renamed = store.vocabulary().canonical("order")
+    renaming = rename_attribute(store, "order_number", "order")
+    renamed = vocabulary_of(store).canonical("order")
     assert renamed
     assert renamed.says == ORDER.says
     store.undo(renaming.id)
     store.undo(change.id)
-    assert store.vocabulary().canonical("order_number") is None
+    assert vocabulary_of(store).canonical("order_number") is None
 
 
 def test_an_attribute_logged_by_an_older_version_is_undone(store: Store) -> None:
     """Before templates the log had no column for them."""
-    change = store.set_attribute(URGENCY)
+    change = set_attribute(store, URGENCY)
     records = [
         {**record, "after": record["after"].replace(', "templates": "{}"', "")}
         if record["table"] == "rows_log"
@@ -243,27 +254,27 @@ def test_an_attribute_logged_by_an_older_version_is_undone(store: Store) -> None
     store.undo(change.id)
     with open_store(f"{store.address} older") as older:
         older.load(records)
-        assert older.vocabulary().canonical("urgency") == URGENCY
+        assert vocabulary_of(older).canonical("urgency") == URGENCY
         older.undo(change.id)
-        assert older.vocabulary().canonical("urgency") is None
+        assert vocabulary_of(older).canonical("urgency") is None
 
 
 def test_a_renamed_attribute_takes_its_facts_and_the_old_name_goes_on_meaning_it(
     store: Store,
 ) -> None:
     store.write(INSERT + OSLO + ", ('Ben', 'crates_a_day', '12', '', 2)", cause="test")
-    first = store.rename_attribute("home", "residence")
-    second = store.rename_attribute("crates a day", "crates")
+    first = rename_attribute(store, "home", "residence")
+    second = rename_attribute(store, "crates a day", "crates")
     assert facts(store) == [("Anna", "residence", "Oslo"), ("Ben", "crates", "12")]
     store.write(INSERT + "('Ben', 'lives_in', 'Bergen', '', 2)", cause="test")
     assert facts(store)[-1] == ("Ben", "residence", "Bergen")
-    residence = store.vocabulary().canonical("home")
+    residence = vocabulary_of(store).canonical("home")
     assert residence
     assert (residence.name, residence.kind) == ("residence", "one value")
     store.undo(second.id)
     store.undo(first.id)
     assert facts(store)[:2] == [("Anna", "lives_in", "Oslo"), ("Ben", "crates_a_day", "12")]
-    assert store.vocabulary().name_of("home") == "lives_in"
+    assert vocabulary_of(store).name_of("home") == "lives_in"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +292,7 @@ def test_a_rename_that_cannot_be_is_one_clear_line(
 ) -> None:
     store.write(INSERT + "('Ben', 'crates', '12', '', 2)", cause="test")
     with pytest.raises(InputError) as caught:
-        store.rename_attribute(old, new)
+        rename_attribute(store, old, new)
     assert message in str(caught.value)
     assert store.changes()[-1].id == 1
 
@@ -292,31 +303,31 @@ def test_merged_attributes_are_one_with_all_facts(store: Store) -> None:
         " ('Ben', 'pet', 'Bo', '', 2)",
         cause="test",
     )
-    change = store.merge_attributes(["dog", "Owns Cat"], into="pet")
+    change = merge_attributes(store, ["dog", "Owns Cat"], into="pet")
     assert facts(store) == [
         ("Anna", "has_pet", "Rex"),
         ("Anna", "has_pet", "Miso"),
         ("Ben", "has_pet", "Bo"),
     ]
-    assert store.vocabulary().name_of("dog") == store.vocabulary().name_of("pet") == "has_pet"
+    assert vocabulary_of(store).name_of("dog") == vocabulary_of(store).name_of("pet") == "has_pet"
     store.undo(change.id)
     assert [fact.attribute for fact in store.facts()] == ["dog", "owns_cat", "has_pet"]
-    assert store.vocabulary().canonical("dog") is None
+    assert vocabulary_of(store).canonical("dog") is None
 
 
 def test_attributes_of_the_default_can_be_merged(store: Store) -> None:
-    store.merge_attributes(["wife", "husband"], into="married_to")
+    merge_attributes(store, ["wife", "husband"], into="married_to")
     store.write(INSERT + "('Anna', 'husband', 'Ben', '', 1)", cause="test")
     assert facts(store) == [("Anna", "married_to", "Ben")]
     with pytest.raises(InputError, match="so already"):
-        store.merge_attributes(["wife"], into="spouse")
+        merge_attributes(store, ["wife"], into="spouse")
     with pytest.raises(InputError, match="name the attributes"):
-        store.merge_attributes([], into="spouse")
+        merge_attributes(store, [], into="spouse")
 
 
 def test_facts_of_an_older_memory_are_found_and_get_the_name_by_a_merge(store: Store) -> None:
     """Stored as before there was a vocabulary."""
-    removal = store.remove_attribute("read")
+    removal = remove_attribute(store, "read")
     store.write(
         INSERT
         + "('Anna', 'has_read', 'Emma', '', 1), ('Anna', 'Finished_Reading', 'Ulysses', '', 1)",
@@ -326,16 +337,16 @@ def test_facts_of_an_older_memory_are_found_and_get_the_name_by_a_merge(store: S
     assert facts(store)[0] == ("Anna", "has_read", "Emma")
     found = store.read("SELECT value FROM facts WHERE attribute = 'read'").rows
     assert found == (("Emma",),)  # a spelling of its own is not
-    change = store.merge_attributes(["has_read"], into="read")
+    change = merge_attributes(store, ["has_read"], into="read")
     assert {fact.attribute for fact in store.facts()} == {"read"}
-    assert store.vocabulary().own == frozenset()
+    assert vocabulary_of(store).own == frozenset()
     store.undo(change.id)
     assert facts(store)[0] == ("Anna", "has_read", "Emma")
 
 
 def test_names_with_quotes_are_only_names(store: Store) -> None:
     names = ("o'clock", 'a"b', "50%", "a\\b", "%s", ":x", "'; DROP TABLE facts; --")
-    store.set_attribute(Attribute("strange", other_names=names))
+    set_attribute(store, Attribute("strange", other_names=names))
     for number, name in enumerate(names):
         quoted = name.replace("'", "''")
         store.write(INSERT + f"('Anna', '{quoted}', '{number}', '', 1)", cause="test")
@@ -348,41 +359,41 @@ def test_names_with_quotes_are_only_names(store: Store) -> None:
 
 def test_a_removed_attribute_leaves_its_facts_and_comes_back_with_an_undo(store: Store) -> None:
     store.write(INSERT + OSLO, cause="test")
-    of_default = store.remove_attribute("home")
-    assert store.vocabulary().canonical("lives_in") is None
+    of_default = remove_attribute(store, "home")
+    assert vocabulary_of(store).canonical("lives_in") is None
     assert facts(store) == [("Anna", "lives_in", "Oslo")]
-    store.set_attribute(Attribute("lives_in", "many"))
-    assert store.vocabulary().own == {"lives_in"}
-    store.remove_attribute("lives_in")
-    assert store.vocabulary().name_of("home") == "lives_in"  # that of the default
+    set_attribute(store, Attribute("lives_in", "many"))
+    assert vocabulary_of(store).own == {"lives_in"}
+    remove_attribute(store, "lives_in")
+    assert vocabulary_of(store).name_of("home") == "lives_in"  # that of the default
     with pytest.raises(InputError, match="there is no attribute 'homme'"):
-        store.remove_attribute("homme")
+        remove_attribute(store, "homme")
     with pytest.raises(InputError, match="has changed since"):
         store.undo(of_default.id)
 
 
 def test_a_vocabulary_in_the_place_of_all_others_is_undone_as_one(store: Store) -> None:
-    before = store.vocabulary()
+    before = vocabulary_of(store)
     mood = Attribute("mood", "event", instruction="how somebody feels")
-    change = store.set_vocabulary([mood, URGENCY], replaces=True, strict=True)
-    assert store.vocabulary() == Vocabulary((mood, URGENCY), True, frozenset({"mood", "urgency"}))
+    change = set_vocabulary(store, [mood, URGENCY], replaces=True, strict=True)
+    assert vocabulary_of(store) == Vocabulary((mood, URGENCY), True, frozenset({"mood", "urgency"}))
     with pytest.raises(InputError, match="so already"):
-        store.set_vocabulary([mood, URGENCY], replaces=True, strict=True)
+        set_vocabulary(store, [mood, URGENCY], replaces=True, strict=True)
     assert len(store.changes()) == 1
     undo = store.undo(change.id)
-    assert store.vocabulary() == before
+    assert vocabulary_of(store) == before
     store.undo(undo.id)
-    assert store.vocabulary().strict
+    assert vocabulary_of(store).strict
 
 
 def test_a_vocabulary_that_contradicts_itself_changes_nothing(store: Store) -> None:
-    store.set_attribute(URGENCY)
-    before = store.vocabulary()
+    set_attribute(store, URGENCY)
+    before = vocabulary_of(store)
     with pytest.raises(InputError, match="the name 'priority' means two attributes"):
-        store.set_vocabulary([Attribute("rank", other_names=("priority",)), Attribute("mood")])
-    assert store.vocabulary() == before
+        set_vocabulary(store, [Attribute("rank", other_names=("priority",)), Attribute("mood")])
+    assert vocabulary_of(store) == before
     with pytest.raises(InputError, match="set_vocabulary"):
-        store.set("vocabulary", {"strict": True})
+        set_setting(store, "vocabulary", {"strict": True})
 
 
 # ------------------------------------------------------------------------------- copies
@@ -391,20 +402,20 @@ def test_a_vocabulary_that_contradicts_itself_changes_nothing(store: Store) -> N
 def test_the_past_a_dump_and_a_backup_have_the_vocabulary(store: Store, tmp_path: Path) -> None:
     store.write(INSERT + "('Anna', 'priority', 'high', '', 1)", cause="test")
     before = store.changes()[-1].at
-    store.set_vocabulary([URGENCY], replaces=True, strict=True)
-    now = store.vocabulary()
+    set_vocabulary(store, [URGENCY], replaces=True, strict=True)
+    now = vocabulary_of(store)
     with open_store(tmp_path / "copy.db") as copy:
         copy.load(store.dump())
-        assert copy.vocabulary() == now
+        assert vocabulary_of(copy) == now
         copy.undo(copy.changes()[-1].id)
-        assert not copy.vocabulary().strict
+        assert not vocabulary_of(copy).strict
         assert facts(copy) == [("Anna", "priority", "high")]
     store.backup(tmp_path / "backup.db")
     with open_store(tmp_path / "backup.db") as backup:
-        assert backup.vocabulary() == now
+        assert vocabulary_of(backup) == now
     with store.as_of(before) as past:
-        assert not past.vocabulary().strict
-        assert past.vocabulary().canonical("urgency") is None
+        assert not vocabulary_of(past).strict
+        assert vocabulary_of(past).canonical("urgency") is None
         assert [fact.attribute for fact in past.facts()] == ["priority"]
 
 
@@ -412,7 +423,7 @@ def test_the_past_a_dump_and_a_backup_have_the_vocabulary(store: Store, tmp_path
 
 
 def test_a_person_adds_and_edits_facts_in_the_words_of_the_vocabulary(store: Store) -> None:
-    store.set_attribute(URGENCY)
+    set_attribute(store, URGENCY)
     add(store, subject="Anna", attribute="Priority", value="HIGH", turn_id=1)
     assert facts(store) == [("Anna", "urgency", "high")]
     with pytest.raises(InputError, match="urgency is one of low, high, not 'soon'"):
@@ -429,7 +440,7 @@ def test_a_person_adds_and_edits_facts_in_the_words_of_the_vocabulary(store: Sto
 
 def test_a_person_is_told_of_what_a_strict_vocabulary_lacks(store: Store) -> None:
     store.write(INSERT + OSLO, cause="test")
-    store.set_vocabulary([URGENCY], replaces=True, strict=True)
+    set_vocabulary(store, [URGENCY], replaces=True, strict=True)
     with pytest.raises(InputError, match="'mood' is not in the vocabulary of this memory"):
         add(store, subject="Anna", attribute="mood", value="fine", turn_id=1)
     with pytest.raises(InputError, match="'lives_in' is not in the vocabulary"):
@@ -447,11 +458,11 @@ def test_a_name_that_only_forgotten_facts_had_is_forgotten(store: Store) -> None
         INSERT + "('Anna', 'dates_zylphia', 'since May', '', 1), ('Ben', 'owns_cat', 'Bo', '', 2)",
         cause="test",
     )
-    store.merge_attributes(["dates_zylphia", "owns_cat"], into="hobby")
-    store.rename_attribute("hobby", "pastime")
+    merge_attributes(store, ["dates_zylphia", "owns_cat"], into="hobby")
+    rename_attribute(store, "hobby", "pastime")
     store.forget([1])
     assert "zylphia" not in str([*store.dump()])
-    pastime = store.vocabulary().canonical("pastime")
+    pastime = vocabulary_of(store).canonical("pastime")
     assert pastime
     assert {"hobby", "hobbies", "owns_cat"} <= {*pastime.other_names}
     assert facts(store) == [("Ben", "pastime", "Bo")]
@@ -463,6 +474,6 @@ def test_a_name_that_only_forgotten_facts_had_is_forgotten(store: Store) -> None
 
 def test_what_an_application_named_is_not_forgotten(store: Store) -> None:
     store.write(INSERT + "('Anna', 'urgency', 'high', '', 1)", cause="test")
-    store.set_attribute(URGENCY)
+    set_attribute(store, URGENCY)
     store.forget([1])
-    assert store.vocabulary().canonical("priority") == URGENCY
+    assert vocabulary_of(store).canonical("priority") == URGENCY

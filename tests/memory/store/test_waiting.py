@@ -13,7 +13,7 @@ import pytest
 from memory import InputError, Turn, embed, open_store
 from memory.embed import REQUEST_TEXTS
 from memory.errors import ModelError
-from memory.store import database_store, search_tables, vectors
+from memory.store import embedding, search_tables, vectors
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import (
@@ -36,7 +36,7 @@ MANY = [Turn("Cleo", f"many {n}", f"s{n % 4}") for n in range(REQUEST_TEXTS + 4)
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(search_tables, "BLOCK", 16)
-    monkeypatch.setattr(database_store, "EMBEDDER_REST_S", 0.0)
+    monkeypatch.setattr(embedding, "EMBEDDER_REST_S", 0.0)
     with serving(monkeypatch) as served:
         yield served
 
@@ -71,7 +71,7 @@ def assert_as_if_never_waited(path: Path, *turns: list[Turn]) -> None:
 def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_store, "EMBEDDER_REST_S", 60.0)
+    monkeypatch.setattr(embedding, "EMBEDDER_REST_S", 60.0)
     with open_store(path, embedder=SMALL) as store:
         server.plan = [REFUSED]
         store.add([TALK[0]])
@@ -133,7 +133,7 @@ def test_an_embedder_that_cannot_be_used_is_warned_of_once(
         assert store.add(SAID) == [1, 2, 3, 4, 5]
         assert store.add(SAID[:2]) == [6, 7]
         assert texts(store.turns()) == texts(SAID, SAID[:2])
-        assert store.embedder == SMALL
+        assert store.vectors.embedder == SMALL
         server.plan = [REFUSED] * 2
         with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
             store.search("cat")
@@ -179,7 +179,7 @@ def test_a_memory_without_any_vector_keeps_its_embedder(server: Server, path: Pa
     with open_store(path, read_only=True) as reading:
         assert reading.search("Where is the cat Miso?", 1)[0].turn_id == 3
     with open_store(path) as store:
-        assert store.embedder == SMALL
+        assert store.vectors.embedder == SMALL
         store.search("cat")
     assert_as_if_never_waited(path, SAID)
 
@@ -203,8 +203,8 @@ def test_all_vectors_made_anew_are_those_of_turns_that_wait_too(
     server: Server, waiting: Path
 ) -> None:
     with open_store(waiting) as store, open_store(waiting) as second:
-        assert store.to_embed(WIDE)[0] == len(TALK) + len(SAID)
-        store.reembed(WIDE)
+        assert store.vectors.to_embed(WIDE)[0] == len(TALK) + len(SAID)
+        store.vectors.reembed(WIDE)
         second.add(SAID[:1])
     assert server.paid == texts(TALK, TALK, SAID, SAID[:1])
     assert [row[0] for row in stored_columns(waiting)[0]] == [*range(33, 47)]
@@ -222,12 +222,12 @@ def test_what_another_process_did_meanwhile_is_not_done_twice(
 ) -> None:
     def meanwhile() -> None:
         with open_store(waiting) as second:
-            second.add(SAID[:3]) if kind == SMALL else second.reembed(kind)
+            second.add(SAID[:3]) if kind == SMALL else second.vectors.reembed(kind)
 
     with open_store(waiting) as store:
         server.at_request = meanwhile
         store.add(SAID[3:])
-        assert store.embedder == kind
+        assert store.vectors.embedder == kind
     if kind == SMALL:
         assert_as_if_never_waited(waiting, TALK, SAID + SAID[3:] + SAID[:3])
     else:
@@ -262,7 +262,7 @@ def test_who_asked_for_the_embedder_from_before_still_learns_the_ids(
 ) -> None:
     def meanwhile() -> None:
         with open_store(waiting) as second:
-            second.reembed(WIDE)
+            second.vectors.reembed(WIDE)
             server.plan = [REFUSED]
             second.add(SAID[:1])
 

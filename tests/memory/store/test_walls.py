@@ -15,6 +15,7 @@ import pytest
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import authorizer, connection, model_limits
+from memory.store.history import edits_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
@@ -148,7 +149,7 @@ def test_the_writing_authorizer_allows_changes_to_facts_only(
     store: SqliteStore, statement: str
 ) -> None:
     store.write(MOVED, cause="test")
-    with pytest.raises(SqlError), store._transaction() as conn:
+    with pytest.raises(SqlError), store.transaction() as conn:
         authorizer.change_facts(conn, [statement], seconds=2)
     assert len(store.turns()) == 5
     assert len(store.changes()) == 1
@@ -162,7 +163,7 @@ def test_a_statement_cannot_pass_for_a_trigger(store: SqliteStore, trigger: str)
         f"WITH {trigger} AS (SELECT cause FROM changes)"
         f" {INSERT[:-7]} SELECT 'a', 'b', cause, '', 1 FROM {trigger}"
     )
-    with pytest.raises(SqlError), store._transaction() as conn:
+    with pytest.raises(SqlError), store.transaction() as conn:
         authorizer.change_facts(conn, [statement], seconds=2)
 
 
@@ -189,7 +190,7 @@ def test_the_change_that_was_judged_is_the_one_that_runs(
         set_authorizer(conn, recorded if authorizer else None)
 
     monkeypatch.setattr(connection.SqliteConnection, "set_authorizer", recording, raising=False)
-    with store._transaction() as conn:
+    with store.transaction() as conn:
         authorizer.change_facts(conn, ["UPDATE facts SET value = 'x' WHERE id = 1"], seconds=2)
     assert steps.count((sqlite3.SQLITE_UPDATE, "facts", "value")) == 1
     assert store.facts()[0].value == "x"
@@ -198,7 +199,7 @@ def test_the_change_that_was_judged_is_the_one_that_runs(
 def test_a_change_is_judged_also_where_its_text_ran_before(store: SqliteStore) -> None:
     statement = "DELETE FROM changes WHERE id < 0"
     store._conn.execute(statement).close()
-    with pytest.raises(SqlError, match="not allowed"), store._transaction() as conn:
+    with pytest.raises(SqlError, match="not allowed"), store.transaction() as conn:
         authorizer.change_facts(conn, [statement], seconds=2)
     store.write(MOVED, cause="test")
     for _ in range(2):
@@ -213,7 +214,7 @@ def test_what_sqlite_did_not_compile_under_the_authorizer_does_not_run(
     monkeypatch.setattr(
         connection.SqliteConnection, "executemany", lambda *_: not_compiled, raising=False
     )
-    with pytest.raises(SqlError, match="not allowed"), store._transaction() as conn:
+    with pytest.raises(SqlError, match="not allowed"), store.transaction() as conn:
         authorizer.change_facts(conn, ["DELETE FROM facts WHERE id = 1"], seconds=2)
     assert len(store.facts()) == 1
 
@@ -256,7 +257,7 @@ def test_a_deadline_stops_what_runs_too_long(store: SqliteStore, path: Path) -> 
         select(conn, SLOW, seconds=0.2)
     assert select(conn, "SELECT count(*) FROM turns", seconds=0.2)
     conn.close()
-    with pytest.raises(SqlError, match="too slow"), store._transaction() as writing:
+    with pytest.raises(SqlError, match="too slow"), store.transaction() as writing:
         authorizer.change_facts(writing, [f"DELETE FROM facts WHERE 0 = ({SLOW})"], seconds=0.2)
 
 
@@ -311,7 +312,7 @@ def test_a_whole_change_has_one_deadline(store: SqliteStore) -> None:
     statements = ["DELETE FROM facts WHERE turn_id = (SELECT max(abs(id)) FROM turns)"] * 20
     runs = []
     store._conn.create_function("abs", 1, lambda n: runs.append(n) or work(0.01))
-    with pytest.raises(SqlError, match="too slow"), store._transaction() as conn:
+    with pytest.raises(SqlError, match="too slow"), store.transaction() as conn:
         authorizer.change_facts(conn, statements, seconds=0.2)
     assert len(runs) < 60
 
@@ -402,7 +403,7 @@ def test_a_longer_fact_in_an_older_journal_is_read_and_not_restored(store: Sqlit
         " after = replace(after, 'zebra', :longer)",
         {"longer": longer},
     )
-    assert store.journal()[-1].before.value.endswith("end")
+    assert edits_of(store)[-1].before.value.endswith("end")
     with store.as_of("2024") as then:
         assert then.check() == []
     with pytest.raises(StoreError, match="at most 20000 characters"):

@@ -13,6 +13,7 @@ from memory.exchange.exports import export_memory
 from memory.facts import correct, end, remove, supersede
 from memory.program import load_model
 from memory.store import connection, journal
+from memory.store.history import revert_to
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.rows import set_moment_of_change
@@ -49,7 +50,7 @@ def test_undo_marks_the_turn_and_redo_takes_the_mark_away(
 
 
 def test_a_revert_withdraws_a_correction_too(told: SqliteStore, correction: Change) -> None:
-    reverted = told.revert(correction.id - 1)
+    reverted = revert_to(told, correction.id - 1)
     assert told.turn(6).text == WITHDRAWN
     told.undo(reverted.id)
     assert told.turn(6).text == CORRECTION

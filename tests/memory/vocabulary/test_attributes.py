@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError
-from memory.tokens import count_tokens
+from memory.text.tokens import count_tokens
 from memory.vocabulary import (
     Attribute,
     Vocabulary,

@@ -17,6 +17,9 @@ from memory import Turn, open_store
 from memory.facts import correct
 from memory.namespaces import path_of
 from memory.sql import quoted
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.settings import set_setting
+from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary import Attribute
 from memory.vocabulary.attributes import LONGEST_NAME
 from memory.web.markup import shown_text
@@ -57,16 +60,16 @@ def fill(name: str, texts: list[str]) -> None:
                 cause=text,
             )
         for text in texts:
-            store.set("persona", text)
+            set_setting(store, "persona", text)
         printable = [text for text in texts if text.isprintable() and len(text) <= LONGEST_NAME - 4]
         for number, text in enumerate(printable):
             attribute = Attribute(f"a {number}", "many", (f"{text} {number}",), (text,), text)
-            store.set_attribute(attribute, by=text)
+            set_attribute(store, attribute, by=text)
         assert printable
-        store.claim(len(texts) - 1)
-        window = store.claim(1)
+        claim_window(store, len(texts) - 1)
+        window = claim_window(store, 1)
         assert window
-        store.fail(window, " ".join(texts)[:1_500], statement="; ".join(texts))
+        fail_window(store, window, " ".join(texts)[:1_500], statement="; ".join(texts))
 
 
 def visit(client: TestClient, name: str, texts: list[str]) -> Visited:

@@ -6,9 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import find
 from memory.namespaces import create, existing
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.vocabulary import Vocabulary
 from tests.conftest import CAT, INSERT, SAID
 from tests.support.page_client import page_client, shown
@@ -29,7 +30,7 @@ def client(home: str) -> Iterator[TestClient]:
 
 def vocabulary() -> Vocabulary:
     with open_store(existing("anna"), read_only=True) as store:
-        return store.vocabulary()
+        return vocabulary_of(store)
 
 
 def attributes() -> list[str]:

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from memory import open_store
 from memory.namespaces import create, existing
+from memory.store.entity_edits import known_entities
 from tests.conftest import INSERT, SAID
 from tests.support.page_client import page_client, shown
 
@@ -29,7 +30,7 @@ def client(home: str) -> Iterator[TestClient]:
 
 def entities() -> list[str]:
     with open_store(existing("anna"), read_only=True) as store:
-        return [entity.name for entity in store.entities()]
+        return [entity.name for entity in known_entities(store)]
 
 
 def test_entities_are_merged_renamed_described_and_undone(client: TestClient) -> None:

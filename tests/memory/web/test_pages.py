@@ -10,12 +10,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Fact, Turn, open_store
-from memory.additions import add_turns
+from memory.digest.additions import add_turns
 from memory.facts import correct
 from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.summaries import set_summary
 from memory.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.web.page_request import address_of, name_of_segment, segment_of
 from memory.web.svg import columns, scatter
@@ -474,11 +476,13 @@ def test_windows_that_failed_show_their_sql_and_are_decided(client: TestClient) 
     with open_store(existing("anna")) as store:
         for text in ("I sold the cat.", "And the dog."):
             store.add([Turn("Ben", text)])
-        held, failed = store.claim(1), store.claim(1)
+        held, failed = claim_window(store, 1), claim_window(store, 1)
         assert held
         assert failed
-        store.fail(held, "held for a person: it ends 9 facts", statement="DELETE FROM facts")
-        store.fail(failed, "no such column: pet")
+        fail_window(
+            store, held, "held for a person: it ends 9 facts", statement="DELETE FROM facts"
+        )
+        fail_window(store, failed, "no such column: pet")
     html = client.get(f"{ANNA}/journal").text
     assert "DELETE FROM facts" in html
     assert "no such column: pet" in html
@@ -894,9 +898,9 @@ def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
         assert "The whole story" not in client.get(ANNA).text
         assert "No lines" in shown(client.get(f"{ANNA}/story").text)
         with open_store(existing("anna")) as store:
-            store.set_summary(Summary(1, 2, "session", "Anna moved to <Oslo>."))
-            store.set_summary(Summary(3, 3, "session", "She got a cat."))
-            store.set_summary(Summary(1, 5, "month", "A move and two animals."))
+            set_summary(store, Summary(1, 2, "session", "Anna moved to <Oslo>."))
+            set_summary(store, Summary(3, 3, "session", "She got a cat."))
+            set_summary(store, Summary(1, 5, "month", "A move and two animals."))
         page = client.get(f"{ANNA}/story").text
         lines = ["A move and two animals.", "Anna moved to <Oslo>.", "She got a cat."]
         places = [shown(page).index(line) for line in lines]
@@ -917,7 +921,7 @@ def test_a_long_story_is_read_page_by_page(memories: str) -> None:
     with open_store(existing("anna")) as store:
         ids = store.add([Turn("Ben", f"Day {day}.") for day in range(110)])
         for turn_id in ids:
-            store.set_summary(Summary(turn_id, turn_id, "session", f"Line {turn_id} of it."))
+            set_summary(store, Summary(turn_id, turn_id, "session", f"Line {turn_id} of it."))
     with page_client() as client:
         first = client.get(f"{ANNA}/story").text
         [later] = [link for link in Tags(first).values("a", "href") if "after=" in link]

@@ -22,6 +22,7 @@ from memory import Turn, open_store
 from memory.cli.options import open_memory
 from memory.errors import InputError
 from memory.namespaces import existing
+from memory.store.settings import set_setting
 from memory.worker.addresses import ForbiddenAddress, address_of, is_public
 from memory.worker.feed import SECRET_VARIABLE, read_secret, receivers
 from memory.worker.run import Options, Worker
@@ -186,8 +187,8 @@ def test_forgetting_does_not_wait_for_a_slow_receiver(
         try:
             assert asked.wait(20)
             with open_store(existing("cleo")) as store:
-                store.set("retention_keeps_facts", False)
-                store.set("retention_days", 1)
+                set_setting(store, "retention_keeps_facts", False)
+                set_setting(store, "retention_days", 1)
             assert forgotten.wait(6), lines  # a message has eight seconds
         finally:
             worker.stop()

@@ -10,11 +10,12 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.cli.options import open_memory
 from memory.errors import InputError
-from memory.forget import said_before
-from memory.home import RECEIPT
+from memory.forgetting.forget import said_before
 from memory.namespaces import existing
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.settings import settings_of
+from memory.system.home import RECEIPT
 from memory.tools import memory_tools
 from memory.worker.run import Options, Worker
 from tests.support.commands import run
@@ -82,7 +83,7 @@ def test_a_worker_killed_at_it_leaves_nothing_half_forgotten(
     fill("anna", retention_days=365)
     killed = f"""
 import os, signal, sys
-from memory.retention import carry_out
+from memory.forgetting.retention import carry_out
 from memory.store import {module}, open_store
 {module}.{function} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 with open_store(sys.argv[1]) as store:
@@ -96,9 +97,9 @@ with open_store(sys.argv[1]) as store:
 
     assert left("anna") == ([3], ["cat"])
     with open_store(existing("anna")) as store:
-        assert store.settings("forgetting") == []
+        assert settings_of(store, "forgetting") == []
         assert store.check() == []
-        [receipt] = store.settings("forgotten")
+        [receipt] = settings_of(store, "forgotten")
     assert receipt.value["turns"] == [1, 2]
 
 

@@ -20,10 +20,12 @@ from memory.cli.options import open_memory
 from memory.errors import ModelError
 from memory.namespaces import existing
 from memory.program import load_model
-from memory.provider_calls import _ended
 from memory.records import Task, WaitingWork
-from memory.store.pending_windows import new_claimant
+from memory.store.pending_windows import claim_window, fail_window, new_claimant, reclaim_window
+from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
+from memory.store.work import claim_task, count_waiting, end_task, worker_tasks
+from memory.system.provider_calls import _ended
 from memory.worker.limits import Backoff, Limits, delay_after
 from memory.worker.metrics import Metrics
 from memory.worker.observer import LifeSign, Observer, Observers, WaitingSince
@@ -63,7 +65,7 @@ def worker(
 
 def task_of(name: str) -> Task:
     with open_store(existing(name)) as store:
-        [task] = store.tasks()
+        [task] = worker_tasks(store)
         return task
 
 
@@ -103,8 +105,8 @@ def test_who_was_served_the_longest_ago_is_next(home: str, server: FactServer) -
         add_turns(name, 24)
     worker(server)[0].run()
     with open_store(existing("anna")) as store:
-        store.claim_task(DIGEST, "host:1:later")
-        store.end_task(DIGEST, "host:1:later")
+        claim_task(store, DIGEST, "host:1:later")
+        end_task(store, DIGEST, "host:1:later")
     for name in ("anna", "ben"):
         add_turns(name, 24)
 
@@ -268,8 +270,8 @@ def test_a_worker_that_may_not_wait_gives_its_window_back(home: str, server: Fac
     with open_store(existing("anna")) as store:
         [window] = store.pending()
         assert window.attempts == 0
-        assert store.reclaim((1, 24)) == (1, 24)  # nobody holds it
-        [task] = store.tasks()
+        assert reclaim_window(store, (1, 24)) == (1, 24)  # nobody holds it
+        [task] = worker_tasks(store)
     assert task.held_until == 0
 
 
@@ -277,10 +279,10 @@ def test_what_a_claim_looks_at_is_what_a_store_sees(home: str) -> None:
     add_turns("anna", 30)
     add_turns("ben", 2)
     with open_store(existing("anna")) as store:
-        store.claim(10)
-        store.fail(store.claim(5) or (0, 0), "no", statement="UPDATE facts")
-        store.set("refine", "daily")
-        own = store.waiting_work(3)
+        claim_window(store, 10)
+        fail_window(store, claim_window(store, 5) or (0, 0), "no", statement="UPDATE facts")
+        set_setting(store, "refine", "daily")
+        own = count_waiting(store, 3)
 
     sight = queue_of_home().look(every=True)
 
@@ -332,7 +334,7 @@ def test_what_ended_since_a_look_is_not_claimed_by_it(home: str) -> None:
     assert queue.claim(["anna"], DIGEST, "elsewhere:1:a", queue.look(every=False)) == "anna"
     sight = queue.look(every=False)  # the turns wait until the task has ended
     with open_store(existing("anna")) as store:
-        store.end_task(DIGEST, "elsewhere:1:a")
+        end_task(store, DIGEST, "elsewhere:1:a")
 
     assert queue.claim(["anna"], DIGEST, "elsewhere:1:b", sight) is None
     sight = queue.look(every=False)
@@ -384,13 +386,12 @@ def test_a_turn_that_comes_while_its_file_is_looked_into_is_seen_by_the_next_loo
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
     add_turns("anna", 2)
     with open_store(existing("anna")) as other, monkeypatch.context() as patched:
-        tasks = SqliteStore.tasks
 
         def tasks_after_a_turn(store: SqliteStore) -> list[Task]:
             other.add([Turn("Ann", "and this")])
-            return tasks(store)
+            return worker_tasks(store)
 
-        patched.setattr(SqliteStore, "tasks", tasks_after_a_turn)
+        patched.setattr("memory.worker.queue.worker_tasks", tasks_after_a_turn)
         queue = queue_of_home()
         assert queue.look(every=False).waiting["anna"].turns == 2
 

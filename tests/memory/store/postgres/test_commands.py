@@ -13,6 +13,7 @@ from psycopg import sql
 
 from memory import InputError, namespaces, open_store
 from memory.errors import StoreError
+from memory.store.pending_windows import claim_window
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password
 from memory.store.postgres.names import TABLES
@@ -91,7 +92,7 @@ def test_a_deleted_namespace_leaves_no_row(home: str) -> None:
     with open_store(address) as store:
         store.add(SAID * 300)
         store.write(f"{MOVED}; {CAT}", cause="test")
-        store.claim(2)
+        claim_window(store, 2)
     namespaces.delete("gone")
     with logged_in(home) as conn:
         for table in (*TABLES, "counters", "namespaces"):
@@ -251,7 +252,7 @@ def test_the_first_key_of_every_table_is_the_namespace() -> None:
             " WHERE attrelid = conrelid AND attnum = conkey[1]) FROM pg_constraint"
             " WHERE connamespace = 'memory'::regnamespace AND contype IN ('p', 'u', 'f')"
         ).fetchall()
-    own = ("memory.namespaces", "memory.secrets", "memory.version")
+    own = ("memory.namespaces", "memory.text.secrets", "memory.version")
     assert {(kind, column) for table, kind, column in keys if table not in own} == {
         ("p", "namespace"),
         ("u", "namespace"),

@@ -12,9 +12,12 @@ from sqlglot import exp
 
 from memory import Store, Turn, namespaces, open_store
 from memory.errors import StoreError
+from memory.store.history import edits_of, revert_to
+from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
 from memory.store.postgres.names import TABLES
+from memory.store.settings import set_setting, times_shown
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run, run_in_process
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
@@ -92,27 +95,27 @@ def do_everything(address: str, folder: Path) -> None:
         first = store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
         store.write("UPDATE facts SET value = value || '!' WHERE id > 1", cause="test")
         store.write("DELETE FROM facts WHERE id = 3", cause="test")
-        window = store.claim(4)
+        window = claim_window(store, 4)
         assert window
-        store.fail(window, "no model", statement=f"{MOVED};")
-        store.reclaim(window)
-        store.fail(window, "no model", statement=MOVED)
+        fail_window(store, window, "no model", statement=f"{MOVED};")
+        reclaim_window(store, window)
+        fail_window(store, window, "no model", statement=MOVED)
         store.apply_held(window)
-        assert store.claim(4)
-        store.revert(first.id)
+        assert claim_window(store, 4)
+        revert_to(store, first.id)
         store.undo(len(store.changes()))
-        store.set("user", "Anna")
+        set_setting(store, "user", "Anna")
         store.count_shown([1, 2, 2])
         store.catalog(200)
         store.backup(folder / "copy.db")
         store.as_of("2017-06").close()
         records = [*store.dump()]
-        store.reembed("wordllama")
+        store.vectors.reembed("wordllama")
         store.forget([1, 7])
         assert store.check() == []
         store.facts(len(store.changes()))
-        assert store.shown()
-        assert store.journal()
+        assert times_shown(store)
+        assert edits_of(store)
         assert store.pending()
     with open_store(f"{address} copy") as copy:
         copy.load(records)
@@ -211,8 +214,8 @@ def change_facts(store: Store) -> None:
     )
     store.undo(2)
     store.undo(3)
-    store.revert(1)
-    window = store.claim(3)
+    revert_to(store, 1)
+    window = claim_window(store, 3)
     store.write("DELETE FROM facts WHERE id = 1", cause="window", window=window)
     store.forget([2])
 
@@ -224,7 +227,7 @@ def test_the_journal_is_that_of_sqlite_byte_by_byte(tmp_path: Path) -> None:
             change_facts(store)
         assert journal_of(postgres) == journal_of(sqlite)
         assert postgres.check() == []
-        assert len(postgres.journal()) > 5
+        assert len(edits_of(postgres)) > 5
 
 
 def test_what_is_rolled_back_leaves_nothing_for_the_next_write(tmp_path: Path) -> None:
@@ -233,7 +236,7 @@ def test_what_is_rolled_back_leaves_nothing_for_the_next_write(tmp_path: Path) -
         with pytest.raises(Exception, match="turn_id names no turn"):
             store.write(f"{CAT}; {MOVED.replace(', 1)', ', 99)')}", cause="test")
         store.write(DOG, cause="test")
-        assert [edit.fact_id for edit in store.journal()] == [fact.id for fact in store.facts()]
+        assert [edit.fact_id for edit in edits_of(store)] == [fact.id for fact in store.facts()]
         assert store.check() == []
 
 

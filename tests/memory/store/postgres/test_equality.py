@@ -12,6 +12,9 @@ from locomo.dataset.format import load_conversations
 from memory import Fact, SqlError, Store, Turn, open_store
 from memory.errors import InputError, StoreError
 from memory.sql import quoted
+from memory.store.history import edits_of
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.settings import set_setting
 from memory.store.transfer import transfer
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support import sql_statements
@@ -98,7 +101,7 @@ def journal_of(store: Store) -> list[tuple[int, int, Fact | None, Fact | None]]:
 
     return [
         (edit.change_id, edit.fact_id, without_moment(edit.before), without_moment(edit.after))
-        for edit in store.journal()
+        for edit in edits_of(store)
     ]
 
 
@@ -254,8 +257,8 @@ def test_a_memory_goes_to_postgres_and_back_equal(path: Path, tmp_path: Path) ->
         changes = [sqlite.write(text, cause="ünï") for text in (MOVED, CAT, DOG)]
         sqlite.undo(changes[0].id)
         sqlite.undo(sqlite.changes()[-1].id)
-        sqlite.fail(sqlite.claim(10) or (0, 0), "why\t\x01", statement="-- held")
-        sqlite.set("user_name", 'Anna "A" \\ \'')
+        fail_window(sqlite, claim_window(sqlite, 10) or (0, 0), "why\t\x01", statement="-- held")
+        set_setting(sqlite, "user_name", 'Anna "A" \\ \'')
         sqlite.count_shown([1, 2])
         sqlite.forget([7])
         assert transfer(sqlite, postgres) == 304

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from memory import SqlError, Store, open_store
-from memory.dates import is_iso_date, is_iso_span
 from memory.store.transfer import transfer
+from memory.text.dates import is_iso_date, is_iso_span
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import extreme_statements
 from tests.support.postgres_server import new_namespace

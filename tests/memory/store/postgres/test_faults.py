@@ -22,9 +22,18 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.errors import SqlError, StoreError
 from memory.records import Assertion, TurnAssertions
+from memory.store.entity_edits import (
+    add_alias,
+    known_entities,
+    merge_entities,
+    rename_entity,
+    split_entity,
+)
 from memory.store.postgres import model_login, pool
 from memory.store.postgres.connection import pipeline
 from memory.store.postgres.store import PostgresStore
+from memory.store.tags import count_tags, remove_tags, set_tags
+from memory.store.vocabulary_edits import set_attribute, set_vocabulary, vocabulary_of
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.cutting_proxy import CuttingProxy
@@ -150,16 +159,16 @@ def _record(store: Store) -> object:
 
 
 CUT_ACTS: dict[str, Callable[[Store], object]] = {
-    "set tags": lambda store: store.set_tags([1, 2], {"project": "move", "place": ["a", "b"]}),
-    "remove tags": lambda store: store.remove_tags([3], ["project"]),
-    "attribute": lambda store: store.set_attribute(Attribute("keeps", other_names=("has_pet",))),
-    "vocabulary": lambda store: store.set_vocabulary(
-        [Attribute("keeps", other_names=("has_pet",)), Attribute("owns_boat")], replaces=True
+    "set tags": lambda store: set_tags(store, [1, 2], {"project": "move", "place": ["a", "b"]}),
+    "remove tags": lambda store: remove_tags(store, [3], ["project"]),
+    "attribute": lambda store: set_attribute(store, Attribute("keeps", other_names=("has_pet",))),
+    "vocabulary": lambda store: set_vocabulary(
+        store, [Attribute("keeps", other_names=("has_pet",)), Attribute("owns_boat")], replaces=True
     ),
-    "alias": lambda store: store.add_alias("Annie", "Anna"),
-    "split": lambda store: store.split_entity("Anna", "Anna 2", [3]),
-    "rename entity": lambda store: store.rename_entity("Anna", "Anna Berg"),
-    "merge": lambda store: store.merge_entities("Anna", "Ben"),
+    "alias": lambda store: add_alias(store, "Annie", "Anna"),
+    "split": lambda store: split_entity(store, "Anna", "Anna 2", [3]),
+    "rename entity": lambda store: rename_entity(store, "Anna", "Anna Berg"),
+    "merge": lambda store: merge_entities(store, "Anna", "Ben"),
     "assertions": _record,
 }
 
@@ -167,7 +176,7 @@ CUT_ACTS: dict[str, Callable[[Store], object]] = {
 def contents(store: Store) -> object:
     """What the acts change, without the journal."""
     facts = [replace(fact, recorded_at="") for fact in store.facts()]
-    return facts, store.count_tags(), store.vocabulary(), store.entities()
+    return facts, count_tags(store), vocabulary_of(store), known_entities(store)
 
 
 @pytest.mark.parametrize("act", CUT_ACTS)
@@ -180,7 +189,7 @@ def test_a_connection_lost_in_an_act_leaves_it_whole_or_absent(
     direct = f"{database}&namespace=anna"
     with open_store(direct) as store:
         store.add(SAID)
-        store.set_tags([3], {"project": "flat"})
+        set_tags(store, [3], {"project": "flat"})
         store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     folder = server_address().split("host=")[1]
     outcomes: Counter[str] = Counter()

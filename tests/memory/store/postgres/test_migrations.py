@@ -14,7 +14,9 @@ import pytest
 
 from memory import open_store
 from memory.errors import StoreError
+from memory.store.history import edits_of
 from memory.store.postgres import migrate, migrations
+from memory.store.settings import settings_of
 from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
 from tests.support import newer_version
 from tests.support.commands import run
@@ -59,8 +61,8 @@ def assert_has_the_older_rows(database: str) -> None:
         [fact] = anna.facts()
         assert (fact.value, fact.turn_id) == ("Oslo", 1)
         assert [change.cause for change in anna.changes()] == ["test"]
-        assert [edit.fact_id for edit in anna.journal()] == [1]
-        assert [setting.value for setting in anna.settings("user")] == ["Anna"]
+        assert [edit.fact_id for edit in edits_of(anna)] == [1]
+        assert [setting.value for setting in settings_of(anna, "user")] == ["Anna"]
         assert anna.read("SELECT value, entity FROM facts").rows == (("Oslo", "Anna"),)
         assert [pending.error for pending in anna.pending()] == ["no model"]
         anna.undo(1)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from memory import Turn, namespaces, open_store
+from memory.store.settings import settings_of
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
 from tests.memory.store.test_backup import without_embedder
@@ -92,7 +93,7 @@ def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
         assert store.add([Turn("Ben", "An otter came by", "s3")]) > [5]
         with open_store(address(home, "anna")) as fresh:
             assert store.search("otter", 9) == fresh.search("otter", 9)
-        known = [setting.value for setting in store.settings("backup")]
+        known = [setting.value for setting in settings_of(store, "backup")]
         assert known == [str(tmp_path / "b.db"), str(tmp_path / "later.db")]
         assert store.check() == []
 

@@ -1,0 +1,174 @@
+"""Turns are added together with the facts that they assert in templates, for every model.
+
+The turns stay undigested, and the digest of a model replaces these facts.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from memory.errors import SqlError
+from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions, TurnIds
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.settings import settings_of
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.templates import Found, Reading, aliases_in, names_given, plays_somebody, templates_of
+from memory.text.speakers import is_assistant
+from memory.text.tool_uses import tool_assertions
+from memory.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # with the parser of SQL
+    from memory.sql import CheckedWrites
+
+_TURNS_AT_ONCE = 500
+_TURNS_LOOKED_BACK = 100  # of a session, for the beginning of a play
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What one `record_assertions` did: turns read, changes made, facts stored or ended."""
+
+    turns: int = 0
+    changes: int = 0
+    facts: int = 0
+
+    def __add__(self, other: "Recorded") -> "Recorded":
+        return Recorded(
+            self.turns + other.turns, self.changes + other.changes, self.facts + other.facts
+        )
+
+
+def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnIds:
+    """Add turns (`Store.add`) and record what they assert; both are durable on return.
+
+    Raises what `Store.add` raises. Facts that the store refuses are left out.
+    """
+    turn_ids = store.add(turns, once=once)
+    vocabulary = vocabulary_of(store)
+    # The texts are matched as they are stored: masked. Few assert anything.
+    likely = [
+        turn_id
+        for turn_id, turn in zip(turn_ids, turns, strict=True)
+        if _read(turn, vocabulary).assertions
+    ]
+    if likely:
+        # Another thread may have forgotten one of them by now.
+        new = store.turns_by_id(likely, missing_ok=True)
+        _record(store, new, vocabulary, are_new=True)
+    return turn_ids
+
+
+def record_assertions(
+    store: Store, progress: Callable[[Recorded], None] = lambda recorded: None
+) -> Recorded:
+    """Record what all turns of a memory assert: those of a vocabulary that has changed since.
+
+    What was recorded of a turn before is not recorded again, whatever has become of it. May be
+    interrupted. Does nothing where the store is read-only.
+    """
+    sums = Recorded()
+    if store.read_only:
+        return sums
+    vocabulary = vocabulary_of(store)
+    first = 1
+    while turns := store.turns(first, first + _TURNS_AT_ONCE - 1) or _next(store, first):
+        changes = _record(store, turns, vocabulary)
+        sums += Recorded(len(turns), len(changes), sum(change.facts for change in changes))
+        progress(sums)
+        first = turns[-1].id + 1
+    return sums
+
+
+def _next(store: Store, first: int) -> list[Turn]:
+    """The first turn after a gap that forgotten turns left."""
+    rows = store.read(f"SELECT id FROM turns WHERE id >= {first} ORDER BY id LIMIT 1").rows
+    return store.turns_by_id([row[0] for row in rows], missing_ok=True)
+
+
+def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
+    """What a turn asserts: a person's own words in a message, or the tags of a tool use."""
+    if turn.kind == "tool":
+        found = Found("", "", tuple(tool_assertions(turn)))
+        return Reading((found,) if found.assertions else ())
+    if turn.kind != "message" or is_assistant(turn.speaker):
+        return Reading()
+    if turn.session == CORRECTIONS or turn.text.startswith(WITHDRAWN):
+        return Reading()
+    return templates_of(vocabulary).read(turn)
+
+
+def _record(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary, are_new: bool = False
+) -> list[Change]:
+    asserted = [replace(of_turn, is_new=are_new) for of_turn in _asserted(store, turns, vocabulary)]
+    if not asserted:
+        return []
+    try:
+        return store.record(asserted)
+    except SqlError:
+        changes: list[Change] = []
+        for of_turn in asserted:
+            # Without the names where they would move too many facts: a person merges them. Then
+            # without the turn whose facts the store refuses.
+            for attempt in (of_turn, replace(of_turn, names=())):
+                with suppress(SqlError):
+                    changes += store.record([attempt])
+                    break
+        return changes
+
+
+def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[TurnAssertions]:
+    """What those of some turns assert that assert anything, with the names that they give."""
+    readings = _readings(store, turns, vocabulary)
+    names = {name for _, reading in readings for name in names_given(reading.found) if name}
+    listed = ", ".join(map(quoted, sorted(names)))
+    rows = (
+        store.read(f"SELECT DISTINCT speaker FROM turns WHERE speaker IN ({listed})").rows
+        if names
+        else ()
+    )
+    speakers = [speaker for (speaker,) in rows]
+    return [
+        TurnAssertions(
+            turn, reading.assertions, aliases_in(turn, reading.found, vocabulary, speakers)
+        )
+        for turn, reading in readings
+    ]
+
+
+def _readings(
+    store: Store, turns: Sequence[Turn], vocabulary: Vocabulary
+) -> list[tuple[Turn, Reading]]:
+    """The turns that assert something, with what that is."""
+    # What a character of a chat says of itself is made up.
+    characters = {str(setting.value) for setting in settings_of(store, "character")}
+    readings = [
+        (turn, reading)
+        for turn in turns
+        if turn.speaker not in characters and (reading := _read(turn, vocabulary)).found
+    ]
+    return [(turn, reading) for turn, reading in readings if not _is_in_play(store, turn)]
+
+
+def _is_in_play(store: Store, turn: Turn) -> bool:
+    """Whether people play somebody in a message's session by then: what they say is made up."""
+    if not turn.session or turn.kind != "message":
+        return False
+    rows = store.read(
+        f"SELECT text FROM turns WHERE session = {quoted(turn.session)} AND kind = 'message'"
+        f" AND id < {turn.id} ORDER BY id DESC LIMIT {_TURNS_LOOKED_BACK}"
+    ).rows
+    return any(plays_somebody(text) for (text,) in rows)
+
+
+def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":
+    """The aliases that turns introduce ("my sister Elena"), for a model that writes none itself."""
+    from memory.sql import CheckedAliases  # with the parser
+
+    asserted = _asserted(store, turns, vocabulary_of(store))
+    aliases = [
+        (name, entity, of_turn.turn.id) for of_turn in asserted for name, entity in of_turn.names
+    ]
+    return (CheckedAliases(tuple(aliases)),) if aliases else ()

@@ -1,0 +1,776 @@
+"""Read, add, edit, end and delete facts: each edit is one change that can be undone."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
+from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
+from memory.search.words import words
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.entity_edits import facts_about
+from memory.store.history import edits_of
+from memory.store.owner import person_of
+from memory.store.pending_windows import last_turn_taken
+from memory.store.points_in_time import last_moment, read_point
+from memory.store.protocol import Facts
+from memory.store.settings import settings_of
+from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.withheld import POLICY, policy_of
+from memory.text.dates import is_iso_date, is_iso_span, spoken_day
+from memory.text.secrets import mask
+from memory.vocabulary import Vocabulary, default_vocabulary, name_key
+
+if TYPE_CHECKING:
+    from memory.sql import CheckedWrites
+
+# What a person says of a fact: it was true and something else is now, it never was true, or it was
+# true and nothing took its place.
+EditKind = Literal["changed", "was wrong", "is over"]
+EDIT_KINDS: tuple[str, ...] = get_args(EditKind)
+_DATE = re.compile(r"\d{4}(-\d\d){0,2}")
+_REQUIRED = ("subject", "attribute", "value")
+_COLUMNS = tuple(column.name for column in fields(Fact))
+# An edit compares this many characters of a value to see that a fact is still as it was read: a
+# statement has room for one long value.
+_COMPARED = 200
+_MOST_ATTRIBUTES = 200  # of a memory, the commonest: rows that a SELECT returns
+_LONGEST_CAUSE = 60  # characters of it in a message
+# Who an edit is by, in the journal, where it is nobody by name.
+DOORS = frozenset({"", "user", "API", "tool remember", "tool correct_fact"})
+_MOST_EDITED = 100  # facts of one change by a person
+
+
+def fact_line(fact: Fact) -> str:
+    """A fact on a line: `Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)`.
+
+    One of several memories is named at the end: `... (fact 1, turn 3, in team)`.
+    """
+    since = f" since {fact.happened_on}" if fact.happened_on else ""
+    until = f" until {fact.ended_on}" if fact.ended_on else ""
+    return f"{fact.subject} {fact.attribute}: {fact.value}{since}{until} {_source(fact)}"
+
+
+def spoken_line(fact: Fact) -> str:
+    """A fact as `fact_line`, with the day of what happened as people say it.
+
+    `Anna went running, 5 km, on 3 Nov 2017 (fact 2, turn 4)`.
+    """
+    if not fact.happened_on or fact.ended_on or not is_event(fact):
+        return fact_line(fact)
+    words_of_it = f"{fact.subject} {fact.attribute.replace('_', ' ')}, {fact.value}"
+    return f"{words_of_it}, {spoken_day(fact.happened_on)} {_source(fact)}"
+
+
+def _source(fact: Fact) -> str:
+    memory = f", in {fact.memory}" if isinstance(fact, MemoryFact) else ""
+    return f"(fact {fact.id}, turn {fact.turn_id}{memory})"
+
+
+def find(
+    store: Store, text: str = "", ended: bool = False, point: str | int | None = None
+) -> list[Fact]:
+    """The current facts that contain all words of a text, or are about whom it names, by id.
+
+    Arguments:
+        text: words, or beginnings of words, of the subject, attribute or value; or any name of an
+            entity (of the present: with a `point` only words count).
+        ended: also return past facts and facts that have not begun.
+        point: the facts as of this date or change, see `Store.facts`.
+
+    Raises InputError for an invalid point.
+    """
+    day = day_of(store, point)
+    facts = matching(store.facts(point), text, ended=ended, day=day)
+    if not text.strip() or point is not None:
+        return facts
+    about = [fact for fact in facts_about(store, text) if ended or is_current(fact, day)]
+    return sorted({fact.id: fact for fact in [*facts, *about]}.values(), key=lambda fact: fact.id)
+
+
+def matching(facts: Sequence[Fact], text: str, *, ended: bool, day: str) -> list[Fact]:
+    """The facts that contain all words of a text and are current on a day (ISO).
+
+    With `ended`, also facts that are not current.
+    """
+    query = words(text)
+
+    def fits(fact: Fact) -> bool:
+        fact_words = words(f"{fact.subject} {fact.attribute} {fact.value}") if query else []
+        return all(any(word.startswith(beginning) for word in fact_words) for beginning in query)
+
+    return [fact for fact in facts if (ended or is_current(fact, day)) and fits(fact)]
+
+
+def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
+    """The facts whose subject or attribute has a name, in any spelling; all for an empty name.
+
+    Raises InputError when no fact has it, with similar names.
+    """
+    names = {getattr(fact, field) for fact in facts}
+    key = name_key(name)
+    fitting = [fact for fact in facts if name_key(getattr(fact, field)) == key]
+    if name and names and not fitting:
+        near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
+        raise InputError(f"no fact has the {field} {name!r}; similar: {', '.join(near)}")
+    return fitting if name else list(facts)
+
+
+def holding(store: Store, period: str) -> list[Fact]:
+    """The facts that held in a year, a month or on a day, by id, whenever they were told.
+
+    States that had begun by then and had not ended before, and what happened in it. One without a
+    date counts from the day that its turn was said on. Raises InputError where `period` is no date.
+    """
+    period = iso_date(period)
+    facts = store.facts()
+    undated = sorted({fact.turn_id for fact in facts if not _began(fact)})
+    turn_days = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
+    vocabulary = vocabulary_of(store)
+
+    def held(fact: Fact) -> bool:
+        began = _began(fact) or turn_days.get(fact.turn_id, "")
+        if not began or began[: len(period)] > period[: len(began)]:
+            return False
+        if is_event(fact, vocabulary):
+            first, _, last = (fact.happened_on or began).partition("/")
+            return first[: len(period)] <= period <= (last or first)[: len(period)] or (
+                period.startswith(first)
+            )
+        return not fact.ended_on or fact.ended_on[: len(period)] >= period[: len(fact.ended_on)]
+
+    return [fact for fact in facts if held(fact)]
+
+
+def is_current(fact: Fact, day: str) -> bool:
+    """Whether a fact has begun and has not ended on a day (ISO).
+
+    A date less exact than a day counts from its first day: a fact that ended in "2026" is past on
+    2026-01-01.
+    """
+    has_begun = not _DATE.match(fact.happened_on or "") or _first(fact.happened_on) <= day
+    return has_begun and not has_ended(fact, day)
+
+
+def _first(happened_on: str) -> str:
+    """The date that a fact begins with: the first of a span (2017-05-13/2017-05-14)."""
+    return happened_on.partition("/")[0]
+
+
+def has_ended(fact: Fact, day: str) -> bool:
+    """Whether a fact has ended by a day (ISO)."""
+    is_ahead = bool(_DATE.match(fact.ended_on or "")) and fact.ended_on > day
+    return bool(fact.ended_on) and not is_ahead
+
+
+def day_of(store: Store, point: str | int | None) -> str:
+    """The day (ISO) of a point, today for None. Raises InputError for an invalid point."""
+    if point is None:
+        return local_now()[:10]
+    change_or_moment = read_point(point)
+    if isinstance(change_or_moment, str):
+        return last_moment(change_or_moment).date().isoformat()
+    days = [change.at[:10] for change in store.changes() if change.id == change_or_moment]
+    return days[0] if days else local_now()[:10]  # before the first change there are no facts
+
+
+def fact_of(store: Store, fact_id: int) -> Fact:
+    """The fact with this id. Raises InputError when there is none."""
+    facts = read_facts(store, f"WHERE id = {fact_id}")
+    if not facts:
+        raise NotThereError(f"there is no fact {fact_id}; list the facts to see their ids")
+    return facts[0]
+
+
+def read_facts(store: Facts, clauses: str) -> list[Fact]:
+    """The facts that a SELECT with these clauses returns, up to the store's limit of rows.
+
+    This takes milliseconds in a large memory, where `Store.facts` reads every fact.
+    """
+    rows = store.read(f"SELECT {', '.join(_COLUMNS)} FROM facts {clauses}").rows
+    cells: list[list[Any]] = [["" if cell is None else cell for cell in row] for row in rows]
+    return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in cells]
+
+
+def count_attributes(store: Facts) -> dict[str, int]:
+    """How many facts have each attribute, as it is stored, in the order of their names."""
+    counts: dict[str, int] = {}
+    after = ""
+    while True:
+        rows = store.read(
+            f"SELECT attribute, COUNT(*) AS facts FROM facts WHERE attribute > {quoted(after)}"
+            " GROUP BY attribute ORDER BY attribute"
+        )
+        counts.update(rows.rows)
+        if not rows.truncated:
+            return counts
+        after = rows.rows[-1][0]
+
+
+def history(store: Facts, fact_id: int) -> list[Edit]:
+    """The history of a fact, oldest first, also of a deleted one.
+
+    Raises InputError when there never was such a fact.
+    """
+    edits = edits_of(store, fact_id=fact_id)
+    if not edits:
+        raise InputError(f"there never was a fact {fact_id}")
+    return edits
+
+
+def edits_since(store: Facts, fact_id: int, change_id: int) -> list[Edit]:
+    """The history of a fact after a change, oldest first; empty when it is unchanged."""
+    return [edit for edit in edits_of(store, fact_id=fact_id) if edit.change_id > change_id]
+
+
+def change_of(store: Facts, change_id: int) -> Change | None:
+    """The change with this id; None when there is none."""
+    changes = store.changes(before=change_id + 1, limit=1)
+    return changes[0] if changes and changes[0].id == change_id else None
+
+
+def newest_id(store: Facts) -> int:
+    """The id of the newest change, 0 of none: what somebody has seen of the facts by now."""
+    newest = store.changes(limit=1)
+    return newest[-1].id if newest else 0
+
+
+def newest_change(store: Facts) -> Change:
+    """The newest change of facts that is neither undone nor an undo.
+
+    Raises InputError when there is none.
+    """
+    for change in reversed(store.changes()):
+        # Only an undo and a revert have no statement; a person may have typed a cause like theirs.
+        is_undo = not change.statement and change.cause.startswith("undo ")
+        if (change.facts or change.rows) and not change.undone_at and not is_undo:
+            return change
+    raise InputError("there is no change to undo")
+
+
+def add(
+    store: Store,
+    *,
+    subject: str,
+    attribute: str,
+    value: str,
+    happened_on: str = "",
+    turn_id: int | None = None,
+    new_attribute: bool = False,
+    by: str = "",
+) -> Change:
+    """Add a fact from a turn, or from a turn that is stored for it: what a person just said.
+
+    The fact gets the attribute's name in the memory's vocabulary, or the spelling that other facts
+    have. A new value of an attribute of one value ends the current one, on `happened_on` (default:
+    the day of the turn); one of earlier days ends where the next began. If the change is undone, a
+    turn stored for it stays and is marked as withdrawn.
+
+    Raises InputError when there is no such turn, a required text is empty, the date is not an ISO
+    date, the value is not one that the attribute takes, or a fact says this already; for an
+    attribute that is new and near to others, unless `new_attribute` says that it is another.
+    """
+    for name, text in (("subject", subject), ("attribute", attribute), ("value", value)):
+        if not text.strip():
+            raise InputError(f"a fact needs a {name}")
+    day = iso_date(happened_on) if happened_on else ""
+    turn = None if turn_id is None else store.turn(turn_id)
+    refuse_secrets(store, value)
+    subject, value = person_of(store, subject), value.strip()
+    attribute = _known_name(store, attribute, new_attribute=new_attribute)
+    _, value = vocabulary_of(store).stored(attribute, value)
+    subject = _spelling(store, subject)
+    facts = read_facts(
+        store, f"WHERE subject = {quoted(subject)} AND attribute = {quoted(attribute)} ORDER BY id"
+    )
+    known = vocabulary_of(store).canonical(attribute)
+    is_event = known is not None and known.kind == "event"
+    _refuse_known(facts, value=value, day=day if is_event else None)
+
+    ended: list[Fact] = []
+    until = ""
+    if known is not None and known.kind == "one value":
+        turn_day = turn.said_at[:10] if turn and is_iso_date(turn.said_at[:10]) else ""
+        start = day or turn_day or local_now()[:10]
+        later = [began for fact in facts if (began := _began(fact)) and start < began[: len(start)]]
+        until = min(later, default="")
+        ended = [] if until else [fact for fact in facts if not has_ended(fact, start)]
+        day = day or (start if ended else "")
+
+    columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+    values = ", ".join(map(quoted, (subject, attribute, value, day)))
+    ends = quoted(until) if until else "NULL"
+
+    def statements(number: int) -> str:
+        updates = [_update(old, {"ended_on": day}) for old in ended]
+        insert = f"INSERT INTO facts ({columns}) VALUES ({values}, {ends}, {number})"
+        return ";\n".join([*updates, insert])
+
+    _checked(statements(0))  # before anything is stored
+    window = None
+    if turn_id is None:
+        since = "since" if not is_event else "on" if len(day) == len("2017-05-08") else "in"
+        text = f"{subject} {attribute.replace('_', ' ')} {value}"
+        text += f" {since} {day}" if day else ""
+        text += f" until {until}" if until else ""
+        text += f", no longer {ended[0].value}." if ended else "."
+        addition = Turn(_speaker(store, by), text, session=CORRECTIONS, said_at=local_now())
+        [turn_id] = store.add([addition])
+        window = _own_window(store, turn_id)
+    change = _write(store, statements(turn_id), by, window=window)
+    if change.facts <= len(ended):  # one that was to be ended has changed
+        store.undo(change.id)
+        raise conflict_over(store, ended[0].id)
+    return change
+
+
+def edit(
+    store: Store,
+    fact_id: int,
+    kind: str,
+    *,
+    value: str = "",
+    on: str = "",
+    by: str = "",
+    seen: int | None = None,
+) -> Change:
+    """Edit a fact by what is said of it: one of EDIT_KINDS.
+
+    "changed": it was true, and `value` is from the date `on` (default: today) on (`supersede`).
+    "was wrong": it never was true. `value`, and the date `on` of it, take its place without a
+    trace but in the journal (`correct`); without both it is deleted (`remove`).
+    "is over": it was true until `on` (default: today), and nothing took its place (`end`).
+
+    Raises InputError for another kind or a value that does not fit it, and what these raise.
+    """
+    key = name_key(kind)
+    if key == name_key("changed"):
+        if not value.strip():
+            raise InputError('give the value that is true now; for an end, the kind "is over"')
+        return supersede(store, fact_id, value, since=on, by=by, seen=seen)
+    if key == name_key("was wrong"):
+        if not (value.strip() or on):
+            return remove(store, fact_id, by, seen=seen)
+        return correct(
+            store, fact_id, value=value.strip() or None, happened_on=on or None, by=by, seen=seen
+        )
+    if key == name_key("is over"):
+        if value.strip():
+            raise InputError('what is over has no new value; for one, the kind "changed"')
+        return end(store, fact_id, on, by=by, seen=seen)
+    raise InputError(
+        f"there is no kind of edit {kind!r:.60}; the kinds are {', '.join(EDIT_KINDS)}"
+    )
+
+
+def supersede(
+    store: Store,
+    fact_id: int,
+    value: str,
+    since: str = "",
+    by: str = "",
+    *,
+    seen: int | None = None,
+) -> Change:
+    """End a fact on `since` (default: today), and add its new value from then on.
+
+    With `seen`, a fact that somebody else has superseded is superseded by this value, too: the one
+    that took its place ends, or where that began after `since`, it gets this value and date.
+
+    The new value of an event has the event's own date, without `since`.
+
+    First the correction is stored as a turn, which is durable before anything changes. Then one
+    change ends the old fact and adds a new one with the same subject and attribute, whose source is
+    that turn. If the change is undone, the turn stays and is marked as withdrawn.
+
+    Raises InputError when there is no such fact, `since` is not an ISO date or is before the fact
+    began, or the value is empty, unchanged or too long. Raises EditConflict when the fact has
+    ended, or was edited after `seen`, a change; where that happens at the same time, the correction
+    stays as a withdrawn turn.
+    """
+    old = _seen_fact(store, fact_id, seen)
+    if has_ended(old, local_now()[:10]):
+        if seen is None:
+            raise conflict_over(store, fact_id)
+        old = _in_its_place(store, old)
+        if edits_since(store, old.id, seen):
+            raise conflict_over(store, fact_id)
+        if since and (first_day := iso_date(since)) < _began(old)[: len(first_day)]:
+            return correct(store, old.id, value=value, happened_on=since, by=by, seen=seen)
+    day = _day(since, old)
+    # What happened did so when it did: only the day of a state is that of its new value.
+    begins = old.happened_on if not since and is_event(old, vocabulary_of(store)) else day
+    if not value.strip():
+        raise InputError("the new value is empty; to end a fact, give a date instead")
+    refuse_secrets(store, value)
+    attribute, value = vocabulary_of(store).stored(old.attribute, value)
+    if value == old.value:
+        raise InputError(f"fact {old.id} already says this: {_statement(old)}")
+    values = ", ".join(map(quoted, (old.subject, attribute, value, begins)))
+
+    # Where somebody ended it, that stands, unless the new value began before.
+    ends = not old.ended_on or day < old.ended_on
+
+    def statements(turn_id: int) -> str:
+        insert = (
+            "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
+            f" VALUES ({values}, {turn_id})"
+        )
+        return f"{_update(old, {'ended_on': day})};\n{insert}" if ends else insert
+
+    _checked(statements(0))  # before anything is stored
+    attribute = attribute.replace("_", " ")
+    when = f"since {day} " if since else ""
+    text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
+    correction = Turn(_speaker(store, by), text, session=CORRECTIONS, said_at=local_now())
+    [turn_id] = store.add([correction])
+    # In a window a fact is ended once.
+    window = None if ends and old.ended_on else _own_window(store, turn_id)
+    change = _write(store, statements(turn_id), by=by, window=window)
+    if ends and change.facts < 2:  # nothing was ended, only inserted
+        store.undo(change.id)
+        raise conflict_over(store, old.id)
+    return change
+
+
+def correct(
+    store: Store,
+    fact_id: int,
+    *,
+    value: str | None = None,
+    subject: str | None = None,
+    attribute: str | None = None,
+    happened_on: str | None = None,
+    by: str = "",
+    seen: int | None = None,
+) -> Change:
+    """Correct a fact that was never true as it is; it keeps its source.
+
+    An argument that is None changes nothing; `happened_on` may be empty for an unknown date.
+    Raises InputError when there is no such fact, a date is not an ISO date, a required text is
+    empty, or nothing would change; EditConflict when it was edited after `seen`, a change.
+    """
+    old = _seen_fact(store, fact_id, seen)
+    arguments = {
+        "value": value,
+        "subject": subject,
+        "attribute": attribute,
+        "happened_on": happened_on,
+    }
+    new = {name: text for name, text in arguments.items() if text is not None}
+    _require({name: text for name, text in new.items() if name in _REQUIRED})
+    if new.get("happened_on") and not is_iso_span(new["happened_on"]):
+        new["happened_on"] = iso_date(new["happened_on"])
+    vocabulary = vocabulary_of(store)
+    # The value of a fact from before a strict vocabulary may be corrected.
+    if "attribute" in new or ("value" in new and vocabulary.canonical(old.attribute)):
+        stored = vocabulary.stored(new.get("attribute", old.attribute), new.get("value", old.value))
+        new |= dict(zip(("attribute", "value"), stored, strict=True))
+    new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
+    if not new:
+        raise InputError(f"fact {fact_id} already says this: {_statement(old)}")
+    return _changed(store, old, _write(store, _update(old, new), by))
+
+
+def end(
+    store: Store, fact_id: int, on: str = "", by: str = "", *, seen: int | None = None
+) -> Change:
+    """End a fact on a day (default: today), without a new value.
+
+    With `seen`, a fact that has ended ends on this day instead. Raises InputError when there is no
+    such fact, or `on` is not an ISO date or is before the fact began; EditConflict when the fact
+    has ended, or was edited after `seen`, a change.
+    """
+    old = _seen_fact(store, fact_id, seen)
+    if seen is None and has_ended(old, local_now()[:10]):
+        raise conflict_over(store, fact_id)
+    day = _day(on, old)
+    if day == old.ended_on:
+        raise InputError(f"fact {fact_id} already ended on {day}: {_statement(old)}")
+    return _changed(store, old, _write(store, _update(old, {"ended_on": day}), by))
+
+
+def remove(store: Store, fact_id: int, by: str = "", *, seen: int | None = None) -> Change:
+    """Delete a fact; its history stays.
+
+    Raises InputError when there is no such fact; EditConflict when it was edited after `seen`.
+    """
+    old = _seen_fact(store, fact_id, seen)
+    return _changed(store, old, _write(store, f"DELETE FROM facts WHERE {_as_read(old)}", by))
+
+
+def edit_several(
+    store: Store,
+    fact_ids: Sequence[int],
+    *,
+    ends: bool,
+    on: str = "",
+    by: str = "",
+    seen: int | None = None,
+) -> Change:
+    """End several facts, or delete them, in one change that can be undone.
+
+    Arguments:
+        ends: whether they end; else they are deleted.
+        on: the last day of the facts that end; by default today.
+
+    Raises InputError for no fact, more than 100, and what `end` and `remove` refuse; EditConflict
+    when one of them was edited after `seen`, a change. Then none of them is changed.
+    """
+    if not 0 < len(fact_ids) <= _MOST_EDITED:
+        raise InputError(f"choose 1 to {_MOST_EDITED} facts")
+    today = local_now()[:10]
+    statements = []
+    for fact_id in dict.fromkeys(fact_ids):
+        old = _seen_fact(store, fact_id, seen)
+        if ends and has_ended(old, today):
+            raise InputError(f"fact {fact_id} has ended already: {_statement(old)}")
+        statements.append(
+            _update(old, {"ended_on": _day(on, old)})
+            if ends
+            else f"DELETE FROM facts WHERE {_as_read(old)}"
+        )
+    change = _write(store, ";\n".join(statements), by)
+    if change.facts < len(statements):  # another process has edited one of them just now
+        if change.facts:
+            store.undo(change.id)
+        raise conflict_over(store, fact_ids[0])
+    return change
+
+
+def conflict_over(store: Facts, fact_id: int) -> EditConflict:
+    """The conflict with whoever edited a fact last: what holds now, and how to go on."""
+    fact = history(store, fact_id)[-1].after
+    current = _in_its_place(store, fact) if fact else None
+    change_id = max(
+        history(store, number)[-1].change_id
+        for number in {fact_id, current.id if current else fact_id}
+    )
+    change = change_of(store, change_id)
+    assert change is not None  # the journal names no other
+    cause = " ".join(change.cause.split())[:_LONGEST_CAUSE]
+    if fact is None or current is None:
+        message = (
+            f"fact {fact_id} was deleted by change {change_id} ({cause}); undo that change to have"
+            " it back"
+        )
+    else:
+        message = (
+            f"somebody else has just changed fact {fact_id}"
+            if not has_ended(fact, local_now()[:10])
+            else f"fact {fact_id} already ended on {fact.ended_on}: {_statement(fact)}"
+        )
+        message += (
+            f"; now: {fact_line(current)}, by change {change_id} ({cause}). That stays unless you"
+            f" put yours over it: the same edit with --seen {change_id} (seen={change_id})"
+        )
+    return EditConflict(message, current, change)
+
+
+def iso_date(text: str) -> str:
+    """A date as exact as known: `2017`, `2017-05` or `2017-05-07`. Raises InputError otherwise."""
+    text = text.strip()
+    if not is_iso_date(text):
+        raise InputError(f"{text!r} is not a date; write 2017-05-07, 2017-05 or 2017")
+    return text
+
+
+def _seen_fact(store: Store, fact_id: int, seen: int | None) -> Fact:
+    """The fact with this id, as it was when somebody saw all changes up to `seen`.
+
+    Raises InputError when there never was one; EditConflict when it was deleted or edited since.
+    """
+    if seen is not None and edits_since(store, fact_id, seen):
+        raise conflict_over(store, fact_id)
+    facts = read_facts(store, f"WHERE id = {fact_id}")
+    if not facts and edits_of(store, fact_id=fact_id):
+        raise conflict_over(store, fact_id)
+    return facts[0] if facts else fact_of(store, fact_id)
+
+
+def _in_its_place(store: Facts, fact: Fact) -> Fact:
+    """The fact that took the place of one that has ended; the fact itself where none did."""
+    visited = {fact.id}
+    while fact.ended_on:
+        ends = [
+            edit.change_id
+            for edit in history(store, fact.id)
+            if not edit.before or (edit.after and edit.before.ended_on != edit.after.ended_on)
+        ]
+        new = [
+            edit.fact_id
+            for edit in edits_of(store, ends[-1])
+            if edit.after
+            and not edit.before
+            and edit.after.attribute == fact.attribute
+            # One change may end the facts of several.
+            and edit.after.subject == fact.subject
+        ]
+        facts = [after for number in new if (after := history(store, number)[-1].after)]
+        if not facts or facts[-1].id in visited:
+            break
+        fact = facts[-1]
+        visited.add(fact.id)
+    return fact
+
+
+def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
+    """The name of an attribute in the vocabulary or among the facts, and a new one as it is.
+
+    Raises InputError, which offers the attributes that are near to a new one.
+    """
+    vocabulary = vocabulary_of(store)
+    if known := vocabulary.canonical(attribute):
+        return known.name
+    if vocabulary.strict:
+        return attribute  # which it refuses
+    rows = store.read(
+        "SELECT attribute, COUNT(*) AS facts FROM facts GROUP BY attribute"
+        f" ORDER BY facts DESC, attribute LIMIT {_MOST_ATTRIBUTES}"
+    ).rows
+    present = [str(name) for name, _ in rows]
+    spellings = {name_key(name): name for name in reversed(present)}  # the commonest wins
+    if spelling := spellings.get(name_key(attribute)):
+        return spelling
+    if not new_attribute:
+        from memory.vocabulary.near_attributes import near_attributes  # with numpy and the embedder
+
+        near = near_attributes(attribute, {name: vocabulary.names_of(name) for name in present})
+        if near:
+            raise InputError(
+                f"no fact has the attribute {attribute!r}, and some have {' or '.join(near)}: use"
+                " that name, or add yours as a new attribute (--new-attribute, new_attribute=true)"
+            )
+    return "_".join(attribute.split())
+
+
+def _spelling(store: Store, name: str) -> str:
+    """The name as most facts have it for a subject, or most turns for a speaker, in any case."""
+    for table, column in (("facts", "subject"), ("turns", "speaker")):
+        rows = store.read(
+            f"SELECT {column}, COUNT(*) AS rows_of_it FROM {table} WHERE {column} = {quoted(name)}"
+            f" OR lower({column}) = {quoted(name.lower())}"
+            f" GROUP BY {column} ORDER BY rows_of_it DESC, {column} LIMIT 1"
+        ).rows
+        if rows:
+            return str(rows[0][0])
+    return name
+
+
+def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None:
+    """Raises InputError when a current fact has this value; an event also this day."""
+    for fact in facts:
+        is_same_day = day is None or day == (fact.happened_on or "")
+        if fact.value.casefold() == value.casefold() and is_same_day and not fact.ended_on:
+            raise InputError(f"fact {fact.id} already says this: {_statement(fact)}")
+
+
+def _began(fact: Fact) -> str:
+    """The date that a fact began on; empty where it is unknown."""
+    began = _first(fact.happened_on or "")
+    return began if _DATE.fullmatch(began) else ""
+
+
+def _day(text: str, fact: Fact) -> str:
+    """A day on which a fact can end: today when the text is empty, or when it was to begin."""
+    today = local_now()[:10]  # the date of an ISO moment
+    began = _began(fact)
+    day = iso_date(text) if text else max(today, began)
+    if day < began[: len(day)]:
+        raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")
+    return day
+
+
+def is_event(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
+    """Whether a fact tells what happened: by the vocabulary, else by a verb in -ed and its date.
+
+    Without a memory's `vocabulary` the default one counts.
+    """
+    known = (vocabulary or default_vocabulary()).canonical(fact.attribute)
+    if known is not None:
+        return known.kind == "event"
+    verb = fact.attribute.replace("_", " ").partition(" ")[0]
+    return bool(fact.happened_on) and verb.endswith("ed")
+
+
+def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
+    """The window of a correction's turn alone, which keeps a model from digesting it again.
+
+    None while earlier turns are undigested: the window would mark them as digested.
+    """
+    last = last_turn_taken(store)
+    undigested = store.read(f"SELECT id FROM turns WHERE id > {last} AND id < {turn_id} LIMIT 1")
+    return None if undigested.rows else (turn_id, turn_id)
+
+
+def _require(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        if not text.strip():
+            raise InputError(f"a fact needs a {name}; delete the fact if all of it is wrong")
+
+
+def _update(old: Fact, new: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{name} = {quoted(text)}" for name, text in new.items())
+    return f"UPDATE facts SET {pairs} WHERE {_as_read(old)}"
+
+
+def _as_read(fact: Fact) -> str:
+    """The condition that a fact is still as it was read.
+
+    It keeps an edit from overwriting one that somebody else made in the meantime.
+    """
+    return (
+        f"id = {fact.id} AND subject = {quoted(fact.subject)}"
+        f" AND attribute = {quoted(fact.attribute)}"
+        f" AND SUBSTR(value, 1, {_COMPARED}) = {quoted(fact.value[:_COMPARED])}"
+        f" AND COALESCE(happened_on, '') = {quoted(fact.happened_on)}"
+        f" AND COALESCE(ended_on, '') = {quoted(fact.ended_on)}"
+    )
+
+
+def _changed(store: Facts, old: Fact, change: Change) -> Change:
+    """The change, when it changed the fact. Raises EditConflict when it did not."""
+    if not change.facts:
+        raise conflict_over(store, old.id)
+    return change
+
+
+def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
+    cause = f"edit by {by or 'user'}"
+    try:
+        return store.write(_checked(sql), cause=cause, window=window, by_person=True)
+    except SqlError as error:  # its message is for a model
+        raise InputError(f"this cannot be stored: {error}") from error
+
+
+def _speaker(store: Store, by: str) -> str:
+    """Who says what an edit stores as a turn: the owner, where `by` is no other person."""
+    return person_of(store, "" if by in DOORS else by)
+
+
+def refuse_secrets(store: Store, text: str) -> None:
+    """Raise SecretError for the value of a fact that holds a secret, unless they are let in."""
+    if mask(text).secrets and policy_of(settings_of(store, POLICY)) != "off":
+        raise SecretError(
+            "this holds what looks like a secret (a key, token or password), and this memory stores"
+            " none; to store it nevertheless: memory admin settings secrets off"
+        )
+
+
+def _checked(sql: str) -> "CheckedWrites":
+    """The statements, checked. Raises InputError for what the store would refuse."""
+    from memory.sql import check_writes  # with the parser, which reading facts does not need
+
+    try:
+        return check_writes(sql)
+    except SqlError as error:  # its message is for a model
+        raise InputError(f"this cannot be stored: {error}") from error
+
+
+def _statement(fact: Fact) -> str:
+    """A fact in short: `Anna lives_in Oslo`."""
+    return f"{fact.subject} {fact.attribute} {fact.value}"

@@ -1,0 +1,186 @@
+"""The years of what a model stores: each stands in a turn of its window, or follows from one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from memory.errors import SqlError
+from memory.records import Fact, Turn
+from memory.search.words import words
+from memory.sql import check_writes
+from memory.sql.checked import (
+    CheckedChange,
+    CheckedInsert,
+    CheckedSummaries,
+    CheckedWrite,
+    CheckedWrites,
+)
+from memory.sql.policy import check_facts
+from memory.templates.words import language_words
+from memory.text.dates import named_day, resolve_dates
+
+_YEAR_IN_TURN = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")  # in a value, which may hold other numbers
+_SHORT_YEAR = re.compile(r"(?:['\u2018\u2019]|\d[./-]\d{1,2}[./-])(\d\d)(?!\d)")  # '98, 1/5/98
+_THOUSANDS = re.compile(r"(?<=\d)[,.\u00a0 ](?=\d{3}(?!\d))")
+_DATE = re.compile(r"'(\d{4}(?:-\d\d){0,2})'")
+_LONGEST_SPAN = 120  # years that a number of a turn may tell: an age, how long ago
+_CENTURIES = (19, 20)
+_MOST_NAMED = 5  # faults in a message
+
+
+class UnknownYearError(SqlError):
+    """A model wrote years that follow from no turn; `without` are its statements without them."""
+
+    def __init__(self, message: str, without: CheckedWrites) -> None:
+        super().__init__(message)
+        self.without = without
+
+
+def check_years(
+    writes: CheckedWrites, turns: Sequence[Turn], before: Sequence[Turn] = (), known: str = ""
+) -> None:
+    """Refuse years that no turn gives.
+
+    A turn gives a year where it stands in the window or just before it, or was computed there from
+    words ("last year"); where it is the year in which the turn was said, the one before or the one
+    after; and where a number of the turn leads to it from one of these or from the year of a known
+    fact: "when I was ten", "thirty years ago". An age is a year off in some months. An undated turn
+    gives what stands there, and what its numbers lead to from that.
+
+    Arguments:
+        writes: the statements that a model wrote.
+        turns: the window.
+        before: the turns before it, as far as the model saw them.
+        known: the lines of known facts that the model saw.
+
+    Raises UnknownYearError with advice for the model. Its `without` has empty dates; a value or a
+    summary whose text has such a year is left out, and a fact ends on the day of the last turn.
+    """
+    standing = {year for turn in (*before, *turns) for year in _standing(turn)}
+    known_years = set(map(int, _YEAR.findall(known)))
+    check = _Check({turn.id: _given(turn, standing, known_years) for turn in turns}, turns)
+    statements = [check.without_unknown(write) for write in writes]
+    if check.faults:
+        raise UnknownYearError(
+            f"no turn gives the year in {'; '.join(check.faults[:_MOST_NAMED])}. Take years only"
+            " from what turns say and from their dates; where they give none, leave the date empty",
+            tuple(statement for statement in statements if statement),
+        )
+
+
+@dataclass
+class _Check:
+    """The years that each turn of a window gives, and what a model wrote without them."""
+
+    years: dict[int, set[int]]
+    turns: Sequence[Turn]
+    faults: list[str] = field(default_factory=list)
+
+    def without_unknown(self, write: CheckedWrite) -> CheckedWrite | None:
+        """A statement without unknown years; None where nothing is left of it."""
+        if isinstance(write, CheckedInsert):
+            facts = [fact for fact in map(self._fact, write.facts) if fact]
+            return write if facts == write.facts else check_facts(facts) if facts else None
+        if isinstance(write, CheckedSummaries):
+            rows = tuple(row for row in write.rows if not self._is_unknown(row[2], row[2][:60]))
+            return replace(write, rows=rows) if rows else None
+        if isinstance(write, CheckedChange) and write.command == "update":
+            return self._update(write)
+        return write
+
+    def _fact(self, fact: Fact) -> Fact | None:
+        if fact.turn_id not in self.years:
+            return fact  # the store refuses it
+        years = self.years[fact.turn_id]
+        dates = {name: getattr(fact, name) for name in ("happened_on", "ended_on")}
+        unknown: dict[str, Any] = {
+            name: "" for name, date in dates.items() if {*_years(_YEAR_IN_TURN, date)} - years
+        }
+        description = f"({fact.subject}, {fact.attribute}, {fact.value}, {fact.happened_on})"
+        if {*_years(_YEAR, fact.value)} - years:
+            self.faults.append(description)
+            return None
+        if unknown:
+            self.faults.append(description)
+        return replace(fact, **unknown)
+
+    def _update(self, write: CheckedChange) -> CheckedChange | None:
+        """A change with an unknown end ends on the day of the last turn, when it was known."""
+        assigned, where, condition = write.text.partition(" WHERE ")
+        if not self._is_unknown(assigned, write.text):
+            return write
+        days = [day.isoformat() for turn in self.turns if (day := named_day(turn.said_at))]
+        if not days or write.columns != ("ended_on",):
+            return None
+        [statement] = check_writes(_DATE.sub(f"'{days[-1]}'", assigned) + where + condition)
+        return statement if isinstance(statement, CheckedChange) else None
+
+    def _is_unknown(self, text: str, description: str) -> bool:
+        """Whether a text of no one turn has a year that none of the turns gives."""
+        is_unknown = bool({*_years(_YEAR, text)} - set[int]().union(*self.years.values()))
+        if is_unknown:
+            self.faults.append(description)
+        return is_unknown
+
+
+def _given(turn: Turn, standing: set[int], known: set[int]) -> set[int]:
+    """The years that a turn gives, with those that stand around it."""
+    day = turn.said_at[:4]
+    if not day.isdecimal():
+        near, bases = set(), standing
+    else:
+        near = {int(day) + years for years in (-1, 0, 1)}
+        bases = {*standing, *known, int(day)}
+    steps = {sign * n + off for n in _spans(turn.text) for sign in (1, -1) for off in (-1, 0, 1)}
+    return {*standing, *near, *(base + step for base in bases for step in steps)}
+
+
+def _standing(turn: Turn) -> set[int]:
+    """The years that stand in a turn's text, or were computed for the words in it."""
+    text = resolve_dates(turn.text, turn.said_at, iso=True, spans=True)
+    years = {*_years(_YEAR_IN_TURN, text), *_years(_YEAR_IN_TURN, _THOUSANDS.sub("", text))}
+    short = _years(_SHORT_YEAR, text)
+    whole = {100 * century + year for year in short for century in _CENTURIES}
+    return {*years, *whole, *_named_numbers(text)}
+
+
+def _spans(text: str) -> set[int]:
+    """The numbers of a text that may be years of a life: "ten", "20", "thirty-five"."""
+    digits = [int(word) for word in words(text) if word.isdecimal() and len(word) < 4]
+    return {number for number in (*digits, *_named_numbers(text)) if number <= _LONGEST_SPAN}
+
+
+def _named_numbers(text: str) -> list[int]:
+    """The numbers that are words of a text, in order: "thirty-five" is one, "two decades" too."""
+    numbers: list[int] = []
+    follows = False
+    for word in words(text):
+        number = _numbers().get(word)
+        if number is None:
+            follows = False
+            continue
+        before = numbers[-1] if follows else 0
+        if number < 10 and before >= 20 and not before % 10:
+            numbers[-1] += number
+        elif before in range(1, 10) and number in (10, 100):  # "two decades"
+            numbers[-1] *= number
+        elif before in _CENTURIES and number in range(10, 100):  # "nineteen ninety-eight"
+            numbers[-1] = 100 * before + number
+        else:
+            numbers.append(number)
+        follows = True
+    return numbers
+
+
+@cache
+def _numbers() -> dict[str, int]:
+    """Number words of all languages, as `words` writes them."""
+    named = {**language_words().numbers, **language_words().greater_numbers}
+    return {form: number for name, number in named.items() for form in words(name)[:1]}
+
+
+def _years(pattern: re.Pattern[str], text: str) -> list[int]:
+    return [int(year) for year in pattern.findall(text)]

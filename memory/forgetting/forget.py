@@ -1,0 +1,232 @@
+"""Forget turns for good: choose them, preview what goes with them, agree, get receipts.
+
+Every door (commands, chat, tools, JSON API, page) calls these functions and renders the result.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from memory.errors import InputError
+from memory.records import Change, Edit, Fact, Forgotten, Turn
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.entity_edits import entities_called, facts_about, known_entities
+from memory.store.history import edits_of
+from memory.store.settings import settings_of
+from memory.text.dates import is_iso_date
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What forgetting some turns removes, restores and leaves.
+
+    `facts` come from the turns, or were made from facts that do; they are removed with them.
+    `removed` counts the removed facts that exist only in the journal. `restored` are facts of other
+    turns that had been merged with removed facts. `reopened` are facts of other turns that ended
+    because of these turns; they become current again. `staying` are the facts of other turns about
+    the speakers of these. `backups` are searched as well; `copies` are separate memories that also
+    hold the turns and are not searched.
+    """
+
+    turns: tuple[Turn, ...]
+    facts: tuple[Fact, ...]
+    removed: int
+    restored: tuple[Fact, ...]
+    reopened: tuple[Fact, ...]
+    staying: tuple[Fact, ...]
+    backups: tuple[str, ...]
+    copies: tuple[str, ...]
+
+    @property
+    def confirmation(self) -> str:
+        """The word that confirms exactly these turns and facts, and no other preview."""
+        content = repr((self.turns, self.facts)).encode("utf-8", "surrogatepass")
+        return sha256(content).hexdigest()[:8]
+
+
+def matching_turns(
+    store: Store,
+    *,
+    speaker: str = "",
+    session: str | None = None,
+    ids: Collection[int] = (),
+    matching: str = "",
+    about: Collection[int] | None = None,
+    before: str = "",
+    keeps_facts: bool = False,
+) -> list[Turn]:
+    """The turns that meet all given conditions.
+
+    Arguments:
+        matching: text that the turn contains, ignoring case.
+        about: ids of turns, as `turns_about` has them.
+        before: only what was said before this day, see `said_before`.
+        keeps_facts: with `before`: only turns that no current fact rests on.
+
+    Raises InputError for an id without a turn, and when no turn matches.
+    """
+    if about is not None:
+        ids = {*about} & {*ids} if ids else about
+        if not ids:
+            raise InputError("no turn matches; nothing was removed")
+    candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
+    turns = [
+        turn
+        for turn in candidates
+        if (not speaker or turn.speaker == speaker)
+        and (session is None or turn.session == session)
+        and matching.casefold() in turn.text.casefold()
+    ]
+    if before:
+        turns = said_before(store, turns, before, keeps_facts)
+    if not turns:
+        raise InputError("no turn matches; nothing was removed")
+    return turns
+
+
+def said_before(
+    store: Store, turns: Iterable[Turn], day: str, keeps_facts: bool = False
+) -> list[Turn]:
+    """Those of these turns that were certainly said before a day (2024-05-31).
+
+    One of "2024-05" was where the month is over by then. Turns without a date were not, nor are
+    parts of documents, whose date is their file's. With `keeps_facts` turns stay that current facts
+    rest on: a fact always names its turn.
+    """
+    kept = {fact.turn_id for fact in store.facts()} if keeps_facts else set()
+    return [
+        turn
+        for turn in turns
+        if is_iso_date(turn.said_at[:10])
+        and turn.kind != "document"
+        and turn.said_at[:10] < day[: len(turn.said_at)]
+        and turn.id not in kept
+    ]
+
+
+def turns_about(store: Store, name: str) -> list[int]:
+    """The turns that tell of somebody: of facts about them, that name them, of their aliases.
+
+    Arguments:
+        name: any name of an entity, see `known_entities`.
+
+    Raises InputError for a name that nobody has, and for one that several have.
+    """
+    entities = entities_called(store, name)
+    if not entities:
+        raise InputError(f"nobody is called {name!r}; nothing was removed")
+    if len(entities) > 1:
+        raise InputError(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
+    [entity] = entities
+    turn_ids = {fact.turn_id for fact in facts_about(store, entity)}
+    turn_ids |= {
+        alias.turn_id
+        for listed in known_entities(store)
+        if listed.name == entity
+        for alias in listed.names
+    }
+    last = 0
+    mentions = f"SELECT id, turn_id FROM facts WHERE value_entity = {quoted(entity)}"
+    while rows := store.read(f"{mentions} AND id > {last} ORDER BY id LIMIT 200").rows:
+        turn_ids |= {turn_id for _, turn_id in rows}
+        last = rows[-1][0]
+    return sorted(turn_ids - {0})  # 0: a person's word
+
+
+def preview(store: Store, turns: Collection[Turn]) -> Preview:
+    """What forgetting these turns would do. Changes nothing."""
+    from memory.store.derived_facts import derived_from
+    from memory.store.forget import copies_with, marked
+
+    ids = {turn.id for turn in turns}
+    speakers = {turn.speaker for turn in turns}
+    facts, edits, changes = store.facts(), edits_of(store), store.changes()
+    derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
+    going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
+    recorded = [setting.value for setting in settings_of(store, "copied memory")]
+    images = {edit.fact_id: edit.before for edit in edits if edit.before}
+    return Preview(
+        turns=tuple(turns),
+        facts=tuple(fact for fact in facts if fact.id in going),
+        removed=len(_of_turns(edits, ids).union(derived.ids) - {fact.id for fact in facts}),
+        restored=tuple(fact for fact_id in derived.restored if (fact := images.get(fact_id))),
+        reopened=_reopened_facts(store, facts, edits, changes=changes, turn_ids=ids),
+        staying=tuple(fact for fact in facts if fact.subject in speakers and fact.id not in going),
+        backups=tuple(
+            dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
+        ),
+        copies=tuple(copies_with(store.location, recorded, [marked(list(turns), salt="")])),
+    )
+
+
+def forget(
+    store: Store, turns: Collection[Turn], agrees: Callable[[Preview], bool]
+) -> tuple[Preview, list[Forgotten]]:
+    """Forget turns for good once somebody has agreed to the preview.
+
+    Returns the preview, and the receipts as `forget_without_preview` returns them: none when
+    `agrees` returned false.
+    """
+    gone = preview(store, turns)
+    if not agrees(gone):
+        return gone, []
+    return gone, forget_without_preview(store, [turn.id for turn in gone.turns])
+
+
+def forget_without_preview(store: Store, turn_ids: Sequence[int] = ()) -> list[Forgotten]:
+    """Forget turns for good, and finish an interrupted `forget`; without turns, only the latter.
+
+    Returns the receipts of what was finished, and last that of these turns. Save all of them: their
+    salts are stored nowhere else from then on. Raises StoreError when a file cannot be overwritten;
+    `receipts_due` then has the receipts.
+    """
+    due = receipts_due(store)
+    forgotten = store.forget(turn_ids)
+    return [*(receipt for receipt in due if receipt.sha256 != forgotten.sha256), forgotten]
+
+
+def forget_matching(store: Store, conditions: Mapping[str, Any]) -> list[Forgotten]:
+    """Forget the turns that meet the conditions of `matching_turns` for good, without asking.
+
+    Returns receipts as `forget_without_preview` does. Raises InputError without any condition, and
+    where no turn meets them.
+    """
+    given = {name: value for name, value in conditions.items() if value not in ("", (), None)}
+    if not given:
+        raise InputError("name what to forget: ids of turns, speaker=, session=, matching=, ...")
+    return forget_without_preview(store, [turn.id for turn in matching_turns(store, **given)])
+
+
+def receipts_due(store: Store) -> list[Forgotten]:
+    """The receipts of removed turns that are not overwritten in every file yet."""
+    from memory.store.forget import receipt_due
+
+    return [receipt_due(setting.value) for setting in settings_of(store, "forgetting")]
+
+
+def _reopened_facts(
+    store: Store,
+    facts: Sequence[Fact],
+    edits: Sequence[Edit],
+    *,
+    changes: Sequence[Change],
+    turn_ids: set[int],
+) -> tuple[Fact, ...]:
+    """The facts of other turns that ended because of these."""
+    from memory.store.derived_ends import ends_derived_from
+
+    ends = ends_derived_from(turn_ids, edits=edits, changes=changes, turns=store.turns)
+    learnt = {(fact.id, fact.ended_on) for fact in ends.values()}
+    return tuple(fact for fact in facts if (fact.id, fact.ended_on) in learnt)
+
+
+def _of_turns(edits: Iterable[Edit], turn_ids: set[int]) -> set[int]:
+    """The facts that ever came from these turns, according to the journal."""
+    return {
+        edit.fact_id
+        for edit in edits
+        for fact in (edit.before, edit.after)
+        if fact and fact.turn_id in turn_ids
+    }

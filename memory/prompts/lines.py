@@ -1,0 +1,189 @@
+"""What a model sees of a memory: turns and rows as lines, counted and cut in tokens.
+
+Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
+and need fewer tokens for the same text, so a budget kept here is kept there too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from memory.prompts.passages import excerpt
+from memory.records import Fact, MemoryTurn, Rows, Turn
+from memory.search.word_forms import forms_of
+from memory.search.words import words
+from memory.text.dates import named_day, resolve_dates, spoken_day
+from memory.text.tokens import count_tokens, trim
+
+RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
+# A smaller budget holds no turn at all, only its date and speaker.
+LEAST_BUDGET = 64
+CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
+NAME_TOKENS = 400  # of what is said of names: about twenty entities
+ROWS_HEAD = "What the memory's facts say:"
+TURNS_HEAD = "What was said:"
+# A result without turns that is longer is no count or sum, but a list whose turns were left out.
+MOST_SUMS = 12
+_HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
+
+
+def spoken_date(said_at: str) -> str:
+    """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
+    try:
+        if len(said_at) >= 10:
+            return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
+        if len(said_at) == 7:
+            return date.fromisoformat(said_at + "-01").strftime("%b %Y")
+    except ValueError:
+        pass
+    return said_at
+
+
+def turn_line(turn: Turn, dates: bool = True) -> str:
+    """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
+
+    The name of its memory comes first where it is one of several:
+    `[12] team (Mon 08 May 2017) Anna: text`.
+    """
+    memory = f"{' '.join(turn.memory.split())} " if isinstance(turn, MemoryTurn) else ""
+    said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
+    text = " ".join(turn.text.split())
+    return f"[{turn.id}] {memory}{said_at}{turn.speaker}: {text}"
+
+
+def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
+    """A turn's line with its relative dates resolved, so that no model computes them."""
+    text = resolve_dates(turn.text, turn.said_at, iso=iso, spans=spans)
+    return turn_line(replace(turn, text=text), dates)
+
+
+def marked(line: str, mark: str) -> str:
+    """A line with what is to be known of it, in brackets: that it is outdated."""
+    return f"{line} [{mark}]" if mark else line
+
+
+def in_words(attribute: str, value: str) -> str:
+    """`lives in Oslo`, of a fact: so it is named in a mark."""
+    return " ".join(f"{attribute.replace('_', ' ')} {value}".split())
+
+
+def turn_forms(turn: Turn) -> set[str]:
+    """The forms of all words of a turn: its speaker, its day, its text with dates resolved."""
+    day = spoken_day(turn.said_at[:10]) if named_day(turn.said_at) else ""
+    return forms_of(words(f"{turn.speaker} {day} {resolve_dates(turn.text, turn.said_at)}"))
+
+
+def turn_lines(
+    turns: Sequence[Turn],
+    budget: int,
+    dates: bool = True,
+    iso: bool = False,
+    spans: bool = False,
+    question: str = "",
+) -> str:
+    """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget.
+
+    With a `question` each that is too long shows the sentences that it asks for.
+    """
+    lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
+    if count_tokens("\n".join(lines)) <= budget:
+        return "\n".join(lines)
+    share = max(budget // max(len(lines), 1) - 1, 0)
+    longest = share - _HEAD_TOKENS
+    if question and longest > 0:
+        cut = [replace(turn, text=excerpt(question, turn.text, longest)) for turn in turns]
+        lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in cut]
+    return "\n".join(trim(line, share) for line in lines)
+
+
+def known_fact_line(fact: Fact) -> str:
+    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that writes sees it."""
+    cells = [fact.subject, fact.attribute, fact.value]
+    if fact.happened_on:
+        cells.append(f"happened {fact.happened_on}")
+    if fact.ended_on:
+        cells.append(f"until {fact.ended_on}")
+    return f"id {fact.id}: {' | '.join(' '.join(cell.split()) for cell in cells)}"
+
+
+def turn_column(columns: Sequence[str]) -> int | None:
+    """The column that names each row's turn: `turn_id`, or `id` beside columns of a turn."""
+    if "turn_id" in columns:
+        return columns.index("turn_id")
+    if "id" in columns and {"text", "speaker", "said_at", "session"} & set(columns):
+        return columns.index("id")
+    return None
+
+
+def quoted_turns(results: Sequence[Rows]) -> list[int]:
+    """The turns whose text the rows of SELECTs quote, in the order of the rows."""
+    turn_ids: dict[int, None] = {}
+    for rows in results:
+        column = turn_column(rows.columns)
+        if column is not None and "text" in rows.columns:
+            turn_ids.update(
+                (row[column], None) for row in rows.rows if isinstance(row[column], int)
+            )
+    return list(turn_ids)
+
+
+def named_turns(rows: Rows) -> set[int]:
+    """The turns that the rows of a SELECT name, whether they quote them or not."""
+    column = turn_column(rows.columns)
+    if column is None:
+        return set()
+    return {row[column] for row in rows.rows if isinstance(row[column], int)}
+
+
+def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]:
+    """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
+
+    `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
+    counts and sums, a few rows that name no turn: `times: 4`.
+    """
+    lines: dict[str, int | None] = {}
+    sums: dict[str, None] = {}
+    for rows in results:
+        column = turn_column(rows.columns)
+        if column is not None and "text" in rows.columns:
+            continue  # shown as turns
+        if column is None and len(rows.rows) <= MOST_SUMS:
+            sums.update(dict.fromkeys(filter(None, named_cells(rows))))
+            continue
+        for row in rows.rows:
+            turn_id = row[column] if column is not None and isinstance(row[column], int) else None
+            if line := _row_line(rows.columns, row, column):
+                lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
+    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
+    return [*((line, None) for line in sums), *ranked]
+
+
+def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
+    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`."""
+    cells = []
+    ends = []
+    for number, (column, cell) in enumerate(zip(columns, row, strict=True)):
+        if number == of_turn or cell in (None, ""):
+            continue
+        if column == "ended_on":
+            ends.append(f"until {cell}")
+        else:
+            cells.append(str(cell))
+    return " | ".join(" ".join(cell.split()) for cell in [*cells, *ends])
+
+
+def short_day(said_at: str) -> str:
+    """`10 Jan 2024`."""
+    day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
+    return day.removeprefix("0")
+
+
+def named_cells(rows: Rows) -> list[str]:
+    """Each row with the names of its columns, without those that are empty: `times: 4`."""
+    lines = []
+    for row in rows.rows:
+        cells = zip(rows.columns, row, strict=True)
+        filled = [(column, str(cell)) for column, cell in cells if cell not in (None, "")]
+        lines.append(" | ".join(f"{column}: {' '.join(text.split())}" for column, text in filled))
+    return lines

@@ -1,0 +1,125 @@
+"""The story of a memory as it is shown: summaries as lines, in the order of their turns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from memory.prompts.evidence import Context
+from memory.prompts.lines import LEAST_BUDGET, short_day
+from memory.records import Summary, Turn
+from memory.text.tokens import count_tokens, line_tokens
+
+STORY_HEAD = "What happened, in short:"
+# Of a budget where a question asks for a summary or an order. Of four such questions over a chat
+# .4 showed 31 of 46 parts of the answers, .6 36, .8 38 (docs/log.md).
+STORY_SHARE = 0.8
+_SHARE_OF_MONTHS = 0.5  # of its lines, where the lines below them do not all fit
+
+
+class Turns(Protocol):
+    """The turns that summaries are about."""
+
+    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
+        """The turns with these ids."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """Lines of summaries that are shown, and the turns that they name."""
+
+    lines: tuple[str, ...] = ()
+    turn_ids: tuple[int, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The lines under a heading; "" for none."""
+        return "\n".join([STORY_HEAD, *self.lines]) if self.lines else ""
+
+    @property
+    def tokens(self) -> int:
+        """The size of the text before other lines."""
+        return sum(map(line_tokens, (STORY_HEAD, *self.lines))) if self.lines else 0
+
+    def before(self, context: Context) -> Context:
+        """A context that shows these first."""
+        if not self.lines:
+            return context
+        text = "\n".join(filter(None, [self.text, context.text]))
+        turn_ids = {*self.turn_ids, *context.turn_ids}
+        return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
+
+
+def story_line(summary: Summary, said_at: str = "") -> str:
+    """`[12-15] (10 Jan 2024) Maria looked for a cello class`."""
+    turns = (
+        f"{summary.turn_id}"
+        if summary.turn_id == summary.last_turn_id
+        else f"{summary.turn_id}-{summary.last_turn_id}"
+    )
+    day = f"({short_day(said_at)}) " if said_at else ""
+    return f"[{turns}] {day}{' '.join(summary.text.split())}"
+
+
+def story_of(
+    summaries: Sequence[Summary],
+    said_at: Mapping[int, str],
+    ranks: Mapping[int, int],
+    budget: int,
+) -> Story:
+    """The summaries of sessions, all where they fit a budget, else months and the best sessions.
+
+    Arguments:
+        summaries: those of a memory; the ones that wait to be told anew are left out.
+        said_at: the dates of their first turns.
+        ranks: the ranks of turns in the search for a question, 0 the best.
+        budget: in tokens, of the lines and their heading.
+    """
+    tokens_left = budget - line_tokens(STORY_HEAD)
+    lines = {
+        summary: story_line(summary, said_at.get(summary.turn_id, ""))
+        for summary in summaries
+        if summary.text
+    }
+    sessions = [summary for summary in lines if summary.kind == "session"]
+    whole = sum(line_tokens(lines[summary]) for summary in sessions)
+
+    def rank(summary: Summary) -> tuple[int, int]:
+        covered = range(summary.turn_id, summary.last_turn_id + 1)
+        best = min((ranks[turn_id] for turn_id in covered if turn_id in ranks), default=len(ranks))
+        return best, summary.turn_id
+
+    chosen: list[Summary] = []
+    if whole > tokens_left:  # what months tell is the frame
+        room = round(tokens_left * _SHARE_OF_MONTHS)
+        months = [summary for summary in lines if summary.kind != "session"]
+        chosen += _first_that_fit(sorted(months, key=rank), lines, room)
+        tokens_left -= sum(line_tokens(lines[summary]) for summary in chosen)
+    chosen += _first_that_fit(sorted(sessions, key=rank), lines, tokens_left)
+    if budget < LEAST_BUDGET:
+        return Story()
+    chosen.sort(key=lambda summary: (summary.turn_id, -summary.last_turn_id))
+    ends = {turn for summary in chosen for turn in (summary.turn_id, summary.last_turn_id)}
+    return Story(tuple(lines[summary] for summary in chosen), tuple(sorted(ends)))
+
+
+def _first_that_fit(
+    ranked: Sequence[Summary], lines: Mapping[Summary, str], tokens_left: int
+) -> list[Summary]:
+    chosen = []
+    for summary in ranked:
+        size = line_tokens(lines[summary])
+        if size <= tokens_left:
+            chosen.append(summary)
+            tokens_left -= size
+    return chosen
+
+
+def dated_lines(store: Turns, summaries: Sequence[Summary]) -> list[str]:
+    """Summaries as lines with the dates of their first turns; none for those that wait."""
+    firsts = sorted({summary.turn_id for summary in summaries})
+    said_at = {turn.id: turn.said_at for turn in store.turns_by_id(firsts, missing_ok=True)}
+    return [
+        story_line(summary, said_at.get(summary.turn_id, ""))
+        for summary in summaries
+        if summary.text
+    ]

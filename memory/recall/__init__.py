@@ -1,0 +1,1 @@
+"""What a question finds: searched, marked, gated, answered, corrected."""

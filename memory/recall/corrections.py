@@ -1,0 +1,93 @@
+"""Corrections in a chat: what somebody says to an answer is put right in the facts it rested on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memory.errors import EditConflict, InputError
+from memory.facts import edit, edits_since, is_current, read_facts
+from memory.prompts.lines import known_fact_line, turn_line
+from memory.records import Answer, Change, Fact, Turn
+from memory.store import Store
+from memory.store.turn_validation import local_now
+
+if TYPE_CHECKING:
+    from memory.program import Model
+
+_MOST_FACTS = 12  # of an answer's turns, the newest
+
+
+@dataclass(frozen=True)
+class Correction:
+    """An edit that a message made: the fact as it was, and the change, which can be undone.
+
+    Where somebody else has edited the fact since the answer, it is a `conflict` and nothing was
+    written.
+    """
+
+    fact: Fact
+    change: Change | None = None
+    conflict: EditConflict | None = None
+
+    @property
+    def line(self) -> str:
+        """`Corrected: Anna lives in Oslo (fact 3), change 12.`, of the fact as it was."""
+        attribute = self.fact.attribute.replace("_", " ")
+        fact = f"{self.fact.subject} {attribute} {self.fact.value} (fact {self.fact.id})"
+        if self.change is None:
+            return f"Not corrected: {fact}: {self.conflict}"
+        return f"Corrected: {fact}, change {self.change.id}."
+
+
+def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
+    """The facts that an answer's cited turns tell and that were in force then, newest first."""
+    if not answer.turns:
+        return []
+    listed = ", ".join(map(str, answer.turns))
+    facts = read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id DESC")
+    today = local_now()[:10]
+    in_force = [
+        fact
+        for fact in facts
+        if is_current(fact, today) or (seen is not None and edits_since(store, fact.id, seen))
+    ]
+    return in_force[:_MOST_FACTS]
+
+
+def correct_answer(
+    store: Store, model: "Model", answer: Answer, message: Turn, seen: int | None = None
+) -> Sequence[Correction]:
+    """Let a model read in a message what it takes back of the last answer, and edit these facts.
+
+    No model is asked where the answer rests on no fact. Each edit is a change by the message's
+    speaker. With `seen`, the newest change at the time of the answer, a fact that somebody has
+    edited since is left as it is. Raises ModelError when the model cannot be used.
+    """
+    from memory.program.fact_edits import fact_edits  # with DSPy
+
+    facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}
+    if not facts:
+        return ()
+    lines = "\n".join(map(known_fact_line, facts.values()))
+    with model.active():
+        edits = list(fact_edits(lines, answer.text, turn_line(message), facts))
+    corrections = []
+    for wanted in edits:
+        fact = facts[wanted.fact_id]
+        try:
+            change = edit(
+                store,
+                fact.id,
+                wanted.kind,
+                value=wanted.value,
+                on=wanted.on,
+                by=message.speaker,
+                seen=seen,
+            )
+        except EditConflict as conflict:
+            corrections.append(Correction(fact, conflict=conflict))
+        except InputError:  # the model misread it
+            continue
+        else:
+            corrections.append(Correction(fact, change))
+    return corrections

@@ -1,0 +1,128 @@
+"""Beside the turns of a search: what is true of what these say, and what is no longer so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from memory.facts import has_ended, read_facts
+from memory.prompts.lines import in_words
+from memory.prompts.restated import restated
+from memory.records import Fact, Turn
+from memory.search.word_forms import forms_of, telling_words
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.store.united import first_store
+from memory.store.vocabulary_edits import vocabulary_of
+
+_MOST_ENDED = 5  # whose successors are looked for
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The facts in force of some turns, best first, and what is to be known of a turn, by its id.
+
+    A mark says what of a turn is outdated or disputed, or with which value it is said again later.
+    """
+
+    in_force: tuple[Fact, ...] = ()
+    marks: Mapping[int, str] = field(default_factory=dict)
+
+
+def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> Recalled:
+    """The facts that a question's turns (best first) have as their source, on a day (ISO).
+
+    First those with a word of the question. Others are of the best turn only.
+    """
+    if not turns:
+        return Recalled()
+    rank = {turn.id: number for number, turn in enumerate(turns)}
+    is_united = first_store(store) is not store
+    stated = store.facts_of_turns([*rank])
+    ended = [state.fact for state in stated if has_ended(state.fact, day)]
+    present = [state for state in stated if not has_ended(state.fact, day)]
+    # Of what may be so no longer nobody says that it is in force.
+    in_force = [state.fact for state in present if not state.disputed_by]
+    # Of several memories only what the facts themselves say.
+    successors = {} if is_united else _successors(store, ended[:_MOST_ENDED], day)
+    known = {fact.id for fact in in_force}
+    in_force += [fact for fact in successors.values() if fact.id not in known]
+
+    outdated: dict[int, str] = {}
+    for fact in ended:
+        new = successors.get(fact.id)
+        text = f"{_in_words(fact)} until {fact.ended_on}"
+        _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
+    for state in [] if is_united else present:
+        fact, before = state.fact, state.before
+        if before and before.turn_id == fact.turn_id:
+            _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
+    disputed: dict[int, str] = {}
+    for state in present:
+        if new := state.disputed_by:
+            text = f"{_in_words(state.fact)}, by turn {new.turn_id}: {_in_words(new)}"
+            _append(disputed, state.fact.turn_id, text)
+
+    question_forms = forms_of(telling_words(question))
+
+    def order(fact: Fact) -> tuple[int, int, int]:
+        shared = question_forms & forms_of(telling_words(f"{_in_words(fact)}"))
+        return -len(shared), rank.get(fact.turn_id, 0), -fact.id
+
+    fitting = [
+        fact
+        for fact in dict.fromkeys(in_force)
+        if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
+    ]
+    marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
+    for turn_id, text in disputed.items():
+        _append(marks, turn_id, f"disputed: {text}")
+    for turn_id, again in restated(turns, question).items():
+        marks.setdefault(turn_id, again.mark)
+    return Recalled(tuple(sorted(fitting, key=order)), marks)
+
+
+def marks_of(
+    store: Store, turns: Sequence[Turn], question: str, day: str = ""
+) -> Mapping[int, str]:
+    """What is to be known of a question's turns on a day (ISO, by default today), by their ids."""
+    return recalled_facts(store, turns, question, day or local_now()[:10]).marks
+
+
+def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
+    """The newest fact in force of the same subject and attribute, by the id of the ended one.
+
+    Of an attribute of which somebody may have several values, another value took no place.
+    """
+    if not ended:
+        return {}
+    vocabulary = vocabulary_of(store)
+    single = [
+        fact
+        for fact in ended
+        if (known := vocabulary.canonical(fact.attribute)) and known.kind == "one value"
+    ]
+    if not single:
+        return {}
+    conditions = " OR ".join(
+        f"(subject = {quoted(fact.subject)} AND attribute = {quoted(fact.attribute)})"
+        for fact in single
+    )
+    present = [
+        fact
+        for fact in read_facts(store, f"WHERE {conditions} ORDER BY id DESC")
+        if not has_ended(fact, day)
+    ]
+    successors: dict[int, Fact] = {}
+    for fact in single:
+        for new in present:
+            if (new.subject, new.attribute) == (fact.subject, fact.attribute):
+                successors.setdefault(fact.id, new)
+    return successors
+
+
+def _in_words(fact: Fact) -> str:
+    return in_words(fact.attribute, fact.value)
+
+
+def _append(texts: dict[int, str], turn_id: int, text: str) -> None:
+    texts[turn_id] = f"{texts[turn_id]}; {text}" if turn_id in texts else text

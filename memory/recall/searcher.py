@@ -1,0 +1,47 @@
+"""How a program searches a store: by the program's weights, then in the order of a reranker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from memory.recall.rerank import Reranker
+from memory.records import Hit, Rows
+from memory.store import Store
+from memory.text.turn_filter import TurnFilter
+
+if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
+    from memory.sql import CheckedSelect
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Searches any store as one program does: the same order in every command, tool and page.
+
+    `weights` are those of the ranking's features, None for the packaged ones.
+    """
+
+    weights: Mapping[str, float] | None = None
+    reranker: Reranker | None = None
+
+    def search(
+        self,
+        store: Store,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+    ) -> list[Hit]:
+        """The best k turns, best first: those of `Store.search`, in the reranker's order.
+
+        When the reranker cannot be used, the ranking's own order stands and a warning is logged
+        ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
+        """
+        if self.reranker:
+            return self.reranker.search(store, text, k, filter, weights=self.weights)
+        return store.search(text, k, filter, weights=self.weights)
+
+    def read(self, store: Store, sql: "str | CheckedSelect") -> Rows:
+        """Run one SELECT that a model may write; `search()` in it ranks by the weights.
+
+        Raises SqlError when it is refused, wrong or too slow.
+        """
+        return store.read(sql, weights=self.weights)

@@ -1,0 +1,111 @@
+"""The folder where this machine keeps memories, and which of them may ask a hosted embedder.
+
+A memory's file names the embedder of its vectors, and a file may come from anybody. A file must not
+decide what leaves this machine: a hosted embedder gets the texts of a memory only if somebody on
+this machine agreed to it for that memory. This module records the agreement, outside the file.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+from pathlib import Path
+from urllib.parse import unquote
+
+from platformdirs import user_data_path
+
+from memory.records import Forgotten
+from memory.system.files import write_whole
+
+AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
+RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
+AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
+TOKENS = "tokens.json"  # the rights of the server's bearer tokens
+DEFAULT_MODEL = "default-model.json"  # of commands, as `memory setup --model` has chosen it
+USED = "used-today"  # what each user of the server has used, and SQLite's files beside it
+
+
+def home() -> Path:
+    """The folder of all namespaces: MEMORY_HOME, or this platform's folder for user data.
+
+    If MEMORY_HOME is a Postgres database, the folder of this machine's own files.
+    """
+    folder = os.environ.get("MEMORY_HOME")
+    if not folder or home_address():
+        return user_data_path("sql-memory")
+    return Path(folder).expanduser()
+
+
+def home_address() -> str:
+    """The address of the database of all namespaces; "" if they are files."""
+    location = os.environ.get("MEMORY_HOME", "")
+    return location if location.startswith(("postgresql://", "postgres://")) else ""
+
+
+def default_model() -> str:
+    """The model of commands that name none, as `memory setup --model` has chosen it; "" for none.
+
+    A file that cannot be read chooses none.
+    """
+    try:
+        return str(json.loads((home() / DEFAULT_MODEL).read_bytes())["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def set_default_model(name: str) -> None:
+    """Choose the model of commands that name none. Raises InputError when it cannot be written."""
+    write_whole(home() / DEFAULT_MODEL, json.dumps({"model": name}).encode())
+
+
+def receipt_name(forgotten: Forgotten) -> str:
+    """The name of a receipt's file: two of one moment have two, as each has a salt of its own."""
+    moment = "".join(filter(str.isalnum, forgotten.at))
+    return f"{RECEIPT}{moment}-{forgotten.sha256[:8]}.json"
+
+
+def agree_to_embedder(location: Path | str, name: str) -> None:
+    """Record that the memory at a location may use this hosted embedder, and no other.
+
+    A location is `Store.location`. Raises InputError when the file cannot be written.
+    """
+    agreement = {"memory": _resolved(location), "embedder": name}
+    if agreed_embedder(location) != name:
+        write_whole(_agreement_file(location), json.dumps(agreement).encode())
+
+
+def agreed_embedder(location: Path | str) -> str:
+    """The hosted embedder that the memory at a location may use; empty for none."""
+    try:
+        agreement = json.loads(_agreement_file(location).read_bytes())
+        return str(agreement["embedder"]) if agreement["memory"] == _resolved(location) else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # an unreadable agreement is no agreement
+
+
+def withdraw_agreement(location: Path | str) -> None:
+    """Forbid the memory at a location to use a hosted embedder."""
+    _agreement_file(location).unlink(missing_ok=True)
+
+
+def embed_command(location: Path | str, embedder: str, *options: str) -> str:
+    """The command that makes the vectors of the memory at a location with an embedder.
+
+    For Postgres, it gives MEMORY_HOME and the namespace's name. A location has no password.
+    """
+    words = ["--embedder", embedder, *options]
+    if "://" not in str(location):
+        return shlex.join(["memory", "admin", "embed", "--db", str(location), *words])
+    address, _, name = str(location).rpartition("namespace=")
+    command = ["memory", "admin", "embed", "--namespace", unquote(name), *words]
+    return f"MEMORY_HOME={shlex.quote(address.rstrip('?&'))} {shlex.join(command)}"
+
+
+def _resolved(location: Path | str) -> str:
+    """A location as one text: a resolved path, or the address of a namespace in Postgres."""
+    return str(location) if "://" in str(location) else str(Path(location).resolve())
+
+
+def _agreement_file(location: Path | str) -> Path:
+    digest = hashlib.sha256(_resolved(location).encode("utf-8", "surrogateescape")).hexdigest()
+    return home() / AGREED / f"{digest[:32]}.json"

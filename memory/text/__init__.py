@@ -1,0 +1,1 @@
+"""What stands in a text: speakers, dates, tokens, secrets, and what was pasted into it."""

@@ -1,0 +1,366 @@
+"""Relative dates as people say them, computed, never guessed: "last Friday" is a day."""
+
+import re
+from calendar import monthrange
+from datetime import MAXYEAR, MINYEAR, date
+
+from memory.text.tense import tells_how_long
+
+WORD = re.compile("[a-z]+")
+MONTHS: list[str] = WORD.findall(
+    "january february march april may june july august september october november december"
+)
+WEEKDAYS: list[str] = WORD.findall("monday tuesday wednesday thursday friday saturday sunday")
+SEASONS = {"winter": 12, "spring": 3, "summer": 6, "autumn": 9, "fall": 9}
+_COUNTS = WORD.findall("zero one two three four five six seven eight nine ten eleven twelve")
+COUNT = {**{word: n for n, word in enumerate(_COUNTS)}, "a": 1, "an": 1, "a couple of": 2}
+UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_NUMBER = rf"\d{{1,3}}|{'|'.join(sorted(COUNT, key=len, reverse=True))}"
+_UNIT = "(?:day|week|month|year)s?"
+_RELATIVE = re.compile(
+    r"\b(?:(?P<day>the day before yesterday|the day after tomorrow|yesterday|last night|today"
+    r"|tonight|this (?:morning|afternoon|evening)|tomorrow)"
+    rf"|(?P<ago>{_NUMBER}) (?P<ago_unit>{_UNIT}) ago(?: (?P<ago_from>today|yesterday))?"
+    rf"|in (?P<ahead>{_NUMBER}) (?P<ahead_unit>{_UNIT})(?: time)?(?!['\w])"
+    r"|(?P<modifier>last|past|this|next|coming) (?P<period>week|weekend|month|year"
+    rf"|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b(?! (?:before|after|of|from)\b)",
+    re.IGNORECASE | re.ASCII,
+)
+_DAYS = {
+    "the day before yesterday": -2,
+    "yesterday": -1,
+    "last night": -1,
+    "tomorrow": 1,
+    "the day after tomorrow": 2,
+}
+# Until then people say "yesterday" of the day before the evening that they are still up from.
+_NIGHT_HOURS = 4
+# An hour in the night, local: not midnight itself, which is how a day without a time is written.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)")
+_UTC = ("Z", "+00:00", "+0000", "+00")
+_DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
+
+
+def is_iso_date(text: str) -> bool:
+    """Whether a text is a valid date, month or year: 2017-05-07, 2017-05 or 2017."""
+    if not _ISO_DATE.fullmatch(text):
+        return False
+    try:
+        # Checks a year or a month by its first day.
+        date.fromisoformat((text + "-01-01")[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def is_iso_span(text: str) -> bool:
+    """Whether a text is a span of days or months: 2017-05-13/2017-05-14, 2017-06/2017-08."""
+    first, _, last = text.partition("/")
+    is_exact = len(first) == len(last) > len("2017")
+    return is_exact and is_iso_date(first) and is_iso_date(last) and first < last
+
+
+def days_between(first: object, second: object) -> int | None:
+    """The days from one date to another, negative where the second is earlier.
+
+    A month or a year counts from its first day, a span of days or months from its first one, and
+    the moment of a turn (2017-05-07T10:30) is its day. None where one of them is no such text.
+    """
+    first_day, second_day = _day_of(first), _day_of(second)
+    if first_day is None or second_day is None:
+        return None
+    return (second_day - first_day).days
+
+
+def _day_of(value: object) -> date | None:
+    if not isinstance(value, str):
+        return None
+    length = len("2017-05-07")
+    if value[length : length + 1] in ("T", " "):
+        value = value[:length]
+    elif is_iso_span(value):
+        value = value.partition("/")[0]
+    if not value.isascii() or not is_iso_date(value):
+        return None
+    return date.fromisoformat((value + "-01-01")[:length])
+
+
+def is_relative_date(text: str) -> bool:
+    """Whether a whole text is a relative date: "last month", "three years ago"."""
+    return _RELATIVE.fullmatch(text) is not None
+
+
+def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
+    """A text with its relative dates resolved, in brackets after them.
+
+    `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
+    `yesterday (2017-05-07)`. The date is as exact as the words: `last month (April 2017)`.
+    Unchanged if `said_at` (ISO) names no day.
+
+    With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
+    `(2017-05-13/2017-05-14)`; "in 12 days" beside a past tense tells how long something took and
+    gets no date; and at one at night "yesterday" is the day before the evening. Without, as the
+    packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
+    """
+    today = _day_of_speaking(said_at) if spans else named_day(said_at)
+    if not today:
+        return text
+
+    def with_date(match: re.Match[str]) -> str:
+        if not spans:
+            resolved = _resolved(match, today, iso)
+        elif match["ahead"] and tells_how_long(text[: match.start()], text[match.end() :]):
+            resolved = ""
+        else:
+            resolved = _resolved_span(match, today, iso)
+        return f"{match[0]} ({resolved})" if resolved else match[0]
+
+    return _RELATIVE.sub(with_date, text)
+
+
+def spoken_day(happened_on: str) -> str:
+    """An ISO date, or a span of two, as people say it: `on 3 Nov 2017`, `in Nov 2017`, `in 2017`.
+
+    Other text stays as it is.
+    """
+    first, _, last = happened_on.partition("/")
+    if not is_iso_date(first) or (last and not is_iso_date(last)):
+        return happened_on
+    spoken = [_short_day(day) for day in (first, last) if day]
+    if len(spoken) > 1:
+        return f"from {spoken[0]} to {spoken[1]}"
+    return f"{'on' if len(first) == len('2017-05-08') else 'in'} {spoken[0]}"
+
+
+def _short_day(iso: str) -> str:
+    """`3 Nov 2017`, `Nov 2017` or `2017`, of an ISO date, in any locale."""
+    year, *rest = iso.split("-")
+    month = [MONTHS[int(rest[0]) - 1][:3].title()] if rest else []
+    day = [str(int(rest[1]))] if len(rest) > 1 else []
+    return " ".join([*day, *month, year])
+
+
+def dated_question(question: str, today: str) -> str:
+    """A question with its relative dates resolved from `today`, in brackets after them.
+
+    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`. A
+    day, a month and a year have the form of dates in facts. Unchanged if `today` (ISO) names no
+    day.
+    """
+    day = named_day(today)
+    if not day:
+        return question
+
+    def with_span(match: re.Match[str]) -> str:
+        return f"{match[0]} ({_iso_span(*_span(match, day))})"
+
+    return _RELATIVE.sub(with_span, question)
+
+
+def named_day(said_at: str) -> date | None:
+    """The day that an ISO date begins with; None if it names no day."""
+    try:
+        return date.fromisoformat(said_at[:10]) if _DAY.match(said_at) else None
+    except ValueError:
+        return None
+
+
+def _day_of_speaking(said_at: str) -> date | None:
+    """The day that a speaker counts from: before four at night it is still the one before.
+
+    A time in UTC says nothing of the speaker's night.
+    """
+    day = named_day(said_at)
+    time = _TIME.match(said_at)
+    if day is None or time is None or time[4] in _UTC:
+        return day
+    is_midnight = not any(int(digits or 0) for digits in time.groups()[:3])
+    return add_days(day, -1) if int(time[1]) < _NIGHT_HOURS and not is_midnight else day
+
+
+def _span(match: re.Match[str], today: date) -> tuple[date, int]:
+    """The first day and the number of days that a match of _RELATIVE means in a question."""
+    if match["day"]:
+        return add_days(today, _DAYS.get(match["day"].lower(), 0)), 1
+    if match["period"]:
+        direction = _DIRECTIONS.get(match["modifier"].lower(), 1)
+        return period(match["period"].lower(), direction, today)
+    count, unit = _distance(match)
+    if unit == "day":
+        return add_days(today, count), 1
+    if unit == "week":
+        return period("week", 0, add_days(today, 7 * count))
+    if unit == "month":
+        return _months(_add_months(today, count), 1)
+    return _months(date(_year(today.year + count), 1, 1), 12)
+
+
+def _iso_span(first: date, days: int, between: str = " to ") -> str:
+    """`2026-11-20`, `2026-10`, `2025`, or `2026-11-09 to 2026-11-15`."""
+    for months, length in ((1, len("2026-10")), (12, len("2025"))):
+        if _months(first, months) == (first, days):
+            return first.isoformat()[:length]
+    last = add_days(first, days - 1)
+    return first.isoformat() if days == 1 else f"{first.isoformat()}{between}{last.isoformat()}"
+
+
+def _resolved_span(match: re.Match[str], today: date, iso: bool) -> str:
+    """The days that a match of _RELATIVE means; empty for two meanings.
+
+    In the form of facts, or in that of people: `10 to 11 June 2017`, `June to August 2016`.
+    """
+    if (match["period"] or "").lower() in SEASONS and match["modifier"].lower() == "this":
+        return ""  # "this summer" may be before or ahead
+    first, days = _span(match, today)
+    return _iso_span(first, days, between="/") if iso else _spoken_span(first, days)
+
+
+def _spoken_span(first: date, days: int) -> str:
+    """`8 June 2017`, `May 2017`, `2016`, `10 to 11 June 2017`, `June to August 2016`."""
+    if _months(first, 12) == (first, days) and first.month == 1:
+        return str(first.year)
+    if _months(first, 1) == (first, days):
+        return _month(first, iso=False)
+    last = add_days(first, days - 1)
+    if days == 1:
+        return _day(first, iso=False)
+    of_months = first.day == 1 and add_days(last, 1).day == 1
+    beginning = [_month_name(first)] if of_months else [str(first.day), _month_name(first)]
+    end = [_month_name(last)] if of_months else [str(last.day), _month_name(last)]
+    if first.year != last.year:
+        beginning.append(str(first.year))
+    elif first.month == last.month:
+        beginning.pop()
+    return f"{' '.join(beginning)} to {' '.join(end)} {last.year}"
+
+
+def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
+    """The date that a match of _RELATIVE means, as text; empty if it may mean two dates."""
+    if match["day"]:
+        return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
+    if match["period"]:
+        return _in_period(match["period"].lower(), match["modifier"].lower(), today=today, iso=iso)
+    count, unit = _distance(match)
+    if match["ago_from"] and unit in ("day", "week"):  # "a week ago yesterday"
+        days = _DAYS.get(match["ago_from"].lower(), 0) + count * UNIT_DAYS[unit]
+        return _day(add_days(today, days), iso)
+    if unit == "day":
+        return _day(add_days(today, count), iso)
+    if unit == "week":
+        # The date of a fact is a day, a month or a year, so a week becomes its month.
+        middle = add_days(today, 7 * count)
+        return _month(middle, iso) if iso else f"the week of {_day(middle, iso)}"
+    if unit == "year":
+        return str(_year(today.year + count))
+    return _month(_add_months(today, count), iso)
+
+
+def _distance(match: re.Match[str]) -> tuple[int, str]:
+    """The distance of a match of _RELATIVE: `two weeks ago` is (-2, "week")."""
+    words = match["ago"] or match["ahead"]
+    unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
+    count = COUNT.get(words.lower()) or int(words)
+    return (-count if match["ago"] else count), unit
+
+
+def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
+    """The date, as text, of a modifier and a period: `last month`, `this summer`, `next Friday`."""
+    direction = _DIRECTIONS.get(modifier, 1)
+    if period in WEEKDAYS:
+        days_ago = _days_since(period, today)
+        # Said on a Tuesday, "next Tuesday" is in a week and "last Tuesday" was a week ago.
+        days = -days_ago if direction < 0 else 7 - days_ago % 7
+        return _day(add_days(today, days), iso)
+    if period == "month":
+        return _month(_add_months(today, direction), iso)
+    if period == "year":
+        return str(_year(today.year + direction))
+    if period in SEASONS:
+        if not direction:
+            return ""  # "this summer" may be before or ahead
+        year = _season(period, direction, today).year
+        return str(year) if iso else f"{period} {year}"
+    if iso:
+        return _month(add_days(today, 7 * direction), iso)
+    return f"the {period} {('before', 'of', 'after')[direction + 1]} {_day(today, iso)}"
+
+
+def _season(name: str, direction: int, today: date) -> date:
+    """The first day of a season.
+
+    `direction` 0 is the latest that has begun, 1 the next one, and -1 the last one: one that is
+    over, or a winter that began last year.
+    """
+    month = SEASONS[name]
+    # The last season must be over by `today`: its three months must have passed.
+    least_month = month + 3 if direction < 0 else month
+    year = today.year
+    if direction > 0:
+        year += 1
+    if today.month < least_month:
+        year -= 1
+    return date(_year(year), month, 1)
+
+
+def _year(number: int) -> int:
+    """A year that `date` can hold; its first or last year for a year beyond them."""
+    return min(max(number, MINYEAR), MAXYEAR)
+
+
+def _days_since(weekday: str, today: date) -> int:
+    """Days since the last such weekday, 1 to 7: on a Tuesday, last Tuesday was 7 days ago."""
+    return (today.weekday() - WEEKDAYS.index(weekday) - 1) % 7 + 1
+
+
+def _day(day: date, iso: bool) -> str:
+    """`2017-05-07` or `7 May 2017`."""
+    return day.isoformat() if iso else f"{day.day} {_month_name(day)} {day.year}"
+
+
+def _month(day: date, iso: bool) -> str:
+    """`2017-05` or `May 2017`."""
+    return day.isoformat()[:7] if iso else f"{_month_name(day)} {day.year}"
+
+
+def _month_name(day: date) -> str:
+    return MONTHS[day.month - 1].capitalize()
+
+
+def _add_months(day: date, months: int) -> date:
+    """The first day of the month that is `months` later, or earlier if negative."""
+    first, last = 12 * MINYEAR, 12 * MAXYEAR + 11
+    number = min(max(12 * day.year + day.month - 1 + months, first), last)
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def add_days(day: date, days: int) -> date:
+    """The day that is `days` later, or earlier if negative, within the calendar's bounds."""
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
+
+
+def period(name: str, direction: int, today: date) -> tuple[date, int]:
+    """The first day and the number of days of a week, a month, a season, a Tuesday ...
+
+    `direction` is -1 for the last, 0 for this and 1 for the next one.
+    """
+    if name in ("today", "tonight", "yesterday"):
+        return add_days(today, -(name == "yesterday")), 1
+    if name in ("week", "weekend"):
+        monday = add_days(today, 7 * direction - today.weekday())
+        return (monday, 7) if name == "week" else (add_days(monday, 5), 2)
+    if name == "month":
+        return _months(_add_months(today, direction), 1)
+    if name == "year":
+        return _months(date(_year(today.year + direction), 1, 1), 12)
+    if name in SEASONS:
+        return _months(_season(name, direction, today), 3)
+    days_ago = _days_since(name, today)
+    return add_days(today, 7 - days_ago % 7 if direction > 0 else -days_ago), 1
+
+
+def _months(first: date, count: int) -> tuple[date, int]:
+    """The first day of a month, and the number of days in `count` months from it."""
+    numbers = range(first.month - 1, first.month - 1 + count)
+    return first, sum(monthrange(first.year + n // 12, n % 12 + 1)[1] for n in numbers)

@@ -1,0 +1,126 @@
+"""Counts tokens, and cuts texts to a number of tokens.
+
+It uses the packaged embedder's Llama tokenizer. Newer models have larger vocabularies and need
+fewer tokens for the same text, so a text within a budget here is within it there too.
+"""
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from memory.text.text_cache import TextCache
+
+# No token has more characters than this, so a cut never needs to read more of a text.
+CHARACTERS_PER_TOKEN = 16
+_Label = TypeVar("_Label")
+# The tokenizer merges characters without splitting a text first, so it takes 2 ms for a turn of
+# 2,000 characters. But no token has a letter beside an ASCII sign or a digit, two digits, or a
+# space behind another character, so the tokens of a text are those of its pieces, and most pieces
+# are words that came before (tests/memory/test_tokens.py).
+_SPACE = "\u2581"  # as the vocabulary writes it
+_ASCII_PIECES = re.compile("[ ]*+(?:[A-Za-z]++|[^ A-Za-z0-9]++)?+|[0-9]")
+_PIECES = re.compile(f"[ {_SPACE}]*+[^ {_SPACE}\\n]*+\\n*+")
+# Texts that the tokenizer reads as tokens without a text.
+_SPECIAL = re.compile("<(?:unk|s|/s)>")
+_MOST_PIECES = 100_000  # kept; together about 20 MB
+_LONGEST_PIECE = 40  # characters
+
+
+@cache
+def tokenizer() -> Any:
+    """The packaged embedder's tokenizer, without padding or truncation."""
+    from tokenizers import Tokenizer
+
+    spec = find_spec("wordllama")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "tokenizers"
+    loaded = Tokenizer.from_file(str(folder / "l2_supercat_tokenizer_config.json"))
+    loaded.no_truncation()
+    loaded.no_padding()
+    return loaded
+
+
+@cache
+def _model() -> Any:
+    # Kept, because reading this property of the tokenizer takes as long as a word's tokens do.
+    return tokenizer().model
+
+
+def token_ids(text: str) -> "array[int]":
+    """The tokens of a text, by their numbers in the vocabulary, each in 8 bytes.
+
+    Lone surrogates count as question marks.
+    """
+    if "<" in text and _SPECIAL.search(text):
+        return array("q", tokenizer().encode(_encodable(text), add_special_tokens=False).ids)
+    pieces = (_ASCII_PIECES if text.isascii() else _PIECES).findall(f" {text}") if text else []
+    return array("q", b"".join(map(_ids_of_pieces.__getitem__, pieces)))
+
+
+def _ids_of_piece(piece: str) -> bytes:
+    """The tokens of a piece as the bytes of their array: those of a text are put together fast."""
+    tokens = _model().tokenize(_encodable(piece).replace(" ", _SPACE))
+    return array("q", [token.id for token in tokens]).tobytes()
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_ids_of_pieces = TextCache(_ids_of_piece, most=_MOST_PIECES, longest=_LONGEST_PIECE)
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens a text has."""
+    return len(token_ids(text))
+
+
+def trim(text: str, tokens: int) -> str:
+    """The beginning of a text, at most `tokens` tokens long; an ellipsis marks a cut."""
+    head = text[: tokens * CHARACTERS_PER_TOKEN]
+    if len(head) == len(text) and count_tokens(text) <= tokens:
+        return text
+    # The longest beginning that fits, by bisection: tokens do not end where words do.
+    low, high = 0, len(head)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count_tokens(head[:middle] + " ...") <= tokens:
+            low = middle
+        else:
+            high = middle - 1
+    return head[:low] + " ..." if low else ""
+
+
+def first_lines(lines: Iterable[str], tokens: int) -> str:
+    """As many of the first lines as fit in `tokens` tokens."""
+    fitting = []
+    for line in lines:
+        # Counted with the line break before it, where a word may have a token more than at the
+        # beginning of a text.
+        tokens -= count_tokens(f"\n{line}")
+        if tokens < 0:
+            break
+        fitting.append(line)
+    return "\n".join(fitting)
+
+
+# Without the cache, the lines of one question are counted up to four times, and again for the next
+# question: a fifth of the cost of a compile besides its model.
+@lru_cache(maxsize=1_000)
+def line_tokens(line: str) -> int:
+    """The tokens of a line with its end; never less than it adds to a longer text."""
+    return count_tokens(line + "\n")
+
+
+def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> Iterator[tuple[str, _Label]]:
+    """The first lines that fit in `tokens` tokens, each with its label (a turn, an id)."""
+    for line, label in lines:
+        tokens -= line_tokens(line)
+        if tokens < 0:
+            return
+        yield line, label
