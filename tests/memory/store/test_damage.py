@@ -36,17 +36,14 @@ def memory_file(path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "flips", [200, pytest.param(5_000, marks=pytest.mark.slow)], ids=["some", "many"]
-)
-def test_no_changed_byte_is_believed(flips: int, memory_file: Path, tmp_path: Path) -> None:
+def test_no_changed_byte_is_believed(memory_file: Path, tmp_path: Path) -> None:
     with open_store(memory_file, read_only=True) as store:
         assert isinstance(store, SqliteStore)
         right = what_is_read(store)
     content = memory_file.read_bytes()
     chance = random.Random(7)
     copy = tmp_path / "copy.db"
-    for _ in range(flips):
+    for _ in range(5_000):
         changed = bytearray(content)
         place = chance.randrange(len(changed))
         changed[place] ^= chance.randrange(1, 256)
