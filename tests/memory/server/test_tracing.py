@@ -152,7 +152,7 @@ def test_without_the_packages_the_server_says_so_and_goes_on(
 
 def test_importing_the_memory_does_not_load_opentelemetry() -> None:
     code = (
-        "import memory, memory.tracing, sys; memory.Memory, memory.Store;"
+        "import memory, memory.system.tracing, sys; memory.Memory, memory.Store;"
         " assert 'opentelemetry' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
