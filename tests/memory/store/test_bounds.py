@@ -235,7 +235,7 @@ def test_dates_that_are_none_in_an_older_journal_are_restored_as_none(
     if database == "postgres":
         log, where = ("memory.facts_log", "namespace = %(namespace)s")
     dates, bad = '"2017-05-06",null,', '"23-0","soon",'
-    with facts._transaction() as conn:  # type: ignore[attr-defined]
+    with facts.transaction() as conn:
         conn.execute(
             f"UPDATE {log} SET before = replace(before, '{dates}', '{bad}'),"
             f" after = replace(after, '{dates}', '{bad}') WHERE {where}"

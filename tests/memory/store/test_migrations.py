@@ -83,7 +83,7 @@ def test_a_memory_that_came_by_steps_opens_with_all_in_it(tmp_path: Path, path: 
             memory.undo(1)
             assert memory.add(SAID[:1]) == [10]
         assert store.facts() == new.facts()
-        assert [edit.after for edit in edits_of(store)] == [edit.after for edit in new.journal()]
+        assert [edit.after for edit in edits_of(store)] == [edit.after for edit in edits_of(new)]
         store.backup(tmp_path / "b.db")
         assert str(tmp_path / "b.db") in store.forget([1]).files
         assert store.check() == []

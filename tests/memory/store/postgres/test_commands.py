@@ -252,7 +252,7 @@ def test_the_first_key_of_every_table_is_the_namespace() -> None:
             " WHERE attrelid = conrelid AND attnum = conkey[1]) FROM pg_constraint"
             " WHERE connamespace = 'memory'::regnamespace AND contype IN ('p', 'u', 'f')"
         ).fetchall()
-    own = ("memory.namespaces", "memory.text.secrets", "memory.version")
+    own = ("memory.namespaces", "memory.secrets", "memory.version")
     assert {(kind, column) for table, kind, column in keys if table not in own} == {
         ("p", "namespace"),
         ("u", "namespace"),
