@@ -132,7 +132,7 @@ def check_moved(
     if window is None:
         raise SqlError(
             f"this {deed}, and one change may say it of {journal.MOST_ENDED}: only a person may do"
-            " more at once (store.merge_entities)"
+            " more at once (memory facts entities merge)"
         )
     raise HeldError(
         f"held for a person: it {deed}, and a digest may say it of {journal.MOST_ENDED} by itself",

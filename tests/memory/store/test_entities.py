@@ -170,7 +170,7 @@ def test_a_statement_that_moves_many_facts_of_other_turns_waits_for_a_person(sto
     fail_window(store, window, str(error.value), statement=statements)
     store.apply_held(window, by="Anna")
     assert {entity for _, entity in who(store)} == {"Thomas", "Ben"}
-    with pytest.raises(SqlError, match=r"only a person .*store.merge_entities"):
+    with pytest.raises(SqlError, match=r"only a person .*entities merge"):
         store.write(alias("Tom", "Tomás", 3), "test")
 
 
