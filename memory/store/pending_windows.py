@@ -43,7 +43,7 @@ def _process_number(pid: int) -> str:
 class Claims:
     """The windows that one open store has claimed, and the name that it claims under."""
 
-    claimant: str = field(default_factory=lambda: new_claimant())
+    claimant: str = field(default_factory=new_claimant)
     windows: set[Window] = field(default_factory=set)
 
 
