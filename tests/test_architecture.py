@@ -156,6 +156,7 @@ ROOMS = {
     "memory/entities": "whom a name means",
     "memory/templates": "plain forms of what people say and ask, matched as templates write them",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
+    "memory/store/forgetting": "turns and what rests on them, removed, overwritten, proven gone",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/prompts": "what a model is shown of a memory, within a budget",
     "memory/facts": "facts as persons see, edit and audit them",

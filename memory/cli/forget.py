@@ -150,7 +150,7 @@ def forget(
 
 def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
     """Report what is left of a receipt's turns. Raises StoreError when anything is."""
-    from memory.store.receipt_check import check_receipt, read_receipt
+    from memory.store.forgetting.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
     if isinstance(location, Path):

@@ -14,7 +14,7 @@ from memory.exchange.items import ForeignExport, Skipped, skipped_counts
 from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE
-from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turns_table import known_sources
 from memory.system.home import embed_command

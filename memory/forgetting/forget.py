@@ -137,8 +137,8 @@ def turns_about(store: Store, name: str) -> list[int]:
 
 def preview(store: Store, turns: Collection[Turn]) -> Preview:
     """What forgetting these turns would do. Changes nothing."""
-    from memory.store.derived_facts import derived_from
-    from memory.store.forget import copies_with, marked
+    from memory.store.forgetting.derived_facts import derived_from
+    from memory.store.forgetting.forget import copies_with, marked
 
     ids = {turn.id for turn in turns}
     speakers = {turn.speaker for turn in turns}
@@ -201,7 +201,7 @@ def forget_matching(store: Store, conditions: Mapping[str, Any]) -> list[Forgott
 
 def receipts_due(store: Store) -> list[Forgotten]:
     """The receipts of removed turns that are not overwritten in every file yet."""
-    from memory.store.forget import receipt_due
+    from memory.store.forgetting.forget import receipt_due
 
     return [receipt_due(setting.value) for setting in settings_of(store, "forgetting")]
 
@@ -215,7 +215,7 @@ def _reopened_facts(
     turn_ids: set[int],
 ) -> tuple[Fact, ...]:
     """The facts of other turns that ended because of these."""
-    from memory.store.derived_ends import ends_derived_from
+    from memory.store.forgetting.derived_ends import ends_derived_from
 
     ends = ends_derived_from(turn_ids, edits=edits, changes=changes, turns=store.turns)
     learnt = {(fact.id, fact.ended_on) for fact in ends.values()}

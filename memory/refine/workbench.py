@@ -12,7 +12,7 @@ from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
+from memory.store.forgetting.derived_facts import REFINEMENT, Origins, origins, turns_of
 from memory.store.history import edits_of
 from memory.store.protocol import Facts, Turns
 from memory.store.vocabulary_edits import vocabulary_of

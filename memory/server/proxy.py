@@ -45,7 +45,7 @@ from memory.server.proxy_messages import (
 )
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
-from memory.store.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 

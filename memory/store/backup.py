@@ -12,7 +12,7 @@ from memory.errors import InputError, StoreError
 from memory.store import integrity, settings, turns_table, vectors
 from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
 from memory.store.database import Connection
-from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
+from memory.store.forgetting.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 from memory.system.files import create_private, discard
 

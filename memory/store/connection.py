@@ -291,7 +291,7 @@ def keep_a_log(conn: sqlite3.Connection) -> None:
             return
 
 
-# Settings that the store itself reads, and the type of their values (memory/store/forget.py).
+# Settings that the store itself reads, and the type of their values (forgetting/forget.py).
 _OWN_SETTINGS: dict[str, type] = {
     "backup": str,
     "copied memory": str,

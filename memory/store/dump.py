@@ -17,7 +17,7 @@ from memory.records import Turn
 from memory.sql import FACT_COLUMNS
 from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
-from memory.store.forget import DONE, OF_THIS_FILE
+from memory.store.forgetting.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
 from memory.store.withheld import POLICY, public_turns

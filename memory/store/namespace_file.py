@@ -14,7 +14,7 @@ from pathlib import Path
 from memory.errors import InputError, StoreError
 from memory.store import settings
 from memory.store.connection import SqliteConnection, connect, storage_errors
-from memory.store.forget import BACKUP, COPY
+from memory.store.forgetting.forget import BACKUP, COPY
 from memory.system.files import create_private, discard
 
 _SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment

@@ -5,10 +5,11 @@ import os
 import sqlite3
 from pathlib import Path
 
-from memory.store import entities, history, journal, journaled_rows, turn_removal, turns_table
+from memory.store import entities, history, journal, journaled_rows, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
-from memory.store.derived_facts import derived_from, restore_origins
+from memory.store.forgetting import turn_removal
+from memory.store.forgetting.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import date_keys, has_happened, read_moment
 from memory.store.vectors import EmbedTexts
 

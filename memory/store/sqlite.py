@@ -19,7 +19,6 @@ from memory.store import (
     authorizer,
     backup,
     entities,
-    forget,
     integrity,
     migrations,
     past_copy,
@@ -45,6 +44,7 @@ from memory.store.connection import (
 from memory.store.database import Connection, newer_schema
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
+from memory.store.forgetting import forget
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections

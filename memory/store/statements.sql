@@ -980,7 +980,7 @@ WHERE namespace = :namespace AND embedder = :embedder AND turn_id BETWEEN :first
 DELETE FROM memory.staged_vectors WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 
--- ======== what goes with a turn (turn_removal.py, derived_facts.py, derived_ends.py) ========
+-- ======== what goes with a turn (forgetting/) ========
 
 -- facts_of_turns --
 -- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a
@@ -1093,7 +1093,7 @@ UNION ALL SELECT 'settings', count(*) FROM memory.settings
 WHERE namespace = :namespace AND name <> ALL (:hidden_settings);
 
 
--- ======== what a receipt names (receipt_check.py) ========
+-- ======== what a receipt names (forgetting/receipt_check.py) ========
 
 -- rows_of_receipt --
 -- Numbered, so that the lines of the check are in this order.

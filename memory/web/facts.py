@@ -16,8 +16,8 @@ from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
-from memory.store.derived_facts import origins
 from memory.store.entity_edits import known_entities
+from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
 from memory.store.vocabulary_edits import vocabulary_of

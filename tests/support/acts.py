@@ -40,7 +40,7 @@ from memory.store import (
 )
 from memory.store.backup import restore
 from memory.store.connection import storage_errors
-from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
+from memory.store.forgetting.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.history import revert_to
 from memory.store.namespace_file import copy_store, move_store
 from memory.store.pending_windows import claim_window, fail_window

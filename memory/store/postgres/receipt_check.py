@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from memory.records import Forgotten
-from memory.store import receipt_check
-from memory.store.forget import recorded_copies
+from memory.store.forgetting import receipt_check
+from memory.store.forgetting.forget import recorded_copies
+from memory.store.forgetting.receipt_check import ReceiptCheck
 from memory.store.postgres import faults
 from memory.store.postgres.address import read_address
 from memory.store.postgres.connection import NamespaceConnection, postgres_errors
 from memory.store.postgres.store import looked_at, number_of
-from memory.store.receipt_check import ReceiptCheck
 
 _OUT_OF_REACH = (
     "dead rows until the server vacuums them, its write-ahead log, replicas and backups; exports,"

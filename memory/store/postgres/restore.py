@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from memory.errors import InputError
 from memory.store.backup import REFUSED_TO_REPLACE, copy_for_memory
-from memory.store.forget import part_of
+from memory.store.forgetting.forget import part_of
 from memory.store.postgres import names, sqlite_copy
 from memory.store.postgres.address import read_address
 from memory.store.postgres.connection import NamespaceConnection, postgres_errors

@@ -13,7 +13,7 @@ from memory.store import entities
 from memory.store.connection import connect, storage_errors
 from memory.store.database import Connection
 from memory.store.dump import DUMPED_TABLES
-from memory.store.forget import BACKUP, OF_THIS_FILE, part_of
+from memory.store.forgetting.forget import BACKUP, OF_THIS_FILE, part_of
 from memory.store.namespace_file import move_store
 from memory.store.turns_table import to_turn
 from memory.system.files import discard

@@ -15,10 +15,11 @@ import psycopg
 from memory import sql as sql_policy
 from memory.errors import InputError, SqlError, StoreError
 from memory.records import Forgotten, Rows, Turn, TurnIds
-from memory.store import entities, forget, past_copy, settings, vectors
+from memory.store import entities, past_copy, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
+from memory.store.forgetting import forget
 from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from memory import Turn, open_store
 from memory.errors import ClaimLostError
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store import forget, search_tables
+from memory.store import search_tables
+from memory.store.forgetting import forget
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore

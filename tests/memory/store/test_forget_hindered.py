@@ -23,7 +23,8 @@ from memory.cli import backups
 from memory.cli import forget as forget_command
 from memory.errors import Stop, StoreError
 from memory.records import Forgotten
-from memory.store import backup, connection, forget, vectors
+from memory.store import backup, connection, vectors
+from memory.store.forgetting import forget
 from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from memory import Turn, open_store
+from memory.store.forgetting.receipt_check import read_receipt
 from memory.store.postgres.receipt_check import check_namespace
-from memory.store.receipt_check import read_receipt
 from tests.conftest import CAT, INSERT, SAID
 from tests.support.commands import run
 from tests.support.postgres_server import new_database

@@ -15,8 +15,8 @@ from memory.search.words import words
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
-from memory.store.forget import DONE, DUE, copies_known, proof
-from memory.store.turn_removal import BLANKED
+from memory.store.forgetting.forget import DONE, DUE, copies_known, proof
+from memory.store.forgetting.turn_removal import BLANKED
 from memory.system.files import refuse_irregular
 
 _OUT_OF_REACH = (

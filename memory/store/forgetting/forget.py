@@ -34,14 +34,14 @@ from memory.store import (
     journal,
     pending_windows,
     settings,
-    turn_removal,
     turns_table,
 )
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
-from memory.store.derived_ends import ends_derived_from, take_back_ends
-from memory.store.derived_facts import derived_from, restore_origins
-from memory.store.forgotten_items import FORGOTTEN_ITEMS, item_hashes
+from memory.store.forgetting import turn_removal
+from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
+from memory.store.forgetting.derived_facts import derived_from, restore_origins
+from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_hashes
 from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 from memory.system.files import discard
