@@ -84,7 +84,8 @@ def test_a_worker_killed_at_it_leaves_nothing_half_forgotten(
     killed = f"""
 import os, signal, sys
 from memory.forgetting.retention import carry_out
-from memory.store import {module}, open_store
+from memory.store import open_store
+from memory.store.forgetting import {module}
 {module}.{function} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 with open_store(sys.argv[1]) as store:
     carry_out(store)
