@@ -498,35 +498,23 @@ class DatabaseStore(Store):
         with self.reading() as conn:
             return journal.changes(conn, before, limit, after)
 
-    # ---------------------------------------------------------------- the vocabulary
-
-    # ---------------------------------------------------------------- windows
+    # ---------------------------------------------------------------- what is read of it
 
     def pending(self) -> list[Pending]:
         with self.reading() as conn:
             return pending_windows.pending(conn)
 
-    # ---------------------------------------------------------------- the tasks of workers
-
     def catalog(self, tokens: int) -> str:
         with self.reading() as conn:
             return catalog(conn, tokens)
-
-    # ---------------------------------------------------------------- the journal, read
 
     def facts(self, point: str | int | None = None) -> list[Fact]:
         with self.reading() as conn:
             return history.facts(conn, point)
 
-    # ---------------------------------------------------------------- tags
-
-    # ---------------------------------------------------------------- entities
-
     def name_lines(self, text: str, tokens: int) -> str:
         with self.reading() as conn:
             return entities.name_lines(conn, text, tokens)
-
-    # ---------------------------------------------------------------- summaries
 
     def summaries(self) -> list[Summary]:
         with self.reading() as conn:
@@ -539,8 +527,6 @@ class DatabaseStore(Store):
     def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
         with self.reading() as conn:
             return assertions.facts_of_turns(conn, turn_ids)
-
-    # ---------------------------------------------------------------- settings, questions
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         if turn_ids and not self.read_only:

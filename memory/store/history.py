@@ -35,7 +35,13 @@ def revert_to(store: HasConnections, point: str | int) -> Change:
     A point is as for `Store.facts`. Raises InputError when they are so already.
     """
     with store.transaction() as conn:
-        change_id = revert(conn, point)
+        images = images_at(conn, point)
+        if images == images_at(conn, None):
+            raise InputError(f"the facts are as they were at {point}: there is nothing to revert")
+        change_or_moment = read_point(point)
+        name = f"#{change_or_moment}" if isinstance(change_or_moment, int) else point
+        change_id = journal.begin(conn, f"revert to {name}", "")
+        restore_facts(conn, images)
         entities.derive(conn, change_id)
         return journal.change(conn, change_id)
 
@@ -67,18 +73,6 @@ def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = 
         for (number, fact), (moment, before, after) in net.items()
         if before != after and change_id in (None, number)
     ]
-
-
-def revert(conn: Connection, point: str | int) -> int:
-    """Make all facts as they were at a point; returns the id of the change that did so."""
-    images = images_at(conn, point)
-    if images == images_at(conn, None):
-        raise InputError(f"the facts are as they were at {point}: there is nothing to revert")
-    change_or_moment = read_point(point)
-    name = f"#{change_or_moment}" if isinstance(change_or_moment, int) else point
-    change_id = journal.begin(conn, f"revert to {name}", "")
-    restore_facts(conn, images)
-    return change_id
 
 
 def images_at(conn: Connection, point: str | int | None) -> Images:

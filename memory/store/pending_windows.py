@@ -93,13 +93,15 @@ def fail_window(
     An interruption (`attempted` False) does not count as an attempt. A `statement` is held for a
     person: `Store.apply_held` runs it. Of a long reason the beginning is kept.
     """
+    first, last = window
     with store.transaction() as conn:
-        _fail(
-            conn,
-            store.claims.claimant,
-            window,
-            error=error,
-            attempted=attempted,
+        conn.run(
+            "fail_window",
+            first=first,
+            last=last,
+            claimed_by=store.claims.claimant,
+            error=error[:LONGEST_ERROR],
+            attempts=int(attempted),
             statement=statement,
         )
     store.claims.windows.discard(window)
@@ -176,27 +178,6 @@ def _reclaim(
         claimed_until=time.time() + lease_s,
     )
     return first, new_last
-
-
-def _fail(
-    conn: Connection,
-    claimant: str,
-    window: Window,
-    *,
-    error: str,
-    attempted: bool,
-    statement: str,
-) -> None:
-    first, last = window
-    conn.run(
-        "fail_window",
-        first=first,
-        last=last,
-        claimed_by=claimant,
-        error=error[:LONGEST_ERROR],
-        attempts=int(attempted),
-        statement=statement,
-    )
 
 
 def pending(conn: Connection) -> list[Pending]:

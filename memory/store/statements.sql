@@ -279,28 +279,28 @@ ORDER BY facts.id;
 -- ids_of_facts_about --
 SELECT id FROM memory.facts WHERE namespace = :namespace AND entity = ANY (:entities) ORDER BY id;
 
--- newest_facts_of_turns --
+-- {facts} --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at FROM memory.facts
-WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+WHERE namespace = :namespace
+
+-- newest_facts_of_turns --
+{facts} AND turn_id = ANY (:turn_ids)
 ORDER BY id DESC
 LIMIT :most;
 
 -- newest_facts_about --
 -- Whose subject is spelled so, in the cases of ASCII.
-SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at FROM memory.facts
-WHERE namespace = :namespace AND lower(subject) = ANY (:names)
+{facts} AND lower(subject) = ANY (:names)
 ORDER BY id DESC
 LIMIT :most;
 
 -- newest_facts_with_value --
-SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at FROM memory.facts
-WHERE namespace = :namespace AND attribute = :attribute AND lower(value) = ANY (:names)
+{facts} AND attribute = :attribute AND lower(value) = ANY (:names)
 ORDER BY id DESC
 LIMIT :most;
 
 -- newest_facts_of_aliases --
-SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at FROM memory.facts
-WHERE namespace = :namespace
+{facts}
     AND entity IN (
         SELECT entity FROM memory.aliases WHERE namespace = :namespace AND lower(name) = ANY (:names)
     )

@@ -25,7 +25,7 @@ def count_waiting(store: HasConnections, attempts: int) -> WaitingWork:
 def worker_tasks(store: HasConnections) -> list[Task]:
     """The tasks that workers have ever claimed, by name."""
     with store.reading() as conn:
-        return tasks(conn)
+        return _tasks(conn)
 
 
 def claim_task(store: HasConnections, task: str, claimant: str) -> Task | None:
@@ -35,7 +35,16 @@ def claim_task(store: HasConnections, task: str, claimant: str) -> Task | None:
     its process is known to have ended.
     """
     with store.transaction() as conn:
-        return claim(conn, claimant, task)
+        conn.run("add_task", task=task)
+        row = conn.run(
+            "claim_task",
+            task=task,
+            now=time.time(),
+            held_by=claimant,
+            held_until=time.time() + LEASE_SECONDS,
+            dead=dead_claimants(held.held_by for held in _tasks(conn)),
+        ).fetchone()
+    return Task(*row) if row else None
 
 
 def end_task(
@@ -48,7 +57,15 @@ def end_task(
 ) -> None:
     """Give a claimed task back; it is due again at `due_at`, in Unix seconds."""
     with store.transaction() as conn:
-        end(conn, claimant, task, due_at=due_at, failures=failures, error=error)
+        conn.run(
+            "end_task",
+            task=task,
+            held_by=claimant,
+            now=time.time(),
+            due_at=due_at,
+            failures=failures,
+            error=error[:LONGEST_ERROR],
+        )
 
 
 def move_task(store: HasConnections, task: str, claimant: str, position: int) -> None:
@@ -63,43 +80,13 @@ def spend_on_task(store: HasConnections, task: str, day: str, calls: int, tokens
         conn.run("spend_on_task", task=task, day=day, calls=calls, tokens=tokens)
 
 
-def tasks(conn: Connection) -> list[Task]:
-    """All tasks that were ever claimed, by name."""
+def _tasks(conn: Connection) -> list[Task]:
     return [Task(*row) for row in conn.run("work")]
-
-
-def claim(conn: Connection, claimant: str, task: str) -> Task | None:
-    """Claim a task; None while it is not due or another process is at it."""
-    conn.run("add_task", task=task)
-    row = conn.run(
-        "claim_task",
-        task=task,
-        now=time.time(),
-        held_by=claimant,
-        held_until=time.time() + LEASE_SECONDS,
-        dead=dead_claimants(held.held_by for held in tasks(conn)),
-    ).fetchone()
-    return Task(*row) if row else None
 
 
 def dead_claimants(claimants: Iterable[str]) -> list[str]:
     """Those of these claimants whose processes have ended, as far as this machine can tell."""
     return sorted({name for name in claimants if name and not may_be_at_work(name)})
-
-
-def end(
-    conn: Connection, claimant: str, task: str, *, due_at: float, failures: int, error: str
-) -> None:
-    """Give a task back; it is due again at `due_at`, in Unix seconds."""
-    conn.run(
-        "end_task",
-        task=task,
-        held_by=claimant,
-        now=time.time(),
-        due_at=due_at,
-        failures=failures,
-        error=error[:LONGEST_ERROR],
-    )
 
 
 def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
