@@ -440,8 +440,8 @@ def test_a_look_at_many_files_ends_when_it_is_told_to(
 def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
     add_turns("anna", 24)
     claims = (
-        "from memory import open_store; import sys;"
-        " print(open_store(sys.argv[1]).claim(24), flush=True); input()"
+        "from memory import open_store; from memory.store.pending_windows import claim_window;"
+        " import sys; print(claim_window(open_store(sys.argv[1]), 24), flush=True); input()"
     )
     location = str(existing("anna"))
     with subprocess.Popen(
