@@ -338,9 +338,11 @@ def test_the_steps_of_the_image_make_a_command_that_runs(tmp_path: Path) -> None
 
     def memory(*words: str) -> str:
         [program] = json.loads(dict(image)["ENTRYPOINT"])
-        return subprocess.run(
-            [program, *words], env=environment, cwd="/", capture_output=True, text=True, check=True
-        ).stdout
+        done = subprocess.run(
+            [program, *words], env=environment, cwd="/", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     assert "Usage: memory" in memory(*json.loads(dict(image)["CMD"]))
     memory("add", "--speaker", "Anna", "I moved to Oslo.")

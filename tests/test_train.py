@@ -180,6 +180,8 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Named: what MLflow is left to choose stays its place in later tests, and this file goes.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     tuned = adapter(tmp_path / "tuned", "answer", conversations=["a"])
     sessions = {
         "session_1": [turn("D1:1")],

@@ -19,6 +19,7 @@ from dspy.lm15 import ContextLengthError, InvalidRequestError, TokenLogprob, Top
 from memory.errors import InputError, ModelError
 from memory.gguf.header import file_sha256
 
+_LONGEST_PARENT = 72  # bytes: the address of a socket has 104 on macOS, 108 on Linux
 # What llama.cpp says of an answer with bytes that make no letter, before all that was written.
 _NO_LETTER = "Failed to parse input at pos 0: "
 _starting = Lock()
@@ -248,6 +249,12 @@ def _token_logprobs(logprobs: Mapping[str, Any] | None) -> tuple[TokenLogprob, .
     )
 
 
+def _socket_parent() -> str | None:
+    """Where the folder of a socket is made: /tmp, where that of temporary files has a long name."""
+    is_long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_PARENT
+    return "/tmp" if is_long and os.path.isdir("/tmp") else None  # noqa: S108 - in a private folder
+
+
 def _start_server(settings: ServerSettings) -> Any:
     import xllamacpp
 
@@ -272,7 +279,7 @@ def _start_server(settings: ServerSettings) -> Any:
     params.webui = params.endpoint_slots = False
     # llama.cpp insists on listening. A socket in a private folder that is gone before anyone can
     # knock is the nearest thing to not listening.
-    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
+    with tempfile.TemporaryDirectory(prefix="memory-", dir=_socket_parent()) as folder:
         params.hostname = str(Path(folder) / "closed.sock")
         with _signals_kept():
             try:

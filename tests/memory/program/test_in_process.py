@@ -1,5 +1,6 @@
 """Any instruct model in this process: the packaged file as any GGUF, through the whole program."""
 
+import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,17 @@ def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path
     assert len(pieces) > 2
     assert "##" not in "".join(pieces)
     assert ids
+
+
+def test_a_long_name_of_the_temporary_folder_stops_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("x" * 100)  # longer than the address of a socket may be
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    settings = ServerSettings(packaged_gguf(), context=512, threads=1, writing_threads=1)
+    pieces = ModelCopy(settings).stream(QUESTION, (0, None), seconds=600, max_tokens=3)
+    assert "".join(pieces)
 
 
 def test_a_call_ends_after_its_seconds_and_the_next_one_is_answered(
