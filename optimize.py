@@ -70,7 +70,7 @@ def optimize(
     ] = "answer",
     data: Conversations = SAMPLE,
     split: Annotated[
-        str, Option(help="how conversations are split: default or memory-r1")
+        str, Option(help="how conversations are split: default, memory-r1, seven-three")
     ] = "default",
     num_examples: Annotated[
         int, Option(help="training examples, drawn by --seed; 0: all", min=0)

@@ -34,9 +34,14 @@ PARTS: tuple[PartName, ...] = ("train", "validation", "test")
 VALIDATION = "validation"  # the folder, inside one of conversations, of those held out
 TEST = ("conv-48", "conv-49", "conv-50")
 LOCOMO = ("conv-26", "conv-30", "conv-41", "conv-42", "conv-43", "conv-44", "conv-47", *TEST)
-MEMORY_R1 = {"train": ["conv-26"], "validation": ["conv-30"], "test": list(LOCOMO[2:])}
+# By name, for LoCoMo's ten conversations.
+NAMED: Mapping[str, Mapping[PartName, Sequence[str]]] = {
+    "memory-r1": {"train": LOCOMO[:1], "validation": LOCOMO[1:2], "test": LOCOMO[2:]},
+    "seven-three": {"train": LOCOMO[:7], "validation": LOCOMO[7:], "test": ()},
+}
 MANIFEST = "manifest.json"
 SOURCE = Path("data/locomo10.json")
+SPLITS = ("default", *NAMED)
 
 
 def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, list[str]]:
@@ -49,28 +54,32 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     `memory-r1`: the split of Memory-R1 (Yan et al. 2025): conv-26 trains, conv-30 validates, the
     other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.
 
+    `seven-three`: the first seven train (1347 questions), the other three validate (639), and none
+    is left to test: what is chosen by these three is not measured by them.
+
     Depends on the ids and the seed only, not on their order or the machine. Raises InputError
-    for an unknown name, fewer than two ids, repeated ids, or other ids than `memory-r1` needs.
+    for an unknown name, fewer than two ids, repeated ids, or other ids than a named split needs.
     """
     if len(set(conversation_ids)) != len(conversation_ids):
         raise InputError("conversation ids repeat; each must be unique")
-    if name == "memory-r1":
+    parts: Mapping[PartName, Sequence[str]]
+    if name in NAMED:
         if set(conversation_ids) != set(LOCOMO):
             raise InputError(
-                "--split memory-r1 needs exactly LoCoMo's ten conversations; fetch them with "
+                f"--split {name} needs exactly LoCoMo's ten conversations; fetch them with "
                 "python -m locomo.dataset download, or use --split default"
             )
-        parts = MEMORY_R1
+        parts = NAMED[name]
     elif name == "default":
         if len(conversation_ids) < 2:
             raise InputError("one conversation cannot be split; give at least two")
         parts = _by_seed(conversation_ids, seed)
     else:
-        raise InputError(f"unknown split {name!r}; there are: default, memory-r1")
+        raise InputError(f"unknown split {name!r}; there are: {', '.join(SPLITS)}")
     return {part: [id_ for id_ in conversation_ids if id_ in parts[part]] for part in PARTS}
 
 
-def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[str, list[str]]:
+def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[PartName, Sequence[str]]:
     test = [id_ for id_ in conversation_ids if id_ in TEST]
     # A digest, not random.shuffle: the same on every version of Python, in any order of the file.
     shuffled = sorted(
@@ -259,7 +268,7 @@ def split_command(
     input_: Annotated[Path, typer.Option("--input", help="A file in LoCoMo's format.")] = SOURCE,
     output_dir: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data/splits"),
     seed: Annotated[int, typer.Option(help="Chooses the conversations.")] = 0,
-    split: Annotated[str, typer.Option(help="default, or memory-r1.")] = "default",
+    split: Annotated[str, typer.Option(help=f"{', '.join(SPLITS)}.")] = "default",
     only_verify: Annotated[
         bool, typer.Option("--verify", help="Check the files there are; write only if none is.")
     ] = False,

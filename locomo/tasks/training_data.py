@@ -39,7 +39,7 @@ def draw_training_data(
 
     Arguments:
         data, further: as for `load_split`.
-        split: `default` or `memory-r1`, see `locomo.split_data`.
+        split: `default`, `memory-r1` or `seven-three`, see `locomo.split_data`.
         num_train: examples for each target; 0: all.
         num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
         seed: chooses the examples and, with `default`, the parts.

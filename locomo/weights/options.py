@@ -67,9 +67,9 @@ class TrainOptions:
     further_data: Annotated[
         Path | None, Option(help="a second folder for GRPO, measured on its validation part")
     ] = None
-    split: Annotated[str, Option(help="how conversations are split: default or memory-r1")] = (
-        "default"
-    )
+    split: Annotated[
+        str, Option(help="how conversations are split: default, memory-r1, seven-three")
+    ] = "default"
     num_train: Annotated[
         int | None, Option(help="training examples; 600, or all for sft; 0: all", min=0)
     ] = None

@@ -96,13 +96,24 @@ def test_the_memory_r1_split_is_one_one_eight() -> None:
     assert parts["test"] == list(LOCOMO[2:])
 
 
+def test_the_split_of_seven_and_three_leaves_none_to_test() -> None:
+    parts = split(LOCOMO, 5, "seven-three")
+    assert (parts["train"], parts["validation"]) == (list(LOCOMO[:7]), list(LOCOMO[7:]))
+    assert parts["test"] == []
+
+
 @pytest.mark.parametrize(
     ("ids", "name", "says"),
     [
         (["a"], "default", "one conversation cannot be split"),
         (["a", "b", "a"], "default", "repeat"),
-        (["a", "b"], "by-question", "unknown split 'by-question'; there are: default, memory-r1"),
+        (
+            ["a", "b"],
+            "by-question",
+            "unknown split 'by-question'; there are: default, memory-r1, seven-three",
+        ),
         (LOCOMO[:7], "memory-r1", "LoCoMo's ten conversations"),
+        (LOCOMO[:7], "seven-three", "--split seven-three needs"),
         ([*LOCOMO, "mine"], "memory-r1", "LoCoMo's ten conversations"),
     ],
 )
