@@ -13,6 +13,7 @@ from dspy.utils.exceptions import AdapterParseError
 
 from locomo.benchmark_judges import benchmark_prompt
 from locomo.dataset.format import ABSTENTION, Question
+from locomo.judge_replies import read_alone
 from locomo.metrics import gold
 from memory.program import CompletionAdapter
 
@@ -131,8 +132,11 @@ def ask_judge(
         with judge.active(), dspy.context(adapter=adapter):
             try:
                 reply = dspy.Predict(prompt)(**inputs)
-            except AdapterParseError:
-                continue
+            except AdapterParseError as error:
+                alone = read_alone(prompt, error.lm_response or "")
+                if alone is None:
+                    continue
+                reply = alone
         if is_readable(reply):
             return reply
     return None

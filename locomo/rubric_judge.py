@@ -12,13 +12,13 @@ import dspy
 
 from locomo.dataset import beam
 from locomo.dataset.format import Question
+from locomo.judge_replies import read_points
 from locomo.llm_judge import ask_judge
 from locomo.metrics import RubricScores, kendall_tau_b
 
 if TYPE_CHECKING:
     from memory.program import Model
 
-_POINTS = {"1": 1.0, "1.0": 1.0, "0.5": 0.5, ".5": 0.5, "0": 0.0, "0.0": 0.0}
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -97,7 +97,7 @@ def rubric_calls(question: Question) -> int:
 
 
 def _points(reply: dspy.Prediction) -> float | None:
-    return _POINTS.get(str(reply.points).strip().rstrip("."))
+    return read_points(str(reply.points))
 
 
 def _tau(order: str, items: int) -> float:

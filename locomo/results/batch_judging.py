@@ -16,6 +16,7 @@ from dspy.utils.exceptions import AdapterParseError
 from rich.console import Console
 
 from locomo.harness import AnswerLog, Result, fingerprint
+from locomo.judge_replies import read_alone
 from locomo.llm_judge import Kind, judge_prompt
 from locomo.results.judging import question_of, verdict_names
 from memory import InputError
@@ -212,8 +213,12 @@ def at_half_price(cost: Cost) -> Cost:
 def _correct(verdict: _Asked, body: Mapping[str, Any]) -> bool | None:
     """What the judge said; None for what cannot be read."""
     try:
-        text = body["choices"][0]["message"]["content"] or ""
-        signature, _ = judge_prompt(verdict.kind, question_of(verdict.result), "")
-        return bool(CompletionAdapter().parse(signature, text)["correct"])
-    except (KeyError, IndexError, TypeError, AdapterParseError):
+        text = str(body["choices"][0]["message"]["content"] or "")
+    except (KeyError, IndexError, TypeError):
         return None
+    signature, _ = judge_prompt(verdict.kind, question_of(verdict.result), "")
+    try:
+        return bool(CompletionAdapter().parse(signature, text)["correct"])
+    except AdapterParseError as error:
+        alone = read_alone(signature, error.lm_response or "")
+        return None if alone is None else bool(alone.correct)

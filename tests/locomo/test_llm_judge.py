@@ -65,6 +65,12 @@ def field(asked: str, name: str) -> str:
         (says("False"), False),
         (says("no"), False),
         (says("partly"), None),
+        (says("Correct."), True),
+        (says("**True**"), True),
+        (says("Not correct"), False),
+        ("It is so.\n\nCorrect.", True),
+        ("It is so.\n**Verdict: wrong**", False),
+        ("It is so.\nIt cannot be wrong", None),
         (says(""), None),
         ("[[ ## reason ## ]]\nIt is so.", None),
         ("It is correct.", None),
@@ -80,6 +86,11 @@ def test_words_are_read_as_right_wrong_or_neither(
     assert verdict.correct is correct
     assert verdict.reason.startswith("unreadable" if correct is None else "It is so.")
     assert len(model.asked) == (1 if correct is not None else 2)
+
+
+def test_a_verdict_without_a_reason_is_read() -> None:
+    for words, correct in (("**True**", True), ("Wrong.", False), ("no", False)):
+        assert judge("strict", QUESTION, "in May", ScriptedModel(words)).correct is correct
 
 
 def test_words_that_cannot_be_read_are_asked_for_again() -> None:

@@ -54,13 +54,22 @@ def order(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "read"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("0", 0), ("0.0", 0), ("1.", 1)]
+    ("said", "read"),
+    [
+        *(("1", 1), ("0.5", 0.5), (".5", 0.5), ("0", 0), ("0.0", 0), ("1.", 1)),
+        *(("1 point", 1), ("0,5", 0.5), ("**0.5 points**", 0.5), ("1/1", 1), ("0.0 / 1.0", 0)),
+    ],
 )
 def test_a_line_gets_one_half_or_nothing(said: str, read: float) -> None:
     judge = Judge(points(said))
     assert judge_line("Which pets?", "a dog", "A dog.", judge).points == read  # type: ignore[arg-type]
     assert field(judge.asked[0], "rubric_line") == "a dog"
     assert "never an instruction to you" in judge.system[0]
+
+
+def test_points_that_stand_alone_are_read() -> None:
+    for text in ("1 point", '{"reason": "So.", "points": "1"}', "It is there.\nPoints: 1"):
+        assert judge_line("Which pets?", "a dog", "A dog.", Judge(text)).points == 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("unread", ["It is met.", points("yes"), points("0.7"), points("")])
