@@ -17,6 +17,7 @@ from memory.store.entity_edits import add_alias, entities_called
 from memory.store.owner import OWNER, UNNAMED, owner_of
 from memory.store.settings import set_setting, settings_of
 from memory.store.turn_validation import TIMEZONE
+from memory.store.withheld import POLICY
 from memory.text.secrets import Policy
 from memory.text.written_dates import zone_called
 
@@ -53,6 +54,16 @@ _PLAIN: Mapping[str, Any] = {
     "boolean": bool,
     "null": None,
 }
+
+
+# What only a person at this machine sets: what is let in, and what is forgotten by its age.
+_OF_PERSON = frozenset({POLICY, RETENTION_DAYS, RETENTION_KEEPS_FACTS})
+
+
+def refuse_of_person(name: str) -> None:
+    """Raise InputError for a setting that no model and no client of a server may change."""
+    if name in _OF_PERSON:
+        raise InputError(f"a person sets this: memory admin settings {name} VALUE")
 
 
 def name_of(text: str) -> str:

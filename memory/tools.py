@@ -7,15 +7,15 @@ call; StoreError and ModelError need a person.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import wraps
-from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
-from memory.digest.additions import add_turns
+from memory.digest.additions import add_once, add_turns
 from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import (
@@ -24,14 +24,14 @@ from memory.facts import (
     day_of,
     edit,
     fact_of,
-    find,
-    holding,
-    named,
+    facts_named,
     read_facts,
     spoken_line,
 )
 from memory.facts.contradictions import settle, shown_before
 from memory.forgetting.forget import Preview, forget, matching_turns
+from memory.operations import OPERATIONS, OpenMemory, Operation, Right
+from memory.operations.operation import Id, Inputs, checked
 from memory.prompts.lines import marked, turn_line, turn_lines
 from memory.prompts.restated import newest_first
 from memory.recall.recalled_facts import recalled_facts
@@ -41,20 +41,16 @@ from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.search.asker import third_person
 from memory.search.word_forms import telling_words
-from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS, Settings
+from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
-from memory.store.entity_edits import facts_about
 from memory.store.history import edits_of
 from memory.store.owner import owner_of, person_of
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
-from memory.store.turns_table import known_sources
 from memory.store.undigested import turns_not_taken
-from memory.store.united import cited_turns, first_store, open_united
+from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.withheld import POLICY
 from memory.system.terminal import count
-from memory.text.dates import is_iso_date
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.turn_filter import read_filter
 from memory.text.written_dates import clean_date
@@ -66,7 +62,6 @@ if TYPE_CHECKING:
     from memory.api import Memory
     from memory.digest.windows import Digest
 
-Right = Literal["read", "write", "forget"]
 # Group -> its tools, with the right that each requires.
 GROUPS: Mapping[str, Mapping[str, Right]] = {
     "core": {
@@ -92,9 +87,27 @@ GROUPS: Mapping[str, Mapping[str, Right]] = {
         "split_memory": "write",
     },
 }
-# These read all of several memories; their lines name the memory, with a number for each turn and
-# fact that is one's own in the first memory and that no tool changes in another.
-UNITED_TOOLS = frozenset({"recall", "ask_memory", "list_facts", "query_memory"})
+# Operations as tools, for programs: they take and return what the JSON API does.
+OPERATION_TOOLS = {
+    name: operation
+    for name, operation in OPERATIONS.items()
+    if not any(name in tools for tools in GROUPS.values())
+}
+# These read all of several memories. The lines of the first four name the memory, with a number for
+# each turn and fact that is one's own in the first memory and that no tool changes in another.
+UNITED_TOOLS = frozenset(
+    {
+        *("recall", "ask_memory", "list_facts", "query_memory"),
+        *(name for name, operation in OPERATION_TOOLS.items() if operation.reads_several),
+    }
+)
+# These call a model or read everything.
+SLOW_TOOLS = frozenset(
+    {
+        *("ask_memory", "digest"),
+        *(name for name, operation in OPERATION_TOOLS.items() if operation.is_slow),
+    }
+)
 RESULT_TOKENS = 2_000  # of a tool's result
 _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
@@ -184,6 +197,10 @@ def _listed_numbers(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+class _Numbered(Inputs):
+    number: Id
+
+
 NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
 TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
 NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
@@ -256,10 +273,12 @@ def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
     Raises InputError for an unknown group.
     """
     rights = dict(GROUPS["core"])
+    operations = {name: operation.right for name, operation in OPERATION_TOOLS.items()}
+    known: Mapping[str, Mapping[str, Right]] = {**GROUPS, "operations": operations}
     for group in groups:
-        if group not in GROUPS:
-            raise InputError(f"unknown group of tools {group!r}; choose from {', '.join(GROUPS)}")
-        rights |= GROUPS[group]
+        if group not in known:
+            raise InputError(f"unknown group of tools {group!r}; choose from {', '.join(known)}")
+        rights |= known[group]
     return rights
 
 
@@ -309,6 +328,39 @@ class Tools:
         # Shared with `RefineMemory`, which uses them on a draft of the facts.
         for tool in RefiningTools(StoreWorkbench(self._written, searcher.weights)).functions():
             setattr(self, tool.__name__, _checked(tool))
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        if name not in OPERATION_TOOLS:
+            raise AttributeError(name)
+        return self._tool_of(OPERATION_TOOLS[name])
+
+    def _tool_of(self, operation: Operation) -> Callable[..., str]:
+        """An operation as a tool; its result is the JSON of its answer."""
+
+        def call(**arguments: Any) -> str:
+            values = _without_nulls(arguments)
+            number = checked(_Numbered, {"number": values.pop(operation.id_name, 0)})
+            inputs = checked(operation.inputs, values)
+            with self._store() as store:
+                by = f"tool {operation.name}"
+                memory = OpenMemory(store, by, self._memory_of, self._searcher)
+                answer = operation.run(memory, inputs, number.number)
+            return trim(json.dumps(answer, ensure_ascii=False), RESULT_TOKENS)
+
+        parameters = [*signature(operation.function).parameters.values()][1:]
+        lines = [f"    {name}: {text}" for name, text in operation.descriptions.items()]
+        call.__name__ = operation.name
+        call.__doc__ = "\n".join([f"{operation.summary}.", "", "Args:", *lines])
+        call.__signature__ = Signature(  # type: ignore[attr-defined]
+            [
+                parameter.replace(
+                    kind=Parameter.KEYWORD_ONLY, annotation=operation.types[parameter.name]
+                )
+                for parameter in parameters
+            ],
+            return_annotation=str,
+        )
+        return call
 
     @contextmanager
     def _written(self) -> Iterator[Store]:
@@ -433,7 +485,7 @@ class Tools:
         day = _date(said_at) if said_at else local_now()
         with self._written() as store:
             spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
-            stored = [add_turn(store, turn) for turn in spoken]
+            stored = [add_once(store, turn) for turn in spoken]
             lines = list(_turn_lines(stored))
             refused: list[str] = []
             for fact in facts:
@@ -524,10 +576,7 @@ class Tools:
             name: a name that get_settings lists.
             value: the new value; JSON if it is not text.
         """
-        if name == POLICY:
-            raise InputError("a person sets this: memory admin settings secrets mask|refuse|off")
-        if name in (RETENTION_DAYS, RETENTION_KEEPS_FACTS):  # a worker forgets for good by it
-            raise InputError(f"a person sets this: memory admin settings {name} VALUE")
+        refuse_of_person(name)
         with self._written() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
@@ -578,38 +627,6 @@ class Tools:
             + (" Removed; the bytes go when the server vacuums." if receipt.vacuum else "")
             for receipt in receipts
         )
-
-
-def add_turn(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
-    """Store a turn, but only once for its source.
-
-    Returns its id, whether it is new, and how much of its text was withheld.
-    """
-    known = known_sources(store, [turn.source]) if turn.source else {}
-    added = add_turns(store, [turn], once=bool(turn.source))
-    return added[0], not known, added.withheld
-
-
-def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[Fact]:
-    """The current facts of a subject and an attribute, or those that held at a date.
-
-    An empty name stands for all. Raises InputError for a name that no fact has.
-    """
-    is_day = is_iso_date(as_of.strip())
-    facts = holding(store, as_of) if is_day else find(store, point=as_of or None)
-    if subject:
-        subject = person_of(first_store(store), subject)
-        about = {fact.id for fact in facts_about(store, subject)}
-        of_subject = [fact for fact in facts if fact.id in about]
-        facts = of_subject or named(facts, "subject", subject)
-    if attribute:
-        attribute = vocabulary_of(store).name_of(attribute)
-    return named(facts, "attribute", attribute)
-
-
-def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
-    """The store itself, or its state at a moment."""
-    return store.as_of(as_of) if as_of else nullcontext(store)
 
 
 def _preview_lines(gone: Preview) -> str:

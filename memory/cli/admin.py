@@ -2,7 +2,17 @@
 
 import typer
 
-from memory.cli import backups, databases, embed, namespaces, queries, settings, tags, tokens
+from memory.cli import (
+    backups,
+    databases,
+    embed,
+    namespaces,
+    operations,
+    queries,
+    settings,
+    tags,
+    tokens,
+)
 
 # What is below admin, and was a command of the first level.
 SUBJECTS = ("sql", "tags", "settings", "backup", "restore")
@@ -22,3 +32,4 @@ app.command()(databases.migrate)
 app.command()(databases.distribute)
 app.command()(embed.embed)
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(operations.app, name="call")

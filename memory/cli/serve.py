@@ -33,12 +33,14 @@ from memory.system.home import home_address
 from memory.system.terminal import print_clean
 
 if TYPE_CHECKING:
+    from memory.operations import Right
     from memory.program import MemoryProgram
-    from memory.tools import Right
 
 Groups = Annotated[
     str,
-    typer.Option("--tools", help="More tools, by group: settings,tool_uses,digest,forget,refine."),
+    typer.Option(
+        "--tools", help="More tools, by group: settings,tool_uses,digest,refine,operations."
+    ),
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Allow no changes.")]
 Owner = Annotated[

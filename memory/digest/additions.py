@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memory.errors import SqlError
-from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions, TurnIds
+from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions, TurnIds, Withheld
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.settings import settings_of
+from memory.store.turns_table import known_sources
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.templates import Found, Reading, aliases_in, names_given, plays_somebody, templates_of
 from memory.text.speakers import is_assistant
@@ -58,6 +59,16 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
         new = store.turns_by_id(likely, missing_ok=True)
         _record(store, new, vocabulary, are_new=True)
     return turn_ids
+
+
+def add_once(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
+    """Store a turn, but only once for its source.
+
+    Returns its id, whether it is new, and how much of its text was withheld.
+    """
+    known = known_sources(store, [turn.source]) if turn.source else {}
+    added = add_turns(store, [turn], once=bool(turn.source))
+    return added[0], not known, added.withheld
 
 
 def record_assertions(

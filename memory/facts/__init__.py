@@ -19,6 +19,7 @@ from memory.store.points_in_time import last_moment, read_point
 from memory.store.protocol import Facts
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
+from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, policy_of
 from memory.text.dates import is_iso_date, is_iso_span, spoken_day
@@ -118,6 +119,23 @@ def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
         near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
         raise InputError(f"no fact has the {field} {name!r}; similar: {', '.join(near)}")
     return fitting if name else list(facts)
+
+
+def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[Fact]:
+    """The current facts of a subject and an attribute, or those that held at a date.
+
+    An empty name stands for all. Raises InputError for a name that no fact has.
+    """
+    is_day = is_iso_date(as_of.strip())
+    facts = holding(store, as_of) if is_day else find(store, point=as_of or None)
+    if subject:
+        subject = person_of(first_store(store), subject)
+        about = {fact.id for fact in facts_about(store, subject)}
+        of_subject = [fact for fact in facts if fact.id in about]
+        facts = of_subject or named(facts, "subject", subject)
+    if attribute:
+        attribute = vocabulary_of(store).name_of(attribute)
+    return named(facts, "attribute", attribute)
 
 
 def holding(store: Store, period: str) -> list[Fact]:

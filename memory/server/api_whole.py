@@ -1,6 +1,8 @@
-"""Endpoints of the JSON API about a memory as a whole: made, exported, imported, its tokens."""
+"""Endpoints that need the request itself: memories made, exported, imported, waited for; tokens."""
 
 import asyncio
+import time
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -9,11 +11,13 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from memory.errors import InputError, MemoryFault, NotThereError
+from memory.operations.operation import Id, Inputs, Limit, WholeNumber
+from memory.records import Change
 from memory.server.api_jobs import Jobs
 from memory.server.day_limits import DayLimitError
 from memory.server.handles import Handles
@@ -28,13 +32,8 @@ if TYPE_CHECKING:
 
 NDJSON = "application/x-ndjson"
 _MOST_CALLS = 1_000
+_LOOK_EVERY_S = 1.0  # for a change that a client waits for
 _PIECE = 65_536  # characters of an export that are sent at once
-
-
-class Inputs(BaseModel):
-    """The inputs of an endpoint: query parameters for GET, else a JSON object."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class MemoryOptions(Inputs):
 class DigestOptions(Inputs):
     """How much a digest may do."""
 
-    calls: int | None = Field(
+    calls: WholeNumber | None = Field(
         None, ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."
     )
 
@@ -77,7 +76,10 @@ class NewToken(Inputs):
     name: str
     rights: list[str] = Field(["read", "write"], description="Of those that your token has.")
     days: float | None = Field(
-        None, gt=0, le=36_500, description="How long it is valid; default: as long as yours."
+        None,
+        ge=1 / 1_440,
+        le=36_500,
+        description="How long it is valid, a minute at least; default: as long as yours.",
     )
 
 
@@ -85,6 +87,36 @@ class TokenName(Inputs):
     """Which token."""
 
     name: str
+
+
+class Changes(Inputs):
+    """Which changes."""
+
+    before: Id | None = Field(None, description="Only changes with a smaller id, the newest.")
+    after: Id | None = Field(None, description="Only changes with a larger id, the oldest.")
+    wait: float = Field(
+        0, ge=0, le=60, description="With `after`: how many seconds to wait for the first of them."
+    )
+    limit: Limit = 50
+
+
+async def changes(call: Call, wanted: Changes) -> Response:
+    """The newest changes, or those after one, for which a client may wait."""
+    if wanted.after is None and wanted.wait:
+        raise InputError("`wait` goes with `after`, the last change you have")
+    if wanted.after is not None and wanted.before is not None:
+        raise InputError("give `before` or `after`")
+
+    def read(store: Store) -> list[Change]:
+        return store.changes(wanted.before, wanted.limit, wanted.after)
+
+    deadline = time.monotonic() + wanted.wait
+    while True:
+        new = await call.handles.run_on_store(call.namespace, read)
+        is_late = time.monotonic() >= deadline
+        if new or is_late or await call.request.is_disconnected():
+            return JSONResponse({"changes": [asdict(change) for change in new]})
+        await sleep(_LOOK_EVERY_S)
 
 
 async def put_memory(call: Call, options: MemoryOptions) -> Response:
@@ -161,6 +193,8 @@ async def import_memory(call: Call, options: Inputs) -> Response:
                 await asyncio.to_thread(file.write, piece)
         except ClientDisconnect:
             raise InputError("the body is incomplete") from None
+        if not file.tell():
+            raise InputError("the body is empty; send the lines of an export")
         file.flush()
 
         def work(store: Store) -> int:

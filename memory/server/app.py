@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from memory import web
+from memory.operations import Right
 from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
-from memory.server.json_api import api_routes
+from memory.server.json_api import api
 from memory.server.mcp_http import McpOverHttp, mcp_route
 from memory.server.observed import Observed, metrics_route
-from memory.server.openapi import document_route
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
 from memory.system import tracing
-from memory.tools import Right
 
 COOKIE = "sql-memory-session"
 
@@ -54,9 +54,8 @@ def application(
         routes=[
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
-            document_route(),
             metrics_route(handles),
-            *api_routes(handles, rights, tokens),
+            Route("/api/{path:path}", api(handles, rights, tokens)),
             *web.routes(handles),
         ],
         lifespan=lifespan,

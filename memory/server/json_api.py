@@ -1,593 +1,268 @@
-"""The JSON API at /api/NAMESPACE, for programs without MCP."""
+"""The JSON API at /api/NAMESPACE, for programs without MCP; FastAPI reads it from the types."""
 
 import re
-import time
-from asyncio import sleep
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from inspect import Parameter, Signature
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from fastapi import Body, Depends, FastAPI, Query
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic_core import to_jsonable_python
 from starlette.convertors import IntegerConvertor, register_url_convertor
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match
 
 from memory.errors import EditConflict, InputError, MemoryFault, NotThereError, SqlError
-from memory.facts import add, edit, end
-from memory.facts.contradictions import settle
-from memory.facts.standing import standing_facts
-from memory.forgetting.forget import forget, matching_turns
-from memory.records import Change, Turn, Withheld
-from memory.server import api_whole as whole
-from memory.server.api_answers import (
-    AddedTurn,
-    AddedTurns,
-    AnswerRecord,
+from memory.operations import OPERATIONS, OpenMemory, Operation, Right
+from memory.operations.answers import (
     ChangeList,
-    ContextBlock,
-    Contradictions,
     Erased,
-    FactPage,
-    ForgetAnswer,
+    ErrorRecord,
     Imported,
     JobList,
     JobRecord,
     NewMemory,
     NewTokenRecord,
     Revoked,
-    SearchHits,
-    Summaries,
-    TagCounts,
     TokenList,
-    TurnPage,
 )
+from memory.operations.forgetting import WrongConfirmationError
+from memory.operations.operation import Inputs
+from memory.server import api_whole as whole
 from memory.server.api_jobs import Jobs
-from memory.server.api_whole import Inputs
 from memory.server.day_limits import DayLimitError
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
-from memory.store.contradictions import open_contradictions
-from memory.store.owner import owner_of, person_of
-from memory.store.points_in_time import time_of_question
-from memory.store.tags import count_tags, remove_tags, set_tags
-from memory.store.turn_validation import local_now
-from memory.store.united import MOST_MEMORIES, cited_turns, first_store, own_hits, turns_in
-from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
-from memory.text.written_dates import clean_date
-from memory.tools import Right, add_turn, facts_named, past_or_present
 
-MOST_LISTED = 200
-_LOOK_EVERY_S = 1.0  # for a change that a client waits for
-_AS_OF = Field("", description="State on this date: 2017-06-01, 2017-06 or 2017.")
-LARGEST_ID = 2**63 - 1  # what a database can hold
-_Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
-_AFTER = Field(0, description="The `after` of the previous page.")
-_LISTS = ("also",)  # query parameters that may be repeated
-_LIMIT = Field(50, ge=1, le=MOST_LISTED)
-
-
-class _Page(Inputs):
-    after: _Id = _AFTER
-    limit: int = _LIMIT
+DOCUMENT = "/api/openapi.json"
+_REFUSALS = {
+    400: "Invalid input; the message says what to change",
+    401: "Missing or invalid token",
+    403: "The token lacks the right, or the origin is not allowed",
+    404: "No such namespace, turn, fact, change, job or endpoint",
+    405: "Another method is for this address; `Allow` names it",
+    409: "Somebody else edited this fact: `fact` is the present one, `change` what they did;"
+    " or a wrong confirmation, with the `preview` and its own",
+    413: "The body is too large",
+    429: "Too many requests, or a limit of a day is used; `Retry-After` has the seconds to wait",
+    503: "The memory or its model is unavailable; its owner must act",
+}
+# FastAPI would promise a 422 of its own where no `default` is described.
+_DESCRIBED: dict[int | str, dict[str, Any]] = {
+    **{code: {"model": ErrorRecord, "description": text} for code, text in _REFUSALS.items()},
+    "default": {"model": ErrorRecord, "description": "Any other refusal"},
+}
 
 
-class _NewTurn(Inputs):
-    text: str
-    speaker: str = Field("", description="Who said it; by default the memory's owner.")
-    session: str = ""
-    said_at: str = Field("", description="ISO date or time, as exact as known; default: now.")
-    source: str = Field("", description="Your own id: a turn with the same id is stored once.")
-    tags: dict[str, str | list[str]] = Field({}, description='Such as {"project": "move"}.')
+class ForbiddenError(InputError):
+    """A token lacks a right."""
 
 
-class _NewTurns(Inputs):
-    turns: list[_NewTurn] = Field(min_length=1, max_length=1_000)
-
-
-class _Context(Inputs):
-    messages: str | list[dict[str, Any]] = Field(
-        description="The message, or a conversation in OpenAI's form; its last message counts."
-    )
-    speaker: str = Field("", description="Who speaks; by default the memory's owner.")
-    budget: int | None = Field(None, description="The most tokens of the block.")
-    session: str = Field("", description="The running session, which the prompt has already.")
-    gate: bool = Field(True, description="Whether a message that touches nothing gets nothing.")
-
-
-class _United(Inputs):
-    also: list[str] = Field(
-        [],
-        max_length=MOST_MEMORIES - 1,
-        description="More namespaces to ask with this one; the token needs `read` in each.",
-    )
-
-
-class _Search(_United):
-    query: str
-    limit: int = Field(10, ge=1, le=MOST_LISTED)
-    as_of: str = _AS_OF
-    filter: str = Field("", description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")
-
-
-class _Question(_United):
-    question: str
-    asker: str = Field(
-        "", description="Who is asking; I and my mean this person. Default: the memory's owner."
-    )
-    as_of: str = _AS_OF
-
-
-class _NewTags(Inputs):
-    turn_ids: list[_Id] = Field(min_length=1)
-    tags: dict[str, str | list[str]] = Field(
-        {}, description="These values of the keys replace those the turns have."
-    )
-    remove: list[str] = Field([], description="Keys to take from the turns.")
-
-
-class _Facts(_Page):
-    subject: str = ""
-    attribute: str = ""
-    as_of: str = _AS_OF
-    standing: bool = Field(
-        False, description="Only standing instructions and preferences in force."
-    )
-
-
-class _NewFact(Inputs):
-    subject: str
-    attribute: str
-    value: str
-    turn_id: _Id | None = Field(
-        None, description="The turn that says it; omitted, one is stored for it."
-    )
-    happened_on: str = Field("", description="Since when, or when: 2017-05-06, 2017-05 or 2017.")
-    new_attribute: bool = Field(
-        False, description="Whether the attribute is another than those near to it."
-    )
-
-
-_SEEN = Field(
-    None,
-    description="The newest change that you have seen. What others changed later is answered 409,"
-    " with the present fact and their change; with the id of that, yours is put over theirs.",
-)
-
-
-class _Correction(Inputs):
-    value: str = ""
-    kind: Literal["changed", "was wrong", "is over"] = Field(
-        "changed",
-        description="changed: the fact was true, and the value is now. was wrong: it never was; the"
-        " value takes its place, without one it is deleted. is over: nothing took its place.",
-    )
-    since: str = Field("", description="Since when, or when it ended; today by default.")
-    seen: _Id | None = _SEEN
-
-
-class _Verdict(Inputs):
-    fact: _Id
-    other: _Id = Field(description="The fact that contradicts it.")
-    right: _Id | Literal["both"] = Field(description="The id of the one that is right, or both.")
-    seen: _Id | None = _SEEN
-
-
-class _End(Inputs):
-    on: str = Field("", description="The date it stopped being true; today by default.")
-    seen: _Id | None = _SEEN
-
-
-class _Changes(Inputs):
-    before: _Id | None = Field(None, description="Only changes with a smaller id, the newest.")
-    after: _Id | None = Field(None, description="Only changes with a larger id, the oldest.")
-    wait: float = Field(
-        0, ge=0, le=60, description="With `after`: how many seconds to wait for the first of them."
-    )
-    limit: int = _LIMIT
-
-
-class _Forget(Inputs):
-    turn_ids: list[_Id] = Field(min_length=1)
-    confirmation: str = Field(
-        "", description="The confirmation of the preview; omit it to get the preview."
-    )
-
-
-class _WrongConfirmation(InputError):
-    """The confirmation is not that of the turns; it carries their preview."""
-
-    def __init__(self, preview: dict[str, Any]) -> None:
-        super().__init__("this confirmation is not the one of these turns; nothing was forgotten")
-        self.preview = preview
+# What each kind of error becomes; of several kinds of one error the nearest.
+STATUSES: dict[type[MemoryFault], int] = {
+    ForbiddenError: 403,
+    NoNamespaceError: 404,
+    NotThereError: 404,
+    EditConflict: 409,
+    WrongConfirmationError: 409,
+    DayLimitError: 429,
+    InputError: 400,
+    SqlError: 400,
+    MemoryFault: 503,
+}
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint; it calls `function(store, inputs, id of the path, handles)`.
+    """An address: what is needed to ask there, what it takes, and the type of what it answers.
 
-    A slow endpoint uses its own store and thread. A whole one answers the request itself, as a
-    function of `Call` and inputs. `answer` is the type of what it answers with `status`, None for
-    lines of JSON.
+    `answer` is None for lines of JSON. `takes_lines` is for a body of them, instead of `inputs`.
     """
 
     method: str
     path: str  # below /api/{namespace}
     right: Right | Literal["tokens"]
+    name: str
     summary: str
     inputs: type[Inputs]
-    function: Callable[..., Any]
     answer: Any
-    is_slow: bool = False
-    is_whole: bool = False
+    function: Callable[[whole.Call, Any], Awaitable[Response]]
     status: int = 200
-    takes_lines: bool = False  # a body of JSON lines, instead of `inputs`
+    takes_lines: bool = False
+
+    @property
+    def address(self) -> str:
+        """The path as Starlette reads it."""
+        return "/api/{namespace:path}" + self.path.replace("{id}", "{id:database_id}")
 
 
-def _turns(store: Store, page: _Page, number: int, handles: Handles) -> dict[str, Any]:
-    turns = store.turns(page.after + 1, page.after + page.limit)
-    if len(turns) < page.limit:  # forgotten turns leave gaps in the ids
-        select = f"SELECT id FROM turns WHERE id > {page.after} ORDER BY id LIMIT {page.limit}"
-        turns = store.turns_by_id([row[0] for row in store.read(select).rows])
-    return {"turns": [asdict(turn) for turn in turns], "after": turns[-1].id if turns else None}
+@dataclass(frozen=True)
+class _Serving:
+    """What a server has for its API. No token has more than these `rights`."""
+
+    handles: Handles
+    rights: Sequence[Right]
+    tokens: Tokens
+    jobs: Jobs
 
 
-def _turn(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return asdict(store.turn(number))
+def api(handles: Handles, rights: Sequence[Right], tokens: Tokens) -> FastAPI:
+    """The API as an application, for the paths that begin with /api/."""
+    app = _described()
+    app.state.serving = _Serving(handles, rights, tokens, Jobs(handles))
+    return app
 
 
-def _add_turn(store: Store, new: _NewTurn, number: int, handles: Handles) -> dict[str, Any]:
-    [added] = _added(store, [new], handles)
-    return added
+def document() -> dict[str, Any]:
+    """The OpenAPI document, as FastAPI makes it of the endpoints' types."""
+    return _described().openapi()
 
 
-def _add_turns(store: Store, new: _NewTurns, number: int, handles: Handles) -> dict[str, Any]:
-    added = _added(store, new.turns, handles)
-    return {"turns": added}
+def _of_operation(operation: Operation) -> Endpoint:
+    return Endpoint(
+        operation.method,
+        operation.path,
+        operation.right,
+        operation.name,
+        operation.summary,
+        operation.inputs,
+        operation.answer,
+        partial(_run, operation),
+    )
 
 
-def _added(store: Store, new_turns: Sequence[_NewTurn], handles: Handles) -> list[dict[str, Any]]:
-    """Store turns; none where one of them has no date, or a limit of a day refuses them."""
-    turns = [_turn_of(store, new) for new in new_turns]
-    added = []
-    with handles.adding(turns):
-        for turn in turns:
-            turn_id, is_new, withheld = add_turn(store, turn)
-            counts = {"withheld": asdict(withheld)} if withheld != Withheld() else {}
-            added.append({"id": turn_id, "new": is_new, **counts})
-    return added
+async def _run(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
+    """Run an operation on the memory of a request, or on several."""
+    handles = call.handles
 
-
-def _turn_of(store: Store, new: _NewTurn) -> Turn:
-    if new.said_at and not clean_date(new.said_at):
-        raise InputError(
-            f"said_at {new.said_at[:60]!r} is not a date; write 2017-05-08T13:56, 2017-05 or 2017"
+    def work(store: Store) -> Any:
+        memory = OpenMemory(
+            store, "API", handles.memory_of, handles.searcher, adding=handles.adding
         )
-    return Turn(
-        person_of(store, new.speaker),
-        new.text,
-        session=new.session,
-        said_at=new.said_at or local_now(),
-        source=new.source,
-        tags=new.tags,
-    )
+        return operation.run(memory, inputs, call.number)
+
+    also: list[str] = getattr(inputs, "also", [])
+    # Before any of them is looked for: a refusal does not tell whether there is one.
+    for name in also:
+        _refuse(call.grant, operation.right, name)
+    if also:
+        return JSONResponse(await handles.run_united([call.namespace, *also], work))
+    run = handles.run_slow_on_store if operation.is_slow else handles.run_on_store
+    return JSONResponse(await run(call.namespace, work))
 
 
-def _context(store: Store, wanted: _Context, number: int, handles: Handles) -> dict[str, Any]:
-    from memory.injection import inject
-
-    block = inject(
-        store,
-        wanted.messages,
-        speaker=wanted.speaker or owner_of(store),
-        budget=wanted.budget,
-        session=wanted.session,
-        weights=handles.searcher.weights,
-        counts=not store.read_only,
-        gate=wanted.gate,
-    )
-    names = ("text", "tokens", "turn_ids", "memories", "standing", "contradictions")
-    return {name: value for name, value in asdict(block).items() if name in names}
+def _refuse(grant: Grant, right: str, namespace: str, *, is_served: bool = True) -> None:
+    """Raise ForbiddenError where a token lacks a right, or the server does not serve it."""
+    if not (is_served and grant.allows(namespace, right)):
+        raise ForbiddenError(f"the token {grant.name!r} may not {right} in {namespace!r}")
 
 
-def _search(store: Store, search: _Search, number: int, handles: Handles) -> dict[str, Any]:
-    if not search.query.strip():
-        raise InputError("the query is empty; say what to look for")
-    turn_filter = read_filter(search.filter or None)
-    with past_or_present(store, search.as_of) as past:
-        hits = own_hits(
-            past, handles.searcher.search(past, search.query, search.limit, turn_filter)
-        )
-        turns = turns_in(past, [(hit.memory, hit.turn_id) for hit in hits])
-    return {
-        "hits": [
-            {"score": hit.score, "shares": dict(hit.shares), "turn": asdict(turn)}
-            for hit, turn in zip(hits, turns, strict=True)
-        ]
-    }
-
-
-def _summaries(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"summaries": [asdict(summary) for summary in store.summaries()]}
-
-
-def _tags(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"tags": count_tags(store)}
-
-
-def _set_tags(store: Store, new: _NewTags, number: int, handles: Handles) -> dict[str, Any]:
-    if bool(new.tags) == bool(new.remove):
-        raise InputError("give tags to set, or keys to remove")
-    if new.tags:
-        return asdict(set_tags(store, new.turn_ids, new.tags, by="API"))
-    return asdict(remove_tags(store, new.turn_ids, new.remove, by="API"))
-
-
-def _ask(store: Store, question: _Question, number: int, handles: Handles) -> dict[str, Any]:
-    from memory.recall.answers import answer_record
-
-    now = time_of_question(question.as_of)
-    with past_or_present(store, question.as_of) as past:
-        asker = question.asker or owner_of(first_store(store))
-        answer = handles.memory_of(past).ask(question.question, asker=asker, now=now)
-        return answer_record(answer, cited_turns(past, answer))
-
-
-def _facts(store: Store, wanted: _Facts, number: int, handles: Handles) -> dict[str, Any]:
-    facts = facts_named(store, wanted.subject, wanted.attribute, wanted.as_of)
-    if wanted.standing:
-        ids = {fact.id for fact in standing_facts(store)}
-        facts = [fact for fact in facts if fact.id in ids]
-    page = [fact for fact in facts if fact.id > wanted.after][: wanted.limit]
-    more = page and page[-1] is not facts[-1]
-    return {"facts": [asdict(fact) for fact in page], "after": page[-1].id if more else None}
-
-
-def _add_fact(store: Store, new: _NewFact, number: int, handles: Handles) -> dict[str, Any]:
-    change = add(
-        store,
-        turn_id=new.turn_id,
-        subject=new.subject,
-        attribute=new.attribute,
-        value=new.value,
-        happened_on=new.happened_on,
-        new_attribute=new.new_attribute,
-        by="API",
-    )
-    return asdict(change)
-
-
-def _correct(store: Store, new: _Correction, number: int, handles: Handles) -> dict[str, Any]:
-    change = edit(store, number, new.kind, value=new.value, on=new.since, by="API", seen=new.seen)
-    return asdict(change)
-
-
-def _end(store: Store, wanted: _End, number: int, handles: Handles) -> dict[str, Any]:
-    return asdict(end(store, number, wanted.on, by="API", seen=wanted.seen))
-
-
-def _contradictions(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return {"contradictions": [asdict(pair) for pair in open_contradictions(store)]}
-
-
-def _settle(store: Store, wanted: _Verdict, number: int, handles: Handles) -> dict[str, Any]:
-    change = settle(
-        store, wanted.fact, wanted.other, right=wanted.right, by="API", seen=wanted.seen
-    )
-    return asdict(change)
-
-
-async def _changes(call: whole.Call, wanted: _Changes) -> Response:
-    if wanted.after is None and wanted.wait:
-        raise InputError("`wait` goes with `after`, the last change you have")
-    if wanted.after is not None and wanted.before is not None:
-        raise InputError("give `before` or `after`")
-
-    def read(store: Store) -> list[Change]:
-        return store.changes(wanted.before, wanted.limit, wanted.after)
-
-    deadline = time.monotonic() + wanted.wait
-    while True:
-        changes = await call.handles.run_on_store(call.namespace, read)
-        is_late = time.monotonic() >= deadline
-        if changes or is_late or await call.request.is_disconnected():
-            return JSONResponse({"changes": [asdict(change) for change in changes]})
-        await sleep(_LOOK_EVERY_S)
-
-
-def _undo(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
-    return asdict(store.undo(number))
-
-
-def _forget(store: Store, wanted: _Forget, number: int, handles: Handles) -> dict[str, Any]:
-    turns = matching_turns(store, ids=wanted.turn_ids)
-    gone, receipts = forget(store, turns, lambda gone: gone.confirmation == wanted.confirmation)
-    if not receipts:
-        preview = {"preview": asdict(gone), "confirmation": gone.confirmation}
-        if wanted.confirmation:
-            raise _WrongConfirmation(preview)
-        return preview
-    *earlier, receipt = map(asdict, receipts)
-    return {"receipt": receipt, "earlier_receipts": earlier}
-
-
+# The last ones have no path of their own: a name may have slashes.
 ENDPOINTS = (
-    Endpoint("GET", "/turns", "read", "List turns", _Page, _turns, TurnPage),
-    Endpoint(
-        "POST", "/turns", "write", "Add a turn; durable on return", _NewTurn, _add_turn, AddedTurn
-    ),
-    Endpoint("GET", "/turns/{id}", "read", "Get a turn", Inputs, _turn, Turn),
-    Endpoint("GET", "/summaries", "read", "What happened, in short", Inputs, _summaries, Summaries),
-    Endpoint("GET", "/tags", "read", "Count turns by tag", Inputs, _tags, TagCounts),
-    Endpoint("POST", "/tags", "write", "Set or remove tags of turns", _NewTags, _set_tags, Change),
-    Endpoint(
-        "GET", "/search", "read", "Search turns; calls no model", _Search, _search, SearchHits
-    ),
-    Endpoint(
-        "POST",
-        "/ask",
-        "read",
-        "Answer a question, with sources and SQL",
-        _Question,
-        _ask,
-        AnswerRecord,
-        is_slow=True,
-    ),
-    Endpoint("GET", "/facts", "read", "List current facts", _Facts, _facts, FactPage),
-    Endpoint("POST", "/facts", "write", "Add a fact", _NewFact, _add_fact, Change),
-    Endpoint(
-        "POST",
-        "/facts/{id}/correction",
-        "write",
-        "End a fact and add its new value",
-        _Correction,
-        _correct,
-        Change,
-    ),
-    Endpoint("POST", "/facts/{id}/end", "write", "End a fact", _End, _end, Change),
-    Endpoint(
-        "GET",
-        "/contradictions",
-        "read",
-        "List facts that contradict each other",
-        Inputs,
-        _contradictions,
-        Contradictions,
-    ),
-    Endpoint(
-        "POST",
-        "/contradictions",
-        "write",
-        "Say which of two such facts is right; the other is deleted",
-        _Verdict,
-        _settle,
-        Change,
-    ),
+    *map(_of_operation, OPERATIONS.values()),
     Endpoint(
         "GET",
         "/changes",
         "read",
+        "changes",
         "List the newest changes, or wait for those after one",
-        _Changes,
-        _changes,
+        whole.Changes,
         ChangeList,
-        is_whole=True,
-    ),
-    Endpoint("POST", "/changes/{id}/undo", "write", "Undo a change", Inputs, _undo, Change),
-    Endpoint(
-        "POST",
-        "/forget",
-        "forget",
-        "Preview what to forget; with its confirmation, forget it",
-        _Forget,
-        _forget,
-        ForgetAnswer,
-    ),
-    Endpoint(
-        "POST",
-        "/turns/batch",
-        "write",
-        "Add many turns, in order",
-        _NewTurns,
-        _add_turns,
-        AddedTurns,
-    ),
-    Endpoint(
-        "POST",
-        "/context",
-        "read",
-        "A block for a prompt; calls no model",
-        _Context,
-        _context,
-        ContextBlock,
+        whole.changes,
     ),
     Endpoint(
         "GET",
         "/export",
         "read",
+        "export_memory",
         "Everything, as JSON lines",
         Inputs,
-        whole.export_memory,
         None,
-        is_whole=True,
+        whole.export_memory,
     ),
     Endpoint(
         "POST",
         "/import",
         "write",
+        "import_memory",
         "Store an export in an empty memory",
         Inputs,
-        whole.import_memory,
         Imported,
-        is_whole=True,
+        whole.import_memory,
         takes_lines=True,
     ),
     Endpoint(
         "POST",
         "/digest",
         "write",
+        "digest",
         "Begin to extract the facts of the turns that wait",
         whole.DigestOptions,
-        whole.digest,
         JobRecord,
-        is_whole=True,
+        whole.digest,
         status=202,
     ),
-    Endpoint("GET", "/jobs", "read", "List jobs", Inputs, whole.jobs, JobList, is_whole=True),
-    Endpoint("GET", "/jobs/{id}", "read", "Get a job", Inputs, whole.job, JobRecord, is_whole=True),
+    Endpoint("GET", "/jobs", "read", "jobs", "List jobs", Inputs, JobList, whole.jobs),
+    Endpoint("GET", "/jobs/{id}", "read", "job", "Get a job", Inputs, JobRecord, whole.job),
     Endpoint(
         "GET",
         "/tokens",
         "tokens",
+        "tokens",
         "List the tokens of this memory",
         Inputs,
-        whole.tokens,
         TokenList,
-        is_whole=True,
+        whole.tokens,
     ),
     Endpoint(
         "POST",
         "/tokens",
         "tokens",
+        "new_token",
         "Create a token of this memory; shown once",
         whole.NewToken,
-        whole.new_token,
         NewTokenRecord,
-        is_whole=True,
+        whole.new_token,
         status=201,
     ),
     Endpoint(
         "POST",
         "/tokens/revoke",
         "tokens",
+        "revoke_token",
         "Revoke a token of this memory",
         whole.TokenName,
-        whole.revoke_token,
         Revoked,
-        is_whole=True,
+        whole.revoke_token,
     ),
-    # The last ones: a name may have slashes.
     Endpoint(
         "DELETE",
         "",
         "forget",
+        "erase_memory",
         "Erase a memory for good; its backups stay",
         whole.Erasure,
-        whole.erase_memory,
         Erased,
-        is_whole=True,
+        whole.erase_memory,
     ),
     Endpoint(
         "PUT",
         "",
         "write",
+        "put_memory",
         "Make a memory, or say that it is there",
         whole.MemoryOptions,
-        whole.put_memory,
         NewMemory,
-        is_whole=True,
+        whole.put_memory,
     ),
 )
 
@@ -601,99 +276,123 @@ class _IdConvertor(IntegerConvertor):
 register_url_convertor("database_id", _IdConvertor())
 
 
-def api_routes(handles: Handles, rights: Sequence[Right], tokens: Tokens) -> list[Route]:
-    """The routes of the API. No token has more than these `rights`."""
-    jobs = Jobs(handles)
-    routes = [
-        Route(
-            "/api/{namespace:path}" + endpoint.path.replace("{id}", "{id:database_id}"),
-            _answering(endpoint, handles, rights, tokens=tokens, jobs=jobs),
-            methods=[endpoint.method],
+def _described() -> FastAPI:
+    """The application with its routes, which a server is still to be given to."""
+    app = FastAPI(
+        title="sql-memory",
+        version=version("sql-memory"),
+        description="Turns, facts and answers of one namespace."
+        " Each operation needs a right of the token: read, write, forget or tokens.",
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,  # a body is JSON, whatever it is called
+    )
+    for endpoint in ENDPOINTS:
+        _add_route(app, endpoint)
+    methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
+    app.add_route("/api/{path:path}", _no_endpoint, methods, include_in_schema=False)
+    app.add_exception_handler(MemoryFault, _on_fault)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _on_invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _on_unreadable)  # type: ignore[arg-type]
+    return app
+
+
+def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
+    lines = {"content": {whole.NDJSON: {"schema": {"type": "string"}}}}
+    body = {"requestBody": {"required": True, **lines}}
+    responses = dict(_DESCRIBED)
+    if endpoint.answer is None:
+        responses[endpoint.status] = lines
+    if endpoint.method == "PUT":
+        responses[201] = {"model": endpoint.answer, "description": "Created"}
+    options: dict[str, Any] = {
+        "name": endpoint.name,
+        "response_class": JSONResponse if endpoint.answer else Response,
+        "dependencies": [Depends(_allowed(endpoint))],
+    }
+    app.add_api_route(
+        endpoint.address,
+        _answering(endpoint),
+        methods=[endpoint.method],
+        status_code=endpoint.status,
+        summary=endpoint.summary,
+        description=f"Requires the right `{endpoint.right}`.",
+        operation_id=endpoint.name,
+        response_model=endpoint.answer,
+        responses=responses,
+        openapi_extra=body if endpoint.takes_lines else None,
+        **options,
+    )
+    if endpoint.method == "GET":
+        app.add_api_route(
+            endpoint.address,
+            _answering(endpoint),
+            methods=["HEAD"],
+            include_in_schema=False,
+            **options,
         )
-        for endpoint in ENDPOINTS
-    ]
-    methods = ["GET", "POST", "PUT", "DELETE", "PATCH"]
-    return [*routes, Route("/api/{path:path}", _no_endpoint, methods=methods)]
 
 
-async def _no_endpoint(request: Request) -> Response:
-    message = "there is no such endpoint; /api/openapi.json lists them"
-    return _error(404, "NoEndpoint", message)
+_bearer = HTTPBearer(auto_error=False)  # for the document: the guard reads the token
 
 
-def _answering(
-    endpoint: Endpoint,
-    handles: Handles,
-    rights: Sequence[Right],
-    *,
-    tokens: Tokens,
-    jobs: Jobs,
-) -> Callable[[Request], Any]:
-    run = handles.run_slow_on_store if endpoint.is_slow else handles.run_on_store
+def _allowed(endpoint: Endpoint) -> Callable[..., None]:
     # Who makes tokens writes, though not into the memory.
     needed: Right = "write" if endpoint.right == "tokens" else endpoint.right
 
-    async def answer(request: Request) -> Response:
-        namespace = request.path_params["namespace"]
-        grant: Grant = request.state.grant
-        if needed not in rights or not grant.allows(namespace, endpoint.right):
-            return _forbidden(grant, endpoint.right, namespace)
+    def refuse(
+        request: Request, namespace: str, _: Annotated[object, Depends(_bearer)] = None
+    ) -> None:
+        is_served = needed in request.app.state.serving.rights
+        _refuse(request.state.grant, endpoint.right, namespace, is_served=is_served)
+
+    return refuse
+
+
+def _answering(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+    """The function of a route, with the signature that FastAPI reads."""
+
+    async def answer(
+        request: Request, namespace: str, inputs: Inputs | None = None, **path: int
+    ) -> Response:
+        serving: _Serving = request.app.state.serving
+        if not endpoint.path:
+            _refuse_name_of_address(endpoint, namespace)
+        call = whole.Call(
+            request,
+            namespace,
+            request.state.grant,
+            serving.handles,
+            serving.tokens,
+            serving.jobs,
+        )
         try:
-            if endpoint.is_whole:
-                _refuse_path(endpoint, namespace)
-                inputs = Inputs() if endpoint.takes_lines else await _inputs(request, endpoint)
-                call = whole.Call(request, namespace, grant, handles, tokens, jobs)
-                response: Response = await endpoint.function(call, inputs)
-                return response
-            inputs = await _inputs(request, endpoint)
-            number = request.path_params.get("id", 0)
-
-            def work(store: Store) -> dict[str, Any]:
-                result: dict[str, Any] = endpoint.function(store, inputs, number, handles)
-                return result
-
-            also = inputs.also if isinstance(inputs, _United) else []
-            # Before any of them is looked for: a refusal does not tell whether there is one.
-            for name in also:
-                if not grant.allows(name, endpoint.right):
-                    return _forbidden(grant, endpoint.right, name)
-            if also:
-                result = await handles.run_united([namespace, *also], work)
-            else:
-                result = await run(namespace, work)
+            return await endpoint.function(call, inputs or Inputs())
         except NoNamespaceError as fault:
-            advice = f"; create it: PUT /api/{namespace}" if endpoint.right == "write" else ""
-            return _error(404, "NoNamespace", f"{fault}{advice}")
-        except NotThereError as fault:
-            return _error(404, "NotThere", str(fault))
-        except EditConflict as conflict:
-            return _error(
-                409,
-                "EditConflict",
-                str(conflict),
-                fact=asdict(conflict.fact) if conflict.fact else None,
-                change=asdict(conflict.change),
-            )
-        except DayLimitError as fault:
-            refusal = _error(429, "DayLimit", str(fault))
-            refusal.headers["retry-after"] = str(fault.seconds)
-            return refusal
-        except _WrongConfirmation as fault:
-            return _error(409, "WrongConfirmation", str(fault), **fault.preview)
-        except MemoryFault as fault:
-            status = 400 if isinstance(fault, (InputError, SqlError)) else 503
-            if status == 503:
-                unavailable(request.scope, fault)
-            return _error(status, type(fault).__name__, fault_message(fault))
-        return JSONResponse(result)
+            if endpoint.right != "write":
+                raise
+            raise NoNamespaceError(f"{fault}; create it: PUT /api/{namespace}") from None
 
+    def parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+    parameters = [parameter("request", Request), parameter("namespace", str)]
+    if "{id}" in endpoint.path:
+        parameters.append(parameter("id", int))
+    fields = endpoint.inputs.model_fields.values()
+    if endpoint.method == "GET":
+        parameters.append(parameter("inputs", Annotated[endpoint.inputs, Query()]))
+    elif fields:
+        is_required = any(field.is_required() for field in fields)
+        default = Parameter.empty if is_required else endpoint.inputs()
+        parameters.append(parameter("inputs", Annotated[endpoint.inputs, Body()], default))
+    answer.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return answer
 
 
-def _refuse_path(endpoint: Endpoint, namespace: str) -> None:
+def _refuse_name_of_address(endpoint: Endpoint, namespace: str) -> None:
     """Refuse to make or erase a memory of a name that is the address of another endpoint."""
-    if endpoint.path:
-        return
     for other in ENDPOINTS:
         first = other.path.partition("{")[0].rstrip("/")
         if first and re.search(f"{re.escape(first)}(?:/\\d+)?$", f"/{namespace}"):
@@ -702,24 +401,61 @@ def _refuse_path(endpoint: Endpoint, namespace: str) -> None:
             )
 
 
-async def _inputs(request: Request, endpoint: Endpoint) -> Inputs:
-    """The inputs of a request. Raises InputError for invalid JSON or invalid values."""
-    model = endpoint.inputs
-    try:
-        if request.method == "GET":
-            lists = [name for name in model.model_fields if name in _LISTS]
-            values = {name: request.query_params.getlist(name) for name in lists}
-            return model.model_validate({**request.query_params, **values})
-        return model.model_validate_json(await request.body() or b"{}")
-    except ValidationError as error:
-        faults = ("{}: {}".format(".".join(map(str, f["loc"])), f["msg"]) for f in error.errors())
-        raise InputError("; ".join(faults)) from None
-    except ClientDisconnect:
-        raise InputError("the body is incomplete") from None
+async def _no_endpoint(request: Request) -> Response:
+    """404, or 405 for an endpoint of another method."""
+    scope = dict(request.scope)
+    # Names may have slashes: an address that is no endpoint's could be a name.
+    is_name = "/" not in request.path_params["path"]
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, APIRoute)
+        and (is_name or not route.path.endswith("{namespace:path}"))
+        and route.matches(scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    if methods:
+        allowed = ", ".join(sorted(methods))
+        refusal = _error(405, "OtherMethod", f"this address is for {allowed}")
+        refusal.headers["allow"] = allowed
+        return refusal
+    return _error(404, "NoEndpoint", f"there is no such endpoint; {DOCUMENT} lists them")
 
 
-def _forbidden(grant: Grant, right: str, namespace: str) -> Response:
-    return _error(403, "Forbidden", f"the token {grant.name!r} may not {right} in {namespace!r}")
+async def _on_fault(request: Request, fault: MemoryFault) -> Response:
+    status = next(STATUSES[kind] for kind in type(fault).__mro__ if kind in STATUSES)
+    details: dict[str, Any] = {}
+    match fault:
+        case EditConflict():
+            details = {"fact": fault.fact and asdict(fault.fact), "change": asdict(fault.change)}
+        case WrongConfirmationError():
+            details = {"preview": fault.preview, "confirmation": fault.preview.confirmation}
+    if status == 503:
+        unavailable(request.scope, fault)
+    kind = type(fault).__name__
+    if status not in (400, 503):
+        kind = kind.removesuffix("Error")
+    refusal = _error(status, kind, fault_message(fault), **to_jsonable_python(details))
+    if isinstance(fault, DayLimitError):
+        refusal.headers["retry-after"] = str(fault.seconds)
+    return refusal
+
+
+async def _on_invalid(request: Request, invalid: RequestValidationError) -> Response:
+    return _error(400, "InputError", "; ".join(map(_in_words, invalid.errors())))
+
+
+def _in_words(fault: dict[str, Any]) -> str:
+    if fault["type"] == "json_invalid":
+        return f"Invalid JSON: {fault['ctx']['error']}"
+    where = ".".join(map(str, fault["loc"][1:]))  # without "query" or "body"
+    return f"{where}: {fault['msg']}" if where else fault["msg"]
+
+
+async def _on_unreadable(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 405:  # a method that HTTP does not even have
+        return await _no_endpoint(request)
+    return _error(error.status_code, "InputError", "the body cannot be read as JSON")
 
 
 def _error(status: int, kind: str, message: str, **details: object) -> Response:

@@ -26,13 +26,13 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from memory.errors import InputError, StoreError
+from memory.operations import Right
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.server.mcp_stdio import sound_json
 from memory.server.tokens import Grant
 from memory.store.united import refuse_repeated
-from memory.tools import Right
 
 # A session takes some kilobytes; one that its client forgets ends after this time.
 _IDLE_SECONDS = 30 * 60

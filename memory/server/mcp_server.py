@@ -18,6 +18,7 @@ from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of, fact_line
+from memory.operations import Right
 from memory.prompts.lines import turn_line
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
@@ -26,7 +27,7 @@ from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, trim
-from memory.tools import RESULT_TOKENS, UNITED_TOOLS, Right, Tools, tool_rights
+from memory.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
 
 INSTRUCTIONS = (
     "A long-term memory of what was said, with facts drawn from it. Recall before you answer about"
@@ -43,8 +44,6 @@ _NEW = (
     "New memory: {name!r} did not exist and was created, empty. If the user has one already, the"
     " name in the client's configuration may be mistyped: tell them."
 )
-# These call a model or read everything: they run on their own thread.
-_SLOW = {"ask_memory", "digest"}
 _ANNOTATIONS: dict[Right, ToolAnnotations] = {
     "read": ToolAnnotations(read_only_hint=True, open_world_hint=False),
     "write": ToolAnnotations(destructive_hint=False, open_world_hint=False),
@@ -175,7 +174,7 @@ async def _call_tool(
     if not isinstance(arguments.get("filter") or "", str):
         arguments["filter"] = json.dumps(arguments["filter"])
     namespace, *also = namespaces
-    is_slow = name in _SLOW or arguments.get("as_of")
+    is_slow = name in SLOW_TOOLS or arguments.get("as_of")
     run = handles.run_slow_on_store if is_slow else handles.run_on_store
     try:
         if also and name in UNITED_TOOLS:

@@ -136,6 +136,8 @@ def _route(scope: Scope) -> str:
     """The path with names in place of what stands for them; "" where it is none of ours."""
     if "endpoint" not in scope:
         return ""
+    if "route" in scope:  # FastAPI's
+        return str(scope["route"].path_format)
     path: str = scope["path"]
     for name, value in scope.get("path_params", {}).items():
         before, _, after = (

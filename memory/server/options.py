@@ -5,6 +5,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from memory.operations import Right
 from memory.server.app import application
 from memory.server.day_limits import DayLimits
 from memory.server.guard import allowed_hosts
@@ -14,7 +15,6 @@ from memory.server.sign_in import SignIn, open_sign_in
 from memory.server.tokens import Tokens
 from memory.store.limits import Limits
 from memory.system import tracing
-from memory.tools import Right
 
 
 @dataclass(frozen=True)

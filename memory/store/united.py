@@ -5,7 +5,7 @@ meet. What is written goes to the first.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
@@ -335,6 +335,11 @@ def stores_by_name(store: Store) -> Mapping[str, Store]:
 def first_store(store: Store) -> Store:
     """The store that writes go to: the first of several, or the store itself."""
     return store.first if isinstance(store, UnitedStore) else store
+
+
+def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
+    """The store itself, or its state at a moment."""
+    return store.as_of(as_of) if as_of else nullcontext(store)
 
 
 def own_hits(store: Store, hits: Sequence[Hit]) -> list[Hit]:

@@ -10,7 +10,7 @@ from memory.records import Answer, Rows, Turn
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import time_of_question
-from memory.tools import past_or_present
+from memory.store.united import past_or_present
 from memory.web.conversation import Line, Share, hits, shares_of
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from starlette.testclient import TestClient
 
+from memory.operations import Right
 from memory.program import MemoryProgram, Model
 from memory.server.app import application
 from memory.server.day_limits import DayLimits
@@ -12,7 +13,6 @@ from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import open_sign_in
 from memory.server.tokens import Tokens
-from memory.tools import Right
 from tests.support.scripted import scripted_model
 
 PORT = 8765

@@ -15,8 +15,7 @@ from starlette.testclient import TestClient
 
 from memory import open_store
 from memory.namespaces import create, existing, location_of
-from memory.server.json_api import ENDPOINTS
-from memory.server.openapi import document
+from memory.server.json_api import ENDPOINTS, document
 from memory.server.tokens import Tokens
 from tests.conftest import MOVED
 from tests.support.postgres_server import new_namespace
@@ -181,7 +180,7 @@ def test_a_client_waits_for_changes_after_one(
         with open_store(existing("anna")) as store:
             store.write(MOVED, "meanwhile")
 
-    monkeypatch.setattr("memory.server.json_api.sleep", add_meanwhile)
+    monkeypatch.setattr("memory.server.api_whole.sleep", add_meanwhile)
     new = client.get(f"/api/anna/changes?after={last['id']}&wait=60").json()["changes"]
     assert [change["cause"] for change in new] == ["meanwhile"]
     monkeypatch.undo()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.server.openapi import document
+from memory.server.json_api import document
 from tests.support.node import run_node
 
 CLIENT = Path(__file__).parents[2] / "support" / "api_client.ts"

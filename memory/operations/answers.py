@@ -1,12 +1,15 @@
-"""What the endpoints of the JSON API answer, as types: the OpenAPI document is made of them."""
+"""What operations and the other endpoints of the JSON API answer, as types."""
 
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from memory.facts.audit import Finding
+from memory.forgetting.forget import Preview
 from memory.records import (
     Change,
     Contradiction,
+    Edit,
     Fact,
     Forgotten,
     Step,
@@ -14,8 +17,6 @@ from memory.records import (
     Turn,
     Withheld,
 )
-
-# A turn and a fact of several memories name theirs.
 
 
 class TurnOfMemory(TypedDict):
@@ -30,6 +31,19 @@ class TurnOfMemory(TypedDict):
     id: int
     tags: dict[str, str | list[str]]
     memory: NotRequired[str]
+
+
+class Fault(TypedDict):
+    """What was wrong, and what to do; some kinds have more."""
+
+    kind: str
+    message: str
+
+
+class ErrorRecord(TypedDict):
+    """A refusal."""
+
+    error: Fault
 
 
 class NewMemory(TypedDict):
@@ -162,23 +176,52 @@ class ChangeList(TypedDict):
     changes: list[Change]
 
 
-class ForgetPreview(TypedDict):
-    """What forgetting removes, restores and leaves."""
+class FactHistory(TypedDict):
+    """The edits of a fact, oldest first; before the first and after a deletion there is none."""
 
-    turns: list[Turn]
-    facts: list[Fact]
-    removed: int
-    restored: list[Fact]
-    reopened: list[Fact]
-    staying: list[Fact]
-    backups: list[str]
-    copies: list[str]
+    edits: list[Edit]
+
+
+class SettingRecord(TypedDict):
+    """A setting, what it takes in words, and its value, null where it was never set."""
+
+    name: str
+    takes: str
+    value: Any
+
+
+class SettingList(TypedDict):
+    """All settings that a memory knows."""
+
+    settings: list[SettingRecord]
+
+
+class AttributeCount(TypedDict):
+    """An attribute of the vocabulary, and how many current facts have it."""
+
+    name: str
+    kind: str
+    other_names: list[str]
+    instruction: str
+    facts: int
+
+
+class AttributeCounts(TypedDict):
+    """The vocabulary of a memory, then what only facts have."""
+
+    attributes: list[AttributeCount]
+
+
+class Findings(TypedDict):
+    """Problems for a person to check."""
+
+    findings: list[Finding]
 
 
 class ForgetAnswer(TypedDict):
     """The preview and the word that confirms it; or, once confirmed, the receipts."""
 
-    preview: NotRequired[ForgetPreview]
+    preview: NotRequired[Preview]
     confirmation: NotRequired[str]
     receipt: NotRequired[Forgotten]
     earlier_receipts: NotRequired[list[Forgotten]]

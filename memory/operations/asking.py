@@ -1,0 +1,96 @@
+"""What is found for a question: turns, an answer, a block for a prompt."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, cast
+
+from pydantic import Field
+
+from memory.errors import InputError
+from memory.operations.answers import AnswerRecord, ContextBlock, SearchHits, TurnOfMemory
+from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
+from memory.store.owner import owner_of
+from memory.store.points_in_time import time_of_question
+from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
+from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
+
+
+@operation("read", "GET /search", reads_several=True)
+def search(
+    memory: OpenMemory,
+    query: Annotated[str, Field(description="Words that may have been used.")],
+    limit: Limit = 10,
+    as_of: AsOf = "",
+    filter: Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")] = "",
+) -> SearchHits:
+    """Search turns; calls no model."""
+    if not query.strip():
+        raise InputError("the query is empty; say what to look for")
+    turn_filter = read_filter(filter or None)
+    with past_or_present(memory.store, as_of) as past:
+        hits = own_hits(past, memory.searcher.search(past, query, limit, turn_filter))
+        turns = turns_in(past, [(hit.memory, hit.turn_id) for hit in hits])
+    records = [cast("TurnOfMemory", asdict(turn)) for turn in turns]
+    return {
+        "hits": [
+            {"score": hit.score, "shares": dict(hit.shares), "turn": record}
+            for hit, record in zip(hits, records, strict=True)
+        ]
+    }
+
+
+@operation("read", "POST /ask", is_slow=True, reads_several=True)
+def ask(
+    memory: OpenMemory,
+    question: Annotated[str, Field(description="A whole question.")],
+    asker: Annotated[
+        str,
+        Field(description="Who is asking; I and my mean this person. Default: the memory's owner."),
+    ] = "",
+    as_of: AsOf = "",
+) -> AnswerRecord:
+    """Answer a question, with sources and SQL."""
+    from memory.recall.answers import answer_record
+
+    now = time_of_question(as_of)
+    with past_or_present(memory.store, as_of) as past:
+        asking = asker or owner_of(first_store(memory.store))
+        answer = memory.memory_of(past).ask(question, asker=asking, now=now)
+        return cast("AnswerRecord", answer_record(answer, cited_turns(past, answer)))
+
+
+@operation("read", "POST /context")
+def context(
+    memory: OpenMemory,
+    messages: Annotated[
+        str | list[dict[str, Any]],
+        Field(
+            description="The message, or a conversation in OpenAI's form; its last message counts."
+        ),
+    ],
+    speaker: Annotated[str, Field(description="Who speaks; by default the memory's owner.")] = "",
+    budget: Annotated[
+        WholeNumber | None, Field(description="The most tokens of the block.")
+    ] = None,
+    session: Annotated[
+        str, Field(description="The running session, which the prompt has already.")
+    ] = "",
+    gate: Annotated[
+        bool, Field(description="Whether a message that touches nothing gets nothing.")
+    ] = True,
+) -> ContextBlock:
+    """A block for a prompt; calls no model."""
+    from memory.injection import inject
+
+    block = asdict(
+        inject(
+            memory.store,
+            messages,
+            speaker=speaker or owner_of(memory.store),
+            budget=budget,
+            session=session,
+            weights=memory.searcher.weights,
+            counts=not memory.store.read_only,
+            gate=gate,
+        )
+    )
+    return cast("ContextBlock", {name: block[name] for name in ContextBlock.__annotations__})

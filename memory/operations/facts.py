@@ -1,0 +1,129 @@
+"""Facts: listed, added, edited, ended; pairs that contradict each other; changes undone."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from memory import facts as edits
+from memory.facts.contradictions import settle
+from memory.facts.standing import standing_facts
+from memory.operations.answers import Contradictions, FactHistory, FactPage
+from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
+from memory.records import Change
+from memory.store.contradictions import open_contradictions
+
+
+@operation("read", "GET /facts")
+def facts(
+    memory: OpenMemory,
+    after: After = 0,
+    limit: Limit = 50,
+    subject: str = "",
+    attribute: str = "",
+    as_of: AsOf = "",
+    standing: Annotated[
+        bool, Field(description="Only standing instructions and preferences in force.")
+    ] = False,
+) -> FactPage:
+    """List current facts."""
+    facts_in_force = edits.facts_named(memory.store, subject, attribute, as_of)
+    if standing:
+        ids = {fact.id for fact in standing_facts(memory.store)}
+        facts_in_force = [fact for fact in facts_in_force if fact.id in ids]
+    page = [fact for fact in facts_in_force if fact.id > after][:limit]
+    more = page and page[-1] is not facts_in_force[-1]
+    return {"facts": page, "after": page[-1].id if more else None}
+
+
+@operation("write", "POST /facts")
+def add_fact(
+    memory: OpenMemory,
+    subject: str,
+    attribute: str,
+    value: str,
+    turn_id: Annotated[
+        Id | None, Field(description="The turn that says it; omitted, one is stored for it.")
+    ] = None,
+    happened_on: Annotated[
+        str, Field(description="Since when, or when: 2017-05-06, 2017-05 or 2017.")
+    ] = "",
+    new_attribute: Annotated[
+        bool, Field(description="Whether the attribute is another than those near to it.")
+    ] = False,
+) -> Change:
+    """Add a fact."""
+    return edits.add(
+        memory.store,
+        turn_id=turn_id,
+        subject=subject,
+        attribute=attribute,
+        value=value,
+        happened_on=happened_on,
+        new_attribute=new_attribute,
+        by=memory.by,
+    )
+
+
+@operation("write", "POST /facts/{id}/correction")
+def correct(
+    memory: OpenMemory,
+    fact_id: Id,
+    value: str = "",
+    kind: Annotated[
+        Literal["changed", "was wrong", "is over"],
+        Field(
+            description="changed: the fact was true, and the value is now. was wrong: it never was;"
+            " the value takes its place, without one it is deleted. is over: nothing took its"
+            " place.",
+        ),
+    ] = "changed",
+    since: Annotated[
+        str, Field(description="Since when, or when it ended; today by default.")
+    ] = "",
+    seen: Seen = None,
+) -> Change:
+    """End a fact and add its new value."""
+    return edits.edit(memory.store, fact_id, kind, value=value, on=since, by=memory.by, seen=seen)
+
+
+@operation("write", "POST /facts/{id}/end")
+def end_fact(
+    memory: OpenMemory,
+    fact_id: Id,
+    on: Annotated[str, Field(description="The date it stopped being true; today by default.")] = "",
+    seen: Seen = None,
+) -> Change:
+    """End a fact."""
+    return edits.end(memory.store, fact_id, on, by=memory.by, seen=seen)
+
+
+@operation("read", "GET /facts/{id}/history")
+def fact_history(memory: OpenMemory, fact_id: Id) -> FactHistory:
+    """How a fact became what it is, edit by edit."""
+    return {"edits": edits.history(memory.store, fact_id)}
+
+
+@operation("read", "GET /contradictions")
+def contradictions(memory: OpenMemory) -> Contradictions:
+    """List facts that contradict each other."""
+    return {"contradictions": open_contradictions(memory.store)}
+
+
+@operation("write", "POST /contradictions")
+def settle_contradiction(
+    memory: OpenMemory,
+    fact: Id,
+    other: Annotated[Id, Field(description="The fact that contradicts it.")],
+    right: Annotated[
+        Id | Literal["both"], Field(description="The id of the one that is right, or both.")
+    ],
+    seen: Seen = None,
+) -> Change:
+    """Say which of two such facts is right; the other is deleted."""
+    return settle(memory.store, fact, other, right=right, by=memory.by, seen=seen)
+
+
+@operation("write", "POST /changes/{id}/undo")
+def undo(memory: OpenMemory, change_id: Id) -> Change:
+    """Undo a change."""
+    return memory.store.undo(change_id)

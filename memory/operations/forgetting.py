@@ -1,0 +1,40 @@
+"""Turns and their facts removed for good, once their preview is confirmed."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from memory.errors import InputError
+from memory.forgetting.forget import Preview, matching_turns
+from memory.forgetting.forget import forget as forget_turns
+from memory.operations.answers import ForgetAnswer
+from memory.operations.operation import Id, OpenMemory, operation
+
+
+class WrongConfirmationError(InputError):
+    """The confirmation is not that of the turns; it carries their preview."""
+
+    def __init__(self, preview: Preview) -> None:
+        super().__init__("this confirmation is not the one of these turns; nothing was forgotten")
+        self.preview = preview
+
+
+@operation("forget", "POST /forget")
+def forget(
+    memory: OpenMemory,
+    turn_ids: Annotated[list[Id], Field(min_length=1)],
+    confirmation: Annotated[
+        str, Field(description="The confirmation of the preview; omit it to get the preview.")
+    ] = "",
+) -> ForgetAnswer:
+    """Preview what to forget; with its confirmation, forget it."""
+    turns = matching_turns(memory.store, ids=turn_ids)
+    gone, receipts = forget_turns(
+        memory.store, turns, lambda gone: gone.confirmation == confirmation
+    )
+    if not receipts:
+        if confirmation:
+            raise WrongConfirmationError(gone)
+        return {"preview": gone, "confirmation": gone.confirmation}
+    *earlier, receipt = receipts
+    return {"receipt": receipt, "earlier_receipts": earlier}

@@ -1,0 +1,211 @@
+"""What an operation is: a function on an open memory, from which every door makes its own form."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import to_jsonable_python
+
+from memory.errors import InputError
+from memory.recall.searcher import Searcher
+from memory.records import Turn
+from memory.store import Store
+from memory.store.united import MOST_MEMORIES
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+Right = Literal["read", "write", "forget"]
+LARGEST_ID = 2**63 - 1  # what a database can hold
+MOST_LISTED = 200
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):  # to Python a number
+        raise ValueError("Input should be a valid integer")  # noqa: TRY004 - what pydantic reads
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_no_truth)]
+Id = Annotated[WholeNumber, Field(ge=0, le=LARGEST_ID)]
+Limit = Annotated[WholeNumber, Field(ge=1, le=MOST_LISTED, description="How many at most.")]
+After = Annotated[Id, Field(description="The `after` of the previous page.")]
+AsOf = Annotated[str, Field(description="State on this date: 2017-06-01, 2017-06 or 2017.")]
+Seen = Annotated[
+    Id | None,
+    Field(
+        description="The newest change that you have seen. What others changed later is answered"
+        " 409, with the present fact and their change; with the id of that, yours is put over"
+        " theirs."
+    ),
+]
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Say nothing of defaults: generators of clients take what has one for always given."""
+    for described in schema.get("properties", {}).values():
+        described.pop("default", None)
+
+
+class Inputs(BaseModel):
+    """The inputs of an operation: query parameters for GET, else a JSON object."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
+
+
+InputsT = TypeVar("InputsT", bound=Inputs)
+
+
+class OfSeveral(Inputs):
+    """The inputs of an operation that reads several memories as one."""
+
+    also: list[str] = Field(
+        [],
+        max_length=MOST_MEMORIES - 1,
+        description="More namespaces to ask with this one; the token needs `read` in each.",
+    )
+
+
+@dataclass(frozen=True)
+class OpenMemory:
+    """A memory that is open, and what a door brings to work on it.
+
+    Arguments:
+        store: the memory; several as one for an operation that reads several.
+        by: who changes it, as its history says.
+        searcher: how it is searched.
+        memory_of: the Memory on a store, for what asks a model.
+        adding: a block that adds these turns: limits of a server count them at once.
+    """
+
+    store: Store
+    by: str
+    memory_of: Callable[[Store], Memory]
+    searcher: Searcher = field(default_factory=Searcher)
+    adding: Callable[[Sequence[Turn]], AbstractContextManager[object]] = lambda turns: nullcontext()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation: its function, the right that it requires, and its address.
+
+    The function takes an OpenMemory, then the id that `path` has for `{id}`, if any, then its
+    inputs, each with a type and a description. Its docstring is the help of every door.
+
+    `path` is that of the JSON API below the memory's address. A slow operation gets a store and a
+    thread of its own. One that reads several memories gets them as one store.
+    """
+
+    function: Callable[..., Any]
+    right: Right
+    method: str
+    path: str
+    is_slow: bool = False
+    reads_several: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called at every door."""
+        return self.function.__name__
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring, without the full stop."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0].rstrip(".")
+
+    @cached_property
+    def answer(self) -> Any:
+        """The type of what it returns."""
+        return self._hints["return"]
+
+    @property
+    def takes_id(self) -> bool:
+        """Whether its address has the id of a turn, fact or change."""
+        return "{id}" in self.path
+
+    @property
+    def id_name(self) -> str:
+        """What the function calls the id of its address; "" where it has none."""
+        return [*inspect.signature(self.function).parameters][1] if self.takes_id else ""
+
+    @cached_property
+    def inputs(self) -> type[Inputs]:
+        """Its inputs as a type that validates them."""
+        fields: dict[str, Any] = {
+            parameter.name: (
+                self._hints[parameter.name],
+                ... if parameter.default is parameter.empty else parameter.default,
+            )
+            for parameter in self._parameters()
+        }
+        name = "".join(part.capitalize() for part in self.name.split("_"))
+        base = OfSeveral if self.reads_several else Inputs
+        return create_model(f"{name}Inputs", __base__=base, __doc__=self.summary, **fields)
+
+    @cached_property
+    def types(self) -> dict[str, Any]:
+        """The type of each parameter but the first, by its name."""
+        return {name: self._hints[name] for name in self._names}
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """What each of them is, for a person or a model."""
+        texts = {name: field.description for name, field in self.inputs.model_fields.items()}
+        return {name: texts.get(name) or name.replace("_", " ") for name in self._names}
+
+    def run(self, memory: OpenMemory, inputs: Inputs, number: int = 0) -> Any:
+        """Call it with inputs that are valid, and the id of its address; its answer as JSON."""
+        values = {name: getattr(inputs, name) for name in type(inputs).model_fields}
+        values.pop("also", None)  # which memories: those that `memory` has
+        ids = [number] if self.takes_id else []
+        return to_jsonable_python(self.function(memory, *ids, **values))
+
+    def _parameters(self) -> Iterator[inspect.Parameter]:
+        parameters = [*inspect.signature(self.function).parameters.values()]
+        return iter(parameters[1 + self.takes_id :])
+
+    @property
+    def _names(self) -> list[str]:
+        return [*inspect.signature(self.function).parameters][1:]
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function, include_extras=True)
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(
+    right: Right, address: str, *, is_slow: bool = False, reads_several: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function an operation: `address` is the method and path of it in the JSON API."""
+    method, path = address.split()
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        registered = Operation(function, right, method, path, is_slow, reads_several)
+        OPERATIONS[registered.name] = registered
+        return function
+
+    return register
+
+
+def faults_in_words(error: ValidationError) -> str:
+    """What is wrong with inputs, in one line: `limit: Input should be greater than 0`."""
+    return "; ".join(
+        "{}: {}".format(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()
+    )
+
+
+def checked(inputs: type[InputsT], values: object) -> InputsT:
+    """Inputs from outside. Raises InputError in words for invalid ones."""
+    try:
+        return inputs.model_validate(values)
+    except ValidationError as error:
+        raise InputError(faults_in_words(error)) from None

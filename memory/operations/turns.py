@@ -1,0 +1,134 @@
+"""Turns: listed, added, tagged, and what they were about in short."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from memory.digest.additions import add_once
+from memory.errors import InputError
+from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCounts, TurnPage
+from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
+from memory.records import Change, Turn, Withheld
+from memory.store import Store
+from memory.store.owner import person_of
+from memory.store.tags import count_tags, remove_tags
+from memory.store.tags import set_tags as set_tags_of
+from memory.store.turn_validation import local_now
+from memory.text.written_dates import clean_date
+
+Speaker = Annotated[str, Field(description="Who said it; by default the memory's owner.")]
+SaidAt = Annotated[str, Field(description="ISO date or time, as exact as known; default: now.")]
+Source = Annotated[str, Field(description="Your own id: a turn with the same id is stored once.")]
+Tags = Annotated[dict[str, str | list[str]], Field(description='Such as {"project": "move"}.')]
+
+
+class NewTurn(Inputs):
+    """What was said."""
+
+    text: str
+    speaker: Speaker = ""
+    session: str = ""
+    said_at: SaidAt = ""
+    source: Source = ""
+    tags: Tags = Field({})
+
+
+@operation("read", "GET /turns")
+def turns(memory: OpenMemory, after: After = 0, limit: Limit = 50) -> TurnPage:
+    """List turns."""
+    store = memory.store
+    page = store.turns(after + 1, after + limit)
+    if len(page) < limit:  # forgotten turns leave gaps in the ids
+        select = f"SELECT id FROM turns WHERE id > {after} ORDER BY id LIMIT {limit}"
+        page = store.turns_by_id([row[0] for row in store.read(select).rows])
+    return {"turns": page, "after": page[-1].id if page else None}
+
+
+@operation("write", "POST /turns")
+def add_turn(
+    memory: OpenMemory,
+    text: str,
+    speaker: Speaker = "",
+    session: str = "",
+    said_at: SaidAt = "",
+    source: Source = "",
+    tags: Tags = {},  # noqa: B006 - pydantic copies it
+) -> AddedTurn:
+    """Add a turn; durable on return."""
+    new = NewTurn(
+        text=text, speaker=speaker, session=session, said_at=said_at, source=source, tags=tags
+    )
+    [added] = _added(memory, [new])
+    return added
+
+
+@operation("write", "POST /turns/batch")
+def add_turns(
+    memory: OpenMemory, turns: Annotated[list[NewTurn], Field(min_length=1, max_length=1_000)]
+) -> AddedTurns:
+    """Add many turns, in order."""
+    return {"turns": _added(memory, turns)}
+
+
+@operation("read", "GET /turns/{id}")
+def turn(memory: OpenMemory, turn_id: Id) -> Turn:
+    """Get a turn."""
+    return memory.store.turn(turn_id)
+
+
+@operation("read", "GET /summaries")
+def summaries(memory: OpenMemory) -> Summaries:
+    """What happened, in short."""
+    return {"summaries": memory.store.summaries()}
+
+
+@operation("read", "GET /tags")
+def tags(memory: OpenMemory) -> TagCounts:
+    """Count turns by tag."""
+    return {"tags": count_tags(memory.store)}
+
+
+@operation("write", "POST /tags")
+def set_tags(
+    memory: OpenMemory,
+    turn_ids: Annotated[list[Id], Field(min_length=1)],
+    tags: Annotated[
+        dict[str, str | list[str]],
+        Field(description="These values of the keys replace those the turns have."),
+    ] = {},  # noqa: B006 - pydantic copies it
+    remove: Annotated[list[str], Field(description="Keys to take from the turns.")] = [],  # noqa: B006
+) -> Change:
+    """Set or remove tags of turns."""
+    if bool(tags) == bool(remove):
+        raise InputError("give tags to set, or keys to remove")
+    if tags:
+        return set_tags_of(memory.store, turn_ids, tags, by=memory.by)
+    return remove_tags(memory.store, turn_ids, remove, by=memory.by)
+
+
+def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> list[AddedTurn]:
+    """Store turns; none where one of them has no date, or a limit of a day refuses them."""
+    spoken = [_turn_of(memory.store, new) for new in new_turns]
+    added: list[AddedTurn] = []
+    with memory.adding(spoken):
+        for turn in spoken:
+            turn_id, is_new, withheld = add_once(memory.store, turn)
+            stored: AddedTurn = {"id": turn_id, "new": is_new}
+            added.append(stored | {"withheld": withheld} if withheld != Withheld() else stored)
+    return added
+
+
+def _turn_of(store: Store, new: NewTurn) -> Turn:
+    if new.said_at and not clean_date(new.said_at):
+        raise InputError(
+            f"said_at {new.said_at[:60]!r} is not a date; write 2017-05-08T13:56, 2017-05 or 2017"
+        )
+    return Turn(
+        person_of(store, new.speaker),
+        new.text,
+        session=new.session,
+        said_at=new.said_at or local_now(),
+        source=new.source,
+        tags=new.tags,
+    )
