@@ -86,9 +86,9 @@ class MemorySystem:
         return self.setup.model
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
-        """One call of each module that works: retrieving where it is asked for SQL, answering."""
+        """A call of each module that may work: whether SQL is asked for only the memory tells."""
         setup = self.setup
-        if not self.retrieves or not setup.model.asks_for_sql(question.text):
+        if not self.retrieves or setup.model.sql == "never":
             return answer_cost(setup, conversation)
         retrieving = estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
         return answer_cost(setup, conversation) + retrieving

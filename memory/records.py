@@ -408,14 +408,14 @@ class Quotation:
 # shown), or a memory without turns.
 Basis = Literal["rows", "model", "quotes", "none"]
 
-StepName = Literal["select", "search", "answer"]
+StepName = Literal["search", "select", "answer"]
 
 
 @dataclass(frozen=True)
 class Step:
     """What one step of answering took, and what it brought.
 
-    "select" writes SELECTs and runs them, "search" ranks turns and fills the budget, "answer"
+    "search" ranks turns and fills the budget, "select" writes SELECTs and runs them, "answer"
     answers. `calls` of the language model were answered, with `tokens_in` and `tokens_out` as its
     server counts them (0 where it does not); the step took `seconds`. `rows` are those that the
     SELECTs returned, `turns` counts the turns shown that only this step brought, and `displaced`

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError, PromptTooLong
-from memory.facts import read_facts
 from memory.program.messages import is_withdrawn
 from memory.prompts.lines import known_fact_line, turn_lines
 from memory.prompts.outline import outlined
@@ -15,7 +14,7 @@ from memory.prompts.story import dated_lines
 from memory.records import Summary
 from memory.store import Store
 from memory.store.summaries import set_summary
-from memory.text.tokens import first_lines
+from memory.text.tokens import spread_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import Model
@@ -40,13 +39,11 @@ def retell(store: Store, model: "Model", most: int) -> int:
         lines = _lines(store, new)
         if not lines:
             continue
-        facts = read_facts(
-            store, f"WHERE turn_id >= {new.turn_id} AND turn_id <= {new.last_turn_id}"
-        )
+        facts = store.digested_facts(range(new.turn_id, new.last_turn_id + 1))
         calls += 1
         try:
             with model.active():
-                text = tell(lines, first_lines(map(known_fact_line, facts), _FACTS_TOKENS))
+                text = tell(lines, spread_lines([*map(known_fact_line, facts)], _FACTS_TOKENS))
         except (AdapterParseError, PromptTooLong):
             continue  # it waits for the next digest
         if not text:
@@ -123,7 +120,7 @@ def _lines(store: Store, summary: Summary) -> str:
         and summary.turn_id <= other.turn_id
         and other.last_turn_id <= summary.last_turn_id
     ]
-    return first_lines(dated_lines(store, sessions), _LINES_TOKENS)
+    return spread_lines(dated_lines(store, sessions), _LINES_TOKENS)
 
 
 def _dates(store: Store, summaries: Sequence[Summary]) -> dict[int, str]:

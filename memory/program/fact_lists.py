@@ -4,7 +4,7 @@ A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2
 (said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, zip_longest
@@ -21,6 +21,7 @@ from memory.prompts.evidence import (
 )
 from memory.prompts.lines import (
     MOST_SUMS,
+    NOTED_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
     in_words,
@@ -212,6 +213,7 @@ def lay_out(
     question: str,
     longest: int | None = None,
     by_day: bool = False,
+    noted: Collection[int] = (),
     marks: Mapping[int, str] | None = None,
 ) -> Context:
     """The ranking's first turns, lists of facts, and more turns, within a budget.
@@ -222,6 +224,7 @@ def lay_out(
     the turns that SELECTs have `brought` and those of the ranking, in turn. Turns stand in the
     order they were said, each cut to `longest` tokens of text (by default `longest_turn`). With
     `by_day` a line names the day of the turns after it, which then have no date of their own.
+    Turns `noted` have facts for their text, and a heading of their own: these are no words said.
     `marks` say of turns what is no longer so.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
@@ -233,7 +236,7 @@ def lay_out(
         dates=not by_day,
         spans=True,
     )
-    laid_out = partial(_laid_out, lists, ranked, brought, floor=floor, form=form)
+    laid_out = partial(_laid_out, lists, ranked, brought, floor=floor, form=form, noted=noted)
     tokens = budget
     context = laid_out(tokens=tokens)
     # Lines may have a token more together than each by itself, and days have lines of their own.
@@ -251,6 +254,7 @@ def _laid_out(
     tokens: int,
     floor: float,
     form: TurnForm,
+    noted: Collection[int],
 ) -> Context:
     tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if lists else 0)
     turn_pairs, tokens_left = best_turn(iter(ranked), tokens_left, form)
@@ -282,10 +286,13 @@ def _laid_out(
     shown_ids |= {turn.id for turn, _ in turn_pairs}
     if lines:
         lines.insert(0, ROWS_HEAD)
-    if turn_pairs:
-        turn_pairs.sort(key=lambda pair: pair[0].id)
-        lines.append(TURNS_HEAD)
-        lines += [line for _, line in turn_pairs] if form.dates else _under_days(turn_pairs)
+    turn_pairs.sort(key=lambda pair: pair[0].id)
+    of_facts = [pair for pair in turn_pairs if pair[0].id in noted]
+    said = [pair for pair in turn_pairs if pair[0].id not in noted]
+    for head, pairs in ((NOTED_HEAD, of_facts), (TURNS_HEAD, said)):
+        if pairs:
+            lines.append(head)
+            lines += [line for _, line in pairs] if form.dates else _under_days(pairs)
     text = "\n".join(lines)
     return Context(text, tuple(sorted(shown_ids)), count_tokens(text))
 

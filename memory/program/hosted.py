@@ -6,9 +6,10 @@ import os
 import threading
 import time
 import urllib.request
-from collections.abc import Collection, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
-from memory.program.fact_lists import fact_lists, lay_out
+from memory.program.fact_lists import FactList, fact_lists, lay_out
 from memory.program.messages import is_question, is_quotation
 from memory.program.model import (
     ChatMessage,
@@ -42,13 +43,26 @@ from memory.program.model_errors import (
 )
 from memory.program.quotations import quotations_of
 from memory.program.server_refusals import accepted_instead
-from memory.program.shown_turns import RANKED_TURNS, ranked_turns, ranks_of, telling_first
+from memory.program.shown_turns import (
+    RANKED_TURNS,
+    ranks_of,
+    telling_first,
+    with_marks,
+    with_turns,
+)
 from memory.program.streaming import stream
-from memory.prompts.evidence import Context
-from memory.prompts.lines import NAME_TOKENS, named_turns, quoted_turns, turn_line, turn_lines
+from memory.prompts.evidence import NO_STANDING, Context, Standing
+from memory.prompts.lines import (
+    LEAST_BUDGET,
+    NAME_TOKENS,
+    named_turns,
+    quoted_turns,
+    turn_line,
+    turn_lines,
+)
 from memory.prompts.outline import outlined
 from memory.prompts.story import STORY_SHARE, Story, story_of
-from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
     asks_for_several,
@@ -64,7 +78,7 @@ from memory.system.providers import check_listening, listed_models, load_litellm
 from memory.system.terminal import clean_line
 from memory.text.characters import sound_text
 from memory.text.dates import dated_question
-from memory.text.tokens import count_tokens, trim
+from memory.text.tokens import count_tokens, line_tokens, trim
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
@@ -328,14 +342,20 @@ class HostedModel(Model):
         return f"{catalog}\n{NAMES_IN_QUESTION}\n{names}" if names else catalog
 
     def write_query(
-        self, program: Modules, question: UserQuestion, reader: MemoryReader
+        self,
+        program: Modules,
+        question: UserQuestion,
+        reader: MemoryReader,
+        *,
+        hits: Sequence[Hit],
+        fitting: Callable[[], int],
     ) -> dspy.Prediction | None:
         """Where SELECTs pay: for other questions a second call brings less than it costs."""
-        if not self.asks_for_sql(question.text):
+        if not self.asks_for_sql(hits, fitting):
             return None
         try:
             with self.active():
-                return super().write_query(program, question, reader)
+                return super().write_query(program, question, reader, hits=hits, fitting=fitting)
         except PromptTooLong:
             return None  # what the ranking finds can be cut to any size
 
@@ -353,58 +373,78 @@ class HostedModel(Model):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        standing: Standing = NO_STANDING,
     ) -> Context:
         """The ranking's first turns, facts as lists with their dates, and more turns.
 
-        A summary or an order gets the story that digests have told, then the asker's own turns
-        before all others, as many as fit: those with facts first, told by these.
+        A summary or an order gets the story that digests have told, then the turns that SELECTs
+        quote and the asker's own before all others, as many as fit: those with facts first, told by
+        these. Lines of the story that a SELECT returned come before those of the ranking, whatever
+        is asked.
         """
-        hits = ranked.hits
-        story = Story()
         is_story = asks_for_story(question)
-        if is_story:
-            story = _story(reader, hits, without, int(budget * STORY_SHARE))
+        rank = ranks_of(ranked.hits)
+        selected, rows = _selected_summaries(rows, reader)
+        quoted = quoted_turns(rows)
+        named = {turn_id for result in rows for turn_id in named_turns(result)}
+        turns = ranked.turns_with(named, reader)
+        said_at = {turn_id: turns[turn_id].said_at for turn_id in named if turn_id in turns}
+        lists = fact_lists(
+            rows, rank, said_at, ended_last=asks_for_present(question), marks=ranked.marks
+        )
+        story = Story()
+        if is_story or selected:
+            room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
+            if is_story:  # what rows take is taken from lines that the ranking chose
+                texts = [turns[turn_id].text for turn_id in quoted if turn_id in turns]
+                room = min(room, max(room - _rows_tokens(lists, texts), budget // 2))
+            story = _story(
+                reader.summaries() if is_story else selected,
+                ranked.hits,
+                reader=reader,
+                without=without,
+                budget=room,
+                selected=selected,
+            )
             budget -= story.tokens
-        if story.lines:  # in their order, which rows of a SELECT are not shown in
-            rows = [result for result in rows if "summary" not in result.columns]
-        rank = ranks_of(hits)
         longest = _SHORT_TURN if asks_for_whole(question) else None
+        fact_turns: Mapping[int, Turn] = {}
+        in_order = dict.fromkeys(hit.turn_id for hit in ranked.hits)
+        if is_story:
+            in_order = dict.fromkeys([*quoted, *in_order])
         if is_story and asker:
             own = reader.search(question, RANKED_TURNS, {"speaker": asker})
             longest = _story_turn(budget, len(own)) if own else longest
-            hits = [*own, *hits]
-        in_order = dict.fromkeys(hit.turn_id for hit in hits)
-        named = {turn_id for result in rows for turn_id in named_turns(result)}
-        turns = ranked.turns_with({*in_order, *named}, reader)
-        if is_story and asker:
+            own_ids = [hit.turn_id for hit in own]
+            turns = ranked.turns_with({*in_order, *own_ids}, reader)
+            to_tell = [turns[turn_id] for turn_id in own_ids if turn_id in turns]
             fact_turns = _facts_as_turns(
-                reader, [turns[hit.turn_id] for hit in own if hit.turn_id in turns]
+                reader, [turn for turn in to_tell if turn.id not in quoted]
             )
             if fact_turns:
-                turns |= fact_turns
-                in_order = dict.fromkeys([*fact_turns, *in_order])
+                turns = {**turns, **fact_turns}
                 longest = _SHORT_TURN
+            in_order = dict.fromkeys([*quoted, *fact_turns, *own_ids, *in_order])
+
+        left_out = {*without, *standing.said_again(turns.values())}
 
         def to_show(turn_ids: Iterable[int]) -> list[Turn]:
             return telling_first(
                 turns[turn_id]
                 for turn_id in turn_ids
-                if turn_id in turns and turn_id not in without
+                if turn_id in turns and turn_id not in left_out
             )
 
-        said_at = {turn_id: turns[turn_id].said_at for turn_id in named if turn_id in turns}
-        lists = fact_lists(
-            rows, rank, said_at, ended_last=asks_for_present(question), marks=ranked.marks
-        )
         context = lay_out(
             lists,
             to_show(in_order),
-            to_show(quoted_turns(rows)),
+            to_show(quoted),
             budget=budget,
             floor=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
             question=question,
             longest=longest,
             by_day=is_story,
+            noted=fact_turns,
             marks=ranked.marks,
         )
         return story.before(context)
@@ -446,25 +486,32 @@ class HostedModel(Model):
         question = UserQuestion(turn.text, asker=turn.speaker, today=turn.said_at)
         log = StepLog()
         with self.active():
+            names = (turn.speaker, *message.known_as)
+            just_said = {turn.id, *(recent.id for recent in latest)}
+            with log.step("search"):
+                standing = reader.standing(turn.text, *names).within(budget)
+                hits = reader.search(question.ranked_text, RANKED_TURNS)
+                earlier = [hit for hit in hits if hit.turn_id not in just_said]
+                ranked = Ranked(hits, {}, {})
+                show = partial(
+                    program.evidence, question.ranked_text, reader=reader, model=self,
+                    budget=budget, asker=question.asker, standing=standing, without=just_said,
+                )  # fmt: skip
+
+            alone: Context | None = None  # what the ranking shows without rows
+
+            def fitting() -> int:
+                nonlocal ranked, alone
+                ranked = with_turns(ranked, reader)
+                alone = show(ranked, ())
+                return len(alone.turn_ids)
+
             with log.step("select"):
-                query = self.write_query(program, question, reader)
+                query = self.write_query(program, question, reader, hits=earlier, fitting=fitting)
             rows = query.rows if query else ()
             with log.step("search"):
-                names = (turn.speaker, *message.known_as)
-                standing = reader.standing(turn.text, *names).within(budget)
-                just_said = {turn.id, *(recent.id for recent in latest)}
-                hits = reader.search(question.ranked_text, RANKED_TURNS)
-                context = program.evidence(
-                    question.ranked_text,
-                    ranked_turns(question.ranked_text, hits, rows, reader, question.today),
-                    rows,
-                    reader=reader,
-                    model=self,
-                    budget=budget,
-                    asker=question.asker,
-                    standing=standing,
-                    without=just_said,
-                )
+                ranked = with_marks(ranked, question.ranked_text, rows, reader, question.today)
+                context = alone if alone and not rows and not ranked.marks else show(ranked, rows)
             inputs = {
                 "character": message.character,
                 "persona": message.persona,
@@ -476,7 +523,6 @@ class HostedModel(Model):
             with log.step("answer"):
                 text, cited = yield from stream(self, inputs, context.turn_ids)
         answer = answer_from(text=text, cited=cited, retrieved=query, context=context, calls=1)
-        earlier = [hit for hit in hits if hit.turn_id not in just_said]
         asks = not cited and is_question(turn.text) and telling_words(turn.text)
         return replace(
             answer,
@@ -573,20 +619,52 @@ def hosted_lm(
     return model.with_prompts(prompts)
 
 
+def _selected_summaries(
+    rows: Sequence[Rows], reader: MemoryReader
+) -> tuple[list[Summary], Sequence[Rows]]:
+    """The summaries that SELECTs returned as they stand, and the rows without these."""
+    if not any("summary" in result.columns for result in rows):
+        return [], rows
+    stored = {summary.text: summary for summary in reader.summaries() if summary.text}
+    selected: dict[Summary, None] = {}
+    others = []
+    for result in rows:
+        if "summary" not in result.columns:
+            others.append(result)
+            continue
+        column = result.columns.index("summary")
+        selected |= {stored[row[column]]: None for row in result.rows if row[column] in stored}
+        if left := tuple(row for row in result.rows if row[column] not in stored):
+            others.append(replace(result, rows=left))
+    return [*selected], others
+
+
+def _rows_tokens(lists: Sequence[FactList], texts: Sequence[str]) -> int:
+    """The tokens that lists and turns take in a story."""
+    of_turns = sum(min(count_tokens(text), _SHORT_TURN) + _STORY_HEAD for text in texts)
+    return of_turns + sum(line_tokens(facts.line) for facts in lists)
+
+
 def _story(
-    reader: MemoryReader, hits: Sequence[Hit], without: Collection[int], budget: int
+    summaries: Sequence[Summary],
+    hits: Sequence[Hit],
+    *,
+    reader: MemoryReader,
+    without: Collection[int],
+    budget: int,
+    selected: Collection[Summary],
 ) -> Story:
     """What digests have told, of which nothing is shown elsewhere."""
     summaries = [
         summary
-        for summary in reader.summaries()
+        for summary in summaries
         if not any(summary.turn_id <= turn_id <= summary.last_turn_id for turn_id in without)
     ]
     if not summaries:
         return Story()
     firsts = sorted({summary.turn_id for summary in summaries})
     said_at = {turn.id: turn.said_at for turn in reader.turns_by_id(firsts, missing_ok=True)}
-    return story_of(summaries, said_at, ranks_of(hits), budget)
+    return story_of(summaries, said_at, ranks_of(hits), budget, selected)
 
 
 def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:

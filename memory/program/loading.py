@@ -37,7 +37,7 @@ def load_model(
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
             the shipped adapters of the modules that its card names.
         sql: for which questions a hosted model writes SELECTs before it answers: "always", or
-            "when it pays" (lists, counts, order, lengths of time, change, what two share), "never".
+            "when it pays" (turns about as near as those that are shown have no room), "never".
         prompts: the form of a hosted model's prompts: "full", "short" (for 1 to 8 billion
             parameters), or "auto", by the model's context and size.
 

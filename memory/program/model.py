@@ -1,7 +1,7 @@
 """What a model does for a memory: the seam that the hosted and the packaged model implement."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -305,14 +305,26 @@ class Model(ABC):
         """What the model is shown of the memory before it writes SELECTs for a question."""
         return reader.catalog(CATALOG_TOKENS)
 
-    def asks_for_sql(self, question: str) -> bool:
-        """Whether the model is asked for SELECTs before it answers a question."""
-        return self.sql == "always" or (self.sql == "when it pays" and sql_pays(question))
+    def asks_for_sql(self, hits: Sequence[Hit], fitting: Callable[[], int]) -> bool:
+        """Whether the model is asked for SELECTs before it answers a question.
+
+        `hits` are what the ranking found, `fitting` counts the turns that fit without rows.
+        """
+        return self.sql == "always" or (self.sql == "when it pays" and sql_pays(hits, fitting()))
 
     def write_query(
-        self, program: Modules, question: UserQuestion, reader: MemoryReader
+        self,
+        program: Modules,
+        question: UserQuestion,
+        reader: MemoryReader,
+        *,
+        hits: Sequence[Hit],
+        fitting: Callable[[], int],
     ) -> dspy.Prediction | None:
-        """The rows that a question may need (see RetrieveRows); None when none are asked for."""
+        """The rows that a question may need (see RetrieveRows); None when none are asked for.
+
+        `hits` and `fitting` are as in `asks_for_sql`.
+        """
         return program.retrieve(
             question=self.question_text(question),
             catalog=self.catalog_for(question, reader, program.prompts),
@@ -332,10 +344,12 @@ class Model(ABC):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        standing: Standing = NO_STANDING,
     ) -> Context:
         """The rows and the best turns within a budget, laid out as the model reads them.
 
-        Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known.
+        Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known,
+        `standing` what is shown before.
         """
 
     @abstractmethod

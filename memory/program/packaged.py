@@ -1,6 +1,6 @@
 """The packaged model: small, in this process, and held to what was said."""
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,9 +30,9 @@ from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
-from memory.prompts.evidence import Context, assemble
+from memory.prompts.evidence import NO_STANDING, Context, Standing, assemble
 from memory.prompts.lines import quoted_turns, row_lines, turn_lines
-from memory.records import Answer, Fact, Rows, Turn
+from memory.records import Answer, Fact, Hit, Rows, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 _TURNS_SHARE = 0.5  # of the budget, which rows do not take
@@ -132,7 +132,13 @@ class PackagedModel(Model):
         return question.ranked_text
 
     def write_query(
-        self, program: Modules, question: UserQuestion, reader: MemoryReader
+        self,
+        program: Modules,
+        question: UserQuestion,
+        reader: MemoryReader,
+        *,
+        hits: Sequence[Hit],
+        fitting: Callable[[], int],
     ) -> dspy.Prediction | None:
         """Rows decide a question in a template's form; the model as shipped writes no SELECT.
 
@@ -142,7 +148,7 @@ class PackagedModel(Model):
         if self.sql == "never":
             return None
         if self.sql == "always":
-            return super().write_query(program, question, reader)
+            return super().write_query(program, question, reader, hits=hits, fitting=fitting)
         if found := look_up(question, reader):
             return dspy.Prediction(
                 sql=list(found.sql),
@@ -156,7 +162,11 @@ class PackagedModel(Model):
         if is_shipped and not self.stores_facts(program):
             return None
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
-        return super().write_query(program, question, reader) if has_facts else None
+        return (
+            super().write_query(program, question, reader, hits=hits, fitting=fitting)
+            if has_facts
+            else None
+        )
 
     def gather(
         self,
@@ -168,6 +178,7 @@ class PackagedModel(Model):
         budget: int,
         without: Collection[int] = (),
         asker: str = "",
+        standing: Standing = NO_STANDING,
     ) -> Context:
         """Rows as they were stored, then turns."""
         return assemble(

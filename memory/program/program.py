@@ -19,10 +19,10 @@ from memory.program.answer_sources import as_prediction, likely_source, speaks_o
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
 from memory.program.messages import NOTHING, abstains
-from memory.program.model import Retrieval, UserQuestion
+from memory.program.model import Ranked, Retrieval, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
-from memory.program.shown_turns import RANKED_TURNS, ranked_turns
+from memory.program.shown_turns import RANKED_TURNS, with_marks, with_turns
 from memory.prompts.evidence import NO_STANDING
 from memory.records import Change, Rows
 from memory.signatures.choice import Form
@@ -30,7 +30,7 @@ from memory.signatures.forms import PROMPTS
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
-    from memory.program.model import MemoryReader, Model, Ranked
+    from memory.program.model import MemoryReader, Model
     from memory.program.program_card import Card
     from memory.prompts.evidence import Context, Standing
     from memory.records import Turn
@@ -98,19 +98,32 @@ class MemoryProgram(dspy.Module):
         log = StepLog()
         with model.active():
             progress("finding what was said")
-            with log.step("select"):
-                query = model.write_query(self, asked, reader)
-            rows = tuple(query.rows) if query else ()
             with log.step("search"):
                 standing = reader.standing(question, asker)
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
-                ranked = ranked_turns(asked.ranked_text, hits, rows, reader, today)
+                ranked = Ranked(hits, {}, {})
                 show = partial(
-                    self.evidence, asked.ranked_text, ranked, reader=reader, model=model,
+                    self.evidence, asked.ranked_text, reader=reader, model=model,
                     budget=budget or model.budget, asker=asker, standing=standing,
                 )  # fmt: skip
-                context = show(rows)
-            by_search = show(()).turn_ids if rows else context.turn_ids
+
+            alone: Context | None = None  # what the ranking shows without rows
+
+            def fitting() -> int:
+                nonlocal ranked, alone
+                ranked = with_turns(ranked, reader)
+                alone = show(ranked, ())
+                return len(alone.turn_ids)
+
+            with log.step("select"):
+                query = model.write_query(self, asked, reader, hits=hits, fitting=fitting)
+            rows = tuple(query.rows) if query else ()
+            with log.step("search"):
+                ranked = with_marks(ranked, asked.ranked_text, rows, reader, today)
+                if alone is None or ranked.marks:
+                    alone = show(ranked, ())
+                context = show(ranked, rows) if rows else alone
+            by_search = alone.turn_ids
             log.brought(
                 rows=sum(len(r.rows) for r in rows), shown=context.turn_ids, by_search=by_search
             )
@@ -131,7 +144,7 @@ class MemoryProgram(dspy.Module):
     def evidence(
         self,
         question: str,
-        ranked: "Ranked",
+        ranked: Ranked,
         rows: Sequence[Rows],
         *,
         reader: "MemoryReader",
@@ -144,13 +157,13 @@ class MemoryProgram(dspy.Module):
         """What the answering model is shown within a budget of tokens.
 
         First what the asker wants of answers (`standing`), for a model that can follow it; then the
-        rows of SELECTs and the best turns, with their marks, but those `without`, which are shown
-        elsewhere.
+        rows of SELECTs and the best turns, with their marks, but those that say the same, and those
+        `without`, which are shown elsewhere.
         """
         standing = standing.within(budget) if model.follows_instructions else NO_STANDING
         context = model.gather(
             question, rows, ranked, reader=reader, budget=budget - standing.tokens,
-            without=without, asker=asker,
+            without=without, asker=asker, standing=standing,
         )  # fmt: skip
         return standing.before(context)
 

@@ -1,6 +1,7 @@
 """The turns that an answering model may be shown: the ranking's and those that SELECTs quote."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 from memory.program.messages import is_quotation, is_withdrawn, originals_first
@@ -25,14 +26,29 @@ def ranked_turns(
 
     The marks are those of `today` (ISO), or of now.
     """
-    best = [hit.turn_id for hit in hits]
-    named = {turn_id for result in rows for turn_id in named_turns(result)}
+    return with_marks(Ranked(hits, {}, {}), question, rows, reader, today)
+
+
+def with_turns(ranked: Ranked, reader: MemoryReader) -> Ranked:
+    """A ranking with its turns; nothing is said of what they tell."""
+    turns = ranked.turns_with((hit.turn_id for hit in ranked.hits), reader)
+    return replace(ranked, turns=turns)
+
+
+def with_marks(
+    ranked: Ranked, question: str, rows: Sequence[Rows], reader: MemoryReader, today: str
+) -> Ranked:
+    """A ranking with its turns and those of rows, the best and these marked.
+
+    The marks are those of `today` (ISO), or of now. Turns that it has are not read again.
+    """
+    named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
     # A row may name a turn that is not there, and another process may have forgotten one.
-    read = reader.turns_by_id([*dict.fromkeys([*best, *sorted(named)])], missing_ok=True)
-    turns = {turn.id: turn for turn in read}
-    to_mark = dict.fromkeys([*best[:_MARKED_TURNS], *sorted(named)])
+    best = [hit.turn_id for hit in ranked.hits]
+    turns = ranked.turns_with([*best, *named], reader)
+    to_mark = dict.fromkeys([*best[:_MARKED_TURNS], *named])
     marked = [turns[turn_id] for turn_id in to_mark if turn_id in turns]
-    return Ranked(hits, turns, reader.marks(marked, question, today))
+    return Ranked(ranked.hits, turns, reader.marks(marked, question, today))
 
 
 def turns_to_show(

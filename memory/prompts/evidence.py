@@ -20,6 +20,7 @@ from memory.prompts.lines import (
 )
 from memory.prompts.passages import excerpt
 from memory.records import Contradiction, Fact, Turn
+from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 STANDING_HEAD = "What the asker wants of answers, newest first:"
@@ -40,6 +41,9 @@ _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 # No turn takes more than this share of a budget: one of 950 tokens stood in 13 of 20 prompts.
 _MOST_OF_BUDGET = 1 / 6
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
+
+# A turn says no more than a wish if it has this share of its words, and few others.
+_SAME, _SAME_LENGTH = 0.8, 2
 
 # The rows and the turns that are shown, with their lines.
 _Chosen = tuple[list[RowLine], list[tuple[Turn, str]]]
@@ -89,6 +93,21 @@ class Standing:
     def tokens(self) -> int:
         """The size of the text before other lines."""
         return sum(map(line_tokens, self.text.splitlines()))
+
+    def said_again(self, turns: Iterable[Turn]) -> set[int]:
+        """The ids of those turns that say no more than one of the wishes."""
+        if not self.lines:
+            return set()
+        wishes = [forms_of(telling_words(line)) for line in self.lines]
+        longest = _SAME_LENGTH * max(map(len, self.lines))
+        same = set()
+        for turn in turns:
+            words = telling_words(turn.text) if len(turn.text) <= longest else []
+            if words and any(
+                sum(is_among(word, wish) for word in words) >= _SAME * len(words) for wish in wishes
+            ):
+                same.add(turn.id)
+        return same
 
     def within(self, budget: int) -> "Standing":
         """Itself, or nothing where a budget has no room for it and a turn."""

@@ -22,6 +22,7 @@ LEAST_BUDGET = 64
 CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
 NAME_TOKENS = 400  # of what is said of names: about twenty entities
 ROWS_HEAD = "What the memory's facts say:"
+NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 MOST_SUMS = 12

@@ -1,6 +1,6 @@
 """The story of a memory as it is shown: summaries as lines, in the order of their turns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,7 @@ def story_of(
     said_at: Mapping[int, str],
     ranks: Mapping[int, int],
     budget: int,
+    selected: Collection[Summary] = (),
 ) -> Story:
     """The summaries of sessions, all where they fit a budget, else months and the best sessions.
 
@@ -73,6 +74,7 @@ def story_of(
         said_at: the dates of their first turns.
         ranks: the ranks of turns in the search for a question, 0 the best.
         budget: in tokens, of the lines and their heading.
+        selected: those that a SELECT returned: they come before all others.
     """
     tokens_left = budget - line_tokens(STORY_HEAD)
     lines = {
@@ -80,21 +82,23 @@ def story_of(
         for summary in summaries
         if summary.text
     }
-    sessions = [summary for summary in lines if summary.kind == "session"]
-    whole = sum(line_tokens(lines[summary]) for summary in sessions)
 
     def rank(summary: Summary) -> tuple[int, int]:
         covered = range(summary.turn_id, summary.last_turn_id + 1)
         best = min((ranks[turn_id] for turn_id in covered if turn_id in ranks), default=len(ranks))
         return best, summary.turn_id
 
-    chosen: list[Summary] = []
-    if whole > tokens_left:  # what months tell is the frame
+    ranked = sorted(lines, key=rank)
+    chosen = _first_that_fit([line for line in ranked if line in selected], lines, tokens_left)
+    tokens_left -= _size(chosen, lines)
+    others = [line for line in ranked if line not in chosen]
+    sessions = [summary for summary in others if summary.kind == "session"]
+    if _size(sessions, lines) > tokens_left:  # what months tell is the frame
         room = round(tokens_left * _SHARE_OF_MONTHS)
-        months = [summary for summary in lines if summary.kind != "session"]
-        chosen += _first_that_fit(sorted(months, key=rank), lines, room)
-        tokens_left -= sum(line_tokens(lines[summary]) for summary in chosen)
-    chosen += _first_that_fit(sorted(sessions, key=rank), lines, tokens_left)
+        months = _first_that_fit([line for line in others if line.kind != "session"], lines, room)
+        chosen += months
+        tokens_left -= _size(months, lines)
+    chosen += _first_that_fit(sessions, lines, tokens_left)
     if budget < LEAST_BUDGET:
         return Story()
     chosen.sort(key=lambda summary: (summary.turn_id, -summary.last_turn_id))
@@ -112,6 +116,10 @@ def _first_that_fit(
             chosen.append(summary)
             tokens_left -= size
     return chosen
+
+
+def _size(chosen: Sequence[Summary], lines: Mapping[Summary, str]) -> int:
+    return sum(line_tokens(lines[summary]) for summary in chosen)
 
 
 def dated_lines(store: Turns, summaries: Sequence[Summary]) -> list[str]:

@@ -70,8 +70,8 @@ class WriteFacts(dspy.Signature):
     brackets behind words, as in "this weekend (2011-04-09/2011-04-10)", were computed by a program
     from the date of the turn: take them where the words mean them, and leave them out of the value.
     Compute other words (two Sundays ago) from the date of that turn; after midnight people still
-    count from the day before. "Finished it in 12 days" says how long, not when. Empty when no time
-    is meant.
+    count from the day before. Take one "if to come" only of what was ahead: "finished it in 12
+    days" says how long, not when. Empty when no time is meant.
     turn_id: the number in brackets of the very turn that says it, never its neighbour's, never one
     of the turns before the window: these only tell what the window answers to.
 
@@ -227,7 +227,9 @@ PHRASES = """\
 class AnswerFromMemory(dspy.Signature):
     """Answer a question from a memory, and say which turns the answer rests on.
 
-    - A fact: a phrase, in the memory's own words: "a red scarf", "5 March 2011", "Tom".
+    - A fact: a phrase, in the memory's own words: "a red scarf", "5 March 2011", "Tom". A length of
+      time: the number, and the days from which and to which it counts: "83 days, from 2 April to
+      24 June 2011".
     - A summary, an order, advice, how something works, went or came about: as many sentences as it
       takes. A summary tells each stage that the memory has, in their order, with names, numbers,
       what was advised, and what came of it; it leaves out no line of "What happened". An order
@@ -238,10 +240,10 @@ class AnswerFromMemory(dspy.Signature):
     - How many: the number, and each thing counted; count different things, not mentions.
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
       said on Fri 08 Apr 2011, is 2 April 2011. Dates in brackets behind such words were computed
-      that way, by a program; after midnight they count from the day before. Write 5 March 2011, or
-      only as exact as known: March 2011, 2010, the week before 8 April 2011. A fact says when it
-      "happened", "for" when it was planned, or else when it was "said", which answers "when" less
-      well.
+      that way, by a program, one "if to come" for what was ahead; after midnight they count from
+      the day before. Write 5 March 2011, or only as exact as known: March 2011, 2010, the week
+      before 8 April 2011. A fact says when it "happened", "for" when it was planned, or else when
+      it was "said", which answers "when" less well.
     - How long: the length that a speaker gives ("for nine weeks") as of the day it was said; where
       none is given, count from the beginning to the end that the memory tells, or to today.
     - Dates that differ: what a speaker says of the event itself goes before the day of the turn,
@@ -259,7 +261,8 @@ class AnswerFromMemory(dspy.Signature):
       which is right.
     - "No information available", exactly so, when the memory does not say, or says it of another
       person than the question: mind who did what. Also for a detail that it only comes near to: a
-      planned event does not tell its details, nor one that is merely named.
+      planned event does not tell its details, nor one that is merely named. What is near is no
+      answer, and is left out.
     - I, me and my in the question are the asker, and "last week" there counts from today.
     - Lines under "What the asker wants of answers" are instructions and preferences that the asker
       gave once for all answers: follow each whose case the question is (a format, a unit, a
@@ -271,12 +274,14 @@ class AnswerFromMemory(dspy.Signature):
         desc="lines: what the asker wants of answers, what happened as [first turn_id-last turn_id]"
         " (date) summary, facts as subject | attribute: value (its"
         " dates) [turn_id]; another value ..., other rows as [turn_id] cells, turns as [turn_id]"
-        " (date) Speaker: text, or below the date of several"
+        " (date) Speaker: text, or below the date of several, and what was noted of turns in the"
+        " place of their text"
     )
     question: str = dspy.InputField()
     asker: str = dspy.InputField(desc=ASKER)
     today: str = dspy.InputField(desc=TODAY)
     answer: str = dspy.OutputField(desc="the answer alone, or: No information available")
     turns: str = dspy.OutputField(
-        desc="the turn_ids the answer rests on, comma-separated: 12, 31; empty when it has none"
+        desc="the turn_ids the answer rests on, of a length of time both its ends, comma-separated:"
+        " 12, 31; empty when it has none"
     )

@@ -12,9 +12,8 @@ from memory.text.dates import (
     MONTHS,
     add_days,
     is_iso_date,
-    is_relative_date,
     named_day,
-    resolve_dates,
+    relative_date,
 )
 from memory.text.written_dates import written_date
 
@@ -62,7 +61,7 @@ def date_of(phrase: str, said_at: str) -> str | None:
     bare = _without_preposition(text)
     for form in dict.fromkeys((text, bare)):
         relative = date_words().phrases.get(form, form)
-        if (resolved := _resolved(relative, said_at)) is not None:
+        if (resolved := relative_date(relative, said_at)) is not None:
             return resolved
     parts = _parts(bare)
     if parts is None or (bare == text and len(parts) == 1 and text.isalnum()):
@@ -124,14 +123,6 @@ def _without_preposition(text: str) -> str:
         if " ".join(words[:count]) in date_words().before:
             return " ".join(words[count:])
     return text
-
-
-def _resolved(text: str, said_at: str) -> str | None:
-    """A relative date; None for what is none."""
-    if not is_relative_date(text):
-        return None
-    found = resolve_dates(text, said_at, iso=True, spans=True)
-    return found.removeprefix(text).strip(" ()")
 
 
 def _parts(text: str) -> dict[str, str] | None:

@@ -4,8 +4,6 @@ import re
 from calendar import monthrange
 from datetime import MAXYEAR, MINYEAR, date
 
-from memory.text.tense import tells_how_long
-
 WORD = re.compile("[a-z]+")
 MONTHS: list[str] = WORD.findall(
     "january february march april may june july august september october november december"
@@ -38,6 +36,16 @@ _NIGHT_HOURS = 4
 # An hour in the night, local: not midnight itself, which is how a day without a time is written.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)")
 _UTC = ("Z", "+00:00", "+0000", "+00")
+_OF_DAYS = frozenset({"week", "weekend", *WEEKDAYS})
+# A day of a month right behind these: "this weekend, May 18-19", "next Friday (18 May)".
+_MONTH = rf"(?:{'|'.join(MONTHS)}|{'|'.join(month[:3] for month in MONTHS)}|sept)"
+_NAMED_DAY = re.compile(
+    rf"[\s,:(\u2013\u2014-]*(?:\w+ ){{0,3}}?(?:{_MONTH}\b\.? \d{{1,2}}(?!\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\d{{4}}-\d\d-\d\d)",
+    re.IGNORECASE | re.ASCII,
+)
+# Before the date that "in 12 days" means where it is none of "finished it in 12 days".
+_AHEAD = "if to come: "
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
@@ -87,9 +95,16 @@ def _day_of(value: object) -> date | None:
     return date.fromisoformat((value + "-01-01")[:length])
 
 
-def is_relative_date(text: str) -> bool:
-    """Whether a whole text is a relative date: "last month", "three years ago"."""
-    return _RELATIVE.fullmatch(text) is not None
+def relative_date(phrase: str, said_at: str) -> str | None:
+    """What a relative date means that is told as one, as ISO text; None for what is none.
+
+    "" where nobody knows: said on no known day, or with two meanings.
+    """
+    match = _RELATIVE.fullmatch(phrase)
+    if not match:
+        return None
+    today = _day_of_speaking(said_at)
+    return _resolved_span(match, today, iso=True) if today else ""
 
 
 def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
@@ -100,9 +115,10 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     Unchanged if `said_at` (ISO) names no day.
 
     With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
-    `(2017-05-13/2017-05-14)`; "in 12 days" beside a past tense tells how long something took and
-    gets no date; and at one at night "yesterday" is the day before the evening. Without, as the
-    packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
+    `(2017-05-13/2017-05-14)`, unless its days are named right behind it; "in 12 days" may tell how
+    long something took, so its date is one `(if to come: 20 May 2017)`; and at one at night
+    "yesterday" is the day before the evening. Without, as the packaged model's adapters learnt to
+    read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
     today = _day_of_speaking(said_at) if spans else named_day(said_at)
     if not today:
@@ -111,10 +127,12 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     def with_date(match: re.Match[str]) -> str:
         if not spans:
             resolved = _resolved(match, today, iso)
-        elif match["ahead"] and tells_how_long(text[: match.start()], text[match.end() :]):
+        elif (match["period"] or "").lower() in _OF_DAYS and _NAMED_DAY.match(text, match.end()):
             resolved = ""
         else:
             resolved = _resolved_span(match, today, iso)
+        if spans and match["ahead"]:
+            resolved = _AHEAD + resolved
         return f"{match[0]} ({resolved})" if resolved else match[0]
 
     return _RELATIVE.sub(with_date, text)

@@ -1,4 +1,4 @@
-"""The tense of what is told of a time: "finished it in 12 days", "the service is on the 16th"."""
+"""The tense of what is told of a time: "the service was on the 16th"."""
 
 import re
 
@@ -36,33 +36,6 @@ _PLANNED = re.compile(
     r"\b(?:start|begin|finish|end|open|close|leave|arrive|come|go|fly|move|return|marry|meet)(?:e?s)?\b",
     re.IGNORECASE,
 )
-# "The first holiday in two years", "three times in two weeks"
-_COUNTED = re.compile(
-    r"\b(?:first|only|best|worst|most|least|times?|once|twice|every|never|nothing|nobody"
-    r"|(?:bigg|small|long|short|fast|slow|high|low|hott|cold|great|larg|hard|easi|happi|warm"
-    r"|strong)est)(?: \w+){0,2} $",
-    re.IGNORECASE,
-)
-
-
-def tells_how_long(before: str, after: str) -> bool:
-    """Whether "in 12 days" between these texts is how long something took, and no day to come.
-
-    The last verb before it in its clause decides; where it opens one, the first verb after it. A
-    clause without a verb ("Back in 3 days!") tells of what is to come.
-    """
-    before = _SENTENCE_END.split(before)[-1]
-    if _COUNTED.search(before):
-        return True
-    *earlier, clause = _CLAUSE_END.split(before)
-    if clause.strip():
-        verbs = [*_VERB.finditer(clause)][-1:]
-    else:
-        # "In 12 days I finished it", "I ran 90 km, in 12 days"
-        rest = _CLAUSE_END.split(_SENTENCE_END.split(after.lstrip(" ,"))[0])[0]
-        verbs_before = [verb for clause in earlier for verb in _VERB.finditer(clause)]
-        verbs = [*_VERB.finditer(rest)][:1] or verbs_before[-1:]
-    return any(verb["past"] for verb in verbs)
 
 
 def is_past_before(before: str) -> bool | None:

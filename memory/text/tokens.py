@@ -6,7 +6,7 @@ fewer tokens for the same text, so a text within a budget here is within it ther
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +107,20 @@ def first_lines(lines: Iterable[str], tokens: int) -> str:
             break
         fitting.append(line)
     return "\n".join(fitting)
+
+
+def spread_lines(lines: Sequence[str], tokens: int) -> str:
+    """As many lines as fit in `tokens` tokens, in their order, drawn evenly from all of them."""
+    most = len(lines)
+    while most > 1:
+        chosen = [lines[number * (len(lines) - 1) // (most - 1)] for number in range(most)]
+        text = "\n".join(chosen)
+        size = count_tokens(text)
+        if size <= tokens:
+            return text
+        # Lines are about as long as each other, so few steps lead there.
+        most = min(most - 1, most * tokens // size)
+    return first_lines(lines, tokens)
 
 
 # Without the cache, the lines of one question are counted up to four times, and again for the next

@@ -22,8 +22,8 @@ def test_an_answer_says_what_each_step_took_and_brought(store: Store) -> None:
     model = scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))])
     told = Memory(store, model=model).ask("Which dog?")
     steps = steps_by_name(told.steps)
-    assert list(steps) == ["select", "search", "answer"]
-    assert [step.calls for step in told.steps] == [1, 0, 1]
+    assert list(steps) == ["search", "select", "answer"]
+    assert [step.calls for step in told.steps] == [0, 1, 1]
     assert sum(step.calls for step in told.steps) == told.calls
     assert steps["select"].rows == 1
     assert steps["select"].turns + steps["search"].turns == len(told.shown)
@@ -49,4 +49,4 @@ def test_an_answer_that_cannot_be_used_has_its_bill_too(store: Store) -> None:
     model = scripted_model([([], sql("-- none")), ([], answer(""))])
     with pytest.raises(UnusableAnswer) as raised:
         Memory(store, model=model).ask("Which dog?")
-    assert [step.calls for step in raised.value.answer.steps] == [1, 0, 1]
+    assert [step.calls for step in raised.value.answer.steps] == [0, 1, 1]

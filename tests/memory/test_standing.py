@@ -13,7 +13,7 @@ from memory.facts import add, end, find
 from memory.facts.standing import STANDING_TOKENS, applying, standing_facts
 from memory.injection import inject
 from memory.prompts.evidence import STANDING_HEAD
-from memory.prompts.lines import LEAST_BUDGET
+from memory.prompts.lines import LEAST_BUDGET, TURNS_HEAD
 from memory.store.entity_edits import add_alias
 from memory.store.settings import set_setting
 from memory.tools import memory_tools
@@ -373,3 +373,19 @@ def test_of_two_that_say_the_same_the_newer_is_shown(store: Store) -> None:
         add(store, subject="Bea", attribute="prefers", value=wish, by="Bea")
     question = "Can you explain this inequality with an example?"
     assert applied(store, question, "Bea") == wishes[1:]
+
+
+def test_a_turn_that_says_what_the_asker_wants_is_not_shown_again(store: Store) -> None:
+    more = Turn("Bea", "Always give versions when I ask about libraries. I use NumPy, by the way.")
+    bare = Turn("Bea", "Versions, always, when I ask about libraries.")
+    add_turns(store, [VERSIONS, more, bare])
+    question = "Which libraries should I use for arrays?"
+    memory = Memory(store, model=scripted_model([]))
+    wanted = applying(store, question, "Bea")
+    context = memory.gather(question, asker="Bea", standing=wanted)
+    before, _, said = context.text.partition(TURNS_HEAD)
+    assert "give versions when I ask about libraries" in before
+    assert "I use NumPy" in said
+    assert not [line for line in said.splitlines() if line.endswith((VERSIONS.text, bare.text))]
+    assert {fact.turn_id for fact in wanted.facts} <= {*context.turn_ids}
+    assert VERSIONS.text in memory.gather(question, asker="Bea").text

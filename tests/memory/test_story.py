@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
+from memory.prompts.lines import NOTED_HEAD, TURNS_HEAD
 from memory.prompts.story import STORY_HEAD, story_of
 from memory.records import Summary
 from memory.store.pending_windows import claim_window
 from memory.store.summaries import set_summary
-from memory.text.tokens import count_tokens
+from memory.text.tokens import count_tokens, spread_lines
 from tests.conftest import INSERT, MOVED
 from tests.support.scripted import ScriptedLM, scripted_model, sql
 
@@ -58,6 +59,15 @@ def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_th
     assert lines.index("[5] Anna: Mia | age: 7") > lines.index(f"[1] Anna: {told}")
 
 
+def test_what_is_noted_of_turns_does_not_stand_under_what_was_said(store: Store) -> None:
+    memory = Memory(digested(store), model=scripted_model([]))
+    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    noted, said = lines.index(NOTED_HEAD), lines.index(TURNS_HEAD)
+    assert noted < lines.index("[1] Anna: lives_in: Oslo (happened 2017-05-06)") < said
+    assert said < lines.index("[3] Anna: Small, but my cat Miso loves the window.")
+    assert sum("[1] Anna" in line for line in lines) == 1
+
+
 def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
     store: Store,
 ) -> None:
@@ -74,6 +84,47 @@ def test_rows_of_the_story_are_not_shown_beside_it(store: Store) -> None:
     rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
     memory = Memory(store, model=scripted_model([]))
     assert memory.gather("Summarize what happened.", [rows]).text.count(MOVE.text) == 1
+
+
+def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose(
+    store: Store,
+) -> None:
+    ids = store.add([Turn("Ben", f"Trip {n} to the lake.") for n in range(80)])
+    for n, turn_id in enumerate(ids):
+        set_summary(store, Summary(turn_id, turn_id, "session", f"Ben told of trip {n}, the lake."))
+    last = f"SELECT turn_id, summary FROM summaries WHERE turn_id > {ids[-3]} ORDER BY turn_id"
+    memory = Memory(store, model=scripted_model([]), budget=300)
+    question = "Summarize the trips to the lake."
+    trips = [f"Ben told of trip {n}, the lake." for n in (78, 79)]
+    assert not all(trip in memory.gather(question).text for trip in trips)
+    text = memory.gather(question, [store.read(last)]).text
+    assert all(text.count(trip) == 1 for trip in trips)
+    assert "Ben told of trip" in text.replace(trips[0], "").replace(trips[1], "")
+
+
+def test_what_a_select_returned_of_the_story_is_told_in_any_language(store: Store) -> None:
+    rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
+    memory = Memory(store, model=scripted_model([]))
+    text = memory.gather("Was geschah mit Anna?", [rows]).text
+    assert text.startswith(f"{STORY_HEAD}\n[1-3] (")
+    assert text.count(MOVE.text) == 1
+
+
+def test_what_a_select_computes_of_the_story_is_a_row(store: Store) -> None:
+    rows = digested(store).read("SELECT COUNT(summary) AS summary FROM summaries")
+    text = Memory(store, model=scripted_model([])).gather("Summarize it.", [rows]).text
+    assert STORY_HEAD in text
+    assert "summary: 1" in text
+
+
+def test_a_small_budget_keeps_room_for_a_turn_beside_the_story(store: Store) -> None:
+    told = " ".join(["Anna moved to Oslo and got a cat."] * 3)
+    for turn_id in (1, 2, 3, 4):
+        set_summary(store, Summary(turn_id, turn_id, "session", told))
+    memory = Memory(store, model=scripted_model([]), budget=200)
+    context = memory.gather("Summarize what happened to Anna.")
+    assert STORY_HEAD in context.text
+    assert context.tokens <= 200
 
 
 def test_a_story_that_quotes_what_is_shown_elsewhere_is_left_out(store: Store) -> None:
@@ -121,6 +172,39 @@ def test_a_month_that_is_over_is_told_from_its_lines(store: Store) -> None:
     model = scripted_model([([f"[{ids[0]}] (1 Jan 2024) Ben named day"], month)])
     assert Memory(store, model=model).digest().calls == 1
     assert Summary(ids[0], ids[11], "month", "Ben named days.") in store.summaries()
+
+
+def test_a_month_rests_on_facts_of_its_whole_span(store: Store) -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 29)] + ["2024-02-01"]
+    ids = lined(store, days)
+    facts = [
+        f"({turn_id}, 'Ben', 'saw', '{n} birds at the lake in the woods', '{day}')"
+        for turn_id, day in zip(ids, days, strict=True)
+        for n in range(1, 10)
+    ]
+    for start in range(0, len(facts), 50):
+        store.write(
+            "INSERT INTO facts (turn_id, subject, attribute, value, happened_on) VALUES "
+            + ", ".join(facts[start : start + 50]),
+            cause="digest",
+        )
+    expected = [f"birds at the lake in the woods | happened 2024-01-{day}" for day in ("01", "28")]
+    reply = "[[ ## summary ## ]]\nBen saw birds.\n\n[[ ## completed ## ]]"
+    model = scripted_model([([*expected, "Ben named day"], reply)])
+    assert Memory(store, model=model).digest().calls == 1
+
+
+def test_a_busy_month_is_told_from_lines_of_all_its_days() -> None:
+    lines = [f"[{n}] Ben told a long story about the day of number {n}." for n in range(100)]
+    text = spread_lines(lines, 500)
+    assert text.startswith(lines[0])
+    assert text.endswith(lines[-1])
+    chosen = text.splitlines()
+    assert chosen == sorted(chosen, key=lines.index)
+    assert 450 < count_tokens(text) <= 500
+    assert spread_lines(lines[:3], 500) == "\n".join(lines[:3])
+    assert spread_lines(lines, 20) == lines[0]
+    assert spread_lines(lines, 3) == ""
 
 
 def lined(store: Store, days: Sequence[str]) -> list[int]:

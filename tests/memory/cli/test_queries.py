@@ -77,7 +77,7 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
     assert [citation["rank"] for citation in record["citations"]] == [3, 2]
     steps = [(step["name"], step["calls"], step["rows"]) for step in record["steps"]]
-    assert steps == [("select", 1, 2), ("search", 0, 0), ("answer", 1, 0)]
+    assert steps == [("search", 0, 0), ("select", 1, 2), ("answer", 1, 0)]
     assert record["seconds"] > 0
     [ran] = record["sql"]
     assert ran["statement"] == " ".join(PETS.split())

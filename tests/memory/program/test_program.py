@@ -33,7 +33,7 @@ def test_a_question_passes_through_select_evidence_and_answer(store: Store) -> N
     assert (said.answer, said.turns, said.basis) == ("one", (1,), "model")
     assert said.sql == (CITIES,)
     assert said.rows[0].rows == (("Oslo", 1),)
-    assert [step.name for step in said.steps] == ["select", "search", "answer"]
+    assert [step.name for step in said.steps] == ["search", "select", "answer"]
     assert said.hits[0].turn_id in said.shown
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_answer_is_raised_with_the_steps_so_far(store: Store) -> None
     model = scripted_model([([], sql("-- none")), ([], "<html>Bad gateway</html>")])
     with pytest.raises(UnusableAnswer) as caught:
         MemoryProgram()(WHERE, reader_of(store), model=model)
-    assert [step.name for step in caught.value.answer.steps] == ["select", "search", "answer"]
+    assert [step.name for step in caught.value.answer.steps] == ["search", "select", "answer"]
 
 
 def test_a_window_is_stored_by_the_model_of_dspy() -> None:

@@ -77,6 +77,21 @@ def test_a_story_of_nobody_known_is_told_by_the_ranking(shed: Store) -> None:
     assert nobody == lines
 
 
+def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
+    question = "Summarize how the user's shed progressed."
+    [last] = shed.read("SELECT MAX(id) FROM turns").rows
+    select = (
+        f"SELECT id, speaker, text FROM turns WHERE speaker = 'assistant' AND id > {last[0] - 8}"
+    )
+    rows = shed.read(select)
+    memory = Memory(shed, model=scripted_model([]), budget=500)
+    quoted = {row[0] for row in rows.rows}
+    assert not quoted & {*memory.gather(question, asker="user").turn_ids}
+    context = memory.gather(question, [rows], asker="user")
+    assert quoted <= {*context.turn_ids}
+    assert context.tokens == count_tokens(context.text) <= 500
+
+
 @pytest.mark.parametrize(
     ("question", "most"),
     [
