@@ -51,7 +51,7 @@ BENCHMARK_LAYERS = [
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},
-    {"locomo.evaluation", "locomo.compare", "locomo.inspect"},
+    {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.stages"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
