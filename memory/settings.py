@@ -185,7 +185,9 @@ class Settings:
 
     def _declared(self) -> dict[str, Any]:
         rows = settings_of(self._store, _DECLARED)
-        return dict(rows[-1].value) if rows else {}
+        return (
+            {n: schema for n, schema in rows[-1].value.items() if _is_type(schema)} if rows else {}
+        )
 
     def _active(self) -> dict[str, Setting]:
         newest = {setting.name: setting for setting in settings_of(self._store)}
@@ -233,6 +235,15 @@ def _schema(name: str, declared: Any) -> dict[str, Any]:
     return schema
 
 
+def _is_type(schema: Any) -> bool:
+    """Whether a schema that a file holds is one of a type here."""
+    try:
+        _type("", schema)
+    except (InputError, TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def _cannot_hold(name: str, declared: Any) -> str:
     return (
         f"setting {name} cannot hold {declared!r}; declare text, numbers, bool, Literal, or lists,"
@@ -242,6 +253,8 @@ def _cannot_hold(name: str, declared: Any) -> str:
 
 def _type(name: str, schema: Mapping[str, Any]) -> Any:
     """The type of a JSON schema. Raises InputError for an unsupported schema."""
+    if not isinstance(schema, Mapping):
+        raise InputError(_cannot_hold(name, schema))
     if "enum" in schema or "const" in schema:
         return Literal[tuple(schema.get("enum", [schema.get("const")]))]
     if "anyOf" in schema:

@@ -16,7 +16,7 @@ from memory.agents import hook
 from memory.agents.settings_text import Insertion, with_list_item, without
 from memory.errors import InputError
 from memory.exchange.transcripts import AGENTS, Agent
-from memory.system.files import write_whole
+from memory.system.files import open_regular, write_whole
 from memory.system.home import AGENTS_FOLDER, home, home_address
 
 _CONNECTIONS = "connections"  # the folder of what was inserted where
@@ -197,7 +197,8 @@ def _record(path: Path) -> Path:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:

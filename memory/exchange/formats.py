@@ -28,6 +28,7 @@ from memory.exchange.plain_files import NO_COLUMNS, TURN_COLUMNS, read_csv, read
 from memory.exchange.telegram import is_telegram, read_telegram
 from memory.exchange.whatsapp import is_whatsapp, read_whatsapp
 from memory.records import Turn
+from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 
 _FORMATS = (
@@ -132,7 +133,7 @@ def _is_ltm(path: Path) -> bool:
     if path.is_dir():
         return not input_files(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

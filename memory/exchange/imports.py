@@ -17,6 +17,7 @@ from memory.store.dump import FORMER_TABLE
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turns_table import known_sources
+from memory.system.files import open_regular
 from memory.system.home import embed_command
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
@@ -144,7 +145,7 @@ def load_dump(
 def dump_records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a dump. Raises InputError, with the line number, for an invalid line."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for number, line in enumerate(file, 1):
                 record = _record(path, number, line)
                 if number > 1:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from memory.errors import InputError
 from memory.exchange.items import Skipped, first_error
+from memory.system.files import open_regular
 
 _CHUNK = 2**20  # bytes read at a time
 # The reader holds a whole line or JSON value in memory. The largest conversations have a few
@@ -102,7 +103,7 @@ def _names(path: Path) -> list[str] | None:
         if path.is_dir():
             files = [*path.iterdir(), *path.glob("memories/*.json"), *path.glob("projects/*.json")]
             return sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.read(4) != b"PK\x03\x04":
                 return None
         with zipfile.ZipFile(path) as archive:
@@ -112,7 +113,7 @@ def _names(path: Path) -> list[str] | None:
 
 
 def _open_file(path: Path) -> IO[bytes]:
-    return path.open("rb")
+    return open_regular(path)
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from memory.errors import InputError
 from memory.exchange.items import Skipped, short_hash, with_date
 from memory.records import Turn
 from memory.store.foreign_database import foreign_rows
+from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 
 DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"
+_LONGEST_HEADER = 1_000_000  # bytes
 
 
 def character_folders(path: Path) -> list[Path]:
@@ -73,12 +75,13 @@ def vector_notes(database: Path, rows: int) -> Iterator[str]:
     folder = database.with_name(EMBEDDINGS)
     ending = "; no text is lost, all vectors are made anew"
     try:
-        header = json.loads((folder / ".zarray").read_text("utf-8"))
+        with open_regular(folder / ".zarray") as file:
+            header = json.loads(file.read(_LONGEST_HEADER))
         length, per_chunk = header["shape"][0], header["chunks"][0]
         chunks = math.ceil(length / per_chunk)
     except FileNotFoundError:
         yield f"{folder.name} is missing{ending}"
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
+    except (InputError, OSError, ValueError, LookupError, TypeError, ArithmeticError):
         yield f"{folder.name} is broken (its .zarray){ending}"
     else:
         if length != rows:

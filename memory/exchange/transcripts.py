@@ -34,6 +34,7 @@ from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
 from memory.records import Turn
+from memory.system.files import open_regular
 from memory.system.folders import folder_name
 from memory.text.secrets import mask
 from memory.text.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
@@ -120,7 +121,7 @@ def transcript_files(agent: Agent, path: Path | None = None) -> list[Path]:
 def transcript_start(agent: Agent, path: Path) -> Cursor:
     """The session and the folder of a transcript, read from its first lines."""
     reader = _Reader(agent, path.name, Cursor(), "User")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for line in islice(iter(partial(file.readline, LONGEST_VALUE), b""), _FIRST_LINES):
             reader.read_line(line)
             if reader.reading().cursor.folder:
@@ -149,7 +150,7 @@ def read_transcript(
     messages_of = partial(_messages_of, agent, path, speaker, forks)
     reader = _Reader(agent, path.name, cursor, speaker, messages_of)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if cursor.offset > os.fstat(file.fileno()).st_size:
                 # another file by now
                 reader = _Reader(agent, path.name, Cursor(), speaker, messages_of)

@@ -8,13 +8,16 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3.
 import hashlib
 import math
 import mmap
+import os
 import struct
 from dataclasses import dataclass, field
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError
+from memory.system.files import open_regular
 
 _SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 _TEXT, _ARRAY = 8, 9
@@ -28,6 +31,9 @@ _BLOCKS = {
     27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
 }  # fmt: skip
 _ALIGNMENT = 32
+# Bytes: the vocabularies of the largest models take 15 million. A text or a list may claim to be as
+# long as the file, and a file of any length is made in no time.
+_LONGEST_HEADER = 64 * 1024 * 1024
 _ABOUT = ("general.type", "adapter.type")
 
 
@@ -64,14 +70,20 @@ def read_gguf(path: Path) -> Gguf:
     """The header of a GGUF file. Raises InputError for anything else."""
     try:
         with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            open_regular(path) as file,
+            _header_of(file) as content,
         ):
-            return _parsed(_Reader(content))
+            return _parsed(_Reader(content), os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (struct.error, ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
         raise InputError(f"{path} is no GGUF file, or it is cut; make or copy it again") from None
+
+
+def _header_of(file: BufferedReader) -> mmap.mmap:
+    """The beginning of a file, which holds its header."""
+    length = min(os.fstat(file.fileno()).st_size, _LONGEST_HEADER)
+    return mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ)
 
 
 def file_sha256(file: Path) -> str:
@@ -86,7 +98,7 @@ def file_sha256(file: Path) -> str:
 @cache  # hashing the packaged model takes a quarter of a second
 def _sha256_of(file: Path, changed: int, size: int) -> str:
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
@@ -173,12 +185,9 @@ class _Reader:
                 self.value(item_kind)
         return None
 
-    def bytes_left(self, alignment: int) -> int:
-        """Bytes from the next aligned place to the end."""
-        return len(self._content) - (self.at + -self.at % alignment)
 
-
-def _parsed(reader: _Reader) -> Gguf:
+def _parsed(reader: _Reader, size: int) -> Gguf:
+    """The header of a file of `size` bytes."""
     magic, version, tensors, keys = reader.take("4sIQQ")
     if magic != b"GGUF" or version != 3:
         raise ValueError(magic)
@@ -195,5 +204,8 @@ def _parsed(reader: _Reader) -> Gguf:
         (axes,) = reader.take("I")
         shape = reader.take(f"{axes}Q") if axes <= 4 else ()
         header.tensors[name] = (shape, *reader.take("IQ"))
-    header.size = reader.bytes_left(header.keys.get("general.alignment", _ALIGNMENT))
+    if reader.at > size:  # a list that ends after the file does
+        raise ValueError(reader.at)
+    alignment = header.keys.get("general.alignment", _ALIGNMENT)
+    header.size = size - (reader.at + -reader.at % alignment)  # the data is aligned, too
     return header

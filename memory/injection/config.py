@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from memory.errors import InputError
+from memory.system.files import open_regular
 
 
 def _fields(*known: str) -> AfterValidator:
@@ -98,7 +99,8 @@ def load_config(source: str | Path | Mapping[str, Any]) -> LtmConfig:
     if isinstance(source, Mapping):
         return _validated(source, "the configuration")
     try:
-        content = json.loads(Path(source).read_text("utf-8-sig"))
+        with open_regular(Path(source)) as file:
+            content = json.loads(file.read().decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also of a wrong encoding

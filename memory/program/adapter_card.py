@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from memory.errors import InputError, ModelError
+from memory.system.files import open_regular
 
 CARD, GGUF, PEFT = "adapter.json", "adapter.gguf", "adapter_config.json"
 BASE = "SmolLM2-135M-Instruct"  # the packaged model
@@ -79,7 +80,7 @@ def read_card(path: Path) -> AdapterCard:
     """
     file = (path.parent if path.suffix == ".gguf" else path) / CARD
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             return AdapterCard.model_validate_json(opened.read(_LARGEST))
     except FileNotFoundError:
         raise InputError(f"{file} is missing, which says what the adapter is for; {_HOW}") from None

@@ -14,7 +14,7 @@ from memory.program.model_names import model_option
 from memory.program.program import MemoryProgram
 from memory.program.program_card import Card
 from memory.search.ranking import FEATURE_WEIGHTS
-from memory.system.files import write_whole
+from memory.system.files import open_regular, write_whole
 
 FORMAT = 2
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
@@ -214,7 +214,7 @@ def _valid(kind: type[_T], raw: Any, name: str, file: Path) -> _T:
 
 def _json(file: Path) -> Any:
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             content = opened.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f"{file} does not exist; give a file that optimize.py wrote") from None

@@ -16,6 +16,7 @@ from memory.sql.tables import DAYS_BETWEEN
 from memory.store import migrations
 from memory.store.database import restatements
 from memory.store.full_text import FullText
+from memory.store.setting_values import is_own_value
 from memory.store.statement_file import for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
@@ -291,16 +292,8 @@ def keep_a_log(conn: sqlite3.Connection) -> None:
             return
 
 
-# Settings that the store itself reads, and the type of their values (forgetting/forget.py).
-_OWN_SETTINGS: dict[str, type] = {
-    "backup": str,
-    "copied memory": str,
-    "declared": dict,
-    "forgetting": dict,
-    "forgotten": dict,
-}
-_LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
-_TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
+# Settings that the store itself reads; one that is not as it wrote them is no file of ours.
+_OWN_SETTINGS = frozenset({"backup", "copied memory", "declared", "forgetting", "forgotten"})
 
 
 def _refuse_foreign_settings(conn: SqliteConnection, path: Path) -> None:
@@ -312,30 +305,14 @@ def _refuse_foreign_settings(conn: SqliteConnection, path: Path) -> None:
         try:
             value = json.loads(text)
         except (ValueError, TypeError, RecursionError):
-            is_sound = False
+            is_ours = False
         else:
-            is_sound = isinstance(value, _OWN_SETTINGS.get(name, object))
-            if name == "declared":
-                is_sound = is_sound and all(isinstance(each, dict) for each in value.values())
-            elif name in ("forgetting", "forgotten"):
-                is_sound = is_sound and _is_receipt(value, is_due=name == "forgetting")
-        if not is_sound:
+            is_ours = name not in _OWN_SETTINGS or is_own_value(name, value)
+        if not is_ours:
             raise StoreError(
                 f"{path}: its setting {str(name)[:40]!r} is not as sql-memory writes it; restore a"
                 " backup, or ask whoever sent the file for an export (.jsonl)"
             )
-
-
-def _is_receipt(value: Mapping[str, Any], is_due: bool) -> bool:
-    """Whether a setting has what a receipt of `forget` has; one that is due also has secrets."""
-    lists = [value.get(name, None if is_due else []) for name in _LISTS_OF_RECEIPTS]
-    texts = [value.get(name, None if is_due else "") for name in _TEXTS_OF_RECEIPTS]
-    return (
-        all(isinstance(each, list) for each in lists)
-        and all(isinstance(number, int) for each in lists[:3] for number in each)
-        and all(isinstance(mark, str) for mark in lists[3])
-        and all(isinstance(text, str) for text in texts)
-    )
 
 
 def _of_text(is_sound: Callable[[str], bool]) -> Callable[[Any], bool]:

@@ -18,6 +18,7 @@ from memory.sql import FACT_COLUMNS
 from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
 from memory.store.forgetting.forget import DONE, OF_THIS_FILE
+from memory.store.setting_values import is_own_value
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
 from memory.store.withheld import POLICY, public_turns
@@ -283,7 +284,8 @@ def _is_left_out(record: DumpRecord) -> bool:
     """Whether a record is not taken over: of an earlier version, or what no dump may set."""
     if record.get("table") == "settings":
         name, value = record.get("name"), record.get("value")
-        return name in OF_THIS_FILE or (name == POLICY and value not in _POLICIES_OF_DUMPS)
+        is_policy = name == POLICY and value not in _POLICIES_OF_DUMPS
+        return name in OF_THIS_FILE or is_policy or not _is_as_we_write(name, value)
     return _is_of_former_table(record)
 
 
@@ -363,6 +365,12 @@ def _dated_image(image: str | None) -> str | None:
         return image
     sound = [*journal.dated(columns)]
     return image if sound == columns else journal.written_image(sound)
+
+
+def _is_as_we_write(name: Any, value: Any) -> bool:
+    """Whether a setting may be taken over. What is no JSON is refused by `_parse`."""
+    is_json = isinstance(value, str) and _is_json(value)
+    return not is_json or is_own_value(str(name), json.loads(value))
 
 
 def _is_json(value: str) -> bool:

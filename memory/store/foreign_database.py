@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from memory.errors import InputError
+from memory.system.files import open_regular
 
 
 def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
@@ -48,7 +49,7 @@ def _opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
     logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     unfinished = [log for log in logs if log.exists()]
-    path.open("rb").close()  # its OSError says what is wrong better than SQLite does
+    open_regular(path).close()  # its OSError says what is wrong better than SQLite does
     with TemporaryDirectory() as folder:
         # Without "immutable", SQLite makes -wal and -shm files beside a database in WAL mode.
         address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"

@@ -11,6 +11,7 @@ from memory.errors import InputError
 from memory.records import Setting
 from memory.store.database import Connection, HasConnections
 from memory.store.points_in_time import now
+from memory.store.setting_values import is_own_value
 
 _SET_OTHERWISE = {
     "embedder": (
@@ -24,7 +25,8 @@ _SET_OTHERWISE = {
 def settings_of(store: HasConnections, name: str | None = None) -> list[Setting]:
     """Every value that all settings ever had, or the one of this name, oldest first.
 
-    The newest value of a setting is the one in force.
+    The newest value of a setting is the one in force; one that sql-memory would not have written
+    is none (`is_own_value`).
     """
     with store.reading() as conn:
         return setting_history(conn, name)
@@ -45,7 +47,8 @@ def set_setting(store: HasConnections, name: str, value: Any) -> Setting:
 def setting_history(conn: Connection, name: str | None) -> list[Setting]:
     """Every value that settings ever had, or that one did, oldest first."""
     rows = conn.run("settings") if name is None else conn.run("settings_of_name", name=name)
-    return [Setting(name, json.loads(value), set_at) for _, name, value, set_at in rows]
+    settings = [Setting(name, json.loads(value), set_at) for _, name, value, set_at in rows]
+    return [setting for setting in settings if is_own_value(setting.name, setting.value)]
 
 
 def add_setting(conn: Connection, name: str, value: Any) -> Setting:

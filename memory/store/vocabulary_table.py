@@ -5,6 +5,7 @@ These functions run inside the caller's transaction.
 """
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,11 @@ from memory.errors import InputError
 from memory.sql import quoted
 from memory.store import journal, journaled_rows
 from memory.store.database import Connection, Cursor
+from memory.store.setting_values import is_own_value
 from memory.vocabulary import Attribute, Definition, Vocabulary, default_vocabulary
+from memory.vocabulary.attributes import MOST_ATTRIBUTES
+
+_log = logging.getLogger("memory.store")
 
 SETTING = "vocabulary"
 _TABLE = "attributes"
@@ -45,24 +50,41 @@ def definition_of(rows: Cursor, settings: Cursor) -> Definition:
 # Each write and many a question asks for it, and mostly it is the same.
 @lru_cache(maxsize=64)
 def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
-    own = tuple(
-        Attribute(
-            name,
-            kind,  # type: ignore[arg-type]
-            tuple(json.loads(other_names)),
-            tuple(json.loads(allowed_values)),
-            instruction,
-            **_templates(templates),
-        )
-        for name, other_names, kind, allowed_values, instruction, templates in rows
-    )
+    attributes = [_attribute(*row) for row in rows[:MOST_ATTRIBUTES]]
     state = json.loads(setting)
+    if not is_own_value(SETTING, state):
+        state = {}
     return Definition(
-        own,
+        tuple(attribute for attribute in attributes if attribute),
         state.get("base", "default"),
         state.get("strict", False),
         tuple(state.get("without", ())),
     )
+
+
+@lru_cache(maxsize=MOST_ATTRIBUTES)
+def _attribute(
+    name: str, other_names: str, kind: str, allowed_values: str, instruction: str, templates: str
+) -> Attribute | None:
+    """The attribute of a row; None, with a warning, for one that is none, as a file may hold."""
+    try:
+        return Attribute(
+            name,
+            kind,  # type: ignore[arg-type]
+            _texts(json.loads(other_names)),
+            _texts(json.loads(allowed_values)),
+            instruction,
+            **_templates(templates),
+        ).checked()
+    except (InputError, ValueError, TypeError, AttributeError, RecursionError):
+        _log.warning("the attribute %r is not as sql-memory writes it: left out", name)
+        return None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(value)
 
 
 def _templates(text: str) -> dict[str, Any]:

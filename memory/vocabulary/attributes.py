@@ -111,13 +111,13 @@ class Attribute:
         if len(other_names) > MOST_NAMES:
             raise InputError(f"{of_name} has more than {MOST_NAMES} other names")
         values = [_text(text, f"{of_name}: a value", LONGEST_VALUE) for text in self.allowed_values]
+        if len(values) > MOST_VALUES:
+            raise InputError(f"{of_name} allows more than {MOST_VALUES} values; list none")
         value_keys = [_value_key(value) for value in values]
         if repeated := [
             v for v, key in zip(values, value_keys, strict=True) if value_keys.count(key) > 1
         ]:
             raise InputError(f"{of_name} allows the value {repeated[0]!r} twice")
-        if len(values) > MOST_VALUES:
-            raise InputError(f"{of_name} allows more than {MOST_VALUES} values; list none")
         if self.form:
             check_form(self.form)
         return Attribute(

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import InputError
+from memory.system.files import open_regular
 from memory.vocabulary.attributes import Attribute, Vocabulary, check_attributes, combined
 
 if TYPE_CHECKING:  # pydantic takes long to import
@@ -47,7 +49,7 @@ def read_vocabulary(path: str | Path) -> VocabularyFile:
     if file.suffix.lower() not in _SUFFIXES:
         raise InputError(f"{file} is no vocabulary: its name must end in {' or '.join(_SUFFIXES)}")
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             raw_bytes = opened.read(LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: no system knows such a path
         why = getattr(error, "strerror", None) or error
@@ -106,7 +108,7 @@ def _json(text: str) -> Any:
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; the parser would take the last of two equal names."""
-    names = [name for name, _ in pairs]
-    if repeated := {name for name in names if names.count(name) > 1}:
+    counts = Counter(name for name, _ in pairs)
+    if repeated := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"{min(repeated)!r} is there twice")
     return dict(pairs)

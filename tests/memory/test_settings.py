@@ -1,7 +1,10 @@
 """Settings: declared types, history, and the commands that show and change them."""
 
 import json
+import logging
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,12 +13,15 @@ import typer
 from pydantic import Field
 from typer.testing import CliRunner, Result
 
-from memory import InputError
+from memory import InputError, Memory, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.settings import CHAT, Settings
-from memory.store.settings import settings_of
+from memory.store.setting_values import _warn_of
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
+from memory.store.vocabulary_edits import set_attribute, vocabulary_of
+from memory.vocabulary import Attribute
 
 BOTH_STORES = "slow"
 
@@ -157,3 +163,134 @@ def test_the_command_shows_and_sets(run: Run, store: SqliteStore) -> None:
     assert isinstance(run("speed", "fast").exception, InputError)
     assert isinstance(run("sped").exception, InputError)
     assert Settings(store).get("speed") == 2.5
+
+
+# --- settings that we did not write --------------------------------------------------------------
+
+SECRET = "My key is AKIAIOSFODNN7EXAMPLQ and I moved to Oslo."
+HOSTILE: dict[str, tuple[str, ...]] = {
+    "user": ('"\\ud800"', "1", '"a\\nb"', json.dumps("A" * 100_000)),
+    "character": ("{}", '"\\udc00"'),
+    "persona": ("[1]", '"\\ud800"'),
+    "secrets": ('"none"', "[]"),
+    "retention_days": ('"all"', "-1", "1e9", "true"),
+    "retention_keeps_facts": ('"no"',),
+    "wrong_answer_cost": ("null", "NaN", "Infinity", "1e400", "-1", '"x"', "[]", "{}", "true"),
+    "prompts": ('"long"', "[]", "1", "null"),
+    "timezone": ("[]", "1"),
+    "forgotten items": ("1", "[[1]]", "null"),
+    "vocabulary": ("null", "1", "[]", '"x"', '{"without": 5}', '{"strict": "x"}', '{"base": []}'),
+    "withheld": ('{"a": 1}', '{"secrets": "x"}', '{"secrets": -1}', "[]"),
+}
+
+
+def store_raw(path: Path, name: str, value: str) -> None:
+    """A setting as a file of a stranger's may hold it."""
+    with closing(sqlite3.connect(path)) as conn, conn:
+        row = (name, value)
+        conn.execute("INSERT INTO settings (name, value, set_at) VALUES (?, ?, '2026')", row)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_setting_that_we_did_not_write_is_as_if_it_were_not_there(
+    path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for value in HOSTILE[name]:
+        path.unlink(missing_ok=True)
+        open_store(path).close()
+        store_raw(path, name, value)
+        _warn_of.cache_clear()
+        with Memory(path) as memory, caplog.at_level(logging.WARNING):
+            memory.store.add([Turn("user", SECRET, source="x")])
+            assert [turn.text for turn in memory.store.turns()] == [
+                SECRET.replace("AKIAIOSFODNN7EXAMPLQ", "[withheld]")
+            ]
+            assert memory.context("Where do I live?").prompt
+            assert memory.ask("Where do I live?").shown
+            assert settings_of(memory.store, name) == [] or name == "withheld"
+            assert vocabulary_of(memory.store).canonical("lives_in")
+            assert Settings(memory.store).describe()
+        assert f"the setting {name} is not as sql-memory writes it" in caplog.text
+        caplog.clear()
+
+
+def test_a_sound_value_before_one_that_we_did_not_write_stays_in_force(path: Path) -> None:
+    with open_store(path) as store:
+        Settings(store).set("wrong_answer_cost", 2)
+    store_raw(path, "wrong_answer_cost", "NaN")
+    with open_store(path) as store:
+        assert Settings(store).get("wrong_answer_cost") == 2
+        Settings(store).set("wrong_answer_cost", 3)
+        assert Settings(store).get("wrong_answer_cost") == 3
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": 5},
+        {"anyOf": []},
+        {"anyOf": "ab"},
+        {"enum": 5},
+        {"type": ["x"]},
+        {"type": "object", "additionalProperties": 5},
+    ],
+)
+def test_a_declaration_of_a_type_that_there_is_none_declares_nothing(
+    path: Path, schema: dict[str, Any]
+) -> None:
+    with open_store(path) as store:
+        set_setting(store, "declared", {"mood": schema, "calm": {"type": "boolean"}})
+        settings = Settings(store)
+        assert settings.types()["calm"] == "true or false"
+        assert "mood" not in settings.types()
+        assert settings.describe()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("declared", "[]"),
+        ("forgotten", '{"turns": ["one"]}'),
+        ("vocabulary", "1"),
+        ("withheld", "[1]"),
+    ],
+)
+def test_a_dump_makes_no_memory_unusable(
+    store: SqliteStore, tmp_path: Path, name: str, value: str
+) -> None:
+    store.add([Turn("Anna", "I moved to Oslo.")])
+    row = {"table": "settings", "id": 99, "name": name, "value": value, "set_at": "2026"}
+    with open_store(tmp_path / "loaded.db") as loaded:
+        loaded.load([*store.dump(), row])
+    with open_store(tmp_path / "loaded.db") as loaded:
+        loaded.add([Turn("Anna", SECRET)])
+        assert settings_of(loaded, name) == [] or name == "withheld"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("other_names", "5"),
+        ("other_names", "[[1]]"),
+        ("other_names", "{"),
+        ("allowed_values", "{}"),
+        ("templates", "[]"),
+        ("templates", '{"statement": 1}'),
+        ("templates", '{"says": ["{"]}'),
+        ("templates", '{"form": 5}'),
+        ("instruction", "x" * 10_000),
+    ],
+)
+def test_an_attribute_that_we_did_not_write_is_as_if_it_were_not_there(
+    path: Path, column: str, value: str
+) -> None:
+    with open_store(path) as store:
+        set_attribute(store, Attribute("owns_boat"))
+        set_attribute(store, Attribute("keeps"))
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(f"UPDATE attributes SET {column} = ? WHERE name = 'keeps'", (value,))
+    with Memory(path) as memory:
+        memory.store.add([Turn("Anna", "I moved to Oslo.")])
+        assert vocabulary_of(memory.store).canonical("owns_boat")
+        assert vocabulary_of(memory.store).canonical("keeps") is None
+        assert memory.context("Where does Anna live?")

@@ -1,5 +1,7 @@
 """A GGUF file as a model to run: what it says of itself, what is refused, what fits into memory."""
 
+import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -120,3 +122,17 @@ def test_threads_are_the_cores_or_what_the_setting_says(monkeypatch: pytest.Monk
     monkeypatch.setenv("MEMORY_GGUF_THREADS", "0")
     with pytest.raises(InputError, match="MEMORY_GGUF_THREADS"):
         threads()
+
+
+def test_a_header_that_claims_more_than_there_is_takes_neither_memory_nor_time(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "large.gguf"
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1)
+    a_long_text = head + struct.pack("<Q", 2**40)
+    a_long_list = head + struct.pack("<Q", 1) + b"a" + struct.pack("<IIQ", 9, 4, 2**62)
+    for content, length in ((a_long_text, 2**41), (a_long_list, 100)):
+        path.write_bytes(content)
+        os.truncate(path, length)  # of the first, no block but one is on the disk
+        with pytest.raises(InputError, match="no GGUF file, or it is cut"):
+            read_model(path)

@@ -1,6 +1,7 @@
 """Attributes: which names mean one, what contradicts itself, and which a window needs."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -234,3 +235,19 @@ def test_the_lines_are_bounded_and_what_fits_best_comes_first() -> None:
     lines = attribute_lines(vocabulary, f"a customer: {everything}")
     assert lines.startswith("urgency")
     assert count_tokens(lines) <= OWN_TOKENS + DEFAULT_TOKENS
+
+
+def test_a_file_of_the_largest_size_is_refused_in_the_time_that_reading_it_takes(
+    tmp_path: Path,
+) -> None:
+    """Each name was counted among all others: 90,000 names took minutes."""
+    path = tmp_path / "many.json"
+    path.write_text(json.dumps({f"a{n}": 1 for n in range(75_000)}))
+    begun = time.process_time()
+    with pytest.raises(InputError, match="attributes"):
+        read_vocabulary(path)
+    attribute = {"kind": "many", "allowed_values": [str(n) for n in range(90_000)]}
+    path.write_text(json.dumps({"attributes": {"x": attribute}}))
+    with pytest.raises(InputError, match="more than 200 values"):
+        read_vocabulary(path)
+    assert time.process_time() - begun < 10

@@ -1,0 +1,120 @@
+"""What sql-memory writes into the settings that it reads itself.
+
+A memory's file and a dump may come from elsewhere and hold anything.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from math import inf
+from typing import Any, get_args
+
+from memory.signatures.choice import FormChoice
+from memory.text.secrets import Policy
+
+_log = logging.getLogger("memory.store")
+_LONGEST_NAME = 60  # characters, as memory.settings.name_of has it
+_MOST = 2**63 - 1
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
+_TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
+
+
+def is_own_value(name: str, value: Any) -> bool:
+    """Whether sql-memory may have written this value of a setting that it reads itself.
+
+    A memory's file and a dump may come from elsewhere. Where one is not, the value before it, or
+    that of a memory that has none, is in force, and a warning says so.
+    """
+    is_value = _VALUES.get(name)
+    if is_value is None or is_value(value):
+        return True
+    _warn_of(name)
+    return False
+
+
+@cache  # once for each name: every add and every question reads settings
+def _warn_of(name: str) -> None:
+    _log.warning(
+        "a value of the setting %s is not as sql-memory writes it, and is left out; set it anew:"
+        " memory admin settings",
+        name,
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_NAME
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not _HALF_A_CHARACTER.search(value)
+
+
+def _is_cost(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_withheld(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() <= {"secrets", "private"}
+        and all(map(_is_count, value.values()))
+    )
+
+
+def _is_vocabulary(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("base", ""), str)
+        and isinstance(value.get("strict", False), bool)
+        and _is_list_of_texts(value.get("without", []))
+    )
+
+
+def _is_declaration(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(schema, dict) for schema in value.values())
+
+
+def _is_receipt(value: Any, is_due: bool) -> bool:
+    """Whether a setting has what a receipt of `forget` has; one that is due also has secrets."""
+    if not isinstance(value, dict):
+        return False
+    lists: list[Any] = [value.get(name, None if is_due else []) for name in _LISTS_OF_RECEIPTS]
+    texts = [value.get(name, None if is_due else "") for name in _TEXTS_OF_RECEIPTS]
+    return (
+        all(isinstance(each, list) for each in lists)
+        and all(isinstance(number, int) for each in lists[:3] for number in each)
+        and all(isinstance(mark, str) for mark in lists[3])
+        and all(isinstance(text, str) for text in texts)
+    )
+
+
+_VALUES: Mapping[str, Callable[[Any], bool]] = {
+    "backup": _is_text,
+    "copied memory": _is_text,
+    "forgetting": lambda value: _is_receipt(value, is_due=True),
+    "forgotten": lambda value: _is_receipt(value, is_due=False),
+    "user": _is_name,
+    "character": _is_name,
+    "persona": _is_text,
+    "secrets": lambda value: value in get_args(Policy),
+    "refine": _is_text,
+    "retention_days": lambda value: value is None or _is_count(value),
+    "retention_keeps_facts": lambda value: isinstance(value, bool),
+    "wrong_answer_cost": _is_cost,
+    "prompts": lambda value: value in get_args(FormChoice),
+    "timezone": lambda value: value is None or _is_text(value),
+    "declared": _is_declaration,
+    "forgotten items": _is_list_of_texts,
+    "vocabulary": _is_vocabulary,
+    "withheld": _is_withheld,
+}

@@ -1,0 +1,63 @@
+"""A named pipe in the place of a file is refused at once: whoever waits for it waits for ever."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from memory import InputError
+from memory.agents.connections import _content
+from memory.exchange.imports import dump_records
+from memory.exchange.ltm import EMBEDDINGS, vector_notes
+from memory.exchange.transcripts import AGENTS, read_transcript
+from memory.gguf.header import file_sha256, read_gguf
+from memory.injection.config import load_config
+from memory.program.adapter_card import CARD, read_card
+from memory.program.saved import load_program
+from memory.store.foreign_database import foreign_rows
+from memory.vocabulary.files import read_vocabulary
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes that are files")
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "vocabulary.toml": read_vocabulary,
+    "vocabulary.json": read_vocabulary,
+    "program.json": load_program,
+    "model.gguf": read_gguf,
+    "fetched.gguf": file_sha256,
+    CARD: lambda path: read_card(path.parent),
+    "ltm_config.json": load_config,
+    "dump.jsonl": lambda path: list(dump_records(path)),
+    "transcript.jsonl": lambda path: read_transcript(AGENTS["claude-code"], path),
+    "extension.db": lambda path: list(foreign_rows(path, "SELECT 1")),
+    "settings.json": _content,
+}
+
+
+def error_of(read: Callable[[Path], object], pipe: Path) -> BaseException | None:
+    """What a reader raises, within a time; one that waits for the pipe is let go."""
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(read, pipe)
+        try:
+            return future.exception(timeout=30)
+        finally:
+            os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_pipe_is_no_file(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    error = error_of(READERS[name], tmp_path / name)
+    assert isinstance(error, InputError)
+    assert str(error).splitlines() == [f"{tmp_path / name}: no regular file"]
+
+
+def test_a_pipe_beside_a_database_of_the_extension_is_a_broken_vector_file(tmp_path: Path) -> None:
+    (tmp_path / EMBEDDINGS).mkdir()
+    pipe = tmp_path / EMBEDDINGS / ".zarray"
+    os.mkfifo(pipe)
+    notes: list[str] = []
+    assert error_of(lambda _: notes.extend(vector_notes(tmp_path / "ltm.db", 1)), pipe) is None
+    assert "is broken" in notes[0]
