@@ -10,11 +10,9 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
@@ -509,20 +507,11 @@ def settle(folder: Path) -> None:
                 store.forget([])
 
 
-def undisturbed(act: Act, folder: Path) -> tuple[list[State], float]:
-    """The states of a folder before the first time of an act and after each, and seconds a time."""
+def undisturbed(act: Act, folder: Path) -> list[State]:
+    """The states of a folder before the first time of an act and after each."""
     states = [state(folder)]
-    seconds = []
-    begun = time.monotonic()
-
-    def acknowledge(number: int) -> None:
-        nonlocal begun
-        seconds.append(time.monotonic() - begun)
-        states.append(state(folder))
-        begun = time.monotonic()
-
-    act.work(folder, 0, acknowledge)
-    return states, median(seconds)  # the first time is slow, as it imports DSPy
+    act.work(folder, 0, lambda number: states.append(state(folder)))
+    return states
 
 
 def begin_again(beginning: Path, folder: Path) -> None:

@@ -92,7 +92,7 @@ def fail_every_call(name: str, fault: str, disk: ctypes.CDLL, step: int) -> str:
         folder.mkdir()
         act.begin(folder)
         shutil.copytree(folder, beginning)
-        states, _ = acts.undisturbed(act, folder)
+        states = acts.undisturbed(act, folder)
         outcomes: Counter[str] = Counter()
         nth = 1
         while True:

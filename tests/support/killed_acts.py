@@ -23,22 +23,15 @@ from tests.support.acts import Act, State
 
 # Acts that matter most are killed more often.
 MORE_KILLS = {"forget": 2, "digest": 2}
-# A kill within the first act, as with most, leaves few that were acknowledged. An import and a load
-# begin again each time, and open the memory before the first of their short batches.
-LATER = {
-    "forget": 2,
-    "digest": 2,
-    "import": 12,
-    "load": 12,
-    **dict.fromkeys(("remove tags", "set attribute", "alias", "rename entity"), 3),
-    **dict.fromkeys(("split entity", "record"), 3),
-}
+# A process is killed within the time that it takes to acknowledge so many acts. The first takes
+# the longest, in a process that was just forked.
+ACTS_OF_A_LIFE = 3
 
 
-def life(act: Act, folder: Path, start: int, seconds: float) -> list[int]:
-    """Do an act in a process that is killed after so many seconds; what it acknowledged.
+def fork_to_work(act: Act, folder: Path, start: int) -> tuple[int, int]:
+    """A process that does an act from its n-th time on, and where it writes what it acknowledges.
 
-    Raises AssertionError, with what it wrote, when the process fails by itself.
+    It also writes why it failed by itself.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -51,6 +44,28 @@ def life(act: Act, folder: Path, start: int, seconds: float) -> list[int]:
             os.write(writer, traceback.format_exc().encode())
             os._exit(1)
     os.close(writer)
+    return child, reader
+
+
+def seconds_of_a_life(act: Act, folder: Path) -> float:
+    """How long a process takes for its first acts, from its fork on, where nobody kills it."""
+    child, reader = fork_to_work(act, folder, 0)
+    begun, text = time.monotonic(), b""
+    while text.count(b" ") < ACTS_OF_A_LIFE and (more := os.read(reader, 1)):
+        text += more
+    seconds = time.monotonic() - begun
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reader)
+    return seconds
+
+
+def life(act: Act, folder: Path, start: int, seconds: float) -> list[int]:
+    """Do an act in a process that is killed after so many seconds; what it acknowledged.
+
+    Raises AssertionError, with what it wrote, when the process fails by itself.
+    """
+    child, reader = fork_to_work(act, folder, start)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -92,15 +107,16 @@ def kill_again_and_again(name: str, kills: int, seed: int) -> str:
         folder.mkdir()
         act.begin(folder)
         shutil.copytree(folder, beginning)
-        states, seconds = acts.undisturbed(act, folder)
+        states = acts.undisturbed(act, folder)
+        acts.begin_again(beginning, folder)
+        seconds = seconds_of_a_life(act, folder)
         times_done = len(states) - 1
         absent = whole = certain = 0
         for _ in range(kills):
             if times_done == len(states) - 1:
                 acts.begin_again(beginning, folder)
                 times_done = 0
-            most = 2 * seconds * LATER.get(name, 1)
-            numbers = life(act, folder, times_done, chance.uniform(0, most))
+            numbers = life(act, folder, times_done, chance.uniform(0, seconds))
             acknowledged = max([times_done, *numbers])
             certain += acknowledged - times_done
             times_done = assert_whole(act, folder, states, acknowledged)
