@@ -23,7 +23,7 @@ _HEAD = re.compile(
 )
 _MARKS = "\u200e\u200f"  # WhatsApp begins with one what it writes itself
 _ATTACHED = re.compile(r"[\u200e\u200f]*<[^<>:]*: ?(?P<name>[^<>:]+\.\w{2,5})>")
-_EDITED = re.compile(r"\s*[\u200e\u200f]+<[^<>\n]+>\s*$")
+_EDITED = re.compile(r"(?<![\s\u200e\u200f])\s*[\u200e\u200f]+<[^<>\n]+>\s*$")
 _PLACEHOLDER = re.compile(r"<[^<>\n]+>")
 
 

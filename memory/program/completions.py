@@ -21,9 +21,10 @@ _STATEMENTS = "sql"  # the output field that holds statements
 _TOOL_CALLS = "tool_calls"
 _SPACES = r"[ \t]*"
 # A marker as models write it: in bold or code, as a heading, with fewer spaces.
-_MARKER = re.compile(
-    rf"(?:#+{_SPACES})?([*_`]*)\[\[{_SPACES}##{_SPACES}(\w+){_SPACES}##{_SPACES}\]\]\1"
-)
+_BARE_MARKER = rf"\[\[{_SPACES}##{_SPACES}(\w+){_SPACES}##{_SPACES}\]\]"
+_MARKER = re.compile(rf"(?:#+{_SPACES})?([*_`]*){_BARE_MARKER}\1")
+# Of texts that may be long, and begin with any number of backticks.
+_FORGED_MARKER = re.compile(_BARE_MARKER)
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[ \t]*\w*[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S)
 
 
@@ -46,7 +47,7 @@ class CompletionAdapter(dspy.ChatAdapter):
     ) -> str:
         """The inputs behind DSPy's markers; a marker that stands in one is taken apart."""
         plain = {
-            name: _MARKER.sub(lambda marker: marker[0].replace("[[", "[ ["), value)
+            name: _FORGED_MARKER.sub(lambda marker: marker[0].replace("[[", "[ ["), value)
             if isinstance(value, str)
             else value
             for name, value in inputs.items()

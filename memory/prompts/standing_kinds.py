@@ -30,7 +30,8 @@ _KINDS = (
     (  # to choose tools; "Word over Docs"
         r"\b(?:tools?|software|apps?|librar(?:y|ies)|frameworks?|packages?)\b",
         r"\b(?:tools?|software|apps?|librar(?:y|ies)|frameworks?|packages?|dependenc\w+)\b"
-        r"|(?-i:[A-Z][\w.]*(?: [A-Z0-9][\w.]*)* (?:over|instead of|rather than|to) [A-Z])",
+        r"|(?-i:(?<![\w.])[A-Z][\w.]*(?: [A-Z0-9][\w.]*){0,4}"
+        r" (?:over|instead of|rather than|to) [A-Z])",
     ),
     (  # to explain
         r"\b(?:explain|walk me through|help me understand|teach|show me (?:how|the|another)"

@@ -8,7 +8,7 @@ _AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "ha
 _ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}
 # Quoted words stay as they are, and so does the number in "World War I?".
 _FIRST_PERSON = re.compile(
-    r'(?P<quoted>"[^"]*"|\u201c[^\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
+    r'(?P<quoted>"[^"]*"|\u201c[^\u201c\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
     r"|\b(?:(?P<auxiliary>am|do|have|don't|haven't) )?i(?P<ending>'m|'ve|'ll|'d| am\b)?"
     r"(?![\w']|\.\w)"
     r"|\b(?P<possessive>my|mine)\b|\b(?:me|myself)\b",

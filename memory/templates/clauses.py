@@ -187,7 +187,7 @@ def _fillers() -> tuple[re.Pattern[str], re.Pattern[str]]:
     before = any_of(words.before).replace(" ", "[,!.\u2013-]* +")
     return (
         re.compile(rf"(?:{before})(?=\w)", re.IGNORECASE),
-        re.compile(rf"[\s,]+(?:{any_of(words.after)})$", re.IGNORECASE),
+        re.compile(rf"(?<![\s,])[\s,]+(?:{any_of(words.after)})$", re.IGNORECASE),
     )
 
 

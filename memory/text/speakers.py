@@ -7,7 +7,7 @@ _ASSISTANT = re.compile(
     r"|codex|opencode|system|tool",
     re.IGNORECASE,
 )
-_VERSION = re.compile(r"[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
+_VERSION = re.compile(r"(?<![\s_-])[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
 
 
 def is_assistant(name: str) -> bool:

@@ -203,14 +203,6 @@ def test_a_delimiter_of_whatever_letters_is_taken_apart(delimiter: str) -> None:
     assert delimiter not in lines
 
 
-@pytest.mark.parametrize("unit", ["<", "< ", "<\u200b", "&lt;", "&#0", "m ", "<m e m o r ", "`"])
-def test_a_fence_takes_as_long_as_its_text_is(unit: str) -> None:
-    """Brackets alone took 28 s of 40,000 characters."""
-    begun = time.process_time()
-    fenced(unit * (400_000 // len(unit)))
-    assert time.process_time() - begun < 5
-
-
 def test_a_fence_of_nothing_is_nothing() -> None:
     assert fenced("") == ""
     assert Context("", (), 0).text == ""

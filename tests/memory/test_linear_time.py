@@ -1,0 +1,44 @@
+"""What is shown of somebody else's text is made of it in time proportional to its length.
+
+A pattern that looks for the end of a run from each character of it takes a hundred times as long
+for a text ten times as long.
+"""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from memory.exchange.whatsapp import _EDITED
+from memory.program.completions import _FORGED_MARKER
+from memory.prompts.evidence import fenced
+from memory.prompts.standing_kinds import is_of_kind
+from memory.search.asker import third_person
+from memory.templates.clauses import without_fillers
+from memory.text.pasted import own_text
+from memory.text.speakers import is_assistant
+
+LENGTH = 200_000
+SECONDS = 10  # they take less than one; what looks twice at all takes minutes
+UNITS = (" ", "\t", "\n", "a", "A", "A ", "A.", "1", "1.", "<", "< ", "(", "`", "``` ", "#", "[[ ")
+UNITS += ("'", '"', "\u201c", "*", ", ", "- ", "\u200e", " \u200e", "by the way ", "I ", "&#0")
+READERS: dict[str, Callable[[str], object]] = {
+    "a block for a prompt": fenced,
+    "a field of a prompt": lambda text: _FORGED_MARKER.sub("", text),
+    "an exported message": lambda text: _EDITED.sub("", text),
+    "a wish": lambda text: is_of_kind(text, range(7)),
+    "a question": lambda text: third_person(f"What did I say? {text}", "Anna"),
+    "a sentence": without_fillers,
+    "a prompt with what was pasted": own_text,
+    "a speaker": is_assistant,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_text_takes_time_in_proportion_to_its_length(reader: str) -> None:
+    READERS[reader]("warm")
+    for unit in UNITS:
+        text = "x" + unit * (LENGTH // len(unit)) + "!"
+        begun = time.process_time()
+        READERS[reader](text)
+        assert time.process_time() - begun < SECONDS, repr(unit)
