@@ -13,7 +13,7 @@ from memory.errors import InputError
 from memory.program.model_names import model_option
 from memory.program.program import MemoryProgram
 from memory.program.program_card import Card
-from memory.search.ranking import FEATURE_WEIGHTS
+from memory.search.ranking import FEATURE_WEIGHTS, LARGEST_WEIGHT
 from memory.system.files import open_regular, write_whole
 
 FORMAT = 2
@@ -54,13 +54,16 @@ class _Predictor(BaseModel):
     lm: dict[str, Any] | None
 
 
+_Weight = Annotated[FiniteFloat, Field(ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
+
+
 class _Ours(BaseModel):
     model_config = Card.model_config
 
     format: Literal[2]
     version: str
     card: Card
-    feature_weights: dict[str, FiniteFloat] | None = None
+    feature_weights: dict[str, _Weight] | None = None
 
 
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:

@@ -30,6 +30,8 @@ from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, si
 FEATURE_WEIGHTS: dict[str, float] = json.loads(
     Path(__file__).with_name("weights.json").read_text("utf-8")
 )["weights"]
+# In size; a score of larger ones could be infinite, which neither an order nor JSON has.
+LARGEST_WEIGHT = 1e6
 
 
 def ordered_weights(weights: Mapping[str, float] | None) -> Mapping[str, float]:

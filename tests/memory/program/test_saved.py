@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from memory import InputError, Memory, MemoryProgram, load_program, save_program
 from memory.program import Card, concerns, saved
 from memory.records import Change, Rows
+from memory.search.ranking import FEATURE_WEIGHTS
 from memory.signatures.full import WriteFacts
 from memory.system import files
 from tests.conftest import MOVED
@@ -242,6 +243,16 @@ def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[Any], 
     inner[where[-1]] = value
     file.write_text(json.dumps(content))
     refused(file, says)
+
+
+@pytest.mark.parametrize(
+    "weight", ["1e308", "-1e308", "1e7", "NaN", "Infinity", "1e400", "true", '"1"']
+)
+def test_a_weight_of_which_a_score_is_infinite_is_refused(file: Path, weight: str) -> None:
+    content = json.loads(file.read_bytes())
+    content["sql_memory"]["feature_weights"] = dict.fromkeys(FEATURE_WEIGHTS, "weight")
+    file.write_text(json.dumps(content).replace('"weight"', weight))
+    refused(file, "feature_weights")
 
 
 def refused(file: Path, says: str) -> None:
