@@ -6,6 +6,7 @@ Functions that take a connection run inside the caller's transaction.
 """
 
 import os
+import re
 import socket
 import time
 import uuid
@@ -21,6 +22,8 @@ from memory.store.turns_table import BEYOND_ALL_IDS
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
 LONGEST_ERROR = 2_000
+_LONGEST_LEASE = 86_400.0  # seconds
+_CLAIMANT = re.compile(r"(.+):(\d{1,10}):([^:]*)", re.DOTALL)  # as `new_claimant` makes it
 
 
 def new_claimant() -> str:
@@ -159,7 +162,7 @@ def _reclaim(
     if row is None:
         return None
     error, attempts, _, claimed_by, claimed_until = row
-    if claimed_until > time.time() and may_be_at_work(claimed_by):
+    if _is_held(claimed_by, claimed_until):
         return None
 
     new_last = last
@@ -192,7 +195,7 @@ def held_statement(conn: Connection, window: Window) -> str:
     if row is None or not row[2]:
         raise InputError(f"nothing is held of turns {first}-{last}; `digest` lists what is")
     _, _, statement, claimed_by, claimed_until = row
-    if claimed_until > time.time() and may_be_at_work(claimed_by):
+    if _is_held(claimed_by, claimed_until):
         raise InputError(f"a digest is at work on turns {first}-{last}; try again when it is done")
     return str(statement)
 
@@ -212,9 +215,22 @@ def refuse_lost_claim(conn: Connection, claims: Claims, window: Window | None) -
         )
 
 
+def _is_held(claimed_by: str, claimed_until: float) -> bool:
+    """Whether a claim is in force: its lease runs, and its process may be alive.
+
+    One that ends later than any lease does was made by a clock that has gone back since, or by
+    another program.
+    """
+    seconds_left = claimed_until - time.time()
+    return 0 < seconds_left <= _LONGEST_LEASE and may_be_at_work(claimed_by)
+
+
 def may_be_at_work(claimant: str) -> bool:
     """Whether the process behind a claim may be alive; on another machine nobody can tell."""
-    host, pid, number = claimant.rsplit(":", 2)
+    match = _CLAIMANT.fullmatch(claimant)
+    if match is None:  # another program wrote it
+        return False
+    host, pid, number = match.groups()
     if host != socket.gethostname():
         return True
     if int(pid) == os.getpid():  # in a container that was started again it was another process

@@ -634,6 +634,34 @@ def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path:
     assert [change.cause for change in store.changes()] == ["quick"]
 
 
+CLAIMS_OF_NOBODY = [
+    *((claimant, 300.0) for claimant in ("", "x", "a:b:c", "::", f"elsewhere:{10**30}:1")),
+    *(("elsewhere:1:2", seconds) for seconds in (1e6, 9e9, 1e308)),
+]
+
+
+@pytest.mark.parametrize(("claimant", "seconds"), CLAIMS_OF_NOBODY)
+def test_a_claim_of_nobody_holds_no_window(
+    store: SqliteStore, claimant: str, seconds: float
+) -> None:
+    """Another program wrote it, or a clock that has gone back by days since."""
+    ours = store.claims.claimant
+    store.claims.claimant = claimant
+    window = claim_window(store, 3, lease_s=seconds)
+    assert window
+    store.claims.claimant = ours
+    assert reclaim_window(store, window) == window
+    store.write(MOVED, cause="test", window=window)
+
+
+def test_a_claim_of_another_machine_holds_its_window(store: SqliteStore) -> None:
+    store.claims.claimant = "elsewhere:1:2"
+    window = claim_window(store, 3)
+    assert window
+    store.claims.claimant = pending_windows.new_claimant()
+    assert reclaim_window(store, window) is None
+
+
 def test_no_process_is_asked_by_a_signal_where_a_signal_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
