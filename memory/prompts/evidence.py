@@ -305,8 +305,8 @@ def fenced(text: str) -> str:
 
 
 def _without_delimiters(text: str) -> str:
-    plain = text.translate(_LOOK_ALIKES)
-    if not _WORD.search(plain):
+    plain = text.lower() if text.isascii() else text.translate(_LOOK_ALIKES)
+    if not _BRACKET.search(plain) or not _WORD.search(plain):
         return text
     # From one run of what is no letter to the next: each is looked at once, however long it is.
     pieces, end = list[str](), 0
