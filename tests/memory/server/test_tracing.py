@@ -163,7 +163,9 @@ def test_a_question_to_a_server_is_one_trace_down_to_the_call_of_its_model(
     receiver: OtlpReceiver, tmp_path: Path
 ) -> None:
     with open_store(namespaces.existing("anna")) as store:
-        store.add([Turn("Ben", "I saw a zebra in Quito.", said_at="2026-05-01")])
+        # More than a prompt has room for: where all fits, no SELECT is asked for.
+        told = "I saw a zebra in Quito, number {}, and it walked by the road for a long while. " * 6
+        store.add([Turn("Ben", told.format(*[n] * 6), said_at="2026-05-01") for n in range(90)])
     headers = {"authorization": f"Bearer {Tokens().create('one', ['anna'], ['read'])}"}
     with answering_server() as address:
         line = ["memory", "serve", "--port", "0", "--model", "openai/gpt-x", "--api-base", address]
