@@ -42,13 +42,12 @@ from memory.program.model_errors import (
     retry_after,
 )
 from memory.program.quotations import quotations_of
+from memory.program.retrieval import retrieve
 from memory.program.server_refusals import accepted_instead
 from memory.program.shown_turns import (
     RANKED_TURNS,
     ranks_of,
     telling_first,
-    with_marks,
-    with_turns,
 )
 from memory.program.streaming import stream
 from memory.prompts.evidence import NO_STANDING, Context, Standing
@@ -346,16 +345,14 @@ class HostedModel(Model):
         program: Modules,
         question: UserQuestion,
         reader: MemoryReader,
-        *,
-        hits: Sequence[Hit],
-        fitting: Callable[[], int],
+        pays: Callable[[], bool],
     ) -> dspy.Prediction | None:
         """Where SELECTs pay: for other questions a second call brings less than it costs."""
-        if not self.asks_for_sql(hits, fitting):
+        if not self.asks_for_sql(pays):
             return None
         try:
             with self.active():
-                return super().write_query(program, question, reader, hits=hits, fitting=fitting)
+                return super().write_query(program, question, reader, pays)
         except PromptTooLong:
             return None  # what the ranking finds can be cut to any size
 
@@ -490,28 +487,14 @@ class HostedModel(Model):
             just_said = {turn.id, *(recent.id for recent in latest)}
             with log.step("search"):
                 standing = reader.standing(turn.text, *names).within(budget)
-                hits = reader.search(question.ranked_text, RANKED_TURNS)
-                earlier = [hit for hit in hits if hit.turn_id not in just_said]
-                ranked = Ranked(hits, {}, {})
+                ranked_hits = reader.search(question.ranked_text, RANKED_TURNS)
+                hits = [hit for hit in ranked_hits if hit.turn_id not in just_said]
                 show = partial(
                     program.evidence, question.ranked_text, reader=reader, model=self,
                     budget=budget, asker=question.asker, standing=standing, without=just_said,
                 )  # fmt: skip
-
-            alone: Context | None = None  # what the ranking shows without rows
-
-            def fitting() -> int:
-                nonlocal ranked, alone
-                ranked = with_turns(ranked, reader)
-                alone = show(ranked, ())
-                return len(alone.turn_ids)
-
-            with log.step("select"):
-                query = self.write_query(program, question, reader, hits=earlier, fitting=fitting)
-            rows = query.rows if query else ()
-            with log.step("search"):
-                ranked = with_marks(ranked, question.ranked_text, rows, reader, question.today)
-                context = alone if alone and not rows and not ranked.marks else show(ranked, rows)
+            retrieval = retrieve(program, self, question, reader, hits=hits, show=show, log=log)
+            context = retrieval.context
             inputs = {
                 "character": message.character,
                 "persona": message.persona,
@@ -522,14 +505,16 @@ class HostedModel(Model):
             }
             with log.step("answer"):
                 text, cited = yield from stream(self, inputs, context.turn_ids)
-        answer = answer_from(text=text, cited=cited, retrieved=query, context=context, calls=1)
+        answer = answer_from(
+            text=text, cited=cited, retrieved=retrieval.query, context=context, calls=1
+        )
         asks = not cited and is_question(turn.text) and telling_words(turn.text)
         return replace(
             answer,
             steps=log.steps,
             standing=standing.facts,
             contradictions=standing.pairs,
-            quotations=quotations_of(question, earlier, reader, message.character) if asks else (),
+            quotations=quotations_of(question, hits, reader, message.character) if asks else (),
         )
 
 

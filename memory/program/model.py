@@ -12,7 +12,6 @@ from dspy.utils import exceptions as lm_errors
 from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
 from memory.program.server_refusals import is_too_long
-from memory.program.sql_questions import sql_pays
 from memory.prompts.evidence import NO_STANDING, Context, Standing
 from memory.prompts.lines import CATALOG_TOKENS, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
@@ -305,25 +304,23 @@ class Model(ABC):
         """What the model is shown of the memory before it writes SELECTs for a question."""
         return reader.catalog(CATALOG_TOKENS)
 
-    def asks_for_sql(self, hits: Sequence[Hit], fitting: Callable[[], int]) -> bool:
+    def asks_for_sql(self, pays: Callable[[], bool]) -> bool:
         """Whether the model is asked for SELECTs before it answers a question.
 
-        `hits` are what the ranking found, `fitting` counts the turns that fit without rows.
+        `pays` says whether rows may bring up what has no room; it lays out what the ranking shows.
         """
-        return self.sql == "always" or (self.sql == "when it pays" and sql_pays(hits, fitting()))
+        return self.sql == "always" or (self.sql == "when it pays" and pays())
 
     def write_query(
         self,
         program: Modules,
         question: UserQuestion,
         reader: MemoryReader,
-        *,
-        hits: Sequence[Hit],
-        fitting: Callable[[], int],
+        pays: Callable[[], bool],
     ) -> dspy.Prediction | None:
         """The rows that a question may need (see RetrieveRows); None when none are asked for.
 
-        `hits` and `fitting` are as in `asks_for_sql`.
+        `pays` is as in `asks_for_sql`.
         """
         return program.retrieve(
             question=self.question_text(question),

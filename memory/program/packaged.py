@@ -32,7 +32,7 @@ from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
 from memory.prompts.evidence import NO_STANDING, Context, Standing, assemble
 from memory.prompts.lines import quoted_turns, row_lines, turn_lines
-from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.records import Answer, Fact, Rows, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 _TURNS_SHARE = 0.5  # of the budget, which rows do not take
@@ -136,9 +136,7 @@ class PackagedModel(Model):
         program: Modules,
         question: UserQuestion,
         reader: MemoryReader,
-        *,
-        hits: Sequence[Hit],
-        fitting: Callable[[], int],
+        pays: Callable[[], bool],
     ) -> dspy.Prediction | None:
         """Rows decide a question in a template's form; the model as shipped writes no SELECT.
 
@@ -148,7 +146,7 @@ class PackagedModel(Model):
         if self.sql == "never":
             return None
         if self.sql == "always":
-            return super().write_query(program, question, reader, hits=hits, fitting=fitting)
+            return super().write_query(program, question, reader, pays)
         if found := look_up(question, reader):
             return dspy.Prediction(
                 sql=list(found.sql),
@@ -162,11 +160,7 @@ class PackagedModel(Model):
         if is_shipped and not self.stores_facts(program):
             return None
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
-        return (
-            super().write_query(program, question, reader, hits=hits, fitting=fitting)
-            if has_facts
-            else None
-        )
+        return super().write_query(program, question, reader, pays) if has_facts else None
 
     def gather(
         self,

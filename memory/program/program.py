@@ -19,10 +19,11 @@ from memory.program.answer_sources import as_prediction, likely_source, speaks_o
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
 from memory.program.messages import NOTHING, abstains
-from memory.program.model import Ranked, Retrieval, UserQuestion
+from memory.program.model import Ranked, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
-from memory.program.shown_turns import RANKED_TURNS, with_marks, with_turns
+from memory.program.retrieval import retrieve
+from memory.program.shown_turns import RANKED_TURNS
 from memory.prompts.evidence import NO_STANDING
 from memory.records import Change, Rows
 from memory.signatures.choice import Form
@@ -101,34 +102,12 @@ class MemoryProgram(dspy.Module):
             with log.step("search"):
                 standing = reader.standing(question, asker)
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
-                ranked = Ranked(hits, {}, {})
                 show = partial(
                     self.evidence, asked.ranked_text, reader=reader, model=model,
                     budget=budget or model.budget, asker=asker, standing=standing,
                 )  # fmt: skip
-
-            alone: Context | None = None  # what the ranking shows without rows
-
-            def fitting() -> int:
-                nonlocal ranked, alone
-                ranked = with_turns(ranked, reader)
-                alone = show(ranked, ())
-                return len(alone.turn_ids)
-
-            with log.step("select"):
-                query = model.write_query(self, asked, reader, hits=hits, fitting=fitting)
-            rows = tuple(query.rows) if query else ()
-            with log.step("search"):
-                ranked = with_marks(ranked, asked.ranked_text, rows, reader, today)
-                if alone is None or ranked.marks:
-                    alone = show(ranked, ())
-                context = show(ranked, rows) if rows else alone
-            by_search = alone.turn_ids
-            log.brought(
-                rows=sum(len(r.rows) for r in rows), shown=context.turn_ids, by_search=by_search
-            )
-            retrieval = Retrieval(query, hits, context, asked.ranked_text)
-            if not context.text:
+            retrieval = retrieve(self, model, asked, reader, hits=hits, show=show, log=log)
+            if not retrieval.context.text:
                 answer = without_answer(retrieval)
             else:
                 progress("answering")
