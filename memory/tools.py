@@ -31,7 +31,6 @@ from memory.facts import (
 from memory.facts.contradictions import settle, shown_before
 from memory.forgetting.forget import Preview, forget, matching_turns
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
-from memory.operations.operation import Id, Inputs, checked
 from memory.prompts.lines import marked, turn_line, turn_lines
 from memory.prompts.restated import newest_first
 from memory.recall.recalled_facts import recalled_facts
@@ -197,10 +196,6 @@ def _listed_numbers(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-class _Numbered(Inputs):
-    number: Id
-
-
 NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
 TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
 NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
@@ -338,28 +333,19 @@ class Tools:
         """An operation as a tool; its result is the JSON of its answer."""
 
         def call(**arguments: Any) -> str:
-            values = _without_nulls(arguments)
-            number = checked(_Numbered, {"number": values.pop(operation.id_name, 0)})
-            inputs = checked(operation.inputs, values)
             with self._store() as store:
                 by = f"tool {operation.name}"
                 memory = OpenMemory(store, by, self._memory_of, self._searcher)
-                answer = operation.run(memory, inputs, number.number)
+                answer = operation.call(memory, _without_nulls(arguments))
             return trim(json.dumps(answer, ensure_ascii=False), RESULT_TOKENS)
 
-        parameters = [*signature(operation.function).parameters.values()][1:]
         lines = [f"    {name}: {text}" for name, text in operation.descriptions.items()]
         call.__name__ = operation.name
         call.__doc__ = "\n".join([f"{operation.summary}.", "", "Args:", *lines])
-        call.__signature__ = Signature(  # type: ignore[attr-defined]
-            [
-                parameter.replace(
-                    kind=Parameter.KEYWORD_ONLY, annotation=operation.types[parameter.name]
-                )
-                for parameter in parameters
-            ],
-            return_annotation=str,
-        )
+        parameters = [
+            parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in operation.parameters
+        ]
+        call.__signature__ = Signature(parameters, return_annotation=str)  # type: ignore[attr-defined]
         return call
 
     @contextmanager

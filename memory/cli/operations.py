@@ -11,8 +11,12 @@ from typer.core import TyperGroup
 
 from memory.cli.options import DEFAULT, Db, Namespace, open_memory
 from memory.cli.output import print_json
+from memory.program.model_names import PACKAGED_MODEL
+from memory.store import Store
+from memory.system.home import default_model
 
 if TYPE_CHECKING:
+    from memory.api import Memory
     from memory.operations import Operation
 
 
@@ -46,30 +50,33 @@ def _group() -> None:
 
 def _app_of(operation: "Operation") -> typer.Typer:
     """A command with an argument for the id and an option for each input of an operation."""
-    schemas = operation.inputs.model_json_schema()["properties"] if operation.types else {}
+    schemas = operation.inputs.model_json_schema()["properties"]
 
     def command(namespace: str, db: Any, **options: Any) -> None:
-        from memory.api import Memory
         from memory.operations import OpenMemory
-        from memory.operations.operation import checked
         from memory.settings import Settings
 
-        number = options.pop(operation.id_name, 0)
-        values = {
-            name: _value(value, schemas[name])
+        arguments = {
+            name: _value(value, schemas.get(name, {}))
             for name, value in options.items()
             if value not in (None, [])
         }
-        inputs = checked(operation.inputs, values)
         is_read = operation.right == "read"
         with open_memory(namespace, db, read_only=is_read) as store:
             by = str(Settings(store).get("user", "user"))
-            print_json(operation.run(OpenMemory(store, by, Memory), inputs, number))
+            print_json(operation.call(OpenMemory(store, by, _memory_of), arguments))
 
     command.__signature__ = Signature([*_parameters(operation, schemas)])  # type: ignore[attr-defined]
     app_of_one = typer.Typer(add_completion=False)
     app_of_one.command(operation.name.replace("_", "-"), help=f"{operation.summary}.")(command)
     return app_of_one
+
+
+def _memory_of(store: Store) -> "Memory":
+    """The Memory on a store, with the model that `memory setup` has chosen."""
+    from memory.api import Memory
+
+    return Memory(store, default_model() or PACKAGED_MODEL)
 
 
 def _parameters(operation: "Operation", schemas: Mapping[str, Any]) -> Iterator[Parameter]:

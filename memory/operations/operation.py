@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
-from pydantic_core import to_jsonable_python
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from memory.errors import InputError
 from memory.recall.searcher import Searcher
@@ -57,9 +57,6 @@ class Inputs(BaseModel):
     """The inputs of an operation: query parameters for GET, else a JSON object."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
-
-
-InputsT = TypeVar("InputsT", bound=Inputs)
 
 
 class OfSeveral(Inputs):
@@ -122,7 +119,7 @@ class Operation:
     @cached_property
     def answer(self) -> Any:
         """The type of what it returns."""
-        return self._hints["return"]
+        return get_type_hints(self.function)["return"]
 
     @property
     def takes_id(self) -> bool:
@@ -132,32 +129,27 @@ class Operation:
     @property
     def id_name(self) -> str:
         """What the function calls the id of its address; "" where it has none."""
-        return [*inspect.signature(self.function).parameters][1] if self.takes_id else ""
+        return self.parameters[0].name if self.takes_id else ""
+
+    @cached_property
+    def parameters(self) -> Sequence[inspect.Parameter]:
+        """The id of its address, if any, and its inputs, with their types."""
+        _, *parameters = inspect.signature(self.function).parameters.values()
+        types = get_type_hints(self.function, include_extras=True)
+        return [parameter.replace(annotation=types[parameter.name]) for parameter in parameters]
 
     @cached_property
     def inputs(self) -> type[Inputs]:
-        """Its inputs as a type that validates them."""
-        fields: dict[str, Any] = {
-            parameter.name: (
-                self._hints[parameter.name],
-                ... if parameter.default is parameter.empty else parameter.default,
-            )
-            for parameter in self._parameters()
-        }
-        name = "".join(part.capitalize() for part in self.name.split("_"))
-        base = OfSeveral if self.reads_several else Inputs
-        return create_model(f"{name}Inputs", __base__=base, __doc__=self.summary, **fields)
-
-    @cached_property
-    def types(self) -> dict[str, Any]:
-        """The type of each parameter but the first, by its name."""
-        return {name: self._hints[name] for name in self._names}
+        """Its inputs as a type that validates them, without the id."""
+        return self._model(OfSeveral if self.reads_several else Inputs, self.takes_id)
 
     @property
     def descriptions(self) -> dict[str, str]:
-        """What each of them is, for a person or a model."""
-        texts = {name: field.description for name, field in self.inputs.model_fields.items()}
-        return {name: texts.get(name) or name.replace("_", " ") for name in self._names}
+        """What each parameter is, for a person or a model."""
+        return {
+            name: field.description or name.replace("_", " ")
+            for name, field in self._arguments.model_fields.items()
+        }
 
     def run(self, memory: OpenMemory, inputs: Inputs, number: int = 0) -> Any:
         """Call it with inputs that are valid, and the id of its address; its answer as JSON."""
@@ -166,17 +158,33 @@ class Operation:
         ids = [number] if self.takes_id else []
         return to_jsonable_python(self.function(memory, *ids, **values))
 
-    def _parameters(self) -> Iterator[inspect.Parameter]:
-        parameters = [*inspect.signature(self.function).parameters.values()]
-        return iter(parameters[1 + self.takes_id :])
+    def call(self, memory: OpenMemory, arguments: Mapping[str, Any]) -> Any:
+        """Call it with the id and the inputs by their names; its answer as JSON.
 
-    @property
-    def _names(self) -> list[str]:
-        return [*inspect.signature(self.function).parameters][1:]
+        Raises InputError in words for what is not valid.
+        """
+        try:
+            valid = self._arguments.model_validate(arguments)
+        except ValidationError as error:
+            raise InputError("; ".join(map(_in_words, error.errors()))) from None
+        values = {name: getattr(valid, name) for name in type(valid).model_fields}
+        return to_jsonable_python(self.function(memory, **values))
 
     @cached_property
-    def _hints(self) -> dict[str, Any]:
-        return get_type_hints(self.function, include_extras=True)
+    def _arguments(self) -> type[Inputs]:
+        """The id and the inputs as one type."""
+        return self._model(Inputs, skipped=0)
+
+    def _model(self, base: type[Inputs], skipped: int) -> type[Inputs]:
+        fields: dict[str, Any] = {
+            parameter.name: (
+                parameter.annotation,
+                ... if parameter.default is parameter.empty else parameter.default,
+            )
+            for parameter in self.parameters[skipped:]
+        }
+        name = "".join(part.capitalize() for part in self.name.split("_"))
+        return create_model(f"{name}Inputs", __base__=base, __doc__=self.summary, **fields)
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -196,16 +204,6 @@ def operation(
     return register
 
 
-def faults_in_words(error: ValidationError) -> str:
-    """What is wrong with inputs, in one line: `limit: Input should be greater than 0`."""
-    return "; ".join(
-        "{}: {}".format(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()
-    )
-
-
-def checked(inputs: type[InputsT], values: object) -> InputsT:
-    """Inputs from outside. Raises InputError in words for invalid ones."""
-    try:
-        return inputs.model_validate(values)
-    except ValidationError as error:
-        raise InputError(faults_in_words(error)) from None
+def _in_words(fault: ErrorDetails) -> str:
+    """What is wrong with an input: `limit: Input should be greater than 0`."""
+    return "{}: {}".format(".".join(map(str, fault["loc"])), fault["msg"])
