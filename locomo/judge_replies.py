@@ -11,16 +11,15 @@ import dspy
 _DECORATION = "*_`#\"' "
 _LABEL = re.compile(r"^[\w ]{1,20}:")  # "Verdict: correct"
 _VERDICTS = {
-    **dict.fromkeys(("correct", "true", "yes", "right"), "true"),
-    **dict.fromkeys(("incorrect", "not correct", "false", "no", "wrong"), "false"),
+    **dict.fromkeys(("correct", "true", "yes", "right"), True),
+    **dict.fromkeys(("incorrect", "not correct", "false", "no", "wrong"), False),
 }
 _POINTS = re.compile(r"(0|0?[.,]5|1|[01][.,]0)(?:\s*points?|\s*/\s*1(?:[.,]0)?)?")
 
 
 def read_verdict(text: str) -> bool | None:
     """Whether a verdict says that an answer is correct; None for what is no verdict."""
-    word = _VERDICTS.get(_plain(text).casefold())
-    return None if word is None else word == "true"
+    return _VERDICTS.get(_plain(text).casefold())
 
 
 def read_points(text: str) -> float | None:

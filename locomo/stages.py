@@ -73,7 +73,8 @@ def stages(
         command = [sys.executable, str(EVALUATE), *options, *shared, "--output-dir", str(folder)]
         if subprocess.run(command, check=False).returncode:
             raise InputError(f"the stage {stage!r} failed; mend that, then say it again")
-        results[stage] = [each for each in read_results(folder).results if each.system == "memory"]
+        answers = read_results(folder).results
+        results[stage] = [result for result in answers if result.system == "memory"]
     rows = [*_rows(results)]
     table = Table(*_COLUMNS)
     for row in rows:

@@ -15,6 +15,7 @@ from memory.signatures.choice import FormChoice
 from memory.store import Store
 from memory.store.entity_edits import add_alias, entities_called
 from memory.store.owner import OWNER, UNNAMED, owner_of
+from memory.store.setting_values import LONGEST_NAME
 from memory.store.settings import set_setting, settings_of
 from memory.store.turn_validation import TIMEZONE
 from memory.store.withheld import POLICY
@@ -69,8 +70,10 @@ def refuse_of_person(name: str) -> None:
 def name_of(text: str) -> str:
     """A speaker's name without a colon. Raises InputError for an invalid name."""
     name = " ".join(text.split())
-    if not name or len(name) > 60 or ":" in name or not name.isprintable():
-        raise InputError(f"{text!r} is not a name; use 1 to 60 characters without a colon")
+    if not name or len(name) > LONGEST_NAME or ":" in name or not name.isprintable():
+        raise InputError(
+            f"{text!r} is not a name; use 1 to {LONGEST_NAME} characters without a colon"
+        )
     return name
 
 

@@ -14,7 +14,7 @@ from memory.signatures.choice import FormChoice
 from memory.text.secrets import Policy
 
 _log = logging.getLogger("memory.store")
-_LONGEST_NAME = 60  # characters, as memory.settings.name_of has it
+LONGEST_NAME = 60  # characters
 _MOST = 2**63 - 1
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
@@ -44,7 +44,7 @@ def _warn_of(name: str) -> None:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_NAME
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME
 
 
 def _is_text(value: Any) -> bool:
