@@ -93,7 +93,7 @@ from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
 from memory.recall.rerank import load_reranker
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from memory.system.files import write_whole
 from memory.system.terminal import count
 

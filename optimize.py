@@ -46,7 +46,7 @@ from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model, save_program
 from memory.program import Card, Model, in_phrases, in_sentences, starting_program
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 

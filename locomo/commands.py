@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -125,7 +126,14 @@ def _print_waits() -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table at its full width, also on a narrow terminal: no figure is cut."""
+    """Print a table at its full width, also on a narrow terminal: no figure is cut.
+
+    Where the output is no terminal the table is Markdown, to paste, and for `locomo.published`.
+    """
+    if not console.is_terminal:
+        table.box, table.padding, table.pad_edge = MARKDOWN, (0, 1), True
+        for row in table.rows:
+            row.end_section = False  # a line between rows would be a row
     wide = Console(file=console.file, width=_WIDEST)
     width = Measurement.get(wide, wide.options, table).maximum
     Console(file=console.file, width=max(width, console.width)).print(table)

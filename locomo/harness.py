@@ -33,7 +33,7 @@ from memory.prompts.evidence import assemble
 from memory.recall.rerank import Reranker
 from memory.system.files import write_whole
 from memory.system.terminal import clean_line, count
-from memory.waiting import digest_whole
+from memory.worker.waiting import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
 # Tokens reserved for instructions, examples, question and answer, which share a model's context

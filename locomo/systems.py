@@ -11,13 +11,14 @@ from typing import Any, Protocol
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
-from memory import Memory, MemoryProgram, Rows, Store, open_store
+from memory import Memory, MemoryProgram, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
 from memory.program.model import Ranked, UserQuestion
 from memory.prompts.evidence import Context, assemble
 from memory.prompts.lines import spoken_date
+from memory.text.secrets import mask
 
 
 class System(Protocol):
@@ -195,7 +196,8 @@ def ask_about_turns(
     `turn_ids` are numbers in the conversation, from 1.
     """
     start = time.monotonic()
-    turns = (replace(conversation.turns[n - 1], id=n) for n in turn_ids)
+    # A memory stores no secrets and nothing private; nor does a model see them without one.
+    turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
     context = assemble([], turns, setup.budget)
     asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     log = StepLog()
@@ -223,6 +225,10 @@ def ask_about_turns(
         steps=log.steps,
         dollars=_dollars(setup.model, log.steps),
     )
+
+
+def _as_stored(turn: Turn, number: int) -> Turn:
+    return replace(turn, id=number, text=mask(turn.text).text)
 
 
 def _dollars(model: Model, steps: Sequence[Step]) -> float | None:

@@ -6,6 +6,7 @@ from .errors import InputError as InputError
 from .errors import MemoryFault as MemoryFault
 from .errors import SqlError as SqlError
 from .errors import Stop as Stop
+from .operations.tools import memory_tools as memory_tools
 from .program import MemoryProgram as MemoryProgram
 from .program import load_model as load_model
 from .program import load_program as load_program
@@ -19,4 +20,3 @@ from .records import Rows as Rows
 from .records import Turn as Turn
 from .store import Store as Store
 from .store import open_store as open_store
-from .tools import memory_tools as memory_tools

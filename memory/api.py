@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memory import facts, namespaces
 from memory.digest.additions import add_turns, record_assertions
 from memory.errors import InputError, PromptTooLong
-from memory.forgetting.forget import forget_matching, turns_about
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompts.evidence import NO_STANDING, Context, Standing
 from memory.prompts.lines import LEAST_BUDGET
@@ -39,7 +38,8 @@ from memory.records import (
 )
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, open_store
-from memory.store.owner import owner_of, person_of
+from memory.store.forgetting.preview import forget_matching, turns_about
+from memory.store.owner import asker_of, person_of
 from memory.store.settings import settings_of
 from memory.store.united import (
     first_store,
@@ -59,11 +59,11 @@ from memory.text.turn_filter import TurnFilter
 
 if TYPE_CHECKING:
     from memory.digest.windows import Digest
-    from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
     from memory.program.model import ChatMessage
     from memory.program.replies import Reply
     from memory.recall.corrections import Correction
+    from memory.recall.injection import Injected, LtmConfig
     from memory.recall.rerank import Reranker
     from memory.sql import CheckedSelect
 
@@ -405,7 +405,7 @@ class Memory(AnswersOthersNames):
         Arguments:
             question: a whole question.
             asker: who asks, by a name that the turns know: I, me and my in the question. By
-                default the memory's owner, where it knows one (the setting "user").
+                default the memory's owner (the setting "user"), or "user" where turns are by that.
             now: the day or moment when it is asked: what "last week" in the question counts from.
                 Without it, such words count from the newest turn.
             progress: called with a description of each step. What it raises ends the question.
@@ -419,7 +419,7 @@ class Memory(AnswersOthersNames):
             raise InputError("the question is empty")
         day = day_of(now)
         owner = first_store(self._united)
-        who = person_of(owner, sound_text(asker)) if asker.strip() else owner_of(owner)
+        who = person_of(owner, sound_text(asker)) if asker.strip() else asker_of(owner)
 
         def answered(budget: int) -> Any:
             return self.program(
@@ -513,11 +513,11 @@ class Memory(AnswersOthersNames):
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
-        The arguments, the errors and the code are those of `memory.injection.inject`, which the
-        command `memory context` calls too; `budget` is this memory's by default. It is of one
+        The arguments, the errors and the code are those of `memory.recall.injection.inject`, which
+        the command `memory context` calls too; `budget` is this memory's by default. It is of one
         memory, and InputError is raised over several.
         """
-        from memory.injection import inject
+        from memory.recall.injection import inject
 
         if len(self.stores) > 1:
             raise InputError("a context comes from one memory; ask the Memory of that one for it")

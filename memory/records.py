@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 _Item = TypeVar("_Item")
 Kind = Literal["message", "document", "tool"]
+FormChoice = Literal["auto", "full", "short"]  # of the prompts that a model is given
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store reads the turn of a correction that was undone with this before its text.
 WITHDRAWN = "(withdrawn) "
+CUT_ANSWER: Tags = {"answer": "cut"}  # of an answer whose end is missing
 CORRECTIONS = "corrections"  # the session of the turns in which persons add and edit facts
 
 
@@ -60,9 +62,19 @@ class Results(list[_Item]):
 
 
 class TurnIds(Results[int]):
-    """The ids of turns that were added, and how much of their text was withheld."""
+    """The ids of turns that were added, and how much of their text was withheld.
 
-    withheld: Withheld = NOTHING_WITHHELD
+    `withheld` is of all that are new, `by_turn` of each turn: None where it was there before.
+    """
+
+    by_turn: Sequence[Withheld | None] = ()
+
+    @property
+    def withheld(self) -> Withheld:
+        counts = [count for count in self.by_turn if count is not None]
+        return Withheld(
+            sum(count.secrets for count in counts), sum(count.private for count in counts)
+        )
 
 
 @dataclass(frozen=True)
@@ -444,7 +456,7 @@ class Answer:
     of `shown`; both are empty for one. `basis` says on what the answer rests; where that is
     "quotes" nothing answers. `quotations` are the nearest turns, there and where a model names no
     source. `steps` say what each step took and brought, in their order. `standing` are the asker's
-    standing instructions and preferences that may apply to the question, `contradictions` the facts
+    standing instructions and preferences that the model was shown, `contradictions` the facts
     it may be about of which nobody has said which is right.
     """
 

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import reduce
 from math import inf
 from operator import or_
 from typing import Any, Literal
 
 from memory.errors import InputError
-from memory.records import Setting
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice, Setting
 from memory.store import Store
 from memory.store.entity_edits import add_alias, entities_called
 from memory.store.owner import OWNER, UNNAMED, owner_of
@@ -100,6 +100,19 @@ def set_owner(store: Store, name: str) -> None:
             add_alias(store, alias, name, by="owner")
 
 
+@dataclass(frozen=True)
+class SettingForm:
+    """How a setting is asked for: a value of a kind of JSON schema ("boolean", "integer" ...).
+
+    `choices` are the only values of a "choice", as text; the kind "" is written as JSON.
+    `is_optional`: it may also have no value.
+    """
+
+    kind: str
+    choices: tuple[str, ...] = ()
+    is_optional: bool = False
+
+
 class Settings:
     """The settings of one memory, each validated against its declared type.
 
@@ -142,28 +155,30 @@ class Settings:
         Raises InputError, with nothing stored, for an unknown name, a value of another type, and a
         name with a colon for the chat's user or character.
         """
-        value = self._checked(self._known(name), value)
-        if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
-            value = name_of(value)
-        if name == WRONG_ANSWER_COST and isinstance(value, int | float) and not 0 <= value < inf:
-            raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
-        if name == TIMEZONE and value is not None:
-            known_zone(value)
-        return set_setting(self._store, name, value)
+        return set_setting(self._store, name, self._valid(name, value))
 
     def set_text(self, name: str, text: str) -> Setting:
-        """Change a setting to a typed value: plain text, or JSON if the setting is not text.
+        """Change a setting to a typed value.
 
         Raises InputError, with nothing stored, for an unknown name or a value of another type.
         """
+        return set_setting(self._store, name, self.parsed(name, text))
+
+    def parsed(self, name: str, text: str) -> Any:
+        """What is typed, as a value: plain text, or JSON if the setting is not text.
+
+        No text is no value, where the setting may have none. Raises InputError as `set`.
+        """
         try:
-            return self.set(name, text)
+            return self._valid(name, text)
         except InputError:
+            if not text and self.forms()[self._known(name)].is_optional:
+                return None
             try:
                 value = json.loads(text)
             except (ValueError, RecursionError):
                 value = text
-            return self.set(name, value)
+            return self._valid(name, value)
 
     def history(self, name: str) -> list[Setting]:
         """The history of a setting, oldest first. Raises InputError for an unknown name."""
@@ -176,6 +191,10 @@ class Settings:
     def types(self) -> dict[str, str]:
         """The type of each setting in words: `a whole number`."""
         return {name: _in_words(schema) for name, schema in self._schemas.items()}
+
+    def forms(self) -> dict[str, SettingForm]:
+        """How each setting is asked for."""
+        return {name: _form(schema) for name, schema in self._schemas.items()}
 
     def describe(self) -> str:
         """Names, types and values, one per line, for a prompt or the description of a tool."""
@@ -195,6 +214,16 @@ class Settings:
     def _active(self) -> dict[str, Setting]:
         newest = {setting.name: setting for setting in settings_of(self._store)}
         return {name: newest[name] for name in self._schemas if name in newest}
+
+    def _valid(self, name: str, value: Any) -> Any:
+        value = self._checked(self._known(name), value)
+        if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
+            value = name_of(value)
+        if name == WRONG_ANSWER_COST and isinstance(value, int | float) and not 0 <= value < inf:
+            raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
+        if name == TIMEZONE and value is not None:
+            known_zone(value)
+        return value
 
     def _known(self, name: str) -> str:
         if name not in self._schemas:
@@ -298,6 +327,27 @@ def _in_words(schema: Mapping[str, Any]) -> str:
     if schema.get("items"):
         kind += f" of ({_in_words(schema['items'])})"
     return kind
+
+
+def _form(schema: Mapping[str, Any]) -> SettingForm:
+    types = schema.get("anyOf", [schema])
+    values = [each for each in types if each.get("type") != "null"]
+    is_optional = len(values) < len(types)
+    if len(values) != 1:
+        return SettingForm("", is_optional=is_optional)
+    [value] = values
+    if "enum" in value or "const" in value:
+        choices = value.get("enum", [value.get("const")])
+        return SettingForm("choice", tuple(map(as_text, choices)), is_optional)
+    kind = str(value.get("type", ""))
+    return SettingForm(kind if kind in _PLAIN else "", is_optional=is_optional)
+
+
+def as_text(value: Any) -> str:
+    """A value as `set_text` reads it: text as it is, other values as JSON, none as no text."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _short(value: Any) -> str:

@@ -27,12 +27,15 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
-settings.register_profile(
-    "default",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
-)
+# CI draws with --hypothesis-profile thorough, a hundred examples.
+for profile, examples in (("default", 30), ("thorough", 100)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=True,
+    )
 settings.load_profile("default")
 
 # Libraries that others import where they are installed, which takes seconds and which nothing here
@@ -120,7 +123,25 @@ def group_of(file: str) -> str:
     return known or ("postgres" if on_both else "")
 
 
+def leave_out_most(items: list[pytest.Item]) -> None:
+    """Of the cases of a test with `few(n)` that many, spread over all, are left in the default run;
+    the others are slow."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for alike in cases.values():
+        [few] = alike[0].get_closest_marker("few").args
+        left = {number * len(alike) // few for number in range(few)}
+        for number, item in enumerate(alike):
+            if number not in left:
+                item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    leave_out_most(items)
+
     def place(item: pytest.Item) -> tuple[int, bool]:
         is_grouped = bool(group_of(item.nodeid.partition("::")[0]))
         return [*LONGEST, item.path.name].index(item.path.name), not is_grouped

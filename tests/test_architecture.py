@@ -26,21 +26,19 @@ MEMORY_LAYERS = [
     {"memory.errors"},
     {"memory.system", "memory.text"},
     {"memory.search", "memory.sql"},
-    {"memory.embed", "memory.entities", "memory.gguf", "memory.signatures"},
+    {"memory.embed"},
     {"memory.vocabulary"},
-    {"memory.store", "memory.templates"},
-    {"memory.documents", "memory.namespaces", "memory.prompts", "memory.settings"},
-    {"memory.forgetting", "memory.program"},
+    {"memory.store"},
+    {"memory.namespaces", "memory.prompts", "memory.settings"},
+    {"memory.program"},
     {"memory.facts"},
     {"memory.digest", "memory.recall"},
-    {"memory.exchange", "memory.frameworks", "memory.injection"},
+    {"memory.exchange", "memory.frameworks"},
     {"memory.agents", "memory.api"},
-    {"memory.async_memory", "memory.operations", "memory.refine", "memory.waiting"},
-    {"memory.chat", "memory.tools", "memory.worker"},
-    # The page works on the server's handles, and the server puts the page into its place.
-    {"memory.server.day_limits"},
-    {"memory.server.fault_messages", "memory.server.handles", "memory.server.tokens"},
-    {"memory.web"},
+    {"memory.async_memory", "memory.refine"},
+    {"memory.operations"},
+    {"memory.worker"},
+    {"memory.chat"},
     {"memory.server"},
     {"memory.cli"},
     {"memory.__main__"},
@@ -51,7 +49,7 @@ BENCHMARK_LAYERS = [
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},
-    {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.stages"},
+    {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
@@ -66,6 +64,7 @@ OPEN_ROOMS = {
     "memory.digest.windows",  # what a digest did
     "memory.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
+    "memory.namespaces",  # a memory for each user of another benchmark
     "memory.prompts.evidence",  # what a model is shown within a budget
     "memory.system.files",  # files written whole
     "memory.system.machines",  # work spread over machines
@@ -73,17 +72,19 @@ OPEN_ROOMS = {
     "memory.program",  # the program that it compiles
     "memory.system.progress",
     "memory.prompts.lines",  # the lines that a model sees
+    "memory.records",
     "memory.refine",  # the tools of an episode
     "memory.recall.rerank",  # the reranker that it measures
-    "memory.signatures",  # the prompts that it tunes
+    "memory.program.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
     "memory.search.word_forms",
     "memory.sql",
     "memory.facts.standing",  # what an asker wants of all answers
     "memory.system.terminal",  # what stdout can print
     "memory.store.history",  # which change stored a fact
+    "memory.text.secrets",  # a baseline without a memory sees what a memory would store
     "memory.text.tokens",
-    "memory.waiting",  # digesting the windows that a lost machine left
+    "memory.worker.waiting",  # digesting the windows that a lost machine left
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -111,6 +112,7 @@ IMPORTERS = {
     "runpod": "arbor/deploy.py",
     "pyarrow": ("locomo/dataset/beam.py", "locomo/export/verl.py"),
     "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
+    "memory_bench": "locomo/others/amb_provider.py",  # nor this: AMB imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
         *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking/runs.py"),
@@ -118,9 +120,9 @@ IMPORTERS = {
     ),
     "psycopg": "memory/store/postgres",
     "alembic": "memory/store/postgres",
-    "sqlalchemy": "memory/store/postgres",
-    "xllamacpp": "memory/gguf/server.py",
-    "huggingface_hub": "memory/gguf/download.py",
+    "sqlalchemy": ("memory/store/postgres", "locomo/tracking/runs.py"),
+    "xllamacpp": "memory/program/gguf/server.py",
+    "huggingface_hub": "memory/program/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
@@ -131,31 +133,31 @@ IMPORTERS = {
     # Pictures of scores, which go on record, and of recall, which do not.
     "matplotlib": "locomo/results",
     "nltk": "locomo/metrics.py",
-    "bs4": "memory/documents",
-    "markdown_it": "memory/documents",
-    "pypdf": "memory/documents",
+    "bs4": "memory/exchange/documents",
+    "markdown_it": "memory/exchange/documents",
+    "pypdf": "memory/exchange/documents",
     "platformdirs": "memory/system/home.py",
     "prompt_toolkit": "memory/chat/screen.py",
     "mcp": "memory/server",
     "fastapi": ("memory/server/json_api.py", "arbor"),
-    "starlette": ("memory/server", "memory/web", "arbor"),
+    "starlette": ("memory/server", "arbor"),
     "prometheus_client": ("memory/server/metrics.py", "memory/worker/metrics.py"),
     "uvicorn": ("memory/server", "arbor"),
-    "jinja2": "memory/web",
-    "markupsafe": "memory/web",
+    "jinja2": "memory/server/web",
+    "markupsafe": "memory/server/web",
     "opentelemetry": "memory/system/tracing.py",
 }
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
-    "memory": "records, errors, embedders, settings, namespaces, tools, and Memory itself",
+    "memory": "records, errors, embedders, settings, namespaces, and Memory itself",
     "memory/text": "what stands in a text: speakers, dates, tokens, secrets",
     "memory/system": "the machine around a memory: files, terminals, libraries, providers",
     "memory/sql": "what SQL a model may write",
     "memory/search": "which turns a question asks for",
     "memory/vocabulary": "the attributes of facts: their names, kinds and values",
-    "memory/entities": "whom a name means",
-    "memory/templates": "plain forms of what people say and ask, matched as templates write them",
+    "memory/search/entities": "whom a name means",
+    "memory/vocabulary/templates": "plain forms of what people say and ask, as templates",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/forgetting": "turns and what rests on them, removed, overwritten, proven gone",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
@@ -163,19 +165,18 @@ ROOMS = {
     "memory/facts": "facts as persons see, edit and audit them",
     "memory/digest": "windows of turns become facts and a story",
     "memory/recall": "what a question finds: searched, marked, gated, corrected",
-    "memory/forgetting": "what a person has forgotten, and what goes by its age",
-    "memory/gguf": "models as files: what they say of themselves, and llama.cpp that runs them",
+    "memory/program/gguf": "models as files: what they say of themselves, and what runs them",
     "memory/program": "the models and what they say",
-    "memory/signatures": "every prompt, and which form of it a model is given",
+    "memory/program/signatures": "every prompt, and which form of it a model is given",
     "memory/exchange": "what other programs exported, and exports",
-    "memory/documents": "documents and tool uses as turns",
-    "memory/injection": "memories as a block for a prompt",
+    "memory/exchange/documents": "documents and tool uses as turns",
+    "memory/recall/injection": "memories as a block for a prompt",
     "memory/frameworks": "a memory in the protocols of agents' frameworks",
     "memory/chat": "somebody talks with a character that remembers",
     "memory/operations": "what can be done with a memory, each once: endpoints, commands and tools",
     "memory/server": "who may reach memories by MCP, JSON and HTTP, and how",
     "memory/worker": "what waits in all memories, done in turn and continuously",
-    "memory/web": "the page that somebody sees in a browser",
+    "memory/server/web": "the page that somebody sees in a browser",
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
@@ -186,7 +187,7 @@ ROOMS = {
     "locomo/tasks": "tasks and rewards for compiling and tuning",
     "locomo/prompts": "compiles prompts",
     "locomo/tracking": "experiments on record in MLflow: runs, data, traces, compiled programs",
-    "locomo/others": "other memories beside ours: rankings, answers, one table",
+    "locomo/others": "other memories beside ours, and ours in benchmarks of others",
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
     "locomo/weights": "tunes weights",
@@ -370,6 +371,7 @@ def test_who_adds_and_searches_loads_no_language_model_library(tmp_path: Path) -
     assert loaded(code, "dspy", "litellm") == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("command", "libraries"),
     [
@@ -405,9 +407,9 @@ def loaded(code: str, *libraries: str) -> list[str]:
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {
-        "memory/signatures/full.py",
-        "memory/signatures/further.py",
-        "memory/signatures/short.py",
+        "memory/program/signatures/full.py",
+        "memory/program/signatures/further.py",
+        "memory/program/signatures/short.py",
         "locomo/benchmark_judges.py",
         "locomo/rubric_judge.py",
         "locomo/llm_judge.py",

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 import typer.main
 
 import memory
+from locomo.published import tables
 from tests.support.answering_server import answering_server
 from tests.support.snippets import (
     ROOT,
@@ -34,10 +36,10 @@ TUTORIAL = Path("docs/tutorial.md")
 NOT_RUN = {
     "it changes the settings of an agent": 1,
     "it needs sessions of an agent": 1,
-    "a program that does not end": 3,
+    "a program that does not end": 2,
     "needs Postgres, Ray or Citus": 7,
     "needs FastAPI": 1,
-    "needs a client or a server": 11,
+    "needs a client or a server": 12,
     "needs a network": 6,
     "needs a model's file": 1,
     "needs an older checkout": 1,
@@ -126,6 +128,13 @@ def test_snippets_that_ask_the_packaged_model_run_as_printed(
     if not any(snippet.marker == "slow" for snippet in snippets(path)):
         pytest.skip("its snippets run in the default run")
     run_document(path, workplace, tutorial_memory, with_slow=True)
+
+
+@pytest.mark.slow
+def test_the_python_api_is_what_its_command_writes() -> None:
+    page = ROOT / "docs/api/README.md"
+    written = runpy.run_path(str(page.with_name("build.py")))["page"]()
+    assert written == page.read_text("utf-8"), "run: uv run docs/api/build.py"
 
 
 def test_what_is_not_run_says_why() -> None:
@@ -323,6 +332,20 @@ def test_the_layout_shows_every_folder_of_code() -> None:
 
 def test_the_readme_fits_on_three_screens() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 110
+
+
+def test_the_figures_of_the_readme_are_those_of_the_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8").partition("\n## Figures\n")[2]
+    [[columns, *rows]] = tables(readme.splitlines())
+    assert rows
+    page = [*tables((ROOT / "docs/figures.md").read_text("utf-8").splitlines())]
+    published = {
+        tuple(row[table[0].index(name)] for name in columns[1:])
+        for table in page
+        if {*columns[1:]} <= {*table[0]}
+        for row in table[1:]
+    }
+    assert {tuple(row[1:]) for row in rows} <= published
 
 
 def test_the_tests_that_hold_the_promises_of_the_security_page_exist() -> None:

@@ -23,7 +23,7 @@ from memory.errors import ModelError
 from memory.program import Model
 from memory.program.costs import Cost
 from memory.program.local import SmallModelAdapter
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
 from tests.support.benchmark_records import longmemeval_question
@@ -264,6 +264,7 @@ def test_what_speaks_against_a_program_is_said_once(
     assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
 
 
+@pytest.mark.slow
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
     run: Run, tmp_path: Path, charts: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -348,7 +349,8 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert "pw@" not in out
     assert "asking (memory 0.50, baseline 0.50: -0.49 to +0.49): 12/12" in out
 
-    forecast, took = (out.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
+    cells = out.replace("|", " ")
+    forecast, took = (cells.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
     calls = {"storing": 6, "asking": 6 + 12, "judging": 24}
     for table in (forecast, took):
         for step, number in calls.items():
@@ -361,17 +363,18 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert written["costs"]["judging"]["tokens_in"] == 24 * 7
 
 
+@pytest.mark.slow
 def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what_it_took(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, engine = talker(name="a/model", answer=after(5, lambda: answer("Lyon", "1")))
     with pytest.raises(KeyboardInterrupt):
         run({"a/model": model})
-    took = capsys.readouterr().out.split("this run took")[1]
+    took = capsys.readouterr().out.replace("|", " ").split("this run took")[1]
     assert re.search(r"storing +[34] ", took)  # the second memory may have been begun by then
     assert re.search(rf"asking +{5 + engine.calls()['retrieve']} ", took)
     run({"a/model": talker(name="a/model")[0]}, resume=True)
-    forecast = capsys.readouterr().out.split("this run took")[0]
+    forecast = capsys.readouterr().out.replace("|", " ").split("this run took")[0]
     assert re.search(r"storing +3 ", forecast)
     assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
 
@@ -380,6 +383,7 @@ def stored(prompt: str) -> str:
     return sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]))
 
 
+@pytest.mark.slow
 def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run) -> None:
     steps: list[str] = []
 
@@ -405,6 +409,7 @@ def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> No
     assert "retrieve" not in engine.calls()
 
 
+@pytest.mark.slow
 def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -416,12 +421,14 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     assert "does not measure memory" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run({"local": talker(name="local")[0]}, model="local")
     out = capsys.readouterr().out
     assert not re.search("forecast|this run took|asking local", out)
 
 
+@pytest.mark.slow
 def test_questions_without_evidence_are_named_and_left_out_of_recall(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -439,6 +446,7 @@ def test_questions_without_evidence_are_named_and_left_out_of_recall(
     assert line in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "nothing", ["", *(pytest.param(text, marks=pytest.mark.slow) for text in ("banana", "{}"))]
 )
@@ -454,6 +462,7 @@ def test_a_model_that_answers_nothing_is_not_scored(run: Run, tmp_path: Path, no
     assert not any(result.unusable for result in done.results)
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_used_is_counted_and_scores_nothing(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -537,6 +546,7 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
     assert newest.data.params["data_sha256"].startswith(data.dataset.digest)
 
 
+@pytest.mark.slow
 def test_a_run_without_traces_cannot_be_inspected(run: Run, tmp_path: Path) -> None:
     model, _ = talker(name="a/model")
     run({"a/model": model})
@@ -563,6 +573,7 @@ def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: P
     assert [memory["turns"] for memory in written["memories"]] == [6, 6]
 
 
+@pytest.mark.slow
 def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> None:
     run({"a/model": talker(name="a/model")[0]})
     verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
@@ -577,6 +588,7 @@ def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> N
     assert all(set(result.verdicts.values()) == {True} for result in done.results)
 
 
+@pytest.mark.slow
 def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -679,6 +691,7 @@ def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> 
 TURN = {"speaker": "Ann", "dia_id": "D1:1", "text": "Hello."}
 
 
+@pytest.mark.slow
 def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
     model, _ = talker(name="a/model")
     drawn = {
@@ -707,6 +720,7 @@ def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
     assert (params["reranker"], params["reranker_failures"]) == ("voyage/best", 6)
 
 
+@pytest.mark.slow
 def test_the_title_says_how_much_could_not_be_stored(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

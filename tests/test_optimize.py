@@ -15,7 +15,7 @@ from locomo.prompts.compile import CompileResult
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.program import Model
-from memory.signatures.forms import PROMPTS
+from memory.program.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses, obedient
 from tests.support.scripted import sql
 from tests.support.tracking import nothing, track
@@ -167,6 +167,7 @@ def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
         run(obedient()[0], target="answer", reward="unpadded")
 
 
+@pytest.mark.slow
 def test_selects_of_the_packaged_model_are_compiled(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +211,7 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     assert RULES["answer"] in program.answer.predict.signature.instructions
 
 
+@pytest.mark.slow
 def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -299,7 +301,7 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert again.prompts_for("gepa") == again.prompts_for("store") == []
     assert compiled.verdict == "gain"
     output = capsys.readouterr().out
-    whole, rest = re.findall(r"(?m)^ *model calls +(\d+)", output)
+    whole, rest = re.findall(r"(?m)^\| model calls +\| +(\d+)", output)
     assert re.search(r"use it: uv run evaluate.py --model \S+ .*--data \S+", output)
     assert int(rest) == max(0, int(whole) - len(paid) + 1)
 
@@ -366,6 +368,7 @@ def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
     assert any("runs failed, the last: " in note for note in compiled.notes)
 
 
+@pytest.mark.slow
 def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
     model, _ = obedient("answer", answer=failing(2))
     with pytest.raises(ModelError, match=r"runs failed, the last: .*the line is dead"):

@@ -285,6 +285,7 @@ def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
     assert (folder / "arbor.yaml").read_text() == "mine"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("line", "message"),
     [

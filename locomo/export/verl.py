@@ -19,10 +19,10 @@ from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
 from memory.program.messages import ABSTAIN
+from memory.program.signatures.further import RefineFacts
 from memory.refine.run import memory_in_short
 from memory.refine.tools import tool_functions
 from memory.refine.workbench import Draft
-from memory.signatures.further import RefineFacts
 from memory.system.files import write_whole
 
 DATA_SOURCE = "sql-memory/refine"

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +121,8 @@ def retrieval(
     if explain is not None and memory:
         explain_memory(memory, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
         return
-    conversations = _conversations(data or [], conversation)
+    by_file = _conversations(data or [], conversation)
+    conversations = [*chain.from_iterable(by_file.values())]
     if explain is not None:
         explain_data(conversations, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
     elif evidence:
@@ -133,7 +135,7 @@ def retrieval(
         files = _Files(json=json_file, chart=chart, peers=peers)
         orderer = load_reranker(reranker) if reranker else None
         search = _Search(k=k or _MEASURED_TURNS, embedder=embedder, reranker=orderer)
-        _measure(conversations, files, search=search, only=conversation, over=over)
+        _measure(by_file, files, search=search, only=conversation, over=over)
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -143,22 +145,25 @@ def _refuse(*mistakes: tuple[object, str]) -> None:
             raise InputError(advice)
 
 
-def _conversations(files: Sequence[Path], id_: str) -> list[Conversation]:
-    """The conversations of all files, or the one of this id."""
+def _conversations(files: Sequence[Path], id_: str) -> dict[str, list[Conversation]]:
+    """The conversations of all files, by file, or the one of this id."""
     if not files:
         raise InputError("nothing to read: give --data FILE, a file in LoCoMo's format")
-    by_id: dict[str, Conversation] = {}
+    by_file: dict[str, list[Conversation]] = {}
+    origins: dict[str, str] = {}
     for file in files:
         for conversation in load_conversations(file):
-            if conversation.id in by_id:
+            if conversation.id in origins:
                 raise InputError(f"{file}: another file holds {conversation.id!r} too; rename one")
-            by_id[conversation.id] = conversation
+            origins[conversation.id] = str(file)
+            by_file.setdefault(str(file), []).append(conversation)
     if not id_:
-        return [*by_id.values()]
-    if id_ not in by_id:
+        return by_file
+    if id_ not in origins:
         names = ", ".join(map(str, files))
-        raise InputError(f"{names} holds no conversation {id_!r}; it has {', '.join(by_id)}")
-    return [by_id[id_]]
+        raise InputError(f"{names} holds no conversation {id_!r}; it has {', '.join(origins)}")
+    its_file = origins[id_]
+    return {its_file: [kept for kept in by_file[its_file] if kept.id == id_]}
 
 
 def _without_test(conversations: Sequence[Conversation]) -> list[Conversation]:
@@ -193,7 +198,7 @@ class _Files:
 
 
 def _measure(
-    conversations: Sequence[Conversation],
+    by_file: Mapping[str, Sequence[Conversation]],
     files: _Files,
     *,
     search: "_Search",
@@ -204,6 +209,7 @@ def _measure(
 
     With the id of a conversation in `only` the results are its own, else by conversation.
     """
+    conversations = [*chain.from_iterable(by_file.values())]
     for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
@@ -213,7 +219,7 @@ def _measure(
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
     retrievals = _retrieve_all(conversations, search, over)
-    _print_recall(conversations, retrievals, search.k)
+    _print_recall(by_file, retrievals, search.k)
     orderer = search.reranker
     if orderer and orderer.failures:
         note = f"{orderer.failures} of these searches have the ranking's own order:"
@@ -264,14 +270,22 @@ def _retrieve_all(
 
 
 def _print_recall(
-    conversations: Sequence[Conversation], retrievals: Mapping[str, Retrieval], k: int
+    by_file: Mapping[str, Sequence[Conversation]], retrievals: Mapping[str, Retrieval], k: int
 ) -> None:
+    """Print recall of turns and of sessions by category; of several files, that of each, too."""
+    conversations = [*chain.from_iterable(by_file.values())]
     depths = [depth for depth in DEPTHS if depth <= k] or [k]
     console = Console()
     for unit in ("turns", "sessions"):
         groups = recalls(conversations, retrievals, depths, by_session=unit == "sessions")
         title = f"recall of evidence {unit} in the first turns"
         print_table(console, recall_table(groups, depths, title))
+    if len(by_file) > 1:
+        of_files = {
+            file: [row for rows in recalls(group, retrievals, depths).values() for row in rows]
+            for file, group in by_file.items()
+        }
+        print_table(console, recall_table(of_files, depths, "recall of turns by file", "file"))
     turns = sum(retrieval.turns for retrieval in retrievals.values())
     seconds = sum(retrieval.ingest_s for retrieval in retrievals.values())
     times = [ms for retrieval in retrievals.values() for ms in retrieval.search_ms]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -110,9 +111,14 @@ def recalls(
     return dict(sorted(groups.items(), key=lambda group: str(group[0])))
 
 
-def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "recall") -> Table:
+def recall_table(
+    by_category: Mapping[Any, list[list[float]]],
+    depths: Sequence[int],
+    title: str = "recall",
+    heading: str = "category",
+) -> Table:
     """A line for each category and one for all, means over questions."""
-    table = Table("category", *(f"R@{depth}" for depth in depths), "questions", title=title)
+    table = Table(heading, *(f"R@{depth}" for depth in depths), "questions", title=title)
     lines = {str(category): rows for category, rows in by_category.items()}
     # A mean over questions: a category weighs by its number of questions.
     lines["all"] = [row for rows in by_category.values() for row in rows]

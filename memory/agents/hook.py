@@ -120,7 +120,13 @@ def ask(
             connection.settimeout(left)
             try:
                 connection.connect(path)
-            except (FileNotFoundError, ConnectionRefusedError):
+                request = {**request, "seconds": deadline - time.monotonic()}
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                connection.shutdown(socket.SHUT_WR)
+                answer = b""
+                while part := connection.recv(65_536):
+                    answer += part
+            except (FileNotFoundError, ConnectionError):  # one that is just killed resets it
                 if not is_started:
                     _start_server(home, path)
                     is_started = True
@@ -128,12 +134,6 @@ def ask(
                     raise
                 time.sleep(_TRY_AGAIN_S)
                 continue
-            request = {**request, "seconds": deadline - time.monotonic()}
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            connection.shutdown(socket.SHUT_WR)
-            answer = b""
-            while part := connection.recv(65_536):
-                answer += part
         if not answer:
             raise Silence("the server ended")
         loaded = json.loads(answer)

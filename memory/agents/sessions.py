@@ -20,8 +20,8 @@ from memory.namespaces import exists, location_of, make_folder
 from memory.records import Turn
 from memory.store import Store, open_store
 from memory.system.files import write_whole
-from memory.templates import assertions_in
 from memory.vocabulary import INSTRUCTION, default_vocabulary
+from memory.vocabulary.templates import assertions_in
 
 START_TOKENS = 1_500
 PROMPT_TOKENS = 600

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import add, find, newest_change
-from memory.forgetting.forget import forget_without_preview, matching_turns
 from memory.program.messages import WITHOUT_MODEL
 from memory.prompts.lines import turn_line
 from memory.records import Turn
 from memory.settings import name_of
+from memory.store.forgetting.preview import forget_without_preview, matching_turns
 from memory.system.terminal import count
 
 _MOST_TURNS = 20  # of a list of turns

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
 from memory.facts import fact_line, newest_id, read_facts
-from memory.injection import time_difference
 from memory.program.messages import is_question
 from memory.prompts.lines import spoken_date
 from memory.recall.corrections import answer_facts
-from memory.records import Turn
+from memory.recall.injection import time_difference
+from memory.records import CUT_ANSWER, Tags, Turn
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
-from memory.waiting import waiting
+from memory.worker.waiting import waiting
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from memory.records import Answer
 
 UNNAMED = "User"  # the speaker until there is a name
-INTERRUPTED = " ... (interrupted)"
+_INTERRUPTED = " ... (interrupted)"
 _CTRL_C = "Ctrl-C is safe"
 _LATER = "`memory digest` stores the rest"
 _LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
@@ -97,12 +97,12 @@ class Chat:
                 self.screen.show(piece, end="")
             is_whole = True
         except KeyboardInterrupt:  # the reply ends, not the chat
-            self.screen.show(INTERRUPTED, "dim", end="")
+            self.screen.show(_INTERRUPTED, "dim", end="")
         finally:
             reply_text = text_so_far.strip()
             if reply_text:
                 # What was on the screen is a part of the conversation, whole or not.
-                self.add(self.character, reply_text if is_whole else reply_text + INTERRUPTED)
+                self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
             self.last = reply.answer
             self._seen = newest_id(self.store)
             self.background.turns_added(2)
@@ -134,9 +134,9 @@ class Chat:
         for line in nearest_lines(answer) if answer else ():
             self.screen.show(line, "dim")
 
-    def add(self, speaker: str, text: str) -> Turn:
+    def add(self, speaker: str, text: str, tags: Tags | None = None) -> Turn:
         """Store a turn of this session; it is durable on return."""
-        turn = Turn(speaker, text, session=self.session, said_at=local_now())
+        turn = Turn(speaker, text, session=self.session, said_at=local_now(), tags=tags or {})
         [turn_id] = self.memory.add(turn)
         self.recent.append(self.store.turn(turn_id))
         return self.recent[-1]

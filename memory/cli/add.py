@@ -88,7 +88,7 @@ def _are_files(texts: list[str], *, speaker: str) -> bool:
     Raises InputError for what looks like a file and is not one that can be added: its name would
     be stored as if somebody had said it.
     """
-    from memory.documents import is_document
+    from memory.exchange.documents import is_document
 
     files = [text for text in texts if _is_like_file(text, speaker=speaker)]
     if not files:
@@ -114,7 +114,7 @@ def _is_like_file(text: str, *, speaker: str) -> bool:
 
     A speaker may say a word that happens to be the name of a file without a suffix.
     """
-    from memory.documents import is_document
+    from memory.exchange.documents import is_document
 
     has_suffix = bool(os.path.splitext(text)[1])
     is_missing_document = is_document(Path(text)) and not re.search(r"\s", text)
@@ -158,7 +158,7 @@ def _add_documents(
     db: Path | None,
     as_json: bool,
 ) -> None:
-    from memory.documents import add_chunks, chunks
+    from memory.exchange.documents import add_chunks, chunks
 
     # Read all documents first: a bad one must not leave an empty namespace.
     documents = {path: chunks(path) for path in paths}

@@ -23,8 +23,8 @@ from memory.store.vocabulary_edits import (
     vocabulary_of,
 )
 from memory.system.terminal import clean_line, print_clean
-from memory.templates import question_templates_of, templates_of
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
+from memory.vocabulary.templates import question_templates_of, templates_of
 
 app = typer.Typer(
     cls=ListByDefault,

@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from memory.digest.windows import Digest
     from memory.program import Model
     from memory.program.costs import Cost
-    from memory.records import Pending
-    from memory.signatures.choice import FormChoice
+    from memory.records import FormChoice, Pending
     from memory.store import Store
-    from memory.waiting import Waiting
+    from memory.worker.waiting import Waiting
 
 _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
@@ -86,7 +85,7 @@ def digest(
             _decide(store, apply=apply, skip=skip)
         return
     from memory.api import Memory  # takes a second
-    from memory.waiting import waiting
+    from memory.worker.waiting import waiting
 
     with open_memory(namespace, db) as store:
         chosen = _load(model, api_base, budget, prompts) if budget or prompts != "auto" else model

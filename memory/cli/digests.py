@@ -16,7 +16,7 @@ from memory.program.model import Model
 from memory.store import Store
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
-from memory.waiting import digest_whole, waiting
+from memory.worker.waiting import digest_whole, waiting
 
 
 @dataclass(frozen=True)

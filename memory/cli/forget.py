@@ -19,18 +19,18 @@ from memory.cli.options import (
 )
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
-from memory.forgetting import forget as forgetting
-from memory.forgetting.forget import Preview, matching_turns
-from memory.forgetting.retention import day_before
 from memory.namespaces import Location, make_folder
 from memory.prompts.lines import turn_line
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
+from memory.store.forgetting import preview as forgetting
+from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.points_in_time import Diff, now
 from memory.store.settings import settings_of
 from memory.system.files import write_whole
 from memory.system.home import home, receipt_name
 from memory.system.terminal import clean_line, count, print_clean
+from memory.worker.retention import day_before
 
 _MAX_SHOWN = 5  # turns and facts before the question
 

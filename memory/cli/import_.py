@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -221,18 +222,22 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
 
     Raises InputError, which names the right command for a document.
     """
-    from memory.documents import is_document
     from memory.exchange import read_export
+    from memory.exchange.documents import is_document
     from memory.exchange.reading_errors import DateOrderError
 
     def read(dates: "DateOrder") -> "ForeignExport":
-        return read_export(
-            path,
-            reading.speaker,
-            encoding=reading.encoding,
-            dates=dates,
-            columns=reading.columns,
-        )
+        # A million messages take a minute to read, of which a terminal should show something.
+        with progress() if sys.stderr.isatty() else nullcontext() as bar:
+            if bar:
+                bar.add_task(f"reading {clean_line(path.name)}", total=None)
+            return read_export(
+                path,
+                reading.speaker,
+                encoding=reading.encoding,
+                dates=dates,
+                columns=reading.columns,
+            )
 
     try:
         return read(reading.dates)

@@ -1,6 +1,7 @@
 """The group call: each operation of memory.operations as a command that prints JSON."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from inspect import Parameter, Signature
@@ -50,7 +51,7 @@ def _group() -> None:
 
 def _app_of(operation: "Operation") -> typer.Typer:
     """A command with an argument for the id and an option for each input of an operation."""
-    schemas = operation.inputs.model_json_schema()["properties"]
+    schemas = operation.arguments.model_json_schema().get("properties", {})
 
     def command(namespace: str, db: Any, **options: Any) -> None:
         from memory.operations import OpenMemory
@@ -64,7 +65,11 @@ def _app_of(operation: "Operation") -> typer.Typer:
         is_read = operation.right == "read"
         with open_memory(namespace, db, read_only=is_read) as store:
             by = str(Settings(store).get("user", "user"))
-            print_json(operation.call(OpenMemory(store, by, _memory_of), arguments))
+            answer = operation.call(OpenMemory(store, by, _memory_of), arguments)
+            if operation.returns_lines:
+                sys.stdout.writelines(answer)
+            else:
+                print_json(answer)
 
     command.__signature__ = Signature([*_parameters(operation, schemas)])  # type: ignore[attr-defined]
     app_of_one = typer.Typer(add_completion=False)
@@ -84,7 +89,7 @@ def _parameters(operation: "Operation", schemas: Mapping[str, Any]) -> Iterator[
         return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
     required = {
-        name for name, field in operation.inputs.model_fields.items() if field.is_required()
+        name for name, field in operation.arguments.model_fields.items() if field.is_required()
     }
     for name, text in operation.descriptions.items():
         if name == operation.id_name:

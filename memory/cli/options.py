@@ -13,7 +13,7 @@ from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
 from memory.namespaces import DEFAULT as DEFAULT
 from memory.namespaces import Location, existing, location_of, make_folder
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from memory.store import Store, open_store
 from memory.store.united import refuse_repeated, unite
 from memory.system.home import default_model

@@ -28,7 +28,6 @@ from memory.errors import InputError, SqlError
 from memory.facts import fact_line
 from memory.prompts.lines import named_cells, turn_line
 from memory.records import Rows, Turn
-from memory.settings import Settings
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, own_hits, turns_in
 from memory.system.providers import refuse_unreachable
@@ -87,8 +86,7 @@ def ask(
         if budget and loaded.fixed_limits and budget > loaded.budget:
             raise InputError(f"--budget {budget}: give {loaded.name} at most {loaded.budget}")
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
-        asker = speaker or str(Settings(store).get("user", ""))
-        answer = memory.ask(question, asker=asker, now=day)
+        answer = memory.ask(question, asker=speaker, now=day)
         turns = cited_turns(store, answer)
     if as_json:
         print_json(answer_record(answer, turns))
@@ -132,7 +130,7 @@ def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> 
         yield f"  {clean_line(turn_line(turn))}"
         yield f"    {_origin(citation, answer.sql, reranker)}"
     for fact in answer.standing:
-        yield f"  applies: {clean_line(fact_line(fact))}"
+        yield f"  standing: {clean_line(fact_line(fact))}"
 
 
 def _print_statements(answer: "Answer") -> None:

@@ -127,7 +127,7 @@ def _rights(read_only: bool) -> "tuple[Right, ...]":
 
 def _groups(tools: str) -> tuple[str, ...]:
     """The groups of a comma-separated list. Raises InputError for an unknown one."""
-    from memory.tools import tool_rights
+    from memory.operations.tools import tool_rights
 
     groups = tuple(name.strip() for name in tools.split(",") if name.strip())
     tool_rights(groups)

@@ -57,12 +57,12 @@ def _install_packaged(yes: bool) -> None:
 
 
 def _fetch(name: str, yes: bool) -> None:
-    from memory.gguf.models import listed
+    from memory.program.gguf.models import listed
 
     chosen = listed(name)
-    from memory.gguf.download import cache_folder, fetch, fetched_file
-    from memory.gguf.files import PREFIX
-    from memory.gguf.model_file import machine_memory, read_model
+    from memory.program.gguf.download import cache_folder, fetch, fetched_file
+    from memory.program.gguf.files import PREFIX
+    from memory.program.gguf.model_file import machine_memory, read_model
 
     if fetched_file(chosen) is None:
         print_clean(

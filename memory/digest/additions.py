@@ -9,16 +9,31 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memory.errors import SqlError
-from memory.records import CORRECTIONS, WITHDRAWN, Change, Turn, TurnAssertions, TurnIds, Withheld
+from memory.records import (
+    CORRECTIONS,
+    NOTHING_WITHHELD,
+    WITHDRAWN,
+    Change,
+    Turn,
+    TurnAssertions,
+    TurnIds,
+    Withheld,
+)
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.settings import settings_of
-from memory.store.turns_table import known_sources
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.templates import Found, Reading, aliases_in, names_given, plays_somebody, templates_of
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
+from memory.vocabulary.templates import (
+    Found,
+    Reading,
+    aliases_in,
+    names_given,
+    plays_somebody,
+    templates_of,
+)
 
 if TYPE_CHECKING:  # with the parser of SQL
     from memory.sql import CheckedWrites
@@ -41,12 +56,14 @@ class Recorded:
         )
 
 
-def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnIds:
+def add_turns(
+    store: Store, turns: Sequence[Turn], once: bool = False, replaces: bool = False
+) -> TurnIds:
     """Add turns (`Store.add`) and record what they assert; both are durable on return.
 
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
-    turn_ids = store.add(turns, once=once)
+    turn_ids = store.add(turns, once=once, replaces=replaces)
     vocabulary = vocabulary_of(store)
     # The texts are matched as they are stored: masked. Few assert anything.
     likely = [
@@ -61,14 +78,16 @@ def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnId
     return turn_ids
 
 
-def add_once(store: Store, turn: Turn) -> tuple[int, bool, Withheld]:
-    """Store a turn, but only once for its source.
+def add_each_once(store: Store, turns: Sequence[Turn]) -> list[tuple[int, bool, Withheld]]:
+    """Store turns in one transaction, but each only once for its source.
 
-    Returns its id, whether it is new, and how much of its text was withheld.
+    Returns of each its id, whether it is new, and how much of its text was withheld.
     """
-    known = known_sources(store, [turn.source]) if turn.source else {}
-    added = add_turns(store, [turn], once=bool(turn.source))
-    return added[0], not known, added.withheld
+    added = add_turns(store, turns, once=True)
+    return [
+        (turn_id, withheld is not None, withheld or NOTHING_WITHHELD)
+        for turn_id, withheld in zip(added, added.by_turn, strict=True)
+    ]
 
 
 def record_assertions(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from memory.digest.additions import Recorded, introduced_names
 from memory.digest.story_telling import MOST_RETOLD, retell
-from memory.entities import names_somebody
 from memory.errors import (
     ClaimLostError,
     HeldError,
@@ -24,6 +23,7 @@ from memory.program.messages import is_withdrawn
 from memory.prompts.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.prompts.outline import answers_cut, outlined
 from memory.records import Change, Fact, Pending, Turn
+from memory.search.entities import names_somebody
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
@@ -38,7 +38,7 @@ from memory.vocabulary import attribute_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import MemoryProgram, Model
-    from memory.signatures.forms import Prompts
+    from memory.program.signatures.forms import Prompts
 
 # A window that failed this often waits until somebody calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
@@ -336,7 +336,7 @@ def _window_context(
     The turns before it, of its session, the known facts that it may be about, and the attributes
     that it may need.
     """
-    from memory.signatures.full import NAMES_IN_WINDOW  # with DSPy
+    from memory.program.signatures.full import NAMES_IN_WINDOW  # with DSPy
 
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
     name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.documents.chunking import chunk_text
+from memory.exchange.documents.chunking import chunk_text
 from memory.exchange.items import (
     THOUGHTS,
     Skipped,

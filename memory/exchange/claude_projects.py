@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
-from memory.documents.chunking import chunk_text
+from memory.exchange.documents.chunking import chunk_text
 from memory.exchange.items import Skipped, short_hash
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn

@@ -3,12 +3,12 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from memory.errors import InputError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
@@ -79,11 +79,24 @@ def _write_csv(store: Store, file: TextIO) -> ExportCounts:
 def write_dump(store: Store, file: TextIO) -> ExportCounts:
     """Write everything in a memory to an open file, as JSON lines."""
     turns = 0
-    file.write(json.dumps({DUMP_HEAD: DUMP_VERSION}) + "\n")
-    for record in store.dump():
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    for record in _records(store):
+        file.write(_as_line(record))
         turns += record.get("table") == "turns"
     return ExportCounts(turns)
+
+
+def dump_lines(store: Store) -> Iterator[str]:
+    """Everything in a memory, as lines of JSON with their ends."""
+    return map(_as_line, _records(store))
+
+
+def _records(store: Store) -> Iterator[dict[str, Any]]:
+    yield {DUMP_HEAD: DUMP_VERSION}
+    yield from store.dump()
+
+
+def _as_line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 # --- Markdown -----------------------------------------------------------------------------------

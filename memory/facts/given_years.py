@@ -18,8 +18,8 @@ from memory.sql.checked import (
     CheckedWrites,
 )
 from memory.sql.policy import check_facts
-from memory.templates.words import language_words
 from memory.text.dates import named_day, resolve_dates
+from memory.vocabulary.templates.words import language_words
 
 _YEAR_IN_TURN = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")  # in a value, which may hold other numbers

@@ -13,8 +13,8 @@ from memory.search.words import words
 from memory.store import Store
 from memory.store.candidate_facts import candidate_facts
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.templates import assertions_in
 from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.templates import assertions_in
 
 _TURNS_A_TEXT = 12  # hits of each search
 _FACTS_OF_NAMES = 2_000  # about subjects that texts name: speakers, and others

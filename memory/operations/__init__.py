@@ -4,7 +4,7 @@ An operation is a function in one of this room's files; `@operation` gives it it
 address. Whatever it takes and returns is described by its types, and nowhere else.
 """
 
-from memory.operations import asking, facts, forgetting, turns, upkeep
+from memory.operations import asking, facts, forgetting, turns, upkeep, whole
 from memory.operations.operation import OPERATIONS, OpenMemory, Operation, Right, operation
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "operation",
     "turns",
     "upkeep",
+    "whole",
 ]

@@ -5,7 +5,6 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from memory.facts.audit import Finding
-from memory.forgetting.forget import Preview
 from memory.records import (
     Change,
     Contradiction,
@@ -17,6 +16,7 @@ from memory.records import (
     Turn,
     Withheld,
 )
+from memory.store.forgetting.preview import Preview
 
 
 class TurnOfMemory(TypedDict):
@@ -255,7 +255,7 @@ class JobRecord(TypedDict):
     state: str
     started_at: str
     ended_at: str
-    result: dict[str, int]
+    result: dict[str, float]
     error: str
 
 

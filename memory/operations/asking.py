@@ -8,7 +8,7 @@ from pydantic import Field
 from memory.errors import InputError
 from memory.operations.answers import AnswerRecord, ContextBlock, SearchHits, TurnOfMemory
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
-from memory.store.owner import owner_of
+from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
@@ -53,7 +53,7 @@ def ask(
 
     now = time_of_question(as_of)
     with past_or_present(memory.store, as_of) as past:
-        asking = asker or owner_of(first_store(memory.store))
+        asking = asker or asker_of(first_store(memory.store))
         answer = memory.memory_of(past).ask(question, asker=asking, now=now)
         return cast("AnswerRecord", answer_record(answer, cited_turns(past, answer)))
 
@@ -79,7 +79,7 @@ def context(
     ] = True,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
-    from memory.injection import inject
+    from memory.recall.injection import inject
 
     block = asdict(
         inject(

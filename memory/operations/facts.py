@@ -97,6 +97,12 @@ def end_fact(
     return edits.end(memory.store, fact_id, on, by=memory.by, seen=seen)
 
 
+@operation("write", "DELETE /facts/{id}")
+def delete_fact(memory: OpenMemory, fact_id: Id, seen: Seen = None) -> Change:
+    """Delete a fact that was never true."""
+    return edits.remove(memory.store, fact_id, by=memory.by, seen=seen)
+
+
 @operation("read", "GET /facts/{id}/history")
 def fact_history(memory: OpenMemory, fact_id: Id) -> FactHistory:
     """How a fact became what it is, edit by edit."""

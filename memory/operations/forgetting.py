@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from memory.errors import InputError
-from memory.forgetting.forget import Preview, matching_turns
-from memory.forgetting.forget import forget as forget_turns
 from memory.operations.answers import ForgetAnswer
 from memory.operations.operation import Id, OpenMemory, operation
+from memory.store.forgetting.preview import Preview, matching_turns
+from memory.store.forgetting.preview import forget as forget_turns
 
 
 class WrongConfirmationError(InputError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails, to_jsonable_python
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Right = Literal["read", "write", "forget"]
 LARGEST_ID = 2**63 - 1  # what a database can hold
 MOST_LISTED = 200
+LINES = "lines"  # the parameter of an operation that reads a file of them
 
 
 def _no_truth(value: object) -> object:
@@ -96,7 +98,10 @@ class Operation:
     inputs, each with a type and a description. Its docstring is the help of every door.
 
     `path` is that of the JSON API below the memory's address. A slow operation gets a store and a
-    thread of its own. One that reads several memories gets them as one store.
+    thread of its own; a job goes on after the request that asked for it, and returns counts. One
+    that reads several memories gets them as one store. One that returns an iterator of texts
+    answers with lines of JSON; one that takes `lines` reads them from that file, and a door that
+    has no files from the body of a request.
     """
 
     function: Callable[..., Any]
@@ -104,6 +109,7 @@ class Operation:
     method: str
     path: str
     is_slow: bool = False
+    is_job: bool = False
     reads_several: bool = False
 
     @property
@@ -120,6 +126,16 @@ class Operation:
     def answer(self) -> Any:
         """The type of what it returns."""
         return get_type_hints(self.function)["return"]
+
+    @property
+    def returns_lines(self) -> bool:
+        """Whether it answers with lines of JSON."""
+        return get_origin(self.answer) is Iterator
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether it reads a file of lines of JSON."""
+        return any(parameter.name == LINES for parameter in self.parameters)
 
     @property
     def takes_id(self) -> bool:
@@ -141,22 +157,27 @@ class Operation:
     @cached_property
     def inputs(self) -> type[Inputs]:
         """Its inputs as a type that validates them, without the id."""
-        return self._model(OfSeveral if self.reads_several else Inputs, self.takes_id)
+        return self._model(OfSeveral if self.reads_several else Inputs, (self.id_name, LINES))
 
     @property
     def descriptions(self) -> dict[str, str]:
         """What each parameter is, for a person or a model."""
         return {
             name: field.description or name.replace("_", " ")
-            for name, field in self._arguments.model_fields.items()
+            for name, field in self.arguments.model_fields.items()
         }
 
-    def run(self, memory: OpenMemory, inputs: Inputs, number: int = 0) -> Any:
+    def run(
+        self, memory: OpenMemory, inputs: Inputs, number: int = 0, lines: Path | None = None
+    ) -> Any:
         """Call it with inputs that are valid, and the id of its address; its answer as JSON."""
         values = {name: getattr(inputs, name) for name in type(inputs).model_fields}
         values.pop("also", None)  # which memories: those that `memory` has
-        ids = [number] if self.takes_id else []
-        return to_jsonable_python(self.function(memory, *ids, **values))
+        if self.takes_id:
+            values[self.id_name] = number
+        if self.takes_lines:
+            values[LINES] = lines
+        return self._answer_to(memory, values)
 
     def call(self, memory: OpenMemory, arguments: Mapping[str, Any]) -> Any:
         """Call it with the id and the inputs by their names; its answer as JSON.
@@ -164,24 +185,30 @@ class Operation:
         Raises InputError in words for what is not valid.
         """
         try:
-            valid = self._arguments.model_validate(arguments)
+            valid = self.arguments.model_validate(arguments)
         except ValidationError as error:
             raise InputError("; ".join(map(_in_words, error.errors()))) from None
-        values = {name: getattr(valid, name) for name in type(valid).model_fields}
-        return to_jsonable_python(self.function(memory, **values))
+        return self._answer_to(
+            memory, {name: getattr(valid, name) for name in type(valid).model_fields}
+        )
+
+    def _answer_to(self, memory: OpenMemory, values: Mapping[str, Any]) -> Any:
+        answer = self.function(memory, **values)
+        return answer if self.returns_lines else to_jsonable_python(answer)
 
     @cached_property
-    def _arguments(self) -> type[Inputs]:
-        """The id and the inputs as one type."""
-        return self._model(Inputs, skipped=0)
+    def arguments(self) -> type[Inputs]:
+        """The id, the inputs and the file of lines as one type."""
+        return self._model(Inputs, skipped=())
 
-    def _model(self, base: type[Inputs], skipped: int) -> type[Inputs]:
+    def _model(self, base: type[Inputs], skipped: Collection[str]) -> type[Inputs]:
         fields: dict[str, Any] = {
             parameter.name: (
                 parameter.annotation,
                 ... if parameter.default is parameter.empty else parameter.default,
             )
-            for parameter in self.parameters[skipped:]
+            for parameter in self.parameters
+            if parameter.name not in skipped
         }
         name = "".join(part.capitalize() for part in self.name.split("_"))
         return create_model(f"{name}Inputs", __base__=base, __doc__=self.summary, **fields)
@@ -191,13 +218,18 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(
-    right: Right, address: str, *, is_slow: bool = False, reads_several: bool = False
+    right: Right,
+    address: str,
+    *,
+    is_slow: bool = False,
+    is_job: bool = False,
+    reads_several: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function an operation: `address` is the method and path of it in the JSON API."""
     method, path = address.split()
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        registered = Operation(function, right, method, path, is_slow, reads_several)
+        registered = Operation(function, right, method, path, is_slow, is_job, reads_several)
         OPERATIONS[registered.name] = registered
         return function
 

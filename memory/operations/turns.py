@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from memory.digest.additions import add_once
+from memory.digest.additions import add_each_once
 from memory.errors import InputError
 from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCounts, TurnPage
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
@@ -108,14 +108,14 @@ def set_tags(
 
 
 def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> list[AddedTurn]:
-    """Store turns; none where one of them has no date, or a limit of a day refuses them."""
+    """Store turns, in one transaction: all or none, where one of them or a limit refuses."""
     spoken = [_turn_of(memory.store, new) for new in new_turns]
-    added: list[AddedTurn] = []
     with memory.adding(spoken):
-        for turn in spoken:
-            turn_id, is_new, withheld = add_once(memory.store, turn)
-            stored: AddedTurn = {"id": turn_id, "new": is_new}
-            added.append(stored | {"withheld": withheld} if withheld != Withheld() else stored)
+        stored = add_each_once(memory.store, spoken)
+    added: list[AddedTurn] = []
+    for turn_id, is_new, withheld in stored:
+        turn: AddedTurn = {"id": turn_id, "new": is_new}
+        added.append(turn | {"withheld": withheld} if withheld != Withheld() else turn)
     return added
 
 

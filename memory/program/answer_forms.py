@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from memory.signatures.full import PHRASES, AnswerFromMemory
+from memory.program.signatures.full import PHRASES, AnswerFromMemory
 
 if TYPE_CHECKING:
     from memory.program.program import MemoryProgram

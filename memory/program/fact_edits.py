@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import dspy
 
-from memory.signatures.further import CorrectFacts
+from memory.program.signatures.further import CorrectFacts
 
 # An id, a kind, a value and a date, as `CorrectFacts` asks for them.
 _LINE = re.compile(r"\W*(?:id )?(\d{1,18})\s*\|([^|\n]*)\|([^|\n]*)(?:\|([^|\n]*))?")

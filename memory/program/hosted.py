@@ -49,6 +49,9 @@ from memory.program.shown_turns import (
     ranks_of,
     telling_first,
 )
+from memory.program.signatures.choice import Form, form_for
+from memory.program.signatures.forms import Prompts
+from memory.program.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
 from memory.prompts.evidence import NO_STANDING, Context, Standing
 from memory.prompts.lines import (
@@ -61,7 +64,7 @@ from memory.prompts.lines import (
 )
 from memory.prompts.outline import outlined
 from memory.prompts.story import STORY_SHARE, Story, story_of
-from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
+from memory.records import Answer, Fact, FormChoice, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
     asks_for_several,
@@ -69,9 +72,6 @@ from memory.search.answer_kinds import (
     asks_for_whole,
 )
 from memory.search.word_forms import telling_words
-from memory.signatures.choice import Form, FormChoice, form_for
-from memory.signatures.forms import Prompts
-from memory.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.system.provider_calls import call_seconds, run, too_slow, within
 from memory.system.providers import check_listening, listed_models, load_litellm, missing_keys
 from memory.system.terminal import clean_line

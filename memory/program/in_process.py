@@ -15,18 +15,19 @@ import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import InputError, Stop
-from memory.gguf.engine import GgufEngine
-from memory.gguf.files import file_of
-from memory.gguf.header import check_lora, file_sha256
-from memory.gguf.model_file import CONTEXT_NAME, ModelFile, context_of, read_model, threads
-from memory.gguf.server import Lora
-from memory.gguf.sql_grammar import selects, writes
 from memory.program.adapter_card import gguf_of
 from memory.program.completions import CompletionAdapter
+from memory.program.gguf.engine import GgufEngine
+from memory.program.gguf.files import file_of
+from memory.program.gguf.header import check_lora, file_sha256
+from memory.program.gguf.model_file import CONTEXT_NAME, ModelFile, context_of, read_model, threads
+from memory.program.gguf.server import Lora
+from memory.program.gguf.sql_grammar import selects, writes
 from memory.program.hosted import HOSTED_BUDGET, HostedModel
 from memory.program.model import SqlUse
 from memory.program.server_refusals import is_too_long
-from memory.signatures.choice import Form, FormChoice
+from memory.program.signatures.choice import Form
+from memory.records import FormChoice
 from memory.system.provider_calls import call_seconds, one_line, too_slow
 
 # Seconds of a call: a machine without a GPU reads a prompt of 2,000 tokens in a minute.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import dspy
 
+from memory.program.signatures.further import KeepAnswers
 from memory.prompts.lines import turn_lines
 from memory.prompts.outline import numbers_in
 from memory.records import Fact, Turn
-from memory.signatures.further import KeepAnswers
 from memory.text.tokens import trim
 
 PROPOSED = "proposed"  # the attribute of what an assistant said, as the store prompt has it

@@ -11,7 +11,7 @@ from memory.program.in_process import load_in_process
 from memory.program.model import Model, SqlUse
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_file, is_packaged
 from memory.program.packaged import load_packaged
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 
 CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 

@@ -18,7 +18,7 @@ from dspy.lm15 import (
     Usage,
 )
 
-from memory.gguf.server import Completion, Lora, Messages
+from memory.program.gguf.server import Completion, Lora, Messages
 from memory.program.llama import copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import SMALL, SmallPrompt

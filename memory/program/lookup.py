@@ -4,19 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from memory.entities import key, spellings
 from memory.errors import SqlError
 from memory.program.model import MemoryReader, UserQuestion
 from memory.records import Rows
+from memory.search.entities import key, spellings
 from memory.search.word_forms import telling_words
 from memory.search.words import words
 from memory.sql import quoted
-from memory.templates import Question, question_templates_of, whom
-from memory.templates.date_phrases import days_of
-from memory.templates.matching import Somebody
-from memory.templates.words import language_words
 from memory.text.dates import MONTHS, is_iso_date
 from memory.vocabulary import Kind, Vocabulary
+from memory.vocabulary.templates import Question, question_templates_of, whom
+from memory.vocabulary.templates.date_phrases import days_of
+from memory.vocabulary.templates.matching import Somebody
+from memory.vocabulary.templates.words import language_words
 
 _COLUMNS = (
     *("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id"),

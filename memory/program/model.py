@@ -12,12 +12,12 @@ from dspy.utils import exceptions as lm_errors
 from memory.errors import ModelError, PromptTooLong
 from memory.program.model_errors import explain
 from memory.program.server_refusals import is_too_long
+from memory.program.signatures.choice import Form
+from memory.program.signatures.forms import Prompts
 from memory.prompts.evidence import NO_STANDING, Context, Standing
 from memory.prompts.lines import CATALOG_TOKENS, spoken_date
-from memory.records import Answer, Fact, Hit, Rows, Summary, Turn
+from memory.records import Answer, Fact, FormChoice, Hit, Rows, Summary, Turn
 from memory.search.asker import standalone_question
-from memory.signatures.choice import Form, FormChoice
-from memory.signatures.forms import Prompts
 from memory.sql import CheckedSelect
 from memory.vocabulary import Vocabulary
 

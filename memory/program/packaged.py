@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import dspy
 
-from memory.gguf.server import Lora
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.answer_sources import answer_from
 from memory.program.fact_checks import dated, is_quoted
+from memory.program.gguf.server import Lora
 from memory.program.llama import CONTEXT, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.lookup import look_up

@@ -8,6 +8,7 @@ What differs by model stands behind one seam (`memory.program.model.Model`).
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,10 +25,10 @@ from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
 from memory.program.retrieval import retrieve
 from memory.program.shown_turns import RANKED_TURNS
+from memory.program.signatures.choice import Form
+from memory.program.signatures.forms import PROMPTS
 from memory.prompts.evidence import NO_STANDING
 from memory.records import Change, Rows
-from memory.signatures.choice import Form
-from memory.signatures.forms import PROMPTS
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class MemoryProgram(dspy.Module):
 
     Three store, retrieve and answer; `refine` improves the facts of a memory afterwards.
 
-    `prompts` are those of its form, full or short (`memory.signatures`).
+    `prompts` are those of its form, full or short (`memory.program.signatures`).
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
     `feature_weights`: of the ranking, fitted to conversations of one's own; None: the shipped ones.
     """
@@ -101,6 +102,10 @@ class MemoryProgram(dspy.Module):
             progress("finding what was said")
             with log.step("search"):
                 standing = reader.standing(question, asker)
+                if model.follows_instructions:
+                    standing = standing.within(budget or model.budget)
+                else:
+                    standing = replace(standing, facts=(), lines=())
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
                 show = partial(
                     self.evidence, asked.ranked_text, reader=reader, model=model,

@@ -10,7 +10,7 @@ from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
 from memory.program.completions import CompletionAdapter
-from memory.signatures.further import RefineFacts
+from memory.program.signatures.further import RefineFacts
 from memory.text.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode

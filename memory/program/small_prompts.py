@@ -17,9 +17,9 @@ from memory.program.grammar import (
     select_rows,
 )
 from memory.program.messages import ABSTAIN
+from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompts.lines import dated_line
 from memory.records import Turn
-from memory.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 
 # A model this small gives up too often: added to the logit of the first word of an abstention
 # (docs/log.md has what other values do).

@@ -2,7 +2,7 @@
 
 import dspy
 
-from memory.signatures.further import TellStory
+from memory.program.signatures.further import TellStory
 
 
 def tell(lines: str, facts: str) -> str:

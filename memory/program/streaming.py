@@ -14,8 +14,8 @@ from dspy.utils.exceptions import (
 
 from memory.program.model import Model
 from memory.program.server_refusals import is_too_long
+from memory.program.signatures.further import ReplyInChat
 from memory.program.thinking import SpokenPieces, without_thinking
-from memory.signatures.further import ReplyInChat
 from memory.text.characters import WholeCharacters
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.

@@ -11,9 +11,9 @@ from memory.prompts.lines import turn_forms
 from memory.records import Hit, Turn
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
-from memory.templates.date_phrases import recent_date
 from memory.text.dates import MONTHS, named_day, resolve_dates
 from memory.text.tense import is_past_before
+from memory.vocabulary.templates.date_phrases import recent_date
 
 _ITEM_END = re.compile(r", (?:and )?| and ")
 _YEAR = re.compile(r"(?:19|20)\d\d")

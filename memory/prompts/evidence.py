@@ -1,7 +1,7 @@
 """What is shown of a memory: lines within a budget of tokens, the same at every door.
 
 First what the asker wants of answers, then what is known, then what was said: each turn with its
-number, its day and its speaker, and marked where it holds no more (`memory.recalled_facts`). A
+number, its day and its speaker, and marked where it holds no more (`recall.recalled_facts`). A
 block for somebody else's prompt stands in a fence, which no turn can close.
 """
 
@@ -67,6 +67,7 @@ LONG_TURN = 100  # tokens
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 # No turn takes more than this share of a budget: one of 950 tokens stood in 13 of 20 prompts.
 _MOST_OF_BUDGET = 1 / 6
+_WISHES_SHARE = 1 / 4  # of a budget at most
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
 
 # A turn says no more than a wish if it has this share of its words, and few others.
@@ -89,8 +90,9 @@ class Context:
 class Standing:
     """What a question is answered by beside what was found, as it is shown before that.
 
-    Standing instructions and preferences that may apply (`facts`, `lines`), and facts that
-    contradict each other and that it may be about (`pairs`, `pair_lines`).
+    Standing instructions and preferences of the asker (`facts`, `lines`), first those to keep where
+    room is short, and facts that contradict each other and that it may be about (`pairs`,
+    `pair_lines`).
     """
 
     facts: tuple[Fact, ...] = ()
@@ -103,8 +105,10 @@ class Standing:
 
     @property
     def wishes(self) -> str:
-        """The instructions and preferences under their heading; "" for none."""
-        return "\n".join((STANDING_HEAD, *self.lines)) if self.lines else ""
+        """The instructions and preferences under their heading, newest first; "" for none."""
+        pairs = zip(self.facts, self.lines, strict=True)
+        newest = sorted(pairs, key=lambda pair: -pair[0].turn_id)
+        return "\n".join((STANDING_HEAD, *(line for _, line in newest))) if newest else ""
 
     @property
     def disputes(self) -> str:
@@ -137,8 +141,12 @@ class Standing:
         return same
 
     def within(self, budget: int) -> "Standing":
-        """Itself, or nothing where a budget has no room for it and a turn."""
-        return self if budget - self.tokens >= LEAST_BUDGET else Standing()
+        """Itself, with the wishes that a share of a budget holds; nothing if no turn has room."""
+        room = int(budget * _WISHES_SHARE) - line_tokens(STANDING_HEAD)
+        pairs = [*fitting_lines(zip(self.lines, self.facts, strict=True), room)]
+        lines, facts = zip(*pairs, strict=True) if pairs else ((), ())
+        fitting = replace(self, facts=facts, lines=lines)
+        return fitting if budget - fitting.tokens >= LEAST_BUDGET else Standing()
 
     def before(self, context: Context) -> Context:
         """A context that shows these first."""

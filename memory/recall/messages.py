@@ -19,7 +19,7 @@ _INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the c
 
 
 def turns_of(
-    given: Message | Sequence[Message],
+    messages: Message | Sequence[Message],
     session: str = "",
     said_at: str | date | None = None,
     tags: Tags | None = None,
@@ -31,8 +31,8 @@ def turns_of(
     of a turn whose speaker and text seem swapped. Raises InputError for anything else, and for a
     date that is none.
     """
-    is_one = isinstance(given, (Turn, str, Mapping))
-    items = [*given] if isinstance(given, Iterable) and not is_one else [given]
+    is_one = isinstance(messages, (Turn, str, Mapping))
+    items = [*messages] if isinstance(messages, Iterable) and not is_one else [messages]
     moment = date_text(said_at)
     turns = [turn for number, item in enumerate(items, 1) if (turn := _turn(item, number))]
     if swapped := next(filter(_seems_swapped, turns), None):
@@ -85,32 +85,32 @@ def tags_of(
     return {**found, **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
 
 
-def day_of(given: str | date | None) -> date | None:
+def day_of(value: str | date | None) -> date | None:
     """A whole day as a date or datetime. Raises InputError for a month, a year or another text."""
-    if given is None or isinstance(given, date):
-        return given
+    if value is None or isinstance(value, date):
+        return value
     try:
-        return datetime.fromisoformat(date_text(given))
+        return datetime.fromisoformat(date_text(value))
     except ValueError:
-        raise InputError(f"{given!r:.60} is no day; write 2026-11-25 or a datetime") from None
+        raise InputError(f"{value!r:.60} is no day; write 2026-11-25 or a datetime") from None
 
 
-def moment_of(given: str | date | None) -> datetime | None:
+def moment_of(value: str | date | None) -> datetime | None:
     """A datetime of a datetime, a day (its midnight) or a text. Raises InputError as `day_of`."""
-    day = day_of(given)
+    day = day_of(value)
     if day is None or isinstance(day, datetime):
         return day
     return datetime(day.year, day.month, day.day)
 
 
-def date_text(given: str | date | None) -> str:
+def date_text(value: str | date | None) -> str:
     """A date, a datetime or a text that is one, as ISO text. Raises InputError for another text."""
-    if given is None or given == "":
+    if value is None or value == "":
         return ""
-    text = given.isoformat() if isinstance(given, date) else given  # a datetime is a date
+    text = value.isoformat() if isinstance(value, date) else value  # a datetime is a date
     if isinstance(text, str) and (clean := clean_date(text)):
         return clean
-    raise InputError(f"{given!r:.60} is no date; write 2026-11-25, 2026-11, 2026 or a datetime")
+    raise InputError(f"{value!r:.60} is no date; write 2026-11-25, 2026-11, 2026 or a datetime")
 
 
 def content_text(content: Any) -> str | None:

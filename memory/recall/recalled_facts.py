@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from memory.facts import has_ended, read_facts
 from memory.prompts.lines import in_words
 from memory.prompts.restated import restated
-from memory.records import Fact, Turn
+from memory.records import CUT_ANSWER, Fact, Turn
 from memory.search.word_forms import forms_of, telling_words
 from memory.sql import quoted
 from memory.store import Store
@@ -76,6 +76,9 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():
         _append(marks, turn_id, f"disputed: {text}")
+    for turn in turns:
+        if CUT_ANSWER.items() <= turn.tags.items():
+            _append(marks, turn.id, "its end is missing")
     for turn_id, again in restated(turns, question).items():
         marks.setdefault(turn_id, again.mark)
     return Recalled(tuple(sorted(fitting, key=order)), marks)

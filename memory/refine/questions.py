@@ -13,6 +13,7 @@ from memory.facts.audit import is_said
 from memory.program import Model
 from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.program import AnswerQuestion
+from memory.program.signatures.further import CompareAnswers, WriteQuestions
 from memory.prompts.evidence import Context, assemble
 from memory.prompts.lines import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
@@ -20,7 +21,6 @@ from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
 from memory.search.word_forms import telling_words
 from memory.search.words import words
-from memory.signatures.further import CompareAnswers, WriteQuestions
 from memory.store import Store
 from memory.text.dates import COUNT, dated_question
 

@@ -25,7 +25,7 @@ class Job:
     state: str = "running"
     started_at: str = ""
     ended_at: str = ""
-    result: dict[str, int] = field(default_factory=dict)
+    result: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
         self._last = 0
 
-    def start(self, namespace: str, kind: str, work: Callable[[Store], dict[str, int]]) -> Job:
+    def start(self, namespace: str, kind: str, work: Callable[[Store], dict[str, float]]) -> Job:
         """Begin a job on a memory, in a thread of its own; one at a time for each kind."""
         for job in self.of(namespace):
             if (job.kind, job.state) == (kind, "running"):
@@ -66,7 +66,7 @@ class Jobs:
         job = self._jobs.get(number)
         return job if job and job.namespace == namespace else None
 
-    async def _run(self, job: Job, work: Callable[[Store], dict[str, int]]) -> None:
+    async def _run(self, job: Job, work: Callable[[Store], dict[str, float]]) -> None:
         ended = replace(job, state="failed", error="the server ended it")
         try:
             result = await self._handles.run_slow_on_store(job.namespace, work)

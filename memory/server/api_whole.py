@@ -1,25 +1,24 @@
-"""Endpoints that need the request itself: memories made, exported, imported, waited for; tokens."""
+"""Endpoints that need the request itself: memories made, erased and waited for; jobs; tokens."""
 
 import asyncio
 import time
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from memory.errors import InputError, MemoryFault, NotThereError
-from memory.operations.operation import Id, Inputs, Limit, WholeNumber
+from memory.operations.operation import Id, Inputs, Limit
 from memory.records import Change
 from memory.server.api_jobs import Jobs
-from memory.server.day_limits import DayLimitError
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.settings import set_owner
@@ -27,11 +26,7 @@ from memory.store import Store
 from memory.store.owner import owner_of
 from memory.store.settings import settings_of
 
-if TYPE_CHECKING:
-    from memory.digest.windows import Digest
-
 NDJSON = "application/x-ndjson"
-_MOST_CALLS = 1_000
 _LOOK_EVERY_S = 1.0  # for a change that a client waits for
 _PIECE = 65_536  # characters of an export that are sent at once
 
@@ -60,14 +55,6 @@ class MemoryOptions(Inputs):
     """How a memory is made."""
 
     owner: str = Field("", description="Whose memory it is; I, me and user mean this person.")
-
-
-class DigestOptions(Inputs):
-    """How much a digest may do."""
-
-    calls: WholeNumber | None = Field(
-        None, ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."
-    )
 
 
 class NewToken(Inputs):
@@ -158,23 +145,8 @@ def _backups(store: Store) -> list[str]:
     return [path for path in paths if Path(path).exists()]
 
 
-async def export_memory(call: Call, options: Inputs) -> Response:
-    """Everything in a memory, one JSON record a line; `import_memory` makes an equal one of it."""
-
-    def work(store: Store) -> IO[str]:
-        from memory.exchange.exports import write_dump
-
-        # It has no name, so no copy is left whatever becomes of this request or process.
-        file = TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
-        try:
-            write_dump(store, file)
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        return file
-
-    file = await call.handles.run_slow_on_store(call.namespace, work)
+def streamed(file: IO[str]) -> Response:
+    """A response of the text of a file, which is closed behind it."""
 
     def pieces() -> Iterator[str]:
         with file:
@@ -184,44 +156,31 @@ async def export_memory(call: Call, options: Inputs) -> Response:
     return StreamingResponse(pieces(), media_type=NDJSON)
 
 
-async def import_memory(call: Call, options: Inputs) -> Response:
-    """Store an export in an empty memory, or in one that holds the beginning of it."""
+def file_of(lines: Iterable[str]) -> IO[str]:
+    """Lines in a file without a name: no copy is left whatever becomes of request or process."""
+    file = TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+    try:
+        file.writelines(lines)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[Path]:
+    """The body of a request as a file, which is removed at the end."""
     with NamedTemporaryFile(prefix="memory-import-", suffix=".jsonl") as file:
-        path = Path(file.name)
         try:
-            async for piece in call.request.stream():
+            async for piece in request.stream():
                 await asyncio.to_thread(file.write, piece)
         except ClientDisconnect:
             raise InputError("the body is incomplete") from None
         if not file.tell():
             raise InputError("the body is empty; send the lines of an export")
         file.flush()
-
-        def work(store: Store) -> int:
-            from memory.exchange.imports import load_dump
-
-            return load_dump(store, path).turns
-
-        try:
-            turns = await call.handles.run_slow_on_store(call.namespace, work)
-        except DayLimitError:
-            raise
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), "the body")) from None
-    return JSONResponse({"turns": turns})
-
-
-async def digest(call: Call, options: DigestOptions) -> Response:
-    """Begin to extract the facts of the turns that wait. One digest of a memory goes on."""
-
-    def work(store: Store) -> dict[str, int]:
-        sums: Digest = call.handles.memory_of(store).digest(max_calls=options.calls)
-        return {name: n for name, n in asdict(sums).items() if isinstance(n, int)}
-
-    # A name of no memory is refused before there is a job.
-    await call.handles.run_on_store(call.namespace, lambda store: store.read_only)
-    job = call.jobs.start(call.namespace, "digest", work)
-    return JSONResponse(job.record(), 202)
+        yield Path(file.name)
 
 
 async def jobs(call: Call, options: Inputs) -> Response:

@@ -7,8 +7,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from memory import web
 from memory.operations import Right
+from memory.server import web
 from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api
@@ -34,9 +34,9 @@ def application(
 ) -> ASGIApp:
     """The server as an ASGI application; it closes the handles on shutdown.
 
-    No token has more than these `rights`; `groups` are of memory.tools.GROUPS, beside "core".
-    `port` is part of the cookie's name: browsers share cookies between the ports of a host, so two
-    servers would sign out each other's users.
+    No token has more than these `rights`; `groups` are of memory.operations.tools.GROUPS, beside
+    "core". `port` is part of the cookie's name: browsers share cookies between the ports of a
+    host, so two servers would sign out each other's users.
     """
     mcp_servers = McpOverHttp(handles, rights, groups)
     cookie = f"{COOKIE}-{port}"

@@ -61,7 +61,7 @@ class Connections:
 
         False when there is no room, not even in the reserve.
         """
-        neighbours = [each for each in self._open if each.network == new.network]
+        neighbours = [neighbour for neighbour in self._open if neighbour.network == new.network]
         closed = None
         is_full = len(neighbours) >= self._most_of_an_address
         if is_full:
@@ -71,7 +71,7 @@ class Connections:
             closed = self._close_one(self._of_the_largest_network()) or self._close_one(self._open)
         # What stood in the reserve makes room there alone.
         new.is_extra = closed.is_extra if closed else is_full
-        if new.is_extra and sum(each.is_extra for each in self._open) >= self._reserved:
+        if new.is_extra and sum(connection.is_extra for connection in self._open) >= self._reserved:
             return False
         self._open[new] = None
         return True
@@ -82,7 +82,7 @@ class Connections:
 
     def _close_one(self, candidates: Iterable[Connection]) -> Connection | None:
         """Close the oldest stranger's connection, or the oldest that waits, and return it."""
-        yielding = [each for each in candidates if each.gives_way]
+        yielding = [connection for connection in candidates if connection.gives_way]
         if not yielding:
             return None
         closed = min(yielding, key=lambda each: each.is_known)  # stable: the oldest of these
@@ -92,8 +92,8 @@ class Connections:
 
     def _of_the_largest_network(self) -> list[Connection]:
         of_network: dict[str, list[Connection]] = {}
-        for each in self._open:
-            of_network.setdefault(each.network, []).append(each)
+        for connection in self._open:
+            of_network.setdefault(connection.network, []).append(connection)
         return max(of_network.values(), key=len, default=[])
 
 

@@ -17,7 +17,7 @@ from memory.server.day_limits import current_user
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
-from memory.web.markup import html
+from memory.server.web.markup import html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Paths for programs with a bearer token; all others are the page, which needs the cookie.

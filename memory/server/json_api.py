@@ -3,12 +3,13 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, Depends, FastAPI, Query
+from fastapi import APIRouter, Body, Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -17,7 +18,7 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from memory.errors import EditConflict, InputError, MemoryFault, NotThereError, SqlError
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
@@ -25,7 +26,6 @@ from memory.operations.answers import (
     ChangeList,
     Erased,
     ErrorRecord,
-    Imported,
     JobList,
     JobRecord,
     NewMemory,
@@ -56,9 +56,13 @@ _REFUSALS = {
     429: "Too many requests, or a limit of a day is used; `Retry-After` has the seconds to wait",
     503: "The memory or its model is unavailable; its owner must act",
 }
-# FastAPI would promise a 422 of its own where no `default` is described.
+# FastAPI would promise a 422 of its own where no `default` is described. One response brings the
+# model into the document, and the others name it: a model each takes half a second to build.
+_OF_A_REFUSAL = {
+    "application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorRecord.__name__}"}}
+}
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
-    **{code: {"model": ErrorRecord, "description": text} for code, text in _REFUSALS.items()},
+    **{code: {"content": _OF_A_REFUSAL, "description": text} for code, text in _REFUSALS.items()},
     "default": {"model": ErrorRecord, "description": "Any other refusal"},
 }
 
@@ -128,6 +132,13 @@ def document() -> dict[str, Any]:
 
 
 def _of_operation(operation: Operation) -> Endpoint:
+    run, answer = _run, operation.answer
+    if operation.is_job:
+        run, answer = _begin, JobRecord
+    elif operation.returns_lines:
+        run, answer = _send_lines, None
+    elif operation.takes_lines:
+        run = _receive_lines
     return Endpoint(
         operation.method,
         operation.path,
@@ -135,21 +146,62 @@ def _of_operation(operation: Operation) -> Endpoint:
         operation.name,
         operation.summary,
         operation.inputs,
-        operation.answer,
-        partial(_run, operation),
+        answer,
+        partial(run, operation),
+        status=202 if operation.is_job else 200,
+        takes_lines=operation.takes_lines,
     )
 
 
-async def _run(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
-    """Run an operation on the memory of a request, or on several."""
+def _work_of(
+    operation: Operation, call: whole.Call, inputs: Inputs, lines: Path | None = None
+) -> Callable[[Store], Any]:
+    """An operation with its inputs, to be called with a store."""
     handles = call.handles
 
     def work(store: Store) -> Any:
         memory = OpenMemory(
             store, "API", handles.memory_of, handles.searcher, adding=handles.adding
         )
-        return operation.run(memory, inputs, call.number)
+        return operation.run(memory, inputs, call.number, lines)
 
+    return work
+
+
+async def _begin(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
+    """Begin an operation as a job. One of its kind goes on in a memory at a time."""
+    # A name of no memory is refused before there is a job.
+    await call.handles.run_on_store(call.namespace, lambda store: store.read_only)
+    work = _work_of(operation, call, inputs)
+    return JSONResponse(call.jobs.start(call.namespace, operation.name, work).record(), 202)
+
+
+async def _send_lines(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
+    """Answer with the lines of an operation, written first: no client keeps a store waiting."""
+    work = _work_of(operation, call, inputs)
+    file = await call.handles.run_slow_on_store(
+        call.namespace, lambda store: whole.file_of(work(store))
+    )
+    return whole.streamed(file)
+
+
+async def _receive_lines(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
+    """Run an operation on the lines of a request's body."""
+    async with whole.received(call.request) as lines:
+        work = _work_of(operation, call, inputs, lines)
+        try:
+            answer = await call.handles.run_slow_on_store(call.namespace, work)
+        except DayLimitError:
+            raise
+        except InputError as error:
+            raise InputError(str(error).replace(str(lines), "the body")) from None
+    return JSONResponse(answer)
+
+
+async def _run(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:
+    """Run an operation on the memory of a request, or on several."""
+    handles = call.handles
+    work = _work_of(operation, call, inputs)
     also: list[str] = getattr(inputs, "also", [])
     # Before any of them is looked for: a refusal does not tell whether there is one.
     for name in also:
@@ -178,38 +230,6 @@ ENDPOINTS = (
         whole.Changes,
         ChangeList,
         whole.changes,
-    ),
-    Endpoint(
-        "GET",
-        "/export",
-        "read",
-        "export_memory",
-        "Everything, as JSON lines",
-        Inputs,
-        None,
-        whole.export_memory,
-    ),
-    Endpoint(
-        "POST",
-        "/import",
-        "write",
-        "import_memory",
-        "Store an export in an empty memory",
-        Inputs,
-        Imported,
-        whole.import_memory,
-        takes_lines=True,
-    ),
-    Endpoint(
-        "POST",
-        "/digest",
-        "write",
-        "digest",
-        "Begin to extract the facts of the turns that wait",
-        whole.DigestOptions,
-        JobRecord,
-        whole.digest,
-        status=202,
     ),
     Endpoint("GET", "/jobs", "read", "jobs", "List jobs", Inputs, JobList, whole.jobs),
     Endpoint("GET", "/jobs/{id}", "read", "job", "Get a job", Inputs, JobRecord, whole.job),
@@ -286,10 +306,8 @@ def _described() -> FastAPI:
         openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
-        strict_content_type=False,  # a body is JSON, whatever it is called
     )
-    for endpoint in ENDPOINTS:
-        _add_route(app, endpoint)
+    app.router.routes += _routes()
     methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
     app.add_route("/api/{path:path}", _no_endpoint, methods, include_in_schema=False)
     app.add_exception_handler(MemoryFault, _on_fault)  # type: ignore[arg-type]
@@ -298,7 +316,15 @@ def _described() -> FastAPI:
     return app
 
 
-def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
+@cache  # they are the same for each server, and building them takes time
+def _routes() -> Sequence[BaseRoute]:
+    router = APIRouter(strict_content_type=False)  # a body is JSON, whatever it is called
+    for endpoint in ENDPOINTS:
+        _add_route(router, endpoint)
+    return tuple(router.routes)
+
+
+def _add_route(router: APIRouter, endpoint: Endpoint) -> None:
     lines = {"content": {whole.NDJSON: {"schema": {"type": "string"}}}}
     body = {"requestBody": {"required": True, **lines}}
     responses = dict(_DESCRIBED)
@@ -311,7 +337,7 @@ def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
         "response_class": JSONResponse if endpoint.answer else Response,
         "dependencies": [Depends(_allowed(endpoint))],
     }
-    app.add_api_route(
+    router.add_api_route(
         endpoint.address,
         _answering(endpoint),
         methods=[endpoint.method],
@@ -325,7 +351,7 @@ def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
         **options,
     )
     if endpoint.method == "GET":
-        app.add_api_route(
+        router.add_api_route(
             endpoint.address,
             _answering(endpoint),
             methods=["HEAD"],

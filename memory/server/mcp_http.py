@@ -38,6 +38,8 @@ from memory.store.united import refuse_repeated
 _IDLE_SECONDS = 30 * 60
 _SAFE_SECONDS = _IDLE_SECONDS - 60  # after which it may have ended
 _MOST_SESSIONS = 1_000  # for each token and namespace
+# Each takes 0.6 MB, and a token of ten memories can ask for millions of lists of them.
+MOST_SERVERS = 100
 _SESSION = "mcp-session-id"
 _SIGNATURE = 32  # characters at the end of a session's id, behind a dot
 _Key = tuple[tuple[str, ...], str, tuple[Right, ...]]  # namespaces, token, rights
@@ -54,7 +56,7 @@ class McpOverHttp:
         self._handles = handles
         self._rights = rights
         self._groups = groups
-        self._managers: dict[_Key, _Managers] = {}
+        self._managers: OrderedDict[_Key, _Managers] = OrderedDict()
         self._making = anyio.Lock()
         self._tasks: TaskGroup | None = None
 
@@ -92,19 +94,34 @@ class McpOverHttp:
             await PlainTextResponse(f"{fault_message(fault)}\n", 503)(scope, receive, send)
             return
         key = ((namespace, *also), grant.name, rights)
-        managers = await self._manager(key)
-        sound = await _sound_body(scope, receive) if scope["method"] == "POST" else receive
-        await managers.answer(_Signer(scope, key), scope, sound, send)
+        async with self._managers_of(key) as managers:
+            sound = await _sound_body(scope, receive) if scope["method"] == "POST" else receive
+            await managers.answer(_Signer(scope, key), scope, sound, send)
 
-    async def _manager(self, key: _Key) -> "_Managers":
+    @asynccontextmanager
+    async def _managers_of(self, key: _Key) -> AsyncIterator["_Managers"]:
+        """What answers a request, which does not end before the block does."""
         async with self._making:
             if key not in self._managers:
                 assert self._tasks is not None
                 self._managers[key] = await self._tasks.start(self._serve, key)
-        return self._managers[key]
+            managers = self._managers[key]
+            self._managers.move_to_end(key)
+            managers.requests += 1
+            self._end_oldest()
+        try:
+            yield managers
+        finally:
+            managers.requests -= 1
+
+    def _end_oldest(self) -> None:
+        """End servers that nobody waits for, those used the longest ago; their sessions go on."""
+        idle = [key for key, managers in self._managers.items() if not managers.requests]
+        for key in idle[: max(len(self._managers) - MOST_SERVERS, 0)]:
+            self._managers.pop(key).is_over.set()
 
     async def _serve(self, key: _Key, *, task_status: TaskStatus["_Managers"]) -> None:
-        """Run one server until cancelled; the task that started its sessions must also end them."""
+        """Run one server until it is over; the task that began its sessions must also end them."""
         (namespace, *also), _, rights = key
         managers = []
         for is_stateless in (False, True):
@@ -121,8 +138,9 @@ class McpOverHttp:
             managers.append(server.session_manager)
         with_state, without_state = managers
         async with with_state.run(), without_state.run():
-            task_status.started(_Managers(with_state, without_state))
-            await anyio.sleep_forever()
+            started = _Managers(with_state, without_state)
+            task_status.started(started)
+            await started.is_over.wait()
 
 
 class _Managers:
@@ -131,6 +149,8 @@ class _Managers:
     def __init__(
         self, with_state: StreamableHTTPSessionManager, without_state: StreamableHTTPSessionManager
     ) -> None:
+        self.requests = 0  # under way
+        self.is_over = anyio.Event()
         self._with_state = with_state
         self._without_state = without_state
         # Sessions of this process -> seconds when they were last used; the manager ends those that

@@ -19,6 +19,7 @@ from mcp.types import ToolAnnotations
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of, fact_line
 from memory.operations import Right
+from memory.operations.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
 from memory.prompts.lines import turn_line
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
@@ -27,7 +28,6 @@ from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, trim
-from memory.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
 
 INSTRUCTIONS = (
     "A long-term memory of what was said, with facts drawn from it. Recall before you answer about"

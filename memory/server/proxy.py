@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -28,8 +28,8 @@ from starlette.types import ASGIApp
 from memory.digest.additions import add_turns
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault
-from memory.injection import Injected, inject
-from memory.records import Turn
+from memory.recall.injection import Injected, inject
+from memory.records import CUT_ANSWER, Turn
 from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
 from memory.server.handles import Handles, NoNamespaceError
@@ -38,8 +38,9 @@ from memory.server.proxy_messages import (
     MESSAGES,
     PROTOCOLS,
     RESPONSES,
+    Answer,
     Conversation,
-    answer_text,
+    read_answer,
     read_conversation,
     with_block,
 )
@@ -54,6 +55,7 @@ NAMESPACE = "x-memory-namespace"
 SESSION = "x-memory-session"
 SPEAKER = "x-memory-speaker"
 STATUS = "x-memory"
+STORED = "x-memory-stored"
 # Of one connection, not of the request (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = (
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
@@ -207,7 +209,9 @@ class _Proxy:
             return _error(refusal.status, str(refusal))
         block, status = _NOTHING, "off"
         session = request.headers.get(SESSION, "") or (conversation.session if conversation else "")
-        if conversation and namespace and self._options.injects and _may(grant, namespace, "read"):
+        task = conversation.task_of if conversation else ""
+        may_read = bool(namespace) and _may(grant, namespace, "read")
+        if conversation and not task and self._options.injects and may_read:
             block, status = await self._block(namespace, session, conversation, request.headers)
             if block.text:
                 body = json.dumps(
@@ -219,8 +223,8 @@ class _Proxy:
             # Its message may name the address, never a header.
             reason = type(error).__name__
             return _error(502, f"the model's server cannot be reached ({reason})", status)
-        is_stored = upstream.is_success and self._options.stores
-        if not (is_stored and namespace and _may(grant, namespace, "write")):
+        may_write = bool(namespace) and _may(grant, namespace, "write")
+        if task or not (upstream.is_success and self._options.stores and may_write):
             conversation = None
         exchange = _Exchange(
             namespace,
@@ -234,7 +238,11 @@ class _Proxy:
         return StreamingResponse(
             self._passed_on(upstream, exchange),
             upstream.status_code,
-            {**_answer_headers(upstream.headers), STATUS: status},
+            {
+                **_answer_headers(upstream.headers),
+                STATUS: status,
+                STORED: f"nothing: a task of {task}" if task else "both" if conversation else "off",
+            },
         )
 
     # ------------------------------------------------------------------ who it is
@@ -347,30 +355,38 @@ class _Proxy:
             return _NOTHING, f"failed: {type(error).__name__}"
         return block, "added" if block.text else "empty"
 
-    async def _store(self, exchange: _Exchange, reply: str) -> None:
-        """Store both sides; what prevents it is logged, without what was said."""
+    async def _store(self, exchange: _Exchange, answer: Answer) -> None:
+        """Store both sides; what prevents it is logged, without what was said.
+
+        An answer to the same request as an earlier one takes its place, unless its end is missing.
+        """
         namespace, conversation = exchange.namespace, exchange.conversation
 
         def work(store: Store) -> None:
             if conversation:
                 names = {setting.name: setting.value for setting in settings_of(store)}
                 user = exchange.speaker or conversation.speaker or str(names.get("user") or "User")
-                sides = [(user, "user", conversation.text)]
-                if reply:
-                    sides.append((str(names.get("character") or "Assistant"), "assistant", reply))
-                turns = [
-                    Turn(
-                        speaker,
-                        text,
-                        session=exchange.session,
-                        said_at=exchange.said_at,
-                        source=conversation.source(exchange.session, role, exchange.said_at[:10]),
+                day = exchange.said_at[:10]
+                turn = Turn(
+                    user,
+                    conversation.text,
+                    session=exchange.session,
+                    said_at=exchange.said_at,
+                    source=conversation.source(exchange.session, "user", day),
+                )
+                turns = [turn]
+                if answer.text:
+                    answered = replace(
+                        turn,
+                        speaker=str(names.get("character") or "Assistant"),
+                        text=answer.text,
+                        source=conversation.source(exchange.session, "assistant", day),
+                        tags=CUT_ANSWER if answer.is_cut else {},
                     )
-                    for speaker, role, text in sides
-                ]
+                    turns.append(answered)
                 # Clients send a request again, and what was forgotten of it stays out.
                 turns = without_forgotten(turns, settings_of(store, FORGOTTEN_ITEMS))
-                add_turns(store, turns, once=True)
+                add_turns(store, turns, once=True, replaces=not answer.is_cut)
             store.count_shown(exchange.shown)
 
         try:
@@ -418,7 +434,7 @@ class _Proxy:
         finally:
             if exchange.conversation or exchange.shown:
                 content = _unpacked(bytes(seen), upstream.headers.get("content-encoding", ""))
-                storing = self._store(exchange, answer_text(exchange.protocol, content))
+                storing = self._store(exchange, read_answer(exchange.protocol, content))
                 # A task of its own: the client may have gone, which cancels this one.
                 task = asyncio.create_task(storing)
                 self._storing.add(task)

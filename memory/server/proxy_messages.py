@@ -11,19 +11,24 @@ from typing import Any
 
 from memory.program.thinking import without_thinking
 from memory.recall.messages import content_text
+from memory.server.front_ends import own_words, task_of
 
 CHAT = "chat/completions"
 RESPONSES = "responses"
 MESSAGES = "messages"
 PROTOCOLS = (CHAT, RESPONSES, MESSAGES)
+_LAST_LINE = b"data: [DONE]"  # of OpenAI's streams; not all servers say why an answer ended
+# Ends by a limit or a failure, in the three protocols.
+_CUTS = {"length", "content_filter", "max_tokens", "incomplete", "failed", "cancelled"}
 
 
 @dataclass(frozen=True)
 class Conversation:
     """A request as the memory sees it.
 
-    `messages` are in OpenAI's form, `position` is that of the user's last message among them, and
-    `speaker` its `name`. `user` is the field by which an application says whose request it is.
+    `messages` are in OpenAI's form, those of users as they wrote them (`front_ends`); `position` is
+    that of the user's last message among them, and `speaker` its `name`. `user` is the field by
+    which an application says whose request it is, `task_of` the program whose own task it is.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -31,6 +36,7 @@ class Conversation:
     text: str
     speaker: str
     user: str
+    task_of: str = ""
 
     @property
     def session(self) -> str:
@@ -42,11 +48,11 @@ class Conversation:
     def source(self, session: str, role: str, day: str) -> str:
         """An outside id of the last message, or of its answer: a repeated request has the same.
 
-        Another chat that begins with the same words, or the same on another day, has another.
+        Another chat that begins with the same words, or the same on another day, has another, and
+        so have the answers before and after a tool was called.
         """
-        said = [
-            [message["role"], message["content"]] for message in self.messages[: self.position + 1]
-        ]
+        end = self.position + 1 if role == "user" else len(self.messages)
+        said = [[message["role"], message["content"]] for message in self.messages[:end]]
         digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
         return f"{session}:{day}:{self.position}:{role}:{digest}"
 
@@ -61,7 +67,7 @@ def read_conversation(protocol: str, body: Any) -> Conversation | None:
     if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
         return None
     plain = [
-        {"role": item.get("role", ""), "content": text_of(item), "name": _text(item.get("name"))}
+        {"role": item.get("role", ""), "content": _said(item), "name": _text(item.get("name"))}
         for item in messages
     ]
     positions = [n for n, item in enumerate(plain) if item["role"] == "user" and item["content"]]
@@ -76,6 +82,7 @@ def read_conversation(protocol: str, body: Any) -> Conversation | None:
         text=last["content"],
         speaker=last["name"],
         user=_text(body.get("user")) or _text(of_metadata),
+        task_of=task_of(text_of(messages[positions[-1]])),
     )
 
 
@@ -99,20 +106,42 @@ def with_block(protocol: str, body: Mapping[str, Any], position: int, block: str
     return {**body, field: [*messages[:position], message, *messages[position + 1 :]]}
 
 
-def answer_text(protocol: str, content: bytes) -> str:
-    """The text of an answer, whole or streamed, without thoughts; of a cut one what came of it."""
+@dataclass(frozen=True)
+class Answer:
+    """What came of an answer, without thoughts, and whether its end is missing."""
+
+    text: str
+    is_cut: bool
+
+
+def read_answer(protocol: str, content: bytes) -> Answer:
+    """The answer in what a server sent, whole or streamed.
+
+    It is cut where the connection ended before it did, and where a limit on its length ended it.
+    """
     try:
         whole = json.loads(content)
     except ValueError:
-        text = "".join(_piece(protocol, event) for event in _events(content))
+        events = [*_events(content)]
+        text = "".join(_piece(protocol, event) for event in events)
+        ends = {end for event in events if (end := _end(protocol, event))}
+        has_ended = bool(ends) or _LAST_LINE in content
     else:
-        text = _whole(protocol, whole) if isinstance(whole, dict) else ""
-    return without_thinking(text).strip()
+        is_answer = isinstance(whole, dict)
+        text = _whole(protocol, whole) if is_answer else ""
+        ends = {_end(protocol, whole)} if is_answer else set()
+        has_ended = True
+    return Answer(without_thinking(text).strip(), is_cut=not has_ended or bool(ends & _CUTS))
 
 
 def text_of(message: Mapping[str, Any]) -> str:
     """The text of a message, whose content may come in parts; pictures are left out."""
     return (content_text(message.get("content")) or "").strip()
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    text = text_of(message)
+    return own_words(text) if message.get("role") == "user" else text
 
 
 def _events(content: bytes) -> Iterator[dict[str, Any]]:
@@ -149,14 +178,32 @@ def _whole(protocol: str, answer: Mapping[str, Any]) -> str:
     return "\n".join(text_of(item) for item in items if isinstance(item, dict))
 
 
+def _end(protocol: str, answer: Mapping[str, Any]) -> str:
+    """Why an answer ended, as its protocol says it; empty where it has not."""
+    if protocol == CHAT:
+        return _text(_first_choice(answer).get("finish_reason"))
+    if protocol == MESSAGES:
+        delta = answer.get("delta")
+        of_delta = _text(delta.get("stop_reason")) if isinstance(delta, dict) else ""
+        return _text(answer.get("stop_reason")) or of_delta
+    response = answer.get("response", answer)
+    status = _text(response.get("status")) if isinstance(response, dict) else ""
+    return status if status in ("completed", "incomplete", "failed", "cancelled") else ""
+
+
 def _choice(answer: Mapping[str, Any], field: str) -> str:
-    """The text of the first choice: others are not what the conversation goes on with."""
+    """The text of the first choice."""
+    message = _first_choice(answer).get(field)
+    return _text(message.get("content")) if isinstance(message, dict) else ""
+
+
+def _first_choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The choice that the conversation goes on with."""
     choices = answer.get("choices")
     for choice in choices if isinstance(choices, list) else []:
         if isinstance(choice, dict) and not choice.get("index"):
-            message = choice.get(field)
-            return _text(message.get("content")) if isinstance(message, dict) else ""
-    return ""
+            return choice
+    return {}
 
 
 def _text(value: Any) -> str:

@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from memory.server.tokens import FRESH_SECONDS
+from memory.server.web.markup import html
 from memory.store import postgres_module
 from memory.system.home import home_address
-from memory.web.markup import html
 
 SESSION_SECONDS = 14 * 24 * 3600.0  # a session ends after this time without a request
 LINK_SECONDS = 24 * 3600.0  # a link in a database, which outlives its server

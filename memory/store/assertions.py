@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memory.entities.resolution import Source
 from memory.errors import InputError
 from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
+from memory.search.entities.resolution import Source
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import entities, turns_table
 from memory.store.database import Connection

@@ -34,7 +34,9 @@ LARGEST_LOG_KEPT = 8_000_000
 LOG_ENDS = ("-wal", "-shm")
 
 _FOLDER = Path(__file__).parent
-STATEMENTS = read_statements(_FOLDER / "statements.sql", _FOLDER / "sqlite.sql", render=for_sqlite)
+STATEMENTS = read_statements(
+    _FOLDER / "statements.sql", _FOLDER / "leases.sql", _FOLDER / "sqlite.sql", render=for_sqlite
+)
 TRACED = {"db.system.name": "sqlite"}  # beside the name of a statement
 
 

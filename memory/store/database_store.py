@@ -51,8 +51,9 @@ from memory.store.database import Connection
 from memory.store.embedding import Vectors
 from memory.store.fair_lock import FairLock
 from memory.store.filtered_turns import FilteredTurns
+from memory.store.forgetting import forget as removal
 from memory.store.limits import Served
-from memory.store.owner import is_unnamed, owner_of
+from memory.store.owner import asker_of, is_unnamed
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
 from memory.store.turn_validation import TIMEZONE, local_now, told_in_zone, valid_turn
@@ -125,19 +126,19 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- turns
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
+    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
         if isinstance(turns, Turn):
             raise InputError("add takes a list of turns: store.add([turn])")
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
         with self._adding(clean) as stored:
-            ids, new = self._store_turns(clean, public, once)
+            ids, new = self._store_turns(clean, public, once=once, replaces=replaces)
             stored += new
         self.vectors.embed_waiting(after_rest=True)
         return ids
 
     def _store_turns(
-        self, clean: Sequence[Turn], public: PublicTurns, once: bool
+        self, clean: Sequence[Turn], public: PublicTurns, *, once: bool, replaces: bool
     ) -> tuple[TurnIds, Sequence[Turn]]:
         """Store turns in one transaction; their ids, and those of them that are new."""
         ids, new = TurnIds(), list[Turn]()
@@ -158,6 +159,8 @@ class DatabaseStore(Store):
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.vectors.embedder, width)
                     told = told_in_zone(clean, zones[0]) if zones else clean
+                    if once and replaces:
+                        removal.remove_replaced(conn, told, self.vectors.embed)
                     insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
                     conn.words.put_turns(insertion.stored)
@@ -165,7 +168,7 @@ class DatabaseStore(Store):
                         stored_rows = rows[insertion.positions]
                         search_tables.put_columns(conn, insertion.stored, stored_rows)
                     ids = TurnIds(insertion.ids)
-                    ids.withheld = public.sum_of(insertion.positions)
+                    ids.by_turn = public.of_new(insertion.positions)
                     new = insertion.stored
                     add_withheld(conn, ids.withheld)
         return ids, new
@@ -178,11 +181,7 @@ class DatabaseStore(Store):
         unnamed = [turn for turn in turns if is_unnamed(turn.speaker) and turn.kind == "message"]
         if not unnamed:
             return turns
-        name = owner_of(self)
-        if not name:
-            with self.reading() as conn:
-                speakers = [row[1] for row in conn.run("speakers_after", after=0)]
-            name = next(filter(is_unnamed, speakers), unnamed[0].speaker)
+        name = asker_of(self) or unnamed[0].speaker
         return [
             replace(turn, speaker=name)
             if is_unnamed(turn.speaker) and turn.kind == "message"

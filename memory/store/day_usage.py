@@ -5,16 +5,24 @@ A database's counts are in memory/store/postgres/day_usage.py.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from memory.errors import StoreError
 from memory.store.connection import keep_a_log, storage_errors
 from memory.system.files import PRIVATE_FOLDER, create_private
 
+# A clock that is wrong for an hour counts on another day; set right, it finds the day's counts.
+DAYS_KEPT = 7  # with counts, the newest
+_DELETE_OLD = (
+    "DELETE FROM used WHERE day < ?"
+    " AND day NOT IN (SELECT DISTINCT day FROM used ORDER BY day DESC LIMIT ?)"
+)
+_DAMAGED = "the counts of the day cannot be read; delete this, and they begin anew"
 _BUSY_SECONDS = 15.0  # another process of the server counts at the same moment
 
 
@@ -78,8 +86,7 @@ class FileDayUsage:
         with self._transaction() as conn:
             if not _read(conn, user).is_within(most_before):
                 return False
-            # Days that are over count no more.
-            conn.execute("DELETE FROM used WHERE day < ?", (today(),))
+            conn.execute(_DELETE_OLD, (today(), DAYS_KEPT))
             conn.execute(
                 "INSERT INTO used VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " turns = turns + excluded.turns, characters = characters + excluded.characters,"
@@ -97,25 +104,33 @@ class FileDayUsage:
         """See `DayUsage`."""
         with self._transaction() as conn:
             select = "SELECT user, turns, characters, calls, tokens FROM used WHERE day = ?"
-            return {user: Usage(*used) for user, *used in conn.execute(select, (today(),))}
+            return {user: _usage(used) for user, *used in conn.execute(select, (today(),))}
 
     def close(self) -> None:
         """See `DayUsage`."""
         with self._lock:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open.close()  # rolls back what was not committed
+            self._open = None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction for the block, one thread and one process at a time."""
         with self._lock, storage_errors(self._path):
-            conn = self._open = self._open or self._connect()
-            conn.execute("BEGIN IMMEDIATE")
             try:
+                conn = self._open = self._open or self._connect()
+                conn.execute("BEGIN IMMEDIATE")
                 yield conn
-            finally:
                 conn.execute("COMMIT")
+            except BaseException as error:
+                # The next count opens the file anew: somebody may have replaced a damaged one.
+                self._close()
+                if _is_damage(error, self._path):
+                    raise StoreError(f"{self._path}: {_DAMAGED}") from error
+                raise
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -136,4 +151,18 @@ class FileDayUsage:
 def _read(conn: sqlite3.Connection, user: str) -> Usage:
     select = "SELECT turns, characters, calls, tokens FROM used WHERE day = ? AND user = ?"
     row = conn.execute(select, (today(), user)).fetchone()
-    return Usage(*row) if row else Usage()
+    return _usage(row) if row else Usage()
+
+
+def _usage(numbers: Sequence[object]) -> Usage:
+    """The counts of a row. Raises DatabaseError for what are none."""
+    if not all(isinstance(number, int) for number in numbers):
+        raise sqlite3.DatabaseError(f"{numbers} are no counts")
+    return Usage(*numbers)  # type: ignore[arg-type]
+
+
+def _is_damage(error: BaseException, path: Path) -> bool:
+    """Whether waiting does not help: the file is damaged, of another program, or no file."""
+    is_other = path.exists() and not path.is_file()
+    is_unreadable = type(error) is sqlite3.DatabaseError or "no such column" in str(error)
+    return isinstance(error, sqlite3.Error) and (is_other or is_unreadable)

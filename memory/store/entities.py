@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from memory.entities import (
+from memory.errors import HeldError, InputError, SqlError
+from memory.records import Entity, EntityName
+from memory.search.entities import (
     Alias,
     Names,
     Relation,
@@ -24,8 +26,6 @@ from memory.entities import (
     relation_named,
     spellings,
 )
-from memory.errors import HeldError, InputError, SqlError
-from memory.records import Entity, EntityName
 from memory.search.words import words
 from memory.sql import LONGEST_NAME
 from memory.store import journal, journaled_rows

@@ -17,12 +17,12 @@ from typing import Protocol
 from memory.errors import ClaimLostError, InputError
 from memory.records import Pending
 from memory.store.database import Connection, HasConnections
+from memory.store.leases import credible
 from memory.store.turns_table import BEYOND_ALL_IDS
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
 LONGEST_ERROR = 2_000
-_LONGEST_LEASE = 86_400.0  # seconds
 _CLAIMANT = re.compile(r"(.+):(\d{1,10}):([^:]*)", re.DOTALL)  # as `new_claimant` makes it
 
 
@@ -216,13 +216,9 @@ def refuse_lost_claim(conn: Connection, claims: Claims, window: Window | None) -
 
 
 def _is_held(claimed_by: str, claimed_until: float) -> bool:
-    """Whether a claim is in force: its lease runs, and its process may be alive.
-
-    One that ends later than any lease does was made by a clock that has gone back since, or by
-    another program.
-    """
-    seconds_left = claimed_until - time.time()
-    return 0 < seconds_left <= _LONGEST_LEASE and may_be_at_work(claimed_by)
+    """Whether a claim is in force: its lease runs, and its process may be alive."""
+    now = time.time()
+    return credible(claimed_until, now) > now and may_be_at_work(claimed_by)
 
 
 def may_be_at_work(claimant: str) -> bool:

@@ -66,10 +66,16 @@ def last_moment(moment: str) -> datetime:
 def time_of_question(as_of: str = "") -> datetime:
     """When a question about the memory as of a moment is asked: its end, but never after now.
 
+    By this machine's clock, also where the moment names another zone; a day is the same day here.
     Raises as `read_moment` does.
     """
     now = datetime.now()
-    return min(last_moment(as_of), now) if as_of else now
+    if not as_of:
+        return now
+    end = last_moment(as_of)
+    if len(read_moment(as_of)) > len("2017-06-01"):
+        end = datetime.fromtimestamp(end.replace(tzinfo=UTC).timestamp())
+    return min(end, now)
 
 
 def _is_in_calendar(date: str) -> bool:

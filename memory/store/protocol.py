@@ -37,10 +37,13 @@ if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
 class Turns(HasConnections, Protocol):
     """What was said: stored for good, searched, and counted when a question uses it."""
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
+    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
         With `once`, a turn whose source is in the memory is not stored again; its id is returned.
+        With `replaces` too, one with another text takes the place of that turn, which is removed in
+        the same transaction with all that rests on it (its bytes go when they are used again, or
+        with the next `forget`).
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
         masked, as the setting "secrets" says: mask, refuse or off. `withheld` of the ids says how

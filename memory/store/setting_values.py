@@ -10,7 +10,7 @@ from functools import cache
 from math import inf
 from typing import Any, get_args
 
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from memory.text.secrets import Policy
 
 _log = logging.getLogger("memory.store")

@@ -803,8 +803,8 @@ ON CONFLICT (namespace, task) DO NOTHING;
 -- claim_task --
 UPDATE memory.work
 SET served_at = :now, held_by = :held_by, held_until = :held_until
-WHERE namespace = :namespace AND task = :task AND due_at <= :now
-    AND (held_until <= :now OR held_by = ANY (:dead))
+WHERE namespace = :namespace AND task = :task AND NOT {is_put_off}
+    AND (NOT {is_held} OR held_by = ANY (:dead))
 RETURNING task, served_at, due_at, held_by, held_until, failures, error, position, day, calls,
     tokens;
 
@@ -819,11 +819,14 @@ WHERE namespace = :namespace AND task = :task AND held_by = :held_by;
 UPDATE memory.work SET position = :position
 WHERE namespace = :namespace AND task = :task AND held_by = :held_by;
 
+-- {is_counted} --
+day = ANY (:days)
+
 -- spend_on_task --
 UPDATE memory.work
-SET calls = CASE WHEN day = :day THEN calls ELSE 0 END + :calls,
-    tokens = CASE WHEN day = :day THEN tokens ELSE 0 END + :tokens,
-    day = :day
+SET calls = CASE WHEN {is_counted} THEN calls ELSE 0 END + :calls,
+    tokens = CASE WHEN {is_counted} THEN tokens ELSE 0 END + :tokens,
+    day = CASE WHEN {is_counted} THEN day ELSE :day END
 WHERE namespace = :namespace AND task = :task;
 
 -- waiting_work --
@@ -839,7 +842,7 @@ SELECT
     (
         SELECT count(*) FROM memory.pending
         WHERE namespace = :namespace
-            AND claimed_until <= :now AND attempts < :attempts AND statement = ''
+            AND NOT {is_claimed} AND attempts < :attempts AND statement = ''
     ),
     (
         SELECT count(*) FROM memory.pending
@@ -847,7 +850,7 @@ SELECT
     ),
     (
         SELECT coalesce({claimants}, '') FROM memory.pending
-        WHERE namespace = :namespace AND claimed_until > :now
+        WHERE namespace = :namespace AND {is_claimed}
     ),
     (SELECT count(*) FROM memory.summaries WHERE namespace = :namespace AND summary = ''),
     (SELECT count(*) FROM memory.settings WHERE namespace = :namespace AND name = 'forgetting'),
@@ -866,6 +869,14 @@ SELECT
 
 -- speakers_after --
 SELECT id, name FROM memory.speakers WHERE namespace = :namespace AND id > :after ORDER BY id;
+
+-- owner_and_unnamed --
+SELECT 0 AS is_speaker, id, value AS text
+FROM memory.settings WHERE namespace = :namespace AND name = :owner
+UNION ALL
+SELECT 1, id, name FROM memory.speakers
+WHERE namespace = :namespace AND lower(trim(name)) = :unnamed
+ORDER BY 1, 2;
 
 -- insert_speaker --
 INSERT INTO memory.speakers (namespace, id, name) VALUES (:namespace, :id, :name);

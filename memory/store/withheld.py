@@ -30,12 +30,10 @@ class PublicTurns:
     def has_secrets(self) -> bool:
         return any(count.secrets for count in self.withheld)
 
-    def sum_of(self, positions: Sequence[int]) -> Withheld:
-        """How much was withheld of the turns at these indices."""
-        counts = [self.withheld[position] for position in positions]
-        return Withheld(
-            sum(count.secrets for count in counts), sum(count.private for count in counts)
-        )
+    def of_new(self, positions: Sequence[int]) -> Sequence[Withheld | None]:
+        """How much was withheld of each turn; None of those that are not at these indices."""
+        new = {*positions}
+        return [count if n in new else None for n, count in enumerate(self.withheld)]
 
 
 def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> PublicTurns:

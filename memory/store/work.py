@@ -5,9 +5,12 @@ Functions that take a connection run inside the caller's transaction.
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from memory.records import Task, WaitingWork
+from memory.store import leases
 from memory.store.database import Connection, HasConnections
 from memory.store.pending_windows import may_be_at_work
 
@@ -18,7 +21,7 @@ LONGEST_ERROR = 300  # characters, for a list of what failed
 def count_waiting(store: HasConnections, attempts: int) -> WaitingWork:
     """What waits in a memory; a window waits for a person once it failed so often."""
     with store.reading() as conn:
-        row = conn.run("waiting_work", now=time.time(), attempts=attempts).fetchone()
+        row = conn.run("waiting_work", **leases.bounds(time.time()), attempts=attempts).fetchone()
     return waiting_work(row)
 
 
@@ -35,16 +38,17 @@ def claim_task(store: HasConnections, task: str, claimant: str) -> Task | None:
     its process is known to have ended.
     """
     with store.transaction() as conn:
+        now = time.time()
         conn.run("add_task", task=task)
         row = conn.run(
             "claim_task",
             task=task,
-            now=time.time(),
+            **leases.bounds(now),
             held_by=claimant,
-            held_until=time.time() + LEASE_SECONDS,
+            held_until=now + LEASE_SECONDS,
             dead=dead_claimants(held.held_by for held in _tasks(conn)),
         ).fetchone()
-    return Task(*row) if row else None
+    return read_task(row) if row else None
 
 
 def end_task(
@@ -75,13 +79,34 @@ def move_task(store: HasConnections, task: str, claimant: str, position: int) ->
 
 
 def spend_on_task(store: HasConnections, task: str, day: str, calls: int, tokens: int) -> None:
-    """Add what a task has cost to the sums of a day (2024-05-31)."""
+    """Add what a task has cost to the sums of a day (2024-05-31), see `counted_days`."""
+    days = counted_days(day)
     with store.transaction() as conn:
-        conn.run("spend_on_task", task=task, day=day, calls=calls, tokens=tokens)
+        conn.run("spend_on_task", task=task, day=day, days=days, calls=calls, tokens=tokens)
+
+
+def counted_days(day: str) -> list[str]:
+    """The days whose sums count on a day: it, and the next.
+
+    That has begun by the clock of another machine, or by this one before it was set right: its sums
+    go on, so that no clock takes back what was spent.
+    """
+    return [day, (date.fromisoformat(day) + timedelta(days=1)).isoformat()]
 
 
 def _tasks(conn: Connection) -> list[Task]:
-    return [Task(*row) for row in conn.run("work")]
+    return [read_task(row) for row in conn.run("work")]
+
+
+def read_task(row: Sequence[Any]) -> Task:
+    """A task from its row; what it says of times that nobody can have written is not believed."""
+    task, now = Task(*row), time.time()
+    return replace(
+        task,
+        served_at=leases.credible(task.served_at, now),
+        due_at=leases.credible(task.due_at, now),
+        held_until=leases.credible(task.held_until, now),
+    )
 
 
 def dead_claimants(claimants: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from memory.records import Task
+from memory.store.work import counted_days
 
 _LEAST_WAIT, _LONGEST_WAIT = 1.0, 300.0  # seconds before a provider is asked again
 _LEAST_DELAY, _LONGEST_DELAY = 30.0, 3_600.0  # seconds before a memory's task is tried again
@@ -25,7 +26,8 @@ class Limits:
 
     def allows(self, tasks: Iterable[Task], day: str) -> bool:
         """Whether a memory with these tasks may be worked on today."""
-        of_day = [task for task in tasks if task.day == day]
+        days = counted_days(day)
+        of_day = [task for task in tasks if task.day in days]
         calls = sum(task.calls for task in of_day)
         tokens = sum(task.tokens for task in of_day)
         return _is_below(calls, self.calls) and _is_below(tokens, self.tokens)

@@ -17,7 +17,7 @@ from memory.errors import MemoryFault, StoreError
 from memory.namespaces import existing, location_of, names
 from memory.records import Task, WaitingWork
 from memory.store import open_store, postgres_module
-from memory.store.work import claim_task, count_waiting, dead_claimants, worker_tasks
+from memory.store.work import claim_task, count_waiting, counted_days, dead_claimants, worker_tasks
 from memory.system.home import home_address
 
 _MOST_CANDIDATES = 500  # of one claim in a database: the rest waits for the next look
@@ -46,7 +46,8 @@ class Sight:
     def spent(self, day: str) -> tuple[int, int]:
         """The calls and tokens of a day, of all memories."""
         tasks = [task for of_memory in self.tasks.values() for task in of_memory.values()]
-        of_day = [task for task in tasks if task.day == day]
+        days = counted_days(day)
+        of_day = [task for task in tasks if task.day in days]
         return sum(task.calls for task in of_day), sum(task.tokens for task in of_day)
 
 

@@ -19,7 +19,6 @@ from memory.errors import (
     StoreError,
     UnusableAnswer,
 )
-from memory.forgetting.retention import carry_out
 from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
 from memory.program.costs import Cost, Spending, spending
@@ -38,6 +37,7 @@ from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.observer import Observer
 from memory.worker.queue import Queue, Sight, queue_of_home
+from memory.worker.retention import carry_out
 
 DIGEST, REFINE, FORGET = "digest", "refine", "forget"
 _ASKING = (DIGEST, REFINE)  # a model

@@ -27,6 +27,8 @@ from hypothesis import strategies as st
 
 from tests.support.runpod_server import KEY, RunPod, serving_runpod
 
+pytestmark = pytest.mark.slow
+
 DEPLOY = Path(__file__).parents[2] / "arbor" / "deploy.py"
 SCRIPTS = ("serve.py", "repairs.py", "trainer.py", "startup.sh", "requirements.lock")
 CONFIG = "storage_path: x\ninference: {gpu_ids: '0'}\ntraining: {gpu_ids: '1'}\n"
@@ -114,7 +116,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(folder, runpod, address, {"PATH": os.environ["PATH"], **env})
 
 
-@pytest.mark.slow
 def test_a_dry_run_needs_no_key_and_runs_from_any_folder(desk: Desk) -> None:
     command = [sys.executable, str(desk.folder / "deploy.py"), "--dry-run", "--gpu-type", "H100"]
     out = subprocess.run(
@@ -127,7 +128,6 @@ def test_a_dry_run_needs_no_key_and_runs_from_any_folder(desk: Desk) -> None:
     assert desk.runpod.asked == []
 
 
-@pytest.mark.slow
 def test_a_dry_run_with_a_key_knows_the_price_and_creates_nothing(desk: Desk) -> None:
     code, said = desk.run("--dry-run", "--max-hours", "10")
     assert code == 0
@@ -168,7 +168,6 @@ def test_a_pod_without_a_token_is_open_to_ssh_alone(desk: Desk) -> None:
     assert list(desk.runpod.pods) == ["pod1"]
 
 
-@pytest.mark.slow
 def test_with_a_token_the_server_has_answered_before_it_is_shown(desk: Desk) -> None:
     desk.env["ARBOR_TOKEN"], desk.runpod.loses, desk.runpod.stumbles = HOSTILE, "get_pod", 2
     code, said = desk.run("--yes")
@@ -188,7 +187,6 @@ def test_with_a_token_the_server_has_answered_before_it_is_shown(desk: Desk) -> 
     assert KEY not in said
 
 
-@pytest.mark.slow
 @given(st.text())
 def test_no_value_breaks_out_of_its_quotes(value: str) -> None:
     from graphql import parse
@@ -203,7 +201,6 @@ def deploy() -> dict[str, Any]:
     return runpy.run_path(str(DEPLOY))
 
 
-@pytest.mark.slow
 def test_the_start_command_starts_the_server_and_ends_the_pod_in_time(desk: Desk) -> None:
     desk.run("--yes")
     (asked,) = desk.runpod.created
@@ -305,7 +302,6 @@ def test_a_secret_that_no_request_can_carry_is_refused_and_not_shown(
     assert not value or value.strip() not in line
 
 
-@pytest.mark.slow
 def test_what_runpod_refuses_creates_no_pod(desk: Desk) -> None:
     desk.runpod.full = True
     assert "no longer any instances available" in desk.refuses("--yes")
@@ -343,7 +339,6 @@ def test_at_a_terminal_the_request_is_shown_and_then_asked_for(
     assert list(desk.runpod.pods) == pods
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faults", "why"),
     [
@@ -365,7 +360,6 @@ def test_a_pod_that_does_not_start_is_terminated(
     assert desk.runpod.pods == {}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_start_terminates_its_pod(desk: Desk, stop: signal.Signals) -> None:
     desk.runpod.serves, desk.env["ARBOR_TOKEN"] = False, HOSTILE

@@ -185,6 +185,7 @@ def test_a_new_run_takes_over_from_those_that_have_ended(
     assert (job.ended, cleaned) == (([{}], [True]) if freed else ([], []))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["../x", "/etc", "", ".hidden", "a/b", "x" * 101, "a b"])
 def test_names_are_no_paths(name: str, package: Path) -> None:
     module = importlib.import_module("arbor.server.services.managers.grpo_manager")

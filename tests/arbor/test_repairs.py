@@ -30,6 +30,8 @@ from tests.support.arbor_package import (
     trainer,
 )
 
+pytestmark = pytest.mark.slow
+
 package = arbor_package.package
 
 
@@ -149,7 +151,6 @@ def runner(package: Path, *names: str) -> Any:
     return importlib.import_module("arbor.utils.process_runner")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("repaired", [False, True])
 def test_a_worker_outlives_the_thread_that_started_it(repaired: bool, package: Path) -> None:
     started = runner(package, *(["parent thread"] if repaired else [])).ProcessRunner("job")
@@ -163,7 +164,6 @@ def test_a_worker_outlives_the_thread_that_started_it(repaired: bool, package: P
     started.terminate()
 
 
-@pytest.mark.slow
 def test_a_worker_ends_with_its_children(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,6 +247,7 @@ def test_the_four_routes_answer_beside_arbors_own(served: Any, server_state: Any
     assert "/v1/fine_tuning/grpo/initialize" in httpx.get(f"{url}/openapi.json").json()["paths"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("route", ["model", "metrics", "checkpoint"])
 def test_what_is_not_there_is_a_404_with_a_message(route: str, served: Any) -> None:
     asked = {"name": "none", "job_id": "none"}
@@ -255,12 +256,14 @@ def test_what_is_not_there_is_a_404_with_a_message(route: str, served: Any) -> N
     assert "none" in answer.json()["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["metrics", "checkpoint"])
 def test_an_id_that_no_file_can_have_is_a_404(route: str, served: Any) -> None:
     asked = {"name": "n" * 300, "job_id": "j" * 300}
     assert httpx.get(f"{served()}/v1/memory/{route}", params=asked).status_code == 404
 
 
+@pytest.mark.slow
 def test_without_a_token_only_this_machine_is_answered_by_its_name(served: Any) -> None:
     url = f"{served()}/v1/memory/server"
     for host in ("evil.example", "evil.example:7453", "10.0.0.1", "[2001:db8::1]:7453"):
@@ -271,6 +274,7 @@ def test_without_a_token_only_this_machine_is_answered_by_its_name(served: Any) 
         assert httpx.get(url, headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "path", ["/v1/memory/server", "/v1/fine_tuning/grpo/status", "/v1/chat/completions", "/docs"]
 )

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
 from memory.program import load_model
-from memory.signatures.choice import FormChoice
+from memory.records import FormChoice
 from memory.sql import quoted
 from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens
@@ -128,7 +128,7 @@ def main(
         table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}", f"{count / total:.2f}")
     table.add_row("tokens", f"{total * _OF / tokens:,.0f}", "1.00")
     Console().print(f"{len(chats)} conversations, {tokens:,} tokens")
-    Console().print(table)
+    print_table(Console(), table)
 
 
 if __name__ == "__main__":

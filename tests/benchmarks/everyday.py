@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from locomo.commands import print_table
 from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
 from memory import Answer, Memory, load_model
@@ -90,7 +91,7 @@ def measure(
     for one in scored if wrong else ():
         if one.outcome == "wrong":
             _print(console, "wrong", one)
-    console.print(_table(scored))
+    print_table(console, _table(scored))
     for name, (count, of) in shares(scored).items():
         console.print(f"{name}: {count} of {of} ({count / max(of, 1):.3f})")
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import Memory, Turn
-from memory.tools import memory_tools
+from memory.operations.tools import memory_tools
 
 WRITTEN = Path(__file__).parents[2] / "data" / "newest.json"
 PLACES = ["harbour", "library", "mill", "orchard", "quarry", "theatre", "aquarium", "observatory"]

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.others.peers import PEERS
 from locomo.others.rankings import Found, peer_version, rankings_of
@@ -119,7 +119,8 @@ def peers(
         for parts in zip(*((one.turns, one.questions) for one in conversations), strict=True)
     )
     console = Console()
-    console.print(table(results, depths, f"{turns:,} turns, {questions:,} questions"))
+    drawn = table(results, depths, f"{turns:,} turns, {questions:,} questions")
+    print_table(console, drawn)
     for result in results.values():
         if "error" in result:
             line = f"{result['title']}: {result['error']:.300}"

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import ABSTENTION, load_conversations
 from memory import Memory, open_store
 from memory.program.shown_turns import RANKED_TURNS
@@ -79,7 +79,7 @@ def selects(
             f"{left_out_of_all / len(cases):.3f}",
             f"{caught / left_out_of_all:.2f}" if left_out_of_all else "-",
         )
-    Console(width=100).print(table)
+    print_table(Console(), table)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
     python -m tests.benchmarks.standing FILE [--memories FOLDER] [--print]
 
-The user's turns of each chat are stored, and rules read what they want of answers. Each question
-then gets what applies to it. Right is what a turn of the question's own evidence wants, for a
-question about an instruction or a preference. Anything else that such a question shows is
-`beside`, and with any other question whatever is shown: both are counted as questions, an upper
-bound of what does not apply, for --print to read.
+The user's turns of each chat are stored, and templates read what they want of answers. Each
+question then gets those of its asker that have room. Right is what a turn of the question's own
+evidence wants, for a question about an instruction or a preference. Anything else that such a
+question shows is `beside`, and with any other question whatever is shown.
 """
 
 import tempfile
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
 from memory.digest.additions import add_turns
@@ -58,7 +57,7 @@ def main(
     for kind, count in sorted(counts.items()):
         own = [str(count[name]) if kind in _OWN else "-" for name in ("read", "right")]
         table.add_row(kind, str(count["n"]), *own, str(count["beside"]), str(count["lines"]))
-    console.print(table)
+    print_table(console, table)
 
 
 def _store_turns(store: Store, chat: Conversation) -> None:

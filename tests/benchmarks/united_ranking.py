@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.examples.gold import load_gold
 from memory import Store, Turn, open_store
 from memory.store.united_search import search_several
@@ -57,7 +57,7 @@ def main(data: Path, together: int = 2) -> None:
         firsts, recalls = zip(*pairs, strict=True)
         means = [f"{statistics.mean(values):.3f}" for values in (firsts, recalls)]
         table.add_row(column, *means, str(len(pairs)))
-    Console().print(table)
+    print_table(Console(), table)
 
 
 def _renamed(turns: list[Turn], number: int) -> Iterator[Turn]:

@@ -69,15 +69,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def signed_in(chromium: "sync_api.Browser", home: Path) -> Iterator["sync_api.StorageState"]:
     """The cookies of somebody who opened the sign-in link, with the server's address."""
     with served() as link:
-        context = chromium.new_context()
-        page = context.new_page()
-        page.goto(link)
-        assert page.title() == "All memories"
-        state = context.storage_state()
-        address = urlsplit(link)
-        state["origins"] = [{"origin": f"http://{address.netloc}", "localStorage": []}]
-        context.close()
-        yield state
+        yield sign_in(chromium, link)
+
+
+def sign_in(chromium: "sync_api.Browser", link: str) -> "sync_api.StorageState":
+    """Open a sign-in link; the cookies of whoever did, with the server's address."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(link)
+    assert page.title() == "All memories"
+    state = context.storage_state()
+    address = urlsplit(link)
+    state["origins"] = [{"origin": f"http://{address.netloc}", "localStorage": []}]
+    context.close()
+    return state
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from locomo.commands import run_command
 from memory import open_store
 from memory.namespaces import path_of
-from memory.web.page_request import address_of
+from memory.server.web.page_request import address_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 
@@ -28,7 +28,6 @@ SHOTS = {
     "fact": ("facts/20", WIDE, "light"),
     "past": ("past?day=2017-08", WIDE, "light"),
     "journal": ("journal?paused=1", WIDE, "light"),
-    "charts": ("charts", WIDE, "light"),
     "overview-dark": ("", WIDE, "dark"),
     "phone": ("conversation", PHONE, "light"),
     "phone-dark": ("subject?name=Bla%C5%BE", PHONE, "dark"),

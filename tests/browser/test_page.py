@@ -13,9 +13,9 @@ from memory import Memory, Turn, open_store
 from memory.__main__ import app
 from memory.facts import supersede
 from memory.namespaces import path_of
+from memory.operations.tools import memory_tools
+from memory.server.web.page_request import address_of
 from memory.sql import quoted
-from memory.tools import memory_tools
-from memory.web.page_request import address_of
 from tests.support.commands import run_in_process
 from tests.support.stored_attacks import ATTACKS
 
@@ -36,13 +36,7 @@ PAGES = [
         "/facts?q=tractor",
     ),
     *("/subject?name=Neža&ended=1", "/facts/9", "/past?day=2018", "/journal", "/journal/139"),
-    *(
-        "/ask",
-        "/chat",
-        "/search?q=kitchen",
-        "/sql?select=SELECT id, text FROM turns",
-        "/charts",
-    ),
+    *("/more", "/files", "/chat", "/search?q=kitchen", "/sql?select=SELECT id, text FROM turns"),
     *("/settings", "/connect", "/forget?matching=tractor", "/turns/999", "/past?day=never"),
 ]
 
@@ -115,7 +109,6 @@ def test_stored_attacks_stay_text_in_a_browser(page: Page, home: Path) -> None:
         "facts",
         "journal",
         "past",
-        "charts",
         "settings",
         "connect",
     ):
@@ -258,8 +251,8 @@ def test_the_second_of_two_new_values_is_put_over_the_first(
 
 
 def test_a_question_is_answered_with_its_turns(page: Page) -> None:
-    page.goto(at("/ask"))
-    page.get_by_label("Your question").fill("Which colour did Blaž buy?")
+    page.goto(at(""))
+    page.get_by_label("Ask a question, or search").fill("Which colour did Blaž buy?")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("link", name="Ask another question")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("White")  # the answer, or the nearest turn
@@ -279,7 +272,7 @@ def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3_000)]
     file.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    page.goto(at("/settings"))
+    page.goto(at("/files"))
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("main")).to_contain_text("3,000 new turns")
@@ -303,7 +296,7 @@ def test_the_first_key_leads_to_the_content(page: Page) -> None:
     assert page.evaluate("location.hash") == "#main"
 
 
-# --------------------------------------------------------------------- the four places
+# --------------------------------------------------------------------- the rooms
 
 
 def test_a_fact_corrected_by_clicking_is_what_every_door_answers(
@@ -382,14 +375,6 @@ def test_a_query_is_saved_in_the_browser_and_run_again(page: Page) -> None:
     assert Path(download.value.path()).read_text("utf-8").split() == ["n", "77"]
     page.get_by_role("button", name="Delete <b>Count</b>").click()
     expect(page.get_by_role("link", name="<b>Count</b>")).to_have_count(0)
-
-
-def test_a_chart_leads_to_what_it_counts(page: Page) -> None:
-    page.goto(at("/charts"))
-    bar = page.locator("svg a").first
-    counted = int(str(bar.locator("title").text_content()).split(": ")[1].split()[0])
-    bar.locator("rect").click()
-    expect(page.locator("#results article")).to_have_count(counted)
 
 
 def test_whoever_is_signed_out_reads_how_to_get_a_new_link(page: Page, watch: Any) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -17,7 +20,7 @@ from typer.testing import CliRunner
 import evaluate
 import optimize
 from locomo import evaluation, split_data
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset import __main__ as dataset
 from locomo.retrieval import __main__ as retrieval
 from locomo.weights.modes import SUBCOMMANDS, train_app
@@ -249,3 +252,21 @@ def test_an_option_that_help_does_not_list_works(files: Path) -> None:
     assert "Invalid value for '--num-threads'" in done.output
     done = CliRunner().invoke(evaluate.app, ["--data", str(files / "two.json"), "--seed", "x"])
     assert "Invalid value for '--seed'" in done.output
+
+
+def test_a_table_is_markdown_where_the_output_is_no_terminal() -> None:
+    printed = {}
+    for is_terminal in (False, True):
+        output = io.StringIO()
+        table = Table("system", "R@10", box=SIMPLE)
+        table.add_row("ours", "0.831", end_section=True)
+        table.add_row("theirs", "0.449")
+        print_table(Console(file=output, force_terminal=is_terminal, color_system=None), table)
+        printed[is_terminal] = output.getvalue()
+    assert [line.strip() for line in printed[False].splitlines() if line.strip()] == [
+        "| system | R@10  |",
+        "|--------|-------|",
+        "| ours   | 0.831 |",
+        "| theirs | 0.449 |",
+    ]
+    assert "|" not in printed[True]

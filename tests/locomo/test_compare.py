@@ -30,7 +30,8 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
     done = run_in_process(app, before, after)
     assert (done.returncode, done.stderr) == (0, "")
     assert "model openai/gpt-4o-mini" in done.stdout
-    line = next(line for line in done.stdout.splitlines() if line.strip().startswith("all"))
+    lines = done.stdout.replace("|", " ").splitlines()
+    line = next(line for line in lines if line.strip().startswith("all"))
     assert line.split() == ["all", "3", "0.250", "0.750", "+0.500", "-0.06", "to", "+1.00"]
     assert "left out: 1 questions that only one of the two runs answered" in done.stdout
     assert "official F1, 1-4, n = 3: too few questions" in done.stdout

@@ -97,6 +97,7 @@ def test_a_memory_of_turns_alone_is_the_same_for_all_models(tmp_path: Path) -> N
     assert engine.prompts == other_engine.prompts == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0016_schema.sql"])
 def test_another_version_of_the_code_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -118,6 +119,7 @@ def test_a_memory_that_was_deleted_is_built_again(tmp_path: Path) -> None:
     assert engine.calls() == {"store": 3}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("id_", ["../up", "/etc/x", "a/b", "..", "x" * 300, "[/red] \u202eabc"])
 def test_a_conversation_of_any_name_stays_in_the_folder(tmp_path: Path, id_: str) -> None:
     model, _ = talker(window=6)
@@ -242,6 +244,24 @@ def test_an_answer_with_a_lone_surrogate_can_be_kept(tmp_path: Path) -> None:
     log = answer_log(tmp_path / "answers.jsonl", resume=False)
     log.add(result)
     assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
+
+
+def test_no_secret_and_nothing_private_is_shown_without_a_memory(tmp_path: Path) -> None:
+    """A trace keeps what is shown, and the model may be a hosted one."""
+    token = "ghp_abcdefghijklmnopqrstuvwxyz1234567890"
+    text = f"The token is {token}, <private>and I am ill</private>, in Lyon."
+    conversation = tiny(tmp_path, session_1=[{**ANN[0], "text": text}])
+    prompts: list[str] = []
+
+    def seen(prompt: str) -> str:
+        prompts.append(prompt)
+        return answer("Lyon", "1")
+
+    ask_baseline(conversation, conversation.questions[0], setup(talker(answer=seen)[0]))
+
+    assert "The token is [withheld], [private], in Lyon." in prompts[0]
+    assert token not in prompts[0]
+    assert "I am ill" not in prompts[0]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c", "\n", "\r\n"])

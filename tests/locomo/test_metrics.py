@@ -191,6 +191,7 @@ def test_a_missing_library_is_no_bad_answer(monkeypatch: pytest.MonkeyPatch) -> 
         metric(asked, dspy.Prediction(outcomes=[Outcome("asked once")], failed=""))
 
 
+@pytest.mark.slow
 def test_groups_are_resampled_and_then_their_values() -> None:
     # Ten groups of six equal values: only the groups differ.
     values = [float(group % 2) for group in range(10) for _ in range(6)]
@@ -208,6 +209,7 @@ def test_groups_are_resampled_and_then_their_values() -> None:
     assert metrics.paired_bootstrap(values, values, groups=groups, within=True) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_nested_interval_is_that_of_95_percent() -> None:
     values = np.random.default_rng(1).normal(size=400)
     low, high = metrics.bootstrap([*values], groups=["g"] * 400, within=True, n=8000)

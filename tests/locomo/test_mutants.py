@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.mutants import survivors
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent
 DRAWN = 40
 # What changes nothing that anybody could see, or a bound that no value meets exactly.
@@ -35,7 +37,6 @@ HARMLESS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "test_file"),
     [
@@ -51,7 +52,6 @@ def test_a_changed_number_is_noticed(module: str, test_file: str) -> None:
     assert [mutant for mutant in alive if mutant.code not in HARMLESS] == []
 
 
-@pytest.mark.slow
 def test_a_mutant_that_no_test_notices_survives(tmp_path: Path) -> None:
     (tmp_path / "test_nothing.py").write_text("def test_nothing() -> None: ...\n", "utf-8")
     alive, drawn = survivors("locomo.parallel", [tmp_path / "test_nothing.py"], 2)

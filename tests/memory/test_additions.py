@@ -9,10 +9,10 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory.digest.additions import add_turns, record_assertions
+from memory.operations.tools import memory_tools
 from memory.program import Model
 from memory.store.settings import set_setting
 from memory.store.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
-from memory.tools import memory_tools
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.commands import run
@@ -222,8 +222,8 @@ def test_hostile_statements_become_rows_and_nothing_else(store: Store) -> None:
     ids=ascii,
 )
 def test_a_long_hostile_text_is_matched_in_linear_time(unit: str) -> None:
-    from memory.templates import question_templates_of, templates_of
     from memory.vocabulary import default_vocabulary
+    from memory.vocabulary.templates import question_templates_of, templates_of
 
     for beginning in ("", "I live in ", "From now on answer "):
         text = (beginning + unit * 100_000)[:100_000]

@@ -307,6 +307,7 @@ def test_an_abstention_cites_nothing(store: Store) -> None:
     assert (told.text, told.turns) == ("No information available", ())
 
 
+@pytest.mark.slow
 def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
     said = [
         Turn("Anna", f"Thing number {n} is blue and old.", said_at="2017-05-08") for n in range(200)

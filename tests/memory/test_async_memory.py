@@ -48,6 +48,7 @@ def test_a_reply_comes_in_pieces_with_its_answer_at_the_end(path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_event_loop_goes_on_while_a_call_is_at_work(path: Path) -> None:
     went_on = threading.Event()
 

@@ -256,6 +256,7 @@ def _current(case: ByHand, value: str) -> int:
     return fact.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "door",
     [pytest.param(name, marks=() if name == "Python" else pytest.mark.slow) for name in DOORS],
@@ -284,6 +285,7 @@ def test_what_a_person_adds_corrects_and_ends_decides_the_answer(home: Path, doo
     assert misses == []
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.attribute)
 def test_a_person_who_asks_about_themselves_is_answered_by_the_fact(
     home: Path, case: ByHand

@@ -11,7 +11,7 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory.facts.contradictions import settle
-from memory.signatures.full import WriteFacts
+from memory.program.signatures.full import WriteFacts
 from memory.store.contradictions import open_contradictions
 from memory.store.pending_windows import claim_window
 from tests.memory.test_evidence import DOORS
@@ -160,6 +160,7 @@ def lines_with(text: str, value: str) -> list[str]:
     return [line for line in text.splitlines() if value in line and " <-> " not in line]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", CASES)
 def test_no_door_gives_what_a_digest_found_over_without_a_mark(store: Store, name: str) -> None:
     case = CASES[name]
@@ -171,6 +172,7 @@ def test_no_door_gives_what_a_digest_found_over_without_a_mark(store: Store, nam
         assert case.new in text, door
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", CASES)
 def test_rows_of_a_question_are_marked_too(store: Store, name: str) -> None:
     case = CASES[name]

@@ -11,11 +11,11 @@ from memory.errors import EditConflict
 from memory.facts import correct
 from memory.facts.audit import audit
 from memory.facts.contradictions import settle, shown_before
+from memory.operations.tools import memory_tools
 from memory.program.disputes import pair_line
 from memory.prompts.evidence import FENCE_HEAD
 from memory.store.contradictions import open_contradictions
 from memory.text.tokens import count_tokens
-from memory.tools import memory_tools
 from tests.support.commands import run_in_process
 from tests.support.scripted import answer, scripted_model, sql
 

@@ -34,6 +34,7 @@ def values(store: Store) -> list[tuple[str, str]]:
     return [(fact.value, fact.ended_on) for fact in store.facts()]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("edits", "facts"),
     [

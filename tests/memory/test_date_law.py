@@ -12,7 +12,7 @@ from memory import Memory, Turn, open_store
 from memory.digest.additions import add_turns
 from memory.program.quotations import answer_lines
 from memory.program.support import with_known_years
-from memory.templates.date_phrases import recent_date
+from memory.vocabulary.templates.date_phrases import recent_date
 from tests.support.scripted import answer, scripted_packaged_model
 
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -44,6 +44,7 @@ CASES = [
 ]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(("text", "question", "made_up", "given", "said_at", "now"), CASES)
 def test_no_year_is_shown_that_follows_from_nothing(
     text: str, question: str, made_up: str, given: Sequence[str], said_at: str, now: str, path: Path

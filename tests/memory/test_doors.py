@@ -15,11 +15,11 @@ from memory.chat.background import Background
 from memory.chat.screen import Screen
 from memory.chat.session import Chat
 from memory.namespaces import create, existing
+from memory.operations.tools import memory_tools
 from memory.program import Model
 from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
-from memory.tools import memory_tools
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import finished, page_client, shown
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model
@@ -163,6 +163,7 @@ DOORS: dict[str, Callable[[ModelOf], str]] = {
 }
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("silent", SILENT)
 @pytest.mark.parametrize("door", DOORS)
 def test_an_abstention_shows_who_said_what_is_nearest_and_when(

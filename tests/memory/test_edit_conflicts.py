@@ -18,7 +18,7 @@ from tests.support.page_client import hidden, page_client, shown
 from tests.support.scripted import scripted_model
 from tests.support.serving import serving, token
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 Edit = Callable[..., Change]
 
 
@@ -193,7 +193,7 @@ def test_the_api_answers_409_with_what_the_first_wrote(anna: str) -> None:
 
 def test_the_tool_says_what_the_first_wrote_and_how_to_overrule_it(told: Store) -> None:
     from memory import Memory
-    from memory.tools import memory_tools
+    from memory.operations.tools import memory_tools
 
     with Memory(told, model=scripted_model([])) as memory:
         tools = {tool.__name__: tool for tool in memory_tools(memory)}
@@ -208,6 +208,7 @@ def test_the_tool_says_what_the_first_wrote_and_how_to_overrule_it(told: Store) 
     assert [value for value, _, until in homes(told) if not until] == ["Bergen"]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "first",
     [

@@ -153,6 +153,7 @@ def row(*numbers: float, index: int = 0) -> dict[str, object]:
     return {"object": "embedding", "index": index, "embedding": numbers}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("status", "body", "complaint"),
     [

@@ -344,6 +344,7 @@ def test_any_text_is_stored_as_it_stands(told: SqliteStore, value: str) -> None:
     assert len(told.facts()) == 3
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -7,8 +7,13 @@ import pytest
 
 from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.forgetting.forget import forget, forget_without_preview, matching_turns, receipts_due
 from memory.store.forgetting import forget as store_forget
+from memory.store.forgetting.preview import (
+    forget,
+    forget_without_preview,
+    matching_turns,
+    receipts_due,
+)
 from tests.conftest import SAID
 
 

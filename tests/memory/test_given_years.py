@@ -73,6 +73,7 @@ def dates(path: Path, turns: Sequence[Turn], *statements: str) -> list[str]:
         return [fact.happened_on for fact in store.facts()]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("text", "said_at", "day"), INVENTED)
 def test_a_year_that_no_turn_gives_is_refused_and_then_left_empty(
     text: str, said_at: str, day: str, path: Path
@@ -81,6 +82,7 @@ def test_a_year_that_no_turn_gives_is_refused_and_then_left_empty(
     assert dates(path, turns, *[written(day)] * 3) == [""]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("text", "said_at", "day"), GIVEN)
 def test_a_year_that_a_turn_gives_is_stored_at_once(
     text: str, said_at: str, day: str, path: Path

@@ -160,6 +160,7 @@ NO_EMBEDDERS = [
 ]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("value", NO_EMBEDDERS)
 def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
     path: Path, store: SqliteStore, value: object

@@ -12,11 +12,10 @@ import pytest
 from memory.exchange.whatsapp import _EDITED
 from memory.program.completions import _FORGED_MARKER
 from memory.prompts.evidence import fenced
-from memory.prompts.standing_kinds import is_of_kind
 from memory.search.asker import third_person
-from memory.templates.clauses import without_fillers
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
+from memory.vocabulary.templates.clauses import without_fillers
 
 LENGTH = 200_000
 SECONDS = 10  # they take less than one; what looks twice at all takes minutes
@@ -26,7 +25,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "a block for a prompt": fenced,
     "a field of a prompt": lambda text: _FORGED_MARKER.sub("", text),
     "an exported message": lambda text: _EDITED.sub("", text),
-    "a wish": lambda text: is_of_kind(text, range(7)),
     "a question": lambda text: third_person(f"What did I say? {text}", "Anna"),
     "a sentence": without_fillers,
     "a prompt with what was pasted": own_text,
@@ -34,6 +32,7 @@ READERS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_text_takes_time_in_proportion_to_its_length(reader: str) -> None:
     READERS[reader]("warm")

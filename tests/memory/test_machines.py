@@ -59,6 +59,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
     return engine
 
 
+@pytest.mark.slow
 def test_all_namespaces_are_digested_with_a_line_for_each_and_the_sums(
     home: str, engine: Talker
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_speaker_in_the_place_of_the_text_gets_a_warning(memory: Memory, turn:
     assert caught[0].filename == __file__, "of the line with memory.add"
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "speaker",
     [

@@ -22,6 +22,7 @@ def facts(store: Store) -> list[tuple[str, str]]:
     return [(fact.attribute, fact.value) for fact in store.facts()]
 
 
+@pytest.mark.slow
 def test_a_text_of_five_megabytes_is_refused_or_imported_in_parts(tmp_path: Path) -> None:
     text = "lorem ipsum dolor " * 290_000 + "zebra"
     with Memory(tmp_path / "a.db") as memory:

@@ -24,7 +24,7 @@ from tests.support.scripted import (
     sql,
 )
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 TEAM = [
     Turn("Cleo", "Can we move the meeting to Friday?", "standup", "2017-06-01"),
@@ -348,6 +348,7 @@ def test_the_first_memory_lends_its_model(stores: Mapping[str, Store]) -> None:
 # ---------------------------------------------------------------------------------- tools
 
 
+@pytest.mark.slow
 def test_the_tools_of_a_framework_read_all_and_write_to_the_first(
     stores: Mapping[str, Store],
 ) -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.facts import add, supersede
+from memory.operations.tools import memory_tools
 from memory.settings import set_owner
 from memory.store.entity_edits import facts_about
-from memory.store.owner import owner_of, person_of
+from memory.store.owner import asker_of, owner_of, person_of
 from memory.store.settings import settings_of
-from memory.tools import memory_tools
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -62,3 +62,16 @@ def test_an_owner_is_a_name_and_stays(store: Store) -> None:
         set_owner(store, "a: b")
     with open_store(store.address, read_only=True) as reading:
         assert owner_of(reading) == "Mara"
+
+
+def test_where_nobody_is_named_the_user_asks(address: str) -> None:
+    with Memory(address) as memory:
+        assert asker_of(memory.store) == ""
+        memory.add("I live in Oslo.")
+        answer = memory.ask("Where do I live?")
+        assert (answer.text, answer.basis) == ("Oslo", "rows")
+        memory.add([Turn("Anna", "I live in Bergen.")])
+        assert memory.ask("Where do I live?").text == "Oslo"
+        assert memory.ask("Where do I live?", asker="Anna").text == "Bergen"
+        set_owner(memory.store, "Tom")
+        assert asker_of(memory.store) == "Tom"

@@ -126,6 +126,7 @@ def result(index: object, score: object = 0.5) -> dict[str, object]:
 FIVE = [result(place) for place in range(5)]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("status", "body", "complaint"),
     [
@@ -164,6 +165,7 @@ def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_reranker_that_hangs_up_or_is_slow_is_left(
     server: RerankingServer,
     store: Store,

@@ -13,12 +13,12 @@ from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
+from memory.operations.tools import memory_tools
 from memory.records import Withheld
 from memory.settings import Settings
 from memory.store.withheld import count_withheld
 from memory.text import secrets
 from memory.text.secrets import PRIVATE, WITHHELD, mask, mask_parts
-from memory.tools import memory_tools
 from tests.conftest import INSERT
 from tests.support.commands import run_in_process
 from tests.support.secrets_corpus import EDGES, LOOK_ALIKES, SECRETS, TOKENS
@@ -168,6 +168,7 @@ PARTS = (
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PARTS, max_size=6).map("".join))
 @settings(max_examples=400)
 def test_rules_that_are_left_out_would_have_found_nothing(text: str) -> None:

@@ -191,27 +191,32 @@ def store_raw(path: Path, name: str, value: str) -> None:
         conn.execute("INSERT INTO settings (name, value, set_at) VALUES (?, ?, '2026')", row)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.few(4)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param(name, value, marks=[pytest.mark.slow] if value != values[0] else [])
+        for name, values in HOSTILE.items()
+        for value in values
+    ],
+)
 def test_a_setting_that_we_did_not_write_is_as_if_it_were_not_there(
-    path: Path, name: str, caplog: pytest.LogCaptureFixture
+    path: Path, name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for value in HOSTILE[name]:
-        path.unlink(missing_ok=True)
-        open_store(path).close()
-        store_raw(path, name, value)
-        _warn_of.cache_clear()
-        with Memory(path) as memory, caplog.at_level(logging.WARNING):
-            memory.store.add([Turn("user", SECRET, source="x")])
-            assert [turn.text for turn in memory.store.turns()] == [
-                SECRET.replace("AKIAIOSFODNN7EXAMPLQ", "[withheld]")
-            ]
-            assert memory.context("Where do I live?").prompt
-            assert memory.ask("Where do I live?").shown
-            assert settings_of(memory.store, name) == [] or name == "withheld"
-            assert vocabulary_of(memory.store).canonical("lives_in")
-            assert Settings(memory.store).describe()
-        assert f"the setting {name} is not as sql-memory writes it" in caplog.text
-        caplog.clear()
+    open_store(path).close()
+    store_raw(path, name, value)
+    _warn_of.cache_clear()
+    with Memory(path) as memory, caplog.at_level(logging.WARNING):
+        memory.store.add([Turn("user", SECRET, source="x")])
+        assert [turn.text for turn in memory.store.turns()] == [
+            SECRET.replace("AKIAIOSFODNN7EXAMPLQ", "[withheld]")
+        ]
+        assert memory.context("Where do I live?").prompt
+        assert memory.ask("Where do I live?").shown
+        assert settings_of(memory.store, name) == [] or name == "withheld"
+        assert vocabulary_of(memory.store).canonical("lives_in")
+        assert Settings(memory.store).describe()
+    assert f"the setting {name} is not as sql-memory writes it" in caplog.text
 
 
 def test_a_sound_value_before_one_that_we_did_not_write_stays_in_force(path: Path) -> None:
@@ -267,6 +272,7 @@ def test_a_dump_makes_no_memory_unusable(
         assert settings_of(loaded, name) == [] or name == "withheld"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("column", "value"),
     [

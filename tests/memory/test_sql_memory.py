@@ -35,12 +35,14 @@ def test_all_names_are_those_of_memory() -> None:
         sql_memory.bogus  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_script_called_memory_uses_it(tmp_path: Path) -> None:
     (tmp_path / "memory.py").write_text(f"import sql_memory\n{USE}")
     out = run(tmp_path, "memory.py")
     assert out.stdout.split("\n")[:2] == ["I live in Oslo.", "Oslo"], out.stderr
 
 
+@pytest.mark.slow
 def test_beside_a_script_called_memory_it_is_imported_first(tmp_path: Path) -> None:
     (tmp_path / "memory.py").write_text("")
     (tmp_path / "app.py").write_text(f"import sql_memory\nfrom memory.namespaces import home{USE}")

@@ -2,21 +2,23 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from memory import Memory, Store, Turn, open_store
+from memory.cli.queries import _answer_lines
 from memory.digest.additions import add_turns
 from memory.errors import SqlError
 from memory.facts import add, end, find
 from memory.facts.standing import STANDING_TOKENS, applying, standing_facts
-from memory.injection import inject
+from memory.operations.tools import memory_tools
 from memory.prompts.evidence import STANDING_HEAD
 from memory.prompts.lines import LEAST_BUDGET, TURNS_HEAD
+from memory.recall.injection import inject
 from memory.store.entity_edits import add_alias
 from memory.store.settings import set_setting
-from memory.tools import memory_tools
 from tests.support.commands import run
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
@@ -39,21 +41,12 @@ def applied(store: Store, question: str, *askers: str) -> list[str]:
     return [fact.value for fact in applying(store, question, *askers).facts]
 
 
-def test_what_has_no_case_applies_always_and_what_has_one_in_that_case(wishes: Store) -> None:
+def test_the_asker_s_are_shown_with_every_question_newest_first(wishes: Store) -> None:
     versions = "Always give versions when I ask about libraries"
     assert values(wishes) == ["No emojis", versions]
-    assert applied(wishes, "Which libraries are used in this project?") == ["No emojis", versions]
-    assert applied(wishes, "Where does Anna live?") == ["No emojis"]
-
-
-def test_a_question_for_the_past_is_no_case(wishes: Store) -> None:
-    assert applied(wishes, "How many libraries did I mention?") == ["No emojis"]
-
-
-def test_a_date_is_in_the_case_of_an_instruction_about_dates(store: Store) -> None:
-    add_turns(store, [Turn("Bea", "Always write dates in full when I ask about deadlines.")])
-    assert applied(store, "When is the report due?")
-    assert not applied(store, "Who wrote the report?")
+    for question in ("Which libraries are used?", "Where does Anna live?", "Wo wohnt Anna?"):
+        shown = applying(wishes, question).text
+        assert shown == f"{STANDING_HEAD}\n[7] No emojis\n[6] {versions}"
 
 
 def test_the_newest_wins_and_what_is_ended_is_over(store: Store) -> None:
@@ -123,7 +116,7 @@ def test_a_character_of_a_chat_instructs_nobody(store: Store) -> None:
 def test_one_person_gets_nothing_of_what_another_wants(wishes: Store) -> None:
     add_turns(wishes, [Turn("Tom", "Never use bullet points.")])
     question = "Where does Anna live?"
-    assert applied(wishes, question, "Bea") == ["No emojis"]
+    assert applied(wishes, question, "Bea") == values(wishes)[1:]
     assert applied(wishes, question, "Tom") == ["Never use bullet points"]
     assert applied(wishes, question, "Anna") == []
     assert applied(wishes, question) == []  # nobody knows whose
@@ -132,7 +125,7 @@ def test_one_person_gets_nothing_of_what_another_wants(wishes: Store) -> None:
 def test_it_is_found_by_another_name_of_the_asker(wishes: Store) -> None:
     question = "Where does Anna live?"
     change = add_alias(wishes, "Beatrice", "Bea")
-    assert applied(wishes, question, "Beatrice") == ["No emojis"]
+    assert applied(wishes, question, "Beatrice") == values(wishes)
     add_turns(wishes, [Turn("Beatrice", "Never use bullet points.")])
     assert "Never use bullet points" in applied(wishes, question, "Bea")
     wishes.undo(change.id)
@@ -222,17 +215,39 @@ def test_a_person_can_add_one(store: Store) -> None:
     assert applied(store, "Where does Anna live?", "Bea") == ["cite sources"]
 
 
-def test_at_most_so_many_tokens_are_shown(store: Store) -> None:
-    add_turns(
-        store,
-        [
-            Turn("Bea", f"Always give {number} examples of code when I ask about topic {number}.")
-            for number in range(40)
-        ],
-    )
-    shown = applying(store, "How should I learn about topic 7?", "Bea")
-    assert 1 < len(shown.facts) < 40
+@pytest.fixture
+def many(store: Store) -> Store:
+    """Seventy wishes of Bea, more than are shown."""
+    lands = ("Norway", "Peru", "Japan", "Kenya", "Canada", "Greece", "Nepal")
+    subjects = ("rivers", "soup", "trains", "money", "music", "bread", "law", "fish", "ice", "art")
+    for land in lands:
+        for subject in subjects:
+            wish = f"Always name two books when I ask about the {subject} of {land}"
+            add(store, subject="Bea", attribute="instruction", value=wish, by="Bea")
+    add(store, subject="Bea", attribute="answer_language", value="German", by="Bea")
+    return store
+
+
+@pytest.mark.slow
+def test_of_more_than_have_room_the_nearest_are_shown(many: Store) -> None:
+    shown = applying(many, "How do they bake bread in Nepal?", "Bea")
+    assert 4 < len(shown.facts) < 30
     assert shown.tokens <= STANDING_TOKENS
+    assert "bread of Nepal" in shown.text
+    assert "answer in German" in shown.text
+    ids = [int(line.partition("]")[0][1:]) for line in shown.text.splitlines()[1:]]
+    assert ids == sorted(ids, reverse=True)
+
+
+@pytest.mark.slow
+def test_a_small_budget_keeps_the_nearest(many: Store) -> None:
+    shown = applying(many, "How do they bake bread in Nepal?", "Bea")
+    small = shown.within(400)
+    assert 1 < len(small.facts) < len(shown.facts)
+    assert small.tokens <= 100
+    assert "bread of Nepal" in small.text
+    assert not shown.within(LEAST_BUDGET)
+    assert shown.within(2_000) == shown
 
 
 # --- doors ----------------------------------------------------------------------------------------
@@ -242,7 +257,7 @@ def test_a_large_model_is_shown_them_within_its_budget_and_may_cite_them(wishes:
     shown = [STANDING_HEAD, "] No emojis"]
     model = scripted_model([([], sql("SELECT id FROM turns LIMIT 1;")), (shown, answer("Oslo"))])
     said = Memory(wishes, model=model).ask("Where does Anna live?", asker="Bea")
-    assert [fact.value for fact in said.standing] == ["No emojis"]
+    assert [fact.value for fact in said.standing] == values(wishes)
     assert said.tokens <= model.budget
     assert said.standing[0].turn_id in said.shown
 
@@ -272,7 +287,7 @@ def test_a_reply_is_shown_them(wishes: Store) -> None:
 def test_a_context_has_them_first(wishes: Store) -> None:
     context = inject(wishes, "Where does Anna live?", speaker="Bea", budget=300)
     assert context.text.startswith(STANDING_HEAD)
-    assert [fact.value for fact in context.standing] == ["No emojis"]
+    assert [fact.value for fact in context.standing] == values(wishes)
     assert context.tokens <= 300
     assert not inject(wishes, "Where does Anna live?", speaker="Tom").standing
 
@@ -303,12 +318,16 @@ def test_a_digest_stores_them_by_the_same_names(store: Store) -> None:
     assert applied(store, "Which libraries are used?", "Bea")
 
 
-def test_the_command_names_those_that_apply_to_an_answer(tmp_path: Path) -> None:
+def test_the_command_names_what_the_model_was_shown(tmp_path: Path) -> None:
     path = tmp_path / "bea.db"
     with open_store(path) as store:
         add_turns(store, [EMOJIS, Turn("Bea", "I live in Oslo.")])
-    printed = run("ask", "Where does Bea live?", "--speaker", "Bea", "--db", path)
-    assert "\n  applies: Bea instruction: No emojis (fact 1, turn 1)\n" in printed
+        [fact] = standing_facts(store)
+        with Memory(store, model=scripted_packaged_model([])) as memory:
+            said = memory.ask("Where does Bea live?", asker="Bea")
+    assert said.standing == ()  # it cannot follow them
+    lines = [*_answer_lines(replace(said, standing=(fact,), citations=()), [], None)]
+    assert lines[-1] == "  standing: Bea instruction: No emojis (fact 1, turn 1)"
 
 
 def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path) -> None:
@@ -323,45 +342,6 @@ def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path)
             assert of_turns <= {*ids}
             stored += len(of_turns)
     assert stored >= 4  # others are left to models
-
-
-@pytest.mark.parametrize(
-    ("attribute", "wish", "question"),
-    [
-        (
-            "prefers",
-            "Figma over Sketch",
-            "What tools would you suggest for drawing the poster?",
-        ),
-        (
-            "prefers",
-            "the quiet corner of the Old Mill",
-            "Where do you think I should go to revise?",
-        ),
-        (
-            "instruction",
-            "Always write it in Ruby when I ask about implementation details",
-            "How can I add a button that hides the map?",
-        ),
-        (
-            "instruction",
-            "Always show each line of working when I ask about problem-solving methods",
-            "Can you help me find the ninth term of 4, 7, 10?",
-        ),
-        (
-            "instruction",
-            "Always give the percentage when I ask about editing progress",
-            "How much progress have we made with the chapters?",
-        ),
-    ],
-)
-def test_the_kind_of_help_is_a_case_without_a_word_in_common(
-    store: Store, attribute: str, wish: str, question: str
-) -> None:
-    add(store, subject="Bea", attribute=attribute, value=wish, by="Bea")
-    add_turns(store, [Turn("Bea", "Always name the dye when I ask about wool.")])
-    assert applied(store, question, "Bea") == [wish]
-    assert not applied(store, "Who came to the fair in May?", "Bea")
 
 
 def test_of_two_that_say_the_same_the_newer_is_shown(store: Store) -> None:

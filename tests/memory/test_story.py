@@ -262,7 +262,7 @@ def test_months_take_half_of_a_story_and_the_best_of_them_are_shown() -> None:
 
 
 def test_a_prompt_begins_with_the_last_session_where_there_is_room(store: Store) -> None:
-    from memory.injection import inject
+    from memory.recall.injection import inject
 
     digested(store)
     whole = inject(store, "Where is the cat?")

@@ -109,6 +109,7 @@ def stored() -> tuple[str, str]:
     return turn.said_at, fact.happened_on
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("tell", DOORS)
 def test_an_offset_is_kept(
     memory_of_anna: str, tmp_path: Path, tell: Callable[[str, Path], None]
@@ -117,6 +118,7 @@ def test_an_offset_is_kept(
     assert stored() == (IN_TOKYO, "2024-05-01")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("tell", DOORS)
 @pytest.mark.parametrize("said_at", [IN_UTC, "2024-05-02T08:00:00"])
 def test_the_setting_gives_a_zone_to_times_in_utc_and_to_those_without_one(

@@ -11,13 +11,8 @@ from datetime import datetime
 import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
-from memory.errors import ModelError, StoreError
-from memory.recall.searcher import Searcher
-from memory.settings import Settings
-from memory.store.embedding import Vectors
-from memory.store.settings import set_setting
-from memory.text.tokens import count_tokens
-from memory.tools import (
+from memory.errors import ModelError, SecretError, StoreError
+from memory.operations.tools import (
     GROUPS,
     RESULT_TOKENS,
     NewFacts,
@@ -26,11 +21,18 @@ from memory.tools import (
     TurnIds,
     memory_tools,
 )
+from memory.recall.searcher import Searcher
+from memory.settings import Settings
+from memory.store.embedding import Vectors
+from memory.store.settings import set_setting
+from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.reversed_ranking import reversing_program
 from tests.support.scripted import Pairs, answer, scripted_model, sql
+from tests.support.secrets_corpus import SECRETS
 
 BOTH_STORES = "slow"
+GITHUB_TOKEN = {kind: secret for kind, _, secret in SECRETS}["GitHub token"]
 
 Functions = dict[str, Callable[..., str]]
 
@@ -83,6 +85,15 @@ def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
     first = tools["recall"]("who loves the flute?", 2).splitlines()[0]
     assert re.fullmatch(r"\[6\] \(\w{3} \d\d \w{3} 20\d\d\) Anna: Our neighbour .*", first)
     assert len(tools["recall"]("flute", limit=2).splitlines()) == 2
+
+
+def test_what_is_remembered_in_one_call_is_stored_whole_or_not_at_all(
+    tools: Functions, store: Store
+) -> None:
+    Settings(store).set("secrets", "refuse")
+    with pytest.raises(SecretError, match="turn 2 holds"):
+        tools["remember"]([{"text": "Coffee."}, {"text": f"The key is {GITHUB_TOKEN}."}])
+    assert store.count_turns() == len(SAID)
 
 
 def test_recall_ranks_by_the_weights_of_the_program(store: Store) -> None:

@@ -6,7 +6,7 @@ from memory import Store, Turn
 from memory.program import load_model
 from memory.program.costs import CHARACTERS_A_TOKEN
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
-from memory.waiting import waiting
+from memory.worker.waiting import waiting
 from tests.conftest import MOVED
 from tests.support.talk import talker
 

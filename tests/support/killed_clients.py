@@ -10,18 +10,21 @@ undisturbed, after the last acknowledged time or after the one begun then.
 import json
 import random
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from memory import open_store
+from memory.store.forgetting.forget import DUE
 from memory.store.postgres import pool
 from memory.store.postgres.store import PostgresStore
+from memory.store.settings import settings_of
 from tests.support import acts
 from tests.support.acts import Act
 from tests.support.killed_acts import life, seconds_of_a_life
-from tests.support.postgres_server import new_database, new_namespace
+from tests.support.postgres_server import logged_in, new_database, new_namespace
 
 # Those acts on files that are acts on a namespace, too.
 NAMES = (
@@ -34,6 +37,11 @@ ACTS: dict[str, Act] = {
     "forget": replace(acts.ACTS["forget"], begin=acts.begin_with_facts),
 }
 _MOMENTS = ("at", "recorded_at", "set_at", "undone_at")  # and the last element of a fact's image
+_OTHER_CLIENTS = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+_GONE_SECONDS = 60.0  # within which the server has noticed that a client is gone
 _RECEIPTS = ("forgetting", "forgotten")  # with a moment and a salt
 
 
@@ -51,6 +59,21 @@ class Namespace:
         acts.main_file = lambda _: self.address  # type: ignore[assignment, return-value]
         self._act.begin(Path())
         pool.close_pools()  # a process that is forked has connections of its own
+
+    def settle(self) -> None:
+        """Wait for what the server still does for a killed client, then finish what is due.
+
+        A COMMIT that was sent is carried out, whoever waits for it. A forgetting is finished as a
+        person does after an interruption: its receipt is written after the removal.
+        """
+        until = time.monotonic() + _GONE_SECONDS
+        with logged_in(self._database) as conn:
+            while conn.execute(_OTHER_CLIENTS).fetchone() is not None:
+                assert time.monotonic() < until, "the server goes on for a client that is gone"
+                time.sleep(0.005)
+        with open_store(self.address) as store:
+            if settings_of(store, DUE):
+                store.forget([])
 
     def state(self) -> list[Any]:
         """All rows but claims, without moments and other accidents. Its check must be content."""
@@ -102,6 +125,7 @@ def kill_again_and_again(name: str, kills: int, seed: int, database: str) -> str
         numbers = life(act, Path(), times_done, chance.uniform(0, seconds))
         acknowledged = max([times_done, *numbers])
         certain += acknowledged - times_done
+        namespace.settle()
         after = namespace.state()
         possible = [n for n in (acknowledged + 1, acknowledged) if states[n : n + 1] == [after]]
         assert possible, f"after {acknowledged}: {_difference(states[acknowledged], after)}"

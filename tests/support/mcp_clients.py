@@ -11,6 +11,17 @@ from mcp import Client, StdioServerParameters
 T = TypeVar("T")
 # Both protocols: 2026-07-28, and the handshake of 2025-11-25.
 MODES = ("auto", "legacy")
+# What begins a session of the older one, for tests that send messages by themselves.
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
 
 
 def use(server: Any, work: Callable[[Client], Awaitable[T]], mode: str = "auto") -> T:

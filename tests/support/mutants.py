@@ -113,7 +113,8 @@ def _put_in(module: types.ModuleType, mutant: Mutant) -> None:
 
 
 def _tests_pass(tests: Sequence[Path]) -> bool:
-    return pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", *map(str, tests)]) == 0
+    every = ("-m", "slow or not slow")
+    return pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", *every, *map(str, tests)]) == 0
 
 
 def survivors(

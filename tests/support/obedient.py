@@ -105,8 +105,8 @@ class Obedient:
         missing: the modules whose rule is not in the instructions yet.
         replies: take the place of what a kind of prompt is told.
         obedience: the share of calls in which a rule that is there is followed.
-        luck: the share of calls that do as the rule says without it; None: every third of those
-            that are sampled.
+        luck: the share of calls that do as the rule says without it; None: every third time that a
+            prompt is sampled, whatever other threads ask.
         seed: of both.
         columns: of facts that its SELECTs ask for.
     """
@@ -126,6 +126,7 @@ class Obedient:
         self.obedience, self.luck = obedience, luck
         self._random = random.Random(seed)
         self._lock, self.prompts = Lock(), list[tuple[str, str]]()
+        self._sampled = Counter[str]()  # how often each prompt
         self.rule_call: int | None = None  # the number of the first call that was told a rule
 
     def calls(self) -> dict[str, int]:
@@ -146,7 +147,9 @@ class Obedient:
                 self.rule_call = len(self.prompts)
             obeys = self._random.random() < self.obedience
             if self.luck is None:
-                lucky = bool(request.config.temperature) and len(self.prompts) % 3 == 0
+                is_sampled = bool(request.config.temperature)
+                self._sampled[prompt] += is_sampled
+                lucky = is_sampled and self._sampled[prompt] % 3 == 0
             else:
                 lucky = self._random.random() < self.luck
         knows = kind not in self.missing or (told and obeys) or lucky

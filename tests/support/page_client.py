@@ -9,8 +9,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from memory import web
 from memory.program import MemoryProgram, Model
+from memory.server import web
 from memory.server.handles import Handles
 
 
@@ -27,6 +27,9 @@ def page_client(
     handles.close()
 
 
+_WITHOUT_END = {"br", "hr", "img", "input", "link", "meta"}
+
+
 class Tags(HTMLParser):
     """The tags of a page in order, each with its attributes' names, and their values."""
 
@@ -34,11 +37,19 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, tuple[str, ...]]] = []
         self.attributes: list[tuple[str, str, str]] = []
+        self._open: list[str] = []
+        self.unbalanced: list[str] = []  # ends of tags that are not open, or not the last opened
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, tuple(name for name, _ in attrs)))
         self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in _WITHOUT_END:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.unbalanced.append(tag)
 
     def values(self, tag: str, name: str) -> list[str]:
         """The values of an attribute of a tag, wherever it stands."""

@@ -43,8 +43,9 @@ class Snippet:
 
 
 def documents() -> list[Path]:
-    """The README and all documents, relative to the repository."""
-    paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("arbor/*.md")]
+    """The README and all documents that persons write, relative to the repository."""
+    paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
+    paths += ROOT.glob("arbor/*.md")
     return sorted(path.relative_to(ROOT) for path in paths)
 
 

@@ -11,13 +11,13 @@ from tempfile import mkdtemp
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from memory.operations.tools import GROUPS
 from memory.server import listen
 from memory.server.app import application
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import open_sign_in
 from memory.server.tokens import RIGHTS, Tokens
-from memory.tools import GROUPS
 
 
 def with_token(app: ASGIApp, token: str) -> ASGIApp:

@@ -23,6 +23,7 @@ class Upstream:
     sent: bytes = b""  # of the last answer
     error: int = 0
     is_cut: bool = False
+    reply: str = REPLY
 
 
 def _chat_events(reply: str) -> bytes:
@@ -124,11 +125,12 @@ def upstream_server() -> Iterator[Upstream]:
                 self._send(upstream.error, "application/json", data, {"retry-after": "7"})
             elif body.get("stream"):
                 is_message = self.path.endswith("/messages")
-                data = _message_events(REPLY) if is_message else _chat_events(REPLY)
+                events = _message_events if is_message else _chat_events
+                data = events(upstream.reply)
                 data = data[: len(data) // 2] if upstream.is_cut else data
                 self._stream(data)
             else:
-                data = json.dumps(_whole(self.path, REPLY), indent=1).encode()
+                data = json.dumps(_whole(self.path, upstream.reply), indent=1).encode()
                 self._send(200, "application/json", data, {"x-request-id": "r7"})
 
         def _send(self, status: int, kind: str, data: bytes, more: dict[str, str]) -> None:

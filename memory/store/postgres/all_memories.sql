@@ -30,11 +30,11 @@ FROM (
     LEFT JOIN (
         SELECT namespace,
             count(*) FILTER (
-                WHERE claimed_until <= :now AND attempts < :attempts AND statement = ''
+                WHERE NOT {is_claimed} AND attempts < :attempts AND statement = ''
             ) AS open,
             count(*) FILTER (WHERE attempts >= :attempts OR statement <> '') AS dead,
             string_agg(DISTINCT claimed_by, ',') FILTER (
-                WHERE claimed_until > :now
+                WHERE {is_claimed}
             ) AS claimants
         FROM memory.pending
         GROUP BY namespace
@@ -69,6 +69,9 @@ INSERT INTO memory.work (namespace, task)
 SELECT namespace, :task FROM unnest(:namespaces::bigint[]) AS namespace
 ON CONFLICT (namespace, task) DO NOTHING;
 
+-- {is_served_since} --
+(served_at > :seen_at AND served_at <= :latest)
+
 -- claim_task_of_any --
 -- One of these memories that nobody works on, the one that waits the longest. Rows that another
 -- worker is about to claim are passed over, so nobody waits for anybody. Materialized: as a subquery
@@ -76,9 +79,9 @@ ON CONFLICT (namespace, task) DO NOTHING;
 WITH next AS MATERIALIZED (
     SELECT namespace, task FROM memory.work
     WHERE namespace = ANY (:namespaces::bigint[]) AND task = :task
-        AND due_at <= :now AND served_at <= :seen_at
-        AND (held_until <= :now OR held_by = ANY (:dead::text[]))
-    ORDER BY served_at, namespace
+        AND NOT {is_put_off} AND NOT {is_served_since}
+        AND (NOT {is_held} OR held_by = ANY (:dead::text[]))
+    ORDER BY CASE WHEN served_at <= :latest THEN served_at ELSE 0 END, namespace
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )

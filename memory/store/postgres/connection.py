@@ -24,6 +24,7 @@ _NO_EXIT = "cannot exit pipeline mode"  # libpq's
 _FOLDER = Path(__file__).parent
 STATEMENTS = read_statements(
     _FOLDER.parent / "statements.sql",
+    _FOLDER.parent / "leases.sql",
     _FOLDER / "postgres.sql",
     _FOLDER / "bookkeeping.sql",
     render=for_postgres,

@@ -6,7 +6,7 @@ cannot read them. A value is a text of four numbers, "{3,120,1,900}".
 
 from dataclasses import astuple
 
-from memory.store.day_usage import UNBOUNDED, Usage, today
+from memory.store.day_usage import DAYS_KEPT, UNBOUNDED, Usage, today
 from memory.store.postgres.address import Address, read_address
 from memory.store.postgres.connection import pipeline, postgres_errors
 from memory.store.postgres.store import looked_at
@@ -21,6 +21,16 @@ ON CONFLICT (name) DO UPDATE SET value = (
 )
 WHERE NOT EXISTS (
     SELECT FROM unnest(used.value::bigint[], %(most)s::bigint[]) AS each (a, most) WHERE a > most
+)
+"""
+_DELETE_OLD = """
+WITH used AS (
+    SELECT name, substr(name, length(%(start)s) + 1, 10) COLLATE "C" AS day
+    FROM memory.secrets WHERE starts_with(name, %(start)s)
+)
+DELETE FROM memory.secrets WHERE name IN (
+    SELECT name FROM used WHERE day < %(day)s
+        AND day NOT IN (SELECT DISTINCT day FROM used ORDER BY day DESC LIMIT %(kept)s)
 )
 """
 
@@ -49,12 +59,8 @@ class DatabaseDayUsage:
                 # A count that a power failure takes back does no harm: nobody waits for the disk.
                 conn.execute("SET LOCAL synchronous_commit = off")
                 cursor = conn.execute(_COUNT, values)
-                if day != self._day:  # days that are over count no more
-                    conn.execute(
-                        "DELETE FROM memory.secrets WHERE starts_with(name, %s)"
-                        ' AND name COLLATE "C" < %s',
-                        (_START, f"{_START}{day}"),
-                    )
+                if day != self._day:
+                    conn.execute(_DELETE_OLD, {"start": _START, "day": day, "kept": DAYS_KEPT})
                 conn.execute("COMMIT")
         self._day = day
         return cursor.rowcount > 0

@@ -106,7 +106,7 @@ class PostgresStore(DatabaseStore):
     def close(self) -> None:
         """Nothing is held between calls: connections belong to the process."""
 
-    def add(self, turns: Sequence[Turn], once: bool = False) -> TurnIds:
+    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
         for number, turn in enumerate(turns if not isinstance(turns, Turn) else (), 1):
             for name in ("session", "speaker", "source"):
                 text = getattr(turn, name, "")
@@ -115,7 +115,7 @@ class PostgresStore(DatabaseStore):
                         f"turn {number}: {name} has more than {LONGEST_NAME} bytes, which Postgres"
                         " cannot index"
                     )
-        return super().add(turns, once)
+        return super().add(turns, once, replaces)
 
     # ---------------------------------------------------------------- what a model may do
 

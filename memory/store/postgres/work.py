@@ -8,13 +8,16 @@ from pathlib import Path
 import psycopg
 
 from memory.records import Task, WaitingWork
-from memory.store import work
+from memory.store import leases, work
 from memory.store.postgres.address import Address
 from memory.store.postgres.connection import postgres_errors
 from memory.store.postgres.store import looked_at
 from memory.store.statement_file import for_owner, read_statements
 
-STATEMENTS = read_statements(Path(__file__).with_name("all_memories.sql"), render=for_owner)
+_FOLDER = Path(__file__).parent
+STATEMENTS = read_statements(
+    _FOLDER / "all_memories.sql", _FOLDER.parent / "leases.sql", render=for_owner
+)
 
 
 def waiting_of_all(
@@ -24,13 +27,13 @@ def waiting_of_all(
 
     Memories without anything waiting are left out, unless `every` one is wanted.
     """
-    values = {"now": time.time(), "attempts": attempts, "every": every}
+    values = {**leases.bounds(time.time()), "attempts": attempts, "every": every}
     with _connection(address) as conn:
         rows = conn.execute(STATEMENTS["waiting_work_of_all"], values).fetchall()
         task_rows = conn.execute(STATEMENTS["work_of_all"]).fetchall()
     tasks: dict[int, dict[str, Task]] = {}
     for number, *columns in task_rows:
-        task = Task(*columns)
+        task = work.read_task(columns)
         tasks.setdefault(number, {})[task.name] = task
     waiting = {number: work.waiting_work(row, name) for number, name, *row in rows}
     return waiting, tasks
@@ -50,6 +53,7 @@ def claim_of_any(
     A memory that another worker has served since `seen_at` is passed over. One round trip, unless a
     memory never had the task.
     """
+    now = time.time()
     known = [tasks[number][task] for number in numbers if task in tasks.get(number, ())]
     with _connection(address) as conn:
         if len(known) < len(numbers):
@@ -60,10 +64,10 @@ def claim_of_any(
             {
                 "namespaces": [*numbers],
                 "task": task,
-                "now": time.time(),
+                **leases.bounds(now),
                 "seen_at": seen_at,
                 "held_by": claimant,
-                "held_until": time.time() + work.LEASE_SECONDS,
+                "held_until": now + work.LEASE_SECONDS,
                 "dead": work.dead_claimants(held.held_by for held in known),
             },
         ).fetchone()

@@ -18,8 +18,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from memory.sql import quoted
 from tests.benchmarks.aggregates.chats import of_chats
 from tests.benchmarks.aggregates.measure import LONG, measure, table
@@ -53,7 +54,7 @@ def measure_shown(
     """Print what facts bring, by kind of question."""
     sizes = [int(size) for size in budgets.split(",")]
     found = measure(all_aggregates(turns), sizes, turns)
-    Console(width=40 + 20 * 2 * len(sizes)).print(table(found))
+    print_table(Console(), table(found))
 
 
 @app.command()
@@ -96,10 +97,13 @@ def conversation(
 @app.command()
 def plain(sizes: str = "1000,5000,20000", budgets: str = "500,2000,6000") -> None:
     """Print the evidence shown for questions that ask for single things, by turns of the chat."""
-    for size in map(int, sizes.split(",")):
-        shares = plain_shares(size, [int(budget) for budget in budgets.split(",")])
-        cells = ", ".join(f"{column} {share:.3f}" for column, share in shares.items())
-        typer.echo(f"{size} turns: {cells}")
+    asked = [int(budget) for budget in budgets.split(",")]
+    by_size = {int(size): plain_shares(int(size), asked) for size in sizes.split(",")}
+    columns = next(iter(by_size.values()))
+    drawn = Table("turns", *columns)
+    for size, shares in by_size.items():
+        drawn.add_row(f"{size:,}", *(f"{share:.3f}" for share in shares.values()))
+    print_table(Console(), drawn)
 
 
 def _insert(fact: StatedFact, turn_id: int) -> str:

@@ -187,6 +187,7 @@ def pair(**replies: Callable[[str], str]) -> tuple[tuple[Model, Model], tuple[Ta
     return (tuned, untuned), (tuned_engine, untuned_engine)
 
 
+@pytest.mark.slow
 def test_systems_answer_the_same_questions_and_lack_one_module_each(whole: Whole) -> None:
     by_cell = whole.figures
 

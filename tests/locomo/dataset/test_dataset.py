@@ -383,7 +383,8 @@ def test_the_check_command_counts(tmp_path: Path) -> None:
         session_1=[turn("D1:1"), turn("D1:2", "")], qa=[question(), question(5, evidence=["D"])]
     )
     done = run_in_process(app, "check", write(tmp_path / "file.json", raw))
-    row = next(line.split() for line in done.stdout.splitlines() if "conv-1" in line)
+    lines = done.stdout.replace("|", " ").splitlines()
+    row = next(line.split() for line in lines if "conv-1" in line)
     #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
     assert row[1:] == ["1", "1", "1", "1", "2", "0", "0", "0", "1", "1", "1"]
     assert done.returncode == 0

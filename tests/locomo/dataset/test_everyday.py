@@ -78,6 +78,7 @@ def _has_valid_texts(question: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", CHATS)
 def test_gold_is_right_and_no_abstention_is(name: str) -> None:
     questions = [q for q in RECORDS[name]["qa"] if q["category"] != ABSTENTION]

@@ -109,6 +109,7 @@ def _stop(prompt: str) -> str:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: Path) -> None:
     def store(prompt: str) -> str:
         if "LYON" in prompt:
@@ -188,6 +189,7 @@ def test_a_target_that_fails_is_left_out_and_the_others_are_made(tmp_path: Path)
     assert (card.targets, card.examples) == (["answer"], summary.examples)
 
 
+@pytest.mark.slow
 def test_a_target_without_questions_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
     summary = maker.distill("answer", "store")

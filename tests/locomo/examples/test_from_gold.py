@@ -256,6 +256,7 @@ def test_the_same_question_of_another_person_is_refused(
         assert original in [(candidate.memory, candidate.question) for candidate in examples]
 
 
+@pytest.mark.slow
 def test_words_of_the_question_bring_rows_as_a_poor_select_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

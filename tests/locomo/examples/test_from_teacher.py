@@ -59,6 +59,7 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
     return engine.shown
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("small", [True, False], ids=["packaged", "served"])
 def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool
@@ -259,6 +260,7 @@ def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -
     assert len(maker.examples()) == 32 + len(absent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 20])
 def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: int) -> None:
     answerable = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]

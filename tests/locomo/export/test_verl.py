@@ -25,6 +25,8 @@ from tests.support import verl
 from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
 
+pytestmark = pytest.mark.slow
+
 
 def observed(id_: str, start: int, number: int = 16) -> dict[str, Any]:
     """A house whose file observes some of the turns, and two that nobody said."""
@@ -78,7 +80,6 @@ def call(name: str, **arguments: Any) -> str:
     return f"<tool_call>\n{written}\n</tool_call>"
 
 
-@pytest.mark.slow
 def test_datasets_load_rows_as_verl_reads_them(out: Path) -> None:
     train, test = rows(out, "train"), rows(out, "test")
     assert (len(train), len(test)) == (32, 16)
@@ -294,7 +295,6 @@ def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> 
         reward.compute_score("openai/gsm8k", "", "4", {"index": 1})
 
 
-@pytest.mark.slow
 def test_the_packaged_model_answers_unless_another_reader_is_named(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,7 +381,6 @@ def test_memories_without_observations_are_digested_or_refused(tmp_path: Path) -
     assert "is not empty" in str(again.exception)
 
 
-@pytest.mark.slow
 def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
     assert done.exit_code == 0, done

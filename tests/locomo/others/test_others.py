@@ -56,7 +56,8 @@ def test_the_same_model_and_judge_answer_for_all_and_those_that_cannot_run_are_n
     (of_fts5,) = [prompt for prompt in prompts if "violin" not in prompt]
     assert "I moved to Lyon" in of_fts5
     assert "Rufus" in of_fts5
-    by_system = {line.split()[0]: line for line in done.stdout.splitlines() if " (2)" in line}
+    rows = [line.replace("|", " ") for line in done.stdout.splitlines() if " (2)" in line]
+    by_system = {row.split()[0]: row for row in rows}
     assert list(by_system) == ["sql-memory", "SQLite", "full"]
     assert re.search(r"  (999|1\d\d\d)\.\d\d  ", by_system["SQLite"])  # a search counts
     assert "Chroma: not installed (pip install it)" in done.stdout

@@ -137,6 +137,7 @@ def other_model(**changed: Any) -> Model:
     return replace(obedient()[0], **changed)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "changed",
     [
@@ -177,6 +178,7 @@ CODE = Path(locomo.__file__).parent
 ROOMS = sorted({path.parent for path in CODE.rglob("*.py")})
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_a_change_in_a_file_of_any_room_changes_its_name(
     street: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, room: Path
@@ -230,6 +232,7 @@ def test_windows_are_shorter_where_they_are_too_few(
     assert sizes == {used}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", ["local", "openai/gpt-4o-mini"])
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
 @pytest.mark.parametrize("target", TARGETS)

@@ -12,6 +12,8 @@ from tests.benchmarks.resume import OUTPUT, command, running, trial, wait
 from tests.support import model_server
 from tests.support.model_server import serving_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -21,7 +23,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("place")
 
 
-@pytest.mark.slow
 def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,7 +33,6 @@ def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
     assert found.rows[-1].advantage > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "saved"),
     [

@@ -107,7 +107,8 @@ def test_the_command_says_how_far_a_judge_agrees_and_where_it_does_not(
     done = run_in_process(agreement.app, "--judge-model", "a/judge", "--labels", path)
     assert done.returncode == 0, done.stderr
     assert engine.calls() == {"probe": 1, "judge": 4}
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.split()}
+    lines = [line.split() for line in done.stdout.replace("|", " ").splitlines()]
+    rows = {words[0]: words for words in lines if words}
     assert rows["lenient"][:4] == ["lenient", "2", "0", "1.00"]
     assert rows["strict"][:4] == ["strict", "2", "0", "0.50"]
     assert "strict: vague, 'a pet' is labelled False: True, so" in done.stdout

@@ -84,6 +84,7 @@ def test_a_batch_judges_answers_at_half_the_price(tmp_path: Path) -> None:
     assert (again, cost.calls, server.files) == (judged[:2], 0, {})
 
 
+@pytest.mark.slow
 def test_after_an_interruption_the_same_batch_is_waited_for(tmp_path: Path) -> None:
     results = [result(0, "Lyon")]
     log = logged(tmp_path, *results)
@@ -105,6 +106,7 @@ def test_after_an_interruption_the_same_batch_is_waited_for(tmp_path: Path) -> N
         assert list(server.batches) == ["batch_1", "batch_2", "batch_3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", [lambda body: None, lambda body: "Hm."])
 def test_what_a_batch_leaves_out_is_judged_call_by_call(
     tmp_path: Path, reply: Callable[[dict[str, Any]], str | None]
@@ -125,6 +127,7 @@ def test_what_a_batch_leaves_out_is_judged_call_by_call(
     assert set(judged[1].verdicts.values()) == {False}
 
 
+@pytest.mark.slow
 def test_a_batch_that_fails_says_why_and_is_not_waited_for_again(tmp_path: Path) -> None:
     results = [result(0, "Lyon")]
     log = logged(tmp_path, *results)

@@ -102,6 +102,7 @@ def test_a_single_question_has_no_interval() -> None:
     assert difference_line(difference).endswith("+0.500, of a single question")
 
 
+@pytest.mark.slow
 def test_five_conversations_are_resampled_before_their_questions() -> None:
     # In each conversation all answers are right or all are wrong: ten observations, not sixty.
     results = [

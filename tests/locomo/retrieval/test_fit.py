@@ -58,10 +58,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_weights_that_made_the_evidence_are_found_again() -> None:
     assert fit_weights(drawn_cases(2000)) == pytest.approx(TRUE, abs=0.2)
 
 
+@pytest.mark.slow
 def test_no_other_weights_make_the_evidence_likelier() -> None:
     cases = drawn_cases(200)
     best = fit_weights(cases)
@@ -193,7 +195,7 @@ def test_the_command_makes_the_file_and_shows_what_each_feature_is_worth(
     new, old = (np.array([*weights.values()]) for weights in (content["weights"], before))
     assert negative_log_likelihood(sample_cases, new) < negative_log_likelihood(sample_cases, old)
     output = capsys.readouterr().out
-    firsts = [line.replace("\u2502", " ").split()[:1] for line in output.splitlines()]
+    firsts = [line.replace("|", " ").split()[:1] for line in output.splitlines()]
     for name in ("1", "2", "3", "4", "all", "nothing", *before):
         assert [name] in firsts
 

@@ -70,7 +70,7 @@ def test_one_conversation_is_written_with_a_ranking_for_every_question(
     assert {frozenset(ranked) for ranked in results["ranked"].values()} == {
         frozenset({"D1:1", "D1:2", "D2:1", "D2:2"})
     }
-    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line.replace("|", " ").split() for line in capsys.readouterr().out.splitlines()]
     assert ["2", "1.000", "1.000", "1.000", "1.000", "1"] in lines
     assert not any(line[:1] in (["4"], ["5"]) for line in lines[:-1])
 
@@ -133,6 +133,7 @@ def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
         assert retrieve(asked, folder, 1).ranked == {"0": [source_of_asker]}
 
 
+@pytest.mark.slow
 def test_recall_is_of_the_order_that_the_reranker_gives(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,6 +252,7 @@ def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
     assert sum(token_costs(turns).values()) == pytest.approx(context.tokens, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_chart_is_a_picture_of_ours_and_of_peers(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

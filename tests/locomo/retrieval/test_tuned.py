@@ -1,6 +1,7 @@
 """The ranking fitted to conversations of one's own by `optimize.py --target ranking`."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -38,6 +39,12 @@ def shop(id_: str) -> dict[str, object]:
 
 
 @pytest.fixture
+def tracked(tmp_path: Path, tracking_database: Path) -> str:
+    """The MLflow database of a slow test."""
+    return shutil.copy(tracking_database, tmp_path / "mlflow.db")
+
+
+@pytest.fixture
 def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     track(optimize, request, monkeypatch)
@@ -51,6 +58,7 @@ def fitted(*options: str) -> "CompletedProcess[str]":
     return run_in_process(app, "--target", "ranking", *options)
 
 
+@pytest.mark.slow
 def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     done = fitted("--data", "shops.json")
     assert done.returncode == 0, done.stderr
@@ -96,6 +104,7 @@ def test_data_without_evidence_is_refused_before_anything_is_written(place: Path
     assert not (place / "optimized_memory_qa.json").exists()
 
 
+@pytest.mark.slow
 def test_weights_of_other_features_are_refused(place: Path) -> None:
     assert fitted("--data", "shops.json").returncode == 0
     file = place / "optimized_memory_qa.json"

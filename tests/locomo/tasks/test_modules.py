@@ -161,6 +161,7 @@ def test_rows_beyond_half_of_the_budget_do_not_fit(place: Place) -> None:
 # --- where SELECTs are compiled -----------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("target", "measured", "asked"),
     [("retrieve", False, 1), ("answer", True, 1), ("answer", False, 0)],
@@ -220,6 +221,7 @@ def dead(prompt: str) -> str:
     raise ConnectionError("the line is dead")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("target", "kind"),
     [("answer", "answer"), ("retrieve", "retrieve")]
@@ -233,6 +235,7 @@ def test_a_model_error_is_told_and_never_raised(place: Place, target: Target, ki
     assert pred.candidate == candidate_of(student.program, target).key
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("said", ["Blah.", "", "[[ ## sql ## ]]\n;;'\ud83d", "\x00"])
 @pytest.mark.parametrize("target", ["retrieve", "store"])
 def test_rubbish_is_an_outcome_with_refusals_and_never_raised(
@@ -281,6 +284,7 @@ def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:
     assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("mended", "worth", "facts", "refused"), [(True, 0.5, 1, 1), (False, 0.0, 0, 3)]
 )
@@ -300,6 +304,7 @@ def test_a_refused_insert_costs_the_sql_component(
     assert "turn_id" in outcome.refusals[-1]
 
 
+@pytest.mark.slow
 def test_more_than_four_facts_a_turn_do_not_fit(place: Place) -> None:
     rows = ", ".join(f"('Ann', 'said', 'it {n} times', 1)" for n in range(20))
     pred = run("store", place.task("store", store=lambda prompt: sql(FACTS + rows + ";"))[0])
@@ -354,6 +359,7 @@ def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Plac
     assert [fact[-1] for fact in later.target] == [1, 3, 2]
 
 
+@pytest.mark.slow
 def test_speakers_who_are_confused_cost_the_reward(place: Place) -> None:
     confused = said_by(lambda name, names: names[0])
     student, _ = place.task("store", speakers=True, store=confused, **ASKING)
@@ -371,6 +377,7 @@ def traced(target: Target, student: dspy.Module, thing: str = "lamp") -> list[An
         return list(dspy.settings.trace)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("target", "calls"), [("answer", 1), ("retrieve", 3), ("store", 1)])
 def test_the_trace_holds_the_compiled_modules_calls_only(
     place: Place, target: Target, calls: int
@@ -417,6 +424,7 @@ def test_an_examples_memory_of_any_text_is_cut(
     assert bool(inputs["memory"]) is bool(memory)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("demos", [1, 3, 5, 9])
 def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: int) -> None:
     student, engine = place.task("answer", limits=PACKAGED, demos=demos)
@@ -462,6 +470,7 @@ def test_a_copy_shares_the_bench_and_no_run_leaves_a_handle(
     assert run(target, copy).outcomes == run(target, student).outcomes
 
 
+@pytest.mark.slow
 def test_threads_may_run_one_task_at_once(place: Place) -> None:
     student, _ = place.task("answer")
     things = ["lamp", "kite", "drum", "vase"] * 4

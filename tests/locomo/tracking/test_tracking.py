@@ -1,5 +1,6 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,20 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
     (parent,), _ = runs("broken")
     assert parent.info.status == "FAILED"
     assert not is_run_active()
+
+
+def test_a_server_that_hangs_is_waited_for_a_minute_at_most() -> None:
+    environment = {name: text for name, text in os.environ.items() if "HTTP_REQUEST" not in name}
+    code = """
+import locomo.tracking.runs
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as retries
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT as seconds
+print(seconds.get() * (1 + retries.get()))
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(printed.stdout) <= 60
 
 
 def run_two_at_once(code: str, folder: Path) -> None:
@@ -257,3 +272,29 @@ def test_verdicts_go_into_the_run_of_their_answers() -> None:
     assert answered.data.tags["judge_model"] == "a/judge"
     assert answered.data.params["judge_model"] == "none"
     assert answered.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    """A file may have 300 kB here, and MLflow's new database has more."""
+    code = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "from locomo.tracking.runs import connect_mlflow\n"
+        "from memory import InputError\n"
+        "try:\n    connect_mlflow('test')\n"
+        "except InputError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("MLflow cannot use sqlite:///mlflow.db; set"), done.stderr
+    assert "disk I/O error" in done.stdout

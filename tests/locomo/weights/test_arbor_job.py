@@ -314,6 +314,7 @@ def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
     assert (tmp_path / "step-3/step.txt").read_text() == "3"
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_for_what(tmp_path: Path) -> None:
     watcher, misbehave = Watcher(), {"initialize": "slow"}
     with arbor_server(misbehave=misbehave, slow=0.2, step_seconds=0.25) as server:

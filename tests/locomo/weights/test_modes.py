@@ -41,6 +41,7 @@ def test_every_option_stands_beside_mode() -> None:
     assert help_flags() == OPTIONS
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_the_help_of_a_mode_shows_its_options_and_no_others(name: str) -> None:
     assert help_flags(name) == set(SUBCOMMANDS[name].options) < OPTIONS
@@ -56,6 +57,7 @@ def test_the_options_of_modes_are_fields_and_none_is_left_out() -> None:
 GPUS = "--server http://a:1/v1/ --model Q/Q --inference-gpus 0,1 --training-gpus 2 --rollouts 4"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("name", "flags", "line"),
     [
@@ -75,6 +77,7 @@ def test_a_command_gives_the_same_options_as_its_flag(name: str, flags: str, lin
     assert options != TrainOptions(**SUBCOMMANDS[name].fixed)  # the line was read
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_without_options_a_command_is_its_mode(name: str) -> None:
     assert parsed(name) == TrainOptions(**SUBCOMMANDS[name].fixed)

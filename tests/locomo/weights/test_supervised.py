@@ -98,6 +98,7 @@ def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Pat
     assert taught(tmp_path, data, target="store", num_train=4)[0].examples == {"store": 4}
 
 
+@pytest.mark.slow
 def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     card, lines = taught(tmp_path, data, target="sql")
     assert card.targets == ["retrieve", "store"]
@@ -139,6 +140,7 @@ def test_nothing_is_learnt_from_and_held_out(tmp_path: Path, data: Path) -> None
         taught(tmp_path, data)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_told(tmp_path: Path, data: Path) -> None:
     write(data / "Rome.json", chat("Rome", sql="DROP TABLE facts; -- {0}"))
     with pytest.raises(InputError, match=r"refuses gold SQL .*dataset check .* says which"):

@@ -14,6 +14,8 @@ from locomo.weights import together
 from memory import InputError
 from memory.errors import ModelError
 
+pytestmark = pytest.mark.slow
+
 KEY = "tgp_v1_not_a_key"
 MODEL = "meta-llama/Tiny"
 LIMITS = {
@@ -154,7 +156,6 @@ def test_what_would_be_sent_is_told_and_nothing_is(server: Together, examples: P
     assert server.asked == []
 
 
-@pytest.mark.slow
 def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Path) -> None:
     assert together.started_job(examples, MODEL) is None
     assert together.start_job(examples, MODEL, epochs=2, suffix="memory") == "ft-1"

@@ -36,6 +36,7 @@ def team(bench: Bench, url: str, *trained: Target) -> MultiTaskProgram:
     return MultiTaskProgram(MemoryProgram(), trained, trained, bench, lm)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("trained", [*[(one,) for one in TARGETS], TARGETS], ids=str)
 def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
     bench: Bench, trained: tuple[Target, ...]

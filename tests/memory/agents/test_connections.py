@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.agents.settings_text import with_list_item, without
@@ -136,7 +136,6 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["hooks", "a", "b"]), _values, max_size=3),
     st.sampled_from([None, 1, 4, "\t"]),

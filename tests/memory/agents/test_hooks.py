@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,6 +67,7 @@ def first_three_sessions(agent: CodingAgent) -> None:
     work.reply("The page is there.")  # and the machine is switched off
 
 
+@pytest.mark.slow
 def test_three_sessions_and_the_fourth_knows(agent: CodingAgent, state: Path) -> None:
     first_three_sessions(agent)
     work = session(agent, 4)
@@ -169,6 +171,7 @@ def test_whatever_comes_the_hook_ends_well_and_says_nothing(given: str, agent: C
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_costs_the_deadline_and_no_more(
     agent: CodingAgent, state: Path
 ) -> None:
@@ -181,6 +184,7 @@ def test_a_server_that_hangs_costs_the_deadline_and_no_more(
     Path(path).unlink()
 
 
+@pytest.mark.slow
 def test_a_stdin_that_never_ends_costs_the_deadline_and_no_more(agent: CodingAgent) -> None:
     agent.environment["SQL_MEMORY_HOOK_SECONDS"] = "0.3"
     [command] = agent.commands("Stop")
@@ -207,6 +211,31 @@ def test_a_killed_server_loses_nothing_and_stores_nothing_twice(
     agent.wait_until_stored(state)
     with open_store(location_of(project_of(agent.folder).namespace)) as store:
         assert [turn.text.split()[2] for turn in store.turns()] == list(map(str, range(40)))
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_while_it_is_asked_has_a_successor(
+    agent: CodingAgent, state: Path
+) -> None:
+    path = hook.socket_path(hook.memory_home(str(state)))
+    work = session(agent, 1)
+    work.prompt("A prompt about the login page.")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def die() -> None:
+            connection, _ = listener.accept()
+            Path(path).unlink()
+            connection.close()  # with a request that nobody read: it is reset
+
+        dying = threading.Thread(target=die)
+        dying.start()
+        agent.run("Stop", work)
+        dying.join()
+    agent.wait_until_stored(state)
+    with open_store(location_of(project_of(agent.folder).namespace)) as store:
+        assert [turn.text for turn in store.turns()] == ["A prompt about the login page."]
 
 
 @pytest.mark.slow
@@ -240,7 +269,9 @@ def _server_pid(state: Path) -> int:
     with socket.socket(socket.AF_UNIX) as connection:
         # The hook may have ended before the server that it started listens.
         deadline = time.monotonic() + float(PATIENT)
-        while connection.connect_ex(path) and time.monotonic() < deadline:
+        while connection.connect_ex(path):
+            # Who is at no end is process 0, and a signal to 0 kills the tests' own group.
+            assert time.monotonic() < deadline, "no server listens"
             time.sleep(0.02)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int(struct.unpack("3i", credentials)[0])

@@ -17,9 +17,10 @@ from memory import Memory, Turn, open_store
 from memory.chat.background import Background
 from memory.chat.commands import talk
 from memory.chat.screen import Screen
-from memory.chat.session import INTERRUPTED, Chat
+from memory.chat.session import Chat
 from memory.errors import InputError, ModelError
 from memory.program import Model, load_model
+from memory.records import CUT_ANSWER
 from memory.settings import Settings, name_of
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
@@ -162,6 +163,7 @@ def test_a_model_that_fails_costs_a_line_and_no_turn(address: str) -> None:
     assert [text for _, text in turns(address)] == ["Hello.", "Still there?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("happens", [KeyboardInterrupt(), ModelError("the server is gone")])
 def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
     address: str, happens: BaseException, monkeypatch: pytest.MonkeyPatch
@@ -174,12 +176,15 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
     chat(address, ["Tell me a story.", "Go on."])
     assert [text for _, text in turns(address)] == [
         "Tell me a story.",
-        f"Once upon{INTERRUPTED}",
+        "Once upon",
         "Go on.",
-        f"Once upon{INTERRUPTED}",
+        "Once upon",
     ]
+    with open_store(address) as store:
+        assert [turn.tags for turn in store.turns()] == [{}, CUT_ANSWER, {}, CUT_ANSWER]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -489,6 +494,7 @@ def test_the_memory_is_counted_whole(address: str) -> None:
     assert shown.count(", 191 others), ") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["yes", "Anna"])
 def test_a_reset_names_what_goes_and_wipes_it(address: str, answer: str) -> None:
     chat(address, ["My dog is called Rufus."])

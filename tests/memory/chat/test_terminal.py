@@ -12,6 +12,8 @@ import pytest
 from memory import open_store
 from memory.store import Store
 
+pytestmark = pytest.mark.slow
+
 if not hasattr(pexpect, "spawn"):  # Windows has no pseudo-terminals
     pytest.skip("needs a pseudo-terminal", allow_module_level=True)
 
@@ -55,7 +57,6 @@ def stored(home: Path) -> Store:
     return open_store(file)
 
 
-@pytest.mark.slow
 def test_it_is_killed_and_remembers(home: Path) -> None:
     child = start(PACKAGED, "Miku: .*Hello!")
     child.sendline("My dog is called Rufus.")
@@ -81,7 +82,6 @@ def test_it_is_killed_and_remembers(home: Path) -> None:
         assert told == [("User", "has_pet", "Rufus")]
 
 
-@pytest.mark.slow
 def test_a_reset_leaves_nothing_and_ctrl_c_keeps_all(home: Path) -> None:
     child = start(SCRIPTED, "Miku: .*Hello!")
     child.expect("User:")
@@ -107,7 +107,6 @@ def test_a_reset_leaves_nothing_and_ctrl_c_keeps_all(home: Path) -> None:
         assert [turn.text for turn in store.turns()] == ["My dog is called Rufus.", "I see."]
 
 
-@pytest.mark.slow
 def test_in_a_pipe_it_speaks_plain_lines(home: Path) -> None:
     out = subprocess.run(
         [sys.executable, *SCRIPTED],

@@ -19,6 +19,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "anna.db"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("command", [["ask", "Where does Anna live?"], ["digest"]])
 def test_a_budget_bounds_what_the_model_is_shown(path: Path, command: list[str]):
     sizes = []

@@ -39,6 +39,7 @@ def lines(*words: str, says: str = "") -> list[str]:
     return run(*words, says=says).splitlines()
 
 
+@pytest.mark.slow
 def test_entities_are_listed_merged_shown_and_undone(options: list[str], address: str) -> None:
     merged = lines("facts", "entities", "merge", "Anna's mother", "Ilse", *options)
     assert merged[0].startswith("change 2; to undo: memory undo 2")

@@ -21,6 +21,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "anna.db"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("name", "options", "setting", "form"),
     [

@@ -15,7 +15,7 @@ from memory import InputError, Memory, Store, Turn, __main__, namespaces, open_s
 from memory.__main__ import app
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
-from memory.waiting import waiting
+from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.commands import run as run_command
 from tests.support.reranking_server import reranking
@@ -93,6 +93,7 @@ def test_a_question_about_the_past_is_asked_of_the_memory_as_it_was(run: Run) ->
     assert "[4]" not in out, "what was not said yet cannot be cited"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("arguments", "day"),
     [
@@ -119,6 +120,7 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
     run("ask", "Where do I live?", script=[(expected, sql("-- none")), (expected, answer("Oslo"))])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -218,6 +220,7 @@ def test_a_search_finds_only_the_turns_that_a_filter_lets_pass(run: Run) -> None
     assert (nothing.stdout, nothing.stderr.strip()) == ("", "no turn passes --where")
 
 
+@pytest.mark.slow
 def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +392,7 @@ def test_what_is_held_can_be_left_out(run: Run, store: Store) -> None:
     assert store.pending() == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

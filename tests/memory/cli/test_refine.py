@@ -33,6 +33,7 @@ def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
     return command
 
 
+@pytest.mark.slow
 def test_what_changed_and_what_it_was_worth_is_printed_with_the_way_back(
     run: Run, address: str, memory_options: list[str]
 ) -> None:

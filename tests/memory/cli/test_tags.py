@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from memory import open_store
 from tests.support.commands import run
 
@@ -28,6 +30,7 @@ def test_tags_are_given_listed_searched_and_removed(path: Path) -> None:
     assert run("admin", "tags", "list", *db).split()[3:] == ["project", "move", "1"]
 
 
+@pytest.mark.slow
 def test_a_document_is_tagged(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "manual.md"
     file.write_text("# Oven\n\nBake at 180 degrees.", "utf-8")

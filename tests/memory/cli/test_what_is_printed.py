@@ -12,7 +12,7 @@ import pytest
 
 import memory
 from memory import Turn, __main__, open_store
-from memory.documents import add_chunks, chunks
+from memory.exchange.documents import add_chunks, chunks
 from memory.namespaces import location_of
 from memory.program import Model
 from memory.store.pending_windows import claim_window, fail_window

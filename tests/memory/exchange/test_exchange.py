@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.documents.chunking import CHUNK_TOKENS
 from memory.exchange import Skipped, character_folders, read_export
+from memory.exchange.documents.chunking import CHUNK_TOKENS
 from memory.text.tokens import count_tokens
 from memory.text.written_dates import clean_date
 from tests.support.foreign_exports import (

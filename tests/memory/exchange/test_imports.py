@@ -1,6 +1,7 @@
 """Importing: what is read is kept, and kept once, whatever ends it."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -158,6 +159,26 @@ def test_a_file_goes_into_the_namespace_given_which_is_made(home: str, tmp_path:
     assert "anna: 0 new turns, 60 already stored" in run("import", path, "-n", "anna")
     with open_store(location_of("anna")) as store:
         assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a terminal that is a file")
+def test_a_terminal_shows_that_a_file_is_being_read(home: str, tmp_path: Path) -> None:
+    terminal, shown_on = os.openpty()
+    line = [sys.executable, "-m", "memory", "import", str(exported(tmp_path)), "-n", "anna"]
+    done = subprocess.run(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=shown_on,
+        env={**os.environ, "TERM": "xterm"},
+        check=True,
+    )
+    os.close(shown_on)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "anna: 60 new turns" in done.stdout.decode()
+    assert "reading conversations.json" in shown
 
 
 def test_the_report_groups_what_was_skipped(home: str, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_line_or_value_that_is_too_long_is_refused(
         list(read_export(path).items)
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

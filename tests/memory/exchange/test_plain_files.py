@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory.errors import InputError
@@ -279,7 +279,6 @@ def test_a_file_in_utf_16_is_read(
 
 
 @given(rows)
-@settings(max_examples=60)
 def test_whatever_is_said_survives_both_formats(
     tmp_path_factory: pytest.TempPathFactory, said_rows: list[dict[str, str]]
 ) -> None:
@@ -298,7 +297,6 @@ def test_whatever_is_said_survives_both_formats(
 
 @given(back=st.integers(0, 2000), chunk=st.integers(1, 300))
 @example(back=1, chunk=300)
-@settings(max_examples=60)
 def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
     tmp_path_factory: pytest.TempPathFactory, back: int, chunk: int
 ) -> None:

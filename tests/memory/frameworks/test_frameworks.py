@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.tools import memory_tools
+from memory.operations.tools import memory_tools
 from tests.support.secrets_corpus import SECRETS
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ import evaluate
 from locomo.harness import probe
 from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
-from memory.gguf.header import check_lora
 from memory.program import Model, llama, read_card, starting_program
+from memory.program.gguf.header import check_lora
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
 from memory.program.packaged import PackagedModel

@@ -10,10 +10,10 @@ from locomo.llm_judge import JudgeStrictly
 from locomo.rubric_judge import JudgeRubricLine
 from memory import Memory, Turn, open_store
 from memory.program.completions import CompletionAdapter
+from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
+from memory.program.signatures.further import RefineFacts, ReplyInChat, TellStory
 from memory.program.thinking import SpokenPieces, without_thinking
-from memory.server.proxy_messages import CHAT, answer_text
-from memory.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
-from memory.signatures.further import RefineFacts, ReplyInChat, TellStory
+from memory.server.proxy_messages import CHAT, read_answer
 from tests.support.scripted import scripted_model
 
 INSERT = (
@@ -127,6 +127,7 @@ def test_its_prompts_are_those_of_dspy(module: str) -> None:
     assert CompletionAdapter().format(signature, [], inputs) == stock.format(signature, [], inputs)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_digest_and_a_question_take_one_call_each_in_every_shape(shape, tmp_path) -> None:  # type: ignore[no-untyped-def]
     model = scripted_model(
@@ -230,4 +231,4 @@ def test_the_proxy_stores_no_thoughts(streams: bool) -> None:
         content = "".join(f"data: {part}\n\n" for part in parts)
     else:
         content = event(reasoning_content="They want a pet.", content=text)
-    assert answer_text(CHAT, content.encode()) == "A cat."
+    assert read_answer(CHAT, content.encode()).text == "A cat."

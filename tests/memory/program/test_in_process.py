@@ -11,10 +11,10 @@ from dspy.lm15 import Message, Request
 
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
-from memory.gguf.engine import GgufEngine
-from memory.gguf.model_file import read_model
-from memory.gguf.server import ModelCopy, ServerSettings
-from memory.gguf.sql_grammar import selects, writes
+from memory.program.gguf.engine import GgufEngine
+from memory.program.gguf.model_file import read_model
+from memory.program.gguf.server import ModelCopy, ServerSettings
+from memory.program.gguf.sql_grammar import selects, writes
 from memory.program.in_process import InProcessModel
 from memory.program.llama import packaged_gguf
 from memory.sql import check_select, check_writes, split
@@ -85,13 +85,8 @@ def _sql(said: str) -> str:
     return said.removeprefix("[[ ## sql ## ]]\n").strip()
 
 
-SEEDS = [
-    pytest.param(range(1), id="once"),
-    pytest.param(range(1, 10), id="often", marks=pytest.mark.slow),
-]
-
-
-@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [range(1), range(1, 10)], ids=["once", "often"])
 def test_what_is_written_under_the_grammars_passes_the_policy(
     server: ModelCopy, seeds: range
 ) -> None:
@@ -107,6 +102,7 @@ def test_what_is_written_under_the_grammars_passes_the_policy(
             check_select(statement)
 
 
+@pytest.mark.slow
 def test_who_stops_listening_ends_the_call(server: ModelCopy) -> None:
     """So Ctrl-C and a client that goes away leave nothing computing."""
     question = [{"role": "user", "content": "Tell a long story."}]
@@ -128,6 +124,7 @@ def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path
     assert ids
 
 
+@pytest.mark.slow
 def test_a_long_name_of_the_temporary_folder_stops_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +136,7 @@ def test_a_long_name_of_the_temporary_folder_stops_no_model(
     assert "".join(pieces)
 
 
+@pytest.mark.slow
 def test_a_call_ends_after_its_seconds_and_the_next_one_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -159,6 +157,7 @@ def test_a_prompt_that_does_not_fit_says_what_to_set(monkeypatch: pytest.MonkeyP
             dspy.settings.lm("word " * 400)
 
 
+@pytest.mark.slow
 def test_a_template_without_a_system_message_gets_it_in_the_question(tmp_path: Path) -> None:
     model = read_model(packaged_gguf())
     content = packaged_gguf().read_bytes()
@@ -176,6 +175,7 @@ def test_a_template_without_a_system_message_gets_it_in_the_question(tmp_path: P
     assert lm.copy(max_tokens=4)(request).text
 
 
+@pytest.mark.slow
 def test_an_adapter_is_checked_and_applied(tmp_path: Path) -> None:
     plain = loaded()
     tuned = loaded(adapter=gguf(tmp_path / "lora.gguf"))

@@ -36,11 +36,11 @@ from memory.program.hosted import BoundedLM, calling_thread
 from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.model_errors import explain
+from memory.program.signatures.full import WriteFacts, WriteQuery
+from memory.program.signatures.further import ReplyInChat
 from memory.program.small_prompts import SMALL
 from memory.program.streaming import stream
 from memory.records import Change, Rows
-from memory.signatures.full import WriteFacts, WriteQuery
-from memory.signatures.further import ReplyInChat
 from memory.sql import CheckedSelect, check_select, check_writes, split
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
@@ -211,6 +211,7 @@ def test_what_goes_wrong_is_said_in_one_line(server: Server, planned, words: lis
     assert KEY not in said
 
 
+@pytest.mark.slow
 def test_a_server_that_went_down_is_told_without_all_the_tries(server: Server):
     model = load_model("openai/m", api_base=server.address)  # five tries, 31 seconds
     server.http.shutdown()
@@ -237,6 +238,7 @@ def test_an_address_without_its_path_is_named(server: Server):
     assert str(caught.value) == f"nothing is served at {bare}; is it {bare}/v1?"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -424,6 +426,7 @@ def come_back_in_an_hour(handler: BaseHTTPRequestHandler) -> None:
     head(handler, "application/json", retry_after="3600")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("act", "through"),
     [

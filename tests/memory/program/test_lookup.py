@@ -15,7 +15,7 @@ from memory.vocabulary import Attribute
 from tests.conftest import INSERT, SAID
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 TURNS = [
     Turn("Anna", "I live in Oslo.", "s1", "2023-05-01"),
     Turn("Anna", "I moved to Bergen in February 2024.", "s1", "2024-05-01"),
@@ -112,6 +112,7 @@ LEFT = [
 ]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(("question", "text"), DECIDED.items())
 def test_rows_decide_a_question_in_a_template(read_store: Store, question: str, text: str) -> None:
     found = looked_up(read_store, question)
@@ -123,6 +124,7 @@ def test_rows_decide_a_question_in_a_template(read_store: Store, question: str, 
     assert read_store.read(select).rows == found.rows[0].rows
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("question", LEFT)
 def test_another_question_is_left(read_store: Store, question: str) -> None:
     assert looked_up(read_store, question) is None
@@ -133,6 +135,7 @@ def test_my_is_nobody_s_without_an_asker(read_store: Store) -> None:
     assert looked_up(read_store, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
 
 
+@pytest.mark.few(1)
 def test_what_a_person_does_decides(facts_store: Store) -> None:
     [bergen] = facts.find(facts_store, "Bergen")
     facts.supersede(facts_store, bergen.id, "Voss", "2024-07-01")

@@ -67,6 +67,7 @@ def test_two_repairs_and_no_third():
     )
 
 
+@pytest.mark.slow
 def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back():
     """A model that rambles once would pay for it three times, and find no room for the turns."""
     ramble = f"INSERT {'x' * 1_000_000}"

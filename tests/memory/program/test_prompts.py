@@ -9,10 +9,10 @@ import dspy
 import pytest
 
 from locomo import llm_judge
+from memory.operations.tools import memory_tools
 from memory.program import MemoryProgram, in_phrases, in_sentences
+from memory.program.signatures import full, further, short
 from memory.program.small_prompts import SMALL
-from memory.signatures import full, further, short
-from memory.tools import memory_tools
 
 ROOT = Path(__file__).parents[3]
 DATA = [

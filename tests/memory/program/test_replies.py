@@ -125,6 +125,7 @@ def test_an_empty_memory_says_that_it_is(path: Path) -> None:
         assert "".join(memory.reply(Turn("Anna", "Where do I live?"))) == NO_TURNS
 
 
+@pytest.mark.slow
 def test_a_pasted_book_is_quoted_in_short(path: Path) -> None:
     with Memory(path, load_model()) as memory:
         memory.add(Turn("Anna", "My book begins. " + "It goes on and on. " * 5_000, "s"))

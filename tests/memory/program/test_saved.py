@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, MemoryProgram, load_program, save_program
 from memory.program import Card, concerns, saved
+from memory.program.signatures.full import WriteFacts
 from memory.records import Change, Rows
 from memory.search.ranking import FEATURE_WEIGHTS
-from memory.signatures.full import WriteFacts
 from memory.system import files
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
@@ -209,6 +209,7 @@ def test_a_folder_is_refused(tmp_path: Path):
 STORE = "store.predict"
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("where", "value", "says"),
     [

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.chat.session import INTERRUPTED
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
 from memory.namespaces import create, existing
 from memory.program import hosted, load_model
 from memory.prompts.lines import LEAST_BUDGET
-from memory.records import Summary
+from memory.records import CUT_ANSWER, Summary
 from memory.store.summaries import set_summary
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
 from tests.support.page_client import page_client
@@ -93,6 +92,7 @@ def tell(memory: Memory, turns: int) -> None:
     memory.add([Turn("Anna", f"I live in Oslo near park {i}, {park}.") for i in range(turns)])
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -118,6 +118,7 @@ def test_the_older_name_of_the_limit_is_given_up_as_well(ask: Callable[..., str]
     assert ask(refused, by_environment=True) == "Oslo"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch, form: str
@@ -143,6 +144,7 @@ CALL = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("behaviour", "error", "words"),
     [
@@ -181,6 +183,7 @@ def test_what_to_do_is_said_in_one_line(
     assert "\n" not in said
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_command_takes(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -192,6 +195,7 @@ def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_comma
     assert lines.getvalue() == "an answer was cut off at its limit of tokens\n"
 
 
+@pytest.mark.slow
 def test_a_longer_wait_than_a_call_may_take_is_told(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -216,6 +220,7 @@ def test_half_an_emoji_is_shown_as_a_character_that_is_missing(ask: Callable[...
     assert ask(says(lambda text: whole(text.replace("Oslo", "Oslo \ud83d")))) == "Oslo \ufffd"
 
 
+@pytest.mark.slow
 def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
     def behaviour(request: Request) -> Sent | None:
         if request.get("temperature") is not None:
@@ -237,6 +242,7 @@ def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
 # Digests
 
 
+@pytest.mark.slow
 def test_windows_become_as_small_as_a_server_takes_them(tmp_path: Path):
     told = 30
     with odd_server(lambda _: None) as server:
@@ -266,6 +272,7 @@ def _longest_prompt(path: Path, address: str, turns: int) -> int:
     return max(sizes)
 
 
+@pytest.mark.slow
 def test_a_window_of_one_turn_that_is_too_long_waits_with_what_to_do(tmp_path: Path):
     with (
         odd_server(lambda _: Sent(NGINX, 413)) as server,
@@ -309,6 +316,7 @@ def test_half_an_emoji_in_a_fact_does_not_lose_it(tmp_path: Path):
         assert "cat Miso \ufffd" in [fact.value for fact in memory.store.facts()]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("answer", [whole(""), whole(None, reasoning_content="INSERT INTO facts")])
 def test_a_window_without_an_answer_says_so(tmp_path: Path, answer: Sent):
     with (
@@ -332,6 +340,7 @@ def reply(path: Path, behaviour: Behaviour, pieces: list[str]) -> None:
         pieces += memory.reply(Turn("Anna", "Where do I live?"))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -350,6 +359,7 @@ def test_the_reply_comes_in_spite_of(tmp_path: Path, behaviour: Behaviour):
     assert "".join(pieces) == "How nice!"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", [1, 2])
 def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path, piece: int):
     pieces: list[str] = []
@@ -381,6 +391,7 @@ def test_a_stream_that_is_cut_gives_what_came_and_says_so(tmp_path: Path):
     assert WALK.startswith(said)
 
 
+@pytest.mark.slow
 def test_a_page_stores_of_a_reply_that_is_cut_what_it_showed(home: str):
     with odd_server(cut_within) as server:
         model = load_model("openai/m", api_base=server.address, retries=1)
@@ -394,5 +405,5 @@ def test_a_page_stores_of_a_reply_that_is_cut_what_it_showed(home: str):
     with open_store(existing("anna")) as store:
         [hello, said] = store.turns()
     assert hello.text == "hello there"
-    assert said.text.endswith(INTERRUPTED)
-    assert WALK.startswith(said.text.removesuffix(INTERRUPTED))
+    assert said.tags == CUT_ANSWER
+    assert WALK.startswith(said.text)

@@ -77,6 +77,7 @@ def test_a_story_of_nobody_known_is_told_by_the_ranking(shed: Store) -> None:
     assert nobody == lines
 
 
+@pytest.mark.slow
 def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
     question = "Summarize how the user's shed progressed."
     [last] = shed.read("SELECT MAX(id) FROM turns").rows
@@ -92,6 +93,7 @@ def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
     assert context.tokens == count_tokens(context.text) <= 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "most"),
     [
@@ -106,6 +108,7 @@ def test_where_a_whole_is_asked_each_turn_is_short(shed: Store, question: str, m
         assert max(sizes) > 100
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("budget", [1_000, 2_000, 6_000])
 def test_no_turn_takes_more_than_a_sixth_of_a_budget(shed: Store, budget: int) -> None:
     question = "Which boards of the shed are to be measured?"

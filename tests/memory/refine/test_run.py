@@ -35,6 +35,7 @@ def causes(store: Store) -> list[str]:
     return [change.cause for change in store.changes()]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("native", [False, True])
 def test_what_helps_is_kept_each_as_a_change_with_its_reason(address: str, native: bool) -> None:
     furnished(address, without=[3, 4, 5, 6])
@@ -141,6 +142,7 @@ def test_the_same_facts_are_not_asked_twice(address: str) -> None:
     assert ahead.tokens_in > 1_000
 
 
+@pytest.mark.slow
 def test_a_judge_may_compare_the_answers(address: str) -> None:
     furnished(address, without=[3])
     model, engine = refiner_model([creating(3)], [])
@@ -150,6 +152,7 @@ def test_a_judge_may_compare_the_answers(address: str) -> None:
     assert engine.counts["compare"] > 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("stage", ["writing questions", "refining", "taking back"])
 def test_what_is_interrupted_leaves_the_memory_as_it_was(address: str, stage: str) -> None:
     furnished(address, without=[3])

@@ -111,6 +111,7 @@ def test_a_fact_is_created_in_the_words_of_the_vocabulary(tools: Tools, store: S
     assert "'shift' is not in the vocabulary" in advice
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
@@ -196,6 +197,7 @@ def test_merged_facts_rest_on_the_turns_of_all(tools: Tools) -> None:
 FACT_4 = "bought a cello and then joined an orchestra"
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
@@ -247,6 +249,7 @@ def test_a_fact_of_two_things_comes_apart_where_it_tells_of_the_second(tools: To
     assert tools.fact(9).subject == "her country"
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [

@@ -80,6 +80,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("question", "asker", "turn_id"), ASKED)
 def test_the_turn_that_answers_the_asker_on_that_day_comes_first(
     tmp_path: Path, question: str, asker: str, turn_id: int

@@ -413,6 +413,7 @@ def sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 96)
 
 
+@pytest.mark.slow
 def test_a_large_memory_is_not_ranked_whole(large: Index, sparing: None) -> None:
     common = match(*range(10, 10 * MANY, 20))
     assert 0 < len(rank(large, "cat", common, vector=EAST)) < MANY / 3

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
@@ -162,7 +162,6 @@ def test_every_character_that_unicode_decomposes_gives_words_that_the_index_take
 
 @pytest.mark.slow
 @given(text=TEXT)
-@settings(max_examples=60)
 def test_every_word_of_any_turn_finds_it(polyglot: SqliteStore, text: str) -> None:
     [turn] = polyglot.add([Turn("Anna", f"x{text}")])
     for word in words(polyglot.turn(turn).text):

@@ -10,8 +10,8 @@ import pytest
 import typer.main
 
 from memory.__main__ import app
+from memory.operations.tools import GROUPS
 from memory.server.json_api import ENDPOINTS
-from memory.tools import GROUPS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "clients.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(json|toml)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -1,10 +1,13 @@
 """Limits of a day for each user: turns, characters, calls and tokens, the same in every process."""
 
 import asyncio
+import os
 import re
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
+from memory.errors import StoreError
 from memory.namespaces import create
 from memory.server.day_limits import (
     DayLimitError,
@@ -240,21 +244,106 @@ def test_a_limit_is_not_passed_by_many_at_the_same_moment() -> None:
     assert open_day_usage().of_user("memory anna").turns == 7
 
 
-def test_the_next_day_begins_at_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    day = "2026-01-01"
+@pytest.fixture
+def set_today(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the day that counts are of."""
     modules = ["memory.store.day_usage"]
     if home_address():
         modules.append("memory.store.postgres.day_usage")
-    for module in modules:
-        monkeypatch.setattr(f"{module}.today", lambda: day)
+
+    def set_today(day: str) -> None:
+        for module in modules:
+            monkeypatch.setattr(f"{module}.today", lambda: day)
+
+    return set_today
+
+
+def test_the_next_day_begins_at_nothing(set_today: Callable[[str], None]) -> None:
+    set_today("2026-01-01")
     usage = open_day_usage()
     assert usage.count("memory anna", Usage(turns=2), Usage(2**62, 0, 0, 0))
     assert not usage.count("memory anna", Usage(turns=1), Usage(turns=1))
-    day = "2026-01-02"
+    set_today("2026-01-02")
     assert usage.of_all() == {}
     assert usage.count("memory anna", Usage(turns=1))
-    day = "2026-01-01"
-    assert usage.of_all() == {}, "days that are over are gone"
+    usage.close()
+
+
+def test_a_clock_that_goes_back_finds_the_counts_of_that_day(
+    set_today: Callable[[str], None],
+) -> None:
+    set_today("2026-01-05")
+    usage = open_day_usage()
+    two, most = Usage(turns=2), replace(UNBOUNDED, turns=0)
+    for day in ("2026-01-05", "2200-01-01", "1970-01-01"):
+        set_today(day)
+        assert usage.count("memory anna", two, most)
+        assert not usage.count("memory anna", two, most)
+    set_today("2026-01-05")
+    assert not usage.count("memory anna", two, most), "this day's turns are used"
+
+    for number in range(6, 20):
+        set_today(f"2026-01-{number:02}")
+        assert usage.count("memory anna", two, most)
+    set_today("2026-01-05")
+    assert usage.of_all() == {}, "days that are long over are gone"
+    usage.close()
+
+
+def _write_text(path: Path) -> None:
+    path.write_text("no database " * 1000)
+
+
+def _damage_pages(path: Path) -> None:
+    usage = FileDayUsage(path)
+    for number in range(300):
+        usage.count(f"user {number}", Usage(turns=1))
+    usage.close()
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"x" * (len(content) - 4096))
+
+
+def _write_other_columns(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE used (day, name)")
+
+
+def _write_other_values(path: Path) -> None:
+    usage = FileDayUsage(path)
+    usage.count("memory anna", Usage(turns=1))
+    usage.close()
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE used SET turns = 'many'")
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _write_text,
+        _damage_pages,
+        _write_other_columns,
+        _write_other_values,
+        pytest.param(
+            lambda path: os.mkfifo(path),
+            id="pipe",
+            marks=pytest.mark.skipif(os.name != "posix", reason="pipes that are files"),
+        ),
+    ],
+)
+def test_counts_that_cannot_be_read_admit_nobody_until_the_file_is_gone(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "used-today"
+    damage(path)
+    usage = FileDayUsage(path)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="delete this, and they begin anew"):
+            usage.count("memory anna", Usage(turns=1), UNBOUNDED)
+    for file in tmp_path.glob("used-today*"):
+        file.unlink()
+    assert usage.count("memory anna", Usage(turns=1), Usage())
+    assert not usage.count("memory anna", Usage(turns=1), Usage())
     usage.close()
 
 

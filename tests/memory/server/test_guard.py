@@ -15,6 +15,7 @@ def client() -> Iterator[TestClient]:
         yield signed_in
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_this_machine_is_called_by_its_names_and_the_port(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"host": f"{host}:{PORT}"}).status_code == 200

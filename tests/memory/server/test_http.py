@@ -19,7 +19,7 @@ from memory import Turn, open_store
 from memory.namespaces import create
 from memory.server.tokens import Tokens
 from tests.support.commands import run
-from tests.support.mcp_clients import MODES, text_of, use
+from tests.support.mcp_clients import INITIALIZE, MODES, text_of, use
 from tests.support.postgres_server import empty_home
 from tests.support.server_process import Served, server_process
 from tests.support.serving import serving
@@ -77,6 +77,7 @@ def test_a_client_remembers_and_recalls_over_http(served: Served, mode: str) -> 
     use(connection(served, "anna", token("anna")), work, mode)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("mode", MODES)
 def test_two_tokens_of_two_namespaces_never_cross(served: Served, mode: str) -> None:
     bearers = {"anna": token("anna"), "ben": token("ben")}
@@ -100,25 +101,16 @@ def test_two_tokens_of_two_namespaces_never_cross(served: Served, mode: str) -> 
         assert other * 3 not in answer.text
 
 
+@pytest.mark.slow
 def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Served) -> None:
     """With a token for both: what a session was opened for stays so."""
     both, second = token("anna", "ben"), token("anna")
-    initialize = {
-        "jsonrpc": "2.0",
-        "id": 0,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     headers = {
         "authorization": f"Bearer {both}",
         "accept": "application/json, text/event-stream",
     }
-    opened = httpx2.post(f"{served.address}/mcp/anna", json=initialize, headers=headers, timeout=60)
+    opened = httpx2.post(f"{served.address}/mcp/anna", json=INITIALIZE, headers=headers, timeout=60)
     headers |= {
         "mcp-session-id": opened.headers["mcp-session-id"],
         "mcp-protocol-version": "2025-11-25",
@@ -221,18 +213,9 @@ def test_several_memories_are_read_by_a_token_for_each(served: Served) -> None:
         assert refused.text.endswith(f"may not use the namespace {other!r}\n")
 
 
+@pytest.mark.slow
 def test_a_session_of_one_memory_is_not_one_of_several(served: Served) -> None:
     """Nor the other way round: what a session was opened for stays so."""
-    initialize = {
-        "jsonrpc": "2.0",
-        "id": 0,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     headers = {
         "authorization": f"Bearer {token('anna', 'ben')}",
@@ -240,7 +223,7 @@ def test_a_session_of_one_memory_is_not_one_of_several(served: Served) -> None:
     }
     places = [f"{served.address}/mcp/{name}" for name in ("anna", "anna?also=ben")]
     for own, other in (places, places[::-1]):
-        opened = httpx2.post(own, json=initialize, headers=headers, timeout=60)
+        opened = httpx2.post(own, json=INITIALIZE, headers=headers, timeout=60)
         session = {
             "mcp-session-id": opened.headers["mcp-session-id"],
             "mcp-protocol-version": "2025-11-25",

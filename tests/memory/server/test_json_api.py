@@ -13,18 +13,21 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from memory import open_store
+from memory import Memory, open_store
 from memory.namespaces import create, existing, location_of
 from memory.server.json_api import ENDPOINTS, document
 from memory.server.tokens import Tokens
+from memory.settings import Settings
 from tests.conftest import MOVED
 from tests.support.postgres_server import new_namespace
 from tests.support.reranking_server import reranking
 from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, sql
+from tests.support.secrets_corpus import SECRETS
 from tests.support.serving import serving, token
 
 BOTH_STORES = "slow"
+GITHUB_TOKEN = {kind: secret for kind, _, secret in SECRETS}["GitHub token"]
 
 
 @pytest.fixture
@@ -190,6 +193,7 @@ def test_a_client_waits_for_changes_after_one(
         assert client.get(f"/api/anna/changes?{query}").status_code == 400
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "message"),
     [
@@ -216,6 +220,7 @@ def test_an_error_says_what_to_do(
     assert message in refused.json()["error"]["message"]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "said_at", ["'; DROP", "99999-01-01", "2017-13", "2017-02-30", "yesterday", "-5", "05/08/2023"]
 )
@@ -349,6 +354,26 @@ def test_turns_come_in_batches_whole_or_not_at_all(client: TestClient) -> None:
     wrong = [{"text": "Coffee."}, {"text": "Milk.", "said_at": "soon"}]
     assert client.post("/api/anna/turns/batch", json={"turns": wrong}).status_code == 400
     assert len(client.get("/api/anna/turns").json()["turns"]) == 8
+    mixed = [
+        turns[2],
+        {"text": f"The key is {GITHUB_TOKEN}.", "source": "k"},
+        {"text": "x", "source": "k"},
+    ]
+    added = client.post("/api/anna/turns/batch", json={"turns": mixed}).json()["turns"]
+    assert added == [
+        {"id": 8, "new": False},
+        {"id": 9, "new": True, "withheld": {"secrets": 1, "private": 0}},
+        {"id": 9, "new": False},
+    ]
+
+
+def test_a_turn_that_a_memory_refuses_leaves_its_batch_out(client: TestClient) -> None:
+    with Memory("anna") as memory:
+        Settings(memory.store).set("secrets", "refuse")
+    turns = [{"text": "Coffee."}, {"text": f"The key is {GITHUB_TOKEN}."}]
+    refused = client.post("/api/anna/turns/batch", json={"turns": turns})
+    assert (refused.status_code, "turn 2 holds" in refused.text) == (400, True)
+    assert len(client.get("/api/anna/turns").json()["turns"]) == 5
 
 
 def test_a_fact_is_edited_by_its_kind(client: TestClient) -> None:

@@ -14,11 +14,11 @@ from mcp.shared.exceptions import MCPError
 from memory import InputError, Turn, open_store
 from memory.errors import ModelError, StoreError
 from memory.namespaces import location_of
+from memory.operations.tools import GROUPS, RESULT_TOKENS
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
 from memory.text.tokens import count_tokens
-from memory.tools import GROUPS, RESULT_TOKENS
 from tests.conftest import SAID
 from tests.support.mcp_clients import MODES, text_of, use
 from tests.support.reversed_ranking import REVERSED, reversing_program

@@ -174,6 +174,7 @@ def test_an_answer_503_is_logged_and_counted_with_its_cause(
             assert client.get(SEARCH, headers=mine).status_code == 503
         after = client.get("/metrics", headers=numbers).text
     assert value(after, line) - value(before, line) == 4
-    failed = [json.loads(text) for text in lines.getvalue().splitlines() if "503" in text]
+    logged = [json.loads(text) for text in lines.getvalue().splitlines()]
+    failed = [each for each in logged if each.get("status") == 503]
     assert [each["cause"] for each in failed] == ["connections"] * 4
     assert {each["level"] for each in failed} == {"warning"}

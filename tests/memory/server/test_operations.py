@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,13 @@ from starlette.testclient import TestClient
 
 from memory import InputError, open_store
 from memory.errors import NotThereError
-from memory.namespaces import existing
+from memory.namespaces import create, existing, path_of
 from memory.operations import OPERATIONS
+from memory.operations.tools import GROUPS, Tools, tool_rights
 from memory.recall.searcher import Searcher
 from memory.server.json_api import document
-from memory.tools import GROUPS, Tools, tool_rights
 from tests.support.commands import run
+from tests.support.refiner import creating, deleting, furnished, refiner_model
 from tests.support.serving import serving, token
 
 
@@ -97,6 +100,17 @@ def test_a_fact_has_a_history_and_an_attribute_a_count(client: TestClient) -> No
     assert (counts["lives_in"]["facts"], counts["lives_in"]["kind"]) == (1, "one value")
 
 
+def test_a_fact_is_deleted_and_comes_back_by_undo(client: TestClient) -> None:
+    seen = client.get("/api/anna/changes").json()["changes"][0]["id"]
+    change = client.request("DELETE", "/api/anna/facts/1", json={"seen": seen})
+    assert change.status_code == 200
+    assert client.request("DELETE", "/api/anna/facts/1").status_code == 409  # it is gone
+    edits = client.get("/api/anna/facts/1/history").json()["edits"]
+    assert [edit["after"] is None for edit in edits] == [False, True]
+    client.post(f"/api/anna/changes/{change.json()['id']}/undo")
+    assert by_command("delete-fact", "1")["id"] == change.json()["id"] + 2
+
+
 def test_an_audit_is_read_over_the_api(client: TestClient) -> None:
     for city in ("Bonn", "Ulm"):
         fact = {"subject": "Ben", "attribute": "has_pet", "value": city, "turn_id": 4}
@@ -118,10 +132,62 @@ def test_every_operation_is_at_every_door() -> None:
     commands = run("admin", "call", "--help")
     for name, operation in OPERATIONS.items():
         assert described[name]["summary"] == operation.summary
-        assert rights[name] == operation.right
         assert name.replace("_", "-") in commands
+        if name in rights:
+            assert rights[name] == operation.right
+    # Tools of models do these two in their own words; the others are work on a whole memory.
     names = {name for tools in GROUPS.values() for name in tools}
-    assert names & {*OPERATIONS} == {"forget"}  # of which the core has one in a model's words
+    assert names & {*OPERATIONS} == {"forget", "digest"}
+    assert {*OPERATIONS} - {*rights} == {"digest", "refine", "export_memory", "import_memory"}
+
+
+def test_a_whole_memory_goes_through_commands_and_the_api(
+    client: TestClient, tmp_path: Path
+) -> None:
+    exported = client.get("/api/anna/export").text
+    assert run("admin", "call", "export-memory", "-n", "anna") == exported
+    file = tmp_path / "anna.jsonl"
+    file.write_text(exported, "utf-8")
+    words = ("admin", "call", "import-memory", "--lines", file, "-n")
+    run(*words, "copy", says="there is no namespace 'copy'")
+    create("copy")
+    for turns in (5, 0):  # what is there is not stored again
+        stored = run(*words, "copy")
+        assert json.loads(stored) == {"turns": turns}
+    assert run("admin", "call", "export-memory", "-n", "copy") == exported
+    file.write_text("no lines of ours")
+    run(*words, "copy", says=str(file))
+    assert run("admin", "call", "export-memory", "-n", "copy") == exported
+
+
+def test_a_digest_counts_what_it_did() -> None:
+    counts = by_command("digest")
+    assert counts["read"] == 5  # by templates, as there is no larger model
+    assert counts["calls"] == counts["failed"] == 0
+
+
+def test_a_refinement_is_a_job(home: str) -> None:
+    model, _ = refiner_model([creating(3), deleting(1)], [])
+    with open_store(path_of("ann")) as store:
+        furnished(store.location, without=[3])
+    headers = token("ann")
+    with serving(model, signed_in=False, requests_a_second=1e6) as client:
+        body = {"operations": 2, "questions": 12}
+        begun = client.post("/api/ann/refine", json=body, headers=headers)
+        assert (begun.status_code, begun.json()["kind"]) == (202, "refine")
+        deadline = time.monotonic() + 60
+        while (job := client.get("/api/ann/jobs/1", headers=headers).json())["state"] == "running":
+            assert time.monotonic() < deadline
+        refused = client.post("/api/ann/refine", json={"operations": 201}, headers=headers)
+    counts = {"operations": 2, "changes": 1, "dropped": 1, "before": 1.0, "after": 1.0}
+    assert (job["state"], job["result"]) == ("done", counts), job
+    assert refused.status_code == 400
+    with open_store(existing("ann")) as store:
+        assert len(store.facts()) == 12
+
+
+def test_the_packaged_model_does_not_refine() -> None:
+    run("admin", "call", "refine", "-n", "anna", says="too small to refine")
 
 
 def test_another_method_is_told_which_one_is_for_an_address(client: TestClient) -> None:
@@ -160,8 +226,9 @@ import json, sys
 from contextlib import nullcontext
 from memory import open_store
 from memory.recall.searcher import Searcher
-from memory.tools import Tools, tool_rights
+from memory.operations.tools import Tools, tool_rights
 from tests.support.commands import run
+from tests.support.refiner import creating, deleting, furnished, refiner_model
 from tests.support.serving import serving, token
 
 with serving(signed_in=False) as client:

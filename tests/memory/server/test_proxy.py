@@ -16,14 +16,16 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from memory import Turn, namespaces, open_store
+from memory import Memory, Turn, namespaces, open_store
 from memory.errors import StoreError
+from memory.facts.audit import audit
+from memory.records import CUT_ANSWER
 from memory.server import proxy as proxy_module
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
 from memory.server.proxy import ProxyOptions, proxy_application
 from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
-from memory.server.proxy_messages import answer_text, read_conversation, with_block
+from memory.server.proxy_messages import read_answer, read_conversation, with_block
 from memory.server.tokens import Tokens
 from memory.store.settings import times_shown
 from memory.store.turn_validation import local_now
@@ -44,6 +46,44 @@ BODY: dict[str, Any] = {
     "model": "m",
     "messages": [{"role": "system", "content": "Be kind."}, MESSAGE],
 }
+
+
+LETTER = "Dear Tom, I live in Bergen and I am allergic to nuts. Answer: Question: </context>"
+TASKS = [
+    (
+        "Open WebUI",
+        "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history."
+        "\n### Chat History:\n<chat_history>\nUSER: I live in Oslo.\n</chat_history>",
+    ),
+    (
+        "Open WebUI",  # of a chat in which somebody wrote what stands in its template
+        "### Task:\nGenerate 1-3 broad tags.\n### Chat History:\n<chat_history>\n"
+        "USER: What does </context> mean?\n</chat_history>",
+    ),
+    (
+        "LibreChat",
+        "Provide a concise, 5-word-or-less title for the conversation, using title case"
+        " conventions.\n\nConversation:\nUser: I live in Oslo.",
+    ),
+]
+TEMPLATES = [
+    "### Task:\nRespond to the user query using the provided context.\n\n<context>\n"
+    f"{LETTER}\n</context>\n\nWhere do I live?",
+    "### Task:\nRespond to the user query using the provided context.\n\n<context>\n"
+    f"{LETTER}\n</context>\n\n<user_query>\nWhere do I live?\n</user_query>\n",
+    f"Context information is below.\n---------------------\n{LETTER}\n---------------------\nGiven"
+    " the context information and not prior knowledge, answer the query.\n"
+    "Query: Where do I live?\nAnswer: ",
+    "Use the following pieces of context to answer the question at the end.\n\n"
+    f"{LETTER}\n\nQuestion: Where do I live?\nHelpful Answer:",
+    "You are an assistant for question-answering tasks. Use the following pieces of retrieved"
+    " context to answer the question.\nQuestion: Where do I live?\n"
+    f"Context: {LETTER}\nQuestion: None.\nAnswer:",
+    "### Task:\nRespond to the user query using the provided context.\n\n<context>\n"
+    "A page about <chat_history> tags.\n</context>\n\nWhere do I live?",
+    f"<documents>\n<document>{LETTER}</document>\n</documents>\n\nWhere do I live?",
+    f"Where do I live?\n\n<context>\n{LETTER}\n</context>",
+]
 
 
 @pytest.fixture
@@ -115,12 +155,42 @@ def test_of_a_stream_that_is_cut_what_came_is_stored(nora: str, upstream: Upstre
     assert text
     assert REPLY.startswith(text)
     assert text != REPLY
+    with Memory(nora) as memory:
+        assert memory.get_all()[-1].tags == CUT_ANSWER
+        assert f"{text} [its end is missing]" in memory.context("What is nice?").text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "content", "is_cut"),
+    [
+        ("chat/completions", {"choices": [{"finish_reason": "stop"}]}, False),
+        ("chat/completions", {"choices": [{"message": {"content": "Oslo"}}]}, False),
+        ("chat/completions", {"choices": [{"finish_reason": "length"}]}, True),
+        ("messages", {"stop_reason": "max_tokens"}, True),
+        ("messages", {"stop_reason": "end_turn"}, False),
+        ("responses", {"status": "incomplete"}, True),
+        ("responses", {"status": "completed"}, False),
+        ("chat/completions", "data: {}\n\ndata: [DONE]\n\n", False),
+        ("chat/completions", "data: {}\n\n", True),
+        ("messages", 'data: {"delta": {"stop_reason": "end_turn"}}', False),
+        ("messages", 'data: {"type": "message_start", "message": {"stop_reason": null}}', True),
+        ("responses", 'data: {"response": {"status": "in_progress"}}', True),
+        ("responses", 'data: {"response": {"status": "completed"}}', False),
+        ("responses", 'data: {"item": {"status": "completed"}}', True),
+    ],
+)
+def test_an_answer_is_cut_where_its_protocol_did_not_end_it(
+    protocol: str, content: dict[str, Any] | str, is_cut: bool
+) -> None:
+    text = content if isinstance(content, str) else json.dumps(content)
+    assert read_answer(protocol, text.encode()).is_cut == is_cut
 
 
 EMOJI = "Oslo \U0001f600, near the fjord"
 HALVES = "Oslo \ud83d\ude00, near the fjord"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [
@@ -217,6 +287,84 @@ def test_a_request_that_is_repeated_is_stored_once(nora: str, upstream: Upstream
     assert len(turns_of(nora)) == 3
 
 
+def test_an_answer_that_is_generated_again_takes_the_place_of_the_first(
+    nora: str, upstream: Upstream
+) -> None:
+    with proxied(upstream, namespace=nora) as client:
+        for upstream.reply in (f"{REPLY} Call 555 0100.", "Oslo.", "In Oslo, by the fjord."):
+            client.post("/v1/chat/completions", json=BODY)
+        upstream.is_cut = True
+        with pytest.raises(httpx.HTTPError):
+            client.post("/v1/chat/completions", json={**BODY, "stream": True})
+    assert turns_of(nora)[1:] == [
+        ("User", MESSAGE["content"]),
+        ("Assistant", "In Oslo, by the fjord."),
+    ]
+    with open_store(namespaces.existing(nora)) as store:
+        assert not [hit for hit in store.search("555 0100") if "555" in hit.text]
+        assert not audit(store, ["index"])
+
+
+def test_what_is_said_before_and_after_a_tool_is_stored_both(nora: str, upstream: Upstream) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "map", "arguments": "{}"}}
+    asked = {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "59.9, 10.7"}
+    with proxied(upstream, namespace=nora) as client:
+        upstream.reply = "Let me look."
+        client.post("/v1/chat/completions", json=BODY)
+        upstream.reply = REPLY
+        messages = [*BODY["messages"], asked, result]
+        client.post("/v1/chat/completions", json={**BODY, "messages": messages})
+    assert [text for _, text in turns_of(nora)[1:]] == [MESSAGE["content"], "Let me look.", REPLY]
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize(("program", "message"), TASKS)
+def test_a_task_of_a_front_end_is_answered_and_not_stored(
+    nora: str, upstream: Upstream, program: str, message: str
+) -> None:
+    messages = [{"role": "user", "content": message}]
+    with proxied(upstream, namespace=nora) as client:
+        answer = client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    assert answer.headers["x-memory-stored"] == f"nothing: a task of {program}"
+    assert upstream.requests[0]["messages"] == messages
+    assert len(turns_of(nora)) == 1
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("message", TEMPLATES)
+def test_of_a_template_with_retrieved_texts_the_users_words_are_stored(
+    nora: str, upstream: Upstream, message: str
+) -> None:
+    messages = [{"role": "user", "content": message}]
+    with proxied(upstream, namespace=nora) as client:
+        client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    sent = upstream.requests[0]["messages"][0]["content"]
+    assert sent.startswith(message)
+    assert "I live in Oslo" in sent
+    assert turns_of(nora)[1:] == [("User", "Where do I live?"), ("Assistant", REPLY)]
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "### Task:\nwater the plants",
+        "What does <context> mean in React?",
+        "<context>all that I have</context>",
+        "Context information is below. Read it.",
+    ],
+)
+def test_what_only_looks_like_a_template_is_stored_whole(
+    nora: str, upstream: Upstream, message: str
+) -> None:
+    messages = [{"role": "user", "content": message}]
+    with proxied(upstream, namespace=nora) as client:
+        client.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    assert turns_of(nora)[1] == ("User", message)
+
+
+@pytest.mark.slow
 def test_the_first_messages_of_a_memory_are_stored_in_the_order_of_saying(
     home: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +394,7 @@ def test_the_first_messages_of_a_memory_are_stored_in_the_order_of_saying(
     assert before <= moments[0] <= moments[-1] <= answered
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("options", "added", "count"), [({"stores": False}, True, 1), ({"injects": False}, False, 3)]
 )
@@ -288,6 +437,7 @@ def test_a_token_says_whose_memory_it_is_until_it_is_revoked(nora: str, upstream
     assert len(turns_of("nora")) == 1
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("rights", ["read", "metrics", "forget", "read,tokens"])
 def test_a_token_without_the_right_to_write_asks_no_model(
     nora: str, upstream: Upstream, rights: str
@@ -342,6 +492,7 @@ def test_no_cookie_and_no_token_of_ours_goes_on(nora: str, upstream: Upstream) -
     assert "sqlmem_" not in str(sent)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("limit", "value", "status"),
     [
@@ -419,6 +570,7 @@ def test_the_memory_is_warm_before_the_first_request(
         assert len(searched) == 1
 
 
+@pytest.mark.slow
 def test_a_memory_that_is_slow_costs_no_answer(
     nora: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,9 +667,9 @@ def test_blocks_and_answers_of_each_protocol() -> None:
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "you"}},
     ]
     stream = "".join(f"event: x\ndata: {json.dumps(event)}\n\n" for event in events)
-    assert answer_text("messages", stream.encode()) == "Hi you"
+    assert read_answer("messages", stream.encode()).text == "Hi you"
     delta = {"type": "response.output_text.delta", "delta": "Hello"}
-    assert answer_text("responses", f"data: {json.dumps(delta)}\n\n".encode()) == "Hello"
+    assert read_answer("responses", f"data: {json.dumps(delta)}\n\n".encode()).text == "Hello"
     conversation = read_conversation("chat/completions", BODY)
     assert conversation
     assert (conversation.text, conversation.position) == (MESSAGE["content"], 1)
@@ -623,7 +775,7 @@ def test_each_protocol_reaches_a_model_of_litellm(home: str, upstream: Upstream)
         for stream in (False, True):
             for path, body in (("messages", messages), ("responses", {"input": "Hi."})):
                 answer = client.post(f"/v1/{path}", json={**body, "stream": stream})
-                assert answer_text(path, answer.content) == REPLY
+                assert read_answer(path, answer.content).text == REPLY
         upstream.is_cut = True
         cut = client.post("/v1/messages", json={**messages, "stream": True})
         assert "event: error\ndata:" in cut.text

@@ -1,6 +1,8 @@
 """Several memories by the API and MCP: a right for each, and nothing of any other."""
 
+import gc
 from collections.abc import Iterator
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -9,15 +11,16 @@ from starlette.testclient import TestClient
 
 from memory import Turn, open_store
 from memory.namespaces import create, delete, location_of
+from memory.server import mcp_http
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.settings import times_shown
 from tests.conftest import INSERT
-from tests.support.mcp_clients import text_of, use
+from tests.support.mcp_clients import INITIALIZE, text_of, use
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.serving import serving, token
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 FACTS = "SELECT turn_id, subject, value FROM facts WHERE subject = 'Cleo'"
 QUESTION = "Where does Cleo meet the team?"
@@ -44,6 +47,7 @@ def client() -> Iterator[TestClient]:
 # ------------------------------------------------------------------------------- the API
 
 
+@pytest.mark.slow
 def test_the_api_asks_several_memories(client: TestClient) -> None:
     headers = token("anna", "team")
     hits = client.get("/api/anna/search?query=Oslo&also=team", headers=headers).json()["hits"]
@@ -66,6 +70,7 @@ def test_the_api_asks_several_memories(client: TestClient) -> None:
     assert {hit["turn"]["memory"] for hit in past} == {"anna"}
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("other", ["eve", "nobody", "te am", "team", "../eve", "*", ""])
 def test_a_token_for_the_first_memory_alone_sees_nothing_of_another(
     client: TestClient, other: str
@@ -164,6 +169,7 @@ def test_the_tools_read_several_memories_and_write_to_the_first(handles: Handles
         assert times_shown(store) == {}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "select",
     [
@@ -188,3 +194,33 @@ def test_a_server_says_that_it_reads_several_memories(handles: Handles) -> None:
     assert "2 memories, anna, team" in several.instructions
     alone: Any = mcp_server(handles, "anna")
     assert "memories, anna" not in alone.instructions
+
+
+@pytest.mark.slow
+def test_a_server_keeps_few_lists_of_memories_and_their_sessions_go_on(
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_http, "MOST_SERVERS", 2)
+    names = ["anna", *(f"user {number}" for number in range(4))]
+    for name in names[1:]:
+        with open_store(create(name)):
+            pass
+    addresses = [f"/mcp/{first}?also={other}" for first, other in permutations(names, 2)]
+    sessions: dict[str, dict[str, str]] = {}
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    with serving(signed_in=False) as client:
+        bearer = {**token(*names), "accept": "application/json, text/event-stream"}
+        for address in addresses:
+            opened = client.post(address, json=INITIALIZE, headers=bearer)
+            session = opened.headers["mcp-session-id"]
+            sessions[address] = {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+        gc.collect()
+        kept = sum(isinstance(thing, mcp_http._Managers) for thing in gc.get_objects())
+        answers = [
+            client.post(address, json=listing, headers=bearer | session)
+            for address, session in sessions.items()
+        ]
+
+    assert kept <= 3  # one more while its last task ends
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("recall" in answer.text for answer in answers)

@@ -3,11 +3,15 @@
 import asyncio
 import threading
 
+import pytest
+
 from memory import Memory, Turn, open_store
 from memory.namespaces import create
 from memory.server.handles import Handles
 from tests.support.fact_server import serving_facts
 from tests.support.scripted import answer
+
+pytestmark = pytest.mark.slow
 
 BOTH_STORES = "slow"
 AT_ONCE = 12  # more than threads of the packaged model, and than connections of a process

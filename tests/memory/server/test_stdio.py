@@ -96,6 +96,7 @@ def test_a_client_starts_a_server_of_several_memories(home: str) -> None:
     run("serve", "mcp", "-n", "anna", "-n", "anna", says="named twice")
 
 
+@pytest.mark.slow
 def test_null_and_half_an_emoji_are_answered(home: str) -> None:
     """The SDK's reader refuses such a message without a word, and a client waits."""
     calls: list[tuple[str, dict[str, Any]]] = [

@@ -125,6 +125,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("name", "value"), HOSTILE)
 def test_a_dump_does_not_set_what_is_of_another_file(home: str, name: str, value: str) -> None:
     headers = token("copy", rights="read,write,forget")

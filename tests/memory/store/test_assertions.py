@@ -11,7 +11,7 @@ from memory.store.pending_windows import claim_window
 from memory.store.vocabulary_edits import set_attribute
 from tests.conftest import INSERT
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 
 def say(
@@ -182,6 +182,7 @@ def test_a_name_that_a_person_took_back_stays_so(store: Store) -> None:
 # --- what persons do ------------------------------------------------------------------------------
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("act", ["correct", "remove", "undo", "end"])
 def test_what_a_person_took_away_is_not_stored_again_unless_it_is_said_again(
     store: Store, act: str

@@ -21,6 +21,7 @@ from tests.conftest import SAID
 from tests.memory.store.test_forget import lived, opened
 
 
+@pytest.mark.slow
 def test_a_backup_is_the_whole_memory_of_one_moment_while_others_write(tmp_path: Path) -> None:
     stop = threading.Event()
 

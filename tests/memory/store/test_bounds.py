@@ -16,7 +16,7 @@ from memory.store.model_limits import ResultRows
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ def test_no_row_holds_an_infinite_number_or_none(store: Store, database: str, na
         store.read(select)
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
@@ -146,6 +147,7 @@ def test_no_command_prints_a_number_that_json_does_not_have(
 # ------------------------------------------------------------------------------------ dates
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize(
     "assignment",
     [

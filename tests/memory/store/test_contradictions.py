@@ -13,7 +13,7 @@ from memory.sql import quoted
 from memory.store.contradictions import Verdict, open_contradictions, settle_contradiction
 from memory.store.pending_windows import claim_window
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 
 @pytest.fixture
@@ -78,6 +78,7 @@ def test_a_model_links_two_facts_of_its_window(store: Store) -> None:
     assert pairs(store) == [("flown", "Rome")]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("statement", "advice"),
     [

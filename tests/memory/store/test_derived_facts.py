@@ -93,6 +93,7 @@ def test_the_past_before_a_turn_knows_no_merge_with_it(path: Path) -> None:
         assert values(past) == ["xylophone in the cellar", "cello; harp"]
 
 
+@pytest.mark.slow
 def test_in_postgres_the_others_stand_again_too() -> None:
     address = new_namespace()
     with open_store(address) as store:

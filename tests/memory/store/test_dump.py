@@ -185,6 +185,7 @@ def test_two_loads_at_the_same_time_store_it_once(tmp_path: Path, address: str) 
         assert_equal(store, copy)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("record", "message"),
     [

@@ -24,7 +24,7 @@ from memory.store.entity_edits import (
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.sqlite import SqliteStore
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 COLUMNS = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 TURNS = [

@@ -12,11 +12,12 @@ import pytest
 from tests.support.acts import ACTS
 from tests.support.faulted_acts import FAULTS
 
+pytestmark = pytest.mark.slow
+
 OF_EACH_CALL = ["add", "digest", "forget", "migration"]
 OTHERS = [name for name in ACTS if name not in OF_EACH_CALL]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("step", "names"), [(1, OF_EACH_CALL), (9, OTHERS)])
 def test_an_act_on_a_failing_disk_is_whole_or_absent(step: int, names: list[str]) -> None:
     command = [sys.executable, "-m", "tests.support.faulted_acts", str(step), *names]

@@ -17,7 +17,7 @@ from memory.store.united_search import search_several
 from memory.text.turn_filter import read_filter
 from tests.conftest import SAID
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 SESSIONS = 40
 WORDS = re.findall(
@@ -291,6 +291,7 @@ DATED = [
 ]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     ("given", "ids"),
     [
@@ -378,6 +379,7 @@ def test_a_program_searches_with_a_filter(new_store: Callable[[Sequence[Turn]], 
     assert {hit.turn_id for hit in memory.search("dog", filter={"speaker": "Ben"})} == {2, 4}
 
 
+@pytest.mark.slow
 def test_several_memories_are_searched_with_a_filter(
     new_store: Callable[[Sequence[Turn]], Store],
 ) -> None:

@@ -137,6 +137,7 @@ def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
         assert taken.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> None:
     store, ids = lived(tmp_path / "anna.db")
     with store:
@@ -253,6 +254,7 @@ def run(*arguments: str, answer: str = "") -> Any:
     return CliRunner().invoke(app, ["forget", *arguments], input=answer)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("conditions", "ids"),
     [

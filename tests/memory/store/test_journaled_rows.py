@@ -72,6 +72,7 @@ def test_a_row_that_is_there_is_not_inserted_again(store: Store) -> None:
     assert rows(store) == {"entities": [ILSE]}
 
 
+@pytest.mark.few(1)
 def test_rows_that_rest_on_a_forgotten_turn_go_with_it(store: Store) -> None:
     change(store, ("tags", None, TAG), ("entities", None, ILSE), ("aliases", None, MUM))
     store.forget([2, 3])

@@ -11,10 +11,11 @@ import pytest
 
 from tests.support.acts import ACTS
 
+pytestmark = pytest.mark.slow
+
 KILLS = 72  # of each act
 
 
-@pytest.mark.slow
 def test_acts_killed_at_random_moments_are_whole_or_absent() -> None:
     command = [sys.executable, "-m", "tests.support.killed_acts", "1", str(KILLS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, check=False)

@@ -89,6 +89,7 @@ def test_a_memory_that_came_by_steps_opens_with_all_in_it(tmp_path: Path, path: 
         assert store.check() == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("is_additive", [True, False])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_next_migration_is_applied_to_a_memory_with_its_contents(
@@ -109,6 +110,7 @@ def test_the_next_migration_is_applied_to_a_memory_with_its_contents(
         opened(path).close()
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("schema", OLDER)
 def test_a_memory_of_an_older_schema_is_untouched_and_says_how_to_move_it(
     tmp_path: Path, path: Path, schema: int

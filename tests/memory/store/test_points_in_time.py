@@ -1,10 +1,13 @@
 """Points in the life of a memory, read and compared, and what two of them differ in."""
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from memory import Fact, InputError
+from memory.recall.injection.ago import time_difference
 from memory.store.points_in_time import (
     Diff,
     date_keys,
@@ -12,6 +15,7 @@ from memory.store.points_in_time import (
     has_happened,
     read_moment,
     read_point,
+    time_of_question,
 )
 from memory.text.written_dates import date_key
 
@@ -50,6 +54,28 @@ def test_a_point_is_a_change_or_a_moment(text: str | int, point: str | int) -> N
 def test_what_is_no_point_is_refused_with_examples(text: str) -> None:
     with pytest.raises(InputError, match=r"is no point.*2017-06-01"):
         read_point(text)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin"])
+def test_a_question_about_the_past_is_asked_at_that_moment_wherever_this_machine_is(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        asked_at = time_of_question("2024-10-27T03:10+02:00")
+        ago = time_difference("2024-10-27T00:50Z", asked_at)
+        day = time_of_question("2024-10-27")
+        in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+        ahead = time_of_question(in_an_hour.isoformat(timespec="seconds"))
+        seconds_ahead = ahead.timestamp() - time.time()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert ago == "20 minutes ago"
+    assert day == datetime(2024, 10, 27)
+    assert seconds_ahead <= 0
 
 
 def test_a_change_is_no_moment() -> None:

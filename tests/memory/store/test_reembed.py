@@ -47,6 +47,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_tables, "BLOCK", 16)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_blocks")
 def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
     server: Server, address: str, tmp_path: Path
@@ -58,6 +59,7 @@ def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
     assert server.paid == [turn.text for turn in TALK] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_blocks")
 def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: Path) -> None:
     embedded_memory(address, SMALL)

@@ -16,11 +16,14 @@ from memory.store.statement_file import for_owner, for_postgres, for_sqlite, rea
 
 FOLDER = Path(memory.store.__file__).parent
 SHARED = FOLDER / "statements.sql"
+LEASES = FOLDER / "leases.sql"
 OWN_WORDS = [FOLDER / "sqlite.sql", FOLDER / "postgres" / "postgres.sql"]
 OF_POSTGRES = read_statements(
-    SHARED, OWN_WORDS[1], FOLDER / "postgres" / "bookkeeping.sql", render=for_postgres
+    SHARED, LEASES, OWN_WORDS[1], FOLDER / "postgres" / "bookkeeping.sql", render=for_postgres
 )
-OF_ALL_MEMORIES = read_statements(FOLDER / "postgres" / "all_memories.sql", render=for_owner)
+OF_ALL_MEMORIES = read_statements(
+    FOLDER / "postgres" / "all_memories.sql", LEASES, render=for_owner
+)
 # Methods of a connection that take the name of a statement.
 RUNNING = {"run", "run_many", "run_returning"}
 
@@ -37,7 +40,7 @@ def test_both_databases_have_their_words_for_the_same_names_and_each_is_used() -
         re.findall(r"^-- (.*) --$", file.read_text("utf-8"), re.MULTILINE) for file in OWN_WORDS
     )
     assert of_sqlite == of_postgres
-    shared = SHARED.read_text("utf-8")
+    shared = SHARED.read_text("utf-8") + LEASES.read_text("utf-8")
     names = {*of_sqlite, *re.findall(r"^-- (\{.*\}) --$", shared, re.MULTILINE)}
     lines = [line for line in shared.splitlines() if not line.startswith("--")]
     used = re.findall(r"\{[a-z]\w*\}", "\n".join(lines))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import ClaimLostError, HeldError, StoreError
+from memory.facts.audit import audit
 from memory.store import journal, pending_windows
 from memory.store.history import edits_of
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
@@ -250,6 +251,7 @@ OF_ANOTHER_TURN = [
 ]
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("statement", OF_ANOTHER_TURN)
 def test_a_window_only_ends_facts_of_other_turns(store: SqliteStore, statement: str) -> None:
     store.write(f"{EARLIER}; UPDATE facts SET ended_on = '2017' WHERE id = 2", cause="test")
@@ -360,6 +362,7 @@ def test_a_few_facts_may_be_deleted_without_a_person(store: SqliteStore) -> None
     assert few.facts == journal.MOST_ENDED
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -425,6 +428,7 @@ def test_one_turn_ends_two_facts_and_more_wait_for_a_person(store: SqliteStore) 
     assert store.write(digest(4, 5, 4, 5), cause="digest", window=(4, 5)).facts == 8
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("end", ["0001-01-01", "1066", "2016-12", "2017-05-05", "2100", "9999"])
 def test_a_fact_ends_at_a_time_that_the_memory_knows_of(store: SqliteStore, end: str) -> None:
     store.write(f"{MOVED}; {CAT}", cause="test", window=(1, 3))
@@ -442,6 +446,7 @@ def test_a_fact_ends_at_a_time_that_the_memory_knows_of(store: SqliteStore, end:
     assert person.facts == 1
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("end", ["2017", "2017-05", "2017-05-06", "2017-06-12", "2027"])
 def test_a_fact_may_end_on_the_day_it_began_and_in_some_years(store: SqliteStore, end: str) -> None:
     store.write(f"{MOVED}; {CAT}", cause="test", window=(1, 3))
@@ -640,6 +645,7 @@ CLAIMS_OF_NOBODY = [
 ]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("claimant", "seconds"), CLAIMS_OF_NOBODY)
 def test_a_claim_of_nobody_holds_no_window(
     store: SqliteStore, claimant: str, seconds: float
@@ -721,6 +727,23 @@ def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: Sqli
     assert {hit.turn_id for hit in store.search("No source", 2)} == {7, 8}
     assert store.add(again[:1]) == [9], "without `once` it is said again"
     assert known_sources(store, ["D1:2"]) == {"D1:2": 2}, "the oldest"
+
+
+def test_a_turn_takes_the_place_of_the_one_of_its_source_where_that_is_asked_for(
+    store: SqliteStore,
+) -> None:
+    [first] = store.add([Turn("Bot", "Try the Griffin hotel.", source="x:1")], once=True)
+    store.write(INSERT + f"('Bot', 'recommends', 'the Griffin hotel', NULL, {first})", cause="t")
+    again = Turn("Bot", "Try the Harbour inn.", source="x:1")
+    assert store.add([again], once=True) == [first], "only where it is asked for"
+    [second] = store.add([again], once=True, replaces=True)
+    assert second > first
+    assert [turn.text for turn in store.turns(first)] == ["Try the Harbour inn."]
+    assert store.facts() == []
+    assert first not in {hit.turn_id for hit in store.search("Griffin hotel")}
+    assert store.search("Harbour inn")[0].turn_id == second
+    assert store.add([again], once=True, replaces=True) == [second], "the same is no other"
+    assert not audit(store, ["index"])
 
 
 def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:

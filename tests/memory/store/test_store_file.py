@@ -363,6 +363,7 @@ def test_the_log_shrinks_again_after_a_long_reader(
 _RECEIPT = '{"at": "2026", "turns": [1], "facts": [], "changes": [], "sha256": "a"}'
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("name", "value"),
     [

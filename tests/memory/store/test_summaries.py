@@ -14,7 +14,7 @@ from memory.store.pending_windows import claim_window
 from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW, set_summary
 from tests.conftest import CAT, MOVED
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 TOLD = (
     "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES"

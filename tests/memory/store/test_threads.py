@@ -57,6 +57,7 @@ def read_all(store: Store) -> list[int]:
     return [hit.turn_id for hit in store.search("Anna moved to Oslo", 10)]
 
 
+@pytest.mark.slow
 def test_a_crowd_shares_a_memory(address: str, tmp_path: Path) -> None:
     with Memory(address, model=slow_model(0.01)) as memory:
         crowd = let_work(memory, tmp_path, threads=8, is_over=lambda acts: acts >= ACTS)

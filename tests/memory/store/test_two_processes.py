@@ -11,8 +11,9 @@ import pytest
 
 from tests.support.schedules import PAIRS
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_two_acts_at_once_are_as_one_after_the_other() -> None:
     names = [",".join(pair) for pair in PAIRS]
     command = [sys.executable, "-m", "tests.support.schedules", "1", *names]

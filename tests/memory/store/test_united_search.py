@@ -71,6 +71,7 @@ def test_several_memories_are_ranked_as_one(stores: Sequence[Store], whole: Stor
             assert [score for _, score in united] == [score for _, score in expected]
 
 
+@pytest.mark.slow
 def test_a_filter_ranks_what_passes_in_all_memories_as_one(
     stores: Sequence[Store], whole: Store
 ) -> None:

@@ -187,6 +187,7 @@ def test_a_file_of_a_newer_schema_that_only_adds_is_used(path: Path) -> None:
         assert conn.execute("SELECT DISTINCT tone FROM changes").fetchall() == [("plain",)]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "script",
     [
@@ -213,6 +214,7 @@ def test_a_file_whose_newer_schema_could_do_anything_else_is_refused(
         open_store(path)
 
 
+@pytest.mark.slow
 def test_a_newer_table_without_a_wall_of_its_own_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -21,7 +21,7 @@ from memory.vocabulary import Attribute, Vocabulary
 from tests.conftest import INSERT
 from tests.support.scripted import scripted_model, sql
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 
 URGENCY = Attribute(
@@ -86,6 +86,7 @@ def test_a_computed_name_is_that_of_the_attribute(store: Store) -> None:
     assert facts(store) == [("Anna", "lives_in", "Oslo")]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", ["has_read", "read", "Finished Reading"])
 @pytest.mark.parametrize("condition", ["f.attribute = '{}'", "attribute IN ('x', '{}')"])
 def test_a_question_finds_the_facts_by_any_name(store: Store, name: str, condition: str) -> None:

@@ -162,6 +162,7 @@ def test_what_waits_is_embedded_at_the_next_use_once_and_in_order(
     assert_as_if_never_waited(waiting, TALK, SAID + late)
 
 
+@pytest.mark.slow
 def test_what_was_embedded_before_a_failure_is_not_paid_again(server: Server, path: Path) -> None:
     with open_store(path, embedder=SMALL) as store:
         first = {"model": SMALL, "input": texts(MANY[:REQUEST_TEXTS])}
@@ -184,6 +185,7 @@ def test_a_memory_without_any_vector_keeps_its_embedder(server: Server, path: Pa
     assert_as_if_never_waited(path, SAID)
 
 
+@pytest.mark.slow
 def test_turns_without_vectors_are_ranked_by_what_they_say(server: Server, waiting: Path) -> None:
     """In a store that only reads, and where the server refuses them for ever."""
     with open_store(waiting, read_only=True) as reading, open_store(waiting) as store:
@@ -199,6 +201,7 @@ def test_turns_without_vectors_are_ranked_by_what_they_say(server: Server, waiti
     assert_as_if_never_waited(waiting, TALK, SAID)
 
 
+@pytest.mark.slow
 def test_all_vectors_made_anew_are_those_of_turns_that_wait_too(
     server: Server, waiting: Path
 ) -> None:
@@ -214,6 +217,7 @@ def test_all_vectors_made_anew_are_those_of_turns_that_wait_too(
 # --- several at it ------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "kind", [SMALL, WIDE, embed.PACKAGED_EMBEDDER], ids=["add", "anew", "anew here"]
 )
@@ -234,6 +238,7 @@ def test_what_another_process_did_meanwhile_is_not_done_twice(
         assert [row[0] for row in stored_columns(waiting)[0]] == [33, *range(34, 48)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [0, 24], ids=["the same width", "another width"])
 def test_of_what_another_process_embedded_in_part_only_the_rest_is_kept(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch, width: int

@@ -277,6 +277,7 @@ BEYOND_LIMITS = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("advice", "statement"), BEYOND_LIMITS.items(), ids=BEYOND_LIMITS)
 def test_limits_stop_what_the_deadline_cannot(
     store: SqliteStore, reader: sqlite3.Connection, advice: str, statement: str
@@ -487,6 +488,7 @@ def test_what_is_wrong_is_told_to_the_model(store: SqliteStore, wrong: str, advi
         store.read(wrong)
 
 
+@pytest.mark.slow
 def test_a_store_belongs_to_one_thread_and_a_namespace_to_many(path: Path) -> None:
     import threading
 

@@ -237,6 +237,7 @@ def test_the_lines_are_bounded_and_what_fits_best_comes_first() -> None:
     assert count_tokens(lines) <= OWN_TOKENS + DEFAULT_TOKENS
 
 
+@pytest.mark.slow
 def test_a_file_of_the_largest_size_is_refused_in_the_time_that_reading_it_takes(
     tmp_path: Path,
 ) -> None:

@@ -16,14 +16,14 @@ from starlette.testclient import TestClient
 from memory import Turn, open_store
 from memory.facts import correct
 from memory.namespaces import path_of
+from memory.server.web.markup import shown_text
+from memory.server.web.page_request import address_of
 from memory.sql import quoted
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
 from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary import Attribute
 from memory.vocabulary.attributes import LONGEST_NAME
-from memory.web.markup import shown_text
-from memory.web.page_request import address_of
 from tests.support.page_client import Tags, finished, page_client, text_of
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.stored_attacks import ATTACKS
@@ -78,7 +78,7 @@ def visit(client: TestClient, name: str, texts: list[str]) -> Visited:
     ]
     addresses += [
         address_of(name, part)
-        for part in ("facts", "attributes", "past", "settings", "charts", "ask", "connect")
+        for part in ("facts", "attributes", "past", "settings", "more", "files", "connect")
     ]
     addresses += ["/", address_of(name, "journal", paused=1), address_of(name, "forget", turn=1)]
     for number, text in enumerate(texts, start=1):
@@ -151,6 +151,7 @@ def test_all_stored_attacks_are_text_on_every_page(client: TestClient) -> None:
     assert_stored_are_text(client, "all attacks", allowed, slice(None))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("attack", STORED[::9])
 def test_what_comes_with_a_request_is_text_too(
     client: TestClient, harmless: Visited, attack: str
@@ -163,9 +164,9 @@ def test_what_comes_with_a_request_is_text_too(
         client.get(address_of(attack[:60])),
         client.get(f"{at}/export/{address_of(attack[:60])[3:]}"),
         client.post(f"{at}/undo", data={"change": attack}),
-        client.post(f"{at}/settings", data={"name": attack, "value": attack}),
+        client.post(f"{at}/settings", data={"user": f"{attack}:", "persona": attack}),
         client.post(f"{at}/revert", data={"point": attack}),
-        client.post(f"{at}/charts", files={"file": (attack[:99].replace("\n", ""), b"{}")}),
+        client.post(f"{at}/import", files={"file": (f"{attack[:99]}.md".replace("\n", ""), b"{}")}),
     ]
     plain = client.post(f"{address_of('harmless')}/undo", data={"change": "x"}).text
     allowed = harmless.tags | set(Tags(plain).tags) | set(Tags(client.get("/m/none").text).tags)

@@ -33,8 +33,9 @@ def entities() -> list[str]:
         return [entity.name for entity in known_entities(store)]
 
 
+@pytest.mark.slow
 def test_entities_are_merged_renamed_described_and_undone(client: TestClient) -> None:
-    assert "3 subjects" in shown(client.get(f"{PAGE}/facts").text)
+    assert "3 people and things" in shown(client.get(f"{PAGE}/facts").text)
     form = {"edit": "merge", "name": "Anna's mother", "into": "ilse <b>"}
     page = client.post(f"{PAGE}/entities", data=form)
     text = shown(page.text)
@@ -42,7 +43,7 @@ def test_entities_are_merged_renamed_described_and_undone(client: TestClient) ->
     assert "eighty" in text
     assert "Also called Anna's mother" in text
     assert "<b>" not in page.text
-    assert "2 subjects" in shown(client.get(f"{PAGE}/facts").text)
+    assert "2 people and things" in shown(client.get(f"{PAGE}/facts").text)
     form = {"edit": "describe", "name": "Ilse <b>", "description": "a <i>pianist</i>"}
     page = client.post(f"{PAGE}/entities", data=form)
     assert "a <i>pianist</i>" in shown(page.text)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from typing import Literal
 
 import pytest
 from starlette.testclient import TestClient
@@ -16,11 +17,13 @@ from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
+from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
+from memory.server.web.page_request import address_of, name_of_segment, segment_of
+from memory.settings import CHAT, Settings
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.summaries import set_summary
-from memory.web.markup import HTMX, STATIC, colour_of, day, initial
-from memory.web.page_request import address_of, name_of_segment, segment_of
-from memory.web.svg import columns, scatter
+from memory.store.vocabulary_edits import set_vocabulary
+from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
@@ -52,8 +55,8 @@ PAGES = [
         "/sql?select=SELECT id FROM turns",
     ),
     *("/facts?sort=date&person=Anna", "/facts?q=cat&attribute=has pet&sort=new"),
-    *("/attributes", "/charts", "/settings", "/connect", "/forget", "/forget?matching=cat"),
-    "/forget?all=1",
+    *("/attributes", "/settings", "/connect", "/forget", "/forget?matching=cat"),
+    *("/forget?all=1", "/more", "/files"),
 ]
 
 
@@ -96,6 +99,7 @@ def test_a_page_is_whole_and_brings_nothing_from_elsewhere(client: TestClient, p
     tags = Tags(response.text)
     names = [name for name, _ in tags.tags]
     assert names.count("main") == names.count("h1") == names.count("html") == 1
+    assert not tags.unbalanced
     assert "style" not in names
     assert not [name for _, name, _ in tags.attributes if name == "style" or name.startswith("on")]
     assert all(value.startswith("/static/") for value in tags.values("script", "src"))
@@ -118,12 +122,27 @@ def test_what_is_not_there_is_said_plainly(client: TestClient) -> None:
         response = client.get(path)
         assert response.status_code == 404
         assert "Not found" in response.text
-    for path in (f"{ANNA}/journal/99", f"{ANNA}/work/none"):
-        assert client.get(path).status_code == 404
+    for path in (f"{ANNA}/journal/99", f"{ANNA}/work/none", f"{ANNA}/nowhere", f"{ANNA}/undo"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert "Back to this memory" in response.text
+    assert "Back to all memories" in client.get("/nowhere").text
     for path in ("/turns/x", "/past?day=May", "/conversation?since=May", f"/turns/{10**30}"):
         response = client.get(f"{ANNA}{path}")
         assert response.status_code == 400
         assert "Nothing was lost" in response.text
+        assert "Back to this memory" in response.text
+
+
+def test_a_large_vocabulary_keeps_no_page_from_opening(client: TestClient, memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        names = [f"attribute_{number}" for number in range(700)]
+        known = [Attribute(name, other_names=(f"also_{name}",)) for name in names]
+        set_vocabulary(store, attributes=known, by="test")
+        fact = f"('Anna', '{names[-1]}', 'known', '', 1), ('Anna', 'whatever_verb', 'free', '', 1)"
+        store.write(f"{INSERT}{fact}", cause="test")
+    text = client.get(ANNA).text
+    assert text.index(">known<") < text.index(">free<")
 
 
 def test_a_fault_leaves_the_form_and_is_shown_above_it(client: TestClient) -> None:
@@ -185,7 +204,6 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
             allowed = (
                 "/ask",
                 "/check",
-                "/charts",
                 "/conversation",
                 "/facts",
                 "/past",
@@ -202,7 +220,7 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
             (f"{ANNA}/undo", {"change": "1"}),
             (f"{ANNA}/facts/1", {"edit": "remove", "seen": "1"}),
             (f"{ANNA}/forget", {"typed": "forget", "turn": "1", "turns": "1"}),
-            (f"{ANNA}/settings", {"name": "user", "value": "Anna"}),
+            (f"{ANNA}/settings", {"user": "Anna"}),
             (f"{ANNA}/facts/several", {"edit": "remove", "fact": "1", "seen": "1"}),
             (f"{ANNA}/tokens", {"name": "laptop", "right": "read"}),
         ]:
@@ -343,6 +361,29 @@ def test_a_memory_without_facts_leads_with_people_topics_and_dates(home: str) ->
         assert "3 turns, 1 fact" in text
 
 
+def test_the_home_shows_each_fact_once(home: str) -> None:
+    with open_store(create("anna")) as store:
+        store.add([Turn("Anna", f"line {number}", said_at="2024-03-02") for number in range(4)])
+        columns = "first_fact, turn_id, attribute"
+        link = f"INSERT INTO contradictions ({columns}) VALUES (1, 2, 'visited')"
+        for statements in (
+            "('Anna', 'never', 'flown', '', 1)",
+            f"('Anna', 'visited', 'Rome', '', 2); {link}",
+            "('Anna', 'visited', 'Rome', '', 3), ('Ben', 'works_as', 'a mason', '', 3)",
+            "('Anna', 'repaired', 'the gate', '', 4)",
+        ):
+            store.write(f"{INSERT}{statements}", cause="test", window=claim_window(store, 1))
+    with page_client() as client:
+        words = shown(client.get(ANNA).text)
+    for value in ("flown", "Rome", "the gate", "a mason"):
+        assert words.count(value) == 1, value
+    assert words.index("Waits for you") < words.index("Rome") < words.index("New facts")
+    # The gate is the newest, but "repaired" is no attribute of the vocabulary.
+    assert words.index("a mason") < words.index("the gate")
+    assert "Recent changes" in words
+    assert "1 fact added" in words
+
+
 # ---------------------------------------------------------------------------- facts
 
 
@@ -416,7 +457,7 @@ def test_what_was_removed_meanwhile_is_a_version_too(client: TestClient) -> None
 
 def test_subjects_are_listed_and_searched(client: TestClient) -> None:
     text = shown(client.get(f"{ANNA}/facts").text)
-    assert "2 subjects" in text
+    assert "2 people and things" in text
     assert "dog Rufus" in shown(client.get(f"{ANNA}/facts?q=Which dog has Ben?").text)
     client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1", "on": "2018"})
     assert "Oslo" not in shown(client.get(f"{ANNA}/subject?name=Anna").text)
@@ -552,10 +593,10 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ben', 'owns', 'a boat', 6)"
     )
     with page_client(scripted_model([(["bought a boat"], sql(statement))])) as client:
-        assert "1 turn has not been digested" in shown(client.get(f"{ANNA}/journal").text)
+        assert "1 turn was not read for facts yet" in shown(client.get(f"{ANNA}/journal").text)
         begun = client.post(f"{ANNA}/digest")
         text = shown(finished(client, str(begun.url)))
-        assert "windows digested 1 facts changed 1" in text
+        assert "parts of the conversation read 1 facts changed 1" in text
         assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
 
 
@@ -598,13 +639,50 @@ def test_findings_are_mended_one_by_one(client: TestClient) -> None:
     assert client.post(f"{ANNA}/fix", data=form).status_code == 400
 
 
+def test_settings_are_switches_menus_and_fields(client: TestClient) -> None:
+    with open_store(existing("anna")) as store:
+        Settings(store, {**CHAT, "theme": Literal["day", "night"], "words": list[str]})
+    page = f"{ANNA}/settings"
+    tags = Tags(client.get(page).text)
+    menus = {"timezone", "secrets", "wrong_answer_cost", "refine", "prompts", "theme"}
+    assert {*tags.values("select", "name")} == menus
+    assert {"Europe/Oslo", "mask", "daily", "night"} <= {*tags.values("option", "value")}
+    assert tags.values("input", "role") == ["switch"]
+    assert "number" in tags.values("input", "type")
+    typed = {
+        "timezone": "Europe/Oslo",
+        "retention_days": "90",
+        "retention_keeps_facts": ["false", "true"],
+        "secrets": "mask",  # as it is
+        "words": '["a"]',
+    }
+    client.post(page, data=typed)
+    with open_store(existing("anna")) as store:
+        assert Settings(store).all() == {
+            "timezone": "Europe/Oslo",
+            "retention_days": 90,
+            "retention_keeps_facts": True,
+            "words": ["a"],
+        }
+    client.post(page, data={"timezone": "", "retention_days": "", "retention_keeps_facts": "false"})
+    wrong = client.post(page, data={"refine": "daily", "retention_days": "soon"})
+    assert wrong.status_code == 400
+    with open_store(existing("anna")) as store:
+        assert Settings(store).all() == {
+            "timezone": None,
+            "retention_days": None,
+            "retention_keeps_facts": False,
+            "words": ["a"],
+        }
+
+
 def test_settings_keep_their_history(client: TestClient) -> None:
     for name in ("Anna", "Anne"):
-        client.post(f"{ANNA}/settings", data={"name": "user", "value": name})
+        client.post(f"{ANNA}/settings", data={"user": name})
     html = client.get(f"{ANNA}/settings").text
     assert "Anne" in Tags(html).values("input", "value")
-    assert "Anna from" in shown(html)
-    wrong = client.post(f"{ANNA}/settings", data={"name": "user", "value": "a: b"})
+    assert "Your name: Anna from" in shown(html)
+    wrong = client.post(f"{ANNA}/settings", data={"user": "a: b"})
     assert wrong.status_code == 400
 
 
@@ -649,7 +727,7 @@ def test_columns_with_other_names_are_named_in_the_form(client: TestClient) -> N
     assert "team.csv: the columns are date, sender, message" in asked
     assert "Name the others at Columns of a table" in asked
     assert "--map" not in asked
-    html = client.get(f"{ANNA}/settings").text
+    html = client.get(f"{ANNA}/files").text
     fields = {"column-speaker": "Sender", "column-text": "Message"}
     assert fields.keys() <= {*Tags(html).values("input", "name")}
     begun = client.post(f"{ANNA}/import", files=files, data=fields)
@@ -710,7 +788,7 @@ def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None
     assert "Anna lives in Oslo · 6 May 2017" in gone
 
 
-# --------------------------------------------------------------------- search details, charts
+# --------------------------------------------------------------------- search details
 
 
 def test_sql_for_people_has_the_walls_of_a_model(client: TestClient) -> None:
@@ -743,6 +821,8 @@ def test_old_addresses_lead_to_the_new_pages(client: TestClient) -> None:
     assert ranked.count("<article") == 5
     assert ranked.count("Why this result?") == 5
     assert "Settings" in shown(client.get(f"{ANNA}/maintenance").text)
+    assert "Ask a question" in shown(client.get(f"{ANNA}/ask").text)
+    assert "Import and export" in shown(client.get(f"{ANNA}/charts").text)
 
 
 def test_a_search_of_everything_shows_facts_and_turns(client: TestClient) -> None:
@@ -752,14 +832,21 @@ def test_a_search_of_everything_shows_facts_and_turns(client: TestClient) -> Non
     assert f"{ANNA}/turns/4" in Tags(page).values("a", "href")
 
 
-def test_every_page_searches_and_has_four_places(client: TestClient) -> None:
+def test_every_page_searches_and_has_five_rooms_and_more(client: TestClient) -> None:
     for page in PAGES:
         tags = Tags(client.get(f"{ANNA}{page}").text)
         assert f"{ANNA}/search" in tags.values("form", "action"), page
         assert tags.values("a", "href").count(ANNA) >= 1
-        assert {f"{ANNA}/{part}" for part in ("facts", "journal", "settings")} <= {
-            *tags.values("a", "href")
-        }
+        assert {
+            f"{ANNA}/{part}" for part in ("facts", "conversation", "journal", "settings", "more")
+        } <= {*tags.values("a", "href")}
+
+
+def test_no_page_speaks_of_what_no_newcomer_knows(client: TestClient) -> None:
+    for page in PAGES:
+        words = shown(client.get(f"{ANNA}{page}").text).lower()
+        for unknown in ("digest", "namespace", "vocabulary", "claimed", "answers kept"):
+            assert unknown not in words, page
 
 
 def test_a_memory_is_connected_by_what_is_copied(client: TestClient) -> None:
@@ -839,51 +926,6 @@ def test_an_edit_in_a_list_comes_back_to_it(client: TestClient) -> None:
     assert "Undo 2" in shown(done.text)
 
 
-def test_results_of_a_measurement_are_drawn_with_their_tables(client: TestClient) -> None:
-    results = [
-        {
-            "system": "memory",
-            "category": "dates",
-            "score": 0.5,
-            "recall": 0.8,
-            "tokens": 300,
-            "calls": 2,
-        },
-        {"system": "plain", "category": 1, "score": 0.25, "recall": 0.4, "tokens": 900, "calls": 1},
-    ]
-    content = json.dumps({"params": {}, "results": results}).encode()
-    html = client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text
-    assert "Recall by tokens" in html
-    assert "memory, n = 1 300 0.800" in shown(html)
-    assert "dates, n = 1 0.5 " in shown(html)  # categories are named as the file names them
-    for wrong in (b"", b"[]", b'{"results": []}', b'{"results": [{"system": 1}]}', b"\xff"):
-        response = client.post(f"{ANNA}/charts", files={"file": ("r.json", wrong)})
-        assert response.status_code == 400
-
-
-def test_results_of_a_judge_are_drawn_with_their_bracket(client: TestClient) -> None:
-    answer = {"system": "memory", "category": 5, "score": 1.0, "recall": None, "tokens": 30}
-    verdicts = [{"strict (m)": verdict} for verdict in (True, False, None)]
-    lines = {"m": {"points": [1.0, None], "tau": None}}
-    results = [{**answer, "verdicts": of_answer} for of_answer in verdicts]
-    results.append({**answer, "rubric_scores": lines})
-    content = json.dumps({"params": {}, "results": results}).encode()
-    html = shown(client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text)
-    assert "5, n = 4 1 " in html
-    assert "Score of memory, strict (m)" in html
-    assert "5, n = 3, up to 0.67 0.333" in html
-    assert "5, n = 1, up to 1.00 0.5" in html
-
-
-def test_a_chart_stays_within_its_frame() -> None:
-    for values in ([], [("2017", 0)], [(str(year), 10.0**year) for year in range(12)]):
-        drawing = columns("Turns", ("when", "turns"), values)
-        assert all(bar.y >= 0 and bar.y + bar.height <= drawing.height for bar in drawing.bars)
-        assert len(drawing.rows) == len(values)
-    drawing = scatter("Recall", ("system", "tokens", "recall"), [("a", 0, 0), ("b", 7, 1)])
-    assert all(0 <= dot.x <= drawing.width and 0 <= dot.y <= drawing.height for dot in drawing.dots)
-
-
 def test_days_and_names_read_as_people_write_them() -> None:
     assert day("2017-05-08T13:56:01+00:00") == "8 May 2017, 13:56"
     assert [day(text) for text in ("2017-05-08", "2017-05", "2017", "", "one evening")] == [
@@ -895,7 +937,6 @@ def test_days_and_names_read_as_people_write_them() -> None:
 
 def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
     with page_client() as client:
-        assert "The whole story" not in client.get(ANNA).text
         assert "No lines" in shown(client.get(f"{ANNA}/story").text)
         with open_store(existing("anna")) as store:
             set_summary(store, Summary(1, 2, "session", "Anna moved to <Oslo>."))
@@ -907,11 +948,10 @@ def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:
         assert places == sorted(places)
         links = Tags(page).values("a", "href")
         assert {f"{ANNA}/turns/{number}" for number in (1, 2, 3, 5)} <= set(links)
-        assert "Anna moved to <Oslo>." in shown(client.get(ANNA).text)
         with open_store(existing("anna")) as store:
             store.write("UPDATE facts SET value = 'Rome' WHERE id = 1", "test", by_person=True)
         page = shown(client.get(f"{ANNA}/story").text)
-        assert page.count("The next digest writes this line anew.") == 2
+        assert page.count("This line is written anew when facts are next extracted.") == 2
         assert "She got a cat." in page
         assert "She got a cat." not in shown(client.get(f"{ANNA}/story?after=3").text)
 

@@ -1,7 +1,7 @@
 """What turns are about, without facts."""
 
 from memory import Turn
-from memory.web.turn_topics import topics
+from memory.server.web.turn_topics import topics
 
 
 def of(*texts: str, session: str = "") -> list[str]:

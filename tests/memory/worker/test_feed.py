@@ -153,6 +153,7 @@ def dripping(head: bytes) -> Iterator[tuple[str, threading.Event]]:
         served.server_close()
 
 
+@pytest.mark.slow
 def test_a_receiver_that_answers_byte_by_byte_has_one_deadline(
     changed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +263,7 @@ def test_changes_are_sent_over_tls_to_a_certificate_that_is_trusted(
     assert [json.loads(body)["change"]["id"] for _, body in messages] == [1, 2]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", ["nobody trusts it", "of another host"])
 def test_a_wrong_certificate_is_refused_said_and_tried_again(
     changed: None,

@@ -10,13 +10,14 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.cli.options import open_memory
 from memory.errors import InputError
-from memory.forgetting.forget import said_before
 from memory.namespaces import existing
+from memory.operations.tools import memory_tools
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.forgetting.preview import said_before
 from memory.store.settings import settings_of
 from memory.system.home import RECEIPT
-from memory.tools import memory_tools
+from memory.worker.retention import day_before
 from memory.worker.run import Options, Worker
 from tests.support.commands import run
 
@@ -83,7 +84,7 @@ def test_a_worker_killed_at_it_leaves_nothing_half_forgotten(
     fill("anna", retention_days=365)
     killed = f"""
 import os, signal, sys
-from memory.forgetting.retention import carry_out
+from memory.worker.retention import carry_out
 from memory.store import open_store
 from memory.store.forgetting import {module}
 {module}.{function} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
@@ -124,6 +125,20 @@ def test_only_what_was_certainly_said_before_is_older(store: Store) -> None:
     book = Turn("", "x", kind="document", said_at="2001-01-01")
     older = said_before(store, [*turns, book], "2024-05-31")
     assert [turn.said_at for turn in older] == ["2024-05-30", "2024-04", "2023"]
+
+
+@pytest.mark.parametrize("offset", ["-12:00", "-05:00", "+00:00", "+05:45", "+14:00"])
+def test_nothing_is_older_before_its_days_are_over(store: Store, offset: str) -> None:
+    said_at = datetime.fromisoformat(f"2026-10-24T23:30:00{offset}")
+    turn = Turn("Ann", "x", said_at=said_at.isoformat())
+
+    def is_older(hours: int) -> bool:
+        day = day_before(2, now=said_at.astimezone(UTC) + timedelta(hours=hours))
+        return bool(said_before(store, [turn], day))
+
+    assert not any(is_older(hours) for hours in range(49))
+    # A date says less than a moment: as old as the same date can be anywhere.
+    assert is_older(49 + 26)
 
 
 def test_no_model_sets_how_long_turns_stay(home: str) -> None:

@@ -3,10 +3,13 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -24,7 +27,13 @@ from memory.records import Task, WaitingWork
 from memory.store.pending_windows import claim_window, fail_window, new_claimant, reclaim_window
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
-from memory.store.work import claim_task, count_waiting, end_task, worker_tasks
+from memory.store.work import (
+    claim_task,
+    count_waiting,
+    end_task,
+    spend_on_task,
+    worker_tasks,
+)
 from memory.system.provider_calls import _ended
 from memory.worker.limits import Backoff, Limits, delay_after
 from memory.worker.metrics import Metrics
@@ -69,6 +78,7 @@ def task_of(name: str) -> Task:
         return task
 
 
+@pytest.mark.slow
 def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
     for name, turns in (("anna", 30), ("ben", 5), ("cleo", 24)):
         add_turns(name, turns)
@@ -158,6 +168,24 @@ def test_a_memory_has_one_limit_for_all_that_is_asked_for_it() -> None:
     assert Limits(calls=3).allows([digest], "2026-05-01")
     assert not Limits(calls=3).allows([digest, refine], "2026-05-01")
     assert Limits(calls=3).allows([digest, refine], "2026-05-02")
+
+
+def test_no_clock_takes_back_what_was_spent(home: str) -> None:
+    add_turns("anna", 2)
+    limits = Limits(calls=6)
+    with open_store(existing("anna")) as store:
+        claim_task(store, DIGEST, "elsewhere:1:a")
+        # The clock goes to the next day and back, as that of a second machine may all the time.
+        for day in ("2026-01-01", "2026-01-02", "2026-01-01", "2026-01-02", "2026-01-01"):
+            spend_on_task(store, DIGEST, day, calls=2, tokens=100)
+        tasks = worker_tasks(store)
+    sight = queue_of_home().look(every=True)
+
+    assert not limits.allows(tasks, "2026-01-01")
+    assert not limits.allows(tasks, "2026-01-02")
+    assert limits.allows(tasks, "2026-01-03")
+    assert limits.allows(tasks, "2025-12-31")
+    assert sight.spent("2026-01-01") == sight.spent("2026-01-02") == (8, 400)
 
 
 @pytest.mark.slow
@@ -349,6 +377,85 @@ def test_a_task_of_a_dead_process_is_free() -> None:
     assert Sight(1e9, tasks={"anna": {DIGEST: dead}}).is_free("anna", DIGEST)
     own = Task(DIGEST, held_by=new_claimant(), held_until=2e9)
     assert not Sight(1e9, tasks={"anna": {DIGEST: own}}).is_free("anna", DIGEST)
+
+
+LATER = 86_400.0 * 365 * 200
+CREDIBLE = 300.0  # seconds ahead
+
+
+def put_into_rows(home: str, table: str, **values: object) -> None:
+    """Write into all rows of a table of `anna`, as another program or another clock does."""
+    columns, given = ", ".join(f"{name} = ?" for name in values), [*values.values()]
+    if "://" in home:
+        from tests.support.postgres_server import logged_in
+
+        with logged_in(home) as server:
+            server.execute(f"UPDATE memory.{table} SET {columns.replace('?', '%s')}", given)
+        return
+    with closing(sqlite3.connect(existing("anna"))) as file, file:
+        file.execute(f"UPDATE {table} SET {columns}", given)
+
+
+@pytest.mark.parametrize(
+    ("claimant", "ahead", "is_open"),
+    [("elsewhere:1:a", CREDIBLE, False), ("elsewhere:1:a", LATER, True), ("", CREDIBLE, True)],
+)
+def test_a_worker_counts_a_window_with_a_claim_of_nobody_as_waiting(
+    home: str, claimant: str, ahead: float, is_open: bool
+) -> None:
+    add_turns("anna", 24)
+    with open_store(existing("anna")) as store:
+        claim_window(store, 24)
+    put_into_rows(home, "pending", claimed_by=claimant, claimed_until=time.time() + ahead)
+
+    seen = queue_of_home().look(every=False).waiting["anna"]
+    with open_store(existing("anna")) as store:
+        own = count_waiting(store, 3)
+
+    assert (seen.windows, seen.claimed_windows) == (is_open, not is_open)
+    assert (own.windows, own.claimed_windows) == (is_open, not is_open)
+
+
+@pytest.mark.parametrize("moment", ["served_at", "due_at", "held_until"])
+def test_a_moment_that_nobody_can_have_written_keeps_no_task(home: str, moment: str) -> None:
+    add_turns("anna", 24)
+    with open_store(existing("anna")) as store:
+        assert claim_task(store, DIGEST, "elsewhere:1:a")
+        end_task(store, DIGEST, "elsewhere:1:a")
+    queue = queue_of_home()
+
+    def claim_of(ahead: float) -> str | None:
+        held = {"held_by": "elsewhere:1:a", moment: time.time() + ahead}
+        put_into_rows(home, "work", **held)
+        sight = queue.look(every=False)
+        free = [name for name in sight.waiting if sight.is_free(name, DIGEST)]
+        return queue.claim(free, DIGEST, "elsewhere:1:b", sight)
+
+    assert claim_of(CREDIBLE) is None
+    assert claim_of(LATER) == "anna"
+    with open_store(existing("anna")) as store:
+        assert claim_task(store, DIGEST, "elsewhere:1:c") is None
+    put_into_rows(home, "work", **{"held_until": 0, "due_at": 0, moment: time.time() + LATER})
+    with open_store(existing("anna")) as store:
+        assert claim_task(store, DIGEST, "elsewhere:1:c")
+
+
+def test_who_was_served_at_a_time_that_does_not_come_is_next(home: str) -> None:
+    for name in ("anna", "ben"):
+        add_turns(name, 24)
+    queue = queue_of_home()
+    claimed = [queue.claim(["anna"], DIGEST, "elsewhere:1:a", queue.look(every=False))]
+    put_into_rows(home, "work", held_until=0, served_at=time.time() + LATER)
+    claimed += [queue.claim(["ben"], DIGEST, "elsewhere:1:a", queue.look(every=False))]
+    with open_store(existing("ben")) as store:
+        end_task(store, DIGEST, "elsewhere:1:a")
+
+    sight = queue.look(every=False)
+    at_work = Worker(None, [], Options(), print)
+
+    assert claimed == ["anna", "ben"]
+    assert at_work._due(sight, DIGEST, lambda work, task: True) == ["anna", "ben"]
+    assert queue.claim(["anna", "ben"], DIGEST, "elsewhere:1:b", sight) == "anna"
 
 
 def test_waits_grow_to_a_bound() -> None:

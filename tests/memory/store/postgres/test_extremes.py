@@ -16,6 +16,8 @@ from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import extreme_statements
 from tests.support.postgres_server import new_namespace
 
+pytestmark = pytest.mark.slow
+
 Outcome = tuple[str, Any]
 _MIXING = re.compile(r"CASE|COALESCE|NULLIF|UNION")
 
@@ -56,7 +58,6 @@ def write(store: Store, statement: str) -> Outcome:
     return "changed", [(f.id, f.value, f.happened_on, f.ended_on, f.turn_id) for f in facts]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "statements", [200, pytest.param(20_000, marks=pytest.mark.slow)], ids=["some", "many"]
 )

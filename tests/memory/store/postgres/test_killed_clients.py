@@ -11,10 +11,11 @@ import pytest
 
 from tests.support.killed_clients import ACTS
 
+pytestmark = pytest.mark.slow
+
 KILLS = 10  # of each act
 
 
-@pytest.mark.slow
 def test_clients_killed_at_random_moments_leave_acts_whole_or_absent() -> None:
     command = [sys.executable, "-m", "tests.support.killed_clients", "1", str(KILLS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, check=False)

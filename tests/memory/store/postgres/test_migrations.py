@@ -37,6 +37,7 @@ def database_with_rows() -> str:
     return database
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("revision", ["0001", "0011"])
 def test_a_database_of_an_older_revision_is_untouched_and_says_how_to_move_it(
     revision: str,
@@ -123,8 +124,8 @@ def schema_of(database: str) -> tuple[list[tuple[object, ...]], list[tuple[objec
     """All columns, and what Alembic cannot see; nothing for a database without a memory."""
     with logged_in(database) as conn:
         columns = conn.execute(
-            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
-            " WHERE table_schema LIKE 'memory%' ORDER BY 1, 2"
+            "SELECT table_schema, table_name, column_name, data_type, is_nullable"
+            " FROM information_schema.columns WHERE table_schema LIKE 'memory%' ORDER BY 1, 2, 3"
         ).fetchall()
     return columns, what_alembic_cannot_see(database) if columns else []
 

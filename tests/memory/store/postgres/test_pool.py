@@ -36,6 +36,7 @@ def test_a_connection_goes_to_whoever_waits_for_the_longest() -> None:
     assert order == ["who waited", "who came back"] * 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["sorry, too many clients already", "the database system is starting up"]
 )

@@ -37,6 +37,7 @@ def verified(*arguments: object, says: str = "") -> str:
     return run("forget", "--verify", "r.json", "-n", "anna", *arguments, says=says)
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_said_to_be_and_what_cannot_be_seen(home: str, tmp_path: Path) -> None:
     printed = verified()
     assert f"gone: 1 turn and 1 fact, checked in {home}&namespace=anna, {tmp_path}" in printed
@@ -117,17 +118,20 @@ def test_a_text_is_found_in_every_column_of_every_table(home: str) -> None:
     assert len(texts) > 25
 
 
+@pytest.mark.slow
 def test_a_backup_that_came_back_is_found(home: str) -> None:
     shutil.copy("backup.before", "backup.sqlite")
     verified(says="backup.sqlite: turns 6, all of the receipt")
 
 
+@pytest.mark.slow
 def test_what_is_said_again_tells_nothing_by_its_text(home: str) -> None:
     run("add", "I have xylophones.", "--speaker", "Zyl", "-n", "anna")
     printed = verified("--matching", "XYLOPHONES")
     assert "1 turns or facts that are there hold 'XYLOPHONES' too" in printed
 
 
+@pytest.mark.slow
 def test_a_receipt_of_another_namespace_is_refused(home: str) -> None:
     run("add", "Hello.", "--speaker", "Ben", "-n", "ben")
     run("forget", "--verify", "r.json", "-n", "ben", says="no receipt .*another memory's")
@@ -141,6 +145,7 @@ def statistics_with(database: str, text: str) -> list[tuple[str, str]]:
         return conn.execute(select, (f"%{text}%",)).fetchall()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("forgotten", [[2], [1, 2, 3, 4]], ids=["some", "all"])
 def test_the_statistics_of_the_server_do_not_hold_what_is_forgotten(forgotten: list[int]) -> None:
     database = new_database()
@@ -158,6 +163,7 @@ def test_the_statistics_of_the_server_do_not_hold_what_is_forgotten(forgotten: l
         assert statistics_with(database, "xylophones") == []
 
 
+@pytest.mark.slow
 def test_verify_finds_what_the_statistics_of_the_server_hold(home: str) -> None:
     with psycopg.connect(home, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")  # turns are never changed

@@ -135,6 +135,7 @@ def test_without_the_ticket_the_walls_are_what_held(
         assert read_as_model(anna, "SELECT * FROM memory.turns", ticket=broken or " ") == []
 
 
+@pytest.mark.few(20)
 @pytest.mark.parametrize("attack", WRITES)
 def test_a_write_changes_nothing_of_another_namespace_and_nothing_but_facts(
     anna: PostgresStore, ben: PostgresStore, attack: str
@@ -325,6 +326,7 @@ def test_what_a_statement_sets_is_gone_with_its_connection(anna: PostgresStore) 
     assert rows == [(False, 0)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "statement",
     [

@@ -1,0 +1,775 @@
+"""Tools for agents: plain functions on one memory, which every framework can wrap.
+
+They are methods of `Tools`, which LangGraph, the OpenAI Agents SDK, DSPy, MCP and the JSON API
+share. Errors that the agent can fix are InputError and SqlError, whose messages name the tools to
+call; StoreError and ModelError need a person.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
+
+from memory.digest.additions import add_each_once, add_turns
+from memory.errors import InputError
+from memory.exchange.documents import tool_use
+from memory.facts import (
+    add,
+    correct,
+    day_of,
+    edit,
+    fact_of,
+    facts_named,
+    read_facts,
+    spoken_line,
+)
+from memory.facts.contradictions import settle, shown_before
+from memory.operations import OPERATIONS, OpenMemory, Operation, Right
+from memory.prompts.lines import marked, turn_line, turn_lines
+from memory.prompts.restated import newest_first
+from memory.recall.recalled_facts import recalled_facts
+from memory.recall.searcher import Searcher
+from memory.records import Change, Fact, Rows, Turn, Withheld
+from memory.refine.tools import RefiningTools
+from memory.refine.workbench import StoreWorkbench
+from memory.search.asker import third_person
+from memory.search.word_forms import telling_words
+from memory.settings import Settings, refuse_of_person
+from memory.store import Store, open_store
+from memory.store.forgetting.preview import Preview, forget, matching_turns
+from memory.store.history import edits_of
+from memory.store.owner import asker_of, owner_of, person_of
+from memory.store.points_in_time import time_of_question
+from memory.store.turn_validation import local_now
+from memory.store.undigested import turns_not_taken
+from memory.store.united import cited_turns, first_store, open_united, past_or_present
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.system.terminal import count
+from memory.text.tokens import first_lines, line_tokens, trim
+from memory.text.turn_filter import read_filter
+from memory.text.written_dates import clean_date
+from memory.vocabulary import name_key
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from memory.api import Memory
+    from memory.digest.windows import Digest
+
+# Group -> its tools, with the right that each requires.
+GROUPS: Mapping[str, Mapping[str, Right]] = {
+    "core": {
+        "recall": "read",
+        "ask_memory": "read",
+        "list_facts": "read",
+        "query_memory": "read",
+        "remember": "write",
+        "correct_fact": "write",
+        "undo_change": "write",
+        "forget": "forget",
+    },
+    "tool_uses": {"record_tool_use": "write"},
+    "settings": {"get_settings": "read", "set_setting": "write"},
+    "digest": {"digest": "write"},
+    "forget": {"forget": "forget"},  # in "core" by now; configurations name it still
+    "refine": {
+        "search_memory": "read",
+        "sample_memory": "read",
+        "manage_memory": "write",
+        "delete_memory": "write",
+        "merge_memory": "write",
+        "split_memory": "write",
+    },
+}
+# Operations as tools, for programs: they take and return what the JSON API does. Jobs, and lines of
+# a whole memory, are for the API and for commands.
+OPERATION_TOOLS = {
+    name: operation
+    for name, operation in OPERATIONS.items()
+    if not any(name in tools for tools in GROUPS.values())
+    and not (operation.is_job or operation.returns_lines or operation.takes_lines)
+}
+# These read all of several memories. The lines of the first four name the memory, with a number for
+# each turn and fact that is one's own in the first memory and that no tool changes in another.
+UNITED_TOOLS = frozenset(
+    {
+        *("recall", "ask_memory", "list_facts", "query_memory"),
+        *(name for name, operation in OPERATION_TOOLS.items() if operation.reads_several),
+    }
+)
+# These call a model or read everything.
+SLOW_TOOLS = frozenset(
+    {
+        *("ask_memory", "digest"),
+        *(name for name, operation in OPERATION_TOOLS.items() if operation.is_slow),
+    }
+)
+RESULT_TOKENS = 2_000  # of a tool's result
+_FACTS_TOKENS = 120  # of the facts before the turns that were searched
+_ROW_TOKENS = 400
+_LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
+_MOST_TURNS = 50
+_LEAST_HITS = 20  # that are looked at for what is said again
+_MOST_CALLS = 50  # model calls in one step of a digest
+_MOST_TURNS_READ = 5_000  # by rules, in one step
+_TURNS_IN_PREVIEW = 10
+P = ParamSpec("P")
+
+
+class NewTurn(TypedDict):
+    """Something that was said."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    text: str
+    speaker: NotRequired[str]
+    said_at: NotRequired[str]
+    source: NotRequired[str]
+
+
+class NewFact(TypedDict):
+    """A fact in one of the turns."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    subject: str
+    attribute: str
+    value: str
+    on: NotRequired[str]
+    turn: NotRequired[int]
+    turn_id: NotRequired[int]
+    new_attribute: NotRequired[bool]
+
+
+_TAKES = {
+    "int": "a whole number",
+    "string": "text",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "an object",
+    "dataclass": "an object",
+}
+_LONGEST_VALUE = 40  # characters of what was given, in a message
+
+
+def _fault_in_words(fault: "ErrorDetails", parameters: Sequence[str]) -> str:
+    """A fault of an argument, for a model: `limit takes a whole number, not 'many'`."""
+    first, *rest = fault["loc"] or ("",)
+    name = parameters[first] if isinstance(first, int) else str(first)
+    for part in rest:
+        name += f" {part + 1}" if isinstance(part, int) else f", {part}"
+    kind = fault["type"]
+    if "missing" in kind:
+        return f"{name} is missing"
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = "" if rest else f"; there are {', '.join(parameters[1:])}"
+        return f"there is no {name}{known}"
+    given = repr(fault["input"])
+    if len(given) > _LONGEST_VALUE:
+        given = f"{given[:_LONGEST_VALUE]}..."
+    takes = _TAKES.get(kind.partition("_")[0])
+    return f"{name} takes {takes}, not {given}" if takes else f"{name}: {fault['msg']}"
+
+
+def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _listed(value: Any) -> Any:
+    """A list as a model means it: its JSON, one alone, or a plain text that was said."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return [{"text": value}]
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [_without_nulls(item) if isinstance(item, Mapping) else item for item in items]
+
+
+def _listed_numbers(value: Any) -> Any:
+    """A list of numbers as a model means it: its JSON, or one number alone."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
+TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
+NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
+
+
+def memory_tools(
+    memory: "Memory",
+    session: str = "",
+    groups: Sequence[str] = ("tool_uses", "settings"),
+    refining: bool = False,
+) -> list[Callable[..., str]]:
+    """The tools of a memory for an agent, as functions with types and docstrings.
+
+    Each takes text and numbers and returns text of at most RESULT_TOKENS tokens. Errors that a
+    model can fix are InputError and SqlError, whose messages say what to do; StoreError and
+    ModelError need a person. Call the tools from any thread: each call opens the store again, also
+    after `memory` is closed.
+
+    Arguments:
+        memory: the memory, with its model, program, budget and reranker. Of `Memory.over` the
+            tools in `UNITED_TOOLS` read all memories, and the others work on the first.
+        session: the session of the turns that they store.
+        groups: the groups of GROUPS to add to "core". Raises InputError for an unknown group.
+        refining: whether to add the six tools that refine facts, the group "refine".
+    """
+    if refining:
+        groups = [*groups, "refine"]
+    opens = {name: _opener(store) for name, store in memory.stores.items()}
+
+    def memory_of(opened: Store) -> "Memory":
+        from memory.api import Memory
+
+        return Memory(
+            opened,
+            memory.model,
+            program=memory.program,
+            budget=memory.budget,
+            reranker=memory.reranker,
+        )
+
+    tools = Tools(
+        lambda: _opened(opens),
+        memory_of,
+        searcher=memory.searcher,
+        session=session,
+    )
+    return [getattr(tools, name) for name in tool_rights(groups)]
+
+
+def _opener(store: Store) -> Callable[[bool], Store]:
+    """Opens a store again, for reading only where it is or where that is asked for."""
+    address, is_read_only = store.address, store.read_only
+    # A memory without turns has not recorded its embedder yet: pass it to each store.
+    recorded = store.read("SELECT id FROM turns LIMIT 1").rows
+    embedder = None if recorded else store.vectors.embedder
+    return lambda read_only: open_store(address, read_only or is_read_only, embedder)
+
+
+def _opened(opens: Mapping[str, Callable[[bool], Store]]) -> Store:
+    """One store, or several as one."""
+    if len(opens) > 1:
+        return open_united(opens)
+    [open_again] = opens.values()
+    return open_again(False)
+
+
+def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
+    """The tools of "core" and of these groups, with the right that each requires.
+
+    Raises InputError for an unknown group.
+    """
+    rights = dict(GROUPS["core"])
+    operations = {name: operation.right for name, operation in OPERATION_TOOLS.items()}
+    known: Mapping[str, Mapping[str, Right]] = {**GROUPS, "operations": operations}
+    for group in groups:
+        if group not in known:
+            raise InputError(f"unknown group of tools {group!r}; choose from {', '.join(known)}")
+        rights |= known[group]
+    return rights
+
+
+def _checked(tool: Callable[P, str]) -> Callable[P, str]:
+    """A tool with validated arguments and a result of limited length."""
+    checked: Callable[..., str] = validate_call(tool)
+    parameters = list(signature(tool).parameters)
+
+    @wraps(tool)
+    def call(*args: P.args, **kwargs: P.kwargs) -> str:
+        # Clients fill in null for what a model left out.
+        given = _without_nulls(kwargs)
+        try:
+            return trim(checked(*args, **given), RESULT_TOKENS)
+        except ValidationError as error:  # not every framework checks the types
+            faults = (_fault_in_words(fault, parameters) for fault in error.errors())
+            raise InputError("; ".join(dict.fromkeys(faults))) from None
+
+    return call
+
+
+class Tools:
+    """The tools of one memory.
+
+    Arguments:
+        open_store: opens the store for one call, as a context manager.
+        memory_of: the Memory on a store, for the tools that call a model.
+        searcher: how the memory's program searches, in the order of `Memory.search`.
+        session: the session of the turns that they store.
+        progress: called with each step of a slow tool; an exception from it ends the tool.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], AbstractContextManager[Store]],
+        memory_of: Callable[[Store], "Memory"],
+        *,
+        searcher: Searcher,
+        session: str = "",
+        progress: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self._store = open_store
+        self._memory_of = memory_of
+        self._searcher = searcher
+        self._session = session
+        self._progress = progress
+        # Shared with `RefineMemory`, which uses them on a draft of the facts.
+        for tool in RefiningTools(StoreWorkbench(self._written, searcher.weights)).functions():
+            setattr(self, tool.__name__, _checked(tool))
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        if name not in OPERATION_TOOLS:
+            raise AttributeError(name)
+        return self._tool_of(OPERATION_TOOLS[name])
+
+    def _tool_of(self, operation: Operation) -> Callable[..., str]:
+        """An operation as a tool; its result is the JSON of its answer."""
+
+        def call(**arguments: Any) -> str:
+            with self._store() as store:
+                by = f"tool {operation.name}"
+                memory = OpenMemory(store, by, self._memory_of, self._searcher)
+                answer = operation.call(memory, _without_nulls(arguments))
+            return trim(json.dumps(answer, ensure_ascii=False), RESULT_TOKENS)
+
+        lines = [f"    {name}: {text}" for name, text in operation.descriptions.items()]
+        call.__name__ = operation.name
+        call.__doc__ = "\n".join([f"{operation.summary}.", "", "Args:", *lines])
+        parameters = [
+            parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in operation.parameters
+        ]
+        call.__signature__ = Signature(parameters, return_annotation=str)  # type: ignore[attr-defined]
+        return call
+
+    @contextmanager
+    def _written(self) -> Iterator[Store]:
+        """The store that changes go to: the first of several."""
+        with self._store() as store:
+            yield first_store(store)
+
+    @_checked
+    def recall(self, query: str, limit: int = 5, as_of: str = "", filter: str = "") -> str:
+        """Search what was said: facts in force, then turns, best first. Follow the asker's wishes.
+
+        Args:
+            query: words that may have been used.
+            limit: how many turns at most.
+            as_of: the memory as of a day, month or year (ISO).
+            filter: {"speaker": "Anna", "tags": {"project": "move"}}; also session, kind, source,
+                since, until.
+        """
+        if not query.strip():
+            raise InputError("the query is empty; say what to look for")
+        turn_filter = read_filter(filter or None)
+        with self._store() as store, past_or_present(store, as_of) as past:
+            owner = owner_of(first_store(store))
+            question = third_person(query, owner)
+            limit = min(max(limit, 1), _MOST_TURNS)
+            hits = self._searcher.search(past, question, max(limit, _LEAST_HITS), turn_filter)
+            turns = past.turns_by_id([hit.turn_id for hit in hits])
+            standing = shown_before(first_store(past), question, owner)
+            turns = newest_first(turns, question)[:limit]
+            recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
+        nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
+        facts = first_lines(
+            (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.in_force),
+            _FACTS_TOKENS,
+        )
+        head = "\n".join(part for part in (standing.text, facts) if part)
+        marks = [recalled.marks.get(turn.id, "") for turn in turns]
+        room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
+        lines = turn_lines(turns, room, question=question).splitlines()
+        lines = [marked(line, mark) for line, mark in zip(lines, marks, strict=True)]
+        return "\n".join(part for part in (head, *(lines or [nothing])) if part)
+
+    @_checked
+    def ask_memory(self, question: str, as_of: str = "") -> str:
+        """Ask the memory a question; returns the answer and its sources, or the nearest turns.
+
+        Takes seconds; recall does not.
+
+        Args:
+            question: a whole question.
+            as_of: the memory as of a day, month or year (ISO).
+        """
+        now = time_of_question(as_of)
+        with self._store() as store, past_or_present(store, as_of) as past:
+            asker = asker_of(first_store(store))
+            memory = self._memory_of(past)
+            answer = memory.ask(question, asker=asker, now=now, progress=self._progress)
+            turns = cited_turns(past, answer, numbered=True)
+            cited = turn_lines(turns, RESULT_TOKENS // 2, question=question)
+        from memory.program.quotations import answer_lines  # with DSPy
+
+        text = "\n".join(answer_lines(answer))
+        most = RESULT_TOKENS // 2 if answer.quotations else RESULT_TOKENS // 4
+        return f"{trim(text, most)}\n{cited}".strip()
+
+    @_checked
+    def list_facts(
+        self, subject: str = "", attribute: str = "", as_of: str = "", cursor: int = 0
+    ) -> str:
+        """List facts in force, each with its id and source turn.
+
+        Args:
+            subject: only those about this person or thing.
+            attribute: only these, such as lives_in.
+            as_of: what held on a day, in a month or year (ISO), whenever it was told.
+            cursor: the number that the previous page ended with.
+        """
+        with self._store() as store:
+            facts = facts_named(store, subject, attribute, as_of)
+        lines = {fact.id: spoken_line(fact) for fact in facts if fact.id > cursor}
+        page = first_lines(
+            (trim(line, _ROW_TOKENS) for line in lines.values()),
+            RESULT_TOKENS - _LAST_LINE_TOKENS,
+        )
+        listed = len(page.splitlines())
+        if listed == len(lines):
+            return f"{page}\n({count(len(facts), 'fact')} in all)".strip()
+        last = list(lines)[listed - 1]
+        return f"{page}\n({listed} of {count(len(facts), 'fact')}; the next ones: cursor={last})"
+
+    @_checked
+    def query_memory(self, select: str) -> str:
+        """Run one SELECT, to list and count.
+
+        Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
+        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force;
+        search('words', 9): (turn_id, score); days_between(a, b). No date is NULL.
+
+        Args:
+            select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'
+        """
+        with self._store() as store:
+            return _table(self._searcher.read(store, select))
+
+    @_checked
+    def remember(
+        self,
+        turns: NewTurns = (),
+        facts: NewFacts = (),
+        said_at: str = "",
+    ) -> str:
+        """Store what was said, word for word, and the facts in it.
+
+        Args:
+            turns: speaker is the user by default; the same source is stored once.
+            facts: attribute as in lives_in; turn: which of the turns says it (1 is the first), or
+                turn_id of an earlier one; on: since when, or the day it happened (ISO).
+            said_at: when (ISO); default: now.
+        """
+        if not turns and not facts:
+            raise InputError("give turns: what was said")
+        day = _date(said_at) if said_at else local_now()
+        with self._written() as store:
+            spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
+            stored = add_each_once(store, spoken)
+            lines = list(_turn_lines(stored))
+            refused: list[str] = []
+            for fact in facts:
+                try:
+                    lines.append(_store_fact(store, fact, stored))
+                except InputError as error:
+                    refused.append(str(error))
+        if refused and not lines:
+            raise InputError("; ".join(refused))
+        lines += [f"Not stored: {reason}" for reason in refused]
+        return "\n".join(lines)
+
+    @_checked
+    def correct_fact(
+        self,
+        fact_id: int,
+        kind: str = "changed",
+        value: str = "",
+        on: str = "",
+        seen: int = 0,
+        right: int = 0,
+    ) -> str:
+        """Edit a fact, or settle a contradiction.
+
+        Args:
+            fact_id: its id.
+            kind: "changed": value is true now; "was wrong": it never was true, value is (none:
+                delete it); "is over": nothing took its place.
+            value: the new value.
+            on: since when, or when it ended (ISO); default: today.
+            seen: another's change, to put yours over it.
+            right: the fact contradicting it, if right.
+        """
+        seen_change = seen or None
+        by = "tool correct_fact"
+        with self._written() as store:
+            if right:
+                if value or on:
+                    raise InputError("with right, give no value and no date")
+                change = settle(store, fact_id, right, right=right, by=by, seen=seen_change)
+            else:
+                change = edit(store, fact_id, kind, value=value, on=on, by=by, seen=seen_change)
+        return _done(change)
+
+    @_checked
+    def undo_change(self, change_id: int) -> str:
+        """Undo a change of facts.
+
+        Args:
+            change_id: its number.
+        """
+        with self._written() as store:
+            return f"Undone. {_done(store.undo(change_id))}"
+
+    @_checked
+    def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
+        """Record that a tool was used, and whether it worked.
+
+        Args:
+            name: the tool that was used.
+            arguments: its arguments, as JSON.
+            result: its result, in short.
+            worked: whether it did what you wanted.
+        """
+        use = tool_use(
+            name,
+            _object(arguments),
+            result=result,
+            worked=worked,
+            session=self._session,
+            said_at=local_now(),
+        )
+        with self._written() as store:
+            [turn_id] = add_turns(store, [use])
+        return f"Recorded as turn {turn_id}."
+
+    @_checked
+    def get_settings(self) -> str:
+        """List the settings with their allowed and current values."""
+        with self._written() as store:
+            return Settings(store).describe()
+
+    @_checked
+    def set_setting(self, name: str, value: str) -> str:
+        """Change a setting. The history keeps earlier values.
+
+        Args:
+            name: a name that get_settings lists.
+            value: the new value; JSON if it is not text.
+        """
+        refuse_of_person(name)
+        with self._written() as store:
+            return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
+
+    @_checked
+    def digest(self, calls: int = 10) -> str:
+        """Extract facts from new turns, some at a time.
+
+        Args:
+            calls: how many model calls to make at most; call again to continue.
+        """
+
+        def progress(sums: "Digest") -> None:
+            self._progress(f"{count(sums.stored, 'window')} stored, {count(sums.facts, 'fact')}")
+
+        with self._written() as store:
+            memory = self._memory_of(store)
+            if not memory.stores_facts:
+                sums = memory.digest()
+                return f"{count(sums.read, 'turn')} read; {count(sums.facts, 'fact')} changed."
+            max_calls = min(max(calls, 1), _MOST_CALLS)
+            sums = memory.digest(max_calls=max_calls, progress=progress)
+            pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
+            waits = turns_not_taken(store) + pending
+        failed = f", {sums.failed} failed" if sums.failed else ""
+        return (
+            f"{count(sums.stored, 'window')} stored{failed}; {count(sums.facts, 'fact')} changed;"
+            f" {count(waits, 'turn')} left to digest."
+        )
+
+    @_checked
+    def forget(self, turn_ids: TurnIds, confirmation: str = "") -> str:
+        """Remove turns and their facts for good; without a confirmation, preview that.
+
+        Args:
+            turn_ids: the numbers in brackets of the turns.
+            confirmation: the word from the preview, once the user agrees.
+        """
+        if not turn_ids:
+            raise InputError("give turn_ids; recall shows them in brackets")
+        with self._written() as store:
+            turns = matching_turns(store, ids=turn_ids)
+            gone, receipts = forget(store, turns, lambda gone: gone.confirmation == confirmation)
+        if not receipts:
+            return _preview_lines(gone)
+        return "\n".join(
+            f"Forgotten: {count(len(receipt.turns), 'turn')}, {count(len(receipt.facts), 'fact')}."
+            f" Receipt: sha256 {receipt.sha256}, salt {receipt.salt}."
+            + (" Removed; the bytes go when the server vacuums." if receipt.vacuum else "")
+            for receipt in receipts
+        )
+
+
+def _preview_lines(gone: Preview) -> str:
+    turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
+    lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(spoken_line, gone.facts)]
+    preview = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
+    reopened = count(len(gone.reopened), "fact")
+    copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
+    return (
+        f"{turns} and {facts} would be removed for good:\n{preview}\n"
+        f"{reopened} would be reopened, as these turns ended them.{copies}\n"
+        f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
+    )
+
+
+def _date(said_at: str) -> str:
+    """A date or time as ISO text. Raises InputError for what is none."""
+    if clean := clean_date(said_at):
+        return clean
+    raise InputError(
+        f"said_at {said_at[:60]!r} is no date; write 2017-05-08T13:56, 2017-05 or 2017"
+    )
+
+
+def _spoken(store: Store, new: NewTurn, *, session: str, said_at: str) -> Turn:
+    return Turn(
+        person_of(store, new.get("speaker", "")),
+        new["text"],
+        session=session,
+        said_at=_date(new["said_at"]) if new.get("said_at") else said_at,
+        source=new.get("source", ""),
+    )
+
+
+def _turn_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
+    """Which turns are stored, and what was withheld of them."""
+    for is_new, done in ((True, "Remembered"), (False, "Known already")):
+        if numbers := [str(number) for number, new, _ in stored if new is is_new]:
+            *others, last = numbers
+            listed = f"turns {', '.join(others)} and {last}" if others else f"turn {last}"
+            yield f"{done} as {listed}."
+    if secrets := sum(withheld.secrets for _, _, withheld in stored):
+        yield f"{count(secrets, 'secret')} withheld."
+
+
+def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
+    """Store a fact of one of the turns just stored, or of an earlier one, and say so.
+
+    What its turn has said once is not stored again: it may have been corrected since.
+    """
+    turn_id, is_new = new.get("turn_id", 0), False
+    if not turn_id:
+        number = new.get("turn", 0) or len(stored)
+        if not 1 <= number <= len(stored):
+            raise InputError(f"turn {number} of the fact is none of the {len(stored)} in turns")
+        turn_id, is_new, _ = stored[number - 1]
+    if not is_new and (fact := _known(store, new, turn_id)):
+        return f"Known already: {spoken_line(fact)}"
+    if read := _by_template(store, new, turn_id):
+        return _in_its_place(store, new, read)
+    change = add(
+        store,
+        turn_id=turn_id,
+        subject=new["subject"],
+        attribute=new["attribute"],
+        value=new["value"],
+        happened_on=new.get("on", ""),
+        new_attribute=new.get("new_attribute", False),
+        by="tool remember",
+    )
+    [fact] = [
+        entry.after for entry in edits_of(store, change.id) if entry.after and entry.before is None
+    ]
+    return f"{spoken_line(fact)}: change {change.id}"
+
+
+def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
+    """What a template made of a fact's turn a moment ago; the model's words are better."""
+    vocabulary = vocabulary_of(store)
+    attribute = vocabulary.name_of(new["attribute"])
+    known = vocabulary.canonical(attribute)
+    subject = person_of(store, new["subject"]).casefold()
+    value_words = {*telling_words(new["value"])}
+
+    def is_same(fact: Fact) -> bool:
+        if fact.subject.casefold() != subject:
+            return False
+        shared = value_words & {*telling_words(fact.value)}
+        if name_key(fact.attribute) != name_key(attribute):
+            # Of another attribute only the very same: "has: red Fiat" and "owns: a red Fiat".
+            return shared == value_words == {*telling_words(fact.value)}
+        return bool(shared) or (known is not None and known.kind == "one value")
+
+    same = [fact for fact in read_facts(store, f"WHERE turn_id = {int(turn_id)}") if is_same(fact)]
+    same.sort(key=lambda fact: name_key(fact.attribute) != name_key(attribute))
+    templates = store.by_template([fact.id for fact in same])
+    return next((fact for fact in same if fact.id in templates), None)
+
+
+def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
+    """Put a model's words in the place of what a template made."""
+    value, on = new["value"].strip(), new.get("on", "")
+    attribute = vocabulary_of(store).name_of("_".join(new["attribute"].split()))
+    if (value, attribute) == (read.value, read.attribute) and on in ("", read.happened_on):
+        return f"Known already: {spoken_line(read)}"
+    change = correct(
+        store,
+        read.id,
+        attribute=attribute,
+        value=value,
+        happened_on=on or None,
+        by="tool remember",
+    )
+    return f"{spoken_line(fact_of(store, read.id))}: change {change.id}"
+
+
+def _known(store: Store, new: NewFact, turn_id: int) -> Fact | None:
+    """The fact that a turn already stated in these words, as it was then."""
+    attribute = vocabulary_of(store).name_of(new["attribute"])
+    subject = person_of(store, new["subject"])
+    for entry in edits_of(store):
+        fact = entry.after
+        if (
+            fact is not None
+            and fact.turn_id == turn_id
+            and name_key(fact.attribute) == name_key(attribute)
+            and fact.subject.casefold() == subject.casefold()
+            and fact.value.casefold() == new["value"].strip().casefold()
+        ):
+            return fact
+    return None
+
+
+def _done(change: Change) -> str:
+    return f"Done as change {change.id}; undo_change({change.id}) undoes it."
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    """A JSON object; other text becomes the argument `input`."""
+    try:
+        value = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        value = arguments
+    return value if isinstance(value, dict) else {"input": value}
+
+
+def _table(rows: Rows) -> str:
+    """Rows as lines below their column names, as many as fit, and their number."""
+    lines = [
+        trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
+        for row in rows.rows
+    ]
+    table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - _LAST_LINE_TOKENS)
+    count = max(len(table.splitlines()) - 1, 0)
+    if count == len(lines) and not rows.truncated:
+        return f"{table}\n({count} row{'' if count == 1 else 's'})"
+    total = f"more than {len(lines)}" if rows.truncated else len(lines)
+    return f"{table}\n({count} of {total} rows; count in SQL, or select fewer)"

@@ -1,0 +1,68 @@
+"""A memory as a whole: digested and refined by its model, exported and imported."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from memory.exchange.exports import dump_lines
+from memory.exchange.imports import load_dump
+from memory.operations.answers import Imported
+from memory.operations.operation import OpenMemory, WholeNumber, operation
+
+_MOST_CALLS = 1_000
+_MOST_OPERATIONS, _MOST_QUESTIONS = 200, 100
+
+
+@operation("write", "POST /digest", is_job=True)
+def digest(
+    memory: OpenMemory,
+    calls: Annotated[
+        WholeNumber | None,
+        Field(ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."),
+    ] = None,
+) -> dict[str, float]:
+    """Extract the facts of the turns that wait."""
+    sums = memory.memory_of(memory.store).digest(max_calls=calls)
+    return {name: number for name, number in asdict(sums).items() if isinstance(number, int)}
+
+
+@operation("write", "POST /refine", is_job=True)
+def refine(
+    memory: OpenMemory,
+    operations: Annotated[
+        WholeNumber, Field(ge=1, le=_MOST_OPERATIONS, description="Tool calls at most.")
+    ] = 30,
+    questions: Annotated[
+        WholeNumber,
+        Field(ge=1, le=_MOST_QUESTIONS, description="How many to measure with; the model asks."),
+    ] = 20,
+    judge: Annotated[
+        bool, Field(description="Whether the model judges answers, instead of F1 of words.")
+    ] = False,
+) -> dict[str, float]:
+    """Let the model improve facts; only changes that help to answer questions stay."""
+    from memory.refine.run import refine as refined  # with DSPy
+
+    refinement = refined(memory.memory_of(memory.store), operations, questions, judged=judge)
+    return {
+        "operations": len(refinement.uses),
+        "changes": len(refinement.changes),
+        "dropped": len(refinement.taken_back),
+        "before": refinement.before,
+        "after": refinement.after,
+    }
+
+
+@operation("read", "GET /export")
+def export_memory(memory: OpenMemory) -> Iterator[str]:
+    """Everything, as JSON lines."""
+    return dump_lines(memory.store)
+
+
+@operation("write", "POST /import")
+def import_memory(memory: OpenMemory, lines: Path) -> Imported:
+    """Store an export in an empty memory, or in one that holds the beginning of it."""
+    return {"turns": load_dump(memory.store, lines).turns}

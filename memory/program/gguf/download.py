@@ -1,0 +1,107 @@
+"""Models of the Hugging Face hub, fetched once into its cache and checked against its hash."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from memory.errors import InputError
+from memory.program.gguf.header import file_sha256
+from memory.program.gguf.models import InstructModel
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def cache_folder() -> Path:
+    """Where the hub's clients keep files: HF_HOME, or ~/.cache/huggingface."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def fetched_file(model: InstructModel) -> Path | None:
+    """The file of a model that was fetched whole, without asking the hub; None for none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model.repository, model.file)
+    return Path(cached) if isinstance(cached, str) and Path(cached).is_file() else None
+
+
+def fetch(model: InstructModel) -> Path:
+    """Fetch a model's file with a progress bar; what an earlier try has fetched is not again.
+
+    Ctrl-C is safe: the next call goes on where this one ended.
+    Raises InputError in one line where the hub, the disk or what was fetched does not serve.
+    """
+    if cached := fetched_file(model):
+        _check(cached, cached.resolve().name, model)
+        return cached
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+    with _explained(model):
+        metadata = get_hf_file_metadata(hf_hub_url(model.repository, model.file))
+        _check_space(metadata.size or 0, model)
+        file = Path(hf_hub_download(model.repository, model.file))
+    _check(file, metadata.etag or "", model)
+    return file
+
+
+def _check_space(size: int, model: InstructModel) -> None:
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise InputError(
+            f"{model.name} takes {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free at"
+            f" {cache_folder()}; make room, or set HF_HOME to another disk"
+        )
+
+
+def _check(file: Path, sha256: str, model: InstructModel) -> None:
+    """Raise InputError, with the file removed, where it is not what the hub says it is."""
+    if not _SHA256.fullmatch(sha256):
+        return  # a cache made by other means; the hub gives the sha256 of every large file
+    if file_sha256(file.resolve()) != sha256:
+        file.resolve().unlink()
+        file.unlink(missing_ok=True)
+        raise InputError(
+            f"what came of {model.file} is not what {model.repository} holds (another sha256), and"
+            " was removed; run the command again"
+        )
+
+
+@contextmanager
+def _explained(model: InstructModel) -> Iterator[None]:
+    """Turn the errors of the hub's client into one line."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise InputError(
+            f"{model.repository} asks for an account: read its licence on the hub, then run"
+            " `hf auth login`"
+        ) from error
+    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+        if isinstance(error, LocalEntryNotFoundError):  # neither there nor within reach
+            raise InputError(f"the hub is not within reach ({_first_line(error)})") from error
+        raise InputError(
+            f"the hub has no {model.file} in {model.repository} any more; choose another model"
+        ) from error
+    except OSError as error:  # of the disk, and of the network: the errors of both clients are such
+        raise InputError(
+            f"{model.file} was not fetched whole ({_first_line(error)}); run the command again, it"
+            " goes on where it ended"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{lines[0]:.160}"

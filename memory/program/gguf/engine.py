@@ -1,0 +1,178 @@
+"""A GGUF file as an engine of DSPy: llama.cpp answers in this process, one call at a time."""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from dspy.lm15 import (
+    InvalidRequestError,
+    Message,
+    Request,
+    Response,
+    StreamDeltaEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+    TextDelta,
+    TextPart,
+    Usage,
+)
+from dspy.lm15 import TimeoutError as CallTimedOut
+
+from memory.program.gguf.model_file import ModelFile
+from memory.program.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
+from memory.system.tracing import span
+
+# Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches.
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class GgufEngine:
+    """Answers a request with a model's file, within `seconds` once it is its turn.
+
+    `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
+    Kinds of prompts that take turns have a `slot` each, of so many `slots`, which keeps what they
+    begin with. `seed` draws the answer where the temperature is above 0. Engines with the same
+    `model`, `context`, `threads`, `slots` and `lora` share one server.
+    Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
+    """
+
+    model: ModelFile
+    context: int
+    threads: int
+    seconds: float
+    slots: int = 1
+    lora: Lora | None = None
+    grammar: str = ""
+    stop: str = ""
+    slot: int = 0
+    seed: int = 0
+
+    def complete(self, request: Request) -> Response:
+        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
+        with span("chat model in this process", attributes) as traced:
+            pieces = self._pieces(request)
+            try:
+                while True:
+                    next(pieces)
+            except StopIteration as end:
+                completion: Completion = end.value
+            usage = _usage(completion)
+            traced.set("gen_ai.usage.input_tokens", usage.input_tokens)
+            traced.set("gen_ai.usage.output_tokens", usage.output_tokens)
+            return Response(
+                id=None,
+                model=request.model,
+                message=Message.assistant([TextPart(completion.text)]),
+                finish_reason=_finish_reason(completion),
+                usage=usage,
+            )
+
+    def stream(
+        self, request: Request
+    ) -> Iterator[StreamStartEvent | StreamDeltaEvent | StreamEndEvent]:
+        yield StreamStartEvent(model=request.model)
+        pieces = self._pieces(request)
+        try:
+            while True:
+                yield StreamDeltaEvent(TextDelta(next(pieces)))
+        except StopIteration as end:
+            yield StreamEndEvent(_finish_reason(end.value), _usage(end.value))
+        finally:
+            pieces.close()
+
+    def close(self) -> None:
+        """Nothing: the server stays for the next request."""
+
+    def _pieces(self, request: Request) -> Generator[str, None, Completion]:
+        temperature = request.config.temperature or 0.0
+        settings: dict[str, Any] = {
+            "temperature": temperature,
+            "seed": self.seed if temperature else 0,
+            "max_tokens": request.config.max_tokens or 1_000,
+            # A grammar leaves no room for thoughts, and the seconds of a call little.
+            "chat_template_kwargs": {"enable_thinking": False},
+        }
+        if self.grammar:
+            settings["grammar"] = self.grammar
+        if self.stop:
+            settings["stop"] = [self.stop]
+        messages = _messages(request)
+        slot = (self.slot, self.lora)
+        with self._server() as server:
+            try:
+                return (yield from server.stream(messages, slot, seconds=self.seconds, **settings))
+            except InvalidRequestError as error:
+                if "system" not in str(error).lower() or messages[0]["role"] != "system":
+                    raise
+                # Some templates know no system message (those of Gemma 2).
+                messages = _without_system(messages)
+                return (yield from server.stream(messages, slot, seconds=self.seconds, **settings))
+            except TimeoutError as error:
+                raise CallTimedOut(f"no whole answer in {self.seconds:g} seconds") from error
+
+    @contextmanager
+    def _server(self) -> Iterator[ModelCopy]:
+        """The server of this model, alone; started when it is first needed."""
+        settings = ServerSettings(
+            self.model.path,
+            context=self.context,
+            threads=self.threads,
+            writing_threads=self.threads,
+            slots=self.slots,
+            shared=True,
+            batch=_BATCH,
+            loras=(self.lora,) if self.lora else (),
+        )
+        shared = _shared(os.getpid(), settings)
+        with shared.lock:
+            yield shared.server()
+
+
+class _Shared:
+    """A server, or none yet, and the lock of who uses it."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.lock = Lock()
+        self._settings = settings
+        self._server: ModelCopy | None = None
+
+    def server(self) -> ModelCopy:
+        self._server = self._server or ModelCopy(self._settings)
+        return self._server
+
+
+@cache
+def _shared(process_id: int, settings: ServerSettings) -> _Shared:
+    # A forked process lacks the threads of its parent's servers.
+    return _Shared(settings)
+
+
+def _finish_reason(completion: Completion) -> Any:
+    return "length" if completion.is_cut else "stop"
+
+
+def _usage(completion: Completion) -> Usage:
+    return Usage(
+        input_tokens=completion.prompt_tokens,
+        output_tokens=completion.tokens,
+        total_tokens=completion.prompt_tokens + completion.tokens,
+    )
+
+
+def _messages(request: Request) -> Messages:
+    system = request.system or ""
+    if not isinstance(system, str):
+        system = "".join(part.text for part in system)
+    messages = [{"role": m.role, "content": m.text or ""} for m in request.messages]
+    return [{"role": "system", "content": system}, *messages] if system else messages
+
+
+def _without_system(messages: Messages) -> Messages:
+    """The same chat, with what the system message says before the first question."""
+    system, first, *others = messages
+    return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *others]

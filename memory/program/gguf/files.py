@@ -1,0 +1,30 @@
+"""The file of a model that is named: a GGUF file, or one of those that can be fetched."""
+
+from pathlib import Path
+
+from memory.errors import InputError
+from memory.program.gguf.download import fetched_file
+from memory.program.gguf.models import MODELS
+
+PREFIX = "gguf:"  # before a file or a name, where a model is named
+
+
+def file_of(name: str) -> Path:
+    """The file of "gguf:FILE", or of "gguf:NAME" where that was fetched.
+
+    Raises InputError for a name that is neither.
+    """
+    name_or_path = name.removeprefix(PREFIX)
+    path = Path(name_or_path).expanduser()
+    if name_or_path and (path.exists() or path.suffix == ".gguf"):
+        return path
+    if name_or_path not in MODELS:
+        raise InputError(
+            f"there is no file {name_or_path!r:.200}; give {PREFIX}FILE.gguf, or {PREFIX}NAME of"
+            f" {', '.join(MODELS)}"
+        )
+    if file := fetched_file(MODELS[name_or_path]):
+        return file
+    raise InputError(
+        f"{name_or_path} is not on this machine; fetch it with: memory setup --model {name_or_path}"
+    )

@@ -1,0 +1,333 @@
+"""The part of a memory that goes into a prompt: a block of evidence for a message."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memory.errors import InputError
+from memory.facts import spoken_line
+from memory.facts.contradictions import shown_before
+from memory.prompts.evidence import Standing, fence_tokens, fenced, fill, refuse_small
+from memory.prompts.lines import TURNS_HEAD, RowLine
+from memory.prompts.restated import newest_first
+from memory.prompts.story import STORY_HEAD, story_line
+from memory.recall.gate import MOST_TURNS, touched
+from memory.recall.injection.config import LtmConfig, load_config
+from memory.recall.injection.ltm import near_turns, templated
+from memory.recall.recalled_facts import recalled_facts
+from memory.records import Contradiction, Fact, Turn
+from memory.store import Store
+from memory.store.settings import settings_of
+from memory.store.turn_validation import local_now
+from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+
+START = "<START>"
+BUDGET = 2_000  # tokens of a block for which nothing else is asked
+_USER = "User"  # who speaks where nothing says so
+_TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
+_MOST_TURNS = 10
+_FACT_TOKENS, _FACT_LINE_TOKENS = 120, 100  # of the facts in force, and of one
+_STORY_TOKENS = 250  # of what happened in the last session: about five lines
+_NEWEST_SUMMARIES = 60  # that are looked at
+_JOINT_TOKENS = 2  # two texts may have one more together
+
+
+@dataclass(frozen=True)
+class Injected:
+    """Memories for a prompt.
+
+    `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
+    message. First come the `standing` instructions and preferences of the user, to be followed
+    where they are meant; then, in a fence, what is quoted: the `contradictions` that the
+    message may be about, what happened in the last session, where a digest has told it and the
+    budget has room, facts in force, and turns. `memories` are the lines of turns, and `turn_ids`
+    the turns of all lines. `prompt` is the character's context with the text in it.
+    """
+
+    text: str
+    memories: tuple[str, ...]
+    prompt: str
+    turn_ids: tuple[int, ...]
+    tokens: int
+    standing: tuple[Fact, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A text, its parts and their turns."""
+
+    text: str
+    memories: tuple[str, ...] = ()
+    turn_ids: tuple[int, ...] = ()
+
+
+def inject(
+    store: Store,
+    messages: str | Sequence[Mapping[str, Any]],
+    config: LtmConfig | Mapping[str, Any] | str | Path | None = None,
+    speaker: str = "",
+    character: str = "",
+    character_context: str = "",
+    now: datetime | None = None,
+    budget: int | None = None,
+    session: str = "",
+    since: int | None = None,
+    reload: bool = False,
+    weights: Mapping[str, float] | None = None,
+    counts: bool = True,
+    gate: bool = True,
+) -> Injected:
+    """Find what a memory holds for a message and put it into a character's context.
+
+    Leaves out what the prompt already has: turns of the running session, and turns with the same
+    text as one of the messages. Calls no language model.
+
+    Args:
+        messages: the message, or a conversation in OpenAI's form; then its last message by the
+            user counts.
+        config: an LtmConfig, the path of an ltm_config.json, or its parsed content. With one the
+            memories stand in its templates, chosen by its distance, in no fence.
+        speaker, character: who speaks to whom, {name1} and {name2} in templates. By default the
+            `name` in the messages, then the settings "user" and "character", then "User" and
+            "Assistant".
+        character_context: the text that describes the character, with <START> in it where the
+            configuration needs it.
+        now: the moment of the prompt in the reader's time zone; by default this machine's.
+        budget: the most tokens that `text` may have; BUDGET by default, with a configuration any.
+        session, since: the running session, by its name or by the id of its first turn.
+        reload: also fetch turns of the running session.
+        weights: the weights of the ranking, as for `Store.search`.
+        counts: whether the turns count as shown now; who has no time to write gives their ids to
+            `Store.count_shown` later.
+        gate: whether a message that the memory does not touch gets none of its turns.
+
+    Raises InputError for an empty message, for a context that lacks the <START> the configuration
+    needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
+    """
+    if config is not None and not isinstance(config, LtmConfig):
+        config = load_config(config)
+    if budget is not None:
+        refuse_small(budget)
+    conversation = _parsed(messages)
+    user_texts = [message.text for message in conversation if message.role == "user"]
+    if not user_texts or not (question := user_texts[-1]):
+        raise InputError("there is nothing to remember: the user's last message is empty")
+    texts_in_prompt = {message.text for message in conversation}
+    least_length = config.ltm_writes.min_message_length if config else 0
+
+    def can_be_shown(turn: Turn) -> bool:
+        running = (session and turn.session == session) or (since is not None and turn.id >= since)
+        repeated = turn.text.strip() in texts_in_prompt
+        return len(turn.text) >= least_length and not repeated and (reload or not running)
+
+    def candidates(number: int) -> list[Turn]:
+        return _candidates(store, question, number, weights, can_be_shown)
+
+    names = _names(store, conversation, speaker=speaker, character=character)
+    standing = shown_before(store, question, names["name1"] if names["name1"] != _USER else "")
+    if config is None or budget is not None:
+        standing = standing.within(budget or BUDGET)
+    day = now.date().isoformat() if now else local_now()[:10]
+
+    def story() -> str:
+        return _last_session(store, session=session, since=since)
+
+    if config is None:
+        turns = candidates(MOST_TURNS)
+        if gate:
+            turns = touched(store, question, turns)
+        block = _evidence(
+            store, question, newest_first(turns, question)[:_MOST_TURNS],
+            standing=standing, story=story, day=day, budget=budget or BUDGET,
+        )  # fmt: skip
+        location = "BEFORE_NORMAL_CONTEXT"
+    else:
+        places = config.ltm_reads.num_memories_to_fetch
+        block = _in_templates(
+            store, question, candidates(max(places, _TEMPLATE_CANDIDATES)) if places else [],
+            standing=standing, story=story, day=day, budget=budget, config=config, names=names,
+            now=now,
+        )  # fmt: skip
+        location = config.ltm_context.injection_location
+    if counts:
+        store.count_shown(block.turn_ids)
+    return Injected(
+        text=block.text,
+        memories=block.memories,
+        prompt=_with_memories(character_context, block.text, location),
+        turn_ids=block.turn_ids,
+        tokens=count_tokens(block.text),
+        standing=standing.facts,
+        contradictions=standing.pairs,
+    )
+
+
+def _evidence(
+    store: Store,
+    question: str,
+    turns: Sequence[Turn],
+    *,
+    standing: Standing,
+    story: Callable[[], str],
+    day: str,
+    budget: int,
+) -> _Block:
+    """What is to be followed, then what is quoted, in a fence: facts in force and turns."""
+    room = budget - standing.tokens - fence_tokens()
+    recalled = recalled_facts(store, turns, question, day)
+    facts: list[RowLine] = [
+        (trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in recalled.in_force
+    ]
+    context = fill(
+        [*fitting_lines(facts, min(_FACT_TOKENS, room // 2))],
+        turns,
+        room,
+        question=question,
+        marks=recalled.marks,
+    )
+    last_session = _that_fits(story(), room - context.tokens) if turns else ""
+    quoted = "\n".join(filter(None, [standing.disputes, last_session, context.text]))
+    return _Block(
+        "\n".join(filter(None, [standing.wishes, fenced(quoted)])),
+        memories=tuple(context.text.partition(f"{TURNS_HEAD}\n")[2].splitlines()),
+        turn_ids=context.turn_ids,
+    )
+
+
+def _in_templates(
+    store: Store,
+    question: str,
+    candidates: Sequence[Turn],
+    *,
+    standing: Standing,
+    story: Callable[[], str],
+    day: str,
+    budget: int | None,
+    config: LtmConfig,
+    names: Mapping[str, str],
+    now: datetime | None,
+) -> _Block:
+    """The nearest turns in the templates of a configuration."""
+    reads = config.ltm_reads
+    turns = [
+        *near_turns(
+            store,
+            question,
+            candidates,
+            places=reads.num_memories_to_fetch,
+            distance=reads.max_cosine_distance,
+        )
+    ]
+    if budget is not None:
+        budget -= standing.tokens
+    marks = recalled_facts(store, turns, question, day).marks
+    memories, text = templated(
+        turns, question, budget, config=config, names=names, now=now, marks=marks
+    )
+    room = None if budget is None else budget - count_tokens(text)
+    text = "\n".join(filter(None, [standing.text, _that_fits(story(), room), text]))
+    return _Block(text, tuple(memories), tuple(turn.id for turn in turns[: len(memories)]))
+
+
+def _that_fits(text: str, tokens: int | None) -> str:
+    """The text, or "" where it does not fit beside another one."""
+    fits = tokens is None or count_tokens(text) + _JOINT_TOKENS <= tokens
+    return text if fits else ""
+
+
+def _last_session(store: Store, *, session: str, since: int | None) -> str:
+    """What happened in the newest session before the running one, as a digest told it."""
+    stored = [
+        summary for summary in store.summaries() if summary.text and summary.kind == "session"
+    ]
+    if since is not None:
+        stored = [summary for summary in stored if summary.last_turn_id < since]
+    firsts = sorted({summary.turn_id for summary in stored[-_NEWEST_SUMMARIES:]})
+    turns = {turn.id: turn for turn in store.turns_by_id(firsts, missing_ok=True)}
+    sessions = [turn.session for turn in turns.values() if not session or turn.session != session]
+    lines = [
+        story_line(summary, turns[summary.turn_id].said_at)
+        for summary in stored[-_NEWEST_SUMMARIES:]
+        if summary.turn_id in turns and turns[summary.turn_id].session in sessions[-1:]
+    ]
+    # The end of a long session says where things stand.
+    newest_lines: list[str] = []
+    tokens_left = _STORY_TOKENS - line_tokens(STORY_HEAD)
+    for line in reversed(lines):
+        tokens_left -= line_tokens(line)
+        if tokens_left < 0:
+            break
+        newest_lines.insert(0, line)
+    return "\n".join([STORY_HEAD, *newest_lines]) if newest_lines else ""
+
+
+class _Message(NamedTuple):
+    role: str
+    text: str
+    name: str
+
+
+def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
+    """The messages of a single text, or of OpenAI's form, whose content may come in parts."""
+    if isinstance(messages, str):
+        return [_Message("user", messages.strip(), "")]
+    conversation = []
+    for message in messages:
+        content = message.get("content") or ""
+        if not isinstance(content, str):
+            content = "\n".join(part["text"] for part in content if part.get("type") == "text")
+        name = message.get("name") or ""
+        conversation.append(_Message(str(message.get("role")), content.strip(), name))
+    return conversation
+
+
+def _names(
+    store: Store, conversation: Sequence[_Message], *, speaker: str, character: str
+) -> dict[str, str]:
+    """The values of {name1} and {name2} in templates: the user and the character."""
+    by_role = {message.role: message.name for message in conversation if message.name}
+    user = speaker or by_role.get("user") or _setting(store, "user") or _USER
+    character = character or by_role.get("assistant") or _setting(store, "character") or "Assistant"
+    return {"name1": user, "name2": character}
+
+
+def _setting(store: Store, name: str) -> str:
+    """The current value of a setting; empty when there is none."""
+    values = settings_of(store, name)
+    return str(values[-1].value or "") if values else ""
+
+
+def _candidates(
+    store: Store,
+    question: str,
+    number: int,
+    weights: Mapping[str, float] | None,
+    can_be_shown: Callable[[Turn], bool],
+) -> list[Turn]:
+    """The best `number` turns that may be shown, each text once; fewer if there are no more."""
+    k = 2 * number
+    while True:
+        hits = store.search(question, k, weights=weights)
+        turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+        candidates: dict[tuple[str, str], Turn] = {}
+        for turn in filter(can_be_shown, turns):
+            candidates.setdefault((turn.speaker, turn.text), turn)
+        if len(candidates) >= number or len(hits) < k:
+            return list(candidates.values())[:number]
+        k *= 4
+
+
+def _with_memories(context: str, text: str, location: str) -> str:
+    """A character's context with the memories' text in it; unchanged without a text."""
+    if location == "BEFORE_NORMAL_CONTEXT":
+        return "\n".join(filter(None, [text, context.strip()])) if text else context
+    if START not in context:
+        raise InputError(
+            f"{location} needs the token {START} in the character's context, after the description"
+            " and before the example conversation; or use BEFORE_NORMAL_CONTEXT"
+        )
+    before, start, after = context.partition(START)
+    return f"{before}{text}\n{start}{after}" if text else context

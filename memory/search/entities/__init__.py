@@ -1,0 +1,29 @@
+"""Whom a name means: names compared, aliases resolved."""
+
+from memory.search.entities.names import (
+    Relation,
+    as_spoken,
+    cases,
+    forms,
+    key,
+    names_somebody,
+    relation_named,
+    relation_words,
+    spellings,
+)
+from memory.search.entities.resolution import Alias, Names, Source
+
+__all__ = [
+    "Alias",
+    "Names",
+    "Relation",
+    "Source",
+    "as_spoken",
+    "cases",
+    "forms",
+    "key",
+    "names_somebody",
+    "relation_named",
+    "relation_words",
+    "spellings",
+]

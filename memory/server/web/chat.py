@@ -1,0 +1,144 @@
+"""The chat: a session of messages, with replies that stream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memory.digest.additions import add_turns
+from memory.errors import InputError, ModelError
+from memory.facts import newest_id, read_facts
+from memory.records import CUT_ANSWER, Answer, Fact, Turn
+from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.server.web.tasks import Task
+from memory.settings import Settings
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reply: its turn, what it cites and was shown, its answer, and the newest change by then."""
+
+    turn_id: int
+    cited: Sequence[Turn] = ()
+    shown: int = 0
+    answer: Answer | None = None
+    seen: int = 0
+
+
+_RECENT_TURNS = 20  # that the model sees
+_UNNAMED = "User"
+
+
+def chat_page(request: PageRequest, store: Store) -> PageResponse:
+    """One chat session, with the reply as it streams."""
+    session = request.inputs.text("session") or local_now()
+    settings = Settings(store)
+    replies = [
+        task
+        for task in request.tasks.of(request.namespace)
+        if task.kind == "reply" and task.title == session
+    ]
+    reply = replies[-1] if replies else None
+    # Asked before the turns are read: a reply that ends meanwhile is shown by the next look.
+    is_running = reply is not None and reply.is_running
+    turns = _turns_of(store, session)
+    values = {
+        "session": session,
+        "turns": turns,
+        "stored": _stored_of(store, turns),
+        "reply": reply,
+        "is_running": is_running,
+        "said": {task.result.turn_id: task.result for task in replies if task.result},
+        "user": str(settings.get("user") or _UNNAMED),
+        "character": str(settings.get("character") or "Assistant"),
+    }
+    return Page("chat.html", values)
+
+
+async def say(request: PageRequest) -> PageResponse:
+    """Store a message, then start the reply."""
+    text, session = request.inputs.text("text"), request.inputs.text("session")
+    if not text:
+        raise InputError("type a message")
+    if not session:
+        raise InputError("the session is missing; open the chat again")
+
+    def store_message(store: Store) -> Turn:
+        user = str(Settings(store).get("user") or _UNNAMED)
+        [turn_id] = add_turns(store, [Turn(user, text, session=session, said_at=local_now())])
+        return store.turn(turn_id)
+
+    message = await request.handles.run_on_store(request.namespace, store_message)
+
+    def work(memory: "Memory", task: Task) -> Said:
+        settings = Settings(memory.store)
+        character = str(settings.get("character") or "Assistant")
+        recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
+        if (last := _last_reply(request, session)) and last.answer:
+            for correction in memory.correct(message, last.answer, last.seen):
+                task.text += f"{correction.line}\n"
+        reply = memory.reply(
+            message,
+            recent,
+            character=character,
+            persona=str(settings.get("persona") or ""),
+        )
+        try:
+            for piece in reply:
+                task.text += piece
+        except ModelError:
+            if said := task.text.strip():  # as in a terminal: what was shown was said
+                memory.add(
+                    Turn(character, said, session=session, said_at=local_now(), tags=CUT_ANSWER)
+                )
+            raise
+        if not task.text.strip():
+            return Said(0)
+        [turn_id] = memory.add(
+            Turn(character, task.text.strip(), session=session, said_at=local_now())
+        )
+        answer = reply.answer
+        if answer is None:
+            return Said(turn_id)
+        cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
+        return Said(
+            turn_id, cited, shown=len(answer.shown), answer=answer, seen=newest_id(memory.store)
+        )
+
+    request.tasks.start(request.namespace, "reply", session, work)
+    return Redirect(request.address("chat", session=session))
+
+
+def _last_reply(request: PageRequest, session: str) -> Said | None:
+    """The last reply of a session, since the server was started."""
+    replies = [
+        task.result
+        for task in request.tasks.of(request.namespace)
+        if task.kind == "reply" and task.title == session and task.result
+    ]
+    return replies[-1] if replies else None
+
+
+def _turns_of(store: Store, session: str) -> list[Turn]:
+    rows = store.read(
+        f"SELECT id FROM turns WHERE session = {quoted(session)} ORDER BY id DESC"
+        f" LIMIT {_RECENT_TURNS}"
+    ).rows
+    return store.turns_by_id([row[0] for row in reversed(rows)])
+
+
+def _stored_of(store: Store, turns: Sequence[Turn]) -> dict[int, list[Fact]]:
+    """The facts that were stored of turns, by the turns' ids."""
+    stored: dict[int, list[Fact]] = {turn.id: [] for turn in turns}
+    listed = ", ".join(map(str, stored)) or "NULL"
+    for fact in read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id"):
+        stored[fact.turn_id].append(fact)
+    return stored
+
+
+PAGES: list[PageRoute] = [("GET", "/chat", chat_page), ("POST", "/chat", say)]

@@ -1,0 +1,245 @@
+"""The conversation: turns by page, by search and one at a time; a form to add one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from memory.digest.additions import add_turns
+from memory.errors import InputError
+from memory.facts import read_facts
+from memory.recall.searcher import Searcher
+from memory.records import Fact, Turn
+from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.tags import remove_tags, set_tags
+from memory.store.turn_validation import local_now
+from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
+from memory.text.written_dates import clean_date
+
+_TURNS_A_PAGE = 40
+_MOST_HITS = 30
+_SESSIONS_A_PAGE = 60
+_NEIGHBOURS = 4  # turns shown before and after a single turn
+FEATURES: Mapping[str, str] = {
+    "words": "the same words",
+    "own_words": "rare words of the question",
+    "meaning": "similar meaning",
+    "kind": "the kind of answer asked for",
+    "session": "from a matching session",
+    "speaker": "said by the person named",
+    "implied": "said by the person meant",
+    "date": "said on the date named",
+    "time": "mentions a time",
+    "asks": "is itself a question",
+    "length": "long enough",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one feature of the ranking contributed to a turn's score."""
+
+    name: str
+    words: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A turn on a page: its facts, and why a search found it."""
+
+    turn: Turn
+    facts: Sequence[Fact] = ()
+    shares: Sequence[Share] = ()
+    score: float = 0.0
+
+
+def shares_of(shares: Mapping[str, float]) -> list[Share]:
+    """The features that mattered, the largest first."""
+    weighed = [(name, amount) for name, amount in shares.items() if abs(amount) >= 0.05]
+    weighed.sort(key=lambda share: -abs(share[1]))
+    return [Share(name, FEATURES.get(name, name), amount) for name, amount in weighed]
+
+
+def conversation(request: PageRequest, store: Store) -> PageResponse:
+    """Turns by session, newest page first; with a query, the best hits."""
+    inputs = request.inputs
+    names = ("speaker", "session", "tag", "since", "until")
+    filters = {name: inputs.text(name) for name in names}
+    turn_filter = _filter(filters)
+    question = inputs.text("q")
+    values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
+    if question:
+        lines = hits(store, question, turn_filter, request.handles.searcher)
+        return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
+    turns, has_earlier, has_later = _page(
+        store,
+        conditions=_conditions(turn_filter),
+        before=inputs.optional_number("before"),
+        after=inputs.optional_number("after"),
+    )
+    values["earlier"] = turns[0].id if has_earlier else None
+    values["later"] = turns[-1].id if has_later else None
+    lines = _with_facts(store, turns)
+    groups = [
+        (session, list(group)) for session, group in groupby(lines, lambda line: line.turn.session)
+    ]
+    return Page("conversation.html", values | {"groups": groups, "found": None})
+
+
+def turn(request: PageRequest, store: Store) -> PageResponse:
+    """One turn with its neighbours and facts, and a form to add a fact."""
+    turn_id = request.inputs.number("turn")
+    around = store.turns(max(turn_id - _NEIGHBOURS, 1), turn_id + _NEIGHBOURS)
+    matches = [turn for turn in around if turn.id == turn_id]
+    if not matches:
+        return Page("missing.html", {"wanted": f"number {turn_id}"}, status=404)
+    session = matches[0].session
+    lines = _with_facts(store, [turn for turn in around if turn.session == session])
+    return Page("turn.html", {"lines": lines, "turn": matches[0]})
+
+
+def add_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Add a turn typed on the page."""
+    inputs = request.inputs
+    said_at = inputs.text("said_at")
+    if said_at and not clean_date(said_at):
+        raise InputError(f"{said_at!r} is not a date; write 2017-05-08, 2017-05 or 2017")
+    if not inputs.text("speaker"):
+        raise InputError("give a speaker")
+    [turn_id] = add_turns(
+        store,
+        [
+            Turn(
+                inputs.text("speaker"),
+                inputs.text("text"),
+                session=inputs.text("session") or local_now()[:10],
+                said_at=clean_date(said_at) or local_now(),
+            )
+        ],
+    )
+    return Redirect(request.address("turns", turn_id))
+
+
+def tag_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Set a tag of a turn, or remove its values."""
+    turn_id = request.inputs.number("turn")
+    key, value = request.inputs.text("key"), request.inputs.text("value")
+    if value:
+        set_tags(store, [turn_id], {key: value})
+    else:
+        remove_tags(store, [turn_id], [key])
+    return Redirect(request.address("turns", turn_id))
+
+
+def sessions(request: PageRequest, store: Store) -> PageResponse:
+    """Sessions, newest first, each with its first turn."""
+    before = request.inputs.optional_number("before")
+    having = f" HAVING MIN(id) < {before}" if before else ""
+    rows = store.read(
+        "SELECT session, MIN(id) AS first, COUNT(*) AS turns FROM turns GROUP BY session"
+        f"{having} ORDER BY 2 DESC LIMIT {_SESSIONS_A_PAGE}"
+    ).rows
+    first_turns = store.turns_by_id([first for _, first, _ in rows])
+    entries = [
+        (session, turn, turns) for (session, _, turns), turn in zip(rows, first_turns, strict=True)
+    ]
+    is_full = len(entries) == _SESSIONS_A_PAGE
+    return Page(
+        "sessions.html",
+        {"sessions": entries, "earlier": entries[-1][1].id if is_full else None},
+    )
+
+
+def _filter(filters: Mapping[str, str]) -> TurnFilter | None:
+    """The filter of the page's fields. Raises InputError for what is no date."""
+    given: dict[str, Any] = {name: text for name, text in filters.items() if text}
+    if tag := given.pop("tag", ""):
+        given["tags"] = tags_of_pairs([tag])
+    for name in ("since", "until"):
+        if name in given and not (day := clean_date(given[name])):
+            raise InputError(f"{given[name]!r} is not a date; write 2017-05-08, 2017-05 or 2017")
+        if name in given:
+            given[name] = day[:10]
+    return read_filter(given)
+
+
+def _conditions(turn_filter: TurnFilter | None) -> list[str]:
+    """A filter as SQL conditions on turns."""
+    if turn_filter is None:
+        return []
+    conditions = [
+        f"{name} IN ({', '.join(map(quoted, getattr(turn_filter, name)))})"
+        for name in ("speaker", "session")
+        if getattr(turn_filter, name)
+    ]
+    for key, values in turn_filter.tags:
+        any_value = ", ".join(map(quoted, values))
+        tagged = f"SELECT turn_id FROM tags WHERE key = {quoted(key)} AND value IN ({any_value})"
+        conditions.append(f"id IN ({tagged})")
+    # A date less exact than the bound may lie on either side of it.
+    if since := turn_filter.since:
+        later = f"SUBSTR(said_at, 1, {len(since)}) >= {quoted(since)}"
+        conditions.append(f"said_at <> '' AND ({later} OR {quoted(since)} LIKE said_at || '%')")
+    if until := turn_filter.until:
+        conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(until)}) <= {quoted(until)}")
+    return conditions
+
+
+def _page(
+    store: Store, *, conditions: Sequence[str], before: int | None, after: int | None
+) -> tuple[list[Turn], bool, bool]:
+    """One page of turns in order, and whether there are earlier and later ones.
+
+    Pages are found by turn id, not by offset: a large memory takes no longer than a small one.
+    """
+    forward = after is not None
+    key = [f"id > {after}"] if forward else [f"id < {before}"] if before is not None else []
+    where = " AND ".join([*conditions, *key])
+    rows = store.read(
+        f"SELECT id FROM turns{' WHERE ' + where if where else ''}"
+        f" ORDER BY id{'' if forward else ' DESC'} LIMIT {_TURNS_A_PAGE + 1}"
+    ).rows
+    ids = sorted(row[0] for row in rows[:_TURNS_A_PAGE])
+    has_more = len(rows) > _TURNS_A_PAGE
+    turns = store.turns_by_id(ids)
+    # The page that linked here lies on the other side.
+    has_earlier = bool(turns) and (forward or has_more)
+    has_later = bool(turns) and (has_more if forward else before is not None)
+    return turns, has_earlier, has_later
+
+
+def hits(
+    store: Store,
+    question: str,
+    turn_filter: TurnFilter | None,
+    searcher: Searcher,
+    most: int = _MOST_HITS,
+) -> list[Line]:
+    """The best hits for a query among the turns that pass the filter."""
+    best = searcher.search(store, question, most, turn_filter)
+    lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in best]))
+    return [
+        Line(line.turn, facts=line.facts, shares=shares_of(hit.shares), score=hit.score)
+        for line, hit in zip(lines, best, strict=True)
+    ]
+
+
+def _with_facts(store: Store, turns: Sequence[Turn]) -> list[Line]:
+    """Turns with the facts that each is the source of."""
+    if not turns:
+        return []
+    ids = ", ".join(str(turn.id) for turn in turns)
+    facts = read_facts(store, f"WHERE turn_id IN ({ids}) ORDER BY id")
+    return [Line(turn, facts=[fact for fact in facts if fact.turn_id == turn.id]) for turn in turns]
+
+
+PAGES: list[PageRoute] = [
+    ("GET", "/conversation", conversation),
+    ("GET", "/conversation/sessions", sessions),
+    ("GET", "/turns/{turn}", turn),
+    ("POST", "/turns", add_turn),
+    ("POST", "/turns/{turn}/tags", tag_turn),
+]

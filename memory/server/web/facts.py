@@ -1,0 +1,422 @@
+"""Facts by whom they are about, each with its source; forms to edit, end, delete and undo."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from memory import facts as fact_edits
+from memory.errors import EditConflict, InputError
+from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
+from memory.facts.contradictions import settle
+from memory.facts.related import related_facts
+from memory.facts.standing import standing_facts
+from memory.records import Change, Fact
+from memory.server.web.markup import in_words, shown_text
+from memory.server.web.page_request import (
+    Inputs,
+    Page,
+    PageRequest,
+    PageResponse,
+    PageRoute,
+    Redirect,
+)
+from memory.settings import Settings
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.contradictions import open_contradictions
+from memory.store.entity_edits import known_entities
+from memory.store.forgetting.derived_facts import origins
+from memory.store.history import edits_of
+from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.vocabulary.templates import template_of
+
+# Who a fact is about; the subject as it was said where that is unclear.
+_WHO = "COALESCE(entity, subject)"
+_SUBJECTS_A_PAGE = 12
+_MOST_FACTS = 200  # that a SELECT returns
+_FACTS_OF_A_SUBJECT = 4  # on the page of all subjects
+_MOST_RELATED = 60
+_FACTS_A_PAGE = 40
+ORDERS = {  # of the list, by their names on the page
+    "new": "id DESC",
+    "date": "COALESCE(happened_on, '') DESC, id DESC",
+    "person": f"{_WHO}, attribute, id",
+    "attribute": f"attribute, {_WHO}, id",
+}
+SORT_KEYS: dict[str, Callable[[Fact], Any]] = {  # the same, of facts that a search has found
+    "new": lambda fact: fact.id,
+    "date": lambda fact: fact.happened_on,
+    "person": lambda fact: (fact.subject, fact.attribute),
+    "attribute": lambda fact: (fact.attribute, fact.subject),
+}
+
+
+def all_facts(request: PageRequest, store: Store) -> PageResponse:
+    """Facts by person, or as a list that is searched, sorted and filtered."""
+    inputs = request.inputs
+    question, order = inputs.text("q"), inputs.text("sort")
+    include_ended, standing = bool(inputs.text("ended")), bool(inputs.text("standing"))
+    filters = {name: inputs.text(name) for name in ("person", "attribute")}
+    if order not in ORDERS and order:
+        raise InputError(f"sort: give one of {', '.join(ORDERS)}")
+    values: dict[str, Any] = {
+        "q": question,
+        "sort": order,
+        "orders": ORDERS,
+        "ended": include_ended,
+        "standing": standing,
+        "filters": filters,
+        "facts": None,
+        "subjects": [],
+        "later": None,
+        "pairs": len(open_contradictions(store)),
+        "seen": newest_seen(store),
+    }
+    if standing:
+        values["facts"] = standing_facts(store)
+    elif question:
+        weights = request.handles.searcher.weights
+        related = related_facts(store, [question], _MOST_RELATED, weights=weights)
+        fitting = [
+            fact
+            for fact, _ in related
+            if (include_ended or is_current(fact, _today()))
+            and filters["attribute"].replace(" ", "_") in ("", fact.attribute)
+            and filters["person"] in ("", fact.subject)
+        ]
+        if order:
+            fitting.sort(key=SORT_KEYS[order], reverse=order in ("new", "date"))
+        values["facts"] = fitting
+    elif order or any(filters.values()):
+        first = inputs.optional_number("first") or 0
+        facts = read_facts(store, _clauses(filters, include_ended, order or "new", first))
+        values["facts"] = facts[:_FACTS_A_PAGE]
+        values["later"] = first + _FACTS_A_PAGE if len(facts) > _FACTS_A_PAGE else None
+    else:
+        values |= _by_person(request, store, include_ended)
+    return Page("facts.html", values)
+
+
+def _clauses(filters: Mapping[str, str], include_ended: bool, order: str, first: int) -> str:
+    """The clauses of a SELECT of facts for a page of the list, and one fact more."""
+    conditions = [] if include_ended else [_in_force()]
+    if filters["person"]:
+        conditions.append(f"{_WHO} = {quoted(filters['person'])}")
+    if filters["attribute"]:
+        conditions.append(f"attribute = {quoted(filters['attribute'].replace(' ', '_'))}")
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    return f"{where}ORDER BY {ORDERS[order]} LIMIT {_FACTS_A_PAGE + 1} OFFSET {first}"
+
+
+def _in_force() -> str:
+    return f"(ended_on IS NULL OR ended_on > {quoted(_today())})"
+
+
+def newest_facts(store: Store, without: Sequence[str] = ()) -> list[Fact]:
+    """The newest facts in force, as far as one SELECT returns them.
+
+    Those of the vocabulary's attributes come before all others: an attribute that it lacks is
+    whatever verb a turn had, and may say anything.
+    """
+    unwanted = "".join(f" AND attribute <> {quoted(name)}" for name in without)
+    facts = read_facts(store, f"WHERE {_in_force()}{unwanted} ORDER BY id DESC")
+    return _vocabulary_first(store, facts)
+
+
+def _vocabulary_first(store: Store, facts: Iterable[Fact]) -> list[Fact]:
+    vocabulary = vocabulary_of(store)
+    return sorted(facts, key=lambda fact: vocabulary.canonical(fact.attribute) is None)
+
+
+def each_once(facts: Sequence[Fact], earlier: Sequence[Fact] = ()) -> list[Fact]:
+    """Facts without those that say the same as one before them, or as an earlier one."""
+
+    def words(fact: Fact) -> tuple[str, ...]:
+        return (fact.subject.lower(), fact.attribute, fact.value.lower())
+
+    first: dict[tuple[str, ...], Fact] = {}
+    for fact in facts:
+        first.setdefault(words(fact), fact)
+    return [fact for said, fact in first.items() if said not in set(map(words, earlier))]
+
+
+def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[str, Any]:
+    """The subjects with the most facts, or those after one, each with its newest facts."""
+    after = request.inputs.text("after")
+    order = "2 DESC, 1" if not after else "1"
+    where = f" WHERE {_WHO} > {quoted(after)}" if after else ""
+    rows = store.read(
+        f"SELECT {_WHO} AS who, COUNT(*) AS facts FROM facts{where} GROUP BY {_WHO}"
+        f" ORDER BY {order} LIMIT {_SUBJECTS_A_PAGE + 1}"
+    ).rows
+    [(total,)] = store.read(f"SELECT COUNT(DISTINCT {_WHO}) AS subjects FROM facts").rows
+    page_rows = rows[:_SUBJECTS_A_PAGE]
+    newest = _newest(store, [subject for subject, _ in page_rows], include_ended)
+    return {
+        "subjects": [(subject, count, newest[subject]) for subject, count in page_rows],
+        "total": total,
+        "after": page_rows[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else "",
+        "has_all": not after and total <= _SUBJECTS_A_PAGE,
+    }
+
+
+def newest_seen(store: Store) -> int:
+    """The newest change: what a form of this page has seen."""
+    return max((change.id for change in store.changes(limit=1)), default=0)
+
+
+def subject(request: PageRequest, store: Store) -> PageResponse:
+    """The facts about one subject, whatever it is called in them, by attribute."""
+    name = request.inputs.text("name")
+    include_ended = bool(request.inputs.text("ended"))
+    facts = read_facts(
+        store, f"WHERE {_WHO} = {quoted(name)} ORDER BY attribute, id LIMIT {_MOST_FACTS}"
+    )
+    current = [fact for fact in facts if is_current(fact, _today())]
+    groups = [
+        (attribute, list(group))
+        for attribute, group in groupby(
+            facts if include_ended else current, lambda fact: fact.attribute
+        )
+    ]
+    vocabulary = vocabulary_of(store)
+    groups.sort(key=lambda group: vocabulary.canonical(group[0]) is None)
+    values = {
+        "name": name,
+        "groups": groups,
+        "ended": include_ended,
+        "hidden": 0 if include_ended else len(facts) - len(current),
+        "turns": {turn.id: turn for turn in store.turns_by_id([fact.turn_id for fact in facts])},
+        "is_cut": len(facts) == _MOST_FACTS,
+        "entity": next((one for one in known_entities(store) if one.name == name), None),
+        "seen": newest_seen(store),
+    }
+    return Page("subject.html", values)
+
+
+def fact(request: PageRequest, store: Store) -> PageResponse:
+    """One fact: its sources, its history, and forms to edit it."""
+    fact_id = request.inputs.number("fact")
+    edits = edits_of(store, fact_id=fact_id)
+    if not edits:
+        return Page("missing.html", {"wanted": f"fact {fact_id}"}, status=404)
+    present = edits[-1].after
+    past = present or edits[-1].before
+    assert past is not None  # an edit has one of the two
+    changes = {edit.change_id: change_of(store, edit.change_id) for edit in edits}
+    values = {
+        "fact": past,
+        "is_there": present is not None,
+        "is_current": present is not None and is_current(present, _today()),
+        "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
+        "template": _template(store, past),
+        "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
+        "seen": edits[-1].change_id,
+        "back": request.inputs.text("back"),
+    }
+    return Page("fact.html", values)
+
+
+def _template(store: Store, fact: Fact) -> str:
+    """The template that made a fact, "" for a fact that a person or a model wrote."""
+    turns = store.turns_by_id([fact.turn_id], missing_ok=True)
+    if not turns or not store.by_template([fact.id]):
+        return ""
+    return template_of(fact, turns[0], vocabulary_of(store))
+
+
+def edit(request: PageRequest, store: Store) -> PageResponse:
+    """Correct, supersede, end or delete a fact.
+
+    When somebody else has edited it since the page was loaded, nothing changes; the response shows
+    both versions and what was typed, with the status 409.
+    """
+    inputs = request.inputs
+    fact_id, seen = inputs.number("fact"), inputs.number("seen")
+    make = EDITS.get(inputs.text("edit"))
+    if make is None:
+        raise InputError("there is no such edit")
+    if edits_since(store, fact_id, seen):
+        return _conflict(request, store, fact_edits.conflict_over(store, fact_id))
+    try:
+        change = make(store, fact_id, inputs, str(Settings(store).get("user", "user")))
+    except EditConflict as conflict:
+        return _conflict(request, store, conflict)
+    except InputError:
+        if edits_since(store, fact_id, seen):
+            return _conflict(request, store, fact_edits.conflict_over(store, fact_id))
+        raise
+    return Redirect(_back(request, change, "facts", fact_id))
+
+
+def edit_several(request: PageRequest, store: Store) -> PageResponse:
+    """End or delete the facts that were chosen in a list, in one change."""
+    inputs = request.inputs
+    if inputs.text("edit") not in ("end", "remove"):
+        raise InputError("there is no such edit")
+    change = fact_edits.edit_several(
+        store,
+        inputs.numbers("fact"),
+        ends=inputs.text("edit") == "end",
+        on=inputs.text("on"),
+        by=str(Settings(store).get("user", "user")),
+        seen=inputs.number("seen"),
+    )
+    return Redirect(_back(request, change, "facts"))
+
+
+def _back(request: PageRequest, change: Change, *page: object) -> str:
+    """The address of the list that a form was sent from, else of a page; with the change's undo."""
+    path, _, query = request.inputs.text("back").partition("?")
+    fields = dict(parse_qsl(query)) | {"done": str(change.id)}
+    if path in LISTS:
+        return request.address(*filter(None, [path[1:]]), **fields)
+    return request.address(*page, done=change.id)
+
+
+def add(request: PageRequest, store: Store) -> PageResponse:
+    """Add a fact, from a turn or from what is typed."""
+    inputs = request.inputs
+    turn_id = inputs.optional_number("turn")
+    change = fact_edits.add(
+        store,
+        turn_id=turn_id,
+        subject=inputs.text("subject"),
+        attribute=inputs.text("attribute"),
+        value=inputs.text("value"),
+        happened_on=inputs.text("happened_on"),
+        new_attribute=bool(inputs.text("new_attribute")),
+        by=str(Settings(store).get("user", "user")),
+    )
+    if turn_id is not None:
+        return Redirect(request.address("turns", turn_id, done=change.id))
+    added = next(edit.fact_id for edit in edits_of(store, change.id) if edit.before is None)
+    return Redirect(request.address("facts", added, done=change.id))
+
+
+def undo(request: PageRequest, store: Store) -> PageResponse:
+    """Undo a change, and show the result."""
+    change = store.undo(request.inputs.number("change"))
+    edits = edits_of(store, change.id)
+    if len({edit.fact_id for edit in edits}) in (1, 2):
+        return Redirect(request.address("facts", edits[0].fact_id, done=change.id))
+    return Redirect(request.address("journal", change.id, done=change.id))
+
+
+def _conflict(request: PageRequest, store: Store, conflict: EditConflict) -> Page:
+    fact_id, seen = request.inputs.number("fact"), request.inputs.number("seen")
+    before = [edit for edit in edits_of(store, fact_id=fact_id) if edit.change_id <= seen]
+    later = edits_since(store, fact_id, seen)
+    values = {
+        "fact_id": fact_id,
+        "yours": before[-1].after if before else later[0].before,
+        "theirs": conflict.fact,
+        "changes": [change for edit in later if (change := change_of(store, edit.change_id))]
+        or [conflict.change],
+        "typed": {
+            name: request.inputs.text(name)
+            for name in ("edit", "value", "since", "on", "subject", "attribute", "happened_on")
+            if request.inputs.text(name)
+        },
+        "seen": conflict.change.id,
+    }
+    return Page("conflict.html", values, status=409)
+
+
+def _turns_of(store: Store, fact: Fact) -> list[int]:
+    """The sources of a fact: its own turn, and those of the facts it was merged from."""
+    first = edits_of(store, fact_id=fact.id)[0].change_id
+    change = change_of(store, first)
+    made_of = origins(edits_of(store, first), [change] if change else []).get(fact.id, ())
+    turn_ids = [fact.turn_id]
+    for origin in made_of:
+        turn_ids += _turns_of(store, origin)
+    return list(dict.fromkeys(turn_ids))
+
+
+def _newest(store: Store, subjects: Sequence[str], include_ended: bool) -> dict[str, list[Fact]]:
+    """The newest facts of each subject, those of the vocabulary's attributes first.
+
+    As far as one SELECT returns them.
+    """
+    names = ", ".join(map(quoted, subjects)) or "''"
+    newest: dict[str, list[Fact]] = {subject: [] for subject in subjects}
+    clauses = f"WHERE {_WHO} IN ({names}) ORDER BY id DESC LIMIT {_MOST_FACTS}"
+    who = dict(store.read(f"SELECT id, {_WHO} AS who FROM facts {clauses}").rows)
+    for fact in _vocabulary_first(store, read_facts(store, clauses)):
+        of_subject = newest.get(who.get(fact.id, ""), [])
+        if len(of_subject) < _FACTS_OF_A_SUBJECT and (include_ended or is_current(fact, _today())):
+            of_subject.append(fact)
+    return newest
+
+
+def _today() -> str:
+    return local_now()[:10]
+
+
+def _supersede(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    return fact_edits.supersede(
+        store,
+        fact_id,
+        inputs.text("value"),
+        since=inputs.text("since"),
+        by=by,
+        seen=inputs.number("seen"),
+    )
+
+
+def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    old = fact_of(store, fact_id)
+
+    def typed(name: str, current: str) -> str | None:
+        """A field that was edited; None when it is as the page showed it."""
+        text = inputs.text(name)
+        return None if text == str(shown_text(current)).strip() else text
+
+    attribute = typed("attribute", in_words(old.attribute))
+    return fact_edits.correct(
+        store,
+        fact_id,
+        value=typed("value", old.value),
+        subject=typed("subject", old.subject),
+        attribute=attribute and attribute.replace(" ", "_"),
+        happened_on=typed("happened_on", old.happened_on),
+        by=by,
+        seen=inputs.number("seen"),
+    )
+
+
+def _end(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    day = inputs.text("on") or inputs.text("since")  # one field serves both
+    return fact_edits.end(store, fact_id, day, by=by, seen=inputs.number("seen"))
+
+
+def _remove(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    return fact_edits.remove(store, fact_id, by, seen=inputs.number("seen"))
+
+
+def _settle(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    other = inputs.number("other")
+    right: int | Literal["both"] = "both" if inputs.text("both") else fact_id
+    return settle(store, fact_id, other, right=right, by=by, seen=inputs.number("seen"))
+
+
+EDITS: dict[str, Callable[[Store, int, Inputs, str], Change]] = {
+    "supersede": _supersede,
+    "correct": _correct,
+    "end": _end,
+    "remove": _remove,
+    "settle": _settle,
+}
+LISTS = ("/", "/facts", "/subject", "/search")  # pages with facts that can be edited in place
+PAGES: list[PageRoute] = [
+    ("GET", "/facts", all_facts),
+    ("POST", "/facts", add),
+    ("POST", "/facts/several", edit_several),
+    ("GET", "/subject", subject),
+    ("GET", "/facts/{fact}", fact),
+    ("POST", "/facts/{fact}", edit),
+    ("POST", "/undo", undo),
+]

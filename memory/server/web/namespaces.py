@@ -1,0 +1,183 @@
+"""The list of memories, the home of one, and the page of everything beside its rooms."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from memory import namespaces
+from memory.agents.projects import project_name
+from memory.errors import InputError
+from memory.records import Contradiction, Fact
+from memory.server.web.ask import recent_questions
+from memory.server.web.facts import each_once, newest_facts, newest_seen
+from memory.server.web.journal import difference_by
+from memory.server.web.page_request import (
+    Page,
+    PageRequest,
+    PageResponse,
+    PageRoute,
+    Redirect,
+    address_of,
+)
+from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
+from memory.server.web.turn_topics import topics
+from memory.settings import Settings
+from memory.store import Store
+from memory.store.contradictions import open_contradictions
+from memory.store.settings import settings_of
+
+_NEWEST_CHANGES = 3
+_NEWEST_FACTS = 8
+_MOST_PEOPLE = 12
+_MOST_PERIODS = 24
+_MOST_DAYS = 5
+_MOST_PAIRS = 5
+_TURNS_READ = 2_000  # for topics, spread over a large memory
+
+
+async def memories(request: PageRequest) -> PageResponse:
+    """All namespaces with their sizes, and forms to create, rename, copy and delete them."""
+
+    def summaries() -> list[namespaces.Summary]:
+        return [namespaces.summary(name) for name in request.handles.names()]
+
+    listed = await asyncio.to_thread(summaries)
+    projects = {summary.name: project_name(summary.name) for summary in listed if summary.has_work}
+    values = {
+        "summaries": listed,
+        "projects": [(projects[s.name], s) for s in listed if projects.get(s.name)],
+        "others": [s for s in listed if not projects.get(s.name)],
+        "read_only": request.handles.read_only,
+    }
+    return Page("memories.html", values)
+
+
+async def create(request: PageRequest) -> PageResponse:
+    """Create an empty namespace, and open it."""
+    request.refuse_read_only()
+    name = request.inputs.text("name")
+    await request.handles.create(name)
+    return Redirect(address_of(name))
+
+
+async def rename(request: PageRequest) -> PageResponse:
+    """Rename a namespace."""
+    request.refuse_read_only()
+    new = request.inputs.text("new")
+    await request.handles.rename(request.namespace, new)
+    return Redirect("/")
+
+
+async def copy(request: PageRequest) -> PageResponse:
+    """Copy a namespace under a new name."""
+    request.refuse_read_only()
+    await request.handles.copy(request.namespace, request.inputs.text("new"))
+    return Redirect("/")
+
+
+async def delete(request: PageRequest) -> PageResponse:
+    """Delete a namespace for good, once its name was typed to confirm."""
+    request.refuse_read_only()
+    if request.inputs.text("typed") != request.namespace.strip():
+        raise InputError(f"nothing was deleted: type {request.namespace} to confirm")
+    await request.handles.delete(request.namespace)
+    return Redirect("/")
+
+
+def _of_turns(store: Store, turns: int) -> dict[str, Any]:
+    """People, topics and dates drawn from the turns, for a memory without facts."""
+    people = store.read(
+        "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
+        f" GROUP BY speaker ORDER BY turns DESC, speaker LIMIT {_MOST_PEOPLE}"
+    ).rows
+    [(last,)] = store.read("SELECT MAX(id) AS last FROM turns").rows
+    step = max(turns // _TURNS_READ, 1)
+    sample = store.turns_by_id([*range(1, last + 1, step)][-_TURNS_READ:], missing_ok=True)
+    return {
+        "people": people,
+        "topics": topics(sample),
+        "periods": _periods(store),
+        "days": _liveliest_days(store),
+    }
+
+
+def _liveliest_days(store: Store) -> list[tuple[str, int]]:
+    """The days with the most turns, the liveliest first."""
+    rows = store.read(
+        "SELECT SUBSTR(said_at, 1, 10) AS day, COUNT(*) AS turns FROM turns"
+        " WHERE LENGTH(said_at) >= 10 AND said_at BETWEEN '0' AND ':'"
+        f" GROUP BY SUBSTR(said_at, 1, 10) ORDER BY turns DESC, day LIMIT {_MOST_DAYS}"
+    ).rows
+    return [(str(day), int(number)) for day, number in rows]
+
+
+def _periods(store: Store) -> list[tuple[str, int]]:
+    """The months of the turns, or the years of many months, each with its number of turns."""
+    for characters in (len("2017-05"), len("2017")):
+        rows = store.read(
+            f"SELECT SUBSTR(said_at, 1, {characters}) AS period, COUNT(*) AS turns FROM turns"
+            " WHERE said_at BETWEEN '0' AND ':' GROUP BY period"
+            f" ORDER BY period LIMIT {_MOST_PERIODS + 1}"
+        ).rows
+        if len(rows) <= _MOST_PERIODS:
+            break
+    return [(str(period), int(number)) for period, number in rows]
+
+
+def overview(request: PageRequest, store: Store) -> PageResponse:
+    """Home: a search, what waits for a person, and what is new; each fact stands there once."""
+    [(turns, facts)] = store.read(
+        "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
+    ).rows
+    ends = "SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id {} LIMIT 1"
+    days = [row[0] for order in ("", "DESC") for row in store.read(ends.format(order)).rows]
+    work = work_of(store)
+    pairs: list[Contradiction] = []
+    listed: list[Fact] = []
+    for pair in open_contradictions(store):
+        # A fact that contradicts several others is decided with one of them after the other.
+        if len(pairs) < _MOST_PAIRS and not set(pair.facts) & set(listed):
+            pairs.append(pair)
+            listed += pair.facts
+    if work:
+        work = replace(work, instructions=each_once(work.instructions, listed))
+        listed += work.instructions
+    newest = newest_facts(store, without=SHOWN_ATTRIBUTES if work else ())
+    values = {
+        "turns": turns,
+        "facts": facts,
+        "days": days,
+        "questions": recent_questions(request),
+        "asker": str(Settings(store).get("user", "")),
+        "newest_facts": each_once(newest, listed)[:_NEWEST_FACTS],
+        "changes": [
+            (change, difference_by(store, change.id))
+            for change in reversed(store.changes(limit=4 * _NEWEST_CHANGES))
+            if change.facts
+        ][:_NEWEST_CHANGES],
+        "tasks": request.tasks.running(request.namespace),
+        "pairs": pairs,
+        "is_due": bool(settings_of(store, "forgetting")),
+        "windows": [window for window in store.pending() if window.error],
+        "seen": newest_seen(store),
+        "work": work,
+        "project": project_name(request.namespace),
+        "of_turns": _of_turns(store, turns) if turns and not facts else None,
+    }
+    return Page("overview.html", values)
+
+
+def more(request: PageRequest, store: Store) -> PageResponse:
+    """What few people need every day, each with what it is for."""
+    return Page("more.html")
+
+
+PAGES: list[PageRoute] = [("GET", "/", memories), ("POST", "/create", create)]
+PAGES_OF_A_NAMESPACE: list[PageRoute] = [
+    ("GET", "", overview),
+    ("GET", "/more", more),
+    ("GET", "/charts", more),  # which were a page once
+    ("POST", "/rename", rename),
+    ("POST", "/copy", copy),
+    ("POST", "/delete", delete),
+]

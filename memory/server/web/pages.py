@@ -1,0 +1,203 @@
+"""All pages: their addresses, and how a view becomes an HTTP response."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
+from shutil import rmtree
+from typing import Any
+
+from starlette.background import BackgroundTask
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from memory.errors import InputError, MemoryFault, SqlError
+from memory.facts import change_of
+from memory.namespaces import exists
+from memory.server.fault_messages import unavailable
+from memory.server.handles import Handles
+from memory.server.web import (
+    ask,
+    attributes,
+    chat,
+    check,
+    connect,
+    conversation,
+    entities,
+    facts,
+    forget,
+    journal,
+    namespaces,
+    past,
+    search,
+    settings,
+    sql,
+    story,
+    transfers,
+    work,
+)
+from memory.server.web.markup import STATIC, html
+from memory.server.web.page_request import (
+    Download,
+    Inputs,
+    Page,
+    PageRequest,
+    PageResponse,
+    PageRoute,
+    Redirect,
+    Text,
+    name_of_segment,
+)
+from memory.server.web.tasks import Tasks
+from memory.store import Store
+
+_log = logging.getLogger("memory.server.web")
+
+OF_A_NAMESPACE: list[PageRoute] = [
+    *namespaces.PAGES_OF_A_NAMESPACE,
+    *conversation.PAGES,
+    *facts.PAGES,
+    *entities.PAGES,
+    *attributes.PAGES,
+    *past.PAGES,
+    *journal.PAGES,
+    *ask.PAGES,
+    *story.PAGES,
+    *work.PAGES,
+    *chat.PAGES,
+    *search.PAGES,
+    *sql.PAGES,
+    *settings.PAGES,
+    *check.PAGES,
+    *connect.PAGES,
+    *transfers.PAGES,
+    *forget.PAGES,
+]
+
+
+def routes(handles: Handles) -> list[BaseRoute]:
+    """The routes of all pages, over a server's handles."""
+    tasks = Tasks(handles)
+    pages: list[PageRoute] = [
+        *namespaces.PAGES,
+        *((method, f"/m/{{namespace}}{path}", view) for method, path, view in OF_A_NAMESPACE),
+        ("GET", "/m/{namespace}/{path:path}", no_page),
+        ("GET", "/{path:path}", no_page),
+    ]
+    return [
+        Mount("/static", StaticFiles(directory=STATIC)),
+        *(
+            Route(path, _endpoint(view, handles, tasks), methods=[method])
+            for method, path, view in pages
+        ),
+    ]
+
+
+async def no_page(request: PageRequest) -> PageResponse:
+    """The page of an address that is none, with a way back."""
+    return Page("missing.html", {"wanted": "such page"}, status=404)
+
+
+def _endpoint(
+    view: Callable[..., Any], handles: Handles, tasks: Tasks
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that calls a view; an error becomes a page that says what to do."""
+
+    async def answer(http_request: Request) -> Response:
+        namespace = name_of_segment(http_request.path_params.get("namespace", ""))
+        inputs = await _inputs(http_request)
+        request = PageRequest(
+            namespace,
+            inputs=inputs,
+            handles=handles,
+            tasks=tasks,
+            page=_page(http_request),
+            origin=f"{http_request.url.scheme}://{http_request.url.netloc}",
+        )
+        frame: Mapping[str, Any] = {}
+        try:
+            if namespace and not exists(namespace):
+                request = PageRequest("", inputs=inputs, handles=handles, tasks=tasks)
+                response: PageResponse = Page("missing.html", {"wanted": namespace}, status=404)
+            elif iscoroutinefunction(view):
+                response = await view(request)
+                if namespace and isinstance(response, Page):
+                    frame = await handles.run_on_store(
+                        namespace, lambda store: _frame(request, store)
+                    )
+            else:
+                response, frame = await handles.run_on_store(
+                    namespace, lambda store: (view(request, store), _frame(request, store))
+                )
+        except (InputError, SqlError) as error:
+            response = Page("problem.html", {"problem": str(error)}, status=400)
+        except MemoryFault as error:
+            _log.warning("%s", error)
+            unavailable(http_request.scope, error)
+            response = Page("problem.html", {"problem": str(error)}, status=503)
+        finally:
+            for file in inputs.files:
+                await file.close()
+        return _response(http_request, request, response, frame)
+
+    return answer
+
+
+def _page(http_request: Request) -> str:
+    """The path of a page below that of its namespace, with its query."""
+    path = "/".join(http_request.url.path.split("/")[3:])
+    return f"/{path}?{http_request.url.query}"
+
+
+async def _inputs(http_request: Request) -> Inputs:
+    values: dict[str, list[str]] = {}
+    files = []
+    form = await http_request.form()
+    fields = [
+        *http_request.query_params.multi_items(),
+        *form.multi_items(),
+        *http_request.path_params.items(),
+    ]
+    for name, value in fields:
+        if isinstance(value, UploadFile):
+            if value.filename:
+                files.append(value)
+        else:
+            values.setdefault(name, []).append(str(value))
+    return Inputs(values, tuple(files))
+
+
+def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
+    """What every page of a namespace shows: the change a form just made, with its undo."""
+    frame: dict[str, Any] = {
+        "read_only": store.read_only,
+        "stores_facts": request.handles.stores_facts,
+        "done": None,
+    }
+    if number := request.inputs.optional_number("done"):
+        frame["done"] = {
+            "change": change_of(store, number),
+            "difference": journal.difference_by(store, number),
+        }
+    return frame
+
+
+def _response(
+    http_request: Request, request: PageRequest, response: PageResponse, frame: Mapping[str, Any]
+) -> Response:
+    if isinstance(response, Redirect):
+        return RedirectResponse(response.address, 303)
+    if isinstance(response, Text):
+        disposition = {"content-disposition": f'attachment; filename="{response.name}"'}
+        return Response(response.text, 200, disposition, f"{response.media_type}; charset=utf-8")
+    if isinstance(response, Download):
+        clean_up = BackgroundTask(rmtree, response.path.parent, ignore_errors=True)
+        return FileResponse(response.path, filename=response.name, background=clean_up)
+    values = {"request": request, "read_only": False, "done": None, **frame, **response.values}
+    headers = {}
+    if response.template == "problem.html" and http_request.headers.get("hx-request"):
+        # Show the error above the form: replacing the form would lose what was typed.
+        headers = {"HX-Retarget": "#problem", "HX-Reselect": "#problem", "HX-Reswap": "outerHTML"}
+    return HTMLResponse(html(response.template, values), response.status, headers)

@@ -1,0 +1,111 @@
+"""Then and now: how the facts changed since a date, those of that date, and a form to revert."""
+
+from datetime import date, timedelta
+from itertools import groupby
+
+from memory.facts import matching, read_facts
+from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.store import Store
+from memory.store.history import revert_to
+from memory.store.points_in_time import Diff, differences, last_moment
+from memory.store.turn_validation import local_now
+
+_MOST_FACTS = 300  # on a page
+_MOST_READ = 200  # rows of a SELECT
+_MOST_COMPARED = 5_000  # facts, unless a date was chosen
+
+
+def past(request: PageRequest, store: Store) -> PageResponse:
+    """The facts that were current on a date, by subject, and the difference to another date."""
+    inputs = request.inputs
+    today = date.fromisoformat(local_now()[:10])
+    first, last = _ends(store, today)
+    day = _chosen_day(request, first, today, _default_day(store, first, last))
+    question, other_day = inputs.text("q"), inputs.text("other")
+    is_now = day == today.isoformat() and not other_day
+    if is_now and not question:  # fast, however many facts there are
+        facts_then = read_facts(store, f"ORDER BY subject, attribute, id LIMIT {_MOST_READ}")
+    else:
+        facts_then = store.facts(None if is_now else day)
+    facts_on_day = matching(
+        facts_then, question, ended=False, day=last_moment(day).date().isoformat()
+    )
+    facts = sorted(facts_on_day, key=lambda fact: (fact.subject, fact.attribute, fact.id))
+    groups = [
+        (subject, list(group))
+        for subject, group in groupby(facts[:_MOST_FACTS], lambda fact: fact.subject)
+    ]
+    values = {
+        "day": day,
+        "first": first,
+        "last": last,
+        "days": (last - first).days,
+        "slider": (min(max(last_moment(day).date(), first), last) - first).days,
+        "groups": groups,
+        "count_facts": len(facts),
+        "is_cut": len(facts) > _MOST_FACTS or len(facts_then) == _MOST_READ,
+        "q": question,
+        "other": other_day,
+        "is_now": is_now,
+        "shortcuts": [
+            (words, date.isoformat())
+            for words, date in (
+                ("the first day", first),
+                ("a year before the last turn", last - timedelta(days=365)),
+                ("a month before", last - timedelta(days=30)),
+                ("a week before", last - timedelta(days=7)),
+            )
+            if date >= first
+        ],
+        "difference": Diff() if is_now else differences(facts_then, store.facts(other_day or None)),
+    }
+    return Page("past.html", values)
+
+
+def revert(request: PageRequest, store: Store) -> PageResponse:
+    """Restore all facts as they were on a date or after a change."""
+    change = revert_to(store, request.inputs.text("point"))
+    return Redirect(request.address("journal", change.id, done=change.id))
+
+
+def _ends(store: Store, today: date) -> tuple[date, date]:
+    """The dates of the first and the last dated turn, at most today."""
+    days = []
+    for order in ("", " DESC"):
+        rows = store.read(
+            f"SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id{order} LIMIT 1"
+        ).rows
+        try:
+            days.append(min(date.fromisoformat(rows[0][0][:10]), today))
+        except (ValueError, IndexError):
+            days.append(today)
+    return min(days), max(days)
+
+
+def _default_day(store: Store, first: date, last: date) -> date:
+    """A month before the last turn, or the last turn's day where nothing was known a month before.
+
+    Today in a large memory, where the past takes long to read, and where the turns tell nothing.
+    """
+    today = date.fromisoformat(local_now()[:10])
+    [(facts,)] = store.read("SELECT COUNT(*) AS facts FROM facts").rows
+    if facts > _MOST_COMPARED:
+        return today
+    for day in (max(first, last - timedelta(days=30)), last):
+        if matching(store.facts(day.isoformat()), "", ended=False, day=day.isoformat()):
+            return day
+    return today
+
+
+def _chosen_day(request: PageRequest, first: date, today: date, default: date) -> str:
+    """The date of the slider if it was moved, else that of the field, else the default."""
+    inputs = request.inputs
+    days, days_before = inputs.optional_number("slider"), inputs.text("slider_before")
+    if days is not None and days_before and str(days) != days_before:
+        return min(first + timedelta(days=min(days, 400_000)), today).isoformat()
+    day = inputs.text("day") or default.isoformat()
+    last_moment(day)  # raises InputError if it is not a date
+    return day
+
+
+PAGES: list[PageRoute] = [("GET", "/past", past), ("POST", "/revert", revert)]

@@ -1,0 +1,26 @@
+"""Plain forms of what people say and ask, matched as the vocabulary's templates write them."""
+
+from memory.vocabulary.templates.clauses import plays_somebody
+from memory.vocabulary.templates.matching import (
+    Found,
+    Reading,
+    assertions_in,
+    template_of,
+    templates_of,
+)
+from memory.vocabulary.templates.names import aliases_in, names_given
+from memory.vocabulary.templates.questions import Question, question_templates_of, whom
+
+__all__ = [
+    "Found",
+    "Question",
+    "Reading",
+    "aliases_in",
+    "assertions_in",
+    "names_given",
+    "plays_somebody",
+    "question_templates_of",
+    "template_of",
+    "templates_of",
+    "whom",
+]

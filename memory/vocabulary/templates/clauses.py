@@ -1,0 +1,273 @@
+"""The clauses of a turn that its speaker asserts: no question, no quotation, no text of others."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from memory.text.pasted import own_text
+from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
+from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
+from memory.vocabulary.templates.patterns import Index, first_search, pattern, words_of
+from memory.vocabulary.templates.words import language_words
+
+_QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
+_LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at the beginning
+_LONGEST_CLAUSE = 300
+_MOST_PIECES = 12  # of a sentence that may be clauses
+_MOST_JOINED = 4  # of these as one clause
+_QUOTED = re.compile(
+    r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
+    r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
+)
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+"
+)
+_COLON = re.compile(r":(?=\s|\Z)")
+_EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
+_BULLET = re.compile(r"^\s*[-*\u2022]\s+")
+# Lines around what somebody pasted: a rule of one mark, data, a message with its time before it.
+_SHOWN_TEXT = re.compile(
+    r"^[ \t]*(?:([-=*_#~+])\1{2,}|[{\[].*[}\]],?|[\[(]?\d{1,2}:\d\d(?::\d\d)?[\])].*)[ \t]*$",
+    re.MULTILINE,
+)
+# In a script the speakers stand in capitals on lines of their own.
+_SPEAKERS_LINE = re.compile(r"^[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]+$", re.MULTILINE)
+_VERSE_LINES = 4
+_MOST_VERSE_WORDS = 10
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, the parts that may be clauses of their own, and why it asserts nothing.
+
+    `quotations` are those of the turn so far, of which each stands as one character.
+    """
+
+    text: str
+    pieces: tuple[str, ...] = ()
+    refusal: str = ""
+    quotations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A clause without what adds nothing to it, and the date that stood at an end of it.
+
+    `date` is what the words of `phrase` mean, as ISO text; "" for what cannot be known.
+    """
+
+    text: str
+    date: str = ""
+    phrase: str = ""
+
+
+def refusal_of(text: str) -> str:
+    """Why a turn asserts nothing at all, "" where it may."""
+    text = text[:_LONGEST_TURN]
+    if found := first_search(_requests(), text) or plays_somebody(text):
+        return f"it asks to treat a text or to play somebody: {found!r}"
+    if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
+        return "it shows a text of somebody else"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if _is_letter(lines):
+        return "it is a letter"
+    if _is_verse(lines):
+        return "it is verse"
+    return ""
+
+
+def plays_somebody(text: str) -> str:
+    """The words by which a turn begins or goes on with a play; "" where there are none."""
+    return first_search(_plays(), text[:_LONGEST_TURN])
+
+
+def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
+    """The sentences of a turn; `openers` are words with which a clause may begin."""
+    quotations: list[str] = []
+
+    def quoted(match: re.Match[str]) -> str:
+        quotations.append(match[0][1:-1])
+        return chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION)))
+
+    own = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN].replace("\u2019", "'"))
+    own = _QUOTED.sub(quoted, own_text(own))
+    for line in own.splitlines():
+        head, colon, rest = _split_at_colon(_BULLET.sub("", line))
+        if colon and not _is_any_of(_heads(), head):
+            yield Sentence(line.strip(), refusal=f"something stands before a colon: {head!r}")
+            if not rest:
+                return  # what follows belongs to it
+            continue
+        for sentence in _SENTENCE_END.split(rest if colon else head):
+            if not (clean := " ".join(sentence.split())):
+                continue
+            if clean.rstrip("!.)\"' ").endswith("?"):
+                yield Sentence(clean, refusal="it is a question")
+                continue
+            yield Sentence(clean, tuple(_pieces(clean, openers)), "", tuple(quotations))
+
+
+def unasserted(text: str) -> str:
+    """The word because of which a sentence asserts nothing: a condition, another's speech."""
+    return first_search(_unasserted(), text)
+
+
+def clauses(sentence: Sentence) -> Iterator[str]:
+    """What of a sentence may be a whole clause: itself, and its parts, the longest first."""
+    pieces = sentence.pieces[:_MOST_PIECES]
+    counts = [len(pieces)] if len(pieces) > _MOST_JOINED else []
+    counts += range(min(len(pieces), _MOST_JOINED), 0, -1)
+    for count in counts:
+        for start in range(len(pieces) - count + 1):
+            text = "".join(pieces[start : start + count])
+            if len(text) <= _LONGEST_CLAUSE:
+                yield _without_edges(text)
+
+
+def variants(clause: str, said_at: str) -> Iterator[Clause]:
+    """A clause as it is, without words that add nothing, and without a date at one of its ends."""
+    bare = without_fillers(clause)
+    for text in dict.fromkeys((clause, without_fillers(clause, before=False), bare)):
+        yield Clause(text)
+    for text, phrase in dates_at_ends(bare):
+        date = date_of(phrase, said_at) or ""
+        yield Clause(without_fillers(_without_edges(text)), date, phrase)
+
+
+def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
+    """A sentence cut before each word that may open a clause, where a comma or "and" stands."""
+    start = 0
+    for cut in _cuts().finditer(sentence):
+        following = words_of(sentence[cut.end() : cut.end() + 40].partition(" ")[0])
+        if following & openers:
+            yield sentence[start : cut.end()]
+            start = cut.end()
+    yield sentence[start:]
+
+
+@cache
+def _cuts() -> re.Pattern[str]:
+    """A comma, a dash or a bracket, "and", or both."""
+    joins = "|".join(sorted(map(re.escape, language_words().joins), key=len, reverse=True))
+    return re.compile(
+        rf"(?:[,(]| [-\u2013\u2014])\s*(?:(?:{joins}) )?|\s(?:{joins}) ", re.IGNORECASE
+    )
+
+
+def _without_edges(text: str) -> str:
+    """A text without punctuation, a conjunction or an emoji at its ends."""
+    clean = _EDGES.sub("", text)
+    for join in language_words().joins:
+        if clean.casefold().endswith(f" {join}"):
+            clean = clean[: -len(join) - 1]
+    return _EDGES.sub("", clean)
+
+
+def without_fillers(text: str, before: bool = True) -> str:
+    """A clause without a greeting before it, or "by the way" after it."""
+    beginning, ending = _fillers()
+    clean = f"{text} "
+    while before and (found := beginning.match(clean)):
+        clean = clean[found.end() :]
+    while found := ending.search(clean):
+        clean = f"{clean[: found.start()]} "
+    return clean.strip()
+
+
+@cache
+def _fillers() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of the words that add nothing, before a clause and after it."""
+
+    def any_of(templates: Sequence[str]) -> str:
+        longest_first = sorted(templates, key=len, reverse=True)
+        return "|".join(pattern(template).expression.pattern for template in longest_first)
+
+    words = language_words()
+    before = any_of(words.before).replace(" ", "[,!.\u2013-]* +")
+    return (
+        re.compile(rf"(?:{before})(?=\w)", re.IGNORECASE),
+        re.compile(rf"(?<![\s,])[\s,]+(?:{any_of(words.after)})$", re.IGNORECASE),
+    )
+
+
+def _split_at_colon(line: str) -> tuple[str, str, str]:
+    match = _COLON.search(line)
+    if match is None:
+        return line, "", ""
+    return _without_edges(line[: match.start()]), ":", line[match.end() :]
+
+
+def _is_letter(lines: Sequence[str]) -> bool:
+    """A letter has a formal salutation, or a salutation and a signature."""
+    if not lines:
+        return False
+    first, *rest = lines
+    if _begins_with(_formal_salutations(), first):
+        return True
+    is_greeted = _begins_with(_salutations(), first) and len(first.split()) <= 5
+    return is_greeted and any(_is_any_of(_signatures(), line.rstrip(" ,.!")) for line in rest[-3:])
+
+
+def _is_verse(lines: Sequence[str]) -> bool:
+    """Lines that end in no sentence."""
+    short = [
+        line
+        for line in lines
+        if 2 <= len(line.split()) <= _MOST_VERSE_WORDS
+        and not line.endswith((".", "!", "?", ":"))
+        and not _BULLET.match(line)
+    ]
+    return len(lines) >= _VERSE_LINES and len(short) >= 0.75 * len(lines)
+
+
+def _is_any_of(index: Index[None], text: str) -> bool:
+    text = " ".join(text.casefold().split())
+    entries = index.candidates(words_of(text))
+    return any(pattern(entry.template).match(text) for entry in entries)
+
+
+def _begins_with(index: Index[None], line: str) -> bool:
+    words = line.replace(",", "").split()
+    return any(
+        _is_any_of(index, " ".join(words[:count])) for count in range(1, min(5, len(words) + 1))
+    )
+
+
+def _index(templates: Sequence[str]) -> Index[None]:
+    return Index((template, None) for template in templates)
+
+
+@cache
+def _requests() -> Index[None]:
+    return _index(language_words().requests)
+
+
+@cache
+def _plays() -> Index[None]:
+    return _index(language_words().plays)
+
+
+@cache
+def _unasserted() -> Index[None]:
+    return _index(language_words().unasserted)
+
+
+@cache
+def _heads() -> Index[None]:
+    return _index(language_words().heads)
+
+
+@cache
+def _salutations() -> Index[None]:
+    return _index(language_words().salutations)
+
+
+@cache
+def _formal_salutations() -> Index[None]:
+    return _index(language_words().formal_salutations)
+
+
+@cache
+def _signatures() -> Index[None]:
+    return _index(language_words().signatures)

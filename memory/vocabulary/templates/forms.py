@@ -1,0 +1,109 @@
+"""Whether a text has the form of a value: a name, a number, one word of a list."""
+
+import re
+
+from memory.search.entities import relation_words
+from memory.vocabulary import Attribute
+from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, word_lists
+from memory.vocabulary.template_syntax import Placeholder
+from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
+from memory.vocabulary.templates.patterns import pattern
+from memory.vocabulary.templates.words import language_words
+
+# A quotation in a turn is one of these characters, so that no template reads what it says.
+FIRST_QUOTATION, LAST_QUOTATION = "\ue000", "\uf8ff"
+_MOST_WORDS = 5
+_MOST_TITLE_WORDS = 8
+_MOST_TEXT_WORDS = 40
+_DIGITS = re.compile(r"\d{1,12}(?:[.,]\d{1,6})*")
+_CODE = re.compile(r"#?(?=[\w/-]*\d)\w[\w/-]{1,40}")
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"\+?[\d(][\d ()/.-]{4,20}\d")
+_PHRASE_WORD = re.compile(r"\w[\w'&+./-]*")
+
+
+def fits(text: str, form: str) -> bool:
+    """Whether a text has a form."""
+    if form in word_lists():
+        return text.casefold() in word_lists()[form]
+    if form in PLAIN_FORMS:
+        return _fits_plain(text, form)
+    for template in compound_forms()[form]:
+        match = pattern(template).match(text)
+        if match and all(fits(part, placeholder.name) for placeholder, part in match.texts):
+            return True
+    return False
+
+
+def fits_attribute(text: str, attribute: Attribute, placeholder: Placeholder) -> bool:
+    """Whether a text has the form of an attribute's value at a placeholder of its template."""
+    form = placeholder.form or attribute.form
+    if attribute.allowed_values:
+        return attribute.allowed(text) is not None
+    return fits(text, form or "phrase")
+
+
+def _fits_plain(text: str, form: str) -> bool:
+    words = text.split(" ")
+    if form == "name":
+        return is_name(text)
+    if form == "place":
+        places = text.removeprefix("the ").removeprefix("The ").split(", ")
+        return len(places) <= 2 and all(map(is_name, places))
+    if form == "number":
+        return bool(_DIGITS.fullmatch(text)) or text.casefold() in language_words().numbers
+    if form == "date":
+        return names_day(text)
+    if form == "code":
+        return bool(_CODE.fullmatch(text))
+    if form == "email":
+        return bool(_EMAIL.fullmatch(text))
+    if form == "phone":
+        return bool(_PHONE.fullmatch(text))
+    if form == "text":
+        return len(words) <= _MOST_TEXT_WORDS
+    if form == "title":
+        is_title = is_quotation(text) or _is_title(words)
+        return is_title or is_phrase(text)
+    return is_phrase(text)
+
+
+def is_quotation(text: str) -> bool:
+    """Whether a text is one quotation, and nothing else."""
+    return len(text) == 1 and FIRST_QUOTATION <= text <= LAST_QUOTATION
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a name: capitalised words, with particles between them."""
+    first, *rest = text.split(" ")
+    known = relation_words()
+    folded = first.casefold()
+    if len(rest) >= _MOST_WORDS or folded in language_words().no_names:
+        return False
+    common = (known.no_names, known.relations, word_lists()["language"])
+    if not rest and any(folded in words for words in common):
+        return False
+    capitals = [word for word in rest if word.casefold() not in (*known.particles, "of")]
+    ends_well = not rest or rest[-1] in capitals
+    return ends_well and all(
+        word[:1].isupper() and _PHRASE_WORD.fullmatch(word) for word in (first, *capitals)
+    )
+
+
+def _is_title(words: list[str]) -> bool:
+    """Whether words are those of a title: it begins and ends with a capital."""
+    return len(words) <= _MOST_TITLE_WORDS and words[0][:1].isupper() and words[-1][:1].isupper()
+
+
+def is_phrase(text: str) -> bool:
+    """Whether a text is a short phrase: up to five words, none of them a pronoun or a date."""
+    words = text.split(" ")
+    folded = [word.casefold() for word in words]
+    known = language_words()
+    if len(words) > _MOST_WORDS or not all(map(_PHRASE_WORD.fullmatch, words)):
+        return False
+    is_proper = folded[0] == "the" and len(words) > 1 and words[1][:1].isupper()
+    if folded[0] in known.opens and not is_proper:
+        return False
+    has_date = date_of(text, "") is not None or any(dates_at_ends(text))
+    return not known.stops.intersection(folded) and not has_date

@@ -1,0 +1,305 @@
+"""Turns matched with the templates of a vocabulary: which facts they assert, and why not."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from unicodedata import normalize
+
+from memory.records import Assertion, Fact, Turn
+from memory.search.entities import Relation, relation_words
+from memory.text.tense import is_past_before
+from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.template_syntax import VALUES
+from memory.vocabulary.templates.clauses import (
+    Clause,
+    Sentence,
+    clauses,
+    refusal_of,
+    sentences,
+    unasserted,
+    variants,
+)
+from memory.vocabulary.templates.date_phrases import date_of, recent_date
+from memory.vocabulary.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
+from memory.vocabulary.templates.made_once import made_once
+from memory.vocabulary.templates.patterns import Entry, Index, Match, pattern, words_of
+from memory.vocabulary.templates.words import language_words
+
+_MOST_ASSERTIONS = 40  # of a turn
+_BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
+
+
+@dataclass(frozen=True)
+class StatementForm:
+    """What a template of `says` or `ends` is for."""
+
+    attribute: Attribute
+    is_end: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clause in the form of a template, and what it asserts.
+
+    `introduces` are the relation and the name of "my sister Elena", both "" for nobody.
+    """
+
+    clause: str
+    template: str
+    assertions: tuple[Assertion, ...]
+    introduces: tuple[str, str] = ("", "")
+    literal_words: int = 0  # of the clause that are the template's own
+
+    @property
+    def is_end(self) -> bool:
+        return self.assertions[-1].is_end
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a turn asserts, and the reasons for which clauses of it assert nothing."""
+
+    found: tuple[Found, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def assertions(self) -> tuple[Assertion, ...]:
+        """What all matched clauses assert, each once."""
+        asserted = (assertion for match in self.found for assertion in match.assertions)
+        return tuple(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]
+
+
+# Characters that nobody sees: of zero width, soft hyphens, marks of direction. The joiners of
+# emoji and of Persian stay, and what overrides the direction: it shows another text.
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
+
+
+def _as_written(text: str) -> str:
+    """A text as a person sees it: composed characters, without those of no width."""
+    return text if text.isascii() else normalize("NFC", _UNSEEN.sub("", text))
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """Whom a fact is about: the subject, and how the speaker is related to them."""
+
+    subject: str
+    relation: str = ""
+    name: str = ""
+
+
+class Templates:
+    """The templates of a vocabulary's statements, ready to be matched."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._index = Index(
+            (template, StatementForm(attribute, field == "ends"))
+            for attribute in vocabulary.attributes
+            for field in ("says", "ends")
+            for template in getattr(attribute, field)
+        )
+        openers = frozenset(self._index.first_words()) | relation_words().possessives
+        self._openers = openers - language_words().opens
+
+    def read(self, turn: Turn) -> Reading:
+        """What the clauses of a turn assert."""
+        if not turn.speaker.strip():
+            return Reading(refusals=("nobody is named who says it",))
+        turn = replace(turn, text=_as_written(turn.text))
+        entries = self._index.candidates(words_of(turn.text))
+        if not entries:
+            return Reading(refusals=("no template has its words",))
+        if refusal := refusal_of(turn.text):
+            return Reading(refusals=(refusal,))
+        found: list[Found] = []
+        refusals: list[str] = []
+        for sentence in sentences(turn.text, self._openers):
+            if sentence.refusal:
+                refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
+                continue
+            matched = list(self._matched(sentence, turn, entries))
+            if reason := matched and _doubt(sentence, matched):
+                refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
+            elif matched:
+                found += matched
+            else:
+                refusals.append(f"no template matches the whole clause: {sentence.text!r:.80}")
+        return Reading(tuple(found), tuple(dict.fromkeys(refusals)))
+
+    def _matched(
+        self, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+    ) -> Iterator[Found]:
+        """The clauses of a sentence that match, none of them twice."""
+        taken: list[str] = []
+        for text in clauses(sentence):
+            if any(text in longer for longer in taken):
+                continue
+            of_clause = self._of_clause(text, sentence, turn, entries)
+            if of_clause:
+                taken.append(text)
+                yield from of_clause
+
+    def _of_clause(
+        self, text: str, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+    ) -> list[Found]:
+        words = words_of(text)
+        likely = [entry for entry in entries if entry.needed <= words]
+        if not likely:
+            return []
+        for clause in variants(text, turn.said_at):
+            found = [
+                match for entry in likely if (match := self._match(entry, clause, sentence, turn))
+            ]
+            if found:
+                return [match for ends in (False, True) for match in _closest(found, ends)]
+        return []
+
+    def _match(
+        self, entry: Entry[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
+    ) -> Found | None:
+        match = pattern(entry.template).match(clause.text)
+        if match is None:
+            return None
+        form = entry.value
+        date = _date(match, clause, turn.said_at, can_end=bool(form.attribute.ends))
+        if date is None:
+            return None
+        who = match.text("who")
+        about = Somebody(turn.speaker.strip()) if who is None else somebody(who, turn.speaker)
+        values = _values(match, form.attribute, sentence)
+        if about is None or values is None:
+            return None
+        asserted = [
+            Assertion(about.subject, form.attribute.name, value, date, form.is_end)
+            for value in values
+        ]
+        return Found(
+            clause.text,
+            entry.template,
+            (*self._relations(about, turn), *asserted),
+            (about.relation, about.name),
+            match.literal_words,
+        )
+
+    def _relations(self, about: Somebody, turn: Turn) -> Iterator[Assertion]:
+        """That Elena is the speaker's sister, where the vocabulary has a name for that."""
+        names = (about.relation, f"has_{about.relation}") if about.name else ()
+        known = [attribute for name in names if (attribute := self.vocabulary.canonical(name))]
+        for attribute in known[:1]:
+            yield Assertion(turn.speaker.strip(), attribute.name, about.name)
+
+
+def _closest(found: list[Found], ends: bool) -> list[Found]:
+    """The matches of statements, or of ends, with most words of their templates; equal ones once.
+
+    "From now on answer in German" says more than "from now on ...".
+    """
+    of_kind = [match for match in found if match.is_end == ends]
+    most = max((match.literal_words for match in of_kind), default=0)
+    closest = [match for match in of_kind if match.literal_words == most]
+    return list({match.assertions: match for match in closest}.values())
+
+
+def _values(match: Match, attribute: Attribute, sentence: Sentence) -> tuple[str, ...] | None:
+    """The values of a match, "" for an end without one; None where one has another form."""
+    for placeholder, text in match.texts:
+        if placeholder.name in VALUES:
+            parts = [text] if placeholder.name == "value" else _list(text)
+            if not all(fits_attribute(part, attribute, placeholder) for part in parts):
+                return None
+            return tuple(_in_words(part, sentence, attribute) for part in parts)
+    return ("",)
+
+
+def _list(text: str) -> list[str]:
+    """The values of "nuts, eggs and milk"."""
+    joins = "|".join(re.escape(join) for join in language_words().joins if " " not in join)
+    return [part for part in re.split(rf",? (?:{joins}) |, ", text) if part]
+
+
+def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:
+    """A value as it is stored: a quotation's own text, an allowed value as it is listed."""
+    if is_quotation(text):
+        text = sentence.quotations[ord(text) - ord(FIRST_QUOTATION)].strip(" .,")
+    return attribute.allowed(text) or text
+
+
+def somebody(text: str, speaker: str) -> Somebody | None:
+    """Whom "my sister", "my sister Elena" or "Elena, my sister," means; None for nobody known."""
+    sides = _BOTH_SIDES.fullmatch(text)
+    if sides is None:
+        return None
+    one, other = sides["one"], sides["other"]
+    for side, name in ((one, other), (other, one)):
+        known = _relation(side, name) if side else None
+        if known:
+            relation, name = known
+            if name:
+                return Somebody(name, relation, name)
+            # Of several friends nobody knows which one it is.
+            if relation in relation_words().several:
+                return None
+            return Somebody(str(Relation(speaker.strip(), relation, several=False)), relation)
+    return None
+
+
+def _relation(text: str, name: str | None) -> tuple[str, str] | None:
+    """The relation of "my dear sister Elena", and the name there or beside it ("" for none)."""
+    words = text.split(" ")
+    known = relation_words()
+    if words[0].casefold() not in known.possessives:
+        return None
+    rest = words[1:]
+    while rest and rest[0].casefold() in known.adjectives:
+        rest = rest[1:]
+    relation = known.relations.get(rest[0].casefold()) if rest else None
+    if relation is None:
+        return None
+    name = " ".join(rest[1:]) or name or ""
+    if len(rest) > 1 and text.endswith(","):
+        return None
+    return (relation, name) if not name or is_name(name) else None
+
+
+def _doubt(sentence: Sentence, found: list[Found]) -> str:
+    """The word that makes a sentence no statement, outside of what matched: "if", "he says"."""
+    text = sentence.text
+    for match in found:
+        text = text.replace(match.clause, " ")
+    return unasserted(text)
+
+
+def _date(match: Match, clause: Clause, said_at: str, can_end: bool) -> str | None:
+    """The date of a match, where the template has it or the clause; None for none that can be.
+
+    What is after a turn was said is a plan, and no state. "I moved on 1 May" means the last one
+    where it is not long ago, and tells of a state that can end: a birth may be of any year.
+    """
+    phrase = match.text("date")
+    date = clause.date if phrase is None else date_of(phrase, said_at)
+    if date == "" and can_end and is_past_before(clause.text):
+        date = recent_date(phrase or clause.phrase, said_at)
+    start = (date or "").partition("/")[0]
+    return None if start and said_at and start > said_at[: len(start)] else date
+
+
+@made_once
+def templates_of(vocabulary: Vocabulary) -> Templates:
+    """The templates of a vocabulary, made once for each."""
+    return Templates(vocabulary)
+
+
+def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
+    """What the whole clauses of a person's message assert by the templates, in their order."""
+    return list(templates_of(vocabulary).read(turn).assertions)
+
+
+def template_of(fact: Fact, turn: Turn, vocabulary: Vocabulary) -> str:
+    """The template by which a turn asserts a fact, "" where none does by today's vocabulary."""
+    for found in templates_of(vocabulary).read(turn).found:
+        for assertion in found.assertions:
+            is_same = (assertion.subject, assertion.value) == (fact.subject, fact.value)
+            if is_same and assertion.attribute == vocabulary.name_of(fact.attribute):
+                return found.template
+    return ""

@@ -1,0 +1,183 @@
+"""Templates as regular expressions, and which of many a text may match at all."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Generic, TypeVar
+
+from memory.vocabulary.template_syntax import Group, Part, Placeholder, Words, literals, parse
+from memory.vocabulary.templates.words import language_words
+
+_TOKEN = re.compile(r"[\w'+-]+")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Match:
+    """What stands at the placeholders of a template, in their order.
+
+    `literal_words` are how many words of the text are the template's own.
+    """
+
+    texts: tuple[tuple[Placeholder, str], ...]
+    literal_words: int
+
+    def text(self, *names: str) -> str | None:
+        """What stands at the placeholder of one of these names; None without one."""
+        return next((text for known, text in self.texts if known.name in names), None)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A template as a regular expression over words that are each followed by a space."""
+
+    expression: re.Pattern[str]
+    placeholders: tuple[Placeholder, ...]
+
+    def match(self, text: str) -> Match | None:
+        """A whole text matched, with single spaces."""
+        found = self.expression.fullmatch(f"{text} ")
+        if found is None:
+            return None
+        texts = tuple(
+            (placeholder, value)
+            for number, placeholder in enumerate(self.placeholders)
+            if (value := found[f"p{number}"]) is not None
+        )
+        return Match(texts, text.count(" ") + 1 - sum(1 + part.count(" ") for _, part in texts))
+
+    def search(self, text: str) -> str:
+        """The first part of a text that matches in whole words, "" for none."""
+        found = self.expression.search(text.replace("\u2019", "'") + " ")
+        return " ".join(found[0].split()) if found else ""
+
+
+@lru_cache(maxsize=4_000)
+def pattern(template: str, anywhere: bool = False) -> Pattern:
+    """The pattern of a template; with `anywhere` to be searched for."""
+    placeholders: list[Placeholder] = []
+    text = _sequence(parse(_expanded(template)), placeholders)
+    text = _contractions()[0].sub(lambda long: _contractions()[1][long[0].casefold()], text)
+    if anywhere:
+        text = r"(?<!\w)" + text.replace(" ", r"\W+")
+    return Pattern(re.compile(text, re.IGNORECASE), tuple(placeholders))
+
+
+def _sequence(words: Words, placeholders: list[Placeholder]) -> str:
+    """The regular expression of words; a space follows each."""
+    texts = []
+    for word in words:
+        if len(word) == 1 and isinstance(word[0], Group):
+            texts.append(_group(word[0], placeholders, ""))
+        else:
+            texts.append("".join(_part(part, placeholders) for part in word) + " ")
+    return "".join(texts)
+
+
+def _part(part: Part, placeholders: list[Placeholder]) -> str:
+    if isinstance(part, str):
+        return re.escape(part.casefold()).replace("ss", "(?:ss|ß)")
+    if isinstance(part, Group):
+        return _group(part, placeholders, " ")
+    placeholders.append(part)
+    return f"(?P<p{len(placeholders) - 1}>.+?)"
+
+
+def _group(group: Group, placeholders: list[Placeholder], without: str) -> str:
+    options = [_sequence(option, placeholders).removesuffix(without) for option in group.options]
+    return f"(?:{'|'.join(options)}){'?' if group.is_optional else ''}"
+
+
+def _expanded(template: str) -> str:
+    """A template with contractions in full: "I'm" becomes "I am"; "im" may be German."""
+    shorts = language_words().contractions
+    return _TOKEN.sub(
+        lambda word: shorts.get(word[0].casefold(), word[0]) if "'" in word[0] else word[0],
+        template,
+    )
+
+
+@cache
+def _contractions() -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern of the words that may be contracted, and the expression for each and all forms."""
+    forms = defaultdict[str, list[str]](list)
+    for short, long in language_words().contractions.items():
+        forms[long].append(short)
+    expressions = {
+        long: f"(?:{'|'.join(map(re.escape, (long, *shorts)))})".replace("\\ ", " ")
+        for long, shorts in forms.items()
+    }
+    listed = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return re.compile(rf"(?<![\w'])(?:{listed})(?![\w'])"), expressions
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text in small letters, contracted ones in full, too."""
+    found = set(_TOKEN.findall(text.casefold().replace("\u2019", "'")))
+    shorts = language_words().contractions
+    for word in found & shorts.keys():
+        found.update(shorts[word].split())
+    return frozenset(found)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A template with what it stands for, and words that a match has in any case."""
+
+    template: str
+    value: T
+    needed: frozenset[str]
+
+
+class Index(Generic[T]):
+    """Templates by the rarest of the words that a match must have."""
+
+    def __init__(self, templates: Iterable[tuple[str, T]]) -> None:
+        entries = [
+            Entry(template, value, frozenset(_TOKEN.findall(" ".join(needed))))
+            for template, value in templates
+            for needed in literals(_expanded(template))
+        ]
+        counts = Counter(word for entry in entries for word in entry.needed)
+        self._by_word = defaultdict[str, list[Entry[T]]](list)
+        for entry in entries:
+            rarest = min(entry.needed, key=lambda word: (counts[word], -len(word), word))
+            self._by_word[rarest].append(entry)
+
+    def candidates(self, words: frozenset[str]) -> list[Entry[T]]:
+        """The templates that a text with these words may match."""
+        return [
+            entry
+            for word in words & self._by_word.keys()
+            for entry in self._by_word[word]
+            if entry.needed <= words
+        ]
+
+    def first_words(self) -> Iterator[str]:
+        """Words with which a match of a template may begin."""
+        for entries in self._by_word.values():
+            for entry in entries:
+                yield from _first_words(parse(_expanded(entry.template)))
+
+
+def _first_words(words: Words) -> Iterator[str]:
+    for word in words:
+        part = word[0]
+        if isinstance(part, str):
+            yield part.casefold()
+        if not isinstance(part, Group):
+            return
+        for option in part.options:
+            yield from _first_words(option)
+        if not part.is_optional:
+            return
+
+
+def first_search(index: Index[None], text: str) -> str:
+    """The first words of a text in the form of one of these templates, "" for none."""
+    for entry in index.candidates(words_of(text)):
+        if found := pattern(entry.template, anywhere=True).search(text):
+            return found
+    return ""

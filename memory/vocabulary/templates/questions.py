@@ -1,0 +1,145 @@
+"""Questions in the form of templates: whom, which attribute, and what of its values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from memory.search.entities import as_spoken
+from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.templates.clauses import without_fillers
+from memory.vocabulary.templates.date_phrases import date_of
+from memory.vocabulary.templates.forms import fits
+from memory.vocabulary.templates.made_once import made_once
+from memory.vocabulary.templates.matching import Somebody, somebody
+from memory.vocabulary.templates.patterns import Entry, Index, pattern, words_of
+from memory.vocabulary.templates.words import language_words
+
+# What a question wants of the values of an attribute.
+QuestionKind = Literal["value", "count", "date", "first", "last"]
+_FIELDS: dict[str, QuestionKind] = {
+    "asks": "value",
+    "asks_count": "count",
+    "asks_date": "date",
+    "asks_first": "first",
+    "asks_last": "last",
+}
+_LONGEST_QUESTION = 200  # characters
+_MOST_WHO_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question in the form of a template.
+
+    `attribute` is its name, `who` whom it is about as the question says it, "" for the asker.
+    `value` is a value that it names, `date` (ISO) a day, month, year or span.
+    """
+
+    template: str
+    kind: QuestionKind
+    attribute: str
+    who: str = ""
+    value: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class _Form:
+    kind: QuestionKind
+    attribute: Attribute | None  # None where the question names it
+
+
+class QuestionTemplates:
+    """The templates of a vocabulary's questions, ready to be matched."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._index = Index(
+            (variant, _Form(kind, attribute))
+            for attribute in (*vocabulary.attributes, None)
+            for field, kind in _FIELDS.items()
+            for template in _templates(attribute, field)
+            for variant in _variants(template)
+        )
+
+    def read(self, text: str, today: str) -> list[Question]:
+        """What a question may be in templates, those of the vocabulary's attributes first.
+
+        `today` (ISO) is what "last year" counts from.
+        """
+        clean = " ".join(text.replace("\u2019", "'").split()).rstrip(" ?!.").lstrip("\u00bf ")
+        if len(clean) > _LONGEST_QUESTION:
+            return []
+        bare = without_fillers(clean)
+        found = [
+            question
+            for entry in self._index.candidates(words_of(bare))
+            if (question := self._match(entry, bare, today))
+        ]
+        return sorted(dict.fromkeys(found), key=lambda question: "{attribute}" in question.template)
+
+    def _match(self, entry: Entry[_Form], text: str, today: str) -> Question | None:
+        match = pattern(entry.template).match(text)
+        if match is None:
+            return None
+        parts: dict[str, str] = {}
+        for placeholder, part in match.texts:
+            if placeholder.form and not fits(part, placeholder.form):
+                return None
+            parts[placeholder.name] = part
+        if len(parts.get("who", "").split()) > _MOST_WHO_WORDS:
+            return None
+        date = date_of(parts["date"], today) if "date" in parts else ""
+        if date is None or ("date" in parts and not date):
+            return None
+        attribute = entry.value.attribute
+        name = attribute.name if attribute else parts["attribute"]
+        known = attribute or self.vocabulary.canonical(name)
+        if attribute is None and known and known.kind == "event":
+            return None
+        return Question(
+            entry.template,
+            entry.value.kind,
+            name,
+            parts.get("who", ""),
+            parts.get("value", ""),
+            date,
+        )
+
+
+def _templates(attribute: Attribute | None, field: str) -> tuple[str, ...]:
+    if attribute is None:
+        return language_words().questions if field == "asks" else ()
+    templates: tuple[str, ...] = getattr(attribute, field)
+    return templates
+
+
+def _variants(template: str) -> Iterator[str]:
+    """A template of a question, and what it becomes where its asker is meant."""
+    yield template
+    if "{who}" not in template:
+        return
+    for third_person, first_person in language_words().agreement:
+        if third_person in template:
+            mine = template.replace(third_person, first_person)
+            if "{who}" not in mine:
+                yield mine
+            template = mine
+
+
+def whom(who: str, asker: str) -> Somebody | None:
+    """Whom a question is about: by name, or by a relation to somebody; None for nobody."""
+    if not who:
+        return Somebody(asker) if asker else None
+    if named := somebody(who, asker):
+        return named
+    spoken = as_spoken(who, asker)
+    if spoken is None:
+        return None
+    return Somebody(spoken) if isinstance(spoken, str) else Somebody(str(spoken), spoken.name)
+
+
+@made_once
+def question_templates_of(vocabulary: Vocabulary) -> QuestionTemplates:
+    """The templates of a vocabulary's questions, made once for each."""
+    return QuestionTemplates(vocabulary)

@@ -1,0 +1,130 @@
+"""An estimate of the next digest: turns, model calls, dollars and minutes."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+from memory.api import Memory
+from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
+from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
+from memory.program.model import Model
+from memory.program.program import StoreTurns
+from memory.program.signatures.choice import Form
+from memory.program.signatures.forms import PROMPTS
+from memory.prompts.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.pending_windows import last_turn_taken
+
+_OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
+_LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
+# Facts that are known, attributes and the turns before a window: about as many tokens in each call
+# (tests.benchmarks.digest_cost).
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600})
+# The characters of a turn that a digest reads of it, see memory.outline.
+_ASSISTANTS = ", ".join(map(quoted, ("assistant", "ai", "ai assistant", "chatgpt", "claude")))
+_IS_OUTLINED_ANSWER = f"lower(speaker) IN ({_ASSISTANTS}) AND LENGTH(text) > {_OUTLINE}"
+_OUTLINED = (
+    f"CASE WHEN {_IS_OUTLINED_ANSWER} THEN {_OUTLINE}"
+    f" WHEN kind = 'message' AND LENGTH(text) > {_LONG_MESSAGE} THEN {_LONG_MESSAGE}"
+    " ELSE LENGTH(text) END"
+)
+# A call of its own reads answers whole whose outlines lose numbers: in three of BEAM's chats .09 of
+# the characters of all that have outlines, in 24 of 26 windows. Beside them its prompt, and what it
+# says of them.
+_READ_WHOLE = 0.09
+_KEEP_PROMPT_TOKENS, _KEPT_TOKENS = 350, 110
+_LAST_ID = 2**62  # above any id of a memory
+_CLAIM_WAIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Undigested turns, and the estimated cost and time to digest them, without repairs."""
+
+    turns: int
+    cost: Cost
+    seconds: float
+
+
+def digest_whole(
+    memory: Memory,
+    replay: bool = False,
+    progress: Callable[[Digest], None] = lambda sums: None,
+) -> Digest:
+    """Digest everything, and wait for windows that other processes work on, or take them over.
+
+    The claim of a process whose machine was lost expires after ten minutes.
+    """
+    sums = memory.digest(replay, progress=progress)
+    while memory.stores_facts and any(not window.error for window in memory.store.pending()):
+        time.sleep(_CLAIM_WAIT_S)
+        sums += memory.digest(progress=partial(_advance, progress, sums))
+    return sums
+
+
+def _advance(progress: Callable[[Digest], None], before: Digest, sums: Digest) -> None:
+    progress(before + sums)
+
+
+def waiting(
+    store: Store,
+    model: Model,
+    *,
+    replay: bool = False,
+    first: int = 0,
+    last: int = _LAST_ID,
+    seconds_a_call: float | None = None,
+) -> Waiting:
+    """Estimate a digest by a model of the turns with the ids `first` to `last`.
+
+    With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
+    earlier calls. Where rules store facts, the estimate is zero.
+    """
+    if not model.writes_facts:
+        return Waiting(0, Cost(), seconds=0.0)
+    windows = store.pending()
+    spans = [
+        (window.first_turn, window.last_turn)
+        for window in windows
+        if is_due(window, replay) and first <= window.first_turn and window.last_turn <= last
+    ]
+    spans.append((max(last_turn_taken(store) + 1, first), last))
+
+    characters_read = _OUTLINED if model.reads_known_facts else "LENGTH(text)"
+    turns = calls = characters = whole_calls = whole_characters = 0
+    for start, end in spans:
+        [(count, length, long_answers, long_length)] = store.read(
+            f"SELECT COUNT(*) AS turns, COALESCE(SUM({characters_read}), 0) AS characters,"
+            f" COALESCE(SUM(CASE WHEN {_IS_OUTLINED_ANSWER} THEN 1 ELSE 0 END), 0) AS answers,"
+            f" COALESCE(SUM(CASE WHEN {_IS_OUTLINED_ANSWER} THEN LENGTH(text) ELSE 0 END), 0)"
+            f" AS whole FROM turns WHERE id >= {start} AND id <= {end}"
+        ).rows
+        windows_of_span = math.ceil(count / model.window)
+        turns += count
+        calls += windows_of_span
+        characters += length
+        if model.reads_known_facts:
+            whole_calls += min(windows_of_span, long_answers)
+            whole_characters += long_length
+
+    cost = estimate(
+        model,
+        "store",
+        StoreTurns(PROMPTS[model.form].store),
+        calls=calls,
+        inputs=turn_tokens(turns, characters)
+        + calls * (_CONTEXT_TOKENS[model.form] if model.reads_known_facts else 0),
+        answers=turns,
+    ) + priced(
+        model,
+        calls=whole_calls,
+        tokens_in=whole_calls * _KEEP_PROMPT_TOKENS
+        + min(whole_characters * _READ_WHOLE / CHARACTERS_A_TOKEN, whole_calls * ANSWERS_TOKENS),
+        tokens_out=whole_calls * _KEPT_TOKENS,
+    )
+    seconds = cost.calls * (seconds_a_call or model.seconds_a_call)
+    return Waiting(turns, cost, seconds)

@@ -1,0 +1,124 @@
+"""Which form of the prompts a hosted model gets: by its context, its size, a setting, an option."""
+
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, Memory, MemoryProgram, Store, load_model
+from memory.program.signatures.choice import Form, form_for
+from memory.records import FormChoice
+from memory.settings import Settings
+from tests.support.scripted import scripted_model
+
+BOTH_STORES = "slow"
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "form"),
+    [
+        ("openai/gpt-4o-mini", 128_000, "full"),
+        ("openai/gpt-4o-mini", None, "full"),
+        ("openai/NAME", None, "full"),  # nothing is known: taken for a large one
+        ("provider/large", 8_191, "short"),  # the full prompts and a window do not fit
+        ("provider/large", 16_385, "full"),
+        ("ollama_chat/qwen2.5:7b", None, "short"),
+        ("ollama_chat/qwen2.5:0.5b", None, "short"),
+        ("groq/llama-3.1-8b-instant", 128_000, "short"),
+        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "short"),
+        ("openai/meta-llama/Llama-3.3-70B-Instruct", None, "full"),
+        ("together_ai/mistralai/Mixtral-8x7B-Instruct-v0.1", None, "full"),
+        ("openai/Qwen/Qwen3-30B-A3B", None, "full"),
+        ("ollama_chat/gemma2:9b", None, "full"),
+        ("openai/gpt-4.1b7", None, "full"),  # no size
+    ],
+)
+def test_a_model_that_is_small_or_reads_little_gets_the_short_form(
+    name: str, context: int | None, form: Form
+) -> None:
+    assert form_for(name, context) == form
+    assert form_for(name, context, "full") == "full"
+    assert form_for(name, context, "short") == "short"
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "context"),
+    [
+        ("openai/gpt-4", "short", 8_192),
+        ("openai/gpt-4o-mini", "full", 128_000),
+        ("ollama_chat/qwen2.5:7b", "short", 128_000),
+    ],
+)
+def test_litellm_tells_the_context_of_a_model_that_it_lists(
+    name: str, form: Form, context: int
+) -> None:
+    model = load_model(name)
+    assert (model.form, model.context) == (form, context)
+    limits = {"full": (24, 8_000, 6_000), "short": (12, 2_000, 2_000)}
+    assert (model.window, model.window_tokens, model.budget) == limits[form]
+
+
+def test_the_name_of_ones_own_server_s_model_is_nobody_else_s(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://localhost:1/v1")
+    assert load_model("openai/gpt-4").form == "full"
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "setting", "form"),
+    [
+        ("openai/gpt-4o-mini", "auto", None, "full"),
+        ("openai/gpt-4o-mini", "auto", "short", "short"),
+        ("openai/gpt-4o-mini", "full", "short", "full"),  # who asks now knows best
+        ("openai/gpt-4o-mini", "short", "full", "short"),
+        ("ollama_chat/qwen2.5:7b", "auto", "full", "full"),
+        ("ollama_chat/qwen2.5:7b", "auto", "auto", "short"),
+    ],
+)
+def test_an_option_goes_before_the_memory_s_setting_and_that_before_the_model(
+    store: Store, name: str, option: FormChoice, setting: str | None, form: Form
+) -> None:
+    if setting:
+        Settings(store).set("prompts", setting)
+    memory = Memory(store, load_model(name, prompts=option))
+    assert (memory.model.form, memory.program.prompts.form) == (form, form)
+    by_name = Memory(store, name).model.form
+    assert by_name == (load_model(name, prompts=setting).form if setting else load_model(name).form)
+
+
+def test_a_window_that_somebody_set_stays(store: Store) -> None:
+    Settings(store).set("prompts", "short")
+    model = Memory(store, scripted_model([], window=5)).model
+    assert (model.form, model.window, model.window_tokens) == ("short", 5, 2_000)
+
+
+def test_other_forms_are_refused(store: Store) -> None:
+    with pytest.raises(InputError, match='setting prompts takes "auto" or "full" or "short"'):
+        Settings(store).set("prompts", "tiny")
+
+
+def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
+    with pytest.raises(InputError, match="the packaged model has prompts of its own"):
+        load_model("local", prompts="short")
+    Settings(store).set("prompts", "short")
+    assert Memory(store).model.form == "full"
+
+
+def test_a_compiled_program_keeps_its_form_whatever_the_model_s(store: Store) -> None:
+    memory = Memory(store, load_model("openai/gpt-4o-mini"), program=MemoryProgram("short"))
+    assert memory.program.prompts.form == "short"
+
+
+def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
+        for user in ("ann", "ben"):
+            memory.add("Hello.", user_id=user)
+        with memory._of_user("ann") as anns:
+            Settings(anns.store).set("prompts", "short")
+        assert memory.model.form == "full"
+    with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
+        assert memory.model.form == "full"
+        forms = {}
+        for user in ("ann", "ben"):
+            with memory._of_user(user) as own:
+                forms[user] = (own.model.form, own.program.prompts.form, own.budget)
+        assert forms == {"ann": ("short", "short", 2_000), "ben": ("full", "full", 6_000)}
