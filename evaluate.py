@@ -84,7 +84,6 @@ from locomo.tracking.runs import (
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
-from memory.embed import load_embedder
 from memory.program import Model, concerns, in_phrases
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
 from memory.program.adapter_card import is_adapter
@@ -94,6 +93,7 @@ from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
 from memory.recall.rerank import load_reranker
 from memory.records import FormChoice
+from memory.search.embed import load_embedder
 from memory.system.files import write_whole
 from memory.system.terminal import count
 

@@ -1,11 +1,11 @@
 """The public names; everything else is imported from its module."""
 
 from .api import Memory as Memory
-from .async_memory import AsyncMemory as AsyncMemory
 from .errors import InputError as InputError
 from .errors import MemoryFault as MemoryFault
 from .errors import SqlError as SqlError
 from .errors import Stop as Stop
+from .frameworks.async_memory import AsyncMemory as AsyncMemory
 from .operations.tools import memory_tools as memory_tools
 from .program import MemoryProgram as MemoryProgram
 from .program import load_model as load_model

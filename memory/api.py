@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from memory import facts, namespaces
+from memory import facts
 from memory.digest.additions import add_turns, record_assertions
 from memory.errors import InputError, PromptTooLong
 from memory.program.model_names import PACKAGED_MODEL
@@ -37,7 +37,7 @@ from memory.records import (
     TurnIds,
 )
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
-from memory.store import Store, open_store
+from memory.store import Store, namespaces, open_store
 from memory.store.forgetting.preview import forget_matching, turns_about
 from memory.store.owner import asker_of, person_of
 from memory.store.settings import settings_of

@@ -25,20 +25,12 @@ MEMORY_LAYERS = [
     {"memory.records"},
     {"memory.errors"},
     {"memory.system", "memory.text"},
-    {"memory.search", "memory.sql"},
-    {"memory.embed"},
-    {"memory.vocabulary"},
-    {"memory.store"},
-    {"memory.namespaces", "memory.prompts", "memory.settings"},
-    {"memory.program"},
-    {"memory.facts"},
-    {"memory.digest", "memory.recall"},
-    {"memory.exchange", "memory.frameworks"},
-    {"memory.agents", "memory.api"},
-    {"memory.async_memory", "memory.refine"},
-    {"memory.operations"},
-    {"memory.worker"},
-    {"memory.chat"},
+    {"memory.search", "memory.sql", "memory.vocabulary"},
+    {"memory.prompts", "memory.store"},
+    {"memory.facts", "memory.program", "memory.settings"},
+    {"memory.digest", "memory.recall", "memory.refine"},
+    {"memory.api", "memory.exchange"},
+    {"memory.agents", "memory.frameworks", "memory.operations", "memory.worker"},
     {"memory.server"},
     {"memory.cli"},
     {"memory.__main__"},
@@ -62,9 +54,9 @@ LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names.
 OPEN_ROOMS = {
     "memory.digest.windows",  # what a digest did
-    "memory.embed",  # the embedder that it measures
+    "memory.search.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
-    "memory.namespaces",  # a memory for each user of another benchmark
+    "memory.store.namespaces",  # a memory for each user of another benchmark
     "memory.prompts.evidence",  # what a model is shown within a budget
     "memory.system.files",  # files written whole
     "memory.system.machines",  # work spread over machines
@@ -77,7 +69,7 @@ OPEN_ROOMS = {
     "memory.recall.rerank",  # the reranker that it measures
     "memory.program.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
-    "memory.search.word_forms",
+    "memory.text.word_forms",
     "memory.sql",
     "memory.facts.standing",  # what an asker wants of all answers
     "memory.system.terminal",  # what stdout can print
@@ -89,7 +81,7 @@ OPEN_ROOMS = {
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
     "sqlglot": "memory/sql",
-    "safetensors": ("memory/embed.py", "locomo/weights"),
+    "safetensors": ("memory/search/embed.py", "locomo/weights"),
     "tokenizers": ("memory/text/tokens.py", "locomo/weights"),
     # Weights: the extra `tune`, and a machine with GPUs.
     "torch": ("locomo/weights", "arbor"),
@@ -127,7 +119,7 @@ IMPORTERS = {
     "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
-    "sentence_transformers": ("memory/embed.py", "memory/recall/rerank.py"),
+    "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
     "openai": "locomo/results/batch_judging.py",
     # Pictures of scores, which go on record, and of recall, which do not.
@@ -137,7 +129,7 @@ IMPORTERS = {
     "markdown_it": "memory/exchange/documents",
     "pypdf": "memory/exchange/documents",
     "platformdirs": "memory/system/home.py",
-    "prompt_toolkit": "memory/chat/screen.py",
+    "prompt_toolkit": "memory/cli/chat/screen.py",
     "mcp": "memory/server",
     "fastapi": ("memory/server/json_api.py", "arbor"),
     "starlette": ("memory/server", "arbor"),
@@ -150,13 +142,13 @@ IMPORTERS = {
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
-    "memory": "records, errors, embedders, settings, namespaces, and Memory itself",
+    "memory": "records, errors, settings, and Memory itself",
     "memory/text": "what stands in a text: speakers, dates, tokens, secrets",
     "memory/system": "the machine around a memory: files, terminals, libraries, providers",
     "memory/sql": "what SQL a model may write",
     "memory/search": "which turns a question asks for",
     "memory/vocabulary": "the attributes of facts: their names, kinds and values",
-    "memory/search/entities": "whom a name means",
+    "memory/vocabulary/entities": "whom a name means",
     "memory/vocabulary/templates": "plain forms of what people say and ask, as templates",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/forgetting": "turns and what rests on them, removed, overwritten, proven gone",
@@ -171,8 +163,8 @@ ROOMS = {
     "memory/exchange": "what other programs exported, and exports",
     "memory/exchange/documents": "documents and tool uses as turns",
     "memory/recall/injection": "memories as a block for a prompt",
-    "memory/frameworks": "a memory in the protocols of agents' frameworks",
-    "memory/chat": "somebody talks with a character that remembers",
+    "memory/frameworks": "a memory in the protocols of asyncio and of agents' frameworks",
+    "memory/cli/chat": "somebody talks with a character that remembers",
     "memory/operations": "what can be done with a memory, each once: endpoints, commands and tools",
     "memory/server": "who may reach memories by MCP, JSON and HTTP, and how",
     "memory/worker": "what waits in all memories, done in turn and continuously",

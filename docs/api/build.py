@@ -10,12 +10,12 @@ ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).with_name("README.md")
 MODULES = (
     "memory.api",
-    "memory.async_memory",
+    "memory.frameworks.async_memory",
     "memory.records",
     "memory.errors",
     "memory.store.protocol",
     "memory.facts",
-    "memory.namespaces",
+    "memory.store.namespaces",
     "memory.settings",
 )
 HEAD = """# Python API

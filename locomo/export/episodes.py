@@ -14,7 +14,7 @@ from memory import Fact, InputError, SqlError
 from memory.refine.revisions import Revision
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 
 class CitedDraft(Draft):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from memory import Memory, Turn
-from memory.namespaces import delete, exists
 from memory.prompts.lines import dated_line
+from memory.store.namespaces import delete, exists
 
 
 class SqlMemoryClient:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.measure import Retrieval
 from memory import Turn, open_store
-from memory.embed import DIM, embed
+from memory.search.embed import DIM, embed
 
 # Read when the products are imported: nothing is reported to anybody, nothing downloaded.
 QUIET = {

@@ -26,10 +26,10 @@ from locomo.harness import EMBEDDER, fingerprint
 from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from memory import Memory, Turn, open_store
-from memory.embed import load_embedder
 from memory.facts.standing import applying
 from memory.prompts.evidence import Context, assemble
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.embed import load_embedder
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 # How a hosted model is shown a memory; it is never called.
 _NOT_ASKED = "openai/nobody"

@@ -19,8 +19,8 @@ from locomo.metrics import paired_bootstrap
 from memory import Turn, open_store
 from memory.prompts.evidence import LONG_TURN, Context, assemble
 from memory.prompts.lines import dated_line
-from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.text.tokens import count_tokens
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 _RANKED_TURNS = 400  # the number that `Memory.gather` uses
 _LINE = re.compile(r"^\[(\d+)\] .*", re.MULTILINE)

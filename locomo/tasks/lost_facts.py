@@ -2,7 +2,7 @@
 
 from memory import Fact
 from memory.refine.workbench import FactSet
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 
 def lost_share(before: FactSet, after: FactSet) -> float:

@@ -7,7 +7,6 @@ a tool use only what the agent did is shown, never what a file, a page or a comm
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from memory.embed import PACKAGED_EMBEDDER
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.facts.standing import applying, standing_facts
 from memory.prompts.evidence import TurnForm, fence_tokens, fenced
@@ -16,12 +15,13 @@ from memory.prompts.restated import newest_first
 from memory.recall.gate import MOST_TURNS, touched
 from memory.recall.recalled_facts import recalled_facts
 from memory.records import Fact, Turn
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.embed import PACKAGED_EMBEDDER
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
 _OPEN = "Left open:"

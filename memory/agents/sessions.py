@@ -11,14 +11,14 @@ from typing import Any
 
 from memory.agents.blocks import prompt_block, start_block
 from memory.agents.projects import project_of
-from memory.embed import load_embedder
 from memory.errors import InputError
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport, session_name, storable_items
 from memory.exchange.transcripts import AGENTS, Cursor, Reading, read_records, read_transcript
-from memory.namespaces import exists, location_of, make_folder
 from memory.records import Turn
+from memory.search.embed import load_embedder
 from memory.store import Store, open_store
+from memory.store.namespaces import exists, location_of, make_folder
 from memory.system.files import write_whole
 from memory.vocabulary import INSTRUCTION, default_vocabulary
 from memory.vocabulary.templates import assertions_in

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from memory import namespaces
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
-from memory.store import postgres_module
+from memory.store import namespaces, postgres_module
 from memory.store.settings import settings_of
 from memory.system.terminal import count, print_clean
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, existing_memory
-from memory.namespaces import shown
 from memory.store import open_store
+from memory.store.namespaces import shown
 from memory.system.terminal import count, print_clean, progress
 
 _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price estimate
@@ -30,7 +30,7 @@ def embed(
     yes: Yes = False,
 ) -> None:
     """Recompute the vectors of all turns with another embedder. Ctrl-C is safe."""
-    from memory.embed import HostedEmbedder, load_embedder
+    from memory.search.embed import HostedEmbedder, load_embedder
 
     loaded = load_embedder(embedder)
     path = existing_memory(namespace, db)

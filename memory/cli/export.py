@@ -18,7 +18,7 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.namespaces import Location, make_folder, names, path_of
+from memory.store.namespaces import Location, make_folder, names, path_of
 from memory.system.terminal import count, print_clean
 
 if TYPE_CHECKING:

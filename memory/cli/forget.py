@@ -19,12 +19,12 @@ from memory.cli.options import (
 )
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
-from memory.namespaces import Location, make_folder
 from memory.prompts.lines import turn_line
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import Preview, matching_turns
+from memory.store.namespaces import Location, make_folder
 from memory.store.points_in_time import Diff, now
 from memory.store.settings import settings_of
 from memory.system.files import write_whole

@@ -22,8 +22,8 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
-from memory.namespaces import home
 from memory.settings import Settings, known_zone
+from memory.store.namespaces import home
 from memory.store.turn_validation import TIMEZONE
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
 from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.records import Rows
+from memory.store import namespaces
 from memory.system.home import home_address
 from memory.system.terminal import count, print_clean
 

@@ -11,10 +11,10 @@ from typer.core import TyperGroup
 
 from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
-from memory.namespaces import DEFAULT as DEFAULT
-from memory.namespaces import Location, existing, location_of, make_folder
 from memory.records import FormChoice
 from memory.store import Store, open_store
+from memory.store.namespaces import DEFAULT as DEFAULT
+from memory.store.namespaces import Location, existing, location_of, make_folder
 from memory.store.united import refuse_repeated, unite
 from memory.system.home import default_model
 from memory.system.machines import check_over

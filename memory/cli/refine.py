@@ -105,7 +105,9 @@ def _refined(memory: "Memory", operations: int, questions: int, judged: bool) ->
                 bar.console.print(clean_line(line)[:160], markup=False, highlight=False)
 
         return refine(
-            memory,
+            memory.store,
+            memory.model,
+            memory.program,
             operations,
             questions,
             judged=judged,

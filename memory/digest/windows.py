@@ -23,7 +23,6 @@ from memory.program.messages import is_withdrawn
 from memory.prompts.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.prompts.outline import answers_cut, outlined
 from memory.records import Change, Fact, Pending, Turn
-from memory.search.entities import names_somebody
 from memory.sql import CheckedAliases, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
@@ -35,6 +34,7 @@ from memory.system.terminal import count
 from memory.text.speakers import is_assistant
 from memory.text.tokens import first_lines
 from memory.vocabulary import attribute_lines
+from memory.vocabulary.entities import names_somebody
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import MemoryProgram, Model

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
 from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
-from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.entity_edits import facts_about
@@ -24,6 +23,7 @@ from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, policy_of
 from memory.text.dates import is_iso_date, is_iso_span, spoken_day
 from memory.text.secrets import mask
+from memory.text.words import words
 from memory.vocabulary import Vocabulary, default_vocabulary, name_key
 
 if TYPE_CHECKING:
@@ -655,7 +655,7 @@ def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
     if spelling := spellings.get(name_key(attribute)):
         return spelling
     if not new_attribute:
-        from memory.vocabulary.near_attributes import near_attributes  # with numpy and the embedder
+        from memory.facts.near_attributes import near_attributes  # with numpy and the embedder
 
         near = near_attributes(attribute, {name: vocabulary.names_of(name) for name in present})
         if near:

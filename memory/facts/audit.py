@@ -9,13 +9,13 @@ from typing import Literal, get_args
 
 from memory.prompts.lines import turn_forms
 from memory.records import Fact
-from memory.search.word_forms import is_among, telling_words
-from memory.search.words import words
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.protocol import Facts, Turns
 from memory.store.settings import times_shown
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.word_forms import is_among, telling_words
+from memory.text.words import words
 from memory.vocabulary import Vocabulary
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]

@@ -6,7 +6,7 @@ from typing import Literal
 from memory.errors import InputError
 from memory.facts import conflict_over, edits_since
 from memory.facts.standing import applying
-from memory.program.disputes import pair_line, touched
+from memory.prompts.disputes import pair_line, touched
 from memory.prompts.evidence import CONTRADICTIONS_HEAD, Standing
 from memory.records import Change, Contradiction
 from memory.store import Store

@@ -8,7 +8,6 @@ from typing import Any
 
 from memory.errors import SqlError
 from memory.records import Fact, Turn
-from memory.search.words import words
 from memory.sql import check_writes
 from memory.sql.checked import (
     CheckedChange,
@@ -19,6 +18,7 @@ from memory.sql.checked import (
 )
 from memory.sql.policy import check_facts
 from memory.text.dates import named_day, resolve_dates
+from memory.text.words import words
 from memory.vocabulary.templates.words import language_words
 
 _YEAR_IN_TURN = re.compile(r"(?<!\d)\d{4}(?!\d)")

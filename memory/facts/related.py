@@ -8,11 +8,11 @@ from itertools import islice, pairwise
 
 from memory.errors import ModelError
 from memory.records import Fact, Turn
-from memory.search.word_forms import forms_of, telling_words
-from memory.search.words import words
 from memory.store import Store
 from memory.store.candidate_facts import candidate_facts
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.word_forms import forms_of, telling_words
+from memory.text.words import words
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.templates import assertions_in
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from memory.facts import is_current
 from memory.prompts.evidence import STANDING_HEAD, Standing
 from memory.records import Fact
-from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.store import Store
 from memory.store.standing_facts import facts_of_persons
 from memory.store.turn_validation import local_now
 from memory.text.tokens import fitting_lines, line_tokens, trim
+from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
 
 STANDING_TOKENS = 300  # shown with a question, their heading included
@@ -48,7 +48,7 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
 
 def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tuple[str, Fact]]:
     """What is about each answer first, then by the cosine to the question."""
-    from memory.embed import embed  # with numpy, which listing facts does not need
+    from memory.search.embed import embed  # with numpy, which listing facts does not need
 
     [of_question, *vectors] = embed([question, *(fact.value for _, fact in lines)])
     nearness = [

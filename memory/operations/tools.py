@@ -38,7 +38,6 @@ from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.search.asker import third_person
-from memory.search.word_forms import telling_words
 from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
 from memory.store.forgetting.preview import Preview, forget, matching_turns
@@ -52,6 +51,7 @@ from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.turn_filter import read_filter
+from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
 

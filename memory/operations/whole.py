@@ -46,7 +46,10 @@ def refine(
     """Let the model improve facts; only changes that help to answer questions stay."""
     from memory.refine.run import refine as refined  # with DSPy
 
-    refinement = refined(memory.memory_of(memory.store), operations, questions, judged=judge)
+    opened = memory.memory_of(memory.store)
+    refinement = refined(
+        opened.store, opened.model, opened.program, operations, questions, judged=judge
+    )
     return {
         "operations": len(refinement.uses),
         "changes": len(refinement.changes),

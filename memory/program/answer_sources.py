@@ -10,7 +10,7 @@ from memory.program.messages import ABSTAIN, abstains
 from memory.program.model import Retrieval
 from memory.prompts.evidence import Context, Standing
 from memory.records import Answer, Basis, Hit
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 
 def speaks_of(memory: str, text: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from memory.program.messages import is_evidence
 from memory.records import Fact, Turn
-from memory.search.words import words
+from memory.text.words import words
 
 # A date that was computed for the model stands in brackets behind the words that mean it.
 _ISO = r"\d{4}(?:-\d\d){0,2}"

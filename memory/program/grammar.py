@@ -7,7 +7,7 @@ it likes. So the ids, the speakers and the words it can put into SQL are those i
 import re
 from collections.abc import Iterable
 
-from memory.search.words import STOP_WORDS
+from memory.text.words import STOP_WORDS
 
 # What an INSERT and the SELECTs of the packaged model begin with; the grammars go on from there.
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('"

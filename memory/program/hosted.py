@@ -71,13 +71,13 @@ from memory.search.answer_kinds import (
     asks_for_story,
     asks_for_whole,
 )
-from memory.search.word_forms import telling_words
 from memory.system.provider_calls import call_seconds, run, too_slow, within
 from memory.system.providers import check_listening, listed_models, load_litellm, missing_keys
 from memory.system.terminal import clean_line
 from memory.text.characters import sound_text
 from memory.text.dates import dated_question
 from memory.text.tokens import count_tokens, line_tokens, trim
+from memory.text.word_forms import telling_words
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0

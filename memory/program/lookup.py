@@ -7,12 +7,12 @@ from datetime import date
 from memory.errors import SqlError
 from memory.program.model import MemoryReader, UserQuestion
 from memory.records import Rows
-from memory.search.entities import key, spellings
-from memory.search.word_forms import telling_words
-from memory.search.words import words
 from memory.sql import quoted
 from memory.text.dates import MONTHS, is_iso_date
+from memory.text.word_forms import telling_words
+from memory.text.words import words
 from memory.vocabulary import Kind, Vocabulary
+from memory.vocabulary.entities import key, spellings
 from memory.vocabulary.templates import Question, question_templates_of, whom
 from memory.vocabulary.templates.date_phrases import days_of
 from memory.vocabulary.templates.matching import Somebody

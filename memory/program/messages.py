@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from memory.records import WITHDRAWN, Turn
-from memory.search.words import words
+from memory.text.words import words
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
 NOTHING = "nothing"  # what a model says in an empty answer

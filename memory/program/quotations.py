@@ -25,8 +25,8 @@ from memory.records import (
     Rows,
     Turn,
 )
-from memory.search.words import words
 from memory.text.tokens import count_tokens, trim
+from memory.text.words import words
 
 MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from memory.prompts.lines import turn_forms
 from memory.records import Hit, Turn
-from memory.search.word_forms import is_among, telling_words
-from memory.search.words import words
 from memory.text.dates import MONTHS, named_day, resolve_dates
 from memory.text.tense import is_past_before
+from memory.text.word_forms import is_among, telling_words
+from memory.text.words import words
 from memory.vocabulary.templates.date_phrases import recent_date
 
 _ITEM_END = re.compile(r", (?:and )?| and ")

@@ -21,8 +21,8 @@ from memory.prompts.lines import (
 )
 from memory.prompts.passages import excerpt
 from memory.records import Contradiction, Fact, Turn
-from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 STANDING_HEAD = "What the asker wants of answers, newest first:"
 CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"

@@ -11,10 +11,10 @@ from typing import Any
 
 from memory.prompts.passages import excerpt
 from memory.records import Fact, MemoryTurn, Rows, Turn
-from memory.search.word_forms import forms_of
-from memory.search.words import words
 from memory.text.dates import named_day, resolve_dates, spoken_day
 from memory.text.tokens import count_tokens, trim
+from memory.text.word_forms import forms_of
+from memory.text.words import words
 
 RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
 # A smaller budget holds no turn at all, only its date and speaker.

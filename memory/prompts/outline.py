@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from memory.prompts.passages import CUT, sentences
 from memory.records import Turn
-from memory.search.word_forms import forms_of, telling_words
-from memory.search.words import words
 from memory.text.speakers import is_assistant
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
+from memory.text.word_forms import forms_of, telling_words
+from memory.text.words import words
 
 # BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half of the tokens
 # that it read when all turns were cut alike (docs/figures.md).

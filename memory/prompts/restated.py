@@ -15,9 +15,9 @@ from itertools import combinations
 
 from memory.prompts.lines import short_day
 from memory.records import Turn
-from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
+from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary.templates.clauses import without_fillers
 
 _SENTENCE_END = re.compile(r"(?<=[.!;])\s+|\n+")

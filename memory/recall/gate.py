@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import embed, word_weights
 from memory.records import Turn
+from memory.search.embed import embed, word_weights
 from memory.search.question import SpeakerNames
-from memory.search.word_forms import forms_of, telling_words
-from memory.search.words import words
 from memory.store import Store
+from memory.text.word_forms import forms_of, telling_words
+from memory.text.words import words
 
 # The formula: a message touches a memory where the sum of weight times value is above 0. Fitted by
 # `python -m tests.benchmarks.gate --fit` to memories of 5 to 12,500 turns (docs/log.md).

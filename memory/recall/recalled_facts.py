@@ -7,12 +7,12 @@ from memory.facts import has_ended, read_facts
 from memory.prompts.lines import in_words
 from memory.prompts.restated import restated
 from memory.records import CUT_ANSWER, Fact, Turn
-from memory.search.word_forms import forms_of, telling_words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.word_forms import forms_of, telling_words
 
 _MOST_ENDED = 5  # whose successors are looked for
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from memory.records import Fact, Hit
-from memory.search.word_forms import forms_of, telling_words
-from memory.search.words import words
+from memory.text.word_forms import forms_of, telling_words
+from memory.text.words import words
 
 
 def near_facts(

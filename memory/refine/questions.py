@@ -19,10 +19,10 @@ from memory.prompts.lines import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
-from memory.search.word_forms import telling_words
-from memory.search.words import words
 from memory.store import Store
 from memory.text.dates import COUNT, dated_question
+from memory.text.word_forms import telling_words
+from memory.text.words import words
 
 # The budget of a question's facts, in tokens: about thirty facts, so the choice matters.
 READER_TOKENS = 500

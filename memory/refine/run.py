@@ -14,7 +14,6 @@ from statistics import fmean
 
 import dspy
 
-from memory.api import Memory
 from memory.errors import InputError
 from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
@@ -119,14 +118,16 @@ def tools_tokens() -> int:
 
 
 def refine(
-    memory: Memory,
+    store: Store,
+    model: Model,
+    program: MemoryProgram,
     operations: int = MOST_OPERATIONS,
     questions: int = QUESTIONS,
     *,
     judged: bool = False,
     progress: Progress | None = None,
 ) -> Refinement:
-    """Let the memory's model improve its facts; keep the operations that help to answer questions.
+    """Let a model improve a memory's facts; keep the operations that help to answer questions.
 
     Arguments:
         operations: the most tool calls, including those that only read.
@@ -139,22 +140,21 @@ def refine(
     than LEAST_QUESTIONS questions, and if the turns do not yield that many; ModelError when the
     model cannot be used.
     """
-    check(memory.model, questions)
+    check(model, questions)
     progress = progress or Progress()
-    store = memory.store
-    weights = memory.program.feature_weights
-    reader = FactReader(store, memory.model, memory.program.answer, judged=judged, weights=weights)
-    written = _written(memory, windows_all_over(store.turns(), questions), progress)
+    weights = program.feature_weights
+    reader = FactReader(store, model, program.answer, judged=judged, weights=weights)
+    written = _written(store, model, windows_all_over(store.turns(), questions), progress)
     if len(written) < LEAST_QUESTIONS:
         raise InputError(
-            f"{memory.model.name} wrote {len(written)} questions that turns answer, and"
+            f"{model.name} wrote {len(written)} questions that turns answer, and"
             f" {LEAST_QUESTIONS} are needed to measure by: is there enough in this memory?"
         )
     deciding, held_out = written[::2], written[1::2]
     draft = Draft(store, weights=weights)
     start = draft.start
-    uses = _episode(memory, draft, operations, progress)
-    deciding = _with_questions_of(memory, deciding, _turns_touched(draft), progress)
+    uses = _episode(store, model, program, draft, operations, progress)
+    deciding = _with_questions_of(store, model, deciding, _turns_touched(draft), progress)
     progress.stage("answering from facts, before", len(deciding) + len(held_out))
     before = scores_by_question(reader, [*held_out, *deciding], start, lambda: progress.step(""))
     helping, taken_back = _helping(reader, deciding, draft, progress)
@@ -180,19 +180,23 @@ def refine(
 
 
 def _written(
-    memory: Memory, windows: Sequence[QuestionWindow], progress: Progress
+    store: Store, model: Model, windows: Sequence[QuestionWindow], progress: Progress
 ) -> list[MeasuredQuestion]:
     progress.stage("writing questions", len(windows))
-    return written_questions(memory.store, memory.model, windows, lambda: progress.step(""))
+    return written_questions(store, model, windows, lambda: progress.step(""))
 
 
 def _with_questions_of(
-    memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], progress: Progress
+    store: Store,
+    model: Model,
+    deciding: Sequence[MeasuredQuestion],
+    turns: Sequence[Turn],
+    progress: Progress,
 ) -> list[MeasuredQuestion]:
     """The deciding questions, and one more about each turn that has none yet."""
     question_turn_ids = {question.turn_id for question in deciding}
     windows = windows_of([turn for turn in turns if turn.id not in question_turn_ids])
-    added = _written(memory, windows, progress) if windows else []
+    added = _written(store, model, windows, progress) if windows else []
     by_text = {question.text: question for question in [*deciding, *added]}
     return list(by_text.values())
 
@@ -222,12 +226,19 @@ def memory_in_short(store: Store, draft: Draft, tokens: int = CATALOG_TOKENS) ->
     return f"{store.catalog(tokens)}\nSome facts:\n{trim(sample, tokens)}"
 
 
-def _episode(memory: Memory, draft: Draft, operations: int, progress: Progress) -> list[ToolUse]:
+def _episode(
+    store: Store,
+    model: Model,
+    program: MemoryProgram,
+    draft: Draft,
+    operations: int,
+    progress: Progress,
+) -> list[ToolUse]:
     """The tool calls of an episode. The draft has their changes."""
     progress.stage("refining", operations)
-    with memory.model.active():
-        prediction = memory.program.refine(
-            memory=memory_in_short(memory.store, draft),
+    with model.active():
+        prediction = program.refine(
+            memory=memory_in_short(store, draft),
             tools=RefiningTools(draft).functions(),
             operations=operations,
             progress=lambda use: progress.step(f"{use.tool}: {use.result.splitlines()[0]}"),

@@ -22,7 +22,7 @@ from memory.refine.revisions import (
     updated,
 )
 from memory.refine.workbench import FactSet, Workbench
-from memory.search.words import words
+from memory.text.words import words
 
 _RANKED_TURNS = 200
 _MOST_SHOWN = 20

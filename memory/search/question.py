@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, word_runs, words
 from memory.text.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
+from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, word_runs, words
 
 MAX_WORDS = 48  # each word is a query of the full-text index
 # "march" and "may" are common words, so these two count only with a capital.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.question import TELLS_TIME, packed_date
-from memory.search.words import count_words
 from memory.text.text_cache import TextCache
+from memory.text.words import count_words
 
 TURN_DTYPE = np.dtype(
     [

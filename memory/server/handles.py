@@ -11,14 +11,13 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from memory import namespaces
 from memory.errors import InputError, SqlError, StoreError
 from memory.recall.rerank import load_reranker
 from memory.recall.searcher import Searcher
 from memory.records import Turn
 from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.settings import set_owner
-from memory.store import Store, open_store
+from memory.store import Store, namespaces, open_store
 from memory.store.limits import Limits, Served
 from memory.store.owner import owner_of
 from memory.store.united import open_united, refuse_repeated

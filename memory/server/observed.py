@@ -19,13 +19,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory import namespaces
 from memory.errors import MemoryFault, StoreError
 from memory.server.fault_messages import CAUSE, cause_of, fault_message
 from memory.server.handles import Handles
 from memory.server.metrics import Observer, count_unavailable, exposition
 from memory.server.tokens import Grant
-from memory.store import postgres_module
+from memory.store import namespaces, postgres_module
 from memory.system import tracing
 from memory.system.home import home, home_address
 

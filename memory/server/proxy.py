@@ -26,10 +26,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from memory.digest.additions import add_turns
-from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault
 from memory.recall.injection import Injected, inject
 from memory.records import CUT_ANSWER, Turn
+from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
 from memory.server.handles import Handles, NoNamespaceError

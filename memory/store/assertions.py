@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from memory.errors import InputError
 from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
-from memory.search.entities.resolution import Source
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import entities, turns_table
 from memory.store.database import Connection
@@ -22,6 +21,7 @@ from memory.store.points_in_time import now
 from memory.text.dates import is_iso_date
 from memory.text.written_dates import is_later
 from memory.vocabulary import Vocabulary, name_key
+from memory.vocabulary.entities.resolution import Source
 
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites

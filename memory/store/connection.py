@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError, StoreError
-from memory.search.words import words
 from memory.sql import FACT_COLUMNS
 from memory.sql.tables import DAYS_BETWEEN
 from memory.store import migrations
@@ -22,6 +21,7 @@ from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
 from memory.system.tracing import span
 from memory.text.dates import days_between, is_iso_date, is_iso_span
+from memory.text.words import words
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from memory.errors import InputError, SqlError
 from memory.records import Change, Contradiction, Fact
-from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.search.words import words
 from memory.sql import FACT_COLUMNS
 from memory.store import journal, journaled_rows
 from memory.store.database import Connection, HasConnections
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
 from memory.vocabulary import Vocabulary, name_key
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.embed import HostedEmbedder, load_embedder
 from memory.errors import InputError, NotThereError, SqlError
 from memory.records import (
     Change,
@@ -30,6 +29,7 @@ from memory.records import (
     TurnIds,
 )
 from memory.search import ranking
+from memory.search.embed import HostedEmbedder, load_embedder
 from memory.store import (
     assertions,
     contradictions,

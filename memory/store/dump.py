@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
-from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.records import Turn
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.sql import FACT_COLUMNS
 from memory.store import entities, journal, journaled_rows, search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import (
+from memory.errors import ModelError, Stop
+from memory.search.embed import (
     PACKAGED_EMBEDDER,
     Embedder,
     HostedEmbedder,
@@ -16,7 +17,6 @@ from memory.embed import (
     PackagedEmbedder,
     load_embedder,
 )
-from memory.errors import ModelError, Stop
 from memory.store import search_tables, vectors
 from memory.store.database import HasConnections
 from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
@@ -54,7 +54,7 @@ class Vectors:
 
     @property
     def embedder(self) -> str:
-        """The name of the embedder that makes this memory's vectors (memory.embed)."""
+        """The name of the embedder that makes this memory's vectors (memory.search.embed)."""
         return self._name_of(self.recorded())
 
     def to_embed(self, embedder: str) -> tuple[int, int]:

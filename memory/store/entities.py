@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Entity, EntityName
-from memory.search.entities import (
+from memory.sql import LONGEST_NAME
+from memory.store import journal, journaled_rows
+from memory.store.database import Connection, Transaction
+from memory.store.journaled_rows import Row
+from memory.text.tokens import first_lines
+from memory.text.words import words
+from memory.vocabulary.entities import (
     Alias,
     Names,
     Relation,
@@ -26,12 +32,6 @@ from memory.search.entities import (
     relation_named,
     spellings,
 )
-from memory.search.words import words
-from memory.sql import LONGEST_NAME
-from memory.store import journal, journaled_rows
-from memory.store.database import Connection, Transaction
-from memory.store.journaled_rows import Row
-from memory.text.tokens import first_lines
 
 if TYPE_CHECKING:
     from memory.sql import CheckedNames

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import related
 from memory.records import Turn
+from memory.search.embed import related
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
-from memory.search.words import indexed_words
+from memory.text.words import indexed_words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
 # Each with the condition for the turns from one to another.

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from memory.records import CORRECTIONS, Fact
-from memory.search.word_forms import forms_of, is_among
-from memory.search.words import words
 from memory.store import settings, vocabulary_table
 from memory.store.database import HasConnections
 from memory.store.journal import to_fact
 from memory.text.pasted import own_text, without_long_quotations
 from memory.text.speakers import is_assistant
+from memory.text.word_forms import forms_of, is_among
+from memory.text.words import words
 from memory.vocabulary import STANDING
 
 _MOST = 200  # the newest

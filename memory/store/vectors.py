@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.records import Turn
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.store import search_tables, settings, turns_table
 from memory.store.database import Connection, Reading, Transaction
 from memory.system.home import embed_command

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from functools import lru_cache
 
-from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.search.words import words
 from memory.text.tokens import first_lines
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
 from memory.vocabulary.attributes import Attribute, Vocabulary
 
 # The application's attributes are always shown, those of the default where a window speaks of them.

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import MemoryFault, StoreError
-from memory.namespaces import existing, location_of, names
 from memory.records import Task, WaitingWork
 from memory.store import open_store, postgres_module
+from memory.store.namespaces import existing, location_of, names
 from memory.store.work import claim_task, count_waiting, counted_days, dead_claimants, worker_tasks
 from memory.system.home import home_address
 

@@ -19,13 +19,13 @@ from memory.errors import (
     StoreError,
     UnusableAnswer,
 )
-from memory.namespaces import existing, make_folder
 from memory.program import MemoryProgram, Model
 from memory.program.costs import Cost, Spending, spending
 from memory.program.model_errors import seconds_to_wait
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
+from memory.store.namespaces import existing, make_folder
 from memory.store.pending_windows import new_claimant
 from memory.store.work import end_task, move_task, spend_on_task, worker_tasks
 from memory.system.files import write_whole
@@ -398,8 +398,8 @@ class Worker:
         paid = [Cost()]
         with spending(self._model) as spent:
             try:
-                memory = Memory(store, model=self._model, program=self._program)
-                refinement = refine(memory)
+                program = self._program or MemoryProgram(self._model.form)
+                refinement = refine(store, self._model, program)
             finally:
                 self._pay(store, job.task, spent, paid)
         return f"refined: {count(len(refinement.changes), 'change')} kept; {spent.cost}"

@@ -17,10 +17,10 @@ from typing import Any
 from mcp import Client
 
 from memory import open_store
-from memory.namespaces import create
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.settings import set_owner
+from memory.store.namespaces import create
 from memory.text.tokens import count_tokens
 from tests.support.mcp_clients import text_of, use
 

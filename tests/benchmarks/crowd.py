@@ -30,8 +30,8 @@ from rich.console import Console
 from locomo.commands import run_command
 from memory import open_store
 from memory.digest.additions import record_assertions
-from memory.namespaces import create, location_of
 from memory.server.tokens import Tokens
+from memory.store.namespaces import create, location_of
 from memory.system.files import write_whole
 from memory.system.home import home_address
 from tests.benchmarks.scale import chat

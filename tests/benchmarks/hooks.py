@@ -27,7 +27,7 @@ from memory.agents.connections import hook_command
 from memory.agents.projects import project_of
 from memory.agents.server import stop_server
 from memory.exchange.transcripts import AGENTS
-from memory.namespaces import location_of, make_folder
+from memory.store.namespaces import location_of, make_folder
 from tests.benchmarks.scale import ask, chat
 
 SIZES = (1_000, 100_000)

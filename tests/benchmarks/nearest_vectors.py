@@ -23,7 +23,7 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.embed import embed
+from memory.search.embed import embed
 from memory.search.question import Query
 from memory.store.sqlite import SqliteStore
 from memory.system.files import write_whole

@@ -36,11 +36,11 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
 from memory import InputError, Store, Turn, open_store
-from memory.embed import related
 from memory.errors import StoreError
-from memory.search.words import STOP_WORDS, words
+from memory.search.embed import related
 from memory.store.pending_windows import claim_window
 from memory.system.files import write_whole
+from memory.text.words import STOP_WORDS, words
 from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table
 
 ROOT = Path(__file__).parents[2]

@@ -25,8 +25,8 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.namespaces import path_of
 from memory.server.tokens import Tokens
+from memory.store.namespaces import path_of
 from memory.system.files import write_whole
 from tests.benchmarks.scale import ask, chat
 from tests.support.mcp_clients import stdio

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from memory import open_store
-from memory.namespaces import path_of
+from memory.store.namespaces import path_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 

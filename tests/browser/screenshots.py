@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.namespaces import path_of
 from memory.server.web.page_request import address_of
+from memory.store.namespaces import path_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from memory import open_store
-from memory.namespaces import path_of
 from memory.server.web.page_request import address_of
+from memory.store.namespaces import path_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 

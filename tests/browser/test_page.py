@@ -12,10 +12,10 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.__main__ import app
 from memory.facts import supersede
-from memory.namespaces import path_of
 from memory.operations.tools import memory_tools
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
+from memory.store.namespaces import path_of
 from tests.support.commands import run_in_process
 from tests.support.stored_attacks import ATTACKS
 

@@ -27,8 +27,8 @@ from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import Baseline, memory_system
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
-from memory.namespaces import path_of
 from memory.program.costs import Cost
+from memory.store.namespaces import path_of
 from memory.system.machines import over_machines
 from optimize import optimize
 from tests.support.commands import run, run_in_process

@@ -15,15 +15,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Memory, Store, facts, open_store
-from memory.chat.background import Background
-from memory.chat.commands import obey
-from memory.chat.screen import Screen
-from memory.chat.session import Chat
-from memory.namespaces import create, location_of
+from memory.cli.chat.background import Background
+from memory.cli.chat.commands import obey
+from memory.cli.chat.screen import Screen
+from memory.cli.chat.session import Chat
 from memory.program import load_model
 from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.program.packaged import PackagedModel
 from memory.program.quotations import answer_lines
+from memory.store.namespaces import create, location_of
 from memory.store.turn_validation import local_now
 from tests.support.commands import run
 from tests.support.facts_by_hand import CASES, OVER, TURNS, ByHand

@@ -12,7 +12,7 @@ from memory.facts import correct
 from memory.facts.audit import audit
 from memory.facts.contradictions import settle, shown_before
 from memory.operations.tools import memory_tools
-from memory.program.disputes import pair_line
+from memory.prompts.disputes import pair_line
 from memory.prompts.evidence import FENCE_HEAD
 from memory.store.contradictions import open_contradictions
 from memory.text.tokens import count_tokens

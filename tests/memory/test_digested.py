@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.namespaces import create, existing
 from memory.operations.tools import Tools
 from memory.recall.searcher import Searcher
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.store import Store
+from memory.store.namespaces import create, existing
 from tests.support.commands import run
 from tests.support.page_client import page_client, shown
 from tests.support.scripted import answer, scripted_model, sql

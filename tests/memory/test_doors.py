@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 
 from memory import Memory, Turn, open_store
 from memory.__main__ import app
-from memory.chat.background import Background
-from memory.chat.screen import Screen
-from memory.chat.session import Chat
-from memory.namespaces import create, existing
+from memory.cli.chat.background import Background
+from memory.cli.chat.screen import Screen
+from memory.cli.chat.session import Chat
 from memory.operations.tools import memory_tools
 from memory.program import Model
 from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
+from memory.store.namespaces import create, existing
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import finished, page_client, shown
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model

@@ -10,8 +10,8 @@ from memory import InputError, Store, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
 from memory.facts import add, correct, end, read_facts, remove, supersede
-from memory.namespaces import create, location_of
 from memory.records import Change
+from memory.store.namespaces import create, location_of
 from tests.conftest import CAT, MOVED, SAID
 from tests.support.commands import run
 from tests.support.page_client import hidden, page_client, shown

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.embed import DIM, embed
 from memory.records import Turn
+from memory.search.embed import DIM, embed
 from memory.search.question import TELLS_TIME
 from memory.search.turn_columns import MAX_LENGTH, SessionEnd, describe_turns
-from memory.search.words import words
+from memory.text.words import words
 
 STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 
@@ -52,7 +52,7 @@ def test_long_texts_are_summed_up_otherwise_with_the_same_result(
 ) -> None:
     texts = ["Anna has a cat, a cat, a cat.", "word " * 300, "!"]
     at_once = embed(texts)
-    monkeypatch.setattr("memory.embed._SHORT_TEXT", 0)
+    monkeypatch.setattr("memory.search.embed._SHORT_TEXT", 0)
     assert np.allclose(embed(texts), at_once, atol=1e-6)
 
 
@@ -94,7 +94,7 @@ def test_close_meanings_are_closer() -> None:
 def test_the_first_use_by_many_threads_loads_one_model() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from memory import embed\n"
+        "from memory.search import embed\n"
         "with ThreadPoolExecutor(8) as pool:\n"
         "    rows = list(pool.map(embed.embed, [['hello world']] * 8))\n"
         "assert all((row == rows[0]).all() for row in rows)\n"

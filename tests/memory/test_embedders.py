@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory import InputError, Memory, embed, open_store
-from memory.embed import load_embedder
+from memory import InputError, Memory, open_store
 from memory.errors import ModelError
+from memory.search import embed
+from memory.search.embed import load_embedder
 from tests.conftest import SAID
 from tests.support.embedding_server import (
     KEY,

@@ -11,11 +11,11 @@ from urllib.parse import quote, unquote
 import pytest
 
 from memory import InputError, Memory, Turn, open_store
-from memory.embed import PACKAGED_EMBEDDER
 from memory.errors import ModelError
 from memory.exchange.exports import export_memory
-from memory.namespaces import copy, create, delete, location_of, rename
 from memory.records import Forgotten
+from memory.search.embed import PACKAGED_EMBEDDER
+from memory.store.namespaces import copy, create, delete, location_of, rename
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from memory.system.home import agreed_embedder, receipt_name

@@ -8,8 +8,8 @@ import pytest
 from memory import InputError, Memory, Turn, open_store
 from memory.cli.digests import Digester, Due
 from memory.errors import ModelError
-from memory.namespaces import create, location_of, path_of
 from memory.program import load_model, loading
+from memory.store.namespaces import create, location_of, path_of
 from memory.system import machines
 from memory.system.machines import check_over
 from tests.support.commands import run

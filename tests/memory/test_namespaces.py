@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory import InputError, SqlError, Turn, namespaces, open_store
+from memory import InputError, SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.namespaces import LONGEST_STEM, Location, path_of
+from memory.store import namespaces
 from memory.store.namespace_file import move_store
+from memory.store.namespaces import LONGEST_STEM, Location, path_of
 from memory.store.settings import set_setting, settings_of
 from tests.support.commands import run
 

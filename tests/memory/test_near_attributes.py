@@ -2,8 +2,8 @@
 
 import pytest
 
+from memory.facts.near_attributes import near_attributes
 from memory.vocabulary import default_vocabulary
-from memory.vocabulary.near_attributes import near_attributes
 
 NAMES = (
     "favourite_tea shoe_size blood_type wifi_password drives_car number_plate has_doctor hair_color"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
-from memory.namespaces import path_of
+from memory.store.namespaces import path_of
 from tests.support.model_server import serving_model
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
 from memory.facts.related import related_facts
+from memory.search.embed import HostedEmbedder, embed
 from memory.store.entity_edits import add_alias
 from tests.conftest import INSERT
 

@@ -119,9 +119,9 @@ def test_a_question_takes_few_round_trips_to_postgres(turns: list[Turn]) -> None
 def test_a_limit_of_a_day_takes_one_round_trip_more_and_none_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from memory.namespaces import create
     from memory.server.day_limits import DayLimits, DayMeter, current_user, open_day_usage
     from memory.store.limits import Served
+    from memory.store.namespaces import create
     from tests.support.postgres_server import empty_home
 
     monkeypatch.setenv("MEMORY_HOME", empty_home())

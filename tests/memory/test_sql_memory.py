@@ -45,7 +45,9 @@ def test_a_script_called_memory_uses_it(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_beside_a_script_called_memory_it_is_imported_first(tmp_path: Path) -> None:
     (tmp_path / "memory.py").write_text("")
-    (tmp_path / "app.py").write_text(f"import sql_memory\nfrom memory.namespaces import home{USE}")
+    (tmp_path / "app.py").write_text(
+        f"import sql_memory\nfrom memory.store.namespaces import home{USE}"
+    )
     out = run(tmp_path, "app.py")
     assert out.stdout.split("\n")[:2] == ["I live in Oslo.", "Oslo"], out.stderr
 

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 from memory import Memory, Turn, open_store
 from memory.__main__ import app
 from memory.errors import InputError
-from memory.namespaces import create, existing
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.settings import Settings
+from memory.store.namespaces import create, existing
 from memory.store.settings import set_setting
 from memory.text.written_dates import clean_date, date_key, in_zone
 from tests.support.mcp_clients import text_of, use

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from memory import AsyncMemory, InputError, Memory, Turn, namespaces, open_store
+from memory import AsyncMemory, InputError, Memory, Turn, open_store
 from memory.errors import StoreError
+from memory.store import namespaces
 from memory.system.users import UserMemories
 from tests.support.scripted import scripted_model
 

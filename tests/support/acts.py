@@ -22,11 +22,11 @@ import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before processes part
 
 from memory import Memory, MemoryProgram, Turn, facts, open_store
-from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.program.hosted import HostedModel
 from memory.records import Assertion, TurnAssertions
+from memory.search.embed import HostedEmbedder, embed
 from memory.store import (
     dump,
     entity_edits,

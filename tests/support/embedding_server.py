@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from memory import Turn, embed, open_store
+from memory import Turn, open_store
+from memory.search import embed
 from memory.store import vectors
 from memory.store.database_store import DatabaseStore
 from tests.support.rows import rows_of

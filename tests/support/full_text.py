@@ -3,8 +3,8 @@
 import sqlite3
 
 from memory import Store
-from memory.search.words import words
 from memory.store.sqlite import SqliteStore
+from memory.text.words import words
 from tests.support.rows import rows_of
 
 TEXTS = {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from memory.search.turn_columns import TURN_DTYPE
-from memory.search.words import words
 from memory.store.sqlite import SqliteStore
+from memory.text.words import words
 from tests.support.rows import rows_of
 
 SHORTEST = 5  # bytes of a word that is looked for: shorter ones are in any file by chance

@@ -21,9 +21,9 @@ import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
 
 from memory import Memory, MemoryProgram, Turn
-from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
 from memory.program.hosted import HostedModel
+from memory.search.embed import HostedEmbedder, embed
 from memory.store import search_tables
 from tests.support.killing import kill_after
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from memory.search.words import UNSPACED
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens
+from memory.text.words import UNSPACED
 
 # The cuts: after a paragraph or a sentence. A sentence that is too long is cut after a line, else
 # after a word, or after a character where words have no spaces between them. A full stop after a

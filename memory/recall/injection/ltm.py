@@ -4,12 +4,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from memory.embed import load_embedder
 from memory.prompts.lines import marked
 from memory.prompts.passages import excerpt
 from memory.recall.injection.ago import time_difference
 from memory.recall.injection.config import LtmConfig, fill
 from memory.records import Turn
+from memory.search.embed import load_embedder
 from memory.store import Store
 from memory.text.tokens import count_tokens
 

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from memory import namespaces
 from memory.agents.projects import project_name
 from memory.errors import InputError
 from memory.records import Contradiction, Fact
@@ -22,7 +21,7 @@ from memory.server.web.page_request import (
 from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
 from memory.server.web.turn_topics import topics
 from memory.settings import Settings
-from memory.store import Store
+from memory.store import Store, namespaces
 from memory.store.contradictions import open_contradictions
 from memory.store.settings import settings_of
 

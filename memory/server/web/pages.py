@@ -15,7 +15,6 @@ from starlette.staticfiles import StaticFiles
 
 from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import change_of
-from memory.namespaces import exists
 from memory.server.fault_messages import unavailable
 from memory.server.handles import Handles
 from memory.server.web import (
@@ -52,6 +51,7 @@ from memory.server.web.page_request import (
 )
 from memory.server.web.tasks import Tasks
 from memory.store import Store
+from memory.store.namespaces import exists
 
 _log = logging.getLogger("memory.server.web")
 

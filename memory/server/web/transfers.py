@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from memory.errors import InputError
 from memory.exchange.documents import is_document
-from memory.namespaces import make_folder, path_of
 from memory.server.web.page_request import (
     Download,
     Inputs,
@@ -20,6 +19,7 @@ from memory.server.web.page_request import (
 )
 from memory.server.web.tasks import Task
 from memory.store import Store
+from memory.store.namespaces import make_folder, path_of
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.system.files import PRIVATE_FOLDER

@@ -4,10 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from memory.embed import word_weights
 from memory.records import Turn
-from memory.search.words import STOP_WORDS, UNSPACED, words
+from memory.search.embed import word_weights
 from memory.text.dates import COUNT, MONTHS, WEEKDAYS
+from memory.text.words import STOP_WORDS, UNSPACED, words
 
 _MOST_TOPICS = 16
 _MOST_WEIGHED = 400  # words, the most frequent

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.records import Forgotten, Turn
+from memory.search.embed import load_embedder
 from memory.store import (
     entities,
     history,

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from memory.errors import InputError, Stop
 from memory.records import Forgotten, Turn
-from memory.search.words import words
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
 from memory.store.forgetting.forget import DONE, DUE, copies_known, proof
 from memory.store.forgetting.turn_removal import BLANKED
 from memory.system.files import refuse_irregular
+from memory.text.words import words
 
 _OUT_OF_REACH = (
     "exports, copies made by hand, what a hosted model was sent, and what the disk keeps of older"

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import HostedEmbedder, load_embedder
 from memory.records import Turn
+from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
-from memory.search.words import words
 from memory.store import (
     contradictions,
     entities,
@@ -28,6 +27,7 @@ from memory.store import (
 )
 from memory.store.database import Connection
 from memory.store.vectors import EmbedTexts
+from memory.text.words import words
 
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
 # A forgotten turn may hold the word "insert": no reason to blank every statement that has it.

@@ -273,7 +273,7 @@ END;
 
 -- ======== search ========
 
--- The words of turns and facts as memory.search.words splits them. English is stemmed here.
+-- The words of turns and facts as memory.text.words splits them. English is stemmed here.
 CREATE VIRTUAL TABLE turns_words USING fts5 (
     words, content = '', detail = 'none', columnsize = 0, tokenize = 'porter ascii'
 );

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from memory.search.words import words
 from memory.store import integrity
 from memory.store.postgres.connection import NamespaceConnection
 from memory.store.postgres.word_lists import FACTS, TURNS
 from memory.store.turns_table import BEYOND_ALL_IDS
+from memory.text.words import words
 
 
 def find_faults(conn: NamespaceConnection) -> list[str]:

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import related
 from memory.records import Turn
+from memory.search.embed import related
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_RELATED, MOST_FACTS, WordMatches
-from memory.search.words import words
 from memory.store.database import Cursor
+from memory.text.words import words
 
 CHUNK_BITS = 12
 LONGEST_KEY = 500  # bytes; an index of Postgres takes 2,700

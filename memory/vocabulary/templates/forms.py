@@ -2,8 +2,8 @@
 
 import re
 
-from memory.search.entities import relation_words
 from memory.vocabulary import Attribute
+from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, word_lists
 from memory.vocabulary.template_syntax import Placeholder
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day

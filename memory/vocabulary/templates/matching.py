@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from unicodedata import normalize
 
 from memory.records import Assertion, Fact, Turn
-from memory.search.entities import Relation, relation_words
 from memory.text.tense import is_past_before
 from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.entities import Relation, relation_words
 from memory.vocabulary.template_syntax import VALUES
 from memory.vocabulary.templates.clauses import (
     Clause,

@@ -7,8 +7,8 @@ memory may be an Elena too.
 from collections.abc import Collection, Iterator, Sequence
 
 from memory.records import Assertion, Turn
-from memory.search.entities import Relation, key, names_somebody, relation_named, relation_words
 from memory.vocabulary import CALLED, Vocabulary
+from memory.vocabulary.entities import Relation, key, names_somebody, relation_named, relation_words
 from memory.vocabulary.templates.matching import Found
 
 OWN_NAMES = frozenset({"name", "nickname", "alias", CALLED})

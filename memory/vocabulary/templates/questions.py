@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from memory.search.entities import as_spoken
 from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.entities import as_spoken
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.date_phrases import date_of
 from memory.vocabulary.templates.forms import fits

@@ -40,9 +40,9 @@ from rich.table import Table
 
 from locomo.commands import print_table, run_command
 from memory import InputError, Memory, open_store
-from memory.namespaces import create, existing, exists
 from memory.program import load_model
 from memory.server.tokens import Tokens
+from memory.store.namespaces import create, existing, exists
 from memory.system.files import write_whole
 from memory.system.terminal import progress
 from tests.benchmarks.crowd import copies, processor_seconds

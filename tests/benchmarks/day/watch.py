@@ -13,7 +13,7 @@ import psutil
 import psycopg
 
 from memory import InputError, open_store
-from memory.namespaces import existing
+from memory.store.namespaces import existing
 from tests.benchmarks.crowd import processor_seconds, with_children
 
 _EVERY_SECONDS = 1.0

@@ -7,8 +7,8 @@ import pytest
 
 from locomo.others.memorybench import ADAPTER, app
 from memory import InputError
-from memory.namespaces import names
 from memory.server.tokens import Tokens
+from memory.store.namespaces import names
 from tests.support.commands import run_in_process
 from tests.support.node import run_memorybench_client, run_node
 from tests.support.server_process import server_process

@@ -10,7 +10,7 @@ import pytest
 from locomo.others.omnimemeval import ADAPTER, app
 from locomo.others.omnimemeval_client import SqlMemoryClient
 from memory import InputError
-from memory.namespaces import names
+from memory.store.namespaces import names
 from tests.support.commands import run_in_process
 
 # As its ingestion hands them over (scripts/locomo/locomo_ingestion.py, utils/ingest_helpers.py).

@@ -18,8 +18,9 @@ from locomo.retrieval.chart import recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
-from memory import Hit, Turn, embed, open_store
+from memory import Hit, Turn, open_store
 from memory.prompts.evidence import assemble
+from memory.search import embed
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.reranking_server import reranking

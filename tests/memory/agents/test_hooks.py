@@ -18,7 +18,7 @@ from memory.agents import hook
 from memory.agents.projects import project_of
 from memory.agents.server import stop_server
 from memory.agents.sessions import HookCall, capture
-from memory.namespaces import location_of
+from memory.store.namespaces import location_of
 from memory.text.tokens import count_tokens
 from tests.support.agent_transcripts import ClaudeCodeSession, CodexSession
 from tests.support.coding_agent import PATIENT, CodingAgent

@@ -12,7 +12,7 @@ from memory.agents.connections import state_folder
 from memory.agents.projects import project_of
 from memory.agents.server import stop_server
 from memory.exchange.transcripts import AGENTS, read_records
-from memory.namespaces import location_of
+from memory.store.namespaces import location_of
 from tests.support.coding_agent import PATIENT
 from tests.support.commands import run
 

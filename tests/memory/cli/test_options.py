@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from memory import Memory, Store, Turn, __main__, namespaces
+from memory import Memory, Store, Turn, __main__
 from memory.__main__ import COMMANDS as LISTED
 from memory.__main__ import HIDDEN, app
 from memory.__main__ import MOVED as OLD_NAMES
 from memory.cli import context
 from memory.recall.injection import inject
-from memory.store import open_store
+from memory.store import namespaces, open_store
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run

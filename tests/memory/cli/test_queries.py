@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from memory import InputError, Memory, Store, Turn, __main__, namespaces, open_store
+from memory import InputError, Memory, Store, Turn, __main__, open_store
 from memory.__main__ import app
 from memory.settings import Settings
+from memory.store import namespaces
 from memory.store.journal import MOST_ENDED
 from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED

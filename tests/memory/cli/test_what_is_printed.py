@@ -13,8 +13,8 @@ import pytest
 import memory
 from memory import Turn, __main__, open_store
 from memory.exchange.documents import add_chunks, chunks
-from memory.namespaces import location_of
 from memory.program import Model
+from memory.store.namespaces import location_of
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
 from memory.system.terminal import print_dim

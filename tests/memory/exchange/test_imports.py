@@ -15,7 +15,7 @@ from memory import Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport, Skipped
-from memory.namespaces import location_of, names
+from memory.store.namespaces import location_of, names
 from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 from memory.store.turns_table import known_sources

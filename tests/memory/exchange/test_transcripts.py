@@ -9,7 +9,7 @@ import pytest
 from memory import open_store
 from memory.agents.projects import project_of
 from memory.exchange.transcripts import AGENTS, Cursor, read_transcript
-from memory.namespaces import location_of, names
+from memory.store.namespaces import location_of, names
 from tests.support.agent_transcripts import ClaudeCodeSession, CodexSession
 from tests.support.commands import run
 

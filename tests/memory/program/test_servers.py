@@ -13,10 +13,10 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
-from memory.namespaces import create, existing
 from memory.program import hosted, load_model
 from memory.prompts.lines import LEAST_BUDGET
 from memory.records import CUT_ANSWER, Summary
+from memory.store.namespaces import create, existing
 from memory.store.summaries import set_summary
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
 from tests.support.page_client import page_client

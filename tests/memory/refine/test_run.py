@@ -23,7 +23,7 @@ def refined(
 ) -> Refinement:
     model, _ = refiner_model(*scripts, native=native)
     with Memory(address, model=model) as memory:
-        return refine(memory, questions=12, **options)
+        return refine(memory.store, memory.model, memory.program, questions=12, **options)
 
 
 def values(address: str) -> list[str]:
@@ -93,7 +93,7 @@ def test_what_helps_those_that_decide_and_harms_the_others_is_taken_back_whole(
     model, engine = refiner_model([swap], [])
     engine.most_asked = 12
     with Memory(address, model=model) as memory:
-        refinement = refine(memory, questions=12)
+        refinement = refine(memory.store, memory.model, memory.program, questions=12)
     assert refinement.kept == ()
     assert len(refinement.taken_back) == 1
     assert "made answers to the others worse" in refinement.note
@@ -122,7 +122,7 @@ def test_refused_calls_are_told_and_cost_an_operation(address: str) -> None:
         [deleting(99), creating(3)],
     )
     with Memory(address, model=model) as memory:
-        refinement = refine(memory, operations=5, questions=12)
+        refinement = refine(memory.store, memory.model, memory.program, operations=5, questions=12)
     assert [use.failed for use in refinement.uses] == [True, True, True, True, False]
     assert "there is no tool forget_memory" in engine.prompts[1]
     assert "Error: fact_id: Input should be a valid integer" in engine.prompts[1]
@@ -135,7 +135,7 @@ def test_the_same_facts_are_not_asked_twice(address: str) -> None:
     furnished(address)
     model, engine = refiner_model([])
     with Memory(address, model=model) as memory:
-        refine(memory, questions=12)
+        refine(memory.store, memory.model, memory.program, questions=12)
         ahead = forecast(memory.store, model, operations=3, questions=12)
     assert engine.counts == {"questions": 1, "answers": 12, "refine": 1, "compare": 0}
     assert ahead.calls == 1 + 1 + 3 + 2 * (12 + 3) + 2 * 3 * 5
@@ -147,7 +147,7 @@ def test_a_judge_may_compare_the_answers(address: str) -> None:
     furnished(address, without=[3])
     model, engine = refiner_model([creating(3)], [])
     with Memory(address, model=model) as memory:
-        refinement = refine(memory, questions=12, judged=True)
+        refinement = refine(memory.store, memory.model, memory.program, questions=12, judged=True)
     assert refinement.decided == pytest.approx((5 / 6, 1.0))
     assert engine.counts["compare"] > 0
 
@@ -197,12 +197,12 @@ def test_what_cannot_be_measured_is_not_refined(address: str) -> None:
     model, _ = refiner_model()
     with Memory(address, model=model) as memory:
         with pytest.raises(InputError, match="4 or more"):
-            refine(memory, questions=3)
+            refine(memory.store, memory.model, memory.program, questions=3)
         memory.store.forget(range(3, 13))
         with pytest.raises(InputError, match="wrote 2 questions"):
-            refine(memory, questions=8)
+            refine(memory.store, memory.model, memory.program, questions=8)
     with Memory(address, model="local") as memory, pytest.raises(InputError, match="too small"):
-        refine(memory)
+        refine(memory.store, memory.model, memory.program)
 
 
 def test_questions_are_written_from_all_over_a_memory(address: str) -> None:

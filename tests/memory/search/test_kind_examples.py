@@ -6,8 +6,8 @@ import pytest
 
 from memory import Turn
 from memory.search.kind_examples import examples_of_kind
-from memory.search.words import STOP_WORDS, words
 from memory.store.sqlite import SqliteStore
+from memory.text.words import STOP_WORDS, words
 
 FILE = Path(__file__).parents[3] / "memory" / "search" / "kinds.txt"
 LINES = FILE.read_text("utf-8").splitlines()

@@ -16,7 +16,7 @@ from memory.search.question import (
     packed_date,
     read_question,
 )
-from memory.search.words import STOP_WORDS, words
+from memory.text.words import STOP_WORDS, words
 
 PEOPLE = (
     *(

@@ -3,7 +3,7 @@
 import pytest
 
 from memory import open_store
-from memory.namespaces import create
+from memory.store.namespaces import create
 from tests.conftest import CAT, MOVED, SAID
 
 

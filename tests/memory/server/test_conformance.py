@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
-from memory.namespaces import create
+from memory.store.namespaces import create
 from tests.support.node import run_node
 from tests.support.server_process import server_process
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from memory.namespaces import create
 from memory.server.connections import (
     MOST_CONNECTIONS,
     MOST_OF_AN_ADDRESS,
@@ -17,6 +16,7 @@ from memory.server.connections import (
     Connections,
 )
 from memory.server.tokens import Tokens
+from memory.store.namespaces import create
 from tests.support.server_process import Served, server_process
 
 WHOLE_AND_HALF = (

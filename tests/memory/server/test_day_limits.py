@@ -21,7 +21,6 @@ from starlette.testclient import TestClient
 
 from memory import Turn, open_store
 from memory.errors import StoreError
-from memory.namespaces import create
 from memory.server.day_limits import (
     DayLimitError,
     DayLimits,
@@ -33,6 +32,7 @@ from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
 from memory.store.day_usage import UNBOUNDED, FileDayUsage, Usage
+from memory.store.namespaces import create
 from memory.system.home import home, home_address
 from tests.support.mcp_clients import text_of, use
 from tests.support.scripted import answer, scripted_model, sql

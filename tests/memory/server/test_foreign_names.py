@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.namespaces import create
+from memory.store.namespaces import create
 from tests.support.mcp_clients import INITIALIZE
 from tests.support.serving import serving, token
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from memory import Turn, namespaces, open_store
+from memory import Turn, open_store
 from memory.errors import InputError
 from memory.server.handles import HANDLE_BYTES, Handles, NoNamespaceError
-from memory.store import Store
+from memory.store import Store, namespaces
 from memory.store.limits import Limits
 from memory.store.turns_table import known_sources
 from tests.support.scripted import scripted_model

@@ -16,8 +16,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from memory import Turn, open_store
-from memory.namespaces import create
 from memory.server.tokens import Tokens
+from memory.store.namespaces import create
 from tests.support.commands import run
 from tests.support.mcp_clients import INITIALIZE, MODES, text_of, use
 from tests.support.postgres_server import empty_home

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from memory import Memory, open_store
-from memory.namespaces import create, existing, location_of
 from memory.server.json_api import ENDPOINTS, document
 from memory.server.tokens import Tokens
 from memory.settings import Settings
+from memory.store.namespaces import create, existing, location_of
 from tests.conftest import MOVED
 from tests.support.postgres_server import new_namespace
 from tests.support.reranking_server import reranking

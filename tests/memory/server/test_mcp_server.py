@@ -13,11 +13,11 @@ from mcp.shared.exceptions import MCPError
 
 from memory import InputError, Turn, open_store
 from memory.errors import ModelError, StoreError
-from memory.namespaces import location_of
 from memory.operations.tools import GROUPS, RESULT_TOKENS
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
+from memory.store.namespaces import location_of
 from memory.text.tokens import count_tokens
 from tests.conftest import SAID
 from tests.support.mcp_clients import MODES, text_of, use

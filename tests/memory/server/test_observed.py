@@ -13,12 +13,11 @@ import dspy
 import pytest
 from prometheus_client import generate_latest
 
-from memory import namespaces
 from memory.errors import SqlError, StoreError
 from memory.server import observed
 from memory.server.handles import Handles
 from memory.server.tokens import Tokens
-from memory.store import Store
+from memory.store import Store, namespaces
 from memory.worker.metrics import Metrics
 from tests.support.scripted import scripted_model
 from tests.support.serving import serving, token

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from memory import InputError, open_store
 from memory.errors import NotThereError
-from memory.namespaces import create, existing, path_of
 from memory.operations import OPERATIONS
 from memory.operations.tools import GROUPS, Tools, tool_rights
 from memory.recall.searcher import Searcher
 from memory.server.json_api import document
+from memory.store.namespaces import create, existing, path_of
 from tests.support.commands import run
 from tests.support.refiner import creating, deleting, furnished, refiner_model
 from tests.support.serving import serving, token

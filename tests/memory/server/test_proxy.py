@@ -16,7 +16,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from memory import Memory, Turn, namespaces, open_store
+from memory import Memory, Turn, open_store
 from memory.errors import StoreError
 from memory.facts.audit import audit
 from memory.records import CUT_ANSWER
@@ -27,6 +27,7 @@ from memory.server.proxy import ProxyOptions, proxy_application
 from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
 from memory.server.proxy_messages import read_answer, read_conversation, with_block
 from memory.server.tokens import Tokens
+from memory.store import namespaces
 from memory.store.settings import times_shown
 from memory.store.turn_validation import local_now
 from tests.support.commands import run

@@ -10,10 +10,10 @@ from mcp import Client
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.namespaces import create, delete, location_of
 from memory.server import mcp_http
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
+from memory.store.namespaces import create, delete, location_of
 from memory.store.settings import times_shown
 from tests.conftest import INSERT
 from tests.support.mcp_clients import INITIALIZE, text_of, use

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.namespaces import create
 from memory.server.handles import Handles
+from memory.store.namespaces import create
 from tests.support.fact_server import serving_facts
 from tests.support.scripted import answer
 

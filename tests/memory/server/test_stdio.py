@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 
 from memory import Turn, open_store
-from memory.namespaces import create, location_of
+from memory.store.namespaces import create, location_of
 from tests.support.commands import run
 from tests.support.mcp_clients import MODES, stdio, text_of, use
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from memory import Turn, namespaces, open_store
+from memory import Turn, open_store
 from memory.server.tokens import Tokens
-from memory.store import Store
+from memory.store import Store, namespaces
 from memory.system import tracing
 from tests.support.answering_server import answering_server
 from tests.support.otlp_receiver import OtlpReceiver, attributes, receiving_spans

@@ -9,8 +9,9 @@ import httpx2
 import psutil
 import pytest
 
-from memory import namespaces, open_store
+from memory import open_store
 from memory.server.tokens import Tokens
+from memory.store import namespaces
 from memory.store.turns_table import known_sources
 from tests.support.commands import run
 from tests.support.postgres_server import new_database

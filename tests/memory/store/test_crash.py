@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memory import Memory, open_store
-from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, embed
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, embed
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import search_tables
 from memory.store.sqlite import SqliteStore

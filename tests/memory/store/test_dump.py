@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from memory import InputError, Store, Turn, embed, open_store
+from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import dump_records, load_dump
+from memory.search import embed
 from memory.store import dump, journal, search_tables
 from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore

@@ -18,11 +18,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from memory import InputError, Turn, embed, open_store
+from memory import InputError, Turn, open_store
 from memory.cli import backups
 from memory.cli import forget as forget_command
 from memory.errors import Stop, StoreError
 from memory.records import Forgotten
+from memory.search import embed
 from memory.store import backup, connection, vectors
 from memory.store.forgetting import forget
 from memory.store.settings import settings_of

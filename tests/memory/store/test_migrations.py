@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from memory import InputError, namespaces, open_store
+from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.store import backup, integrity, migrations
+from memory.store import backup, integrity, migrations, namespaces
 from memory.store.connection import connect
 from memory.store.history import edits_of
 from tests.conftest import MOVED, SAID

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import Turn, namespaces, open_store
+from memory import Turn, open_store
 from memory.errors import StoreError
-from memory.namespaces import path_of
+from memory.store import namespaces
+from memory.store.namespaces import path_of
 
 OSLO = Turn("Anna", "I moved to Oslo.", said_at="2017-05-08T13:56")
 
@@ -107,7 +108,7 @@ def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> 
 
 KILLED = """
 import os, sys
-from memory import namespaces
+from memory.store import namespaces
 from memory.store import namespace_file
 step = namespace_file._durable_step
 def killed(change, path):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import namespaces, open_store
+from memory import open_store
+from memory.store import namespaces
 from memory.store.backup import restore
 from memory.store.namespace_file import copy_store
 from memory.system.files import write_whole

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import Turn, namespaces, open_store
+from memory import Turn, open_store
+from memory.store import namespaces
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, SAID
 from tests.support.commands import run

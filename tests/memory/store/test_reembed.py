@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from memory import InputError, __main__, embed, open_store
+from memory import InputError, __main__, open_store
 from memory.errors import ModelError, StoreError
+from memory.search import embed
 from memory.store import search_tables, vectors
 from tests.conftest import CAT, SAID
 from tests.support.embedding_server import (
@@ -217,7 +218,8 @@ def hear(event, arguments):
     if event == "socket.connect": print(arguments[1][0], file=sys.stderr)
     if event == "socket.getaddrinfo": print(arguments[0], file=sys.stderr)
 sys.addaudithook(hear)
-from memory import __main__, embed
+from memory import __main__
+from memory.search import embed
 assert not {"litellm", "wordllama"} & {*sys.modules}
 __main__.run()
 """

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from memory import Memory, Store, Turn, open_store
-from memory.embed import HostedEmbedder, embed
 from memory.errors import StoreError
+from memory.search.embed import HostedEmbedder, embed
 from memory.store.database_store import DatabaseStore
 from memory.store.fair_lock import FairLock, Places
 from memory.store.sqlite import SqliteStore

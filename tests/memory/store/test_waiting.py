@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Turn, embed, open_store
-from memory.embed import REQUEST_TEXTS
+from memory import InputError, Turn, open_store
 from memory.errors import ModelError
+from memory.search import embed
+from memory.search.embed import REQUEST_TEXTS
 from memory.store import embedding, search_tables, vectors
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
@@ -86,7 +87,8 @@ def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
 @pytest.mark.slow
 def test_turns_are_on_disk_when_the_embedder_is_asked(server: Server, path: Path) -> None:
     code = (
-        "import os, sys; from memory import embed, open_store; from tests.conftest import SAID\n"
+        "import os, sys; from memory import open_store; from memory.search import embed\n"
+        "from tests.conftest import SAID\n"
         "embed.HostedEmbedder.__call__ = lambda *_: os.kill(os.getpid(), 9)\n"
         f"open_store(sys.argv[1], embedder={SMALL!r}).add(SAID)\n"
     )

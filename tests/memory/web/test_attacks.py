@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 
 from memory import Turn, open_store
 from memory.facts import correct
-from memory.namespaces import path_of
 from memory.server.web.markup import shown_text
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
+from memory.store.namespaces import path_of
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
 from memory.store.vocabulary_edits import set_attribute

@@ -13,13 +13,13 @@ from starlette.testclient import TestClient
 from memory import Fact, Turn, open_store
 from memory.digest.additions import add_turns
 from memory.facts import correct
-from memory.namespaces import create, existing, exists
-from memory.namespaces import home as folder_of_backups
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
 from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
 from memory.settings import CHAT, Settings
+from memory.store.namespaces import create, existing, exists
+from memory.store.namespaces import home as folder_of_backups
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.summaries import set_summary
 from memory.store.vocabulary_edits import set_vocabulary

@@ -9,7 +9,7 @@ import pytest
 
 from memory import Turn, open_store
 from memory.cli.options import open_memory
-from memory.namespaces import existing
+from memory.store.namespaces import existing
 from tests.support.fact_server import serving_facts
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from memory import InputError, namespaces, open_store
+from memory import InputError, open_store
 from memory.errors import StoreError
+from memory.store import namespaces
 from memory.store.pending_windows import claim_window
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password

@@ -10,8 +10,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from memory import Store, Turn, namespaces, open_store
+from memory import Store, Turn, open_store
 from memory.errors import StoreError
+from memory.store import namespaces
 from memory.store.history import edits_of, revert_to
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.postgres import distribute, migrate

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from memory import Turn, namespaces, open_store
+from memory import Turn, open_store
+from memory.store import namespaces
 from memory.store.settings import settings_of
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions

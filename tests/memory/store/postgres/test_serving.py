@@ -6,11 +6,12 @@ from time import sleep
 import psycopg
 import pytest
 
-from memory import SqlError, Turn, namespaces, open_store
+from memory import SqlError, Turn, open_store
 from memory.errors import InputError
 from memory.server import sign_in, tokens
 from memory.server.sign_in import open_sign_in
 from memory.server.tokens import Grant, Tokens
+from memory.store import namespaces
 from memory.store.postgres import store as postgres_store
 from tests.support.postgres_server import empty_home, new_database
 

@@ -6,8 +6,8 @@ words with the same beginning ("cat", "cater") count as one word too.
 
 from collections.abc import Collection, Iterable
 
-from memory.search.words import STOP_WORDS, UNSPACED, words
 from memory.text.dates import COUNT
+from memory.text.words import STOP_WORDS, UNSPACED, words
 
 _LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" share "stop"
 _SHORTEST_STEM = 3  # letters

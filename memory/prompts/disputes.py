@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from memory.prompts.lines import short_day
 from memory.records import Contradiction
-from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.search.words import words
 from memory.text.tokens import trim
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
 
 # Words of a question that ask, and say nothing of what is asked for.
 _ASKING = frozenset(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from memory.embed import embed
-from memory.search.words import STOP_WORDS, words
+from memory.search.embed import embed
+from memory.text.words import STOP_WORDS, words
 from memory.vocabulary import name_key
 
 # Words that say nothing of what an attribute is about: dog_name and has_dog are near, mother_name

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from memory.chat.session import Chat
+from memory.cli.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import add, find, newest_change
 from memory.program.messages import WITHOUT_MODEL

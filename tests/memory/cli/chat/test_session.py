@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from memory import Memory, Turn, open_store
-from memory.chat.background import Background
-from memory.chat.commands import talk
-from memory.chat.screen import Screen
-from memory.chat.session import Chat
+from memory.cli.chat.background import Background
+from memory.cli.chat.commands import talk
+from memory.cli.chat.screen import Screen
+from memory.cli.chat.session import Chat
 from memory.errors import InputError, ModelError
 from memory.program import Model, load_model
 from memory.records import CUT_ANSWER

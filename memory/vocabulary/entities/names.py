@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from memory.search.words import UNSPACED
+from memory.text.words import UNSPACED
 
 _MOST_NAME_WORDS = 5
 _LONGEST_NAME = 60  # characters

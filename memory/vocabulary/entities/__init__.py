@@ -1,6 +1,6 @@
 """Whom a name means: names compared, aliases resolved."""
 
-from memory.search.entities.names import (
+from memory.vocabulary.entities.names import (
     Relation,
     as_spoken,
     cases,
@@ -11,7 +11,7 @@ from memory.search.entities.names import (
     relation_words,
     spellings,
 )
-from memory.search.entities.resolution import Alias, Names, Source
+from memory.vocabulary.entities.resolution import Alias, Names, Source
 
 __all__ = [
     "Alias",

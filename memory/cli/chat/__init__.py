@@ -31,10 +31,10 @@ def chat(
     """Chat with a character that remembers you. `bye` ends the chat, /help lists commands."""
     refuse_unreachable(model, api_base)
     from memory.api import Memory
-    from memory.chat.background import Background
-    from memory.chat.commands import talk
-    from memory.chat.screen import terminal
-    from memory.chat.session import Chat
+    from memory.cli.chat.background import Background
+    from memory.cli.chat.commands import talk
+    from memory.cli.chat.screen import terminal
+    from memory.cli.chat.session import Chat
     from memory.program import load_model
 
     loaded = load_model(model, api_base)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memory.chat.screen import Screen
+from memory.cli.chat.screen import Screen
 from memory.facts import fact_line, newest_id, read_facts
 from memory.program.messages import is_question
 from memory.prompts.lines import spoken_date
@@ -18,7 +18,7 @@ from memory.worker.waiting import waiting
 
 if TYPE_CHECKING:
     from memory.api import Memory
-    from memory.chat.background import Background
+    from memory.cli.chat.background import Background
     from memory.records import Answer
 
 UNNAMED = "User"  # the speaker until there is a name

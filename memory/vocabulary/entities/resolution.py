@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from memory.search.entities.names import Relation, as_spoken, key, names_somebody
+from memory.vocabulary.entities.names import Relation, as_spoken, key, names_somebody
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
-from memory.search.words import (
+from memory.store.sqlite import SqliteStore
+from memory.text.words import (
     STOP_WORDS,
     composed,
     count_words,
@@ -17,7 +18,6 @@ from memory.search.words import (
     word_runs,
     words,
 )
-from memory.store.sqlite import SqliteStore
 from tests.support.rows import rows_of
 
 # What was said, and one question for each further way to write a word of it.

@@ -4,7 +4,7 @@ import pytest
 
 from memory import Store, Turn, open_store
 from memory.sql import quoted
-from tests.memory.search.entities.conversations import NAMESAKES, PAIRS, Conversation
+from tests.memory.vocabulary.entities.conversations import NAMESAKES, PAIRS, Conversation
 
 BOTH_STORES = "slow"
 

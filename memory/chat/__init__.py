@@ -1,1 +1,0 @@
-"""The chat: a session with a character that remembers, its commands, screen and background."""
