@@ -1,21 +1,25 @@
-"""What a memory does not store: secrets of machines, found by rule, and text in <private> tags.
+"""What a memory does not store: secrets of machines, found by rules, and private text.
 
 Keys, tokens, passwords in assignments and addresses, key blocks and payment cards are masked. What
-people tell on purpose is not: a door code, a wifi password, a phone number. A rule runs only where
-one of its words stands in the text, and its repetitions are bounded, so it takes linear time.
+people tell on purpose is not: a door code, a wifi password, a phone number. secrets.toml has the
+rules. One runs only where a word of it stands in the text, and its repetitions are bounded, so it
+takes linear time.
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
+
+from memory.text.private_text import withhold_private
 
 Policy = Literal["mask", "refuse", "off"]
 DEFAULT_POLICY: Policy = "mask"
 
 WITHHELD = "[withheld]"
-PRIVATE = "[private]"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def mask_parts(texts: Sequence[str], secrets: bool = True) -> list[Masked]:
     is_private = False
     in_key = False
     for text in texts:
-        clean, private, is_private = _without_private(text, is_private)
+        clean, private, is_private = withhold_private(text, is_private)
         count = 0
         if secrets:
             plain = _without_colours(clean)
@@ -52,62 +56,6 @@ def mask_parts(texts: Sequence[str], secrets: bool = True) -> list[Masked]:
             clean = plain if count else clean
         results.append(Masked(clean, count, private))
     return results
-
-
-def without_private(text: str) -> str:
-    """A text without what stands between <private> and </private>, with as many lines."""
-    pieces: list[str] = []
-    position = 0
-    for start, end in _private_spans(text):
-        pieces += [text[position:start], PRIVATE, "\n" * text.count("\n", start, end)]
-        position = end
-    return "".join(pieces) + text[position:] if pieces else text
-
-
-# ---------------------------------------------------------------------- private text
-
-# A tag in backticks is written about, not used.
-_OPENED = re.compile(r"(?<!`)<private>|<private>(?!`)", re.IGNORECASE)
-_CLOSED = re.compile(r"</private>", re.IGNORECASE)
-
-
-def _without_private(text: str, is_private: bool) -> tuple[str, int, bool]:
-    """The text that is not private, the number of private pieces, and whether it ends in one."""
-    spans = _private_spans(text, is_private)
-    if not spans:
-        return text, 0, False
-    position = 0
-    pieces: list[str] = []
-    for start, end in spans:
-        pieces += [text[position:start], PRIVATE]
-        position = end
-    ends_private = position == len(text) and not text.lower().endswith("</private>")
-    return "".join(pieces) + text[position:], len(spans), ends_private
-
-
-def _private_spans(text: str, is_private: bool = False) -> list[tuple[int, int]]:
-    """Where private text begins and ends, with its tags.
-
-    An opened tag without an end withholds the rest: a slip must not store what was meant to stay
-    out.
-    """
-    spans: list[tuple[int, int]] = []
-    if not is_private and (">" not in text or "private>" not in text.lower()):
-        return spans
-    position = 0
-    while True:
-        start = position
-        if not is_private:
-            opened = _OPENED.search(text, position)
-            if opened is None:
-                return spans
-            start, position = opened.span()
-        closed = _CLOSED.search(text, position)
-        position = closed.end() if closed else len(text)
-        spans.append((start, position))
-        if closed is None:
-            return spans
-        is_private = False
 
 
 # ---------------------------------------------------------------------- colours of terminals
@@ -201,198 +149,13 @@ def _key_lines_start(text: str, first: int, end: int) -> int:
     return start
 
 
-# ---------------------------------------------------------------------- tokens with a known form
-
-# (words of which one stands in the text in lower case, the token). Such a word is, or lies in, a
-# run of at least _SHORTEST_RUN characters that tokens have (`_long_runs`). What stands before a
-# token does not matter: tools print it behind `-`, a letter, a line's number, a colour's code, an
-# escaped newline or %20. Only a beginning that words end in (ri`sk-`, mon`key-`) looks there, or
-# asks for more: letters of both cases and digits, or the very length.
-_NO_WORD = r"(?:(?<![A-Za-z]{2})(?<![A-Za-z]{2}[_-])|(?<=%[0-9A-F]{2}))"
-# Long runs of letters and digits, as of a picture in base64, hold these beginnings by chance.
-_NO_RUN = r"(?<![A-Za-z0-9+/]{4})"
-_FORMS: Sequence[tuple[tuple[str, ...], str]] = (
-    (("sk-",),
-     rf"(?:{_NO_WORD}sk-|sk-(?:ant|proj|svcacct|admin|or-v1|lf)-)(?=[\w-]{{0,80}}\d)[\w-]{{20,}}"
-     r"|sk-(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[A-Z])(?=[\w-]{0,60}?[A-Za-z0-9]{12})[\w-]{20,}"),
-    (("sk_", "rk_", "pk_live"), rf"{_NO_WORD}[srp]k_(?:live|test|prod)_[A-Za-z0-9]{{10,}}"
-     r"|[srp]k_(?:live|test|prod)_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{16,}"),
-    (("hsk-", "hsk_"), r"hsk[_-](?=[\w-]{0,80}\d)[\w-]{20,}"),
-    (("m0-",), rf"{_NO_WORD}m0-[A-Za-z0-9]{{30,}}|m0-[A-Za-z0-9]{{40}}(?![A-Za-z0-9])"),
-    (("whsec_",), r"whsec_[A-Za-z0-9+/=]{20,}"),
-    (("akia", "asia", "abia", "acca", "a3t"), r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
-    (("absk", "bedrock-api"), r"(?:ABSK[A-Za-z0-9+/=]{60,}|bedrock-api-key-[A-Za-z0-9+/=]{20,})"),
-    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{30,}"),
-    (("github_pat_",), r"github_pat_\w{30,}"),
-    (("glpat-", "glptt-", "glrt-", "gldt-", "gloas-", "glft-", "glimt-", "glagent-", "glsoat-",
-      "glffct-", "glcbt-"),
-     r"gl(?:pat|ptt|rt|dt|oas|ft|imt|agent|soat|ffct|cbt)-[A-Za-z0-9_.-]{18,}"),
-    (("xox", "xapp-", "xwfp-"),
-     rf"(?:xox[a-z](?:\.xox[a-z])?|(?:xapp|xwfp)-\d|{_NO_WORD}(?:xapp|xwfp))-[A-Za-z0-9-]{{10,}}"),
-    (("aiza",), r"AIza[\w-]{30,}"),
-    (("ya29.",), r"ya29\.[\w-]{20,}"),
-    (("gocspx-",), r"GOCSPX-[\w-]{20,}"),
-    (("1//",), r"1//0[\w-]{30,}"),
-    (("eyj",),  # within a run that is tried once
-     r"(?<![\w-])(?=[\w-]++\.[\w-]{8,}+\.)[\w-]*?(?P<secret>eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
-    (("npm_",), r"npm_[A-Za-z0-9]{30,}"),
-    (("pypi-",), r"pypi-AgE[\w-]{40,}"),
-    (("rubygems_", "cio"),
-     rf"rubygems_[a-f0-9]{{40,}}|{_NO_RUN}cio[A-Za-z0-9]{{32}}(?![A-Za-z0-9])"),
-    (("clojars_",), r"CLOJARS_[A-Za-z0-9]{50,}"),
-    (("dckr_", "hvs.", "hvb.", "hvr."),
-     rf"dckr_(?:pat|oat)_[\w-]{{20,}}|{_NO_WORD}hv[sbr]\.[\w-]{{20,}}|hv[sbr]\.[\w-]{{80,}}"),
-    (("atlasv1",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),
-    (("hf_", "api_org_"),
-     rf"(?:{_NO_WORD}hf|api_org)_[A-Za-z0-9]{{30,}}|hf_[A-Za-z0-9]{{34}}(?![A-Za-z0-9])"),
-    (("sg.",), rf"{_NO_WORD}SG\.[\w-]{{15,}}\.[\w-]{{20,}}|SG\.[\w-]{{22}}\.[\w-]{{43}}"),
-    (("key-",), rf"{_NO_WORD}key-[a-f0-9]{{32}}"),
-    (("-us", "-eu"), rf"{_NO_RUN}[a-f0-9]{{32}}-(?:us|eu)\d{{1,2}}"),
-    (("xkeysib-", "xsmtpsib-"), r"x(?:key|smtp)sib-[a-f0-9]{40,}-[A-Za-z0-9]{10,}"),
-    (("sk",), rf"{_NO_WORD}SK[a-f0-9]{{32}}"),
-    (("doo_v1_", "dop_v1_", "dor_v1_"), r"do[opr]_v1_[a-f0-9]{40,}"),
-    (("dp.",), r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40,}"),
-    (("dapi",), r"dapi[a-f0-9]{32}(?:-\d)?"),
-    (("dt0",), r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{60,}"),
-    (("shp",), r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{30,}"),
-    (("sq0", "eaaa"), rf"sq0[a-z]{{3}}-[\w-]{{20,}}|{_NO_RUN}EAAA[\w-]{{55,}}"),
-    (("eaac", "eaab", "eaag", "eaam"), rf"{_NO_RUN}EAA[A-Z][A-Za-z0-9]{{60,}}"),
-    (("lin_",), r"lin_(?:api|oauth)_[A-Za-z0-9]{30,}"),
-    (("secret_", "ntn_"), r"(?:secret_[A-Za-z0-9]{40,}|ntn_[A-Za-z0-9]{30,})"),
-    (("figd_",), r"figd_[\w-]{20,}"),
-    (("pmak-",), r"PMAK-[a-f0-9]{20,}-[a-f0-9]{30,}"),
-    (("nrak-", "nrjs-", "nrii-"), r"NR(?:AK|JS|II)-[A-Za-z0-9_-]{18,}"),
-    (("glc_", "glsa_", "glsa"), r"(?:glc_[A-Za-z0-9+/=]{30,}|glsa_[A-Za-z0-9]{30,}_[a-f0-9]{8})"),
-    (("sntry",), r"sntry[sua]_[A-Za-z0-9+/=_-]{40,}"),
-    (("pul-",), r"pul-[a-f0-9]{40}"),
-    (("rnd_", "fo1_"), rf"rnd_[A-Za-z0-9]{{28,}}|{_NO_WORD}fo1_[\w-]{{40,}}"),
-    (("fm1", "fm2_"), rf"(?:{_NO_WORD}|(?=\w{{0,80}}\d[A-Z]))fm[12][ar]?_[\w+/=]{{60,}}"),
-    (("sbp_", "sb_secret_"), r"(?:sbp_[a-f0-9]{40}|sb_secret_[\w-]{20,})"),
-    (("pscale_",), r"pscale_(?:tkn|pw|oauth)_[\w.=-]{30,}"),
-    (("r8_", "gsk_", "xai-", "pplx-", "tgp_v1", "nvapi-", "fw_", "csk-"),
-     rf"{_NO_WORD}(?:r8|fw)_[A-Za-z0-9]{{20,}}|r8_[A-Za-z0-9]{{37}}(?![A-Za-z0-9])"
-     r"|fw_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9])"
-     r"|(?:gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{40,}"
-     r"|tgp_v1_[\w-]{30,}|nvapi-[\w-]{40,}|csk-[a-z0-9]{40,})"),
-    (("lsv2_",), r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
-    (("ltai",), r"LTAI[A-Za-z0-9]{16,}"),
-    (("akid",), r"AKID[A-Za-z0-9]{32}"),
-    (("atatt3", "atctt3", "atbb"), r"(?:AT[AC]TT3[\w=-]{60,}|ATBB[A-Za-z0-9]{20,})"),
-    (("a3-",), r"A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5}){3,4}"),
-    (("ops_eyj",), r"ops_eyJ[A-Za-z0-9+/=_-]{100,}"),
-    (("age-secret-key-",), r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
-    (("tskey-",), r"tskey-[a-z]{3,12}-[A-Za-z0-9-]{20,}"),
-    (("sqlmem_",), r"sqlmem_[\w-]{30,}"),
-    (("pat",), r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
-    (("pat-",), r"pat-(?:na|eu)\d-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}"),
-    (("ezak", "eztk"), r"EZ[AT]K[A-Za-z0-9]{50,}"),
-    (("flwseck",), r"FLWSECK(?:_TEST|_LIVE)?-[A-Za-z0-9]{12,}(?:-X)?"),
-    (("duffel_", "shippo_", "frameio", "fio-u-"),
-     r"(?:duffel_(?:test|live)_[\w=-]{30,}|shippo_(?:live|test)_[a-f0-9]{30,}|fio-u-[\w=-]{50,})"),
-    (("pnu_",), r"pnu_[A-Za-z0-9]{30,}"),
-    (("q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{30,}"),
-    (("akcp", "cmvmd"), r"(?:AKCp[A-Za-z0-9]{60,}|cmVmd[A-Za-z0-9]{50,})"),
-    (("b3blbnnzac1rzxk",), r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\s]{40,}"),
-    (("xprv", "zprv", "yprv"), r"[xyz]prv[1-9A-HJ-NP-Za-km-z]{100,}"),
-    (("$2", "$argon2", "$apr1", "$6$", "$5$", "$1$"),
-     r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{50,}|argon2(?:id|i|d)\$[\w$=,+/.-]{30,}"
-     r"|(?:apr1|[156])\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{20,})"),
-)  # fmt: skip
-
-# ---------------------------------------------------------------------- secrets in their context
-
-# The group "secret" is what is withheld. A third pattern is what each match holds and few texts do.
-_CONTEXTS: Sequence[tuple[tuple[str, ...], str] | tuple[tuple[str, ...], str, str]] = (
-    # An address with a password, and the same as Go's drivers write it.
-    (("://",), r"://[^\s:/@\"'<>]{0,100}:(?P<secret>[^\s@\"'<>/]{1,200})@(?=[\w\[])"),
-    (("@tcp(", "@unix("), r"\b[\w.-]{1,60}:(?P<secret>[^\s:@/\"']{3,200})@(?:tcp|unix)\("),
-    (("sentry",), r"https?://(?P<secret>[a-f0-9]{32})(?::[a-f0-9]{32})?@[\w.-]{1,100}sentry"),
-    # Parts of addresses that open something.
-    (
-        ("hooks.slack.com",),
-        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[\w/+-]{20,200})",
-    ),
-    (("/api/webhooks/",), r"/api/webhooks/\d{15,22}/(?P<secret>[\w-]{40,100})"),
-    (("webhook.office",), r"webhook\.office\.com/webhookb2/(?P<secret>[\w@/-]{30,300})"),
-    ((":aa",), r"\d{8,10}:(?P<secret>AA[\w-]{32,36})(?![\w-])"),
-    (
-        ("token=", "key=", "secret=", "sig=", "signature=", "code=", "password="),
-        r"[?&;](?:access_token|auth_token|api_?key|apikey|token|secret|sig|signature|key|code"
-        r"|x-amz-signature|x-goog-signature|x-amz-security-token|client_secret|password)"
-        r"=(?P<secret>[^&\s\"'#<>`${}]{12,2000})",
-    ),
-    # Headers.
-    (
-        ("bearer", "authorization"),
-        r"(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|digest)|bearer)"
-        r"\s{1,3}[\"']?(?P<secret>[A-Za-z0-9._~+/=:-]{12,4000})",
-    ),
-    (
-        ("cookie",),
-        r"(?:set-)?cookie[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
-        r"(?P<secret>[\w.-]{1,60}=[^\s;\"']{8,4000}(?:;\s?[\w.-]{1,60}=[^\s;\"']{1,4000}){0,50})",
-    ),
-    # Command lines.
-    (
-        ("-u ", "-u=", "--user ", "--user="),
-        r"(?<![\w-]{2})(?:-u|--user)[ =][\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"'@]{3,200})",
-    ),
-    (("sshpass",), r"sshpass\s+-p\s{0,3}[\"']?(?P<secret>[^\s\"']{3,200})"),
-    (
-        ("mysql", "mariadb"),
-        r"(?:mysql|mariadb)[^\n|;]{0,200}?\s-p(?P<secret>[^\s\"'=-][^\s\"']{2,100})",
-    ),
-    (
-        ("login",),
-        r"(?<![A-Za-z]{2})(?:docker|podman|helm|oc|az)\s[^\n|;]{0,60}?\blogin\b[^\n|;]{0,200}?\s-p\s+[\"']?"
-        r"(?P<secret>[^\s\"']{4,200})",
-    ),
-    (
-        ("--",),
-        r"(?<![\w-]{2})--(?:[a-z]{1,20}-){0,3}(?:password|passwd|passphrase|token|secret|api-?key|access-key)"
-        r"(?:[ =]{1,2})[\"']?(?P<secret>[^\s\"'`-][^\s\"'`]{5,500})",
-    ),
-    # Files of passwords.
-    (("machine ", "login "), r"login\s+\S{1,100}\s+password\s+(?P<secret>\S{3,200})"),
-    (
-        (":",),
-        r"^(?:\W{0,8}\d{0,6}\W{1,4})?[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:(?P<secret>[^\s:]{4,200})$",
-        r":(?:\d{2,5}|\*):",
-    ),
-    (("private-lines",), r"Private-Lines:\s*\d+\s+(?P<secret>[A-Za-z0-9+/=\s]{40,8000})"),
-    (('"kty"',), r'"(?:d|k|p|q|dp|dq|qi)"\s*:\s*"(?P<secret>[\w-]{20,2000})"'),
-    (
-        ("pass", "secret", "token", "key"),
-        r"<(?:[a-z]{1,30}[:_-])?(?:password|passwd|secret|token|api_?key|private_?key)>"
-        r"(?P<secret>[^<\n]{4,500})</",
-    ),
-    (
-        ("seed", "mnemonic", "recovery"),
-        r"(?:seed|mnemonic|recovery)(?:[ _](?:phrase|words|key))?[\"']?\s{0,3}(?:[:=]|is)"
-        r"\s{0,3}[\"']?(?P<secret>(?:[a-z]{3,8}[ ,]{1,3}){11,23}[a-z]{3,8})",
-    ),
-    (
-        ("cvv", "cvc", "cvn"),
-        r"(?<![A-Za-z]{2})(?:cvv2?|cvc2?|cvn)[\"']?\s{0,3}(?:[:=]|is)?\s{0,3}[\"']?(?P<secret>\d{3,4})\b",
-    ),
-)  # fmt: skip
-
 # ---------------------------------------------------------------------- assignments
 
-_PASSWORD_WORDS = (
-    "password", "passwd", "passwort", "kennwort", "passphrase", "pwd", "contraseña", "contrasena",
-    "senha", "mot_de_passe", "motdepasse", "пароль", "密码", "パスワード",
-)  # fmt: skip
-_KEY_WORDS = (
-    "secret", "token", "api_key", "api-key", "api key", "apikey", "access_key", "access-key",
-    "accesskey", "private_key", "privatekey", "private-key", "secretkey", "signing_key",
-    "encryption_key", "encryptionkey", "master_key", "masterkey", "auth_key", "authkey",
-    "account_key", "accountkey", "credential", "license_key", "webhook_key", "deploy_key",
-    "service_key", "servicekey", "app_key", "appkey", "ssh_key", "hmac_key", "secret key",
-    "access key", "private key", "cookie_key", "session_key",
-)  # fmt: skip
-# `DB_PASS=`; "pass" alone is a word of many sentences.
-_SHORT_WORDS = ("_pass", "_pw", "_key", "_psk", "_salt")
+# The rules: tokens with a known form, secrets in their context, names that secrets are given.
+_TABLE = tomllib.loads((Path(__file__).parent / "secrets.toml").read_text("utf-8"))
+_PASSWORD_WORDS, _KEY_WORDS, _SHORT_WORDS = (
+    tuple(_TABLE["names"][kind]) for kind in ("passwords", "keys", "endings")
+)
 _NAMED = "|".join(map(re.escape, (*_PASSWORD_WORDS, *_KEY_WORDS)))
 _ASSIGNMENT = re.compile(
     rf"(?P<name>(?:{_NAMED})"
@@ -571,16 +334,24 @@ def _is_token(match: re.Match[str]) -> bool:
     return len({*match[0]}) > 7 and not _STAND_IN_OF_TOKEN.search(match[0])
 
 
-def _form_rules() -> Iterator[_Rule]:
-    for words, pattern in _FORMS:
-        yield _Rule(words, re.compile(pattern), _is_token)
+def _pattern(regex: str | list[str], flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    pattern = regex if isinstance(regex, str) else "|".join(regex)
+    for name in ("no_word", "no_run"):
+        pattern = pattern.replace(f"{{{name}}}", _TABLE[name])
+    return re.compile(pattern, flags)
+
+
+def _token_rules() -> Iterator[_Rule]:
+    for rule in _TABLE["tokens"]:
+        yield _Rule(tuple(rule["keywords"]), _pattern(rule["regex"]), _is_token)
 
 
 def _context_rules() -> Iterator[_Rule]:
-    for words, pattern, *signs in _CONTEXTS:
-        flags = re.IGNORECASE | re.MULTILINE
-        sign = re.compile(signs[0]).search if signs else None
-        yield _Rule(words, re.compile(pattern, flags), _is_no_stand_in, sign=sign)
+    flags = re.IGNORECASE | re.MULTILINE
+    for rule in _TABLE["contexts"]:
+        sign = re.compile(rule["also"]).search if "also" in rule else None
+        keywords, pattern = tuple(rule["keywords"]), _pattern(rule["regex"], flags)
+        yield _Rule(keywords, pattern, _is_no_stand_in, sign=sign)
     names = (*_PASSWORD_WORDS, *_KEY_WORDS, *_SHORT_WORDS)
     yield _Rule(_PARTS_OF_NAMES, _ASSIGNMENT, _is_assigned_secret, other_words=names, starts=names)
     yield _Rule(
@@ -601,7 +372,7 @@ _PARTS_OF_NAMES = (
     *("pass", "kennwort", "pwd", "contrase", "senha", "пароль", "密码", "パスワード"),
     *("secret", "token", "key", "credential", "_pw", "_psk", "_salt"),
 )
-_FORM_RULES = tuple(_form_rules())
+_TOKEN_RULES = tuple(_token_rules())
 _CONTEXT_RULES = tuple(_context_rules())
 
 
@@ -619,7 +390,7 @@ def _rules_by_word(rules: Sequence[_Rule]) -> dict[str, dict[str, list[int]]]:
     return numbers
 
 
-_BY_WORD_OF_FORM = _rules_by_word(_FORM_RULES)
+_BY_WORD_OF_TOKEN = _rules_by_word(_TOKEN_RULES)
 _BY_WORD_OF_CONTEXT = _rules_by_word(_CONTEXT_RULES)
 # Text without any of these signs has no secret, whatever a rule says.
 _MAY_HOLD_TOKEN = re.compile(r"[A-Za-z0-9+/_.$-]{16}")
@@ -641,8 +412,8 @@ _TO_RUNS = bytes(
 def _without_secrets(text: str) -> tuple[str, int]:
     clean, count = text, 0
     if runs := _long_runs(text):
-        present = _rules_with_words_in(runs, _BY_WORD_OF_FORM)
-        clean, count = _without(clean, [_FORM_RULES[n] for n in present])
+        present = _rules_with_words_in(runs, _BY_WORD_OF_TOKEN)
+        clean, count = _without(clean, [_TOKEN_RULES[n] for n in present])
         if count and not _MAY_HOLD_TOKEN.search(text):
             clean, count = text, 0
     lowered = text.lower()

@@ -18,7 +18,8 @@ from memory.records import Withheld
 from memory.settings import Settings
 from memory.store.withheld import count_withheld
 from memory.text import secrets
-from memory.text.secrets import PRIVATE, WITHHELD, mask, mask_parts
+from memory.text.private_text import PRIVATE
+from memory.text.secrets import WITHHELD, mask, mask_parts
 from tests.conftest import INSERT
 from tests.support.commands import run_in_process
 from tests.support.secrets_corpus import EDGES, LOOK_ALIKES, SECRETS, TOKENS
@@ -141,7 +142,7 @@ def plainly(text: str) -> tuple[str, int]:
     count = 0
     clean, lowered = text, text.lower()
     if secrets._MAY_HOLD.search(text):
-        forms = secrets._FORM_RULES if secrets._MAY_HOLD_TOKEN.search(text) else ()
+        forms = secrets._TOKEN_RULES if secrets._MAY_HOLD_TOKEN.search(text) else ()
         for rule in (*forms, *secrets._CONTEXT_RULES):
             lists = filter(None, [rule.words, rule.other_words])
             if all(any(word in lowered for word in any_of) for any_of in lists):

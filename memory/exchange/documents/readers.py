@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.errors import InputError
-from memory.text.secrets import without_private
+from memory.text.private_text import without_private
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
