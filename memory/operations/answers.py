@@ -96,6 +96,22 @@ class SearchHits(TypedDict):
     hits: list[SearchHit]
 
 
+class RecalledTurn(TypedDict):
+    """A turn, and what of it is outdated or disputed."""
+
+    mark: str
+    turn: Turn
+
+
+class Recalled(TypedDict):
+    """The owner's wishes, contradictions that matter, facts in force, and turns, best first."""
+
+    standing: list[Fact]
+    contradictions: list[Contradiction]
+    facts: list[Fact]
+    turns: list[RecalledTurn]
+
+
 class Summaries(TypedDict):
     """What happened, a line for each run of turns."""
 

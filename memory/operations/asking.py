@@ -6,8 +6,9 @@ from typing import Annotated, Any, cast
 from pydantic import Field
 
 from memory.errors import InputError
-from memory.operations.answers import AnswerRecord, ContextBlock, SearchHits, TurnOfMemory
+from memory.operations.answers import AnswerRecord, ContextBlock, Recalled, SearchHits, TurnOfMemory
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
+from memory.recall.recollection import recollect
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
@@ -35,6 +36,33 @@ def search(
             {"score": hit.score, "shares": dict(hit.shares), "turn": record}
             for hit, record in zip(hits, records, strict=True)
         ]
+    }
+
+
+@operation("read", "GET /recall")
+def recall(
+    memory: OpenMemory,
+    query: Annotated[str, Field(description="Words that may have been used, or a question.")],
+    limit: Limit = 5,
+    as_of: AsOf = "",
+    filter: Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")] = "",
+) -> Recalled:
+    """Facts in force, then turns, marked where they are outdated; calls no model."""
+    recalled = recollect(
+        memory.store,
+        memory.searcher,
+        query,
+        limit,
+        as_of=as_of,
+        turn_filter=read_filter(filter or None),
+    )
+    return {
+        "standing": list(recalled.standing.facts),
+        "contradictions": list(recalled.standing.pairs),
+        "facts": list(recalled.facts),
+        "turns": [
+            {"mark": recalled.marks.get(turn.id, ""), "turn": turn} for turn in recalled.turns
+        ],
     }
 
 

@@ -21,28 +21,25 @@ from memory.exchange.documents import tool_use
 from memory.facts import (
     add,
     correct,
-    day_of,
     edit,
     fact_of,
     facts_named,
     read_facts,
     spoken_line,
 )
-from memory.facts.contradictions import settle, shown_before
+from memory.facts.contradictions import settle
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
 from memory.prompts.lines import marked, turn_line, turn_lines
-from memory.prompts.restated import newest_first
-from memory.recall.recalled_facts import recalled_facts
+from memory.recall.recollection import recollect
 from memory.recall.searcher import Searcher
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.search.asker import third_person
 from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
 from memory.store.forgetting.preview import Preview, forget, matching_turns
 from memory.store.history import edits_of
-from memory.store.owner import asker_of, owner_of, person_of
+from memory.store.owner import asker_of, person_of
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
 from memory.store.undigested import turns_not_taken
@@ -114,7 +111,6 @@ _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
 _MOST_TURNS = 50
-_LEAST_HITS = 20  # that are looked at for what is said again
 _MOST_CALLS = 50  # model calls in one step of a digest
 _MOST_TURNS_READ = 5_000  # by rules, in one step
 _TURNS_IN_PREVIEW = 10
@@ -367,27 +363,25 @@ class Tools:
             filter: {"speaker": "Anna", "tags": {"project": "move"}}; also session, kind, source,
                 since, until.
         """
-        if not query.strip():
-            raise InputError("the query is empty; say what to look for")
         turn_filter = read_filter(filter or None)
-        with self._store() as store, past_or_present(store, as_of) as past:
-            owner = owner_of(first_store(store))
-            question = third_person(query, owner)
-            limit = min(max(limit, 1), _MOST_TURNS)
-            hits = self._searcher.search(past, question, max(limit, _LEAST_HITS), turn_filter)
-            turns = past.turns_by_id([hit.turn_id for hit in hits])
-            standing = shown_before(first_store(past), question, owner)
-            turns = newest_first(turns, question)[:limit]
-            recalled = recalled_facts(past, turns, question, day_of(past, as_of or None))
+        with self._store() as store:
+            recalled = recollect(
+                store,
+                self._searcher,
+                query,
+                min(max(limit, 1), _MOST_TURNS),
+                as_of=as_of,
+                turn_filter=turn_filter,
+            )
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
         facts = first_lines(
-            (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.in_force),
+            (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.facts),
             _FACTS_TOKENS,
         )
-        head = "\n".join(part for part in (standing.text, facts) if part)
-        marks = [recalled.marks.get(turn.id, "") for turn in turns]
+        head = "\n".join(part for part in (recalled.standing.text, facts) if part)
+        marks = [recalled.marks.get(turn.id, "") for turn in recalled.turns]
         room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
-        lines = turn_lines(turns, room, question=question).splitlines()
+        lines = turn_lines(recalled.turns, room, question=recalled.question).splitlines()
         lines = [marked(line, mark) for line, mark in zip(lines, marks, strict=True)]
         return "\n".join(part for part in (head, *(lines or [nothing])) if part)
 

@@ -54,6 +54,24 @@ def test_an_operation_answers_the_same_at_every_door(client: TestClient) -> None
     assert by_command("turn", "3") == by_tool("turn", turn_id=3) == turn
 
 
+def test_what_a_question_recalls_is_the_same_for_programs_and_for_agents(
+    client: TestClient,
+) -> None:
+    [fact] = client.get("/api/anna/facts?attribute=lives_in").json()["facts"]
+    moved = {"value": "Tromsø", "since": "2020"}
+    assert client.post(f"/api/anna/facts/{fact['id']}/correction", json=moved).is_success
+    recalled = client.get("/api/anna/recall?query=Where does Anna live?&limit=2").json()
+    assert "Tromsø" in [fact["value"] for fact in recalled["facts"]]
+    assert len(recalled["turns"]) == 2
+    [mark] = [hit["mark"] for hit in recalled["turns"] if hit["turn"]["id"] == fact["turn_id"]]
+    assert mark == "outdated: lives in Oslo until 2020, now Tromsø"
+    with open_store(existing("anna")) as store:
+        tools = Tools(lambda: nullcontext(store), no_model, searcher=Searcher())
+        lines = tools.recall("Where does Anna live?", 2).splitlines()
+    assert [line for line in lines if line.endswith(f"[{mark}]")]
+    assert client.get("/api/anna/recall?query=%20").status_code == 400
+
+
 def test_lists_and_objects_are_given_to_a_command_as_json(client: TestClient) -> None:
     tags = {"topic": ["a", "b"], "project": "move"}
     by_command("set-tags", "--turn-ids", "1", "--turn-ids", "2", "--tags", json.dumps(tags))
@@ -135,9 +153,9 @@ def test_every_operation_is_at_every_door() -> None:
         assert name.replace("_", "-") in commands
         if name in rights:
             assert rights[name] == operation.right
-    # Tools of models do these two in their own words; the others are work on a whole memory.
+    # Tools of models do these in their own words; the others are work on a whole memory.
     names = {name for tools in GROUPS.values() for name in tools}
-    assert names & {*OPERATIONS} == {"forget", "digest"}
+    assert names & {*OPERATIONS} == {"recall", "forget", "digest"}
     assert {*OPERATIONS} - {*rights} == {"digest", "refine", "export_memory", "import_memory"}
 
 
