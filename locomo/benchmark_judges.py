@@ -7,7 +7,7 @@ xiaowu0162/LongMemEval), MSC-Self-Instruct a generous one (Packer et al., "MemGP
 
 import dspy
 
-from locomo.dataset import longmemeval, msc_self_instruct
+from locomo.dataset import fact_consolidation, halumem, longmemeval, msc_self_instruct
 from locomo.dataset.format import ABSTENTION, Question
 
 
@@ -89,9 +89,13 @@ class JudgeTopic(_Verdict):
 
 
 _PROMPTS: dict[str, type[dspy.Signature]] = {
-    **dict.fromkeys(longmemeval.CATEGORIES, JudgeContained),
+    **dict.fromkeys(
+        (*longmemeval.CATEGORIES, *halumem.CATEGORIES, *fact_consolidation.CATEGORIES),
+        JudgeContained,
+    ),
     "temporal-reasoning": JudgeTemporal,
     "knowledge-update": JudgeUpdated,
+    "Dynamic Update": JudgeUpdated,
     "single-session-preference": JudgePreference,
     msc_self_instruct.QUESTION_TYPE: JudgeTopic,
 }

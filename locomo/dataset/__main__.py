@@ -1,5 +1,6 @@
-"""The commands python -m locomo.dataset download and check."""
+"""The commands python -m locomo.dataset download, check and facts."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from typer import Argument, Option
 from locomo.commands import print_table, run_command
 from locomo.dataset.download import SOURCES, Benchmark, download
 from locomo.dataset.format import CATEGORIES, Conversation, is_dated
+from locomo.dataset.made_facts import made_facts
 from memory import InputError
+from memory.system.files import write_whole
 
 app = typer.Typer(
     help="Files of benchmarks: fetch them, check them.", add_completion=False, no_args_is_help=True
@@ -34,6 +37,20 @@ def download_command(
     size = download(replace(source, url=url or source.url), file)
     print(f"{file}: {size:,} bytes, sha256 {source.sha256}")
     print(source.licence)
+
+
+@app.command("facts")
+def facts_command(
+    output: Annotated[Path, Argument(help="the file to write, in LoCoMo's format")],
+    facts: Annotated[int, Option(help="how many, half of them overruled", min=10)] = 500,
+    questions: Annotated[int, Option(help="about what was overruled", min=1)] = 50,
+    hops: Annotated[int, Option(help="facts that an answer takes", min=1, max=2)] = 1,
+    seed: int = 0,
+) -> None:
+    """Make numbered facts that later ones overrule, and ask for what holds."""
+    record = made_facts(facts, questions, hops, seed)
+    write_whole(output, json.dumps([record], indent=1).encode())
+    print(f"{output}: {facts:,} facts, {questions:,} questions")
 
 
 @app.command("check")

@@ -2,7 +2,8 @@
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
 `session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. All values are checked here, once.
-Files of BEAM, LongMemEval and MSC-Self-Instruct are converted to this form as they are read.
+Files of BEAM, LongMemEval, MSC-Self-Instruct, HaluMem and FactConsolidation are converted to this
+form as they are read.
 """
 
 import json
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from locomo.dataset import beam, longmemeval, msc_self_instruct
+from locomo.dataset import beam, fact_consolidation, halumem, longmemeval, msc_self_instruct
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
 from memory.search.asker import standalone_question
@@ -159,6 +160,11 @@ def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str,
     if msc_self_instruct.is_msc_self_instruct(record):
         where = f"{path}, chat {number}"
         return msc_self_instruct.locomo_record(record, where=where, number=number)
+    if halumem.is_halumem(record):
+        return halumem.locomo_record(record, where=f"{path}, user {number}")
+    if fact_consolidation.is_fact_consolidation(record):
+        where = f"{path}, record {number}"
+        return fact_consolidation.locomo_record(record, where=where, number=number)
     return record
 
 
@@ -199,13 +205,20 @@ def load_conversations(path: Path) -> list[Conversation]:
     return conversations
 
 
+def _has_unreadable_date(turn: Turn) -> bool:
+    """Whether a turn has a date, and nobody can say which."""
+    return bool(turn.said_at) and not is_dated(turn)
+
+
 def _warn_of_losses(path: Path, conversations: Iterable[Conversation]) -> None:
     """Log what was left out, once per file: LongMemEval has five hundred conversations."""
     counts = [
         (
             conversation.dropped_evidence,
             conversation.empty_turns,
-            len({turn.session for turn in conversation.turns if not is_dated(turn)}),
+            len(
+                {turn.session for turn in conversation.turns if turn.said_at and not is_dated(turn)}
+            ),
         )
         for conversation in conversations
     ]
@@ -264,8 +277,8 @@ def _answer(question: _RawQuestion, where: str, index: int) -> str:
     """The gold answer; none for LoCoMo's category 5, whose answers in the file are traps."""
     answer = (question.answer or "").strip()
     if question.category == ABSTENTION:
-        explains = question.question_type in (*longmemeval.CATEGORIES, *beam.CATEGORIES)
-        return answer if explains else ""
+        explaining = (longmemeval.CATEGORIES, beam.CATEGORIES, halumem.CATEGORIES)
+        return answer if any(question.question_type in types for types in explaining) else ""
     if not answer:
         raise InputError(
             f"{where}, field qa.{index}.answer: expected an answer (only category 5 has none)"

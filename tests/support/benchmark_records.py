@@ -1,4 +1,4 @@
-"""Small questions and chats in the form of LongMemEval and MSC-Self-Instruct, for tests."""
+"""Small records in the forms of other benchmarks, for tests."""
 
 from typing import Any
 
@@ -40,6 +40,63 @@ def msc_chat(**changed: Any) -> dict[str, Any]:
         ],
         "dialog": [{"text": "Hello again!", "id": "Speaker 1"}, {"text": "Hi!"}],
         "self_instruct": {"B": "What did I get in Hawaii?", "A": "A shell necklace."},
+        **changed,
+    }
+
+
+def halumem_user(**changed: Any) -> dict[str, Any]:
+    """Two sessions of a user who moves between them, and a question after each."""
+    lives, moved = "Ines Roth lives in Lyon.", "Ines Roth has moved to Oslo."
+    return {
+        "uuid": "user-1",
+        "persona_info": "Name: Ines Roth; Gender: Female; Birth Date: 1990-01-01;",
+        "sessions": [
+            _halumem_session("Sep 04, 2025, 21:41:03", "I live in Lyon.", lives, "Where?", "Lyon"),
+            _halumem_session(
+                "Dec 15, 2025, 06:11:23",
+                "I moved to Oslo.",
+                moved,
+                "What is the dog of Ines Roth called?",
+                "That was not mentioned.",
+                question_type="Memory Boundary",
+                evidence=[],
+            ),
+        ],
+        **changed,
+    }
+
+
+def _halumem_session(
+    start: str, said: str, memory: str, question: str, answer: str, **changed: Any
+) -> dict[str, Any]:
+    asked = {
+        "question": question,
+        "answer": answer,
+        "evidence": [{"memory_content": memory, "memory_type": "Event Memory"}],
+        "difficulty": "easy",
+        "question_type": "Basic Fact Recall",
+        **changed,
+    }
+    return {
+        "start_time": start,
+        "end_time": start.replace(":03", ":59"),
+        "dialogue": [
+            {"role": "user", "content": said, "timestamp": start, "dialogue_turn": 0},
+            {"role": "assistant", "content": "I see.", "timestamp": start, "dialogue_turn": 0},
+        ],
+        "memory_points": [{"index": 1, "memory_content": memory, "importance": 0.75}],
+        "questions": [asked],
+    }
+
+
+def numbered_facts(**changed: Any) -> dict[str, Any]:
+    """Three facts of which the last overrules the first, and a question, of MemoryAgentBench."""
+    return {
+        "context": "Here is a list of facts:\n0. Rilo lives in the city of Lyon.\n"
+        "1. Mato plays judo.\n2. Rilo lives in the city of Oslo.",
+        "questions": ["In which city does Rilo live?"],
+        "answers": [["Oslo", "Kristiania"]],
+        "metadata": {"source": "factconsolidation_sh_6k", "qa_pair_ids": ["factconsolidation_0"]},
         **changed,
     }
 
