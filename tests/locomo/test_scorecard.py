@@ -375,6 +375,7 @@ def test_it_measures_in_postgres_and_leaves_nothing_there(monkeypatch: pytest.Mo
     assert {trace.place.name for trace in traces if trace.before is None} == {THE_FILE}
     assert [trace.before for trace in traces].count(True) == len(PLACES) - 1
     assert places_found(traces) == {THE_COPY}
+    assert [trace.place.name for trace in traces if trace.is_named] == [THE_COPY]
     assert sum(outcome.in_force for outcome in outcomes) == len(WAYS) - 1
     assert size.disk > size.text
     monkeypatch.setenv("MEMORY_HOME", database)
