@@ -1,7 +1,9 @@
 """The evidence that a memory shows: for the tokens it takes, and among other people's chatter."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from rich.table import Table
@@ -32,9 +34,12 @@ def blocks_shown(scratch: Scratch, conversation: Conversation) -> list[Block]:
     blocks: list[Block] = []
     with Memory(scratch.new_name()) as memory:
         sources = _stored(memory, conversation.turns)
+        last_day = _last_day(conversation)
         for question in _with_evidence(conversation):
+            # Not today: which facts are in force would change with it.
+            now = question.question_date or last_day
             for budget in BUDGETS:
-                block = memory.context(question.standalone_question, budget=budget)
+                block = memory.context(question.standalone_question, now=now, budget=budget)
                 shown = [sources[turn_id] for turn_id in block.turn_ids]
                 blocks.append(Block(budget, recall(shown, question.evidence), block.tokens))
     return blocks
@@ -130,6 +135,15 @@ def _with_evidence(conversation: Conversation) -> list[Question]:
         for question in conversation.questions
         if question.evidence and question.category != ABSTENTION
     ]
+
+
+def _last_day(conversation: Conversation) -> date | None:
+    """The day of the last turn that has one."""
+    days: list[date] = []
+    for turn in conversation.turns:
+        with suppress(ValueError):
+            days.append(date.fromisoformat(turn.said_at[:10]))
+    return max(days, default=None)
 
 
 def _stored(memory: Memory, turns: Sequence[Turn]) -> dict[int, str]:
