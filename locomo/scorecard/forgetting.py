@@ -45,7 +45,7 @@ _HOLDS = """
 import sys
 from pathlib import Path
 stem, *files = sys.argv[1:]
-sys.exit(any(stem.encode() in Path(file).read_bytes().lower() for file in files))
+print(any(stem.encode() in Path(file).read_bytes().lower() for file in files))
 """
 
 
@@ -242,10 +242,9 @@ def _in_bytes(files: Iterable[Path]) -> bool:
     """Whether the word, or its stem as an index keeps it, is in the bytes of files."""
     # In a process of its own: closing a file drops the locks that SQLite has on it in this one.
     there = [str(file) for file in files if file.is_file()]
-    done = subprocess.run([sys.executable, "-c", _HOLDS, _STEM, *there], check=False)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"cannot read {', '.join(there)}")
-    return done.returncode == 1
+    command = [sys.executable, "-c", _HOLDS, _STEM, *there]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip() == "True"
 
 
 PLACES = (
