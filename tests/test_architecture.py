@@ -45,10 +45,10 @@ BENCHMARK_LAYERS = [
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
-    {"locomo.others"},
+    {"locomo.others", "locomo.scorecard"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
-    {"locomo.retrieval.__main__"},
+    {"locomo.retrieval.__main__", "locomo.scorecard.__main__"},
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names.
@@ -56,7 +56,8 @@ OPEN_ROOMS = {
     "memory.digest.windows",  # what a digest did
     "memory.search.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
-    "memory.store.namespaces",  # a memory for each user of another benchmark
+    "memory.exchange",  # imports, for the scorecard
+    "memory.store.namespaces",  # a memory for each user of another benchmark, and copies
     "memory.prompts.evidence",  # what a model is shown within a budget
     "memory.system.files",  # files written whole
     "memory.system.machines",  # work spread over machines
@@ -71,9 +72,10 @@ OPEN_ROOMS = {
     "memory.search.asker",  # a question when the asker is known
     "memory.text.word_forms",
     "memory.sql",
-    "memory.facts.standing",  # what an asker wants of all answers
+    "memory.facts",  # edits by a person; what an asker wants of all answers
     "memory.system.terminal",  # what stdout can print
     "memory.store.history",  # which change stored a fact
+    "memory.store.pending_windows",  # what a failed window quotes, for the scorecard
     "memory.text.secrets",  # a baseline without a memory sees what a memory would store
     "memory.text.tokens",
     "memory.worker.waiting",  # digesting the windows that a lost machine left
@@ -180,6 +182,7 @@ ROOMS = {
     "locomo/prompts": "compiles prompts",
     "locomo/tracking": "experiments on record in MLflow: runs, data, traces, compiled programs",
     "locomo/others": "other memories beside ours, and ours in benchmarks of others",
+    "locomo/scorecard": "what can be measured of any memory without a model",
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
     "locomo/weights": "tunes weights",

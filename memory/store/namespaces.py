@@ -272,15 +272,18 @@ def copy(name: str, new: str) -> Location:
     Raises InputError when the new name is taken or there is no `name`.
     """
     from memory.store.namespace_file import copy_store
-    from memory.store.transfer import transfer
+    from memory.store.transfer import note_copy, transfer
 
     location = existing(name)
     target = _free(new)
     if isinstance(location, Path):
         copy_store(location, Path(target))
     else:
-        with open_store(location, read_only=True) as store, open_store(target) as copied:
+        with open_store(location) as store, open_store(target) as copied:
+            # Before the copy is made: none may be there that `forget` cannot name.
+            note_copy(store, copied.location)
             transfer(store, copied)
+            note_copy(copied, store.location)
     _take_agreement(location, target)
     return target
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from memory.errors import StoreError
+from memory.store import settings
+from memory.store.forgetting.forget import COPY
 from memory.store.protocol import Store
 
 _EMBEDDER = "embedder"
@@ -40,6 +42,12 @@ def transfer(
             f" {source.location}; it stays as it is: copy into an empty memory"
         )
     return turns
+
+
+def note_copy(store: Store, location: str) -> None:
+    """Let a memory know of a copy of it, or of the memory that it was copied from."""
+    with store.transaction() as conn:
+        settings.add_setting(conn, COPY, location)
 
 
 def _take_in(digest: "hashlib._Hash", record: dict[str, Any]) -> None:

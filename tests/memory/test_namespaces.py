@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from memory import InputError, SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import namespaces
+from memory.store.forgetting.preview import preview
 from memory.store.namespace_file import move_store
 from memory.store.namespaces import LONGEST_STEM, Location, path_of
 from memory.store.settings import set_setting, settings_of
@@ -176,6 +177,20 @@ def test_a_file_is_not_moved_over_another(home_folder: Path, anna: Path) -> None
 def test_a_missing_name_is_told_with_those_near_to_it(anna: Location) -> None:
     with pytest.raises(InputError, match=r"no namespace 'ana'.*did you mean 'anna'"):
         namespaces.delete("ana")
+
+
+def test_a_receipt_names_the_copy_that_has_the_turn_still(anna: Location) -> None:
+    namespaces.copy("anna", "ben")
+    with (
+        open_store(anna) as store,
+        open_store(namespaces.location_of("ben")) as copy,
+    ):
+        [turn] = store.turns()
+        assert preview(store, [turn]).copies == (copy.location,)
+        assert store.forget([turn.id]).copies == (copy.location,)
+        # The first one has forgotten it by now, where that can be seen.
+        in_postgres = "://" in copy.location
+        assert copy.forget([turn.id]).copies == ((store.location,) if in_postgres else ())
 
 
 def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Location) -> None:

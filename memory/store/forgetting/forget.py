@@ -181,12 +181,13 @@ def marked(turns: Sequence[Turn], salt: str) -> dict[str, Any]:
 
 def backups(conn: Connection) -> list[Path]:
     """The files that `backup` made of this memory, oldest first, wherever they are by now."""
-    return _recorded_paths(conn, BACKUP)
+    return [Path(path) for path in _recorded(conn, BACKUP)]
 
 
-def _recorded_paths(conn: Connection, name: str) -> list[Path]:
-    values = [setting.value for setting in settings.setting_history(conn, name)]
-    return [Path(value) for value in dict.fromkeys(values)]
+def _recorded(conn: Connection, name: str) -> list[str]:
+    """Paths of files, and of copies also addresses in Postgres, which a Path would change."""
+    values = [str(setting.value) for setting in settings.setting_history(conn, name)]
+    return [*dict.fromkeys(values)]
 
 
 def copies_known(path: Path) -> list[str]:
@@ -196,7 +197,7 @@ def copies_known(path: Path) -> list[str]:
 
 def recorded_copies(conn: Connection) -> list[str]:
     """The copies that a memory itself knows of, and theirs."""
-    return _with_their_copies(_recorded_paths(conn, COPY))
+    return _with_their_copies([Path(note) for note in _recorded(conn, COPY)])
 
 
 def _with_their_copies(paths: Sequence[Path]) -> list[str]:
@@ -208,7 +209,7 @@ def _with_their_copies(paths: Sequence[Path]) -> list[str]:
             continue
         copies.append(str(copy))
         with suppress(Stop, sqlite3.DatabaseError), closing(connect(copy, read_only=True)) as conn:
-            waiting += _recorded_paths(conn, COPY)
+            waiting += [Path(note) for note in _recorded(conn, COPY)]
     return copies
 
 
@@ -220,7 +221,7 @@ def copies_with(
     Also those that cannot be looked into. The memory at `location` itself, which its copies note,
     is none of them.
     """
-    recorded = list(recorded)
+    recorded = list(dict.fromkeys(recorded))
     # A copy in Postgres is named without a look: this machine may not be able to log in there.
     holding = [note for note in recorded if "://" in note and note != location]
     for copy in _with_their_copies([*map(Path, recorded)]):
@@ -300,7 +301,7 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    copies = copies_with(location, map(str, _recorded_paths(conn, COPY)), due)
+    copies = copies_with(location, _recorded(conn, COPY), due)
     return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 

@@ -1,0 +1,387 @@
+"""The scorecard: each table shows what it is for, and a memory that fails shows up in it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from locomo.dataset.format import Conversation, Question
+from locomo.published import tables
+from locomo.scorecard import contradictions, costs, evidence, forgetting
+from locomo.scorecard.__main__ import Section, app
+from locomo.scorecard.chatter import chatter
+from locomo.scorecard.contradictions import CASES, WAYS, Conflict, Outcome, Way, contradict
+from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forgetting_table
+from locomo.scorecard.scratch import Scratch, scratch
+from memory import InputError, Memory, Store, Turn
+from memory.records import TurnIds
+from memory.store import summaries
+from memory.store.forgetting import forget, turn_removal
+from memory.store.full_text import FullText
+from memory.store.sqlite import SqliteStore
+from tests.conftest import SAID
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
+THE_COPY, THE_FILE = "copy of the memory", "file of the memory"
+CONVERSATION = Conversation(
+    "anna",
+    tuple(SAID),
+    (
+        Question(0, "Where did Anna move to?", "Oslo", 4, ("D1:1",)),
+        Question(1, "What is the name of Ben's dog?", "Rufus", 4, ("D2:1",)),
+        Question(2, "What is Anna's car?", "", 5, ("D1:2",)),
+        Question(3, "Who is Miso?", "a cat", 4, ()),
+    ),
+    dropped_evidence=0,
+)
+
+
+@pytest.fixture
+def home() -> Iterator[Scratch]:
+    with scratch() as home:
+        yield home
+
+
+def nothing(*arguments: Any, **options: Any) -> None:
+    """Takes the place of what a faulty memory leaves undone."""
+
+
+# --- forgetting -------------------------------------------------------------------------------
+
+
+def places_found(traces: list[Trace]) -> set[str]:
+    return {trace.place.name for trace in traces if trace.after}
+
+
+def test_what_is_forgotten_is_in_no_place_but_a_copy_that_the_receipt_names(home: Scratch) -> None:
+    traces = forget_everywhere(home)
+    assert [trace.before for trace in traces] == [True] * len(PLACES)
+    assert places_found(traces) == {THE_COPY}
+    [copy] = [trace for trace in traces if trace.is_named]
+    assert copy.place.name == THE_COPY
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize(
+    ("room", "part", "fault", "place"),
+    [
+        (FullText, "remove_turns", nothing, "index of words"),
+        (forget, "overwrite", nothing, THE_FILE),
+        (forget, "backups", lambda conn: [], "backup"),
+        (summaries, "_blank", nothing, "summary"),
+        (turn_removal, "blank_quotations", lambda *args, **options: (), "queue of windows"),
+    ],
+)
+def test_what_a_faulty_memory_leaves_behind_is_found_there(
+    room: Any,
+    part: str,
+    fault: Callable[..., Any],
+    place: str,
+    home: Scratch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, part, fault)
+    assert place in places_found(forget_everywhere(home))
+
+
+def test_a_search_that_answers_from_what_it_kept_is_found(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A vector cannot stay without its turn: a foreign key of the table refuses that.
+    monkeypatch.setattr(SqliteStore, "search", cache(SqliteStore.search))
+    assert places_found(forget_everywhere(home)) == {"vector", THE_COPY}
+
+
+def test_a_place_where_nothing_was_found_before_counts_as_not_tried() -> None:
+    place = PLACES[0]
+    table = forgetting_table([Trace(place, False, False), Trace(place, None, None)])
+    assert [*table.columns[3].cells] == ["not tried"] * 2
+    assert [*table.columns[2].cells] == ["-", "not tried"]
+
+
+# --- contradictions ---------------------------------------------------------------------------
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_the_value_said_last_is_in_force_and_the_other_on_record(way: Way, home: Scratch) -> None:
+    outcome = contradict(home, way, CASES[0])
+    if way.name == 'message: "not this but that"':  # no template reads it; a model would
+        assert outcome == Outcome(way, False, False, on_record=True, undone=None)
+    else:
+        ends = way.name != "SQL of a digest that ends nothing"
+        assert outcome == Outcome(way, True, is_listed=ends, on_record=True, undone=True)
+
+
+def test_a_memory_that_does_not_take_the_second_value_shows_up(home: Scratch) -> None:
+    outcome = contradict(home, Way("nothing", nothing), CASES[0])
+    assert outcome == Outcome(outcome.way, False, False, on_record=True, undone=None)
+    table = contradictions.contradictions_table([outcome])
+    assert [next(iter(column.cells)) for column in table.columns] == [
+        *("nothing", "0", "0", "1", "-", "1")
+    ]
+
+
+def test_a_first_value_that_stays_in_force_shows_up(home: Scratch) -> None:
+    def tell(conflict: Conflict) -> None:
+        later = replace(conflict.case, attribute="favourite_place")
+        insert = contradictions._insert(later, "Bergen", day="2024-05-06", turn_id=1)
+        conflict.memory.store.write(insert, "edit")
+
+    assert not contradict(home, Way("another attribute", tell), CASES[0]).in_force
+
+
+def test_a_history_that_lost_the_first_value_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(conflict: Conflict) -> None:
+        case = conflict.case
+        update = f"UPDATE facts SET value = '{case.new}' WHERE id = {conflict.fact.id}"
+        conflict.memory.store.write(update, "edit", by_person=True)
+
+    way = Way("update", tell)
+    assert contradict(home, way, CASES[0]).on_record
+    monkeypatch.setattr(contradictions, "edits_of", lambda store: [])
+    assert not contradict(home, way, CASES[0]).on_record
+
+
+def test_an_undo_that_leaves_facts_changed_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteStore, "undo", nothing)
+    assert contradict(home, WAYS[0], CASES[0]).undone is False
+
+
+# --- time and bytes ---------------------------------------------------------------------------
+
+
+def test_the_next_search_finds_what_was_just_added(home: Scratch) -> None:
+    measured = costs.time_to_readable(home, SAID, adds=4)
+    assert (measured.turns, measured.is_found) == (5, (True,) * 4)
+    assert all(0 < ms < 60_000 for ms in measured.ms)
+
+
+def test_a_memory_that_indexes_later_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Turn] = []
+    add = Memory.add
+
+    def add_later(memory: Memory, turns: Any) -> Any:
+        """Each turn is stored with the next one."""
+        ready, waiting[:] = [*waiting], [turns[0]]
+        if ready:
+            add(memory, ready)
+        return TurnIds([999])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Memory, "add", add_later)
+        measured = costs.time_to_readable(home, SAID, adds=4)
+    assert measured.is_found == (False,) * 4
+    assert [*costs.readable_table([measured]).columns[2].cells] == ["0.000"]
+    assert [*costs.times_table([measured]).columns[0].cells] == ["5"]
+
+
+def test_bytes_are_those_of_the_file_and_of_the_text(home: Scratch) -> None:
+    size = costs.size_on_disk(home, [Turn("Zoë", "Köln 猫")])
+    [file] = home.folder.glob("*.db")
+    assert (size.turns, size.text, size.disk) == (1, 9, file.stat().st_size)
+    cells = [next(iter(column.cells)) for column in costs.size_table([size]).columns]
+    assert cells[3:] == [f"{size.disk:,}", f"{size.disk / 9:.2f}"]
+
+
+def test_a_memory_that_stores_more_takes_more(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [replace(turn, source=f"{n}:{turn.source}") for n in range(40) for turn in SAID]
+    before = costs.size_on_disk(home, turns)
+    add = SqliteStore.add
+
+    def add_twice(store: Store, turns: list[Turn], **options: Any) -> TurnIds:
+        add(store, turns, **options)
+        return add(store, turns, **options)
+
+    monkeypatch.setattr(SqliteStore, "add", add_twice)
+    assert costs.size_on_disk(home, turns).disk > 1.2 * before.disk
+
+
+# --- evidence ---------------------------------------------------------------------------------
+
+
+def test_evidence_is_counted_for_the_tokens_that_show_it(home: Scratch) -> None:
+    blocks = evidence.blocks_shown(home, CONVERSATION)
+    filled = evidence.filled_contexts(CONVERSATION)
+    # Two questions have evidence that counts.
+    assert len(blocks) == 2 * len(evidence.BUDGETS)
+    assert {block.evidence for block in blocks} == {1.0}
+    assert all(0 < block.tokens <= block.budget for block in blocks)
+    table = evidence.tokens_table(blocks, [filled])
+    rows = [*zip(*(column.cells for column in table.columns), strict=True)]
+    tokens = blocks[0].tokens / 2 + blocks[len(evidence.BUDGETS)].tokens / 2
+    assert rows[0] == ("500", "1.000", f"{tokens:,.0f}", f"{1000 / tokens:.3f}", "1.000", "2")
+
+
+def test_a_context_without_the_evidence_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Memory.context
+
+    def last_turn_only(memory: Memory, question: str, **options: Any) -> Any:
+        return replace(context(memory, question, **options), turn_ids=(5,))
+
+    monkeypatch.setattr(Memory, "context", last_turn_only)
+    assert {block.evidence for block in evidence.blocks_shown(home, CONVERSATION)} == {0.0}
+
+
+def test_recall_is_measured_again_after_each_amount_of_chatter(home: Scratch) -> None:
+    recalls = evidence.recalled_in_noise(home, CONVERSATION)
+    assert [noisy.factor for noisy in recalls] == [0, 0, 1, 1, 3, 3, 10, 10]
+    assert {noisy.recall for noisy in recalls} == {1.0}
+
+
+def test_a_memory_that_takes_the_newest_turns_loses_what_it_had(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Memory.search
+
+    def newest(memory: Memory, question: str, k: int = 10) -> Any:
+        hits = search(memory, question, 100)
+        return sorted(hits, key=lambda hit: -hit.turn_id)[:k]
+
+    monkeypatch.setattr(Memory, "search", newest)
+    table = evidence.noise_table(evidence.recalled_in_noise(home, CONVERSATION))
+    assert [*table.columns[0].cells] == ["none", "1x the turns", "3x the turns", "10x the turns"]
+    assert [*table.columns[1].cells] == ["1.000", "1.000", "0.000", "0.000"]
+    assert [*table.columns[2].cells] == ["0.000", "0.000", "1.000", "1.000"]
+
+
+def test_chatter_is_the_same_each_time_and_never_of_the_chat_that_is_asked_about() -> None:
+    turns = chatter(300)
+    assert turns[:100] == chatter(100)
+    chats = {turn.session.split()[0] for turn in turns}
+    assert len(chats) > 3
+    chat = min(chats)
+    assert all(not turn.session.startswith(f"{chat} ") for turn in chatter(300, without=[chat]))
+    with pytest.raises(InputError, match="turns of chatter in data/, not 1,000,000"):
+        chatter(1_000_000)
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_what_was_made_is_gone_after_an_interruption_and_the_home_is_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = os.environ["MEMORY_HOME"]
+    folders: list[Path] = []
+
+    def interrupted() -> None:
+        with scratch() as home, Memory(home.new_name()) as memory:
+            memory.add("I live in Oslo.")
+            folders.append(home.folder)
+            assert [*home.folder.glob("*.db")]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not folders[0].exists()
+    assert os.environ["MEMORY_HOME"] == before
+    monkeypatch.delenv("MEMORY_HOME")
+    with scratch():
+        assert "MEMORY_HOME" in os.environ
+    assert "MEMORY_HOME" not in os.environ
+
+
+def test_a_section_is_printed_alone() -> None:
+    done = CliRunner().invoke(app, ["--only", "bytes"])
+    assert done.exit_code == 0, done.output
+    [table] = tables(done.stdout.splitlines())
+    assert table[0] == ["turns", "bytes of text", "bytes on disk", "a turn", "a byte of text"]
+    assert [row[0] for row in table[1:]] == ["315", "3,315"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", "missing.json"], "missing.json does not exist"),
+        (["--data", "no_evidence.json"], "names its evidence; give --only"),
+        (["--data", str(SAMPLE), "--data", str(SAMPLE)], "'river-and-tomas' is given twice"),
+        (["--store", "mysql://localhost/memory"], "--store mysql: give postgresql://"),
+    ],
+)
+def test_bad_input_is_one_line_before_any_work(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    turn = {"speaker": "Anna", "dia_id": "D1:1", "text": "I live in Oslo."}
+    record = {"sample_id": "anna", "conversation": {"session_1": [turn]}, "qa": []}
+    Path("no_evidence.json").write_text(json.dumps([record]))
+    done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)
+    assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_bad_input_ends_with_2() -> None:
+    for arguments in (["--data", "missing.json"], ["--only", "everything"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "locomo.scorecard", *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert arguments[1] in done.stderr
+        assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_the_whole_command_prints_a_table_for_each_section() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "locomo.scorecard", "--data", str(SAMPLE)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=180,
+    )
+    printed = [*tables(done.stdout.splitlines())]
+    assert len(printed) == len(Section) + 1  # times stand apart
+    forgotten, contradicted, written, times, sizes, shown, noisy = printed
+    assert [row[0] for row in forgotten[1:]] == [place.name for place in PLACES]
+    assert [row[0] for row in contradicted[1:]] == [way.name for way in WAYS]
+    assert [row[2] for row in written[1:]] == ["1.000", "1.000"]
+    assert len(times) == len(sizes) == 3
+    assert [row[0] for row in shown[1:]] == ["500", "1,000", "2,000", "4,000"]
+    assert noisy[1][1] == "0.827"
+
+
+@pytest.mark.slow
+def test_it_measures_in_postgres_and_leaves_nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from memory.store.namespaces import names
+    from tests.support.postgres_server import new_database
+
+    database = new_database()
+    with scratch(database) as home:
+        traces = forget_everywhere(home)
+        outcomes = [contradict(home, way, CASES[0]) for way in WAYS]
+        size = costs.size_on_disk(home, SAID)
+        assert names()
+    assert {trace.place.name for trace in traces if trace.before is None} == {THE_FILE}
+    assert [trace.before for trace in traces].count(True) == len(PLACES) - 1
+    assert places_found(traces) == {THE_COPY}
+    assert [trace.place.name for trace in traces if trace.is_named] == [THE_COPY]
+    assert sum(outcome.in_force for outcome in outcomes) == len(WAYS) - 1
+    assert size.disk > size.text
+    monkeypatch.setenv("MEMORY_HOME", database)
+    assert names() == []
+
+
+def test_every_place_and_way_has_a_name_of_its_own() -> None:
+    assert len({place.name for place in forgetting.PLACES}) == len(PLACES) == 16
+    assert len({way.name for way in WAYS}) == len(WAYS)
