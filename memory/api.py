@@ -514,8 +514,8 @@ class Memory(AnswersOthersNames):
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
         The arguments, the errors and the code are those of `memory.recall.injection.inject`, which
-        the command `memory context` calls too; `budget` is this memory's by default. It is of one
-        memory, and InputError is raised over several.
+        the command `memory context` calls too; `budget` is the one that this memory was given, if
+        any. It is of one memory, and InputError is raised over several.
         """
         from memory.recall.injection import inject
 
@@ -529,7 +529,7 @@ class Memory(AnswersOthersNames):
             character=character,
             character_context=character_context,
             now=moment_of(now),
-            budget=self.budget if budget is None else budget,
+            budget=self._budget if budget is None else budget,
             session=session,
             since=since,
             reload=reload,

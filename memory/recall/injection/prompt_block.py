@@ -27,7 +27,10 @@ START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # who speaks where nothing says so
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
-_MOST_TURNS = 10
+_MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
+_TURN_TOKENS = 15  # about the least that a turn takes
+_MOST_CANDIDATES = 400
+_MARKED_TURNS = 40  # whether these are outdated is looked up
 _FACT_TOKENS, _FACT_LINE_TOKENS = 120, 100  # of the facts in force, and of one
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
@@ -96,7 +99,8 @@ def inject(
         character_context: the text that describes the character, with <START> in it where the
             configuration needs it.
         now: the moment of the prompt in the reader's time zone; by default this machine's.
-        budget: the most tokens that `text` may have; BUDGET by default, with a configuration any.
+        budget: the most tokens that `text` may have, filled with turns as far as the memory has
+            some for the message. By default BUDGET and at most ten turns, with a configuration any.
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
         weights: the weights of the ranking, as for `Store.search`.
@@ -136,11 +140,12 @@ def inject(
         return _last_session(store, session=session, since=since)
 
     if config is None:
-        turns = candidates(MOST_TURNS)
+        most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
+        turns = candidates(max(most, MOST_TURNS))
         if gate:
             turns = touched(store, question, turns)
         block = _evidence(
-            store, question, newest_first(turns, question)[:_MOST_TURNS],
+            store, question, newest_first(turns, question)[:most],
             standing=standing, story=story, day=day, budget=budget or BUDGET,
         )  # fmt: skip
         location = "BEFORE_NORMAL_CONTEXT"
@@ -177,7 +182,7 @@ def _evidence(
 ) -> _Block:
     """What is to be followed, then what is quoted, in a fence: facts in force and turns."""
     room = budget - standing.tokens - fence_tokens()
-    recalled = recalled_facts(store, turns, question, day)
+    recalled = recalled_facts(store, turns[:_MARKED_TURNS], question, day)
     facts: list[RowLine] = [
         (trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in recalled.in_force
     ]

@@ -126,9 +126,12 @@ def clauses(sentence: Sentence) -> Iterator[str]:
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
-    """A clause as it is, without words that add nothing, and without a date at one of its ends."""
+    """A clause without words that add nothing, as it is, and without a date at one of its ends.
+
+    Words behind it first: "now" is no part of a value ("I work as a teacher now").
+    """
     bare = without_fillers(clause)
-    for text in dict.fromkeys((clause, without_fillers(clause, before=False), bare)):
+    for text in dict.fromkeys((without_fillers(clause, before=False), clause, bare)):
         yield Clause(text)
     for text, phrase in dates_at_ends(bare):
         date = date_of(phrase, said_at) or ""

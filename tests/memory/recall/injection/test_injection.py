@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, open_store
+from memory.errors import ModelError
 from memory.prompts.lines import LEAST_BUDGET
 from memory.recall.injection import LtmConfig, inject, load_config
 from memory.store.settings import set_setting, times_shown
@@ -213,6 +214,34 @@ def test_what_was_injected_counts_as_shown(store: Store) -> None:
 TEXTS = st.lists(
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=400).filter(str.strip), max_size=6
 )
+
+
+def test_a_budget_that_is_given_is_filled_and_without_one_there_are_ten_turns(
+    tmp_path: Path,
+) -> None:
+    said = [Turn("Ines", f"I planted tree {number} in the garden.") for number in range(60)]
+    with open_store(tmp_path / "trees.db") as store:
+        store.add(said)
+        asked = "Which trees did I plant in the garden?"
+        assert len(inject(store, asked, gate=False).turn_ids) == 10
+        filled = inject(store, asked, budget=600, gate=False)
+        assert 500 < filled.tokens <= 600
+        assert len(filled.turn_ids) > 10
+        assert len(inject(store, asked, budget=4_000, gate=False).turn_ids) == 60
+
+
+def test_a_block_asks_no_model_for_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_missing(*_: object, **__: object) -> None:
+        raise ModelError("the packaged model is not installed")
+
+    monkeypatch.setattr("memory.program.loading.load_packaged", is_missing)
+    with Memory(tmp_path / "anna.db") as memory:
+        memory.add("I live in Oslo.", said_at="2020-01-01")
+        assert "Oslo" in memory.context("Where do I live?").text
+        with pytest.raises(ModelError):
+            memory.ask("Where do I live?")
 
 
 @pytest.mark.slow

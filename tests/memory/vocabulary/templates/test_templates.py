@@ -51,6 +51,18 @@ def test_a_pet_s_value_is_its_name_or_what_it_is_and_no_clause(text: str, value:
     assert [(fact.attribute, fact.value) for fact in asserted(text)] == [("has_pet", value)]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("I work as a teacher now.", "teacher"),
+        ("I'm studying law at the moment.", "law"),
+        ("I work as a nurse these days, by the way.", "nurse"),
+    ],
+)
+def test_what_is_added_behind_a_statement_is_no_part_of_its_value(text: str, value: str) -> None:
+    assert [fact.value for fact in asserted(text)] == [value]
+
+
 @pytest.mark.parametrize("kind", CASES["nothing"])
 def test_what_only_looks_like_a_statement_is_no_fact(kind: str) -> None:
     found = {text: list(map(line, of)) for text in CASES["nothing"][kind] if (of := asserted(text))}
