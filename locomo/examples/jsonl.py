@@ -82,22 +82,25 @@ def read_examples_card(examples: Path) -> ExamplesCard:
         ) from None
 
 
-def check_examples(examples: Path) -> int:
-    """The number of examples in a file. Raises InputError that names the first invalid line."""
+def read_examples(path: Path) -> list[ChatMessages]:
+    """The examples of a file. Raises InputError that names the first invalid line."""
+    examples: list[ChatMessages] = []
     number = 0
     try:
-        with examples.open("rb") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                messages = _Example.model_validate_json(line).messages
-                if not messages or messages[-1].role != "assistant":
-                    raise InputError(
-                        f"{examples}, line {number}: the last message is not an answer"
-                    )
+                if line.strip():
+                    messages = _Example.model_validate_json(line).model_dump()["messages"]
+                    examples.append(messages)
+                    if len(messages) < 2 or messages[-1]["role"] != "assistant":
+                        raise InputError(
+                            f"{path}, line {number}: must end with the assistant's answer"
+                        )
     except OSError as error:
-        raise InputError(f"{examples}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
         why = error.errors(include_url=False)[0]["msg"]
-        raise InputError(f"{examples}, line {number} is not an example: {why:.200}") from None
-    if not number:
-        raise InputError(f"{examples} has no examples")
-    return number
+        raise InputError(f"{path}, line {number} is not an example: {why:.200}") from None
+    if not examples:
+        raise InputError(f"{path} has no examples")
+    return examples
