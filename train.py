@@ -26,13 +26,13 @@ from locomo.weights.launch import (
 )
 from locomo.weights.modes import train_app
 from locomo.weights.options import TrainOptions
+from locomo.weights.record import TrainingResult, card_of
 from locomo.weights.supervised import (
     check_before_tuning,
     tune_here,
     write_gold_examples,
     write_teacher_examples,
 )
-from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
 from memory.program.model_names import is_packaged

@@ -16,7 +16,7 @@ from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
 from locomo.tasks.training_data import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
-from locomo.weights.training import RUN_FILE
+from locomo.weights.record import RUN_FILE
 from memory import InputError
 
 ROOT = Path(__file__).parents[2]
