@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from rich.box import SIMPLE
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION
 from locomo.harness import Result
 from locomo.metrics import OPEN_DOMAIN, abstained, stems
@@ -36,10 +36,8 @@ def outcome(result: Result) -> Outcome:
 
 def outcome_table(results: Sequence[Result]) -> Table:
     """The outcomes of each system, and how many of its answers rest on rows of a SELECT."""
-    table = Table(box=SIMPLE, title="answers (right: with all words of the right answer)")
-    table.add_column("system", no_wrap=True)
-    for column in ("right", "wrong", "nothing said", "with SQL"):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = "answers (right: with all words of the right answer)"
+    table = number_table(title, ["system"], ("right", "wrong", "nothing said", "with SQL"))
     for system in dict.fromkeys(result.system for result in results):
         of_system = [result for result in results if result.system == system]
         outcomes = Counter(map(outcome, of_system))

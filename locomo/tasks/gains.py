@@ -7,9 +7,9 @@ from difflib import unified_diff
 from statistics import fmean, stdev
 from typing import Literal
 
-from rich.box import SIMPLE
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.metrics import paired_bootstrap
 from locomo.results.report import NAMES
@@ -136,11 +136,9 @@ def card_scores(results: Sequence[Gain]) -> dict[str, float]:
 
 def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
     """The table that `optimize.py` prints; `weights` are the components' shares of the reward."""
-    table = Table(box=SIMPLE, title="before and after compiling, paired 95 % interval")
-    for column in ("component", "category"):
-        table.add_column(column, no_wrap=True)
-    for column in ("n", "before", "after", "change", "interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = "before and after compiling, paired 95 % interval"
+    numbers = ("n", "before", "after", "change", "interval")
+    table = number_table(title, ("component", "category"), numbers)
     for gain in results:
         weight = weights.get(gain.component)
         table.add_row(
@@ -159,9 +157,8 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
 def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
     """The change of the answers in runs with different seeds, and its spread."""
     answers = {seed: _decisive(results) for seed, results in gains_by_seed.items()}
-    table = Table(box=SIMPLE, title="answers before and after, by seed")
-    for column in ("seed", "n", "before", "after", "change", "interval", "verdict"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("seed", "n", "before", "after", "change", "interval", "verdict")
+    table = number_table("answers before and after, by seed", (), columns)
     changes: list[float] = []
     for seed, gain in answers.items():
         if gain is None:
