@@ -192,16 +192,11 @@ def wilson_interval(count: int, of: int) -> tuple[float, float]:
 
 
 def paired_bootstrap(
-    a: Sequence[float],
-    b: Sequence[float],
-    seed: int = 0,
-    n: int = 2000,
-    groups: Sequence[str] | None = None,
-    within: bool = False,
+    a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
     Raises ValueError when the lengths differ or there is no value.
     """
     differences = [x - y for x, y in zip(a, b, strict=True)]
-    return bootstrap(differences, seed=seed, n=n, groups=groups, within=within)
+    return bootstrap(differences, groups=groups)

@@ -113,7 +113,7 @@ IMPORTERS = {
     "memory_bench": "locomo/others/amb_provider.py",  # nor this: AMB imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
-        *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking/runs.py"),
+        *("memory/store", "locomo/retrieval/baselines.py", "locomo/tracking/runs.py"),
         "locomo/others",
     ),
     "psycopg": "memory/store/postgres",

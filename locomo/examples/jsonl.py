@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from locomo.examples.from_teacher import ChatMessages
+from locomo.json_lines import read_json
 from locomo.tasks.modules import Target
 from memory import InputError
 from memory.system.files import write_whole
@@ -69,17 +70,7 @@ def card_path(examples: Path) -> Path:
 
 def read_examples_card(examples: Path) -> ExamplesCard:
     """The card of a file of examples. Raises InputError if it is missing or broken."""
-    path = card_path(examples)
-    try:
-        return ExamplesCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; make the examples again") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise InputError(
-            f"{path}, {where!r:.60}: {first['msg']}; make the examples again"
-        ) from None
+    return read_json(card_path(examples), TypeAdapter(ExamplesCard), "make the examples again")
 
 
 def read_examples(path: Path) -> list[ChatMessages]:

@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import Progress
 from typer import Option
@@ -23,6 +23,7 @@ from typer import Option
 from locomo.commands import number_table, print_table, run_command
 from locomo.dataset.format import Question
 from locomo.harness import probe
+from locomo.json_lines import read_json
 from locomo.llm_judge import PROMPTS, Kind, judge
 from locomo.metrics import wilson_interval
 from locomo.parallel import run_parallel
@@ -75,13 +76,13 @@ class LabelledLine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said of a labelled answer, and why; `given` is None where it is unreadable.
+    """What a judge said of a labelled answer, and why; `points` is None where it is unreadable.
 
     Verdicts are points, 0 to 1, as labels are: of the two judges of answers 0 or 1.
     """
 
     label: float
-    given: float | None
+    points: float | None
     kind: str
     answer: str
     reason: str
@@ -143,7 +144,7 @@ def print_agreement(
         for prompt, of_prompt in judging.items():
             jobs = [partial(judged, model) for judged in of_prompt]
             verdicts = _verdicts(prompt, jobs, threads=num_threads, bar=bar)
-            result = measure_agreement([(verdict.label, verdict.given) for verdict in verdicts])
+            result = measure_agreement([(verdict.label, verdict.points) for verdict in verdicts])
             table.add_row(
                 prompt,
                 str(result.verdicts),
@@ -156,9 +157,9 @@ def print_agreement(
             )
             differences += [
                 f"{prompt}: {verdict.kind}, {clean_line(verdict.answer)[:60]!r} is labelled"
-                f" {verdict.label:g}: {verdict.given:g}, {clean_line(verdict.reason)[:100]}"
+                f" {verdict.label:g}: {verdict.points:g}, {clean_line(verdict.reason)[:100]}"
                 for verdict in verdicts
-                if verdict.given not in (None, verdict.label)
+                if verdict.points not in (None, verdict.label)
             ]
     print_table(console, table)
     for difference in differences:
@@ -176,12 +177,7 @@ def read_labelled_lines(path: Path) -> list[LabelledLine]:
 
 
 def _labelled(path: Path, adapter: TypeAdapter[list[_Labelled]]) -> list[_Labelled]:
-    try:
-        answers = adapter.validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise InputError(f"{path} holds no labelled answers: see data/README.md") from error
+    answers = read_json(path, adapter, "it holds no labelled answers: see data/README.md")
     if not answers:
         raise InputError(f"{path} holds no labelled answers")
     return answers
@@ -196,8 +192,8 @@ def _verdicts(
 
 def measure_agreement(verdicts: Sequence[tuple[float, float | None]]) -> Agreement:
     """The agreement of verdicts with labels: pairs of a label, and a verdict where it was read."""
-    pairs = [(label, given) for label, given in verdicts if given is not None]
-    equal = [label == given for label, given in pairs]
+    pairs = [(label, points) for label, points in verdicts if points is not None]
+    equal = [label == points for label, points in pairs]
     return Agreement(
         verdicts=len(pairs),
         unreadable=len(verdicts) - len(pairs),
@@ -205,9 +201,9 @@ def measure_agreement(verdicts: Sequence[tuple[float, float | None]]) -> Agreeme
         agreement_interval=wilson_interval(sum(equal), len(equal)) if pairs else None,
         kappa=cohens_kappa(pairs),
         kappa_interval=_kappa_interval(pairs),
-        too_generous=sum(given > label for label, given in pairs),
-        too_strict=sum(given < label for label, given in pairs),
-        bias=fmean(given - label for label, given in pairs) if pairs else None,
+        too_generous=sum(points > label for label, points in pairs),
+        too_strict=sum(points < label for label, points in pairs),
+        bias=fmean(points - label for label, points in pairs) if pairs else None,
     )
 
 
@@ -219,7 +215,7 @@ def cohens_kappa(pairs: Sequence[tuple[float, float]]) -> float | None:
     chance = sum(first[rating] * second[rating] for rating in first)
     if chance == number**2:
         return None
-    agreed = sum(one == other for one, other in pairs)
+    agreed = sum(label == points for label, points in pairs)
     return (number * agreed - chance) / (number**2 - chance)
 
 
@@ -249,7 +245,7 @@ def _judged_answer(kind: Kind, labelled: LabelledAnswer, model: Model) -> Verdic
     judgement = judge(kind, question, answer=labelled.answer, model=model)
     return Verdict(
         label=float(labelled.label(kind)),
-        given=None if judgement.correct is None else float(judgement.correct),
+        points=None if judgement.correct is None else float(judgement.correct),
         kind=labelled.kind,
         answer=labelled.answer,
         reason=judgement.reason,

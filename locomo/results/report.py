@@ -24,7 +24,7 @@ Interval = Literal["clustered", "independent"]
 LEAST_CONVERSATIONS = 5
 # Of fewer questions no verdict is given: two that agree by chance would make one.
 LEAST_QUESTIONS = 20
-_LABELS: dict[str, set[int]] = {
+GROUPS: dict[str, set[int]] = {
     **{f"{category} {NAMES[category]}": {category} for category in CATEGORIES},
     "1-4": set(CATEGORIES) - {ABSTENTION},
     "all": set(CATEGORIES),
@@ -118,14 +118,19 @@ def usual_interval(results: Iterable[Result]) -> Interval:
     return "clustered" if len(conversations) >= LEAST_CONVERSATIONS else "independent"
 
 
+def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results of each system, in the order in which systems first answer."""
+    names = dict.fromkeys(result.system for result in results)
+    return {name: [result for result in results if result.system == name] for name in names}
+
+
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
     """For each system one line per category or question type, then categories 1-4 and all."""
-    lines = []
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system]
-        for label, of_group in _groups(of_system).items():
-            lines.append(_line(system, label, of_group, interval))
-    return lines
+    return [
+        _line(system, label, of_group, interval)
+        for system, of_system in by_system(results).items()
+        for label, of_group in _groups(of_system).items()
+    ]
 
 
 def metrics_of(results: Sequence[Result], interval: Interval) -> list[Metric]:
@@ -173,8 +178,7 @@ def most_by(judge: str, result: Result) -> float:
 
 def _bars(results: Sequence[Result], interval: Interval, judge: str) -> list[ScoreBar]:
     bars = []
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system]
+    for system, of_system in by_system(results).items():
         for label, of_group in _groups(of_system).items():
             scores = [score_by(judge, result) for result in of_group]
             highest = [most_by(judge, result) for result in of_group]
@@ -204,7 +208,7 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """
     types = sorted({result.question_type for result in results} - {""})
     groups = {name: [r for r in results if r.question_type == name] for name in types}
-    for label, categories in _LABELS.items():
+    for label, categories in GROUPS.items():
         if not types or ABSTENTION in categories or len(categories) > 1:
             groups[label] = [result for result in results if result.category in categories]
     return {label: of_group for label, of_group in groups.items() if of_group}

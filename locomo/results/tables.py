@@ -17,6 +17,7 @@ from locomo.results.report import (
     Metric,
     PairedDifference,
     ScoreLine,
+    by_system,
     failures,
 )
 from memory.program.costs import Cost, Step
@@ -175,18 +176,16 @@ def bill_table(results: Sequence[Result]) -> Table:
     """What a question costs on average, by system and step, and how long half and 95 % take."""
     numbers = ("calls", "tokens in", "tokens out", "rows", "turns", "p50 s", "p95 s", "cost")
     table = number_table("a question", ("system", "step"), numbers)
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system and result.steps]
+    for system, of_system in by_system([result for result in results if result.steps]).items():
         names = dict.fromkeys(step.name for result in of_system for step in result.steps)
         for name in names:
             steps = [step for result in of_system for step in result.steps if step.name == name]
             _add_bill(table, ("", name), steps, questions=len(of_system))
-        if of_system:
-            dollars = [result.dollars for result in of_system if result.dollars is not None]
-            cost = sum(dollars) / len(dollars) if len(dollars) == len(of_system) else None
-            sums = [_summed(result.steps) for result in of_system]
-            price = Cost(dollars=cost).price_text
-            _add_bill(table, (system, "all"), sums, questions=len(of_system), price=price)
+        dollars = [result.dollars for result in of_system if result.dollars is not None]
+        cost = sum(dollars) / len(dollars) if len(dollars) == len(of_system) else None
+        sums = [_summed(result.steps) for result in of_system]
+        price = Cost(dollars=cost).price_text
+        _add_bill(table, (system, "all"), sums, questions=len(of_system), price=price)
     table.caption = "turns: of those shown, what only this step brought"
     return table
 

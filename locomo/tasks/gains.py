@@ -10,9 +10,8 @@ from typing import Literal
 from rich.table import Table
 
 from locomo.commands import number_table
-from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.metrics import paired_bootstrap
-from locomo.results.report import NAMES
+from locomo.results.report import GROUPS
 from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
@@ -58,16 +57,22 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
 
     # Sorted by key: the order of answering must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
-    labels: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
-    labels.append(("1-4", set(CATEGORIES) - {ABSTENTION}))
-    result = []
-    for label, categories in labels:
-        pairs_of_label = [pair for pair in pairs if pair[0].category in categories]
-        if pairs_of_label:
-            result.append(component_gain("answer", label, pairs_of_label))
     optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
-    names = (*WEIGHTS, *optimized, "reward")
-    return result + [component_gain(component, "all", pairs) for component in names]
+    components = [name for name in (*WEIGHTS, *optimized, "reward") if name != "answer"]
+    return gains_by_category("answer", pairs) + [
+        component_gain(component, "all", pairs) for component in components
+    ]
+
+
+def gains_by_category(
+    component: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]
+) -> list[Gain]:
+    """The gain of one component in each category that has questions, in 1-4 and in all."""
+    result = []
+    for label, categories in GROUPS.items():
+        if of_label := [pair for pair in pairs if pair[0].category in categories]:
+            result.append(component_gain(component, label, of_label))
+    return result
 
 
 def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:

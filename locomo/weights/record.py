@@ -91,8 +91,8 @@ class TrainingPlan:
 
     def measures_at(self, step: int) -> bool:
         """Whether the validation examples are measured after a step; the end has its own time."""
-        every = self.measuring_steps
-        return bool(every) and step % every == 0 and step < self.settings.steps
+        period = self.measuring_steps
+        return bool(period) and step % period == 0 and step < self.settings.steps
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,9 @@ class RunRecord:
         )
         if failures:
             self.say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
-        self.add_measurement(step, [score for each in scores.values() for score in each])
+        self.add_measurement(
+            step, [score for of_example in scores.values() for score in of_example]
+        )
         return scores
 
     def add_measurement(self, step: int, scores: Sequence[QuestionScore]) -> None:
@@ -223,8 +225,8 @@ class RunRecord:
             self.plan.folder / f"step-{record.step}": record.means["reward"]
             for record in self._held_out.records.values()
         }
-        kept = [folder for folder in rewards if (folder / "adapter_config.json").exists()]
-        best = max(kept, key=rewards.__getitem__, default=None)
+        folders = [folder for folder in rewards if (folder / "adapter_config.json").exists()]
+        best = max(folders, key=rewards.__getitem__, default=None)
         if best is not None and best != self.checkpoint:
             self.say(f"best held-out reward, {rewards[best]:.3f}: {best}; compare it on others")
 
