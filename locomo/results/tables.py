@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from rich.markup import escape
 from rich.table import Table
@@ -181,13 +182,24 @@ def bill_table(results: Sequence[Result]) -> Table:
         for name in names:
             steps = [step for result in of_system for step in result.steps if step.name == name]
             _add_bill(table, ("", name), steps, questions=len(of_system))
-        dollars = [result.dollars for result in of_system if result.dollars is not None]
-        cost = sum(dollars) / len(dollars) if len(dollars) == len(of_system) else None
         sums = [_summed(result.steps) for result in of_system]
-        price = Cost(dollars=cost).price_text
+        price = Cost(dollars=mean_dollars(of_system)).price_text
         _add_bill(table, (system, "all"), sums, questions=len(of_system), price=price)
     table.caption = "turns: of those shown, what only this step brought"
     return table
+
+
+def mean_dollars(results: Sequence[Result]) -> float | None:
+    """What a question costs on average; None where the price of one is unknown."""
+    dollars = [result.dollars for result in results if result.dollars is not None]
+    return fmean(dollars) if len(dollars) == len(results) else None
+
+
+def half_and_most(seconds: Sequence[float]) -> tuple[str, str]:
+    """In how many seconds half of the times end, and 95 % of them."""
+    ordered = sorted(seconds)
+    median, slow = ordered[(len(ordered) - 1) // 2], ordered[math.ceil(0.95 * len(ordered)) - 1]
+    return f"{median:.2f}", f"{slow:.2f}"
 
 
 def _summed(steps: Sequence[Step]) -> Step:
@@ -206,7 +218,6 @@ def _add_bill(
     table: Table, labels: tuple[str, str], steps: Sequence[Step], *, questions: int, price: str = ""
 ) -> None:
     """A row of the bill: means over the questions, and quantiles of the seconds."""
-    seconds = sorted(step.seconds for step in steps)
     table.add_row(
         *labels,
         f"{sum(step.calls for step in steps) / questions:.2f}",
@@ -214,8 +225,7 @@ def _add_bill(
         f"{sum(step.tokens_out for step in steps) / questions:,.0f}",
         f"{sum(step.rows for step in steps) / questions:.1f}",
         f"{sum(step.turns for step in steps) / questions:.1f}",
-        f"{seconds[(len(seconds) - 1) // 2]:.2f}",
-        f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.2f}",
+        *half_and_most([step.seconds for step in steps]),
         price,
         end_section=bool(price),
     )

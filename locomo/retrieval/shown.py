@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
@@ -94,10 +95,9 @@ def shown_table(parts: Iterable[dict[int, Shown]]) -> Table:
 
     The difference is paired by question, with its 95 % interval.
     """
-    table = Table(title="evidence shown, of each question, in the same tokens")
-    for heading in ("tokens", "whole turns", "passages", "difference", "questions", "turns"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("evidence in long turns", justify="right", no_wrap=True)
+    columns = ("tokens", "whole turns", "passages", "difference", "questions", "turns")
+    title = "evidence shown, of each question, in the same tokens"
+    table = number_table(title, (), (*columns, "evidence in long turns"))
     sums: dict[int, Shown] = {}
     for part in parts:
         for budget, shown in part.items():

@@ -15,13 +15,13 @@ from gguf import GGUFWriter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
+from locomo.weights.grpo import LORA_MODULES
 from locomo.weights.student import LINEAR, Student
 from memory.errors import InputError
 from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
 from memory.program.small_prompts import prompts_fingerprint
 
 Target = Literal["answer", "retrieve", "store"]
-LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
 # Supervised tuning keeps these in an adapter's folder; they stay when the adapter is replaced.
 _TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
