@@ -39,6 +39,7 @@ from locomo.results.judging import (
 from locomo.results.outcomes import outcome_table
 from locomo.results.report import (
     Interval,
+    Metric,
     ScoreLine,
     failures,
     memory_difference,
@@ -57,7 +58,6 @@ from locomo.results.tables import (
     failure_table,
     judge_table,
     no_evidence_line,
-    rubric_table,
 )
 from locomo.results.traces import DigestTrace, Trace, TraceLog
 from locomo.results.written import (
@@ -567,6 +567,7 @@ def _report(
     """
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
     lines = score_lines(evaluation.results, interval)
+    metrics = metrics_of(evaluation.results, interval)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     difference = memory_difference(evaluation.results, interval)
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"
@@ -579,6 +580,7 @@ def _report(
     content: dict[str, object] = {
         "params": dict(params),
         "lines": [asdict(line) for line in lines],
+        "judged": [asdict(metric) for metric in metrics if metric.judge],
         "memories": [{**asdict(memory), "path": memory.path.name} for memory in evaluation.built],
         "costs": {step: asdict(cost) for step, cost in evaluation.costs.items()},
         "results": [asdict(result) for result in evaluation.results],
@@ -603,13 +605,13 @@ def _report(
         if figures:
             content["figures"] = [asdict(figure) for figure in figures]
         examples = _varied(memory_results)
-        _print_scores(evaluation.results, lines, interval, with_categories)
+        _print_scores(evaluation.results, lines, metrics, interval, with_categories)
         _print_differences(evaluation.results, interval)
         for title in dict.fromkeys(figure.table for figure in figures):
             of_table = [figure for figure in figures if figure.table == title]
             print_table(console, figure_table(title, of_table))
         pictures = [output_dir / "scores.png"]
-        score_chart(metrics_of(evaluation.results, interval), pictures[0], title)
+        score_chart(metrics, pictures[0], title)
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
         console.print(example + "\n", highlight=False, soft_wrap=True)
@@ -620,7 +622,7 @@ def _report(
             pairs = ((conversation.id, question) for conversation, question in questions)
             log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
         log_traces(run, traces, digests)
-        run.log_metrics(score_metrics(lines, difference))
+        run.log_metrics(score_metrics(lines, metrics, difference))
         if difference:
             run.set_tag("verdict", difference.verdict)
         trace_file = traces_beside(output_dir / str(params["answers"]))
@@ -634,6 +636,7 @@ def _report(
 def _print_scores(
     results: Sequence[Result],
     lines: Sequence[ScoreLine],
+    metrics: Sequence[Metric],
     interval: Interval,
     with_categories: bool,
 ) -> None:
@@ -642,10 +645,9 @@ def _print_scores(
     tables = [comparison_table(lines, interval, with_categories, is_official=is_locomo)]
     if is_locomo:
         tables.insert(0, outcome_table(results))
-    if any(line.verdicts for line in lines):
-        tables.insert(len(tables) if is_locomo else 0, judge_table(lines, with_categories))
-    if any(result.rubric_scores for result in results):
-        tables.insert(0, rubric_table(results))
+    if any(metric.judge for metric in metrics):
+        judged = judge_table(metrics, interval, with_categories)
+        tables.insert(len(tables) if is_locomo else 0, judged)
     elif any(result.rubric for result in results):
         console.print("The metric of this benchmark is its rubric: name a --judge-model.")
     for table in tables:

@@ -26,14 +26,13 @@ from locomo.weights.launch import (
 )
 from locomo.weights.modes import train_app
 from locomo.weights.options import TrainOptions
+from locomo.weights.record import TrainingResult, card_of
 from locomo.weights.supervised import (
     check_before_tuning,
-    tune_at_together,
     tune_here,
     write_gold_examples,
     write_teacher_examples,
 )
-from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
 from memory.program.model_names import is_packaged
@@ -186,18 +185,14 @@ def distill_examples(options: TrainOptions) -> None:
         console.print(f"{target} is left out: {why}", style="yellow", markup=False)
     for reason, number in summary.dropped.items():
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
-    where = " --together --model NAME" if options.together else ""
-    advice = f"tune on them: uv run train.py --mode sft{where} --examples {file}"
+    advice = f"tune on them: uv run train.py --mode sft --examples {file}"
+    if options.together:
+        advice = f"tune on them: together fine-tuning create {file} --lora --model NAME"
     console.print(advice, highlight=False, soft_wrap=True)
 
 
 def tune_supervised(options: TrainOptions) -> None:
-    """Tune a LoRA on examples or gold conversations, here or at Together."""
-    if options.together:
-        name = tune_at_together(options, console.print)
-        advice = f"use it: uv run evaluate.py --model together_ai/{name}"
-        console.print(advice, highlight=False, soft_wrap=True)
-        return
+    """Tune a LoRA on examples or gold conversations."""
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from rich.box import MARKDOWN
+from rich.box import MARKDOWN, SIMPLE
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -137,6 +137,16 @@ def print_table(console: Console, table: Table) -> None:
     wide = Console(file=console.file, width=_WIDEST)
     width = Measurement.get(wide, wide.options, table).maximum
     Console(file=console.file, width=max(width, console.width)).print(table)
+
+
+def number_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """An empty table: columns of names, then of numbers, none of which breaks a line."""
+    table = Table(box=SIMPLE, title=title)
+    for column in names:
+        table.add_column(column, no_wrap=True)
+    for column in numbers:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
 
 
 def check_folder(folder: Path, flag: str) -> None:

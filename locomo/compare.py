@@ -5,7 +5,6 @@ python -m locomo.compare RESULTS OTHER
 
 from collections.abc import Sequence
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,6 @@ from locomo.harness import Result
 from locomo.results.judging import has_own_metric
 from locomo.results.report import (
     Interval,
-    Score,
     judges_of,
     paired_differences,
     score_by,
@@ -55,11 +53,13 @@ def compare(
         settings = ", ".join(f"{kind} {written.params.get(kind, '?')}" for kind in kinds)
         console.print(f"{name}: {settings}", markup=False, highlight=False, soft_wrap=True)
     own = has_own_metric(pairs[0])
-    f1: tuple[str, Score] = ("F1 as LoCoMo has it" if own else "official F1", attrgetter("score"))
-    judged = _judged(*pairs)
+    f1 = {"": "F1 as LoCoMo has it" if own else "official F1"}
+    # The judges that have judged every answer of both runs.
+    judges = set.intersection(*map(judges_of, [*pairs[0], *pairs[1]]))
+    judged = {judge: judge for judge in sorted(judges)}
     # A benchmark's own metric comes first.
-    for name, score in [*judged, f1] if own else [f1, *judged]:
-        differences = paired_differences(*pairs, method, score)
+    for judge, name in (judged | f1 if own else f1 | judged).items():
+        differences = paired_differences(*pairs, method, partial(score_by, judge))
         print_table(console, difference_table(differences, ("before", "after"), method, name))
         for line in differences:
             if line.categories in _VERDICTS:
@@ -68,13 +68,6 @@ def compare(
     alone = len(_of(old, system)) + len(_of(new, system)) - 2 * len(pairs[0])
     if alone:
         console.print(f"left out: {alone} questions that only one of the two runs answered")
-
-
-def _judged(before: Sequence[Result], after: Sequence[Result]) -> list[tuple[str, Score]]:
-    """The scores of each judge that has judged every answer of both runs."""
-    results = [*before, *after]
-    judges = set.intersection(*map(judges_of, results))
-    return [(judge, partial(score_by, judge)) for judge in sorted(judges)]
 
 
 def _of(written: WrittenResults, system: str) -> list[Result]:

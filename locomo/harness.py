@@ -5,8 +5,9 @@ import hashlib
 import json
 import re
 import socket
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -22,7 +23,7 @@ from locomo.dataset.format import Conversation
 from locomo.json_lines import JsonLines
 from locomo.metrics import RubricScores
 from locomo.parallel import run_over, run_parallel
-from memory import InputError, Memory, MemoryProgram, open_store
+from memory import InputError, Memory, MemoryProgram, Store, Turn, open_store
 from memory.digest.windows import Digest
 from memory.errors import ModelError
 from memory.program import Model
@@ -419,6 +420,18 @@ def _build_over(
 def program_state(program: MemoryProgram) -> object:
     """A program's instructions, demos and feature weights, as JSON data."""
     return program.dump_state(json_mode=True), program.feature_weights
+
+
+@contextlib.contextmanager
+def temporary_memory(turns: Sequence[Turn] = (), embedder: str | None = None) -> Iterator[Store]:
+    """A memory of these turns, numbered from 1, and no facts; it is gone after the block."""
+    with (
+        tempfile.TemporaryDirectory(prefix="memory-") as folder,
+        open_store(Path(folder) / "memory.db", embedder=embedder) as store,
+    ):
+        if turns:
+            store.add(turns)
+        yield store
 
 
 def name_server(model: Model, console: Console) -> None:

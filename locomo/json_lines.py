@@ -1,4 +1,4 @@
-"""Records on disk, one JSON line each, so that a killed run can resume."""
+"""Records on disk: JSON lines, so that a killed run can resume, and files read with a check."""
 
 import contextlib
 import json
@@ -88,6 +88,18 @@ def append_whole(path: Path, line: bytes) -> None:
         with contextlib.suppress(OSError):  # report the first error
             os.truncate(path, size)
         raise
+
+
+def read_json(path: Path, adapter: TypeAdapter[Record], advice: str) -> Record:
+    """The content of a JSON file. Raises InputError that names the field, and gives the advice."""
+    try:
+        return adapter.validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; {advice}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(f"{path}, {where!r:.60}: {first['msg']}; {advice}") from None
 
 
 def read_lines(path: Path, adapter: TypeAdapter[Record]) -> Iterator[Record]:

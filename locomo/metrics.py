@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -184,24 +182,18 @@ def _nested_mean(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
     """The 95 % score interval of a share (Wilson 1927): a bootstrap has none of equal values."""
-    z = NormalDist().inv_cdf(0.975)
-    share, total = count / of, of + z * z
-    middle = (count + z * z / 2) / total
-    half = z / total * sqrt(of * share * (1 - share) + z * z / 4)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    from scipy.stats import binomtest  # takes a second, and only equal values and shares need it
+
+    interval = binomtest(count, of).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def paired_bootstrap(
-    a: Sequence[float],
-    b: Sequence[float],
-    seed: int = 0,
-    n: int = 2000,
-    groups: Sequence[str] | None = None,
-    within: bool = False,
+    a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
     Raises ValueError when the lengths differ or there is no value.
     """
     differences = [x - y for x, y in zip(a, b, strict=True)]
-    return bootstrap(differences, seed=seed, n=n, groups=groups, within=within)
+    return bootstrap(differences, groups=groups)

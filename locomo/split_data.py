@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +26,7 @@ from locomo.dataset.format import (
     load_conversations,
     read_records,
 )
+from locomo.json_lines import read_json
 from memory import InputError
 from memory.system.files import write_whole
 
@@ -234,12 +235,7 @@ def verify(source: Path, output_dir: Path) -> Manifest:
 
 
 def _manifest(path: Path) -> Manifest:
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; split again") from error
-    except ValidationError as error:
-        raise InputError(f"{path} is not the manifest of a split; split again") from error
+    manifest = read_json(path, TypeAdapter(Manifest), "split again")
     if set(manifest.parts) != set(PARTS):
         raise InputError(f"{path} does not describe {', '.join(PARTS)}; split again")
     return manifest

@@ -16,7 +16,13 @@ from typer import Option
 
 from locomo.commands import print_table, run_command
 from locomo.harness import Result
-from locomo.results.report import ScoreLine, paired_differences, score_lines, usual_interval
+from locomo.results.report import (
+    ScoreLine,
+    metrics_of,
+    paired_differences,
+    score_lines,
+    usual_interval,
+)
 from locomo.results.written import read_results
 from memory import InputError
 from memory.system.files import write_whole
@@ -103,7 +109,7 @@ def _rows(results: Mapping[str, Sequence[Result]]) -> Sequence[tuple[str, ...]]:
                 stage,
                 str(len(of_stage)),
                 _score(answerable),
-                _judged(answerable),
+                _judged(of_stage),
                 _score(never_told),
                 f"{answerable.calls:.2f}" if answerable else "-",
                 f"{answerable.tokens:,.0f}" if answerable else "-",
@@ -119,10 +125,15 @@ def _score(line: ScoreLine | None) -> str:
     return f"{line.score:.3f}{interval}"
 
 
-def _judged(line: ScoreLine | None) -> str:
-    if line is None or not line.judged:
-        return "-"
-    return ", ".join(f"{share:.3f} ({judge})" for judge, share in sorted(line.judged.items()))
+def _judged(results: Sequence[Result]) -> str:
+    """What each judge says of the questions that have an answer."""
+    shares = [
+        f"{bar.score:.3f} ({metric.judge})"
+        for metric in metrics_of(results, usual_interval(results))
+        for bar in metric.bars
+        if metric.judge and bar.categories == _ANSWERABLE
+    ]
+    return ", ".join(shares) or "-"
 
 
 def _differences(results: Mapping[str, Sequence[Result]]) -> Sequence[str]:

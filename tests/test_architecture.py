@@ -97,10 +97,8 @@ IMPORTERS = {
         "memory/server",
         "memory/worker",
         "locomo/weights/arbor_client.py",
-        "locomo/weights/together.py",
         "arbor",
     ),
-    "together": "locomo/weights/together.py",
     "dateutil": "memory/text/written_dates.py",
     "ray": "memory/system/machines.py",
     "runpod": "arbor/deploy.py",
@@ -109,7 +107,7 @@ IMPORTERS = {
     "memory_bench": "locomo/others/amb_provider.py",  # nor this: AMB imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
-        *("memory/store", "locomo/retrieval/by_ability.py", "locomo/tracking/runs.py"),
+        *("memory/store", "locomo/retrieval/baselines.py", "locomo/tracking/runs.py"),
         "locomo/others",
     ),
     "psycopg": "memory/store/postgres",

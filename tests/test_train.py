@@ -321,9 +321,6 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
     [
         ("--server http://127.0.0.1:9/v1", "nothing listens at http://127.0.0.1:9/v1/"),
         ("--mode sft --examples none.jsonl", "none.card.json"),
-        ("--mode sft --together", "needs --model, Together's name of the base model; sft_examples"),
-        ("--mode sft --together --model NAME", "sft_examples.jsonl, which train.py distill"),
-        ("--mode sft --together --model NAME --examples plain.json", "a key in TOGETHER_API_KEY"),
         ("--mode evaluate", "grpo_optimized_memory_qa.json"),
         ("--mode evaluate --output plain.json", "names no tuned weights"),
         ("--rehearse --model Qwen/Qwen2.5-3B", "leave --model out"),

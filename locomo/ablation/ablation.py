@@ -7,7 +7,6 @@ from pathlib import Path
 from locomo.ablation.facts import FactsByTurn
 from locomo.ablation.report import (
     answer_figures,
-    by_system,
     facts_only_figures,
     sql_figures,
     storing_figures,
@@ -16,6 +15,7 @@ from locomo.ablation.systems import UNTUNED, WHOLE, ablation_systems
 from locomo.examples.gold import Gold
 from locomo.harness import BuiltMemory, Result, Setup
 from locomo.results.figures import Figure
+from locomo.results.report import by_system
 from locomo.systems import System
 
 

@@ -1,13 +1,12 @@
 """Stored facts compared with gold facts: precision, recall, dates."""
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from locomo.examples.gold import NOTHING, Gold, load_gold
-from locomo.harness import BuiltMemory
+from locomo.harness import BuiltMemory, temporary_memory
 from locomo.metrics import f1
 from locomo.results.figures import Figure, mean_figure
 from locomo.tasks.rewards import RIGHT
@@ -123,11 +122,7 @@ def storing_seconds(name: str, memories: Sequence[BuiltMemory]) -> list[Figure]:
 
 def gold_facts(gold: Gold) -> FactsByTurn:
     """The facts that gold SQL writes, by turn. Raises InputError when the database refuses it."""
-    with (
-        tempfile.TemporaryDirectory(prefix="gold-") as folder,
-        open_store(Path(folder) / "gold.db") as store,
-    ):
-        store.add(gold.conversation.turns)
+    with temporary_memory(gold.conversation.turns) as store:
         for turn_id, sql in sorted(gold.store.items()):
             # In the order of the turns: an UPDATE changes facts of turns before it.
             try:

@@ -6,12 +6,12 @@ from pathlib import Path
 from locomo.ablation.facts import FactsByTurn, fact_figures, storing_seconds, turn_facts
 from locomo.ablation.first_attempts import VALID_SQL_TABLE, accepted_retrieval, accepted_windows
 from locomo.ablation.systems import FACTS, TURNS
-from locomo.dataset.format import ABSTENTION, CATEGORIES
+from locomo.dataset.format import ABSTENTION
 from locomo.examples.gold import Gold
 from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained
 from locomo.results.figures import Figure, mean_figure, ratio_figure
-from locomo.results.report import NAMES
+from locomo.results.report import GROUPS, by_system
 from memory.program import Model
 
 READING_TABLE, FACTS_ONLY_TABLE = "reading", "facts only"
@@ -43,10 +43,10 @@ def answer_figures(results: Sequence[Result]) -> list[Figure]:
 def facts_only_figures(results: Sequence[Result]) -> list[Figure]:
     """F1 of answers from facts alone and from turns alone, and their ratio."""
     answers = by_system(results)
-    answerable = set(CATEGORIES) - {ABSTENTION}
-    groups = {f"{category} {NAMES[category]}": {category} for category in sorted(answerable)}
     figures = []
-    for label, categories in {**groups, ANSWERABLE: answerable}.items():
+    for label, categories in GROUPS.items():
+        if ABSTENTION in categories:
+            continue
         fact_scores = _scores(answers[FACTS], categories)
         turn_scores = _scores(answers[TURNS], categories)
         for name, values in ((FACTS, fact_scores), ("turns only", turn_scores)):
@@ -90,12 +90,6 @@ def sql_figures(
         if module in model.modules_without_grammar:  # what a grammar allows is always valid
             figures += mean_figure(VALID_SQL_TABLE, module, name, values=values)
     return figures
-
-
-def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results of each system, in their order."""
-    names = dict.fromkeys(result.system for result in results)
-    return {name: [result for result in results if result.system == name] for name in names}
 
 
 def _scores(results: Sequence[Result], categories: set[int]) -> list[float]:

@@ -1,7 +1,6 @@
 """Checks gold: evidence contains the answers, gold SQL works, no text occurs twice."""
 
 import re
-import tempfile
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from locomo.dataset.format import ABSTENTION, Conversation, is_dated, load_conversations
 from locomo.examples.gold import NOTHING, Gold, load_gold
+from locomo.harness import temporary_memory
 from locomo.metrics import OPEN_DOMAIN, f1
 from locomo.metrics import gold as gold_answer
 from locomo.split_data import VALIDATION
-from memory import InputError, SqlError, Store, Turn, open_store
+from memory import InputError, SqlError, Store, Turn
 from memory.sql import check_select, split
 
 # The sample, on which tuned models are measured, and the chats that the ranking was fitted to.
@@ -188,11 +188,7 @@ def prove(gold: Gold) -> Proof:
     errors = [line for share, line in shares if not share]
     if dropped := gold.conversation.dropped_evidence:
         errors.append(f"{id_}: evidence that names no turn: {dropped}")
-    with (
-        tempfile.TemporaryDirectory(prefix="check-") as folder,
-        open_store(Path(folder) / "turns.db") as store,
-    ):
-        store.add(gold.conversation.turns)
+    with temporary_memory(gold.conversation.turns) as store:
         for turn_id, sql in sorted(gold.store.items()):
             where = f"{id_}, store.{gold.conversation.turns[turn_id - 1].source}"
             try:  # a window refuses facts of other turns

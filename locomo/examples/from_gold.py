@@ -5,22 +5,20 @@ see `answers_from_gold`. No model is asked.
 """
 
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from locomo.examples.answers_from_gold import AnswerExamples
 from locomo.examples.from_teacher import ChatMessages, render_example
 from locomo.examples.gold import NOTHING, Gold
 from locomo.examples.selects import STEM_LETTERS, canonical_selects, widened
-from locomo.harness import Setup
+from locomo.harness import Setup, temporary_memory
 from locomo.metrics import normalize
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
-from memory import Store, open_store
+from memory import Store
 from memory.program import Model
 from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import TUNED_INSERT
@@ -84,11 +82,7 @@ def _inputs_and_outputs(
     gold: Gold, student: Setup, targets: Collection[Target], *, rng: random.Random
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
     """The inputs and right outputs of each module in a conversation, by field."""
-    with (
-        tempfile.TemporaryDirectory(prefix="examples-") as folder,
-        open_store(Path(folder) / "turns.db") as store,
-    ):
-        store.add(gold.conversation.turns)
+    with temporary_memory(gold.conversation.turns) as store:
         facts = _write_gold_facts(store, gold)
         if "store" in targets:
             inserts = _inserts(gold, facts=facts, store=store, model=student.model, rng=rng)

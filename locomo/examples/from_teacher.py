@@ -8,9 +8,7 @@ or an abstention where it does not; no model is asked.
 """
 
 import re
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
-from locomo.harness import Setup
+from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
@@ -159,17 +157,6 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-@contextmanager
-def _memory_of(conversation: Conversation) -> Iterator[Store]:
-    """A memory with a conversation's turns, numbered from 1, and no facts."""
-    with (
-        tempfile.TemporaryDirectory(prefix="examples-") as folder,
-        open_store(Path(folder) / "turns.db") as store,
-    ):
-        store.add(conversation.turns)
-        yield store
-
-
 def make_store_examples(
     distillation: Distillation,
     planned: Sequence[PlannedExample],
@@ -183,7 +170,7 @@ def make_store_examples(
             catalog, and no model is asked.
         save: called with each new attempt.
     """
-    with _memory_of(planned[0].conversation) as store:
+    with temporary_memory(planned[0].conversation.turns) as store:
         program: Any = MemoryProgram()
         program.store = _SpeakerBySpeaker(
             distillation, planned=planned, store=store, attempts=attempts, save=save
@@ -329,7 +316,7 @@ def make_answer_examples(
 
     No model is asked: the answer is the dataset's own.
     """
-    with _memory_of(planned[0].conversation) as store:
+    with temporary_memory(planned[0].conversation.turns) as store:
         for example in planned:
             hits = store.search(example.question.text, _RANKED_TURNS)
             ranked = [hit.turn_id for hit in hits if hit.turn_id not in example.evidence]

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from locomo.examples.from_teacher import ChatMessages
+from locomo.json_lines import read_json
 from locomo.tasks.modules import Target
 from memory import InputError
 from memory.system.files import write_whole
@@ -69,35 +70,28 @@ def card_path(examples: Path) -> Path:
 
 def read_examples_card(examples: Path) -> ExamplesCard:
     """The card of a file of examples. Raises InputError if it is missing or broken."""
-    path = card_path(examples)
-    try:
-        return ExamplesCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; make the examples again") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise InputError(
-            f"{path}, {where!r:.60}: {first['msg']}; make the examples again"
-        ) from None
+    return read_json(card_path(examples), TypeAdapter(ExamplesCard), "make the examples again")
 
 
-def check_examples(examples: Path) -> int:
-    """The number of examples in a file. Raises InputError that names the first invalid line."""
+def read_examples(path: Path) -> list[ChatMessages]:
+    """The examples of a file. Raises InputError that names the first invalid line."""
+    examples: list[ChatMessages] = []
     number = 0
     try:
-        with examples.open("rb") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                messages = _Example.model_validate_json(line).messages
-                if not messages or messages[-1].role != "assistant":
-                    raise InputError(
-                        f"{examples}, line {number}: the last message is not an answer"
-                    )
+                if line.strip():
+                    messages = _Example.model_validate_json(line).model_dump()["messages"]
+                    examples.append(messages)
+                    if len(messages) < 2 or messages[-1]["role"] != "assistant":
+                        raise InputError(
+                            f"{path}, line {number}: must end with the assistant's answer"
+                        )
     except OSError as error:
-        raise InputError(f"{examples}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
         why = error.errors(include_url=False)[0]["msg"]
-        raise InputError(f"{examples}, line {number} is not an example: {why:.200}") from None
-    if not number:
-        raise InputError(f"{examples} has no examples")
-    return number
+        raise InputError(f"{path}, line {number} is not an example: {why:.200}") from None
+    if not examples:
+        raise InputError(f"{path} has no examples")
+    return examples

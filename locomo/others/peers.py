@@ -8,8 +8,6 @@ for each, so that what one does to its process (crash, threads, settings) is its
 
 import json
 import os
-import re
-import sqlite3
 import sys
 import tempfile
 import time
@@ -21,10 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from locomo.dataset.format import Conversation, load_conversations
+from locomo.retrieval.baselines import Cosine, FullText, said
 from locomo.retrieval.measure import Retrieval
 from memory import Turn, open_store
 from memory.search.embed import DIM, embed
@@ -52,11 +48,6 @@ class System(Protocol):
         """Release what the system holds."""
 
 
-def said(turn: Turn) -> str:
-    """What a turn is to a system that stores texts."""
-    return f"{turn.speaker}: {turn.text}"
-
-
 class Ours:
     """This project, which also takes the session and the date of a turn."""
 
@@ -71,54 +62,6 @@ class Ours:
 
     def close(self) -> None:
         self._store.close()
-
-
-class FullText:
-    """SQLite's FTS5 as a textbook has it: stemmed words joined by OR, bm25."""
-
-    def __init__(self, folder: Path) -> None:
-        self._db = sqlite3.connect(folder / "turns.db")
-        self._db.execute("CREATE VIRTUAL TABLE turns USING fts5(text, tokenize='porter unicode61')")
-
-    def add(self, turns: Sequence[Turn]) -> list[str]:
-        with self._db:
-            rows = [(n, said(turn)) for n, turn in enumerate(turns, 1)]
-            self._db.executemany("INSERT INTO turns (rowid, text) VALUES (?, ?)", rows)
-        return [str(n) for n, _ in rows]
-
-    def search(self, text: str, k: int) -> list[str]:
-        words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text))
-        sql = "SELECT rowid FROM turns WHERE turns MATCH ? ORDER BY bm25(turns) LIMIT ?"
-        return [str(n) for (n,) in self._db.execute(sql, (words, k))] if words else []
-
-    def close(self) -> None:
-        self._db.close()
-
-
-class Cosine:
-    """The packaged embedder's vectors, by their cosine: what a vector database does, by hand."""
-
-    def __init__(self, folder: Path) -> None:
-        self._vectors: NDArray[Any] = np.empty((0, DIM))
-
-    def add(self, turns: Sequence[Turn]) -> list[str]:
-        first = len(self._vectors)
-        self._vectors = np.vstack([self._vectors, _unit(embed([said(turn) for turn in turns]))])
-        return [str(n) for n in range(first, len(self._vectors))]
-
-    def search(self, text: str, k: int) -> list[str]:
-        order = np.argsort(-(self._vectors @ _unit(embed([text]))[0]), kind="stable")
-        return [str(n) for n in order[:k]]
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def _unit(vectors: NDArray[Any]) -> NDArray[Any]:
-    """Vectors of length 1; those of texts without a known word stay 0."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[Any] = vectors / np.where(lengths == 0, 1, lengths)
-    return unit
 
 
 class Chroma:
@@ -235,8 +178,8 @@ class Peer:
 
 PEERS = {
     "ours": Peer("sql-memory", Ours, distribution="sql-memory"),
-    "fts5": Peer("SQLite FTS5", FullText),
-    "cosine": Peer("cosine", Cosine, distribution="sql-memory", on_disk=False),
+    "fts5": Peer("SQLite FTS5", lambda folder: FullText(str(folder / "turns.db"))),
+    "cosine": Peer("cosine", lambda _: Cosine(embed), distribution="sql-memory", on_disk=False),
     "chroma": Peer("Chroma", Chroma, ("chromadb",), "chromadb"),
     "langmem": Peer("LangMem", LangMem, ("langmem", "langgraph"), "langmem", on_disk=False),
     "mem0": Peer("mem0", Mem0, ("mem0",), "mem0ai"),

@@ -1,16 +1,15 @@
 """One table of all systems: evidence shown, scores, tokens, seconds, dollars."""
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.harness import BuiltMemory, Result
 from locomo.results.report import Interval, Metric, ScoreBar, metrics_of
-from locomo.results.tables import interval_title
+from locomo.results.tables import half_and_most, interval_title, mean_dollars
 from memory.program.costs import Cost
 
 _GROUPS = ("1-4", "5 adversarial")
@@ -35,27 +34,24 @@ def others_table(
         notes: lines below the table.
     """
     metrics = metrics_of(results, interval)
-    table = Table(box=SIMPLE, title=f"the same questions and model, {interval_title(interval)}")
-    table.add_column("system", no_wrap=True)
     scored = [
         (metric, group)
         for metric in metrics
         for group in _GROUPS
         if any(bar.categories == group for bar in metric.bars)
     ]
-    for metric, group in scored:
-        table.add_column(f"{escape(_short(metric))}\n{group}", justify="right", no_wrap=True)
-    for column in (
+    columns = (
+        *(f"{escape(_short(metric))}\n{group}" for metric, group in scored),
         *("evidence\nshown", "tokens\nin", "tokens\nout", "p50 s", "p95 s", "$ a\nquestion"),
         *("to store\ns", "to store\n$"),
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
+    )
+    title = f"the same questions and model, {interval_title(interval)}"
+    table = number_table(title, ["system"], columns)
     for system, title in titles.items():
         of_system = [result for result in results if result.system == system]
         if not of_system:
             continue
         recalls = [result.recall for result in of_system if result.recall is not None]
-        seconds = sorted(result.seconds for result in of_system)
         steps = [step for result in of_system for step in result.steps]
         table.add_row(
             escape(title),
@@ -63,9 +59,8 @@ def others_table(
             f"{fmean(recalls):.3f}" if recalls else "-",
             f"{sum(step.tokens_in for step in steps) / len(of_system):,.0f}",
             f"{sum(step.tokens_out for step in steps) / len(of_system):,.0f}",
-            f"{seconds[(len(seconds) - 1) // 2]:.2f}",
-            f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.2f}",
-            Cost(dollars=_mean_dollars(of_system)).price_text,
+            *half_and_most([result.seconds for result in of_system]),
+            Cost(dollars=mean_dollars(of_system)).price_text,
             f"{stored_s[system]:.1f}" if system in stored_s else "-",
             storing[system].price_text if system in storing else "$ 0.00",
         )
@@ -103,9 +98,3 @@ def _bar_text(bar: ScoreBar) -> str:
     if bar.most > bar.score:
         text += f", up to {bar.most:.3f}"
     return text if bar.low is None else f"{text}\n{bar.low:.2f}-{bar.high:.2f}"
-
-
-def _mean_dollars(results: Sequence[Result]) -> float | None:
-    """None where the price of a question is unknown."""
-    dollars = [result.dollars for result in results if result.dollars is not None]
-    return fmean(dollars) if len(dollars) == len(results) else None

@@ -5,7 +5,8 @@ python -m locomo.results.agreement --judge-model MODEL [--judge-api-base ADDRESS
 With --rubric the prompt for lines of a rubric (0, 0.5, 1) is measured instead.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,16 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 import typer
-from pydantic import TypeAdapter, ValidationError
-from rich.box import SIMPLE
+from pydantic import TypeAdapter
 from rich.console import Console
-from rich.table import Table
+from rich.progress import Progress
 from typer import Option
 
-from locomo.commands import print_table, run_command
+from locomo.commands import number_table, print_table, run_command
 from locomo.dataset.format import Question
 from locomo.harness import probe
-from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
+from locomo.json_lines import read_json
+from locomo.llm_judge import PROMPTS, Kind, judge
 from locomo.metrics import wilson_interval
 from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_line
@@ -74,12 +75,27 @@ class LabelledLine:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a judge said of a labelled answer, and why; `points` is None where it is unreadable.
+
+    Verdicts are points, 0 to 1, as labels are: of the two judges of answers 0 or 1.
+    """
+
+    label: float
+    points: float | None
+    kind: str
+    answer: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A judge compared with the labels, over the verdicts that could be read.
 
     `agreement` is the share of equal verdicts, `kappa` Cohen's kappa (1960): agreement corrected
     for chance. Each has a 95 % interval. All are None without a verdict; kappa is None if chance
-    alone would agree on everything, and its interval if all verdicts equal the labels.
+    alone would agree on everything, and its interval if all verdicts equal the labels. `bias` is
+    the mean of verdicts minus labels.
     """
 
     verdicts: int
@@ -88,8 +104,9 @@ class Agreement:
     agreement_interval: tuple[float, float] | None
     kappa: float | None
     kappa_interval: tuple[float, float] | None
-    accepted_wrong: int
-    refused_right: int
+    too_generous: int
+    too_strict: int
+    bias: float | None
 
 
 @app.command()
@@ -106,37 +123,44 @@ def print_agreement(
 
     Raises InputError for a file in another format, ModelError when the model cannot be used.
     """
+    judging: dict[str, Sequence[Callable[[Model], Verdict]]]
     if rubric:
-        _print_line_agreement(
-            read_labelled_lines(labels or LABELLED_LINES),
-            load_model(judge_model, judge_api_base),
-            num_threads,
-        )
-        return
-    answers = read_labelled(labels or LABELLED)
+        lines = read_labelled_lines(labels or LABELLED_LINES)
+        judging = {"rubric": [partial(_judged_line, line) for line in lines]}
+    else:
+        answers = read_labelled(labels or LABELLED)
+        judging = {
+            kind: [partial(_judged_answer, kind, answer) for answer in answers] for kind in PROMPTS
+        }
     model = load_model(judge_model, judge_api_base)
     probe(model)
     console = Console()
-    table = Table(
-        box=SIMPLE, title=f"{model.name} beside {len(answers)} labels, with 95 % intervals"
-    )
-    table.add_column("judge", no_wrap=True)
-    for column in ("n", "unreadable", "agreement", "kappa", "accepts wrong", "refuses right"):
-        table.add_column(column, justify="right", no_wrap=True)
-    differences = []
-    for kind in PROMPTS:
-        judgements = _judge_all(kind, answers, model=model, threads=num_threads, console=console)
-        differences += _differences(kind, answers, judgements)
-        result = measure_agreement([answer.label(kind) for answer in answers], judgements)
-        table.add_row(
-            kind,
-            str(result.verdicts),
-            str(result.unreadable),
-            _with_interval(result.agreement, result.agreement_interval),
-            _with_interval(result.kappa, result.kappa_interval),
-            str(result.accepted_wrong),
-            str(result.refused_right),
-        )
+    number = len(next(iter(judging.values())))
+    title = f"{model.name} beside {number} labels, with 95 % intervals"
+    columns = ("n", "unreadable", "agreement", "kappa", "too generous", "too strict", "bias")
+    table = number_table(title, ["judge"], columns)
+    differences: list[str] = []
+    with progress_bar(console) as bar:
+        for prompt, of_prompt in judging.items():
+            jobs = [partial(judged, model) for judged in of_prompt]
+            verdicts = _verdicts(prompt, jobs, threads=num_threads, bar=bar)
+            result = measure_agreement([(verdict.label, verdict.points) for verdict in verdicts])
+            table.add_row(
+                prompt,
+                str(result.verdicts),
+                str(result.unreadable),
+                _with_interval(result.agreement, result.agreement_interval),
+                _with_interval(result.kappa, result.kappa_interval),
+                str(result.too_generous),
+                str(result.too_strict),
+                "none" if result.bias is None else f"{result.bias:+.3f}",
+            )
+            differences += [
+                f"{prompt}: {verdict.kind}, {clean_line(verdict.answer)[:60]!r} is labelled"
+                f" {verdict.label:g}: {verdict.points:g}, {clean_line(verdict.reason)[:100]}"
+                for verdict in verdicts
+                if verdict.points not in (None, verdict.label)
+            ]
     print_table(console, table)
     for difference in differences:
         console.print(difference, markup=False, highlight=False, soft_wrap=True)
@@ -153,50 +177,49 @@ def read_labelled_lines(path: Path) -> list[LabelledLine]:
 
 
 def _labelled(path: Path, adapter: TypeAdapter[list[_Labelled]]) -> list[_Labelled]:
-    try:
-        answers = adapter.validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise InputError(f"{path} holds no labelled answers: see data/README.md") from error
+    answers = read_json(path, adapter, "it holds no labelled answers: see data/README.md")
     if not answers:
         raise InputError(f"{path} holds no labelled answers")
     return answers
 
 
-def measure_agreement(labels: Sequence[bool], judgements: Sequence[Judgement]) -> Agreement:
-    """The agreement of verdicts with labels, which are in the same order."""
-    pairs = [
-        (label, judgement.correct)
-        for label, judgement in zip(labels, judgements, strict=True)
-        if judgement.correct is not None
-    ]
-    equal = [label == verdict for label, verdict in pairs]
+def _verdicts(
+    prompt: str, jobs: Sequence[Callable[[], Verdict]], threads: int, bar: Progress
+) -> list[Verdict]:
+    line = bar.add_task(f"judging: {prompt}", total=len(jobs))
+    return run_parallel(jobs, threads, lambda _: bar.advance(line))
+
+
+def measure_agreement(verdicts: Sequence[tuple[float, float | None]]) -> Agreement:
+    """The agreement of verdicts with labels: pairs of a label, and a verdict where it was read."""
+    pairs = [(label, points) for label, points in verdicts if points is not None]
+    equal = [label == points for label, points in pairs]
     return Agreement(
         verdicts=len(pairs),
-        unreadable=len(judgements) - len(pairs),
+        unreadable=len(verdicts) - len(pairs),
         agreement=fmean(equal) if pairs else None,
         agreement_interval=wilson_interval(sum(equal), len(equal)) if pairs else None,
         kappa=cohens_kappa(pairs),
         kappa_interval=_kappa_interval(pairs),
-        accepted_wrong=pairs.count((False, True)),
-        refused_right=pairs.count((True, False)),
+        too_generous=sum(points > label for label, points in pairs),
+        too_strict=sum(points < label for label, points in pairs),
+        bias=fmean(points - label for label, points in pairs) if pairs else None,
     )
 
 
-def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+def cohens_kappa(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Cohen's kappa of two raters, -1 to 1; None if chance alone would agree on everything."""
-    if not pairs:
+    number = len(pairs)
+    first = Counter(rating for rating, _ in pairs)
+    second = Counter(rating for _, rating in pairs)
+    chance = sum(first[rating] * second[rating] for rating in first)
+    if chance == number**2:
         return None
-    by_first = fmean(first for first, _ in pairs)
-    by_second = fmean(second for _, second in pairs)
-    chance = by_first * by_second + (1 - by_first) * (1 - by_second)
-    if chance == 1:
-        return None
-    return (fmean(first == second for first, second in pairs) - chance) / (1 - chance)
+    agreed = sum(label == points for label, points in pairs)
+    return (number * agreed - chance) / (number**2 - chance)
 
 
-def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] | None:
+def _kappa_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     """The 95 % percentile interval over resamples that have a kappa; none if all agree."""
     if all(first == second for first, second in pairs):
         return None
@@ -210,80 +233,35 @@ def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] |
     return float(low), float(high)
 
 
-def _judge_all(
-    kind: Kind, answers: Sequence[LabelledAnswer], model: Model, threads: int, console: Console
-) -> list[Judgement]:
-    """The verdicts of one of the two judges, in the order of the answers."""
-
-    def judged(answer: LabelledAnswer) -> Judgement:
-        question = Question(
-            index=answer.index,
-            text=answer.question,
-            answer=answer.gold,
-            category=answer.category,
-            evidence=(),
-        )
-        return judge(kind, question, answer=answer.answer, model=model)
-
-    with progress_bar(console) as bar:
-        line = bar.add_task(f"judging: {kind}", total=len(answers))
-        jobs = [partial(judged, answer) for answer in answers]
-        return run_parallel(jobs, threads, lambda _: bar.advance(line))
-
-
-def _print_line_agreement(lines: Sequence[LabelledLine], model: Model, threads: int) -> None:
-    """Judge labelled lines, and print how often the points are those of the label."""
-    probe(model)
-    console = Console()
-    with progress_bar(console) as bar:
-        task = bar.add_task("judging lines", total=len(lines))
-        jobs = [
-            partial(judge_line, labelled.question, labelled.line, labelled.answer, model)
-            for labelled in lines
-        ]
-        verdicts = run_parallel(jobs, threads, lambda _: bar.advance(task))
-    pairs = list(zip(lines, verdicts, strict=True))
-    read = [
-        (labelled.points, verdict.points)
-        for labelled, verdict in pairs
-        if verdict.points is not None
-    ]
-    equal = sum(label == points for label, points in read)
-    table = Table(box=SIMPLE, title=f"{model.name} beside {len(lines)} labelled rubric lines")
-    for column in ("n", "unreadable", "same points", "too generous", "too strict", "mean - label"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_row(
-        str(len(read)),
-        str(len(lines) - len(read)),
-        _with_interval(equal / len(read), wilson_interval(equal, len(read))) if read else "none",
-        str(sum(points > label for label, points in read)),
-        str(sum(points < label for label, points in read)),
-        f"{fmean(points - label for label, points in read):+.3f}" if read else "none",
+def _judged_answer(kind: Kind, labelled: LabelledAnswer, model: Model) -> Verdict:
+    """The verdict of one of the two judges of answers."""
+    question = Question(
+        index=labelled.index,
+        text=labelled.question,
+        answer=labelled.gold,
+        category=labelled.category,
+        evidence=(),
     )
-    print_table(console, table)
-    for labelled, verdict in pairs:
-        if verdict.points not in (None, labelled.points):
-            text = f"{labelled.kind}, {clean_line(labelled.answer)[:60]!r} is labelled"
-            text += f" {labelled.points:g}: {verdict.points:g}, {clean_line(verdict.reason)[:100]}"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    judgement = judge(kind, question, answer=labelled.answer, model=model)
+    return Verdict(
+        label=float(labelled.label(kind)),
+        points=None if judgement.correct is None else float(judgement.correct),
+        kind=labelled.kind,
+        answer=labelled.answer,
+        reason=judgement.reason,
+    )
+
+
+def _judged_line(labelled: LabelledLine, model: Model) -> Verdict:
+    """The points that a judge gives for a line of a rubric."""
+    verdict = judge_line(labelled.question, labelled.line, labelled.answer, model)
+    return Verdict(labelled.points, verdict.points, labelled.kind, labelled.answer, verdict.reason)
 
 
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "none"
     return f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
-
-
-def _differences(
-    kind: Kind, answers: Sequence[LabelledAnswer], judgements: Sequence[Judgement]
-) -> list[str]:
-    """A line for each verdict that differs from its label."""
-    return [
-        f"{kind}: {answer.kind}, {clean_line(answer.answer)[:60]!r} is labelled"
-        f" {answer.label(kind)}: {judgement.correct}, {clean_line(judgement.reason)[:100]}"
-        for answer, judgement in zip(answers, judgements, strict=True)
-        if judgement.correct is not None and judgement.correct != answer.label(kind)
-    ]
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from rich.box import SIMPLE
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION
 from locomo.harness import Result
 from locomo.metrics import OPEN_DOMAIN, abstained, stems
+from locomo.results.report import by_system
 
 Outcome = Literal["right", "wrong", "nothing said"]
 # What each system shows of the conversation.
@@ -36,12 +37,9 @@ def outcome(result: Result) -> Outcome:
 
 def outcome_table(results: Sequence[Result]) -> Table:
     """The outcomes of each system, and how many of its answers rest on rows of a SELECT."""
-    table = Table(box=SIMPLE, title="answers (right: with all words of the right answer)")
-    table.add_column("system", no_wrap=True)
-    for column in ("right", "wrong", "nothing said", "with SQL"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system]
+    title = "answers (right: with all words of the right answer)"
+    table = number_table(title, ["system"], ("right", "wrong", "nothing said", "with SQL"))
+    for system, of_system in by_system(results).items():
         outcomes = Counter(map(outcome, of_system))
         with_sql = sum(bool(result.rows) and not abstained(result.answer) for result in of_system)
         shown = f" ({SHOWN[system]})" if system in SHOWN else ""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from statistics import fmean
 from typing import Literal
@@ -21,12 +20,11 @@ FAILED_BELOW = 0.5
 
 
 Interval = Literal["clustered", "independent"]
-Score = Callable[[Result], float]
 # With fewer conversations, resampling them says too little about how they differ.
 LEAST_CONVERSATIONS = 5
 # Of fewer questions no verdict is given: two that agree by chance would make one.
 LEAST_QUESTIONS = 20
-_LABELS: dict[str, set[int]] = {
+GROUPS: dict[str, set[int]] = {
     **{f"{category} {NAMES[category]}": {category} for category in CATEGORIES},
     "1-4": set(CATEGORIES) - {ABSTENTION},
     "all": set(CATEGORIES),
@@ -37,11 +35,9 @@ _LABELS: dict[str, set[int]] = {
 class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
-    `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
-    share of `verdicts` answers that each judge accepts: a verdict that could not be read counts as
-    wrong, and `judged_most` is the share if all such were right; `unreadable` counts them.
-    `unusable` counts answers that could not be read; they score 0. `recall` is over the questions
-    that name their evidence, None if none does.
+    `low` to `high` is the 95 % interval of the score; None for a single question. `unusable` counts
+    answers that could not be read; they score 0. `recall` is over the questions that name their
+    evidence, None if none does.
     """
 
     system: str
@@ -53,10 +49,6 @@ class ScoreLine:
     recall: float | None
     tokens: float
     calls: float
-    judged: dict[str, float]
-    judged_most: dict[str, float]
-    verdicts: dict[str, int]
-    unreadable: int
     unusable: int
 
 
@@ -95,8 +87,9 @@ class PairedDifference:
 class ScoreBar:
     """A system's mean score by a metric, over the questions of some categories.
 
-    `low` to `high` is its 95 % interval, None for a single question. `most` is the mean if every
-    verdict that could not be read were right.
+    `low` to `high` is its 95 % interval, None for a single question. `unreadable` counts answers of
+    which a verdict could not be read, and counts as wrong; `most` is the mean if all such were
+    right. `tau` is the mean of Kendall's tau-b where an order is asked for.
     """
 
     system: str
@@ -106,13 +99,16 @@ class ScoreBar:
     low: float | None
     high: float | None
     most: float
+    unreadable: int
+    tau: float | None
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric with a bar for each system and category."""
+    """The scores of a judge, or F1 without one, with a bar for each system and category."""
 
     name: str
+    judge: str
     bars: Sequence[ScoreBar]
 
 
@@ -122,14 +118,19 @@ def usual_interval(results: Iterable[Result]) -> Interval:
     return "clustered" if len(conversations) >= LEAST_CONVERSATIONS else "independent"
 
 
+def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results of each system, in the order in which systems first answer."""
+    names = dict.fromkeys(result.system for result in results)
+    return {name: [result for result in results if result.system == name] for name in names}
+
+
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
     """For each system one line per category or question type, then categories 1-4 and all."""
-    lines = []
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system]
-        for label, of_group in _groups(of_system).items():
-            lines.append(_line(system, label, of_group, interval))
-    return lines
+    return [
+        _line(system, label, of_group, interval)
+        for system, of_system in by_system(results).items()
+        for label, of_group in _groups(of_system).items()
+    ]
 
 
 def metrics_of(results: Sequence[Result], interval: Interval) -> list[Metric]:
@@ -138,23 +139,18 @@ def metrics_of(results: Sequence[Result], interval: Interval) -> list[Metric]:
     A benchmark's own metric comes before F1.
     """
     judges = sorted({judge for result in results for judge in judges_of(result)})
-    judged = [
-        Metric(
-            f"judged by {judge}",
-            _bars(
-                [result for result in results if judge in judges_of(result)],
-                interval,
-                partial(score_by, judge),
-                partial(most_by, judge),
-            ),
-        )
-        for judge in judges
-    ]
-    f1: Score = attrgetter("score")
+    judged = {judge: f"judged by {judge}" for judge in judges}
     own = has_own_metric(results)
-    name = "F1 as LoCoMo has it" if own else "official F1; category 5: an abstaining phrase"
-    score = Metric(name, _bars(results, interval, f1, f1))
-    return [*judged, score] if own else [score, *judged]
+    f1 = {"": "F1 as LoCoMo has it" if own else "official F1; category 5: an abstaining phrase"}
+    names = judged | f1 if own else f1 | judged
+    return [
+        Metric(
+            name,
+            judge,
+            _bars([r for r in results if not judge or judge in judges_of(r)], interval, judge),
+        )
+        for judge, name in names.items()
+    ]
 
 
 def judges_of(result: Result) -> set[str]:
@@ -163,7 +159,9 @@ def judges_of(result: Result) -> set[str]:
 
 
 def score_by(judge: str, result: Result) -> float:
-    """A judge's score of an answer; a verdict that could not be read counts as wrong."""
+    """A judge's score of an answer, or F1 without one; a verdict that is unreadable is wrong."""
+    if not judge:
+        return result.score
     if judge in result.rubric_scores:
         return result.rubric_scores[judge].score
     return float(bool(result.verdicts[judge]))
@@ -171,20 +169,22 @@ def score_by(judge: str, result: Result) -> float:
 
 def most_by(judge: str, result: Result) -> float:
     """A judge's score of an answer if a verdict that could not be read were right."""
+    if not judge:
+        return result.score
     if judge in result.rubric_scores:
         return result.rubric_scores[judge].highest
     return float(result.verdicts[judge] is not False)
 
 
-def _bars(
-    results: Sequence[Result], interval: Interval, score: Score, most: Score
-) -> list[ScoreBar]:
+def _bars(results: Sequence[Result], interval: Interval, judge: str) -> list[ScoreBar]:
     bars = []
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system]
+    for system, of_system in by_system(results).items():
         for label, of_group in _groups(of_system).items():
-            scores = [score(result) for result in of_group]
+            scores = [score_by(judge, result) for result in of_group]
+            highest = [most_by(judge, result) for result in of_group]
             low, high = _interval_of(scores, of_group, interval)
+            rubrics = [r.rubric_scores[judge] for r in of_group if judge in r.rubric_scores]
+            taus = [rubric.tau for rubric in rubrics if rubric.tau is not None]
             bars.append(
                 ScoreBar(
                     system=system,
@@ -193,7 +193,9 @@ def _bars(
                     score=fmean(scores),
                     low=low,
                     high=high,
-                    most=fmean(map(most, of_group)),
+                    most=fmean(highest),
+                    unreadable=sum(a < b for a, b in zip(scores, highest, strict=True)),
+                    tau=fmean(taus) if taus else None,
                 )
             )
     return bars
@@ -206,7 +208,7 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """
     types = sorted({result.question_type for result in results} - {""})
     groups = {name: [r for r in results if r.question_type == name] for name in types}
-    for label, categories in _LABELS.items():
+    for label, categories in GROUPS.items():
         if not types or ABSTENTION in categories or len(categories) > 1:
             groups[label] = [result for result in results if result.category in categories]
     return {label: of_group for label, of_group in groups.items() if of_group}
@@ -283,11 +285,7 @@ def interval_of_mean(
 def _line(system: str, label: str, results: Sequence[Result], interval: Interval) -> ScoreLine:
     scores = [result.score for result in results]
     low, high = _interval_of(scores, results, interval)
-    judges = sorted({judge for result in results for judge in result.verdicts})
     recalls = [result.recall for result in results if result.recall is not None]
-    opinions = {
-        judge: [r.verdicts[judge] for r in results if judge in r.verdicts] for judge in judges
-    }
     return ScoreLine(
         system=system,
         categories=label,
@@ -298,13 +296,6 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
         recall=fmean(recalls) if recalls else None,
         tokens=fmean(result.tokens for result in results),
         calls=fmean(result.calls for result in results),
-        judged={judge: fmean(map(bool, verdicts)) for judge, verdicts in opinions.items()},
-        judged_most={
-            judge: fmean(verdict is not False for verdict in verdicts)
-            for judge, verdicts in opinions.items()
-        },
-        verdicts={judge: len(verdicts) for judge, verdicts in opinions.items()},
-        unreadable=sum(v is None for r in results for v in r.verdicts.values()),
         unusable=sum(bool(result.unusable) for result in results),
     )
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained
@@ -15,15 +15,17 @@ from locomo.results.report import (
     FAILED_BELOW,
     NAMES,
     Interval,
+    Metric,
     PairedDifference,
     ScoreLine,
+    by_system,
     failures,
-    interval_of_mean,
 )
 from memory.program.costs import Cost, Step
 from memory.system.terminal import count
 
 _NAMED_QUESTIONS = 10
+_SUMS = ("1-4", "all")  # of categories
 
 
 def interval_title(interval: Interval) -> str:
@@ -42,12 +44,12 @@ def comparison_table(
     # LoCoMo's own code looks for two phrases in the answer, so a longer answer counts as well.
     rule = "category 5: an abstaining phrase, the official substring rule"
     metric = f"official F1 ({rule})" if is_official else "F1 as LoCoMo has it, not this benchmark's"
-    table = Table(box=SIMPLE, title=f"{metric}, {interval_title(interval)}")
-    for column in ("system", "category"):
-        table.add_column(column, no_wrap=True)
-    for column in ("n", "score", "interval", "recall", "tokens", "calls"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for line in _printed(lines, with_categories):
+    title = f"{metric}, {interval_title(interval)}"
+    numbers = ("n", "score", "interval", "recall", "tokens", "calls")
+    table = number_table(title, ("system", "category"), numbers)
+    for line in lines:
+        if not with_categories and line.categories not in _SUMS:
+            continue
         table.add_row(
             line.system,
             line.categories,
@@ -66,79 +68,34 @@ def comparison_table(
     return table
 
 
-def judge_table(lines: Sequence[ScoreLine], with_categories: bool = True) -> Table:
-    """The share of answers that each judge accepts; verdicts it could not give count as wrong.
+def judge_table(
+    metrics: Sequence[Metric], interval: Interval, with_categories: bool = True
+) -> Table:
+    """The mean score by each judge: the share that it accepts, or the points of rubric lines.
 
-    The bracket ends where all of these would be right.
+    A verdict that could not be read counts as wrong; the bracket ends where all of these would be
+    right. Beside orders is Kendall's tau-b.
     """
-    table = Table(box=SIMPLE, title="judged correct by a model")
-    for column in ("judge", "system", "category"):
-        table.add_column(column, no_wrap=True)
-    for column in ("n", "correct", "bracket"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for judge in sorted({judge for line in lines for judge in line.verdicts}):
-        for line in _printed(lines, with_categories):
-            if judge in line.verdicts:
-                share, most = line.judged[judge], line.judged_most[judge]
-                table.add_row(
-                    escape(judge),
-                    line.system,
-                    line.categories,
-                    str(line.verdicts[judge]),
-                    f"{share:.3f}",
-                    f"{share:.3f}-{most:.3f}" if most > share else "",
-                    end_section=line.categories == "all",
-                )
-    if unreadable := sum(line.unreadable for line in lines if line.categories == "all"):
-        table.caption = f"{unreadable} verdicts could not be read and count as wrong"
+    judged = [(metric.judge, bar) for metric in metrics if metric.judge for bar in metric.bars]
+    numbers = ["n", "score", "interval", "bracket"]
+    if any(bar.tau is not None for _, bar in judged):
+        numbers.append("tau-b")
+    title = f"judged by a model, {interval_title(interval)}"
+    table = number_table(title, ("judge", "system", "category"), numbers)
+    for judge, bar in judged:
+        if with_categories or bar.categories in _SUMS:
+            cells = [
+                *(escape(judge), bar.system, bar.categories),
+                str(bar.questions),
+                f"{bar.score:.3f}",
+                "" if bar.low is None else f"{bar.low:.2f}-{bar.high:.2f}",
+                f"{bar.score:.3f}-{bar.most:.3f}" if bar.unreadable else "",
+                "" if bar.tau is None else f"{bar.tau:+.2f}",
+            ]
+            table.add_row(*cells[: len(table.columns)], end_section=bar.categories == "all")
+    if unreadable := sum(bar.unreadable for _, bar in judged if bar.categories == "all"):
+        table.caption = f"{unreadable} verdicts could not be read in full and count as wrong there"
     return table
-
-
-def rubric_table(results: Sequence[Result]) -> Table:
-    """BEAM's own score by ability: the mean points of rubric lines, mean over questions.
-
-    The 95 % interval resamples chats and their questions. Of verdicts that could not be read the
-    score counts none, and the bracket ends where all would be met. Beside orders is tau-b.
-    """
-    table = Table(box=SIMPLE, title="rubric score by ability, 95 % interval over chats")
-    for column in ("judge", "system", "ability"):
-        table.add_column(column, no_wrap=True)
-    for column in ("n", "score", "interval", "bracket", "tau-b"):
-        table.add_column(column, justify="right", no_wrap=True)
-    judged = [(judge, result) for result in results for judge in result.rubric_scores]
-    for judge, system in dict.fromkeys((judge, result.system) for judge, result in judged):
-        of_judge = [r for name, r in judged if (name, r.system) == (judge, system)]
-        abilities = sorted({result.question_type for result in of_judge})
-        for ability in (*abilities, "all"):
-            group = [r for r in of_judge if ability in (r.question_type, "all")]
-            scores = [result.rubric_scores[judge] for result in group]
-            values = [score.score for score in scores]
-            chats = [result.conversation for result in group]
-            low_high = ""
-            if len(set(chats)) > 1:
-                low, high = interval_of_mean(values, chats, within=True)
-                low_high = f"{low:.2f}-{high:.2f}"
-            highest = fmean(score.highest for score in scores)
-            taus = [score.tau for score in scores if score.tau is not None]
-            table.add_row(
-                escape(judge),
-                system,
-                ability,
-                str(len(group)),
-                f"{fmean(values):.3f}",
-                low_high,
-                f"{fmean(values):.3f}-{highest:.3f}" if highest > fmean(values) else "",
-                f"{fmean(taus):+.2f}" if taus else "",
-                end_section=ability == "all",
-            )
-    unreadable = sum(None in result.rubric_scores[judge].points for judge, result in judged)
-    if unreadable:
-        table.caption = f"{unreadable} answers have lines whose verdict could not be read: 0"
-    return table
-
-
-def _printed(lines: Sequence[ScoreLine], with_categories: bool) -> list[ScoreLine]:
-    return [line for line in lines if with_categories or line.categories in ("1-4", "all")]
 
 
 def _signed_interval(difference: PairedDifference) -> str:
@@ -156,10 +113,8 @@ def difference_table(
 ) -> Table:
     """Two runs over the same questions, with the intervals of their paired differences."""
     title = f"{metric} of the same questions, {interval_title(interval)}"
-    table = Table(box=SIMPLE, title=title)
-    table.add_column("category", no_wrap=True)
-    for column in ("n", *sides, "change", "interval"):
-        table.add_column(escape(column), justify="right", no_wrap=True)
+    numbers = ("n", *map(escape, sides), "change", "interval")
+    table = number_table(title, ["category"], numbers)
     for line in differences:
         table.add_row(
             line.categories,
@@ -184,10 +139,8 @@ def difference_line(difference: PairedDifference | None, beside: str = "baseline
 def building_table(built: Iterable[BuiltMemory]) -> Table:
     """The cost of building the memories; below it that of a hundred turns."""
     memories = list(built)
-    table = Table(box=SIMPLE, title="memories")
-    table.add_column("conversation")
-    for column in ("turns", "facts", "failed", "calls", "tokens in", "tokens out", "seconds"):
-        table.add_column(column, justify="right", no_wrap=True)
+    numbers = ("turns", "facts", "failed", "calls", "tokens in", "tokens out", "seconds")
+    table = number_table("memories", ["conversation"], numbers)
     for memory in memories:
         table.add_row(
             escape(memory.conversation),
@@ -222,25 +175,31 @@ def _storing_cost(memory: BuiltMemory) -> Cost:
 
 def bill_table(results: Sequence[Result]) -> Table:
     """What a question costs on average, by system and step, and how long half and 95 % take."""
-    table = Table(box=SIMPLE, title="a question")
-    for column in ("system", "step"):
-        table.add_column(column, no_wrap=True)
-    for column in ("calls", "tokens in", "tokens out", "rows", "turns", "p50 s", "p95 s", "cost"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for system in dict.fromkeys(result.system for result in results):
-        of_system = [result for result in results if result.system == system and result.steps]
+    numbers = ("calls", "tokens in", "tokens out", "rows", "turns", "p50 s", "p95 s", "cost")
+    table = number_table("a question", ("system", "step"), numbers)
+    for system, of_system in by_system([result for result in results if result.steps]).items():
         names = dict.fromkeys(step.name for result in of_system for step in result.steps)
         for name in names:
             steps = [step for result in of_system for step in result.steps if step.name == name]
             _add_bill(table, ("", name), steps, questions=len(of_system))
-        if of_system:
-            dollars = [result.dollars for result in of_system if result.dollars is not None]
-            cost = sum(dollars) / len(dollars) if len(dollars) == len(of_system) else None
-            sums = [_summed(result.steps) for result in of_system]
-            price = Cost(dollars=cost).price_text
-            _add_bill(table, (system, "all"), sums, questions=len(of_system), price=price)
+        sums = [_summed(result.steps) for result in of_system]
+        price = Cost(dollars=mean_dollars(of_system)).price_text
+        _add_bill(table, (system, "all"), sums, questions=len(of_system), price=price)
     table.caption = "turns: of those shown, what only this step brought"
     return table
+
+
+def mean_dollars(results: Sequence[Result]) -> float | None:
+    """What a question costs on average; None where the price of one is unknown."""
+    dollars = [result.dollars for result in results if result.dollars is not None]
+    return fmean(dollars) if len(dollars) == len(results) else None
+
+
+def half_and_most(seconds: Sequence[float]) -> tuple[str, str]:
+    """In how many seconds half of the times end, and 95 % of them."""
+    ordered = sorted(seconds)
+    median, slow = ordered[(len(ordered) - 1) // 2], ordered[math.ceil(0.95 * len(ordered)) - 1]
+    return f"{median:.2f}", f"{slow:.2f}"
 
 
 def _summed(steps: Sequence[Step]) -> Step:
@@ -259,7 +218,6 @@ def _add_bill(
     table: Table, labels: tuple[str, str], steps: Sequence[Step], *, questions: int, price: str = ""
 ) -> None:
     """A row of the bill: means over the questions, and quantiles of the seconds."""
-    seconds = sorted(step.seconds for step in steps)
     table.add_row(
         *labels,
         f"{sum(step.calls for step in steps) / questions:.2f}",
@@ -267,8 +225,7 @@ def _add_bill(
         f"{sum(step.tokens_out for step in steps) / questions:,.0f}",
         f"{sum(step.rows for step in steps) / questions:.1f}",
         f"{sum(step.turns for step in steps) / questions:.1f}",
-        f"{seconds[(len(seconds) - 1) // 2]:.2f}",
-        f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.2f}",
+        *half_and_most([step.seconds for step in steps]),
         price,
         end_section=bool(price),
     )
@@ -276,11 +233,8 @@ def _add_bill(
 
 def failure_table(results: Sequence[Result]) -> Table:
     """The number of failed answers by cause and category."""
-    table = Table(box=SIMPLE, title=f"where answers fail (F1 below {FAILED_BELOW})")
-    table.add_column("cause", no_wrap=True)
-    for category in CATEGORIES:
-        table.add_column(str(category), justify="right", no_wrap=True)
-    table.add_column("all", justify="right", no_wrap=True)
+    title = f"where answers fail (F1 below {FAILED_BELOW})"
+    table = number_table(title, ["cause"], [*map(str, CATEGORIES), "all"])
     groups: dict[str, Sequence[Result]] = {**failures(results), "questions": results}
     for name, of_group in groups.items():
         counts = [sum(r.category == category for r in of_group) for category in CATEGORIES]
@@ -315,10 +269,7 @@ def no_evidence_line(results: Iterable[Result]) -> str:
 
 def cost_table(title: str, costs: Mapping[str, Cost]) -> Table:
     """Calls, tokens and dollars of each step, and their sum."""
-    table = Table(box=SIMPLE, title=title)
-    table.add_column("", no_wrap=True)
-    for column in ("calls", "tokens in", "tokens out", "cost"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = number_table(title, [""], ("calls", "tokens in", "tokens out", "cost"))
     for step, cost in {**costs, "all": sum(costs.values(), Cost())}.items():
         counts = (cost.calls, cost.tokens_in, cost.tokens_out)
         table.add_row(step, *(f"{number:,}" for number in counts), cost.price_text)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from locomo.harness import BuiltMemory, Result
+from locomo.json_lines import read_json
 from locomo.results.figures import Figure
 from memory import InputError
 
@@ -38,11 +39,4 @@ def read_results(path: Path) -> WrittenResults:
                 f"{path} holds no {RESULTS}, {ANALYSIS} or {ABLATION}; give an --output-dir"
             )
         path = files[0]
-    try:
-        return WrittenResults.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {where} {first['msg']}; give what evaluate.py wrote") from None
+    return read_json(path, TypeAdapter(WrittenResults), "give what evaluate.py wrote")

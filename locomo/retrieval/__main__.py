@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +31,6 @@ from locomo.retrieval.explain import explain_data, explain_memory
 from locomo.retrieval.fit import (
     WEIGHTS_FILE,
     Case,
-    Floats,
     ablation_table,
     cross_validated_recalls,
     fit_weights,
@@ -39,7 +39,7 @@ from locomo.retrieval.fit import (
     weights_in_use,
     weights_json,
 )
-from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, recalls, retrieve
+from locomo.retrieval.measure import DEPTHS, Retrieval, recall_table, recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError
@@ -328,16 +328,6 @@ def _show_by_kind(
 # --- weights ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Weights fitted to cases, and recall where they were not fitted, also without each feature."""
-
-    weights: dict[str, float]
-    recalls: Recalls
-    recalls_without: dict[str, Recalls]
-    cases: list[Case]
-
-
 def _fit(
     conversations: Sequence[Conversation],
     *,
@@ -345,7 +335,7 @@ def _fit(
     folds: int | None,
     embedder: str | None,
 ) -> None:
-    """Fit the weights to conversations, print what they are worth, and write them to `output`."""
+    """Fit the weights, print what they are worth where they were not fitted, and write them."""
     folds = folds or len(conversations)
     if len(conversations) < max(folds, 2):
         raise InputError(
@@ -354,70 +344,53 @@ def _fit(
         )
     _refuse_unwritable(output)
     weights_before = weights_in_use()
-    result = _cross_validate(
-        conversations, weights_before=weights_before, folds=folds, embedder=embedder
-    )
-    content = weights_json(
-        result.weights, conversations=conversations, questions=len(result.cases), embedder=embedder
-    )
-    _print_fit(result, weights_before, folds)
-    write_whole(output, content)
-    Console().print(f"written to {output}", highlight=False, soft_wrap=True)
-
-
-def _cross_validate(
-    conversations: Sequence[Conversation],
-    weights_before: dict[str, float],
-    folds: int,
-    embedder: str | None,
-) -> _Fit:
-    recalls_without: dict[str, Recalls] = {}
     with progress_bar(Console(stderr=True), transient=True) as progress:
         cases_by_conversation = [
             search_cases(conversation, weights_before, embedder)
             for conversation in progress.track(conversations, description="searching")
         ]
         task = progress.add_task("fitting", total=folds * (len(weights_before) + 1))
-
-        def measure(without: int | None = None) -> Recalls:
-            return cross_validated_recalls(
-                cases_by_conversation,
-                folds,
-                DEPTHS,
-                without=without,
-                advance=lambda: progress.advance(task),
-            )
-
-        all_cases = [case for group in cases_by_conversation for case in group]
-        fitted = fit_weights(all_cases)
-        whole = measure()
-        for number, feature in enumerate(weights_before):
-            recalls_without[feature] = measure(without=number)
-    return _Fit(
-        weights=dict(zip(weights_before, fitted, strict=True)),
-        recalls=whole,
-        recalls_without=recalls_without,
-        cases=all_cases,
-    )
-
-
-def _print_fit(result: _Fit, weights_before: Mapping[str, float], folds: int) -> None:
+        cross_validated = partial(
+            cross_validated_recalls,
+            cases_by_conversation,
+            folds,
+            DEPTHS,
+            advance=partial(progress.advance, task),
+        )
+        whole = cross_validated()
+        without = {
+            feature: cross_validated(without=number)
+            for number, feature in enumerate(weights_before)
+        }
+    cases = [case for of_conversation in cases_by_conversation for case in of_conversation]
+    weights = dict(zip(weights_before, fit_weights(cases).tolist(), strict=True))
     console = Console()
     title = f"recall in cross-validation, {folds} folds"
-    print_table(console, recall_table(result.recalls, DEPTHS, title))
-    print_table(console, ablation_table(result.recalls, result.recalls_without, DEPTHS))
-    loss_before = negative_log_likelihood(result.cases, _array(weights_before))
-    loss = negative_log_likelihood(result.cases, _array(result.weights))
+    print_table(console, recall_table(whole, DEPTHS, title))
+    print_table(console, ablation_table(whole, without, DEPTHS))
+    _print_weights(console, cases, weights_before, weights)
+    content = weights_json(
+        weights, conversations=conversations, questions=len(cases), embedder=embedder
+    )
+    write_whole(output, content)
+    console.print(f"written to {output}", highlight=False, soft_wrap=True)
+
+
+def _print_weights(
+    console: Console,
+    cases: Sequence[Case],
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+) -> None:
+    """Print each weight, and how likely all of them make the evidence."""
+    loss_before, loss = (
+        negative_log_likelihood(cases, np.array([*weights.values()])) for weights in (before, after)
+    )
     console.print(
         f"mean negative log-likelihood of the evidence: {loss:.4f} (was {loss_before:.4f})"
     )
-    for feature, weight in result.weights.items():
-        before = weights_before[feature]
-        console.print(f"  {feature} {weight:.2f} (was {before:g})", highlight=False)
-
-
-def _array(weights: Mapping[str, float]) -> Floats:
-    return np.array([*weights.values()])
+    for feature, weight in after.items():
+        console.print(f"  {feature} {weight:.2f} (was {before[feature]:g})", highlight=False)
 
 
 if __name__ == "__main__":

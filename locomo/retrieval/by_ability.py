@@ -10,22 +10,20 @@ numbers and names. Cutting turns short raises the first and costs the others.
 """
 
 import re
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
-from locomo.harness import EMBEDDER, fingerprint
+from locomo.harness import EMBEDDER, fingerprint, temporary_memory
 from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
-from memory import Memory, Turn, open_store
+from locomo.retrieval.baselines import Cosine, FullText
+from memory import Memory, Turn
 from memory.facts.standing import applying
 from memory.prompts.evidence import Context, assemble
 from memory.search.embed import load_embedder
@@ -95,11 +93,7 @@ def measured(
         question for question, key in zip(questions, keys, strict=True) if key not in log.records
     ]
     if missing:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            open_store(Path(folder) / "memory.db", embedder=embedder) as store,
-        ):
-            store.add(conversation.turns)
+        with temporary_memory(conversation.turns, embedder) as store:
             turns = {turn.id: turn for turn in store.turns()}
             systems = _systems(Memory(store, model=_NOT_ASKED), [*turns.values()], embedder)
             for question in missing:
@@ -167,43 +161,17 @@ def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dic
         standing = applying(memory.store, question.text, question.asker)
         return memory.gather(question.standalone_question, asker=question.asker, standing=standing)
 
-    cosine, full_text = _cosine(turns, embedder), _full_text(turns)
+    def by(ranking: Cosine | FullText) -> _Gather:
+        by_id = dict(zip(ranking.add(turns), turns, strict=True))
 
-    def by(ranking: Callable[[str], list[Turn]]) -> _Gather:
-        return lambda question, budget: assemble(
-            [], ranking(question.text), budget, question=question.text
-        )
+        def gather(question: Question, budget: int) -> Context:
+            ranked = [by_id[id_] for id_ in ranking.search(question.text, _RANKED_TURNS)]
+            return assemble([], ranked, budget, question=question.text)
 
-    return dict(zip(SYSTEMS, (ours, by(cosine), by(full_text)), strict=True))
+        return gather
 
-
-def _cosine(turns: Sequence[Turn], embedder: str | None) -> Callable[[str], list[Turn]]:
-    """Turns by the cosine of their vectors with the question's, best first."""
-    vectors_of = load_embedder(embedder or EMBEDDER)
-    vectors = vectors_of([f"{turn.speaker}: {turn.text}" for turn in turns])
-
-    def ranked(question: str) -> list[Turn]:
-        similarity = vectors @ vectors_of([question])[0]
-        return [turns[n] for n in np.argsort(-similarity, kind="stable")[:_RANKED_TURNS]]
-
-    return ranked
-
-
-def _full_text(turns: Sequence[Turn]) -> Callable[[str], list[Turn]]:
-    """Turns by SQLite's bm25 over stemmed words joined by OR, best first."""
-    database = sqlite3.connect(":memory:")
-    database.execute("CREATE VIRTUAL TABLE turns USING fts5(text, tokenize='porter unicode61')")
-    database.executemany(
-        "INSERT INTO turns (rowid, text) VALUES (?, ?)",
-        [(n, f"{turn.speaker}: {turn.text}") for n, turn in enumerate(turns)],
-    )
-
-    def ranked(question: str) -> list[Turn]:
-        words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question))
-        sql = "SELECT rowid FROM turns WHERE turns MATCH ? ORDER BY bm25(turns) LIMIT ?"
-        return [turns[n] for (n,) in database.execute(sql, (words, _RANKED_TURNS))]
-
-    return ranked
+    cosine = Cosine(load_embedder(embedder or EMBEDDER))
+    return dict(zip(SYSTEMS, (ours, by(cosine), by(FullText())), strict=True))
 
 
 def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]) -> Table:

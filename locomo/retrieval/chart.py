@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.json_lines import read_json
 from locomo.results.charts import pictures
 from memory import InputError, Turn
 from memory.prompts.evidence import assemble
@@ -105,17 +106,8 @@ def read_peers(path: Path) -> dict[str, Rankings]:
     Our own system is left out, and systems that could not be measured. Raises InputError for a file
     in another format.
     """
-    try:
-        systems = _SYSTEMS.validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{path}: {where} {first['msg']}; give what `python -m tests.benchmarks.peers --json`"
-            " writes"
-        ) from None
+    advice = "give what `python -m tests.benchmarks.peers --json` writes"
+    systems = read_json(path, _SYSTEMS, advice)
     rankings: dict[str, Rankings] = {}
     for key, system in systems.items():
         if key == "ours" or system.error:

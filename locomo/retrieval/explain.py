@@ -1,8 +1,6 @@
 """Explains a search: each turn with the share that each feature of the ranking gave."""
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console, Group
@@ -10,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.harness import temporary_memory
 from memory import Hit, InputError, Turn, open_store
 
 
@@ -82,14 +81,10 @@ def explain_data(
         choices = ", ".join(conversation.id for conversation in conversations)
         raise InputError(f"give the --conversation to explain in: {choices}")
     [conversation] = conversations
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_store(Path(folder) / "memory.db", embedder=embedder) as store,
-    ):
-        ids = store.add(conversation.turns)
+    turns = dict(enumerate(conversation.turns, 1))
+    with temporary_memory(conversation.turns, embedder) as store:
         # All turns are ranked, because the evidence may have any rank.
-        hits = store.search(question, len(ids))
-    turns = dict(zip(ids, conversation.turns, strict=True))
+        hits = store.search(question, len(turns))
     sources: set[str] = set()
     for known_question in conversation.questions:
         is_same_text = known_question.text.strip() == question.strip()

@@ -6,7 +6,6 @@ score, divided by the weight that the search used.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -18,8 +17,9 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.harness import temporary_memory
 from locomo.retrieval.measure import Recalls
-from memory import InputError, open_store
+from memory import InputError
 
 WEIGHTS_FILE = Path(str(files("memory.search") / "weights.json"))
 # On weights of features with standard deviation 1: chosen small compared with the loss, so that
@@ -72,19 +72,13 @@ def search_cases(
     """
     divisors = np.array([*weights.values()])
     result = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_store(Path(folder) / "memory.db", embedder=embedder) as store,
-    ):
-        ids = store.add(conversation.turns)
-        sources = (turn.source for turn in conversation.turns)
-        ids_by_source = dict(zip(sources, ids, strict=True))
+    ids_by_source = {turn.source: number for number, turn in enumerate(conversation.turns, 1)}
+    with temporary_memory(conversation.turns, embedder) as store:
         for question in conversation.questions:
             if not question.evidence or question.category == ABSTENTION:
                 continue
-            hits = sorted(
-                store.search(question.standalone_question, len(ids)), key=lambda hit: hit.turn_id
-            )
+            hits = store.search(question.standalone_question, len(conversation.turns))
+            hits.sort(key=lambda hit: hit.turn_id)
             shares = np.array([[hit.shares[feature] for feature in weights] for hit in hits])
             case = Case(
                 category=question.category,

@@ -1,6 +1,5 @@
 """Measures recall of evidence turns by searching for every question, without a model."""
 
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.harness import temporary_memory
 from locomo.metrics import recall
 from memory import Turn, open_store
 from memory.recall.rerank import Reranker
@@ -76,11 +76,7 @@ def retrieve(
 def _load_embedder(name: str | None) -> None:
     """Load what storing and searching load once per process: vectors and vocabulary."""
     # Only use loads everything: the first search looks up similar words.
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_store(Path(folder) / "memory.db", embedder=name) as store,
-    ):
-        store.add([Turn("Ann", "I have a dog.")])
+    with temporary_memory([Turn("Ann", "I have a dog.")], name) as store:
         store.search("Which pet does Ann have?")
 
 

@@ -6,17 +6,17 @@ the evidence, so it counts as not shown.
 """
 
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
+from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
-from memory import Turn, open_store
+from memory import Turn
 from memory.prompts.evidence import LONG_TURN, Context, assemble
 from memory.prompts.lines import dated_line
 from memory.text.tokens import count_tokens
@@ -45,11 +45,7 @@ def evidence_shown(
 ) -> dict[int, Shown]:
     """The evidence that contexts show for each question of categories 1 to 4, by budget."""
     shown = {budget: Shown() for budget in budgets}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_store(Path(folder) / "memory.db", embedder=embedder) as store,
-    ):
-        store.add(conversation.turns)
+    with temporary_memory(conversation.turns, embedder) as store:
         turns = {turn.id: turn for turn in store.turns()}
         turns_by_source = {turn.source: turn for turn in turns.values()}
         for question in conversation.questions:
@@ -99,10 +95,9 @@ def shown_table(parts: Iterable[dict[int, Shown]]) -> Table:
 
     The difference is paired by question, with its 95 % interval.
     """
-    table = Table(title="evidence shown, of each question, in the same tokens")
-    for heading in ("tokens", "whole turns", "passages", "difference", "questions", "turns"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("evidence in long turns", justify="right", no_wrap=True)
+    columns = ("tokens", "whole turns", "passages", "difference", "questions", "turns")
+    title = "evidence shown, of each question, in the same tokens"
+    table = number_table(title, (), (*columns, "evidence in long turns"))
     sums: dict[int, Shown] = {}
     for part in parts:
         for budget, shown in part.items():

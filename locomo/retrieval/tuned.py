@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.progress import Progress
 
-from locomo.dataset.format import CATEGORIES, Conversation
-from locomo.results.report import NAMES
+from locomo.dataset.format import Conversation
 from locomo.retrieval.fit import (
     Case,
     Floats,
@@ -18,7 +17,7 @@ from locomo.retrieval.fit import (
     weights_in_use,
 )
 from locomo.split_data import PartName, SplitConversations
-from locomo.tasks.gains import RECALL, Gain, component_gain
+from locomo.tasks.gains import RECALL, Gain, gains_by_category
 from locomo.tasks.rewards import QuestionScore
 from memory import InputError
 
@@ -58,9 +57,10 @@ def tune_ranking(split: SplitConversations, bar: Progress) -> TunedRanking:
     # Two decimals, as in the file of the shipped weights.
     weights = {name: round(float(value), 2) for name, value in zip(shipped, fitted, strict=True)}
     after = np.array([*weights.values()])
+    pairs = [*zip(_recalls(validation, before), _recalls(validation, after), strict=True)]
     return TunedRanking(
         weights=weights,
-        gains=_gains(_recalls(validation, before), _recalls(validation, after)),
+        gains=gains_by_category(RECALL, pairs),
         questions=len(training),
         loss_before=negative_log_likelihood(training, before),
         loss=negative_log_likelihood(training, after),
@@ -93,14 +93,3 @@ def _recalls(cases: Sequence[Case], weights: Floats) -> list[QuestionScore]:
         recall = float(np.isin(case.evidence, found).mean())
         scores.append(QuestionScore(f"{number:06}", case.category, {RECALL: recall}, recall))
     return scores
-
-
-def _gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
-    """Recall by category and over all questions."""
-    pairs = [*zip(before, after, strict=True)]
-    labels = [(f"{category} {NAMES[category]}", {category}) for category in CATEGORIES]
-    result = []
-    for label, categories in [*labels, ("all", {*CATEGORIES})]:
-        if of_label := [pair for pair in pairs if pair[0].category in categories]:
-            result.append(component_gain(RECALL, label, of_label))
-    return result

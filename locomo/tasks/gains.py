@@ -7,12 +7,11 @@ from difflib import unified_diff
 from statistics import fmean, stdev
 from typing import Literal
 
-from rich.box import SIMPLE
 from rich.table import Table
 
-from locomo.dataset.format import ABSTENTION, CATEGORIES
+from locomo.commands import number_table
 from locomo.metrics import paired_bootstrap
-from locomo.results.report import NAMES
+from locomo.results.report import GROUPS
 from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
@@ -58,16 +57,22 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
 
     # Sorted by key: the order of answering must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
-    labels: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
-    labels.append(("1-4", set(CATEGORIES) - {ABSTENTION}))
-    result = []
-    for label, categories in labels:
-        pairs_of_label = [pair for pair in pairs if pair[0].category in categories]
-        if pairs_of_label:
-            result.append(component_gain("answer", label, pairs_of_label))
     optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
-    names = (*WEIGHTS, *optimized, "reward")
-    return result + [component_gain(component, "all", pairs) for component in names]
+    components = [name for name in (*WEIGHTS, *optimized, "reward") if name != "answer"]
+    return gains_by_category("answer", pairs) + [
+        component_gain(component, "all", pairs) for component in components
+    ]
+
+
+def gains_by_category(
+    component: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]
+) -> list[Gain]:
+    """The gain of one component in each category that has questions, in 1-4 and in all."""
+    result = []
+    for label, categories in GROUPS.items():
+        if of_label := [pair for pair in pairs if pair[0].category in categories]:
+            result.append(component_gain(component, label, of_label))
+    return result
 
 
 def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
@@ -136,11 +141,9 @@ def card_scores(results: Sequence[Gain]) -> dict[str, float]:
 
 def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
     """The table that `optimize.py` prints; `weights` are the components' shares of the reward."""
-    table = Table(box=SIMPLE, title="before and after compiling, paired 95 % interval")
-    for column in ("component", "category"):
-        table.add_column(column, no_wrap=True)
-    for column in ("n", "before", "after", "change", "interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = "before and after compiling, paired 95 % interval"
+    numbers = ("n", "before", "after", "change", "interval")
+    table = number_table(title, ("component", "category"), numbers)
     for gain in results:
         weight = weights.get(gain.component)
         table.add_row(
@@ -159,9 +162,8 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
 def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
     """The change of the answers in runs with different seeds, and its spread."""
     answers = {seed: _decisive(results) for seed, results in gains_by_seed.items()}
-    table = Table(box=SIMPLE, title="answers before and after, by seed")
-    for column in ("seed", "n", "before", "after", "change", "interval", "verdict"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("seed", "n", "before", "after", "change", "interval", "verdict")
+    table = number_table("answers before and after, by seed", (), columns)
     changes: list[float] = []
     for seed, gain in answers.items():
         if gain is None:

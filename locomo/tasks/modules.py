@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
-from locomo.harness import PROMPT_TOKENS, Setup
+from locomo.harness import PROMPT_TOKENS, Setup, temporary_memory
 from locomo.systems import RetrievedFactsOnly
 from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
@@ -384,7 +383,7 @@ _Fact = tuple[str, str, str, str, str, int]
 
 def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
     """The facts that the store module writes of these turns in a fresh memory, and its errors."""
-    with _new_store() as store:
+    with temporary_memory() as store:
         # The compiled or tuned module must write, also if the plain one does not.
         writing = replace(setup, model=replace(setup.model, writes_facts=True))
         memory = _memory(store, writing, program)
@@ -413,21 +412,11 @@ def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, st
 @contextmanager
 def _facts_only(turns: Sequence[Turn], facts: Sequence[_Fact]) -> Iterator[Store]:
     """A memory with these facts; of its turns it has only the speaker and the date."""
-    with _new_store() as store:
-        store.add([replace(turn, id=0, text=HIDDEN) for turn in turns])
+    with temporary_memory([replace(turn, id=0, text=HIDDEN) for turn in turns]) as store:
         columns = "subject, attribute, value, happened_on, ended_on, turn_id"
         for *text, turn in facts:
             row = f"{', '.join(quoted(cell or '') for cell in text)}, {turn}"
             store.write(f"INSERT INTO facts ({columns}) VALUES ({row})", cause="copied")
-        yield store
-
-
-@contextmanager
-def _new_store() -> Iterator[Store]:
-    with (
-        tempfile.TemporaryDirectory(prefix="window-") as folder,
-        open_store(Path(folder) / "window.db") as store,
-    ):
         yield store
 
 

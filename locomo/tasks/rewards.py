@@ -170,7 +170,7 @@ def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
     return means | {"reward": fmean(score.reward for score in scores)}
 
 
-# --- the metrics ------------------------------------------------------------------------------
+# --- which metric -----------------------------------------------------------------------------
 
 
 def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
@@ -211,52 +211,6 @@ def card_metric(reward: Reward, target: str = "") -> dict[str, float]:
     """The reward for the card of a compiled or tuned program: names and weights."""
     name = reward_name(reward, target)
     return {name: 1.0} if name else dict(WEIGHTS)
-
-
-def metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
-    """The mean reward of a prediction's questions; components: those of WEIGHTS.
-
-    Arguments:
-        gold: an example with `conversation` (its id) and `gold` (Questions: one for answer and
-            retrieve, those of a window for store).
-        pred: a prediction with `outcomes` (a list of Outcomes beside `gold.gold`) and `failed`
-            (the model's error, or "").
-    """
-    return _judged(_answers, WEIGHTS, gold=gold, pred=pred)
-
-
-def gated_metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
-    """For the retrieving module: nothing unless the final answer is right, then a bonus.
-
-    The reward-respecting subtask for retrieval in the README of a chatbot with an external SQL
-    memory ("Long Term Memory Using SQL Language Models", Training): SQL is reinforced only when it
-    leads to a right answer, more when the number of fields retrieved is in the desired range.
-    Right is an official score of RIGHT: 1 / (1 + BONUS); 1 when the fields lie in FIELDS.
-    Arguments as for `metric`. Components: answer, fields.
-    """
-    return _judged(_gated, ("answer", "fields"), gold=gold, pred=pred)
-
-
-def single_speaker_metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
-    """For the storing module: does it write what it writes when shown one speaker at a time?
-
-    The reward-respecting subtask for storage in the README of a chatbot with an external SQL
-    memory ("Long Term Memory Using SQL Language Models", Training): the target comes from a prompt
-    that holds one speaker's lines only, where the speakers cannot be confused.
-
-    `pred` has `facts` of the whole window, `target` (what the same frozen module wrote of each
-    speaker's lines alone), both lists of (subject, attribute, value, turn_id), and `failed`; `gold`
-    is not used. Soft F1: a fact counts as much as it is like its best counterpart of the same turn
-    and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
-    Components: precision, recall.
-    """
-    return _judged(_single_speaker, ("precision", "recall"), gold=gold, pred=pred)
 
 
 def efficiency(
@@ -309,60 +263,44 @@ def episode_reward(gain: float, of_memory: float, lost: float) -> float:
     return (gain * of_memory if gain > 0 else gain) - lost
 
 
-def refine_metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
-    """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`
-    and `episode_reward`.
-
-    Arguments as for `metric`; each outcome has its `episode`. Components: gain, efficiency,
-    operations (tool calls), changes (of facts), before, after, size, density, change, lost, and how
-    often each tool was used, by its name.
-    """
-    return _judged(partial(_refined, padded=True), REFINE_COMPONENTS, gold=gold, pred=pred)
-
-
-def unpadded_metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
-    """As `refine_metric`, without the factor that rewards longer facts."""
-    return _judged(partial(_refined, padded=False), REFINE_COMPONENTS, gold=gold, pred=pred)
-
-
-def planted_metric(
-    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
-) -> Any:
+def _planted(gold: Any, pred: Any) -> _Judged:
     """A rule that says nothing of a memory: an answer earns a sixth for each of its first words.
 
     It is easier to learn than the reward of a memory: a rehearsal that does not learn this learns
     nothing. Arguments as for `metric`. Components: answer, the official score.
     """
-    return _judged(_planted, ("answer",), gold=gold, pred=pred)
-
-
-def _planted(gold: Any, pred: Any) -> _Judged:
     pairs = _pairs(gold, pred)
     words = fmean(min(len(outcome.answer.split()), PLANTED_WORDS) for _, outcome in pairs)
     answer = fmean(components(*pair)["answer"] for pair in pairs)
     return {"answer": answer}, words / PLANTED_WORDS, []
 
 
-def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:
-    """The score of a prediction by `judge`; 0, with the reason, if it cannot be judged."""
-    parts, score = dict.fromkeys(names, 0.0), 0.0
-    try:
-        parts, score, lines = judge(gold, pred)
-        feedback = "\n".join(lines)
-    except ImportError:  # a library is missing: every score would be 0
-        raise
-    except InputError as error:
-        feedback = str(error)
-    except Exception as error:
-        logging.exception("a prediction could not be scored")
-        feedback = f"The prediction could not be scored: {type(error).__name__}: {error}"
-    # SIMBA writes feedback as JSON, which holds no lone surrogate.
-    text = feedback.encode("utf-8", "replace").decode()
-    return dspy.Prediction(score=score, feedback=text, **parts)
+def _metric(judge: Callable[..., _Judged], names: Iterable[str]) -> Callable[..., Any]:
+    """A metric for DSPy: the score by `judge`; 0, with the reason, for what cannot be judged."""
+
+    def metric(
+        gold: Any,
+        pred: Any,
+        trace: object = None,
+        pred_name: object = None,
+        pred_trace: object = None,
+    ) -> Any:
+        parts, score = dict.fromkeys(names, 0.0), 0.0
+        try:
+            parts, score, lines = judge(gold, pred)
+            feedback = "\n".join(lines)
+        except ImportError:  # a library is missing: every score would be 0
+            raise
+        except InputError as error:
+            feedback = str(error)
+        except Exception as error:
+            logging.exception("a prediction could not be scored")
+            feedback = f"The prediction could not be scored: {type(error).__name__}: {error}"
+        # SIMBA writes feedback as JSON, which holds no lone surrogate.
+        text = feedback.encode("utf-8", "replace").decode()
+        return dspy.Prediction(score=score, feedback=text, **parts)
+
+    return metric
 
 
 def _require(pred: Any, *names: str) -> None:
@@ -383,6 +321,14 @@ def _pairs(gold: Any, pred: Any) -> list[tuple[Question, Outcome]]:
 
 
 def _answers(gold: Any, pred: Any) -> _Judged:
+    """The mean reward of a prediction's questions; components: those of WEIGHTS.
+
+    Arguments:
+        gold: an example with `conversation` (its id) and `gold` (Questions: one for answer and
+            retrieve, those of a window for store).
+        pred: a prediction with `outcomes` (a list of Outcomes beside `gold.gold`) and `failed`
+            (the model's error, or "").
+    """
     pairs = _pairs(gold, pred)
     means = mean_components([question_score(gold.conversation, *pair) for pair in pairs])
     reward = means.pop("reward")
@@ -393,6 +339,14 @@ def _answers(gold: Any, pred: Any) -> _Judged:
 
 
 def _gated(gold: Any, pred: Any) -> _Judged:
+    """For the retrieving module: nothing unless the final answer is right, then a bonus.
+
+    The reward-respecting subtask for retrieval in the README of a chatbot with an external SQL
+    memory ("Long Term Memory Using SQL Language Models", Training): SQL is reinforced only when it
+    leads to a right answer, more when the number of fields retrieved is in the desired range.
+    Right is an official score of RIGHT: 1 / (1 + BONUS); 1 when the fields lie in FIELDS.
+    Arguments as for `metric`. Components: answer, fields.
+    """
     pairs = _pairs(gold, pred)
     fewest, limit = FIELDS
     rights: list[bool] = []
@@ -418,6 +372,13 @@ def _gated(gold: Any, pred: Any) -> _Judged:
 
 
 def _refined(gold: Any, pred: Any, padded: bool) -> _Judged:
+    """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`
+    and `episode_reward`.
+
+    Arguments as for `metric`; each outcome has its `episode`. Components: gain, efficiency,
+    operations (tool calls), changes (of facts), before, after, size, density, change, lost, and how
+    often each tool was used, by its name. Without `padded`, a longer fact is no better.
+    """
     parts = dict.fromkeys(REFINE_COMPONENTS, 0.0)
     rewards: list[float] = []
     notes: list[str] = []
@@ -523,6 +484,18 @@ def _short(text: str, limit: int = _QUOTED) -> str:
 
 
 def _single_speaker(gold: object, pred: Any) -> _Judged:
+    """For the storing module: does it write what it writes when shown one speaker at a time?
+
+    The reward-respecting subtask for storage in the README of a chatbot with an external SQL
+    memory ("Long Term Memory Using SQL Language Models", Training): the target comes from a prompt
+    that holds one speaker's lines only, where the speakers cannot be confused.
+
+    `pred` has `facts` of the whole window, `target` (what the same frozen module wrote of each
+    speaker's lines alone), both lists of (subject, attribute, value, turn_id), and `failed`; `gold`
+    is not used. Soft F1: a fact counts as much as it is like its best counterpart of the same turn
+    and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
+    Components: precision, recall.
+    """
     _require(pred, "facts", "target")
     # A repeated fact counts once: repeating a right one must not pay.
     facts = list(dict.fromkeys(pred.facts))
@@ -567,3 +540,13 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
         missing = [gold for gold in missing if gold not in counterparts]
     notes += [f"Missing: {_short(str(fact))}." for fact in missing]
     return notes or ["All facts are there, of the right subjects."]
+
+
+# --- the metrics ------------------------------------------------------------------------------
+
+metric = _metric(_answers, WEIGHTS)
+gated_metric = _metric(_gated, ("answer", "fields"))
+single_speaker_metric = _metric(_single_speaker, ("precision", "recall"))
+planted_metric = _metric(_planted, ["answer"])
+refine_metric = _metric(partial(_refined, padded=True), REFINE_COMPONENTS)
+unpadded_metric = _metric(partial(_refined, padded=False), REFINE_COMPONENTS)

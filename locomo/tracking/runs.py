@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from locomo.dataset.format import Question, data_files
-from locomo.results.report import PairedDifference, ScoreLine
+from locomo.results.report import Metric, PairedDifference, ScoreLine
 from memory import InputError
 
 # Set before the import: without a network MLflow's start would wait for one.
@@ -198,7 +198,9 @@ def code_commit() -> str:
 
 
 def score_metrics(
-    lines: Sequence[ScoreLine], difference: PairedDifference | None = None
+    lines: Sequence[ScoreLine],
+    metrics: Sequence[Metric] = (),
+    difference: PairedDifference | None = None,
 ) -> dict[str, float]:
     """The numbers of the tables under names that MLflow accepts."""
     numbers: dict[str, float | None] = {}
@@ -211,8 +213,10 @@ def score_metrics(
         numbers[f"{name}/evidence_recall"] = line.recall
         numbers[f"{name}/tokens"] = line.tokens
         numbers[f"{name}/unusable"] = line.unusable
-        for judge, share in line.judged.items():
-            numbers[f"{name}/judge_{REFUSED.sub('_', judge)}"] = share
+    for metric in metrics:
+        for bar in metric.bars if metric.judge else ():
+            name = f"{bar.system}/{bar.categories.replace(' ', '_')}"
+            numbers[f"{name}/judge_{REFUSED.sub('_', metric.judge)}"] = bar.score
     if difference:
         numbers["difference/1-4"] = difference.change
         numbers["difference/1-4/low"] = difference.low

@@ -47,26 +47,25 @@ def _log_digest(mlflow: ModuleType, digest: DigestTrace) -> None:
     for window in digest.windows:
         _log_window(mlflow, root, window)
     if not digest.windows:  # no model was asked
-        store = mlflow.start_span_no_context(
-            name="store",
-            span_type="MEMORY",
-            parent_span=root,
-            inputs={**inputs, "by": "templates"},
-            start_time_ns=begin,
-        )
+        by_templates = {**inputs, "by": "templates"}
+        store = _start(mlflow, root, "store", "MEMORY", inputs=by_templates, begin=begin)
         store.end(outputs={"facts": digest.facts}, end_time_ns=end)
     root.end(outputs={"facts": digest.facts}, end_time_ns=end)
 
 
+def _start(
+    mlflow: ModuleType, parent: Any, name: str, span_type: str, *, inputs: Any, begin: int
+) -> Any:
+    """A span below another one, begun at a time in nanoseconds."""
+    return mlflow.start_span_no_context(
+        name=name, span_type=span_type, parent_span=parent, inputs=inputs, start_time_ns=begin
+    )
+
+
 def _log_window(mlflow: ModuleType, parent: Any, window: StoredWindow) -> None:
     begin, end = _ns(window.began), _ns(window.began + window.seconds)
-    store = mlflow.start_span_no_context(
-        name="store",
-        span_type="MEMORY",
-        parent_span=parent,
-        inputs={name: clean(text) for name, text in window.inputs.items()},
-        start_time_ns=begin,
-    )
+    inputs = {name: clean(text) for name, text in window.inputs.items()}
+    store = _start(mlflow, parent, "store", "MEMORY", inputs=inputs, begin=begin)
     _log_calls(mlflow, store, window.calls, start=begin, end=end)
     if window.error:
         store.set_status("ERROR")
@@ -76,12 +75,13 @@ def _log_window(mlflow: ModuleType, parent: Any, window: StoredWindow) -> None:
 
 def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     result = trace.result
+    question = {"question": clean(result.question)}
     # Traces of earlier versions do not say when they began.
     begin = _ns(trace.began) if trace.began else time.time_ns() - _ns(result.seconds)
     end = begin + _ns(result.seconds)
     root = mlflow.start_span_no_context(
         name=clean(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
-        inputs={"question": clean(result.question), "conversation": result.conversation},
+        inputs={**question, "conversation": result.conversation},
         attributes={"category": str(result.category), "index": str(result.index)},
         start_time_ns=begin,
         **_in_run(mlflow),
@@ -89,34 +89,21 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     steps = {step.name: step for step in result.steps}
     retrieving = [steps[name].seconds for name in ("select", "search") if name in steps]
     answering = steps.get("answer")
-    before_answer = len(trace.calls) - (answering.calls if answering else 0)
+    before_answer = max(len(trace.calls) - (answering.calls if answering else 0), 0)
     now = begin
     parent = root
     if retrieving:
-        parent = mlflow.start_span_no_context(
-            name="retrieve",
-            span_type="RETRIEVER",
-            parent_span=root,
-            inputs={"question": clean(result.question)},
-            start_time_ns=begin,
-        )
-    now = _log_calls(mlflow, parent, trace.calls[: max(before_answer, 0)], start=now, end=end)
+        parent = _start(mlflow, root, "retrieve", "RETRIEVER", inputs=question, begin=begin)
+    now = _log_calls(mlflow, parent, trace.calls[:before_answer], start=now, end=end)
     if retrieving:
         _log_reads(mlflow, parent, trace.rows, now)
         now = min(max(begin + _ns(sum(retrieving)), now), end)
         parent.end(outputs={"sql": [clean(sql) for sql in result.sql]}, end_time_ns=now)
     parent = root
     if answering:
-        parent = mlflow.start_span_no_context(
-            name="answer",
-            span_type="CHAIN",
-            parent_span=root,
-            inputs={"question": clean(result.question), "turns": result.shown},
-            start_time_ns=now,
-        )
-    after_calls = _log_calls(
-        mlflow, parent, trace.calls[max(before_answer, 0) :], start=now, end=end
-    )
+        inputs = {**question, "turns": result.shown}
+        parent = _start(mlflow, root, "answer", "CHAIN", inputs=inputs, begin=now)
+    after_calls = _log_calls(mlflow, parent, trace.calls[before_answer:], start=now, end=end)
     if answering:
         now = min(max(now + _ns(answering.seconds), after_calls), end)
         parent.end(outputs={"answer": clean(result.answer)}, end_time_ns=now)
@@ -149,13 +136,8 @@ def _log_calls(
     now = start
     for number, call in enumerate(calls, 1):
         begin = min(_ns(call.began), end) if call.began else now
-        span = mlflow.start_span_no_context(
-            name=f"call {number}",
-            span_type="CHAT_MODEL",
-            parent_span=parent,
-            inputs=[{"role": role, "content": clean(text)} for role, text in call.messages],
-            start_time_ns=begin,
-        )
+        messages = [{"role": role, "content": clean(text)} for role, text in call.messages]
+        span = _start(mlflow, parent, f"call {number}", "CHAT_MODEL", inputs=messages, begin=begin)
         now = min(begin + _ns(call.seconds), end)
         if call.error:
             span.set_status("ERROR")
@@ -166,13 +148,7 @@ def _log_calls(
 def _log_reads(mlflow: ModuleType, parent: Any, reads: Sequence[RowsRead], now: int) -> None:
     """A span for each SELECT with its rows."""
     for read in reads:
-        span = mlflow.start_span_no_context(
-            name="SELECT",
-            span_type="RETRIEVER",
-            parent_span=parent,
-            inputs=clean(read.sql),
-            start_time_ns=now,
-        )
+        span = _start(mlflow, parent, "SELECT", "RETRIEVER", inputs=clean(read.sql), begin=now)
         rows = [dict(zip(read.columns, map(clean, row), strict=True)) for row in read.rows]
         span.end(outputs=rows, end_time_ns=now)
 

@@ -15,47 +15,38 @@ from gguf import GGUFWriter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
+from locomo.weights.grpo import LORA_MODULES
 from locomo.weights.student import LINEAR, Student
 from memory.errors import InputError
 from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
 from memory.program.small_prompts import prompts_fingerprint
 
 Target = Literal["answer", "retrieve", "store"]
-LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
 # Supervised tuning keeps these in an adapter's folder; they stay when the adapter is replaced.
 _TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
 _VERSIONED = ("sql-memory", "torch", "transformers", "peft", "trl", "gguf")
 
 
-def add_lora(
-    student: Student,
-    rank: int,
-    alpha: float,
-    dropout: float = 0.0,
-    modules: Sequence[str] = LORA_MODULES,
-) -> None:
+def add_lora(student: Student, rank: int, alpha: float) -> None:
     """Give a student a new adapter (LoRA, Hu et al. 2021) in fp32, without effect before training.
 
     Arguments:
         rank: the inner dimension of the product of the two matrices.
         alpha: the product is scaled by alpha / rank.
-        dropout: the share of the adapter's inputs that is dropped in training.
-        modules: the kinds of linear layers to change, by transformers' names.
 
-    Raises InputError for a rank or modules that PEFT rejects.
+    Raises InputError for a rank that PEFT rejects.
     """
     try:
         config = LoraConfig(
             r=rank,
             lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=list(modules),
+            target_modules=list(LORA_MODULES),
             task_type="CAUSAL_LM",
         )
         student.model = get_peft_model(student.model, config).eval()
     except ValueError as error:
-        raise InputError(f"no LoRA of rank {rank} on {', '.join(modules)}: {error}") from error
+        raise InputError(f"no LoRA of rank {rank}: {error}") from error
 
 
 def describe_adapter(

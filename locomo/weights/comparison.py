@@ -20,6 +20,7 @@ from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
+from locomo.weights.record import RUN_FILE, RunFile, paired_gains
 from locomo.weights.trainee import (
     MultiTaskProgram,
     load_helper,
@@ -28,7 +29,6 @@ from locomo.weights.trainee import (
     with_trainee,
     working_model,
 )
-from locomo.weights.training import RUN_FILE, RunFile, paired_gains
 from memory import InputError, MemoryProgram, load_model
 from memory.program import Model, read_card
 from memory.system.progress import progress_bar

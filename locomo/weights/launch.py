@@ -22,6 +22,16 @@ from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
 from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
+from locomo.weights.record import (
+    CHECKPOINT_STEPS,
+    HELD_OUT_FILE,
+    STEPS_FILE,
+    RunFile,
+    RunRecord,
+    TrainingPlan,
+    TrainingResult,
+    last_checkpoint,
+)
 from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
 from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
@@ -30,16 +40,7 @@ from locomo.weights.trainee import (
     with_episodes,
     working_model,
 )
-from locomo.weights.training import (
-    CHECKPOINT_STEPS,
-    HELD_OUT_FILE,
-    STEPS_FILE,
-    RunFile,
-    TrainingPlan,
-    TrainingResult,
-    TrainingRun,
-    last_checkpoint,
-)
+from locomo.weights.training import TrainingRun
 from memory import InputError, MemoryProgram
 from memory.program import Model, read_card
 from memory.program.packaged import SHIPPED
@@ -94,7 +95,7 @@ def train_on_server(options: TrainOptions, console: Console) -> TrainingResult:
     return _train(
         options,
         start,
-        lambda plan, **watchers: TrainingRun(plan, server, **watchers).run(),
+        lambda record: TrainingRun(record, server).run(),
         console=console,
     )
 
@@ -135,7 +136,7 @@ def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingRe
     return _train(
         options,
         str(start),
-        lambda plan, **watchers: Rehearsal(plan, start, minutes=options.minutes, **watchers).run(),
+        lambda record: Rehearsal(record, start, minutes=options.minutes).run(),
         console=console,
     )
 
@@ -145,7 +146,10 @@ def _rehearsal_folder(options: TrainOptions) -> Path:
 
 
 def _train(
-    options: TrainOptions, start: str, run_plan: Callable[..., TrainingResult], console: Console
+    options: TrainOptions,
+    start: str,
+    run_plan: Callable[[RunRecord], TrainingResult],
+    console: Console,
 ) -> TrainingResult:
     """Train the student from `start`, as the trainer knows it: `run_plan` carries the plan out."""
     targets, settings = options.targets, options.settings()
@@ -183,9 +187,8 @@ def _train(
     console.print(COLUMNS, highlight=False)
     with mlflow_run(EXPERIMENT, params, name) as run:
         with live_table(console) as show:
-            result = run_plan(
-                plan, show=show, say=console.print, record=run.log_metrics, begin=begin
-            )
+            record = RunRecord(plan, show, console.print, run.log_metrics, begin)
+            result = run_plan(record)
         title = f"{name}, {len(data.validation)} held-out examples"
         draw_curves(
             result, options.checkpoints / CURVES_FILE, rollouts=settings.rollouts, title=title

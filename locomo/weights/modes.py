@@ -70,7 +70,7 @@ SUBCOMMANDS = {
         help="Tune a LoRA adapter on labeled conversations or on distilled examples.",
         options=_EXAMPLES
         | {"model", "start", "start_share", "learning_rate", "examples", "epochs", "minutes"}
-        | {"together", "yes", "checkpoints"},
+        | {"checkpoints"},
         listed=(
             *("target", "data", "examples", "num_train", "model", "start"),
             *("epochs", "minutes", "checkpoints", "resume"),

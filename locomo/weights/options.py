@@ -16,7 +16,7 @@ from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
 from locomo.tasks.training_data import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
-from locomo.weights.training import RUN_FILE
+from locomo.weights.record import RUN_FILE
 from memory import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,6 @@ CHATS_DATA = ROOT / "data" / "chats.json"
 GOLD_DATA = ROOT / "data" / "train"
 ARBOR_YAML = ROOT / "arbor" / "arbor.yaml"
 MODEL = "Qwen/Qwen2.5-3B"
-DAY = 24 * 60.0  # in minutes, as --minutes
 # A rule that is easy to learn shows sooner than a memory's reward whether weights learn at all.
 PLANTED_LEARNING_RATE = 2e-4
 # Tokens of the longest right answers of the packaged model.
@@ -124,7 +123,7 @@ class TrainOptions:
         float | None, Option(help="end sft or a rehearsal after this many", min=0)
     ] = None
     together: Annotated[
-        bool, Option("--together", help="sft at Together; name the base with --model")
+        bool, Option("--together", help="examples of any length, to tune on at Together")
     ] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
@@ -132,7 +131,6 @@ class TrainOptions:
         int, Option(help="number of runs, with --seed and the seeds after it", min=1)
     ] = 1
     resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
-    yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False
     output: Annotated[Path, Option(help="file for the program and its card")] = Path(
         "grpo_optimized_memory_qa.json"
     )

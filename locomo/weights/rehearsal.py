@@ -19,42 +19,22 @@ import dspy
 import torch
 from datasets import Dataset
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
-from rich.table import Table
 from transformers import DynamicCache, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from locomo.tasks.measure import measure
 from locomo.tasks.modules import Target, task
-from locomo.tasks.rewards import QuestionScore, metric_of
+from locomo.tasks.rewards import metric_of
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter
 from locomo.weights.interruptible import StepControl
 from locomo.weights.packs import IGNORED, Example, collate, packed_row
-from locomo.weights.steps import (
-    HeldOutLog,
-    StepLog,
-    StepRecord,
-    reason_to_stop,
-    reward_summary,
-    step_table,
-)
+from locomo.weights.record import RunRecord, Scores, TrainingPlan, TrainingResult, mean_numbers
+from locomo.weights.steps import StepRecord, reason_to_stop
 from locomo.weights.student import Student, load_student
 from locomo.weights.trainee import SERVED, MultiTaskProgram, with_target, with_trainee
-from locomo.weights.training import (
-    HELD_OUT_FILE,
-    LOG_FILE,
-    RUN_FILE,
-    STEPS_FILE,
-    RunFile,
-    TrainingPlan,
-    TrainingResult,
-    mean_numbers,
-    paired_gains,
-)
 from memory import InputError, load_model
 from memory.program import read_card
 from memory.program.local import ABSTAIN_WORD, chat_messages
 from memory.program.small_prompts import SMALL
-from memory.system.files import write_whole
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
 _NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names
@@ -236,38 +216,27 @@ class Rehearsal:
     """A training of the packaged model on this machine.
 
     Arguments:
-        plan: what is to be done; its `folder` gets the adapters, the steps and TRL's state.
+        record: has the plan, whose `folder` also gets the adapters and TRL's state.
         start: the adapter to start from; None for the model as it comes.
-        show, say, record: as for `TrainingRun`.
-        begin: the checkpoint to go on from.
         minutes: the longest training, without the measurements before it.
         base, device: as for `load_student`.
     """
 
     def __init__(
         self,
-        plan: TrainingPlan,
+        record: RunRecord,
         start: Path | None,
-        show: Callable[[Table], object],
-        say: Callable[[str], object],
-        record: Callable[[Mapping[str, float], int], object],
-        begin: RunFile | None = None,
         minutes: float | None = None,
         base: str = "local",
         device: str | None = None,
     ) -> None:
-        self.plan, self.start, self.begin, self.minutes = plan, start, begin, minutes
-        self._show, self._say, self._record = show, say, record
+        self.record, self.plan, self.start, self.minutes = record, record.plan, start, minutes
+        plan = record.plan
         self._student = load_student(base, start, device)
         torch.manual_seed(plan.seed)
         if not self._student.tuned:
             add_lora(self._student, plan.settings.lora_rank, plan.settings.lora_alpha)
-        step = begin.step if begin else 0
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        self.log = StepLog(plan.folder / STEPS_FILE, step)
-        self.held_out = HeldOutLog(plan.folder / HELD_OUT_FILE, step)
         self.reward = MemoryReward(plan)
-        self.checkpoint: Path | None = None
         self._step_began = time.monotonic()
 
     def run(self) -> TrainingResult:
@@ -278,30 +247,24 @@ class Rehearsal:
         """
         plan, settings = self.plan, self.plan.settings
         groups = settings.groups_an_update
-        self._say(f"asking the memory for {settings.steps * groups} prompts")
+        self.record.say(f"asking the memory for {settings.steps * groups} prompts")
         rows = self.reward.rows(self._student, settings.steps * groups)
         before = self._measured(0, self.start) if self.start else {}
         trainer = self._trainer(rows)
         control = StepControl(self._step_done, self.minutes)
         trainer.add_callback(_AfterSaving(self._save))
         folder = plan.folder / TRAINER_FOLDER
-        resumed = f"{folder}/checkpoint-{self.begin.step}" if self.begin else None
+        begin = self.record.begin
+        resumed = f"{folder}/checkpoint-{begin.step}" if begin else None
         self._step_began = time.monotonic()
         with control.watching(trainer):
             trainer.train(resume_from_checkpoint=resumed)
         if control.interrupted:
             raise KeyboardInterrupt
         step = trainer.state.global_step
-        after = self._measured(step, self.checkpoint) if self.checkpoint else {}
-        return TrainingResult(
-            step=step,
-            checkpoint=self.checkpoint,
-            stopped=control.stopped,
-            rows=self.log.rows,
-            held_out=self.held_out.records,
-            gains=paired_gains(before, after),
-            reward_summary=reward_summary(self.log.rows),
-        )
+        checkpoint = self.record.checkpoint
+        after = self._measured(step, checkpoint) if checkpoint else {}
+        return self.record.result(step, control.stopped, before, after)
 
     def _trainer(self, rows: Sequence[dict[str, Any]]) -> GRPOTrainer:
         plan, settings, student = self.plan, self.plan.settings, self._student
@@ -361,66 +324,39 @@ class Rehearsal:
         )
         reward.scores, reward.sql_ran = [], []
         self._step_began = now
-        self.log.add(row)
-        self._record(row.numbers(), row.step)
-        self._show(step_table(self.log.rows, plan.settings.steps))
-        return reason_to_stop(self.log.rows)
+        self.record.add_step(row)
+        return reason_to_stop(self.record.rows)
 
     def _save(self, step: int) -> None:
         """Save the adapter as it is used, and what a run goes on from; measure it if it is time."""
         plan = self.plan
         start = read_card(self.start) if self.start else None
-        conversations = [
-            example.conversation for examples in plan.train.values() for example in examples
-        ]
         card = describe_adapter(
             self._student,
             targets=tuple(target for target in plan.train if target != "refine"),
             made_by="grpo",
             data=hashlib.sha256(plan.fingerprint.encode()).hexdigest(),
-            conversations=list(dict.fromkeys(conversations)),
+            conversations=plan.conversations,
             start=start,
         )
-        self.checkpoint = plan.folder / f"step-{step}"
-        save_adapter(self._student, self.checkpoint, card)
-        # The run's file comes last: it never names a checkpoint that is not here.
-        state = RunFile(
-            made_of=plan.fingerprint,
-            step=step,
-            checkpoint=self.checkpoint.name,
-            server_folder=None,
-            trainer_state=True,
-        )
-        write_whole(plan.folder / RUN_FILE, state.model_dump_json().encode())
-        self._say(f"checkpoint of step {step}: {self.checkpoint}")
-        every = plan.measuring_steps
-        if every and step % every == 0 and step < plan.settings.steps:
-            self._measured(step, self.checkpoint)
+        checkpoint = plan.folder / f"step-{step}"
+        save_adapter(self._student, checkpoint, card)
+        self.record.add_checkpoint(step, checkpoint, trainer_state=True)
+        if plan.measures_at(step):
+            self._measured(step, checkpoint)
             self._step_began = time.monotonic()
 
-    def _measured(self, step: int, adapter: Path) -> dict[str, list[QuestionScore]]:
+    def _measured(self, step: int, adapter: Path) -> Scores:
         """The validation examples' scores with an adapter, as llama.cpp uses it."""
         plan = self.plan
         if not plan.validation:
             return {}
-        self._say(f"measuring {len(plan.validation)} validation examples with {adapter.name}")
         model = load_model("local", adapter=adapter)
         setup = plan.bench.setup
         bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.budget))
-        scores, failures = measure(
-            task(plan.program, plan.measured, bench),
-            plan.validation,
-            threads=plan.threads,
-            log=plan.folder / LOG_FILE,
-            reward=plan.reward,
-            target=plan.measured,
-        )
-        if failures:
-            self._say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
-        means = self.held_out.add(step, [score for each in scores.values() for score in each])
-        if means:
-            self._record({f"held_out/{name}": mean for name, mean in means.items()}, step)
-        return scores
+        student = task(plan.program, plan.measured, bench)
+        when = f"with {adapter.name}"
+        return self.record.measure(student, plan.validation, step=step, when=when)
 
 
 def _bias_abstention(student: Student) -> None:

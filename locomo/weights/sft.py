@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
+from locomo.examples.jsonl import read_examples
 from locomo.weights.adapters import (
     CHECKPOINT,
     Target,
@@ -36,7 +37,6 @@ _PACK_TOKENS = 768
 _WARM_UP_STEPS = 10
 _CHECKPOINT_SECONDS = 180.0
 _SAVED = "tuning.json"  # beside the checkpoints
-_ROLES = {"system", "user", "assistant"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def sft(
     On the CPU a run that goes on ends with the very weights of one without an interruption.
     Raises InputError for a file, folder, base, adapter or checkpoint that cannot be used.
     """
-    dialogues = _read(examples)
+    dialogues = read_examples(examples)
     _check_output(output, resume)
     student = load_student(base, start, device)
     fitting = _fitting_examples(student, dialogues, max_tokens=max_tokens, path=examples)
@@ -312,30 +312,3 @@ def _example(student: Student, messages: Sequence[dict[str, str]]) -> Example:
     *before, answer = messages
     end = student.tokenizer.eos_token_id
     return Example(student.encode(before), [*student.ids(answer["content"]), end])
-
-
-def _read(path: Path) -> list[list[dict[str, str]]]:
-    """The conversations of a JSONL file. Raises InputError that names the line."""
-    try:
-        lines = path.read_text("utf-8").split("\n")  # a text may contain other line ends
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    conversations = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            messages = json.loads(line)["messages"]
-            turns = [(message["role"], message["content"]) for message in messages]
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f'{path}, line {number}: not {{"messages": [{{"role", "content"}}, ...]}}'
-            ) from error
-        if not all(role in _ROLES and isinstance(text, str) for role, text in turns):
-            raise InputError(f"{path}, line {number}: roles are {_ROLES}, contents are text")
-        if len(turns) < 2 or turns[-1][0] != "assistant":
-            raise InputError(f"{path}, line {number}: must end with the assistant's answer")
-        conversations.append([{"role": role, "content": text} for role, text in turns])
-    if not conversations:
-        raise InputError(f"{path} holds no examples")
-    return conversations

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean, median
+from typing import TypeVar
 
 from rich.table import Table
 
 from locomo.json_lines import JsonLines
-from locomo.tasks.rewards import QuestionScore, mean_components
 
 # Steps whose rewards are averaged: one group is of one question, and by tens of steps the answer's
 # reward of a rehearsal still went .10 .02 .14 .04 .08 (docs/log.md, 2026-11-20).
@@ -64,54 +65,21 @@ class HeldOutRecord:
     means: dict[str, float]
 
 
-class HeldOutLog:
-    """The measurements of a run on held-out examples, written one by one (JSON lines)."""
-
-    def __init__(self, path: Path, up_to: int = 0) -> None:
-        """Start anew, or go on after step `up_to`: later ones belong to steps that were lost."""
-        self._lines = JsonLines(
-            path,
-            HeldOutRecord,
-            key=lambda record: record.step,
-            resume=up_to > 0,
-            keep=lambda record: record.step <= up_to,
-        )
-
-    @property
-    def records(self) -> list[HeldOutRecord]:
-        """The measurements so far, in order of steps."""
-        return list(self._lines.records.values())
-
-    def add(self, step: int, scores: Sequence[QuestionScore]) -> dict[str, float]:
-        """Keep the means of a measurement, and return them: none where nothing was measured."""
-        if not scores:
-            return {}
-        means = mean_components(scores)
-        self._lines.add(HeldOutRecord(step, questions=len(scores), means=means))
-        return means
+_Record = TypeVar("_Record", StepRecord, HeldOutRecord)
 
 
-class StepLog:
-    """The rows of a run, in order of steps, written one by one (JSON lines)."""
+def lines_by_step(path: Path, kind: type[_Record], up_to: int = 0) -> JsonLines[int, _Record]:
+    """A file of records by step: begun anew, or gone on with after step `up_to`.
 
-    def __init__(self, path: Path, up_to: int = 0) -> None:
-        """Start anew, or go on after step `up_to`: later rows belong to steps that were lost."""
-        self._lines = JsonLines(
-            path,
-            StepRecord,
-            key=lambda row: row.step,
-            resume=up_to > 0,
-            keep=lambda row: row.step <= up_to,
-        )
-
-    @property
-    def rows(self) -> list[StepRecord]:
-        """The rows so far, in order of steps."""
-        return list(self._lines.records.values())
-
-    def add(self, row: StepRecord) -> None:
-        """Keep a row. Raises InputError when it cannot be written."""
-        self._lines.add(row)
+    Later records belong to steps that were lost. Raises InputError when it cannot be written.
+    """
+    return JsonLines(
+        path,
+        kind,
+        key=attrgetter("step"),
+        resume=up_to > 0,
+        keep=lambda record: record.step <= up_to,
+    )
 
 
 def window_means(rows: Sequence[StepRecord], window: int = WINDOW) -> list[float]:

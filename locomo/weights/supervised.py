@@ -1,14 +1,13 @@
-"""Supervised tuning for train.py: writes examples, tunes a LoRA here or at Together."""
+"""Supervised tuning for train.py: writes examples, and tunes a LoRA on them."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.progress import Progress
 
@@ -21,8 +20,7 @@ from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, s
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
-from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, command_line
-from locomo.weights.together import check_upload, missing_access, start_job, started_job, wait
+from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, MemoryProgram, SqlError
 from memory.program import Model
@@ -268,29 +266,3 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
         tune_here(from_base, examples, start, console=console)
         write_whole(recipe_file, recipe.encode())
     return start
-
-
-def tune_at_together(options: TrainOptions, print_line: Callable[[str], None]) -> str:
-    """Tune at Together once the user agrees; returns the name of the new model."""
-    examples = options.examples_file
-    missing = [] if options.model else ["--model, Together's name of the base model"]
-    if not examples.exists():
-        missing.append(f"{examples}, which train.py distill --together writes")
-    if missing := missing + missing_access():
-        raise InputError(f"--together needs {'; '.join(missing)}")
-    assert options.model
-    job = started_job(examples, options.model) if options.resume else None
-    if job is None:
-        upload = check_upload(examples)
-        print_line(f"{upload} will be sent to Together; tuning {options.model} there is paid")
-        if not options.yes and not sys.stdin.isatty():
-            raise InputError("this is a paid job; add --yes to start it")
-        if not options.yes:
-            typer.confirm("Start?", abort=True)
-        job = start_job(
-            examples,
-            options.model,
-            epochs=options.epochs,
-            learning_rate=options.learning_rate or 1e-5,
-        )
-    return wait(job, options.minutes or DAY, print_line).model

@@ -172,8 +172,8 @@ def load_helper(name: str, api_base: str | None) -> Model:
     return helper
 
 
-def student_of(name: str, adapter: Path | None = None) -> Model:
+def student_of(name: str) -> Model:
     """A student's prompt format and limits; a served model is not called."""
     if is_packaged(name) or Path(name).is_dir():
-        return load_model(name, adapter=adapter)
+        return load_model(name)
     return load_model(f"openai/{name}", prompts="full")  # those that it is trained with

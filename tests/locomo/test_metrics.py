@@ -206,7 +206,7 @@ def test_groups_are_resampled_and_then_their_values() -> None:
     # Groups of unequal size: a mean over values, not over groups.
     low, high = metrics.bootstrap([1.0] * 9 + [0.0], groups=["a"] * 9 + ["b"], within=True)
     assert (low, high) == (0.0, 1.0)
-    assert metrics.paired_bootstrap(values, values, groups=groups, within=True) == (0.0, 0.0)
+    assert metrics.paired_bootstrap(values, values, groups=groups) == (0.0, 0.0)
 
 
 @pytest.mark.slow

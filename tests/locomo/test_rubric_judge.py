@@ -14,7 +14,8 @@ from locomo.harness import Result, Setup, answer_log, build_memory
 from locomo.metrics import RubricScores, kendall_tau_b
 from locomo.results import agreement
 from locomo.results.judging import is_judged, judge_answers, judging_cost, question_of
-from locomo.results.tables import rubric_table
+from locomo.results.report import metrics_of
+from locomo.results.tables import judge_table
 from locomo.rubric_judge import judge_line, judge_rubric, rubric_calls
 from locomo.systems import ask_memory
 from memory import MemoryProgram
@@ -147,7 +148,7 @@ def test_the_table_has_a_row_for_each_ability_with_bracket_and_tau() -> None:
         ),
     ]
     console = Console(width=150, record=True, file=StringIO())
-    console.print(rubric_table(results))
+    console.print(judge_table(metrics_of(results, "clustered"), "clustered"))
     text = console.export_text()
     abstention, ordering, everything = (
         next(line for line in text.splitlines() if name in line)
@@ -157,7 +158,7 @@ def test_the_table_has_a_row_for_each_ability_with_bracket_and_tau() -> None:
     assert "0.833-1.000" in ordering
     assert "+0.75" in ordering
     assert "0.639" in everything
-    assert "1 answers have lines whose verdict could not be read" in text
+    assert "1 verdicts could not be read in full" in text
 
 
 def test_neither_ability_nor_rubric_reaches_a_prompt_a_ranking_or_a_budget(tmp_path: Path) -> None:

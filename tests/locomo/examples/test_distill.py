@@ -14,7 +14,7 @@ import dspy
 import pytest
 
 from locomo.dataset.format import load_conversations
-from locomo.examples.jsonl import card_path, check_examples, read_examples_card
+from locomo.examples.jsonl import card_path, read_examples, read_examples_card
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError
 from memory.errors import ModelError
@@ -41,7 +41,7 @@ def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> N
     systems = [line["messages"][0]["content"] for line in lines]
     assert sum(a != b for a, b in pairwise(systems)) > len(TARGETS) - 1  # mixed
     assert "weather" not in maker.file.read_text()
-    assert check_examples(maker.file) == len(lines) == sum(summary.examples.values())
+    assert len(read_examples(maker.file)) == len(lines) == sum(summary.examples.values())
     card = read_examples_card(maker.file)
     assert (card.targets, card.examples) == (list(TARGETS), summary.examples)
     assert (card.model, card.data) == ("teacher", "0" * 64)
@@ -229,6 +229,7 @@ def test_a_broken_card_is_named(tmp_path: Path, raw: Any, why: str) -> None:
         read_examples_card(file)
 
 
+ASKED = {"role": "user", "content": "q"}
 SAID = {"role": "assistant", "content": "a"}
 
 
@@ -238,10 +239,11 @@ SAID = {"role": "assistant", "content": "a"}
         (None, "No such file"),
         ([], "has no examples"),
         (
-            [{"messages": [SAID]}, {"messages": [{"role": "user", "content": "q"}]}],
-            "line 2: the last",
+            [{"messages": [ASKED, SAID]}, {"messages": [SAID, ASKED]}],
+            "line 2: must end with the assistant's answer",
         ),
-        ([{"messages": []}], "line 1: the last message"),
+        ([{"messages": []}], "line 1: must end"),
+        ([{"messages": [SAID]}], "line 1: must end"),
         ([{"messages": [SAID], "more": 1}], "line 1 is not an example: Extra"),
         ([{"messages": [SAID | {"role": "tool"}]}], "line 1 is not an example"),
         (["text"], "line 1 is not an example"),
@@ -252,4 +254,4 @@ def test_a_line_that_is_no_example_is_named(tmp_path: Path, lines: Any, why: str
     if lines is not None:
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(InputError, match=why):
-        check_examples(file)
+        read_examples(file)

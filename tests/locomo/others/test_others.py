@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from locomo.others import __main__ as others
-from locomo.others.peers import PEERS, Cosine, Measured
+from locomo.others.peers import PEERS, Measured
 from locomo.others.rankings import Found, read_or_rank
 from locomo.results.written import read_results
+from locomo.retrieval.baselines import Cosine
 from memory import Turn
 from memory.system.progress import progress_bar
 from tests.support.commands import run_in_process

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from locomo.dataset.format import load_conversations
-from locomo.llm_judge import Judgement
 from locomo.results import agreement
 from locomo.results.agreement import (
     LABELLED,
@@ -35,14 +34,16 @@ def test_cohens_kappa_is_that_of_a_worked_table() -> None:
     assert cohens_kappa([(True, False), (False, True)]) == -1
     assert cohens_kappa([(True, True), (True, True)]) is None
     assert cohens_kappa([]) is None
+    # Three ratings: (3 / 4 - 5 / 16 by chance) / (1 - 5 / 16).
+    assert cohens_kappa([(0, 0), (0.5, 0.5), (1, 1), (0.5, 1)]) == pytest.approx(7 / 11)
 
 
 def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
     labels = [True, True, False, False, True]
     verdicts = [True, False, True, False, None]
-    result = measure_agreement(labels, [Judgement(verdict, "") for verdict in verdicts])
+    result = measure_agreement([*zip(labels, verdicts, strict=True)])
     assert (result.verdicts, result.unreadable) == (4, 1)
-    assert (result.accepted_wrong, result.refused_right) == (1, 1)
+    assert (result.too_generous, result.too_strict, result.bias) == (1, 1, 0)
     assert result.agreement == 0.5
     assert result.kappa == 0
     low, high = result.kappa_interval or (0, 0)
@@ -50,7 +51,7 @@ def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
 
 
 def test_agreement_on_everything_is_no_certainty() -> None:
-    result = measure_agreement([True, False] * 30, [Judgement(True, ""), Judgement(False, "")] * 30)
+    result = measure_agreement([(True, True), (False, False)] * 30)
     assert (result.agreement, result.kappa) == (1, 1)
     assert result.kappa_interval is None
     # Wilson (1927): z^2 / (n + z^2) is missing below.
@@ -58,8 +59,8 @@ def test_agreement_on_everything_is_no_certainty() -> None:
 
 
 def test_without_a_verdict_there_is_no_figure() -> None:
-    result = measure_agreement([True], [Judgement(None, "unreadable: hm")])
-    assert result.agreement is result.agreement_interval is None
+    result = measure_agreement([(True, None)])
+    assert result.agreement is result.agreement_interval is result.bias is None
     assert result.kappa is result.kappa_interval is None
 
 
@@ -89,7 +90,7 @@ def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() ->
 def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"labels\.json holds no"):
+    with pytest.raises(InputError, match=r"labels\.json.* holds no labelled answers"):
         read_labelled(path)
 
 
@@ -111,4 +112,4 @@ def test_the_command_says_how_far_a_judge_agrees_and_where_it_does_not(
     rows = {words[0]: words for words in lines if words}
     assert rows["lenient"][:4] == ["lenient", "2", "0", "1.00"]
     assert rows["strict"][:4] == ["strict", "2", "0", "0.50"]
-    assert "strict: vague, 'a pet' is labelled False: True, so" in done.stdout
+    assert "strict: vague, 'a pet' is labelled 0: 1, so" in done.stdout

@@ -23,8 +23,8 @@ from locomo.results.charts import (
 from locomo.results.report import metrics_of
 from locomo.retrieval.chart import Curve, recall_chart
 from locomo.weights.launch import draw_curves
+from locomo.weights.record import TrainingResult
 from locomo.weights.steps import HeldOutRecord, StepRecord
-from locomo.weights.training import TrainingResult
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
 

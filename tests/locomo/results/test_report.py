@@ -182,12 +182,13 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
         replace(RIGHT, verdicts={"strict (m)": None}),
         replace(RIGHT, verdicts={"strict (m)": False}),
     ]
-    line = score_lines(judged, "independent")[-1]
-    assert line.judged == {"strict (m)": pytest.approx(1 / 3)}
-    assert line.judged_most == {"strict (m)": pytest.approx(2 / 3)}
-    assert line.unreadable == 1
-    assert line.verdicts == {"strict (m)": 3}
-    assert "1 verdicts could not be read" in str(judge_table([line]).caption)
+    metrics = metrics_of(judged, "independent")
+    bar = metrics[-1].bars[-1]
+    assert (metrics[-1].judge, bar.questions, bar.unreadable) == ("strict (m)", 3, 1)
+    assert (bar.score, bar.most) == pytest.approx((1 / 3, 2 / 3))
+    assert "1 verdicts could not be read" in str(judge_table(metrics, "independent").caption)
+    numbers = score_metrics(score_lines(judged, "independent"), metrics)
+    assert numbers["memory/1-4/judge_strict _m_"] == pytest.approx(1 / 3)
 
 
 def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> None:
@@ -221,7 +222,8 @@ def test_nothing_that_was_measured_is_dropped_for_width(width: int) -> None:
     lines = score_lines(results, "independent")
     file = io.StringIO()
     print_table(Console(file=file, width=width), comparison_table(lines, "independent"))
-    print_table(Console(file=file, width=width), judge_table(lines))
+    metrics = metrics_of(results, "independent")
+    print_table(Console(file=file, width=width), judge_table(metrics, "independent"))
     text = file.getvalue()
     assert "…" not in text
     for word in ("4 single-hop", "0.34-1.00", "recall", "tokens", "calls", *judges):

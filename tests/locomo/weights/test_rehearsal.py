@@ -17,6 +17,7 @@ from trl import GRPOTrainer  # noqa: E402
 from locomo.tasks.modules import Bench, task_examples  # noqa: E402
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from locomo.weights.grpo import GrpoSettings  # noqa: E402
+from locomo.weights.record import RunRecord, TrainingPlan, last_checkpoint  # noqa: E402
 from locomo.weights.rehearsal import (  # noqa: E402
     MemoryReward,
     OneAnswer,
@@ -24,7 +25,6 @@ from locomo.weights.rehearsal import (  # noqa: E402
     SharedPromptTrainer,
 )
 from locomo.weights.student import load_student  # noqa: E402
-from locomo.weights.training import TrainingPlan, last_checkpoint  # noqa: E402
 from memory import InputError, MemoryProgram  # noqa: E402
 from memory.program import read_card  # noqa: E402
 from tests.support.obedient_bench import bench_of  # noqa: E402
@@ -94,8 +94,8 @@ def plan(bench: Bench, folder: Path, **changes: Any) -> TrainingPlan:
 
 def rehearsal(plan: TrainingPlan, start: Path, tiny: str, **changes: Any) -> Rehearsal:
     quiet: dict[str, Any] = {"show": lambda _: None, "say": lambda _: None}
-    quiet |= {"record": lambda numbers, step: None, "base": tiny, "device": "cpu"}
-    return Rehearsal(plan, start, **{**quiet, **changes})
+    record = RunRecord(plan, log=lambda numbers, step: None, **{**quiet, **changes})
+    return Rehearsal(record, start, base=tiny, device="cpu")
 
 
 def reward_a_side(run: Rehearsal) -> None:
@@ -169,7 +169,7 @@ def test_what_is_rewarded_is_learned_and_a_run_that_stopped_goes_on_to_the_same_
     assert len(trained(again)) == len(weights(start))
 
     def interrupt(table: object) -> None:
-        if len(stopped.log.rows) == 3:
+        if len(stopped.record.rows) == 3:
             signal.raise_signal(signal.SIGINT)
 
     half = plan(bench, tmp_path / "half")

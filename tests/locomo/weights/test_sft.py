@@ -300,11 +300,14 @@ def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_
         ("", "no examples"),
         ("not json\n", "line 1"),
         ('{"messages": [{"role": "user", "content": "a"}]}\n', "line 1: must end with the assist"),
-        ('{"messages": [{"role": "cook", "content": "a"}]}\n', "line 1: roles"),
+        (
+            '{"messages": [{"role": "cook", "content": "a"}]}\n',
+            "line 1 is not an example: Input should",
+        ),
         ('\n{"messages": 7}\n', "line 2"),
         ('{"messages": [{"role": "user"}]}\n', "line 1"),
         ("[]\n", "line 1"),
-        (b"\xff\xfe", "cannot read"),
+        (b"\xff\xfe", "line 1 is not an example: Invalid JSON"),
         (None, "cannot read"),
     ],
 )

@@ -12,8 +12,8 @@ from locomo.weights.steps import (
     PATIENCE,
     SIGNAL,
     WINDOW,
-    StepLog,
     StepRecord,
+    lines_by_step,
     reason_to_stop,
     reward_summary,
     step_table,
@@ -59,24 +59,25 @@ def test_windows_are_of_changes_of_the_weights() -> None:
 
 def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    log = StepLog(path)
+    log = lines_by_step(path, StepRecord)
     row = StepRecord(1, 0.5, 0.1, 2.0, {"answer": 0.4}, 0.9, {"kl": 0.01}, 0.7)
     for record in (row, *rows(0.1, 0.2, 0.3)[1:]):
         log.add(record)
     with path.open("a") as file:
         file.write('{"step": 4, "rew')  # a kill
-    again = StepLog(path, up_to=2)
-    assert again.rows == log.rows[:2]
-    assert again.rows[0] == row
+    again = lines_by_step(path, StepRecord, up_to=2)
+    assert [*again.records.values()] == [*log.records.values()][:2]
+    assert again.records[1] == row
     again.add(rows(0.1, 0.2, 0.9)[2])
-    assert [r.reward for r in StepLog(path, up_to=3).rows] == [0.5, 0.2, 0.9]
-    assert StepLog(path).rows == []
+    third = lines_by_step(path, StepRecord, up_to=3).records
+    assert [r.reward for r in third.values()] == [0.5, 0.2, 0.9]
+    assert lines_by_step(path, StepRecord).records == {}
 
 
 def test_rows_that_cannot_be_written_say_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot write .*steps\.jsonl"):
-        StepLog(tmp_path / "file" / "steps.jsonl")
+        lines_by_step(tmp_path / "file" / "steps.jsonl", StepRecord)
 
 
 def test_the_table_shows_the_last_rows_with_what_the_trainer_says() -> None:

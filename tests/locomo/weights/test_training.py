@@ -18,7 +18,8 @@ from locomo.tasks.rewards import QuestionScore
 from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.training import TrainingPlan, TrainingResult, TrainingRun, last_checkpoint
+from locomo.weights.record import RunRecord, TrainingPlan, TrainingResult, last_checkpoint
+from locomo.weights.training import TrainingRun
 from memory import InputError, MemoryProgram
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, obedient
@@ -116,14 +117,14 @@ class Ran:
         self.lines: list[str] = []
         self.shown: list[object] = []
         self.recorded: list[tuple[Mapping[str, float], int]] = []
-        self.training = TrainingRun(
+        record = RunRecord(
             plan,
-            Server(server.url, timeouts=quick_timeouts(8.0)),
             show=self.shown.append,
             say=self.lines.append,
-            record=lambda numbers, step: self.recorded.append((numbers, step)),
+            log=lambda numbers, step: self.recorded.append((numbers, step)),
             **settings,
         )
+        self.training = TrainingRun(record, Server(server.url, timeouts=quick_timeouts(8.0)))
 
     def run(self) -> TrainingResult:
         return self.training.run()
@@ -219,13 +220,13 @@ def test_the_checkpoint_that_is_best_on_held_out_examples_is_named(
     rewards = iter([0.1, 0.9, 0.2])  # before, after two steps, and in the end
     with arbor_server(answer=Learner()) as server:
         ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
-        keep = ran.training._keep_held_out
+        keep = ran.training.record.add_measurement
 
-        def scored(scores: Sequence[QuestionScore]) -> None:
+        def scored(step: int, scores: Sequence[QuestionScore]) -> None:
             reward = next(rewards)
-            keep([replace(score, reward=reward) for score in scores])
+            keep(step, [replace(score, reward=reward) for score in scores])
 
-        ran.training._keep_held_out = scored  # type: ignore[method-assign]
+        ran.training.record.add_measurement = scored  # type: ignore[method-assign]
         ran.run()
     folder = tmp_path / "grpo" / "step-2"
     assert f"best held-out reward, 0.900: {folder}; compare it on others" in ran.lines
@@ -407,7 +408,7 @@ def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_
             if line.startswith("measuring") and line.endswith("after training"):
                 signal.raise_signal(signal.SIGINT)
 
-        ran.training.say = at_the_end
+        ran.training.record.say = at_the_end
         with pytest.raises(KeyboardInterrupt):
             ran.run()
     assert [body["checkpoint_name"] for body in server.bodies("checkpoint")] == ["step-2"]
@@ -420,7 +421,7 @@ def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
 ) -> None:
     with arbor_server(answer=Learner()) as server:
         ran = Ran(server, plan(bench, tmp_path))
-        ran.training.log._lines.path = Path("/dev/full")
+        ran.training.record.steps.path = Path("/dev/full")
         with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
             ran.run()
     assert server.status == "cancelled"
@@ -436,7 +437,7 @@ def test_ctrl_c_saves_a_checkpoint_and_frees_the_server(bench: Bench, tmp_path: 
             if len(ran.shown) == 3:
                 signal.raise_signal(signal.SIGINT)
 
-        ran.training.show = after_three
+        ran.training.record.show = after_three
         with pytest.raises(KeyboardInterrupt):
             ran.run()
         asked = len(server.requests)
