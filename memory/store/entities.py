@@ -7,7 +7,7 @@ aliases it changed. The functions run inside the transaction of the caller.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Entity, EntityName
 from memory.sql import LONGEST_NAME
-from memory.store import journal, journaled_rows
+from memory.store import journal
 from memory.store.database import Connection, Transaction
-from memory.store.journaled_rows import Row
+from memory.store.journaled_rows import JournaledRows, Row, find_row
 from memory.text.tokens import first_lines
 from memory.text.words import words
 from memory.vocabulary.entities import (
@@ -298,9 +298,9 @@ def _put_entity(conn: Connection, change_id: int, name: str, description: str) -
     row = _entity_row(conn, name)
     new = {"name": row["name"] if row else _spelling(conn, name), "description": description}
     if row is None:
-        journaled_rows.insert_row(conn, change_id, "entities", new)
+        JournaledRows(conn, change_id, "entities").put(new)
     elif description and not row["description"]:
-        journaled_rows.replace_row(conn, change_id, "entities", row, new)
+        JournaledRows(conn, change_id, "entities").put(new, instead_of=row)
 
 
 def _put_aliases(
@@ -323,14 +323,14 @@ def _put_aliases(
             if spoken is None:
                 raise SqlError(f"'{text}' is nobody's name; write 'my sister', or the name itself")
         row = _alias_row(name, _spelling(conn, str(meant)), turn_id)
-        journaled_rows.insert_row(conn, change_id, "aliases", row)
+        JournaledRows(conn, change_id, "aliases").put(row)
 
 
 def _delete_alias(conn: Connection, change_id: int, name: str, entity: str) -> None:
     for row in _aliases(conn, name=name, entity=entity):
         if row["turn_id"] == EVERYWHERE:
             raise SqlError(f"a person says that '{name}' is '{entity}'; only a person deletes it")
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
+        JournaledRows(conn, change_id, "aliases").drop(row)
 
 
 # --- what a person says of them -------------------------------------------------------------------
@@ -347,29 +347,29 @@ def merge(conn: Connection, change_id: int, name: str, into: str, renames: bool 
         raise InputError(f"{name!r} and {into!r} are the same entity")
     turn_ids = []
     for row in _aliases(conn, entity=name):
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
+        JournaledRows(conn, change_id, "aliases").drop(row)
         turn_ids.append(row["turn_id"])
         if key(row["name"]) != key(into):
             new = _alias_row(row["name"], into, row["turn_id"])
-            journaled_rows.insert_row(conn, change_id, "aliases", new)
+            JournaledRows(conn, change_id, "aliases").put(new)
     others = [row for row in _aliases(conn, name=name) if key(row["entity"]) != key(into)]
     if others:  # the name means somebody else in other turns
         facts = [fact for fact in _facts_meant(conn, [name]) if _is_about(fact, name)]
         turn_ids += [fact.source.turn_id for fact in facts]
         for turn_id in sorted({*turn_ids} - {EVERYWHERE}):
-            journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, into, turn_id))
+            JournaledRows(conn, change_id, "aliases").put(_alias_row(name, into, turn_id))
     else:
-        journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, into, EVERYWHERE))
+        JournaledRows(conn, change_id, "aliases").put(_alias_row(name, into, EVERYWHERE))
 
     old, new_row = _entity_row(conn, name), _entity_row(conn, into)
     if old:
-        journaled_rows.delete_row(conn, change_id, "entities", old)
+        JournaledRows(conn, change_id, "entities").drop(old)
         if new_row is None:
             row = {"name": into, "description": old["description"]}
-            journaled_rows.insert_row(conn, change_id, "entities", row)
+            JournaledRows(conn, change_id, "entities").put(row)
         elif not new_row["description"]:
             row = {"name": new_row["name"], "description": old["description"]}
-            journaled_rows.replace_row(conn, change_id, "entities", new_row, row)
+            JournaledRows(conn, change_id, "entities").put(row, instead_of=new_row)
 
 
 def rename(conn: Connection, change_id: int, name: str, new: str) -> None:
@@ -388,13 +388,13 @@ def rename(conn: Connection, change_id: int, name: str, new: str) -> None:
         raise InputError(f"the entity is called {name!r} already")
     for row in _aliases(conn, entity=name):
         spelled = _alias_row(row["name"], new, row["turn_id"])
-        journaled_rows.replace_row(conn, change_id, "aliases", row, spelled)
+        JournaledRows(conn, change_id, "aliases").put(spelled, instead_of=row)
     description = ""
     if row_of_entity := _entity_row(conn, name):
         description = row_of_entity["description"]
-        journaled_rows.delete_row(conn, change_id, "entities", row_of_entity)
+        JournaledRows(conn, change_id, "entities").drop(row_of_entity)
     entity = {"name": new, "description": description}
-    journaled_rows.insert_row(conn, change_id, "entities", entity)
+    JournaledRows(conn, change_id, "entities").put(entity)
 
 
 def split(conn: Connection, change_id: int, name: str, new: str, turn_ids: Collection[int]) -> None:
@@ -441,10 +441,10 @@ def _say_of_facts(
         for entity, spoken in ((fact.entity, fact.subject), (fact.value_entity, fact.value)):
             if entity == name:
                 row = _alias_row(" ".join(spoken.split()), new, fact.source.turn_id)
-                journaled_rows.insert_row(conn, change_id, "aliases", row)
+                JournaledRows(conn, change_id, "aliases").put(row)
                 for former in _aliases(conn, name=spoken, turn_id=fact.source.turn_id):
                     if former["entity"] != new:
-                        journaled_rows.delete_row(conn, change_id, "aliases", former)
+                        JournaledRows(conn, change_id, "aliases").drop(former)
 
 
 def describe(conn: Connection, change_id: int, name: str, description: str) -> None:
@@ -458,10 +458,7 @@ def describe(conn: Connection, change_id: int, name: str, description: str) -> N
     if (row["description"] if row else "") == description:
         raise InputError(f"{name!r} is described so already")
     new = {"name": row["name"] if row else name, "description": description}
-    if row:
-        journaled_rows.replace_row(conn, change_id, "entities", row, new)
-    else:
-        journaled_rows.insert_row(conn, change_id, "entities", new)
+    JournaledRows(conn, change_id, "entities").put(new, instead_of=row)
 
 
 def add_alias(conn: Connection, change_id: int, name: str, entity: str, turn_id: int) -> None:
@@ -489,7 +486,7 @@ def add_alias(conn: Connection, change_id: int, name: str, entity: str, turn_id:
                 f"{row['name']!r} is {row['entity']!r} everywhere already; remove that alias"
                 " first, or give a turn"
             )
-    journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, entity, turn_id))
+    JournaledRows(conn, change_id, "aliases").put(_alias_row(name, entity, turn_id))
 
 
 def remove_alias(conn: Connection, change_id: int, name: str, entity: str) -> None:
@@ -498,7 +495,7 @@ def remove_alias(conn: Connection, change_id: int, name: str, entity: str) -> No
     if not rows:
         raise InputError(f"nobody says that {name!r} is {entity!r}")
     for row in rows:
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
+        JournaledRows(conn, change_id, "aliases").drop(row)
 
 
 def _checked_name(name: str) -> str:
@@ -618,7 +615,7 @@ def _entity_row(conn: Connection, name: str) -> dict[str, Any] | None:
     rows = conn.run("entities_named", names=spellings([name])).fetchall()
     if not rows:
         return None
-    return journaled_rows.find_row(conn, "entities", {"name": rows[0][0]})
+    return find_row(conn, "entities", {"name": rows[0][0]})
 
 
 def _aliases(
@@ -641,45 +638,3 @@ def _alias_row(name: str, entity: str, turn_id: int) -> dict[str, Any]:
 
 def _is_about(fact: _NamedFact, name: str) -> bool:
     return name in (fact.entity, fact.value_entity)
-
-
-# --- forgetting -----------------------------------------------------------------------------------
-
-
-def remove_unnamed(
-    conn: Connection, quotes: Callable[[str], bool], changes: Collection[int]
-) -> None:
-    """Remove what is said of names that only forgotten turns had, and what the log says of it.
-
-    That is entities that no fact and no alias names any more, aliases that a person gave whose
-    words no turn and no fact holds, and descriptions that these changes wrote, which have read what
-    is forgotten. `quotes` says whether a text holds such words.
-    """
-    entries = [
-        (entry_id, change_id, table, [json.loads(image) for image in images if image])
-        for entry_id, change_id, table, *images in conn.run("logged_names").fetchall()
-    ]
-    gone = {
-        row["description"]
-        for _, change_id, table, rows in entries
-        if table == "entities" and change_id in changes
-        for row in rows
-    }
-
-    def is_gone(row: Mapping[str, Any]) -> bool:
-        if "description" not in row:
-            return quotes(row["name"]) or quotes(row["entity"])
-        text = row["description"]
-        is_named = conn.run("is_named", name=row["name"]).fetchone() is not None
-        return quotes(row["name"]) or not is_named or bool(text and (text in gone or quotes(text)))
-
-    for name, description in conn.run("all_entities").fetchall():
-        if is_gone({"name": name, "description": description}):
-            conn.delete_row("entities", {"name": name})
-    for name, entity, turn_id, *_ in conn.run("all_aliases").fetchall():
-        row = _alias_row(name, entity, turn_id)
-        if is_gone(row):
-            conn.delete_row("aliases", row)
-    for entry_id, _, _, rows in entries:
-        if any(map(is_gone, rows)):
-            conn.run("delete_logged_row", entry_id=entry_id)

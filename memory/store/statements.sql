@@ -186,7 +186,7 @@ WHERE namespace = :namespace AND change_id <> ALL (:change_ids)
 ORDER BY id;
 
 -- logged_rows --
-SELECT id, before, after FROM memory.rows_log
+SELECT id, change_id, before, after FROM memory.rows_log
 WHERE namespace = :namespace AND table_name = :table_name
 ORDER BY id;
 
@@ -199,15 +199,6 @@ DELETE FROM memory.rows_log WHERE namespace = :namespace AND id = :entry_id;
 
 -- delete_rows_of_other_changes --
 DELETE FROM memory.rows_log WHERE namespace = :namespace AND change_id <> ALL (:change_ids);
-
--- delete_tags_of_turns --
-DELETE FROM memory.tags WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
-
--- delete_aliases_of_turns --
-DELETE FROM memory.aliases WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
-
--- delete_rows_of_turns --
-DELETE FROM memory.rows_log WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 
 -- ======== the vocabulary (vocabulary_table.py) ========
@@ -396,11 +387,6 @@ SELECT id FROM memory.turns
 WHERE namespace = :namespace AND session = :session AND speaker = :speaker
 ORDER BY id
 LIMIT 1;
-
--- logged_names --
-SELECT id, change_id, table_name, before, after
-FROM memory.rows_log
-WHERE namespace = :namespace AND table_name IN ('entities', 'aliases');
 
 
 -- ======== standing instructions and preferences (standing_facts.py) ========
@@ -1051,6 +1037,15 @@ UPDATE memory.facts_log SET after = :image WHERE namespace = :namespace AND id =
 -- delete_empty_entries --
 DELETE FROM memory.facts_log
 WHERE namespace = :namespace AND fact_id = :fact_id AND (id > :last_entry OR before = after);
+
+-- delete_tags_of_turns --
+DELETE FROM memory.tags WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_aliases_of_turns --
+DELETE FROM memory.aliases WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_rows_of_turns --
+DELETE FROM memory.rows_log WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 -- windows_of_changes --
 SELECT id, first_turn, last_turn
