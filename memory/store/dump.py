@@ -32,24 +32,12 @@ DumpRecord = dict[str, Any]
 # pending window is left out.
 DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "settings": (("id", "name", "value", "set_at"), 1),
-    "turns": (("id", "kind", "session", "speaker", "text", "said_at", "source"), 1),
+    "turns": (turns_table.COLUMNS, 1),
     "changes": (
         ("id", "at", "cause", "statement", "undone_at", "undoes", "first_turn", "last_turn"),
         1,
     ),
-    "facts": (
-        (
-            "id",
-            "subject",
-            "attribute",
-            "value",
-            "happened_on",
-            "ended_on",
-            "turn_id",
-            "recorded_at",
-        ),
-        1,
-    ),
+    "facts": (FACT_COLUMNS, 1),
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
     "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
