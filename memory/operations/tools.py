@@ -40,9 +40,9 @@ from memory.store import Store, open_store
 from memory.store.forgetting.preview import Preview, forget, matching_turns
 from memory.store.history import edits_of
 from memory.store.owner import asker_of, person_of
+from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
-from memory.store.undigested import turns_not_taken
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
@@ -581,7 +581,7 @@ class Tools:
             max_calls = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=max_calls, progress=progress)
             pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
-            waits = turns_not_taken(store) + pending
+            waits = count_turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
         return (
             f"{count(sums.stored, 'window')} stored{failed}; {count(sums.facts, 'fact')} changed;"

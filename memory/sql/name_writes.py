@@ -1,7 +1,7 @@
 """What a write may say of names and tell in summaries: INSERTs, and DELETE FROM aliases.
 
 No database runs these statements. They are read as values, which the store carries out
-(memory/store/entities.py), so only constants may stand in them.
+(memory/store/entity_edits.py), so only constants may stand in them.
 """
 
 from collections.abc import Callable, Sequence

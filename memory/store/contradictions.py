@@ -6,14 +6,15 @@ contradictions). Functions that take a connection run inside the transaction of 
 `journal.begin` began.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.errors import InputError, SqlError
 from memory.records import Change, Contradiction, Fact
 from memory.sql import FACT_COLUMNS
-from memory.store import journal, journaled_rows
+from memory.store import journal
 from memory.store.database import Connection, HasConnections
+from memory.store.journaled_rows import JournaledRows, find_row, to_rows
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import Vocabulary, name_key
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from memory.sql import CheckedContradictions
 
 Verdict = Literal["first", "second", "both"]
-Pair = Mapping[str, Any]  # a row of the table
 
 MOST_LINKED = 8  # by one model's answer: what a turn says may be an instruction to the model
 MOST_OPEN = 500  # that are listed, the newest
 _TABLE = "contradictions"
-_COLUMNS, _ = journaled_rows.TABLES[_TABLE]
 
 
 def open_contradictions(store: HasConnections) -> list[Contradiction]:
@@ -66,11 +65,12 @@ def link(
     Pairs of facts that the change deletes go with it. Raises SqlError for a pair that is none, and
     for many.
     """
+    stored = JournaledRows(conn, change_id, _TABLE)
     images = journal.net_images(conn, change_id)
     if gone := [before["id"] for before, after in images if before and after is None]:
-        for pair in _rows(conn.run("contradictions_of_facts", fact_ids=gone)):
+        for pair in to_rows(_TABLE, conn.run("contradictions_of_facts", fact_ids=gone)):
             if not pair["settled"]:
-                journaled_rows.delete_row(conn, change_id, _TABLE, pair)
+                stored.drop(pair)
     pairs = [
         _named_pair(conn, row, vocabulary=vocabulary, window=window)
         for statement in statements
@@ -140,17 +140,23 @@ def _put(conn: Connection, change_id: int, first: Fact, second: Fact) -> None:
     """
     if first.ended_on or second.ended_on:
         return
-    row = _row(first, second)
-    if journaled_rows.find_row(conn, _TABLE, row) is not None:
+    row = {
+        "first_fact": first.id,
+        "second_fact": second.id,
+        "first_turn": first.turn_id,
+        "turn_id": second.turn_id,
+        "settled": "",
+    }
+    if find_row(conn, _TABLE, row) is not None:
         return
     turns = {first.turn_id, second.turn_id}
-    for pair in _rows(conn.run("contradictions_of_turns", turn_ids=sorted(turns))):
+    for pair in to_rows(_TABLE, conn.run("contradictions_of_turns", turn_ids=sorted(turns))):
         if {pair["first_turn"], pair["turn_id"]} == turns and pair["settled"]:
             # What a person found wrong, read once more in its turn, is wrong still.
             wrong = {"first": pair["turn_id"], "second": pair["first_turn"]}.get(pair["settled"])
             conn.facts.delete([fact.id for fact in (first, second) if fact.turn_id == wrong])
             return
-    journaled_rows.insert_row(conn, change_id, _TABLE, row)
+    JournaledRows(conn, change_id, _TABLE).put(row)
 
 
 # --- settling -------------------------------------------------------------------------------------
@@ -168,7 +174,7 @@ def settle_contradiction(
 
     def settle(conn: Connection, change_id: int) -> None:
         key = {"first_fact": first, "second_fact": second}
-        row = journaled_rows.find_row(conn, _TABLE, key)
+        row = find_row(conn, _TABLE, key)
         if row is None or row["settled"]:
             raise InputError(
                 f"facts {first} and {second} are no open contradiction; list those that are"
@@ -177,38 +183,8 @@ def settle_contradiction(
         if wrong:
             conn.facts.delete([wrong])
             conn.facts.log()
-        journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "settled": right})
+        stored = JournaledRows(conn, change_id, _TABLE)
+        stored.put({**row, "settled": right}, instead_of=row)
 
     statement = f"DELETE FROM facts WHERE id = {wrong}" if wrong else "-- both facts are true"
     return journal.edit(store, by, statement, settle)
-
-
-# --- forgetting -----------------------------------------------------------------------------------
-
-
-def forget(conn: Connection, fact_ids: Collection[int], turn_ids: Collection[int]) -> None:
-    """Delete the pairs of facts and turns that go, and what the log says of them."""
-    facts, turns = {*fact_ids}, {*turn_ids}
-
-    def cleaned(row: Pair) -> Pair | None:
-        is_gone = {row["first_fact"], row["second_fact"]} & facts
-        return None if is_gone or {row["first_turn"], row["turn_id"]} & turns else row
-
-    journaled_rows.clean(conn, _TABLE, cleaned)
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def _row(first: Fact, second: Fact) -> dict[str, Any]:
-    return {
-        "first_fact": first.id,
-        "second_fact": second.id,
-        "first_turn": first.turn_id,
-        "turn_id": second.turn_id,
-        "settled": "",
-    }
-
-
-def _rows(cursor: Iterable[Any]) -> list[dict[str, Any]]:
-    return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]

@@ -173,5 +173,3 @@ class HasConnections(Protocol):
 
 # Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
 Transaction = Callable[..., AbstractContextManager[Connection]]
-# A connection for statements that read, for as long as the block lasts.
-Reading = Callable[[], AbstractContextManager[Connection]]

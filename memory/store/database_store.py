@@ -35,6 +35,7 @@ from memory.store import (
     contradictions,
     dump,
     entities,
+    entity_edits,
     history,
     journal,
     pending_windows,
@@ -427,7 +428,7 @@ class DatabaseStore(Store):
             assertions.take_back(conn, window)
             (since,) = conn.run("last_entry").fetchone()
         self._run_statements(conn, statements)
-        entities.carry_out(conn, change_id, parts.names, window)
+        entity_edits.carry_out(conn, change_id, parts.names, window)
         lines = [line for statement in parts.summaries for line in statement.rows]
         summaries.put(conn, change_id, lines, window)
         # In the same transaction as its facts: no kill can store a window and leave it pending.
@@ -441,7 +442,7 @@ class DatabaseStore(Store):
             summaries.blank_corrected(conn, change_id)
         moved = entities.derive(conn, change_id)
         if not by_person:
-            entities.check_moved(conn, change_id, moved, window)
+            entity_edits.check_moved(conn, change_id, moved, window)
         # By their attributes none of these is missing: a strict vocabulary has left facts out.
         contradictions.link(
             conn,

@@ -6,7 +6,7 @@ is there must be the beginning of the dump.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -32,24 +32,12 @@ DumpRecord = dict[str, Any]
 # pending window is left out.
 DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "settings": (("id", "name", "value", "set_at"), 1),
-    "turns": (("id", "kind", "session", "speaker", "text", "said_at", "source"), 1),
+    "turns": (turns_table.COLUMNS, 1),
     "changes": (
         ("id", "at", "cause", "statement", "undone_at", "undoes", "first_turn", "last_turn"),
         1,
     ),
-    "facts": (
-        (
-            "id",
-            "subject",
-            "attribute",
-            "value",
-            "happened_on",
-            "ended_on",
-            "turn_id",
-            "recorded_at",
-        ),
-        1,
-    ),
+    "facts": (FACT_COLUMNS, 1),
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
     "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
@@ -76,9 +64,9 @@ _NUMBER_COLUMNS = frozenset(
 FORMER_TABLE = "answers"
 _POLICIES_OF_DUMPS = ('"mask"', '"refuse"')
 # What dumps of older versions lack.
-_ADDED_COLUMNS: dict[str, DumpRecord] = {
+_ADDED_COLUMNS: dict[str, Mapping[str, Any]] = {
     "pending": {"statement": ""},
-    "attributes": {"templates": "{}"},
+    **journaled_rows.ADDED_COLUMNS,
 }
 # Rows of these tables change in use: one that differs from the dump's by now is the same row.
 _CHANGING_TABLES = ("pending", "shown")
@@ -319,7 +307,7 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
         names = ", ".join(DUMPED_TABLES)
         raise InputError(f"record {number}: table {table!r} is none of {names}")
     columns, key = DUMPED_TABLES[table]
-    record = _ADDED_COLUMNS.get(table, {}) | record
+    record = {**_ADDED_COLUMNS.get(table, {}), **record}
     missing = [name for name in columns if name not in record]
     if missing:
         raise InputError(f"record {number} ({table}) lacks {missing[0]!r}")

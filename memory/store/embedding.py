@@ -79,8 +79,7 @@ class Vectors:
         if isinstance(loaded, HostedEmbedder):
             agree_to_embedder(self._store.location, loaded.name)
         vectors.reembed(
-            self._store.reading,
-            self._store.transaction,
+            self._store,
             embedder=loaded,
             batch=batch,
             progress=progress or (lambda turns: None),
@@ -147,7 +146,7 @@ class Vectors:
         if self._store.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
             return
         try:
-            vectors.embed_waiting(self._store.reading, self._store.transaction, self.embed)
+            vectors.embed_waiting(self._store, self.embed)
             self._retry_at = 0.0
         except Stop as error:
             if not self._retry_at:

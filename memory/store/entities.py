@@ -7,15 +7,12 @@ aliases it changed. The functions run inside the transaction of the caller.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from memory.errors import HeldError, InputError, SqlError
 from memory.records import Entity, EntityName
 from memory.sql import LONGEST_NAME
-from memory.store import journal, journaled_rows
 from memory.store.database import Connection, Transaction
 from memory.store.journaled_rows import Row
 from memory.text.tokens import first_lines
@@ -26,26 +23,21 @@ from memory.vocabulary.entities import (
     Relation,
     Source,
     as_spoken,
-    cases,
     forms,
     key,
     relation_named,
     spellings,
 )
 
-if TYPE_CHECKING:
-    from memory.sql import CheckedNames
-
 EVERYWHERE = 0  # the turn of an alias that a person gives for all turns
 _FACTS_AT_ONCE = 2_000
 _MOST_ROUNDS = 5  # from a name to its entity, to what a person says of that one, ...
 _BEYOND_ALL = 2**62
 _MOST_NAMES_SHOWN = 8
-_SAID_OF_NAMES = 2  # of `entity_spelled`: the places that are no facts
 
 
 @dataclass(frozen=True)
-class _NamedFact:
+class NamedFact:
     """A fact as the rules see it, with who its subject and value are so far."""
 
     id: int
@@ -66,36 +58,36 @@ def derive(conn: Connection, change_id: int) -> list[tuple[int, int]]:
     (fact id, turn id).
     """
     conn.facts.log()
-    touched = _facts(conn.run("named_facts_of_change", change_id=change_id))
+    touched = named_facts(conn.run("named_facts_of_change", change_id=change_id))
     names = _names_in_rows(conn, change_id)
-    meant = _facts_meant(conn, names) if names else []
+    meant = facts_meant(conn, names) if names else []
     touched_ids = {fact.id for fact in touched}
     others = [fact for fact in meant if fact.id not in touched_ids]
-    moved = {*_set_entities(conn, [*touched, *others], _names_for(conn, [*touched, *others]))}
+    moved = {*_set_entities(conn, [*touched, *others], names_for(conn, [*touched, *others]))}
     return [(fact.id, fact.source.turn_id) for fact in others if fact.id in moved]
 
 
 def entities_of(conn: Connection, subjects: Iterable[str], source: Source) -> dict[str, str | None]:
     """The entity that each subject of a fact of a turn would mean; None where that is unclear."""
-    facts = [_NamedFact(0, subject, "", None, None, source) for subject in subjects]
-    names = _names_for(conn, facts)
+    facts = [NamedFact(0, subject, "", None, None, source) for subject in subjects]
+    names = names_for(conn, facts)
     return {fact.subject: names.entity_of(fact.subject, source) for fact in facts}
 
 
 def derive_named(conn: Connection, names: Collection[str]) -> None:
     """Set who the facts are with names whose aliases have changed, and facts just restored."""
     if names:
-        facts = _facts_meant(conn, names)
-        _set_entities(conn, facts, _names_for(conn, facts))
-    facts = _facts(conn.run("unresolved_facts", after=0, most=_BEYOND_ALL).fetchall())
-    _set_entities(conn, facts, _names_for(conn, facts))
+        facts = facts_meant(conn, names)
+        _set_entities(conn, facts, names_for(conn, facts))
+    facts = named_facts(conn.run("unresolved_facts", after=0, most=_BEYOND_ALL).fetchall())
+    _set_entities(conn, facts, names_for(conn, facts))
 
 
 def derive_all(conn: Connection) -> None:
     """Set who all facts are, as after a load."""
     names = _all_names(conn)
     rows = conn.run("named_facts", after=0, most=_BEYOND_ALL).fetchall()
-    _set_entities(conn, _facts(rows), names)
+    _set_entities(conn, named_facts(rows), names)
 
 
 def derive_older(conn: Connection, transaction: Transaction) -> None:
@@ -107,40 +99,14 @@ def derive_older(conn: Connection, transaction: Transaction) -> None:
     while conn.run("unresolved_facts", after=after, most=1).fetchone():
         with transaction():
             rows = conn.run("unresolved_facts", after=after, most=_FACTS_AT_ONCE).fetchall()
-            facts = _facts(rows)
-            _set_entities(conn, facts, _names_for(conn, facts))
+            facts = named_facts(rows)
+            _set_entities(conn, facts, names_for(conn, facts))
         if not facts:
             return  # another process was faster
         after = facts[-1].id
 
 
-def check_moved(
-    conn: Connection,
-    change_id: int,
-    moved: Sequence[tuple[int, int]],
-    window: tuple[int, int] | None,
-) -> None:
-    """Refuse what a model says of names where it moves many facts of other turns.
-
-    Raises HeldError for a window, which waits for a person, and else SqlError.
-    """
-    first, last = window or (0, -1)
-    others = [fact_id for fact_id, turn_id in moved if not first <= turn_id <= last]
-    if len(others) <= journal.MOST_ENDED:
-        return
-    deed = f"says of {len(others)} facts of other turns that they are about somebody else"
-    if window is None:
-        raise SqlError(
-            f"this {deed}, and one change may say it of {journal.MOST_ENDED}: only a person may do"
-            " more at once (memory facts entities merge)"
-        )
-    raise HeldError(
-        f"held for a person: it {deed}, and a digest may say it of {journal.MOST_ENDED} by itself",
-        journal.change(conn, change_id).statement,
-    )
-
-
-def _set_entities(conn: Connection, facts: Sequence[_NamedFact], names: Names) -> list[int]:
+def _set_entities(conn: Connection, facts: Sequence[NamedFact], names: Names) -> list[int]:
     """Set who facts are, and return the ids of those that were somebody else before."""
     groups = defaultdict[tuple[str | None, str | None], list[int]](list)
     for fact in facts:
@@ -153,17 +119,18 @@ def _set_entities(conn: Connection, facts: Sequence[_NamedFact], names: Names) -
     return [fact_id for fact_ids in groups.values() for fact_id in fact_ids]
 
 
-def _facts(rows: Iterable[Any]) -> list[_NamedFact]:
+def named_facts(rows: Iterable[Any]) -> list[NamedFact]:
+    """The facts in rows of a statement that reads {named_facts}."""
     return [
-        _NamedFact(number, subject, value, entity, value_entity, Source(turn_id, speaker, session))
+        NamedFact(number, subject, value, entity, value_entity, Source(turn_id, speaker, session))
         for number, subject, value, entity, value_entity, turn_id, speaker, session in rows
     ]
 
 
-def _facts_meant(conn: Connection, names: Collection[str]) -> list[_NamedFact]:
+def facts_meant(conn: Connection, names: Collection[str]) -> list[NamedFact]:
     """The facts whose subject or value is one of these names, or an entity of one of them."""
     rows = conn.run("facts_meant", spellings=spellings(names), entities=sorted(names))
-    return _facts(rows)
+    return named_facts(rows)
 
 
 def _names_in_rows(conn: Connection, change_id: int) -> set[str]:
@@ -183,7 +150,7 @@ def _names_of_aliases(conn: Connection, aliases: Sequence[Row]) -> set[str]:
     """The names that the facts may have which some aliases are about."""
     if not aliases:
         return set()
-    speakers = _speakers(conn, {int(row["turn_id"]) for row in aliases})
+    speakers = speakers_of(conn, {int(row["turn_id"]) for row in aliases})
     names: set[str] = set()
     for row in aliases:
         speaker = speakers.get(int(row["turn_id"]), "")
@@ -205,16 +172,17 @@ class NamesOfTurns:
 def names_of_turns(conn: Connection, turn_ids: Sequence[int]) -> NamesOfTurns:
     """What these turns say of names."""
     rows = conn.run("aliases_of_turns", turn_ids=[*turn_ids]).fetchall()
-    names = _names_of_aliases(conn, [_alias_row(*row) for row in rows])
+    names = _names_of_aliases(conn, [alias_row(*row) for row in rows])
     return NamesOfTurns(tuple({text for row in rows for text in row[:2]}), frozenset(names))
 
 
-def _speakers(conn: Connection, turn_ids: Collection[int]) -> dict[int, str]:
+def speakers_of(conn: Connection, turn_ids: Collection[int]) -> dict[int, str]:
+    """Who said each of these turns, by turn id; ids without a turn are left out."""
     rows = conn.run("speakers_of_turns", turn_ids=sorted(turn_ids))
     return dict(rows.fetchall())
 
 
-def _names_for(conn: Connection, facts: Sequence[_NamedFact]) -> Names:
+def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
     """What is said of the names in some facts, and of the entities that these mean."""
     wanted: set[str] = set()
     for fact in facts:
@@ -267,245 +235,6 @@ class _TakesPart:
             row = self._conn.run("first_of_speaker", session=pair[0], speaker=speaker).fetchone()
             self._first[pair] = row[0] if row else _BEYOND_ALL
         return self._first[pair] <= source.turn_id
-
-
-# --- what a model says of names -------------------------------------------------------------------
-
-
-def carry_out(
-    conn: Connection,
-    change_id: int,
-    statements: Sequence["CheckedNames"],
-    window: tuple[int, int] | None,
-) -> None:
-    """Carry out what a model says of names, as a part of the change begun last.
-
-    Raises SqlError for a turn outside the window, a name that is nobody's, and for an alias to be
-    deleted that a person gave.
-    """
-    for statement in statements:
-        if statement.command == "entities":
-            for name, description in statement.rows:
-                _put_entity(conn, change_id, name, description)
-        elif statement.command == "aliases":
-            _put_aliases(conn, change_id, statement.rows, window)
-        else:
-            _delete_alias(conn, change_id, statement.name, statement.entity)
-
-
-def _put_entity(conn: Connection, change_id: int, name: str, description: str) -> None:
-    """Add an entity, or its description where it has none: a model overwrites no person's."""
-    row = _entity_row(conn, name)
-    new = {"name": row["name"] if row else _spelling(conn, name), "description": description}
-    if row is None:
-        journaled_rows.insert_row(conn, change_id, "entities", new)
-    elif description and not row["description"]:
-        journaled_rows.replace_row(conn, change_id, "entities", row, new)
-
-
-def _put_aliases(
-    conn: Connection,
-    change_id: int,
-    rows: Sequence[tuple[str, str, int]],
-    window: tuple[int, int] | None,
-) -> None:
-    speakers = _speakers(conn, {turn_id for _, _, turn_id in rows})
-    for name, entity, turn_id in rows:
-        if window and not window[0] <= turn_id <= window[1]:
-            raise SqlError(
-                f"turn_id {turn_id} is not one of the turns shown; use the number in brackets,"
-                f" {window[0]} to {window[1]}"
-            )
-        if turn_id not in speakers:
-            raise SqlError(f"turn_id {turn_id} names no turn; use the number in brackets")
-        meant = as_spoken(entity, speakers[turn_id])
-        for text, spoken in ((name, as_spoken(name, speakers[turn_id])), (entity, meant)):
-            if spoken is None:
-                raise SqlError(f"'{text}' is nobody's name; write 'my sister', or the name itself")
-        row = _alias_row(name, _spelling(conn, str(meant)), turn_id)
-        journaled_rows.insert_row(conn, change_id, "aliases", row)
-
-
-def _delete_alias(conn: Connection, change_id: int, name: str, entity: str) -> None:
-    for row in _aliases(conn, name=name, entity=entity):
-        if row["turn_id"] == EVERYWHERE:
-            raise SqlError(f"a person says that '{name}' is '{entity}'; only a person deletes it")
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
-
-
-# --- what a person says of them -------------------------------------------------------------------
-
-
-def merge(conn: Connection, change_id: int, name: str, into: str, renames: bool = False) -> None:
-    """Make an entity one with another: its facts are about that one, and its names mean that one.
-
-    Raises InputError when there is no such entity, or both are the same.
-    """
-    name = known_entity(conn, name)
-    into = " ".join(into.split()) if renames else known_entity(conn, into)
-    if key(name) == key(into):
-        raise InputError(f"{name!r} and {into!r} are the same entity")
-    turn_ids = []
-    for row in _aliases(conn, entity=name):
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
-        turn_ids.append(row["turn_id"])
-        if key(row["name"]) != key(into):
-            new = _alias_row(row["name"], into, row["turn_id"])
-            journaled_rows.insert_row(conn, change_id, "aliases", new)
-    others = [row for row in _aliases(conn, name=name) if key(row["entity"]) != key(into)]
-    if others:  # the name means somebody else in other turns
-        facts = [fact for fact in _facts_meant(conn, [name]) if _is_about(fact, name)]
-        turn_ids += [fact.source.turn_id for fact in facts]
-        for turn_id in sorted({*turn_ids} - {EVERYWHERE}):
-            journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, into, turn_id))
-    else:
-        journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, into, EVERYWHERE))
-
-    old, new_row = _entity_row(conn, name), _entity_row(conn, into)
-    if old:
-        journaled_rows.delete_row(conn, change_id, "entities", old)
-        if new_row is None:
-            row = {"name": into, "description": old["description"]}
-            journaled_rows.insert_row(conn, change_id, "entities", row)
-        elif not new_row["description"]:
-            row = {"name": new_row["name"], "description": old["description"]}
-            journaled_rows.replace_row(conn, change_id, "entities", new_row, row)
-
-
-def rename(conn: Connection, change_id: int, name: str, new: str) -> None:
-    """Give an entity another name; the old one means it still.
-
-    Raises InputError when there is no such entity, or another one has that name.
-    """
-    name = known_entity(conn, name)
-    new = _checked_name(new)
-    if key(new) != key(name) and (other := _spelled(conn, new)):
-        raise InputError(f"there is an entity {other!r}; merge the two instead")
-    if key(new) != key(name):
-        merge(conn, change_id, name, new, renames=True)
-        return
-    if new == name:
-        raise InputError(f"the entity is called {name!r} already")
-    for row in _aliases(conn, entity=name):
-        spelled = _alias_row(row["name"], new, row["turn_id"])
-        journaled_rows.replace_row(conn, change_id, "aliases", row, spelled)
-    description = ""
-    if row_of_entity := _entity_row(conn, name):
-        description = row_of_entity["description"]
-        journaled_rows.delete_row(conn, change_id, "entities", row_of_entity)
-    entity = {"name": new, "description": description}
-    journaled_rows.insert_row(conn, change_id, "entities", entity)
-
-
-def split(conn: Connection, change_id: int, name: str, new: str, turn_ids: Collection[int]) -> None:
-    """Make the facts of some turns those of another entity, with which they were one by mistake.
-
-    Raises InputError when there is no such entity, or no fact of these turns is about it or names
-    it.
-    """
-    name = known_entity(conn, name)
-    new = _spelling(conn, _checked_name(new))
-    if key(name) == key(new):
-        raise InputError(f"{name!r} and {new!r} are the same entity")
-    facts = _facts(conn.run("facts_of_entity", entity=name))
-    chosen = [fact for fact in facts if fact.source.turn_id in turn_ids]
-    if not chosen:
-        turns = ", ".join(map(str, sorted(turn_ids))) or "none"
-        raise InputError(f"no fact of these turns ({turns}) is about {name!r}")
-    _say_of_facts(conn, change_id, chosen, name, new)
-    # What is left must not follow: where a name has become unclear or another's, its turn says it.
-    left = [fact for fact in facts if fact.source.turn_id not in turn_ids]
-    # Each such word may make the name unclear elsewhere, but every round settles some turns.
-    while left:
-        names = _names_for(conn, left)
-        astray = [fact for fact in left if _would_move(fact, names, name)]
-        if not astray:
-            break
-        _say_of_facts(conn, change_id, astray, name, name)
-        left = [fact for fact in left if fact not in astray]
-
-
-def _would_move(fact: _NamedFact, names: Names, entity: str) -> bool:
-    pairs = [
-        (fact.entity, names.entity_of(fact.subject, fact.source)),
-        (fact.value_entity, names.entity_of_value(fact.value, fact.source)),
-    ]
-    return any(before == entity and after != entity for before, after in pairs)
-
-
-def _say_of_facts(
-    conn: Connection, change_id: int, facts: Iterable[_NamedFact], name: str, new: str
-) -> None:
-    """Say in the turns of facts that what they call one entity is another, or is that one."""
-    for fact in facts:
-        for entity, spoken in ((fact.entity, fact.subject), (fact.value_entity, fact.value)):
-            if entity == name:
-                row = _alias_row(" ".join(spoken.split()), new, fact.source.turn_id)
-                journaled_rows.insert_row(conn, change_id, "aliases", row)
-                for former in _aliases(conn, name=spoken, turn_id=fact.source.turn_id):
-                    if former["entity"] != new:
-                        journaled_rows.delete_row(conn, change_id, "aliases", former)
-
-
-def describe(conn: Connection, change_id: int, name: str, description: str) -> None:
-    """Say what an entity is; an empty text takes the description away.
-
-    Raises InputError when there is no such entity, or it is described so already.
-    """
-    name = known_entity(conn, name)
-    description = " ".join(description.split())
-    row = _entity_row(conn, name)
-    if (row["description"] if row else "") == description:
-        raise InputError(f"{name!r} is described so already")
-    new = {"name": row["name"] if row else name, "description": description}
-    if row:
-        journaled_rows.replace_row(conn, change_id, "entities", row, new)
-    else:
-        journaled_rows.insert_row(conn, change_id, "entities", new)
-
-
-def add_alias(conn: Connection, change_id: int, name: str, entity: str, turn_id: int) -> None:
-    """Say that a name means an entity in a turn and where that counts, or (0) everywhere.
-
-    Raises InputError for a turn that is not there, a name that is a relation to nobody in
-    particular, and for one that means another entity everywhere already.
-    """
-    name, entity = _checked_name(name), _checked_name(entity)
-    speaker = ""
-    if turn_id != EVERYWHERE:
-        speakers = _speakers(conn, [turn_id])
-        if turn_id not in speakers:
-            raise InputError(f"there is no turn {turn_id}")
-        speaker = speakers[turn_id]
-    for text in (name, entity):
-        if as_spoken(text, speaker) is None:
-            raise InputError(f"{text!r} is not one person's name; say whose, as \"Anna's mother\"")
-    entity = _spelling(conn, str(as_spoken(entity, speaker)))
-    for row in _aliases(conn, name=name, turn_id=turn_id):
-        if key(row["entity"]) == key(entity):
-            raise InputError(f"{row['name']!r} is {entity!r} already")
-        if turn_id == EVERYWHERE:
-            raise InputError(
-                f"{row['name']!r} is {row['entity']!r} everywhere already; remove that alias"
-                " first, or give a turn"
-            )
-    journaled_rows.insert_row(conn, change_id, "aliases", _alias_row(name, entity, turn_id))
-
-
-def remove_alias(conn: Connection, change_id: int, name: str, entity: str) -> None:
-    """Take back that a name means an entity, whoever said so. InputError when nobody did."""
-    rows = _aliases(conn, name=name, entity=entity)
-    if not rows:
-        raise InputError(f"nobody says that {name!r} is {entity!r}")
-    for row in rows:
-        journaled_rows.delete_row(conn, change_id, "aliases", row)
-
-
-def _checked_name(name: str) -> str:
-    text = " ".join(name.split())
-    if not text or len(text) > LONGEST_NAME:
-        raise InputError(f"a name has 1 to {LONGEST_NAME} characters, not {len(text)}")
-    return text
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -587,99 +316,6 @@ def entities_called(conn: Connection, name: str) -> list[str]:
     return sorted(meant)
 
 
-def facts_about(conn: Connection, name: str) -> list[int]:
-    """The ids of the facts about the entities that a name may mean."""
-    rows = conn.run("ids_of_facts_about", entities=entities_called(conn, name))
-    return [fact_id for (fact_id,) in rows]
-
-
-def known_entity(conn: Connection, name: str) -> str:
-    """An entity as the memory spells it. Raises InputError with similar ones when there is none."""
-    if spelled := _spelled(conn, name):
-        return spelled
-    listed = [entity.name for entity in entities(conn)]
-    near = get_close_matches(name, listed, n=5, cutoff=0.4) or listed[:5]
-    hint = f"; similar: {', '.join(near)}" if near else ""
-    raise InputError(f"there is no entity {name!r}{hint}")
-
-
-def _spelling(conn: Connection, name: str) -> str:
-    """A name as the entities and aliases spell it, or as it is."""
-    return _spelled(conn, name, of_facts=False) or name.strip()
-
-
-def _spelled(conn: Connection, name: str, of_facts: bool = True) -> str | None:
-    """How the memory spells an entity; None when there is none."""
-    row = conn.run("entity_spelled", names=spellings([name]), cases=cases(name)).fetchone()
-    return str(row[0]) if row and (of_facts or row[1] <= _SAID_OF_NAMES) else None
-
-
-def _entity_row(conn: Connection, name: str) -> dict[str, Any] | None:
-    rows = conn.run("entities_named", names=spellings([name])).fetchall()
-    if not rows:
-        return None
-    return journaled_rows.find_row(conn, "entities", {"name": rows[0][0]})
-
-
-def _aliases(
-    conn: Connection, name: str = "", entity: str = "", turn_id: int | None = None
-) -> list[dict[str, Any]]:
-    """The rows of aliases with this name, this entity, this turn; case does not matter."""
-    rows = conn.run("aliases_named", names=spellings([name or entity])).fetchall()
-    return [
-        _alias_row(*row[:3])
-        for row in rows
-        if (not name or key(row[0]) == key(name))
-        and (not entity or key(row[1]) == key(entity))
-        and turn_id in (None, row[2])
-    ]
-
-
-def _alias_row(name: str, entity: str, turn_id: int) -> dict[str, Any]:
+def alias_row(name: str, entity: str, turn_id: int) -> dict[str, Any]:
+    """A row of `aliases`."""
     return {"name": name, "entity": entity, "turn_id": turn_id}
-
-
-def _is_about(fact: _NamedFact, name: str) -> bool:
-    return name in (fact.entity, fact.value_entity)
-
-
-# --- forgetting -----------------------------------------------------------------------------------
-
-
-def remove_unnamed(
-    conn: Connection, quotes: Callable[[str], bool], changes: Collection[int]
-) -> None:
-    """Remove what is said of names that only forgotten turns had, and what the log says of it.
-
-    That is entities that no fact and no alias names any more, aliases that a person gave whose
-    words no turn and no fact holds, and descriptions that these changes wrote, which have read what
-    is forgotten. `quotes` says whether a text holds such words.
-    """
-    entries = [
-        (entry_id, change_id, table, [json.loads(image) for image in images if image])
-        for entry_id, change_id, table, *images in conn.run("logged_names").fetchall()
-    ]
-    gone = {
-        row["description"]
-        for _, change_id, table, rows in entries
-        if table == "entities" and change_id in changes
-        for row in rows
-    }
-
-    def is_gone(row: Mapping[str, Any]) -> bool:
-        if "description" not in row:
-            return quotes(row["name"]) or quotes(row["entity"])
-        text = row["description"]
-        is_named = conn.run("is_named", name=row["name"]).fetchone() is not None
-        return quotes(row["name"]) or not is_named or bool(text and (text in gone or quotes(text)))
-
-    for name, description in conn.run("all_entities").fetchall():
-        if is_gone({"name": name, "description": description}):
-            conn.delete_row("entities", {"name": name})
-    for name, entity, turn_id, *_ in conn.run("all_aliases").fetchall():
-        row = _alias_row(name, entity, turn_id)
-        if is_gone(row):
-            conn.delete_row("aliases", row)
-    for entry_id, _, _, rows in entries:
-        if any(map(is_gone, rows)):
-            conn.run("delete_logged_row", entry_id=entry_id)

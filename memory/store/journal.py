@@ -235,7 +235,7 @@ def net_images(
     Of the entries of the log after `since`.
     """
     images: dict[int, tuple[str | None, str | None]] = {}
-    for fact_id, before, after in conn.run("entries_after", change_id=change_id, since=since):
+    for fact_id, before, after in conn.run("entries_of_change", change_id=change_id, since=since):
         first, _ = images.get(fact_id, (before, None))
         images[fact_id] = (first, after)
     return [(_fact_image(before), _fact_image(after)) for before, after in images.values()]
@@ -297,7 +297,7 @@ def undo(conn: Connection, change_id: int) -> int:
     if target.undone_at:
         raise InputError(f"change {change_id} was undone at {target.undone_at}")
 
-    entries = conn.run("entries_of_change", change_id=change_id).fetchall()
+    entries = conn.run("entries_of_change", change_id=change_id, since=0).fetchall()
     # An undo is a change itself: the triggers log what it restores, so the journal alone says what
     # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)

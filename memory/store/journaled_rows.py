@@ -32,47 +32,72 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
 # column of the text.
 _SUMMARY_TEXTS = {"summaries": "summary"}
 # What rows lack that an older version logged.
-_ADDED_COLUMNS: dict[str, Row] = {"attributes": {"templates": "{}"}}
+ADDED_COLUMNS: dict[str, Row] = {"attributes": {"templates": "{}"}}
 # Settings have no key, and keep their earlier values: a change of one is logged beside the rows.
 _SETTINGS = "settings"
 
 
-def insert_row(conn: Connection, change_id: int, table: str, row: Row) -> None:
-    """Insert a row, unless the very row is there. Raises InputError where its key is taken."""
-    current = find_row(conn, table, row)
-    if current == dict(row):
-        return
-    if current is not None:
-        raise InputError(f"{table} has {_name(table, row)} already")
-    _put(conn, table, row)
-    _log(conn, change_id, table, before=None, after=row)
+class JournaledRows:
+    """The rows of one table, as a change writes them."""
+
+    def __init__(self, conn: Connection, change_id: int, table: str) -> None:
+        self._conn = conn
+        self._change_id = change_id
+        self._table = table
+
+    def put(self, row: Row, instead_of: Row | None = None) -> None:
+        """Put a row in the place of another, or beside those that are there.
+
+        Nothing happens where the very row is there. Raises InputError where another row has its
+        key, and where the one that it replaces is not there.
+        """
+        if instead_of is not None:
+            _delete(self._conn, self._table, instead_of)
+        else:
+            current = find_row(self._conn, self._table, row)
+            if current == dict(row):
+                return
+            if current is not None:
+                raise InputError(f"{self._table} has {_name(self._table, row)} already")
+        _insert(self._conn, self._table, row)
+        _log(self._conn, self._change_id, self._table, before=instead_of, after=row)
+
+    def drop(self, row: Row) -> None:
+        """Delete a row. Raises InputError when it is not there."""
+        _delete(self._conn, self._table, row)
+        _log(self._conn, self._change_id, self._table, before=row, after=None)
 
 
-def delete_row(conn: Connection, change_id: int, table: str, row: Row) -> None:
-    """Delete a row. Raises InputError when it is not there."""
-    _delete(conn, table, row)
-    _log(conn, change_id, table, before=row, after=None)
-
-
-def replace_row(conn: Connection, change_id: int, table: str, before: Row, after: Row) -> None:
-    """Put a row in the place of another. Raises InputError when that is not there."""
-    _delete(conn, table, before)
-    _put(conn, table, after)
-    _log(conn, change_id, table, before=before, after=after)
-
-
-def replace_setting(conn: Connection, change_id: int, name: str, before: Any, after: Any) -> None:
+def put_setting(conn: Connection, change_id: int, name: str, before: Any, after: Any) -> None:
     """Give a setting a new value in the place of another, which an undo sets again."""
     settings.add_setting(conn, name, after)
     values = [{"name": name, "value": value} for value in (before, after)]
     _log(conn, change_id, _SETTINGS, before=values[0], after=values[1])
 
 
+def all_rows(conn: Connection, table: str) -> list[dict[str, Any]]:
+    """The rows of a table in the order of their keys."""
+    columns, key = TABLES[table]
+    return to_rows(table, conn.read_rows(table, columns, columns[:key]))
+
+
+def to_rows(table: str, cursor: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """What a statement reads of all columns of a table."""
+    columns, _ = TABLES[table]
+    return [dict(zip(columns, values, strict=True)) for values in cursor]
+
+
 def find_row(conn: Connection, table: str, row: Row) -> dict[str, Any] | None:
     """The row of a table that has the key of this one."""
-    columns, key = TABLES[table]
-    values = conn.find_row(table, columns, {name: row[name] for name in columns[:key]})
+    columns, _ = TABLES[table]
+    values = conn.find_row(table, columns, key_of(table, row))
     return None if values is None else dict(zip(columns, values, strict=True))
+
+
+def key_of(table: str, row: Row) -> dict[str, Any]:
+    """The columns by which a row is known."""
+    columns, key = TABLES[table]
+    return {name: row[name] for name in columns[:key]}
 
 
 def undo(conn: Connection, change_id: int, undoing: int) -> None:
@@ -113,7 +138,7 @@ def _with_present_text(
     current = find_row(conn, table, image)
     if current == (after and dict(after)):
         return before, after
-    if before is not None and after is not None and _key(table, before) != _key(table, after):
+    if before is not None and after is not None and key_of(table, before) != key_of(table, after):
         return (None, current) if current else (None, None)
     return before and {**before, _SUMMARY_TEXTS[table]: ""}, current
 
@@ -128,39 +153,29 @@ def take_back_others(conn: Connection, change_ids: Sequence[int]) -> None:
     conn.run("delete_rows_of_other_changes", change_ids=[*change_ids])
 
 
-def forget_turns(conn: Connection, turn_ids: Sequence[int]) -> None:
-    """Delete the rows that rest on turns, and what the log says of them.
-
-    Those of contradictions go with their facts: `contradictions.forget`.
-    """
-    turns = [*turn_ids]
-    conn.run("delete_tags_of_turns", turn_ids=turns)
-    conn.run("delete_aliases_of_turns", turn_ids=turns)
-    conn.run("delete_rows_of_turns", turn_ids=turns)
-
-
-def clean(conn: Connection, table: str, cleaned: Callable[[Row], Row | None]) -> None:
-    """Make the rows of a table as `cleaned` returns them; None deletes a row.
+def clean(conn: Connection, cleaned: Mapping[str, Callable[[Row], Row | None]]) -> None:
+    """Make the rows of some tables as the function of each returns them; None deletes a row.
 
     So are their images in the log, where each entry still follows the one before it. An entry with
-    an image that goes, goes too.
+    an image that goes, goes too. The log comes after all rows: what a function reads of other rows
+    holds for the images.
     """
-    columns, key = TABLES[table]
-    for values in conn.read_rows(table, columns, columns[:key]).fetchall():
-        row = dict(zip(columns, values, strict=True))
-        clean_row = cleaned(row)
-        if clean_row != row:
-            conn.delete_row(table, {name: row[name] for name in columns[:key]})
-            if clean_row is not None:
-                _put(conn, table, clean_row)
-    for entry_id, *texts in conn.run("logged_rows", table_name=table).fetchall():
-        images = [_read(table, text) for text in texts]
-        clean_images = [None if image is None else cleaned(image) for image in images]
-        if any(image and after is None for image, after in zip(images, clean_images, strict=True)):
-            conn.run("delete_logged_row", entry_id=entry_id)
-        elif clean_images != images:
-            before, after = map(_written, clean_images)
-            conn.run("set_logged_row", entry_id=entry_id, before=before, after=after)
+    for table, clean_row in cleaned.items():
+        for row in all_rows(conn, table):
+            new = clean_row(row)
+            if new != row:
+                conn.delete_row(table, key_of(table, row))
+                if new is not None:
+                    _insert(conn, table, new)
+    for table, clean_row in cleaned.items():
+        for entry_id, _, *texts in conn.run("logged_rows", table_name=table).fetchall():
+            images = [_read(table, text) for text in texts]
+            new_images = [None if image is None else clean_row(image) for image in images]
+            if new_images.count(None) > images.count(None):
+                conn.run("delete_logged_row", entry_id=entry_id)
+            elif new_images != images:
+                before, after = map(_written, new_images)
+                conn.run("set_logged_row", entry_id=entry_id, before=before, after=after)
 
 
 def _take_back(
@@ -188,15 +203,10 @@ def _take_back(
             raise InputError(
                 f"change {change_id} cannot be undone: {table} has {_name(table, before)} again"
             )
-        _put(conn, table, before)
+        _insert(conn, table, before)
 
 
-def _key(table: str, row: Row) -> list[Any]:
-    columns, key = TABLES[table]
-    return [row[name] for name in columns[:key]]
-
-
-def _put(conn: Connection, table: str, row: Row) -> None:
+def _insert(conn: Connection, table: str, row: Row) -> None:
     columns, _ = TABLES[table]
     conn.insert_rows(table, columns, [[row[name] for name in columns]])
 
@@ -204,8 +214,7 @@ def _put(conn: Connection, table: str, row: Row) -> None:
 def _delete(conn: Connection, table: str, row: Row) -> None:
     if find_row(conn, table, row) != dict(row):
         raise InputError(f"{table} has no {_name(table, row)}")
-    columns, key = TABLES[table]
-    conn.delete_row(table, {name: row[name] for name in columns[:key]})
+    conn.delete_row(table, key_of(table, row))
 
 
 def _log(
@@ -234,10 +243,9 @@ def _written(row: Row | None) -> str | None:
 
 
 def _read(table: str, row: str | None) -> dict[str, Any] | None:
-    return None if row is None else {**_ADDED_COLUMNS.get(table, {}), **json.loads(row)}
+    return None if row is None else {**ADDED_COLUMNS.get(table, {}), **json.loads(row)}
 
 
 def _name(table: str, row: Row) -> str:
     """The key of a row, for messages."""
-    columns, key = TABLES[table]
-    return ", ".join(repr(row[name]) for name in columns[:key])
+    return ", ".join(map(repr, key_of(table, row).values()))

@@ -9,7 +9,6 @@ from memory.store import entities, history, journal, journaled_rows, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
 from memory.store.forgetting import turn_removal
-from memory.store.forgetting.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import date_keys, has_happened, read_moment
 from memory.store.vectors import EmbedTexts
 
@@ -81,15 +80,6 @@ def _take_back_turns(conn: Connection, point: str, embed: EmbedTexts) -> None:
     turns = turns_table.read_turns(conn)
     keys = date_keys(turn.said_at for turn in turns)
     later = [turn for turn, key in zip(turns, keys, strict=True) if not has_happened(key, point)]
-    ids = [turn.id for turn in later]
-    derived = derived_from(
-        ids,
-        facts=history.facts(conn, None),
-        edits=history.edits(conn),
-        changes=journal.changes(conn),
-    )
-    restore_origins(conn, derived.restored)
-    turn_removal.remove_facts(conn, ids, derived.ids)
     turn_removal.remove_turns(conn, later)
-    turn_removal.shrink_windows(conn, ids)
+    turn_removal.shrink_windows(conn, [turn.id for turn in later])
     turn_removal.remove_columns(conn, later, embed)

@@ -116,6 +116,13 @@ def last_turn_taken(store: HasConnections) -> int:
         return int(conn.run("last_turn_taken").fetchone()[0])
 
 
+def count_turns_not_taken(store: HasConnections) -> int:
+    """How many turns are in no window yet."""
+    last = last_turn_taken(store)
+    with store.reading() as conn:
+        return int(conn.run("count_turns_after", after=last).fetchone()[0])
+
+
 def _claim(
     conn: Connection, claimant: str, *, size: int, lease_s: float, since: int
 ) -> Window | None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -166,45 +166,32 @@ class SqliteStore(DatabaseStore):
     # ---------------------------------------------------------------- the whole file
 
     def as_of(self, moment: str) -> "SqliteStore":
+        return SqliteStore.of_the_past(self, moment, past_copy.copy_file)
+
+    @classmethod
+    def of_the_past(
+        cls, memory: DatabaseStore, moment: str, copy: Callable[[Any, Path], None]
+    ) -> "SqliteStore":
+        """A copy of a memory as that was at a moment; its folder goes when it is closed.
+
+        `copy` copies the memory of a connection into a SQLite file.
+        """
         read_moment(moment)
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
             file = Path(folder.name) / past_copy.copy_name()
-            with self._snapshot() as conn:
-                past_copy.copy_file(conn, file)
-            agreed = self.vectors.agreed_embedder()
-            return SqliteStore.of_the_past(
-                file,
-                moment,
-                embed=self.vectors.embed,
-                folder=folder,
-                agreed=agreed,
-            )
+            with memory._snapshot() as conn:
+                copy(conn, file)
+            with storage_errors(file):
+                past_copy.take_back(file, moment, memory.vectors.embed)
+            past = cls(file, read_only=True)
         except BaseException:
             folder.cleanup()
             raise
-
-    @classmethod
-    def of_the_past(
-        cls,
-        file: Path,
-        moment: str,
-        *,
-        embed: vectors.EmbedTexts,
-        folder: TemporaryDirectory[str],
-        agreed: str,
-    ) -> "SqliteStore":
-        """A copy of a memory as that was at a moment; its folder goes when it is closed.
-
-        `agreed` is the hosted embedder that the memory itself may ask.
-        """
-        with storage_errors(file):
-            past_copy.take_back(file, moment, embed)
-        copy = cls(file, read_only=True)
-        copy._folder_of_copy = folder
-        copy._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
-        copy.vectors.agreed = agreed
-        return copy
+        past._folder_of_copy = folder
+        past._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
+        past.vectors.agreed = memory.vectors.agreed_embedder()
+        return past
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         self._refuse_newer_schema()

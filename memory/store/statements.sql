@@ -10,17 +10,17 @@
 
 -- ======== turns (turns_table.py) ========
 
+-- {turns} --
+SELECT id, kind, session, speaker, text, said_at, source FROM memory.turns
+WHERE namespace = :namespace
+
 -- turns_between --
-SELECT id, kind, session, speaker, text, said_at, source
-FROM memory.turns
-WHERE namespace = :namespace AND id BETWEEN :first AND :last
+{turns} AND id BETWEEN :first AND :last
 ORDER BY id
 LIMIT :most;
 
 -- turns_by_id --
-SELECT id, kind, session, speaker, text, said_at, source
-FROM memory.turns
-WHERE namespace = :namespace AND id = ANY (:ids);
+{turns} AND id = ANY (:ids);
 
 -- size_of_turns --
 SELECT count(*), coalesce(sum(length(text)), 0), coalesce(max(id), 0) FROM memory.turns
@@ -63,9 +63,7 @@ ORDER BY id
 LIMIT :most;
 
 -- turns_of_session --
-SELECT id, kind, session, speaker, text, said_at, source
-FROM memory.turns
-WHERE namespace = :namespace AND session = :session AND id BETWEEN :first AND :last
+{turns} AND session = :session AND id BETWEEN :first AND :last
 ORDER BY id;
 
 -- last_of_session_before --
@@ -186,7 +184,7 @@ WHERE namespace = :namespace AND change_id <> ALL (:change_ids)
 ORDER BY id;
 
 -- logged_rows --
-SELECT id, before, after FROM memory.rows_log
+SELECT id, change_id, before, after FROM memory.rows_log
 WHERE namespace = :namespace AND table_name = :table_name
 ORDER BY id;
 
@@ -199,15 +197,6 @@ DELETE FROM memory.rows_log WHERE namespace = :namespace AND id = :entry_id;
 
 -- delete_rows_of_other_changes --
 DELETE FROM memory.rows_log WHERE namespace = :namespace AND change_id <> ALL (:change_ids);
-
--- delete_tags_of_turns --
-DELETE FROM memory.tags WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
-
--- delete_aliases_of_turns --
-DELETE FROM memory.aliases WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
-
--- delete_rows_of_turns --
-DELETE FROM memory.rows_log WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 
 -- ======== the vocabulary (vocabulary_table.py) ========
@@ -224,19 +213,19 @@ ORDER BY id;
 
 -- ======== entities and names (entities.py) ========
 
--- named_facts --
-SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
-    facts.turn_id, turns.speaker, turns.session
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace AND facts.id > :after
-ORDER BY facts.id
-LIMIT :most;
-
--- named_facts_of_change --
+-- {named_facts} --
 SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
     facts.turn_id, turns.speaker, turns.session
 FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
 WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+
+-- named_facts --
+{named_facts} AND facts.id > :after
+ORDER BY facts.id
+LIMIT :most;
+
+-- named_facts_of_change --
+{named_facts}
     AND facts.id IN (
         SELECT fact_id FROM memory.facts_log
         WHERE namespace = :namespace AND change_id = :change_id
@@ -245,10 +234,7 @@ ORDER BY facts.id;
 
 -- unresolved_facts --
 -- Those of an older version, and those of which nobody can tell.
-SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
-    facts.turn_id, turns.speaker, turns.session
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+{named_facts}
     AND facts.entity IS NULL AND facts.id > :after
 ORDER BY facts.id
 LIMIT :most;
@@ -256,10 +242,7 @@ LIMIT :most;
 -- facts_meant --
 -- Whose subject or value is spelled so (in the cases of ASCII), or means one of these entities. It
 -- looks at every fact, and only where the aliases of a name have changed.
-SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
-    facts.turn_id, turns.speaker, turns.session
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+{named_facts}
     AND (
         lower(trim(facts.subject)) = ANY (:spellings)
         OR lower(trim(facts.value)) = ANY (:spellings)
@@ -269,10 +252,7 @@ WHERE facts.namespace = :namespace AND turns.namespace = :namespace
 ORDER BY facts.id;
 
 -- facts_of_entity --
-SELECT facts.id, facts.subject, facts.value, facts.entity, facts.value_entity,
-    facts.turn_id, turns.speaker, turns.session
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+{named_facts}
     AND (facts.entity = :entity OR facts.value_entity = :entity)
 ORDER BY facts.id;
 
@@ -314,20 +294,19 @@ WHERE namespace = :namespace AND id = ANY (:fact_ids);
 -- has_names --
 SELECT 1 FROM memory.aliases WHERE namespace = :namespace LIMIT 1;
 
--- all_aliases --
+-- {aliases} --
 SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
 FROM memory.aliases LEFT JOIN (
     SELECT id, speaker, session FROM memory.turns WHERE namespace = :namespace
 ) AS turns ON turns.id = aliases.turn_id
 WHERE aliases.namespace = :namespace
+
+-- all_aliases --
+{aliases}
 ORDER BY 2, 3, 1;
 
 -- aliases_named --
-SELECT aliases.name, aliases.entity, aliases.turn_id, turns.speaker, turns.session
-FROM memory.aliases LEFT JOIN (
-    SELECT id, speaker, session FROM memory.turns WHERE namespace = :namespace
-) AS turns ON turns.id = aliases.turn_id
-WHERE aliases.namespace = :namespace
+{aliases}
     AND (lower(aliases.name) = ANY (:names) OR lower(aliases.entity) = ANY (:names))
 ORDER BY 2, 3, 1;
 
@@ -397,11 +376,6 @@ WHERE namespace = :namespace AND session = :session AND speaker = :speaker
 ORDER BY id
 LIMIT 1;
 
--- logged_names --
-SELECT id, change_id, table_name, before, after
-FROM memory.rows_log
-WHERE namespace = :namespace AND table_name IN ('entities', 'aliases');
-
 
 -- ======== standing instructions and preferences (standing_facts.py) ========
 
@@ -435,9 +409,7 @@ WHERE aliases.namespace = :namespace AND rows_log.namespace = :namespace
 -- ======== facts that contradict each other (contradictions.py) ========
 
 -- facts_by_turn --
-SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
-FROM memory.facts
-WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+{facts} AND turn_id = ANY (:turn_ids)
 ORDER BY turn_id, id;
 
 -- corrected_facts_of_turns --
@@ -452,9 +424,7 @@ WHERE facts.namespace = :namespace AND facts_log.namespace = :namespace
 ORDER BY facts_log.id;
 
 -- facts_by_id --
-SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
-FROM memory.facts
-WHERE namespace = :namespace AND id = ANY (:fact_ids);
+{facts} AND id = ANY (:fact_ids);
 
 -- contradictions_of_facts --
 SELECT first_fact, second_fact, first_turn, turn_id, settled
@@ -564,12 +534,7 @@ FROM memory.facts_log
 WHERE namespace = :namespace AND change_id = :change_id;
 
 -- entries_of_change --
-SELECT fact_id, before, after
-FROM memory.facts_log
-WHERE namespace = :namespace AND change_id = :change_id
-ORDER BY id;
-
--- entries_after --
+-- Those after an entry, 0 for all.
 SELECT fact_id, before, after
 FROM memory.facts_log
 WHERE namespace = :namespace AND change_id = :change_id AND id > :since
@@ -634,22 +599,21 @@ ORDER BY fact_id;
 -- moments_of_changes --
 SELECT id, at, {moment} FROM {changes} ORDER BY id;
 
--- edits --
+-- {edits} --
 SELECT change_id, fact_id, before, after, at, {moment}
 FROM memory.facts_log JOIN {changes} ON changes.id = change_id
 WHERE facts_log.namespace = :namespace
+
+-- edits --
+{edits}
 ORDER BY facts_log.id;
 
 -- edits_of_change --
-SELECT change_id, fact_id, before, after, at, {moment}
-FROM memory.facts_log JOIN {changes} ON changes.id = change_id
-WHERE facts_log.namespace = :namespace AND change_id = :change_id
+{edits} AND change_id = :change_id
 ORDER BY facts_log.id;
 
 -- edits_of_fact --
-SELECT change_id, fact_id, before, after, at, {moment}
-FROM memory.facts_log JOIN {changes} ON changes.id = change_id
-WHERE facts_log.namespace = :namespace AND fact_id = :fact_id
+{edits} AND fact_id = :fact_id
 ORDER BY facts_log.id;
 
 
@@ -1051,6 +1015,15 @@ UPDATE memory.facts_log SET after = :image WHERE namespace = :namespace AND id =
 -- delete_empty_entries --
 DELETE FROM memory.facts_log
 WHERE namespace = :namespace AND fact_id = :fact_id AND (id > :last_entry OR before = after);
+
+-- delete_tags_of_turns --
+DELETE FROM memory.tags WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_aliases_of_turns --
+DELETE FROM memory.aliases WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+-- delete_rows_of_turns --
+DELETE FROM memory.rows_log WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 -- windows_of_changes --
 SELECT id, first_turn, last_turn

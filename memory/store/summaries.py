@@ -6,24 +6,23 @@ Functions that take a connection run inside the transaction of the caller.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from memory.errors import InputError, SqlError
 from memory.records import Change, Summary
-from memory.store import journal, journaled_rows
+from memory.store import journal
 from memory.store.database import Connection, HasConnections
+from memory.store.journaled_rows import JournaledRows, Row, all_rows, key_of
 
 LONGEST_SUMMARY = 500  # characters: about 110 tokens
 MOST_OF_A_WINDOW = 8
 _TABLE = "summaries"
-_COLUMNS, _KEY = journaled_rows.TABLES[_TABLE]
 _REWRITTEN = ("subject", "attribute", "value", "happened_on", "turn_id")  # no ends
-Row = journaled_rows.Row
 
 
 def summaries(conn: Connection) -> list[Summary]:
     """All lines in the order of their turns."""
-    return [Summary(*row) for row in conn.read_rows(_TABLE, _COLUMNS, order=_COLUMNS[:_KEY])]
+    return [Summary(*row.values()) for row in all_rows(conn, _TABLE)]
 
 
 def put(
@@ -54,14 +53,14 @@ def put(
         before = texts.get((turn_id, last_turn_id))
         texts[turn_id, last_turn_id] = f"{before} {text}" if before else text
     changed = {turn_id for turn_id, _ in texts}
-    for row in _rows(conn):
+    stored = JournaledRows(conn, change_id, _TABLE)
+    for row in all_rows(conn, _TABLE):
         if row["kind"] == "session" and first <= row["turn_id"] and row["last_turn_id"] <= last:
-            journaled_rows.delete_row(conn, change_id, _TABLE, row)
+            stored.drop(row)
             changed.add(row["turn_id"])
     _blank_months(conn, change_id, changed)
     for (turn_id, last_turn_id), text in texts.items():
-        row = _row(Summary(turn_id, last_turn_id, "session", _cut(text)))
-        journaled_rows.insert_row(conn, change_id, _TABLE, row)
+        stored.put(_row(Summary(turn_id, last_turn_id, "session", _cut(text))))
 
 
 def set_summary(
@@ -87,10 +86,9 @@ def _write_text(
     if summary.turn_id > summary.last_turn_id or present is None:
         raise InputError(f"there are no turns {summary.turn_id} to {summary.last_turn_id}")
     row = {**_row(summary), "summary": _cut(summary.text)}
-    if instead_of is None:
-        journaled_rows.insert_row(conn, change_id, _TABLE, row)
-    else:
-        journaled_rows.replace_row(conn, change_id, _TABLE, _row(instead_of), row)
+    JournaledRows(conn, change_id, _TABLE).put(
+        row, None if instead_of is None else _row(instead_of)
+    )
     if summary.kind == "session":
         _blank_months(conn, change_id, {summary.turn_id})
 
@@ -104,9 +102,10 @@ def blank_corrected(conn: Connection, change_id: int) -> None:
     }
     if not turn_ids:
         return
-    for row in _rows(conn):
+    stored = JournaledRows(conn, change_id, _TABLE)
+    for row in all_rows(conn, _TABLE):
         if row["summary"] and _covers(row, turn_ids):
-            journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "summary": ""})
+            stored.put({**row, "summary": ""}, instead_of=row)
 
 
 def blank_undone(conn: Connection, undoing: int) -> None:
@@ -118,7 +117,7 @@ def blank_undone(conn: Connection, undoing: int) -> None:
             if image["kind"] == "session":
                 turn_ids.add(image["turn_id"])
             else:
-                given_back.append(_key_of(image))
+                given_back.append(key_of(_TABLE, image))
     _blank_months(conn, undoing, turn_ids, without=given_back)
 
 
@@ -126,61 +125,21 @@ def _blank_months(
     conn: Connection, change_id: int, turn_ids: Collection[int], without: Sequence[Row] = ()
 ) -> None:
     """Take the texts of lines above others that have changed."""
-    for row in _rows(conn) if turn_ids else []:
+    stored = JournaledRows(conn, change_id, _TABLE)
+    for row in all_rows(conn, _TABLE) if turn_ids else []:
         is_above = row["kind"] == "month" and row["summary"] and _covers(row, turn_ids)
-        if is_above and _key_of(row) not in without:
-            journaled_rows.replace_row(conn, change_id, _TABLE, row, {**row, "summary": ""})
-
-
-def forget_turns(conn: Connection, turn_ids: Collection[int]) -> None:
-    """Take the texts of lines that cover turns, here and in the journal; called before they go.
-
-    A line of which no turn is left goes as a whole.
-    """
-    gone = {*turn_ids}
-
-    def has_no_turn(row: Row) -> bool:
-        if not _covers(row, gone):
-            return False
-        covered = range(row["turn_id"], row["last_turn_id"] + 1)
-        present = conn.run(
-            "turn_ids_between", first=covered[0], last=covered[-1], most=len(covered)
-        ).fetchall()
-        return {turn_id for (turn_id,) in present} <= gone
-
-    _blank(conn, lambda row: _covers(row, gone), has_no_turn)
-
-
-def forget_quotations(conn: Connection, quotes: Callable[[str], bool]) -> None:
-    """Take the texts of lines that quote what is gone."""
-    _blank(conn, lambda row: quotes(row["summary"]), lambda row: False)
-
-
-def _blank(
-    conn: Connection, is_blanked: Callable[[Row], bool], is_deleted: Callable[[Row], bool]
-) -> None:
-    """Take the texts of some rows, here and in the journal; delete others."""
-
-    def cleaned(row: Row) -> Row | None:
-        if is_deleted(row):
-            return None
-        return {**row, "summary": ""} if row["summary"] and is_blanked(row) else row
-
-    journaled_rows.clean(conn, _TABLE, cleaned)
-
-
-def _rows(conn: Connection) -> list[Row]:
-    return [_row(summary) for summary in summaries(conn)]
+        if is_above and key_of(_TABLE, row) not in without:
+            stored.put({**row, "summary": ""}, instead_of=row)
 
 
 def _row(summary: Summary) -> Row:
     # Not `text`: what SELECTs quote under that name is shown as a turn's (memory.prompt).
-    values = (summary.turn_id, summary.last_turn_id, summary.kind, summary.text)
-    return dict(zip(_COLUMNS, values, strict=True))
-
-
-def _key_of(row: Row) -> Row:
-    return {name: row[name] for name in _COLUMNS[:_KEY]}
+    return {
+        "turn_id": summary.turn_id,
+        "last_turn_id": summary.last_turn_id,
+        "kind": summary.kind,
+        "summary": summary.text,
+    }
 
 
 def _covers(row: Row, turn_ids: Collection[int]) -> bool:

@@ -10,14 +10,15 @@ from functools import partial
 
 from memory.errors import InputError
 from memory.records import Change, Tags, Turn
-from memory.store import journal, journaled_rows
+from memory.store import journal
 from memory.store.database import Connection, HasConnections
+from memory.store.journaled_rows import TABLES, JournaledRows
 from memory.store.turn_validation import tag_values, valid_tags
 from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
 
 TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
 
-_COLUMNS, _ = journaled_rows.TABLES["tags"]
+_COLUMNS, _ = TABLES["tags"]
 
 
 def insert_tags(conn: Connection, turns: Sequence[Turn]) -> None:
@@ -98,16 +99,15 @@ def _put(
     if missing := [turn_id for turn_id in ids if turn_id not in there]:
         raise InputError(f"there is no turn {missing[0]}")
     values = _by_turn(conn.run("tags_of_turns", turn_ids=ids))
+    stored = JournaledRows(conn, change_id, "tags")
     changed = False
     for turn_id in ids:
         for key, new in wanted.items():
             old = values.get(turn_id, {}).get(key, set())
             for value in sorted(old - new):
-                row = {"turn_id": turn_id, "key": key, "value": value}
-                journaled_rows.delete_row(conn, change_id, "tags", row)
+                stored.drop({"turn_id": turn_id, "key": key, "value": value})
             for value in sorted(new - old):
-                row = {"turn_id": turn_id, "key": key, "value": value}
-                journaled_rows.insert_row(conn, change_id, "tags", row)
+                stored.put({"turn_id": turn_id, "key": key, "value": value})
             changed |= old != new
     if not changed:
         raise InputError("the turns have these tags already; nothing changes")

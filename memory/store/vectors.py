@@ -19,7 +19,7 @@ from memory.errors import InputError, ModelError, StoreError
 from memory.records import Turn
 from memory.search.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.store import search_tables, settings, turns_table
-from memory.store.database import Connection, Reading, Transaction
+from memory.store.database import Connection, HasConnections, Transaction
 from memory.system.home import embed_command
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
@@ -129,13 +129,13 @@ def _is_unindexed(conn: Connection) -> bool:
 # --- turns that wait for their vectors --------------------------------------------------------
 
 
-def embed_waiting(reading: Reading, transaction: Transaction, embed: EmbedTexts) -> None:
+def embed_waiting(store: HasConnections, embed: EmbedTexts) -> None:
     """Make the vectors of the turns that wait for them, a request's worth at a time.
 
     Two processes at it may both ask for the same vectors; they are stored once.
     """
     while True:
-        with reading() as conn:
+        with store.reading() as conn:
             waiting = turns_table.read_turns(
                 conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
             )
@@ -145,7 +145,7 @@ def embed_waiting(reading: Reading, transaction: Transaction, embed: EmbedTexts)
         # Outside of any transaction: a slow network must not keep others from writing. So what was
         # read above may have changed by the time the vectors are here.
         rows = embed([turn.text for turn in waiting], recorded)
-        with transaction() as conn:
+        with store.transaction() as conn:
             _store_late_vectors(conn, waiting, rows)
 
 
@@ -185,24 +185,23 @@ def to_embed(conn: Connection, name: str) -> tuple[int, int]:
 
 
 def reembed(
-    reading: Reading,
-    transaction: Transaction,
+    store: HasConnections,
     embedder: Embedder,
     batch: int,
     progress: Callable[[int], None],
 ) -> None:
     """Make the vectors of all turns anew; see `Vectors.reembed`."""
-    with transaction() as conn:
+    with store.transaction() as conn:
         before = recorded_embedder(conn)
         if before is None:
             raise InputError("there are no turns yet; open this memory with the embedder instead")
     while True:
-        with reading() as conn:
+        with store.reading() as conn:
             turns = _unstaged(conn, embedder.name, batch)
         if not turns:
             break
         rows = embedder([text for _, text in turns])
-        with transaction() as conn:
+        with store.transaction() as conn:
             stale_width = _stage(conn, embedder.name, turns=turns, rows=rows)
         if stale_width:
             raise ModelError(
@@ -210,7 +209,7 @@ def reembed(
                 f" {rows.shape[1]} now; those from before are dropped, start again"
             )
         progress(len(turns))
-    with transaction() as conn:
+    with store.transaction() as conn:
         if recorded_embedder(conn) != before:
             raise StoreError("another process made all vectors anew in the meantime")
         # Turns said since the last look are embedded while writers wait: else a lively chat would

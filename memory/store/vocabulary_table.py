@@ -6,7 +6,7 @@ These functions run inside the caller's transaction.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from memory.sql import quoted
 from memory.store import journal, journaled_rows
 from memory.store.database import Connection, Cursor
 from memory.store.setting_values import is_own_value
-from memory.vocabulary import Attribute, Definition, Vocabulary, default_vocabulary
+from memory.vocabulary import Attribute, Definition, Vocabulary
 from memory.vocabulary.attributes import MOST_ATTRIBUTES
 
 _log = logging.getLogger("memory.store")
@@ -116,35 +116,18 @@ def edit(conn: Connection, cause: str, change: Edit, names: Sequence[str] = ()) 
     return change_id
 
 
-def forget_names(conn: Connection, names: Collection[str]) -> None:
-    """Take other names, which only facts had that are forgotten, out of attributes and the log.
-
-    A renamed or merged attribute goes by its new name. What an application named itself stays.
-    """
-    gone = {name for name in names if default_vocabulary().canonical(name) is None}
-    if not gone:
-        return
-
-    def without(row: Mapping[str, Any]) -> dict[str, Any]:
-        kept = [name for name in json.loads(row["other_names"]) if name not in gone]
-        return {**row, "other_names": json.dumps(kept, ensure_ascii=False)}
-
-    journaled_rows.clean(conn, _TABLE, without)
-
-
 def _put(conn: Connection, change_id: int, before: Definition, after: Definition) -> None:
     old = {attribute.name: _row(attribute) for attribute in before.own}
     new = {attribute.name: _row(attribute) for attribute in after.own}
-    for name in [*old]:
+    stored = journaled_rows.JournaledRows(conn, change_id, _TABLE)
+    for name, row in old.items():
         if name not in new:
-            journaled_rows.delete_row(conn, change_id, _TABLE, old[name])
+            stored.drop(row)
     for name, row in new.items():
-        if name not in old:
-            journaled_rows.insert_row(conn, change_id, _TABLE, row)
-        elif old[name] != row:
-            journaled_rows.replace_row(conn, change_id, _TABLE, old[name], row)
+        if old.get(name) != row:
+            stored.put(row, instead_of=old.get(name))
     if _state(before) != _state(after):
-        journaled_rows.replace_setting(conn, change_id, SETTING, _state(before), _state(after))
+        journaled_rows.put_setting(conn, change_id, SETTING, _state(before), _state(after))
 
 
 def _moves(

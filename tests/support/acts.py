@@ -111,14 +111,18 @@ def begin_with_turns(folder: Path) -> None:
         assert isinstance(store, SqliteStore)
         with store.transaction() as conn:
             change = journal.begin(conn, "test", "")
+            stored = {
+                table: journaled_rows.JournaledRows(conn, change, table)
+                for table in journaled_rows.TABLES
+            }
             for n in range(1, len(TURNS) + 1):
                 tag = {"turn_id": n, "key": "project", "value": f"zyl{n}tag"}
                 alias = {"name": f"Zyl {n}", "entity": "Zyl", "turn_id": n}
-                journaled_rows.insert_row(conn, change, "tags", tag)
-                journaled_rows.insert_row(conn, change, "aliases", alias)
+                stored["tags"].put(tag)
+                stored["aliases"].put(alias)
             entity = {"name": "Zyl", "description": ""}
-            journaled_rows.insert_row(conn, change, "entities", entity)
-            journaled_rows.insert_row(conn, change, "attributes", ATTRIBUTE)
+            stored["entities"].put(entity)
+            stored["attributes"].put(ATTRIBUTE)
 
 
 def begin_with_facts(folder: Path) -> None:

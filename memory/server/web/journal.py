@@ -12,8 +12,8 @@ from memory.server.web.tasks import Task
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.history import edits_of
+from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import Diff, differences
-from memory.store.undigested import turns_not_taken
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -33,7 +33,7 @@ def journal(request: PageRequest, store: Store) -> PageResponse:
         "before": before,
         "paused": bool(request.inputs.text("paused")) or before is not None,
         "windows": [window for window in store.pending() if window.error],
-        "waiting": turns_not_taken(store),
+        "waiting": count_turns_not_taken(store),
         "tasks": request.tasks.running(request.namespace),
     }
     return Page("journal.html", values)

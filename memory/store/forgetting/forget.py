@@ -40,7 +40,6 @@ from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
-from memory.store.forgetting.derived_facts import derived_from, restore_origins
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_hashes
 from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
@@ -119,16 +118,8 @@ def remove(
         turns=partial(turns_table.read_turns, conn),
     )
     take_back_ends(conn, ends)
-    derived = derived_from(
-        ids,
-        facts=history.facts(conn, None),
-        edits=history.edits(conn),
-        changes=journal.changes(conn),
-    )
-    restore_origins(conn, derived.restored)
     said_of_names = entities.names_of_turns(conn, ids)
-    removed_facts = turn_removal.remove_facts(conn, ids, derived.ids)
-    turn_removal.remove_turns(conn, turns)
+    removed_facts = turn_removal.remove_turns(conn, turns)
     entities.derive_named(conn, said_of_names.names)
     names = (*removed_facts.names, *said_of_names.texts)
     removed_facts = replace(removed_facts, names=names)

@@ -1,7 +1,7 @@
 """What removing turns from a namespace takes with it: facts, journal, words, columns.
 
 These functions run inside the caller's transaction, in the order they stand here. `forget` uses
-them to forget, `history` to make a copy of the past.
+them to forget, `past_copy` to make a copy of the past.
 """
 
 import json
@@ -15,17 +15,10 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
-from memory.store import (
-    contradictions,
-    entities,
-    journaled_rows,
-    search_tables,
-    summaries,
-    turns_table,
-    vectors,
-    vocabulary_table,
-)
+from memory.store import history, journal, search_tables, turns_table, vectors
 from memory.store.database import Connection
+from memory.store.forgetting.derived_facts import derived_from, restore_origins
+from memory.store.forgetting.row_removal import remove_quotations, remove_rows
 from memory.store.vectors import EmbedTexts
 from memory.text.words import words
 
@@ -52,12 +45,36 @@ class RemovedFacts:
     names: tuple[str, ...]  # subjects and attributes
 
 
-def remove_facts(
-    conn: Connection, turn_ids: Sequence[int], derived: Sequence[int] = ()
-) -> RemovedFacts:
-    """Remove the facts that rest on turns, and what the journal says of them.
+def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
+    """Remove turns, with their words, facts and rows, and the speakers that only they had.
 
-    `derived` are ids of facts that were made of these, see `memory.store.derived_facts`.
+    Facts that a refinement made of those of these turns and of others go too; the others are
+    restored.
+    """
+    turn_ids = [turn.id for turn in turns]
+    derived = derived_from(
+        turn_ids,
+        facts=history.facts(conn, None),
+        edits=history.edits(conn),
+        changes=journal.changes(conn),
+    )
+    restore_origins(conn, derived.restored)
+    removed_facts = _remove_facts(conn, turn_ids, derived.ids)
+    conn.words.remove_turns(turns)
+    remove_rows(conn, turn_ids, removed_facts.ids)
+    conn.run("delete_shown", turn_ids=turn_ids)
+    conn.run("delete_staged_of_turns", turn_ids=turn_ids)
+    conn.run("delete_turns", turn_ids=turn_ids)
+    conn.run_many(
+        "delete_unused_speaker", [{"name": name} for name in {turn.speaker for turn in turns}]
+    )
+    return removed_facts
+
+
+def _remove_facts(
+    conn: Connection, turn_ids: Sequence[int], derived: Sequence[int]
+) -> RemovedFacts:
+    """Remove the facts that rest on turns and those that derive from these, also in the journal.
 
     A fact that rests on another turn by now stays, without the part of its past that rested on
     these. One that is no longer there goes with all of its past.
@@ -76,7 +93,6 @@ def remove_facts(
     conn.run("blank_images_before", turn_ids=turns)
     conn.run("blank_images_after", turn_ids=turns)
     conn.run("delete_blank_entries")
-    contradictions.forget(conn, fact_ids, turns)
 
     images = [json.loads(image) for _, *pair in entries for image in pair if image]
     removed_facts, removed_turns = set(fact_ids), set(turn_ids)
@@ -86,20 +102,6 @@ def remove_facts(
         changes=frozenset(change_id for change_id, _, _ in entries),
         values=tuple({image[3] for image in images}),
         names=tuple({name for image in images for name in image[1:3]}),
-    )
-
-
-def remove_turns(conn: Connection, turns: Sequence[Turn]) -> None:
-    """Remove turns, their words, tags and aliases, and the names that only they had."""
-    turn_ids = [turn.id for turn in turns]
-    conn.words.remove_turns(turns)
-    journaled_rows.forget_turns(conn, turn_ids)
-    summaries.forget_turns(conn, turn_ids)
-    conn.run("delete_shown", turn_ids=turn_ids)
-    conn.run("delete_staged_of_turns", turn_ids=turn_ids)
-    conn.run("delete_turns", turn_ids=turn_ids)
-    conn.run_many(
-        "delete_unused_speaker", [{"name": name} for name in {turn.speaker for turn in turns}]
     )
 
 
@@ -181,9 +183,7 @@ def blank_quotations(
     for first, last, error, _, statement in conn.run("pending_windows").fetchall():
         if error and (quotes(error) or quotes(statement)):
             conn.run("blank_window", first=first, last=last)
-    entities.remove_unnamed(conn, quotes, blanked)
-    summaries.forget_quotations(conn, quotes)
-    vocabulary_table.forget_names(conn, {name for name in facts.names if quotes(name)})
+    remove_quotations(conn, quotes, changes=blanked, names=facts.names)
     return tuple(sorted(blanked))
 
 

@@ -8,10 +8,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import psycopg
-
 from memory.sql import FACT_COLUMNS, WRITABLE
-from memory.store.database import restatements
+from memory.store.database import Connection, restatements
 from memory.store.postgres.word_lists import WordLists
 
 # A fact's id, and how the journal writes it before and after a write (None: it is not there).
@@ -19,12 +17,8 @@ Entry = tuple[int, str | None, str | None]
 Rows = Sequence[tuple[Any, ...]]
 
 
-class OwnConnection(Protocol):
-    """Runs the statements of ../statements.sql and bookkeeping.sql."""
-
-    def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]: ...
-
-    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None: ...
+class OwnConnection(Connection, Protocol):
+    """A connection that also gives what RETURNING gives, and the numbers of new rows."""
 
     def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -15,7 +14,7 @@ import psycopg
 from memory import sql as sql_policy
 from memory.errors import InputError, SqlError, StoreError
 from memory.records import Forgotten, Rows, Turn, TurnIds
-from memory.store import entities, past_copy, settings, vectors
+from memory.store import entities, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
@@ -193,21 +192,7 @@ class PostgresStore(DatabaseStore):
     # ---------------------------------------------------------------- the whole memory
 
     def as_of(self, moment: str) -> SqliteStore:
-        folder = TemporaryDirectory(prefix="memory-as-of-")
-        try:
-            file = Path(folder.name) / past_copy.copy_name()
-            with self._snapshot() as conn:
-                sqlite_copy.write_copy(conn, file)
-            return SqliteStore.of_the_past(
-                file,
-                moment,
-                embed=self.vectors.embed,
-                folder=folder,
-                agreed=self.vectors.agreed_embedder(),
-            )
-        except BaseException:
-            folder.cleanup()
-            raise
+        return SqliteStore.of_the_past(self, moment, sqlite_copy.write_copy)
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         self._refuse_newer_schema()

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate, chain, pairwise
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_RELATED, MOST_FACTS, WordMatches
-from memory.store.database import Cursor
+from memory.store.database import Connection
 from memory.text.words import words
 
 CHUNK_BITS = 12
@@ -33,18 +32,10 @@ Entry = tuple[str, int]  # a word's key and a chunk
 Lists = Mapping[tuple[str, str], NDArray[np.int64]]  # by table and key: ids, ascending
 
 
-class OwnConnection(Protocol):
-    """Runs the statements of bookkeeping.sql."""
-
-    def run(self, statement: str, /, **values: Any) -> Cursor: ...
-
-    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None: ...
-
-
 class WordLists:
     """The words of turns and facts of one namespace; see `WordIndex`."""
 
-    def __init__(self, conn: OwnConnection) -> None:
+    def __init__(self, conn: Connection) -> None:
         self._conn = conn
         # The texts of facts that this transaction has changed, as its beginning knew them and now.
         self._first_texts: dict[int, str] = {}

@@ -24,12 +24,11 @@ def change(store: Store, *rows: tuple[str, dict[str, Any] | None, dict[str, Any]
     with store.transaction() as conn:
         change_id = journal.begin(conn, "test", "")
         for table, before, after in rows:
-            if before is None and after is not None:
-                journaled_rows.insert_row(conn, change_id, table, after)
-            elif before is not None and after is None:
-                journaled_rows.delete_row(conn, change_id, table, before)
-            elif before is not None and after is not None:
-                journaled_rows.replace_row(conn, change_id, table, before, after)
+            stored = journaled_rows.JournaledRows(conn, change_id, table)
+            if after is not None:
+                stored.put(after, instead_of=before)
+            elif before is not None:
+                stored.drop(before)
     return change_id
 
 
@@ -38,10 +37,9 @@ def rows(store: Store) -> dict[str, list[dict[str, Any]]]:
     assert isinstance(store, DatabaseStore)
     found = {}
     with store.reading() as conn:
-        for table, (columns, key) in journaled_rows.TABLES.items():
-            values = conn.read_rows(table, columns, order=columns[:key]).fetchall()
-            if values:
-                found[table] = [dict(zip(columns, row, strict=True)) for row in values]
+        for table in journaled_rows.TABLES:
+            if stored := journaled_rows.all_rows(conn, table):
+                found[table] = stored
     return found
 
 
