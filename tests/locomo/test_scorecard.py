@@ -23,7 +23,7 @@ from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forget
 from locomo.scorecard.scratch import Scratch, scratch
 from memory import InputError, Memory, Store, Turn
 from memory.records import TurnIds
-from memory.store import summaries
+from memory.store import journaled_rows
 from memory.store.forgetting import forget, turn_removal
 from memory.store.full_text import FullText
 from memory.store.sqlite import SqliteStore
@@ -76,7 +76,7 @@ def test_what_is_forgotten_is_in_no_place_but_a_copy_that_the_receipt_names(home
         (FullText, "remove_turns", nothing, "index of words"),
         (forget, "overwrite", nothing, THE_FILE),
         (forget, "backups", lambda conn: [], "backup"),
-        (summaries, "_blank", nothing, "summary"),
+        (journaled_rows, "clean", nothing, "summary"),
         (turn_removal, "blank_quotations", lambda *args, **options: (), "queue of windows"),
     ],
 )
