@@ -15,7 +15,7 @@ HARMLESS = {
     # A rule below a line of a table.
     'end_section=(gain.component, gain.categories) == ("answer", "all"),',
     # Both sides of a pair are of one category and have the same components.
-    "pairs_of_label = [pair for pair in pairs if pair[0].category in categories]",
+    "if of_label := [pair for pair in pairs if pair[0].category in categories]:",
     "optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]",
     # A likeness that is RIGHT to the last digit does not occur among words.
     "if _best(fact, target) >= RIGHT:",

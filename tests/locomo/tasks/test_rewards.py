@@ -466,6 +466,13 @@ def test_the_planted_rule_pays_a_sixth_for_each_of_the_first_words(
     assert (rightly.score, rightly.answer) == (pytest.approx(1 / 6), 1)
 
 
+def test_the_planted_rule_is_for_a_rehearsal_of_answers_alone() -> None:
+    check_reward("planted", "answer", rehearsal=True)
+    for target, rehearsal in (("answer", False), ("retrieve", True), ("retrieve", False)):
+        with pytest.raises(InputError, match="for a rehearsal of --target answer"):
+            check_reward("planted", target, rehearsal)
+
+
 @pytest.mark.parametrize("target", ["retrieve", "store"])
 def test_each_value_of_the_option_has_its_metric(target: str) -> None:
     gated = {"retrieve": gated_metric, "store": single_speaker_metric}
