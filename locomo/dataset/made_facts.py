@@ -7,7 +7,7 @@ for what is said of what another fact names.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -70,24 +70,17 @@ _RELATIONS = (
 )
 
 
-@dataclass
-class _Names:
-    """Invented names, some of each kind."""
+def _names(random: Random, count: int, words: int) -> list[str]:
+    """So many different invented names, of so many words each."""
+    names: dict[str, None] = {}
+    while len(names) < count:
+        names[" ".join(_word(random) for _ in range(words))] = None
+    return [*names]
 
-    random: Random
-    by_kind: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, kind: str, count: int) -> None:
-        """Invent names of a kind."""
-        words: dict[str, None] = {}
-        while len(words) < count:
-            parts = [self._word() for _ in range(2 if kind == _PERSON else 1)]
-            words[" ".join(parts)] = None
-        self.by_kind[kind] = [*words]
-
-    def _word(self) -> str:
-        syllables = self.random.choices(_SYLLABLES.split(), k=self.random.randint(2, 3))
-        return "".join(syllables).capitalize() + self.random.choice("nrlstx")
+def _word(random: Random) -> str:
+    syllables = random.choices(_SYLLABLES.split(), k=random.randint(2, 3))
+    return "".join(syllables).capitalize() + random.choice("nrlstx")
 
 
 def made_facts(facts: int, questions: int, hops: int, seed: int) -> dict[str, Any]:
@@ -97,10 +90,11 @@ def made_facts(facts: int, questions: int, hops: int, seed: int) -> dict[str, An
     that many questions.
     """
     random = Random(seed)  # noqa: S311 - no secret
-    names = _Names(random)
-    for kind in (_COMPANY, _PERSON, _CITY):
-        names.add(kind, max(facts // 8, 4))
-    names.by_kind[_SPORT] = [*_SPORTS]
+    names = {
+        kind: _names(random, count=max(facts // 8, 4), words=words)
+        for kind, words in ((_COMPANY, 1), (_PERSON, 2), (_CITY, 1))
+    }
+    names[_SPORT] = [*_SPORTS]
     newest: dict[tuple[str, _Relation], tuple[str, str]] = {}  # the value, the turn that says it
     overruled: set[tuple[str, _Relation]] = set()
     conversation: dict[str, Any] = {}
@@ -110,8 +104,8 @@ def made_facts(facts: int, questions: int, hops: int, seed: int) -> dict[str, An
             overruled.add((subject, relation))
         else:
             relation = random.choice(_RELATIONS)
-            subject = random.choice(names.by_kind[relation.of])
-        value = random.choice([name for name in names.by_kind[relation.to] if name != subject])
+            subject = random.choice(names[relation.of])
+        value = random.choice([name for name in names[relation.to] if name != subject])
         session, turn = number // _FACTS_A_SESSION + 1, number % _FACTS_A_SESSION + 1
         newest[subject, relation] = (value, f"D{session}:{turn}")
         said = {

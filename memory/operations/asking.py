@@ -5,27 +5,28 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from memory.errors import InputError
 from memory.operations.answers import AnswerRecord, ContextBlock, Recalled, SearchHits, TurnOfMemory
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
-from memory.recall.recollection import recollect
+from memory.recall.recollection import recollect, refuse_empty
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
+Query = Annotated[str, Field(description="Words that may have been used, or a question.")]
+Filter = Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")]
+
 
 @operation("read", "GET /search", reads_several=True)
 def search(
     memory: OpenMemory,
-    query: Annotated[str, Field(description="Words that may have been used.")],
+    query: Query,
     limit: Limit = 10,
     as_of: AsOf = "",
-    filter: Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")] = "",
+    filter: Filter = "",
 ) -> SearchHits:
     """Search turns; calls no model."""
-    if not query.strip():
-        raise InputError("the query is empty; say what to look for")
+    refuse_empty(query)
     turn_filter = read_filter(filter or None)
     with past_or_present(memory.store, as_of) as past:
         hits = own_hits(past, memory.searcher.search(past, query, limit, turn_filter))
@@ -42,10 +43,10 @@ def search(
 @operation("read", "GET /recall")
 def recall(
     memory: OpenMemory,
-    query: Annotated[str, Field(description="Words that may have been used, or a question.")],
+    query: Query,
     limit: Limit = 5,
     as_of: AsOf = "",
-    filter: Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")] = "",
+    filter: Filter = "",
 ) -> Recalled:
     """Facts in force, then turns, marked where they are outdated; calls no model."""
     recalled = recollect(

@@ -35,6 +35,12 @@ class Recollection:
     marks: Mapping[int, str] = field(default_factory=dict)
 
 
+def refuse_empty(query: str) -> None:
+    """Raise InputError for a query without words."""
+    if not query.strip():
+        raise InputError("the query is empty; say what to look for")
+
+
 def recollect(
     store: Store,
     searcher: Searcher,
@@ -49,8 +55,7 @@ def recollect(
     `as_of` is a day, month or year (ISO): what the memory held by then. Of what was said again the
     newest stands first. Raises InputError for a query without words.
     """
-    if not query.strip():
-        raise InputError("the query is empty; say what to look for")
+    refuse_empty(query)
     with past_or_present(store, as_of) as past:
         owner = owner_of(first_store(store))
         question = third_person(query, owner)
