@@ -367,10 +367,11 @@ class Memory(AnswersOthersNames):
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
-        that would end many facts is held there for a person (`Store.apply_held`); only `replay`
-        asks for it again, and no answer then comes from a cache of DSPy. Stops after
-        `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` gets
-        the sums after each window. Turns before the id `since` are left to a later digest.
+        that would end or delete many facts is stored but for that, which waits there for a person
+        (`Store.apply_held`); one whose names move many facts waits as a whole, and only `replay`
+        asks for it again. No answer then comes from a cache of DSPy. Stops after `max_calls` model
+        calls; an interrupted digest goes on where it stopped. `progress` gets the sums after each
+        window. Turns before the id `since` are left to a later digest.
         """
         from memory.digest.windows import digest_windows, sums_of
 

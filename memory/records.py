@@ -298,10 +298,11 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Pending:
-    """A window (first to last turn id, inclusive) that no model has stored yet.
+    """A window (first to last turn id, inclusive) that no model has stored yet, or not whole.
 
     `error` is why the last attempt failed, empty while a process is at work on it. `statement` is
-    what a model wrote and a person must decide about, empty where nothing is held.
+    what a model wrote and a person must decide about, empty where nothing is held. Where it is
+    `stored`, all else of the window is.
     """
 
     first_turn: int
@@ -309,6 +310,7 @@ class Pending:
     error: str
     attempts: int
     statement: str = ""
+    stored: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from memory.program.messages import is_withdrawn
 from memory.prompts.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.prompts.outline import answers_cut, outlined
 from memory.records import Change, Fact, Pending, Turn
-from memory.sql import CheckedAliases, CheckedWrites, check_writes
+from memory.sql import CheckedAliases, CheckedChange, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
 from memory.store import Store
@@ -155,7 +156,12 @@ def _reason(error: BaseException) -> str:
 
 
 def is_due(window: Pending, replay: bool) -> bool:
-    """Whether a digest asks the model again about a window that failed before."""
+    """Whether a digest asks the model again about a window that failed before.
+
+    Where only ends are held its facts are stored, and there is nothing to ask.
+    """
+    if window.stored:
+        return False
     return replay or (window.attempts < WINDOW_ATTEMPTS and not window.statement)
 
 
@@ -243,10 +249,8 @@ def _digest_window(
         try:
             return store.write((*writes, *names), cause=cause, window=window)
         except HeldError:
-            if not names:
-                raise
             # No model wrote these: what would wait for a person because of them is left out.
-            return store.write(writes, cause=cause, window=window)
+            return _write_without_held(store, writes, cause, window)
 
     if not any(model.looks_for_facts_in(turn.text) for turn in turns):
         # Without facts: the window counts as digested, and no model is asked.
@@ -279,6 +283,25 @@ def _digest_window(
         unsaid=unsaid,
         left_out=change.left_out,
     )
+
+
+def _write_without_held(
+    store: Store, writes: CheckedWrites, cause: str, window: tuple[int, int]
+) -> Change:
+    """Store a window; where it ends or deletes too many facts, all but these statements.
+
+    They alone wait for a person then. Raises HeldError where something else is to wait.
+    """
+    try:
+        return store.write(writes, cause=cause, window=window)
+    except HeldError as error:
+        changes = [write for write in writes if isinstance(write, CheckedChange)]
+        others = tuple(write for write in writes if write not in changes)
+        held = HeldError(str(error), ";\n".join(change.text for change in changes))
+        if changes:
+            with suppress(HeldError):
+                return store.write(others, cause=cause, window=window, held=held)
+        raise
 
 
 def _kept_answers(model: "Model", turns: Sequence[Turn]) -> tuple[Sequence[Fact], int]:

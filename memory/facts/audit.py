@@ -14,6 +14,7 @@ from memory.store.contradictions import open_contradictions
 from memory.store.protocol import Facts, Turns
 from memory.store.settings import times_shown
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.system.terminal import count
 from memory.text.word_forms import is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import Vocabulary
@@ -96,8 +97,9 @@ def _failed_windows(store: Facts) -> Iterator[Finding]:
             way_on = held if pending.statement else "--replay` tries again"
             yield Finding(
                 "pending",
-                f"turns {pending.first_turn} to {pending.last_turn} are no facts yet, after"
-                f" {pending.attempts} attempts: {' '.join(pending.error.split())[:200]}"
+                f"turns {pending.first_turn} to {pending.last_turn} are"
+                f" {'not all of their' if pending.stored else 'no'} facts yet, after"
+                f" {count(pending.attempts, 'attempt')}: {' '.join(pending.error.split())[:200]}"
                 f" (`memory digest {way_on})",
                 turns=tuple(range(pending.first_turn, pending.last_turn + 1)),
             )
@@ -290,8 +292,8 @@ def _nearby(turn_id: int) -> range:
 def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     """Whether half of a value's words, stop words aside, are among the forms of some texts."""
     value_words = telling_words(value)
-    count = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
-    return count >= _LEAST_SAID * len(value_words)
+    said = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
+    return said >= _LEAST_SAID * len(value_words)
 
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:

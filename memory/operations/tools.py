@@ -580,7 +580,11 @@ class Tools:
                 return f"{count(sums.read, 'turn')} read; {count(sums.facts, 'fact')} changed."
             max_calls = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=max_calls, progress=progress)
-            pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
+            pending = sum(
+                window.last_turn - window.first_turn + 1
+                for window in store.pending()
+                if not window.stored
+            )
             waits = count_turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
         return (

@@ -566,10 +566,12 @@ def load_hosted(
         )
     # No cache: DSPy's keeps answers on disk, where `forget` does not reach what somebody said; it
     # does not know addresses either, and two servers may have one name for two models.
+    seconds = call_seconds()
     settings: dict[str, Any] = {
         "num_retries": retries,
         "cache": False,
-        "seconds": call_seconds(),
+        "seconds": seconds,
+        "timeout": seconds,  # of the client's, which else gives up on a silent server after 600
     }
     if api_base:
         check_listening(api_base)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.errors import InputError, NotThereError, SqlError
+from memory.errors import HeldError, InputError, NotThereError, SqlError
 from memory.records import (
     Change,
     Fact,
@@ -350,6 +350,7 @@ class DatabaseStore(Store):
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
+        held: HeldError | None = None,
     ) -> Change:
         writes = sql_policy.check_writes(sql) if isinstance(sql, str) else sql
         self._refuse_secrets(writes)
@@ -367,6 +368,8 @@ class DatabaseStore(Store):
             )
             if not by_person:
                 journal.check_ends(conn, change.id)
+            if held and window:
+                pending_windows.hold(conn, window, held)
         if window:
             self.claims.windows.discard(window)
         return change

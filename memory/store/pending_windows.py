@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
-from memory.errors import ClaimLostError, InputError
+from memory.errors import ClaimLostError, HeldError, InputError
 from memory.records import Pending
 from memory.store.database import Connection, HasConnections
 from memory.store.leases import credible
@@ -146,6 +146,7 @@ def _insert(
     *,
     error: str = "",
     attempts: int = 0,
+    statement: str = "",
     claimed_by: str = "",
     claimed_until: float = 0,
 ) -> None:
@@ -156,6 +157,7 @@ def _insert(
         last=last,
         error=error,
         attempts=attempts,
+        statement=statement,
         claimed_by=claimed_by,
         claimed_until=claimed_until,
     )
@@ -192,7 +194,16 @@ def _reclaim(
 
 def pending(conn: Connection) -> list[Pending]:
     """The windows that no model has stored yet, oldest first."""
-    return [Pending(*row) for row in conn.run("pending_windows")]
+    return [
+        Pending(first, last, error, attempts, statement, stored=bool(stored))
+        for first, last, error, attempts, statement, stored in conn.run("pending_windows")
+    ]
+
+
+def hold(conn: Connection, window: Window, error: HeldError) -> None:
+    """Let a part of a window wait for a person, whose other part this transaction stores."""
+    reason = f"stored, except for what is {error}"
+    _insert(conn, window, error=reason[:LONGEST_ERROR], attempts=1, statement=error.statement)
 
 
 def held_statement(conn: Connection, window: Window) -> str:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from memory.errors import HeldError
 from memory.records import (
     Change,
     Fact,
@@ -146,6 +147,7 @@ class Facts(HasConnections, Protocol):
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
+        held: HeldError | None = None,
     ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
@@ -160,6 +162,7 @@ class Facts(HasConnections, Protocol):
         none ended at a time that the memory knows nothing of; a person (`by_person`) may do more.
         Facts are stored in the words of `vocabulary_of`: under its names, with the values that
         it allows; of other attributes none where it is strict (`Change.left_out` names them).
+        What is `held` of the window, and no part of `sql`, waits there for a person.
         Raises SqlError when a statement is refused, wrong, too wide or too slow; HeldError when a
         window would end so many facts that a person must decide; ClaimLostError when another
         process took the window over. Nothing is written then.

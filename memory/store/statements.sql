@@ -716,7 +716,12 @@ FROM (
 ) AS windows;
 
 -- pending_windows --
-SELECT first_turn, last_turn, error, attempts, statement
+-- One whose facts a change has stored waits only for what is held of it.
+SELECT first_turn, last_turn, error, attempts, statement, EXISTS (
+    SELECT 1 FROM memory.changes
+    WHERE namespace = :namespace
+        AND changes.first_turn = pending.first_turn AND changes.last_turn = pending.last_turn
+)
 FROM memory.pending
 WHERE namespace = :namespace
 ORDER BY first_turn;
@@ -728,8 +733,10 @@ WHERE namespace = :namespace AND first_turn = :first AND last_turn = :last;
 
 -- insert_window --
 INSERT INTO memory.pending
-    (namespace, first_turn, last_turn, error, attempts, claimed_by, claimed_until)
-VALUES (:namespace, :first, :last, :error, :attempts, :claimed_by, :claimed_until);
+    (namespace, first_turn, last_turn, error, attempts, statement, claimed_by, claimed_until)
+VALUES (
+    :namespace, :first, :last, :error, :attempts, :statement, :claimed_by, :claimed_until
+);
 
 -- claim_window --
 -- What is held is of the whole window: a part of it is asked for anew.

@@ -148,12 +148,31 @@ MANY = INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in ra
 END_ALL = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
 
 
-def test_a_held_window_is_asked_for_again_by_replay_only(store: Store) -> None:
+def test_what_ends_many_facts_waits_and_its_window_is_stored(store: Store) -> None:
     store.write(MANY, cause="test", window=(1, 3))
-    digest = Memory(store, model=scripted_model([(["[4]"], sql(END_ALL))])).digest()
+    digest = Memory(store, model=scripted_model([(["[4]"], sql(f"{END_ALL}; {DOG}"))])).digest()
+    assert (digest.stored, digest.failed, digest.facts, digest.calls) == (1, 0, 1, 1)
+    assert [fact.value for fact in store.facts() if fact.turn_id == 4] == ["dog Rufus"]
+    [held] = store.pending()
+    assert (held.statement, held.stored) == (END_ALL, True)
+    assert Memory(store, model=scripted_model([])).digest(replay=True).calls == 0
+    assert store.apply_held((4, 5)).facts == MOST_ENDED + 1
+    assert all(fact.ended_on for fact in store.facts() if fact.subject == "Anna")
+    assert store.pending() == []
+
+
+def test_a_window_that_is_held_whole_is_asked_for_again_by_replay_only(store: Store) -> None:
+    facts_of_tom = MANY.replace("'Anna'", "'Tom'").replace("NULL, 1)", "NULL, 3)")
+    store.write(f"{facts_of_tom}; {MOVED}", cause="test", window=(1, 3))
+    friend = f"{INSERT}('Ben', 'friend', 'Tom', NULL, 5)"
+    named = "INSERT INTO aliases (name, entity, turn_id) VALUES ('Tom', 'Thomas', 5)"
+    script = [(["[4]"], sql(f"{END_ALL}; {friend}; {named}"))]
+    digest = Memory(store, model=scripted_model(script)).digest()
     assert (digest.stored, digest.failed, digest.calls) == (0, 1, 1)
     [held] = store.pending()
-    assert held.statement == END_ALL
+    assert held.statement.startswith(END_ALL)
+    assert held.statement.endswith(named)
+    assert not held.stored
     assert Memory(store, model=scripted_model([])).digest().calls == 0
     script = [(["[4]"], sql("DROP TABLE facts")), (["[4]"], sql(DOG))]
     assert Memory(store, model=scripted_model(script)).digest(replay=True).calls == 2

@@ -202,8 +202,8 @@ class WriteQuery(dspy.Signature):
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
     - turn_id (of turns: id) is among the columns, except beside COUNT and other sums. At most 30
-      rows a SELECT; several SELECTs, each ended by a semicolon, or SELECT ... UNION SELECT ... of
-      like columns, without parentheses around them.
+      rows a SELECT; at most five SELECTs, each ended by a semicolon, or SELECT ... UNION SELECT ...
+      of like columns, without parentheses around them.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
       >= '2011-03' or LIKE '2011-03%'. No other functions for dates, no ILIKE, no double quotes.
     - I, me and my in the question are the asker, and "last week" there counts from today.

@@ -112,9 +112,11 @@ def shrink_windows(conn: Connection, turn_ids: Sequence[int]) -> set[int]:
     """Let windows begin and end at turns that are still there; `turn_ids` are gone, in order.
 
     A pending window that held one of them loses its claim: whoever works on it has seen what is
-    gone, and may not store it. A window that is empty now is deleted. Returns the changes whose
-    windows held one of them.
+    gone, and may not store it. A window that is empty now is deleted, and so is what is held of one
+    that is stored. Returns the changes whose windows held one of them.
     """
+    # Read first: which of them are stored shows by the windows of changes.
+    pending = [(row[-1], *row[:2]) for row in conn.run("pending_windows").fetchall()]
     changes = set()
     windows = conn.run("windows_of_changes").fetchall()
     for change_id, first, last in _windows_holding(windows, turn_ids):
@@ -122,10 +124,9 @@ def shrink_windows(conn: Connection, turn_ids: Sequence[int]) -> set[int]:
         new_first, new_last = _bounds(conn, first, last)
         conn.run("set_window_of_change", change_id=change_id, first=new_first, last=new_last)
 
-    pending = [(0, *window[:2]) for window in conn.run("pending_windows").fetchall()]
-    for _, first, last in _windows_holding(pending, turn_ids):
+    for stored, first, last in _windows_holding(pending, turn_ids):
         new_first, new_last = _bounds(conn, first, last)
-        if new_first is None:
+        if new_first is None or stored:
             conn.run("delete_window", first=first, last=last)
         else:
             conn.run(
@@ -180,9 +181,12 @@ def blank_quotations(
             blanked.add(change_id)
             if statement:
                 conn.run("set_statement", change_id=change_id, statement=BLANKED)
-    for first, last, error, _, statement in conn.run("pending_windows").fetchall():
+    for first, last, error, _, statement, stored in conn.run("pending_windows").fetchall():
         if error and (quotes(error) or quotes(statement)):
-            conn.run("blank_window", first=first, last=last)
+            if stored:
+                conn.run("delete_window", first=first, last=last)
+            else:
+                conn.run("blank_window", first=first, last=last)
     remove_quotations(conn, quotes, changes=blanked, names=facts.names)
     return tuple(sorted(blanked))
 

@@ -460,6 +460,12 @@ def test_a_stream_ends_in_time_too(server: Server, monkeypatch: pytest.MonkeyPat
         list(stream(model, dict.fromkeys(ReplyInChat.input_fields, "x")))
 
 
+def test_the_client_waits_as_long_as_a_call_may_take(monkeypatch: pytest.MonkeyPatch):
+    """By itself it gives up on a server that sends nothing for 600 seconds."""
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "3000")
+    assert load_model("openai/m").lm.kwargs["timeout"] == 3000
+
+
 @pytest.mark.parametrize("text", ["soon", "0", "-3", "inf", "nan"])
 def test_a_bound_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEMORY_CALL_SECONDS", text)

@@ -11,6 +11,7 @@ import pytest
 from locomo import llm_judge
 from memory.operations.tools import memory_tools
 from memory.program import MemoryProgram, in_phrases, in_sentences
+from memory.program.program import MOST_SELECTS
 from memory.program.signatures import full, further, short
 from memory.program.small_prompts import SMALL
 
@@ -89,3 +90,9 @@ def test_answers_are_phrases_for_facts_and_for_benchmarks_alone() -> None:
     assert in_sentences(compiled).answer.predict.signature.instructions == "Hi."
     again = in_sentences(in_phrases(MemoryProgram()))
     assert again.answer.predict.signature.instructions == product
+
+
+def test_a_query_is_told_how_many_selects_it_may_have():
+    """A strong reader that was not told wrote six for one question in eight."""
+    assert MOST_SELECTS == 5
+    assert "at most five SELECTs" in full.WriteQuery.instructions

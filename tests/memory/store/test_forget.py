@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
-from memory.errors import ClaimLostError
+from memory.errors import ClaimLostError, HeldError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import search_tables
 from memory.store.forgetting import forget
@@ -236,6 +236,21 @@ def test_what_is_held_of_a_window_goes_with_its_turns_and_with_what_it_quotes(
         fail_window(store, window, "held", statement=statement)
     store.forget([turn_id])
     assert [(waiting.error, waiting.statement) for waiting in store.pending()] == [("", "")] * 2
+
+
+@pytest.mark.parametrize("turn_id", [4, 6], ids=["a turn of the window", "what it quotes"])
+def test_what_is_held_of_a_stored_window_goes_and_the_window_is_not_asked_for(
+    store: SqliteStore, turn_id: int
+) -> None:
+    store.write(MOVED, "test", window=(1, 3))
+    store.add([Turn("Ben", "Qvortrup it is.")])
+    assert claim_window(store, 2) == (4, 5)
+    end = "UPDATE facts SET ended_on = '2017-06' WHERE value <> 'Qvortrup'"
+    store.write(DOG, "digest", window=(4, 5), held=HeldError("held", end))
+    assert store.pending()[0].statement == end
+    store.forget([turn_id])
+    assert store.pending() == []
+    assert claim_window(store, 5) == ((6, 6) if turn_id == 4 else None)
 
 
 WORDS = ["oslo", "cat", "dog", "beach", "tomatoes", "train", "Miso", "café", "猫", "yesterday"]
