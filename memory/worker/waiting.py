@@ -14,13 +14,13 @@ from memory.program.model import Model
 from memory.program.program import StoreTurns
 from memory.program.signatures.choice import Form
 from memory.program.signatures.forms import PROMPTS
-from memory.prompts.outline import LONG_MESSAGE_TOKENS, OUTLINE_TOKENS
+from memory.prompts.outline import OUTLINE_TOKENS, PROSE_TOKENS
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
-_LONG_MESSAGE = LONG_MESSAGE_TOKENS * CHARACTERS_A_TOKEN
+_LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Facts that are known, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
 _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600})
