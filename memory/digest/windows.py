@@ -47,7 +47,7 @@ _MOST_RELATED = 100  # of which some are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
-ANSWERS_TOKENS = 4_000  # of long answers of an assistant, read whole in a call of their own
+ANSWERS_TOKENS = 2_800  # of long answers of an assistant, read whole in a call of their own
 _SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
 
 _log = logging.getLogger(__name__)

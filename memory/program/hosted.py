@@ -100,13 +100,13 @@ _STORY_TURNS = 20
 # Tokens of memory shown with a question. Of the evidence of LoCoMo, the ranking alone shows
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
-# By the form of the prompts. Calls of 16 turns cost half as much again in full form: the
-# instruction stands in each of them. Known facts shown of those that should be: .62 for .61
-# (tests.benchmarks.known_facts). In short form a call and its answer fit 4,096 tokens, which is
-# what Ollama gives many models by default.
+# By the form of the prompts. Calls of 24 turns cost half as much again in full form: the
+# instruction stands in each of them. Strong readers answered as well from what they stored of 48
+# (docs/log/reading-and-answering.md). In short form a call and its answer fit 4,096 tokens, which
+# is what Ollama gives many models by default.
 _LIMITS: Mapping[Form, Mapping[str, Any]] = MappingProxyType(
     {
-        "full": {"window": 24, "window_tokens": 8_000, "budget": HOSTED_BUDGET},
+        "full": {"window": 48, "window_tokens": 8_000, "budget": HOSTED_BUDGET},
         "short": {"window": 12, "window_tokens": 2_000, "budget": 2_000},
     }
 )

@@ -31,21 +31,22 @@ from memory.records import Fact
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.tokens import first_lines
 
-_KNOWN_TOKENS = 1_500  # as of memory.digest, which brings DSPy
-_WINDOW = 16
+_MOST_RELATED = 100  # as of memory.digest.windows, which brings DSPy
 _NOISE_CHARACTERS = 500
 
 
 def main(
     data: list[Path],
     noise: Annotated[Path | None, typer.Option(help="a text that the turns come with")] = None,
+    window: Annotated[int, typer.Option(min=1, help="turns of a call")] = 48,
+    known: Annotated[int, typer.Option(min=1, help="tokens of known facts in a call")] = 2_000,
 ) -> None:
     """Print the shares of facts that are shown, of all and of states."""
     counts: Counter[tuple[str, str]] = Counter()
     golds = [gold for path in data for gold in load_gold(path) if gold.store]
     pieces = _pieces(noise)
     for gold in track(golds, description="digesting", console=Console(stderr=True)):
-        for fact, is_state, is_shown in _expected(gold, pieces):
+        for fact, is_state, is_shown in _expected(gold, pieces, window=window, known=known):
             kinds = ["all facts", *(["states"] if is_state else [])]
             late = fact.subject[:1].upper() >= "N"
             kinds.append("subjects from N to Z" if late else "subjects from A to M")
@@ -65,23 +66,25 @@ def _pieces(noise: Path | None) -> Iterator[str]:
     return cycle([text[start : start + _NOISE_CHARACTERS] for start in starts])
 
 
-def _expected(gold: Gold, noise: Iterator[str]) -> Iterator[tuple[Fact, bool, bool]]:
+def _expected(
+    gold: Gold, noise: Iterator[str], *, window: int, known: int
+) -> Iterator[tuple[Fact, bool, bool]]:
     """Each fact that a window should be stored beside, whether it is a state, and is shown."""
     with (
         tempfile.TemporaryDirectory(prefix="known-") as folder,
         open_store(Path(folder) / "memory.db") as store,
     ):
         ids = store.add(gold.conversation.turns)
-        for start in range(0, len(ids), _WINDOW):
-            window = store.turns(ids[start], ids[min(start + _WINDOW, len(ids)) - 1])
+        for start in range(0, len(ids), window):
+            turns = store.turns(ids[start], ids[min(start + window, len(ids)) - 1])
             texts: list[str] = []
-            for turn in window:
+            for turn in turns:
                 texts.append(f"{turn.speaker}: {turn.text[:500]}")
                 texts += [f"Assistant: {piece}" for piece in [next(noise)] if piece]
             before = store.facts()
-            known = known_facts(store, texts) if before else []
-            lines = first_lines(map(known_fact_line, known), _KNOWN_TOKENS).splitlines()
-            _store_window(store, gold, ids[start : start + _WINDOW])
+            related = known_facts(store, texts, _MOST_RELATED) if before else []
+            lines = first_lines(map(known_fact_line, related), known).splitlines()
+            _store_window(store, gold, ids[start : start + window])
             ids_before = {fact.id for fact in before}
             told = {_key(fact) for fact in store.facts() if fact.id not in ids_before}
             for fact in before:
@@ -100,7 +103,8 @@ def _store_window(store: Store, gold: Gold, ids: list[int]) -> None:
         sql = gold.store.get(turn_id, NOTHING)
         if sql != NOTHING:
             with suppress(SqlError):  # an end that the store does not take
-                store.write(sql, cause="gold", window=(turn_id, turn_id))
+                # A person wrote it: one turn may end more facts than a model may by one.
+                store.write(sql, cause="gold", window=(turn_id, turn_id), by_person=True)
 
 
 if __name__ == "__main__":

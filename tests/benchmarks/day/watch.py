@@ -18,7 +18,7 @@ from tests.benchmarks.crowd import processor_seconds, with_children
 
 _EVERY_SECONDS = 1.0
 _LAST_LINES = 12  # of the log of a process that has died
-DIGEST_WINDOW = 24  # turns of a window of a hosted model
+DIGEST_WINDOW = 48  # turns of a window of a hosted model
 
 
 @dataclass

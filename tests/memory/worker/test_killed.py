@@ -18,7 +18,7 @@ BOTH_STORES = True
 KILLS = int(os.environ.get("WORKER_KILLS", "4"))
 WINDOWS = int(os.environ.get("WORKER_WINDOWS", "40"))
 _MEMORIES = 8
-_WINDOW = 24  # turns that a window of the model has
+_WINDOW = 48  # turns that a window of the model has
 
 
 def test_killed_workers_store_each_window_once(home: str) -> None:

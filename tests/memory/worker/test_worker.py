@@ -80,13 +80,13 @@ def task_of(name: str) -> Task:
 
 @pytest.mark.slow
 def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
-    for name, turns in (("anna", 30), ("ben", 5), ("cleo", 24)):
+    for name, turns in (("anna", 30), ("ben", 5), ("cleo", 48)):
         add_turns(name, turns)
 
     at_work, lines = worker(server, concurrency=3)
     at_work.run()
 
-    assert [len(digested(name)) for name in ("anna", "ben", "cleo")] == [30, 5, 24]
+    assert [len(digested(name)) for name in ("anna", "ben", "cleo")] == [30, 5, 48]
     assert digested("anna") == [*range(1, 31)]
     assert len(server.prompts) == 4
     assert sorted(line.partition(":")[0] for line in lines) == ["anna", "ben", "cleo"]
@@ -98,8 +98,8 @@ def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
 
 @pytest.mark.slow
 def test_a_large_memory_does_not_keep_the_others_waiting(home: str, server: FactServer) -> None:
-    add_turns("anna", 24 * 6)
-    add_turns("ben", 24)
+    add_turns("anna", 48 * 6)
+    add_turns("ben", 48)
 
     at_work, lines = worker(server)
     at_work.run()
@@ -112,13 +112,13 @@ def test_a_large_memory_does_not_keep_the_others_waiting(home: str, server: Fact
 @pytest.mark.slow
 def test_who_was_served_the_longest_ago_is_next(home: str, server: FactServer) -> None:
     for name in ("anna", "ben"):
-        add_turns(name, 24)
+        add_turns(name, 48)
     worker(server)[0].run()
     with open_store(existing("anna")) as store:
         claim_task(store, DIGEST, "host:1:later")
         end_task(store, DIGEST, "host:1:later")
     for name in ("anna", "ben"):
-        add_turns(name, 24)
+        add_turns(name, 48)
 
     at_work, lines = worker(server)
     at_work.run()
@@ -129,12 +129,12 @@ def test_who_was_served_the_longest_ago_is_next(home: str, server: FactServer) -
 def test_a_few_turns_wait_until_they_settle(home: str, server: FactServer) -> None:
     add_turns("anna", 3)
     at_work, lines = worker(server, once=False, settle=3600.0, poll=0.01)
-    add_turns("ben", 24)
+    add_turns("ben", 48)
     at_work._report = lambda line: (lines.append(line), at_work.stop())
 
     at_work.run()
 
-    assert (len(digested("ben")), digested("anna")) == (24, [])
+    assert (len(digested("ben")), digested("anna")) == (48, [])
 
 
 def test_each_memory_settles_by_itself(home: str, server: FactServer) -> None:
@@ -153,13 +153,13 @@ def test_each_memory_settles_by_itself(home: str, server: FactServer) -> None:
 
 @pytest.mark.slow
 def test_a_limit_of_calls_ends_the_day_of_a_memory(home: str, server: FactServer) -> None:
-    add_turns("anna", 24 * 3)
-    add_turns("ben", 24)
+    add_turns("anna", 48 * 3)
+    add_turns("ben", 48)
 
     at_work, _ = worker(server, limits=Limits(calls=2))
     at_work.run()
 
-    assert (len(digested("anna")), len(digested("ben"))) == (48, 24)
+    assert (len(digested("anna")), len(digested("ben"))) == (96, 48)
 
 
 def test_a_memory_has_one_limit_for_all_that_is_asked_for_it() -> None:
@@ -191,7 +191,7 @@ def test_no_clock_takes_back_what_was_spent(home: str) -> None:
 @pytest.mark.slow
 def test_a_limit_in_all_ends_the_day(home: str, server: FactServer) -> None:
     for name in ("anna", "ben", "cleo"):
-        add_turns(name, 24)
+        add_turns(name, 48)
 
     worker(server, limits=Limits(all_tokens=200))[0].run()
     worker(server, limits=Limits(all_calls=2))[0].run()
@@ -210,21 +210,21 @@ def test_a_rate_limit_is_waited_for(
         return 0.0
 
     monkeypatch.setattr(Backoff, "failed", failed)
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     server.refuse = lambda number: (429, {"retry-after": "7"}) if number <= 2 else None
     at_work, lines = worker(server, once=False, settle=0.0, poll=0.01)
     at_work._report = lambda line: (lines.append(line), "stored" in line and at_work.stop())
 
     at_work.run()
 
-    assert len(digested("anna")) == 24
+    assert len(digested("anna")) == 48
     assert waits == [7.0, 7.0]
     assert "asked again" in lines[0]
     assert task_of("anna").failures == 0
 
 
 def test_once_ends_where_the_provider_fails(home: str, server: FactServer) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     server.refuse = lambda number: (429, {})
 
     with pytest.raises(ModelError, match="rate"):
@@ -236,7 +236,7 @@ def test_once_ends_where_the_provider_fails(home: str, server: FactServer) -> No
 
 
 def test_a_key_that_is_refused_ends_the_worker(home: str, server: FactServer) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     server.refuse = lambda number: (401, {})
 
     with pytest.raises(ModelError, match="key"):
@@ -248,7 +248,7 @@ def test_a_window_that_fails_again_and_again_waits_for_a_person(
     home: str, server: FactServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.worker.run.delay_after", lambda failures: 0.0)
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     monkeypatch.setattr("tests.support.fact_server.sql", lambda text: "nonsense")
 
     worker(server)[0].run()
@@ -259,24 +259,24 @@ def test_a_window_that_fails_again_and_again_waits_for_a_person(
     monkeypatch.undo()
     monkeypatch.setenv("MEMORY_HOME", home)
     run("digest", "-n", "anna", "--replay", "--model", "openai/facts", "--api-base", server.address)
-    assert len(digested("anna")) == 24
+    assert len(digested("anna")) == 48
     assert "window" not in run("serve", "worker", "--failed")
 
 
 def test_a_worker_told_to_stop_finishes_its_window(home: str, server: FactServer) -> None:
-    add_turns("anna", 48)
+    add_turns("anna", 96)
     at_work, _ = worker(server, once=False, grace=60.0)
     server.before_answer = at_work.stop
 
     at_work.run()
 
-    assert len(digested("anna")) == 24
+    assert len(digested("anna")) == 48
     with open_store(existing("anna")) as store:
         assert store.pending() == []
 
 
 def test_a_worker_that_may_not_wait_gives_its_window_back(home: str, server: FactServer) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     answers, asked = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -298,7 +298,7 @@ def test_a_worker_that_may_not_wait_gives_its_window_back(home: str, server: Fac
     with open_store(existing("anna")) as store:
         [window] = store.pending()
         assert window.attempts == 0
-        assert reclaim_window(store, (1, 24)) == (1, 24)  # nobody holds it
+        assert reclaim_window(store, (1, 48)) == (1, 48)  # nobody holds it
         [task] = worker_tasks(store)
     assert task.held_until == 0
 
@@ -403,9 +403,9 @@ def put_into_rows(home: str, table: str, **values: object) -> None:
 def test_a_worker_counts_a_window_with_a_claim_of_nobody_as_waiting(
     home: str, claimant: str, ahead: float, is_open: bool
 ) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     with open_store(existing("anna")) as store:
-        claim_window(store, 24)
+        claim_window(store, 48)
     put_into_rows(home, "pending", claimed_by=claimant, claimed_until=time.time() + ahead)
 
     seen = queue_of_home().look(every=False).waiting["anna"]
@@ -418,7 +418,7 @@ def test_a_worker_counts_a_window_with_a_claim_of_nobody_as_waiting(
 
 @pytest.mark.parametrize("moment", ["served_at", "due_at", "held_until"])
 def test_a_moment_that_nobody_can_have_written_keeps_no_task(home: str, moment: str) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     with open_store(existing("anna")) as store:
         assert claim_task(store, DIGEST, "elsewhere:1:a")
         end_task(store, DIGEST, "elsewhere:1:a")
@@ -442,7 +442,7 @@ def test_a_moment_that_nobody_can_have_written_keeps_no_task(home: str, moment: 
 
 def test_who_was_served_at_a_time_that_does_not_come_is_next(home: str) -> None:
     for name in ("anna", "ben"):
-        add_turns(name, 24)
+        add_turns(name, 48)
     queue = queue_of_home()
     claimed = [queue.claim(["anna"], DIGEST, "elsewhere:1:a", queue.look(every=False))]
     put_into_rows(home, "work", held_until=0, served_at=time.time() + LATER)
@@ -545,17 +545,17 @@ def test_a_look_at_many_files_ends_when_it_is_told_to(
 
 @pytest.mark.slow
 def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
-    add_turns("anna", 24)
+    add_turns("anna", 48)
     claims = (
         "from memory import open_store; from memory.store.pending_windows import claim_window;"
-        " import sys; print(claim_window(open_store(sys.argv[1]), 24), flush=True); input()"
+        " import sys; print(claim_window(open_store(sys.argv[1]), 48), flush=True); input()"
     )
     location = str(existing("anna"))
     with subprocess.Popen(
         [sys.executable, "-c", claims, location], stdin=-1, stdout=-1, text=True
     ) as other:
         assert other.stdout is not None
-        assert other.stdout.readline() == "(1, 24)\n"
+        assert other.stdout.readline() == "(1, 48)\n"
         queue = queue_of_home()
         work = queue.look(every=False).waiting["anna"]
         assert (work.windows, work.claimed_windows) == (0, 1)

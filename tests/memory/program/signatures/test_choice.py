@@ -53,7 +53,7 @@ def test_litellm_tells_the_context_of_a_model_that_it_lists(
 ) -> None:
     model = load_model(name)
     assert (model.form, model.context) == (form, context)
-    limits = {"full": (24, 8_000, 6_000), "short": (12, 2_000, 2_000)}
+    limits = {"full": (48, 8_000, 6_000), "short": (12, 2_000, 2_000)}
     assert (model.window, model.window_tokens, model.budget) == limits[form]
 
 
