@@ -21,9 +21,8 @@ from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
-from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
+from locomo.weights.preflight import check_table, preflight, raise_failed
 from locomo.weights.record import (
-    CHECKPOINT_STEPS,
     HELD_OUT_FILE,
     STEPS_FILE,
     RunFile,
@@ -59,22 +58,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
     if not ARBOR_YAML.exists():
         _write_split(options)
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
-    settings = options.settings()
-    requirements = RunRequirements(
-        model=str(options.start or options.student),
-        settings=settings,
-        targets=options.targets,
-        data=options.data_path,
-        further_data=options.further_data,
-        split=options.split,
-        seed=options.seed,
-        window=student_of(options.student).window,
-        num_train=options.training_examples,
-        num_val=options.num_val,
-        output=options.checkpoints,
-        checkpoints=-(-settings.steps // CHECKPOINT_STEPS),
-    )
-    checks = preflight(requirements, server.describe, server.model)
+    checks = preflight(options, server.describe, server.model)
     print_table(console, check_table(checks))
     raise_failed(checks)
 
