@@ -23,10 +23,10 @@ from typer import Option
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
+from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.results.charts import progress_chart
 from locomo.retrieval.fit import weights_in_use

@@ -37,7 +37,10 @@ MEMORY_LAYERS = [
 ]
 BENCHMARK_LAYERS = [
     {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
-    {"locomo.benchmark_judges", "locomo.judge_replies", "locomo.metrics", "locomo.split_data"},
+    {
+        *("locomo.benchmark_judges", "locomo.judge_replies", "locomo.ledger"),
+        *("locomo.metrics", "locomo.split_data"),
+    },
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},

@@ -13,8 +13,8 @@ import dspy
 from rich.progress import Progress
 
 from locomo.harness import build_memories
+from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.job import CompileJob
-from locomo.prompts.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
 from locomo.results.charts import RewardPoint

@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from locomo.dataset.format import Conversation
-from locomo.prompts.ledger import Spent
+from locomo.ledger import Spent
 from locomo.prompts.optimizers import Options, program_runs, proposal_calls
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
 from memory.program import Model

@@ -34,9 +34,9 @@ import locomo
 from locomo.commands import print_table, run_command, writable_folder
 from locomo.harness import Setup, fingerprint
 from locomo.json_lines import JsonLines
+from locomo.ledger import Budget, Ledger
 from locomo.prompts.compile import CompileRun
 from locomo.prompts.job import prepare_job
-from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, Optimizer, Options
 from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
