@@ -8,6 +8,7 @@ from types import ModuleType
 
 import dspy
 from rich.console import Console
+from rich.progress import TimeRemainingColumn
 
 from locomo.commands import print_table
 from locomo.harness import fingerprint
@@ -31,7 +32,7 @@ from locomo.weights.record import (
     TrainingResult,
     last_checkpoint,
 )
-from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
+from locomo.weights.steps import WINDOW, StepRecord, step_line
 from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
     load_helper,
@@ -44,7 +45,7 @@ from memory import InputError, MemoryProgram
 from memory.program import Model, read_card
 from memory.program.packaged import SHIPPED
 from memory.system.files import write_whole
-from memory.system.progress import live_table, progress_bar
+from memory.system.progress import progress_bar
 
 EXPERIMENT = "train"
 CURVES_FILE = "training.png"
@@ -168,9 +169,13 @@ def _train(
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     name = f"{options.student}, {', '.join(targets)}"
-    console.print(COLUMNS, highlight=False)
     with mlflow_run(EXPERIMENT, params, name) as run:
-        with live_table(console) as show:
+        with progress_bar(console, last=TimeRemainingColumn()) as bar:
+            line = bar.add_task("step", total=settings.steps, completed=begin.step if begin else 0)
+
+            def show(row: StepRecord) -> None:
+                bar.update(line, completed=row.step, description=step_line(row))
+
             record = RunRecord(plan, show, console.print, run.log_metrics, begin)
             result = run_plan(record)
         title = f"{name}, {len(data.validation)} held-out examples"

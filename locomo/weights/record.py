@@ -9,7 +9,6 @@ from typing import Any
 
 import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
 
 from locomo.tasks.gains import Gain, card_scores, gains, verdict
 from locomo.tasks.measure import measure
@@ -21,7 +20,6 @@ from locomo.weights.steps import (
     StepRecord,
     lines_by_step,
     reward_summary,
-    step_table,
 )
 from memory import MemoryProgram
 from memory.program import Card
@@ -123,7 +121,7 @@ class RunRecord:
 
     Arguments:
         plan: what is to be done; its `folder` gets the files.
-        show: called with the table after each step.
+        show: called with each step.
         say: called with each line that is worth printing.
         log: called with a step's numbers by name, for the experiment's record.
         begin: the checkpoint to go on from; what came after it was lost.
@@ -132,7 +130,7 @@ class RunRecord:
     def __init__(
         self,
         plan: TrainingPlan,
-        show: Callable[[Table], object],
+        show: Callable[[StepRecord], object],
         say: Callable[[str], object],
         log: Callable[[Mapping[str, float], int], object],
         begin: RunFile | None = None,
@@ -154,7 +152,7 @@ class RunRecord:
         """Keep and show a step."""
         self.steps.add(row)
         self._log(row.numbers(), row.step)
-        self.show(step_table(self.rows, self.plan.settings.steps))
+        self.show(row)
 
     def add_checkpoint(
         self,
