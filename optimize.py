@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -34,18 +33,17 @@ from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.gains import (
     RECALL,
-    card_scores,
     gain_line,
     gain_table,
+    program_card,
     prompt_diff,
-    verdict,
 )
 from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model, save_program
-from memory.program import Card, Model, in_phrases, in_sentences, starting_program
+from memory.program import Model, in_phrases, in_sentences, starting_program
 from memory.records import FormChoice
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
@@ -193,7 +191,6 @@ def _compile(
         compiled = CompileRun(
             job=job,
             ledger=ledger,
-            limits=limits,
             folder=folder,
             memories=output_dir / "memories",
             resume=resume,
@@ -268,16 +265,13 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
 
 def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     """Write the program with a card: its training data and its gain."""
-    card = Card(
+    card = program_card(
+        job.split,
+        compiled.gains,
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
         target=", ".join(job.targets),
         metric=card_metric(job.reward, job.measured),
-        data=job.sha256,
-        conversations={name: list(ids) for name, ids in job.parts.items()},
-        scores=card_scores(compiled.gains),
-        verdict=compiled.verdict,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_program(_to_use(compiled.program), output, card)
 
@@ -291,12 +285,12 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     """Whether the program is worth using; `changed` is empty for the plain one."""
     model = job.setup.model
     words = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
-    words += ["--data", str(job.data), "--optimized-path", str(output)]
+    words += ["--data", str(job.split.data), "--optimized-path", str(output)]
     use = f"uv run evaluate.py {shlex.join(words)}"
     if job.measured == "refine":
         use = f"uv run memory facts refine --program {output}"
     if not compiled.new_prompts:
-        if "all rewards are equal" in compiled.untried:
+        if any("all rewards are equal" in cause for cause in compiled.untried):
             return "the plain program, for nothing was tried; other questions may leave room"
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:
@@ -322,27 +316,15 @@ def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> C
         tuned = tune_ranking(split, bar)
     program = MemoryProgram()
     program.feature_weights = tuned.weights
-    compiled = CompileResult(
-        program=program,
-        verdict=verdict(tuned.gains),
-        gains=tuned.gains,
-        spent=Spent(seconds=time.monotonic() - began),
-        tried=(),
-        new_prompts=0,
-        points=(),
-        baseline=0.0,
-        notes=(),
-    )
-    card = Card(
+    spent = Spent(seconds=time.monotonic() - began)
+    compiled = CompileResult(program, gains=tuned.gains, spent=spent)
+    card = program_card(
+        split,
+        tuned.gains,
         model="",  # no model answered
         optimizer="listwise softmax",
         target="ranking",
         metric={RECALL: 1.0},
-        data=split.sha256,
-        conversations={name: list(ids) for name, ids in split.parts.items()},
-        scores=card_scores(tuned.gains),
-        verdict=compiled.verdict,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_program(program, output, card)
     _report_ranking(tuned, compiled, split, output=output, output_dir=output_dir, console=console)
@@ -435,7 +417,8 @@ def _report(
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
-        nothing = f"nothing was tried: {compiled.untried or 'no other prompt than the plain one'}"
+        cause = "; ".join(compiled.untried) or "no other prompt than the plain one"
+        nothing = f"nothing was tried: {cause}"
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
@@ -463,8 +446,8 @@ def _report(
             program=output,
             model=job.setup.model.name,
             api_base=job.setup.model.api_base,
-            data=job.data,
-            sha256=job.sha256,
+            data=job.split.data,
+            sha256=job.split.sha256,
             questions={
                 "training": _questions(chain(*job.train.values())),
                 "validation": _questions(job.validation),

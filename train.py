@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from locomo.commands import print_table, run_command
-from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
-from locomo.tasks.rewards import WEIGHTS
+from locomo.tasks.gains import gain_line, gain_table, program_card, seed_table, verdict
+from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.weights.arbor_client import Server
@@ -26,7 +26,7 @@ from locomo.weights.launch import (
 )
 from locomo.weights.modes import train_app
 from locomo.weights.options import TrainOptions
-from locomo.weights.record import TrainingResult, card_of
+from locomo.weights.record import TrainingResult
 from locomo.weights.supervised import (
     check_before_tuning,
     tune_here,
@@ -104,13 +104,13 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
         console.print(gain_line(result.gains), highlight=False)
     if result.checkpoint is None:
         return
-    data = options.conversations
-    card = card_of(
-        result,
+    card = program_card(
+        options.conversations,
+        result.gains,
+        model=str(result.checkpoint),  # the folder of the weights
+        optimizer="grpo",
         target=options.target,
-        reward=options.reward,
-        data=data.sha256,
-        parts=data.parts,
+        metric=card_metric(options.reward, options.target),
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)

@@ -31,6 +31,7 @@ class JsonLines(Generic[Key, Record]):
         kind: type[Record],
         key: Callable[[Record], Key],
         resume: bool,
+        made_by: str = "",
         keep: Callable[[Record], bool] = lambda record: True,
     ) -> None:
         """Create a file, or resume it.
@@ -39,21 +40,28 @@ class JsonLines(Generic[Key, Record]):
             kind: the dataclass of the records.
             key: identifies a record.
             resume: keep the file's records; otherwise the file is emptied.
+            made_by: goes into the first line; a file with another first line is refused.
             keep: which records of a resumed file count.
 
-        Raises InputError when the file cannot be written.
+        Raises InputError when the file cannot be written, or has another `made_by`.
         """
         self.path = path
         self._key, self._lock = key, Lock()
         self.records: dict[Key, Record] = {}
+        header = json.dumps({"made_by": made_by}).encode() + b"\n" if made_by else b""
         if resume and path.exists():
+            if not path.read_bytes().startswith(header):
+                raise InputError(
+                    f"{path} comes from other options or another version; start again without"
+                    " --resume"
+                )
             self.records = {
                 key(record): record
                 for record in read_lines(path, TypeAdapter(kind))
                 if keep(record)
             }
         # Rewrite the file without a last line that a kill cut short: `add` would append to it.
-        write_whole(path, b"".join(map(_line, self.records.values())))
+        write_whole(path, header + b"".join(map(_line, self.records.values())))
 
     def add(self, record: Record) -> None:
         """Add a record; on return it is on disk. Raises InputError when it cannot be written."""

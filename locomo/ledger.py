@@ -100,7 +100,7 @@ class Ledger(Cache):
         """
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         self._path = folder / "calls.jsonl"
-        self._budget = budget
+        self.budget = budget
         self._with_requests = with_requests
         self._reserved = Budget()
         self._opened = time.monotonic()
@@ -161,7 +161,7 @@ class Ledger(Cache):
         calls = self._spent.calls + len(self._begun)
         minutes = (time.monotonic() - self._opened) / 60
         used = {"calls": calls, "minutes": minutes, "dollars": self._spent.dollars}
-        for unit, limit in vars(self._budget).items():
+        for unit, limit in vars(self.budget).items():
             reserved = getattr(self._reserved, unit) or 0
             if limit is not None and used[unit] >= limit - reserved and not self._refused:
                 self._refused = f"{limit:g} {unit} are spent"

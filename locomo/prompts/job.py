@@ -11,6 +11,7 @@ import dspy
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
+from locomo.split_data import SplitConversations
 from locomo.tasks.modules import (
     LEAST_DEMO,
     MODULES,
@@ -28,22 +29,16 @@ from memory.program.refine_agent import MOST_OPERATIONS
 
 @dataclass(frozen=True)
 class CompileJob:
-    """A compile: `train` has examples for each target, `validation` those that measure the gain.
-
-    `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
-    """
+    """A compile: `train` has examples for each target, `validation` those that measure the gain."""
 
     options: Options
     targets: tuple[Target, ...]
-    conversations: Mapping[str, Conversation]
-    parts: Mapping[str, Sequence[str]]
+    split: SplitConversations
     train: Mapping[Target, Sequence[dspy.Example]]
     validation: Sequence[dspy.Example]
     setup: Setup
     prompt_model: Model
     reward: Reward
-    data: Path
-    sha256: str
     operations: int = MOST_OPERATIONS
 
     @property
@@ -57,13 +52,15 @@ class CompileJob:
         if training:
             for target, examples in self.train.items():
                 used += [] if target == "store" else examples  # a window brings its turns along
-        return [self.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)]
+        return [
+            self.split.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)
+        ]
 
     def bench(self, memories: Mapping[str, Path]) -> Bench:
         """The bench of the tasks, on these memories."""
         return Bench(
             setup=self.setup,
-            conversations=self.conversations,
+            conversations=self.split.conversations,
             memories=memories,
             max_demos=self.options.max_demos,
             speakers=self.reward == "gated" and "store" in self.targets,
@@ -79,11 +76,11 @@ class CompileJob:
         # `fingerprint` includes the code of `memory`.
         code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
         made_of = fingerprint(
-            self.sha256,
+            self.split.sha256,
             [(model.name, model.api_base) for model in (self.setup.model, self.prompt_model)],
             self.setup.budget,
             [example_name(example) for examples in drawn for example in examples],
-            (asdict(options), self.targets, self.parts, self.reward, self.operations),
+            (asdict(options), self.targets, self.split.parts, self.reward, self.operations),
             code,
             version("dspy"),
         )
@@ -94,8 +91,8 @@ class CompileJob:
         return {
             **asdict(self.options),
             "target": ", ".join(self.targets),
-            "data": self.data.name,
-            "data_sha256": self.sha256,
+            "data": self.split.data.name,
+            "data_sha256": self.split.sha256,
             "model": self.setup.model.name,
             "prompt_model": self.prompt_model.name,
             "reward": self.reward,
@@ -163,15 +160,12 @@ def prepare_job(
     job = CompileJob(
         options=options,
         targets=tuple(target for target in MODULES if target in targets),
-        conversations=training_data.split.conversations,
-        parts=training_data.split.parts,
+        split=training_data.split,
         train=training_data.train,
         validation=training_data.validation,
         setup=setup,
         prompt_model=prompt_model,
         reward=reward,
-        data=data,
-        sha256=training_data.split.sha256,
         operations=operations,
     )
     _check_room(job)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from locomo.tasks.gains import Gain, card_scores, gains, verdict
+from locomo.tasks.gains import Gain, gains
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
-from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, card_metric, mean_components
+from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, mean_components
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import (
     HeldOutRecord,
@@ -22,7 +21,6 @@ from locomo.weights.steps import (
     reward_summary,
 )
 from memory import MemoryProgram
-from memory.program import Card
 from memory.system.files import write_whole
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
@@ -249,25 +247,4 @@ def paired_gains(
     return gains(
         [score for name in names for score in before[name]],
         [score for name in names for score in after[name]],
-    )
-
-
-def card_of(
-    result: TrainingResult,
-    target: str,
-    reward: Reward,
-    data: str,
-    parts: Mapping[str, Sequence[str]],
-) -> Card:
-    """The card of the tuned weights; its `model` is the folder of their checkpoint."""
-    return Card(
-        model=str(result.checkpoint),
-        optimizer="grpo",
-        target=target,
-        metric=card_metric(reward, target),
-        data=data,
-        conversations={name: list(ids) for name, ids in parts.items()},
-        scores=card_scores(result.gains),
-        verdict=verdict(result.gains),
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -34,7 +34,7 @@ import locomo
 from locomo.commands import print_table, run_command, writable_folder
 from locomo.harness import Setup, fingerprint
 from locomo.json_lines import JsonLines
-from locomo.ledger import Budget, Ledger
+from locomo.ledger import Ledger
 from locomo.prompts.compile import CompileRun
 from locomo.prompts.job import prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, Optimizer, Options
@@ -142,7 +142,6 @@ def compile_once(
             compiled = CompileRun(
                 job=job,
                 ledger=ledger,
-                limits=Budget(),
                 folder=folder,
                 memories=memories / target,
                 resume=False,

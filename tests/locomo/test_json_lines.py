@@ -19,18 +19,19 @@ class Visit:
     guests: int
 
 
-def visits(path: Path, resume: bool = True) -> JsonLines[str, Visit]:
-    return JsonLines(path, Visit, key=lambda visit: visit.place, resume=resume)
+def visits(path: Path, resume: bool = True, made_by: str = "") -> JsonLines[str, Visit]:
+    return JsonLines(path, Visit, key=lambda visit: visit.place, resume=resume, made_by=made_by)
 
 
+@pytest.mark.parametrize("made_by", ["", "options"])
 def test_records_are_on_disk_when_they_are_added_and_the_last_of_a_key_counts(
-    tmp_path: Path,
+    tmp_path: Path, made_by: str
 ) -> None:
-    lines = visits(tmp_path / "visits.jsonl")
+    lines = visits(tmp_path / "visits.jsonl", made_by=made_by)
     for visit in (Visit("Oslo", 1), Visit("Ba\u2028ri \ud83d", 2), Visit("Oslo", 3)):
         lines.add(visit)
-        assert len(visits(tmp_path / "visits.jsonl").records) > 0
-    again = visits(tmp_path / "visits.jsonl")
+        assert len(visits(tmp_path / "visits.jsonl", made_by=made_by).records) > 0
+    again = visits(tmp_path / "visits.jsonl", made_by=made_by)
     assert list(again.records.values()) == [Visit("Oslo", 3), Visit("Ba\u2028ri ?", 2)]
     assert visits(tmp_path / "visits.jsonl", resume=False).records == {}
 
@@ -41,6 +42,15 @@ def test_a_record_after_a_line_that_a_kill_cut_is_whole(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + '{"place": "Zü'.encode()[:-1])
     visits(path).add(Visit("Bari", 2))
     assert visits(path).records.keys() == {"Oslo", "Bari"}
+
+
+def test_a_file_that_something_else_made_is_not_gone_on_with_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "visits.jsonl"
+    visits(path, made_by="these options").add(Visit("Oslo", 1))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="comes from other options"):
+        visits(path, made_by="those options")
+    assert path.read_bytes() == before
 
 
 def test_a_record_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_training_validation_and_test_share_no_conversation(
     street: Callable[[int], Path], number: int, seed: int, target: Target
 ) -> None:
     made = job(street(number), targets=(target,), options=replace(GEPA, seed=seed))
-    parts = {name: set(ids) for name, ids in made.parts.items()}
+    parts = {name: set(ids) for name, ids in made.split.parts.items()}
     assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == number
     learned = {example.conversation for example in made.train[target]}
     assert learned == parts["train"]
@@ -102,7 +102,7 @@ def test_memories_are_needed_of_what_is_asked(
         (measuring, made.needed_conversations(training=False)),
     ]:
         ids = [conversation.id for conversation in found]
-        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.parts[part])
+        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.split.parts[part])
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_simbas_batch_fits_the_examples() -> None:
 
 def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:
     silent = [house(f"house-{n}", n) for n in range(2)]
-    [validation] = job(write(tmp_path / "first.json", *silent)).parts["validation"]
+    [validation] = job(write(tmp_path / "first.json", *silent)).split.parts["validation"]
     for record in silent:
         if record["sample_id"] == validation:
             record["qa"] = []

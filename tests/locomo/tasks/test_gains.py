@@ -1,19 +1,20 @@
 """What compiling gained: paired, honest about chance, and never on conversations it saw."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from locomo.split_data import check_parts
+from locomo.split_data import SplitConversations, check_parts
 from locomo.tasks.gains import (
     Gain,
-    card_scores,
     gain_line,
     gain_table,
     gains,
+    program_card,
     prompt_diff,
     seed_table,
     verdict,
@@ -206,7 +207,19 @@ def test_runs_of_several_seeds_show_each_and_their_spread() -> None:
 
 
 def test_a_card_has_four_numbers_of_every_gain() -> None:
-    assert card_scores([replace(ANSWER, before=1 / 6)]) == {
+    parts: dict[str, list[str]] = {"train": ["a"], "validation": ["b"], "test": []}
+    split = SplitConversations(Path("data.json"), "0" * 64, {}, parts)
+    card = program_card(
+        split,
+        [replace(ANSWER, before=1 / 6)],
+        model="m",
+        optimizer="gepa",
+        target="answer",
+        metric={"answer": 1.0},
+    )
+    assert (card.data, card.conversations) == ("0" * 64, parts)
+    assert card.verdict == "no gain"
+    assert card.scores == {
         "answer, all: before": 0.1667,
         "answer, all: after": 0.182,
         "answer, all: low": -0.01,
