@@ -6,11 +6,14 @@ import signal
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
+import typer
 from rich.console import Console
 
-from locomo.commands import print_table, run_command
+from locomo.commands import print_table, run_command, shortened, with_parameters
 from locomo.tasks.gains import gain_line, gain_table, program_card, seed_table, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import gain_metrics
@@ -24,8 +27,7 @@ from locomo.weights.launch import (
     rehearse,
     train_on_server,
 )
-from locomo.weights.modes import train_app
-from locomo.weights.options import TrainOptions
+from locomo.weights.options import LISTED, TrainOptions
 from locomo.weights.record import TrainingResult
 from locomo.weights.supervised import (
     check_before_tuning,
@@ -141,7 +143,7 @@ def evaluate_tuned(options: TrainOptions) -> None:
         return report_comparison(options, folder, read_card(folder).conversations)
     if not options.output.exists():
         raise InputError(
-            f"{options.output} does not exist: train first (train.py train, or rehearse), or give"
+            f"{options.output} does not exist: train first (--mode train, or --rehearse), or give"
             " the folder of tuned weights with --model"
         )
     card = load_program(options.output).card
@@ -212,6 +214,19 @@ def gold_examples(options: TrainOptions, output: Path) -> Path:
     return output
 
 
+def command(**options: Any) -> None:
+    """Tune a model's weights for the memory's modules.
+
+    Begin with `--mode sft`, which tunes a LoRA adapter, or with `--rehearse`, which needs no GPU.
+    """
+    train(TrainOptions(**options))
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(
+    with_parameters(command, shortened(signature(TrainOptions).parameters.values(), LISTED))
+)
+
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -219,7 +234,7 @@ if __name__ == "__main__":
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        run_command(train_app(train), INTERRUPTED)
+        run_command(app, INTERRUPTED)
     except SystemExit as end:
         # Otherwise rollouts that Ctrl-C interrupted would finish all their model calls first.
         sys.stdout.flush()

@@ -20,7 +20,6 @@ import train
 from locomo.commands import run_command
 from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.modes import train_app
 from memory import MemoryProgram, load_model, load_program, save_program
 from memory.program import Card, read_card
 from memory.program.packaged import PackagedModel
@@ -32,7 +31,7 @@ from tests.support.obedient import houses, obedient
 from tests.support.talk import talk, talks
 from tests.support.tracking import track
 
-APP = train_app(train.train)
+APP = train.app
 QWEN = "Qwen/Qwen2.5-3B"
 PLAIN = Card(
     model="local",

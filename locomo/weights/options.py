@@ -40,18 +40,23 @@ REHEARSAL = GrpoSettings(
     bf16=False,
     training_gpus=(1,),  # one device: this machine
 )
+# The options that --help lists; --help-all lists the others too.
+LISTED = (
+    *("mode", "rehearse", "target", "data", "model", "server", "helper"),
+    *("output", "checkpoints", "resume"),
+)
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of train.py, declared once: its command lines are built from these fields.
+    """The options of train.py, declared once: its command line is built from these fields.
 
     A field's name is its flag (`num_train` is `--num-train`), its annotation carries the help
     text. Defaults that depend on the mode are None here and properties below.
     """
 
-    mode: Annotated[Mode, Option(help="what to do; each mode is also a command")] = "train"
+    mode: Annotated[Mode, Option(help="what to do")] = "train"
     rehearse: Annotated[
         bool, Option("--rehearse", help="train the packaged model on this machine's CPU")
     ] = False
