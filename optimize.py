@@ -133,8 +133,9 @@ def optimize(
     """
     _check_options(optimizer, target, reward=reward, max_demos=max_demos)
     _check_places(output, output_dir)
+    conversations = load_split(data, seed, split)
     if target == "ranking":
-        return _fit_ranking(load_split(data, seed, split), output=output, output_dir=output_dir)
+        return _fit_ranking(conversations, output=output, output_dir=output_dir)
     answering = load_model(model, api_base=api_base, prompts=prompts).over_machines(over)
     setup = _setup(answering, budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
@@ -142,8 +143,7 @@ def optimize(
     rounds = rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[optimizer]
     options = Options(optimizer, rounds, max_demos=demos, num_threads=num_threads, seed=seed)
     job = prepare_job(
-        data,
-        split,
+        conversations,
         targets=TARGETS if target == "all" else (target,),
         options=options,
         setup=setup,

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from locomo.commands import print_table, run_command, shortened, with_parameters
-from locomo.tasks.gains import gain_line, gain_table, program_card, seed_table, verdict
+from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import connect_mlflow, mlflow_run
@@ -56,8 +56,6 @@ def train(options: TrainOptions) -> None:
         tune_supervised(options)
     elif options.mode == "evaluate":
         evaluate_tuned(options)
-    elif options.seeds > 1:
-        train_seeds(options)
     else:
         train_weights(options)
 
@@ -69,19 +67,6 @@ def train_weights(options: TrainOptions) -> TrainingResult:
     result = train_on_server(options, console)
     report_training(options, result, options.student)
     return result
-
-
-def train_seeds(options: TrainOptions) -> None:
-    """Train once with each seed, and print how the runs differ."""
-    runs = options.of_seeds
-    for run in runs:
-        run.check()
-        run.check_unused()
-    gains = {}
-    for run in runs:
-        console.print(f"seed {run.seed}: {run.checkpoints}", highlight=False)
-        gains[run.seed] = train_weights(run).gains
-    print_table(console, seed_table(gains))
 
 
 def train_rehearsal(options: TrainOptions) -> TrainingResult:

@@ -133,25 +133,6 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
 
 
 @pytest.mark.slow
-def test_several_seeds_are_runs_of_their_own_with_their_spread(
-    folder: Path,
-    server: ArborServer,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    line = f"{TRAIN.replace('steps 4', 'steps 1')} --server {server.url} --seeds 2"
-    assert command(line, monkeypatch) == 0
-    for seed in (0, 1):
-        assert (folder / "grpo_checkpoints" / f"seed-{seed}" / "step-1").is_dir()
-        card = load_program(folder / f"grpo_optimized_memory_qa-seed-{seed}.json").card
-        assert card is not None
-        assert card.model.endswith(f"seed-{seed}/step-1")
-    assert "standard deviation between runs" in capsys.readouterr().out
-    assert command(f"{line} --resume", monkeypatch) == 2
-    assert "goes on with its own --seed" in capsys.readouterr().err
-
-
-@pytest.mark.slow
 def test_served_weights_are_compared_with_their_start(
     folder: Path,
     server: ArborServer,

@@ -104,8 +104,7 @@ class CompileJob:
 
 
 def prepare_job(
-    data: Path,
-    split: str,
+    split: SplitConversations,
     targets: tuple[Target, ...],
     options: Options,
     setup: Setup,
@@ -115,13 +114,13 @@ def prepare_job(
     num_validation: int,
     operations: int = MOST_OPERATIONS,
 ) -> CompileJob:
-    """Read the data, split it by conversation and draw the examples of each target (0: all).
+    """Draw the examples of each target (0: all).
 
     The windows of an example of storing are the model's, or shorter where these are too few.
 
-    Raises InputError for data that cannot be read or split, when a target has fewer examples
-    than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
-    with its examples would not fit the model's context.
+    Raises InputError when a target has fewer examples than the optimizer needs, when there is
+    nothing to measure the gain on, and when a prompt with its examples would not fit the model's
+    context.
     """
     if "refine" in targets and not setup.model.refines:
         raise InputError("the packaged model is too small to refine; give a larger --model")
@@ -132,9 +131,8 @@ def prepare_job(
         )
     draw_with = partial(
         draw_training_data,
-        data,
         split,
-        targets=targets,
+        targets,
         num_train=num_train,
         num_validation=num_validation,
         seed=options.seed,
@@ -149,18 +147,18 @@ def prepare_job(
         if len(examples) < LEAST_EXAMPLES:
             raise InputError(
                 f"--target {target} has {len(examples)} examples in the training conversations of "
-                f"{data}, {options.optimizer} needs {LEAST_EXAMPLES}: give --data with more"
+                f"{split.data}, {options.optimizer} needs {LEAST_EXAMPLES}: give --data with more"
             )
     if not training_data.validation:
-        ids = ", ".join(training_data.split.parts["validation"])
+        ids = ", ".join(split.parts["validation"])
         raise InputError(
-            f"the validation conversations of {data} ({ids}) have no "
+            f"the validation conversations of {split.data} ({ids}) have no "
             "question to measure a gain on; give data that has, or another --seed"
         )
     job = CompileJob(
         options=options,
         targets=tuple(target for target in MODULES if target in targets),
-        split=training_data.split,
+        split=split,
         train=training_data.train,
         validation=training_data.validation,
         setup=setup,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import unified_diff
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from rich.table import Table
@@ -177,26 +177,6 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
             _interval(gain),
             end_section=(gain.component, gain.categories) == ("answer", "all"),
         )
-    return table
-
-
-def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
-    """The change of the answers in runs with different seeds, and its spread."""
-    answers = {seed: _decisive(results) for seed, results in gains_by_seed.items()}
-    columns = ("seed", "n", "before", "after", "change", "interval", "verdict")
-    table = number_table("answers before and after, by seed", (), columns)
-    changes: list[float] = []
-    for seed, gain in answers.items():
-        if gain is None:
-            table.add_row(str(seed), "", "", "", "", "", "not measured")
-            continue
-        changes.append(gain.after - gain.before)
-        numbers = (f"{gain.before:.3f}", f"{gain.after:.3f}", f"{changes[-1]:+.3f}")
-        cells = [_short(number) for number in numbers]
-        table.add_row(str(seed), str(gain.questions), *cells, _interval(gain), _verdict_of(gain))
-    if len(changes) > 1:
-        mean, spread = _short(f"{fmean(changes):+.3f}"), _short(f"{stdev(changes):.3f}")
-        table.caption = f"change: mean {mean}, standard deviation between runs {spread}"
     return table
 
 

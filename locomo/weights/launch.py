@@ -16,7 +16,7 @@ from locomo.results.charts import number_range, training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS
-from locomo.tasks.training_data import Memories, TrainingData, load_training_data, prepare_bench
+from locomo.tasks.training_data import Memories, TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
@@ -142,9 +142,9 @@ def _train(
     helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
     data = _training_data(options, student.window)
-    params = options.params(settings, data.split.sha256, start)
+    params = options.params(settings, options.conversations.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
-    made_of = fingerprint({**params, "steps": 0}, data.split.parts)
+    made_of = fingerprint({**params, "steps": 0}, options.parts)
     begin = _checkpoint_to_resume(options, made_of, settings=settings, console=console)
 
     bench = _bench(options, working, helper=helper, data=data, console=console)
@@ -188,17 +188,22 @@ def _train(
 
 
 def _training_data(options: TrainOptions, window: int) -> TrainingData:
-    return load_training_data(
-        options.data_path,
-        options.split,
-        targets=options.targets,
-        num_train=options.training_examples,
-        num_validation=options.num_val,
+    """The examples, as many for each target. Raises InputError when a target has none."""
+    data = draw_training_data(
+        options.conversations,
+        options.targets,
+        num_train=-(-options.training_examples // len(options.targets)),
+        num_validation=options.num_val or None,
         seed=options.seed,
         window=window,
-        further=options.further_data,
         unanswerable=options.unanswerable,
     )
+    for target, examples in data.train.items():
+        if not examples:
+            raise InputError(
+                f"{options.data_path} has no training example for --target {target}; give more"
+            )
+    return data
 
 
 def _bench(
@@ -207,7 +212,7 @@ def _bench(
     """Memories, built once for each conversation, that every rollout opens read-only."""
     examples = [example for part in data.train.values() for example in part]
     memories = Memories(
-        data.split.conversations,
+        options.conversations.conversations,
         folder=options.output_dir / "memories",
         threads=options.num_threads,
         turns_only=options.turns_only,

@@ -132,9 +132,6 @@ class TrainOptions:
     ] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
-    seeds: Annotated[
-        int, Option(help="number of runs, with --seed and the seeds after it", min=1)
-    ] = 1
     resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
     output: Annotated[Path, Option(help="file for the program and its card")] = Path(
         "grpo_optimized_memory_qa.json"
@@ -177,20 +174,6 @@ class TrainOptions:
         return 100 if self.rehearse else 50
 
     @property
-    def of_seeds(self) -> list["TrainOptions"]:
-        """The runs of `--seeds`, each with a seed, checkpoints and an output of its own."""
-        return [
-            replace(
-                self,
-                seeds=1,
-                seed=seed,
-                checkpoints=self.checkpoints / f"seed-{seed}",
-                output=self.output.with_stem(f"{self.output.stem}-seed-{seed}"),
-            )
-            for seed in range(self.seed, self.seed + self.seeds)
-        ]
-
-    @property
     def examples_file(self) -> Path:
         """The default path of distilled examples."""
         return self.examples or Path("sft_examples.jsonl")
@@ -219,11 +202,6 @@ class TrainOptions:
             )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
-        if self.seeds > 1 and (self.mode != "train" or self.resume):
-            raise InputError(
-                "--seeds is for --mode train or --rehearse, from the beginning; one of its runs "
-                "goes on with its own --seed, --checkpoints .../seed-N and --resume"
-            )
         if self.output.is_dir():
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")

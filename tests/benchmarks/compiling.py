@@ -38,6 +38,7 @@ from locomo.ledger import Ledger
 from locomo.prompts.compile import CompileRun
 from locomo.prompts.job import prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, Optimizer, Options
+from locomo.split_data import load_split
 from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
 from locomo.tasks.modules import TARGETS, Target
@@ -124,9 +125,9 @@ def compile_once(
     )
     with tempfile.TemporaryDirectory() as name, Progress(disable=True) as bar:
         folder = Path(name)
+        data = houses(folder / "houses.json", numbered=target == "retrieve")
         job = prepare_job(
-            houses(folder / "houses.json", numbered=target == "retrieve"),
-            "default",
+            load_split(data, seed, "default"),
             targets=(target,),
             options=Options(
                 optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed

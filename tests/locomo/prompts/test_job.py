@@ -14,7 +14,7 @@ from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Optimizer, Options, program_runs
-from locomo.split_data import PARTS
+from locomo.split_data import PARTS, load_split
 from locomo.tasks.modules import (
     TARGETS,
     Target,
@@ -51,7 +51,6 @@ def job(data: Path, **changed: Any) -> CompileJob:
     """A job of GEPA on answers, all examples."""
     model, _ = obedient(window=2)
     plain: dict[str, Any] = {
-        "split": "default",
         "targets": ("answer",),
         "options": GEPA,
         "setup": Setup(model, MemoryProgram(), model.budget),
@@ -60,7 +59,9 @@ def job(data: Path, **changed: Any) -> CompileJob:
         "num_train": 0,
         "num_validation": 0,
     }
-    return prepare_job(data, **{**plain, **changed})
+    split = changed.pop("split", "default")
+    arguments = {**plain, **changed}
+    return prepare_job(load_split(data, arguments["options"].seed, split), **arguments)
 
 
 # --- conversations ------------------------------------------------------------------------------
