@@ -238,15 +238,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
     What a run that is resumed has `spent` is not paid again.
     """
     console = Console()
-    expected = forecast(
-        job.train,
-        measured=job.measured,
-        validation=len(job.validation),
-        stored=job.needed_conversations(training=True),
-        bench=job.bench({}),
-        options=job.options,
-        prompt_model=job.prompt_model,
-    ).after(spent)
+    expected = forecast(job).after(spent)
     print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
