@@ -16,7 +16,7 @@ from locomo.results.charts import number_range, training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS
-from locomo.tasks.training_data import Memories, TrainingData, draw_training_data, prepare_bench
+from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
@@ -211,12 +211,7 @@ def _bench(
 ) -> Bench:
     """Memories, built once for each conversation, that every rollout opens read-only."""
     examples = [example for part in data.train.values() for example in part]
-    memories = Memories(
-        options.conversations.conversations,
-        folder=options.output_dir / "memories",
-        threads=options.num_threads,
-        turns_only=options.turns_only,
-    )
+    memories = options.memories(options.conversations.conversations)
     with progress_bar(console) as bar:
         return prepare_bench(
             working, helper, examples=[*examples, *data.validation], memories=memories, bar=bar

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from typer import Option
 
 from locomo.commands import check_folder
+from locomo.dataset.format import Conversation
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
-from locomo.tasks.training_data import tuned_conversations
+from locomo.tasks.training_data import Memories, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.record import RUN_FILE
 from memory import InputError
@@ -187,6 +188,15 @@ class TrainOptions:
     def parts(self) -> Mapping[str, Sequence[str]]:
         """The conversations' ids by part of the split."""
         return self.conversations.parts
+
+    def memories(self, conversations: Mapping[str, Conversation]) -> Memories:
+        """Where and how the memories of conversations are built."""
+        return Memories(
+            conversations,
+            folder=self.output_dir / "memories",
+            threads=self.num_threads,
+            turns_only=self.turns_only,
+        )
 
     def check(self) -> None:
         """Raise InputError for options that exclude each other, or paths that are not writable."""

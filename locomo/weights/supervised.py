@@ -138,7 +138,7 @@ def _gold_examples(
 
     limited: dict[Target, list[ChatMessages]] = {}
     for target in options.targets:
-        if examples := supervised.by_target[target]:
+        if examples := supervised[target]:
             limited[target] = _neighbours(examples, options.training_examples, options.seed)
     if not limited:
         why = "; ".join(_MISSING_GOLD[target] for target in options.targets)
