@@ -36,7 +36,6 @@ class ExamplesCard(BaseModel):
     held_out: list[str]
     examples: dict[str, int]
     made_at: str
-    made_by: str = ""  # of older versions' files, which are still read
 
 
 class _Message(BaseModel):

@@ -267,13 +267,10 @@ def _checkpoint_to_resume(
     elif begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
     else:
-        finding = "with its optimizer's moments and schedule; KL counts from the first start"
-        if not begin.trainer_state:
-            finding = (
-                "from its weights; Adam's moments start from zero, with another warm-up, and KL"
-                " counts from these weights"
-            )
         console.print(
-            f"going on after step {begin.step} {finding}", highlight=False, soft_wrap=True
+            f"going on after step {begin.step} with its optimizer's moments and schedule; KL counts"
+            " from the first start",
+            highlight=False,
+            soft_wrap=True,
         )
     return begin

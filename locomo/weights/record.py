@@ -30,19 +30,18 @@ Scores = dict[str, list[QuestionScore]]  # of each example's questions, by its n
 
 
 class RunFile(BaseModel):
-    """The state of a run, for resuming it. `server_folder` is on the server.
+    """The state of a run, for resuming it.
 
-    With `trainer_state` that folder holds the trainer's state, too: its optimizer's moments, its
-    place in the schedule and the start that KL counts from.
+    `server_folder` is on the server, with the trainer's state: its optimizer's moments, its place
+    in the schedule and the start that KL counts from. A rehearsal keeps its own in its folder.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    made_of: str  # the fingerprint of settings and data, under the name that older files have
+    made_of: str  # the fingerprint of settings and data
     step: int
     checkpoint: str
     server_folder: str | None
-    trainer_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,14 +151,7 @@ class RunRecord:
         self._log(row.numbers(), row.step)
         self.show(row)
 
-    def add_checkpoint(
-        self,
-        step: int,
-        folder: Path,
-        *,
-        server_folder: str | None = None,
-        trainer_state: bool,
-    ) -> None:
+    def add_checkpoint(self, step: int, folder: Path, server_folder: str | None = None) -> None:
         """Record a checkpoint that is here as the one to go on from."""
         self.checkpoint = folder
         state = RunFile(
@@ -167,7 +159,6 @@ class RunRecord:
             step=step,
             checkpoint=folder.name,
             server_folder=server_folder,
-            trainer_state=trainer_state,
         )
         # Last: the run's file never names a checkpoint that is not here.
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
