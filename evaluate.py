@@ -1,4 +1,4 @@
-"""Measure a memory on conversations: against a baseline, by cause of failure, or by module."""
+"""Measure a memory on conversations: against a baseline, or by cause of failure."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.ablation.ablation import Ablation
-from locomo.ablation.facts import selected_gold
 from locomo.commands import Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
@@ -28,7 +26,6 @@ from locomo.harness import (
 )
 from locomo.results.batch_judging import at_half_price, judge_by_batch
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
-from locomo.results.figures import Figure, figure_table
 from locomo.results.judging import (
     has_own_metric,
     is_judged,
@@ -61,7 +58,6 @@ from locomo.results.tables import (
 )
 from locomo.results.traces import DigestTrace, Trace, TraceLog
 from locomo.results.written import (
-    ABLATION,
     ANALYSIS,
     ANSWERS,
     MEMORIES,
@@ -71,7 +67,7 @@ from locomo.results.written import (
 )
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
-from locomo.systems import Baseline, MemorySystem, System, memory_system
+from locomo.systems import Baseline, MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import (
@@ -108,7 +104,7 @@ BETTER_MODELS = (
     " http://localhost:8000/v1;\nwithout key and server: memory setup --model qwen2.5-1.5b, then"
     " --model gguf:qwen2.5-1.5b."
 )
-Mode = Literal["compare", "analyze", "ablation"]
+Mode = Literal["compare", "analyze"]
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("mode", "data", "split", "num_test", "model", "api_base", "judge_model"),
@@ -118,10 +114,7 @@ console = Console()
 
 
 def evaluate(
-    mode: Annotated[
-        Mode,
-        Option(help="compare with a baseline, analyze failures, or measure modules (ablation)"),
-    ] = "compare",
+    mode: Annotated[Mode, Option(help="compare with a baseline, or analyze failures")] = "compare",
     data: Annotated[
         Path,
         Option(
@@ -181,12 +174,6 @@ def evaluate(
     optimized_path: Annotated[
         Path | None, Option(help="a program that optimize.py compiled, a JSON file")
     ] = None,
-    against: Annotated[
-        str, Option(help="the model that replaces a module in an ablation")
-    ] = "local-base",
-    turns_only: Annotated[
-        bool, Option("--turns-only", help="ablation with memories that hold no facts")
-    ] = False,
     include_training: Annotated[
         bool, Option("--include-training", help="also ask about conversations trained on")
     ] = False,
@@ -236,32 +223,18 @@ def evaluate(
         wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
     setup = replace(setup, wrong_answer_cost=checked_cost(wrong_answer_cost))
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
-    if over and (reranker or mode == "ablation"):
-        raise InputError("--over goes without --reranker and --mode ablation: both run here only")
-    memories = output_dir / MEMORIES
-    ablation = None
-    if mode == "ablation":
-        untuned = _setup(load_model(against, sql=sql), None, budget=budget, phrases=phrases)
-        ablation = Ablation(
-            setup=replace(setup, turns_only=turns_only),
-            untuned=replace(untuned, turns_only=turns_only),
-            golds=selected_gold(data, {conversation.id for conversation, _ in questions}),
-            attempts=memories / "first-attempts.jsonl",
-        )
-    systems = (
-        ablation.systems() if ablation else _systems(setup, mode, optimized_path, phrases=phrases)
-    )
+    if over and reranker:
+        raise InputError("--over goes without --reranker, which runs on this machine alone")
+    systems = _systems(setup, mode, optimized_path, phrases=phrases)
     _check_output(output_dir, embedder)
     _check_models([*_models(systems), *([judging] if judging else [])], resume)
-    log = _answer_log(
-        data, setup, ablation, embedder=embedder, output_dir=output_dir, resume=resume
-    )
+    log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     run = EvaluationRun(
         questions=questions,
         systems=systems,
         embedder=embedder,
         judging=judging,
-        memories=memories,
+        memories=output_dir / MEMORIES,
         log=log,
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
@@ -271,16 +244,12 @@ def evaluate(
     evaluation = run.run()
     params = {"mode": mode, **_data_params(data, split, seed)}
     params |= _run_params(run, setup, adapter, program=optimized_path, learned=learned)
-    if ablation:
-        params |= {"against": ablation.untuned.model.name, "turns_only": turns_only}
     params["interval"] = interval or usual_interval(evaluation.results)
-    figures = ablation.figures(evaluation.results, run.built_by) if ablation else []
     _report(
         evaluation,
         params,
         output_dir=output_dir,
         with_categories=not no_categories,
-        figures=figures,
         traces=run.traces.records.values() if run.traces else (),
         digests=run.digests,
         questions=questions,
@@ -367,7 +336,6 @@ def _judge(
         params,
         output_dir=output_dir,
         with_categories=with_categories,
-        figures=written.figures,
         only_judged=True,
     )
     return evaluation
@@ -416,7 +384,6 @@ def _setup(model: Model, program: Path | None, *, budget: int | None, phrases: b
 def _answer_log(
     data: Path,
     setup: Setup,
-    ablation: Ablation | None,
     *,
     embedder: str,
     output_dir: Path,
@@ -434,9 +401,6 @@ def _answer_log(
         embedder,
         setup.reranker.name if setup.reranker else "none",
     ]
-    if ablation:
-        untuned = ablation.untuned
-        made_from += [untuned.model.weights, untuned.model.api_base, untuned.turns_only]
     return answer_log(output_dir / f"{ANSWERS}{fingerprint(*made_from)}.jsonl", resume)
 
 
@@ -451,10 +415,10 @@ def _systems(setup: Setup, mode: Mode, program: Path | None, *, phrases: bool) -
     if mode == "compare":
         systems["baseline"] = Baseline(setup)
         if not setup.model.server:  # of a server each answer costs something
-            systems["ranking"] = MemorySystem(setup, setup, retrieves=False)
+            systems["ranking"] = MemorySystem(setup, retrieves=False)
         if plain := _plain(setup, program, phrases=phrases):
-            systems["plain"] = memory_system(plain)
-    systems["memory"] = memory_system(setup)
+            systems["plain"] = MemorySystem(plain)
+    systems["memory"] = MemorySystem(setup)
     return systems
 
 
@@ -463,7 +427,7 @@ def _models(systems: Mapping[str, System]) -> list[Model]:
     models: list[Model] = []
     for name in ("memory", *systems):
         model = systems[name].model
-        if name != "plain" and model and not any(model is known for known in models):
+        if name != "plain" and not any(model is known for known in models):
             models.append(model)
     return models
 
@@ -554,7 +518,6 @@ def _report(
     params: Mapping[str, object],
     output_dir: Path,
     with_categories: bool,
-    figures: Sequence[Figure] = (),
     traces: Iterable[Trace] = (),
     digests: Iterable[DigestTrace] = (),
     questions: Iterable[AskedQuestion] = (),
@@ -600,16 +563,11 @@ def _report(
         failure_chart(memory_results, pictures[0], title)
         abstention_chart(memory_results, pictures[1], title)
     else:
-        file = output_dir / (ABLATION if params["mode"] == "ablation" else RESULTS)
+        file = output_dir / RESULTS
         content["difference"] = asdict(difference) if difference else None
-        if figures:
-            content["figures"] = [asdict(figure) for figure in figures]
         examples = _varied(memory_results)
         _print_scores(evaluation.results, lines, metrics, interval, with_categories)
         _print_differences(evaluation.results, interval)
-        for title in dict.fromkeys(figure.table for figure in figures):
-            of_table = [figure for figure in figures if figure.table == title]
-            print_table(console, figure_table(title, of_table))
         pictures = [output_dir / "scores.png"]
         score_chart(metrics, pictures[0], title)
     _print_examples(examples, memory_results)

@@ -31,7 +31,7 @@ def inspect(
     results: Annotated[Path, Argument(help="the output folder of evaluate.py --traces")],
     worst: Annotated[int, Option(help="how many questions", min=1)] = 10,
     category: Annotated[int | None, Option(help="only this category", min=1, max=5)] = None,
-    system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
+    system: Annotated[str, Option(help="baseline, ranking, plain or memory")] = "memory",
     prompts: Annotated[bool, Option("--prompts", help="also show every prompt and answer")] = False,
     html: Annotated[
         Path | None, Option(help="write a page of all questions, one file to open in a browser")

@@ -44,7 +44,7 @@ BENCHMARK_LAYERS = [
     {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
-    {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
+    {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
     {"locomo.others", "locomo.scorecard"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
@@ -173,7 +173,6 @@ ROOMS = {
     "memory/refine": "facts made better by an agent, and held to a measure",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
     "locomo/results": "reports: means, intervals, tables, charts, verdicts, traces",
-    "locomo/ablation": "what each module of a memory is worth",
     "locomo/dataset": "benchmark formats, in LoCoMo's form",
     "locomo/retrieval": "recall without a model, and the fit of the ranking",
     "locomo/tasks": "tasks and rewards for compiling and tuning",

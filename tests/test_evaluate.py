@@ -747,33 +747,6 @@ def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None
     }
 
 
-@pytest.mark.slow
-def test_an_ablation_compares_modules_and_can_be_judged_later(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    models = {name: talker(name=name)[0] for name in ("a/model", "b/model")}
-    judge, engine = talker(name="a/judge", judge=lambda prompt: RIGHT)
-    models["a/judge"] = judge
-    done = run(models, mode="ablation", against="b/model", num_test=2)
-    assert list(dict.fromkeys(result.system for result in done.results)) == [
-        *("memory", "untuned", "rule", "without store"),
-        *("without retrieve", "without answer", "facts only"),
-    ]
-    out = capsys.readouterr().out
-    assert "asking b/model at" in out
-    assert "memory - without answer, categories 1-4: +0.000" in out
-    assert "facts stored, compared with gold facts" in out
-    written = json.loads((tmp_path / "out/ablation.json").read_bytes())
-    params = written["params"]
-    assert (params["mode"], params["against"]) == ("ablation", "b/model")
-    assert written["figures"]
-
-    run({"a/judge": judge}, judge_only=True, judge_model="a/judge")
-    assert engine.calls()["judge"] == 2 * 2 * 7
-    judged = json.loads((tmp_path / "out/ablation.json").read_bytes())
-    assert judged["figures"] == written["figures"]
-
-
 # --- what would fail late is found out early ----------------------------------------------------
 
 

@@ -35,7 +35,7 @@ from locomo.others.table import cost_to_store, others_table, seconds_to_store
 from locomo.results.charts import score_chart
 from locomo.results.report import metrics_of, usual_interval
 from locomo.results.written import ANSWERS, MEMORIES, RESULTS
-from locomo.systems import System, memory_system
+from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import data_hash
@@ -125,7 +125,7 @@ def others(
                 notes.append(f"{PEERS[name].title}: {ranked:.300}")
             else:
                 rankings[name] = ranked
-    systems: dict[str, System] = {OURS: memory_system(setup)}
+    systems: dict[str, System] = {OURS: MemorySystem(setup)}
     systems |= {name: RankedTurns(setup, name, ranked) for name, ranked in rankings.items()}
     if FULL in names:
         systems[FULL] = FullContext(setup)
