@@ -25,7 +25,6 @@ from locomo.harness import (
     program_state,
 )
 from locomo.results.batch_judging import at_half_price, judge_by_batch
-from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.results.judging import (
     has_own_metric,
     is_judged,
@@ -186,9 +185,7 @@ def evaluate(
         Option(help="resample conversations (clustered) or questions (independent)"),
     ] = None,
     seed: Annotated[int, Option(help="seed for drawing the questions and the split")] = 0,
-    output_dir: Annotated[Path, Option(help="folder for results, charts and memories")] = Path(
-        "results"
-    ),
+    output_dir: Annotated[Path, Option(help="folder for results and memories")] = Path("results"),
     traces: Annotated[
         bool, Option("--traces", help="keep every prompt, answer, query and row")
     ] = False,
@@ -559,17 +556,12 @@ def _report(
         }
         examples = [result for results in failed.values() for result in results[:2]]
         print_table(console, failure_table(memory_results))
-        pictures = [output_dir / "failures.png", output_dir / "abstention.png"]
-        failure_chart(memory_results, pictures[0], title)
-        abstention_chart(memory_results, pictures[1], title)
     else:
         file = output_dir / RESULTS
         content["difference"] = asdict(difference) if difference else None
         examples = _varied(memory_results)
         _print_scores(evaluation.results, lines, metrics, interval, with_categories)
         _print_differences(evaluation.results, interval)
-        pictures = [output_dir / "scores.png"]
-        score_chart(metrics, pictures[0], title)
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
         console.print(example + "\n", highlight=False, soft_wrap=True)
@@ -584,11 +576,10 @@ def _report(
         if difference:
             run.set_tag("verdict", difference.verdict)
         trace_file = traces_beside(output_dir / str(params["answers"]))
-        for artifact in (file, *pictures, trace_file):
+        for artifact in (file, trace_file):
             if artifact.exists():
                 run.log_artifact(str(artifact))
-    written = ", ".join(map(str, (file, *pictures)))
-    console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
+    console.print(f"{file}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
 
 
 def _print_scores(

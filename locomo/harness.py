@@ -72,7 +72,6 @@ class Result:
         tokens: of memory that the model saw.
         cited: sources of the turns that the answer cites.
         without_fact: evidence turns that the model did not see and that no fact names.
-        best_score: the ranking's score of the best turn.
         unusable: why no answer could be read; such an answer is neither right nor an abstention.
         verdicts: each judge's verdict; None if it could not be read.
         rubric: the lines that an answer is judged by, in BEAM.
@@ -99,7 +98,6 @@ class Result:
     rows: int = 0
     cited: tuple[str, ...] = ()
     without_fact: tuple[str, ...] = ()
-    best_score: float = 0.0
     unusable: str = ""
     question_type: str = ""
     verdicts: dict[str, bool | None] = field(default_factory=dict)

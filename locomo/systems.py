@@ -153,7 +153,6 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
-        best = store.search(question.standalone_question, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,
@@ -166,7 +165,6 @@ def ask_memory(
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
             without_fact=tuple(source for source in hidden if not _facts_of(store, ids[source])),
-            best_score=round(best[0].score, 4) if best else 0.0,
         )
 
 

@@ -122,8 +122,7 @@ IMPORTERS = {
     "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
     "openai": "locomo/results/batch_judging.py",
-    # Pictures of scores, which go on record, and of recall, which do not.
-    "matplotlib": "locomo/results",
+    "matplotlib": "locomo/retrieval/chart.py",
     "nltk": "locomo/metrics.py",
     "bs4": "memory/exchange/documents",
     "markdown_it": "memory/exchange/documents",
@@ -172,7 +171,7 @@ ROOMS = {
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
-    "locomo/results": "reports: means, intervals, tables, charts, verdicts, traces",
+    "locomo/results": "reports: means, intervals, tables, verdicts, traces",
     "locomo/dataset": "benchmark formats, in LoCoMo's form",
     "locomo/retrieval": "recall without a model, and the fit of the ranking",
     "locomo/tasks": "tasks and rewards for compiling and tuning",

@@ -32,7 +32,7 @@ from tests.support.gguf_adapter import adapter
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
-from tests.support.tracking import nothing, track
+from tests.support.tracking import track
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]
@@ -58,18 +58,6 @@ def _tracked_there(
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(place)
-
-
-@pytest.fixture
-def charts() -> None:
-    """For tests that look at charts; the others draw none, which takes a third of a second."""
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "charts" not in request.fixturenames:
-        for chart in ("score_chart", "failure_chart", "abstention_chart"):
-            monkeypatch.setattr(evaluate, chart, nothing)
 
 
 # evaluate.py with a model that talks, and takes its time to store.
@@ -121,7 +109,6 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    charts: None,
 ) -> None:
     out, scripted = tmp_path / "results", name == "a/model"
     data = talks(tmp_path / "tiny.json")
@@ -163,7 +150,6 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
         for index, category in ((0, 4), (1, 2), (2, 5))
         for system in systems
     ]
-    assert (out / "scores.png").read_bytes().startswith(b"\x89PNG")
     check_tracked(found)
 
     model, engine = talker(window=1, name=name)  # another voice under the same name,
@@ -202,7 +188,7 @@ def check_tracked(found: dict[str, Any]) -> None:
         name = f"{line['system']}/{line['categories'].replace(' ', '_')}/score"
         assert run.data.metrics[name] == line["score"]
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert names == {"evaluation_results.json", "scores.png"}
+    assert names == {"evaluation_results.json"}
 
 
 @pytest.mark.slow
@@ -266,7 +252,7 @@ def test_what_speaks_against_a_program_is_said_once(
 
 @pytest.mark.slow
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
-    run: Run, tmp_path: Path, charts: None, capsys: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_program(MemoryProgram(), tmp_path / "made.json", CARD)  # made from "a"
     model, _ = talker(name="a/model")
@@ -276,7 +262,6 @@ def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_th
     assert {result.conversation for result in done.results} == {"b [/red]"}
     assert [result.system for result in done.results] == ["baseline", "plain", "memory"] * 3
     assert "memory - plain, categories 1-4: +0.000" in printed
-    assert (tmp_path / "out/scores.png").read_bytes().startswith(b"\x89PNG")
 
     training = {"optimized_path": tmp_path / "made.json", "include_training": True}
     done = run({"a/model": model}, mode="analyze", **training)
@@ -303,9 +288,7 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
 
 
 @pytest.mark.slow
-def test_judging_is_a_second_step_and_is_not_done_twice(
-    run: Run, tmp_path: Path, charts: None
-) -> None:
+def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))
     flags = {"judge_model": "openai/judge@2"}

@@ -32,8 +32,7 @@ from locomo.others.peers import PEERS
 from locomo.others.rankings import Found, peer_version, read_or_rank
 from locomo.others.systems import FullContext, RankedTurns
 from locomo.others.table import cost_to_store, others_table, seconds_to_store
-from locomo.results.charts import score_chart
-from locomo.results.report import metrics_of, usual_interval
+from locomo.results.report import usual_interval
 from locomo.results.written import ANSWERS, MEMORIES, RESULTS
 from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
@@ -180,11 +179,7 @@ def others(
         "versions": {name: peer_version(PEERS[name]) for name in rankings},
     }
     _write(evaluation, params, output_dir, notes)
-    title = f"{answering.name}, {len(questions)} questions of {data.name}"
-    score_chart(metrics_of(evaluation.results, interval), output_dir / "scores.png", title)
-    console.print(
-        f"{output_dir / RESULTS}, {output_dir / 'scores.png'}", highlight=False, soft_wrap=True
-    )
+    console.print(f"{output_dir / RESULTS}", highlight=False, soft_wrap=True)
     return evaluation
 
 

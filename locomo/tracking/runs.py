@@ -216,7 +216,11 @@ def score_metrics(
     for metric in metrics:
         for bar in metric.bars if metric.judge else ():
             name = f"{bar.system}/{bar.categories.replace(' ', '_')}"
-            numbers[f"{name}/judge_{REFUSED.sub('_', metric.judge)}"] = bar.score
+            judged = f"{name}/judge_{REFUSED.sub('_', metric.judge)}"
+            numbers[judged] = bar.score
+            numbers[f"{judged}/low"] = bar.low
+            numbers[f"{judged}/high"] = bar.high
+            numbers[f"{judged}/most"] = bar.most
     if difference:
         numbers["difference/1-4"] = difference.change
         numbers["difference/1-4/low"] = difference.low

@@ -308,3 +308,26 @@ def test_memories_say_what_a_hundred_turns_cost() -> None:
     caption = str(building_table([paid, replace(paid, conversation="d")]).caption)
     assert caption == "a hundred turns: 8.0 calls, 18,000 + 1,600 tokens, $ 1.00"
     assert building_table([BuiltMemory("c", Path(), 50)]).caption is None
+
+
+def test_a_judge_is_a_metric_with_the_bracket_of_what_it_could_not_read() -> None:
+    verdicts = [True, False, None, None]
+    results = [replace(RIGHT, index=n, verdicts={"strict (m)": v}) for n, v in enumerate(verdicts)]
+    results.append(replace(RIGHT, index=9))
+    f1, strict = metrics_of(results, "independent")
+    (*_, every) = strict.bars
+    assert (f1.bars[-1].questions, every.questions) == (5, 4)
+    assert (strict.name, every.score, every.most) == ("judged by strict (m)", 0.25, 0.75)
+    assert every.low is not None
+    assert [bar.categories for bar in strict.bars] == ["4 single-hop", "1-4", "all"]
+    numbers = score_metrics([], [f1, strict])
+    judged = {name: numbers[f"memory/all/judge_strict _m_{name}"] for name in ("", "/low", "/most")}
+    assert judged == {"": 0.25, "/low": every.low, "/most": 0.75}
+
+
+def test_a_benchmark_s_own_metric_comes_first() -> None:
+    scores = RubricScores((1.0, 0.0, None, None))
+    result = replace(RIGHT, rubric=("a", "b", "c", "d"), rubric_scores={"m": scores})
+    rubric, f1 = metrics_of([result], "independent")
+    assert (rubric.name, rubric.bars[0].score, rubric.bars[0].most) == ("judged by m", 0.25, 0.75)
+    assert f1.name == "F1 as LoCoMo has it"

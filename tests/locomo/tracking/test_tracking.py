@@ -57,18 +57,24 @@ def is_run_active() -> bool:
     return active_run() is not None
 
 
+def tried_prompt(
+    name: str, score: float, *, examples: int = 1, calls: int = 1, prompts: str = ""
+) -> TriedPrompt:
+    return TriedPrompt(name, score, examples, calls, prompts, reward=score, best=score)
+
+
 def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> None:
     diff = place / "prompts.diff"
     diff.write_text("+Answer in two words.\n", "utf-8")
     tried = [
-        TriedPrompt(
-            "first", score=0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"
-        ),
-        TriedPrompt("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
+        tried_prompt("first", 0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"),
+        tried_prompt("second", 0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
     ]
     cost = {"calls": 52, "usd (gpt-4o)": 0.125}
     params = {"optimizer": "gepa", "seed": 0}
     track_compile("compile", "gepa of store", params, tried, FOUND, cost, [diff])
+
+    import mlflow
 
     (parent,), nested = runs("compile")
     assert parent.info.run_name == "gepa of store"
@@ -87,7 +93,11 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
         "reward/all/high": 0.5,
         "cost/calls": 52,
         "cost/usd _gpt-4o_": 0.125,
+        "training/reward": 0.5,
+        "training/best_reward": 0.5,
     }
+    curve = mlflow.MlflowClient().get_metric_history(parent.info.run_id, "training/reward")
+    assert [(point.step, point.value) for point in curve] == [(12, 0.25), (40, 0.5)]
     assert text(parent, "prompts.diff") == "+Answer in two words.\n"
     shown = {run.info.run_name: run for run in nested}
     assert shown.keys() == {"first", "second"}
@@ -101,9 +111,7 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
 def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
     scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
-    tried = [
-        TriedPrompt(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()
-    ]
+    tried = [tried_prompt(name, score) for name, score in scores.items()]
     track_compile("many", "all", {}, tried, [], {}, [])
     (_,), nested = runs("many")
     assert {run.info.run_name for run in nested} == {"b", "d"}
