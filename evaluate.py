@@ -73,6 +73,7 @@ from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
     judged_run,
+    log_answers,
     log_questions,
     mlflow_run,
     score_metrics,
@@ -247,7 +248,7 @@ def evaluate(
         params,
         output_dir=output_dir,
         with_categories=not no_categories,
-        traces=run.traces.records.values() if run.traces else (),
+        traces=_judged_traces(run.traces, evaluation.results) if run.traces else (),
         digests=run.digests,
         questions=questions,
         data=data,
@@ -404,6 +405,15 @@ def _answer_log(
 def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
     """The traces, next to the answers; MLflow gets the same calls as spans afterwards."""
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
+
+
+def _judged_traces(traces: TraceLog, results: Iterable[Result]) -> list[Trace]:
+    """The traces with the verdicts, which come after the answers."""
+    judged = {result.key: result for result in results}
+    return [
+        replace(trace, result=judged.get(key, trace.result))
+        for key, trace in traces.records.items()
+    ]
 
 
 def _systems(setup: Setup, mode: Mode, program: Path | None, *, phrases: bool) -> dict[str, System]:
@@ -571,6 +581,7 @@ def _report(
         if not only_judged:
             pairs = ((conversation.id, question) for conversation, question in questions)
             log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
+        log_answers(run, evaluation.results, replaces=only_judged)
         log_traces(run, traces, digests)
         run.log_metrics(score_metrics(lines, metrics, difference))
         if difference:

@@ -79,7 +79,7 @@ class Result:
         steps: what each step took and brought.
         dollars: what the model's calls cost; None where the price is unknown.
         evidence: sources of the turns that the benchmark names as evidence.
-        shown: numbers of the turns that the model saw, as in `1-3 9`; see `turns_shown`.
+        shown: numbers of the turns that the model saw, as in `1-3 9`.
     """
 
     system: str
@@ -112,15 +112,6 @@ class Result:
     def key(self) -> AnswerKey:
         """Identifies the system and the question."""
         return self.system, self.conversation, self.index
-
-    @property
-    def turns_shown(self) -> list[int]:
-        """The numbers of the turns that the model saw, in the order of the conversation."""
-        numbers: list[int] = []
-        for run in self.shown.split():
-            first, _, last = run.partition("-")
-            numbers += range(int(first), int(last or first) + 1)
-        return numbers
 
 
 def runs_of(numbers: Iterable[int]) -> str:

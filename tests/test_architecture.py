@@ -41,7 +41,7 @@ BENCHMARK_LAYERS = [
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},
-    {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.published", "locomo.stages"},
+    {"locomo.evaluation", "locomo.compare", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},

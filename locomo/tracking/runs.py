@@ -15,7 +15,15 @@ from pathlib import Path
 from types import ModuleType
 
 from locomo.dataset.format import Question, data_files
-from locomo.results.report import Metric, PairedDifference, ScoreLine
+from locomo.harness import Result
+from locomo.results.report import (
+    Metric,
+    PairedDifference,
+    ScoreLine,
+    failure_cause,
+    judges_of,
+    score_by,
+)
 from memory import InputError
 
 # Set before the import: without a network MLflow's start would wait for one.
@@ -32,6 +40,7 @@ DEFAULT_STORE = "sqlite:///mlflow.db"
 REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _SQLITE = "sqlite:///"
 _MOST_SECONDS = 120  # to wait for another process that makes the database, which takes 2 to 20
+ANSWER_TABLE = "answers.json"
 _ANSWERS = "answers"  # the tag that names a run's file of answers
 
 
@@ -167,6 +176,40 @@ def log_questions(
                 pd.DataFrame(rows), str(data), targets="answer", name=name, digest=sha256[:12]
             )
         mlflow.log_input(dataset, context=context)
+
+
+def log_answers(mlflow: ModuleType, results: Iterable[Result], replaces: bool = False) -> None:
+    """Log a table of the answers: a row for each question of a system, a column for each judge.
+
+    MLflow shows it, and those of several runs beside each other. `replaces`: the run has the table
+    already, which `log_table` would append to.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "system": result.system,
+            "conversation": result.conversation,
+            "index": result.index,
+            "category": result.category,
+            "question": clean(result.question),
+            "gold": clean(result.gold),
+            "answer": clean(result.answer or result.unusable),
+            "score": result.score,
+            "evidence recall": result.recall,
+            "failure": failure_cause(result) or "",
+            "sql": clean("\n".join(result.sql)),
+            "cited": " ".join(result.cited),
+            "evidence": " ".join(result.evidence),
+            "turns shown": result.shown,
+            **{judge: score_by(judge, result) for judge in sorted(judges_of(result))},
+        }
+        for result in results
+    )
+    if replaces:
+        mlflow.log_text(table.to_json(orient="split", force_ascii=False), ANSWER_TABLE)
+    else:
+        mlflow.log_table(table, ANSWER_TABLE)
 
 
 def clean(text: str) -> str:
