@@ -188,13 +188,14 @@ def log_answers(mlflow: ModuleType, results: Iterable[Result], replaces: bool = 
 
     table = pd.DataFrame(
         {
+            # MLflow's page groups by the first column and compares the second.
+            "question": clean(result.question),
+            "answer": clean(result.answer or result.unusable),
+            "gold": clean(result.gold),
             "system": result.system,
             "conversation": result.conversation,
             "index": result.index,
             "category": result.category,
-            "question": clean(result.question),
-            "gold": clean(result.gold),
-            "answer": clean(result.answer or result.unusable),
             "score": result.score,
             "evidence recall": result.recall,
             "failure": failure_cause(result) or "",
