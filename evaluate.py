@@ -40,7 +40,6 @@ from locomo.results.report import (
     failures,
     memory_difference,
     metrics_of,
-    score_lines,
     usual_interval,
 )
 from locomo.results.stored_example import stored_example
@@ -536,8 +535,8 @@ def _report(
     Verdicts alone go into the run of their answers, which has the `questions` of `data` already.
     """
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
-    lines = score_lines(evaluation.results, interval)
     metrics = metrics_of(evaluation.results, interval)
+    lines = next(metric.lines for metric in metrics if not metric.judge)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     difference = memory_difference(evaluation.results, interval)
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"

@@ -128,10 +128,10 @@ def _score(line: ScoreLine | None) -> str:
 def _judged(results: Sequence[Result]) -> str:
     """What each judge says of the questions that have an answer."""
     shares = [
-        f"{bar.score:.3f} ({metric.judge})"
+        f"{line.score:.3f} ({metric.judge})"
         for metric in metrics_of(results, usual_interval(results))
-        for bar in metric.bars
-        if metric.judge and bar.categories == _ANSWERABLE
+        for line in metric.lines
+        if metric.judge and line.categories == _ANSWERABLE
     ]
     return ", ".join(shares) or "-"
 

@@ -76,24 +76,24 @@ def judge_table(
     A verdict that could not be read counts as wrong; the bracket ends where all of these would be
     right. Beside orders is Kendall's tau-b.
     """
-    judged = [(metric.judge, bar) for metric in metrics if metric.judge for bar in metric.bars]
+    judged = [(metric.judge, line) for metric in metrics if metric.judge for line in metric.lines]
     numbers = ["n", "score", "interval", "bracket"]
-    if any(bar.tau is not None for _, bar in judged):
+    if any(line.tau is not None for _, line in judged):
         numbers.append("tau-b")
     title = f"judged by a model, {interval_title(interval)}"
     table = number_table(title, ("judge", "system", "category"), numbers)
-    for judge, bar in judged:
-        if with_categories or bar.categories in _SUMS:
+    for judge, line in judged:
+        if with_categories or line.categories in _SUMS:
             cells = [
-                *(escape(judge), bar.system, bar.categories),
-                str(bar.questions),
-                f"{bar.score:.3f}",
-                "" if bar.low is None else f"{bar.low:.2f}-{bar.high:.2f}",
-                f"{bar.score:.3f}-{bar.most:.3f}" if bar.unreadable else "",
-                "" if bar.tau is None else f"{bar.tau:+.2f}",
+                *(escape(judge), line.system, line.categories),
+                str(line.questions),
+                f"{line.score:.3f}",
+                "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}",
+                f"{line.score:.3f}-{line.most:.3f}" if line.unreadable else "",
+                "" if line.tau is None else f"{line.tau:+.2f}",
             ]
-            table.add_row(*cells[: len(table.columns)], end_section=bar.categories == "all")
-    if unreadable := sum(bar.unreadable for _, bar in judged if bar.categories == "all"):
+            table.add_row(*cells[: len(table.columns)], end_section=line.categories == "all")
+    if unreadable := sum(line.unreadable for _, line in judged if line.categories == "all"):
         table.caption = f"{unreadable} verdicts could not be read in full and count as wrong there"
     return table
 

@@ -258,13 +258,13 @@ def score_metrics(
         numbers[f"{name}/tokens"] = line.tokens
         numbers[f"{name}/unusable"] = line.unusable
     for metric in metrics:
-        for bar in metric.bars if metric.judge else ():
-            name = f"{bar.system}/{bar.categories.replace(' ', '_')}"
+        for line in metric.lines if metric.judge else ():
+            name = f"{line.system}/{line.categories.replace(' ', '_')}"
             judged = f"{name}/judge_{REFUSED.sub('_', metric.judge)}"
-            numbers[judged] = bar.score
-            numbers[f"{judged}/low"] = bar.low
-            numbers[f"{judged}/high"] = bar.high
-            numbers[f"{judged}/most"] = bar.most
+            numbers[judged] = line.score
+            numbers[f"{judged}/low"] = line.low
+            numbers[f"{judged}/high"] = line.high
+            numbers[f"{judged}/most"] = line.most
     if difference:
         numbers["difference/1-4"] = difference.change
         numbers["difference/1-4/low"] = difference.low
