@@ -177,9 +177,6 @@ def evaluate(
         bool, Option("--include-training", help="also ask about conversations trained on")
     ] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
-    no_categories: Annotated[
-        bool, Option("--no-categories", help="print totals without the categories")
-    ] = False,
     interval: Annotated[
         Interval | None,
         Option(help="resample conversations (clustered) or questions (independent)"),
@@ -206,7 +203,6 @@ def evaluate(
             output_dir,
             judging,
             threads=num_threads,
-            with_categories=not no_categories,
             batch=batch,
         )
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
@@ -239,14 +235,19 @@ def evaluate(
         budget=setup.budget,
     )
     evaluation = run.run()
-    params = {"mode": mode, **_data_params(data, split, seed)}
+    params: dict[str, object] = {
+        "mode": mode,
+        "data": data.name,
+        "data_sha256": data_hash(data),
+        "split": split,
+        "seed": seed,
+    }
     params |= _run_params(run, setup, adapter, program=optimized_path, learned=learned)
     params["interval"] = interval or usual_interval(evaluation.results)
     _report(
         evaluation,
         params,
         output_dir=output_dir,
-        with_categories=not no_categories,
         traces=_judged_traces(run.traces, evaluation.results) if run.traces else (),
         digests=run.digests,
         questions=questions,
@@ -296,7 +297,6 @@ def _judge(
     output_dir: Path,
     judging: Model | None,
     threads: int,
-    with_categories: bool,
     batch: bool,
 ) -> Evaluation:
     """Judge the answers of a finished run; the model that answered is not needed.
@@ -332,14 +332,9 @@ def _judge(
         evaluation,
         params,
         output_dir=output_dir,
-        with_categories=with_categories,
         only_judged=True,
     )
     return evaluation
-
-
-def _data_params(data: Path, split: str, seed: int) -> dict[str, object]:
-    return {"data": data.name, "data_sha256": data_hash(data), "split": split, "seed": seed}
 
 
 def _run_params(
@@ -523,7 +518,6 @@ def _report(
     evaluation: Evaluation,
     params: Mapping[str, object],
     output_dir: Path,
-    with_categories: bool,
     traces: Iterable[Trace] = (),
     digests: Iterable[DigestTrace] = (),
     questions: Iterable[AskedQuestion] = (),
@@ -569,7 +563,7 @@ def _report(
         file = output_dir / RESULTS
         content["difference"] = asdict(difference) if difference else None
         examples = _varied(memory_results)
-        _print_scores(evaluation.results, lines, metrics, interval, with_categories)
+        _print_scores(evaluation.results, lines, metrics, interval)
         _print_differences(evaluation.results, interval)
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
@@ -597,15 +591,14 @@ def _print_scores(
     lines: Sequence[ScoreLine],
     metrics: Sequence[Metric],
     interval: Interval,
-    with_categories: bool,
 ) -> None:
     """Print the scores, those of the benchmark's own metric first."""
     is_locomo = not has_own_metric(results)
-    tables = [comparison_table(lines, interval, with_categories, is_official=is_locomo)]
+    tables = [comparison_table(lines, interval, is_official=is_locomo)]
     if is_locomo:
         tables.insert(0, outcome_table(results))
     if any(metric.judge for metric in metrics):
-        judged = judge_table(metrics, interval, with_categories)
+        judged = judge_table(metrics, interval)
         tables.insert(len(tables) if is_locomo else 0, judged)
     elif any(result.rubric for result in results):
         console.print("The metric of this benchmark is its rubric: name a --judge-model.")

@@ -116,7 +116,6 @@ class EvaluationRun:
     def _models(self) -> list[Model]:
         """Every model that stores, answers or judges."""
         models = [system.model for system in self.systems.values()]
-        models += [system.stored_by.model for system in self.systems.values() if system.stored_by]
         return [*models, self.judging] if self.judging else models
 
     def _run(self, costs: dict[str, Cost]) -> Evaluation:

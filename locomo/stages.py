@@ -70,7 +70,7 @@ def stages(
     if compiled and tuned:
         runs[BOTH] = ["--model", tuned, "--optimized-path", str(compiled)]
     shared = ["--data", str(data), "--split", split, "--num-test", str(num_test)]
-    shared += ["--seed", str(seed), "--no-categories", "--resume"]
+    shared += ["--seed", str(seed), "--resume"]
     shared += ["--api-base", api_base] if api_base else []
     shared += ["--judge-model", judge_model] if judge_model else []
     results: dict[str, list[Result]] = {}

@@ -30,7 +30,7 @@ class System(Protocol):
 
     @property
     def stored_by(self) -> Setup | None:
-        """What builds the memories that it reads; None for a system without a memory."""
+        """Its setup, which stores the memories that it reads; None for one without a memory."""
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """An estimate of what one answer takes, without repairs."""

@@ -683,7 +683,7 @@ def test_the_title_says_how_much_could_not_be_stored(
 
 def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
-    run({"a/model": model}, mode="analyze", no_categories=True)
+    run({"a/model": model}, mode="analyze")
     assert engine.calls()["answer"] == 6
     content = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())
     found = {name: len(some) for name, some in content["failures"].items()}
