@@ -27,7 +27,6 @@ from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
-from locomo.results.charts import progress_chart
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.split_data import SplitConversations, load_split
@@ -118,7 +117,7 @@ def optimize(
     output: Annotated[Path, Option(help="file for the compiled program")] = Path(
         "optimized_memory_qa.json"
     ),
-    output_dir: Annotated[Path, Option(help="folder for memories, calls, report and chart")] = Path(
+    output_dir: Annotated[Path, Option(help="folder for memories, calls and report")] = Path(
         "results"
     ),
     over: Over = "",
@@ -389,7 +388,6 @@ def _report(
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
     report = folder / "report.json"
     diff = folder / "prompts.diff"
-    picture = folder / "progress.png"
     content = {
         "params": job.params(),
         "verdict": compiled.verdict,
@@ -402,10 +400,6 @@ def _report(
     write_whole(report, text.encode("utf-8", "replace"))
     write_whole(diff, changed.encode("utf-8", "replace"))
     title = f"{job.options.optimizer} of {', '.join(job.targets)} for {job.setup.model.name}"
-    examples = sum(map(len, job.train.values()))
-    progress_chart(
-        compiled.points, compiled.baseline, picture, f"{title}, {examples} training examples"
-    )
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
@@ -433,7 +427,7 @@ def _report(
         candidates=compiled.tried,
         gains=compiled.gains,
         cost={name: float(value) for name, value in asdict(spent).items()},
-        files=[report, diff, picture, output],
+        files=[report, diff, output],
         compiled=CompiledFile(
             program=output,
             model=job.setup.model.name,
@@ -446,7 +440,7 @@ def _report(
             },
         ),
     )
-    console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+    console.print(f"{report}, {diff}; MLflow: experiment {EXPERIMENT}")
 
 
 def _questions(examples: Iterable[dspy.Example]) -> list[tuple[str, Question]]:

@@ -115,7 +115,7 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert {"answer/all/before", "answer/all/low", "held_out/answer"} <= set(run.data.metrics)
     assert run.data.tags["verdict"] == "no gain"
     artifacts = mlflow.MlflowClient().list_artifacts(run.info.run_id)
-    assert {a.path for a in artifacts} == {"steps.jsonl", "held_out.jsonl", "training.png"}
+    assert {a.path for a in artifacts} == {"steps.jsonl", "held_out.jsonl"}
     assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
     assert "all 4 steps are done" in capsys.readouterr().err
     assert command(f"{TRAIN} --server {server.url} --resume --seed 1", monkeypatch) == 2

@@ -17,7 +17,6 @@ from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
-from locomo.results.charts import RewardPoint
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
@@ -40,9 +39,8 @@ class CompileResult:
     """A program, its gain on validation conversations, and the prompts that were tried.
 
     There is no gain when the budget or the user ended the compile early, or when no prompt was
-    tried: `new_prompts` counts them without the plain ones. `baseline` is the plain program's
-    training reward, `notes` are remarks for the user, `untried` is why no prompt was tried, where
-    that is known.
+    tried: `new_prompts` counts them without the plain ones. `notes` are remarks for the user,
+    `untried` is why no prompt was tried, where that is known.
     """
 
     program: MemoryProgram
@@ -50,8 +48,6 @@ class CompileResult:
     spent: Spent = field(default_factory=Spent)
     tried: list[TriedPrompt] = field(default_factory=list)
     new_prompts: int = 0
-    points: list[RewardPoint] = field(default_factory=list)
-    baseline: float = 0.0
     notes: list[str] = field(default_factory=list)
     untried: list[str] = field(default_factory=list)
 
@@ -297,35 +293,28 @@ class CompileRun:
         return self.job.measured == "answer" and "store" in self.job.targets
 
     def _keep_scores(self, board: Scoreboard, target: Target, plain: str) -> None:
-        """Collect the data of each tried prompt for the chart and MLflow."""
+        """Collect the data of each tried prompt for the report and MLflow."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
         # fmean: the order in which threads finished must not change a mean's last digit.
         means = {key: fmean(run.reward for run in runs[key]) for key in tried}
         result = self.result
-        result.baseline = means.get(plain, 0.0)
+        baseline = means.get(plain, 0.0)
         best_advantage = 0.0
         result.new_prompts += sum(key != plain for key in tried)
         for key in tried:
-            calls = runs[key][-1].calls
+            # Not its mean: prompts were tried on different examples, and some are easier.
             gained = advantage(board, key, plain)
             best_advantage = max(best_advantage, gained)
-            # Not its mean: prompts were tried on different examples, and some are easier.
-            result.points.append(
-                RewardPoint(
-                    calls=calls,
-                    score=result.baseline + gained,
-                    best=result.baseline + best_advantage,
-                    examples=len(runs[key]),
-                )
-            )
             result.tried.append(
                 TriedPrompt(
                     name=f"{target} {key}{', the plain one' if key == plain else ''}",
                     score=means[key],
                     examples=len(runs[key]),
-                    calls=calls,
+                    calls=runs[key][-1].calls,
                     prompts=json.dumps(asdict(board.prompts[key]), ensure_ascii=False, indent=1),
+                    reward=baseline + gained,
+                    best=baseline + best_advantage,
                 )
             )
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from types import ModuleType
 
 import dspy
@@ -12,10 +11,8 @@ from rich.progress import TimeRemainingColumn
 
 from locomo.commands import print_table
 from locomo.harness import fingerprint
-from locomo.results.charts import number_range, training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
-from locomo.tasks.rewards import WEIGHTS
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import mlflow_run
@@ -32,7 +29,7 @@ from locomo.weights.record import (
     TrainingResult,
     last_checkpoint,
 )
-from locomo.weights.steps import WINDOW, StepRecord, step_line
+from locomo.weights.steps import StepRecord, step_line
 from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
     load_helper,
@@ -48,7 +45,6 @@ from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
 EXPERIMENT = "train"
-CURVES_FILE = "training.png"
 # Measured with 4 steps of 8 answers, the trainer's process alone: 2.6 GB from a shipped adapter,
 # 5.8 GB where the start is tuned first, on longer sequences.
 REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
@@ -178,12 +174,8 @@ def _train(
 
             record = RunRecord(plan, show, console.print, run.log_metrics, begin)
             result = run_plan(record)
-        title = f"{name}, {len(data.validation)} held-out examples"
-        draw_curves(
-            result, options.checkpoints / CURVES_FILE, rollouts=settings.rollouts, title=title
-        )
         _record(run, result, folder=options.checkpoints)
-    console.print(f"{CURVES_FILE} is drawn; MLflow: experiment {EXPERIMENT}", highlight=False)
+    console.print(f"MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
 
 
@@ -222,36 +214,8 @@ def _record(run: ModuleType, result: TrainingResult, folder: Path) -> None:
     """Log the gains and the files of a training to MLflow."""
     run.log_metrics(gain_metrics(result.gains))
     run.set_tag("verdict", verdict(result.gains))
-    for file in (STEPS_FILE, HELD_OUT_FILE, CURVES_FILE):
+    for file in (STEPS_FILE, HELD_OUT_FILE):
         run.log_artifact(str(folder / file))
-
-
-def draw_curves(result: TrainingResult, path: Path, *, rollouts: int, title: str) -> None:
-    """Rewards of training, as means of the last WINDOW steps, and held-out means, by step."""
-    rows = result.rows
-
-    def smoothed(value: Callable[[StepRecord], float | None]) -> dict[int, float]:
-        numbers = [(row.step, value(row)) for row in rows]
-        known = [(step, number) for step, number in numbers if number is not None]
-        return {
-            step: fmean(number for _, number in known[max(index - WINDOW + 1, 0) : index + 1])
-            for index, (step, _) in enumerate(known)
-        }
-
-    window = f"mean of {WINDOW} steps of {rollouts} answers"
-    training = {
-        f"reward, {window}": smoothed(lambda row: row.reward),
-        f"reward that the module can change, {window}": smoothed(lambda row: row.own),
-    }
-    measured = number_range(record.questions for record in result.held_out)
-    held_out: dict[str, dict[int, float]] = {}
-    for record in result.held_out:
-        for component, mean in record.means.items():
-            # What users get, and what was optimized; evidence and the like explain them.
-            if component == "answer" or component not in WEIGHTS:
-                label = f"{component}, n = {measured}"
-                held_out.setdefault(label, {})[record.step] = mean
-    training_chart(training, held_out, path, title)
 
 
 def _checkpoint_to_resume(
