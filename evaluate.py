@@ -1,4 +1,4 @@
-"""Measure a memory on conversations: against a baseline, by cause of failure, or by module."""
+"""Measure a memory on conversations: against a baseline, or by cause of failure."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.ablation.ablation import Ablation
-from locomo.ablation.facts import selected_gold
 from locomo.commands import Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
@@ -27,8 +25,6 @@ from locomo.harness import (
     program_state,
 )
 from locomo.results.batch_judging import at_half_price, judge_by_batch
-from locomo.results.charts import abstention_chart, failure_chart, score_chart
-from locomo.results.figures import Figure, figure_table
 from locomo.results.judging import (
     has_own_metric,
     is_judged,
@@ -44,7 +40,6 @@ from locomo.results.report import (
     failures,
     memory_difference,
     metrics_of,
-    score_lines,
     usual_interval,
 )
 from locomo.results.stored_example import stored_example
@@ -61,7 +56,6 @@ from locomo.results.tables import (
 )
 from locomo.results.traces import DigestTrace, Trace, TraceLog
 from locomo.results.written import (
-    ABLATION,
     ANALYSIS,
     ANSWERS,
     MEMORIES,
@@ -71,13 +65,14 @@ from locomo.results.written import (
 )
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
-from locomo.systems import Baseline, MemorySystem, System, memory_system
+from locomo.systems import Baseline, MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
     judged_run,
+    log_answers,
     log_questions,
     mlflow_run,
     score_metrics,
@@ -108,7 +103,7 @@ BETTER_MODELS = (
     " http://localhost:8000/v1;\nwithout key and server: memory setup --model qwen2.5-1.5b, then"
     " --model gguf:qwen2.5-1.5b."
 )
-Mode = Literal["compare", "analyze", "ablation"]
+Mode = Literal["compare", "analyze"]
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("mode", "data", "split", "num_test", "model", "api_base", "judge_model"),
@@ -118,10 +113,7 @@ console = Console()
 
 
 def evaluate(
-    mode: Annotated[
-        Mode,
-        Option(help="compare with a baseline, analyze failures, or measure modules (ablation)"),
-    ] = "compare",
+    mode: Annotated[Mode, Option(help="compare with a baseline, or analyze failures")] = "compare",
     data: Annotated[
         Path,
         Option(
@@ -181,27 +173,16 @@ def evaluate(
     optimized_path: Annotated[
         Path | None, Option(help="a program that optimize.py compiled, a JSON file")
     ] = None,
-    against: Annotated[
-        str, Option(help="the model that replaces a module in an ablation")
-    ] = "local-base",
-    turns_only: Annotated[
-        bool, Option("--turns-only", help="ablation with memories that hold no facts")
-    ] = False,
     include_training: Annotated[
         bool, Option("--include-training", help="also ask about conversations trained on")
     ] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
-    no_categories: Annotated[
-        bool, Option("--no-categories", help="print totals without the categories")
-    ] = False,
     interval: Annotated[
         Interval | None,
         Option(help="resample conversations (clustered) or questions (independent)"),
     ] = None,
     seed: Annotated[int, Option(help="seed for drawing the questions and the split")] = 0,
-    output_dir: Annotated[Path, Option(help="folder for results, charts and memories")] = Path(
-        "results"
-    ),
+    output_dir: Annotated[Path, Option(help="folder for results and memories")] = Path("results"),
     traces: Annotated[
         bool, Option("--traces", help="keep every prompt, answer, query and row")
     ] = False,
@@ -222,7 +203,6 @@ def evaluate(
             output_dir,
             judging,
             threads=num_threads,
-            with_categories=not no_categories,
             batch=batch,
         )
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
@@ -236,32 +216,18 @@ def evaluate(
         wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
     setup = replace(setup, wrong_answer_cost=checked_cost(wrong_answer_cost))
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
-    if over and (reranker or mode == "ablation"):
-        raise InputError("--over goes without --reranker and --mode ablation: both run here only")
-    memories = output_dir / MEMORIES
-    ablation = None
-    if mode == "ablation":
-        untuned = _setup(load_model(against, sql=sql), None, budget=budget, phrases=phrases)
-        ablation = Ablation(
-            setup=replace(setup, turns_only=turns_only),
-            untuned=replace(untuned, turns_only=turns_only),
-            golds=selected_gold(data, {conversation.id for conversation, _ in questions}),
-            attempts=memories / "first-attempts.jsonl",
-        )
-    systems = (
-        ablation.systems() if ablation else _systems(setup, mode, optimized_path, phrases=phrases)
-    )
+    if over and reranker:
+        raise InputError("--over goes without --reranker, which runs on this machine alone")
+    systems = _systems(setup, mode, optimized_path, phrases=phrases)
     _check_output(output_dir, embedder)
     _check_models([*_models(systems), *([judging] if judging else [])], resume)
-    log = _answer_log(
-        data, setup, ablation, embedder=embedder, output_dir=output_dir, resume=resume
-    )
+    log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     run = EvaluationRun(
         questions=questions,
         systems=systems,
         embedder=embedder,
         judging=judging,
-        memories=memories,
+        memories=output_dir / MEMORIES,
         log=log,
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
@@ -269,19 +235,20 @@ def evaluate(
         budget=setup.budget,
     )
     evaluation = run.run()
-    params = {"mode": mode, **_data_params(data, split, seed)}
+    params: dict[str, object] = {
+        "mode": mode,
+        "data": data.name,
+        "data_sha256": data_hash(data),
+        "split": split,
+        "seed": seed,
+    }
     params |= _run_params(run, setup, adapter, program=optimized_path, learned=learned)
-    if ablation:
-        params |= {"against": ablation.untuned.model.name, "turns_only": turns_only}
     params["interval"] = interval or usual_interval(evaluation.results)
-    figures = ablation.figures(evaluation.results, run.built_by) if ablation else []
     _report(
         evaluation,
         params,
         output_dir=output_dir,
-        with_categories=not no_categories,
-        figures=figures,
-        traces=run.traces.records.values() if run.traces else (),
+        traces=_judged_traces(run.traces, evaluation.results) if run.traces else (),
         digests=run.digests,
         questions=questions,
         data=data,
@@ -330,7 +297,6 @@ def _judge(
     output_dir: Path,
     judging: Model | None,
     threads: int,
-    with_categories: bool,
     batch: bool,
 ) -> Evaluation:
     """Judge the answers of a finished run; the model that answered is not needed.
@@ -366,15 +332,9 @@ def _judge(
         evaluation,
         params,
         output_dir=output_dir,
-        with_categories=with_categories,
-        figures=written.figures,
         only_judged=True,
     )
     return evaluation
-
-
-def _data_params(data: Path, split: str, seed: int) -> dict[str, object]:
-    return {"data": data.name, "data_sha256": data_hash(data), "split": split, "seed": seed}
 
 
 def _run_params(
@@ -416,7 +376,6 @@ def _setup(model: Model, program: Path | None, *, budget: int | None, phrases: b
 def _answer_log(
     data: Path,
     setup: Setup,
-    ablation: Ablation | None,
     *,
     embedder: str,
     output_dir: Path,
@@ -434,9 +393,6 @@ def _answer_log(
         embedder,
         setup.reranker.name if setup.reranker else "none",
     ]
-    if ablation:
-        untuned = ablation.untuned
-        made_from += [untuned.model.weights, untuned.model.api_base, untuned.turns_only]
     return answer_log(output_dir / f"{ANSWERS}{fingerprint(*made_from)}.jsonl", resume)
 
 
@@ -445,16 +401,25 @@ def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
+def _judged_traces(traces: TraceLog, results: Iterable[Result]) -> list[Trace]:
+    """The traces with the verdicts, which come after the answers."""
+    judged = {result.key: result for result in results}
+    return [
+        replace(trace, result=judged.get(key, trace.result))
+        for key, trace in traces.records.items()
+    ]
+
+
 def _systems(setup: Setup, mode: Mode, program: Path | None, *, phrases: bool) -> dict[str, System]:
     """The systems that answer each question, in the order in which they are asked."""
     systems: dict[str, System] = {}
     if mode == "compare":
         systems["baseline"] = Baseline(setup)
         if not setup.model.server:  # of a server each answer costs something
-            systems["ranking"] = MemorySystem(setup, setup, retrieves=False)
+            systems["ranking"] = MemorySystem(setup, retrieves=False)
         if plain := _plain(setup, program, phrases=phrases):
-            systems["plain"] = memory_system(plain)
-    systems["memory"] = memory_system(setup)
+            systems["plain"] = MemorySystem(plain)
+    systems["memory"] = MemorySystem(setup)
     return systems
 
 
@@ -463,7 +428,7 @@ def _models(systems: Mapping[str, System]) -> list[Model]:
     models: list[Model] = []
     for name in ("memory", *systems):
         model = systems[name].model
-        if name != "plain" and model and not any(model is known for known in models):
+        if name != "plain" and not any(model is known for known in models):
             models.append(model)
     return models
 
@@ -553,8 +518,6 @@ def _report(
     evaluation: Evaluation,
     params: Mapping[str, object],
     output_dir: Path,
-    with_categories: bool,
-    figures: Sequence[Figure] = (),
     traces: Iterable[Trace] = (),
     digests: Iterable[DigestTrace] = (),
     questions: Iterable[AskedQuestion] = (),
@@ -566,8 +529,8 @@ def _report(
     Verdicts alone go into the run of their answers, which has the `questions` of `data` already.
     """
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
-    lines = score_lines(evaluation.results, interval)
     metrics = metrics_of(evaluation.results, interval)
+    lines = next(metric.lines for metric in metrics if not metric.judge)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     difference = memory_difference(evaluation.results, interval)
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"
@@ -596,22 +559,12 @@ def _report(
         }
         examples = [result for results in failed.values() for result in results[:2]]
         print_table(console, failure_table(memory_results))
-        pictures = [output_dir / "failures.png", output_dir / "abstention.png"]
-        failure_chart(memory_results, pictures[0], title)
-        abstention_chart(memory_results, pictures[1], title)
     else:
-        file = output_dir / (ABLATION if params["mode"] == "ablation" else RESULTS)
+        file = output_dir / RESULTS
         content["difference"] = asdict(difference) if difference else None
-        if figures:
-            content["figures"] = [asdict(figure) for figure in figures]
         examples = _varied(memory_results)
-        _print_scores(evaluation.results, lines, metrics, interval, with_categories)
+        _print_scores(evaluation.results, lines, metrics, interval)
         _print_differences(evaluation.results, interval)
-        for title in dict.fromkeys(figure.table for figure in figures):
-            of_table = [figure for figure in figures if figure.table == title]
-            print_table(console, figure_table(title, of_table))
-        pictures = [output_dir / "scores.png"]
-        score_chart(metrics, pictures[0], title)
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
         console.print(example + "\n", highlight=False, soft_wrap=True)
@@ -621,16 +574,16 @@ def _report(
         if not only_judged:
             pairs = ((conversation.id, question) for conversation, question in questions)
             log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
+        log_answers(run, evaluation.results, replaces=only_judged)
         log_traces(run, traces, digests)
         run.log_metrics(score_metrics(lines, metrics, difference))
         if difference:
             run.set_tag("verdict", difference.verdict)
         trace_file = traces_beside(output_dir / str(params["answers"]))
-        for artifact in (file, *pictures, trace_file):
+        for artifact in (file, trace_file):
             if artifact.exists():
                 run.log_artifact(str(artifact))
-    written = ", ".join(map(str, (file, *pictures)))
-    console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
+    console.print(f"{file}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
 
 
 def _print_scores(
@@ -638,15 +591,14 @@ def _print_scores(
     lines: Sequence[ScoreLine],
     metrics: Sequence[Metric],
     interval: Interval,
-    with_categories: bool,
 ) -> None:
     """Print the scores, those of the benchmark's own metric first."""
     is_locomo = not has_own_metric(results)
-    tables = [comparison_table(lines, interval, with_categories, is_official=is_locomo)]
+    tables = [comparison_table(lines, interval, is_official=is_locomo)]
     if is_locomo:
         tables.insert(0, outcome_table(results))
     if any(metric.judge for metric in metrics):
-        judged = judge_table(metrics, interval, with_categories)
+        judged = judge_table(metrics, interval)
         tables.insert(len(tables) if is_locomo else 0, judged)
     elif any(result.rubric for result in results):
         console.print("The metric of this benchmark is its rubric: name a --judge-model.")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,29 +22,27 @@ from typer import Option
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
+from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
-from locomo.results.charts import progress_chart
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.gains import (
     RECALL,
-    card_scores,
     gain_line,
     gain_table,
+    program_card,
     prompt_diff,
-    verdict,
 )
 from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model, save_program
-from memory.program import Card, Model, in_phrases, in_sentences, starting_program
+from memory.program import Model, in_phrases, in_sentences, starting_program
 from memory.records import FormChoice
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
@@ -120,7 +117,7 @@ def optimize(
     output: Annotated[Path, Option(help="file for the compiled program")] = Path(
         "optimized_memory_qa.json"
     ),
-    output_dir: Annotated[Path, Option(help="folder for memories, calls, report and chart")] = Path(
+    output_dir: Annotated[Path, Option(help="folder for memories, calls and report")] = Path(
         "results"
     ),
     over: Over = "",
@@ -135,8 +132,9 @@ def optimize(
     """
     _check_options(optimizer, target, reward=reward, max_demos=max_demos)
     _check_places(output, output_dir)
+    conversations = load_split(data, seed, split)
     if target == "ranking":
-        return _fit_ranking(load_split(data, seed, split), output=output, output_dir=output_dir)
+        return _fit_ranking(conversations, output=output, output_dir=output_dir)
     answering = load_model(model, api_base=api_base, prompts=prompts).over_machines(over)
     setup = _setup(answering, budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
@@ -144,8 +142,7 @@ def optimize(
     rounds = rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[optimizer]
     options = Options(optimizer, rounds, max_demos=demos, num_threads=num_threads, seed=seed)
     job = prepare_job(
-        data,
-        split,
+        conversations,
         targets=TARGETS if target == "all" else (target,),
         options=options,
         setup=setup,
@@ -193,7 +190,6 @@ def _compile(
         compiled = CompileRun(
             job=job,
             ledger=ledger,
-            limits=limits,
             folder=folder,
             memories=output_dir / "memories",
             resume=resume,
@@ -241,15 +237,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
     What a run that is resumed has `spent` is not paid again.
     """
     console = Console()
-    expected = forecast(
-        job.train,
-        measured=job.measured,
-        validation=len(job.validation),
-        stored=job.needed_conversations(training=True),
-        bench=job.bench({}),
-        options=job.options,
-        prompt_model=job.prompt_model,
-    ).after(spent)
+    expected = forecast(job).after(spent)
     print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
@@ -268,16 +256,13 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
 
 def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     """Write the program with a card: its training data and its gain."""
-    card = Card(
+    card = program_card(
+        job.split,
+        compiled.gains,
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
         target=", ".join(job.targets),
         metric=card_metric(job.reward, job.measured),
-        data=job.sha256,
-        conversations={name: list(ids) for name, ids in job.parts.items()},
-        scores=card_scores(compiled.gains),
-        verdict=compiled.verdict,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_program(_to_use(compiled.program), output, card)
 
@@ -291,12 +276,12 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     """Whether the program is worth using; `changed` is empty for the plain one."""
     model = job.setup.model
     words = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
-    words += ["--data", str(job.data), "--optimized-path", str(output)]
+    words += ["--data", str(job.split.data), "--optimized-path", str(output)]
     use = f"uv run evaluate.py {shlex.join(words)}"
     if job.measured == "refine":
         use = f"uv run memory facts refine --program {output}"
     if not compiled.new_prompts:
-        if "all rewards are equal" in compiled.untried:
+        if any("all rewards are equal" in cause for cause in compiled.untried):
             return "the plain program, for nothing was tried; other questions may leave room"
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:
@@ -322,27 +307,15 @@ def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> C
         tuned = tune_ranking(split, bar)
     program = MemoryProgram()
     program.feature_weights = tuned.weights
-    compiled = CompileResult(
-        program=program,
-        verdict=verdict(tuned.gains),
-        gains=tuned.gains,
-        spent=Spent(seconds=time.monotonic() - began),
-        tried=(),
-        new_prompts=0,
-        points=(),
-        baseline=0.0,
-        notes=(),
-    )
-    card = Card(
+    spent = Spent(seconds=time.monotonic() - began)
+    compiled = CompileResult(program, gains=tuned.gains, spent=spent)
+    card = program_card(
+        split,
+        tuned.gains,
         model="",  # no model answered
         optimizer="listwise softmax",
         target="ranking",
         metric={RECALL: 1.0},
-        data=split.sha256,
-        conversations={name: list(ids) for name, ids in split.parts.items()},
-        scores=card_scores(tuned.gains),
-        verdict=compiled.verdict,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_program(program, output, card)
     _report_ranking(tuned, compiled, split, output=output, output_dir=output_dir, console=console)
@@ -415,7 +388,6 @@ def _report(
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
     report = folder / "report.json"
     diff = folder / "prompts.diff"
-    picture = folder / "progress.png"
     content = {
         "params": job.params(),
         "verdict": compiled.verdict,
@@ -428,14 +400,11 @@ def _report(
     write_whole(report, text.encode("utf-8", "replace"))
     write_whole(diff, changed.encode("utf-8", "replace"))
     title = f"{job.options.optimizer} of {', '.join(job.targets)} for {job.setup.model.name}"
-    examples = sum(map(len, job.train.values()))
-    progress_chart(
-        compiled.points, compiled.baseline, picture, f"{title}, {examples} training examples"
-    )
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
-        nothing = f"nothing was tried: {compiled.untried or 'no other prompt than the plain one'}"
+        cause = "; ".join(compiled.untried) or "no other prompt than the plain one"
+        nothing = f"nothing was tried: {cause}"
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
@@ -458,20 +427,20 @@ def _report(
         candidates=compiled.tried,
         gains=compiled.gains,
         cost={name: float(value) for name, value in asdict(spent).items()},
-        files=[report, diff, picture, output],
+        files=[report, diff, output],
         compiled=CompiledFile(
             program=output,
             model=job.setup.model.name,
             api_base=job.setup.model.api_base,
-            data=job.data,
-            sha256=job.sha256,
+            data=job.split.data,
+            sha256=job.split.sha256,
             questions={
                 "training": _questions(chain(*job.train.values())),
                 "validation": _questions(job.validation),
             },
         ),
     )
-    console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+    console.print(f"{report}, {diff}; MLflow: experiment {EXPERIMENT}")
 
 
 def _questions(examples: Iterable[dspy.Example]) -> list[tuple[str, Question]]:

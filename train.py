@@ -6,13 +6,16 @@ import signal
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
+import typer
 from rich.console import Console
 
-from locomo.commands import print_table, run_command
-from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
-from locomo.tasks.rewards import WEIGHTS
+from locomo.commands import print_table, run_command, shortened, with_parameters
+from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
+from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.weights.arbor_client import Server
@@ -24,9 +27,8 @@ from locomo.weights.launch import (
     rehearse,
     train_on_server,
 )
-from locomo.weights.modes import train_app
-from locomo.weights.options import TrainOptions
-from locomo.weights.record import TrainingResult, card_of
+from locomo.weights.options import LISTED, TrainOptions
+from locomo.weights.record import TrainingResult
 from locomo.weights.supervised import (
     check_before_tuning,
     tune_here,
@@ -54,8 +56,6 @@ def train(options: TrainOptions) -> None:
         tune_supervised(options)
     elif options.mode == "evaluate":
         evaluate_tuned(options)
-    elif options.seeds > 1:
-        train_seeds(options)
     else:
         train_weights(options)
 
@@ -67,19 +67,6 @@ def train_weights(options: TrainOptions) -> TrainingResult:
     result = train_on_server(options, console)
     report_training(options, result, options.student)
     return result
-
-
-def train_seeds(options: TrainOptions) -> None:
-    """Train once with each seed, and print how the runs differ."""
-    runs = options.of_seeds
-    for run in runs:
-        run.check()
-        run.check_unused()
-    gains = {}
-    for run in runs:
-        console.print(f"seed {run.seed}: {run.checkpoints}", highlight=False)
-        gains[run.seed] = train_weights(run).gains
-    print_table(console, seed_table(gains))
 
 
 def train_rehearsal(options: TrainOptions) -> TrainingResult:
@@ -104,13 +91,13 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
         console.print(gain_line(result.gains), highlight=False)
     if result.checkpoint is None:
         return
-    data = options.conversations
-    card = card_of(
-        result,
+    card = program_card(
+        options.conversations,
+        result.gains,
+        model=str(result.checkpoint),  # the folder of the weights
+        optimizer="grpo",
         target=options.target,
-        reward=options.reward,
-        data=data.sha256,
-        parts=data.parts,
+        metric=card_metric(options.reward, options.target),
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
@@ -141,7 +128,7 @@ def evaluate_tuned(options: TrainOptions) -> None:
         return report_comparison(options, folder, read_card(folder).conversations)
     if not options.output.exists():
         raise InputError(
-            f"{options.output} does not exist: train first (train.py train, or rehearse), or give"
+            f"{options.output} does not exist: train first (--mode train, or --rehearse), or give"
             " the folder of tuned weights with --model"
         )
     card = load_program(options.output).card
@@ -212,6 +199,19 @@ def gold_examples(options: TrainOptions, output: Path) -> Path:
     return output
 
 
+def command(**options: Any) -> None:
+    """Tune a model's weights for the memory's modules.
+
+    Begin with `--mode sft`, which tunes a LoRA adapter, or with `--rehearse`, which needs no GPU.
+    """
+    train(TrainOptions(**options))
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(
+    with_parameters(command, shortened(signature(TrainOptions).parameters.values(), LISTED))
+)
+
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -219,7 +219,7 @@ if __name__ == "__main__":
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        run_command(train_app(train), INTERRUPTED)
+        run_command(app, INTERRUPTED)
     except SystemExit as end:
         # Otherwise rollouts that Ctrl-C interrupted would finish all their model calls first.
         sys.stdout.flush()

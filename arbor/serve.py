@@ -261,7 +261,6 @@ class GpuServerState:
         """The machine, its processes, and the state of each repair."""
         return {
             "arbor": version("arbor-ai"),
-            "resumes": True,
             "gpus": [_without_pids(gpu) for gpu in gpus()],
             "split": {"inference": self.split.inference, "training": self.split.training},
             "processes": processes(),

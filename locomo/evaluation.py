@@ -116,8 +116,7 @@ class EvaluationRun:
     def _models(self) -> list[Model]:
         """Every model that stores, answers or judges."""
         models = [system.model for system in self.systems.values()]
-        models += [system.stored_by.model for system in self.systems.values() if system.stored_by]
-        return [model for model in (*models, self.judging) if model]
+        return [*models, self.judging] if self.judging else models
 
     def _run(self, costs: dict[str, Cost]) -> Evaluation:
         """Take the steps; `costs` gets the cost of each."""
@@ -221,17 +220,15 @@ class EvaluationRun:
     def _results(self) -> list[Result]:
         return [self.log.records[key] for key in self._keys()]
 
-    def built_by(self, stored_by: Setup) -> list[BuiltMemory]:
-        """The memories that a setup stored, in the order of the conversations; all are built."""
+    def _built(self) -> list[BuiltMemory]:
+        """The memories of the system that is measured, in the order of the conversations."""
+        stored_by = self.systems["memory"].stored_by
+        if stored_by is None:
+            return []
         return [
             built_memory(self._path(conversation, stored_by))
             for conversation in self._conversations.values()
         ]
-
-    def _built(self) -> list[BuiltMemory]:
-        """The memories of the system that is measured."""
-        stored_by = self.systems["memory"].stored_by
-        return self.built_by(stored_by) if stored_by else []
 
     def _build_then_ask(
         self, bar: Progress, counting: "_Counting"
@@ -256,7 +253,7 @@ class EvaluationRun:
             self._asking(),
             missing,
             self.over,
-            waits=bool(model and model.server),
+            waits=bool(model.server),
             finished=self._keeper(bar, len(missing)),
         )
         counting.counted("asking", model, ask)
@@ -375,10 +372,8 @@ class _Counting:
     costs: dict[str, Cost]
     lock: Lock = field(default_factory=Lock)
 
-    def counted(self, step: str, model: Model | None, job: Callable[[], T]) -> T:
+    def counted(self, step: str, model: Model, job: Callable[[], T]) -> T:
         """The result of a job. Its calls count at the price of `model`, also when it fails."""
-        if model is None:
-            return job()
         with spending(model) as spent:
             try:
                 return job()

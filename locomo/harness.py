@@ -72,7 +72,6 @@ class Result:
         tokens: of memory that the model saw.
         cited: sources of the turns that the answer cites.
         without_fact: evidence turns that the model did not see and that no fact names.
-        best_score: the ranking's score of the best turn.
         unusable: why no answer could be read; such an answer is neither right nor an abstention.
         verdicts: each judge's verdict; None if it could not be read.
         rubric: the lines that an answer is judged by, in BEAM.
@@ -80,7 +79,7 @@ class Result:
         steps: what each step took and brought.
         dollars: what the model's calls cost; None where the price is unknown.
         evidence: sources of the turns that the benchmark names as evidence.
-        shown: numbers of the turns that the model saw, as in `1-3 9`; see `turns_shown`.
+        shown: numbers of the turns that the model saw, as in `1-3 9`.
     """
 
     system: str
@@ -99,7 +98,6 @@ class Result:
     rows: int = 0
     cited: tuple[str, ...] = ()
     without_fact: tuple[str, ...] = ()
-    best_score: float = 0.0
     unusable: str = ""
     question_type: str = ""
     verdicts: dict[str, bool | None] = field(default_factory=dict)
@@ -114,15 +112,6 @@ class Result:
     def key(self) -> AnswerKey:
         """Identifies the system and the question."""
         return self.system, self.conversation, self.index
-
-    @property
-    def turns_shown(self) -> list[int]:
-        """The numbers of the turns that the model saw, in the order of the conversation."""
-        numbers: list[int] = []
-        for run in self.shown.split():
-            first, _, last = run.partition("-")
-            numbers += range(int(first), int(last or first) + 1)
-        return numbers
 
 
 def runs_of(numbers: Iterable[int]) -> str:

@@ -70,7 +70,7 @@ def stages(
     if compiled and tuned:
         runs[BOTH] = ["--model", tuned, "--optimized-path", str(compiled)]
     shared = ["--data", str(data), "--split", split, "--num-test", str(num_test)]
-    shared += ["--seed", str(seed), "--no-categories", "--resume"]
+    shared += ["--seed", str(seed), "--resume"]
     shared += ["--api-base", api_base] if api_base else []
     shared += ["--judge-model", judge_model] if judge_model else []
     results: dict[str, list[Result]] = {}
@@ -128,10 +128,10 @@ def _score(line: ScoreLine | None) -> str:
 def _judged(results: Sequence[Result]) -> str:
     """What each judge says of the questions that have an answer."""
     shares = [
-        f"{bar.score:.3f} ({metric.judge})"
+        f"{line.score:.3f} ({metric.judge})"
         for metric in metrics_of(results, usual_interval(results))
-        for bar in metric.bars
-        if metric.judge and bar.categories == _ANSWERABLE
+        for line in metric.lines
+        if metric.judge and line.categories == _ANSWERABLE
     ]
     return ", ".join(shares) or "-"
 

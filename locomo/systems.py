@@ -25,12 +25,12 @@ class System(Protocol):
     """Answers questions about conversations, each from a memory that was built before."""
 
     @property
-    def model(self) -> Model | None:
-        """The model that answers, None for a system without one."""
+    def model(self) -> Model:
+        """The model that answers."""
 
     @property
     def stored_by(self) -> Setup | None:
-        """What builds the memories that it reads; None for a system without a memory."""
+        """Its setup, which stores the memories that it reads; None for one without a memory."""
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """An estimate of what one answer takes, without repairs."""
@@ -71,20 +71,23 @@ class Baseline(AnsweringAlone):
 
 @dataclass(frozen=True)
 class MemorySystem:
-    """The memory program, over memories of its own or of another setup (`stored_by`).
+    """The memory program, over the memories that its setup stored.
 
     Without `retrieves` there are no SELECTs: the ranking alone fills the budget.
     """
 
     setup: Setup
-    stored_by: Setup
-    memory_type: type[Memory] = Memory
     retrieves: bool = True
 
     @property
     def model(self) -> Model:
         """The model that answers."""
         return self.setup.model
+
+    @property
+    def stored_by(self) -> Setup:
+        """Its own setup."""
+        return self.setup
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """A call of each module that may work: whether SQL is asked for only the memory tells."""
@@ -97,16 +100,11 @@ class MemorySystem:
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a read-only handle of its own."""
         setup = self.setup if self.retrieves else _without_retrieval(self.setup)
-        return ask_memory(conversation, question, setup, path, self.memory_type)
+        return ask_memory(conversation, question, setup, path)
 
 
 def _without_retrieval(setup: Setup) -> Setup:
     return replace(setup, model=replace(setup.model, sql="never"))
-
-
-def memory_system(setup: Setup) -> MemorySystem:
-    """A setup that answers from the memories that it stored itself."""
-    return MemorySystem(setup, stored_by=setup)
 
 
 def conversation_tokens(conversation: Conversation) -> int:
@@ -129,12 +127,11 @@ def ask_memory(
     question: Question,
     setup: Setup,
     path: Path,
-    memory_type: type[Memory] = Memory,
 ) -> Result:
     """One question to the memory program, over its own read-only handle."""
     start = time.monotonic()
     with open_store(path, read_only=True) as store:
-        memory = memory_type(
+        memory = Memory(
             store,
             model=setup.benchmark_model,
             program=setup.program,
@@ -156,7 +153,6 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
-        best = store.search(question.standalone_question, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,
@@ -169,7 +165,6 @@ def ask_memory(
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
             without_fact=tuple(source for source in hidden if not _facts_of(store, ids[source])),
-            best_score=round(best[0].score, 4) if best else 0.0,
         )
 
 

@@ -37,14 +37,17 @@ MEMORY_LAYERS = [
 ]
 BENCHMARK_LAYERS = [
     {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
-    {"locomo.benchmark_judges", "locomo.judge_replies", "locomo.metrics", "locomo.split_data"},
+    {
+        *("locomo.benchmark_judges", "locomo.judge_replies", "locomo.ledger"),
+        *("locomo.metrics", "locomo.split_data"),
+    },
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.rubric_judge"},
     {"locomo.results", "locomo.systems"},
-    {"locomo.evaluation", "locomo.compare", "locomo.inspect", "locomo.published", "locomo.stages"},
+    {"locomo.evaluation", "locomo.compare", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
-    {"locomo.ablation", "locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
+    {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
     {"locomo.others", "locomo.scorecard"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
@@ -122,8 +125,7 @@ IMPORTERS = {
     "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
     "openai": "locomo/results/batch_judging.py",
-    # Pictures of scores, which go on record, and of recall, which do not.
-    "matplotlib": "locomo/results",
+    "matplotlib": "locomo/retrieval/chart.py",
     "nltk": "locomo/metrics.py",
     "bs4": "memory/exchange/documents",
     "markdown_it": "memory/exchange/documents",
@@ -172,8 +174,7 @@ ROOMS = {
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
-    "locomo/results": "reports: means, intervals, tables, charts, verdicts, traces",
-    "locomo/ablation": "what each module of a memory is worth",
+    "locomo/results": "reports: means, intervals, tables, verdicts, traces",
     "locomo/dataset": "benchmark formats, in LoCoMo's form",
     "locomo/retrieval": "recall without a model, and the fit of the ranking",
     "locomo/tasks": "tasks and rewards for compiling and tuning",

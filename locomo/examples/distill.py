@@ -1,4 +1,4 @@
-"""Distillation: plans supervised examples, has a teacher make them, and resumes after a stop.
+"""Distillation: plans supervised examples and has a teacher make them; what it paid for is kept.
 
 `from_teacher.py` makes one example, `jsonl.py` writes the file of all.
 """
@@ -6,11 +6,11 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from threading import Event
 
 from rich.progress import Progress
 
@@ -24,9 +24,9 @@ from locomo.examples.from_teacher import (
     make_retrieve_example,
     make_store_examples,
 )
-from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
-from locomo.harness import build_memories, fingerprint, program_state
-from locomo.json_lines import JsonLines
+from locomo.examples.jsonl import ExamplesCard, save_examples
+from locomo.harness import build_memories
+from locomo.ledger import BudgetSpent, Ledger
 from locomo.parallel import run_parallel
 from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
@@ -55,27 +55,6 @@ class DistillationSummary:
     calls: int
 
 
-class _PartFile:
-    """The attempts so far: each is on disk at once, so that --resume does not make it again.
-
-    Raises InputError when a file to go on with was begun from something else, or when it cannot be
-    written.
-    """
-
-    def __init__(self, path: Path, made_by: str, resume: bool) -> None:
-        self._lines = JsonLines(
-            path, ExampleAttempt, key=lambda attempt: attempt.key, resume=resume, made_by=made_by
-        )
-        self.attempts = self._lines.records
-        self.ended = Event()
-
-    def add(self, attempt: ExampleAttempt) -> None:
-        """Write an attempt; raises KeyboardInterrupt when the other threads were ended."""
-        if self.ended.is_set():
-            raise KeyboardInterrupt
-        self._lines.add(attempt)
-
-
 def distill(
     conversations: Sequence[Conversation],
     distillation: Distillation,
@@ -94,106 +73,77 @@ def distill(
     Arguments:
         cache: where the teacher's memories are built, for retrieve.
         numbers: examples to try, by target; 0 or none: all.
-        resume: go on with the file's part, if the same command left one.
+        resume: take what an earlier run asked the teacher from its ledger, OUTPUT.calls.
         data: sha256 of the data file, for the card.
         held_out: ids of conversations that must not be learned from.
 
-    What was made stays on disk when this is interrupted. A target without anything to learn from,
-    or without a right answer, is left out. Raises InputError when no target is left, or the file
-    cannot be written; ModelError.
+    What was answered stays on disk when this is interrupted. A target without anything to learn
+    from, or without a right answer, is left out. Raises InputError when no target is left, or the
+    file cannot be written; ModelError.
     """
     _check(conversations, distillation=distillation, output=output, held_out=held_out)
     plan, left_out = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
-    made_by = _fingerprint(distillation, plan=plan, data=data, held_out=held_out, seed=seed)
-    part = output.with_name(output.name + ".part")
-    if resume and not part.exists() and output.exists():
-        finished = read_examples_card(output)
-        if finished.made_by == made_by:
-            return DistillationSummary(finished.examples, {}, left_out, 0)
-
-    part_file = _PartFile(part, made_by, resume)
-    for target, planned in plan.items():
-        _make(
-            distillation,
-            target=target,
-            planned=planned,
-            part_file=part_file,
-            cache=cache,
-            threads=threads,
-            bar=bar,
-        )
+    teacher = distillation.teacher
+    asked = replace(teacher, model=replace(teacher.model, lm=teacher.model.lm.copy(cache=True)))
+    distillation = replace(distillation, teacher=asked)
+    # Answers alone: the prompts are of private conversations.
+    ledger = Ledger(output.with_name(f"{output.name}.calls"), resume=resume, with_requests=False)
+    make = partial(_attempts, distillation, ledger=ledger, cache=cache, threads=threads, bar=bar)
+    try:
+        with ledger.active():
+            attempts = {target: make(target, planned) for target, planned in plan.items()}
+    except BudgetSpent as error:  # there is no budget: the answers cannot be written
+        raise InputError(str(error)) from error
     card = ExamplesCard(
         targets=[],
-        model=distillation.teacher.model.name,
+        model=teacher.model.name,
         data=data,
         conversations=[conversation.id for conversation in conversations],
         held_out=list(held_out),
         examples={},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        made_by=made_by,
     )
-    summary = _finish(plan, attempts=part_file.attempts, output=output, card=card, seed=seed)
-    part.unlink()
+    summary = _finish(attempts, output=output, card=card, seed=seed)
     return replace(summary, left_out={**left_out, **summary.left_out})
 
 
-def _make(
+def _attempts(
     distillation: Distillation,
     target: Target,
     planned: Sequence[PlannedExample],
-    part_file: _PartFile,
     *,
+    ledger: Ledger,
     cache: Path,
     threads: int,
     bar: Progress,
-) -> None:
-    """Make the examples of a target that an earlier run did not make, with a progress bar."""
-    unmade = [example for example in planned if example.key not in part_file.attempts]
-    done = len(planned) - len(unmade)
-    task = bar.add_task(f"examples: {target}", total=len(planned), completed=done)
-
-    def save(attempt: ExampleAttempt) -> None:
-        part_file.add(attempt)
-        bar.advance(task)
-
-    jobs: list[Callable[[], None]]
-    unmade_by_conversation = _by_conversation(unmade)
+) -> list[ExampleAttempt]:
+    """The attempts at the examples of a target, with a progress bar."""
+    done = partial(bar.advance, bar.add_task(f"examples: {target}", total=len(planned)))
+    by_conversation = _by_conversation(planned)
+    jobs: list[Callable[[], list[ExampleAttempt]]]
     if target == "retrieve":
-        conversations = [examples[0].conversation for examples in unmade_by_conversation.values()]
-        memories = {}
-        if conversations:
-            memories = build_memories(
-                conversations, distillation.teacher, cache=cache, threads=threads, bar=bar
-            )
-        jobs = [
-            partial(
-                make_retrieve_example,
-                distillation=distillation,
-                planned=example,
-                path=memories[example.conversation.id].path,
-                save=save,
-            )
-            for example in unmade
-        ]
-    elif target == "store":
-        # All windows of a conversation, also those that are made: later ones see their facts.
-        jobs = [
-            partial(
-                make_store_examples,
-                distillation=distillation,
-                planned=windows,
-                attempts=dict(part_file.attempts),
-                save=save,
-            )
-            for conversation_id, windows in _by_conversation(planned).items()
-            if conversation_id in unmade_by_conversation
-        ]
+        memories = build_memories(
+            [examples[0].conversation for examples in by_conversation.values()],
+            distillation.teacher,
+            cache=cache,
+            threads=threads,
+            bar=bar,
+        )
+
+        def retrieved(example: PlannedExample) -> list[ExampleAttempt]:
+            path = memories[example.conversation.id].path
+            attempt = make_retrieve_example(distillation, example, path)
+            done()
+            return [attempt]
+
+        jobs = [partial(retrieved, example) for example in planned]
     else:
+        make = make_store_examples if target == "store" else make_answer_examples
         jobs = [
-            partial(make_answer_examples, distillation=distillation, planned=examples, save=save)
-            for examples in unmade_by_conversation.values()
+            partial(make, distillation, examples, done) for examples in by_conversation.values()
         ]
-    run_parallel(jobs, threads, ended=part_file.ended)
+    # What fails ends the ledger, so that no other thread asks on.
+    return [*chain(*run_parallel(jobs, threads, ended=ledger.ended))]
 
 
 def _by_conversation(planned: Sequence[PlannedExample]) -> dict[str, list[PlannedExample]]:
@@ -287,38 +237,8 @@ def _plan_answers(
     return [*to_answer, *refused, *(replace(example, absent=True) for example in absent)]
 
 
-def _fingerprint(
-    distillation: Distillation,
-    plan: Mapping[Target, Sequence[PlannedExample]],
-    data: str,
-    held_out: Sequence[str],
-    seed: int,
-) -> str:
-    """A hash of everything that decides the examples: a part file resumes only if it is equal."""
-    planned = [example for examples in plan.values() for example in examples]
-    conversations = {example.conversation.id: example.conversation for example in planned}
-    teacher, student = distillation.teacher, distillation.student
-    return fingerprint(
-        [asdict(conversation) for conversation in conversations.values()],
-        [example.key for example in planned],
-        teacher.model.name,
-        teacher.model.api_base,
-        teacher.budget,
-        program_state(teacher.program),
-        student.model.name,
-        student.model.window,
-        student.budget,
-        program_state(student.program),
-        *(distillation.render(target, {}, {}) for target in plan),
-        data,
-        held_out,
-        seed,
-    )
-
-
 def _finish(
-    plan: Mapping[Target, Sequence[PlannedExample]],
-    attempts: Mapping[str, ExampleAttempt],
+    attempts: Mapping[Target, Sequence[ExampleAttempt]],
     output: Path,
     card: ExamplesCard,
     seed: int,
@@ -328,15 +248,14 @@ def _finish(
     dropped: Counter[str] = Counter()
     examples: list[ChatMessages] = []
     counts: dict[str, int] = {}
-    for target, planned in plan.items():
-        tried = [attempts[example.key] for example in planned if example.key in attempts]
+    for target, tried in attempts.items():
         right = [attempt for attempt in tried if not attempt.dropped]
         reasons = Counter(f"{target}: {attempt.dropped}" for attempt in tried if attempt.dropped)
         # A teacher that finds nothing to store anywhere is no teacher of storing.
         if not right or all(attempt.sql == NO_FACT for attempt in right):
             why = "; ".join(f"{reason} {count}" for reason, count in reasons.items())
             left_out[target] = (
-                f"{len(planned)} tried for {target}, none is right ({why or 'nothing to store'})"
+                f"{len(tried)} tried for {target}, none is right ({why or 'nothing to store'})"
                 ": give a teacher that can do it, or leave the target out"
             )
             continue
@@ -348,5 +267,5 @@ def _finish(
     random.Random(seed).shuffle(examples)  # noqa: S311
     update = {"targets": list(counts), "examples": counts}
     save_examples(output, examples, card.model_copy(update=update))
-    calls = sum(attempt.calls for attempt in attempts.values())
+    calls = sum(attempt.calls for attempt in chain(*attempts.values()))
     return DistillationSummary(counts, dict(dropped), left_out, calls)

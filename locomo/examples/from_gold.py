@@ -7,7 +7,6 @@ see `answers_from_gold`. No model is asked.
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from locomo.examples.answers_from_gold import AnswerExamples
@@ -20,7 +19,6 @@ from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Store
 from memory.program import Model
-from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import TUNED_INSERT
 from memory.prompts.lines import turn_lines
 from memory.sql import quoted
@@ -38,29 +36,20 @@ _CLAUSE_BONUS = 0.05
 _CLAUSE_ENDS, _SENTENCE_ENDS = ".!?,;:", ".!?"
 
 
-@dataclass(frozen=True)
-class SupervisedExamples:
-    """Examples by module, and how many of those for answering are to be refused."""
-
-    by_target: Mapping[Target, Sequence[ChatMessages]]
-    abstentions: int
-
-
 def supervised_examples(
     golds: Sequence[Gold],
     student: Setup,
     targets: Sequence[Target],
     seed: int = 0,
     progress: Callable[[str], None] = lambda conversation: None,
-) -> SupervisedExamples:
-    """All examples that these conversations have for a student tuned for `targets`.
+) -> dict[Target, list[ChatMessages]]:
+    """All examples, by module, that these conversations have for a student tuned for `targets`.
 
     Those for answering stand by context, because packing computes what neighbours share once;
     those for store and retrieve are shuffled. `progress` is called with the id of each
     conversation that is done. Raises SqlError when the database refuses gold SQL.
     """
     examples: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
-    abstentions = 0
     for gold in golds:
         rng = random.Random(f"{seed} {gold.conversation.id}")  # noqa: S311
         for target, inputs, outputs in _inputs_and_outputs(gold, student, targets, rng=rng):
@@ -68,14 +57,13 @@ def supervised_examples(
                 student, targets=targets, target=target, inputs=inputs, outputs=outputs
             )
             examples[target].append(messages)
-            abstentions += outputs.get("answer") == ABSTAIN
         progress(gold.conversation.id)
 
     shuffler = random.Random(seed)  # noqa: S311
     for target in ("store", "retrieve"):
         if target in examples:
             shuffler.shuffle(examples[target])
-    return SupervisedExamples(examples, abstentions)
+    return examples
 
 
 def _inputs_and_outputs(

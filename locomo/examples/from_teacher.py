@@ -92,12 +92,6 @@ class PlannedExample:
     absent: bool = False
 
     @property
-    def key(self) -> str:
-        """A unique name."""
-        name = f"{self.target}/{self.conversation.id}/{self.number}"
-        return f"{name}/absent" if self.absent else name
-
-    @property
     def question(self) -> Question:
         """The question with this index, for retrieve and answer."""
         return self.conversation.questions[self.number]
@@ -111,20 +105,18 @@ class PlannedExample:
 
 @dataclass(frozen=True)
 class ExampleAttempt:
-    """An example by its key, or why there is none, and the model calls that it took.
+    """An example, or why there is none, and the model calls that it took.
 
-    Attempts are the lines of a part file: a field that is renamed makes older ones unreadable.
-    `sql` is what a window's example stores, for the catalog of the windows after it.
+    `sql` is what a window's example stores.
     """
 
-    key: str
     messages: ChatMessages = field(default_factory=list)
     sql: str = ""
     dropped: str = ""
     calls: int = 0
 
 
-Save = Callable[[ExampleAttempt], None]
+Done = Callable[[], object]  # called after each attempt
 
 
 def render_example(
@@ -158,24 +150,15 @@ def encodable(text: str) -> str:
 
 
 def make_store_examples(
-    distillation: Distillation,
-    planned: Sequence[PlannedExample],
-    attempts: Mapping[str, ExampleAttempt],
-    save: Save,
-) -> None:
-    """Make the windows of one conversation, in order: each sees a catalog of those before it.
-
-    Arguments:
-        attempts: those that an earlier run made, by key; their facts are stored again, for the
-            catalog, and no model is asked.
-        save: called with each new attempt.
-    """
+    distillation: Distillation, planned: Sequence[PlannedExample], done: Done
+) -> list[ExampleAttempt]:
+    """The windows of one conversation, in order: each sees a catalog of those before it."""
     with temporary_memory(planned[0].conversation.turns) as store:
         program: Any = MemoryProgram()
-        program.store = _SpeakerBySpeaker(
-            distillation, planned=planned, store=store, attempts=attempts, save=save
-        )
+        program.store = _SpeakerBySpeaker(distillation, planned=planned, store=store, done=done)
         Memory(store, model=distillation.writer, program=program).digest()
+        attempts: list[ExampleAttempt] = program.store.attempts
+    return attempts
 
 
 class _SpeakerBySpeaker(dspy.Module):
@@ -186,15 +169,14 @@ class _SpeakerBySpeaker(dspy.Module):
         distillation: Distillation,
         planned: Sequence[PlannedExample],
         store: Store,
-        attempts: Mapping[str, ExampleAttempt],
-        save: Save,
+        done: Done,
     ) -> None:
         super().__init__()
         self.distillation = distillation
         self.planned = {window.number: window for window in planned}
         self.memory = store
-        self.attempts = attempts
-        self.save_attempt = save
+        self.done = done
+        self.attempts: list[ExampleAttempt] = []
 
     def forward(
         self, turns: str, catalog: str, write: Callable[[str], Change], **context: str
@@ -203,11 +185,10 @@ class _SpeakerBySpeaker(dspy.Module):
         window = self.planned.get(min(lines, default=0))
         if window is None:
             return dspy.Prediction(change=write(NO_FACT), calls=0)
-        attempt = self.attempts.get(window.key)
-        if attempt is None:
-            inputs = {"turns": turns, "catalog": catalog, **context}
-            attempt = self._attempt(window, lines=lines, inputs=inputs, write=write)
-            self.save_attempt(attempt)
+        inputs = {"turns": turns, "catalog": catalog, **context}
+        attempt = self._attempt(window, lines=lines, inputs=inputs, write=write)
+        self.attempts.append(attempt)
+        self.done()
         return dspy.Prediction(change=write(attempt.sql or NO_FACT), calls=attempt.calls)
 
     def _attempt(
@@ -243,9 +224,9 @@ class _SpeakerBySpeaker(dspy.Module):
             self._try(write, list(lines), sql)
         except SqlError as error:
             dropped = "the database refused its SQL"
-            return ExampleAttempt(window.key, dropped=dropped, calls=calls + len(error.refusals))
+            return ExampleAttempt(dropped=dropped, calls=calls + len(error.refusals))
         messages = self.distillation.render("store", {**inputs, "feedback": ""}, {"sql": sql})
-        return ExampleAttempt(window.key, messages, sql, calls=calls)
+        return ExampleAttempt(messages, sql, calls=calls)
 
     def _try(self, write: Callable[[str], Change], turn_ids: Sequence[int], sql: str) -> Change:
         """What the SQL changes; then it is taken back. Raises SqlError.
@@ -266,9 +247,9 @@ class _SpeakerBySpeaker(dspy.Module):
 
 
 def make_retrieve_example(
-    distillation: Distillation, planned: PlannedExample, path: Path, save: Save
-) -> None:
-    """Make the teacher's SELECTs for one question, asked of the memory in the file at `path`."""
+    distillation: Distillation, planned: PlannedExample, path: Path
+) -> ExampleAttempt:
+    """The teacher's SELECTs for one question, asked of the memory in the file at `path`."""
     teacher = distillation.teacher
     question = planned.question.text
     with open_store(path, read_only=True) as store:
@@ -295,12 +276,10 @@ def make_retrieve_example(
     if not right:
         reason = "its evidence did not come, and the answer was wrong"
         dropped = reason if has_rows else "no row came"
-        save(ExampleAttempt(planned.key, dropped=dropped, calls=calls))
-        return
+        return ExampleAttempt(dropped=dropped, calls=calls)
     inputs = {"question": question, "catalog": catalog, "feedback": ""}
     outputs = {"sql": "\n".join(f"{select};" for select in retrieved.sql)}
-    messages = distillation.render("retrieve", inputs, outputs)
-    save(ExampleAttempt(planned.key, messages, calls=calls))
+    return ExampleAttempt(distillation.render("retrieve", inputs, outputs), calls=calls)
 
 
 def _turn_ids(results: Sequence[Rows]) -> set[int]:
@@ -310,12 +289,13 @@ def _turn_ids(results: Sequence[Rows]) -> set[int]:
 
 
 def make_answer_examples(
-    distillation: Distillation, planned: Sequence[PlannedExample], save: Save
-) -> None:
-    """Make the questions of one conversation, each with a memory that holds its evidence, or not.
+    distillation: Distillation, planned: Sequence[PlannedExample], done: Done
+) -> list[ExampleAttempt]:
+    """The questions of one conversation, each with a memory that holds its evidence, or not.
 
     No model is asked: the answer is the dataset's own.
     """
+    attempts = []
     with temporary_memory(planned[0].conversation.turns) as store:
         for example in planned:
             hits = store.search(example.question.text, _RANKED_TURNS)
@@ -324,7 +304,7 @@ def make_answer_examples(
             # evidence first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
             context = assemble([], store.turns_by_id(turn_ids), distillation.student.budget)
-            save(
+            attempts.append(
                 _answer_attempt(
                     distillation,
                     planned=example,
@@ -332,6 +312,8 @@ def make_answer_examples(
                     turn_ids=set(context.turn_ids),
                 )
             )
+            done()
+    return attempts
 
 
 def _answer_attempt(
@@ -339,13 +321,13 @@ def _answer_attempt(
 ) -> ExampleAttempt:
     right_answer = " ".join(gold(planned.question).split())
     if not planned.absent and not turn_ids >= set(planned.evidence):
-        return ExampleAttempt(planned.key, dropped="its evidence does not fit the budget")
+        return ExampleAttempt(dropped="its evidence does not fit the budget")
     if planned.absent and f" {normalize(right_answer)} " in f" {normalize(memory)} ":
-        return ExampleAttempt(planned.key, dropped="another turn says it too")
+        return ExampleAttempt(dropped="another turn says it too")
     abstains = planned.absent or planned.question.category == ABSTENTION
     outputs = {
         "answer": ABSTAIN if abstains else right_answer,
         "turns": "" if abstains else ", ".join(map(str, planned.evidence)),
     }
     inputs = {"memory": memory, "question": planned.question.text}
-    return ExampleAttempt(planned.key, distillation.render("answer", inputs, outputs))
+    return ExampleAttempt(distillation.render("answer", inputs, outputs))

@@ -24,8 +24,7 @@ class ExamplesCard(BaseModel):
     """The source of a file of examples.
 
     `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
-    learnt from, `held_out` those that may not be; `examples` counts them by target; `made_by`
-    is a fingerprint of the options and the code.
+    learnt from, `held_out` those that may not be; `examples` counts them by target.
     """
 
     model_config = _STRICT
@@ -37,7 +36,6 @@ class ExamplesCard(BaseModel):
     held_out: list[str]
     examples: dict[str, int]
     made_at: str
-    made_by: str = ""
 
 
 class _Message(BaseModel):

@@ -32,10 +32,9 @@ from locomo.others.peers import PEERS
 from locomo.others.rankings import Found, peer_version, read_or_rank
 from locomo.others.systems import FullContext, RankedTurns
 from locomo.others.table import cost_to_store, others_table, seconds_to_store
-from locomo.results.charts import score_chart
-from locomo.results.report import metrics_of, usual_interval
+from locomo.results.report import usual_interval
 from locomo.results.written import ANSWERS, MEMORIES, RESULTS
-from locomo.systems import System, memory_system
+from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import data_hash
@@ -125,7 +124,7 @@ def others(
                 notes.append(f"{PEERS[name].title}: {ranked:.300}")
             else:
                 rankings[name] = ranked
-    systems: dict[str, System] = {OURS: memory_system(setup)}
+    systems: dict[str, System] = {OURS: MemorySystem(setup)}
     systems |= {name: RankedTurns(setup, name, ranked) for name, ranked in rankings.items()}
     if FULL in names:
         systems[FULL] = FullContext(setup)
@@ -180,11 +179,7 @@ def others(
         "versions": {name: peer_version(PEERS[name]) for name in rankings},
     }
     _write(evaluation, params, output_dir, notes)
-    title = f"{answering.name}, {len(questions)} questions of {data.name}"
-    score_chart(metrics_of(evaluation.results, interval), output_dir / "scores.png", title)
-    console.print(
-        f"{output_dir / RESULTS}, {output_dir / 'scores.png'}", highlight=False, soft_wrap=True
-    )
+    console.print(f"{output_dir / RESULTS}", highlight=False, soft_wrap=True)
     return evaluation
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from locomo.commands import number_table
 from locomo.harness import BuiltMemory, Result
-from locomo.results.report import Interval, Metric, ScoreBar, metrics_of
+from locomo.results.report import Interval, Metric, ScoreLine, metrics_of
 from locomo.results.tables import half_and_most, interval_title, mean_dollars
 from memory.program.costs import Cost
 
@@ -38,7 +38,7 @@ def others_table(
         (metric, group)
         for metric in metrics
         for group in _GROUPS
-        if any(bar.categories == group for bar in metric.bars)
+        if any(line.categories == group for line in metric.lines)
     ]
     columns = (
         *(f"{escape(_short(metric))}\n{group}" for metric, group in scored),
@@ -87,14 +87,14 @@ def _short(metric: Metric) -> str:
 
 def _score(metric: Metric, system: str, group: str) -> str:
     """`.412 (40) .31-.51`, with `up to .45` where verdicts could not be read."""
-    for bar in metric.bars:
-        if (bar.system, bar.categories) == (system, group):
-            return _bar_text(bar)
+    for line in metric.lines:
+        if (line.system, line.categories) == (system, group):
+            return _line_text(line)
     return "-"
 
 
-def _bar_text(bar: ScoreBar) -> str:
-    text = f"{bar.score:.3f} ({bar.questions})"
-    if bar.most > bar.score:
-        text += f", up to {bar.most:.3f}"
-    return text if bar.low is None else f"{text}\n{bar.low:.2f}-{bar.high:.2f}"
+def _line_text(line: ScoreLine) -> str:
+    text = f"{line.score:.3f} ({line.questions})"
+    if line.most > line.score:
+        text += f", up to {line.most:.3f}"
+    return text if line.low is None else f"{text}\n{line.low:.2f}-{line.high:.2f}"

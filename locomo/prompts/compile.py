@@ -13,11 +13,10 @@ import dspy
 from rich.progress import Progress
 
 from locomo.harness import build_memories
+from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.job import CompileJob
-from locomo.prompts.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
-from locomo.results.charts import RewardPoint
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
@@ -35,59 +34,51 @@ TIMEOUT_S = 300  # of a served model's call
 RETRIES = 2  # of such a call; one that fails for good costs one example only
 
 
-@dataclass(frozen=True)
+@dataclass
 class CompileResult:
-    """A compiled program, its gain on validation conversations, and the prompts that were tried.
+    """A program, its gain on validation conversations, and the prompts that were tried.
 
-    `verdict` is "not measured" when the budget or the user ended the compile early, or when no
-    prompt was tried: `new_prompts` counts them without the plain ones. `baseline` is the plain
-    program's training reward, `notes` are remarks for the user, `untried` is why no prompt was
-    tried, where that is known.
+    There is no gain when the budget or the user ended the compile early, or when no prompt was
+    tried: `new_prompts` counts them without the plain ones. `notes` are remarks for the user,
+    `untried` is why no prompt was tried, where that is known.
     """
 
     program: MemoryProgram
-    verdict: Verdict
-    gains: Sequence[Gain]
-    spent: Spent
-    tried: Sequence[TriedPrompt]
-    new_prompts: int
-    points: Sequence[RewardPoint]
-    baseline: float
-    notes: Sequence[str]
-    untried: str = ""
+    gains: Sequence[Gain] = ()
+    spent: Spent = field(default_factory=Spent)
+    tried: list[TriedPrompt] = field(default_factory=list)
+    new_prompts: int = 0
+    notes: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether there is a gain; "not measured" without any."""
+        return verdict(self.gains)
 
 
 @dataclass
 class CompileRun:
-    """A running compile.
+    """A running compile; `result` is what came of it so far.
 
     Arguments:
         job: what is to be done.
         ledger: active; sees every call.
-        limits: the ledger's budget.
         folder: for scores and the optimizers' own messages.
         memories: where memories are built.
         resume: whether the scores in `folder` count.
         bar: shows what goes on.
-        save: called with the best program so far before an interruption is passed on, and at the
-            end.
+        save: called with the result so far before an interruption is passed on, and at the end.
         measuring_cost: what the first measurement took; the second one may take as much.
     """
 
     job: CompileJob
     ledger: Ledger
-    limits: Budget
     folder: Path
     memories: Path
     resume: bool
     bar: Progress
     save: Callable[[CompileResult], None]
-    tried: list[TriedPrompt] = field(default_factory=list)
-    new_prompts: int = 0
-    points: list[RewardPoint] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    untried: list[str] = field(default_factory=list)
-    baseline: float = 0.0
     measuring_cost: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
@@ -98,6 +89,7 @@ class CompileRun:
             setup=replace(setup, model=_recorded(setup.model)),
             prompt_model=_recorded(prompt_model, **room),
         )
+        self.result = CompileResult(setup.program)
 
     def run(self) -> CompileResult:
         """Compile each target in turn, measure before and after.
@@ -105,11 +97,11 @@ class CompileRun:
         Raises InputError when the budget does not suffice to begin, ModelError when more than a
         third of the runs fail, KeyboardInterrupt; the best prompt so far, if any, is saved then.
         """
-        program = plain = self.job.setup.program
+        result, plain = self.result, self.job.setup.program
         try:
-            memories = self._build_memories(program, training=True)
+            memories = self._build_memories(plain, training=True)
             spent_before = self.ledger.spent
-            before = self._measure(program, memories, "measuring the plain program")
+            before = self._measure(plain, memories, "measuring the plain program")
             self.measuring_cost = self._cost_since(spent_before)
             scores = [score for of_example in before.values() for score in of_example]
             self._warn_of(ceilings(scores, self.job.targets))
@@ -119,37 +111,27 @@ class CompileRun:
                 "more goes on"
             ) from spent
         for index, target in enumerate(self.job.targets):
-            program = self._improve(program, target, memories=memories, index=index)
-        self.save(self._result(program))  # measuring may be interrupted, or fail
+            self._improve(target, memories=memories, index=index)
+        self._save()  # measuring may be interrupted, or fail
 
-        if not self.new_prompts:
-            return self._result(program)
-        same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
-        after = before if same else self._measure_compiled(program, memories)
+        if not result.new_prompts:
+            return result
+        same = all(
+            candidate_of(result.program, t) == candidate_of(plain, t) for t in self.job.targets
+        )
+        after = before if same else self._measure_compiled(memories)
         # A question that failed on either side says nothing of the program.
         keys = [key for key in before if key in after]
-        measured = gains(
+        result.gains = gains(
             before=[score for key in keys for score in before[key]],
             after=[score for key in keys for score in after[key]],
         )
-        result = self._result(program, measured)
-        self.save(result)
+        self._save()
         return result
 
-    def _result(self, program: MemoryProgram, measured: Sequence[Gain] = ()) -> CompileResult:
-        """The result so far; without gains its verdict is "not measured"."""
-        return CompileResult(
-            program=program,
-            verdict=verdict(measured),
-            gains=measured,
-            spent=self.ledger.spent,
-            tried=self.tried,
-            new_prompts=self.new_prompts,
-            points=self.points,
-            baseline=self.baseline,
-            notes=self.notes,
-            untried="; ".join(self.untried),
-        )
+    def _save(self) -> None:
+        self.result.spent = self.ledger.spent
+        self.save(self.result)
 
     def _warn_of(self, warnings: Sequence[str]) -> None:
         """Show what the first measurement says of the compile, now and at its end."""
@@ -157,7 +139,7 @@ class CompileRun:
             self.bar.console.print(
                 f"note: {warning}", style="yellow", highlight=False, markup=False
             )
-        self.notes += warnings
+        self.result.notes += warnings
 
     def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
         """The memories that questions are asked about, stored by this program."""
@@ -188,18 +170,17 @@ class CompileRun:
             target=self.job.measured,
         )
         if failed:
-            self.notes.append(
+            self.result.notes.append(
                 f"{title}: {len(failed)} runs failed and are left out, the last: {failed[-1]}"
             )
         return scores
 
-    def _improve(
-        self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], index: int
-    ) -> MemoryProgram:
-        """The program that the optimizer returned for this target, if it earns more than the plain.
+    def _improve(self, target: Target, memories: Mapping[str, Path], index: int) -> None:
+        """Take the program that the optimizer returns for this target, if it earns more.
 
         Where the compile was stopped, the program with the best prompt that was tried by then.
         """
+        program = self.result.program
         bench = self.job.bench(memories)
         plain = candidate_of(program, target)
         bench.prompts[plain.key] = plain
@@ -208,24 +189,23 @@ class CompileRun:
             board, compiled, stopped = self._search(student, target, bench)
         self._keep_scores(board, target, plain.key)
         if cause := why_untried(board, plain.key, stopped):
-            self.untried.append(f"{target}: {cause}")
+            self.result.untried.append(f"{target}: {cause}")
         kept = best(board, plain.key)
         if compiled is not None:
             returned = candidate_of(compiled.program, target)
             is_better = advantage(board, returned.key, plain.key) > 0
             kept = returned.key if is_better else plain.key
-        program = with_candidate(program, target, bench.prompts[kept])
+        self.result.program = with_candidate(program, target, bench.prompts[kept])
         if board.failures:
-            self.notes.append(
+            self.result.notes.append(
                 f"{target}: {board.failures} of {board.count} runs failed, the last: "
                 f"{board.last_failure}"
             )
         if isinstance(stopped, BudgetSpent):
-            self.notes.append(f"{target}: {stopped}")
+            self.result.notes.append(f"{target}: {stopped}")
         elif stopped:
-            self.save(self._result(program))
+            self._save()
             raise ModelError(str(stopped)) if isinstance(stopped, TooManyFailures) else stopped
-        return program
 
     def _search(
         self, student: dspy.Module, target: Target, bench: Bench
@@ -266,7 +246,7 @@ class CompileRun:
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
                 return board, None, reason
         if failed_proposals:
-            self.notes.append(
+            self.result.notes.append(
                 f"{target}: {len(failed_proposals)} proposals failed, the last: "
                 f"{failed_proposals[-1]}"
             )
@@ -286,7 +266,7 @@ class CompileRun:
 
     def _reserve(self, index: int) -> Budget:
         """The budget reserved for later targets and the last measurement."""
-        limits, spent, cost = self.limits, self.ledger.spent, self.measuring_cost
+        limits, spent, cost = self.ledger.budget, self.ledger.spent, self.measuring_cost
         targets_to_come = len(self.job.targets) - index
         windows = 0
         if self._stores_anew():
@@ -313,47 +293,40 @@ class CompileRun:
         return self.job.measured == "answer" and "store" in self.job.targets
 
     def _keep_scores(self, board: Scoreboard, target: Target, plain: str) -> None:
-        """Collect the data of each tried prompt for the chart and MLflow."""
+        """Collect the data of each tried prompt for the report and MLflow."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
         # fmean: the order in which threads finished must not change a mean's last digit.
         means = {key: fmean(run.reward for run in runs[key]) for key in tried}
-        self.baseline = means.get(plain, 0.0)
+        result = self.result
+        baseline = means.get(plain, 0.0)
         best_advantage = 0.0
-        self.new_prompts += sum(key != plain for key in tried)
+        result.new_prompts += sum(key != plain for key in tried)
         for key in tried:
-            calls = runs[key][-1].calls
+            # Not its mean: prompts were tried on different examples, and some are easier.
             gained = advantage(board, key, plain)
             best_advantage = max(best_advantage, gained)
-            # Not its mean: prompts were tried on different examples, and some are easier.
-            self.points.append(
-                RewardPoint(
-                    calls=calls,
-                    score=self.baseline + gained,
-                    best=self.baseline + best_advantage,
-                    examples=len(runs[key]),
-                )
-            )
-            self.tried.append(
+            result.tried.append(
                 TriedPrompt(
                     name=f"{target} {key}{', the plain one' if key == plain else ''}",
                     score=means[key],
                     examples=len(runs[key]),
-                    calls=calls,
+                    calls=runs[key][-1].calls,
                     prompts=json.dumps(asdict(board.prompts[key]), ensure_ascii=False, indent=1),
+                    reward=baseline + gained,
+                    best=baseline + best_advantage,
                 )
             )
 
-    def _measure_compiled(
-        self, program: MemoryProgram, memories: Mapping[str, Path]
-    ) -> dict[str, list[QuestionScore]]:
+    def _measure_compiled(self, memories: Mapping[str, Path]) -> dict[str, list[QuestionScore]]:
         """The compiled program's validation scores; none if the budget does not allow it."""
+        program = self.result.program
         try:
             if self._stores_anew():
                 memories = self._build_memories(program, training=False)
             return self._measure(program, memories, "measuring the compiled program")
         except BudgetSpent as spent:
-            self.notes.append(f"the compiled program was not measured: {spent}")
+            self.result.notes.append(f"the compiled program was not measured: {spent}")
             return {}
 
 

@@ -8,11 +8,10 @@ import dspy
 from rich.box import SIMPLE
 from rich.table import Table
 
-from locomo.dataset.format import Conversation
-from locomo.prompts.ledger import Spent
-from locomo.prompts.optimizers import Options, program_runs, proposal_calls
+from locomo.ledger import Spent
+from locomo.prompts.job import CompileJob
+from locomo.prompts.optimizers import program_runs, proposal_calls
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
-from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 from memory.refine.run import tools_tokens
 
@@ -56,27 +55,13 @@ class Forecast:
         return replace(self, cost=left, minutes=self.minutes and self.minutes * share)
 
 
-def forecast(
-    examples: Mapping[Target, Sequence[dspy.Example]],
-    measured: Target,
-    validation: int,
-    stored: Sequence[Conversation],
-    bench: Bench,
-    options: Options,
-    prompt_model: Model,
-) -> Forecast:
-    """Estimate a compile of the targets that have examples.
-
-    Arguments:
-        examples: what each target is compiled on.
-        measured: the target that is measured before and after.
-        validation: on how many examples it is measured.
-        stored: the conversations whose memories are to be built first.
-    """
-    model = bench.setup.model
+def forecast(job: CompileJob) -> Forecast:
+    """The most that a compile takes, with the memories that are to be built first."""
+    bench, options, prompt_model = job.bench({}), job.options, job.prompt_model
+    model = job.setup.model
     calls = dict.fromkeys(MODULES, 0)
     runs = proposals = 0
-    for target, target_examples in examples.items():
+    for target, target_examples in job.train.items():
         target_runs = program_runs(options.optimizer, len(target_examples), options.rounds)
         runs += target_runs
         proposals += proposal_calls(options.optimizer, options.rounds)
@@ -88,16 +73,19 @@ def forecast(
             questions=_questions(target_examples),
             operations=bench.operations,
         )
+    validation = len(job.validation)
     runs += 2 * validation  # before and after
     _count(
         calls,
-        measured,
+        job.measured,
         runs=2 * validation,
         examples=validation,
-        questions=_questions(examples.get("store", ())),
+        questions=_questions(job.train.get("store", ())),
         operations=bench.operations,
     )
-    calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
+    calls["store"] += sum(
+        -(-len(c.turns) // model.window) for c in job.needed_conversations(training=True)
+    )
 
     cost = _cost(calls, bench, options.max_demos) + priced(
         prompt_model,

@@ -11,6 +11,7 @@ import dspy
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
+from locomo.split_data import SplitConversations
 from locomo.tasks.modules import (
     LEAST_DEMO,
     MODULES,
@@ -28,22 +29,16 @@ from memory.program.refine_agent import MOST_OPERATIONS
 
 @dataclass(frozen=True)
 class CompileJob:
-    """A compile: `train` has examples for each target, `validation` those that measure the gain.
-
-    `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
-    """
+    """A compile: `train` has examples for each target, `validation` those that measure the gain."""
 
     options: Options
     targets: tuple[Target, ...]
-    conversations: Mapping[str, Conversation]
-    parts: Mapping[str, Sequence[str]]
+    split: SplitConversations
     train: Mapping[Target, Sequence[dspy.Example]]
     validation: Sequence[dspy.Example]
     setup: Setup
     prompt_model: Model
     reward: Reward
-    data: Path
-    sha256: str
     operations: int = MOST_OPERATIONS
 
     @property
@@ -57,13 +52,15 @@ class CompileJob:
         if training:
             for target, examples in self.train.items():
                 used += [] if target == "store" else examples  # a window brings its turns along
-        return [self.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)]
+        return [
+            self.split.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)
+        ]
 
     def bench(self, memories: Mapping[str, Path]) -> Bench:
         """The bench of the tasks, on these memories."""
         return Bench(
             setup=self.setup,
-            conversations=self.conversations,
+            conversations=self.split.conversations,
             memories=memories,
             max_demos=self.options.max_demos,
             speakers=self.reward == "gated" and "store" in self.targets,
@@ -79,11 +76,11 @@ class CompileJob:
         # `fingerprint` includes the code of `memory`.
         code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
         made_of = fingerprint(
-            self.sha256,
+            self.split.sha256,
             [(model.name, model.api_base) for model in (self.setup.model, self.prompt_model)],
             self.setup.budget,
             [example_name(example) for examples in drawn for example in examples],
-            (asdict(options), self.targets, self.parts, self.reward, self.operations),
+            (asdict(options), self.targets, self.split.parts, self.reward, self.operations),
             code,
             version("dspy"),
         )
@@ -94,8 +91,8 @@ class CompileJob:
         return {
             **asdict(self.options),
             "target": ", ".join(self.targets),
-            "data": self.data.name,
-            "data_sha256": self.sha256,
+            "data": self.split.data.name,
+            "data_sha256": self.split.sha256,
             "model": self.setup.model.name,
             "prompt_model": self.prompt_model.name,
             "reward": self.reward,
@@ -107,8 +104,7 @@ class CompileJob:
 
 
 def prepare_job(
-    data: Path,
-    split: str,
+    split: SplitConversations,
     targets: tuple[Target, ...],
     options: Options,
     setup: Setup,
@@ -118,13 +114,13 @@ def prepare_job(
     num_validation: int,
     operations: int = MOST_OPERATIONS,
 ) -> CompileJob:
-    """Read the data, split it by conversation and draw the examples of each target (0: all).
+    """Draw the examples of each target (0: all).
 
     The windows of an example of storing are the model's, or shorter where these are too few.
 
-    Raises InputError for data that cannot be read or split, when a target has fewer examples
-    than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
-    with its examples would not fit the model's context.
+    Raises InputError when a target has fewer examples than the optimizer needs, when there is
+    nothing to measure the gain on, and when a prompt with its examples would not fit the model's
+    context.
     """
     if "refine" in targets and not setup.model.refines:
         raise InputError("the packaged model is too small to refine; give a larger --model")
@@ -135,9 +131,8 @@ def prepare_job(
         )
     draw_with = partial(
         draw_training_data,
-        data,
         split,
-        targets=targets,
+        targets,
         num_train=num_train,
         num_validation=num_validation,
         seed=options.seed,
@@ -152,26 +147,23 @@ def prepare_job(
         if len(examples) < LEAST_EXAMPLES:
             raise InputError(
                 f"--target {target} has {len(examples)} examples in the training conversations of "
-                f"{data}, {options.optimizer} needs {LEAST_EXAMPLES}: give --data with more"
+                f"{split.data}, {options.optimizer} needs {LEAST_EXAMPLES}: give --data with more"
             )
     if not training_data.validation:
-        ids = ", ".join(training_data.split.parts["validation"])
+        ids = ", ".join(split.parts["validation"])
         raise InputError(
-            f"the validation conversations of {data} ({ids}) have no "
+            f"the validation conversations of {split.data} ({ids}) have no "
             "question to measure a gain on; give data that has, or another --seed"
         )
     job = CompileJob(
         options=options,
         targets=tuple(target for target in MODULES if target in targets),
-        conversations=training_data.split.conversations,
-        parts=training_data.split.parts,
+        split=split,
         train=training_data.train,
         validation=training_data.validation,
         setup=setup,
         prompt_model=prompt_model,
         reward=reward,
-        data=data,
-        sha256=training_data.split.sha256,
         operations=operations,
     )
     _check_room(job)

@@ -1,1 +1,1 @@
-"""Reports of an evaluation: means with intervals, tables, charts, verdicts, traces."""
+"""Reports of an evaluation: means with intervals, tables, verdicts, traces."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import Result
@@ -35,9 +35,11 @@ GROUPS: dict[str, set[int]] = {
 class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
-    `low` to `high` is the 95 % interval of the score; None for a single question. `unusable` counts
-    answers that could not be read; they score 0. `recall` is over the questions that name their
-    evidence, None if none does.
+    The score is a judge's, or F1. `low` to `high` is its 95 % interval, None for a single question.
+    `unreadable` counts answers of which a verdict could not be read, which counts as wrong; `most`
+    is the mean if all such were right. `tau` is the mean of Kendall's tau-b where an order is asked
+    for. `unusable` counts answers that could not be read; they score 0. `recall` is over the
+    questions that name their evidence, None if none does.
     """
 
     system: str
@@ -46,6 +48,9 @@ class ScoreLine:
     score: float
     low: float | None
     high: float | None
+    most: float
+    unreadable: int
+    tau: float | None
     recall: float | None
     tokens: float
     calls: float
@@ -84,32 +89,12 @@ class PairedDifference:
 
 
 @dataclass(frozen=True)
-class ScoreBar:
-    """A system's mean score by a metric, over the questions of some categories.
-
-    `low` to `high` is its 95 % interval, None for a single question. `unreadable` counts answers of
-    which a verdict could not be read, and counts as wrong; `most` is the mean if all such were
-    right. `tau` is the mean of Kendall's tau-b where an order is asked for.
-    """
-
-    system: str
-    categories: str
-    questions: int
-    score: float
-    low: float | None
-    high: float | None
-    most: float
-    unreadable: int
-    tau: float | None
-
-
-@dataclass(frozen=True)
 class Metric:
-    """The scores of a judge, or F1 without one, with a bar for each system and category."""
+    """The scores of a judge, or F1 without one, with a line for each system and category."""
 
     name: str
     judge: str
-    bars: Sequence[ScoreBar]
+    lines: Sequence[ScoreLine]
 
 
 def usual_interval(results: Iterable[Result]) -> Interval:
@@ -124,10 +109,13 @@ def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
     return {name: [result for result in results if result.system == name] for name in names}
 
 
-def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
-    """For each system one line per category or question type, then categories 1-4 and all."""
+def score_lines(results: Sequence[Result], interval: Interval, judge: str = "") -> list[ScoreLine]:
+    """For each system one line per category or question type, then categories 1-4 and all.
+
+    F1, or the scores of a judge that has judged every answer.
+    """
     return [
-        _line(system, label, of_group, interval)
+        _line(system, label, of_group, interval, judge)
         for system, of_system in by_system(results).items()
         for label, of_group in _groups(of_system).items()
     ]
@@ -147,7 +135,9 @@ def metrics_of(results: Sequence[Result], interval: Interval) -> list[Metric]:
         Metric(
             name,
             judge,
-            _bars([r for r in results if not judge or judge in judges_of(r)], interval, judge),
+            score_lines(
+                [r for r in results if not judge or judge in judges_of(r)], interval, judge
+            ),
         )
         for judge, name in names.items()
     ]
@@ -174,31 +164,6 @@ def most_by(judge: str, result: Result) -> float:
     if judge in result.rubric_scores:
         return result.rubric_scores[judge].highest
     return float(result.verdicts[judge] is not False)
-
-
-def _bars(results: Sequence[Result], interval: Interval, judge: str) -> list[ScoreBar]:
-    bars = []
-    for system, of_system in by_system(results).items():
-        for label, of_group in _groups(of_system).items():
-            scores = [score_by(judge, result) for result in of_group]
-            highest = [most_by(judge, result) for result in of_group]
-            low, high = _interval_of(scores, of_group, interval)
-            rubrics = [r.rubric_scores[judge] for r in of_group if judge in r.rubric_scores]
-            taus = [rubric.tau for rubric in rubrics if rubric.tau is not None]
-            bars.append(
-                ScoreBar(
-                    system=system,
-                    categories=label,
-                    questions=len(of_group),
-                    score=fmean(scores),
-                    low=low,
-                    high=high,
-                    most=fmean(highest),
-                    unreadable=sum(a < b for a, b in zip(scores, highest, strict=True)),
-                    tau=fmean(taus) if taus else None,
-                )
-            )
-    return bars
 
 
 def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -282,10 +247,13 @@ def interval_of_mean(
     return max(lowest, value - width), min(1.0, value + width)
 
 
-def _line(system: str, label: str, results: Sequence[Result], interval: Interval) -> ScoreLine:
-    scores = [result.score for result in results]
+def _line(
+    system: str, label: str, results: Sequence[Result], interval: Interval, judge: str
+) -> ScoreLine:
+    scores = [score_by(judge, result) for result in results]
+    highest = [most_by(judge, result) for result in results]
     low, high = _interval_of(scores, results, interval)
-    recalls = [result.recall for result in results if result.recall is not None]
+    rubrics = [r.rubric_scores[judge] for r in results if judge in r.rubric_scores]
     return ScoreLine(
         system=system,
         categories=label,
@@ -293,11 +261,20 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
         score=fmean(scores),
         low=low,
         high=high,
-        recall=fmean(recalls) if recalls else None,
+        most=fmean(highest),
+        unreadable=sum(a < b for a, b in zip(scores, highest, strict=True)),
+        tau=_mean(rubric.tau for rubric in rubrics),
+        recall=_mean(result.recall for result in results),
         tokens=fmean(result.tokens for result in results),
         calls=fmean(result.calls for result in results),
         unusable=sum(bool(result.unusable) for result in results),
     )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def memory_difference(
@@ -329,11 +306,5 @@ def failure_cause(result: Result) -> Cause | None:
 
 def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
     """The failed answers by cause, in the order of the steps."""
-    causes: tuple[Cause, ...] = (
-        "not shown, no fact",
-        "not shown",
-        "not answered",
-        "should have abstained",
-        "unusable answer",
-    )
+    causes = get_args(Cause)
     return {name: [r for r in results if failure_cause(r) == name] for name in causes}

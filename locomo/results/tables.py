@@ -25,7 +25,6 @@ from memory.program.costs import Cost, Step
 from memory.system.terminal import count
 
 _NAMED_QUESTIONS = 10
-_SUMS = ("1-4", "all")  # of categories
 
 
 def interval_title(interval: Interval) -> str:
@@ -35,10 +34,7 @@ def interval_title(interval: Interval) -> str:
 
 
 def comparison_table(
-    lines: Sequence[ScoreLine],
-    interval: Interval,
-    with_categories: bool = True,
-    is_official: bool = True,
+    lines: Sequence[ScoreLine], interval: Interval, is_official: bool = True
 ) -> Table:
     """The table that `evaluate.py` prints; F1 is official for LoCoMo alone."""
     # LoCoMo's own code looks for two phrases in the answer, so a longer answer counts as well.
@@ -48,8 +44,6 @@ def comparison_table(
     numbers = ("n", "score", "interval", "recall", "tokens", "calls")
     table = number_table(title, ("system", "category"), numbers)
     for line in lines:
-        if not with_categories and line.categories not in _SUMS:
-            continue
         table.add_row(
             line.system,
             line.categories,
@@ -68,32 +62,29 @@ def comparison_table(
     return table
 
 
-def judge_table(
-    metrics: Sequence[Metric], interval: Interval, with_categories: bool = True
-) -> Table:
+def judge_table(metrics: Sequence[Metric], interval: Interval) -> Table:
     """The mean score by each judge: the share that it accepts, or the points of rubric lines.
 
     A verdict that could not be read counts as wrong; the bracket ends where all of these would be
     right. Beside orders is Kendall's tau-b.
     """
-    judged = [(metric.judge, bar) for metric in metrics if metric.judge for bar in metric.bars]
+    judged = [(metric.judge, line) for metric in metrics if metric.judge for line in metric.lines]
     numbers = ["n", "score", "interval", "bracket"]
-    if any(bar.tau is not None for _, bar in judged):
+    if any(line.tau is not None for _, line in judged):
         numbers.append("tau-b")
     title = f"judged by a model, {interval_title(interval)}"
     table = number_table(title, ("judge", "system", "category"), numbers)
-    for judge, bar in judged:
-        if with_categories or bar.categories in _SUMS:
-            cells = [
-                *(escape(judge), bar.system, bar.categories),
-                str(bar.questions),
-                f"{bar.score:.3f}",
-                "" if bar.low is None else f"{bar.low:.2f}-{bar.high:.2f}",
-                f"{bar.score:.3f}-{bar.most:.3f}" if bar.unreadable else "",
-                "" if bar.tau is None else f"{bar.tau:+.2f}",
-            ]
-            table.add_row(*cells[: len(table.columns)], end_section=bar.categories == "all")
-    if unreadable := sum(bar.unreadable for _, bar in judged if bar.categories == "all"):
+    for judge, line in judged:
+        cells = [
+            *(escape(judge), line.system, line.categories),
+            str(line.questions),
+            f"{line.score:.3f}",
+            "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}",
+            f"{line.score:.3f}-{line.most:.3f}" if line.unreadable else "",
+            "" if line.tau is None else f"{line.tau:+.2f}",
+        ]
+        table.add_row(*cells[: len(table.columns)], end_section=line.categories == "all")
+    if unreadable := sum(line.unreadable for _, line in judged if line.categories == "all"):
         table.caption = f"{unreadable} verdicts could not be read in full and count as wrong there"
     return table
 

@@ -1,6 +1,6 @@
 """Traces: every prompt, answer and row between a question and its score.
 
-The file has one line of JSON per question; `python -m locomo.inspect` prints them.
+The file has one line of JSON per question; MLflow shows them as traces (`locomo.tracking.spans`).
 """
 
 import time

@@ -6,23 +6,20 @@ from pydantic import BaseModel, TypeAdapter
 
 from locomo.harness import BuiltMemory, Result
 from locomo.json_lines import read_json
-from locomo.results.figures import Figure
 from memory import InputError
 
 # Beside `answers-FINGERPRINT.jsonl` lie the traces of the same run.
 ANSWERS, TRACES = "answers-", "traces-"
 RESULTS, ANALYSIS = "evaluation_results.json", "failure_analysis.json"
-ABLATION = "ablation.json"
 MEMORIES = "memories"  # the folder, within that of a run
 
 
 class WrittenResults(BaseModel):
-    """The settings of a run, its memories, every question's result, an ablation's figures."""
+    """The settings of a run, its memories, every question's result."""
 
     params: dict[str, object]
     memories: list[BuiltMemory] = []
     results: list[Result]
-    figures: list[Figure] = []
 
 
 def traces_beside(answers: Path) -> Path:
@@ -33,10 +30,8 @@ def traces_beside(answers: Path) -> Path:
 def read_results(path: Path) -> WrittenResults:
     """The results in an output folder, or in its JSON file. Raises InputError."""
     if path.is_dir() or not path.exists():
-        files = [path / name for name in (RESULTS, ANALYSIS, ABLATION) if (path / name).exists()]
+        files = [path / name for name in (RESULTS, ANALYSIS) if (path / name).exists()]
         if not files:
-            raise InputError(
-                f"{path} holds no {RESULTS}, {ANALYSIS} or {ABLATION}; give an --output-dir"
-            )
+            raise InputError(f"{path} holds no {RESULTS} or {ANALYSIS}; give an --output-dir")
         path = files[0]
     return read_json(path, TypeAdapter(WrittenResults), "give what evaluate.py wrote")

@@ -1,7 +1,10 @@
 """Charts recall by the number of turns and by their tokens, for several systems."""
 
+import io
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.json_lines import read_json
-from locomo.results.charts import pictures
 from memory import InputError, Turn
 from memory.prompts.evidence import assemble
+from memory.system.files import write_whole
 
 _UNLIMITED = 10**9  # a budget of tokens that holds every turn
 Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
@@ -120,8 +123,18 @@ def read_peers(path: Path) -> dict[str, Rankings]:
 
 
 def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
-    """Write the chart (PNG). Raises InputError when it cannot be written."""
-    with pictures(path, title, columns=2) as (by_turns, by_tokens):
+    """Write the chart (PNG), with today's date in its title. Raises InputError where it cannot."""
+    import matplotlib as mpl
+
+    # No display is needed, and matplotlib's report of its font cache is noise.
+    mpl.use("Agg")
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
+    from matplotlib import pyplot as plt
+
+    figure, (by_turns, by_tokens) = plt.subplots(
+        ncols=2, figsize=(9, 4.5), sharey=True, layout="constrained"
+    )
+    try:
         for curve in curves:
             turns = np.arange(1, len(curve.recall) + 1)
             # A single point draws no line.
@@ -129,10 +142,19 @@ def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
             label = f"{curve.title}, n = {curve.questions}"
             by_turns.plot(turns, curve.recall, label=label, marker=marker)
             by_tokens.plot(curve.tokens, curve.recall, label=label, marker=marker)
+        figure.suptitle(f"{title}, {datetime.now(UTC):%Y-%m-%d}", fontsize=10)
         by_turns.set_xlabel("turns shown")
         by_tokens.set_xlabel("tokens of the turns shown (mean)")
         by_turns.set_ylabel("recall of evidence turns")
         by_turns.set_ylim(0, 1)
+        by_turns.legend(frameon=False)
         for axes in (by_turns, by_tokens):
             axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+        # Drawn in memory first, so an error or an interruption leaves no partial file.
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=130)
+        write_whole(path, drawn.getvalue())
+    finally:
+        plt.close(figure)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import unified_diff
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from rich.table import Table
@@ -12,7 +13,9 @@ from rich.table import Table
 from locomo.commands import number_table
 from locomo.metrics import paired_bootstrap
 from locomo.results.report import GROUPS
+from locomo.split_data import SplitConversations
 from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
+from memory.program import Card
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain", "not measured"]
@@ -130,13 +133,31 @@ def _verdict_of(gain: Gain) -> Verdict:
     return "gain" if gain.groups >= LEAST_GROUPS and gain.low > 0 else "no gain"
 
 
-def card_scores(results: Sequence[Gain]) -> dict[str, float]:
-    """The gains for the card of a compiled or tuned program, to four decimals."""
+def program_card(
+    split: SplitConversations,
+    results: Sequence[Gain],
+    *,
+    model: str,
+    optimizer: str,
+    target: str,
+    metric: dict[str, float],
+) -> Card:
+    """The card of a program that was compiled or tuned on these conversations, with its gains."""
     scores: dict[str, float] = {}
     for gain in results:
         for side in ("before", "after", "low", "high"):
             scores[f"{gain.component}, {gain.categories}: {side}"] = round(getattr(gain, side), 4)
-    return scores
+    return Card(
+        model=model,
+        optimizer=optimizer,
+        target=target,
+        metric=metric,
+        data=split.sha256,
+        conversations={name: list(ids) for name, ids in split.parts.items()},
+        scores=scores,
+        verdict=verdict(results),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
@@ -156,26 +177,6 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
             _interval(gain),
             end_section=(gain.component, gain.categories) == ("answer", "all"),
         )
-    return table
-
-
-def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
-    """The change of the answers in runs with different seeds, and its spread."""
-    answers = {seed: _decisive(results) for seed, results in gains_by_seed.items()}
-    columns = ("seed", "n", "before", "after", "change", "interval", "verdict")
-    table = number_table("answers before and after, by seed", (), columns)
-    changes: list[float] = []
-    for seed, gain in answers.items():
-        if gain is None:
-            table.add_row(str(seed), "", "", "", "", "", "not measured")
-            continue
-        changes.append(gain.after - gain.before)
-        numbers = (f"{gain.before:.3f}", f"{gain.after:.3f}", f"{changes[-1]:+.3f}")
-        cells = [_short(number) for number in numbers]
-        table.add_row(str(seed), str(gain.questions), *cells, _interval(gain), _verdict_of(gain))
-    if len(changes) > 1:
-        mean, spread = _short(f"{fmean(changes):+.3f}"), _short(f"{stdev(changes):.3f}")
-        table.caption = f"change: mean {mean}, standard deviation between runs {spread}"
     return table
 
 

@@ -1,4 +1,4 @@
-"""Training data: splits conversations, draws examples, builds the memories that they need."""
+"""Training data: draws examples of conversations, builds the memories that they need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,57 +9,49 @@ from rich.progress import Progress
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import Setup, build_memories
-from locomo.split_data import SplitConversations, load_split
+from locomo.split_data import SplitConversations
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
-from memory import InputError, MemoryProgram
+from memory import MemoryProgram
 from memory.program import Model, read_card
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The split conversations of a file, and the examples drawn from each part."""
+    """The examples that were drawn: to learn from by target, and to measure on."""
 
-    split: SplitConversations
     train: Mapping[Target, Sequence[dspy.Example]]
     validation: Sequence[dspy.Example]
 
 
 def draw_training_data(
-    data: Path,
-    split: str,
+    split: SplitConversations,
     targets: Sequence[Target],
+    *,
     num_train: int,
     num_validation: int | None,
     seed: int,
     window: int,
-    further: Path | None = None,
     unanswerable: float = 1.0,
 ) -> TrainingData:
-    """Read a file or a folder, split it by conversation, and draw the examples of each target.
+    """Draw the examples of each target. A target may have fewer than asked for, or none.
 
     Arguments:
-        data, further: as for `load_split`.
-        split: `default`, `memory-r1` or `seven-three`, see `locomo.split_data`.
         num_train: examples for each target; 0: all.
         num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
-        seed: chooses the examples and, with `default`, the parts.
+        seed: chooses the examples.
         window: turns in an example of storing.
         unanswerable: the share of the training questions of category 5 to draw from.
-
-    A target may have fewer examples, or none. Raises InputError for a file that cannot be read or
-    split.
     """
-    conversations = load_split(data, seed, split, further)
     train = {}
     for target in targets:
-        examples = task_examples(conversations.part("train"), target, window)
+        examples = task_examples(split.part("train"), target, window)
         train[target] = draw(_thinned(examples, unanswerable, seed), num_train, seed)
     validation: list[dspy.Example] = []
     if num_validation is not None:
         measured = measured_target(targets)
-        examples = task_examples(conversations.part("validation"), measured, window)
+        examples = task_examples(split.part("validation"), measured, window)
         validation = draw(examples, num_validation, seed)
-    return TrainingData(conversations, train, validation)
+    return TrainingData(train, validation)
 
 
 def _thinned(
@@ -74,39 +66,6 @@ def _thinned(
     number = round(len(refused) * (1 - unanswerable))
     left_out = set(draw(refused, number, seed)) if number else set()
     return [example for index, example in enumerate(examples) if index not in left_out]
-
-
-def load_training_data(
-    data: Path,
-    split: str,
-    targets: Sequence[Target],
-    num_train: int,
-    num_validation: int,
-    seed: int,
-    window: int,
-    further: Path | None = None,
-    unanswerable: float = 1.0,
-) -> TrainingData:
-    """Draw `num_train` examples (0: all) for all targets together, and as many for each.
-
-    Of `num_validation` 0 means none. Raises InputError when a target has no example.
-    """
-    share = -(-num_train // len(targets))
-    training_data = draw_training_data(
-        data,
-        split,
-        targets=targets,
-        num_train=share,
-        num_validation=num_validation or None,
-        seed=seed,
-        window=window,
-        further=further,
-        unanswerable=unanswerable,
-    )
-    for target, examples in training_data.train.items():
-        if not examples:
-            raise InputError(f"{data} has no training example for --target {target}; give more")
-    return training_data
 
 
 def tuned_conversations(*adapters: Path | None) -> set[str]:

@@ -27,13 +27,19 @@ def gain_metrics(gains: Sequence[Gain]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class TriedPrompt:
-    """A candidate prompt: its mean reward, its number of training examples, the calls before it."""
+    """A candidate prompt: its mean reward, its number of training examples, the calls before it.
+
+    `reward` is comparable between candidates: the plain program's mean, and what the candidate
+    gained on the same examples. `best` is the highest so far.
+    """
 
     name: str
     score: float
     examples: int
     calls: int
     prompts: str
+    reward: float
+    best: float
 
 
 @dataclass(frozen=True)
@@ -63,13 +69,17 @@ def track_compile(
 ) -> None:
     """Log a compile as an MLflow run: gain, cost, the files as artifacts, data and program.
 
-    The program becomes a new version of the registered model REGISTERED. The 100 best candidates
-    become nested runs, each with its prompts as an artifact; a run takes about 15 ms. Raises
-    InputError when MLflow cannot store them.
+    The rewards of the candidates are a curve, whose steps are model calls. The program becomes a
+    new version of the registered model REGISTERED. The 100 best candidates become nested runs, each
+    with its prompts as an artifact; a run takes about 15 ms. Raises InputError when MLflow cannot
+    store them.
     """
     with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{REFUSED.sub('_', name)}": value for name, value in cost.items()}
         mlflow.log_metrics(numbers | gain_metrics(gains))
+        for tried in candidates:
+            curve = {"training/reward": tried.reward, "training/best_reward": tried.best}
+            mlflow.log_metrics(curve, step=tried.calls)
         for file in files:
             mlflow.log_artifact(str(file))
         for tried in sorted(candidates, key=lambda tried: -tried.score)[:_CANDIDATE_RUNS]:

@@ -15,7 +15,15 @@ from pathlib import Path
 from types import ModuleType
 
 from locomo.dataset.format import Question, data_files
-from locomo.results.report import Metric, PairedDifference, ScoreLine
+from locomo.harness import Result
+from locomo.results.report import (
+    Metric,
+    PairedDifference,
+    ScoreLine,
+    failure_cause,
+    judges_of,
+    score_by,
+)
 from memory import InputError
 
 # Set before the import: without a network MLflow's start would wait for one.
@@ -32,6 +40,7 @@ DEFAULT_STORE = "sqlite:///mlflow.db"
 REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _SQLITE = "sqlite:///"
 _MOST_SECONDS = 120  # to wait for another process that makes the database, which takes 2 to 20
+ANSWER_TABLE = "answers.json"
 _ANSWERS = "answers"  # the tag that names a run's file of answers
 
 
@@ -169,6 +178,41 @@ def log_questions(
         mlflow.log_input(dataset, context=context)
 
 
+def log_answers(mlflow: ModuleType, results: Iterable[Result], replaces: bool = False) -> None:
+    """Log a table of the answers: a row for each question of a system, a column for each judge.
+
+    MLflow shows it, and those of several runs beside each other. `replaces`: the run has the table
+    already, which `log_table` would append to.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            # MLflow's page groups by the first column and compares the second.
+            "question": clean(result.question),
+            "answer": clean(result.answer or result.unusable),
+            "gold": clean(result.gold),
+            "system": result.system,
+            "conversation": result.conversation,
+            "index": result.index,
+            "category": result.category,
+            "score": result.score,
+            "evidence recall": result.recall,
+            "failure": failure_cause(result) or "",
+            "sql": clean("\n".join(result.sql)),
+            "cited": " ".join(result.cited),
+            "evidence": " ".join(result.evidence),
+            "turns shown": result.shown,
+            **{judge: score_by(judge, result) for judge in sorted(judges_of(result))},
+        }
+        for result in results
+    )
+    if replaces:
+        mlflow.log_text(table.to_json(orient="split", force_ascii=False), ANSWER_TABLE)
+    else:
+        mlflow.log_table(table, ANSWER_TABLE)
+
+
 def clean(text: str) -> str:
     """A text as UTF-8 has it: a model may write a lone surrogate."""
     return text.encode("utf-8", "replace").decode()
@@ -214,9 +258,13 @@ def score_metrics(
         numbers[f"{name}/tokens"] = line.tokens
         numbers[f"{name}/unusable"] = line.unusable
     for metric in metrics:
-        for bar in metric.bars if metric.judge else ():
-            name = f"{bar.system}/{bar.categories.replace(' ', '_')}"
-            numbers[f"{name}/judge_{REFUSED.sub('_', metric.judge)}"] = bar.score
+        for line in metric.lines if metric.judge else ():
+            name = f"{line.system}/{line.categories.replace(' ', '_')}"
+            judged = f"{name}/judge_{REFUSED.sub('_', metric.judge)}"
+            numbers[judged] = line.score
+            numbers[f"{judged}/low"] = line.low
+            numbers[f"{judged}/high"] = line.high
+            numbers[f"{judged}/most"] = line.most
     if difference:
         numbers["difference/1-4"] = difference.change
         numbers["difference/1-4/low"] = difference.low

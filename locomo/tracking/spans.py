@@ -1,4 +1,4 @@
-"""Traces of MLflow: the spans store, retrieve and answer, with calls, rows, times and scores."""
+"""Traces of MLflow: the spans store, retrieve and answer, with calls, rows, times and verdicts."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from locomo.harness import Result
+from locomo.results.report import failure_cause, judges_of, score_by
 from locomo.results.traces import DigestTrace, ModelCall, RowsRead, StoredWindow, Trace
 from locomo.tracking.runs import clean, mlflow_errors, one_at_a_time
 
@@ -82,11 +83,16 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     root = mlflow.start_span_no_context(
         name=clean(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
         inputs={**question, "conversation": result.conversation},
-        attributes={"category": str(result.category), "index": str(result.index)},
+        attributes={
+            "category": str(result.category),
+            "index": str(result.index),
+            "evidence": " ".join(result.evidence),
+        },
         start_time_ns=begin,
         **_in_run(mlflow),
     )
     steps = {step.name: step for step in result.steps}
+    refused = {"refusals": [clean(refusal) for refusal in trace.refusals]}
     retrieving = [steps[name].seconds for name in ("select", "search") if name in steps]
     answering = steps.get("answer")
     before_answer = max(len(trace.calls) - (answering.calls if answering else 0), 0)
@@ -98,7 +104,7 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     if retrieving:
         _log_reads(mlflow, parent, trace.rows, now)
         now = min(max(begin + _ns(sum(retrieving)), now), end)
-        parent.end(outputs={"sql": [clean(sql) for sql in result.sql]}, end_time_ns=now)
+        parent.end(outputs={"sql": [clean(sql) for sql in result.sql], **refused}, end_time_ns=now)
     parent = root
     if answering:
         inputs = {**question, "turns": result.shown}
@@ -109,7 +115,8 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
         parent.end(outputs={"answer": clean(result.answer)}, end_time_ns=now)
     if not retrieving:
         _log_reads(mlflow, root, trace.rows, after_calls)
-    root.end(outputs={"answer": clean(result.answer)}, end_time_ns=end)
+    outputs = {"answer": clean(result.answer or result.unusable), "cited": list(result.cited)}
+    root.end(outputs=outputs, end_time_ns=end)
     _log_assessments(mlflow, root.trace_id, result)
 
 
@@ -154,10 +161,19 @@ def _log_reads(mlflow: ModuleType, parent: Any, reads: Sequence[RowsRead], now: 
 
 
 def _log_assessments(mlflow: ModuleType, trace_id: str, result: Result) -> None:
-    """The gold answer as what was expected, the scores as feedback of code."""
-    source = mlflow.entities.AssessmentSource(source_type="CODE", source_id="locomo.metrics")
+    """The gold answer as what was expected; scores, cause of failure and verdicts as feedback."""
     mlflow.log_expectation(trace_id=trace_id, name="answer", value=clean(result.gold))
-    scores = {"score": result.score, "evidence recall": result.recall}
+    code = mlflow.entities.AssessmentSource(source_type="CODE", source_id="locomo.metrics")
+    scores = {
+        "score": result.score,
+        "evidence recall": result.recall,
+        "failure": failure_cause(result),
+    }
     for name, value in scores.items():
         if value is not None:
-            mlflow.log_feedback(trace_id=trace_id, name=name, value=value, source=source)
+            mlflow.log_feedback(trace_id=trace_id, name=name, value=value, source=code)
+    for judge in sorted(judges_of(result)):
+        model = mlflow.entities.AssessmentSource(source_type="LLM_JUDGE", source_id=judge)
+        mlflow.log_feedback(
+            trace_id=trace_id, name=judge, value=score_by(judge, result), source=model
+        )

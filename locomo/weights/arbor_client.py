@@ -161,10 +161,7 @@ class Repair(BaseModel):
 
 
 class ServerInfo(BaseModel):
-    """The server: its version, GPUs, the split that runs, free disk in bytes, repairs.
-
-    `resumes` says whether its checkpoints keep the trainer's state, so that a run can go on.
-    """
+    """The server: its version, GPUs, the split that runs, free disk in bytes, repairs."""
 
     arbor: str
     gpus: list[Gpu]
@@ -172,7 +169,6 @@ class ServerInfo(BaseModel):
     processes: list[Process]
     disk_free: int
     repairs: list[Repair]
-    resumes: bool = False
 
 
 class ModelInfo(BaseModel):

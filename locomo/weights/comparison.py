@@ -197,12 +197,7 @@ def compare_tuned(
     questions = comparison_examples(
         fresh, targets, window=student.window, number=options.num_test, seed=options.seed
     )
-    memories = Memories(
-        {conversation.id: conversation for conversation in fresh},
-        folder=options.output_dir / "memories",
-        threads=options.num_threads,
-        turns_only=options.turns_only,
-    )
+    memories = options.memories({conversation.id: conversation for conversation in fresh})
     with progress_bar(console) as bar:
         if packaged:
             models = packaged_models(options.start, tuned)

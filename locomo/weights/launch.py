@@ -3,27 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from types import ModuleType
 
 import dspy
 from rich.console import Console
+from rich.progress import TimeRemainingColumn
 
 from locomo.commands import print_table
 from locomo.harness import fingerprint
-from locomo.results.charts import number_range, training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
-from locomo.tasks.rewards import WEIGHTS
-from locomo.tasks.training_data import Memories, TrainingData, load_training_data, prepare_bench
+from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.compiles import gain_metrics
 from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
-from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
+from locomo.weights.preflight import check_table, preflight, raise_failed
 from locomo.weights.record import (
-    CHECKPOINT_STEPS,
     HELD_OUT_FILE,
     STEPS_FILE,
     RunFile,
@@ -32,7 +29,7 @@ from locomo.weights.record import (
     TrainingResult,
     last_checkpoint,
 )
-from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
+from locomo.weights.steps import StepRecord, step_line
 from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
     load_helper,
@@ -45,10 +42,9 @@ from memory import InputError, MemoryProgram
 from memory.program import Model, read_card
 from memory.program.packaged import SHIPPED
 from memory.system.files import write_whole
-from memory.system.progress import live_table, progress_bar
+from memory.system.progress import progress_bar
 
 EXPERIMENT = "train"
-CURVES_FILE = "training.png"
 # Measured with 4 steps of 8 answers, the trainer's process alone: 2.6 GB from a shipped adapter,
 # 5.8 GB where the start is tuned first, on longer sequences.
 REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
@@ -59,22 +55,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
     if not ARBOR_YAML.exists():
         _write_split(options)
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
-    settings = options.settings()
-    requirements = RunRequirements(
-        model=str(options.start or options.student),
-        settings=settings,
-        targets=options.targets,
-        data=options.data_path,
-        further_data=options.further_data,
-        split=options.split,
-        seed=options.seed,
-        window=student_of(options.student).window,
-        num_train=options.training_examples,
-        num_val=options.num_val,
-        output=options.checkpoints,
-        checkpoints=-(-settings.steps // CHECKPOINT_STEPS),
-    )
-    checks = preflight(requirements, server.describe, server.model)
+    checks = preflight(options, server.describe, server.model)
     print_table(console, check_table(checks))
     raise_failed(checks)
 
@@ -157,9 +138,9 @@ def _train(
     helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
     data = _training_data(options, student.window)
-    params = options.params(settings, data.split.sha256, start)
+    params = options.params(settings, options.conversations.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
-    made_of = fingerprint({**params, "steps": 0}, data.split.parts)
+    made_of = fingerprint({**params, "steps": 0}, options.parts)
     begin = _checkpoint_to_resume(options, made_of, settings=settings, console=console)
 
     bench = _bench(options, working, helper=helper, data=data, console=console)
@@ -184,32 +165,37 @@ def _train(
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     name = f"{options.student}, {', '.join(targets)}"
-    console.print(COLUMNS, highlight=False)
     with mlflow_run(EXPERIMENT, params, name) as run:
-        with live_table(console) as show:
+        with progress_bar(console, last=TimeRemainingColumn()) as bar:
+            line = bar.add_task("step", total=settings.steps, completed=begin.step if begin else 0)
+
+            def show(row: StepRecord) -> None:
+                bar.update(line, completed=row.step, description=step_line(row))
+
             record = RunRecord(plan, show, console.print, run.log_metrics, begin)
             result = run_plan(record)
-        title = f"{name}, {len(data.validation)} held-out examples"
-        draw_curves(
-            result, options.checkpoints / CURVES_FILE, rollouts=settings.rollouts, title=title
-        )
         _record(run, result, folder=options.checkpoints)
-    console.print(f"{CURVES_FILE} is drawn; MLflow: experiment {EXPERIMENT}", highlight=False)
+    console.print(f"MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
 
 
 def _training_data(options: TrainOptions, window: int) -> TrainingData:
-    return load_training_data(
-        options.data_path,
-        options.split,
-        targets=options.targets,
-        num_train=options.training_examples,
-        num_validation=options.num_val,
+    """The examples, as many for each target. Raises InputError when a target has none."""
+    data = draw_training_data(
+        options.conversations,
+        options.targets,
+        num_train=-(-options.training_examples // len(options.targets)),
+        num_validation=options.num_val or None,
         seed=options.seed,
         window=window,
-        further=options.further_data,
         unanswerable=options.unanswerable,
     )
+    for target, examples in data.train.items():
+        if not examples:
+            raise InputError(
+                f"{options.data_path} has no training example for --target {target}; give more"
+            )
+    return data
 
 
 def _bench(
@@ -217,12 +203,7 @@ def _bench(
 ) -> Bench:
     """Memories, built once for each conversation, that every rollout opens read-only."""
     examples = [example for part in data.train.values() for example in part]
-    memories = Memories(
-        data.split.conversations,
-        folder=options.output_dir / "memories",
-        threads=options.num_threads,
-        turns_only=options.turns_only,
-    )
+    memories = options.memories(options.conversations.conversations)
     with progress_bar(console) as bar:
         return prepare_bench(
             working, helper, examples=[*examples, *data.validation], memories=memories, bar=bar
@@ -233,36 +214,8 @@ def _record(run: ModuleType, result: TrainingResult, folder: Path) -> None:
     """Log the gains and the files of a training to MLflow."""
     run.log_metrics(gain_metrics(result.gains))
     run.set_tag("verdict", verdict(result.gains))
-    for file in (STEPS_FILE, HELD_OUT_FILE, CURVES_FILE):
+    for file in (STEPS_FILE, HELD_OUT_FILE):
         run.log_artifact(str(folder / file))
-
-
-def draw_curves(result: TrainingResult, path: Path, *, rollouts: int, title: str) -> None:
-    """Rewards of training, as means of the last WINDOW steps, and held-out means, by step."""
-    rows = result.rows
-
-    def smoothed(value: Callable[[StepRecord], float | None]) -> dict[int, float]:
-        numbers = [(row.step, value(row)) for row in rows]
-        known = [(step, number) for step, number in numbers if number is not None]
-        return {
-            step: fmean(number for _, number in known[max(index - WINDOW + 1, 0) : index + 1])
-            for index, (step, _) in enumerate(known)
-        }
-
-    window = f"mean of {WINDOW} steps of {rollouts} answers"
-    training = {
-        f"reward, {window}": smoothed(lambda row: row.reward),
-        f"reward that the module can change, {window}": smoothed(lambda row: row.own),
-    }
-    measured = number_range(record.questions for record in result.held_out)
-    held_out: dict[str, dict[int, float]] = {}
-    for record in result.held_out:
-        for component, mean in record.means.items():
-            # What users get, and what was optimized; evidence and the like explain them.
-            if component == "answer" or component not in WEIGHTS:
-                label = f"{component}, n = {measured}"
-                held_out.setdefault(label, {})[record.step] = mean
-    training_chart(training, held_out, path, title)
 
 
 def _checkpoint_to_resume(
@@ -278,13 +231,10 @@ def _checkpoint_to_resume(
     elif begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
     else:
-        finding = "with its optimizer's moments and schedule; KL counts from the first start"
-        if not begin.trainer_state:
-            finding = (
-                "from its weights; Adam's moments start from zero, with another warm-up, and KL"
-                " counts from these weights"
-            )
         console.print(
-            f"going on after step {begin.step} {finding}", highlight=False, soft_wrap=True
+            f"going on after step {begin.step} with its optimizer's moments and schedule; KL counts"
+            " from the first start",
+            highlight=False,
+            soft_wrap=True,
         )
     return begin

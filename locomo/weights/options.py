@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from typer import Option
 
 from locomo.commands import check_folder
+from locomo.dataset.format import Conversation
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
-from locomo.tasks.training_data import tuned_conversations
+from locomo.tasks.training_data import Memories, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.record import RUN_FILE
 from memory import InputError
@@ -40,18 +41,23 @@ REHEARSAL = GrpoSettings(
     bf16=False,
     training_gpus=(1,),  # one device: this machine
 )
+# The options that --help lists; --help-all lists the others too.
+LISTED = (
+    *("mode", "rehearse", "target", "data", "model", "server", "helper"),
+    *("output", "checkpoints", "resume"),
+)
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of train.py, declared once: its command lines are built from these fields.
+    """The options of train.py, declared once: its command line is built from these fields.
 
     A field's name is its flag (`num_train` is `--num-train`), its annotation carries the help
     text. Defaults that depend on the mode are None here and properties below.
     """
 
-    mode: Annotated[Mode, Option(help="what to do; each mode is also a command")] = "train"
+    mode: Annotated[Mode, Option(help="what to do")] = "train"
     rehearse: Annotated[
         bool, Option("--rehearse", help="train the packaged model on this machine's CPU")
     ] = False
@@ -127,9 +133,6 @@ class TrainOptions:
     ] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
-    seeds: Annotated[
-        int, Option(help="number of runs, with --seed and the seeds after it", min=1)
-    ] = 1
     resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
     output: Annotated[Path, Option(help="file for the program and its card")] = Path(
         "grpo_optimized_memory_qa.json"
@@ -172,20 +175,6 @@ class TrainOptions:
         return 100 if self.rehearse else 50
 
     @property
-    def of_seeds(self) -> list["TrainOptions"]:
-        """The runs of `--seeds`, each with a seed, checkpoints and an output of its own."""
-        return [
-            replace(
-                self,
-                seeds=1,
-                seed=seed,
-                checkpoints=self.checkpoints / f"seed-{seed}",
-                output=self.output.with_stem(f"{self.output.stem}-seed-{seed}"),
-            )
-            for seed in range(self.seed, self.seed + self.seeds)
-        ]
-
-    @property
     def examples_file(self) -> Path:
         """The default path of distilled examples."""
         return self.examples or Path("sft_examples.jsonl")
@@ -199,6 +188,15 @@ class TrainOptions:
     def parts(self) -> Mapping[str, Sequence[str]]:
         """The conversations' ids by part of the split."""
         return self.conversations.parts
+
+    def memories(self, conversations: Mapping[str, Conversation]) -> Memories:
+        """Where and how the memories of conversations are built."""
+        return Memories(
+            conversations,
+            folder=self.output_dir / "memories",
+            threads=self.num_threads,
+            turns_only=self.turns_only,
+        )
 
     def check(self) -> None:
         """Raise InputError for options that exclude each other, or paths that are not writable."""
@@ -214,11 +212,6 @@ class TrainOptions:
             )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
-        if self.seeds > 1 and (self.mode != "train" or self.resume):
-            raise InputError(
-                "--seeds is for --mode train or --rehearse, from the beginning; one of its runs "
-                "goes on with its own --seed, --checkpoints .../seed-N and --resume"
-            )
         if self.output.is_dir():
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")

@@ -2,29 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
 
-from locomo.tasks.gains import Gain, card_scores, gains, verdict
+from locomo.tasks.gains import Gain, gains
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
-from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, card_metric, mean_components
+from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, mean_components
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import (
     HeldOutRecord,
     StepRecord,
     lines_by_step,
     reward_summary,
-    step_table,
 )
 from memory import MemoryProgram
-from memory.program import Card
 from memory.system.files import write_whole
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
@@ -34,19 +30,18 @@ Scores = dict[str, list[QuestionScore]]  # of each example's questions, by its n
 
 
 class RunFile(BaseModel):
-    """The state of a run, for resuming it. `server_folder` is on the server.
+    """The state of a run, for resuming it.
 
-    With `trainer_state` that folder holds the trainer's state, too: its optimizer's moments, its
-    place in the schedule and the start that KL counts from.
+    `server_folder` is on the server, with the trainer's state: its optimizer's moments, its place
+    in the schedule and the start that KL counts from. A rehearsal keeps its own in its folder.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    made_of: str  # the fingerprint of settings and data, under the name that older files have
+    made_of: str  # the fingerprint of settings and data
     step: int
     checkpoint: str
     server_folder: str | None
-    trainer_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ class RunRecord:
 
     Arguments:
         plan: what is to be done; its `folder` gets the files.
-        show: called with the table after each step.
+        show: called with each step.
         say: called with each line that is worth printing.
         log: called with a step's numbers by name, for the experiment's record.
         begin: the checkpoint to go on from; what came after it was lost.
@@ -132,7 +127,7 @@ class RunRecord:
     def __init__(
         self,
         plan: TrainingPlan,
-        show: Callable[[Table], object],
+        show: Callable[[StepRecord], object],
         say: Callable[[str], object],
         log: Callable[[Mapping[str, float], int], object],
         begin: RunFile | None = None,
@@ -154,16 +149,9 @@ class RunRecord:
         """Keep and show a step."""
         self.steps.add(row)
         self._log(row.numbers(), row.step)
-        self.show(step_table(self.rows, self.plan.settings.steps))
+        self.show(row)
 
-    def add_checkpoint(
-        self,
-        step: int,
-        folder: Path,
-        *,
-        server_folder: str | None = None,
-        trainer_state: bool,
-    ) -> None:
+    def add_checkpoint(self, step: int, folder: Path, server_folder: str | None = None) -> None:
         """Record a checkpoint that is here as the one to go on from."""
         self.checkpoint = folder
         state = RunFile(
@@ -171,7 +159,6 @@ class RunRecord:
             step=step,
             checkpoint=folder.name,
             server_folder=server_folder,
-            trainer_state=trainer_state,
         )
         # Last: the run's file never names a checkpoint that is not here.
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
@@ -251,25 +238,4 @@ def paired_gains(
     return gains(
         [score for name in names for score in before[name]],
         [score for name in names for score in after[name]],
-    )
-
-
-def card_of(
-    result: TrainingResult,
-    target: str,
-    reward: Reward,
-    data: str,
-    parts: Mapping[str, Sequence[str]],
-) -> Card:
-    """The card of the tuned weights; its `model` is the folder of their checkpoint."""
-    return Card(
-        model=str(result.checkpoint),
-        optimizer="grpo",
-        target=target,
-        metric=card_metric(reward, target),
-        data=data,
-        conversations={name: list(ids) for name, ids in parts.items()},
-        scores=card_scores(result.gains),
-        verdict=verdict(result.gains),
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

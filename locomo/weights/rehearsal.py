@@ -341,7 +341,7 @@ class Rehearsal:
         )
         checkpoint = plan.folder / f"step-{step}"
         save_adapter(self._student, checkpoint, card)
-        self.record.add_checkpoint(step, checkpoint, trainer_state=True)
+        self.record.add_checkpoint(step, checkpoint)
         if plan.measures_at(step):
             self._measured(step, checkpoint)
             self._step_began = time.monotonic()

@@ -1,13 +1,11 @@
-"""Records a GRPO run: one row per step, on disk and in a live table, and its reasons to stop."""
+"""Records a GRPO run: one row per step on disk, and its reasons to stop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import TypeVar
-
-from rich.table import Table
 
 from locomo.json_lines import JsonLines
 
@@ -18,8 +16,6 @@ WINDOW = 20
 # distance from the group's mean. In a rehearsal 17 of 50 groups had a useful one.
 SIGNAL = 40
 PATIENCE = 200  # steps without a better window
-_SHOWN = 12
-_SHOWN_COMPONENTS = 4  # the first ones; a refining module has more, which are on record
 _SPREAD = 1e-6
 _MIN_REWARD = 0.05  # a window's reward below which a collapse means nothing
 
@@ -115,50 +111,14 @@ def reason_to_stop(rows: Sequence[StepRecord], groups_an_update: int = 1) -> str
     return None
 
 
-# Explains the columns of `step_table`.
-COLUMNS = (
-    "columns: reward is the mean of a step's answers, own the part of it that the trained module"
-    " can change; spread is the answers' difference, without which nothing is learned; ran is the"
-    " share of runs whose SQL ran; KL is the distance from the start; tokens is an answer's length;"
-    " s is the step's seconds"
-)
-
-
-def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
-    """The last rows of a run of `steps` steps (see COLUMNS), and how long it will take."""
-    last = rows[-1]
-    own = last.own is not None
-    # A trainer without GPUs reports none; what it lacks leaves room for the others in 80 columns.
-    gpu = any(row.gpu is not None for row in rows) and not own
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.title = (
-        f"about {minutes_left(rows, steps):.0f} minutes left, and the measuring at the end"
-    )
-    components = list(last.components)[:_SHOWN_COMPONENTS]
-    for column in ("step", "reward", *(["own"] if own else []), "spread", *components):
-        table.add_column(column, justify="right", no_wrap=True)
-    for column in ("ran", "KL", "tokens", *(["GPU"] if gpu else []), "s"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows[-_SHOWN:]:
-        cells = [f"{row.step}/{steps}", f"{row.reward:.2f}"]
-        cells += [_cell(row.own, ".2f")] if own else []
-        cells += [f"{row.spread:.2f}"]
-        cells += [f"{row.components.get(part, 0):.2f}" for part in components]
-        cells += [f"{row.valid_sql:.2f}", _cell(row.trainer.get("kl"), ".2g")]
-        cells += [_cell(row.trainer.get("completion_length"), ".0f")]
-        cells += [_cell(row.gpu, ".0%")] if gpu else []
-        table.add_row(*cells, f"{row.seconds:.1f}")
-    return table
-
-
-def minutes_left(rows: Sequence[StepRecord], steps: int) -> float:
-    """The minutes that the remaining steps will take, by the median of the last ones."""
-    return median(row.seconds for row in rows[-WINDOW:]) * max(steps - rows[-1].step, 0) / 60
-
-
-def _cell(value: float | None, form: str) -> str:
-    """A formatted number; "-" if the trainer did not report it."""
-    return "-" if value is None else format(value, form)
+def step_line(row: StepRecord) -> str:
+    """A step in words, beside the bar of a run; what the trainer did not report is left out."""
+    parts = [f"reward {row.reward:.2f}", f"spread {row.spread:.2f}"]
+    if row.own is not None:
+        parts.insert(1, f"own {row.own:.2f}")
+    if (kl := row.trainer.get("kl")) is not None:
+        parts.append(f"KL {kl:.2g}")
+    return ", ".join(parts)
 
 
 def reward_summary(rows: Sequence[StepRecord]) -> str:

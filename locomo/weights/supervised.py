@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.from_teacher import ChatMessages, Distillation
 from locomo.examples.gold import Gold, split_gold
-from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, save_examples
+from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
@@ -89,20 +89,13 @@ def write_teacher_examples(
 def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> ExamplesCard:
     """Write examples of gold conversations, at most `num_train` a target; returns their card.
 
-    A target that the conversations have no gold for is left out. With `resume` the file is kept
-    that the same options made. Raises InputError when no target is left.
+    A target that the conversations have no gold for is left out; the same options make the same
+    examples again. Raises InputError when no target is left.
     """
     data = options.data_path
     golds, held_out = split_gold(data, options.split, options.seed)
     student = _untuned_student(options)
     student = working_model(student, student, targets=options.targets, settings=options.settings())
-    recipe = (options.targets, options.training_examples, options.seed, options.student)
-    made_by = fingerprint([asdict(gold) for gold in golds], held_out, recipe)
-    if options.resume and output.exists() and card_path(output).exists():
-        card = read_examples_card(output)
-        if card.made_by == made_by:
-            return card
-
     examples = _gold_examples(options, golds, student=student, bar=bar)
     card = ExamplesCard(
         targets=list(examples),
@@ -112,7 +105,6 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
         held_out=held_out,
         examples={target: len(messages) for target, messages in examples.items()},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        made_by=made_by,
     )
     lines = [messages for target in examples for messages in examples[target]]
     save_examples(output, lines, card)
@@ -146,7 +138,7 @@ def _gold_examples(
 
     limited: dict[Target, list[ChatMessages]] = {}
     for target in options.targets:
-        if examples := supervised.by_target[target]:
+        if examples := supervised[target]:
             limited[target] = _neighbours(examples, options.training_examples, options.seed)
     if not limited:
         why = "; ".join(_MISSING_GOLD[target] for target in options.targets)

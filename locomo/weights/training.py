@@ -38,7 +38,6 @@ class TrainingRun:
         self._rollouts: list[tuple[Any, float]] = []
         self._failures: list[str] = []  # of the rollouts in a row that could not be run
         self._step_began = time.monotonic()
-        self._keeps_state = False  # whether the server's checkpoints have the trainer's state
         self._trainer_step = 0  # the newest of which the trainer's numbers were read
 
     def run(self) -> TrainingResult:
@@ -68,14 +67,9 @@ class TrainingRun:
     def _prepared(self) -> tuple[QuietGRPO, MultiTaskProgram, list[dspy.Example]]:
         """The optimizer, the program that it trains, and the examples."""
         plan, server = self.plan, self.server
-        folder = self.begin.server_folder if self.begin else None
-        # A checkpoint without the trainer's state is the model of another job: the optimizer's
-        # moments are lost, and KL counts from there (docs/decisions.md, 31).
-        keeps_state = self.begin is not None and self.begin.trainer_state
-        start = None if keeps_state else folder
         settings = replace(plan.settings, steps=plan.settings.steps - self.step)
         self.lm = trainee_lm(
-            start or plan.model,
+            plan.model,
             server,
             settings,
             timeouts=server.timeouts,
@@ -96,7 +90,7 @@ class TrainingRun:
             seed=plan.seed,
             steps_done=self.step,
             episodes="refine" in targets,
-            checkpoint=folder if keeps_state else None,
+            checkpoint=self.begin.server_folder if self.begin else None,
         )
         examples = [
             example for target in targets for example in with_target(plan.train[target], target)
@@ -172,7 +166,6 @@ class TrainingRun:
     def _check_split(self) -> None:
         """Check on which GPUs the processes run. Raises ServerError if it is not as requested."""
         info, settings = self.server.describe(), self.plan.settings
-        self._keeps_state = info.resumes
         requested = {"inference": settings.inference_gpus, "training": settings.training_gpus}
         for role in requested.keys() - {process.role for process in info.processes}:
             self.record.say(f"no process of the server tells on which GPUs its {role} runs")
@@ -219,12 +212,7 @@ class TrainingRun:
         self._saved_step = self.step
         self._complete_card(folder)
         server_folder = self.job.checkpoints.get(name, {}).get("checkpoint_dir")
-        self.record.add_checkpoint(
-            self.step,
-            folder,
-            server_folder=server_folder,
-            trainer_state=self._keeps_state and server_folder is not None,
-        )
+        self.record.add_checkpoint(self.step, folder, server_folder)
 
     def _complete_card(self, folder: Path) -> None:
         """Name targets and conversations in the card: Arbor's protocol does not tell the server."""

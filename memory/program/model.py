@@ -219,11 +219,6 @@ class Model(ABC):
         """The name of the weights that each module runs on."""
 
     @property
-    def modules_without_grammar(self) -> Collection[str]:
-        """The modules whose SQL no grammar bounds: it may be refused."""
-        return ("store", "retrieve")
-
-    @property
     def tuned_modules(self) -> frozenset[str]:
         """The modules that run on weights tuned for them."""
         return frozenset()

@@ -89,10 +89,6 @@ class PackagedModel(Model):
         return names
 
     @property
-    def modules_without_grammar(self) -> Collection[str]:
-        return self.tuned_modules
-
-    @property
     def tuned_modules(self) -> frozenset[str]:
         return getattr(self.adapter, "tuned", frozenset())
 

@@ -1,12 +1,9 @@
 """Progress of long tasks: a bar on a terminal, one plain line a minute in a pipe or a file."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +13,6 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 
 _LINE_EVERY_S = 60.0
 
@@ -88,27 +84,3 @@ def progress_bar(
         console=console,
         transient=transient,
     )
-
-
-@contextmanager
-def live_table(console: Console) -> Iterator[Callable[[Table], None]]:
-    """Show a growing table: live on a terminal, else once a minute and at the end."""
-    if console.is_terminal:
-        with Live(console=console) as live:
-            yield live.update
-        return
-    tables: list[Table] = []
-    printed_at = time.monotonic()
-
-    def show(table: Table) -> None:
-        nonlocal printed_at
-        tables[:] = [table]
-        if time.monotonic() - printed_at >= _LINE_EVERY_S:
-            printed_at = time.monotonic()
-            console.print(tables.pop())
-
-    try:
-        yield show
-    finally:
-        for table in tables:
-            console.print(table)

@@ -34,10 +34,11 @@ import locomo
 from locomo.commands import print_table, run_command, writable_folder
 from locomo.harness import Setup, fingerprint
 from locomo.json_lines import JsonLines
+from locomo.ledger import Ledger
 from locomo.prompts.compile import CompileRun
 from locomo.prompts.job import prepare_job
-from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, Optimizer, Options
+from locomo.split_data import load_split
 from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
 from locomo.tasks.modules import TARGETS, Target
@@ -124,9 +125,9 @@ def compile_once(
     )
     with tempfile.TemporaryDirectory() as name, Progress(disable=True) as bar:
         folder = Path(name)
+        data = houses(folder / "houses.json", numbered=target == "retrieve")
         job = prepare_job(
-            houses(folder / "houses.json", numbered=target == "retrieve"),
-            "default",
+            load_split(data, seed, "default"),
             targets=(target,),
             options=Options(
                 optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed
@@ -142,7 +143,6 @@ def compile_once(
             compiled = CompileRun(
                 job=job,
                 ledger=ledger,
-                limits=Budget(),
                 folder=folder,
                 memories=memories / target,
                 resume=False,

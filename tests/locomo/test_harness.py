@@ -9,7 +9,7 @@ import pytest
 
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import Setup, answer_log, build_memory, is_built
+from locomo.harness import Setup, answer_log, build_memory, is_built, runs_of
 from locomo.systems import ask_baseline, ask_memory
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.errors import ModelError
@@ -352,3 +352,8 @@ def test_a_budget_that_fits_nothing_is_refused(budget: int, says: str) -> None:
         setup(talker()[0], budget).check()
     setup(talker()[0], 64).check()
     setup(talker()[0], 31_488).check()
+
+
+def test_the_turns_shown_are_written_as_runs_of_numbers() -> None:
+    assert runs_of([9, 3, 1, 2, 2]) == "1-3 9"
+    assert runs_of([]) == ""

@@ -176,7 +176,7 @@ def test_neither_ability_nor_rubric_reaches_a_prompt_a_ranking_or_a_budget(tmp_p
                     question, question_type="summarization", rubric=("x",), category=4, answer="y"
                 )
             results.append(ask_memory(conversation, shown, setup, memory.path))
-        facts = [(one.tokens, one.calls, one.sql, one.recall, one.best_score) for one in results]
+        facts = [(one.tokens, one.calls, one.sql, one.recall) for one in results]
         asked.append((model.lm.script.prompts, facts))  # type: ignore[attr-defined]
     assert asked[0] == asked[1]
     for prompt in asked[0][0]:

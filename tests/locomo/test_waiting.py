@@ -12,7 +12,6 @@ import evaluate
 import optimize
 import train
 from locomo.results import agreement
-from locomo.weights.modes import train_app
 from tests.support.commands import run_in_process
 from tests.support.talk import QUESTIONS, talk
 
@@ -43,8 +42,8 @@ PLACES = "--data {data} --output-dir {out}"
         (as_app(evaluate.evaluate), f"--model openai/m --api-base {{}} {PLACES}"),
         (as_app(optimize.optimize), f"--model openai/m --api-base {{}} {PLACES}"),
         (
-            train_app(train.train),
-            f"distill --target retrieve --helper openai/m --helper-api-base {{}} {PLACES}",
+            train.app,
+            f"--mode distill --target retrieve --helper openai/m --helper-api-base {{}} {PLACES}",
         ),
         (agreement.app, "--judge-model openai/m --judge-api-base {}"),
     ],

@@ -4,9 +4,8 @@ import io
 
 import pytest
 from rich.console import Console
-from rich.table import Table
 
-from memory.system.progress import ProgressLines, live_table, progress_bar
+from memory.system.progress import ProgressLines, progress_bar
 
 
 def test_a_pipe_gets_a_line_at_most_so_often_and_one_at_the_end() -> None:
@@ -32,13 +31,3 @@ def test_a_pipe_gets_a_line_at_most_so_often_and_one_at_the_end() -> None:
 def test_a_terminal_gets_a_bar(terminal: bool) -> None:
     console = Console(file=io.StringIO(), force_terminal=terminal)
     assert isinstance(progress_bar(console), ProgressLines) is not terminal
-
-
-def test_a_pipe_gets_the_last_of_a_growing_table_at_the_end() -> None:
-    file = io.StringIO()
-    with live_table(Console(file=file)) as show:
-        for step in ("first", "last"):
-            show(Table(step))
-        assert file.getvalue() == ""
-    assert "last" in file.getvalue()
-    assert "first" not in file.getvalue()

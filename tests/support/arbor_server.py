@@ -208,10 +208,9 @@ class ArborServer:
         return answer
 
     def _initialize(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
-        if self.about["resumes"]:  # a field of arbor/serve.py's own
-            trainer_config = {**body["trainer_config"]}
-            trainer_config.pop("resume_from_checkpoint", None)
-            body = {**body, "trainer_config": trainer_config}
+        trainer_config = {**body["trainer_config"]}
+        trainer_config.pop("resume_from_checkpoint", None)  # a field of arbor/serve.py's own
+        body = {**body, "trainer_config": trainer_config}
         request = self._checked("GRPOInitializeRequest", body)
         self._rollouts = request.trainer_config.num_generations
         self.status = "running"
@@ -361,7 +360,6 @@ def describe(gpus: int = 2, memory: int = 24 * GIB, **changes: Any) -> dict[str,
     split = {"inference": [0], "training": list(range(1, gpus))}
     return {
         "arbor": "0.2.17",
-        "resumes": False,
         "disk_free": 500 * GIB,
         "split": split,
         "gpus": [

@@ -27,6 +27,7 @@ NOT_RECORDED = SimpleNamespace(
     log_metric=nothing,
     log_metrics=nothing,
     log_params=nothing,
+    log_table=nothing,
     log_text=nothing,
     search_runs=lambda **named: [],
     set_tag=nothing,

@@ -72,10 +72,9 @@ def answer_examples(golds: Sequence[Gold], setup: Setup | None = None) -> list[A
     """All examples for answering."""
     supervised = supervised_examples(golds, setup or student(), ["answer"])
     examples = []
-    for prompt, answer in prompts_and_answers(supervised.by_target["answer"]):
+    for prompt, answer in prompts_and_answers(supervised["answer"]):
         memory, question_text = prompt.split("\nQuestion: ")
         examples.append(AnswerExample(memory, question_text, answer))
-    assert supervised.abstentions == sum(example.answer == ABSTAIN for example in examples)
     return examples
 
 
@@ -96,9 +95,7 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
 ) -> None:
     monkeypatch.setattr(from_gold, "TURNS_WITHOUT_FACTS", 1.0)
     golds = gold_of(tmp_path, store=GOLD_SQL)
-    examples = prompts_and_answers(
-        supervised_examples(golds, student(), ["store"]).by_target["store"]
-    )
+    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
     stored = {int(line[1]): sql for line, sql in examples}
     assert sorted(stored) == [1, 2, 3, 4]
     assert stored[2] == NO_FACT
@@ -118,18 +115,14 @@ def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> 
     golds = gold_of(tmp_path, store=GOLD_SQL)
     [moved] = [
         x
-        for x in prompts_and_answers(
-            supervised_examples(golds, student(), ["store"]).by_target["store"]
-        )
+        for x in prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
         if "Lyon" in x[0]
     ]
     assert "last Friday (2017-05-05)" in moved[0]
     assert "'to Lyon', '2017-05-05', 1)" in moved[1]
     [dog] = [
         x
-        for x in prompts_and_answers(
-            supervised_examples(golds, student(), ["store"]).by_target["store"]
-        )
+        for x in prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
         if "dog" in x[0]
     ]
     assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
@@ -148,9 +141,7 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
         "D1:4": f"{COLUMNS} ('Cleo', 'has_pet', 'Miso', '', 4);",
     }
     golds = gold_of(tmp_path, store={**GOLD_SQL, **by_others})
-    examples = prompts_and_answers(
-        supervised_examples(golds, student(), ["store"]).by_target["store"]
-    )
+    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
     stored = {int(line[1]): sql for line, sql in examples}
     assert {*stored} == {1, *without_facts}
     assert "Lyon" in stored[1]
@@ -171,9 +162,7 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     turns = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
     store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
     golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], turns, store=store)
-    examples = prompts_and_answers(
-        supervised_examples(golds, student(), ["store"]).by_target["store"]
-    )
+    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
     [sql] = [sql for _, sql in examples] or [""]
     assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(copied)}, '', 1);" if copied else "")
     assert all(line.endswith("keeps its boat. Kim''s glad!") for line, _ in examples)
@@ -208,7 +197,7 @@ def test_gold_selects_have_one_form(gold: str, selects: list[str]) -> None:
 def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=GOLD_SQL)
     [(prompt, sql)] = prompts_and_answers(
-        supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"]
+        supervised_examples(golds, student(), ["retrieve"])["retrieve"]
     )
     assert prompt == "Which city did Ann move to?"
     with open_store(tmp_path / "own.db") as store:
@@ -224,7 +213,7 @@ def test_gold_may_end_more_facts_at_once_than_a_model(tmp_path: Path) -> None:
     ends = "UPDATE facts SET ended_on = '2017-05-07' WHERE subject = 'Miso' AND turn_id = 4;"
     turns = [*TURNS, turn("D1:5", "Miso died on Sunday.")]
     golds = gold_of(tmp_path, turns=turns, store={**GOLD_SQL, "D1:5": ends})
-    assert supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"]
+    assert supervised_examples(golds, student(), ["retrieve"])["retrieve"]
     assert prove(golds[0]).errors == ()
 
 
@@ -349,7 +338,7 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in QUESTIONS]
     supervised = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
-    assert {target: bool(examples) for target, examples in supervised.by_target.items()} == {
+    assert {target: bool(examples) for target, examples in supervised.items()} == {
         "store": False,
         "retrieve": False,
         "answer": True,

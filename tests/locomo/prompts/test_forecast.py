@@ -11,6 +11,7 @@ import optimize
 from locomo.harness import Setup
 from locomo.prompts import optimizers
 from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_table
+from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
@@ -51,8 +52,8 @@ def test_a_compile_takes_no_more_than_its_forecast(
     forecasts: list[Forecast] = []
     runs: list[object] = []
 
-    def watched(*arguments: Any, **keywords: Any) -> Forecast:
-        forecasts.append(forecast(*arguments, **keywords))
+    def watched(of: CompileJob) -> Forecast:
+        forecasts.append(forecast(of))
         return forecasts[0]
 
     for kind in (AskMemory, StoreWindow):
@@ -86,16 +87,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
 
 
 def expected(data: Path, **changed: Any) -> Forecast:
-    made = job(data, **changed)
-    return forecast(
-        made.train,
-        measured=made.measured,
-        validation=len(made.validation),
-        stored=made.needed_conversations(training=True),
-        bench=made.bench({}),
-        options=made.options,
-        prompt_model=made.prompt_model,
-    )
+    return forecast(job(data, **changed))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Optimizer, Options, program_runs
-from locomo.split_data import PARTS
+from locomo.split_data import PARTS, load_split
 from locomo.tasks.modules import (
     TARGETS,
     Target,
@@ -51,7 +51,6 @@ def job(data: Path, **changed: Any) -> CompileJob:
     """A job of GEPA on answers, all examples."""
     model, _ = obedient(window=2)
     plain: dict[str, Any] = {
-        "split": "default",
         "targets": ("answer",),
         "options": GEPA,
         "setup": Setup(model, MemoryProgram(), model.budget),
@@ -60,7 +59,9 @@ def job(data: Path, **changed: Any) -> CompileJob:
         "num_train": 0,
         "num_validation": 0,
     }
-    return prepare_job(data, **{**plain, **changed})
+    split = changed.pop("split", "default")
+    arguments = {**plain, **changed}
+    return prepare_job(load_split(data, arguments["options"].seed, split), **arguments)
 
 
 # --- conversations ------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def test_training_validation_and_test_share_no_conversation(
     street: Callable[[int], Path], number: int, seed: int, target: Target
 ) -> None:
     made = job(street(number), targets=(target,), options=replace(GEPA, seed=seed))
-    parts = {name: set(ids) for name, ids in made.parts.items()}
+    parts = {name: set(ids) for name, ids in made.split.parts.items()}
     assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == number
     learned = {example.conversation for example in made.train[target]}
     assert learned == parts["train"]
@@ -102,7 +103,7 @@ def test_memories_are_needed_of_what_is_asked(
         (measuring, made.needed_conversations(training=False)),
     ]:
         ids = [conversation.id for conversation in found]
-        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.parts[part])
+        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.split.parts[part])
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_simbas_batch_fits_the_examples() -> None:
 
 def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:
     silent = [house(f"house-{n}", n) for n in range(2)]
-    [validation] = job(write(tmp_path / "first.json", *silent)).parts["validation"]
+    [validation] = job(write(tmp_path / "first.json", *silent)).split.parts["validation"]
     for record in silent:
         if record["sample_id"] == validation:
             record["qa"] = []

@@ -183,9 +183,9 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
         replace(RIGHT, verdicts={"strict (m)": False}),
     ]
     metrics = metrics_of(judged, "independent")
-    bar = metrics[-1].bars[-1]
-    assert (metrics[-1].judge, bar.questions, bar.unreadable) == ("strict (m)", 3, 1)
-    assert (bar.score, bar.most) == pytest.approx((1 / 3, 2 / 3))
+    line = metrics[-1].lines[-1]
+    assert (metrics[-1].judge, line.questions, line.unreadable) == ("strict (m)", 3, 1)
+    assert (line.score, line.most) == pytest.approx((1 / 3, 2 / 3))
     assert "1 verdicts could not be read" in str(judge_table(metrics, "independent").caption)
     numbers = score_metrics(score_lines(judged, "independent"), metrics)
     assert numbers["memory/1-4/judge_strict _m_"] == pytest.approx(1 / 3)
@@ -200,9 +200,9 @@ def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> Non
         replace(RIGHT, index=3, system="baseline", category=1, verdicts={"strict (m)": False}),
     ]
     bars = {
-        (metric.name, bar.system, bar.categories): (bar.questions, bar.score, bar.most)
+        (metric.name, line.system, line.categories): (line.questions, line.score, line.most)
         for metric in metrics_of(results, "independent")
-        for bar in metric.bars
+        for line in metric.lines
     }
     assert bars["judged by strict (m)", "memory", "4 single-hop"] == pytest.approx(
         (3, 1 / 3, 2 / 3)
@@ -308,3 +308,26 @@ def test_memories_say_what_a_hundred_turns_cost() -> None:
     caption = str(building_table([paid, replace(paid, conversation="d")]).caption)
     assert caption == "a hundred turns: 8.0 calls, 18,000 + 1,600 tokens, $ 1.00"
     assert building_table([BuiltMemory("c", Path(), 50)]).caption is None
+
+
+def test_a_judge_is_a_metric_with_the_bracket_of_what_it_could_not_read() -> None:
+    verdicts = [True, False, None, None]
+    results = [replace(RIGHT, index=n, verdicts={"strict (m)": v}) for n, v in enumerate(verdicts)]
+    results.append(replace(RIGHT, index=9))
+    f1, strict = metrics_of(results, "independent")
+    (*_, every) = strict.lines
+    assert (f1.lines[-1].questions, every.questions) == (5, 4)
+    assert (strict.name, every.score, every.most) == ("judged by strict (m)", 0.25, 0.75)
+    assert every.low is not None
+    assert [line.categories for line in strict.lines] == ["4 single-hop", "1-4", "all"]
+    numbers = score_metrics([], [f1, strict])
+    judged = {name: numbers[f"memory/all/judge_strict _m_{name}"] for name in ("", "/low", "/most")}
+    assert judged == {"": 0.25, "/low": every.low, "/most": 0.75}
+
+
+def test_a_benchmark_s_own_metric_comes_first() -> None:
+    scores = RubricScores((1.0, 0.0, None, None))
+    result = replace(RIGHT, rubric=("a", "b", "c", "d"), rubric_scores={"m": scores})
+    rubric, f1 = metrics_of([result], "independent")
+    assert (rubric.name, rubric.lines[0].score, rubric.lines[0].most) == ("judged by m", 0.25, 0.75)
+    assert f1.name == "F1 as LoCoMo has it"

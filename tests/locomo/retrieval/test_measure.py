@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from locomo.retrieval import measure
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.chart import recall_curve, token_costs
+from locomo.retrieval.chart import Curve, recall_chart, recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
@@ -276,6 +277,18 @@ def test_the_chart_is_a_picture_of_ours_and_of_peers(
     monkeypatch.undo()
     assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_curve_of_recall_has_its_number_of_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
+    curve = Curve("this memory", 17, recall=np.array([0.5, 0.8]), tokens=np.array([30.0, 60.0]))
+    recall_chart([curve], tmp_path / "recall.png", "20 questions")
+    [figure] = drawn
+    [text] = figure.axes[0].get_legend().get_texts()
+    assert text.get_text() == "this memory, n = 17"
 
 
 # --- what is refused --------------------------------------------------------------------------

@@ -1,21 +1,21 @@
 """What compiling gained: paired, honest about chance, and never on conversations it saw."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from locomo.split_data import check_parts
+from locomo.split_data import SplitConversations, check_parts
 from locomo.tasks.gains import (
     Gain,
-    card_scores,
     gain_line,
     gain_table,
     gains,
+    program_card,
     prompt_diff,
-    seed_table,
     verdict,
 )
 from locomo.tasks.rewards import QuestionScore
@@ -194,19 +194,20 @@ def test_a_conversation_is_in_one_part_only(
             check_parts(parts)
 
 
-def test_runs_of_several_seeds_show_each_and_their_spread() -> None:
-    lower = replace(ANSWER, after=0.142)
-    console = Console(width=120)
-    with console.capture() as capture:
-        console.print(seed_table({0: [ANSWER], 1: [lower], 2: []}))
-    rows = [" ".join(row.split()) for row in capture.get().splitlines()]
-    assert "0 64 .160 .182 +.022 -.01 to +.06 no gain" in rows
-    assert "2 not measured" in rows
-    assert "change: mean +.002, standard deviation between runs .028" in rows
-
-
 def test_a_card_has_four_numbers_of_every_gain() -> None:
-    assert card_scores([replace(ANSWER, before=1 / 6)]) == {
+    parts: dict[str, list[str]] = {"train": ["a"], "validation": ["b"], "test": []}
+    split = SplitConversations(Path("data.json"), "0" * 64, {}, parts)
+    card = program_card(
+        split,
+        [replace(ANSWER, before=1 / 6)],
+        model="m",
+        optimizer="gepa",
+        target="answer",
+        metric={"answer": 1.0},
+    )
+    assert (card.data, card.conversations) == ("0" * 64, parts)
+    assert card.verdict == "no gain"
+    assert card.scores == {
         "answer, all: before": 0.1667,
         "answer, all: after": 0.182,
         "answer, all: low": -0.01,
@@ -227,10 +228,3 @@ def test_a_reward_of_its_own_has_a_line_and_categories_are_kept_apart() -> None:
         *(0.2, 1.0),
     )
     assert gain_line([]).endswith("not measured")
-
-
-def test_runs_of_one_seed_have_no_spread() -> None:
-    assert seed_table({0: [ANSWER], 1: []}).caption is None
-    assert "standard deviation between runs .000" in str(
-        seed_table({0: [ANSWER], 1: [ANSWER]}).caption
-    )

@@ -1,18 +1,21 @@
 """What is learned from, and the limits of the models that work side by side."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.progress import Progress
 
 from locomo.dataset.format import load_conversations
+from locomo.split_data import load_split
 from locomo.tasks.modules import TARGETS, Target, task_examples
 from locomo.tasks.training_data import (
     Memories,
     TrainingData,
-    load_training_data,
+    draw_training_data,
     prepare_bench,
 )
+from locomo.weights import launch
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
 from locomo.weights.trainee import student_of, working_model
@@ -44,28 +47,14 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
     assert working.lm is HELPER.lm
 
 
-def training_data(
-    file: Path,
-    targets: tuple[Target, ...],
-    num_train: int = 0,
-    num_validation: int = 0,
-    unanswerable: float = 1.0,
-) -> TrainingData:
-    return load_training_data(
-        file,
-        "default",
-        targets=targets,
-        num_train=num_train,
-        num_validation=num_validation,
-        seed=0,
-        window=4,
-        unanswerable=unanswerable,
-    )
+def training_data(file: Path, targets: tuple[Target, ...], **changed: Any) -> TrainingData:
+    plain = {"num_train": 0, "num_validation": None, "seed": 0, "window": 4}
+    return draw_training_data(load_split(file, 0, "default"), targets, **{**plain, **changed})
 
 
 def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
     file = houses(tmp_path / "h.json")
-    data = training_data(file, TARGETS, num_train=9, num_validation=5)
+    data = training_data(file, TARGETS, num_train=3, num_validation=5)
     numbers = {target: len(examples) for target, examples in data.train.items()}
     assert numbers == dict.fromkeys(TARGETS, 3)
     trained = {example.conversation for examples in data.train.values() for example in examples}
@@ -81,7 +70,7 @@ def test_a_share_of_the_questions_to_be_refused_is_learned_from(
 ) -> None:
     asked = [*[question(category=5)] * 4, *[question()] * 3]
     file = write(tmp_path / "two.json", *(record(name, asked) for name in "ab"))
-    data = training_data(file, ("answer",), num_validation=0, unanswerable=share)
+    data = training_data(file, ("answer",), unanswerable=share)
     categories = [example.gold[0].category for example in data.train["answer"]]
     assert categories.count(5) == refused
     assert len(categories) == refused + 3
@@ -111,5 +100,14 @@ def test_turns_only_and_further_data_are_refused_where_they_mean_nothing() -> No
 
 def test_a_target_without_examples_is_named(tmp_path: Path) -> None:
     vague = [record(name, [question(evidence=[])]) for name in "ab"]
+    data = write(tmp_path / "two.json", *vague)
     with pytest.raises(InputError, match="no training example for --target store"):
-        training_data(write(tmp_path / "two.json", *vague), ("store",))
+        launch._training_data(TrainOptions(target="store", data=data), window=4)
+
+
+def test_all_targets_share_the_number_of_examples(tmp_path: Path) -> None:
+    options = TrainOptions(target="all", data=houses(tmp_path / "h.json"), num_train=9, num_val=0)
+    data = launch._training_data(options, window=4)
+    numbers = {target: len(examples) for target, examples in data.train.items()}
+    assert numbers == dict.fromkeys(options.targets, 3)
+    assert data.validation == []

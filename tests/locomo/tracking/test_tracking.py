@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +58,24 @@ def is_run_active() -> bool:
     return active_run() is not None
 
 
+def tried_prompt(
+    name: str, score: float, *, examples: int = 1, calls: int = 1, prompts: str = ""
+) -> TriedPrompt:
+    return TriedPrompt(name, score, examples, calls, prompts, reward=score, best=score)
+
+
 def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> None:
     diff = place / "prompts.diff"
     diff.write_text("+Answer in two words.\n", "utf-8")
     tried = [
-        TriedPrompt(
-            "first", score=0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"
-        ),
-        TriedPrompt("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
+        tried_prompt("first", 0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"),
+        tried_prompt("second", 0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
     ]
     cost = {"calls": 52, "usd (gpt-4o)": 0.125}
     params = {"optimizer": "gepa", "seed": 0}
     track_compile("compile", "gepa of store", params, tried, FOUND, cost, [diff])
+
+    import mlflow
 
     (parent,), nested = runs("compile")
     assert parent.info.run_name == "gepa of store"
@@ -87,7 +94,11 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
         "reward/all/high": 0.5,
         "cost/calls": 52,
         "cost/usd _gpt-4o_": 0.125,
+        "training/reward": 0.5,
+        "training/best_reward": 0.5,
     }
+    curve = mlflow.MlflowClient().get_metric_history(parent.info.run_id, "training/reward")
+    assert [(point.step, point.value) for point in curve] == [(12, 0.25), (40, 0.5)]
     assert text(parent, "prompts.diff") == "+Answer in two words.\n"
     shown = {run.info.run_name: run for run in nested}
     assert shown.keys() == {"first", "second"}
@@ -101,9 +112,7 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
 def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
     scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
-    tried = [
-        TriedPrompt(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()
-    ]
+    tried = [tried_prompt(name, score) for name, score in scores.items()]
     track_compile("many", "all", {}, tried, [], {}, [])
     (_,), nested = runs("many")
     assert {run.info.run_name for run in nested} == {"b", "d"}
@@ -225,11 +234,17 @@ def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None
         Step("search", seconds=0.1),
         Step("answer", calls=1, seconds=0.5),
     )
-    result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Paris", 0.25, 1.0, 1.0, steps=steps)
+    result = Result(
+        *("memory", "chat", 0, 4, "Where?", "Lyon", "Paris", 0.25, 1.0, 1.0),
+        steps=steps,
+        cited=("D1:1",),
+        verdicts={"lenient (openai/judge@2)": True, "strict (openai/judge@2)": None},
+    )
     calls = tuple(
         ModelCall((("user", text),), (text,), seconds=0.1) for text in ("SELECT 1", "Paris")
     )
-    trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), calls)
+    refusals = ("Refused:\nSELECT nothing",)
+    trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), refusals, calls)
     with tracking.mlflow_run("steps", {}, "a run") as mlflow:
         log_traces(mlflow, [trace])
     experiment = mlflow.get_experiment_by_name("steps")
@@ -251,8 +266,33 @@ def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None
     }
     assert seconds == pytest.approx({"retrieve": 0.3, "answer": 0.5})
     assert spans["answer"].outputs == {"answer": "Paris"}
+    assert spans["memory: Where?"].outputs == {"answer": "Paris", "cited": ["D1:1"]}
+    assert spans["retrieve"].outputs["refusals"] == [*refusals]
     assessed = {(one.name, one.value) for one in logged.info.assessments}
-    assert assessed == {("answer", "Lyon"), ("score", 0.25), ("evidence recall", 1.0)}
+    assert assessed == {
+        *{("answer", "Lyon"), ("score", 0.25), ("evidence recall", 1.0)},
+        *{("failure", "not answered"), ("lenient (openai/judge@2)", 1.0)},
+        ("strict (openai/judge@2)", 0.0),  # could not be read, which counts as wrong
+    }
+
+
+def test_the_answers_are_a_table_of_the_run_that_verdicts_replace() -> None:
+    import mlflow
+
+    asked = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon \ud83d", 0.5, 1.0, 0.1)
+    unusable = replace(asked, index=1, answer="", score=0.0, unusable="banana")
+    judged = [replace(result, verdicts={"strict (m)": True}) for result in (asked, unusable)]
+    params = {"answers": "answers-2.jsonl", "judge_model": "m"}
+    for run_again in range(3):
+        run = tracking.judged_run("table", params, "a run")
+        with run as mlflow_module:
+            results = judged if run_again else [asked, unusable]
+            tracking.log_answers(mlflow_module, results, replaces=bool(run_again))
+    [logged], _ = runs("table")
+    table = mlflow.load_table(tracking.ANSWER_TABLE, run_ids=[logged.info.run_id])
+    assert table["answer"].tolist() == ["Lyon ?", "banana"]
+    assert table["failure"].tolist() == ["", "unusable answer"]
+    assert table["strict (m)"].tolist() == [1.0, 1.0]
 
 
 def test_verdicts_go_into_the_run_of_their_answers() -> None:

@@ -1,14 +1,11 @@
-"""A GRPO run as it goes: rows on disk, the table, and when it should stop."""
+"""A GRPO run as it goes: rows on disk, a line, and when it should stop."""
 
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from locomo.weights.steps import (
-    COLUMNS,
     PATIENCE,
     SIGNAL,
     WINDOW,
@@ -16,7 +13,7 @@ from locomo.weights.steps import (
     lines_by_step,
     reason_to_stop,
     reward_summary,
-    step_table,
+    step_line,
 )
 from memory import InputError
 
@@ -80,23 +77,11 @@ def test_rows_that_cannot_be_written_say_why(tmp_path: Path) -> None:
         lines_by_step(tmp_path / "file" / "steps.jsonl", StepRecord)
 
 
-def test_the_table_shows_the_last_rows_with_what_the_trainer_says() -> None:
-    parts = dict.fromkeys(("answer", "evidence", "sql", "budget"), 0.4)
-    says = {"kl": 0.0123, "completion_length": 511.6}
-    row = StepRecord(499, 0.5, 0.1, 102.4, parts, 0.9, says, 1.0)
-    console = Console(width=80, record=True, file=StringIO())
-    console.print(step_table([row], 500))
-    text = console.export_text()
-    for cell in ("499/500", "0.50", "0.40", "0.90", "0.012", " 512 ", "100%", "102.4", "evidence"):
-        assert cell in text
-    assert "…" not in text
-
-
-@pytest.mark.parametrize("width", [10, 40])
-def test_a_narrow_terminal_shows_what_there_is_room_for(width: int) -> None:
-    console = Console(width=width, record=True, file=StringIO())
-    console.print(step_table(rows(0.5), 500))
-    assert all(len(line) <= width for line in console.export_text().splitlines())
+def test_a_step_is_told_in_words_with_what_the_trainer_says() -> None:
+    row = StepRecord(450, 0.5, 0.1, 102.4, trainer={"kl": 0.0123})
+    assert step_line(row) == "reward 0.50, spread 0.10, KL 0.012"
+    answering = replace(row, own=0.28, trainer={})
+    assert step_line(answering) == "reward 0.50, own 0.28, spread 0.10"
 
 
 def test_the_curve_tells_the_first_and_the_last_steps() -> None:
@@ -106,15 +91,3 @@ def test_the_curve_tells_the_first_and_the_last_steps() -> None:
     answering = [replace(row, own=row.reward / 2) for row in records]
     summary = reward_summary(answering)
     assert "0.305, of it what the trained module can change 0.053 -> 0.152, answer" in summary
-
-
-def test_the_part_that_a_policy_can_change_and_the_time_left_stand_in_the_table() -> None:
-    parts = dict.fromkeys(("answer", "evidence", "sql", "budget"), 0.4)
-    row = StepRecord(450, 0.5, 0.1, 102.4, parts, 0.9, {"kl": 0.0123}, own=0.28)
-    console = Console(width=80, record=True, file=StringIO())
-    console.print(step_table([replace(row, seconds=5.0), row, row], 500))
-    lines = console.export_text().splitlines()
-    assert "about 85 minutes left" in lines[0]
-    assert lines[1].split()[:4] == ["step", "reward", "own", "spread"]
-    assert lines[2].split()[:4] == ["450/500", "0.50", "0.28", "0.10"]
-    assert all(f"{column} is " in COLUMNS for column in ("reward", "spread", "ran", "KL", "s"))

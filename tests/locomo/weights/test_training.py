@@ -294,39 +294,21 @@ def test_a_run_without_signal_stops_with_its_last_checkpoint(
     assert server.status == "cancelled"
 
 
-def test_a_run_goes_on_from_its_last_checkpoint(bench: Bench, tmp_path: Path) -> None:
-    wanted = plan(bench, tmp_path)
-    dies = {"step": Fault("die", after=3)}
-    with arbor_server(answer=Learner(), misbehave=dies) as server, pytest.raises(ServerError):
-        Ran(server, wanted).run()
-    begin = last_checkpoint(wanted.folder, "this")
-    assert begin is not None
-    assert (begin.step, begin.checkpoint, begin.server_folder) == (2, "step-2", "/d/step-2")
-    assert last_checkpoint(wanted.folder, "another") is None
-    with arbor_server(answer=Learner()) as server:
-        trained = Ran(server, wanted, begin=begin).run()
-    assert server.bodies("initialize")[0]["model"] == "/d/step-2"
-    assert [row.step for row in trained.rows] == [1, 2, 3, 4]
-    with arbor_server(answer=Learner()) as whole:
-        Ran(whole, plan(bench, tmp_path / "another")).run()
-    assert [ask(group) for group in server.groups] == [ask(group) for group in whole.groups[2:]]
-
-
-def test_a_run_goes_on_with_the_trainers_state_where_the_server_keeps_it(
+def test_a_run_goes_on_from_its_last_checkpoint_with_the_trainers_state(
     bench: Bench, tmp_path: Path
 ) -> None:
     wanted = plan(bench, tmp_path)
-    keeps = {"resumes": True}
     dies = {"step": Fault("die", after=3)}
-    with arbor_server(answer=Learner(), misbehave=dies, about=keeps) as server:
+    with arbor_server(answer=Learner(), misbehave=dies) as server:
         with pytest.raises(ServerError):
             Ran(server, wanted).run()
         first = server.bodies("initialize")[0]
     begin = last_checkpoint(wanted.folder, "this")
     assert begin is not None
-    assert begin.trainer_state
+    assert (begin.step, begin.checkpoint, begin.server_folder) == (2, "step-2", "/d/step-2")
+    assert last_checkpoint(wanted.folder, "another") is None
     late = {"status": Fault("never", times=2)}
-    with arbor_server(answer=Learner(), about=keeps, misbehave=late) as server:
+    with arbor_server(answer=Learner(), misbehave=late) as server:
         trained = Ran(server, wanted, begin=begin).run()
         routes = [request.route for request in server.requests]
     [body] = server.bodies("initialize")
@@ -334,9 +316,11 @@ def test_a_run_goes_on_with_the_trainers_state_where_the_server_keeps_it(
     with_state = {**first["trainer_config"], "resume_from_checkpoint": "/d/step-2"}
     assert body == {**first, "trainer_config": with_state}
     assert [row.step for row in trained.rows] == [1, 2, 3, 4]
-    assert len(server.groups) == 2
     # Only when the trainer asks for a batch has vllm the checkpoint's weights: no answer before.
     assert routes[routes.index("initialize") :][:4] == ["initialize", *["status"] * 3]
+    with arbor_server(answer=Learner()) as whole:
+        Ran(whole, plan(bench, tmp_path / "another")).run()
+    assert [ask(group) for group in server.groups] == [ask(group) for group in whole.groups[2:]]
 
 
 def ask(group: tuple[int, list[dict[str, Any]]]) -> str:

@@ -1,6 +1,6 @@
 """The ledger: what is paid is on disk and never paid again, and nothing beyond the budget is paid.
 
-python -m tests.locomo.prompts.test_ledger FOLDER LIVES    processes that ask, each killed (-9)
+python -m tests.locomo.test_ledger FOLDER LIVES    processes that ask, each killed (-9)
 """
 
 import json
@@ -26,7 +26,7 @@ from dspy.utils.exceptions import LMError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locomo.prompts.ledger import Budget, BudgetSpent, Ledger
+from locomo.ledger import Budget, BudgetSpent, Ledger
 from memory import InputError, MemoryProgram, load_model
 from tests.memory.program.test_lm import KEY, Server, ok
 from tests.support.killing import kill_after
@@ -202,7 +202,7 @@ def test_a_new_run_puts_one_earlier_run_aside(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_processes_pay_for_no_call_twice(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.locomo.prompts.test_ledger", str(tmp_path), "10"]
+    command = [sys.executable, "-m", "tests.locomo.test_ledger", str(tmp_path), "10"]
     out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     events = [line.split() for line in out.stdout.splitlines()]
     got = set()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -69,11 +68,9 @@ class _Call:
 
     key: str
     model: str
-    when: str
     tokens_in: int
     tokens_out: int
     dollars: float | None
-    seconds: float
     record: dict[str, Any]
     request: dict[str, Any] | None = None
 
@@ -84,7 +81,7 @@ class Ledger(Cache):
     It serves threads, not coroutines: DSPy does not report a call that fails, so the call's place
     in the budget is free only when its thread asks again or ends. Each thread may exceed the
     dollars by one call. Threads that ask the same at once all pay, because DSPy itself asks again
-    what takes too long.
+    what takes too long. `ended` is set once no further call starts.
     """
 
     def __init__(
@@ -103,15 +100,16 @@ class Ledger(Cache):
         """
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         self._path = folder / "calls.jsonl"
-        self._budget = budget
+        self.budget = budget
         self._with_requests = with_requests
         self._reserved = Budget()
         self._opened = time.monotonic()
         self._spent = Spent()
-        self._begun: dict[threading.Thread, float] = {}
+        self._begun: set[threading.Thread] = set()
         self._asking: set[threading.Thread] = set()
         self._left_over: set[threading.Thread] = set()
-        self._refused = self._ended = ""
+        self._refused = self._failed = ""
+        self.ended = threading.Event()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             create_private(self._path)
@@ -145,7 +143,7 @@ class Ledger(Cache):
         thread = calling_thread()
         with self._lock:
             self._asking.add(thread)
-            self._begun.pop(thread, None)  # it asks again, so its earlier call has failed
+            self._begun.discard(thread)  # it asks again, so its earlier call has failed
             record = self.memory_cache.get(key)
             if record is None:
                 self._begin(thread)
@@ -157,36 +155,38 @@ class Ledger(Cache):
     def _begin(self, thread: threading.Thread) -> None:
         if thread in self._left_over:
             raise BudgetSpent("what was kept is not for work that was stopped")
-        self._begun = {t: since for t, since in self._begun.items() if t.is_alive()}
+        if self.ended.is_set():
+            raise BudgetSpent(self._failed or "the ledger is closed")
+        self._begun = {begun for begun in self._begun if begun.is_alive()}
         calls = self._spent.calls + len(self._begun)
         minutes = (time.monotonic() - self._opened) / 60
         used = {"calls": calls, "minutes": minutes, "dollars": self._spent.dollars}
-        for unit, limit in vars(self._budget).items():
+        for unit, limit in vars(self.budget).items():
             reserved = getattr(self._reserved, unit) or 0
             if limit is not None and used[unit] >= limit - reserved and not self._refused:
                 self._refused = f"{limit:g} {unit} are spent"
                 if reserved:
                     self._refused += f", but for {reserved:g} kept for later"
-        if self._ended or self._refused:
-            raise BudgetSpent(self._ended or self._refused)
-        self._begun[thread] = time.monotonic()
+        if self._refused:
+            raise BudgetSpent(self._refused)
+        self._begun.add(thread)
 
     def put(self, request: Any, value: Any, ignored: list[str] | None = None, *_: object) -> None:
         """Record an answer; on return it is on disk. Raises BudgetSpent if it cannot be written."""
         key = self.cache_key(request, ignored)
         model = request.get("model") or request["request"]["model"]
         with self._lock:
-            now = time.monotonic()
-            seconds = now - self._begun.pop(calling_thread(), now)
-            call = _call(key, model, seconds=round(seconds, 3), value=value)
+            self._begun.discard(calling_thread())
+            call = _call(key, model, value)
             self._keep(call)
             if self._with_requests:
                 call = replace(call, request=_without_secrets(request))
             try:
                 append_whole(self._path, json.dumps(vars(call), default=str).encode() + b"\n")
             except OSError as error:
-                self._ended = f"{self._path} cannot be written ({error.strerror})"
-                raise BudgetSpent(self._ended) from error
+                self._failed = f"{self._path} cannot be written ({error.strerror})"
+                self.ended.set()
+                raise BudgetSpent(self._failed) from error
 
     @contextmanager
     def reserve(self, share: Budget) -> Iterator[None]:
@@ -222,28 +222,22 @@ class Ledger(Cache):
 
     def close(self) -> None:
         """Start no further call. Answers of running calls are still recorded."""
-        self._ended = self._ended or "the ledger is closed"
+        self.ended.set()
 
 
-def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
+def _call(key: str, model: str, value: Any) -> _Call:
     """The line of an answer: of DSPy's own record, or of the object that litellm gave."""
     record = plain(value)
     if "_dspy_format" not in record:
         price = getattr(value, "_hidden_params", {}).get("response_cost")
         record = {**record, "cost": price, "_hidden_params": {"response_cost": price}}
     usage = record.get("usage") or {}
-    tokens_in = usage.get("prompt_tokens") or usage.get("input_tokens") or 0
-    tokens_out = usage.get("completion_tokens") or usage.get("output_tokens") or 0
-    dollars = 0.0 if is_local_lm(model) else record.get("cost")
-    when = datetime.now(UTC).isoformat(timespec="seconds")
     return _Call(
         key=key,
         model=model,
-        when=when,
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        dollars=dollars,
-        seconds=seconds,
+        tokens_in=usage.get("prompt_tokens") or usage.get("input_tokens") or 0,
+        tokens_out=usage.get("completion_tokens") or usage.get("output_tokens") or 0,
+        dollars=0.0 if is_local_lm(model) else record.get("cost"),
         record=record,
     )
 

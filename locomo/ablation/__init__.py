@@ -1,1 +1,0 @@
-"""What each module of a memory is worth: systems with one replaced, stored facts, valid SQL."""
