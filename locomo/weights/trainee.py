@@ -152,7 +152,10 @@ def working_model(
     limits: dict[str, Any] = {}
     if "store" in targets:
         tokens = student.window_tokens if student.fixed_limits else max(room - _AROUND_WINDOW, 200)
-        limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}
+        # Fewer turns in fewer tokens: each is shown as much of as a digest shows.
+        share = min(tokens / student.window_tokens, 1.0)
+        window = max(int(student.window * share), 1)
+        limits |= {"window": window, "window_tokens": tokens, "dates": student.dates}
         limits["writes_facts"] = True  # the trainee does
     if "answer" in targets and student.fixed_limits:
         limits |= {"context": student.context, "budget": student.budget}

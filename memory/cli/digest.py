@@ -143,7 +143,8 @@ def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormCho
         return model
     if budget > model.window_tokens:
         raise InputError(f"--budget {budget}: give {name} at most {model.window_tokens}")
-    return replace(model, window_tokens=budget)
+    window = max(model.window * budget // model.window_tokens, 1)
+    return replace(model, window=window, window_tokens=budget)
 
 
 def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:

@@ -292,8 +292,8 @@ def _nearby(turn_id: int) -> range:
 def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     """Whether half of a value's words, stop words aside, are among the forms of some texts."""
     value_words = telling_words(value)
-    said = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
-    return said >= _LEAST_SAID * len(value_words)
+    matches = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
+    return matches >= _LEAST_SAID * len(value_words)
 
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:

@@ -219,7 +219,7 @@ def test_windows_that_failed_are_named_with_their_error(store: SqliteStore) -> N
     assert found(store, "pending") == [], "somebody is at work on it"
     fail_window(store, window, "the model wrote\na poem")
     [finding] = found(store, "pending")
-    assert "after 1 attempts: the model wrote a poem" in finding.text
+    assert "after 1 attempt: the model wrote a poem" in finding.text
     assert "digest --replay" in finding.text
     assert finding.turns == (1, 2, 3)
 

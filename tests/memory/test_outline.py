@@ -65,19 +65,19 @@ def test_an_assistants_turn_is_outlined_sooner_than_a_persons_and_a_document_nev
 
 
 def test_of_what_a_person_says_only_code_is_left_out_however_long_a_sentence_is() -> None:
-    told = ", and ".join(f"I have tried way {n} of {n + 7} to tune the harp" for n in range(45))
+    prose = ", and ".join(f"I have tried way {n} of {n + 7} to tune the harp" for n in range(45))
     code = "```\n" + "tune(string)\n" * 300 + "```\n"
 
-    [turn] = outlined([Turn("Maria", f"Here is my plan:\n{code}{told}")])
+    [turn] = outlined([Turn("Maria", f"Here is my plan:\n{code}{prose}")])
 
-    assert 400 < count_tokens(told) < PROSE_TOKENS
-    assert turn.text == f"Here is my plan:\n(code)\n{told}"
+    assert 400 < count_tokens(prose) < PROSE_TOKENS
+    assert turn.text == f"Here is my plan:\n(code)\n{prose}"
 
 
 def test_a_sentence_that_no_outline_could_hold_is_cut_and_not_left_out() -> None:
-    told = ", and ".join(f"way {n} of {n + 7}" for n in range(60))
+    prose = ", and ".join(f"way {n} of {n + 7}" for n in range(60))
 
-    text = outline(f"# Ways\nThere are some ways to tune it. {told}. That is all.", 60)
+    text = outline(f"# Ways\nThere are some ways to tune it. {prose}. That is all.", 60)
 
     assert "way 0 of 7, and way 1 of 8" in text
     assert count_tokens(text) <= 62

@@ -43,12 +43,12 @@ def test_dollars_are_counted_where_the_price_is_known(store: Store) -> None:
 
 def test_a_long_answer_costs_what_is_read_of_it(store: Store) -> None:
     model = load_model("openai/gpt-4o-mini")
-    store.add([Turn("assistant", "Pack early.") for _ in range(24)])
+    store.add([Turn("assistant", "Pack early.") for _ in range(48)])
     short = waiting(store, model).cost
-    store.add([Turn("assistant", "Pack the boxes early. " * 500) for _ in range(24)])
+    store.add([Turn("assistant", "Pack the boxes early. " * 500) for _ in range(48)])
     long = waiting(store, model).cost
 
     # A window more, and in each of the three a call that reads some of the answers whole.
     assert long.calls == short.calls + 1 + 3
-    whole = 3 * 400 + 24 * 11_000 * 0.09 / CHARACTERS_A_TOKEN
-    assert 24 * 80 < long.tokens_in - short.tokens_in < 24 * 80 + 5_000 + whole
+    whole = 3 * 400 + 48 * 11_000 * 0.09 / CHARACTERS_A_TOKEN
+    assert 48 * 80 < long.tokens_in - short.tokens_in < 48 * 80 + 5_000 + whole

@@ -32,8 +32,8 @@ HELPER = obedient()[0]  # windows of 4 turns and 8,000 tokens, a context of 32,0
     [
         ("Qwen/Qwen2.5-3B", ("answer",), (4, 8_000), (4_608, 3_072)),
         ("Qwen/Qwen2.5-3B", ("retrieve",), (4, 8_000), (32_000, 2_000)),
-        ("Qwen/Qwen2.5-3B", ("store",), (24, 2_096), (32_000, 2_000)),
-        ("Qwen/Qwen2.5-3B", TARGETS, (24, 2_096), (4_608, 3_072)),
+        ("Qwen/Qwen2.5-3B", ("store",), (12, 2_096), (32_000, 2_000)),
+        ("Qwen/Qwen2.5-3B", TARGETS, (12, 2_096), (4_608, 3_072)),
         ("local", ("answer",), (4, 8_000), (2_048, 360)),
         ("local", ("store",), (1, 200), (32_000, 2_000)),
     ],
