@@ -368,7 +368,10 @@ class DatabaseStore(Store):
             )
             if not by_person:
                 journal.check_ends(conn, change.id)
-            if held and window:
+        if held and window:
+            # A transaction of its own: the login that runs a model's SQL may add no window. A kill
+            # between the two leaves the facts, and what they would end open.
+            with self.transaction() as conn:
                 pending_windows.hold(conn, window, held)
         if window:
             self.claims.windows.discard(window)

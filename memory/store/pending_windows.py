@@ -201,7 +201,7 @@ def pending(conn: Connection) -> list[Pending]:
 
 
 def hold(conn: Connection, window: Window, error: HeldError) -> None:
-    """Let a part of a window wait for a person, whose other part this transaction stores."""
+    """Let a part of a window wait for a person, whose other part is stored."""
     reason = f"stored, except for what is {error}"
     _insert(conn, window, error=reason[:LONGEST_ERROR], attempts=1, statement=error.statement)
 
