@@ -331,3 +331,13 @@ def test_a_benchmark_s_own_metric_comes_first() -> None:
     rubric, f1 = metrics_of([result], "independent")
     assert (rubric.name, rubric.lines[0].score, rubric.lines[0].most) == ("judged by m", 0.25, 0.75)
     assert f1.name == "F1 as LoCoMo has it"
+
+
+def test_recall_is_the_mean_of_those_that_are_known() -> None:
+    unknown = replace(RIGHT, index=1, recall=None)
+    for results, recall in (
+        ([replace(RIGHT, recall=0.5), unknown], 0.5),
+        ([unknown, replace(unknown, index=2)], None),
+    ):
+        assert {line.recall for line in score_lines(results, "independent")} == {recall}
+        assert {line.tau for line in score_lines(results, "independent")} == {None}

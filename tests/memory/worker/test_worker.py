@@ -80,14 +80,14 @@ def task_of(name: str) -> Task:
 
 @pytest.mark.slow
 def test_all_memories_are_digested_once(home: str, server: FactServer) -> None:
-    for name, turns in (("anna", 30), ("ben", 5), ("cleo", 48)):
+    for name, turns in (("anna", 60), ("ben", 5), ("cleo", 48)):
         add_turns(name, turns)
 
     at_work, lines = worker(server, concurrency=3)
     at_work.run()
 
-    assert [len(digested(name)) for name in ("anna", "ben", "cleo")] == [30, 5, 48]
-    assert digested("anna") == [*range(1, 31)]
+    assert [len(digested(name)) for name in ("anna", "ben", "cleo")] == [60, 5, 48]
+    assert digested("anna") == [*range(1, 61)]
     assert len(server.prompts) == 4
     assert sorted(line.partition(":")[0] for line in lines) == ["anna", "ben", "cleo"]
     assert (task_of("anna").calls, task_of("anna").tokens) == (2, 200)
@@ -567,12 +567,12 @@ def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
 
 @pytest.mark.slow
 def test_metrics_say_what_waits_and_what_was_spent(home: str, server: FactServer) -> None:
-    add_turns("anna", 30)
+    add_turns("anna", 60)
     add_turns("ben", 2)
     metrics = Metrics()
     metrics.saw(queue_of_home().look(every=False).waiting)
     waiting = generate_latest(metrics.registry).decode()
-    assert number(waiting, "memory_waiting_turns") == 32
+    assert number(waiting, "memory_waiting_turns") == 62
     assert number(waiting, "memory_waiting_memories") == 2
     assert number(waiting, "memory_waiting_oldest_seconds") > 0
 
