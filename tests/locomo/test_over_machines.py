@@ -319,7 +319,8 @@ def test_an_evaluation_over_machines_gives_the_same_also_when_one_is_lost(
     assert comparable(there) == comparable(here)
     assert here.costs["asking"] == there.costs["asking"] == Cost(36, 36 * 70, 36 * 30, None)
     assert calls == 36 + 3, "a window for each conversation"
-    assert 42 <= len(server.answered) <= 42 + 3 * 8, "what the lost node was at is asked again"
+    most = calls + 3 * 8
+    assert calls <= len(server.answered) <= most, "what the lost node was at is asked again"
     asked = Counter(answered.body for answered in server.answered)
     server.answered.clear()
     again = evaluated(tmp_path / "there", server, over="ray", resume=True)
