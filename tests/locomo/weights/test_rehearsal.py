@@ -193,6 +193,7 @@ def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
     bench: Bench, tmp_path: Path, tiny: str, start: Path
 ) -> None:
     run = rehearsal(plan(bench, tmp_path), start, tiny)
+    run._student.model.float()  # a CPU that computes in bf16 rounds by more than the tolerance
     rows = [{"prompt": CHAT, "example": 0}, {"prompt": CHAT[1:], "example": 1}]
     trainer = run._trainer(rows)
     prompts = [run._student.encode(row["prompt"]) for row in rows for _ in range(4)]
