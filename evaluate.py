@@ -24,7 +24,6 @@ from locomo.harness import (
     probe,
     program_state,
 )
-from locomo.results.batch_judging import at_half_price, judge_by_batch
 from locomo.results.judging import (
     has_own_metric,
     is_judged,
@@ -82,7 +81,7 @@ from memory import InputError, MemoryProgram, load_model, load_program
 from memory.program import Model, concerns, in_phrases
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
 from memory.program.adapter_card import is_adapter
-from memory.program.costs import Cost, spending
+from memory.program.costs import spending
 from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
@@ -149,10 +148,6 @@ def evaluate(
     judge_only: Annotated[
         bool, Option("--judge-only", help="judge the answers of a finished run")
     ] = False,
-    batch: Annotated[
-        bool,
-        Option("--batch", help="with --judge-only: OpenAI's Batch API, half the price, in a day"),
-    ] = False,
     budget: Annotated[
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None,
@@ -196,15 +191,8 @@ def evaluate(
     Writes to `output_dir` and MLflow. Raises InputError for what cannot be used, and ModelError.
     """
     judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
-    if batch and not judge_only:
-        raise InputError("--batch goes with --judge-only: answers first, verdicts by batch later")
     if judge_only:
-        return _judge(
-            output_dir,
-            judging,
-            threads=num_threads,
-            batch=batch,
-        )
+        return _judge(output_dir, judging, num_threads)
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
@@ -293,12 +281,7 @@ def _print_advice(
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
 
 
-def _judge(
-    output_dir: Path,
-    judging: Model | None,
-    threads: int,
-    batch: bool,
-) -> Evaluation:
+def _judge(output_dir: Path, judging: Model | None, threads: int) -> Evaluation:
     """Judge the answers of a finished run; the model that answered is not needed.
 
     Raises InputError without a judge, or without answers.
@@ -318,15 +301,11 @@ def _judge(
     results = [log.records.get(result.key, result) for result in written.results]
     unjudged = [question_of(result) for result in results if not is_judged(result, judging)]
     if judging.server:
-        expected = judging_cost(unjudged, judging)
-        forecast = {"judging": at_half_price(expected) if batch else expected}
-        print_table(console, cost_table("forecast", forecast))
-    by_batch = Cost()
-    if batch:
-        results, by_batch = judge_by_batch(results, judging, log, output_dir, console)
+        expected = {"judging": judging_cost(unjudged, judging)}
+        print_table(console, cost_table("forecast", expected))
     with spending(judging) as spent:
         results = judge_answers(results, judging, log=log, threads=threads, console=console)
-    evaluation = Evaluation(written.memories, results, {"judging": by_batch + spent.cost})
+    evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
     params = {**written.params, "judge_model": judging.name}
     _report(
         evaluation,

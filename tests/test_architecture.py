@@ -124,7 +124,6 @@ IMPORTERS = {
     "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
-    "openai": "locomo/results/batch_judging.py",
     "matplotlib": "locomo/retrieval/chart.py",
     "nltk": "locomo/metrics.py",
     "bs4": "memory/exchange/documents",

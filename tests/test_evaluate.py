@@ -575,12 +575,6 @@ def test_judging_alone_needs_a_judge_and_answers(run: Run) -> None:
         run({"a/model": model}, judge_only=True, judge_model="a/model")
 
 
-def test_a_batch_is_for_answers_that_are_there(run: Run) -> None:
-    model, _ = talker(name="a/model")
-    with pytest.raises(InputError, match="--batch goes with --judge-only"):
-        run({"a/model": model}, batch=True)
-
-
 def after(calls: int, reply: Callable[[], str]) -> Callable[[str], str]:
     """A reply that is interrupted after so many calls."""
     prompts: list[str] = []

@@ -82,8 +82,8 @@ class Chroma:
         return ids
 
     def search(self, text: str, k: int) -> list[str]:
-        found = self._turns.query(query_embeddings=embed([text]), n_results=k)
-        return list(found["ids"][0])
+        hits = self._turns.query(query_embeddings=embed([text]), n_results=k)
+        return list(hits["ids"][0])
 
     def close(self) -> None:
         self._client.close()
@@ -143,11 +143,11 @@ class Mem0:
     def add(self, turns: Sequence[Turn]) -> list[str]:
         messages = [{"role": "user", "content": said(turn)} for turn in turns]
         stored = self._memory.add(messages, user_id=self._WHO, infer=False)
-        return [one["id"] for one in stored["results"]]
+        return [result["id"] for result in stored["results"]]
 
     def search(self, text: str, k: int) -> list[str]:
-        found = self._memory.search(text, top_k=k, filters={"user_id": self._WHO})
-        return [one["id"] for one in found["results"]]
+        hits = self._memory.search(text, top_k=k, filters={"user_id": self._WHO})
+        return [hit["id"] for hit in hits["results"]]
 
     def close(self) -> None:
         self._memory.close()
@@ -207,9 +207,9 @@ def measure(peer: Peer, conversation: Conversation, folder: Path, k: int) -> Mea
         sources = dict(zip(ids, (turn.source for turn in conversation.turns), strict=True))
         for question in conversation.questions:
             start = time.perf_counter()
-            found = system.search(question.text, k)
+            turn_ids = system.search(question.text, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
-            ranked[str(question.index)] = [sources[turn_id] for turn_id in found]
+            ranked[str(question.index)] = [sources[turn_id] for turn_id in turn_ids]
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Measured(len(ids), ingest_s, search_ms, ranked, size)
 
@@ -224,16 +224,16 @@ def main(name: str, file: str, k: str, only: str = "") -> None:
     """Measure one system on the conversations of a file, or on one, after a rehearsal."""
     os.environ.update(QUIET)
     sys.excepthook = _tell
-    conversations = [one for one in load_conversations(Path(file)) if only in ("", one.id)]
+    conversations = [c for c in load_conversations(Path(file)) if only in ("", c.id)]
     first = conversations[0]
     # The rehearsal pays for imports and for loading the embedder.
     rehearsal = Conversation(first.id, first.turns[:2], first.questions[:1], 0)
     with redirect_stdout(sys.stderr):
-        for one in (rehearsal, *conversations):
+        for conversation in (rehearsal, *conversations):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                measured = measure(PEERS[name], one, Path(folder), int(k))
-            if one is not rehearsal:
-                line = json.dumps({"conversation": one.id, "measured": asdict(measured)})
+                measured = measure(PEERS[name], conversation, Path(folder), int(k))
+            if conversation is not rehearsal:
+                line = json.dumps({"conversation": conversation.id, "measured": asdict(measured)})
                 print(line, file=sys.__stdout__, flush=True)
 
 

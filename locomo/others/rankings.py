@@ -42,24 +42,24 @@ def rankings_of(name: str, arguments: Sequence[str], advance: Callable[[], None]
     if not all(find_spec(module) for module in peer.modules):
         return f"not installed (pip install {peer.distribution})"
     line = [sys.executable, "-m", "locomo.others.peers", name, *arguments]
-    found: Found = {}
+    rankings: Found = {}
     error = ""
     with subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         try:
-            for told in map(json.loads, process.stdout):
-                if "error" in told:
-                    error = told["error"]
+            for record in map(json.loads, process.stdout):
+                if "error" in record:
+                    error = record["error"]
                 else:
-                    found[told["conversation"]] = Measured(**told["measured"])
+                    rankings[record["conversation"]] = Measured(**record["measured"])
                     advance()
             code = process.wait()
         finally:
             process.kill()
             process.wait()
-    return found if code == 0 else error or f"its process ended with code {code}"
+    return rankings if code == 0 else error or f"its process ended with code {code}"
 
 
 def read_or_rank(name: str, data: Path, depth: int, cache: Path, bar: Progress) -> Found | str:
@@ -71,7 +71,7 @@ def read_or_rank(name: str, data: Path, depth: int, cache: Path, bar: Progress) 
     if cache.exists():
         return _FOUND.validate_json(cache.read_bytes())
     line = bar.add_task(f"searching with {PEERS[name].title}", total=len(load_conversations(data)))
-    found = rankings_of(name, [str(data), str(depth)], lambda: bar.advance(line))
-    if not isinstance(found, str):
-        write_whole(cache, _FOUND.dump_json(found))
-    return found
+    rankings = rankings_of(name, [str(data), str(depth)], lambda: bar.advance(line))
+    if not isinstance(rankings, str):
+        write_whole(cache, _FOUND.dump_json(rankings))
+    return rankings

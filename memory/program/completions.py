@@ -106,8 +106,8 @@ def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     fields = signature.output_fields
     fences = [match[2].strip() for match in _FENCE.finditer(spoken)]
     for text in [*fences[:1], spoken] if len(fences) < 2 else []:
-        if found := _json_fields(signature, text):
-            return found
+        if values := _json_fields(signature, text):
+            return values
     if _STATEMENTS in fields:
         statements = statements_in(spoken)
         return {_STATEMENTS: statements} if statements else {}
@@ -122,7 +122,7 @@ def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
 
 def _json_fields(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
     """The output fields that the only JSON object of a text has; {} for no such object."""
-    found: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
     names = {name.lower(): name for name in signature.output_fields}
     for value in _objects(text):
         fields = {names[k.lower()]: v for k, v in value.items() if k.lower() in names}
@@ -131,13 +131,13 @@ def _json_fields(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
         if isinstance(fields.get(_TOOL_CALLS), list):
             fields[_TOOL_CALLS] = {_TOOL_CALLS: fields[_TOOL_CALLS]}
         if fields:
-            found.append(fields)
-    if len(found) != 1:
+            objects.append(fields)
+    if len(objects) != 1:
         return {}
     annotations = {name: field.annotation for name, field in signature.output_fields.items()}
     return {
         name: _as_text(value) if annotations[name] is str else _normal(name, value)
-        for name, value in found[0].items()
+        for name, value in objects[0].items()
     }
 
 

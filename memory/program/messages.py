@@ -75,7 +75,7 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
     Who quotes a title or a few words, and says more, tells something.
     """
     ordered = list(turns)
-    quoted = {turn.id: found for turn in ordered if (found := _quoted_mostly(turn.text))}
+    quoted = {turn.id: quotations for turn in ordered if (quotations := _quoted_mostly(turn.text))}
     if not quoted:
         return ordered
     texts = [(turn.id, _spaced(turn.text)) for turn in ordered]
@@ -93,10 +93,10 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
 
 def _quoted_mostly(text: str) -> list[str]:
     """The longer quotations of a text of which half is quoted; none of another text."""
-    quotations = [_spaced(found) for found in _QUOTED.findall(text)]
-    if not quotations or 2 * sum(len(found.split()) for found in quotations) < len(words(text)):
+    quotations = [_spaced(quotation) for quotation in _QUOTED.findall(text)]
+    if 2 * sum(len(quotation.split()) for quotation in quotations) < len(words(text)):
         return []
-    return [found for found in quotations if len(found.split()) >= _SHORTEST_QUOTATION]
+    return [quotation for quotation in quotations if len(quotation.split()) >= _SHORTEST_QUOTATION]
 
 
 def _spaced(text: str) -> str:

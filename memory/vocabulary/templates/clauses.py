@@ -65,8 +65,8 @@ class Clause:
 def refusal_of(text: str) -> str:
     """Why a turn asserts nothing at all, "" where it may."""
     text = text[:_LONGEST_TURN]
-    if found := first_search(_requests(), text) or plays_somebody(text):
-        return f"it asks to treat a text or to play somebody: {found!r}"
+    if request := first_search(_requests(), text) or plays_somebody(text):
+        return f"it asks to treat a text or to play somebody: {request!r}"
     if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
         return "it shows a text of somebody else"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -171,10 +171,10 @@ def without_fillers(text: str, before: bool = True) -> str:
     """A clause without a greeting before it, or "by the way" after it."""
     beginning, ending = _fillers()
     clean = f"{text} "
-    while before and (found := beginning.match(clean)):
-        clean = clean[found.end() :]
-    while found := ending.search(clean):
-        clean = f"{clean[: found.start()]} "
+    while before and (match := beginning.match(clean)):
+        clean = clean[match.end() :]
+    while match := ending.search(clean):
+        clean = f"{clean[: match.start()]} "
     return clean.strip()
 
 

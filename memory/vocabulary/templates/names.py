@@ -15,7 +15,7 @@ OWN_NAMES = frozenset({"name", "nickname", "alias", CALLED})
 
 
 def aliases_in(
-    turn: Turn, found: Sequence[Found], vocabulary: Vocabulary, speakers: Collection[str]
+    turn: Turn, matches: Sequence[Found], vocabulary: Vocabulary, speakers: Collection[str]
 ) -> list[tuple[str, str]]:
     """The names that the matched clauses of a turn give, in order, each with the entity it means.
 
@@ -24,30 +24,30 @@ def aliases_in(
     """
     taken = set(map(key, speakers))
     aliases: dict[tuple[str, str], None] = {}
-    for relation, name in _introduced(turn, found, vocabulary):
+    for relation, name in _introduced(turn, matches, vocabulary):
         is_several = relation in relation_words().several
         entity = f"{name} ({Relation(turn.speaker.strip(), relation, is_several)})"
         aliases |= dict.fromkeys([(f"my {relation}", entity), (name, entity)])
         if key(name) in taken:
             aliases[name, name] = None
-    for name in _own_names(turn, found):
+    for name in _own_names(turn, matches):
         if key(name) not in taken:
             aliases[name, turn.speaker.strip()] = None
     return list(aliases)
 
 
-def names_given(found: Sequence[Found]) -> Iterator[str]:
+def names_given(matches: Sequence[Found]) -> Iterator[str]:
     """The names that may be introduced, for a look whether speakers have them."""
-    for match in found:
+    for match in matches:
         yield from (assertion.value for assertion in match.assertions)
         yield match.introduces[1]
 
 
 def _introduced(
-    turn: Turn, found: Sequence[Found], vocabulary: Vocabulary
+    turn: Turn, matches: Sequence[Found], vocabulary: Vocabulary
 ) -> Iterator[tuple[str, str]]:
     """The relation and the name of each person who is introduced."""
-    for match in found:
+    for match in matches:
         relation, name = match.introduces
         if name:
             yield relation, name
@@ -69,8 +69,8 @@ def _is_of_speaker(assertion: Assertion, turn: Turn) -> bool:
     return key(assertion.subject) == key(turn.speaker)
 
 
-def _own_names(turn: Turn, found: Sequence[Found]) -> Iterator[str]:
-    for match in found:
+def _own_names(turn: Turn, matches: Sequence[Found]) -> Iterator[str]:
+    for match in matches:
         for assertion in match.assertions:
             is_own = _is_of_speaker(assertion, turn) and assertion.attribute in OWN_NAMES
             if is_own and key(assertion.value) != key(turn.speaker):

@@ -38,20 +38,20 @@ class Pattern:
 
     def match(self, text: str) -> Match | None:
         """A whole text matched, with single spaces."""
-        found = self.expression.fullmatch(f"{text} ")
-        if found is None:
+        match = self.expression.fullmatch(f"{text} ")
+        if match is None:
             return None
         texts = tuple(
             (placeholder, value)
             for number, placeholder in enumerate(self.placeholders)
-            if (value := found[f"p{number}"]) is not None
+            if (value := match[f"p{number}"]) is not None
         )
         return Match(texts, text.count(" ") + 1 - sum(1 + part.count(" ") for _, part in texts))
 
     def search(self, text: str) -> str:
         """The first part of a text that matches in whole words, "" for none."""
-        found = self.expression.search(text.replace("\u2019", "'") + " ")
-        return " ".join(found[0].split()) if found else ""
+        match = self.expression.search(text.replace("\u2019", "'") + " ")
+        return " ".join(match[0].split()) if match else ""
 
 
 @lru_cache(maxsize=4_000)
@@ -115,11 +115,11 @@ def _contractions() -> tuple[re.Pattern[str], dict[str, str]]:
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a text in small letters, contracted ones in full, too."""
-    found = set(_TOKEN.findall(text.casefold().replace("\u2019", "'")))
+    tokens = set(_TOKEN.findall(text.casefold().replace("\u2019", "'")))
     shorts = language_words().contractions
-    for word in found & shorts.keys():
-        found.update(shorts[word].split())
-    return frozenset(found)
+    for word in tokens & shorts.keys():
+        tokens.update(shorts[word].split())
+    return frozenset(tokens)
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,6 @@ def _first_words(words: Words) -> Iterator[str]:
 def first_search(index: Index[None], text: str) -> str:
     """The first words of a text in the form of one of these templates, "" for none."""
     for entry in index.candidates(words_of(text)):
-        if found := pattern(entry.template, anywhere=True).search(text):
-            return found
+        if match := pattern(entry.template, anywhere=True).search(text):
+            return match
     return ""
