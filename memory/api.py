@@ -332,8 +332,8 @@ class Memory(AnswersOthersNames):
             about: a name: turns that tell of somebody.
             before: only what was said before this day.
 
-        Returns receipts; `memory.forget.preview` shows before what would go. Raises InputError
-        without a condition, and where no turn meets them.
+        Returns receipts; `memory.store.forgetting.preview` shows before what would go. Raises
+        InputError without a condition, and where no turn meets them.
         """
         conditions = {
             "ids": (turn_ids,) if isinstance(turn_ids, int) else tuple(turn_ids),

@@ -462,6 +462,30 @@ def test_the_folder_arbor_hides_no_other_module_of_the_package_arbor() -> None:
     assert {path.stem for path in folder.glob("*.py")} & theirs == {"__init__", "cli"}
 
 
+def test_modules_that_docstrings_name_are_there() -> None:
+    """`memory.recall.reader.reader_of`: a file of that path, or a name that stands in it."""
+    reference = re.compile(r"`((?:memory|locomo)(?:\.[A-Za-z_]\w*)+)(?:\(\))?`")
+    faults = [
+        f"{name(path)}: {dotted}"
+        for path in CODE
+        for dotted in reference.findall(path.read_text("utf-8"))
+        if not stands(dotted)
+    ]
+    assert not faults, in_lines(faults)
+
+
+def stands(dotted: str) -> bool:
+    """Whether this is a public name, a module, or a name that stands in one."""
+    path, last = ROOT / dotted.replace(".", "/"), dotted.rpartition(".")[2]
+    if path.is_dir() or path.with_suffix(".py").exists():
+        return True
+    if path.parent == ROOT / "memory":
+        return last in memory.__all__
+    modules = [path.parent.with_suffix(".py"), path.parent / "__init__.py"]
+    word = re.compile(rf"\b{last}\b")
+    return any(module.exists() and word.search(module.read_text("utf-8")) for module in modules)
+
+
 def lint(*command: str) -> None:
     out = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False

@@ -225,7 +225,7 @@ class Model(ABC):
 
     @abstractmethod
     def over_machines(self, over: str) -> "Model":
-        """The same model with its calls made over machines (see `memory.machines`).
+        """The same model with its calls made over machines (see `memory.system.machines`).
 
         Raises InputError for a hosted model: its caller waits for a server, on any machine.
         """

@@ -84,7 +84,7 @@ class MemoryProgram(dspy.Module):
 
         Arguments:
             question: as the user asked it.
-            reader: the memory, as `memory.reader.reader_of` opens a store for a model.
+            reader: the memory, as `memory.recall.reader.reader_of` opens a store for a model.
             asker: who asks, where that is known.
             today: the day on which it is asked (ISO), where that is known.
             model: who runs the modules; the model of `dspy.configure` by default.

@@ -1,8 +1,8 @@
 """Entities of a namespace: who the subjects and values of facts are, and what is said of names.
 
 `facts.entity` and `facts.value_entity` are derived from aliases, entities and turns alone, by the
-rules of `memory.entities`: for the facts that a change wrote, and for those with a name whose
-aliases it changed. The functions run inside the transaction of the caller.
+rules of `memory.vocabulary.entities`: for the facts that a change wrote, and for those with a name
+whose aliases it changed. The functions run inside the transaction of the caller.
 """
 
 import json

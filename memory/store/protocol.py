@@ -87,9 +87,9 @@ class Turns(HasConnections, Protocol):
     ) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.
 
-        A `filter` such as {"session": "private", "since": "2017-05"} (`memory.turn_filter`) leaves
-        only some turns to rank, as if the memory held no others; but the turns around one in its
-        session remain its context.
+        A `filter` such as {"session": "private", "since": "2017-05"} (`memory.text.turn_filter`)
+        leaves only some turns to rank, as if the memory held no others; but the turns around one in
+        its session remain its context.
 
         `weights` are those of the ranking's features, by the names of
         `memory.search.ranking.FEATURE_WEIGHTS`; None stands for these.

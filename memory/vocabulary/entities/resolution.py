@@ -22,15 +22,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Alias:
-    """A name that means an entity: as its source says, or, without one, as a person says for all.
-
-    An implied one says that an entity is known by its own name where another name of it was given.
-    """
+    """A name that means an entity: as its source says or, without one, as a person says of all."""
 
     name: str
     entity: str
     source: Source | None
-    is_implied: bool = False
 
 
 # Whether somebody has said anything in the session of a turn by then.
@@ -62,8 +58,9 @@ class Names:
             self._spelling.setdefault(key(alias.entity), alias.entity.strip())
             self._aliases[key(str(spoken))].append(alias)
             if alias.source and key(alias.entity) != key(str(spoken)):
-                implied = Alias(alias.entity, alias.entity, alias.source, is_implied=True)
-                self._aliases[key(alias.entity)].append(implied)
+                # Where another name of it was given, an entity is known by its own, too.
+                own_name = Alias(alias.entity, alias.entity, alias.source)
+                self._aliases[key(alias.entity)].append(own_name)
 
     def spelling(self, entity: str) -> str:
         """An entity's name as the memory spells it: case and surrounding spaces do not matter."""
