@@ -94,6 +94,12 @@ def test_a_row_from_the_whole_answer_stands_for_what_its_outline_told(store: Sto
     ]
 
 
+def test_a_speaker_has_one_name_in_facts_as_in_turns(store: Store) -> None:
+    digest(store, (WHOLE, kept("none")), ([], sql(STORED.replace("'user'", "'USER'"))))
+    assert {fact.subject for fact in store.facts()} == {"assistant", "user"}
+    assert "facts of assistant: " in store.catalog(500)
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_what_budget_did_you_suggest(store: Store, is_kept: bool) -> None:
     for number in range(12):
