@@ -1,14 +1,20 @@
 """A model in its stages: the same questions, one table."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import typer
 
 from locomo import stages
 from locomo.harness import Result
+from optimize import optimize
 from tests.support.commands import run_in_process
+from tests.support.locomo_records import write
+from tests.support.model_server import serving_model
+from tests.support.obedient import house, houses
 
 ANSWER = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=0.2, recall=1.0, seconds=0.1)
 # Writes what evaluate.py would: better where a program is given, other questions where it is told.
@@ -71,3 +77,34 @@ def test_the_packaged_model_fills_the_first_row(monkeypatch: pytest.MonkeyPatch)
     done = run_in_process(stages.app, *line.split())
     assert done.returncode == 0, done.stderr
     assert "| plain | 3 |" in Path("stages/stages.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_model_that_does_as_it_is_told_is_better_compiled(
+    tmp_path: Path, tracking_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """optimize.py finds the words that the model needs, and other houses show what they bring."""
+    root = Path(__file__).parents[2]
+    monkeypatch.setattr(stages, "EVALUATE", root / "evaluate.py")
+    shutil.copy(tracking_database, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("no_proxy", "*")
+    known, kept = houses(tmp_path / "houses.json"), tmp_path / "kept.json"
+    write(kept, house("green-house", 1), house("white-house", 2))
+    program = tmp_path / "program.json"
+    with serving_model() as server:
+        model = ["--model", "openai/m", "--api-base", server.address]
+        prompt_model = ["--prompt-model", "openai/m", "--prompt-api-base", server.address]
+        options = ["--data", known, "--output", program, "--num-examples", "8"]
+        compiling = typer.Typer()
+        compiling.command()(optimize)
+        done = run_in_process(compiling, *model, *prompt_model, *options)
+        assert done.returncode == 0, done.stderr
+        line = [*model, "--compiled", program, "--data", kept, "--split", "all", "--num-test", "24"]
+        done = run_in_process(stages.app, *line)
+    assert done.returncode == 0, done.stderr
+    assert server.unexpected == []
+    rows = Path("stages/stages.md").read_text("utf-8").splitlines()
+    scores = [float(row.split(" | ")[2].split(" [")[0]) for row in rows[2:4]]
+    assert scores[0] == pytest.approx(0.4, abs=0.01)
+    assert scores[1] > 0.7
