@@ -187,9 +187,8 @@ class WriteQuery(dspy.Signature):
       For an order (what came first, after what) ORDER BY turn_id (of turns: id), or happened_on.
     - What somebody wants of all answers is in facts, attribute IN ('instruction', 'prefers').
       Pairs of facts that cannot both be true, settled = '' where nobody has said which is right:
-      SELECT c.turn_id, a.subject, a.attribute, a.value, b.attribute AS against, b.value AS other
-      FROM contradictions c JOIN facts a ON a.id = c.first_fact
-      JOIN facts b ON b.id = c.second_fact;
+      SELECT c.turn_id, a.subject, a.attribute, a.value, b.attribute, b.value FROM contradictions c
+      JOIN facts a ON a.id = c.first_fact JOIN facts b ON b.id = c.second_fact;
     - For "when", include happened_on, and said_at when you select from turns.
     - For what is true now, read facts_now, which has the columns of facts: those in force today,
       and of an attribute with one value (lives_in) the newest:
