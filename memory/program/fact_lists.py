@@ -149,11 +149,11 @@ def _read(
 ) -> tuple[str, Item, frozenset[str]]:
     """The list that a row belongs to, what it says there, and its cells but for the dates."""
     left_out = _LEFT_OUT if "attribute" in columns else ()
-    cells = {
-        name: " ".join(str(cell).split())
-        for number, (name, cell) in enumerate(zip(columns, row, strict=True))
-        if number != column and cell not in (None, "") and name not in left_out
-    }
+    cells: dict[str, str] = {}
+    for number, (name, cell) in enumerate(zip(columns, row, strict=True)):
+        if number != column and cell not in (None, "") and name not in left_out:
+            # Of a join both columns of one name are told, the second behind the first.
+            cells[f"{name} {number}" if name in cells else name] = " ".join(str(cell).split())
     named = row[column] if column is not None else None
     turn_id = named if isinstance(named, int) else None
     ended = cells.get("ended_on", "")

@@ -62,6 +62,19 @@ def test_counts_come_first_and_other_rows_stand_by_themselves() -> None:
     assert lines[:2] == ["times: 4", "[7] Miso"]
 
 
+def test_both_columns_of_one_name_are_told() -> None:
+    pairs = Rows(
+        ("turn_id", "subject", "attribute", "value", "attribute", "value"),
+        ((12, "Maria", "owns", "a cello", "never", "played the cello"),),
+    )
+    joined = Rows(("turn_id", "value", "value"), ((7, "Tom", "Lyon"),))
+    lines = [facts.line for facts in fact_lists([pairs, joined], {}, {12: "2023-06-01"})]
+    assert lines == [
+        "Maria | owns: a cello | never | played the cello (said 1 Jun 2023) [12]",
+        "[7] Tom | Lyon",
+    ]
+
+
 def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
     wide = rows(*((n, "Anna", f"likes_{n}", "it", "", "") for n in range(1, 9)))
     narrow = rows((30, "Anna", "lives_in", "Oslo", "", ""))
