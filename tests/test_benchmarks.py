@@ -324,6 +324,12 @@ def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
     assert never.verdict == "no gain"
 
 
+@pytest.mark.slow
+def test_a_compile_in_which_no_other_prompt_was_proposed_changes_nothing(tmp_path: Path) -> None:
+    run = compile_once("gepa", "store", "never", seed=9, memories=tmp_path)
+    assert (run.change, run.verdict, run.rule_call) == (0.0, "not measured", None)
+
+
 def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> None:
     jobs = planned(runs=2, false_runs=5, module_false_runs=3)
     assert Counter(combination for combination, _ in jobs) == {

@@ -149,7 +149,12 @@ def compile_once(
                 bar=bar,
                 save=lambda result: None,
             ).run()
-    whole = {gain.component: gain for gain in compiled.gains if gain.categories == "all"}
+    # Nothing is measured where no optimizer proposed another prompt.
+    changes = [
+        gain.after - gain.before
+        for gain in compiled.gains
+        if (gain.component, gain.categories) == ("answer", "all")
+    ]
     return BenchRun(
         optimizer=optimizer,
         target=target,
@@ -158,7 +163,7 @@ def compile_once(
         found=RULES[target] in getattr(compiled.program, target).predict.signature.instructions,
         rule_call=engine.rule_call,
         calls=len(engine.prompts),
-        change=whole["answer"].after - whole["answer"].before,
+        change=sum(changes, 0.0),
         verdict=compiled.verdict,
         seconds=time.process_time() - began,
     )
