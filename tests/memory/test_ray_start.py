@@ -1,9 +1,11 @@
 """How Ray starts, for this process alone or in a cluster: a fault is one line."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -90,9 +92,16 @@ def test_a_start_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_ray_of_this_process_listens_on_loopback_alone() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True
-    )
+    # Where another test has begun a cluster, Ray would join it; sockets want a short path.
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as folder:
+        environment = {**os.environ, "RAY_TMPDIR": folder}
+        done = subprocess.run(
+            [sys.executable, "-c", LISTENING],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     result, addresses = json.loads(done.stdout.splitlines()[-1])
     assert result == 5
     assert addresses
