@@ -1,9 +1,7 @@
 """Serves Arbor with repairs, on the GPUs of arbor.yaml, with four more routes.
 
-Start it with `python arbor/serve.py`, or as upstream's own: `python -m arbor.cli serve
---arbor-config arbor.yaml` in the folder above. GET /v1/memory/server returns the processes and
-their GPUs, /model the size of a model, /metrics the trainer's measurements, /checkpoint an
-adapter's files.
+Start it with `python arbor/serve.py`. GET /v1/memory/server returns the processes and their GPUs,
+/model the size of a model, /metrics the trainer's measurements, /checkpoint an adapter's files.
 """
 
 import hmac

@@ -445,21 +445,9 @@ def test_names_say_what_they_hold() -> None:
     assert len(vague) <= MOST_VAGUE_NAMES * len(names), sorted(vague)
 
 
-def test_nothing_is_called_utils_helpers_or_base() -> None:
+def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> None:
     assert not [name(p) for p in CODE if p.stem in {"utils", "helpers", "base"}]
-
-
-def test_the_folder_arbor_hides_no_other_module_of_the_package_arbor() -> None:
-    """`python -m arbor.cli` is ours in the repository; the client's modules are upstream's."""
-    find = "from importlib.util import find_spec as f; print(*(f(f'arbor.{n}').origin for n in "
-    command = [sys.executable, "-c", f"{find} ['cli', 'integrations', 'server']), sep='\\n')"]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    ours, *upstream = map(Path, printed.stdout.splitlines())
-    assert ours == ROOT / "arbor" / "cli.py"
-    assert all(not path.is_relative_to(ROOT / "arbor") for path in upstream)
-    folder = ROOT / "arbor"
-    theirs = {path.stem for path in Path(upstream[0]).parents[1].iterdir()}
-    assert {path.stem for path in folder.glob("*.py")} & theirs == {"__init__", "cli"}
+    assert not (ROOT / "arbor" / "__init__.py").exists()
 
 
 def test_modules_that_docstrings_name_are_there() -> None:

@@ -234,12 +234,14 @@ def _digest_window(
     unsaid = 0
     kept_facts = {fact.turn_id: fact for fact in kept}
     kept_writes = (check_facts(kept),) if kept else ()
+    # By the one name that the turns have: models write "assistant" with a capital.
     speakers = {turn.speaker.casefold(): turn.speaker for turn in turns}
+    speakers |= {turn.speaker: turn.speaker for turn in turns}
 
     def as_stored(fact: Fact) -> Fact | None:
         turn = turn_of.get(fact.turn_id)
-        # By the one name that the turns have: models write "assistant" with a capital.
-        fact = replace(fact, subject=speakers.get(fact.subject.casefold(), fact.subject))
+        spelling = speakers.get(fact.subject) or speakers.get(fact.subject.casefold())
+        fact = replace(fact, subject=spelling or fact.subject)
         if fact.turn_id in kept_facts and is_assistant(fact.subject):
             return kept_facts[fact.turn_id]  # equal ones are stored once
         # A fact of another turn is refused by the store, with advice for the model.

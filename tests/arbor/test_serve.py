@@ -373,26 +373,6 @@ def test_startup_is_bash_that_parses() -> None:
     subprocess.run(["bash", "-n", str(ARBOR / "startup.sh")], check=True)
 
 
-@pytest.mark.slow
-def test_upstreams_own_command_serves_this_server_or_says_in_a_line_what_it_lacks(
-    tmp_path: Path,
-) -> None:
-    """`python -m arbor.cli serve --arbor-config arbor.yaml`, in the repository."""
-    command = [sys.executable, "-m", "arbor.cli", "serve", "--arbor-config", "arbor.yaml"]
-    done = subprocess.run(
-        command, cwd=ARBOR.parent, capture_output=True, text=True, check=False, timeout=120
-    )
-    lacks = "nvidia-ml-py is not installed|no GPU can be asked|is not installed here"
-    assert re.search(lacks, done.stderr), done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert done.returncode in (1, 2)
-    command[-1] = str(tmp_path / "none.yaml")
-    done = subprocess.run(
-        command, cwd=ARBOR.parent, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert re.search(r"none\.yaml: No such file|is not installed here", done.stderr)
-
-
 def test_without_what_the_server_needs_a_line_says_what_to_install() -> None:
     hidden = "import sys, runpy; sys.modules['uvicorn'] = None; runpy.run_path(sys.argv[1])"
     done = subprocess.run(

@@ -100,6 +100,13 @@ def test_a_speaker_has_one_name_in_facts_as_in_turns(store: Store) -> None:
     assert "facts of assistant: " in store.catalog(500)
 
 
+def test_speakers_whose_names_differ_in_case_alone_stay_apart(store: Store) -> None:
+    store.add([Turn("USER", "I keep bees.", "one", "2026-03-01")])
+    told = STORED.replace(";", ", ('USER', 'keeps', 'bees', 4);")
+    digest(store, (WHOLE, kept("none")), ([], sql(told)))
+    assert {fact.subject for fact in store.facts()} == {"assistant", "user", "USER"}
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_what_budget_did_you_suggest(store: Store, is_kept: bool) -> None:
     for number in range(12):
