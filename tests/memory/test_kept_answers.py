@@ -101,10 +101,11 @@ def test_a_speaker_has_one_name_in_facts_as_in_turns(store: Store) -> None:
 
 
 def test_speakers_whose_names_differ_in_case_alone_stay_apart(store: Store) -> None:
-    store.add([Turn("USER", "I keep bees.", "one", "2026-03-01")])
-    told = STORED.replace(";", ", ('USER', 'keeps', 'bees', 4);")
+    for name in ("Max", "MAX"):
+        store.add([Turn(name, "I look after the hens.", "one", "2026-03-01")])
+    told = STORED.replace(";", ", ('Max', 'keeps', 'hens', 4), ('MAX', 'keeps', 'hens', 5);")
     digest(store, (WHOLE, kept("none")), ([], sql(told)))
-    assert {fact.subject for fact in store.facts()} == {"assistant", "user", "USER"}
+    assert {fact.subject for fact in store.facts()} == {"assistant", "user", "Max", "MAX"}
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
