@@ -39,8 +39,9 @@ from memory.records import (
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, namespaces, open_store
 from memory.store.forgetting.preview import forget_matching, turns_about
-from memory.store.owner import asker_of, person_of
+from memory.store.owner import asker_of
 from memory.store.settings import settings_of
+from memory.store.standing_facts import names_of_askers
 from memory.store.united import (
     first_store,
     memory_name,
@@ -310,7 +311,14 @@ class Memory(AnswersOthersNames):
         the vocabulary's templates is stored as facts with them.
         """
         tags = tags_of(tags, metadata, agent_id)
-        return add_turns(self.store, turns_of(turns, session or run_id or "", said_at, tags))
+        new = turns_of(
+            turns,
+            session=session or run_id or "",
+            said_at=said_at,
+            tags=tags,
+            user_names=lambda: names_of_askers(self.store),
+        )
+        return add_turns(self.store, new)
 
     @for_user
     def forget(
@@ -420,7 +428,7 @@ class Memory(AnswersOthersNames):
             raise InputError("the question is empty")
         day = day_of(now)
         owner = first_store(self._united)
-        who = person_of(owner, sound_text(asker)) if asker.strip() else asker_of(owner)
+        who = asker_of(owner, sound_text(asker))
 
         def answered(budget: int) -> Any:
             return self.program(

@@ -18,6 +18,7 @@ from memory.records import Fact, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.standing_facts import names_of_askers
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
@@ -45,14 +46,16 @@ def start_block(
     project: Store | None, person: Store | None, *, session: str, speaker: str, tokens: int
 ) -> str:
     """Standing instructions, decisions, what was left open and the story of the last session."""
-    lines = list(_instruction_lines(project, person, speaker))
+    lines = list(_instruction_lines(_stores(project, person, speaker)))
     wishes = _section(_INSTRUCTIONS, lines, int(tokens * _SHARE["instructions"]))
     quotations: list[str] = []
     if project:
         turns = _last_session(project, session)
         quotations = [
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
-            _section(_DECISIONS, _decision_lines(project), int(tokens * _SHARE["decisions"])),
+            _section(
+                _DECISIONS, _decision_lines(project, speaker), int(tokens * _SHARE["decisions"])
+            ),
         ]
         used = (
             sum(line_tokens(section) for section in (wishes, *quotations) if section)
@@ -73,12 +76,23 @@ def _section(head: str, lines: Iterable[str], tokens: int) -> str:
     return f"{head}\n{shown}" if shown else ""
 
 
-def _instruction_lines(project: Store | None, person: Store | None, speaker: str) -> Iterator[str]:
+def _stores(
+    project: Store | None, person: Store | None, speaker: str
+) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    """The memories, each with the names by which the person speaks in it.
+
+    Their own memory knows them as its owner, too, whatever name the hooks were given.
+    """
+    if project:
+        yield project, (speaker,)
+    if person:
+        yield person, ("", speaker)
+
+
+def _instruction_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Iterator[str]:
     texts: set[str] = set()
-    for store in filter(None, (project, person)):
-        facts = standing_facts(store)
-        if store is project:
-            facts = [fact for fact in facts if fact.subject == speaker]
+    for store, askers in stores:
+        facts = standing_facts(store, *askers)
         turns = _turns_of(store, facts[:_MOST_INSTRUCTIONS])
         for fact in facts[:_MOST_INSTRUCTIONS]:
             text = " ".join(fact.value.split())
@@ -136,12 +150,15 @@ def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
         yield trim(f"- no reply to: {_one_line(messages[-1].text)}", _LINE_TOKENS)
 
 
-def _decision_lines(store: Store) -> Iterator[str]:
-    """The newest decisions of the person, each with its reason."""
+def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
+    """The newest decisions of the person, each with its reason, both in turns of theirs."""
+    names = ", ".join(map(quoted, sorted(names_of_askers(store, speaker)))) or "''"
     rows = store.read(
         "SELECT f.value, f.turn_id, b.value AS reason FROM facts f JOIN turns t ON t.id = f.turn_id"
         f" LEFT JOIN facts b ON b.subject = f.value AND b.attribute = {quoted(BECAUSE)}"
+        f" AND b.turn_id IN (SELECT id FROM turns WHERE kind = 'message' AND speaker IN ({names}))"
         f" WHERE f.attribute = {quoted(DECIDED)} AND f.ended_on IS NULL AND t.kind = 'message'"
+        f" AND t.speaker IN ({names})"
         f" ORDER BY t.said_at DESC, f.id DESC LIMIT {_MOST_DECISIONS}"
     ).rows
     turns = store.turns_by_id(list(dict.fromkeys(row[1] for row in rows)), missing_ok=True)
@@ -190,8 +207,8 @@ def prompt_block(
     """
     prompt_forms = forms_of(telling_words(prompt))
     cased: dict[str, None] = {}
-    for store, askers in ((project, (speaker,)), (person, ())):
-        if store and is_local(store):
+    for store, askers in _stores(project, person, speaker):
+        if is_local(store):
             standing = applying(store, prompt, *askers)
             for fact, line in zip(standing.facts, standing.lines, strict=True):
                 # All of them are told at the session's start.

@@ -19,7 +19,7 @@ from memory.cli.output import (
 )
 from memory.errors import InputError
 from memory.facts.contradictions import settle
-from memory.facts.standing import standing_facts
+from memory.facts.standing import everybodys_standing_facts
 from memory.prompts.lines import turn_line
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
@@ -75,7 +75,7 @@ def list_command(
             _explain(store, why, as_json)
             return
         if standing:
-            _list_standing(standing_facts(store), as_json)
+            _list_standing(everybodys_standing_facts(store), as_json)
             return
         if contradictions:
             _list_contradictions(open_contradictions(store), as_json)

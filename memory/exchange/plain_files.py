@@ -26,6 +26,7 @@ from memory.exchange.items import (
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
 from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Turn
+from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
@@ -149,8 +150,9 @@ def with_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
         return "system message"
     name = str(message.get("name") or "")
     if role in ("tool", "function"):
-        return replace(turn, speaker=name or "Tool", kind="tool")
-    return replace(turn, speaker=name or (user if role == "user" else turn.speaker.capitalize()))
+        return replace(turn, speaker=speaker_by_role("Tool", name, [user]), kind="tool")
+    by_role = user if role == "user" else turn.speaker.capitalize()
+    return replace(turn, speaker=speaker_by_role(by_role, name, [user]))
 
 
 def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:

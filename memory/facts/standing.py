@@ -22,22 +22,31 @@ STANDING_TOKENS = 300  # shown with a question, their heading included
 _LINE_TOKENS = 45
 
 
-def standing_facts(store: Store) -> list[Fact]:
-    """The standing instructions and preferences in force, of all persons, newest first."""
-    return _in_force(store, [])
+def standing_facts(store: Store, *askers: str) -> list[Fact]:
+    """The current standing instructions and preferences of those who ask, newest first.
+
+    `askers` are all names of the asker; without any, of the memory's user (`store.owner.asker_of`).
+    """
+    return _current(facts_of_persons(store, askers))
+
+
+def everybodys_standing_facts(store: Store) -> list[Fact]:
+    """Those of all persons, for a list that names each. They are nobody's to follow."""
+    return _current(facts_of_persons(store, None))
+
+
+def _current(facts: Sequence[Fact]) -> list[Fact]:
+    today = local_now()[:10]
+    return [fact for fact in facts if is_current(fact, today)]
 
 
 def applying(store: Store, question: str, *askers: str) -> Standing:
     """Those of the asker, within STANDING_TOKENS tokens: of more, the nearest to the question.
 
-    `askers` are all names of the asker. Without any, those of the one person who has any; none
-    where several have. Whether one is meant for the question is left to the model that reads it.
-    No language model is asked.
+    Whether one is meant for the question is left to the model that reads it. No language model is
+    asked.
     """
-    names = [name.strip() for name in askers if name.strip()]
-    facts = _in_force(store, names)
-    if not names and len({fact.subject.casefold() for fact in facts}) > 1:
-        return Standing()
+    facts = standing_facts(store, *askers)
     lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in _said_once(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
@@ -74,12 +83,6 @@ def _said_once(facts: Sequence[Fact]) -> list[Fact]:
             for newer, newer_forms in zip(facts, forms, strict=True)
         )
     ]
-
-
-def _in_force(store: Store, askers: Sequence[str]) -> list[Fact]:
-    """Those of these persons, of all without any, newest first."""
-    today = local_now()[:10]
-    return [fact for fact in facts_of_persons(store, askers) if is_current(fact, today)]
 
 
 def _line(fact: Fact) -> str:

@@ -1,13 +1,14 @@
 """What people give to `Memory.add` as turns: texts, dicts, and messages of the OpenAI shape."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from memory.errors import InputError
 from memory.records import Tags, Turn
+from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
 
 Message = Turn | str | Mapping[str, Any]
@@ -23,8 +24,11 @@ def turns_of(
     session: str = "",
     said_at: str | date | None = None,
     tags: Tags | None = None,
+    user_names: Callable[[], Collection[str]] = tuple,
 ) -> list[Turn]:
     """Turns in their order; `session`, `said_at` and `tags` are for those that have none.
+
+    `user_names` are the names by which the memory knows its user (`speaker_by_role`).
 
     A text is said by "user". A message is said by its name, or its role; of content in parts the
     texts are taken. Messages with instructions to a model or without any text are left out. Warns
@@ -34,7 +38,9 @@ def turns_of(
     is_one = isinstance(messages, (Turn, str, Mapping))
     items = [*messages] if isinstance(messages, Iterable) and not is_one else [messages]
     moment = date_text(said_at)
-    turns = [turn for number, item in enumerate(items, 1) if (turn := _turn(item, number))]
+    turns = [
+        turn for number, item in enumerate(items, 1) if (turn := _turn(item, number, user_names))
+    ]
     if swapped := next(filter(_seems_swapped, turns), None):
         warnings.warn(
             f"a turn by {swapped.speaker!r:.60} says {swapped.text!r}; the speaker comes first:"
@@ -130,7 +136,7 @@ def _is_text(part: Mapping[str, Any]) -> bool:
     return part.get("type") in ("text", "input_text", "output_text")
 
 
-def _turn(item: Any, number: int) -> Turn | None:
+def _turn(item: Any, number: int, user_names: Callable[[], Collection[str]]) -> Turn | None:
     if isinstance(item, Turn):
         return item
     if isinstance(item, str):
@@ -149,12 +155,14 @@ def _turn(item: Any, number: int) -> Turn | None:
         raise InputError(f"turn {number}: its content is {type(content).__name__}, no text")
     if role in _INSTRUCTIONS or ("role" in item and not text.strip()):
         return None
+    name = str(item.get("speaker") or item.get("name") or "")
+    is_machine = name and role not in ("", "user")
     return Turn(
-        str(item.get("speaker") or item.get("name") or role),
+        speaker_by_role(role, name, user_names() if is_machine else ()),
         text,
         str(item.get("session") or ""),
         date_text(item.get("said_at")),
         str(item.get("source") or ""),
-        kind="tool" if role == "tool" else "message",
+        kind="tool" if role in ("tool", "function") else "message",
         tags=item.get("tags") or {},
     )

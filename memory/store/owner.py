@@ -1,15 +1,20 @@
-"""Whose memory it is: I, me and "user" are one person, by one name, wherever a turn comes from."""
+"""Whose memory it is, and whose wishes count.
+
+I, me and "user" are one person, by one name, wherever a turn comes from.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from memory.store.database import HasConnections
+from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.setting_values import is_own_value
 from memory.store.settings import settings_of
 
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
 UNNAMED = "User"  # who speaks while nobody has said a name
+# Of chat protocols, also the speakers of messages without a name: no person asks by one.
+ROLES = frozenset({"assistant", "system", "developer", "tool", "function"})
 _FIRST_PERSON = frozenset({"", "i", "me", "my", "myself", "user", "the user"})
 
 
@@ -18,17 +23,34 @@ def owner_of(store: HasConnections) -> str:
     return _owner_in([setting.value for setting in settings_of(store, OWNER)])
 
 
-def asker_of(store: HasConnections) -> str:
-    """Who asks where nobody is named: the owner, else "user" or "User", as the turns have it.
+def asker_of(store: HasConnections, name: str = "") -> str:
+    """Who asks, whose wishes count, and who "I" is.
 
-    Empty where nobody speaks under either.
+    The person whom the caller names, as this memory knows them. Without a name, or by I, me or
+    "user": the owner, else "user" or "User" as the turns have it. Empty where no such person has
+    spoken: a stranger is never taken for the asker, also where nobody else has asked for anything.
     """
-    with store.reading() as conn:  # both at once: a question waits for each round trip
-        rows = conn.run("owner_and_unnamed", owner=OWNER, unnamed=UNNAMED.lower()).fetchall()
-    values = [json.loads(text) for is_speaker, _, text in rows if not is_speaker]
-    speakers = [text for is_speaker, _, text in rows if is_speaker]
+    with store.reading() as conn:
+        return asker_in(rows_of_user(conn), name)
+
+
+def rows_of_user(conn: Connection) -> Cursor:
+    """What a memory knows of its user, for `asker_in`; in one round trip with other statements."""
+    return conn.run("owner_and_unnamed", owner=OWNER, unnamed=UNNAMED.lower())
+
+
+def asker_in(rows: Iterable[Sequence[Any]], name: str = "") -> str:
+    """`asker_of`, from what `rows_of_user` has read."""
+    owners, speakers = list[str](), list[str]()
+    for is_speaker, _, text in rows:
+        (speakers if is_speaker else owners).append(text)
+    values = [json.loads(text) for text in owners]
     owner = _owner_in([value for value in values if is_own_value(OWNER, value)])
-    return owner or next(map(str, speakers), "")
+    clean = " ".join(name.split())
+    key = clean.casefold()
+    if key in _FIRST_PERSON or key == owner.casefold():
+        return owner or next(iter(speakers), "")
+    return "" if key in ROLES else clean
 
 
 def _owner_in(names: Sequence[Any]) -> str:
@@ -39,7 +61,7 @@ def _owner_in(names: Sequence[Any]) -> str:
 
 def is_unnamed(speaker: str) -> bool:
     """Whether a speaker's name only says that it is the user."""
-    return speaker.strip().casefold() == UNNAMED.casefold()
+    return speaker.strip().lower() == UNNAMED.lower()
 
 
 def person_of(store: HasConnections, name: str) -> str:

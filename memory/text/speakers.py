@@ -1,6 +1,7 @@
 """Who speaks in turns: persons, and the assistants of chats, exports and other programs."""
 
 import re
+from collections.abc import Collection
 
 _ASSISTANT = re.compile(
     r"(?:(?:ai|virtual|personal) )?assistant|ai|(?:chat ?)?bot|chatgpt|gpt|claude|gemini|copilot"
@@ -8,6 +9,17 @@ _ASSISTANT = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"(?<![\s_-])[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
+
+
+def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:
+    """Who says a message of a chat protocol: its `name`, or else its role.
+
+    An assistant or a tool that carries a name of the user's speaks by its role: its words are not
+    the user's.
+    """
+    key = " ".join(name.split()).casefold()
+    names = {"user", *(user.casefold() for user in users)}
+    return role if role != "user" and key in names else name or role
 
 
 def is_assistant(name: str) -> bool:

@@ -17,6 +17,7 @@ from memory.operations.tools import memory_tools
 from memory.prompts.evidence import STANDING_HEAD
 from memory.prompts.lines import LEAST_BUDGET, TURNS_HEAD
 from memory.recall.injection import inject
+from memory.settings import set_owner
 from memory.store.entity_edits import add_alias
 from memory.store.settings import set_setting
 from tests.support.commands import run
@@ -33,8 +34,8 @@ def wishes(store: Store) -> Store:
     return store
 
 
-def values(store: Store) -> list[str]:
-    return [fact.value for fact in standing_facts(store)]
+def values(store: Store, *askers: str) -> list[str]:
+    return [fact.value for fact in standing_facts(store, *(askers or ("Bea",)))]
 
 
 def applied(store: Store, question: str, *askers: str) -> list[str]:
@@ -45,7 +46,7 @@ def test_the_asker_s_are_shown_with_every_question_newest_first(wishes: Store) -
     versions = "Always give versions when I ask about libraries"
     assert values(wishes) == ["No emojis", versions]
     for question in ("Which libraries are used?", "Where does Anna live?", "Wo wohnt Anna?"):
-        shown = applying(wishes, question).text
+        shown = applying(wishes, question, "Bea").text
         assert shown == f"{STANDING_HEAD}\n[7] No emojis\n[6] {versions}"
 
 
@@ -67,7 +68,7 @@ def test_the_newest_wins_and_what_is_ended_is_over(store: Store) -> None:
 
 
 def test_forgetting_the_turn_forgets_the_instruction(wishes: Store) -> None:
-    [fact] = [fact for fact in standing_facts(wishes) if fact.value == "No emojis"]
+    [fact] = [fact for fact in standing_facts(wishes, "Bea") if fact.value == "No emojis"]
     wishes.forget([fact.turn_id])
     assert values(wishes) == ["Always give versions when I ask about libraries"]
 
@@ -96,8 +97,10 @@ def test_what_another_says_is_no_instruction_whatever_a_model_stored(
             window=(turn_id, turn_id),
         )
     if turn.speaker != "Tom":
-        assert standing_facts(store) == []
+        assert values(store) == []
+    if turn.kind != "message" or turn.speaker == "assistant":
         assert applied(store, "Where does Anna live?", turn.speaker) == []
+    assert applied(store, "Where does Anna live?") == []
     assert applied(store, "Where does Anna live?", "Bea") == []
 
 
@@ -110,13 +113,13 @@ def test_a_character_of_a_chat_instructs_nobody(store: Store) -> None:
         cause="digest",
         window=(turn_id, turn_id),
     )
-    assert standing_facts(store) == []
+    assert values(store, "Mia") == []
 
 
 def test_one_person_gets_nothing_of_what_another_wants(wishes: Store) -> None:
     add_turns(wishes, [Turn("Tom", "Never use bullet points.")])
     question = "Where does Anna live?"
-    assert applied(wishes, question, "Bea") == values(wishes)[1:]
+    assert applied(wishes, question, "Bea") == values(wishes)
     assert applied(wishes, question, "Tom") == ["Never use bullet points"]
     assert applied(wishes, question, "Anna") == []
     assert applied(wishes, question) == []  # nobody knows whose
@@ -264,7 +267,7 @@ def test_a_large_model_is_shown_them_within_its_budget_and_may_cite_them(wishes:
 
 def test_a_budget_that_has_no_room_for_them_shows_turns(wishes: Store) -> None:
     with Memory(wishes, model=scripted_model([]), budget=LEAST_BUDGET) as memory:
-        standing = applying(wishes, "Where does Anna live?")
+        standing = applying(wishes, "Where does Anna live?", "Bea")
         context = memory.gather("Where does Anna live?", standing=standing)
     assert STANDING_HEAD not in context.text
     assert context.tokens <= LEAST_BUDGET
@@ -272,7 +275,7 @@ def test_a_budget_that_has_no_room_for_them_shows_turns(wishes: Store) -> None:
 
 def test_the_packaged_model_is_not_shown_what_it_cannot_follow(wishes: Store) -> None:
     with Memory(wishes, model=scripted_packaged_model([])) as memory:
-        standing = applying(wishes, "Where does Anna live?")
+        standing = applying(wishes, "Where does Anna live?", "Bea")
         assert STANDING_HEAD not in memory.gather("Where?", standing=standing).text
 
 
@@ -293,6 +296,7 @@ def test_a_context_has_them_first(wishes: Store) -> None:
 
 
 def test_recall_has_them_first(wishes: Store) -> None:
+    set_owner(wishes, "Bea")
     with Memory(wishes, model=scripted_packaged_model([])) as memory:
         [recall] = [tool for tool in memory_tools(memory) if tool.__name__ == "recall"]
         assert recall("Anna Oslo").startswith(f"{STANDING_HEAD}\n[7] No emojis\n")
@@ -322,7 +326,7 @@ def test_the_command_names_what_the_model_was_shown(tmp_path: Path) -> None:
     path = tmp_path / "bea.db"
     with open_store(path) as store:
         add_turns(store, [EMOJIS, Turn("Bea", "I live in Oslo.")])
-        [fact] = standing_facts(store)
+        [fact] = standing_facts(store, "Bea")
         with Memory(store, model=scripted_packaged_model([])) as memory:
             said = memory.ask("Where does Bea live?", asker="Bea")
     assert said.standing == ()  # it cannot follow them
@@ -338,7 +342,7 @@ def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path)
         with open_store(tmp_path / f"{name}.db") as store:
             ids = add_turns(store, [Turn("Bea", text) for text, _ in chat["standing"]])
             add_turns(store, [Turn("Bea", text) for text in chat["none"]])
-            of_turns = {fact.turn_id for fact in standing_facts(store)}
+            of_turns = {fact.turn_id for fact in standing_facts(store, "Bea")}
             assert of_turns <= {*ids}
             stored += len(of_turns)
     assert stored >= 4  # others are left to models

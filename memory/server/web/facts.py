@@ -10,7 +10,7 @@ from memory.errors import EditConflict, InputError
 from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
 from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
-from memory.facts.standing import standing_facts
+from memory.facts.standing import everybodys_standing_facts
 from memory.records import Change, Fact
 from memory.server.web.markup import in_words, shown_text
 from memory.server.web.page_request import (
@@ -75,7 +75,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         "seen": newest_seen(store),
     }
     if standing:
-        values["facts"] = standing_facts(store)
+        values["facts"] = everybodys_standing_facts(store)
     elif question:
         weights = request.handles.searcher.weights
         related = related_facts(store, [question], _MOST_RELATED, weights=weights)

@@ -9,6 +9,7 @@ from memory.records import Fact
 from memory.server.web.facts import each_once
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.standing_facts import names_of_askers
 from memory.text.tool_uses import AGENT_TAG, BECAUSE, DECIDED, FAILED_WITH, FIXED_BY, TOUCHED
 
 _MOST_INSTRUCTIONS, _MOST_DECISIONS, _MOST_FILES, _MOST_FAILURES = 12, 12, 20, 6
@@ -22,7 +23,7 @@ class Work:
     """The newest of each first; `files` by the number of sessions that changed them.
 
     `reasons` are those of decisions, by the decision's words; `fixes` those of failures, by the
-    command.
+    command. Instructions, decisions and reasons are the user's own (`store.owner.asker_of`).
     """
 
     instructions: Sequence[Fact]
@@ -37,34 +38,38 @@ def work_of(store: Store) -> Work | None:
     """The work of a coding agent; None where no session of one is in the memory."""
     if not store.read(f"SELECT turn_id FROM tags WHERE key = {quoted(AGENT_TAG)} LIMIT 1").rows:
         return None
-    decisions = _newest(store, DECIDED, _MOST_DECISIONS)
+    names = ", ".join(map(quoted, sorted(names_of_askers(store)))) or "''"
+    said = f" AND turn_id IN (SELECT id FROM turns WHERE speaker IN ({names}))"
+    decisions = _newest(store, DECIDED, _MOST_DECISIONS, said)
     failures = _newest(store, FAILED_WITH, _MOST_FAILURES)
     return Work(
         instructions=standing_facts(store)[:_MOST_INSTRUCTIONS],
         decisions=decisions,
-        reasons=_about(store, BECAUSE, [fact.value for fact in decisions]),
+        reasons=_about(store, BECAUSE, [fact.value for fact in decisions], said),
         files=_files(store),
         failures=failures,
         fixes=_about(store, FIXED_BY, [fact.subject for fact in failures]),
     )
 
 
-def _newest(store: Store, attribute: str, most: int) -> list[Fact]:
+def _newest(store: Store, attribute: str, most: int, said: str = "") -> list[Fact]:
     facts = read_facts(
         store,
-        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL"
+        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL{said}"
         f" ORDER BY turn_id DESC, id DESC LIMIT {most}",
     )
     return each_once(facts)
 
 
-def _about(store: Store, attribute: str, subjects: Sequence[str]) -> dict[str, Fact]:
+def _about(
+    store: Store, attribute: str, subjects: Sequence[str], said: str = ""
+) -> dict[str, Fact]:
     if not subjects:
         return {}
     named = ", ".join(map(quoted, dict.fromkeys(subjects)))
     facts = read_facts(
         store,
-        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL AND subject IN ({named})"
+        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL AND subject IN ({named}){said}"
         " ORDER BY turn_id, id",
     )
     return {fact.subject: fact for fact in facts}
