@@ -37,8 +37,8 @@ from locomo.results.report import (
     Metric,
     ScoreLine,
     failures,
-    memory_difference,
     metrics_of,
+    system_differences,
     usual_interval,
 )
 from locomo.results.stored_example import stored_example
@@ -67,6 +67,8 @@ from locomo.split_data import split as split_ids
 from locomo.systems import Baseline, MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
+from locomo.tracking.metric_names import score_metrics
+from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
@@ -74,7 +76,6 @@ from locomo.tracking.runs import (
     log_answers,
     log_questions,
     mlflow_run,
-    score_metrics,
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
@@ -89,6 +90,7 @@ from memory.recall.rerank import load_reranker
 from memory.records import FormChoice
 from memory.search.embed import load_embedder
 from memory.system.files import write_whole
+from memory.system.progress import progress_bar
 from memory.system.terminal import count
 
 EXPERIMENT = "locomo"
@@ -511,7 +513,7 @@ def _report(
     metrics = metrics_of(evaluation.results, interval)
     lines = next(metric.lines for metric in metrics if not metric.judge)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
-    difference = memory_difference(evaluation.results, interval)
+    differences = system_differences(evaluation.results, interval)
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"
     if seen := params.get("training_questions"):
         title += f", {seen} of them of TRAINING conversations"
@@ -540,10 +542,15 @@ def _report(
         print_table(console, failure_table(memory_results))
     else:
         file = output_dir / RESULTS
-        content["difference"] = asdict(difference) if difference else None
+        content["differences"] = {
+            name: {**asdict(difference), "verdict": difference.verdict}
+            for name, difference in differences.items()
+        }
         examples = _varied(memory_results)
         _print_scores(evaluation.results, lines, metrics, interval)
-        _print_differences(evaluation.results, interval)
+        for name, difference in differences.items():
+            console.print(difference_line(name, difference), highlight=False, soft_wrap=True)
+        console.print()
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
         console.print(example + "\n", highlight=False, soft_wrap=True)
@@ -553,11 +560,12 @@ def _report(
         if not only_judged:
             pairs = ((conversation.id, question) for conversation, question in questions)
             log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
+        # The scores first: traces may take minutes, and an interruption keeps what is there.
+        run.log_metrics(score_metrics(lines, metrics, differences))
+        log_overview(run, evaluation.results, lines, differences)
         log_answers(run, evaluation.results, replaces=only_judged)
-        log_traces(run, traces, digests)
-        run.log_metrics(score_metrics(lines, metrics, difference))
-        if difference:
-            run.set_tag("verdict", difference.verdict)
+        with progress_bar(console) as bar:
+            log_traces(run, traces, digests, bar)
         trace_file = traces_beside(output_dir / str(params["answers"]))
         for artifact in (file, trace_file):
             if artifact.exists():
@@ -600,14 +608,6 @@ def _print_examples(examples: Sequence[Result], results: Sequence[Result]) -> No
         console.print(line + "\n", markup=False, highlight=False, soft_wrap=True)
     for result in examples:
         console.print(example_text(result) + "\n", highlight=False, soft_wrap=True)
-
-
-def _print_differences(results: Sequence[Result], interval: Interval) -> None:
-    for system in dict.fromkeys(result.system for result in results):
-        if system != "memory":
-            difference = memory_difference(results, interval, beside=system)
-            console.print(difference_line(difference, beside=system), highlight=False)
-    console.print()
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:

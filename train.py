@@ -16,7 +16,7 @@ from rich.console import Console
 from locomo.commands import print_table, run_command, shortened, with_parameters
 from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
-from locomo.tracking.compiles import gain_metrics
+from locomo.tracking.metric_names import gain_metrics
 from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned

@@ -124,7 +124,7 @@ IMPORTERS = {
     "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
     "mlflow": "locomo/tracking",
-    "matplotlib": "locomo/retrieval/chart.py",
+    "matplotlib": ("locomo/retrieval/chart.py", "locomo/tracking/overview.py"),
     "nltk": "locomo/metrics.py",
     "bs4": "memory/exchange/documents",
     "markdown_it": "memory/exchange/documents",

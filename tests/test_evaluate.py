@@ -183,10 +183,13 @@ def check_tracked(found: dict[str, Any]) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.params == {name: str(value) for name, value in found["params"].items()}
     for line in found["lines"]:
-        name = f"{line['system']}/{line['categories'].replace(' ', '_')}/score"
-        assert run.data.metrics[name] == line["score"]
+        is_sum = line["categories"] in ("1-4", "all")
+        group = line["system"] if is_sum else f"{line['system']} by category"
+        assert run.data.metrics[f"{group}/score {line['categories']}"] == line["score"]
+    first, *_ = found["differences"].items()
+    assert run.data.tags["verdict"] == f"{first[0]}: {first[1]['verdict']}"
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert names == {"answers.json", "evaluation_results.json"}
+    assert names == {"answers.json", "questions.csv", "scores.png", "evaluation_results.json"}
 
 
 @pytest.mark.slow

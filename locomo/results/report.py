@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 from statistics import fmean
 from typing import Literal, get_args
@@ -278,13 +279,30 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def memory_difference(
-    results: Sequence[Result], interval: Interval, beside: str = "baseline"
+    results: Sequence[Result], interval: Interval, beside: str = "baseline", system: str = "memory"
 ) -> PairedDifference | None:
-    """Memory minus another system, over the questions of categories 1-4 that both answered."""
+    """A system minus another one, over the questions of categories 1-4 that both answered."""
     before = [result for result in results if result.system == beside]
-    memory = [result for result in results if result.system == "memory"]
-    differences = paired_differences(before, memory, interval)
+    after = [result for result in results if result.system == system]
+    differences = paired_differences(before, after, interval)
     return next((line for line in differences if line.categories == "1-4"), None)
+
+
+def system_differences(
+    results: Sequence[Result], interval: Interval
+) -> dict[str, PairedDifference]:
+    """Differences between systems by name, such as "memory - ranking": what each step brings.
+
+    Memory minus each other system, the one most like it first, then the others in the same way.
+    """
+    systems = list(dict.fromkeys(result.system for result in results))
+    pairs = [("memory", other) for other in reversed(systems) if other != "memory"]
+    pairs += [(after, before) for before, after in pairwise(systems) if after != "memory"]
+    found = {
+        f"{after} - {before}": memory_difference(results, interval, beside=before, system=after)
+        for after, before in pairs
+    }
+    return {name: difference for name, difference in found.items() if difference}
 
 
 def failure_cause(result: Result) -> Cause | None:

@@ -118,13 +118,16 @@ def difference_table(
     return table
 
 
-def difference_line(difference: PairedDifference | None, beside: str = "baseline") -> str:
-    """Memory minus another system, in a sentence."""
-    if difference is None:
-        return "no question was answered by both"
-    text = f"memory - {beside}, categories 1-4: {difference.change:+.3f}"
+def difference_line(name: str, difference: PairedDifference) -> str:
+    """One system minus another in a line, such as `memory - ranking`, with the verdict."""
+    return f"{name}, categories 1-4: {difference_text(difference)}: {difference.verdict}"
+
+
+def difference_text(difference: PairedDifference) -> str:
+    """The change and its interval."""
     interval = _signed_interval(difference)
-    return f"{text}, 95 % interval {interval}" if interval else f"{text}, of a single question"
+    bounds = f"95 % interval {interval}" if interval else "of a single question"
+    return f"{difference.change:+.3f}, {bounds}"
 
 
 def building_table(built: Iterable[BuiltMemory]) -> Table:

@@ -7,22 +7,13 @@ from pathlib import Path
 from types import ModuleType
 
 from locomo.dataset.format import Question
-from locomo.tasks.gains import Gain
-from locomo.tracking.runs import REFUSED, clean, log_questions, mlflow_run
+from locomo.tasks.gains import Gain, gain_line, verdict
+from locomo.tracking.metric_names import REFUSED, gain_metrics
+from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_run
 
 REGISTERED = "sql-memory-program"
 _CANDIDATE_RUNS = 100
 _PROGRAM_MODEL = Path(__file__).with_name("program_model.py")  # MLflow keeps a copy beside it
-
-
-def gain_metrics(gains: Sequence[Gain]) -> dict[str, float]:
-    """Each gain's number of questions, both sides and interval, under names that MLflow accepts."""
-    numbers: dict[str, float] = {}
-    for gain in gains:
-        gain_name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
-        for side in ("questions", "before", "after", "low", "high"):
-            numbers[f"{gain_name}/{side}"] = getattr(gain, side)
-    return numbers
 
 
 @dataclass(frozen=True)
@@ -69,14 +60,16 @@ def track_compile(
 ) -> None:
     """Log a compile as an MLflow run: gain, cost, the files as artifacts, data and program.
 
-    The rewards of the candidates are a curve, whose steps are model calls. The program becomes a
-    new version of the registered model REGISTERED. The 100 best candidates become nested runs, each
-    with its prompts as an artifact; a run takes about 15 ms. Raises InputError when MLflow cannot
-    store them.
+    The rewards of the candidates are a curve, whose steps are model calls. The program is a model
+    of the run, and a new version of the registered model REGISTERED if it has a gain. The 100 best
+    candidates become nested runs, each with its prompts as an artifact; a run takes about 15 ms.
+    Raises InputError when MLflow cannot store them.
     """
     with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{REFUSED.sub('_', name)}": value for name, value in cost.items()}
-        mlflow.log_metrics(numbers | gain_metrics(gains))
+        mlflow.log_metrics(gain_metrics(gains) | numbers)
+        mlflow.set_tag("verdict", verdict(gains))
+        mlflow.set_tag(DESCRIPTION, clean(gain_line(gains)))
         for tried in candidates:
             curve = {"training/reward": tried.reward, "training/best_reward": tried.best}
             mlflow.log_metrics(curve, step=tried.calls)
@@ -91,16 +84,21 @@ def track_compile(
         if compiled:
             for part, questions in compiled.questions.items():
                 log_questions(mlflow, questions, compiled.data, compiled.sha256, part)
-            _log_program(mlflow, compiled, params)
+            _log_program(mlflow, compiled, params, is_registered=verdict(gains) == "gain")
 
 
-def _log_program(mlflow: ModuleType, compiled: CompiledFile, params: Mapping[str, object]) -> None:
+def _log_program(
+    mlflow: ModuleType,
+    compiled: CompiledFile,
+    params: Mapping[str, object],
+    is_registered: bool,
+) -> None:
     mlflow.pyfunc.log_model(
         name="program",
         python_model=str(_PROGRAM_MODEL),
         artifacts={"program": str(compiled.program)},
         model_config={"model": compiled.model or None, "api_base": compiled.api_base},
-        registered_model_name=REGISTERED,
+        registered_model_name=REGISTERED if is_registered else None,
         tags={name: str(params[name]) for name in ("target", "verdict") if name in params},
         # Named, because MLflow would load the model in a process of its own to find out.
         pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],

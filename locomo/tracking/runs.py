@@ -3,12 +3,11 @@
 import hashlib
 import logging
 import os
-import re
 import sqlite3
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +15,7 @@ from types import ModuleType
 
 from locomo.dataset.format import Question, data_files
 from locomo.harness import Result
-from locomo.results.report import (
-    Metric,
-    PairedDifference,
-    ScoreLine,
-    failure_cause,
-    judges_of,
-    score_by,
-)
+from locomo.results.report import failure_cause, judges_of, score_by
 from memory import InputError
 
 # Set before the import: without a network MLflow's start would wait for one.
@@ -37,10 +29,10 @@ os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
-REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _SQLITE = "sqlite:///"
 _MOST_SECONDS = 120  # to wait for another process that makes the database, which takes 2 to 20
 ANSWER_TABLE = "answers.json"
+DESCRIPTION = "mlflow.note.content"  # the tag that MLflow's page shows as a run's description
 _ANSWERS = "answers"  # the tag that names a run's file of answers
 
 
@@ -239,34 +231,3 @@ def code_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return f"sql-memory {version('sql-memory')}"
     return commit.stdout.strip()
-
-
-def score_metrics(
-    lines: Sequence[ScoreLine],
-    metrics: Sequence[Metric] = (),
-    difference: PairedDifference | None = None,
-) -> dict[str, float]:
-    """The numbers of the tables under names that MLflow accepts."""
-    numbers: dict[str, float | None] = {}
-    for line in lines:
-        name = f"{line.system}/{line.categories.replace(' ', '_')}"
-        numbers[f"{name}/questions"] = line.questions
-        numbers[f"{name}/score"] = line.score
-        numbers[f"{name}/low"] = line.low
-        numbers[f"{name}/high"] = line.high
-        numbers[f"{name}/evidence_recall"] = line.recall
-        numbers[f"{name}/tokens"] = line.tokens
-        numbers[f"{name}/unusable"] = line.unusable
-    for metric in metrics:
-        for line in metric.lines if metric.judge else ():
-            name = f"{line.system}/{line.categories.replace(' ', '_')}"
-            judged = f"{name}/judge_{REFUSED.sub('_', metric.judge)}"
-            numbers[judged] = line.score
-            numbers[f"{judged}/low"] = line.low
-            numbers[f"{judged}/high"] = line.high
-            numbers[f"{judged}/most"] = line.most
-    if difference:
-        numbers["difference/1-4"] = difference.change
-        numbers["difference/1-4/low"] = difference.low
-        numbers["difference/1-4/high"] = difference.high
-    return {name: number for name, number in numbers.items() if number is not None}

@@ -6,6 +6,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from rich.progress import Progress
+
 from locomo.harness import Result
 from locomo.results.report import failure_cause, judges_of, score_by
 from locomo.results.traces import DigestTrace, ModelCall, RowsRead, StoredWindow, Trace
@@ -17,9 +19,12 @@ _NAME_CHARACTERS = 80
 
 
 def log_traces(
-    mlflow: ModuleType, traces: Iterable[Trace], digests: Iterable[DigestTrace] = ()
+    mlflow: ModuleType,
+    traces: Iterable[Trace],
+    digests: Iterable[DigestTrace] = (),
+    bar: Progress | None = None,
 ) -> None:
-    """Write a trace into the active run for each digest and each question.
+    """Write a trace into the active run for each digest and each question; `bar` shows how many.
 
     May be called by many threads and processes: they write in turn, for a trace that meets a
     locked database of SQLite is lost. Raises InputError when MLflow cannot store them.
@@ -28,10 +33,13 @@ def log_traces(
         *(partial(_log_digest, mlflow, digest) for digest in digests),
         *(partial(_log_question, mlflow, trace) for trace in traces),
     ]
+    line = bar.add_task("writing traces", total=len(waiting)) if bar and waiting else None
     for begin in range(0, len(waiting), _TRACES_AT_ONCE):
         with mlflow_errors(mlflow), one_at_a_time(mlflow.get_tracking_uri()):
             for log in waiting[begin : begin + _TRACES_AT_ONCE]:
                 log()
+                if bar and line is not None:
+                    bar.advance(line)
 
 
 def _log_digest(mlflow: ModuleType, digest: DigestTrace) -> None:

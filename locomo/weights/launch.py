@@ -14,7 +14,7 @@ from locomo.harness import fingerprint
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
-from locomo.tracking.compiles import gain_metrics
+from locomo.tracking.metric_names import gain_metrics
 from locomo.tracking.runs import mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings, check_batch

@@ -23,6 +23,7 @@ NOT_RECORDED = SimpleNamespace(
     data=SimpleNamespace(from_pandas=nothing),
     pyfunc=SimpleNamespace(log_model=nothing),
     log_artifact=nothing,
+    log_figure=nothing,
     log_input=nothing,
     log_metric=nothing,
     log_metrics=nothing,

@@ -23,6 +23,7 @@ from locomo.results.report import (
     metrics_of,
     paired_differences,
     score_lines,
+    system_differences,
     usual_interval,
 )
 from locomo.results.tables import (
@@ -33,7 +34,7 @@ from locomo.results.tables import (
     example_text,
     judge_table,
 )
-from locomo.tracking.runs import score_metrics
+from locomo.tracking.metric_names import score_metrics
 from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
@@ -72,7 +73,7 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
     assert (found["memory", "1-4"].questions, found["memory", "all"].questions) == (2, 3)
     assert found["baseline", "all"].score == 0.25
     assert ("memory", "1 multi-hop") not in found
-    assert score_metrics(score_lines(results, "independent"))["memory/1-4/score"] == 0.5
+    assert score_metrics(score_lines(results, "independent"))["memory/score 1-4"] == 0.5
 
 
 def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> None:
@@ -86,20 +87,50 @@ def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> Non
     difference = memory_difference(results, "independent")
     assert difference is not None
     assert (difference.questions, difference.verdict) == (20, "better")
-    assert "+0.438, 95 % interval +0." in difference_line(difference)
-    assert difference_line(memory_difference([RIGHT], "independent")) == (
-        "no question was answered by both"
-    )
+    assert "+0.438, 95 % interval +0." in difference_line("memory - baseline", difference)
+    assert memory_difference([RIGHT], "independent") is None
+
+
+def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> None:
+    pairs = [("baseline", 0.25), ("ranking", 0.25), ("memory", 0.5)]
+    results = [
+        replace(RIGHT, system=system, index=index, category=category, score=score)
+        for index, category in enumerate((4, 1))
+        for system, score in pairs
+    ]
+    lines = score_lines(results, "independent")
+    numbers = score_metrics(lines, differences=system_differences(results, "independent"))
+    groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
+    assert groups == [
+        *("difference", "memory", "baseline", "ranking"),
+        *("memory by category", "baseline by category", "ranking by category"),
+    ]
+    assert [*numbers][:3] == [
+        f"difference/memory - ranking{side}" for side in ("", " low", " high")
+    ]
+    assert numbers["memory by category/score 1 multi-hop"] == 0.5
+
+
+def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() -> None:
+    scores = {"newest": 0.25, "ranking": 0.5, "memory": 1.0}
+    results = [replace(RIGHT, system=system, score=score) for system, score in scores.items()]
+    differences = system_differences(results, "independent")
+    assert {name: difference.change for name, difference in differences.items()} == {
+        "memory - ranking": 0.5,
+        "memory - newest": 0.75,
+        "ranking - newest": 0.25,
+    }
 
 
 def test_a_single_question_has_no_interval() -> None:
     pair = [RIGHT, replace(RIGHT, system="baseline", score=0.5)]
-    (line, *_) = score_lines(pair, "independent")
-    assert (line.low, line.high) == (None, None)
+    (score, *_) = score_lines(pair, "independent")
+    assert (score.low, score.high) == (None, None)
     difference = memory_difference(pair, "clustered")
     assert difference is not None
     assert difference.verdict == "too few questions"
-    assert difference_line(difference).endswith("+0.500, of a single question")
+    line = difference_line("memory - baseline", difference)
+    assert line.endswith("+0.500, of a single question: too few questions")
 
 
 @pytest.mark.slow
@@ -188,7 +219,7 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
     assert (line.score, line.most) == pytest.approx((1 / 3, 2 / 3))
     assert "1 verdicts could not be read" in str(judge_table(metrics, "independent").caption)
     numbers = score_metrics(score_lines(judged, "independent"), metrics)
-    assert numbers["memory/1-4/judge_strict _m_"] == pytest.approx(1 / 3)
+    assert numbers["memory/judge strict _m_ 1-4"] == pytest.approx(1 / 3)
 
 
 def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> None:
@@ -321,8 +352,8 @@ def test_a_judge_is_a_metric_with_the_bracket_of_what_it_could_not_read() -> Non
     assert every.low is not None
     assert [line.categories for line in strict.lines] == ["4 single-hop", "1-4", "all"]
     numbers = score_metrics([], [f1, strict])
-    judged = {name: numbers[f"memory/all/judge_strict _m_{name}"] for name in ("", "/low", "/most")}
-    assert judged == {"": 0.25, "/low": every.low, "/most": 0.75}
+    judged = {name: numbers[f"memory/judge strict _m_ all{name}"] for name in ("", " low", " most")}
+    assert judged == {"": 0.25, " low": every.low, " most": 0.75}
 
 
 def test_a_benchmark_s_own_metric_comes_first() -> None:

@@ -8,6 +8,7 @@ import dspy
 import pytest
 
 from locomo.dataset.format import Question
+from locomo.tasks.gains import Gain
 from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
 from memory import MemoryProgram, Turn, open_store, save_program
 from memory.program import Card
@@ -29,6 +30,7 @@ CARD = Card(
     verdict="gain",
     made_at="2026-11-26T00:00:00+00:00",
 )
+GAIN = Gain("answer", "all", 20, before=0.25, after=0.5, low=0.125, high=0.375, groups=20)
 QUESTIONS = [
     ("chat", Question(0, "Where?", "Lyon", 4, ("D1:1",))),
     ("chat", Question(1, "When?", "May", 2, ("D1:2",))),
@@ -60,7 +62,7 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
     import mlflow
 
     params = {"target": "answer", "verdict": "gain"}
-    track_compile("models", "gepa", params, (), (), {}, [], compiled(place))
+    track_compile("models", "gepa", params, (), [GAIN], {}, [], compiled(place))
     loaded = mlflow.pyfunc.load_model(newest_model())
     inner: Any = loaded.unwrap_python_model()
     assert inner.config == {"model": "openai/some-model", "api_base": "http://localhost:1/v1"}
@@ -88,6 +90,20 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
         loaded.predict([{"question": "Where does Anna live?"}])
 
 
+def test_a_program_without_a_gain_is_a_model_of_its_run_and_no_version(place: Path) -> None:
+    import mlflow
+
+    track_compile("first", "gepa", {}, (), [GAIN], {}, [], compiled(place))
+    registered = newest_model()
+    no_gain = replace(GAIN, low=-0.1)
+    for gains in ((), (no_gain,)):
+        track_compile("no gain", "gepa", {}, (), gains, {}, [], compiled(place))
+    assert newest_model() == registered
+    experiment = mlflow.get_experiment_by_name("no gain")
+    models = mlflow.MlflowClient().search_logged_models([experiment.experiment_id])
+    assert [model.name for model in models] == ["program", "program"]
+
+
 def newest_model() -> str:
     """The address of the version that was registered last: other tests register models too."""
     import mlflow
@@ -104,7 +120,7 @@ def with_sql_never(model: Any) -> Any:
 def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
     import mlflow
 
-    track_compile("others", "gepa", {}, (), (), {}, [], compiled(place))
+    track_compile("others", "gepa", {}, (), [GAIN], {}, [], compiled(place))
     model = {"model": "ollama_chat/qwen2.5:7b"}
     loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
     inner: Any = loaded.unwrap_python_model()

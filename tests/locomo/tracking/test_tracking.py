@@ -1,5 +1,7 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -8,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from locomo.harness import Result
+from locomo.results.report import score_lines, system_differences
 from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
 from locomo.tracking import compiles
 from locomo.tracking import runs as tracking
 from locomo.tracking.compiles import TriedPrompt, track_compile
+from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import code_commit
 from locomo.tracking.spans import log_traces
 from memory import InputError
 from memory.program.costs import Step
+from memory.system.progress import progress_bar
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -82,21 +88,24 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     assert parent.data.params == {"optimizer": "gepa", "seed": "0"}
     assert parent.data.tags["commit"] == code_commit()
     assert parent.data.metrics == {
-        "answer/1_multi-hop/questions": 4,
-        "answer/1_multi-hop/before": 0.25,
-        "answer/1_multi-hop/after": 0.5,
-        "answer/1_multi-hop/low": -0.125,
-        "answer/1_multi-hop/high": 0.75,
-        "reward/all/questions": 9,
-        "reward/all/before": 0.5,
-        "reward/all/after": 0.75,
-        "reward/all/low": 0.125,
-        "reward/all/high": 0.5,
+        "difference/reward all": 0.25,
+        "difference/reward all low": 0.125,
+        "difference/reward all high": 0.5,
+        "difference/reward all before": 0.5,
+        "difference/reward all after": 0.75,
+        "difference/reward all questions": 9,
+        "difference by category/answer 1 multi-hop": 0.25,
+        "difference by category/answer 1 multi-hop low": -0.125,
+        "difference by category/answer 1 multi-hop high": 0.75,
+        "difference by category/answer 1 multi-hop before": 0.25,
+        "difference by category/answer 1 multi-hop after": 0.5,
+        "difference by category/answer 1 multi-hop questions": 4,
         "cost/calls": 52,
         "cost/usd _gpt-4o_": 0.125,
         "training/reward": 0.5,
         "training/best_reward": 0.5,
     }
+    assert parent.data.tags["verdict"] == "not measured"
     curve = mlflow.MlflowClient().get_metric_history(parent.info.run_id, "training/reward")
     assert [(point.step, point.value) for point in curve] == [(12, 0.25), (40, 0.5)]
     assert text(parent, "prompts.diff") == "+Answer in two words.\n"
@@ -192,6 +201,7 @@ def test_two_first_runs_in_one_folder_are_both_recorded(
 
 _TRACED_RUN = """
 from locomo.harness import Result
+from locomo.results.report import score_lines, system_differences
 from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tracking.runs import mlflow_run
 from locomo.tracking.spans import log_traces
@@ -293,6 +303,45 @@ def test_the_answers_are_a_table_of_the_run_that_verdicts_replace() -> None:
     assert table["answer"].tolist() == ["Lyon ?", "banana"]
     assert table["failure"].tolist() == ["", "unusable answer"]
     assert table["strict (m)"].tolist() == [1.0, 1.0]
+
+
+def test_a_run_is_described_drawn_and_has_a_row_for_each_question() -> None:
+    asked = Result("memory", "chat", 0, 4, "Where, Ann?", "Lyon", "Lyon \ud83d", 1.0, 1.0, 0.1)
+    asked = replace(asked, sql=("SELECT 1",), verdicts={"strict (m)": True})
+    results = [replace(asked, system="baseline", answer="Paris", score=0.0, sql=()), asked]
+    differences = system_differences(results, "independent")
+    with tracking.mlflow_run("overview", {}, "a run") as mlflow:
+        lines = score_lines(results, "independent")
+        log_overview(mlflow, results, lines, differences)
+    [run], _ = runs("overview")
+    assert run.data.tags["verdict"] == "memory - baseline: too few questions"
+    assert run.data.tags["mlflow.note.content"] == (
+        "- **memory - baseline: too few questions**, +1.000, of a single question"
+    )
+    [row] = csv.DictReader(text(run, "questions.csv").splitlines())
+    assert row == {
+        "question": "Where, Ann?",
+        "gold": "Lyon",
+        "category": "4",
+        "conversation": "chat",
+        "baseline": "Paris",
+        "baseline, F1": "0.0",
+        "baseline, strict (m)": "1.0",
+        "memory": "Lyon ?",
+        "memory, F1": "1.0",
+        "memory, strict (m)": "1.0",
+        "memory, SQL": "SELECT 1",
+    }
+    picture = mlflow.artifacts.load_image(f"{run.info.artifact_uri}/scores.png")
+    assert picture.width > picture.height > 100
+
+
+def test_traces_are_written_with_progress() -> None:
+    result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.1)
+    printed = Console(file=io.StringIO())
+    with tracking.mlflow_run("progress", {}, "a run") as mlflow, progress_bar(printed) as bar:
+        log_traces(mlflow, [Trace(result, (), (), ())] * 3, bar=bar)
+    assert "writing traces: 3/3" in printed.file.getvalue()
 
 
 def test_verdicts_go_into_the_run_of_their_answers() -> None:
