@@ -76,17 +76,21 @@ def score_picture(
     """The scores of categories 1-4 by system, and below them the differences, with intervals."""
     from matplotlib.figure import Figure
 
-    scores = [line for line in lines if line.categories == "1-4"]
-    figure = Figure(figsize=(8, 1.6 + 0.4 * (len(scores) + len(differences))), layout="constrained")
-    above, below = figure.subplots(
-        nrows=2, height_ratios=[max(len(scores), 1), max(len(differences), 1)]
-    )
-    _draw(above, [(line.system, line.score, line.low, line.high) for line in scores])
-    above.set_title("F1, categories 1-4, with 95 % intervals", loc="left", fontsize=10)
-    above.set_xlim(0, 1)
-    _draw(below, [(name, d.change, d.low, d.high) for name, d in differences.items()])
-    below.set_title("differences of the same questions", loc="left", fontsize=10)
-    below.axvline(0, color="black", linewidth=0.8)
+    scores = [
+        (line.system, line.score, line.low, line.high) for line in lines if line.categories == "1-4"
+    ]
+    changes = [(name, gain.change, gain.low, gain.high) for name, gain in differences.items()]
+    panels = {"F1, categories 1-4, with 95 % intervals": scores}
+    if changes:
+        panels["differences of the same questions"] = changes
+    rows = [max(len(marks), 1) for marks in panels.values()]
+    figure = Figure(figsize=(8, 0.8 * len(panels) + 0.4 * sum(rows)), layout="constrained")
+    axes_of = figure.subplots(nrows=len(panels), height_ratios=rows, squeeze=False)[:, 0]
+    for axes, (title, marks) in zip(axes_of, panels.items(), strict=True):
+        _draw(axes, marks)
+        axes.set_title(title, loc="left", fontsize=10)
+    axes_of[0].set_xlim(0, 1)
+    axes_of[-1].axvline(0, color="black", linewidth=0.8)
     return figure
 
 
@@ -97,6 +101,6 @@ def _draw(axes: Any, marks: Sequence[tuple[str, float, float | None, float | Non
             axes.plot([low, high], [row, row], color="tab:blue", linewidth=2)
         axes.plot([value], [row], "o", color="tab:blue")
     axes.set_yticks(range(len(marks)), [name for name, *_ in marks])
-    axes.set_ylim(len(marks) - 0.5, -0.5)
+    axes.set_ylim(max(len(marks), 1) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
