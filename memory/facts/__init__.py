@@ -2,21 +2,27 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
 from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.entity_edits import facts_about
+from memory.store.fact_reads import (
+    count_attributes,
+    facts_by_id,
+    facts_of_subjects,
+    spelling_of,
+)
 from memory.store.history import edits_of
 from memory.store.owner import person_of
 from memory.store.pending_windows import last_turn_taken
 from memory.store.points_in_time import last_moment, read_point
 from memory.store.protocol import Facts
 from memory.store.settings import settings_of
+from memory.store.turn_reads import has_turns
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
@@ -35,11 +41,10 @@ EditKind = Literal["changed", "was wrong", "is over"]
 EDIT_KINDS: tuple[str, ...] = get_args(EditKind)
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
-_COLUMNS = tuple(column.name for column in fields(Fact))
 # An edit compares this many characters of a value to see that a fact is still as it was read: a
 # statement has room for one long value.
 _COMPARED = 200
-_MOST_ATTRIBUTES = 200  # of a memory, the commonest: rows that a SELECT returns
+_MOST_COMPARED = 200  # attributes, the commonest, with which a new one is compared by its meaning
 _LONGEST_CAUSE = 60  # characters of it in a message
 # Who an edit is by, in the journal, where it is nobody by name.
 DOORS = frozenset({"", "user", "API", "tool remember", "tool correct_fact"})
@@ -198,35 +203,10 @@ def day_of(store: Store, point: str | int | None) -> str:
 
 def fact_of(store: Store, fact_id: int) -> Fact:
     """The fact with this id. Raises InputError when there is none."""
-    facts = read_facts(store, f"WHERE id = {fact_id}")
+    facts = facts_by_id(store, [fact_id])
     if not facts:
         raise NotThereError(f"there is no fact {fact_id}; list the facts to see their ids")
     return facts[0]
-
-
-def read_facts(store: Facts, clauses: str) -> list[Fact]:
-    """The facts that a SELECT with these clauses returns, up to the store's limit of rows.
-
-    This takes milliseconds in a large memory, where `Store.facts` reads every fact.
-    """
-    rows = store.read(f"SELECT {', '.join(_COLUMNS)} FROM facts {clauses}").rows
-    cells: list[list[Any]] = [["" if cell is None else cell for cell in row] for row in rows]
-    return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in cells]
-
-
-def count_attributes(store: Facts) -> dict[str, int]:
-    """How many facts have each attribute, as it is stored, in the order of their names."""
-    counts: dict[str, int] = {}
-    after = ""
-    while True:
-        rows = store.read(
-            f"SELECT attribute, COUNT(*) AS facts FROM facts WHERE attribute > {quoted(after)}"
-            " GROUP BY attribute ORDER BY attribute"
-        )
-        counts.update(rows.rows)
-        if not rows.truncated:
-            return counts
-        after = rows.rows[-1][0]
 
 
 def history(store: Facts, fact_id: int) -> list[Edit]:
@@ -301,10 +281,8 @@ def add(
     subject, value = person_of(store, subject), value.strip()
     attribute = _known_name(store, attribute, new_attribute=new_attribute)
     _, value = vocabulary_of(store).stored(attribute, value)
-    subject = _spelling(store, subject)
-    facts = read_facts(
-        store, f"WHERE subject = {quoted(subject)} AND attribute = {quoted(attribute)} ORDER BY id"
-    )
+    subject = spelling_of(store, subject)
+    facts = facts_of_subjects(store, [subject], [attribute])
     known = vocabulary_of(store).canonical(attribute)
     is_event = known is not None and known.kind == "event"
     _refuse_known(facts, value=value, day=day if is_event else None)
@@ -604,7 +582,7 @@ def _seen_fact(store: Store, fact_id: int, seen: int | None) -> Fact:
     """
     if seen is not None and edits_since(store, fact_id, seen):
         raise conflict_over(store, fact_id)
-    facts = read_facts(store, f"WHERE id = {fact_id}")
+    facts = facts_by_id(store, [fact_id])
     if not facts and edits_of(store, fact_id=fact_id):
         raise conflict_over(store, fact_id)
     return facts[0] if facts else fact_of(store, fact_id)
@@ -646,37 +624,22 @@ def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
         return known.name
     if vocabulary.strict:
         return attribute  # which it refuses
-    rows = store.read(
-        "SELECT attribute, COUNT(*) AS facts FROM facts GROUP BY attribute"
-        f" ORDER BY facts DESC, attribute LIMIT {_MOST_ATTRIBUTES}"
-    ).rows
-    present = [str(name) for name, _ in rows]
+    counts = count_attributes(store)
+    present = sorted(counts, key=lambda name: (-counts[name], name))
     spellings = {name_key(name): name for name in reversed(present)}  # the commonest wins
     if spelling := spellings.get(name_key(attribute)):
         return spelling
     if not new_attribute:
         from memory.facts.near_attributes import near_attributes  # with numpy and the embedder
 
-        near = near_attributes(attribute, {name: vocabulary.names_of(name) for name in present})
+        commonest = present[:_MOST_COMPARED]
+        near = near_attributes(attribute, {name: vocabulary.names_of(name) for name in commonest})
         if near:
             raise InputError(
                 f"no fact has the attribute {attribute!r}, and some have {' or '.join(near)}: use"
                 " that name, or add yours as a new attribute (--new-attribute, new_attribute=true)"
             )
     return "_".join(attribute.split())
-
-
-def _spelling(store: Store, name: str) -> str:
-    """The name as most facts have it for a subject, or most turns for a speaker, in any case."""
-    for table, column in (("facts", "subject"), ("turns", "speaker")):
-        rows = store.read(
-            f"SELECT {column}, COUNT(*) AS rows_of_it FROM {table} WHERE {column} = {quoted(name)}"
-            f" OR lower({column}) = {quoted(name.lower())}"
-            f" GROUP BY {column} ORDER BY rows_of_it DESC, {column} LIMIT 1"
-        ).rows
-        if rows:
-            return str(rows[0][0])
-    return name
 
 
 def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None:
@@ -720,9 +683,7 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 
     None while earlier turns are undigested: the window would mark them as digested.
     """
-    last = last_turn_taken(store)
-    undigested = store.read(f"SELECT id FROM turns WHERE id > {last} AND id < {turn_id} LIMIT 1")
-    return None if undigested.rows else (turn_id, turn_id)
+    return None if has_turns(store, last_turn_taken(store) + 1, turn_id - 1) else (turn_id, turn_id)
 
 
 def _require(texts: Mapping[str, str]) -> None:

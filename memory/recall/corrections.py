@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.errors import EditConflict, InputError
-from memory.facts import edit, edits_since, is_current, read_facts
+from memory.facts import edit, edits_since, is_current
 from memory.prompts.lines import known_fact_line, turn_line
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
+from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
     """The facts that an answer's cited turns tell and that were in force then, newest first."""
     if not answer.turns:
         return []
-    listed = ", ".join(map(str, answer.turns))
-    facts = read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id DESC")
+    facts = sorted(facts_from(store, answer.turns), key=lambda fact: -fact.id)
     today = local_now()[:10]
     in_force = [
         fact

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from memory.facts import has_ended, read_facts
+from memory.facts import has_ended
 from memory.prompts.lines import in_words
 from memory.prompts.restated import restated
 from memory.records import CUT_ANSWER, Fact, Turn
-from memory.sql import quoted
 from memory.store import Store
+from memory.store.fact_reads import successors
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
@@ -43,13 +43,13 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     # Of what may be so no longer nobody says that it is in force.
     in_force = [state.fact for state in present if not state.disputed_by]
     # Of several memories only what the facts themselves say.
-    successors = {} if is_united else _successors(store, ended[:_MOST_ENDED], day)
+    followers = {} if is_united else _successors(store, ended[:_MOST_ENDED], day)
     known = {fact.id for fact in in_force}
-    in_force += [fact for fact in successors.values() if fact.id not in known]
+    in_force += [fact for fact in followers.values() if fact.id not in known]
 
     outdated: dict[int, str] = {}
     for fact in ended:
-        new = successors.get(fact.id)
+        new = followers.get(fact.id)
         text = f"{_in_words(fact)} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
     for state in [] if is_united else present:
@@ -71,7 +71,7 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     fitting = [
         fact
         for fact in dict.fromkeys(in_force)
-        if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in successors.values()
+        if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in followers.values()
     ]
     marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():
@@ -106,21 +106,7 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
     ]
     if not single:
         return {}
-    conditions = " OR ".join(
-        f"(subject = {quoted(fact.subject)} AND attribute = {quoted(fact.attribute)})"
-        for fact in single
-    )
-    present = [
-        fact
-        for fact in read_facts(store, f"WHERE {conditions} ORDER BY id DESC")
-        if not has_ended(fact, day)
-    ]
-    successors: dict[int, Fact] = {}
-    for fact in single:
-        for new in present:
-            if (new.subject, new.attribute) == (fact.subject, fact.attribute):
-                successors.setdefault(fact.id, new)
-    return successors
+    return successors(store, [fact.id for fact in single], day)
 
 
 def _in_words(fact: Fact) -> str:

@@ -8,28 +8,22 @@ and the memory's own vocabulary says which attributes have one value (docs/decis
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from memory.sql.checked import CheckedSelect
+from memory.sql.named_sql import day_values, named_texts, with_values
 from memory.sql.tables import FACTS_NOW, TABLES
-from memory.sql.tokens import quoted
 
 _COLUMNS = ", ".join(TABLES["facts"])
-# Begun, and not ended: as `memory.facts.is_current`. Of a span, its first day or month counts.
-_IN_FORCE = (
-    "(f.ended_on IS NULL OR f.ended_on > {day}) AND (f.happened_on IS NULL"
-    " OR substr(f.happened_on, 1, 10) <= {day} OR substr(f.happened_on, 1, 8) = {month_of_span})"
-)
-# A fact without a date counts from the day that its turn was said on.
+_TEXTS = dict(named_texts(Path(__file__).with_name("facts_now.sql")))
 _SELECT = (
-    f"SELECT {_COLUMNS} FROM (SELECT f.*, ROW_NUMBER() OVER ("
-    "PARTITION BY COALESCE(f.entity, f.subject), f.attribute"
-    " ORDER BY COALESCE(f.happened_on, substr(t.said_at, 1, 10)) DESC, f.turn_id DESC, f.id DESC"
-    ") AS place FROM facts AS f JOIN turns AS t ON t.id = f.turn_id"
-    f" WHERE {_IN_FORCE}) AS placed"
+    f"SELECT {_COLUMNS} FROM (SELECT f.*, {_TEXTS['{place}']}"
+    " FROM facts AS f JOIN turns AS t ON t.id = f.turn_id"
+    f" WHERE {_TEXTS['{is_current}']}) AS placed WHERE {_TEXTS['{is_newest}']}"
 )
 
 
@@ -60,8 +54,5 @@ def select_with_facts_now(
 @lru_cache(maxsize=16)
 def _facts_of(day: str, one_valued: tuple[str, ...]) -> Any:
     """The tree of `facts_now`; nobody may change it."""
-    text = _SELECT.format(day=quoted(day), month_of_span=quoted(f"{day[:7]}/"))
-    if one_valued:
-        names = ", ".join(map(quoted, one_valued))
-        text += f" WHERE place = 1 OR attribute NOT IN ({names})"
+    text = with_values(_SELECT, {**day_values(day), "one_valued": one_valued})
     return sqlglot.parse_one(text, read="sqlite")

@@ -16,7 +16,7 @@ from memory.store import migrations
 from memory.store.database import restatements
 from memory.store.full_text import FullText
 from memory.store.setting_values import is_own_value
-from memory.store.statement_file import for_sqlite, read_statements
+from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
 from memory.system.tracing import span
@@ -35,7 +35,11 @@ LOG_ENDS = ("-wal", "-shm")
 
 _FOLDER = Path(__file__).parent
 STATEMENTS = read_statements(
-    _FOLDER / "statements.sql", _FOLDER / "leases.sql", _FOLDER / "sqlite.sql", render=for_sqlite
+    _FOLDER / "statements.sql",
+    _FOLDER / "leases.sql",
+    _FOLDER / "sqlite.sql",
+    FACTS_NOW,
+    render=for_sqlite,
 )
 TRACED = {"db.system.name": "sqlite"}  # beside the name of a statement
 

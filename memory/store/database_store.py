@@ -319,7 +319,7 @@ class DatabaseStore(Store):
             select = attribute_names.select_by_all_names(select, names_of)
         if in_force.reads_facts_now(select):
             one_valued = vocabulary_of(self).one_valued
-            select = in_force.select_with_facts_now(select, self._today(), one_valued)
+            select = in_force.select_with_facts_now(select, self.today, one_valued)
         hits = [
             [
                 (hit.turn_id, hit.score)
@@ -331,8 +331,8 @@ class DatabaseStore(Store):
         with self.reading() as conn:
             return withdrawals.mark_rows(conn, rows)
 
-    def _today(self) -> str:
-        """The day (ISO) on which the facts of `facts_now` are in force."""
+    @property
+    def today(self) -> str:
         return local_now()[:10]
 
     @abstractmethod

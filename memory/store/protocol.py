@@ -256,6 +256,10 @@ class Store(Turns, Facts, Protocol):
     @property
     def location(self) -> str: ...
 
+    @property
+    def today(self) -> str:
+        """The day (ISO) on which facts are current: today, or the day of a copy of the past."""
+
     def as_of(self, moment: str) -> "Store":
         """This memory as it was at a moment: a copy for reading, gone when it is closed.
 

@@ -146,8 +146,9 @@ class SqliteStore(DatabaseStore):
             traced.set("db.response.returned_rows", len(rows.rows))
             return rows
 
-    def _today(self) -> str:
-        return self._day_of_copy or super()._today()
+    @property
+    def today(self) -> str:
+        return self._day_of_copy or super().today
 
     def _run_statements(
         self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"

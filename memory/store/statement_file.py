@@ -13,7 +13,7 @@ list, a JSON array:
     SELECT id, text FROM turns WHERE id IN (SELECT value FROM json_each(:ids));
 
 Where the words differ, or statements share a text, a name in braces stands for it. Its text has a
-header like a statement's, in the same file or in one of the database's own:
+header like a statement's, in the same file, in one of the database's own, or in facts_now.sql:
 
     -- {is_dated} --
     said_at ~ '^[12][0-9]{3}'
@@ -22,10 +22,11 @@ Nothing is ever added to a condition: a namespace that is not written is an erro
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-_HEADER = re.compile(r"-- (\w+|\{\w+\}) --")
+from memory.sql import named_sql
+
 _NAME_OF_TEXT = re.compile(r"\{[a-z]\w*\}")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):(\w+)")
 # What SQLite has in place of what is written, in this order.
@@ -38,6 +39,8 @@ _FOR_SQLITE = [
     (r"<> ALL \((:\w+)\)", r"NOT IN (SELECT value FROM json_each(\1))"),
 ]
 _NOT_OF_SQLITE = ("namespace", "::", " ANY (", " ALL (")
+# What is current, as models read it too.
+FACTS_NOW = Path(named_sql.__file__).with_name("facts_now.sql")
 _TABLE = re.compile(r"memory\.\w+\b(?!\()")
 _BINDINGS = ("namespace = :namespace", "(namespace, ")
 
@@ -51,7 +54,7 @@ def read_statements(*files: Path, render: Callable[[str], str]) -> Mapping[str, 
     """
     written: dict[str, tuple[Path, str]] = {}
     for file in files:
-        for name, text in _named(file):
+        for name, text in named_sql.named_texts(file):
             if name in written:
                 raise ValueError(f"{file}: the statement {name} stands there twice")
             written[name] = file, text
@@ -95,20 +98,3 @@ def for_postgres(statement: str) -> str:
 def for_owner(statement: str) -> str:
     """A statement about all namespaces of a database, as psycopg runs it."""
     return _PLACEHOLDER.sub(r"%(\1)s", statement.replace("%", "%%"))
-
-
-def _named(file: Path) -> Iterator[tuple[str, str]]:
-    """The names of a file and the SQL under each, without comments."""
-    name = ""
-    lines: list[str] = []
-    for line in file.read_text("utf-8").splitlines():
-        if header := _HEADER.fullmatch(line):
-            if name:
-                yield name, "\n".join(lines)
-            name, lines = header[1], []
-        elif line.strip() and not line.lstrip().startswith("--"):
-            if not name:
-                raise ValueError(f"{file}: SQL above the first header: {line}")
-            lines.append(line)
-    if name:
-        yield name, "\n".join(lines)

@@ -49,6 +49,23 @@ SELECT min(id), max(id)
 FROM memory.turns
 WHERE namespace = :namespace AND id BETWEEN :first AND :last;
 
+-- size --
+SELECT
+    (SELECT count(*) FROM memory.turns WHERE namespace = :namespace),
+    (SELECT count(*) FROM memory.facts WHERE namespace = :namespace);
+
+-- ends_of_turns --
+-- Dated ones: the first and the last by their ids, which takes no look at all of them.
+SELECT
+    (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = :namespace AND said_at <> '' ORDER BY id LIMIT 1
+    ),
+    (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = :namespace AND said_at <> '' ORDER BY id DESC LIMIT 1
+    );
+
 -- last_turn --
 SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace;
 
@@ -115,6 +132,9 @@ WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 -- count_tags --
 SELECT key, value, count(*) FROM memory.tags WHERE namespace = :namespace GROUP BY key, value;
+
+-- turn_with_key --
+SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key LIMIT 1;
 
 
 -- ======== settings, and which turns were shown (settings.py) ========
@@ -463,6 +483,165 @@ WHERE contradictions.namespace = :namespace AND one.namespace = :namespace
     AND one.ended_on IS NULL AND other.ended_on IS NULL
 ORDER BY other.id DESC, one.id DESC
 LIMIT :most;
+
+
+-- ======== facts as the product reads them (fact_reads.py) ========
+
+-- {fact} --
+f.id, f.subject, f.attribute, f.value, f.happened_on, f.ended_on, f.turn_id, f.recorded_at
+
+-- facts_of_subjects --
+-- Past ones too. Subjects as they are spelled.
+SELECT {fact}
+{dated_facts} AND f.subject = ANY (:subjects) AND f.attribute = ANY (:attributes) AND {is_said_by}
+ORDER BY f.id;
+
+-- {dated_facts} --
+FROM memory.facts AS f JOIN memory.turns AS t ON t.id = f.turn_id
+WHERE f.namespace = :namespace AND t.namespace = :namespace
+
+-- {is_said_by} --
+(:by_all = 1 OR t.speaker = ANY (:speakers))
+
+-- {placed} --
+SELECT f.*, COALESCE(f.entity, f.subject) AS who, {place}
+{dated_facts} AND {is_current}
+
+-- successors --
+-- For each of some facts the newest current one of the same entity and attribute.
+SELECT ended.id, {fact}
+FROM memory.facts AS ended JOIN (
+    {placed} AND (
+        f.entity IN (
+            SELECT entity FROM memory.facts WHERE namespace = :namespace AND id = ANY (:fact_ids)
+        )
+        OR (
+            f.entity IS NULL AND f.subject IN (
+                SELECT subject FROM memory.facts
+                WHERE namespace = :namespace AND id = ANY (:fact_ids)
+            )
+        )
+    )
+) AS f ON f.who = COALESCE(ended.entity, ended.subject) AND f.attribute = ended.attribute
+WHERE ended.namespace = :namespace AND ended.id = ANY (:fact_ids) AND f.place = 1
+ORDER BY ended.id;
+
+-- {listed_facts} --
+-- Current ones on a day, or all, of somebody and of an attribute where they are named.
+SELECT {fact}
+{dated_facts}
+    AND (:ended = 1 OR {is_current})
+    AND (:about = '' OR COALESCE(f.entity, f.subject) = :about)
+    AND (:attribute = '' OR f.attribute = :attribute)
+    AND f.attribute <> ALL (:without)
+
+-- facts_newest_first --
+{listed_facts}
+ORDER BY f.id DESC
+LIMIT :most OFFSET :first;
+
+-- facts_latest_first --
+{listed_facts}
+ORDER BY COALESCE(f.happened_on, '') DESC, f.id DESC
+LIMIT :most OFFSET :first;
+
+-- facts_by_person --
+{listed_facts}
+ORDER BY COALESCE(f.entity, f.subject), f.attribute, f.id
+LIMIT :most OFFSET :first;
+
+-- facts_by_attribute --
+{listed_facts}
+ORDER BY f.attribute, COALESCE(f.entity, f.subject), f.id
+LIMIT :most OFFSET :first;
+
+-- newest_facts_of_each --
+-- Of each of some persons, those with these attributes first.
+SELECT who, {fact}
+FROM (
+    SELECT f.*, COALESCE(f.entity, f.subject) AS who, ROW_NUMBER() OVER (
+        PARTITION BY COALESCE(f.entity, f.subject)
+        ORDER BY CASE WHEN f.attribute = ANY (:attributes) THEN 0 ELSE 1 END, f.id DESC
+    ) AS number
+    {dated_facts}
+        AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
+        AND (:ended = 1 OR {is_current})
+) AS f
+WHERE number <= :most
+ORDER BY who, number;
+
+-- count_entities --
+SELECT count(DISTINCT COALESCE(entity, subject)) FROM memory.facts WHERE namespace = :namespace;
+
+-- entities_with_most_facts --
+SELECT COALESCE(entity, subject), count(*)
+FROM memory.facts
+WHERE namespace = :namespace
+GROUP BY 1
+ORDER BY 2 DESC, 1
+LIMIT :most;
+
+-- entities_after --
+SELECT COALESCE(entity, subject), count(*)
+FROM memory.facts
+WHERE namespace = :namespace AND COALESCE(entity, subject) > :after
+GROUP BY 1
+ORDER BY 1
+LIMIT :most;
+
+-- newest_with_attribute --
+-- That have not ended, of turns of these kinds.
+SELECT {fact}
+{dated_facts} AND f.attribute = :attribute AND f.ended_on IS NULL AND t.kind = ANY (:kinds)
+    AND {is_said_by}
+ORDER BY t.said_at DESC, f.turn_id DESC, f.id DESC
+LIMIT :most;
+
+-- facts_now_about --
+-- As `facts_now` has them, about these entities, or with these subjects where that is unclear.
+SELECT {fact}
+FROM (
+    {placed} AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
+) AS f
+WHERE {is_newest}
+ORDER BY f.attribute, f.id;
+
+-- facts_about --
+{facts} AND (entity = ANY (:about) OR (entity IS NULL AND subject = ANY (:about)))
+ORDER BY attribute, id;
+
+-- values_of_attribute --
+-- That have not ended, the commonest first.
+SELECT value, count(*)
+FROM memory.facts
+WHERE namespace = :namespace AND attribute = :attribute AND ended_on IS NULL
+GROUP BY value
+ORDER BY 2 DESC, 1
+LIMIT :most;
+
+-- attributes_by_name --
+SELECT attribute, count(*)
+FROM memory.facts
+WHERE namespace = :namespace
+GROUP BY attribute
+ORDER BY attribute;
+
+-- subject_spelled --
+-- The commonest spelling, in any case.
+SELECT subject
+FROM memory.facts
+WHERE namespace = :namespace AND (subject = :name OR lower(subject) = :lower_name)
+GROUP BY subject
+ORDER BY count(*) DESC, subject
+LIMIT 1;
+
+-- speaker_spelled --
+SELECT speaker
+FROM memory.turns
+WHERE namespace = :namespace AND (speaker = :name OR lower(speaker) = :lower_name)
+GROUP BY speaker
+ORDER BY count(*) DESC, speaker
+LIMIT 1;
 
 
 -- ======== facts: the journal follows each write of them (FactTable in database.py) ========

@@ -83,6 +83,12 @@ def count_tags(store: HasConnections) -> dict[str, dict[str, int]]:
     return counts
 
 
+def has_tag(store: HasConnections, key: str) -> bool:
+    """Whether a turn has this key."""
+    with store.reading() as conn:
+        return conn.run("turn_with_key", key=key).fetchone() is not None
+
+
 def _replace(
     store: HasConnections, turn_ids: Sequence[int], wanted: Mapping[str, set[str]], by: str
 ) -> Change:

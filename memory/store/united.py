@@ -4,7 +4,7 @@ Each memory is searched and read by its own store, behind that store's own walls
 meet. What is written goes to the first.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +128,19 @@ class UnitedStore:
     def _numbered_turn(self, memory: str, turn: Turn) -> MemoryTurn:
         fields = {**vars(turn), "id": self.number_of(memory, turn.id), "memory": memory}
         return MemoryTurn(**fields)
+
+    def numbered_facts(
+        self, read: Callable[[Store, list[int]], Iterable[Fact]], numbers: Sequence[int]
+    ) -> Iterator[MemoryFact]:
+        """See `united_facts`."""
+        own_ids = self._own_ids(numbers)
+        for memory, store in self.stores.items():
+            for fact in read(store, own_ids[memory]):
+                ids = {
+                    "id": self.number_of(memory, fact.id),
+                    "turn_id": self.number_of(memory, fact.turn_id),
+                }
+                yield MemoryFact(**{**vars(fact), **ids, "memory": memory})
 
     # ---------------------------------------------------------------- turns
 
@@ -292,18 +305,7 @@ class UnitedStore:
         """See `Store.facts`; a point is a moment, as a change is of one memory."""
         if point is not None:
             read_moment(str(point))
-        return [
-            MemoryFact(
-                **{
-                    **vars(fact),
-                    "id": self.number_of(memory, fact.id),
-                    "turn_id": self.number_of(memory, fact.turn_id),
-                    "memory": memory,
-                }
-            )
-            for memory, store in self.stores.items()
-            for fact in store.facts(point)
-        ]
+        return united_facts(cast(Store, self), lambda own, _: own.facts(point))
 
     # ---------------------------------------------------------------- the whole
 
@@ -330,6 +332,20 @@ class UnitedStore:
 def stores_by_name(store: Store) -> Mapping[str, Store]:
     """The stores of a united one by name, in their order; one store has the name ""."""
     return store.stores if isinstance(store, UnitedStore) else {"": store}
+
+
+def united_facts(
+    store: Store,
+    read: Callable[[Store, list[int]], Iterable[Fact]],
+    numbers: Sequence[int] = (),
+) -> list[Fact]:
+    """The facts that `read` finds in a store; in each of several, with their numbers there.
+
+    `read` takes a store and those of some ids that are ids of it.
+    """
+    if isinstance(store, UnitedStore):
+        return [*store.numbered_facts(read, numbers)]
+    return [*read(store, [*numbers])]
 
 
 def first_store(store: Store) -> Store:

@@ -170,6 +170,11 @@ class Vocabulary:
         return tuple(name for attribute in states for name in attribute.names)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names of all attributes."""
+        return tuple(name for attribute in self.attributes for name in attribute.names)
+
+    @property
     def names_in_short(self) -> str:
         """The names of the attributes for a message, as many as fit."""
         names = [attribute.name for attribute in self.attributes]

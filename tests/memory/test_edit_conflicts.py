@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from memory import InputError, Store, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
-from memory.facts import add, correct, end, read_facts, remove, supersede
+from memory.facts import add, correct, end, remove, supersede
 from memory.records import Change
 from memory.store.namespaces import create, location_of
 from tests.conftest import CAT, MOVED, SAID
@@ -39,7 +39,7 @@ def told(store: Store) -> Store:
 
 def homes(store: Store) -> list[tuple[str, str, str]]:
     """Where Anna lives, by id: value, since and until."""
-    facts = read_facts(store, "WHERE attribute = 'lives_in' ORDER BY id")
+    facts = [fact for fact in store.facts() if fact.attribute == "lives_in"]
     return [(fact.value, fact.happened_on, fact.ended_on) for fact in facts]
 
 
@@ -79,7 +79,7 @@ def test_a_value_from_before_the_first_one_takes_its_place(told: Store) -> None:
 
 def test_whoever_has_not_seen_the_newest_edit_is_told_again(told: Store) -> None:
     first = supersede(told, 1, "Rome", by="Ben")
-    [_, newer] = read_facts(told, "WHERE attribute = 'lives_in' ORDER BY id")
+    [_, newer] = [fact for fact in told.facts() if fact.attribute == "lives_in"]
     correct(told, newer.id, value="Roma", by="Cleo")
     conflict = conflict_of(lambda: supersede(told, 1, "Bergen", seen=first.id))
     assert conflict.fact

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.cli.chat.screen import Screen
-from memory.facts import fact_line, newest_id, read_facts
+from memory.facts import fact_line, newest_id
 from memory.program.messages import is_question
 from memory.prompts.lines import spoken_date
 from memory.recall.corrections import answer_facts
@@ -12,6 +12,7 @@ from memory.recall.injection import time_difference
 from memory.records import CUT_ANSWER, Tags, Turn
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
+from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
 from memory.worker.waiting import waiting
@@ -124,7 +125,7 @@ class Chat:
         """Show the facts that were stored with a message; the packaged model's reply names them."""
         if not self.memory.model.takes_persona:
             return
-        for fact in read_facts(self.store, f"WHERE turn_id = {message.id} ORDER BY id"):
+        for fact in facts_from(self.store, [message.id]):
             self.screen.show(f"stored: {fact_line(fact)}", "dim")
 
     def _show_nearest(self, answer: "Answer | None") -> None:

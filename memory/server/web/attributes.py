@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from memory.errors import InputError
-from memory.facts import count_attributes
 from memory.records import Change
 from memory.server.web.page_request import (
     Inputs,
@@ -17,6 +16,7 @@ from memory.server.web.page_request import (
 )
 from memory.settings import Settings
 from memory.store import Store
+from memory.store.fact_reads import count_attributes
 from memory.store.vocabulary_edits import (
     merge_attributes,
     remove_attribute,

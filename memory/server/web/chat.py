@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from memory.digest.additions import add_turns
 from memory.errors import InputError, ModelError
-from memory.facts import newest_id, read_facts
+from memory.facts import newest_id
 from memory.records import CUT_ANSWER, Answer, Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
 
 if TYPE_CHECKING:
@@ -135,8 +136,7 @@ def _turns_of(store: Store, session: str) -> list[Turn]:
 def _stored_of(store: Store, turns: Sequence[Turn]) -> dict[int, list[Fact]]:
     """The facts that were stored of turns, by the turns' ids."""
     stored: dict[int, list[Fact]] = {turn.id: [] for turn in turns}
-    listed = ", ".join(map(str, stored)) or "NULL"
-    for fact in read_facts(store, f"WHERE turn_id IN ({listed}) ORDER BY id"):
+    for fact in facts_from(store, [*stored]):
         stored[fact.turn_id].append(fact)
     return stored
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from memory.digest.additions import add_turns
 from memory.errors import InputError
-from memory.facts import read_facts
 from memory.recall.searcher import Searcher
 from memory.records import Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.fact_reads import facts_from
 from memory.store.tags import remove_tags, set_tags
 from memory.store.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
@@ -231,8 +231,7 @@ def _with_facts(store: Store, turns: Sequence[Turn]) -> list[Line]:
     """Turns with the facts that each is the source of."""
     if not turns:
         return []
-    ids = ", ".join(str(turn.id) for turn in turns)
-    facts = read_facts(store, f"WHERE turn_id IN ({ids}) ORDER BY id")
+    facts = facts_from(store, [turn.id for turn in turns])
     return [Line(turn, facts=[fact for fact in facts if fact.turn_id == turn.id]) for turn in turns]
 
 

@@ -1,13 +1,13 @@
 """Facts by whom they are about, each with its source; forms to edit, end, delete and undo."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 from memory import facts as fact_edits
 from memory.errors import EditConflict, InputError
-from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
+from memory.facts import change_of, edits_since, fact_of, is_current
 from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
 from memory.facts.standing import everybodys_standing_facts
@@ -22,29 +22,30 @@ from memory.server.web.page_request import (
     Redirect,
 )
 from memory.settings import Settings
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.entity_edits import known_entities
+from memory.store.fact_reads import (
+    Order,
+    count_entities,
+    entities_by_facts,
+    facts_about,
+    facts_now_about,
+    listed_facts,
+    newest_of_each,
+)
 from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
-from memory.store.turn_validation import local_now
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.vocabulary.templates import template_of
 
-# Who a fact is about; the subject as it was said where that is unclear.
-_WHO = "COALESCE(entity, subject)"
 _SUBJECTS_A_PAGE = 12
-_MOST_FACTS = 200  # that a SELECT returns
+_MOST_FACTS = 200  # of a subject
+_MOST_NEWEST = 200  # from which the newest of the vocabulary's attributes are taken
 _FACTS_OF_A_SUBJECT = 4  # on the page of all subjects
 _MOST_RELATED = 60
 _FACTS_A_PAGE = 40
-ORDERS = {  # of the list, by their names on the page
-    "new": "id DESC",
-    "date": "COALESCE(happened_on, '') DESC, id DESC",
-    "person": f"{_WHO}, attribute, id",
-    "attribute": f"attribute, {_WHO}, id",
-}
+ORDERS: tuple[Order, ...] = get_args(Order)  # of the list, by their names on the page
 SORT_KEYS: dict[str, Callable[[Fact], Any]] = {  # the same, of facts that a search has found
     "new": lambda fact: fact.id,
     "date": lambda fact: fact.happened_on,
@@ -82,7 +83,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         fitting = [
             fact
             for fact, _ in related
-            if (include_ended or is_current(fact, _today()))
+            if (include_ended or is_current(fact, store.today))
             and filters["attribute"].replace(" ", "_") in ("", fact.attribute)
             and filters["person"] in ("", fact.subject)
         ]
@@ -91,7 +92,16 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         values["facts"] = fitting
     elif order or any(filters.values()):
         first = inputs.optional_number("first") or 0
-        facts = read_facts(store, _clauses(filters, include_ended, order or "new", first))
+        facts = listed_facts(
+            store,
+            next((name for name in ORDERS if name == order), "new"),
+            about=filters["person"],
+            attribute=filters["attribute"].replace(" ", "_"),
+            ended_too=include_ended,
+            day=store.today,
+            most=_FACTS_A_PAGE + 1,
+            first=first,
+        )
         values["facts"] = facts[:_FACTS_A_PAGE]
         values["later"] = first + _FACTS_A_PAGE if len(facts) > _FACTS_A_PAGE else None
     else:
@@ -99,29 +109,13 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
     return Page("facts.html", values)
 
 
-def _clauses(filters: Mapping[str, str], include_ended: bool, order: str, first: int) -> str:
-    """The clauses of a SELECT of facts for a page of the list, and one fact more."""
-    conditions = [] if include_ended else [_in_force()]
-    if filters["person"]:
-        conditions.append(f"{_WHO} = {quoted(filters['person'])}")
-    if filters["attribute"]:
-        conditions.append(f"attribute = {quoted(filters['attribute'].replace(' ', '_'))}")
-    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    return f"{where}ORDER BY {ORDERS[order]} LIMIT {_FACTS_A_PAGE + 1} OFFSET {first}"
-
-
-def _in_force() -> str:
-    return f"(ended_on IS NULL OR ended_on > {quoted(_today())})"
-
-
 def newest_facts(store: Store, without: Sequence[str] = ()) -> list[Fact]:
-    """The newest facts in force, as far as one SELECT returns them.
+    """The newest current facts.
 
     Those of the vocabulary's attributes come before all others: an attribute that it lacks is
     whatever verb a turn had, and may say anything.
     """
-    unwanted = "".join(f" AND attribute <> {quoted(name)}" for name in without)
-    facts = read_facts(store, f"WHERE {_in_force()}{unwanted} ORDER BY id DESC")
+    facts = listed_facts(store, without=without, day=store.today, most=_MOST_NEWEST)
     return _vocabulary_first(store, facts)
 
 
@@ -145,15 +139,17 @@ def each_once(facts: Sequence[Fact], earlier: Sequence[Fact] = ()) -> list[Fact]
 def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[str, Any]:
     """The subjects with the most facts, or those after one, each with its newest facts."""
     after = request.inputs.text("after")
-    order = "2 DESC, 1" if not after else "1"
-    where = f" WHERE {_WHO} > {quoted(after)}" if after else ""
-    rows = store.read(
-        f"SELECT {_WHO} AS who, COUNT(*) AS facts FROM facts{where} GROUP BY {_WHO}"
-        f" ORDER BY {order} LIMIT {_SUBJECTS_A_PAGE + 1}"
-    ).rows
-    [(total,)] = store.read(f"SELECT COUNT(DISTINCT {_WHO}) AS subjects FROM facts").rows
+    rows = entities_by_facts(store, _SUBJECTS_A_PAGE + 1, after)
+    total = count_entities(store)
     page_rows = rows[:_SUBJECTS_A_PAGE]
-    newest = _newest(store, [subject for subject, _ in page_rows], include_ended)
+    newest = newest_of_each(
+        store,
+        [subject for subject, _ in page_rows],
+        attributes=vocabulary_of(store).names,
+        ended_too=include_ended,
+        day=store.today,
+        most=_FACTS_OF_A_SUBJECT,
+    )
     return {
         "subjects": [(subject, count, newest[subject]) for subject, count in page_rows],
         "total": total,
@@ -171,15 +167,10 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
     """The facts about one subject, whatever it is called in them, by attribute."""
     name = request.inputs.text("name")
     include_ended = bool(request.inputs.text("ended"))
-    facts = read_facts(
-        store, f"WHERE {_WHO} = {quoted(name)} ORDER BY attribute, id LIMIT {_MOST_FACTS}"
-    )
-    current = [fact for fact in facts if is_current(fact, _today())]
+    every_fact, current = facts_about(store, [name]), facts_now_about(store, [name])
+    facts = (every_fact if include_ended else current)[:_MOST_FACTS]
     groups = [
-        (attribute, list(group))
-        for attribute, group in groupby(
-            facts if include_ended else current, lambda fact: fact.attribute
-        )
+        (attribute, list(group)) for attribute, group in groupby(facts, lambda fact: fact.attribute)
     ]
     vocabulary = vocabulary_of(store)
     groups.sort(key=lambda group: vocabulary.canonical(group[0]) is None)
@@ -187,9 +178,9 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
         "name": name,
         "groups": groups,
         "ended": include_ended,
-        "hidden": 0 if include_ended else len(facts) - len(current),
+        "hidden": 0 if include_ended else len(every_fact) - len(current),
         "turns": {turn.id: turn for turn in store.turns_by_id([fact.turn_id for fact in facts])},
-        "is_cut": len(facts) == _MOST_FACTS,
+        "is_cut": len(facts) < len(every_fact if include_ended else current),
         "entity": next((one for one in known_entities(store) if one.name == name), None),
         "seen": newest_seen(store),
     }
@@ -209,7 +200,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
     values = {
         "fact": past,
         "is_there": present is not None,
-        "is_current": present is not None and is_current(present, _today()),
+        "is_current": present is not None and is_current(present, store.today),
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "template": _template(store, past),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
@@ -334,26 +325,6 @@ def _turns_of(store: Store, fact: Fact) -> list[int]:
     for origin in made_of:
         turn_ids += _turns_of(store, origin)
     return list(dict.fromkeys(turn_ids))
-
-
-def _newest(store: Store, subjects: Sequence[str], include_ended: bool) -> dict[str, list[Fact]]:
-    """The newest facts of each subject, those of the vocabulary's attributes first.
-
-    As far as one SELECT returns them.
-    """
-    names = ", ".join(map(quoted, subjects)) or "''"
-    newest: dict[str, list[Fact]] = {subject: [] for subject in subjects}
-    clauses = f"WHERE {_WHO} IN ({names}) ORDER BY id DESC LIMIT {_MOST_FACTS}"
-    who = dict(store.read(f"SELECT id, {_WHO} AS who FROM facts {clauses}").rows)
-    for fact in _vocabulary_first(store, read_facts(store, clauses)):
-        of_subject = newest.get(who.get(fact.id, ""), [])
-        if len(of_subject) < _FACTS_OF_A_SUBJECT and (include_ended or is_current(fact, _today())):
-            of_subject.append(fact)
-    return newest
-
-
-def _today() -> str:
-    return local_now()[:10]
 
 
 def _supersede(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:

@@ -1,17 +1,19 @@
 """Then and now: how the facts changed since a date, those of that date, and a form to revert."""
 
+from contextlib import suppress
 from datetime import date, timedelta
 from itertools import groupby
 
-from memory.facts import matching, read_facts
+from memory.facts import matching
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
+from memory.store.fact_reads import listed_facts
 from memory.store.history import revert_to
 from memory.store.points_in_time import Diff, differences, last_moment
+from memory.store.turn_reads import ends_of_turns, size_of
 from memory.store.turn_validation import local_now
 
 _MOST_FACTS = 300  # on a page
-_MOST_READ = 200  # rows of a SELECT
 _MOST_COMPARED = 5_000  # facts, unless a date was chosen
 
 
@@ -24,7 +26,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
     question, other_day = inputs.text("q"), inputs.text("other")
     is_now = day == today.isoformat() and not other_day
     if is_now and not question:  # fast, however many facts there are
-        facts_then = read_facts(store, f"ORDER BY subject, attribute, id LIMIT {_MOST_READ}")
+        facts_then = listed_facts(store, "person", day=store.today, most=_MOST_FACTS + 1)
     else:
         facts_then = store.facts(None if is_now else day)
     facts_on_day = matching(
@@ -43,7 +45,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
         "slider": (min(max(last_moment(day).date(), first), last) - first).days,
         "groups": groups,
         "count_facts": len(facts),
-        "is_cut": len(facts) > _MOST_FACTS or len(facts_then) == _MOST_READ,
+        "is_cut": len(facts) > _MOST_FACTS,
         "q": question,
         "other": other_day,
         "is_now": is_now,
@@ -70,15 +72,10 @@ def revert(request: PageRequest, store: Store) -> PageResponse:
 
 def _ends(store: Store, today: date) -> tuple[date, date]:
     """The dates of the first and the last dated turn, at most today."""
-    days = []
-    for order in ("", " DESC"):
-        rows = store.read(
-            f"SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id{order} LIMIT 1"
-        ).rows
-        try:
-            days.append(min(date.fromisoformat(rows[0][0][:10]), today))
-        except (ValueError, IndexError):
-            days.append(today)
+    days = [today, today]
+    for number, said_at in enumerate(ends_of_turns(store)):
+        with suppress(ValueError):
+            days[number] = min(date.fromisoformat(said_at[:10]), today)
     return min(days), max(days)
 
 
@@ -88,8 +85,7 @@ def _default_day(store: Store, first: date, last: date) -> date:
     Today in a large memory, where the past takes long to read, and where the turns tell nothing.
     """
     today = date.fromisoformat(local_now()[:10])
-    [(facts,)] = store.read("SELECT COUNT(*) AS facts FROM facts").rows
-    if facts > _MOST_COMPARED:
+    if size_of(store).facts > _MOST_COMPARED:
         return today
     for day in (max(first, last - timedelta(days=30)), last):
         if matching(store.facts(day.isoformat()), "", ended=False, day=day.isoformat()):

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.facts import read_facts
 from memory.facts.standing import standing_facts
 from memory.records import Fact
 from memory.server.web.facts import each_once
-from memory.sql import quoted
 from memory.store import Store
+from memory.store.fact_reads import commonest_values, facts_of_subjects, newest_with_attribute
 from memory.store.standing_facts import names_of_askers
+from memory.store.tags import has_tag
 from memory.text.tool_uses import AGENT_TAG, BECAUSE, DECIDED, FAILED_WITH, FIXED_BY, TOUCHED
 
 _MOST_INSTRUCTIONS, _MOST_DECISIONS, _MOST_FILES, _MOST_FAILURES = 12, 12, 20, 6
@@ -36,49 +36,29 @@ class Work:
 
 def work_of(store: Store) -> Work | None:
     """The work of a coding agent; None where no session of one is in the memory."""
-    if not store.read(f"SELECT turn_id FROM tags WHERE key = {quoted(AGENT_TAG)} LIMIT 1").rows:
+    if not has_tag(store, AGENT_TAG):
         return None
-    names = ", ".join(map(quoted, sorted(names_of_askers(store)))) or "''"
-    said = f" AND turn_id IN (SELECT id FROM turns WHERE speaker IN ({names}))"
-    decisions = _newest(store, DECIDED, _MOST_DECISIONS, said)
+    speakers = sorted(names_of_askers(store))
+    decisions = _newest(store, DECIDED, _MOST_DECISIONS, speakers)
     failures = _newest(store, FAILED_WITH, _MOST_FAILURES)
     return Work(
         instructions=standing_facts(store)[:_MOST_INSTRUCTIONS],
         decisions=decisions,
-        reasons=_about(store, BECAUSE, [fact.value for fact in decisions], said),
-        files=_files(store),
+        reasons=_about(store, BECAUSE, [fact.value for fact in decisions], speakers),
+        files=commonest_values(store, TOUCHED, _MOST_FILES),
         failures=failures,
         fixes=_about(store, FIXED_BY, [fact.subject for fact in failures]),
     )
 
 
-def _newest(store: Store, attribute: str, most: int, said: str = "") -> list[Fact]:
-    facts = read_facts(
-        store,
-        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL{said}"
-        f" ORDER BY turn_id DESC, id DESC LIMIT {most}",
-    )
-    return each_once(facts)
+def _newest(
+    store: Store, attribute: str, most: int, speakers: Sequence[str] | None = None
+) -> list[Fact]:
+    return each_once(newest_with_attribute(store, attribute, most, speakers=speakers))
 
 
 def _about(
-    store: Store, attribute: str, subjects: Sequence[str], said: str = ""
+    store: Store, attribute: str, subjects: Sequence[str], speakers: Sequence[str] | None = None
 ) -> dict[str, Fact]:
-    if not subjects:
-        return {}
-    named = ", ".join(map(quoted, dict.fromkeys(subjects)))
-    facts = read_facts(
-        store,
-        f"WHERE attribute = {quoted(attribute)} AND ended_on IS NULL AND subject IN ({named}){said}"
-        " ORDER BY turn_id, id",
-    )
-    return {fact.subject: fact for fact in facts}
-
-
-def _files(store: Store) -> list[tuple[str, int]]:
-    rows = store.read(
-        "SELECT value, COUNT(*) AS sessions FROM facts"
-        f" WHERE attribute = {quoted(TOUCHED)} AND ended_on IS NULL"
-        f" GROUP BY value ORDER BY sessions DESC, value LIMIT {_MOST_FILES}"
-    ).rows
-    return [(str(file), int(sessions)) for file, sessions in rows]
+    facts = facts_of_subjects(store, subjects, [attribute], speakers=speakers)
+    return {fact.subject: fact for fact in facts if not fact.ended_on}

@@ -14,7 +14,7 @@ from memory.store.postgres.address import LONGEST_NAME, password_of, without_pas
 from memory.store.postgres.fact_table import FactTable
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
-from memory.store.statement_file import for_postgres, read_statements
+from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
 from memory.system.tracing import span
 
 TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
@@ -27,6 +27,7 @@ STATEMENTS = read_statements(
     _FOLDER.parent / "leases.sql",
     _FOLDER / "postgres.sql",
     _FOLDER / "bookkeeping.sql",
+    FACTS_NOW,
     render=for_postgres,
 )
 

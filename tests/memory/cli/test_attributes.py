@@ -7,7 +7,7 @@ import pytest
 
 from memory import Store
 from memory.cli.output import left_out_text
-from memory.facts import count_attributes
+from memory.store.fact_reads import count_attributes
 from memory.store.vocabulary_edits import set_vocabulary, vocabulary_of
 from tests.conftest import CAT, INSERT
 from tests.support.commands import run

@@ -12,14 +12,25 @@ import memory.store
 from memory import open_store
 from memory.store.connection import STATEMENTS as OF_SQLITE
 from memory.store.connection import connect
-from memory.store.statement_file import for_owner, for_postgres, for_sqlite, read_statements
+from memory.store.statement_file import (
+    FACTS_NOW,
+    for_owner,
+    for_postgres,
+    for_sqlite,
+    read_statements,
+)
 
 FOLDER = Path(memory.store.__file__).parent
 SHARED = FOLDER / "statements.sql"
 LEASES = FOLDER / "leases.sql"
 OWN_WORDS = [FOLDER / "sqlite.sql", FOLDER / "postgres" / "postgres.sql"]
 OF_POSTGRES = read_statements(
-    SHARED, LEASES, OWN_WORDS[1], FOLDER / "postgres" / "bookkeeping.sql", render=for_postgres
+    SHARED,
+    LEASES,
+    OWN_WORDS[1],
+    FOLDER / "postgres" / "bookkeeping.sql",
+    FACTS_NOW,
+    render=for_postgres,
 )
 OF_ALL_MEMORIES = read_statements(
     FOLDER / "postgres" / "all_memories.sql", LEASES, render=for_owner
@@ -40,7 +51,7 @@ def test_both_databases_have_their_words_for_the_same_names_and_each_is_used() -
         re.findall(r"^-- (.*) --$", file.read_text("utf-8"), re.MULTILINE) for file in OWN_WORDS
     )
     assert of_sqlite == of_postgres
-    shared = SHARED.read_text("utf-8") + LEASES.read_text("utf-8")
+    shared = "".join(file.read_text("utf-8") for file in (SHARED, LEASES, FACTS_NOW))
     names = {*of_sqlite, *re.findall(r"^-- (\{.*\}) --$", shared, re.MULTILINE)}
     lines = [line for line in shared.splitlines() if not line.startswith("--")]
     used = re.findall(r"\{[a-z]\w*\}", "\n".join(lines))

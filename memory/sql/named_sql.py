@@ -1,0 +1,62 @@
+"""SQL in files: texts under headers with their names, and texts with their values written out.
+
+    -- turns_by_id --
+    -- Comments are left out.
+    SELECT id, text FROM turns WHERE id = ANY (:ids);
+
+A name in braces is that of a part of statements.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from memory.sql.tokens import quoted
+
+_HEADER = re.compile(r"-- (\w+|\{\w+\}) --")
+_PLACEHOLDER = re.compile(r"(= ANY \(|<> ALL \()?(?<![:\w]):(\w+)(?(1)\))")
+_LISTS = {"= ANY (": "IN", "<> ALL (": "NOT IN"}
+
+Value = str | int | Sequence[str]
+
+
+def named_texts(file: Path) -> Iterator[tuple[str, str]]:
+    """The names of a file and the SQL under each, without comments.
+
+    Raises ValueError for SQL above the first header.
+    """
+    name = ""
+    lines: list[str] = []
+    for line in file.read_text("utf-8").splitlines():
+        if header := _HEADER.fullmatch(line):
+            if name:
+                yield name, "\n".join(lines)
+            name, lines = header[1], []
+        elif line.strip() and not line.lstrip().startswith("--"):
+            if not name:
+                raise ValueError(f"{file}: SQL above the first header: {line}")
+            lines.append(line)
+    if name:
+        yield name, "\n".join(lines)
+
+
+def with_values(text: str, values: Mapping[str, Value]) -> str:
+    """A text with the values of its placeholders (`:day`) in their places, as a model writes them.
+
+    A list stands in `= ANY (:names)` or `<> ALL (:names)`, which become IN and NOT IN.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        value = values[match[2]]
+        if match[1] is None:
+            return quoted(value) if isinstance(value, str) else str(value)
+        assert not isinstance(value, int)
+        # No name is empty, and an empty list is no SQL.
+        return f"{_LISTS[match[1]]} ({', '.join(map(quoted, value or ['']))})"
+
+    return _PLACEHOLDER.sub(written, text)
+
+
+def day_values(day: str) -> dict[str, str]:
+    """The values of facts_now.sql for a day (ISO), but for the attributes of one value."""
+    return {"day": day, "month_of_span": f"{day[:7]}/"}

@@ -1,0 +1,131 @@
+"""What the product's own reads cost: the CPU of a context, the calls of a question, one read.
+
+    python -m tests.benchmarks.own_reads [--rounds N]
+
+The memory has 300 turns of a chat, and five where calls are counted: calls of functions in
+`memory/` while a question is answered by a scripted model that writes no SELECT. A turn that the
+question brings up has a fact that has ended.
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import sqlglot
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import memory as package
+from locomo.commands import run_command
+from memory import Memory, Turn
+from memory import facts as fact_edits
+from tests.support.scripted import answer, scripted_model
+
+QUESTION = "Which city does Anna live in?"
+TURNS = 300
+FEW_TURNS = 5  # where calls are counted: those of a prompt's lines are few then
+PRODUCT = Path(package.__file__).parent
+console = Console()
+
+
+def filled(path: Path, turns: int, has_ended: bool) -> Memory:
+    """A memory of this many turns in which Anna lives in Oslo, or lived there if `has_ended`."""
+    memory = Memory(path, model="local")
+    memory.add(
+        [
+            Turn("Anna", f"The {n}th tram was late again, we talked of it.", f"day {n // 20}")
+            for n in range(turns - 1)
+        ]
+    )
+    [turn_id] = memory.add([Turn("Anna", "The city that I live in is Oslo.", "day 15")])
+    change = fact_edits.add(
+        memory.store, subject="Anna", attribute="lives_in", value="Oslo", turn_id=turn_id
+    )
+    if has_ended:
+        fact_edits.end(memory.store, change.facts)
+    return memory
+
+
+def cpu_ms(work: Callable[[], Any]) -> float:
+    """The CPU of this process for one call, in milliseconds."""
+    begin = time.process_time()
+    work()
+    return (time.process_time() - begin) * 1000
+
+
+def medians(rounds: int, *works: Callable[[], Any]) -> list[float]:
+    """The median CPU of each, in milliseconds, called in turn."""
+    for work in works:
+        work()  # loads what the first call loads
+    times = [[cpu_ms(work) for work in works] for _ in range(rounds)]
+    return [median(row) for row in zip(*times, strict=True)]
+
+
+def counted_calls(work: Callable[[], Any]) -> Counter[str]:
+    """Calls of functions by their folder in `memory/`; "parses" are those of `sqlglot.parse`."""
+    calls: Counter[str] = Counter()
+    parsers = {sqlglot.parse.__code__, sqlglot.parse_one.__code__}
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        if event == "call":
+            path = Path(frame.f_code.co_filename)
+            calls["parses"] += frame.f_code in parsers
+            if path.is_relative_to(PRODUCT):
+                calls["memory"] += 1
+                calls[path.relative_to(PRODUCT).parts[0]] += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def question_calls(memory: Memory) -> Counter[str]:
+    """The calls of a question that a scripted model answers, the second of two."""
+    script = [([], answer("Oslo", str(FEW_TURNS)))] * 2
+    model = replace(scripted_model(script), sql="never")
+    asked = Memory(memory.store, model=model)
+    asked.ask(QUESTION)
+    return counted_calls(lambda: asked.ask(QUESTION))
+
+
+def main(rounds: Annotated[int, typer.Option(help="Calls of each.")] = 200) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        without = filled(Path(folder) / "without.db", TURNS, has_ended=False)
+        ended = filled(Path(folder) / "ended.db", TURNS, has_ended=True)
+        context, context_ended, named, models = medians(
+            rounds,
+            lambda: without.context(QUESTION),
+            lambda: ended.context(QUESTION),
+            lambda: fact_edits.fact_of(ended.store, 1),
+            lambda: ended.store.read("SELECT id, subject, value FROM facts WHERE id = 1"),
+        )
+        few = filled(Path(folder) / "few.db", FEW_TURNS, has_ended=True)
+        calls = question_calls(few)
+        for opened in (without, ended, few):
+            opened.close()
+    table = Table("", "", title=f"{TURNS} turns, medians of {rounds} calls in turn")
+    table.add_row("context, no fact has ended", f"{context:.2f} ms CPU")
+    table.add_row("context, a fact has ended", f"{context_ended:.2f} ms CPU")
+    table.add_row("the second by the first", f"{context_ended / context:.2f}")
+    table.add_row("a fact by its number", f"{named:.2f} ms CPU")
+    table.add_row("the same as a model's SELECT", f"{models:.2f} ms CPU")
+    table.add_row("calls of a question without a model's SQL", f"{calls['memory']:,}")
+    table.add_row("of them in memory/sql", f"{calls['sql']:,}")
+    table.add_row("statements that sqlglot parsed for it", f"{calls['parses']}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    command_line = typer.Typer(add_completion=False)
+    command_line.command()(main)
+    run_command(command_line)
