@@ -29,6 +29,7 @@ from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
+from memory.store.fact_reads import by_template
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
@@ -376,7 +377,7 @@ def _window_context(
         if not is_assistant(fact.subject)
     ]
     # What templates made gives way to what the model writes: to show it would leave doubles.
-    templates = store.by_template([fact.id for fact in related])
+    templates = by_template(store, [fact.id for fact in related])
     facts = [fact for fact in related if fact.id not in templates]
     known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
     return {

@@ -36,7 +36,7 @@ from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
-from memory.store.fact_reads import facts_from
+from memory.store.fact_reads import by_template, facts_from
 from memory.store.forgetting.preview import Preview, forget, matching_turns
 from memory.store.history import edits_of
 from memory.store.owner import asker_of, person_of
@@ -708,7 +708,7 @@ def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
 
     same = [fact for fact in facts_from(store, [turn_id]) if is_same(fact)]
     same.sort(key=lambda fact: name_key(fact.attribute) != name_key(attribute))
-    templates = store.by_template([fact.id for fact in same])
+    templates = by_template(store, [fact.id for fact in same])
     return next((fact for fact in same if fact.id in templates), None)
 
 

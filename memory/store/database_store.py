@@ -484,10 +484,6 @@ class DatabaseStore(Store):
                     changes.append(change(f"{assertions.CAUSE}{turn.id}", writes))
         return changes
 
-    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
-        with self.reading() as conn:
-            return assertions.by_template(conn, fact_ids)
-
     def undo(self, change_id: int) -> Change:
         with self.transaction() as conn:
             undoing = journal.undo(conn, change_id)

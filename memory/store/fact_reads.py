@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from memory.records import Fact, Kind
 from memory.sql.named_sql import day_values
+from memory.store import assertions
 from memory.store.database import HasConnections
 from memory.store.journal import to_fact
 from memory.store.protocol import Store
@@ -99,6 +100,18 @@ def successors(store: Store, fact_ids: Sequence[int], day: str) -> dict[int, Fac
     with store.reading() as conn:
         rows = conn.run("successors", fact_ids=[*fact_ids], **day_values(day)).fetchall()
     return {fact_id: to_fact(row) for fact_id, *row in rows if row[0] != fact_id}
+
+
+def by_template(store: Store, fact_ids: Sequence[int]) -> set[int]:
+    """Which of some facts `Store.record` stored and no person has changed.
+
+    Of several memories, the ids are those of each.
+    """
+    found: set[int] = set()
+    for own in stores_by_name(store).values():
+        with own.reading() as conn:
+            found |= assertions.by_template(conn, fact_ids)
+    return found
 
 
 # --- lists of a page ------------------------------------------------------------------------------

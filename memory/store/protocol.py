@@ -224,9 +224,6 @@ class Facts(HasConnections, Protocol):
         It takes one round trip.
         """
 
-    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
-        """Those of some facts that `record` stored and no person has changed."""
-
     def summaries(self) -> list[Summary]:
         """All lines, in the order of their turns."""
 

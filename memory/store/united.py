@@ -242,10 +242,6 @@ class UnitedStore:
             for stated in self.stores[name].facts_of_turns(own_ids)
         ]
 
-    def by_template(self, fact_ids: Sequence[int]) -> set[int]:
-        """See `Store.by_template`: of any memory, as ids of facts are those of each memory."""
-        return set().union(*(store.by_template(fact_ids) for store in self.stores.values()))
-
     def search(
         self,
         text: str,

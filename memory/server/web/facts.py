@@ -27,6 +27,7 @@ from memory.store.contradictions import open_contradictions
 from memory.store.entity_edits import known_entities
 from memory.store.fact_reads import (
     Order,
+    by_template,
     count_entities,
     entities_by_facts,
     facts_about,
@@ -213,7 +214,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
 def _template(store: Store, fact: Fact) -> str:
     """The template that made a fact, "" for a fact that a person or a model wrote."""
     turns = store.turns_by_id([fact.turn_id], missing_ok=True)
-    if not turns or not store.by_template([fact.id]):
+    if not turns or not by_template(store, [fact.id]):
         return ""
     return template_of(fact, turns[0], vocabulary_of(store))
 

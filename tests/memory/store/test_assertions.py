@@ -7,6 +7,7 @@ from memory.digest.additions import add_turns, record_assertions
 from memory.facts import correct, edit, end, fact_line, remove, supersede
 from memory.records import Assertion, TurnAssertions
 from memory.store.entity_edits import remove_alias
+from memory.store.fact_reads import by_template
 from memory.store.pending_windows import claim_window
 from memory.store.vocabulary_edits import set_attribute
 from tests.conftest import INSERT
@@ -49,7 +50,7 @@ def test_a_turn_is_one_change_and_stays_undigested(store: Store) -> None:
     assert "happened_on" not in change.statement  # no date was said
     assert claim_window(store, 100) == (1, turn_id)
     assert {fact.turn_id for fact in store.facts()} == {turn_id}
-    assert store.by_template([1, 2, 3]) == {1, 2}
+    assert by_template(store, [1, 2, 3]) == {1, 2}
 
 
 def test_what_a_turn_asserts_is_recorded_once_whoever_does_it_again(
@@ -219,7 +220,7 @@ def test_what_a_person_corrected_is_not_ended_by_what_was_said_before(store: Sto
 def test_a_correction_of_one_value_is_not_undone_by_an_old_turn(store: Store) -> None:
     say(store, "2024-05-01", anna("lives_in", "Oslo"))
     correct(store, 1, value="Moss")
-    assert store.by_template([1]) == set()
+    assert by_template(store, [1]) == set()
     say(store, "2024-05-03", anna("lives_in", "Oslo"))
     assert lines(store) == ["Anna lives_in: Moss"]
 
