@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from copy import copy
-from dataclasses import replace
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +14,20 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory import facts
 from memory.digest.additions import add_turns, record_assertions
-from memory.errors import InputError, PromptTooLong
+from memory.errors import DeletedError, InputError, PromptTooLong
 from memory.program.model_names import PACKAGED_MODEL
 from memory.prompts.evidence import NO_STANDING, Context, Standing
 from memory.prompts.lines import LEAST_BUDGET
 from memory.recall.answers import citations
-from memory.recall.messages import Message, date_text, day_of, moment_of, tags_of, turns_of
+from memory.recall.messages import (
+    Message,
+    date_text,
+    day_of,
+    moment_of,
+    read_ids,
+    tags_of,
+    turns_of,
+)
 from memory.recall.reader import StoreReader
 from memory.recall.searcher import Searcher
 from memory.records import (
@@ -42,6 +49,7 @@ from memory.store.forgetting.preview import forget_matching, turns_about
 from memory.store.owner import asker_of
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
+from memory.store.store_source import NamedStore, OpenStore, StoreSource
 from memory.store.united import (
     first_store,
     memory_name,
@@ -53,10 +61,11 @@ from memory.store.united import (
     stores_by_name,
     unite,
 )
+from memory.system.calls import for_user, refuses_others
 from memory.system.other_libraries import AnswersOthersNames, refuse_filter_keys
-from memory.system.users import UserMemories, for_user, refuses_others
+from memory.system.users import UserId, UserMemories, user_name
 from memory.text.characters import sound_text
-from memory.text.turn_filter import TurnFilter
+from memory.text.turn_filter import TurnFilter, passes, read_filter
 
 if TYPE_CHECKING:
     from memory.digest.windows import Digest
@@ -69,7 +78,44 @@ if TYPE_CHECKING:
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
+_DELETIONS = 20  # of one user's memory, that a call survives
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class Setup:
+    """What works on a memory. The users of an application share one."""
+
+    given_model: str | Model
+    program: MemoryProgram | None
+    budget: int | None
+    api_base: str | None
+    embedder: str | None
+    given_reranker: str | Reranker | None
+
+    @cached_property
+    def loaded_model(self) -> Model:
+        """The model, loaded when it is first needed."""
+        from memory.program import load_model
+
+        if isinstance(self.given_model, str):
+            return load_model(self.given_model, api_base=self.api_base)
+        return self.given_model
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """What puts the best turns in its own order."""
+        from memory.recall.rerank import load_reranker
+
+        given = self.given_reranker
+        return load_reranker(given) if isinstance(given, str) else given
+
+    def warn_of_concerns(self) -> None:
+        """Warn of a program that was compiled for another model, or gained nothing."""
+        from memory.program import concerns
+
+        for concern in concerns(self.program, self.loaded_model.name):
+            warnings.warn(concern, UserWarning, stacklevel=4)
 
 
 class Memory(AnswersOthersNames):
@@ -108,37 +154,27 @@ class Memory(AnswersOthersNames):
         embedder: str | None = None,
         reranker: str | Reranker | None = None,
     ) -> None:
-        from memory.recall.rerank import load_reranker
-
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
                 f"a budget of {budget} tokens is too small for one turn;"
                 f" give at least {LEAST_BUDGET}"
             )
-        self._of_all_users: Memory | None = None  # the one that opened this for a user
-        self._model, self._api_base = model, api_base
-        self._program, self._budget = program, budget
+        setup = Setup(model, program, budget, api_base, embedder, reranker)
+        _ = setup.reranker  # one that cannot be used is refused before a memory is opened
         # The packaged model waits until it is asked: DSPy takes more than a second to import, and
         # who only adds and searches needs none.
         if model != PACKAGED_MODEL or program is not None:
-            self._warn_of_concerns()
-        self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
-        self._opened = ExitStack()
-        self._embedder = embedder
-        store = namespaces.DEFAULT if store is None else store
-        self._is_named = isinstance(store, str) and namespaces.is_name(store)
-        self._users = UserMemories(self._open_for_user)
-        # What questions go to: the store, or several as one.
-        self._united: Store
-        if isinstance(store, (str, Path)):
-            self._united = open_store(namespaces.place_of(store), embedder=embedder)
-            self._opened.push(self._united)
-        elif embedder is None or embedder == store.vectors.embedder:
-            self._united = store
-        else:
-            raise InputError(f"this store's embedder is {store.vectors.embedder}, not {embedder}")
-        self.stores = stores_by_name(self._united)
-        self.store = next(iter(self.stores.values()))
+            setup.warn_of_concerns()
+        self._begin(setup, _opened(store, embedder), UserMemories(self._open_for_user))
+        self._is_default = store is None
+        if store is None or (isinstance(store, str) and namespaces.is_name(store)):
+            self._name = store or namespaces.DEFAULT
+
+    def _begin(self, setup: Setup, source: StoreSource, users: UserMemories[Memory]) -> None:
+        self._setup, self._source, self._users = setup, source, users
+        self._name = ""  # of its namespace; a file, an address and an open store have none
+        self._is_default = False  # Memory(), which names none
+        self._is_of_user = False
 
     @classmethod
     def over(
@@ -168,67 +204,80 @@ class Memory(AnswersOthersNames):
         """
         named = memories if isinstance(memories, Mapping) else _by_name(memories)
         first = next(iter(named.values()), None)
+        like = first._setup if isinstance(first, Memory) else None
         stores: dict[str, Store] = {}
+        owned: list[Store] = []
         with ExitStack() as opened:
             for name, memory in named.items():
                 if isinstance(memory, (str, Path)):
                     place = namespaces.place_of(memory)
                     stores[name] = open_store(place, read_only=len(stores) > 0)
-                    opened.push(stores[name])
+                    owned.append(opened.enter_context(stores[name]))
                 else:
                     stores[name] = _store_of(memory)
-            like = first if isinstance(first, Memory) else None
+            united = unite(stores)
             together = cls(
-                unite(stores),
-                model or (like.model if like else PACKAGED_MODEL),
+                united,
+                model or (like.loaded_model if like else PACKAGED_MODEL),
                 program=program or (like.program if like else None),
                 budget=budget or (like.budget if like else None),
                 api_base=api_base,
                 reranker=reranker or (like.reranker if like else None),
             )
-            together._opened = opened.pop_all()
+            together._source = OpenStore(united, owned)
+            opened.pop_all()
         return together
+
+    @property
+    def store(self) -> Store:
+        """The open namespace, the first of several: created here for a user who has none yet."""
+        return first_store(self._source.to_write())
+
+    @property
+    def stores(self) -> Mapping[str, Store]:
+        """The open namespaces by their names; one alone has the name ""."""
+        return stores_by_name(self._united)
+
+    @property
+    def _united(self) -> Store:
+        """What questions go to: the store, or several as one. Looking at it creates no memory."""
+        return self._source.to_read()
+
+    @property
+    def _first(self) -> Store:
+        return first_store(self._united)
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What puts the best turns in its own order."""
+        return self._setup.reranker
 
     @cached_property
     def model(self) -> Model:
         """The model, with the prompts that the memory's settings say, where nobody chose any."""
-        model = self._loaded_model
-        history = settings_of(self.store, PROMPTS) if model.prompts == "auto" else []
+        model = self._setup.loaded_model
+        history = settings_of(self._first, PROMPTS) if model.prompts == "auto" else []
         return model.with_prompts(history[-1].value) if history else model
-
-    @cached_property
-    def _loaded_model(self) -> Model:
-        """The model as it was given. The packaged one is loaded when it is first needed."""
-        from memory.program import load_model
-
-        if self._of_all_users is not None:
-            return self._of_all_users._loaded_model
-        if isinstance(self._model, str):
-            return load_model(self._model, api_base=self._api_base)
-        return self._model
 
     @cached_property
     def program(self) -> MemoryProgram:
         """The modules that the model runs: the plain ones, or compiled ones."""
         from memory.program import MemoryProgram
 
-        return self._program or MemoryProgram(self.model.form)
+        return self._setup.program or MemoryProgram(self.model.form)
 
     @cached_property
     def budget(self) -> int:
         """How many tokens of memory the answering model may see."""
-        return self._budget or self.model.budget
-
-    def _warn_of_concerns(self) -> None:
-        from memory.program import concerns
-
-        for concern in concerns(self._program, self._loaded_model.name):
-            warnings.warn(concern, UserWarning, stacklevel=4)
+        return self._setup.budget or self.model.budget
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
-        self._users.close()
-        self._opened.close()
+        if self._is_of_user:
+            self._users.discard(self._name)
+        else:
+            self._users.close()
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -238,46 +287,73 @@ class Memory(AnswersOthersNames):
 
     # ---------------------------------------------------------------- users
 
-    @contextmanager
-    def _of_user(self, user_id: str) -> Iterator[Memory]:
-        """The memory of a user for some calls, as `user_id` gives it to one.
+    def of(self, user_id: UserId) -> Memory:
+        """The memory of a user, with the model of this one: any call without `user_id=`.
 
-        Raises InputError for a memory that is no namespace by name, and for a blank id.
+        It is created when something is added. It belongs to this memory, which closes it.
+
+        Raises InputError for a memory that is no namespace by name, for a blank id, and for None.
         """
-        self._refuse_without_users()
-        with self._users.of(user_id) as memory:
-            yield memory
-
-    @refuses_others
-    def delete_all(self, user_id: str) -> None:
-        """Delete the memory of a user for good, with its facts and history; backups stay.
-
-        Raises InputError where there is none, StoreError when it is open elsewhere.
-        """
-        self._refuse_without_users()
-        self._users.close(user_id)
-        namespaces.delete(user_id)
-
-    def _refuse_without_users(self) -> None:
-        if not self._is_named:
+        name = user_name(user_id)
+        if not self._name:
             raise InputError(
                 "this memory is one file or store, and takes no user_id=; write Memory(), which"
                 " has a namespace for each user"
             )
+        return self._users.of(name)
 
-    def _open_for_user(self, user_id: str) -> Memory:
-        """This memory with the namespace of a user for its own, and the same model."""
-        memory = copy(self)
-        for of_settings in ("model", "program", "budget"):  # a user's memory has its own
-            memory.__dict__.pop(of_settings, None)
-        memory._of_all_users = self
-        memory._users = UserMemories(memory._open_for_user)
-        memory.store = open_store(namespaces.named_place(user_id), embedder=self._embedder)
-        memory._united = memory.store
-        memory.stores = stores_by_name(memory.store)
-        memory._opened = ExitStack()
-        memory._opened.push(memory.store)
+    def _for_user(self, user_id: UserId, act: Callable[[Memory], T]) -> T:
+        """Let a call go to a user's memory; a memory that is deleted meanwhile begins anew."""
+        for _ in range(_DELETIONS):
+            user = self.of(user_id)
+            try:
+                return act(user)
+            except DeletedError:
+                user._source.renew()
+        return act(self.of(user_id))
+
+    def _open_for_user(self, name: str) -> Memory:
+        memory = type(self).__new__(type(self))
+        is_own = name == self._name
+        source = OpenStore(self.store) if is_own else NamedStore(name, self._setup.embedder)
+        memory._begin(self._setup, source, self._users)
+        memory._name, memory._is_of_user = name, True
         return memory
+
+    @refuses_others
+    def delete_all(
+        self,
+        user_id: UserId = "",
+        *,
+        run_id: str | None = None,
+        agent_id: str | None = None,
+    ) -> None:
+        """Delete the memory of a user for good, with its facts and history; backups stay.
+
+        Arguments:
+            run_id, agent_id: only the turns of a session, or with the tag `agent_id`, as `forget`
+                does.
+
+        Nothing happens for a user who has no memory. Raises InputError without a user.
+        """
+        if user_id == "":
+            raise InputError("say whose memory to delete: memory.delete_all(user_id)")
+        user = self.of(user_id)
+        if run_id is None and agent_id is None:
+            namespaces.delete(user._name, missing_ok=True)
+            user._source.renew()
+        elif turns := user.get_all(run_id=run_id, agent_id=agent_id):
+            user.forget([turn.id for turn in turns])
+
+    def _refuse_ids_of_no_user(self, call: str) -> None:
+        """Raises InputError for ids of turns where several users have turns with these ids."""
+        is_shared = self._users.are_in_use or (self._is_default and len(namespaces.names()) > 1)
+        if is_shared and not self._is_of_user:
+            raise InputError(
+                "each user's turns have ids of their own; say whose turn it is:"
+                f" memory.{call}, user_id=user_id), or user_id={self._name!r} for a turn of this"
+                " memory itself"
+            )
 
     # ---------------------------------------------------------------- storing
 
@@ -295,7 +371,7 @@ class Memory(AnswersOthersNames):
         session: str = "",
         said_at: str | date | None = None,
         tags: Tags | None = None,
-        user_id: str | None = None,
+        user_id: UserId = "",
         agent_id: str | None = None,
         run_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -316,9 +392,9 @@ class Memory(AnswersOthersNames):
             session=session or run_id or "",
             said_at=said_at,
             tags=tags,
-            user_names=lambda: names_of_askers(self.store),
+            user_names=lambda: names_of_askers(self._first),
         )
-        return add_turns(self.store, new)
+        return add_turns(self.store, new) if new else TurnIds()
 
     @for_user
     def forget(
@@ -330,7 +406,7 @@ class Memory(AnswersOthersNames):
         matching: str = "",
         about: str = "",
         before: str | date | None = None,
-        user_id: str | None = None,
+        user_id: UserId = "",
     ) -> list[Forgotten]:
         """Forget the turns that meet all conditions for good, with their facts, and do not ask.
 
@@ -341,22 +417,32 @@ class Memory(AnswersOthersNames):
             before: only what was said before this day.
 
         Returns receipts; `memory.store.forgetting.preview` shows before what would go. Raises
-        InputError without a condition, and where no turn meets them.
+        InputError without a condition, where no turn meets them, and for ids without a user in the
+        memory of an application with several.
         """
-        conditions = {
-            "ids": (turn_ids,) if isinstance(turn_ids, int) else tuple(turn_ids),
-            "speaker": speaker,
-            "session": session,
-            "matching": matching,
-            "about": tuple(turns_about(self.store, about)) if about else None,
-            "before": date_text(before),
-        }
-        return forget_matching(self.store, conditions)
+        ids = read_ids(turn_ids)
+        if ids:
+            self._refuse_ids_of_no_user(f"forget({[*ids]}")
+        return self._forget(
+            ids=ids,
+            speaker=speaker,
+            session=session,
+            matching=matching,
+            about=about,
+            before=date_text(before),
+        )
 
     @for_user
-    def delete(self, turn_id: int, *, user_id: str | None = None) -> list[Forgotten]:
+    def delete(self, turn_id: int, *, user_id: UserId = "") -> list[Forgotten]:
         """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
-        return self.forget(turn_id)
+        [turn_id] = read_ids(turn_id)
+        self._refuse_ids_of_no_user(f"delete({turn_id}")
+        return self._forget(ids=(turn_id,))
+
+    def _forget(self, *, about: str = "", **conditions: Any) -> list[Forgotten]:
+        store = self._first
+        about_them = tuple(turns_about(store, about)) if about else None
+        return forget_matching(store, {**conditions, "about": about_them})
 
     @for_user
     def digest(
@@ -365,7 +451,8 @@ class Memory(AnswersOthersNames):
         max_calls: int | None = None,
         progress: Callable[[Digest], None] | None = None,
         since: int = 0,
-        user_id: str | None = None,
+        *,
+        user_id: UserId = "",
     ) -> Digest:
         """Let the model store new windows as facts.
 
@@ -385,10 +472,10 @@ class Memory(AnswersOthersNames):
 
         if not self.stores_facts:
             report = progress or (lambda sums: None)
-            recorded = record_assertions(self.store, lambda so_far: report(sums_of(so_far)))
+            recorded = record_assertions(self._first, lambda so_far: report(sums_of(so_far)))
             return sums_of(recorded)
         return digest_windows(
-            self.store,
+            self._first,
             self.model.uncached() if replay else self.model,
             self.program,
             replay=replay,
@@ -407,7 +494,7 @@ class Memory(AnswersOthersNames):
         asker: str = "",
         now: str | date | None = None,
         progress: Callable[[str], None] = lambda step: None,
-        user_id: str | None = None,
+        user_id: UserId = "",
     ) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
 
@@ -427,7 +514,7 @@ class Memory(AnswersOthersNames):
         if not question.strip():
             raise InputError("the question is empty")
         day = day_of(now)
-        owner = first_store(self._united)
+        owner = self._first
         who = asker_of(owner, sound_text(asker))
 
         def answered(budget: int) -> Any:
@@ -501,7 +588,7 @@ class Memory(AnswersOthersNames):
 
         if is_question(message.text) or not self.model.follows_instructions:
             return ()
-        return correct_answer(self.store, self.model, answer, message, seen)
+        return correct_answer(self._first, self.model, answer, message, seen)
 
     @for_user
     def context(
@@ -515,31 +602,32 @@ class Memory(AnswersOthersNames):
         now: str | date | None = None,
         budget: int | None = None,
         session: str = "",
+        run_id: str | None = None,
         since: int | None = None,
         reload: bool = False,
         gate: bool = True,
-        user_id: str | None = None,
+        user_id: UserId = "",
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
         The arguments, the errors and the code are those of `memory.recall.injection.inject`, which
         the command `memory context` calls too; `budget` is the one that this memory was given, if
-        any. It is of one memory, and InputError is raised over several.
+        any, and `run_id` is `session` by another name. Raises InputError over several memories.
         """
         from memory.recall.injection import inject
 
         if len(self.stores) > 1:
             raise InputError("a context comes from one memory; ask the Memory of that one for it")
         return inject(
-            self.store,
+            self._first,
             messages,
             config=config,
             speaker=speaker,
             character=character,
             character_context=character_context,
             now=moment_of(now),
-            budget=self._budget if budget is None else budget,
-            session=session,
+            budget=self._setup.budget if budget is None else budget,
+            session=session or run_id or "",
             since=since,
             reload=reload,
             gate=gate,
@@ -555,7 +643,7 @@ class Memory(AnswersOthersNames):
         *,
         limit: int | None = None,
         filters: TurnFilter | Mapping[str, Any] | None = None,
-        user_id: str | None = None,
+        user_id: UserId = "",
     ) -> Results[Hit]:
         """The best k turns, best first, with text, speaker and date: those of `Store.search`.
 
@@ -589,7 +677,7 @@ class Memory(AnswersOthersNames):
         *,
         as_of: str | date | None = None,
         ended: bool = False,
-        user_id: str | None = None,
+        user_id: UserId = "",
     ) -> Results[Fact]:
         """What holds now, or held on a day: the facts that `memory.facts.find` finds.
 
@@ -606,13 +694,34 @@ class Memory(AnswersOthersNames):
         )
 
     @for_user
-    def get_all(self, *, user_id: str | None = None) -> Results[Turn]:
-        """All turns, in their order."""
-        return Results(
+    def get_all(
+        self,
+        *,
+        run_id: str | None = None,
+        agent_id: str | None = None,
+        limit: int | None = None,
+        filters: TurnFilter | Mapping[str, Any] | None = None,
+        user_id: UserId = "",
+    ) -> Results[Turn]:
+        """All turns, in their order.
+
+        Arguments:
+            run_id, agent_id: only the turns of a session, or with the tag `agent_id`.
+            limit: only the last of them, at most so many.
+            filters: as for `search`.
+        """
+        wanted = read_filter(filters) or TurnFilter()
+        if run_id is not None:
+            wanted = replace(wanted, session=(run_id,))
+        if agent_id is not None:
+            wanted = replace(wanted, tags=(*wanted.tags, ("agent_id", (agent_id,))))
+        turns = [
             MemoryTurn(**vars(turn), memory=name) if name else turn
             for name, store in self.stores.items()
             for turn in store.turns()
-        )
+            if passes(turn, wanted)
+        ]
+        return Results(turns if limit is None else turns[max(0, len(turns) - limit) :])
 
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
@@ -624,7 +733,8 @@ class Memory(AnswersOthersNames):
     @property
     def searcher(self) -> Searcher:
         """How this memory searches: by the program's weights, in the reranker's order."""
-        return Searcher(self._program and self._program.feature_weights, self.reranker)
+        program = self._setup.program
+        return Searcher(program and program.feature_weights, self.reranker)
 
     def gather(
         self,
@@ -707,6 +817,18 @@ class Memory(AnswersOthersNames):
         answer = yield from pieces
         self._united.count_shown(answer.shown)
         return own_answer(self._united, answer)
+
+
+def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSource:
+    """The store of a memory, opened by name, path or address, or open already."""
+    if store is None:
+        store = namespaces.DEFAULT
+    if isinstance(store, (str, Path)):
+        opened = open_store(namespaces.place_of(store), embedder=embedder)
+        return OpenStore(opened, owned=[opened])
+    if embedder not in (None, store.vectors.embedder):
+        raise InputError(f"this store's embedder is {store.vectors.embedder}, not {embedder}")
+    return OpenStore(store)
 
 
 def _by_name(

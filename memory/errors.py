@@ -12,6 +12,7 @@
         │   ├── NotThereError   it names a turn, a fact or a change that is not there
         │   └── SecretError     it holds a secret, and this memory refuses those
         ├── StoreError          the database cannot be used: not ours, newer, read-only, full
+        │   └── DeletedError    somebody deleted the memory while it was open
         └── ModelError          the language model cannot be used: key, address, name, limit
             ├── PromptTooLong   it takes fewer tokens than it was shown
             └── UnusableAnswer  it answered, but nothing that can be read as an answer
@@ -113,6 +114,10 @@ class StoreError(Stop):
     def __init__(self, message: str, cause: str = "") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class DeletedError(StoreError):
+    """The memory was deleted while it was open; nothing was written."""
 
 
 class ModelError(Stop):

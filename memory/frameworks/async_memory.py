@@ -11,6 +11,7 @@ from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
 from memory.system.other_libraries import AnswersOthersNames
+from memory.system.users import UserId
 
 _P = ParamSpec("_P")
 _Result = TypeVar("_Result")
@@ -82,6 +83,10 @@ class AsyncMemory(AnswersOthersNames):
     get_all = _on_a_thread(Memory.get_all)
     read = _on_a_thread(Memory.read)
     reply = _in_pieces(Memory.reply)
+
+    def of(self, user_id: UserId) -> "AsyncMemory":
+        """The memory of a user, to await: see `Memory.of`, which its `memory` is."""
+        return AsyncMemory(self.memory.of(user_id))
 
     async def close(self) -> None:
         """Close the stores that this memory opened."""

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from numbers import Integral
 from typing import Any
 
 from memory.errors import InputError
@@ -89,6 +90,25 @@ def tags_of(
         if value is not None
     }
     return {**found, **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
+
+
+def read_ids(given: Any) -> tuple[int, ...]:
+    """Ids of turns from one or several, as numbers or texts of digits.
+
+    Raises InputError for anything else: other libraries' ids are texts such as "a3f1-...".
+    """
+    is_one = isinstance(given, (str, int)) or not isinstance(given, Iterable)
+    ids: list[int] = []
+    for value in [given] if is_one else given:
+        is_digits = isinstance(value, str) and value.isascii() and value.isdigit()
+        number = int(value) if is_digits else value
+        if isinstance(number, bool) or not isinstance(number, Integral):
+            raise InputError(
+                f"{value!r:.60} is no turn's id; ids are numbers, as add returns them and"
+                " hit.turn_id of a search"
+            )
+        ids.append(int(number))
+    return tuple(ids)
 
 
 def day_of(value: str | date | None) -> date | None:

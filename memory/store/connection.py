@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-from memory.errors import InputError, StoreError
+from memory.errors import DeletedError, InputError, StoreError
 from memory.sql import FACT_COLUMNS
 from memory.sql.tables import DAYS_BETWEEN
 from memory.store import migrations
@@ -360,6 +360,12 @@ def _refuse_foreign_file(path: Path) -> None:
 def stamp_of(conn: sqlite3.Connection) -> migrations.Stamp:
     """The schema of a file, as its header says."""
     return migrations.read_stamp(_pragma(conn, "user_version"))
+
+
+def refuse_deleted(conn: sqlite3.Connection, path: Path) -> None:
+    """Raises DeletedError for the file of a memory that was deleted after it was opened."""
+    if stamp_of(conn) == migrations.read_stamp(migrations.DELETED):
+        raise DeletedError(f"{path}: deleted while it was open; open it again to begin a new one")
 
 
 def refuse_newer(stamp: migrations.Stamp, path: Path) -> None:

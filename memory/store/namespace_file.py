@@ -1,21 +1,29 @@
-"""A namespace's file under another name, copied, or gone: never while somebody has it open.
+"""A namespace's file moved, copied or deleted.
 
-SQLite in WAL mode keeps the newest commits in a second file beside the first, found by its name:
-a file that is moved or deleted under an open connection loses them. So each of these first holds
-the file alone, with everything in the one file; then a single step of the file system follows.
+SQLite in WAL mode keeps the newest commits in a second file next to the first, found by its name:
+a file that is moved under an open connection loses them. So a file is moved only while no one has
+it open, with everything in the one file, in a single step of the file system. A deleted one is
+marked, so that everyone who has it open learns of it.
 """
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
-from memory.store import settings
-from memory.store.connection import SqliteConnection, connect, storage_errors
+from memory.store import migrations, settings
+from memory.store.connection import (
+    BUSY_SECONDS,
+    LOG_ENDS,
+    SqliteConnection,
+    connect,
+    storage_errors,
+)
 from memory.store.forgetting.forget import BACKUP, COPY
-from memory.system.files import create_private, discard
+from memory.system.files import create_private, discard, folder_lock
 
 _SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment
 
@@ -72,31 +80,60 @@ def copy_store(path: Path, new: Path) -> None:
 
 
 def remove_store(path: Path) -> None:
-    """Delete a namespace's file and what SQLite keeps beside it. Raises as `move_store`.
+    """Delete a namespace's file and what SQLite keeps next to it, also while it is open.
 
-    A memory that is refused when it is opened, for what its settings or tables hold, is deleted
-    all the same; a file that is not SQLite's is not.
+    Everyone who has it open gets a DeletedError with the next call: nothing is added to a memory
+    that is gone. A memory that is refused when it is opened, for what its settings or tables hold,
+    is deleted all the same; a file that is not SQLite's is not. Raises StoreError where someone
+    writes to it for too long, and on Windows, which deletes no open file, where it is open.
     """
-    _refuse_links(path)
-    with _held_alone(path):
-        if os.name != "nt":
-            _durable_step(path.unlink, path)
+    if path.is_symlink():
+        raise StoreError(f"{path}: a link to {path.readlink()}; delete that one")
     if os.name == "nt":
+        with _held_alone(path):
+            pass
         _durable_step(path.unlink, path)
+        return
+    end = time.monotonic() + BUSY_SECONDS
+    while not _is_removed(path):
+        if time.monotonic() > end:
+            raise StoreError(f"{path}: another process is writing to it; try again")
+        time.sleep(0.01)
+
+
+def _is_removed(path: Path) -> bool:
+    """Delete a namespace's file, unless someone writes to it now or opens it."""
+    with folder_lock(path.parent, is_exclusive=True) as is_free, storage_errors(path):
+        if not path.exists():
+            return True  # another one was faster
+        if not is_free:
+            return False
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as conn:
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                return False
+            # For those who have it open; seen by them once the files are gone from their paths.
+            conn.execute(f"PRAGMA user_version = {migrations.DELETED}")
+            # The log first: without its file, it would be taken for the next memory's.
+            for log in LOG_ENDS:
+                path.with_name(path.name + log).unlink(missing_ok=True)
+            _durable_step(path.unlink, path)
+            with suppress(sqlite3.OperationalError):
+                conn.execute("COMMIT")
+    return True
 
 
 def _check_movable(path: Path) -> None:
     """Raises InputError where no file is, StoreError for a link or a file that is not ours."""
-    _refuse_links(path)
-    with storage_errors(path):
-        connect(path, read_only=False).close()
-
-
-def _refuse_links(path: Path) -> None:
     if not path.exists():
         raise InputError(f"{path}: there is no memory here")
     if path.is_symlink():
-        raise StoreError(f"{path}: a link to {path.readlink()}; move or delete that by hand")
+        raise StoreError(f"{path}: a link to {path.readlink()}; move that one")
+    with storage_errors(path):
+        connect(path, read_only=False).close()
 
 
 @contextmanager

@@ -288,11 +288,17 @@ def copy(name: str, new: str) -> Location:
     return target
 
 
-def delete(name: str) -> None:
-    """Delete a namespace for good; its backups stay. Raises as `rename`."""
+def delete(name: str, missing_ok: bool = False) -> None:
+    """Delete a namespace for good, also while it is open; its backups stay.
+
+    Raises InputError where there is none of this name, unless `missing_ok`; StoreError where the
+    file cannot be deleted.
+    """
     from memory.store.namespace_file import remove_store
 
-    location = existing(name)
+    location = find(name) if missing_ok else existing(name)
+    if location is None:
+        return
     if isinstance(location, Path):
         remove_store(location)
     else:

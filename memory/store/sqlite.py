@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import local
-from typing import Any
+from typing import Any, TypeVar
 from weakref import finalize
 
 from memory import sql as sql_policy
-from memory.errors import SqlError, StoreError
+from memory.errors import DeletedError, SqlError, StoreError
 from memory.records import Forgotten, Rows
 from memory.store import (
     authorizer,
@@ -36,6 +36,7 @@ from memory.store.connection import (
     lacks_log,
     may_be_damage,
     open_reader,
+    refuse_deleted,
     refuse_newer,
     refuse_no_file,
     stamp_of,
@@ -48,10 +49,12 @@ from memory.store.forgetting import forget
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections
+from memory.system.files import folder_lock
 from memory.system.tracing import span
 
 CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 
+_Conn = TypeVar("_Conn", bound=sqlite3.Connection)
 _log = logging.getLogger("memory.store")
 
 
@@ -74,9 +77,10 @@ class SqliteStore(DatabaseStore):
         self._day_of_copy = ""  # the last one of its moment
         with storage_errors(path):
             refuse_no_file(path)
-            self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
-            self._conn = connect(path, read_only)
-            self._opened_files = OpenedFiles(path)
+            with folder_lock(path.parent):  # the file of the connection is the one at its path
+                self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
+                self._conn = connect(path, read_only)
+                self._opened_files = OpenedFiles(path)
             self._stamp = stamp_of(self._conn)
             try:
                 if read_only:
@@ -93,8 +97,9 @@ class SqliteStore(DatabaseStore):
 
         if self._lacks_log:
             _log.warning("%s: %s", path, COPIED_WITHOUT_LOG)
-        self._readers = SpareConnections(partial(open_reader, path))
-        self._model_readers = SpareConnections(partial(authorizer.open_reader, path))
+        own = partial(_open_own, path, self._opened_files)
+        self._readers = SpareConnections(partial(own, open_reader))
+        self._model_readers = SpareConnections(partial(own, authorizer.open_reader))
         may_leave = not (read_only or self._lacks_log)
         # Also when a script ends by an exception, or forgets to close the store.
         self._end = finalize(
@@ -104,6 +109,8 @@ class SqliteStore(DatabaseStore):
             (self._readers, self._model_readers),
             may_leave=may_leave,
             process=os.getpid(),
+            path=path,
+            files=self._opened_files,
         )
 
     @property
@@ -123,7 +130,6 @@ class SqliteStore(DatabaseStore):
             is_mine = self._writer.take(CLOSE_SECONDS)
             try:
                 self._end()
-                self._conn.close()
             finally:
                 if is_mine:
                     self._writer.give_back()
@@ -265,17 +271,26 @@ class SqliteStore(DatabaseStore):
         elif self._writer.take(0) or (not self.is_current() and self._writer.take()):
             try:
                 with self._as_mine(self._conn):
+                    self._refuse_deleted(self._conn)
                     yield self._conn
             finally:
                 self._writer.give_back()
         else:
             with self._readers.one() as reader, self._as_mine(reader):
+                self._refuse_deleted(reader)
                 yield reader
+
+    def _refuse_deleted(self, conn: SqliteConnection) -> None:
+        if not self.is_current():  # before a look at the file, which takes a transaction
+            refuse_deleted(conn, self.path)
 
     @contextmanager
     def _snapshot(self) -> Iterator[SqliteConnection]:
         self._refuse_fork()
-        with self._storage_errors(), closing(open_reader(self.path)) as reader:
+        with (
+            self._storage_errors(),
+            closing(_open_own(self.path, self._opened_files, open_reader)) as reader,
+        ):
             reader.execute("BEGIN")
             yield reader
 
@@ -296,6 +311,7 @@ class SqliteStore(DatabaseStore):
             try:
                 yield conn
                 if is_writing:
+                    refuse_deleted(conn, self.path)
                     self._opened_files.refuse_others(self.path)
                     self._refuse_other_stamp()
                 conn.execute("COMMIT")
@@ -347,14 +363,27 @@ class SqliteStore(DatabaseStore):
                 raise
 
 
+def _open_own(path: Path, files: OpenedFiles, connect: "Callable[[Path], _Conn]") -> "_Conn":
+    """One more connection to the file of a store. Raises DeletedError where another one is there.
+
+    A file that took its place a moment ago may not even have tables.
+    """
+    with folder_lock(path.parent):
+        if not files.lie_at(path):
+            raise DeletedError(f"{path}: deleted or moved while it was open; open it again")
+        return connect(path)
+
+
 def _end(
     conn: SqliteConnection,
     spare: "Sequence[SpareConnections[Any]]",
     *,
     may_leave: bool,
     process: int,
+    path: Path,
+    files: OpenedFiles,
 ) -> None:
-    """Close a store's readers, and leave a memory without turns as one that nobody uses.
+    """Close a store's connections, and leave a memory without turns as one that nobody uses.
 
     In the state of one in use (WAL), only what its log brings could tell whether it has turns.
     Does nothing in a process that was forked: the connections belong to the first.
@@ -365,5 +394,9 @@ def _end(
         for connections in spare:
             connections.close()
         if may_leave and not turns_table.ever_had_turns(conn):
-            conn.execute("PRAGMA busy_timeout = 0")
-            conn.execute("PRAGMA journal_mode = DELETE")
+            # SQLite removes the log by its name: where a deleted memory was, that is another one's.
+            with folder_lock(path.parent, is_exclusive=True, seconds=0.5) as is_free:
+                if is_free and files.lie_at(path):
+                    conn.execute("PRAGMA busy_timeout = 0")
+                    conn.execute("PRAGMA journal_mode = DELETE")
+    conn.close()

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -14,6 +15,7 @@ from memory.errors import InputError
 # memories.
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_LOCK_SECONDS = 10.0  # a memory is opened or deleted in a few milliseconds
 
 
 def create_private(path: Path) -> None:
@@ -56,6 +58,41 @@ def allow_more_files(most: int = 65_536) -> None:
         allowed = most if hard == resource.RLIM_INFINITY else min(hard, most)
         if soft != resource.RLIM_INFINITY and soft < allowed:
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+@contextmanager
+def folder_lock(
+    folder: Path, is_exclusive: bool = False, seconds: float = _LOCK_SECONDS
+) -> Iterator[bool]:
+    """A lock on a folder: shared by all who open a memory in it, exclusive for one who deletes.
+
+    Yields whether it was free within `seconds`. Windows, which deletes no open file, and disks
+    without such locks (some network drives) pass as free.
+    """
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ModuleNotFoundError, OSError):
+        yield True
+        return
+    try:
+        kind = fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH
+        end = time.monotonic() + seconds
+        is_free = False
+        while not is_free:
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+                is_free = True
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.002)
+            except OSError:
+                is_free = True
+        yield is_free
+    finally:
+        os.close(handle)
 
 
 def _open_private(path: str, flags: int) -> int:

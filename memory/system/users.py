@@ -1,110 +1,90 @@
 """The memories of users by their ids: opened when they are named, closed when others are used."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from functools import wraps
-from inspect import signature
+from collections.abc import Callable
+from numbers import Integral
 from threading import Lock
-from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+from weakref import WeakValueDictionary
 
-from memory.errors import StoreError
-from memory.system.other_libraries import refuse_keywords
+from memory.errors import InputError, StoreError
 
 # Each open one has connections, files and an index in memory.
 MOST_IDLE = 32
+
+
+UserId = str | int | UUID  # any text, also one that no file could be called
 
 
 class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-class _Users(Protocol):
-    def _of_user(self, user_id: str) -> AbstractContextManager[Self]: ...
-
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-_HasUsers = TypeVar("_HasUsers", bound=_Users)
 _Opened = TypeVar("_Opened", bound=_Closable)
 
 
-@dataclass
-class _Entry(Generic[_Opened]):
-    memory: _Opened
-    calls: int = 0  # under way
+def user_name(user_id: object) -> str:
+    """The name of a user's namespace. Raises InputError for anything but a text, number or UUID.
+
+    None above all: it comes from a sign-in that failed, and means no user.
+    """
+    if isinstance(user_id, str):
+        return str.__str__(user_id)  # of an Enum, its value
+    if isinstance(user_id, (Integral, UUID)) and not isinstance(user_id, bool):
+        return str(user_id)
+    raise InputError(
+        f"user_id is {user_id if user_id is None else type(user_id).__name__}; give the user's id,"
+        " a text or a number, or leave user_id= out for the memory itself"
+    )
 
 
 class UserMemories(Generic[_Opened]):
-    """Open memories by user id, for threads to share; those used last stay open.
+    """Open memories by user id, for threads to share; the ones used last stay open.
+
+    One that makes room for others is dropped, not closed: it closes when nothing uses it any more.
 
     Arguments:
         open_memory: opens the memory of a user.
-        most_idle: how many stay open that no call uses.
+        most_idle: how many stay open that nothing uses.
     """
 
     def __init__(self, open_memory: Callable[[str], _Opened], most_idle: int = MOST_IDLE) -> None:
         self._open_memory, self._most_idle = open_memory, most_idle
-        self._entries: OrderedDict[str, _Entry[_Opened]] = OrderedDict()
+        self._used_last: OrderedDict[str, _Opened] = OrderedDict()
+        self._open: WeakValueDictionary[str, _Opened] = WeakValueDictionary()
         self._lock = Lock()
         self._is_closed = False
 
-    @contextmanager
-    def of(self, user_id: str) -> Iterator[_Opened]:
-        """The memory of a user, open for a call. Raises what opening it raises."""
+    def of(self, user_id: str) -> _Opened:
+        """The memory of a user. Raises what opening it raises, StoreError once all are closed."""
         with self._lock:
             if self._is_closed:
                 raise StoreError("the memory is closed")
-            entry = self._entries.get(user_id) or _Entry(self._open_memory(user_id))
-            self._entries[user_id] = entry
-            self._entries.move_to_end(user_id)
-            entry.calls += 1
-        try:
-            yield entry.memory
-        finally:
-            with self._lock:
-                entry.calls -= 1
-                idle = [name for name, entry in self._entries.items() if not entry.calls]
-                for name in idle[: max(0, len(idle) - self._most_idle)]:
-                    self._entries.pop(name).memory.close()
+            memory = self._open.get(user_id) or self._open_memory(user_id)
+            self._open[user_id] = self._used_last[user_id] = memory
+            self._used_last.move_to_end(user_id)
+            if len(self._used_last) > self._most_idle:
+                self._used_last.popitem(last=False)
+            return memory
 
-    def close(self, user_id: str | None = None) -> None:
-        """Close the memory of a user; without an id, all."""
+    @property
+    def are_in_use(self) -> bool:
+        """Whether a user was named before."""
+        return bool(self._used_last)
+
+    def discard(self, user_id: str) -> None:
+        """Open the memory of this user anew when it is next named."""
         with self._lock:
-            self._is_closed = self._is_closed or user_id is None
-            for name in [*self._entries] if user_id is None else [user_id]:
-                if entry := self._entries.pop(name, None):
-                    entry.memory.close()
+            self._open.pop(user_id, None)
+            self._used_last.pop(user_id, None)
 
-
-def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """A call that answers a keyword of another library, or a misspelt one, with what to write."""
-    taken = tuple(signature(method).parameters)[1:]
-    name = "Memory" if method.__name__ == "__init__" else method.__name__
-
-    @wraps(method)
-    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        refuse_keywords(name, (keyword for keyword in kwargs if keyword not in taken), taken)
-        return method(*args, **kwargs)
-
-    return call
-
-
-def for_user(
-    method: Callable[Concatenate[_HasUsers, _P], _R],
-) -> Callable[Concatenate[_HasUsers, _P], _R]:
-    """A call that with `user_id` goes to the memory of this user, and refuses as `refuses_others`.
-
-    The method itself never sees the id.
-    """
-
-    @wraps(method)
-    def call(self: _HasUsers, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        user_id = kwargs.pop("user_id", None)
-        if user_id is None:
-            return method(self, *args, **kwargs)
-        with self._of_user(str(user_id)) as memory:
-            return method(memory, *args, **kwargs)
-
-    return refuses_others(call)
+    def close(self) -> None:
+        """Close all, also those that something still uses."""
+        with self._lock:
+            self._is_closed = True
+            memories = [*self._open.values()]
+            self._open.clear()
+            self._used_last.clear()
+        for memory in memories:
+            memory.close()

@@ -5,13 +5,13 @@ the page.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, get_args
 
 from memory.errors import InputError
-from memory.records import Kind
+from memory.records import Kind, Turn
 from memory.text.dates import is_iso_date
 
 FILTER_EXAMPLE = '{"speaker": "Anna", "since": "2017-05", "tags": {"project": "move"}}'
@@ -71,6 +71,39 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
         if kind not in kinds:
             raise InputError(f"the filter kind {kind!r:.60} is not {', '.join(kinds)}")
     return None if turn_filter == TurnFilter() else turn_filter
+
+
+def passes(turn: Turn, wanted: TurnFilter) -> bool:
+    """Whether a turn passes a filter, as a search decides with its index."""
+    columns = (
+        (turn.speaker, wanted.speaker),
+        (turn.session, wanted.session),
+        (turn.kind, wanted.kind),
+        (turn.source, wanted.source),
+    )
+    return (
+        all(not texts or text in texts for text, texts in columns)
+        and _can_lie_between(turn.said_at, wanted.since, wanted.until)
+        and all({*values} & {*texts_of(turn.tags.get(key, ()))} for key, values in wanted.tags)
+    )
+
+
+def _can_lie_between(said_at: str, since: str, until: str) -> bool:
+    """Whether a date as exact as known can lie between two; "" is no bound."""
+    if not since and not until:
+        return True
+    day = said_at[:10]
+    from_since, to_until = day[: len(since)], day[: len(until)]
+    return (
+        is_iso_date(day)
+        and from_since >= since[: len(day)]
+        and (not until or to_until <= until[: len(day)])
+    )
+
+
+def texts_of(value: str | Sequence[str]) -> Sequence[str]:
+    """The values of a tag, given as one text or as several."""
+    return [value] if isinstance(value, str) else value
 
 
 def tags_of_pairs(pairs: Iterable[str]) -> dict[str, list[str]]:

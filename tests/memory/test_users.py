@@ -2,16 +2,20 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from memory import AsyncMemory, InputError, Memory, Turn, open_store
-from memory.errors import StoreError
+from memory import AsyncMemory, InputError, Memory, Turn, facts, open_store
+from memory.errors import DeletedError, StoreError
 from memory.store import namespaces
 from memory.system.users import UserMemories
 from tests.support.scripted import scripted_model
+
+BOTH_STORES = "slow"
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +75,144 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
         return scripted_model([])
 
     monkeypatch.setattr("memory.program.load_model", load_model)
-    with (
-        Memory() as memory,
-        memory._of_user("anna") as anna,
-        memory._of_user("ben") as ben,
-    ):
-        assert anna.model is ben.model is memory.model
+    with Memory() as memory:
+        assert memory.of("anna").model is memory.of("ben").model is memory.model
     assert loaded == ["local"]
+
+
+def test_the_memory_of_a_user_takes_every_call_without_its_id() -> None:
+    with Memory() as memory:
+        alex = memory.of("alex")
+        alex.add("I live in Oslo.")
+        assert [turn.text for turn in memory.get_all(user_id="alex")] == ["I live in Oslo."]
+        [fact] = alex.facts()
+        facts.supersede(alex.store, fact.id, "Rome")
+        assert [fact.value for fact in memory.facts(user_id="alex")] == ["Rome"]
+        alex.delete(1)
+        alex.close()
+        assert "I live in Oslo." not in [turn.text for turn in memory.of("alex").get_all()]
+        assert memory.of("default").store is memory.store
+
+
+NO_USER: dict[str, Callable[[Memory, Any], object]] = {
+    "add": lambda memory, user: memory.add("I live in Oslo.", user_id=user),
+    "search": lambda memory, user: memory.search("PIN", user_id=user),
+    "ask": lambda memory, user: memory.ask("What is my PIN?", user_id=user),
+    "context": lambda memory, user: memory.context("PIN", user_id=user),
+    "facts": lambda memory, user: memory.facts(user_id=user),
+    "get_all": lambda memory, user: memory.get_all(user_id=user),
+    "digest": lambda memory, user: memory.digest(user_id=user),
+    "forget": lambda memory, user: memory.forget(matching="PIN", user_id=user),
+    "delete": lambda memory, user: memory.delete(1, user_id=user),
+    "delete_all": lambda memory, user: memory.delete_all(user),
+    "of": lambda memory, user: memory.of(user),
+}
+
+
+@pytest.mark.parametrize("call", NO_USER.values(), ids=NO_USER)
+def test_a_user_who_is_none_is_refused_and_is_not_everyone(
+    call: Callable[[Memory, Any], object],
+) -> None:
+    with Memory() as memory:
+        memory.add("My PIN is 4821.")
+        memory.add("I live in Oslo.", user_id="anna")
+        for nobody in (None, True, object(), ["anna"]):
+            with pytest.raises(InputError, match=r"user_id is .*; give the user's id"):
+                call(memory, nobody)
+        assert [len(memory.get_all()), len(memory.get_all(user_id="anna"))] == [1, 1]
+
+
+LOOKS: dict[str, Callable[[Memory], object]] = {
+    "search": lambda memory: memory.search("cat", user_id="stranger"),
+    "ask": lambda memory: memory.ask("What is my cat called?", user_id="stranger").turns,
+    "context": lambda memory: memory.context("My cat?", user_id="stranger").text,
+    "facts": lambda memory: memory.facts(user_id="stranger"),
+    "get_all": lambda memory: memory.get_all(user_id="stranger"),
+    "digest": lambda memory: memory.digest(user_id="stranger").facts,
+    "read": lambda memory: memory.of("stranger").read("SELECT id FROM turns").rows,
+    "delete_all": lambda memory: memory.delete_all("stranger"),
+    "a thread": lambda memory: memory.delete_all("stranger", run_id="trip"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_looking_at_an_unknown_user_creates_no_memory(look: Callable[[Memory], object]) -> None:
+    with Memory() as memory:
+        memory.add("I live in Rome.", user_id="strange")
+        assert not look(memory)
+        assert namespaces.names() == ["default", "strange"]
+
+
+@pytest.mark.parametrize("user_id", [42, "*", "../../etc", "Anna 🌸", " a ", "a.b/c", UUID(int=7)])
+def test_any_id_that_add_takes_every_call_takes(user_id: Any) -> None:
+    with Memory() as memory:
+        memory.add("I live in Oslo.", user_id=user_id)
+        [hit] = memory.search("Oslo", user_id=user_id)
+        assert memory.get_all(user_id=str(user_id))[0].id == hit.turn_id
+        assert memory.context("Where do I live?", user_id=user_id).text
+        memory.delete_all(user_id)
+        assert namespaces.names() == ["default"]
+
+
+def test_a_turn_is_deleted_of_a_named_user_where_there_are_several() -> None:
+    with Memory() as memory:
+        memory.add(["The shared note.", "Another."])
+        assert memory.delete(2), "nobody else is in this memory"
+        memory.add("I live in Rome.", user_id="alice")
+        for call in (memory.delete, memory.forget):
+            with pytest.raises(InputError, match=r"say whose turn it is: memory\.(delete|forget)"):
+                call(1)
+    with Memory() as memory:  # in another process, where no user was named yet
+        with pytest.raises(InputError, match=r"user_id=user_id\), or user_id='default' for a turn"):
+            memory.delete(1)
+        assert len(memory.get_all()) == 1
+        memory.delete("1", user_id="alice")  # type: ignore[arg-type]
+        memory.delete(1, user_id="default")
+        assert memory.get_all() == memory.get_all(user_id="alice") == []
+
+
+def test_the_id_of_another_library_deletes_nothing() -> None:
+    with Memory() as memory:
+        memory.add("I live in Oslo.")
+        for turn_id in ("a3f1c2d4-0001", None, 1.5, True):
+            with pytest.raises(InputError, match="is no turn's id; ids are numbers"):
+                memory.delete(turn_id)  # type: ignore[arg-type]
+        assert len(memory.get_all()) == 1
+
+
+def test_the_thread_of_a_user_is_listed_and_deleted_by_itself() -> None:
+    with Memory() as memory:
+        for number in range(4):
+            memory.add(f"Day {number}.", user_id="anna", run_id="trip", agent_id="bot")
+        memory.add("I like tea.", user_id="anna")
+        trip = memory.get_all(user_id="anna", run_id="trip", limit=2)
+        assert [turn.text for turn in trip] == ["Day 2.", "Day 3."], "the last two"
+        assert len(memory.get_all(user_id="anna", agent_id="bot")) == 4
+        assert "Day" not in memory.context("What day?", user_id="anna", run_id="trip").text
+        memory.delete_all("anna", run_id="trip")
+        assert [turn.text for turn in memory.get_all(user_id="anna")] == ["I like tea."]
+
+
+def test_deleting_without_a_user_closes_nobody_s_memory() -> None:
+    with Memory() as memory:
+        memory.add("I live in Bergen.", user_id="anna")
+        for nobody in (None, ""):
+            with pytest.raises(InputError):
+                memory.delete_all(nobody)  # type: ignore[arg-type]
+        for user_id in ("anna", "ben"):
+            memory.add("I own a boat.", user_id=user_id)
+        assert len(memory.get_all(user_id="anna")) == 2
+
+
+def test_a_memory_that_is_open_elsewhere_is_deleted_and_says_so_there() -> None:
+    with Memory() as memory, Memory("anna") as anna:
+        anna.add("My PIN is 4821.")
+        assert memory.search("PIN", user_id="anna")
+        memory.delete_all("anna")
+        assert memory.get_all(user_id="anna") == []
+        with pytest.raises(DeletedError, match="deleted while it was open; open it again"):
+            anna.add("I live in Oslo.")
+        assert namespaces.names() == ["default"]
 
 
 @pytest.mark.parametrize("user_id", ["", "  "])
@@ -106,7 +241,7 @@ def test_a_name_that_is_a_file_here_is_refused(
 def test_users_of_an_async_memory() -> None:
     async def main() -> None:
         async with AsyncMemory() as memory:
-            await memory.add(Turn("Anna", "I live in Oslo."), user_id="anna")
+            await memory.of("anna").add(Turn("Anna", "I live in Oslo."))
             [hit] = await memory.search("Oslo", user_id="anna")
             assert (hit.speaker, hit.text) == ("Anna", "I live in Oslo.")
 
@@ -115,26 +250,31 @@ def test_users_of_an_async_memory() -> None:
 
 class _Opened:
     def __init__(self, user_id: str, log: list[str]) -> None:
-        self.user_id, self.log = user_id, log
+        self.user_id, self.log, self.is_closed = user_id, log, False
         log.append(f"open {user_id}")
 
     def close(self) -> None:
         self.log.append(f"close {self.user_id}")
+        self.is_closed = True
+
+    def __del__(self) -> None:
+        if not self.is_closed:
+            self.log.append(f"gone {self.user_id}")
 
 
-def test_memories_used_longest_ago_are_closed_but_none_in_use() -> None:
+def test_memories_used_longest_ago_are_let_go_but_none_in_use() -> None:
     log: list[str] = []
     users = UserMemories(lambda user_id: _Opened(user_id, log), most_idle=1)
-    with users.of("anna"):
-        for user_id in ("ben", "cleo", "cleo"):
-            with users.of(user_id):
-                pass
-    assert log == ["open anna", "open ben", "open cleo", "close ben", "close anna"]
+    anna = users.of("anna")
+    for user_id in ("ben", "cleo", "cleo"):
+        users.of(user_id)
+    assert log == ["open anna", "open ben", "open cleo", "gone ben"]
+    assert users.of("anna") is anna, "what a caller has is not opened twice"
+    del anna
     users.close()
-    assert log[-1] == "close cleo"
-    users.close("anna")  # as delete_all does
-    with pytest.raises(StoreError, match="is closed"), users.of("anna"):
-        pass
+    assert log[-2:] == ["gone cleo", "close anna"]
+    with pytest.raises(StoreError, match="is closed"):
+        users.of("anna")
 
 
 def test_threads_share_the_memories_of_users() -> None:

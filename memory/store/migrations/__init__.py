@@ -37,6 +37,10 @@ class Stamp(NamedTuple):
     usable_by: int
 
 
+# `user_version` of a memory that was deleted while others had it open: newer than any schema.
+DELETED = 0x7FFF_FFFF
+
+
 def read_stamp(user_version: int) -> Stamp:
     version = user_version & (1 << _HALF) - 1
     return Stamp(version, user_version >> _HALF or version)

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from memory import sql as sql_policy
-from memory.errors import InputError, SqlError, StoreError
+from memory.errors import DeletedError, InputError, SqlError, StoreError
 from memory.records import Forgotten, Rows, Turn, TurnIds
 from memory.store import entities, settings, vectors
 from memory.store.database import Connection
@@ -281,7 +281,9 @@ class PostgresStore(DatabaseStore):
 
     def _refuse_deleted(self, is_there: bool) -> None:
         if not is_there:
-            raise StoreError(f"{self.location}: deleted while it was open")
+            raise DeletedError(
+                f"{self.location}: deleted while it was open; open it again to begin a new one"
+            )
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -112,13 +112,12 @@ def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> Non
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         for user in ("ann", "ben"):
             memory.add("Hello.", user_id=user)
-        with memory._of_user("ann") as anns:
-            Settings(anns.store).set("prompts", "short")
+        Settings(memory.of("ann").store).set("prompts", "short")
         assert memory.model.form == "full"
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         assert memory.model.form == "full"
         forms = {}
         for user in ("ann", "ben"):
-            with memory._of_user(user) as own:
-                forms[user] = (own.model.form, own.program.prompts.form, own.budget)
+            own = memory.of(user)
+            forms[user] = (own.model.form, own.program.prompts.form, own.budget)
         assert forms == {"ann": ("short", "short", 2_000), "ben": ("full", "full", 6_000)}
