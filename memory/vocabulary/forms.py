@@ -25,10 +25,13 @@ PLAIN_FORMS = {
 @cache
 def word_lists() -> Mapping[str, frozenset[str]]:
     """The forms that are one of some words or names, in small letters."""
-    return {
-        name: frozenset(word.casefold() for line in lines for word in line.split(", "))
-        for name, lines in _file()["words"].items()
-    }
+    return _lists("words")
+
+
+@cache
+def head_lists() -> Mapping[str, frozenset[str]]:
+    """The forms that are phrases about one of some things, in small letters."""
+    return _lists("heads")
 
 
 @cache
@@ -39,9 +42,16 @@ def compound_forms() -> Mapping[str, tuple[str, ...]]:
 
 def check_form(name: str) -> None:
     """Raises InputError for the name of no form."""
-    known = (*PLAIN_FORMS, *word_lists(), *compound_forms())
+    known = (*PLAIN_FORMS, *word_lists(), *head_lists(), *compound_forms())
     if name not in known:
         raise InputError(f"there is no form {name!r:.60}; the forms are {', '.join(known)}")
+
+
+def _lists(heading: str) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(word.casefold() for line in lines for word in line.split(", "))
+        for name, lines in _file()[heading].items()
+    }
 
 
 @cache

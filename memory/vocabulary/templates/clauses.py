@@ -9,22 +9,27 @@ from memory.text.pasted import own_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
 from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
 from memory.vocabulary.templates.patterns import Index, first_search, pattern, words_of
+from memory.vocabulary.templates.values import without_person_spoken_to
 from memory.vocabulary.templates.words import language_words
 
 _QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
 _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at the beginning
 _LONGEST_CLAUSE = 300
-_MOST_PIECES = 12  # of a sentence that may be clauses
+_MOST_PIECES = 24  # of a sentence that may be clauses
 _MOST_JOINED = 4  # of these as one clause
 _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
     r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
 )
+# "I'm vegan... or was" goes on behind its dots.
 _SENTENCE_END = re.compile(
-    r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)[\"')\u201d]*\s+|;\s+"
+    r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)"
+    r"(?!(?<=\.\.|.\u2026)\s+[a-z\u00df-\u00ff])[\"')\u201d]*\s+|;\s+"
 )
 _COLON = re.compile(r":(?=\s|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
+_NO_WORD = re.compile(r"[^\w'&/#-]+")
+_MARKS = ".,;:!?()"
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
 # Lines around what somebody pasted: a rule of one mark, data, a message with its time before it.
 _SHOWN_TEXT = re.compile(
@@ -51,6 +56,15 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a sentence that may be a whole clause, and the pieces before and behind it."""
+
+    text: str
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Clause:
     """A clause without what adds nothing to it, and the date that stood at an end of it.
 
@@ -67,6 +81,8 @@ def refusal_of(text: str) -> str:
     text = text[:_LONGEST_TURN]
     if request := first_search(_requests(), text) or plays_somebody(text):
         return f"it asks to treat a text or to play somebody: {request!r}"
+    if frame := first_search(_frames(), text):
+        return f"it plays or supposes something: {frame!r}"
     if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
         return "it shows a text of somebody else"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -110,19 +126,54 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
 
 def unasserted(text: str) -> str:
     """The word because of which a sentence asserts nothing: a condition, another's speech."""
-    return first_search(_unasserted(), text)
+    ironies = (mark for mark in language_words().ironies if mark in text)
+    return first_search(_unasserted(), text) or next(ironies, "")
 
 
-def clauses(sentence: Sentence) -> Iterator[str]:
+def retraction(text: str) -> str:
+    """A sentence that takes back the one before it ("just kidding"), "" for any other."""
+    plain = " ".join(_NO_WORD.sub(" ", text).split())
+    if not plain:
+        return next((mark for mark in language_words().ironies if mark in text), "")
+    return plain if _is_any_of(_retractions(), plain) else ""
+
+
+def clauses(sentence: Sentence) -> Iterator[Part]:
     """What of a sentence may be a whole clause: itself, and its parts, the longest first."""
     pieces = sentence.pieces[:_MOST_PIECES]
     counts = [len(pieces)] if len(pieces) > _MOST_JOINED else []
     counts += range(min(len(pieces), _MOST_JOINED), 0, -1)
     for count in counts:
         for start in range(len(pieces) - count + 1):
-            text = "".join(pieces[start : start + count])
+            end = start + count
+            text = "".join(pieces[start:end])
             if len(text) <= _LONGEST_CLAUSE:
-                yield _without_edges(text)
+                yield Part(_without_edges(text), pieces[:start], pieces[end:])
+
+
+def doubt_around(part: Part, matched: Sequence[str]) -> str:
+    """What around a clause makes it doubtful, "" for nothing; `matched` are clauses that match.
+
+    "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
+    """
+    for piece in part.before:
+        is_read = any(clause in piece for clause in matched)
+        if not is_read and (_sets_scene(piece) or _reports(piece)):
+            return piece.strip()
+    return retraction("".join(part.after)) or retraction("".join(part.after[:1]))
+
+
+def _reports(piece: str) -> bool:
+    """Whether words say that another's words follow: "she was like, "."""
+    return _without_edges(piece).rpartition(" ")[2].casefold() in language_words().reports
+
+
+def _sets_scene(piece: str) -> bool:
+    """Whether words before a comma say where or when what follows is so: "In the game, "."""
+    known = language_words()
+    words = without_fillers(_without_edges(piece)).casefold().split(" ")
+    has_subject = not known.subjects.isdisjoint(words_of(piece))
+    return piece.rstrip().endswith(",") and words[0] in known.scenes and not has_subject
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
@@ -131,19 +182,25 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
     Words behind it first: "now" is no part of a value ("I work as a teacher now").
     """
     bare = without_fillers(clause)
-    for text in dict.fromkeys((without_fillers(clause, before=False), clause, bare)):
+    addressing = without_fillers(without_person_spoken_to(bare))
+    texts = (without_fillers(clause, before=False), clause, bare, addressing)
+    for text in dict.fromkeys(texts):
         yield Clause(text)
-    for text, phrase in dates_at_ends(bare):
+    for text, phrase in dates_at_ends(addressing):
         date = date_of(phrase, said_at) or ""
         yield Clause(without_fillers(_without_edges(text)), date, phrase)
 
 
 def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
-    """A sentence cut before each word that may open a clause, where a comma or "and" stands."""
+    """A sentence cut at a comma or "and" behind which a clause or a predicate begins."""
+    known = language_words()
     start = 0
     for cut in _cuts().finditer(sentence):
-        following = words_of(sentence[cut.end() : cut.end() + 40].partition(" ")[0])
-        if following & openers:
+        word = sentence[cut.end() : cut.end() + 40].partition(" ")[0]
+        begins_clause = words_of(word) & (openers | known.subjects | known.reasons)
+        begins_predicate = word.casefold().strip(_MARKS) in known.verbs
+        joins = {(cut["join"] or cut["other_join"] or "").casefold()}
+        if begins_clause or begins_predicate or joins & known.reasons:
             yield sentence[start : cut.end()]
             start = cut.end()
     yield sentence[start:]
@@ -151,10 +208,13 @@ def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
 
 @cache
 def _cuts() -> re.Pattern[str]:
-    """A comma, a dash or a bracket, "and", or both."""
-    joins = "|".join(sorted(map(re.escape, language_words().joins), key=len, reverse=True))
+    """A comma, a dash, a bracket or dots, a word that joins, or both."""
+    known = language_words()
+    words = {*known.joins, *known.list_joins, *known.reasons}
+    joins = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+    marks = r"[,(\u2026]| [-\u2013\u2014]|\.\.+"
     return re.compile(
-        rf"(?:[,(]| [-\u2013\u2014])\s*(?:(?:{joins}) )?|\s(?:{joins}) ", re.IGNORECASE
+        rf"(?:{marks})\s*(?:(?P<join>{joins}) )?|\s(?P<other_join>{joins}) ", re.IGNORECASE
     )
 
 
@@ -187,10 +247,11 @@ def _fillers() -> tuple[re.Pattern[str], re.Pattern[str]]:
         return "|".join(pattern(template).expression.pattern for template in longest_first)
 
     words = language_words()
-    before = any_of(words.before).replace(" ", "[,!.\u2013-]* +")
+    after = any_of((*words.after, *words.comments))
+    before = any_of((*words.before, *words.comments)).replace(" ", "[,!.\u2013-]* +")
     return (
         re.compile(rf"(?:{before})(?=\w)", re.IGNORECASE),
-        re.compile(rf"(?<![\s,])[\s,]+(?:{any_of(words.after)})$", re.IGNORECASE),
+        re.compile(rf"(?<![\s,])[\s,]+(?:{after})$", re.IGNORECASE),
     )
 
 
@@ -254,6 +315,16 @@ def _plays() -> Index[None]:
 @cache
 def _unasserted() -> Index[None]:
     return _index(language_words().unasserted)
+
+
+@cache
+def _frames() -> Index[None]:
+    return _index(language_words().frames)
+
+
+@cache
+def _retractions() -> Index[None]:
+    return _index(language_words().retractions)
 
 
 @cache

@@ -4,10 +4,11 @@ import re
 
 from memory.vocabulary import Attribute
 from memory.vocabulary.entities import relation_words
-from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, word_lists
+from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, word_lists
 from memory.vocabulary.template_syntax import Placeholder
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
 from memory.vocabulary.templates.patterns import pattern
+from memory.vocabulary.templates.values import has_second_clause, is_joined_well
 from memory.vocabulary.templates.words import language_words
 
 # A quotation in a turn is one of these characters, so that no template reads what it says.
@@ -26,6 +27,8 @@ def fits(text: str, form: str) -> bool:
     """Whether a text has a form."""
     if form in word_lists():
         return text.casefold() in word_lists()[form]
+    if form in head_lists():
+        return is_phrase(text) and _has_head(text.casefold(), head_lists()[form])
     if form in PLAIN_FORMS:
         return _fits_plain(text, form)
     for template in compound_forms()[form]:
@@ -35,12 +38,21 @@ def fits(text: str, form: str) -> bool:
     return False
 
 
+def is_closed(form: str) -> bool:
+    """Whether a form says by its words what a value may be, and no text of another kind fits."""
+    return form in word_lists() or form in head_lists() or form in ("number", "email", "phone")
+
+
 def fits_attribute(text: str, attribute: Attribute, placeholder: Placeholder) -> bool:
     """Whether a text has the form of an attribute's value at a placeholder of its template."""
-    form = placeholder.form or attribute.form
     if attribute.allowed_values:
         return attribute.allowed(text) is not None
-    return fits(text, form or "phrase")
+    return fits(text, form_of(attribute, placeholder))
+
+
+def form_of(attribute: Attribute, placeholder: Placeholder) -> str:
+    """The form of an attribute's value at a placeholder of its template."""
+    return placeholder.form or attribute.form or "phrase"
 
 
 def _fits_plain(text: str, form: str) -> bool:
@@ -48,8 +60,8 @@ def _fits_plain(text: str, form: str) -> bool:
     if form == "name":
         return is_name(text)
     if form == "place":
-        places = text.removeprefix("the ").removeprefix("The ").split(", ")
-        return len(places) <= 2 and all(map(is_name, places))
+        town, _, region = text.removeprefix("the ").removeprefix("The ").partition(", ")
+        return is_name(town) and (not region or region.casefold() in word_lists()["region"])
     if form == "number":
         return bool(_DIGITS.fullmatch(text)) or text.casefold() in language_words().numbers
     if form == "date":
@@ -61,7 +73,7 @@ def _fits_plain(text: str, form: str) -> bool:
     if form == "phone":
         return bool(_PHONE.fullmatch(text))
     if form == "text":
-        return len(words) <= _MOST_TEXT_WORDS
+        return len(words) <= _MOST_TEXT_WORDS and not has_second_clause(text, imperative=True)
     if form == "title":
         is_title = is_quotation(text) or _is_title(words)
         return is_title or is_phrase(text)
@@ -92,7 +104,27 @@ def is_name(text: str) -> bool:
 
 def _is_title(words: list[str]) -> bool:
     """Whether words are those of a title: it begins and ends with a capital."""
-    return len(words) <= _MOST_TITLE_WORDS and words[0][:1].isupper() and words[-1][:1].isupper()
+    text = " ".join(words)
+    *_, last = text.split(", ")
+    is_addressed = last != text and " " not in last  # "Alien, Clara"
+    begins_and_ends = words[0][:1].isupper() and words[-1][:1].isupper()
+    is_short = len(words) <= _MOST_TITLE_WORDS
+    return begins_and_ends and is_short and not is_addressed and not has_second_clause(text)
+
+
+def _has_head(text: str, heads: frozenset[str]) -> bool:
+    """Whether a phrase is about one of some things: "raw egg whites", "dust in old houses"."""
+    words = text.split(" ")
+    starts = [" ".join(words[start:]) for start in range(len(words))]
+    ends = [
+        " ".join(words[:end])
+        for end in range(1, len(words))
+        if words[end] in language_words().prepositions
+    ]
+    return any(
+        head in heads or head.removesuffix("s") in heads or head.removesuffix("es") in heads
+        for head in (*starts, *ends)
+    )
 
 
 def is_phrase(text: str) -> bool:
@@ -106,4 +138,7 @@ def is_phrase(text: str) -> bool:
     if folded[0] in known.opens and not is_proper:
         return False
     has_date = date_of(text, "") is not None or any(dates_at_ends(text))
-    return not known.stops.intersection(folded) and not has_date
+    contracted = " ".join(known.contractions.get(word, "") for word in folded if "'" in word)
+    no_words = known.stops | known.comment_words
+    is_plain = no_words.isdisjoint((*folded, *contracted.split()))
+    return is_plain and not has_date and not has_second_clause(text) and is_joined_well(text)

@@ -1,28 +1,44 @@
 """Turns matched with the templates of a vocabulary: which facts they assert, and why not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from unicodedata import normalize
 
 from memory.records import Assertion, Fact, Turn
 from memory.text.tense import is_past_before
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
-from memory.vocabulary.template_syntax import VALUES
+from memory.vocabulary.forms import PLAIN_FORMS
+from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
     Sentence,
     clauses,
+    doubt_around,
     refusal_of,
+    retraction,
     sentences,
     unasserted,
     variants,
 )
 from memory.vocabulary.templates.date_phrases import date_of, recent_date
-from memory.vocabulary.templates.forms import FIRST_QUOTATION, fits_attribute, is_name, is_quotation
+from memory.vocabulary.templates.forms import (
+    FIRST_QUOTATION,
+    fits_attribute,
+    form_of,
+    is_closed,
+    is_name,
+    is_quotation,
+)
 from memory.vocabulary.templates.made_once import made_once
 from memory.vocabulary.templates.patterns import Entry, Index, Match, pattern, words_of
+from memory.vocabulary.templates.values import (
+    ends_with_person_spoken_to,
+    joined_values,
+    list_items,
+)
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
@@ -114,12 +130,13 @@ class Templates:
             return Reading(refusals=(refusal,))
         found: list[Found] = []
         refusals: list[str] = []
-        for sentence in sentences(turn.text, self._openers):
+        read = list(sentences(turn.text, self._openers))
+        for sentence, following in zip_longest(read, read[1:], fillvalue=Sentence("")):
             if sentence.refusal:
                 refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
                 continue
             matched = list(self._matched(sentence, turn, entries))
-            if reason := matched and _doubt(sentence, matched):
+            if reason := matched and (_doubt(sentence, matched) or retraction(following.text)):
                 refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
             elif matched:
                 found += matched
@@ -132,13 +149,14 @@ class Templates:
     ) -> Iterator[Found]:
         """The clauses of a sentence that match, none of them twice."""
         taken: list[str] = []
-        for text in clauses(sentence):
-            if any(text in longer for longer in taken):
+        for part in clauses(sentence):
+            if any(part.text in longer for longer in taken):
                 continue
-            of_clause = self._of_clause(text, sentence, turn, entries)
+            of_clause = self._of_clause(part.text, sentence, turn, entries)
             if of_clause:
-                taken.append(text)
-                yield from of_clause
+                taken.append(part.text)
+                if not doubt_around(part, taken):
+                    yield from of_clause
 
     def _of_clause(
         self, text: str, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
@@ -167,7 +185,7 @@ class Templates:
             return None
         who = match.text("who")
         about = Somebody(turn.speaker.strip()) if who is None else somebody(who, turn.speaker)
-        values = _values(match, form.attribute, sentence)
+        values = _values(match, form.attribute, sentence, clause.text)
         if about is None or values is None:
             return None
         asserted = [
@@ -201,21 +219,32 @@ def _closest(found: list[Found], ends: bool) -> list[Found]:
     return list({match.assertions: match for match in closest}.values())
 
 
-def _values(match: Match, attribute: Attribute, sentence: Sentence) -> tuple[str, ...] | None:
+def _values(
+    match: Match, attribute: Attribute, sentence: Sentence, clause: str
+) -> tuple[str, ...] | None:
     """The values of a match, "" for an end without one; None where one has another form."""
     for placeholder, text in match.texts:
         if placeholder.name in VALUES:
-            parts = [text] if placeholder.name == "value" else _list(text)
+            parts = _parts(text, attribute, placeholder)
+            if parts is None:
+                return None
             if not all(fits_attribute(part, attribute, placeholder) for part in parts):
+                return None
+            is_open = form_of(attribute, placeholder) in PLAIN_FORMS
+            if is_open and any(ends_with_person_spoken_to(part, clause) for part in parts):
                 return None
             return tuple(_in_words(part, sentence, attribute) for part in parts)
     return ("",)
 
 
-def _list(text: str) -> list[str]:
-    """The values of "nuts, eggs and milk"."""
-    joins = "|".join(re.escape(join) for join in language_words().joins if " " not in join)
-    return [part for part in re.split(rf",? (?:{joins}) |, ", text) if part]
+def _parts(text: str, attribute: Attribute, placeholder: Placeholder) -> Sequence[str] | None:
+    """The values that a text lists; None for what may be no list."""
+    form = form_of(attribute, placeholder)
+    if placeholder.name == "values":
+        return list_items(text, is_closed(form))
+    if form == "phrase" and attribute.kind == "many":
+        return joined_values(text)
+    return (text,)
 
 
 def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:

@@ -1,9 +1,9 @@
 """The words by which templates are matched, of all languages together: `languages.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,28 @@ class Words:
     agreement: tuple[tuple[str, str], ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    comments: tuple[str, ...]
     joins: tuple[str, ...]
+    list_joins: frozenset[str]
+    reasons: frozenset[str]
+    subjects: frozenset[str]
+    verbs: frozenset[str]
+    nouns: frozenset[str]
+    noun_endings: tuple[str, ...]
+    other_endings: tuple[str, ...]
+    gerund_endings: tuple[str, ...]
+    capital_nouns: frozenset[str]
+    prepositions: frozenset[str]
+    spoken_to: frozenset[str]
     stops: frozenset[str]
     opens: frozenset[str]
     no_names: frozenset[str]
     unasserted: tuple[str, ...]
+    scenes: frozenset[str]
+    reports: frozenset[str]
+    retractions: tuple[str, ...]
+    ironies: tuple[str, ...]
+    frames: tuple[str, ...]
     requests: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
@@ -30,6 +47,11 @@ class Words:
     salutations: tuple[str, ...]
     formal_salutations: tuple[str, ...]
     signatures: tuple[str, ...]
+
+    @cached_property
+    def comment_words(self) -> frozenset[str]:
+        """The comments of one word, which are part of no value."""
+        return frozenset(comment for comment in self.comments if " " not in comment)
 
 
 @cache
@@ -55,11 +77,28 @@ def language_words() -> Words:
         agreement=tuple((them, me) for la in languages for them, me in la["agreement"]),
         before=lines("before"),
         after=lines("after"),
+        comments=lines("comments"),
         joins=lines("joins"),
+        list_joins=single("list_joins"),
+        reasons=single("reasons"),
+        subjects=single("subjects"),
+        verbs=frozenset(form for language in languages for form in _verb_forms(language)),
+        nouns=single("nouns"),
+        noun_endings=tuple(sorted(single("noun_endings"))),
+        other_endings=tuple(sorted(single("other_endings"))),
+        gerund_endings=tuple(sorted(single("gerund_endings"))),
+        capital_nouns=single("capital_nouns"),
+        prepositions=single("prepositions"),
+        spoken_to=single("spoken_to"),
         stops=single("stops"),
         opens=single("opens"),
         no_names=single("no_names"),
         unasserted=lines("unasserted"),
+        scenes=single("scenes"),
+        reports=single("reports"),
+        retractions=lines("retractions"),
+        ironies=lines("ironies"),
+        frames=lines("frames"),
         requests=lines("requests"),
         plays=lines("plays"),
         questions=lines("questions"),
@@ -68,6 +107,13 @@ def language_words() -> Words:
         formal_salutations=lines("formal_salutations"),
         signatures=lines("signatures"),
     )
+
+
+def _verb_forms(language: dict[str, Any]) -> Iterator[str]:
+    """The verbs of a language with each of its endings."""
+    endings = ["" if ending == "-" else ending for ending in language["verb_endings"].split()]
+    for verb in language["verbs"].split():
+        yield from (verb + ending for ending in endings)
 
 
 def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""What a value may be: words that could stand alone as one, with no second clause behind them."""
+
+import re
+from functools import cache
+
+from memory.vocabulary.entities import relation_words
+from memory.vocabulary.forms import head_lists, word_lists
+from memory.vocabulary.templates.words import language_words
+
+_MOST_SPOKEN_TO = 3  # words for the person somebody speaks to: "my dear Clara"
+_WORD = re.compile(r"[^\W_][\w'-]*")
+_MARK = re.compile(r"[,;:()\u2013\u2014]| - ")
+
+
+def has_second_clause(text: str, imperative: bool = False) -> bool:
+    """Whether a clause of its own begins inside a text: "pizza and I'm 30", "tea and hate coffee".
+
+    In a text that is a request a second verb is part of it: "use tables and keep it short".
+    """
+    return any(_begins_clause(part, imperative) for part in _parts(text)[1:])
+
+
+def joined_values(text: str) -> tuple[str, ...]:
+    """The values that "and" joins, where each could stand alone; else the text as it is.
+
+    "electronic and rock music" and "Simon and Garfunkel" stay whole.
+    """
+    items = _items(text)
+    is_whole = any(text.casefold() in words for words in word_lists().values())
+    are_nouns = all(" " not in item and item.islower() and _is_noun(item) for item in items)
+    return tuple(items) if are_nouns and not is_whole else (text,)
+
+
+def is_joined_well(text: str) -> bool:
+    """Whether what "and" joins to a phrase is a noun, too, and no other predicate."""
+    _, *joined = _items(text)
+    if any(item.partition(" ")[0].casefold() in language_words().opens for item in joined):
+        return False
+    return not joined or _is_noun(joined[-1].rpartition(" ")[2])
+
+
+def list_items(text: str, is_closed: bool) -> list[str] | None:
+    """The values of "nuts, eggs and milk"; None for what may be no list.
+
+    Without a word that joins the last of them, what stands behind a comma may be a comment or the
+    name of the person spoken to: it is a value only where a closed list of words has it.
+    """
+    items = _items(text)
+    *inner, last = items
+    if ", " in last and not is_closed:
+        return None
+    if len(items) == 1:
+        return text.split(", ")
+    return [part for item in (*inner, last) for part in item.removesuffix(",").split(", ") if part]
+
+
+def without_person_spoken_to(clause: str) -> str:
+    """A clause without the person spoken to behind its last comma: "I'm allergic to nuts, Clara"."""
+    rest, comma, tail = clause.rpartition(", ")
+    words = tail.split(" ")
+    if comma and len(words) <= _MOST_SPOKEN_TO and all(map(_may_be_spoken_to, words)):
+        return rest
+    return clause
+
+
+def ends_with_person_spoken_to(value: str, clause: str) -> bool:
+    """Whether the last word of a value may be the person spoken to: "horses Mairi", "Boots Mum"."""
+    *before, last = value.split(" ")
+    known = language_words()
+    if not before or before[-1].casefold() in known.prepositions | known.opens:
+        return False
+    if last.casefold() in relation_words().names:
+        return True
+    is_verb = before[-1].casefold().endswith(known.gerund_endings)
+    if is_verb or before[-1][:1].isupper() or _writes_capitals(clause):
+        return False
+    if last.casefold() in known.spoken_to:
+        return True
+    return last.istitle() and last.isalpha()
+
+
+def _writes_capitals(clause: str) -> bool:
+    """Whether a clause is in a language that writes all its nouns with a capital."""
+    return not language_words().capital_nouns.isdisjoint(clause.casefold().split(" "))
+
+
+def _may_be_spoken_to(word: str) -> bool:
+    folded = word.casefold()
+    known = language_words()
+    people = relation_words()
+    of_people = (known.spoken_to, people.names, people.possessives, people.adjectives)
+    if any(folded in words for words in of_people):
+        return True
+    return word[:1].isupper() and word.isalpha() and folded not in known.stops
+
+
+def _items(text: str) -> list[str]:
+    """A text cut at each "and"."""
+    return _list_joins().split(text)
+
+
+def _parts(text: str) -> list[str]:
+    """A text cut at each mark and each word that joins."""
+    return [part.strip() for piece in _MARK.split(text) for part in _joins().split(f" {piece} ")]
+
+
+def _begins_clause(part: str, imperative: bool) -> bool:
+    words = part.split(" ")
+    first = words[0].casefold()
+    known = language_words()
+    subject = first.partition("'")[0]
+    if len(words) > 1 and (first in known.subjects or subject in known.subjects):
+        # In a title the next word has a capital: "The King and I".
+        return not words[1][:1].isupper()
+    if imperative:
+        return False
+    if first in known.verbs and words[0].islower():
+        return True
+    is_somebody = words[0][:1].isupper() or first in relation_words().relations
+    return is_somebody and len(words) > 1 and words[1] in known.verbs
+
+
+def _is_noun(word: str) -> bool:
+    """Whether a word is a noun by its form: a name, a plural, a gerund, or one of a list."""
+    known = language_words()
+    folded = word.casefold()
+    if folded in known.verbs or folded in known.stops:
+        return False
+    if word[:1].isupper() or folded in known.nouns:
+        return True
+    lists = (*head_lists().values(), *(word_lists()[name] for name in _noun_lists()))
+    if any(folded in words for words in lists):
+        return True
+    return folded.endswith(known.noun_endings) and not folded.endswith(known.other_endings)
+
+
+def _noun_lists() -> tuple[str, ...]:
+    return ("animal", "instrument", "sport", "language", "season")
+
+
+@cache
+def _list_joins() -> re.Pattern[str]:
+    joins = "|".join(map(re.escape, sorted(language_words().list_joins)))
+    return re.compile(rf",? (?:{joins}) ", re.IGNORECASE)
+
+
+@cache
+def _joins() -> re.Pattern[str]:
+    known = language_words()
+    joins = sorted({*known.joins, *known.list_joins, *known.reasons}, key=len, reverse=True)
+    return re.compile(rf" (?:{'|'.join(map(re.escape, joins))}) ", re.IGNORECASE)
