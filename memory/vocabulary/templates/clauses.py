@@ -156,9 +156,10 @@ def doubt_around(part: Part, matched: Sequence[str]) -> str:
 
     "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
     """
-    for piece in part.before:
+    for number, piece in enumerate(part.before):
         is_read = any(clause in piece for clause in matched)
-        if not is_read and (_sets_scene(piece) or _reports(piece)):
+        is_scene = _sets_scene(piece) or (number == 0 and _has_no_subject(piece))
+        if not is_read and (is_scene or _reports(piece)):
             return piece.strip()
     return retraction("".join(part.after)) or retraction("".join(part.after[:1]))
 
@@ -170,10 +171,28 @@ def _reports(piece: str) -> bool:
 
 def _sets_scene(piece: str) -> bool:
     """Whether words before a comma say where or when what follows is so: "In the game, "."""
+    words = _words_before_comma(piece)
+    return words[0].casefold() in language_words().scenes and not _names_subject(words)
+
+
+def _has_no_subject(piece: str) -> bool:
+    """Whether words before a comma are no clause, no filler and nobody's name: "My dream, "."""
+    words = _words_before_comma(piece)
+    is_nobody = without_person_spoken_to(f", {' '.join(words)}") != ""
+    return words != [""] and is_nobody and not _names_subject(words)
+
+
+def _words_before_comma(piece: str) -> list[str]:
+    """The words before a comma at the end of a piece, without fillers; an empty one for none."""
+    if not piece.rstrip().endswith((",", "(", "\u2013", "\u2014", " -")):
+        return [""]
+    return without_fillers(_without_edges(piece)).split(" ")
+
+
+def _names_subject(words: Sequence[str]) -> bool:
+    """Whether one of some words is the subject of a clause: a pronoun that does not end them."""
     known = language_words()
-    words = without_fillers(_without_edges(piece)).casefold().split(" ")
-    has_subject = not known.subjects.isdisjoint(words_of(piece))
-    return piece.rstrip().endswith(",") and words[0] in known.scenes and not has_subject
+    return not (known.subjects | known.hearers).isdisjoint(words_of(" ".join(words[:-1])))
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:

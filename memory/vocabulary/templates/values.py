@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import takewhile
 
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import head_lists, word_lists
@@ -55,7 +56,7 @@ def list_items(text: str, is_closed: bool) -> list[str] | None:
 
 
 def without_person_spoken_to(clause: str) -> str:
-    """A clause without the person spoken to behind its last comma: "I'm allergic to nuts, Clara"."""
+    """A clause without the person spoken to behind its last comma: "I love tea, Clara"."""
     rest, comma, tail = clause.rpartition(", ")
     words = tail.split(" ")
     if comma and len(words) <= _MOST_SPOKEN_TO and all(map(_may_be_spoken_to, words)):
@@ -64,19 +65,31 @@ def without_person_spoken_to(clause: str) -> str:
 
 
 def ends_with_person_spoken_to(value: str, clause: str) -> bool:
-    """Whether the last word of a value may be the person spoken to: "horses Mairi", "Boots Mum"."""
-    *before, last = value.split(" ")
+    """Whether a value may end in the person spoken to: "horses Mairi", "Boots Mum"."""
+    words = value.partition(", ")[0].split(" ")
+    last = words[-1].casefold()
+    if len(words) == 1:
+        return False
+    if last in relation_words().names and not _may_have_name_behind(words[-2]):
+        return True
+    name = sum(1 for _ in takewhile(_is_capitalised, reversed(words)))
+    if _writes_capitals(clause) or name == len(words):
+        return False
+    known_word = last in language_words().spoken_to
+    return bool(name or known_word) and not _may_have_name_behind(words[-max(name, 1) - 1])
+
+
+def _may_have_name_behind(word: str) -> bool:
+    """Whether a name behind a word belongs to it: "with Tom", "watching Netflix", "the Baltic"."""
     known = language_words()
-    if not before or before[-1].casefold() in known.prepositions | known.opens:
-        return False
-    if last.casefold() in relation_words().names:
+    folded = word.casefold()
+    if folded.endswith(known.gerund_endings):
         return True
-    is_verb = before[-1].casefold().endswith(known.gerund_endings)
-    if is_verb or before[-1][:1].isupper() or _writes_capitals(clause):
-        return False
-    if last.casefold() in known.spoken_to:
-        return True
-    return last.istitle() and last.isalpha()
+    return folded in known.prepositions | known.opens | relation_words().particles
+
+
+def _is_capitalised(word: str) -> bool:
+    return word.istitle() and word.isalpha()
 
 
 def _writes_capitals(clause: str) -> bool:

@@ -23,6 +23,7 @@ class Words:
     list_joins: frozenset[str]
     reasons: frozenset[str]
     subjects: frozenset[str]
+    hearers: frozenset[str]
     verbs: frozenset[str]
     nouns: frozenset[str]
     noun_endings: tuple[str, ...]
@@ -82,6 +83,7 @@ def language_words() -> Words:
         list_joins=single("list_joins"),
         reasons=single("reasons"),
         subjects=single("subjects"),
+        hearers=single("hearers"),
         verbs=frozenset(form for language in languages for form in _verb_forms(language)),
         nouns=single("nouns"),
         noun_endings=tuple(sorted(single("noun_endings"))),
