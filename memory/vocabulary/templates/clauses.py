@@ -157,42 +157,52 @@ def doubt_around(part: Part, matched: Sequence[str]) -> str:
     "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
     """
     for number, piece in enumerate(part.before):
-        is_read = any(clause in piece for clause in matched)
-        is_scene = _sets_scene(piece) or (number == 0 and _has_no_subject(piece))
-        if not is_read and (is_scene or _reports(piece)):
+        is_read = any(_without_edges(piece) in clause for clause in matched)
+        if not is_read and (_is_of_others(piece) or _sets_scene(piece, is_first=number == 0)):
             return piece.strip()
     return retraction("".join(part.after)) or retraction("".join(part.after[:1]))
 
 
-def _reports(piece: str) -> bool:
-    """Whether words say that another's words follow: "she was like, "."""
-    return _without_edges(piece).rpartition(" ")[2].casefold() in language_words().reports
+def _is_of_others(piece: str) -> bool:
+    """Whether words may say that another's words follow, or hold them.
+
+    "She was like, ", "it's printed on the bag, ", "the mail starts with I'm a prince and ".
+    """
+    known = language_words()
+    words = _without_edges(piece).casefold().split(" ")
+    if words[-1] in known.reports:
+        return True
+    if words_of(words[0]) & known.speakers:
+        return False
+    is_third_person = words_of(words[0]) & known.subjects or words[0] in known.possessives
+    holds_first_person = any(words_of(word) & known.speakers for word in words[1:])
+    return holds_first_person or bool(is_third_person and _ends_with_comma(piece))
 
 
-def _sets_scene(piece: str) -> bool:
-    """Whether words before a comma say where or when what follows is so: "In the game, "."""
-    words = _words_before_comma(piece)
-    return words[0].casefold() in language_words().scenes and not _names_subject(words)
+def _sets_scene(piece: str, is_first: bool) -> bool:
+    """Whether words before a comma say where or when what follows is so: "In the game, ".
+
+    At the beginning of a sentence these are all words without a subject, unless they add nothing
+    or name the person spoken to: "My dream, I live in Rome".
+    """
+    if not _ends_with_comma(piece):
+        return False
+    words = without_fillers(_without_edges(piece)).split(" ")
+    is_somebody = not without_person_spoken_to(f", {' '.join(words)}")
+    is_scene = words[0].casefold() in language_words().scenes or (is_first and not is_somebody)
+    return words != [""] and is_scene and not _names_subject(words)
 
 
-def _has_no_subject(piece: str) -> bool:
-    """Whether words before a comma are no clause, no filler and nobody's name: "My dream, "."""
-    words = _words_before_comma(piece)
-    is_nobody = without_person_spoken_to(f", {' '.join(words)}") != ""
-    return words != [""] and is_nobody and not _names_subject(words)
-
-
-def _words_before_comma(piece: str) -> list[str]:
-    """The words before a comma at the end of a piece, without fillers; an empty one for none."""
-    if not piece.rstrip().endswith((",", "(", "\u2013", "\u2014", " -")):
-        return [""]
-    return without_fillers(_without_edges(piece)).split(" ")
+def _ends_with_comma(piece: str) -> bool:
+    """Whether nothing but a mark joins a piece to the next."""
+    return piece.rstrip().endswith((",", "(", "\u2013", "\u2014", " -"))
 
 
 def _names_subject(words: Sequence[str]) -> bool:
     """Whether one of some words is the subject of a clause: a pronoun that does not end them."""
     known = language_words()
-    return not (known.subjects | known.hearers).isdisjoint(words_of(" ".join(words[:-1])))
+    inner = words_of(" ".join(words[1:-1]))
+    return bool(words_of(words[0]) & known.subjects or inner & (known.subjects | known.hearers))
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:

@@ -40,6 +40,7 @@ class _Words:
     """What `date_words.toml` says; its head explains each."""
 
     before: frozenset[str]
+    onward: tuple[str, ...]
     without: frozenset[str]
     months: Mapping[str, int]
     phrases: Mapping[str, str]
@@ -84,6 +85,11 @@ def recent_date(phrase: str, said_at: str) -> str:
         if is_iso_date(date) and earliest[: len(date)] <= date <= today.isoformat()[: len(date)]:
             return date
     return ""
+
+
+def may_lie_ahead(phrase: str) -> bool:
+    """Whether a phrase may name a day to come, where its year is not known: "from June"."""
+    return phrase.casefold().startswith(date_words().onward)
 
 
 def names_day(phrase: str) -> bool:
@@ -167,5 +173,9 @@ def date_words() -> _Words:
         phrase: english for english, phrases in file["phrases"].items() for phrase in phrases
     }
     return _Words(
-        frozenset(file["before"]), frozenset(file["without"]), {**others, **months}, phrases
+        frozenset(file["before"]),
+        tuple(f"{words} " for words in file["onward"]),
+        frozenset(file["without"]),
+        {**others, **months},
+        phrases,
     )

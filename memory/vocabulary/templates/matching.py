@@ -23,7 +23,7 @@ from memory.vocabulary.templates.clauses import (
     unasserted,
     variants,
 )
-from memory.vocabulary.templates.date_phrases import date_of, recent_date
+from memory.vocabulary.templates.date_phrases import date_of, may_lie_ahead, recent_date
 from memory.vocabulary.templates.forms import (
     FIRST_QUOTATION,
     fits_attribute,
@@ -309,6 +309,8 @@ def _date(match: Match, clause: Clause, said_at: str, can_end: bool) -> str | No
     date = clause.date if phrase is None else date_of(phrase, said_at)
     if date == "" and can_end and is_past_before(clause.text):
         date = recent_date(phrase or clause.phrase, said_at)
+    if date == "" and may_lie_ahead(phrase or clause.phrase):
+        return None
     start = (date or "").partition("/")[0]
     return None if start and said_at and start > said_at[: len(start)] else date
 

@@ -37,7 +37,7 @@ def is_joined_well(text: str) -> bool:
     _, *joined = _items(text)
     if any(item.partition(" ")[0].casefold() in language_words().opens for item in joined):
         return False
-    return not joined or _is_noun(joined[-1].rpartition(" ")[2])
+    return not joined or _is_noun(_head(joined[-1]))
 
 
 def list_items(text: str, is_closed: bool) -> list[str] | None:
@@ -80,12 +80,9 @@ def ends_with_person_spoken_to(value: str, clause: str) -> bool:
 
 
 def _may_have_name_behind(word: str) -> bool:
-    """Whether a name behind a word belongs to it: "with Tom", "watching Netflix", "the Baltic"."""
+    """Whether a name behind a word belongs to it: "with Tom", "the Baltic", "van Gogh"."""
     known = language_words()
-    folded = word.casefold()
-    if folded.endswith(known.gerund_endings):
-        return True
-    return folded in known.prepositions | known.opens | relation_words().particles
+    return word.casefold() in known.prepositions | known.opens | relation_words().particles
 
 
 def _is_capitalised(word: str) -> bool:
@@ -145,6 +142,13 @@ def _is_noun(word: str) -> bool:
     if any(folded in words for words in lists):
         return True
     return folded.endswith(known.noun_endings) and not folded.endswith(known.other_endings)
+
+
+def _head(item: str) -> str:
+    """The word that a phrase is about: the last one before a preposition."""
+    words = item.split(" ")
+    before = takewhile(lambda word: word.casefold() not in language_words().prepositions, words)
+    return [*before][-1]
 
 
 def _noun_lists() -> tuple[str, ...]:

@@ -23,12 +23,13 @@ class Words:
     list_joins: frozenset[str]
     reasons: frozenset[str]
     subjects: frozenset[str]
+    speakers: frozenset[str]
     hearers: frozenset[str]
+    possessives: frozenset[str]
     verbs: frozenset[str]
     nouns: frozenset[str]
     noun_endings: tuple[str, ...]
     other_endings: tuple[str, ...]
-    gerund_endings: tuple[str, ...]
     capital_nouns: frozenset[str]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
@@ -83,12 +84,13 @@ def language_words() -> Words:
         list_joins=single("list_joins"),
         reasons=single("reasons"),
         subjects=single("subjects"),
+        speakers=single("speakers"),
         hearers=single("hearers"),
+        possessives=single("possessives"),
         verbs=frozenset(form for language in languages for form in _verb_forms(language)),
         nouns=single("nouns"),
         noun_endings=tuple(sorted(single("noun_endings"))),
         other_endings=tuple(sorted(single("other_endings"))),
-        gerund_endings=tuple(sorted(single("gerund_endings"))),
         capital_nouns=single("capital_nouns"),
         prepositions=single("prepositions"),
         spoken_to=single("spoken_to"),
