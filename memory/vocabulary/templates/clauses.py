@@ -172,6 +172,9 @@ def _is_of_others(piece: str) -> bool:
     words = _without_edges(piece).casefold().split(" ")
     if words[-1] in known.reports:
         return True
+    # "Give me a million and I live in Bali."
+    if words[0] in known.verbs and piece.rstrip().casefold().endswith(tuple(known.list_joins)):
+        return True
     if words_of(words[0]) & known.speakers:
         return False
     is_third_person = words_of(words[0]) & known.subjects or words[0] in known.possessives

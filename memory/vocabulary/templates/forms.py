@@ -8,7 +8,7 @@ from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, wor
 from memory.vocabulary.template_syntax import Placeholder
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
 from memory.vocabulary.templates.patterns import pattern
-from memory.vocabulary.templates.values import has_second_clause, is_joined_well
+from memory.vocabulary.templates.values import has_loose_end, has_second_clause, is_joined_well
 from memory.vocabulary.templates.words import language_words
 
 # A quotation in a turn is one of these characters, so that no template reads what it says.
@@ -140,5 +140,7 @@ def is_phrase(text: str) -> bool:
     has_date = date_of(text, "") is not None or any(dates_at_ends(text))
     contracted = " ".join(known.contractions.get(word, "") for word in folded if "'" in word)
     no_words = known.stops | known.comment_words
-    is_plain = no_words.isdisjoint((*folded, *contracted.split()))
-    return is_plain and not has_date and not has_second_clause(text) and is_joined_well(text)
+    is_plain = no_words.isdisjoint((*folded, *contracted.split())) and not has_date
+    return (
+        is_plain and is_joined_well(text) and not (has_second_clause(text) or has_loose_end(text))
+    )

@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import head_lists, word_lists
@@ -38,6 +38,32 @@ def is_joined_well(text: str) -> bool:
     if any(item.partition(" ")[0].casefold() in language_words().opens for item in joined):
         return False
     return not joined or _is_noun(_head(joined[-1]))
+
+
+def has_loose_end(phrase: str) -> bool:
+    """Whether a word behind a plural, or one said twice, is no part of a phrase: "heights lah"."""
+    known = language_words()
+    words = phrase.split(" ")
+    if words[0].endswith(known.gerund_endings):
+        return False
+    return any(
+        word == following or (_is_plural(word) and not _may_follow(following))
+        for word, following in pairwise(words)
+        if word.islower()
+    )
+
+
+def _is_plural(word: str) -> bool:
+    known = language_words()
+    is_plural = word.endswith(known.plural_endings) and not word.endswith(known.other_endings)
+    return is_plural and word not in known.prepositions and word not in known.list_joins
+
+
+def _may_follow(word: str) -> bool:
+    """Whether a word may stand behind a plural in a phrase: a noun, "of", "and"."""
+    known = language_words()
+    folded = word.casefold()
+    return folded in known.prepositions | known.list_joins | known.opens or _is_noun(word)
 
 
 def list_items(text: str, is_closed: bool) -> list[str] | None:

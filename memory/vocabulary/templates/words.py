@@ -30,6 +30,8 @@ class Words:
     nouns: frozenset[str]
     noun_endings: tuple[str, ...]
     other_endings: tuple[str, ...]
+    gerund_endings: tuple[str, ...]
+    plural_endings: tuple[str, ...]
     capital_nouns: frozenset[str]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
@@ -91,6 +93,8 @@ def language_words() -> Words:
         nouns=single("nouns"),
         noun_endings=tuple(sorted(single("noun_endings"))),
         other_endings=tuple(sorted(single("other_endings"))),
+        gerund_endings=tuple(sorted(single("gerund_endings"))),
+        plural_endings=tuple(sorted(single("plural_endings"))),
         capital_nouns=single("capital_nouns"),
         prepositions=single("prepositions"),
         spoken_to=single("spoken_to"),
