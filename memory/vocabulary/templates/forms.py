@@ -8,7 +8,12 @@ from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, wor
 from memory.vocabulary.template_syntax import Placeholder
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
 from memory.vocabulary.templates.patterns import pattern
-from memory.vocabulary.templates.values import has_loose_end, has_second_clause, is_joined_well
+from memory.vocabulary.templates.values import (
+    has_loose_end,
+    has_second_clause,
+    head_of,
+    is_joined_well,
+)
 from memory.vocabulary.templates.words import language_words
 
 # A quotation in a turn is one of these characters, so that no template reads what it says.
@@ -36,6 +41,11 @@ def fits(text: str, form: str) -> bool:
         if match and all(fits(part, placeholder.name) for placeholder, part in match.texts):
             return True
     return False
+
+
+def is_open(form: str) -> bool:
+    """Whether a value of a form may be any phrase or name."""
+    return form in PLAIN_FORMS or "{phrase}" in compound_forms().get(form, ())
 
 
 def is_closed(form: str) -> bool:
@@ -114,16 +124,11 @@ def _is_title(words: list[str]) -> bool:
 
 def _has_head(text: str, heads: frozenset[str]) -> bool:
     """Whether a phrase is about one of some things: "raw egg whites", "dust in old houses"."""
-    words = text.split(" ")
-    starts = [" ".join(words[start:]) for start in range(len(words))]
-    ends = [
-        " ".join(words[:end])
-        for end in range(1, len(words))
-        if words[end] in language_words().prepositions
-    ]
-    return any(
-        head in heads or head.removesuffix("s") in heads or head.removesuffix("es") in heads
-        for head in (*starts, *ends)
+    words = head_of(text).split(" ")
+    ends = [" ".join(words[start:]) for start in range(len(words))]
+    return text in heads or any(
+        end in heads or end.removesuffix("s") in heads or end.removesuffix("es") in heads
+        for end in ends
     )
 
 

@@ -10,7 +10,6 @@ from memory.records import Assertion, Fact, Turn
 from memory.text.tense import is_past_before
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
-from memory.vocabulary.forms import PLAIN_FORMS
 from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
@@ -30,6 +29,7 @@ from memory.vocabulary.templates.forms import (
     form_of,
     is_closed,
     is_name,
+    is_open,
     is_quotation,
 )
 from memory.vocabulary.templates.made_once import made_once
@@ -230,8 +230,8 @@ def _values(
                 return None
             if not all(fits_attribute(part, attribute, placeholder) for part in parts):
                 return None
-            is_open = form_of(attribute, placeholder) in PLAIN_FORMS
-            if is_open and any(ends_with_person_spoken_to(part, clause) for part in parts):
+            may_have_name = is_open(form_of(attribute, placeholder))
+            if may_have_name and any(ends_with_person_spoken_to(part, clause) for part in parts):
                 return None
             return tuple(_in_words(part, sentence, attribute) for part in parts)
     return ("",)

@@ -37,15 +37,21 @@ def is_joined_well(text: str) -> bool:
     _, *joined = _items(text)
     if any(item.partition(" ")[0].casefold() in language_words().opens for item in joined):
         return False
-    return not joined or _is_noun(_head(joined[-1]))
+    return not joined or _is_noun(head_of(joined[-1]).rpartition(" ")[2])
 
 
 def has_loose_end(phrase: str) -> bool:
-    """Whether a word behind a plural, or one said twice, is no part of a phrase: "heights lah"."""
+    """Whether a phrase ends in what is no part of it: "heights lah", "golf passionately".
+
+    What somebody does may have its adverb: "submitting applications early".
+    """
     known = language_words()
     words = phrase.split(" ")
     if words[0].endswith(known.gerund_endings):
         return False
+    last = words[-1]
+    if last.islower() and last.endswith(known.adverb_endings) and last not in known.nouns:
+        return True
     return any(
         word == following or (_is_plural(word) and not _may_follow(following))
         for word, following in pairwise(words)
@@ -170,11 +176,11 @@ def _is_noun(word: str) -> bool:
     return folded.endswith(known.noun_endings) and not folded.endswith(known.other_endings)
 
 
-def _head(item: str) -> str:
-    """The word that a phrase is about: the last one before a preposition."""
-    words = item.split(" ")
-    before = takewhile(lambda word: word.casefold() not in language_words().prepositions, words)
-    return [*before][-1]
+def head_of(phrase: str) -> str:
+    """What a phrase is about: its words before a preposition."""
+    prepositions = language_words().prepositions
+    words = takewhile(lambda word: word.casefold() not in prepositions, phrase.split(" "))
+    return " ".join(words) or phrase
 
 
 def _noun_lists() -> tuple[str, ...]:

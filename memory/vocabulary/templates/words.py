@@ -32,6 +32,7 @@ class Words:
     other_endings: tuple[str, ...]
     gerund_endings: tuple[str, ...]
     plural_endings: tuple[str, ...]
+    adverb_endings: tuple[str, ...]
     capital_nouns: frozenset[str]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
@@ -95,6 +96,7 @@ def language_words() -> Words:
         other_endings=tuple(sorted(single("other_endings"))),
         gerund_endings=tuple(sorted(single("gerund_endings"))),
         plural_endings=tuple(sorted(single("plural_endings"))),
+        adverb_endings=tuple(sorted(single("adverb_endings"))),
         capital_nouns=single("capital_nouns"),
         prepositions=single("prepositions"),
         spoken_to=single("spoken_to"),
