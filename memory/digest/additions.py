@@ -30,6 +30,7 @@ from memory.vocabulary.templates import (
     Found,
     Reading,
     aliases_in,
+    name_at_end,
     names_given,
     plays_somebody,
     templates_of,
@@ -152,7 +153,9 @@ def _record(
 def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[TurnAssertions]:
     """What those of some turns assert that assert anything, with the names that they give."""
     readings = _readings(store, turns, vocabulary)
-    names = {name for _, reading in readings for name in names_given(reading.found) if name}
+    found = [match for _, reading in readings for match in reading.found]
+    given = {name for name in names_given(found) if name}
+    names = given | {name for value in given if (name := name_at_end(value))}
     listed = ", ".join(map(quoted, sorted(names)))
     rows = (
         store.read(f"SELECT DISTINCT speaker FROM turns WHERE speaker IN ({listed})").rows
@@ -160,12 +163,18 @@ def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> li
         else ()
     )
     speakers = [speaker for (speaker,) in rows]
-    return [
-        TurnAssertions(
-            turn, reading.assertions, aliases_in(turn, reading.found, vocabulary, speakers)
-        )
-        for turn, reading in readings
-    ]
+    asserted = []
+    for turn, reading in readings:
+        others = frozenset(speakers) - {turn.speaker}
+        clear = Reading(tuple(found for found in reading.found if not _addresses(found, others)))
+        aliases = aliases_in(turn, clear.found, vocabulary, speakers)
+        asserted.append(TurnAssertions(turn, clear.assertions, aliases))
+    return asserted
+
+
+def _addresses(found: Found, speakers: frozenset[str]) -> bool:
+    """Whether a value ends in the name of another speaker: "I live in York Clara"."""
+    return any(name_at_end(assertion.value) in speakers for assertion in found.assertions)
 
 
 def _readings(

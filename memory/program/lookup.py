@@ -12,7 +12,7 @@ from memory.text.dates import MONTHS, is_iso_date
 from memory.text.word_forms import telling_words
 from memory.text.words import words
 from memory.vocabulary import Kind, Vocabulary
-from memory.vocabulary.entities import key, spellings
+from memory.vocabulary.entities import is_relative, key, spellings
 from memory.vocabulary.templates import Question, question_templates_of, whom
 from memory.vocabulary.templates.date_phrases import days_of
 from memory.vocabulary.templates.matching import Somebody
@@ -80,7 +80,10 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
     today = question.today[:10] or date.today().isoformat()
     questions = question_templates_of(vocabulary).read(question.text, today)
     for group in _groups(questions):
-        somebody = whom(group[0].who, question.asker)
+        try:
+            somebody = _whom(group[0].who, question.asker, reader)
+        except SqlError:
+            return None
         if somebody is None:
             continue
         names = list(dict.fromkeys(n for one in group for n in _names(one.attribute, vocabulary)))
@@ -96,6 +99,16 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
             turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
             return RowsAnswer(text, turn_ids, (sql,), (rows,))
     return None
+
+
+def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:
+    """Whom a question is about; Mum is the speaker of that name where one has spoken."""
+    somebody = whom(who, asker)
+    if somebody and is_relative(who):
+        speakers = f"SELECT speaker FROM turns WHERE lower(speaker) IN ({_spelled(who)}) LIMIT 1"
+        for (speaker,) in reader.read(speakers).rows:
+            return Somebody(str(speaker))
+    return somebody
 
 
 def _groups(questions: Sequence[Question]) -> Iterator[list[Question]]:

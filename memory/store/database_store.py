@@ -165,6 +165,9 @@ class DatabaseStore(Store):
                     insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
                     conn.words.put_turns(insertion.stored)
+                    names = [turn.speaker for turn in insertion.stored]
+                    _, new_speakers = search_tables.number_speakers(conn, names)
+                    entities.derive_of_speakers(conn, new_speakers)
                     if rows is not None and insertion.stored:
                         stored_rows = rows[insertion.positions]
                         search_tables.put_columns(conn, insertion.stored, stored_rows)

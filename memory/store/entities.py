@@ -24,6 +24,7 @@ from memory.vocabulary.entities import (
     Source,
     as_spoken,
     forms,
+    is_relative,
     key,
     relation_named,
     spellings,
@@ -182,6 +183,27 @@ def speakers_of(conn: Connection, turn_ids: Collection[int]) -> dict[int, str]:
     return dict(rows.fetchall())
 
 
+def speakers_called(conn: Connection, names: Iterable[str]) -> dict[str, str]:
+    """The speakers who have one of some names that would else mean somebody's relative, by key.
+
+    "Mum" is whose mother she is only where no Mum speaks.
+    """
+    relatives = [name for name in names if is_relative(name)]
+    if not relatives:
+        return {}
+    rows = conn.run("speakers_named", names=spellings(relatives)).fetchall()
+    return {key(name): name.strip() for (name,) in rows}
+
+
+def derive_of_speakers(conn: Connection, speakers: Iterable[str]) -> None:
+    """Set who facts are with the names of speakers who are new, or who have gone."""
+    relatives = [name for name in speakers if is_relative(name)]
+    if not relatives:
+        return
+    aliases = conn.run("aliases_named", names=spellings(relatives)).fetchall()
+    derive_named(conn, {*relatives, *(text for row in aliases for text in row[:2])})
+
+
 def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
     """What is said of the names in some facts, and of the entities that these mean."""
     wanted: set[str] = set()
@@ -206,14 +228,18 @@ def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
     entities = (
         [name for (name,) in conn.run("entities_named", names=spellings(wanted))] if facts else []
     )
-    return Names(aliases.values(), entities, _TakesPart(conn))
+    named = {name for fact in facts for name in (fact.subject, fact.value)}
+    named.update(name for alias in aliases.values() for name in (alias.name, alias.entity))
+    speakers = speakers_called(conn, named).values()
+    return Names(aliases.values(), entities, _TakesPart(conn), speakers)
 
 
 def _all_names(conn: Connection) -> Names:
     """What is said of all names."""
     aliases = [_to_alias(row) for row in conn.run("all_aliases").fetchall()]
     entities = [name for name, _ in conn.run("all_entities").fetchall()]
-    return Names(aliases, entities, _TakesPart(conn))
+    speakers = [name for (name,) in conn.run("speakers_of_all_turns").fetchall()]
+    return Names(aliases, entities, _TakesPart(conn), speakers)
 
 
 def _to_alias(row: Sequence[Any]) -> Alias:
@@ -271,9 +297,11 @@ def name_lines(conn: Connection, text: str, tokens: int) -> str:
         return ""
     aliases = [_to_alias(row) for row in conn.run("all_aliases").fetchall()]
     descriptions = dict(conn.run("all_entities").fetchall())
+    speakers = speakers_called(conn, (alias.name for alias in aliases))
     names: dict[str, dict[str, None]] = {name: {} for name in descriptions}
     for alias in aliases:
-        spoken = as_spoken(alias.name, alias.source.speaker if alias.source else "")
+        said_by = alias.source.speaker if alias.source else ""
+        spoken = as_spoken(alias.name, said_by, speakers=speakers)
         names.setdefault(alias.entity, {}).setdefault(str(spoken or alias.name))
     text_words = words(text)
     spoken_text = f" {' '.join(text_words)} "
@@ -298,13 +326,14 @@ def name_lines(conn: Connection, text: str, tokens: int) -> str:
 
 def entities_called(conn: Connection, name: str) -> list[str]:
     """The entities that a name may mean, in any turn; [] for a name that nobody has."""
-    unowned = as_spoken(name, "")
+    speakers = speakers_called(conn, [name])
+    unowned = as_spoken(name, "", speakers=speakers)
     # Of "Mum" nobody says whose she is: every mother may be meant.
     relation = as_spoken(name, "somebody") if unowned is None else None
     names = spellings(forms(name, "") if isinstance(relation, Relation) else [name])
     meant = {entity for (entity,) in conn.run("entities_called", names=names) if entity}
     for row in conn.run("all_aliases").fetchall():
-        spoken = as_spoken(row[0], row[3] or "")
+        spoken = as_spoken(row[0], row[3] or "", speakers=speakers)
         is_named = key(str(spoken)) in (key(name), key(str(unowned)))
         is_related = (
             isinstance(relation, Relation)

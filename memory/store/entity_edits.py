@@ -192,6 +192,7 @@ class _NameEdits:
     ) -> None:
         """Store what turns say of names: (name, entity, turn id)."""
         speakers = entities.speakers_of(self._conn, {turn_id for _, _, turn_id in rows})
+        people = entities.speakers_called(self._conn, {text for row in rows for text in row[:2]})
         for name, entity, turn_id in rows:
             if window and not window[0] <= turn_id <= window[1]:
                 raise SqlError(
@@ -205,7 +206,9 @@ class _NameEdits:
                     raise SqlError(
                         f"'{text}' is nobody's name; write 'my sister', or the name itself"
                     )
-            meant = self._spelling(str(as_spoken(entity, speakers[turn_id])))
+            if key(name) in people and key(entity) not in people:
+                name, entity = entity, name  # "Mum is Linda" gives the speaker Mum another name
+            meant = self._spelling(str(as_spoken(entity, speakers[turn_id], speakers=people)))
             self._aliases.put(alias_row(name, meant, turn_id))
 
     def remove_alias_of_turns(self, name: str, entity: str) -> None:
@@ -326,7 +329,8 @@ class _NameEdits:
                 raise InputError(
                     f"{text!r} is not one person's name; say whose, as \"Anna's mother\""
                 )
-        entity = self._spelling(str(as_spoken(entity, speaker)))
+        people = entities.speakers_called(self._conn, [entity])
+        entity = self._spelling(str(as_spoken(entity, speaker, speakers=people)))
         for row in self._aliases_with(name=name, turn_id=turn_id):
             if key(row["entity"]) == key(entity):
                 raise InputError(f"{row['name']!r} is {entity!r} already")

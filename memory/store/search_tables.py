@@ -72,7 +72,7 @@ def put_words_and_columns(
 def put_columns(conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:
     """Store columns and vectors of turns. Words are apart: they do not depend on the embedder."""
     names = dict.fromkeys(turn.speaker for turn in turns)  # numbered in the order they come in
-    speakers = _numbered_speakers(conn, names)
+    speakers, _ = number_speakers(conn, names)
     ends = _session_ends(conn, turns, vectors.shape[1])
     rows, eight_bit = describe_turns(turns, vectors, session_ends=ends, speakers=speakers)
     insert_recent(conn, [turn.id for turn in turns], rows, eight_bit)
@@ -101,14 +101,14 @@ def speaker_numbers(conn: Connection) -> dict[str, int]:
     return {name: number for number, name in conn.run("speakers_after", after=0)}
 
 
-def _numbered_speakers(conn: Connection, names: Iterable[str]) -> dict[str, int]:
-    """The numbers of all speakers; a new one among these names gets the next."""
+def number_speakers(conn: Connection, names: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+    """The numbers of all speakers, and who is new; a new one gets the next number."""
     speakers = speaker_numbers(conn)
-    for name in names:
-        if name not in speakers:
-            speakers[name] = max(speakers.values(), default=0) + 1
-            conn.run("insert_speaker", id=speakers[name], name=name)
-    return speakers
+    new = [name for name in dict.fromkeys(names) if name not in speakers]
+    for name in new:
+        speakers[name] = max(speakers.values(), default=0) + 1
+        conn.run("insert_speaker", id=speakers[name], name=name)
+    return speakers, new
 
 
 def remake(

@@ -1028,6 +1028,14 @@ SELECT 1, id, name FROM memory.speakers
 WHERE namespace = :namespace AND lower(trim(name)) = :unnamed
 ORDER BY 1, 2;
 
+-- speakers_named --
+SELECT DISTINCT speaker FROM memory.turns
+WHERE namespace = :namespace AND lower(trim(speaker)) = ANY (:names)
+ORDER BY 1;
+
+-- speakers_of_all_turns --
+SELECT DISTINCT speaker FROM memory.turns WHERE namespace = :namespace ORDER BY 1;
+
 -- insert_speaker --
 INSERT INTO memory.speakers (namespace, id, name) VALUES (:namespace, :id, :name);
 

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.everyday_sentences [FILE...]
 
-A file has sentences by the kind of talk, each with the facts that are right for it
-(tests/memory/vocabulary/templates/everyday.toml, the default, says how). Prints false and missed
-facts, and a table.
+A file has sentences by the kind of talk, each with the facts that are right for it: see
+tests/memory/vocabulary/templates/sentences/everyday.toml, which is read by default. Prints false
+and missed facts, and a table.
 """
 
 from pathlib import Path
@@ -15,44 +15,33 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import print_table
-from tests.support.written_facts import Outcome, outcome, sentences
-
-_FILE = Path(__file__).parents[1] / "memory" / "vocabulary" / "templates" / "everyday.toml"
-
-
-def outcomes(path: Path) -> dict[str, list[Outcome]]:
-    """Each sentence of a file with what the templates make of it, by the kind of talk."""
-    return {
-        kind: [outcome(text, facts) for text, facts in of_kind.items()]
-        for kind, of_kind in sentences(path).items()
-    }
+from tests.support.written_facts import SENTENCES, Outcome, outcomes
 
 
 def table(by_kind: dict[str, list[Outcome]]) -> Table:
     """A line for each kind of talk and one for all."""
     result = Table("talk", "sentences", "right", "missed", "false")
-    everything = [result for of_kind in by_kind.values() for result in of_kind]
+    everything = [outcome for of_kind in by_kind.values() for outcome in of_kind]
     for kind, of_kind in (*by_kind.items(), ("all", everything)):
-        counts = [sum(len(getattr(one, name)) for one in of_kind) for name in result_names()]
-        result.add_row(kind.replace("_", " "), str(len(of_kind)), *map(str, counts))
+        right = sum(len(outcome.right) for outcome in of_kind)
+        missed = sum(len(outcome.missed) for outcome in of_kind)
+        false = sum(len(outcome.false) for outcome in of_kind)
+        counts = map(str, (len(of_kind), right, missed, false))
+        result.add_row(kind.replace("_", " "), *counts)
     return result
-
-
-def result_names() -> tuple[str, ...]:
-    """The columns of the table that count facts."""
-    return ("right", "missed", "false")
 
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="sentences with their facts")] = None,
 ) -> None:
     """Print what is false or missed, and the table."""
-    for path in files or [_FILE]:
+    for path in files or [SENTENCES / "everyday.toml"]:
         by_kind = outcomes(path)
-        for name in ("false", "missed"):
-            for result in (one for of_kind in by_kind.values() for one in of_kind):
-                for fact in getattr(result, name):
-                    print(f"{name}: {fact}\n    {result.text}")
+        for outcome in (one for of_kind in by_kind.values() for one in of_kind):
+            for fact in outcome.false:
+                print(f"false: {fact}\n    {outcome.text}")
+            for fact in outcome.missed:
+                print(f"missed: {fact}\n    {outcome.text}")
         print_table(Console(), table(by_kind))
 
 

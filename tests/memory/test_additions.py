@@ -229,3 +229,14 @@ def test_a_long_hostile_text_is_matched_in_linear_time(unit: str) -> None:
         text = (beginning + unit * 100_000)[:100_000]
         templates_of(default_vocabulary()).read(Turn("Zoë", text, said_at="2024-05-06"))
         question_templates_of(default_vocabulary()).read(text, "2024-05-06")
+
+
+@pytest.mark.parametrize("text", ["I live in York Clara.", "My brother is called Joe Clara."])
+def test_no_value_ends_in_the_name_of_another_speaker(store: Store, text: str) -> None:
+    add_turns(store, [Turn("Clara", "Hello!"), Turn("Anna", text)])
+    assert store.facts() == []
+
+
+def test_a_speaker_may_be_what_a_value_is_about(store: Store) -> None:
+    add_turns(store, [Turn("Clara", "Hello!"), Turn("Anna", "I love walks with Clara.")])
+    assert [fact.value for fact in store.facts()] == ["walks with Clara"]

@@ -9,6 +9,7 @@ from memory.records import Assertion, Turn
 from memory.vocabulary import default_vocabulary
 from memory.vocabulary.templates import assertions_in
 
+SENTENCES = Path(__file__).parents[1] / "memory" / "vocabulary" / "templates" / "sentences"
 SPEAKER = "Anna"
 DAY = "2024-06-15T12:00"
 _OPTIONAL = "? "
@@ -16,7 +17,7 @@ _OPTIONAL = "? "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the templates store of a sentence: false facts, right ones, and those they missed."""
+    """What the templates store of a sentence: right and false facts, and those they missed."""
 
     text: str
     right: tuple[str, ...]
@@ -24,9 +25,12 @@ class Outcome:
     missed: tuple[str, ...]
 
 
-def sentences(path: Path) -> dict[str, dict[str, list[str]]]:
-    """The sentences of a TOML file by the kind of talk, each with its facts."""
-    return tomllib.loads(path.read_text("utf-8"))
+def outcomes(path: Path) -> dict[str, list[Outcome]]:
+    """Each sentence of a TOML file with what the templates make of it, by the kind of talk."""
+    return {
+        kind: [outcome(text, facts) for text, facts in of_kind.items()]
+        for kind, of_kind in tomllib.loads(path.read_text("utf-8")).items()
+    }
 
 
 def outcome(text: str, facts: Sequence[str]) -> Outcome:

@@ -121,6 +121,7 @@ def remove(
     said_of_names = entities.names_of_turns(conn, ids)
     removed_facts = turn_removal.remove_turns(conn, turns)
     entities.derive_named(conn, said_of_names.names)
+    entities.derive_of_speakers(conn, {turn.speaker for turn in turns})
     names = (*removed_facts.names, *said_of_names.texts)
     removed_facts = replace(removed_facts, names=names)
     ending_changes = {change_id for change_id, _ in ends}

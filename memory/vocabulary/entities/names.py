@@ -17,6 +17,7 @@ _MOST_NAME_WORDS = 5
 _LONGEST_NAME = 60  # characters
 _LONGEST_UNSPACED_NAME = 8  # characters, in scripts without spaces
 _OF_SOMEBODY = re.compile(r"(?P<owner>\S.*?)['\u2019]s? (?P<rest>\S.*)")
+_NO_SPEAKERS: Mapping[str, str] = {}
 _POSSESSIVE_MARKS = ("'s", "\u2019s", "'", "\u2019")
 _HAS_LETTER = re.compile(r"[^\W\d_]")
 
@@ -74,16 +75,24 @@ def _ascii_lower(text: str) -> str:
     return re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), text)
 
 
-def as_spoken(name: str, speaker: str, *, is_value: bool = False) -> "str | Relation | None":
+def as_spoken(
+    name: str, speaker: str, *, is_value: bool = False, speakers: Mapping[str, str] = _NO_SPEAKERS
+) -> "str | Relation | None":
     """Whom a name means when a speaker says it, before any alias is asked.
 
     That is the speaker for "I", a `Relation` for "my mother" and "Anna's mother", and else the name
     itself. None for what means nobody in particular ("she", ""). In a value "mother" is a word, and
-    "Mum" is somebody; a subject is always somebody.
+    "Mum" is a person; a subject is always a person. "Mum" is a relation only where nobody speaks
+    under that name: `speakers` are names of speakers by their keys, the speaker's own is known.
     """
     text = " ".join(name.split())
     words = relation_words()
     folded = text.casefold()
+    named = speaker.strip() if key(text) == key(speaker) else speakers.get(key(text), "")
+    is_word = is_value and text.islower() and not named.islower()
+    is_pronoun = folded in words.speaker or folded in words.others
+    if named and not is_word and not is_pronoun:
+        return named
     if not text or folded in words.others:
         return None
     if folded in words.speaker:
@@ -123,6 +132,12 @@ def _relation(folded: str, text: str) -> tuple[str, bool]:
     last = folded.split()[-1]
     several = words.relations.get(last, "") in words.several
     return words.relations.get(folded, text), several
+
+
+def is_relative(name: str) -> bool:
+    """Whether a name alone means a relative of the person who says it: "Mum", "coach"."""
+    folded = " ".join(name.split()).casefold()
+    return folded in relation_words().names or folded in relation_words().headings
 
 
 def names_somebody(value: str) -> bool:

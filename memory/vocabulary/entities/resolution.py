@@ -8,7 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from memory.vocabulary.entities.names import Relation, as_spoken, key, names_somebody
+from memory.vocabulary.entities.names import (
+    Relation,
+    as_spoken,
+    is_relative,
+    key,
+    names_somebody,
+)
 
 
 @dataclass(frozen=True)
@@ -40,19 +46,25 @@ class Names:
         aliases: as they were said; a relation in a name ("my mother") is that of their speaker.
         entities: the names of entities, whose spelling is used for names that equal them.
         takes_part: whether somebody has said anything in the session of a turn by then.
+        speakers: names under which people speak, and which mean these people.
     """
 
     def __init__(
-        self, aliases: Iterable[Alias], entities: Collection[str], takes_part: TakesPart
+        self,
+        aliases: Iterable[Alias],
+        entities: Collection[str],
+        takes_part: TakesPart,
+        speakers: Collection[str] = (),
     ) -> None:
         self._takes_part = takes_part
+        self._speakers = {key(name): name.strip() for name in sorted(speakers)}
         self._aliases = defaultdict[str, list[Alias]](list)
         self._spelling: dict[str, str] = {}
         for name in sorted(entities):
             self._spelling.setdefault(key(name), name)
-        for alias in aliases:
+        for alias in map(self._of_speaker, aliases):
             speaker = alias.source.speaker if alias.source else ""
-            spoken = as_spoken(alias.name, speaker)
+            spoken = as_spoken(alias.name, speaker, speakers=self._speakers)
             if spoken is None:
                 continue
             self._spelling.setdefault(key(alias.entity), alias.entity.strip())
@@ -62,18 +74,30 @@ class Names:
                 own_name = Alias(alias.entity, alias.entity, alias.source)
                 self._aliases[key(alias.entity)].append(own_name)
 
+    def _of_speaker(self, alias: Alias) -> Alias:
+        """An alias of a relative who speaks says another name of that speaker.
+
+        "Mum is Linda" makes Linda a name of Mum, and Mum stays who she is.
+        """
+        speaker = self._speakers.get(key(alias.name), "") if is_relative(alias.name) else ""
+        if alias.source and speaker and key(alias.entity) not in self._speakers:
+            return Alias(alias.entity, speaker, alias.source)
+        return alias
+
     def spelling(self, entity: str) -> str:
         """An entity's name as the memory spells it: case and surrounding spaces do not matter."""
         return self._spelling.get(key(entity), entity.strip())
 
     def entity_of(self, subject: str, source: Source) -> str | None:
         """The entity that the subject of a fact means; None where that is unclear."""
-        return self._entity_of(as_spoken(subject, source.speaker), source)
+        spoken = as_spoken(subject, source.speaker, speakers=self._speakers)
+        return self._entity_of(spoken, source)
 
     def entity_of_value(self, value: str, source: Source) -> str | None:
         """The entity that a value names; None where it names nobody, or that is unclear."""
         if key(value) in self._aliases or key(value) in self._spelling or names_somebody(value):
-            return self._entity_of(as_spoken(value, source.speaker, is_value=True), source)
+            spoken = as_spoken(value, source.speaker, is_value=True, speakers=self._speakers)
+            return self._entity_of(spoken, source)
         return None
 
     def _entity_of(self, spoken: str | Relation | None, source: Source) -> str | None:

@@ -10,6 +10,7 @@ from memory.vocabulary.templates.matching import (
 )
 from memory.vocabulary.templates.names import aliases_in, names_given
 from memory.vocabulary.templates.questions import Question, question_templates_of, whom
+from memory.vocabulary.templates.values import name_at_end
 
 __all__ = [
     "Found",
@@ -17,6 +18,7 @@ __all__ = [
     "Reading",
     "aliases_in",
     "assertions_in",
+    "name_at_end",
     "names_given",
     "plays_somebody",
     "question_templates_of",

@@ -18,6 +18,7 @@ from memory.vocabulary.templates.words import language_words
 
 # A quotation in a turn is one of these characters, so that no template reads what it says.
 FIRST_QUOTATION, LAST_QUOTATION = "\ue000", "\uf8ff"
+_OPEN_FORMS = ("phrase", "name", "place", "title", "text")
 _MOST_WORDS = 5
 _MOST_TITLE_WORDS = 8
 _MOST_TEXT_WORDS = 40
@@ -45,7 +46,7 @@ def fits(text: str, form: str) -> bool:
 
 def is_open(form: str) -> bool:
     """Whether a value of a form may be any phrase or name."""
-    return form in PLAIN_FORMS or "{phrase}" in compound_forms().get(form, ())
+    return form in _OPEN_FORMS or "{phrase}" in compound_forms().get(form, ())
 
 
 def is_closed(form: str) -> bool:

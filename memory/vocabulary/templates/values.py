@@ -111,6 +111,12 @@ def ends_with_person_spoken_to(value: str, clause: str) -> bool:
     return bool(name or known_word) and not _may_have_name_behind(words[-max(name, 1) - 1])
 
 
+def name_at_end(value: str) -> str:
+    """The last word of a value, where it may be the name of the person spoken to; "" elsewhere."""
+    *before, last = value.split(" ")
+    return "" if not before or _may_have_name_behind(before[-1]) else last
+
+
 def _may_have_name_behind(word: str) -> bool:
     """Whether a name behind a word belongs to it: "with Tom", "the Baltic", "van Gogh"."""
     known = language_words()

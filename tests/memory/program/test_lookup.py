@@ -135,6 +135,13 @@ def test_my_is_nobody_s_without_an_asker(read_store: Store) -> None:
     assert looked_up(read_store, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
 
 
+def test_a_mother_who_speaks_is_asked_for_by_her_name(store: Store) -> None:
+    add_turns(store, [Turn("Mum", "I live in Leeds.", "s3", "2024-06-01")])
+    found = looked_up(store, "Where does Mum live?")
+    assert found is not None
+    assert found.text == "Leeds"
+
+
 @pytest.mark.few(1)
 def test_what_a_person_does_decides(facts_store: Store) -> None:
     [bergen] = facts.find(facts_store, "Bergen")

@@ -345,3 +345,74 @@ def test_names_of_one_namespace_mean_nothing_in_another(
     assert who(store) == [("Tom", "Tom")]
     assert [entity.name for entity in known_entities(store)] == ["Tom"]
     assert store.read("SELECT name FROM aliases").rows == ()
+
+
+FAMILY = [
+    Turn("Mum", "I work at the hospice.", "family"),
+    Turn("Grandma Pat", "Mum has a cold.", "family"),
+    Turn("Dad", "Coach rang.", "family"),
+    Turn("Coach", "Training is off.", "club"),
+]
+
+
+def test_a_name_that_somebody_speaks_under_means_that_speaker(address: str) -> None:
+    with open_store(f"{address} family") as store:
+        store.add(FAMILY)
+        write(
+            store,
+            fact("Mum", "works_at", "the hospice", 1),
+            fact("Mum", "ill_with", "a cold", 2),
+            fact("Coach", "called", "Dad", 3),
+            fact("coach", "cancelled", "training", 4),
+            fact("my mum", "age", "80", 1),
+            fact("Gran", "age", "81", 3),
+        )
+        assert [entity for _, entity in who(store)] == [
+            *("Mum", "Mum", "Coach", "Coach", "Mum's mother", "Dad's grandmother")
+        ]
+
+
+def test_a_value_names_a_speaker_and_a_word_stays_one(address: str) -> None:
+    with open_store(f"{address} values") as store:
+        store.add(FAMILY)
+        write(store, fact("Dad", "married_to", "Mum", 3), fact("Dad", "works_as", "coach", 3))
+        rows = store.read("SELECT value, value_entity FROM facts ORDER BY id").rows
+        assert [tuple(row) for row in rows] == [("Mum", "Mum"), ("coach", None)]
+
+
+def test_a_mother_who_speaks_later_is_that_speaker_in_what_was_said_before(address: str) -> None:
+    with open_store(f"{address} later") as store:
+        store.add([Turn("Ruth", "Mum lives in Leeds.", "family")])
+        write(store, fact("Mum", "lives_in", "Leeds", 1))
+        assert who(store) == [("Mum", "Ruth's mother")]
+        [turn_id] = store.add([Turn("Mum", "I do.", "family")])
+        assert who(store) == [("Mum", "Mum")]
+        store.forget([turn_id])
+        assert who(store) == [("Mum", "Ruth's mother")]
+
+
+def test_other_names_of_a_relative_who_speaks_are_that_speakers(address: str) -> None:
+    with open_store(f"{address} aliases") as store:
+        store.add(FAMILY)
+        write(store, alias("Linda", "Mum", 2), fact("Linda", "ill_with", "a cold", 2))
+        write(store, alias("Coach", "Bob", 3), fact("Bob", "called", "Dad", 3))
+        write(store, fact("Mum", "works_at", "the hospice", 1), fact("Coach", "age", "50", 4))
+        assert [entity for _, entity in who(store)] == ["Mum", "Coach", "Mum", "Coach"]
+
+
+def test_an_alias_from_before_a_relative_speaks_is_another_name_of_hers(address: str) -> None:
+    with open_store(f"{address} earlier alias") as store:
+        store.add([Turn("Ruth", "Mum, I mean Linda, is ill.", "family")])
+        write(store, alias("Mum", "Linda", 1), fact("Linda", "health", "ill", 1))
+        assert who(store) == [("Linda", "Linda")]
+        store.add([Turn("Mum", "Better now.", "family")])
+        write(store, fact("Mum", "health", "better", 2))
+        assert {entity for _, entity in who(store)} == {"Mum"}
+
+
+def test_a_dump_has_speakers_who_are_relatives(address: str, tmp_path: Path) -> None:
+    with open_store(f"{address} dumped") as store, open_store(f"{address} loaded") as copy:
+        store.add(FAMILY)
+        write(store, fact("Mum", "ill_with", "a cold", 2))
+        copy.load(store.dump())
+        assert who(copy) == [("Mum", "Mum")]
