@@ -280,7 +280,6 @@ ENDS = [
         subject="Ansel",
         old="vegetarian",
         on="2025-04-04",
-        attribute="diet",
         question="Is Ansel a vegetarian?",
         holds=OVER,
         lacks=["yes"],
