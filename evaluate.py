@@ -86,9 +86,9 @@ from memory.program.costs import spending
 from memory.program.model import SqlUse
 from memory.program.model_names import PACKAGED_MODEL
 from memory.program.packaged import SHIPPED
-from memory.recall.rerank import load_reranker
 from memory.records import FormChoice
 from memory.search.embed import load_embedder
+from memory.search.rerank import load_reranker
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 from memory.system.terminal import count

@@ -32,9 +32,9 @@ from locomo.results.tables import cost_table
 from locomo.results.traces import DigestTrace, Trace, TraceLog, traced, traced_digest
 from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
+from memory.evidence.lines import LEAST_BUDGET
 from memory.program import Model
 from memory.program.costs import Cost, estimate, priced, spending
-from memory.prompts.lines import LEAST_BUDGET
 from memory.system.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]

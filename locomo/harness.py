@@ -26,12 +26,12 @@ from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, Store, Turn, open_store
 from memory.digest.windows import Digest
 from memory.errors import ModelError
+from memory.evidence.layout import refuse_small
 from memory.program import Model
 from memory.program.abstention import BENCHMARK_COST
 from memory.program.costs import Cost, Step, rendered_prompt, spending
 from memory.program.program import NO_SQL
-from memory.prompts.evidence import assemble
-from memory.recall.rerank import Reranker
+from memory.search.rerank import Reranker
 from memory.system.files import write_whole
 from memory.system.terminal import clean_line, count
 from memory.worker.waiting import digest_whole
@@ -148,7 +148,7 @@ class Setup:
 
     def check(self) -> None:
         """Raise InputError if the budget exceeds the model's context, or fits no turn."""
-        assemble([], [], self.budget)
+        refuse_small(self.budget)
         if self.budget > self.model.context - PROMPT_TOKENS:
             raise InputError(
                 f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"

@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
-from memory import Memory, MemoryProgram, Rows, Store, Turn, open_store
+from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
+from memory.evidence.block import Options
+from memory.evidence.layout import Evidence, lay_out
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.program import Model
 from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
-from memory.program.model import Ranked, UserQuestion
-from memory.prompts.evidence import Context, assemble
-from memory.prompts.lines import spoken_date
+from memory.text.dates import spoken_date
 from memory.text.secrets import mask
 
 
@@ -193,7 +195,7 @@ def ask_about_turns(
     start = time.monotonic()
     # A memory stores no secrets and nothing private; nor does a model see them without one.
     turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
-    context = assemble([], turns, setup.budget)
+    context = lay_out([], turns, setup.budget)
     asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     log = StepLog()
     with setup.model.active(), log.step("answer"):
@@ -304,19 +306,20 @@ class _FactsProgram(MemoryProgram):
 
     def evidence(
         self,
-        question: str,
-        ranked: Ranked,
-        rows: Sequence[Rows],
+        question: UserQuestion,
+        reader: MemoryReader,
+        hits: Sequence[Hit],
+        rows: Sequence[Rows] = (),
         *,
-        model: Model,
-        **limits: Any,
-    ) -> Context:
+        budget: int,
+        options: Options,
+    ) -> Evidence:
         store = self._memory.store
         if self._memory.all_facts:
             facts = tuple(
                 tuple(getattr(fact, column) for column in _FACT) for fact in store.facts()
             )
             rows = [*rows, Rows(_FACT, facts)]
-        if self._memory.all_facts or model.dates_rows:
-            limits["without"] = {turn.id for turn in store.turns()}
-        return super().evidence(question, ranked, rows, model=model, **limits)
+        if self._memory.all_facts or options.lists:
+            options = replace(options, without=frozenset(turn.id for turn in store.turns()))
+        return super().evidence(question, reader, hits, rows, budget=budget, options=options)

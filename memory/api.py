@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memory import facts
 from memory.digest.additions import add_turns, record_assertions
 from memory.errors import DeletedError, InputError, PromptTooLong
+from memory.evidence.layout import Evidence
+from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.reader import MemoryReader
 from memory.program.model_names import PACKAGED_MODEL
-from memory.prompts.evidence import NO_STANDING, Context, Standing
-from memory.prompts.lines import LEAST_BUDGET
 from memory.recall.answers import citations
 from memory.recall.messages import (
     Message,
@@ -28,8 +29,6 @@ from memory.recall.messages import (
     tags_of,
     turns_of,
 )
-from memory.recall.reader import StoreReader
-from memory.recall.searcher import Searcher
 from memory.records import (
     Answer,
     Fact,
@@ -43,6 +42,7 @@ from memory.records import (
     Turn,
     TurnIds,
 )
+from memory.search.searcher import Searcher
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, namespaces, open_store
 from memory.store.forgetting.preview import forget_matching, turns_about
@@ -69,12 +69,13 @@ from memory.text.turn_filter import TurnFilter, passes, read_filter
 
 if TYPE_CHECKING:
     from memory.digest.windows import Digest
+    from memory.evidence.ltm_config import LtmConfig
+    from memory.evidence.prompt_block import Injected
     from memory.program import MemoryProgram, Model
     from memory.program.model import ChatMessage
     from memory.program.replies import Reply
     from memory.recall.corrections import Correction
-    from memory.recall.injection import Injected, LtmConfig
-    from memory.recall.rerank import Reranker
+    from memory.search.rerank import Reranker
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Setup:
     @cached_property
     def reranker(self) -> Reranker | None:
         """What puts the best turns in its own order."""
-        from memory.recall.rerank import load_reranker
+        from memory.search.rerank import load_reranker
 
         given = self.given_reranker
         return load_reranker(given) if isinstance(given, str) else given
@@ -583,7 +584,7 @@ class Memory(AnswersOthersNames):
             answer: the answer, of `ask` or of a reply.
             seen: the newest change at that time: what somebody has edited since is left as it is.
         """
-        from memory.program.messages import is_question
+        from memory.evidence.messages import is_question
         from memory.recall.corrections import correct_answer
 
         if is_question(message.text) or not self.model.follows_instructions:
@@ -610,11 +611,12 @@ class Memory(AnswersOthersNames):
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
-        The arguments, the errors and the code are those of `memory.recall.injection.inject`, which
-        the command `memory context` calls too; `budget` is the one that this memory was given, if
-        any, and `run_id` is `session` by another name. Raises InputError over several memories.
+        The arguments, the errors and the code are those of `memory.evidence.prompt_block.inject`,
+        which the command `memory context` calls too; `budget` is the one that this memory was
+        given, if any, and `run_id` is `session` by another name. Raises InputError over several
+        memories.
         """
-        from memory.recall.injection import inject
+        from memory.evidence.prompt_block import inject
 
         if len(self.stores) > 1:
             raise InputError("a context comes from one memory; ask the Memory of that one for it")
@@ -728,7 +730,7 @@ class Memory(AnswersOthersNames):
 
         Raises SqlError when it is refused, wrong or too slow.
         """
-        return own_rows(self._united, self.searcher.read(self._united, sql))
+        return own_rows(self._united, self._united.read(sql, weights=self.searcher.weights))
 
     @property
     def searcher(self) -> Searcher:
@@ -736,45 +738,42 @@ class Memory(AnswersOthersNames):
         program = self._setup.program
         return Searcher(program and program.feature_weights, self.reranker)
 
-    def gather(
+    def evidence(
         self,
         question: str,
         rows: Sequence[Rows] = (),
         without: Collection[int] = (),
         hits: Sequence[Hit] | None = None,
         asker: str = "",
-        standing: Standing = NO_STANDING,
-    ) -> Context:
-        """The context for an answer: the rows, then the best turns, within the budget.
+    ) -> Evidence:
+        """What the answering model is shown for a question, within the budget; no model is asked.
 
-        What the asker wants of answers (`standing`) comes first, for a model that can follow it.
-        Turns in `without` are left out, because they are shown elsewhere. `rows` and `hits` are the
-        results of `read` and of `search` for the question; without hits, this searches. With an
-        `asker`, a summary or an order is made of their own turns first. Of several memories the
-        context has numbers for turns that no two of them share.
+        Arguments:
+            rows: the results of `read` for the question.
+            without: turns that are left out, because they are shown elsewhere.
+            hits: what `search` found for the question; without them, this searches.
+            asker: who asks: a summary or an order is made of their own turns first.
+
+        Of several memories, turns have numbers that no two of them share.
         """
-        from memory.program.shown_turns import RANKED_TURNS, ranked_turns
+        from memory.evidence.question import UserQuestion
+        from memory.evidence.recollection import RANKED_TURNS
 
+        asked = UserQuestion(question, asker)
         if hits is None:
-            hits = self._ranked(question, RANKED_TURNS)
-        reader = self._reader
-        hits = numbered_hits(self._united, hits)
-        rows = [numbered_rows(self._united, result) for result in rows]
+            hits = self._ranked(asked.ranked_text, RANKED_TURNS)
         return self.program.evidence(
-            question,
-            ranked_turns(question, hits, rows, reader),
-            rows,
-            reader=reader,
-            model=self.model,
+            asked,
+            self._reader,
+            numbered_hits(self._united, hits),
+            [numbered_rows(self._united, result) for result in rows],
             budget=self.budget,
-            asker=asker,
-            standing=standing,
-            without=without,
+            options=replace(self.model.options, without=frozenset(without)),
         )
 
     @property
-    def _reader(self) -> StoreReader:
-        return StoreReader(self._united, self.searcher)
+    def _reader(self) -> MemoryReader:
+        return MemoryReader(self._united, self.searcher)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
         """The pieces of a reply to a prompt that the model's server takes."""

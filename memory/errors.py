@@ -22,8 +22,7 @@
 """
 
 from collections.abc import Sequence
-
-from memory.records import Answer, Change, Fact
+from typing import Any
 
 
 class MemoryFault(Exception):
@@ -83,11 +82,11 @@ class NotThereError(InputError):
 class EditConflict(InputError):
     """Somebody else edited this fact; nothing was written.
 
-    `fact` is what holds now, None where the fact was deleted; `change` is the newest edit. The same
-    edit with `seen=change.id` is put over what they wrote.
+    `fact` is the Fact as it is now, None where it was deleted; `change` is the newest edit, a
+    Change. The same edit with `seen=change.id` is put over what they wrote.
     """
 
-    def __init__(self, message: str, fact: Fact | None, change: Change) -> None:
+    def __init__(self, message: str, fact: Any, change: Any) -> None:
         super().__init__(message)
         self.fact = fact
         self.change = change
@@ -131,9 +130,9 @@ class PromptTooLong(ModelError):
 class UnusableAnswer(ModelError):
     """A model answered a question with nothing that can be read as an answer.
 
-    `answer` holds what was retrieved for it, with an empty text.
+    `answer` is an Answer with what was retrieved for it, and an empty text.
     """
 
-    def __init__(self, message: str, answer: Answer) -> None:
+    def __init__(self, message: str, answer: Any) -> None:
         super().__init__(message)
         self.answer = answer

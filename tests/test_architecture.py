@@ -22,12 +22,12 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
-    {"memory.records"},
-    {"memory.errors"},
+    {"memory.errors", "memory.records"},
     {"memory.system", "memory.text"},
     {"memory.search", "memory.sql", "memory.vocabulary"},
-    {"memory.prompts", "memory.store"},
-    {"memory.facts", "memory.program", "memory.settings"},
+    {"memory.store"},
+    {"memory.evidence", "memory.facts", "memory.settings"},
+    {"memory.program"},
     {"memory.digest", "memory.recall", "memory.refine"},
     {"memory.api", "memory.exchange"},
     {"memory.agents", "memory.frameworks", "memory.operations", "memory.worker"},
@@ -61,18 +61,19 @@ OPEN_ROOMS = {
     "memory.errors",  # how a model fails
     "memory.exchange",  # imports, for the scorecard
     "memory.store.namespaces",  # a memory for each user of another benchmark, and copies
-    "memory.prompts.evidence",  # what a model is shown within a budget
+    "memory.evidence",  # what is shown of a memory
     "memory.system.files",  # files written whole
     "memory.system.machines",  # work spread over machines
     "memory.digest.additions",  # what turns assert, for memories that no model digested
     "memory.program",  # the program that it compiles
     "memory.system.progress",
-    "memory.prompts.lines",  # the lines that a model sees
     "memory.records",
     "memory.refine",  # the tools of an episode
-    "memory.recall.rerank",  # the reranker that it measures
+    "memory.search.rerank",  # the reranker that it measures
     "memory.program.signatures",  # the prompts that it tunes
     "memory.search.asker",  # a question when the asker is known
+    "memory.text.dates",  # days as they are shown
+    "memory.text.passages",  # the sentences of a long turn
     "memory.text.word_forms",
     "memory.sql",
     "memory.facts",  # edits by a person; what an asker wants of all answers
@@ -122,7 +123,7 @@ IMPORTERS = {
     "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
-    "sentence_transformers": ("memory/search/embed.py", "memory/recall/rerank.py"),
+    "sentence_transformers": ("memory/search/embed.py", "memory/search/rerank.py"),
     "mlflow": "locomo/tracking",
     "matplotlib": ("locomo/retrieval/chart.py", "locomo/tracking/overview.py"),
     "nltk": "locomo/metrics.py",
@@ -154,16 +155,15 @@ ROOMS = {
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
     "memory/store/forgetting": "turns and what rests on them, removed, overwritten, proven gone",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
-    "memory/prompts": "what a model is shown of a memory, within a budget",
+    "memory/evidence": "what is shown of a memory for a question, the same at every door",
     "memory/facts": "facts as persons see, edit and audit them",
     "memory/digest": "windows of turns become facts and a story",
-    "memory/recall": "what a question finds: searched, marked, gated, corrected",
+    "memory/recall": "what is given to a memory and what it gives back, in records",
     "memory/program/gguf": "models as files: what they say of themselves, and what runs them",
     "memory/program": "the models and what they say",
     "memory/program/signatures": "every prompt, and which form of it a model is given",
     "memory/exchange": "what other programs exported, and exports",
     "memory/exchange/documents": "documents and tool uses as turns",
-    "memory/recall/injection": "memories as a block for a prompt",
     "memory/frameworks": "a memory in the protocols of asyncio and of agents' frameworks",
     "memory/cli/chat": "somebody talks with a character that remembers",
     "memory/operations": "what can be done with a memory, each once: endpoints, commands and tools",
@@ -451,7 +451,7 @@ def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> No
 
 
 def test_modules_that_docstrings_name_are_there() -> None:
-    """`memory.recall.reader.reader_of`: a file of that path, or a name that stands in it."""
+    """`memory.evidence.reader.reader_of`: a file of that path, or a name that stands in it."""
     reference = re.compile(r"`((?:memory|locomo)(?:\.[A-Za-z_]\w*)+)(?:\(\))?`")
     faults = [
         f"{name(path)}: {dotted}"

@@ -20,9 +20,9 @@ from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
 from locomo.systems import FactsOnly
 from memory import Memory, Rows, SqlError, Store
-from memory.program.messages import ABSTAIN
+from memory.evidence.layout import Evidence
+from memory.evidence.messages import ABSTAIN
 from memory.program.small_prompts import TUNED_SELECT
-from memory.prompts.evidence import Context
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.
@@ -83,7 +83,7 @@ class AnswerExamples:
             self.rng.shuffle(pairs)
             yield [AnswerExample(context.text, text, answer) for text, answer in pairs]
 
-    def _context(self, question: Question) -> Context:
+    def _context(self, question: Question) -> Evidence:
         """The context that a student would see for a question."""
         chance = self.rng.random()
         budget = int(self.student.budget * self.rng.choice(BUDGETS))
@@ -95,7 +95,7 @@ class AnswerExamples:
             rows = self._stray_rows(question.text)
         memory_type = FactsOnly if rows and chance > 1 - FACTS_ONLY else Memory
         memory = memory_type(self.store, self.student.model, budget=budget)
-        return memory.gather(question.text, rows)
+        return memory.evidence(question.text, rows)
 
     def _rows(self, selects: list[str]) -> list[Rows]:
         rows = []
@@ -116,7 +116,7 @@ class AnswerExamples:
         return [self.store.read(f"{TUNED_SELECT} {where}{LIMIT}")]
 
     def _questions_and_answers(
-        self, question: Question, context: Context
+        self, question: Question, context: Evidence
     ) -> Iterator[tuple[str, str]]:
         """The questions about the context of a question, with the right answers.
 

@@ -18,9 +18,9 @@ from locomo.metrics import normalize
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Store
+from memory.evidence.lines import turn_lines
 from memory.program import Model
 from memory.program.small_prompts import TUNED_INSERT
-from memory.prompts.lines import turn_lines
 from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.

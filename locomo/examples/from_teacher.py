@@ -22,10 +22,10 @@ from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_store
+from memory.evidence.layout import lay_out
+from memory.evidence.messages import ABSTAIN
 from memory.program import Model
-from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import NO_FACT
-from memory.prompts.evidence import assemble
 from memory.sql import split
 
 # As Memory does at work: an example must be the prompt that the student will see.
@@ -266,7 +266,7 @@ def make_retrieve_example(
             memory = Memory(
                 store, model=teacher.model, program=teacher.program, budget=teacher.budget
             )
-            context = memory.gather(question, retrieved.rows)
+            context = memory.evidence(question, retrieved.rows)
             with teacher.model.active():
                 prediction = teacher.program.answer(
                     question=question, memory=context.text, turn_ids=context.turn_ids
@@ -303,7 +303,7 @@ def make_answer_examples(
             # The best are taken first and stand in the order they were said: putting the
             # evidence first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
-            context = assemble([], store.turns_by_id(turn_ids), distillation.student.budget)
+            context = lay_out([], store.turns_by_id(turn_ids), distillation.student.budget)
             attempts.append(
                 _answer_attempt(
                     distillation,

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
-from memory.program.messages import ABSTAIN
+from memory.evidence.messages import ABSTAIN
 from memory.program.signatures.further import RefineFacts
 from memory.refine.run import memory_in_short
 from memory.refine.tools import tool_functions

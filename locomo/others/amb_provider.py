@@ -14,11 +14,11 @@ from memory_bench.memory.base import MemoryProvider
 from memory_bench.models import Document
 
 from memory import Memory, Turn
-from memory.prompts.evidence import fill
+from memory.evidence.layout import lay_out
 
 # A document of AMB's baselines is a chunk of this many tokens: k of them are a budget of turns.
 _DOCUMENT_TOKENS = 512
-_LEAST_LINE = 20  # tokens; so many turns are searched that they fill the budget
+_LEAST_LINE = 20  # tokens; that many turns are searched that they fill the budget
 
 
 class SqlMemoryProvider(MemoryProvider):
@@ -64,7 +64,7 @@ class SqlMemoryProvider(MemoryProvider):
         with Memory(str(path)) as memory:
             hits = memory.store.search(query, budget // _LEAST_LINE)
             turns = memory.store.turns_by_id([hit.turn_id for hit in hits])
-        shown = fill([], turns, budget, question=query)
+        shown = lay_out([], turns, budget, question=query)
         session_of = {turn.id: turn.session for turn in turns}
         lines = shown.text.split("\n")[1:]  # behind a heading, one for each turn
         found: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from memory import Memory, Turn
-from memory.prompts.lines import dated_line
+from memory.evidence.lines import dated_line
 from memory.store.namespaces import delete, exists
 
 

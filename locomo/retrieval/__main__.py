@@ -43,8 +43,8 @@ from locomo.retrieval.measure import DEPTHS, Retrieval, recall_table, recalls, r
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError
-from memory.prompts.lines import LEAST_BUDGET
-from memory.recall.rerank import Reranker, load_reranker
+from memory.evidence.lines import LEAST_BUDGET
+from memory.search.rerank import Reranker, load_reranker
 from memory.system.files import write_whole
 from memory.system.machines import over_machines
 from memory.system.progress import progress_bar

@@ -24,8 +24,7 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from locomo.retrieval.baselines import Cosine, FullText
 from memory import Memory, Turn
-from memory.facts.standing import applying
-from memory.prompts.evidence import Context, assemble
+from memory.evidence.layout import Evidence, lay_out
 from memory.search.embed import load_embedder
 from memory.text.word_forms import forms_of, is_among, telling_words
 
@@ -33,7 +32,7 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 _NOT_ASKED = "openai/nobody"
 _RANKED_TURNS = 400
 SYSTEMS = ("this memory", "cosine", "FTS5")
-_Gather = Callable[[Question, int], Context]
+_Gather = Callable[[Question, int], Evidence]
 Shares = tuple[float, float | None, float | None]
 # A number, also with marks inside (4,000; 12:30), and a word that begins with a capital.
 _DETAIL = re.compile(r"\d(?:[\d.,:]*\d)?|\b[^\W\d_a-z][\w'-]+")
@@ -156,17 +155,16 @@ def _details(text: str) -> set[str]:
 
 
 def _systems(memory: Memory, turns: Sequence[Turn], embedder: str | None) -> dict[str, _Gather]:
-    def ours(question: Question, budget: int) -> Context:
+    def ours(question: Question, budget: int) -> Evidence:
         memory.budget = budget
-        standing = applying(memory.store, question.text, question.asker)
-        return memory.gather(question.standalone_question, asker=question.asker, standing=standing)
+        return memory.evidence(question.standalone_question, asker=question.asker)
 
     def by(ranking: Cosine | FullText) -> _Gather:
         by_id = dict(zip(ranking.add(turns), turns, strict=True))
 
-        def gather(question: Question, budget: int) -> Context:
+        def gather(question: Question, budget: int) -> Evidence:
             ranked = [by_id[id_] for id_ in ranking.search(question.text, _RANKED_TURNS)]
-            return assemble([], ranked, budget, question=question.text)
+            return lay_out([], ranked, budget, question=question.text)
 
         return gather
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.json_lines import read_json
 from memory import InputError, Turn
-from memory.prompts.evidence import assemble
+from memory.evidence.lines import dated_line
 from memory.system.files import write_whole
+from memory.text.tokens import count_tokens
 
-_UNLIMITED = 10**9  # a budget of tokens that holds every turn
 Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
 
 
@@ -52,11 +52,8 @@ def token_costs(turns: Sequence[Turn]) -> dict[str, int]:
     """The tokens that each turn, by source, adds to the context of an answering model."""
     costs = {}
     for number, turn in enumerate(turns, 1):
-        numbered = replace(turn, id=number)
-        # The difference leaves out the heading above the turns.
-        once = assemble([], [numbered], _UNLIMITED).tokens
-        twice = assemble([], [numbered, numbered], _UNLIMITED).tokens
-        costs[turn.source] = twice - once
+        line = dated_line(replace(turn, id=number))
+        costs[turn.source] = count_tokens(f"{line}\n{line}") - count_tokens(line)
     return costs
 
 

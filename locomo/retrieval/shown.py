@@ -17,12 +17,12 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
 from memory import Turn
-from memory.prompts.evidence import LONG_TURN, Context, assemble
-from memory.prompts.lines import dated_line
+from memory.evidence.layout import LONG_TURN, Evidence, lay_out
+from memory.evidence.lines import dated_line
 from memory.text.tokens import count_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
 
-_RANKED_TURNS = 400  # the number that `Memory.gather` uses
+_RANKED_TURNS = 400  # the number that `Memory.evidence` uses
 _LINE = re.compile(r"^\[(\d+)\] .*", re.MULTILINE)
 
 
@@ -56,15 +56,15 @@ def evidence_shown(
             evidence = [turns_by_source[source] for source in question.evidence]
             for budget, sums in shown.items():
                 contexts = (
-                    assemble([], ranked, budget),
-                    assemble([], ranked, budget, question=question.standalone_question),
+                    lay_out([], ranked, budget),
+                    lay_out([], ranked, budget, question=question.standalone_question),
                 )
                 _count(sums, contexts, evidence=evidence, answer=question.answer)
     return shown
 
 
 def _count(
-    sums: Shown, contexts: tuple[Context, Context], *, evidence: Sequence[Turn], answer: str
+    sums: Shown, contexts: tuple[Evidence, Evidence], *, evidence: Sequence[Turn], answer: str
 ) -> None:
     """Add the evidence that two contexts show for one question."""
     shares = [[is_shown(turn, context, answer) for turn in evidence] for context in contexts]
@@ -76,7 +76,7 @@ def _count(
             sums.long_evidence.append((is_in[0], is_in[1]))
 
 
-def is_shown(turn: Turn, context: Context, answer: str) -> bool:
+def is_shown(turn: Turn, context: Evidence, answer: str) -> bool:
     """Whether a context shows a piece of evidence, or all its words of the gold answer."""
     if turn.id not in context.turn_ids:
         return False

@@ -25,8 +25,9 @@ from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
+from memory.evidence.layout import lay_out
+from memory.evidence.lines import RowLine
 from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
-from memory.prompts.evidence import assemble
 from memory.refine.questions import FactReader
 from memory.refine.run import memory_in_short
 from memory.refine.tools import RefiningTools
@@ -364,7 +365,7 @@ def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
     cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
     lines = [" ".join(" | ".join(row).split()) for row in cells]
     # Half of the budget: turns keep the other half, as when a question is answered.
-    fitting = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
+    fitting = lay_out([RowLine(line) for line in lines if line], (), max(budget // 2, 64)).text
     lines_that_fit = max(fitting.count("\n"), 0)  # the first line is a heading
     turns_shown = [turns[turn_id - 1] for turn_id in answer.shown]
     return Outcome(
@@ -444,7 +445,7 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
 
     ranked = sorted(range(len(lines)), key=rank)
     tokens = max(tokens, LEAST_DEMO)
-    fitting = assemble([(lines[n], None) for n in ranked], (), tokens).text
+    fitting = lay_out([RowLine(lines[n]) for n in ranked], (), tokens).text
     indices = set(ranked[: fitting.count("\n")])  # its first line is a heading
     shorter = "\n".join(line for n, line in enumerate(lines) if n in indices)
     if lines and not indices:

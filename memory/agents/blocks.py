@@ -7,19 +7,21 @@ a tool use only what the agent did is shown, never what a file, a page or a comm
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from memory.evidence.block import Options, evidence
+from memory.evidence.fence import fence_tokens, fenced
+from memory.evidence.gate import MOST_TURNS, touched
+from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.restated import newest_first
+from memory.evidence.wishes import applying, standing_facts
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
-from memory.facts.standing import applying, standing_facts
-from memory.prompts.evidence import TurnForm, fence_tokens, fenced
-from memory.prompts.lines import short_day
-from memory.prompts.restated import newest_first
-from memory.recall.gate import MOST_TURNS, touched
-from memory.recall.recalled_facts import recalled_facts
-from memory.records import Fact, Turn
+from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.standing_facts import names_of_askers
-from memory.store.turn_validation import local_now
+from memory.text.dates import short_day
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -217,12 +219,17 @@ def prompt_block(
     wishes = _section(_INSTRUCTIONS, cased, tokens // 3)
     earlier = ""
     if project and is_local(project):
-        turns = _fitting(project, prompt, session)
-        marks = recalled_facts(project, turns, prompt, local_now()[:10]).marks
-        form = TurnForm(prompt[:_LONGEST_PROMPT], _HIT_TOKENS, marks)
-        used = (line_tokens(wishes) if wishes else 0) + fence_tokens()
-        lines = (form.line(turn, _HIT_TOKENS) for turn in turns)
-        earlier = _section(_EARLIER, lines, tokens - used)
+        room = tokens - (line_tokens(wishes) if wishes else 0) - fence_tokens()
+        block = evidence(
+            UserQuestion(prompt[:_LONGEST_PROMPT]),
+            MemoryReader(project),
+            _fitting(project, prompt, session),
+            budget=max(room, LEAST_BUDGET),
+            options=Options(
+                lists=False, wishes=False, best_first=True, longest=_HIT_TOKENS, wording=_as_done
+            ),
+        )
+        earlier = _section(_EARLIER, block.turns, room)
     return _joined(wishes, fenced(earlier))
 
 
@@ -233,25 +240,26 @@ def is_local(store: Store) -> bool:
     )
 
 
-def _fitting(store: Store, prompt: str, session: str) -> list[Turn]:
+def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
     """The best turns of other sessions that are about the same as a prompt."""
     hits = store.search(prompt[:_LONGEST_PROMPT], MOST_TURNS)
-    turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+    turns = map(_as_done, store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True))
     candidates = {
-        (turn.speaker, _shown_text(turn)): replace(turn, text=_shown_text(turn))
-        for turn in reversed(turns)
+        (turn.speaker, turn.text): turn
+        for turn in reversed(list(turns))
         if turn.session != session and turn.kind != "document"
     }
     touching = touched(store, prompt, list(reversed(candidates.values())))
-    return newest_first(touching, prompt)[:_MOST_HITS]
+    by_id = {hit.turn_id: hit for hit in hits}
+    return [by_id[turn.id] for turn in newest_first(touching, prompt)[:_MOST_HITS]]
 
 
-def _shown_text(turn: Turn) -> str:
-    """A message, or what the agent did with a tool: never what the tool returned."""
+def _as_done(turn: Turn) -> Turn:
+    """A message as it is, or what the agent did with a tool: never what the tool returned."""
     if turn.kind != "tool":
-        return turn.text
+        return turn
     outcome = f" {FAILED}" if _has_failed(turn) else ""
-    return f"{turn.text.partition(chr(10))[0]}{outcome}"
+    return replace(turn, text=f"{turn.text.partition(chr(10))[0]}{outcome}")
 
 
 def _has_failed(turn: Turn) -> bool:

@@ -22,8 +22,8 @@ from memory.cli.options import (
 from memory.cli.output import change_line, held_lines, left_out_text, read_line
 from memory.digest.held_windows import decide
 from memory.errors import InputError
-from memory.program.messages import WITHOUT_MODEL
-from memory.prompts.lines import LEAST_BUDGET
+from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.messages import WITHOUT_MODEL
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, progress
 

@@ -9,8 +9,8 @@ from memory.cli.options import open_memory
 from memory.cli.output import left_out_text, read_line
 from memory.digest.windows import Digest, digest_cause
 from memory.errors import InputError, StoreError
+from memory.evidence.messages import WITHOUT_MODEL
 from memory.program.costs import Cost, spending
-from memory.program.messages import WITHOUT_MODEL
 from memory.program.model import Model
 from memory.store import Store
 from memory.store.namespaces import home, names

@@ -9,7 +9,6 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, open_memory
 from memory.cli.output import print_json, print_rows, undo_line
 from memory.errors import InputError
-from memory.facts import fact_line
 from memory.records import Change, Entity, Rows
 from memory.settings import Settings
 from memory.store import Store
@@ -25,6 +24,7 @@ from memory.store.entity_edits import (
     split_entity,
 )
 from memory.system.terminal import clean_line, count, print_clean
+from memory.vocabulary.fact_lines import fact_line
 
 app = typer.Typer(
     cls=ListByDefault,

@@ -18,15 +18,16 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
+from memory.evidence.lines import turn_line
+from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts.contradictions import settle
-from memory.facts.standing import everybodys_standing_facts
-from memory.prompts.lines import turn_line
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.history import edits_of
 from memory.system.terminal import clean_line, print_clean
+from memory.vocabulary.fact_lines import fact_line
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -260,7 +261,7 @@ def _list_contradictions(pairs: list[Contradiction], as_json: bool) -> None:
             print_json(asdict(pair))
         else:
             lines = [
-                f"{fact_edits.fact_line(fact)}{f', said on {said_at[:10]}' if said_at else ''}"
+                f"{fact_line(fact)}{f', said on {said_at[:10]}' if said_at else ''}"
                 for fact, said_at in zip(pair.facts, pair.said_at, strict=True)
             ]
             print_clean(clean_line(f"{lines[0]} / {lines[1]}"))

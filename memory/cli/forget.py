@@ -19,7 +19,7 @@ from memory.cli.options import (
 )
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
-from memory.prompts.lines import turn_line
+from memory.evidence.lines import turn_line
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
 from memory.store.forgetting import preview as forgetting

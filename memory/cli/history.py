@@ -20,8 +20,8 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
+from memory.evidence.lines import turn_line
 from memory.facts import newest_change
-from memory.prompts.lines import turn_line
 from memory.records import WITHDRAWN, Change, Edit
 from memory.store import Store
 from memory.store.history import edits_of, revert_to

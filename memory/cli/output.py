@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.cli.options import DEFAULT
-from memory.facts import fact_line
 from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
 from memory.store.points_in_time import Diff, differences
 from memory.system.terminal import clean_line, count, print_clean
+from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:  # with the parser of SQL
     from memory.digest.windows import Digest

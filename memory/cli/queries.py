@@ -25,14 +25,14 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
-from memory.facts import fact_line
-from memory.prompts.lines import named_cells, turn_line
+from memory.evidence.lines import named_cells, turn_line
 from memory.records import Rows, Turn
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, own_hits, turns_in
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, print_dim
 from memory.text.turn_filter import filter_of_pairs
+from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:
     from memory.records import Answer, Citation
@@ -185,8 +185,8 @@ def search(
 
     memory search "move to Oslo" --where speaker=Anna --where since=2017-05
     """
-    from memory.recall.rerank import load_reranker  # litellm itself waits for the first search
-    from memory.recall.searcher import Searcher
+    from memory.search.rerank import load_reranker  # litellm itself waits for the first search
+    from memory.search.searcher import Searcher
 
     if not text.strip():
         raise InputError("the search text is empty")

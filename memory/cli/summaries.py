@@ -2,7 +2,7 @@
 
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json
-from memory.prompts.story import dated_lines
+from memory.evidence.story import dated_lines
 from memory.system.terminal import clean_line, print_clean
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError, PromptTooLong
-from memory.program.messages import is_withdrawn
-from memory.prompts.lines import known_fact_line, turn_lines
-from memory.prompts.outline import outlined
-from memory.prompts.story import dated_lines
+from memory.evidence.lines import known_fact_line, turn_lines
+from memory.evidence.messages import is_withdrawn
+from memory.evidence.outline import outlined
+from memory.evidence.story import dated_lines
 from memory.records import Summary
 from memory.store import Store
 from memory.store.summaries import set_summary

@@ -18,11 +18,11 @@ from memory.errors import (
     Stop,
     UnusableAnswer,
 )
+from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
+from memory.evidence.messages import is_withdrawn
+from memory.evidence.outline import answers_cut, outlined
 from memory.facts.given_years import UnknownYearError, check_years
 from memory.facts.related import known_facts
-from memory.program.messages import is_withdrawn
-from memory.prompts.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
-from memory.prompts.outline import answers_cut, outlined
 from memory.records import Change, Fact, Pending, Turn
 from memory.sql import CheckedAliases, CheckedChange, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts

@@ -13,11 +13,11 @@ from typing import Any, TextIO
 from memory.errors import InputError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
-from memory.prompts.lines import spoken_date
 from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.turn_validation import tag_values
 from memory.system.files import whole
+from memory.text.dates import spoken_date
 
 EXPORT_FORMATS = ("csv", "jsonl", "md")
 _TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
-from memory.records import CORRECTIONS, Change, Edit, Fact, MemoryFact, Turn
+from memory.records import CORRECTIONS, Change, Edit, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.entity_edits import facts_about
@@ -27,10 +27,11 @@ from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, policy_of
-from memory.text.dates import is_iso_date, is_iso_span, spoken_day
+from memory.text.dates import is_iso_date, is_iso_span
 from memory.text.secrets import mask
 from memory.text.words import words
-from memory.vocabulary import Vocabulary, default_vocabulary, name_key
+from memory.vocabulary import name_key
+from memory.vocabulary.fact_lines import fact_line, first_day, has_ended, is_current, is_event
 
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites
@@ -49,32 +50,6 @@ _LONGEST_CAUSE = 60  # characters of it in a message
 # Who an edit is by, in the journal, where it is nobody by name.
 DOORS = frozenset({"", "user", "API", "tool remember", "tool correct_fact"})
 _MOST_EDITED = 100  # facts of one change by a person
-
-
-def fact_line(fact: Fact) -> str:
-    """A fact on a line: `Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)`.
-
-    One of several memories is named at the end: `... (fact 1, turn 3, in team)`.
-    """
-    since = f" since {fact.happened_on}" if fact.happened_on else ""
-    until = f" until {fact.ended_on}" if fact.ended_on else ""
-    return f"{fact.subject} {fact.attribute}: {fact.value}{since}{until} {_source(fact)}"
-
-
-def spoken_line(fact: Fact) -> str:
-    """A fact as `fact_line`, with the day of what happened as people say it.
-
-    `Anna went running, 5 km, on 3 Nov 2017 (fact 2, turn 4)`.
-    """
-    if not fact.happened_on or fact.ended_on or not is_event(fact):
-        return fact_line(fact)
-    words_of_it = f"{fact.subject} {fact.attribute.replace('_', ' ')}, {fact.value}"
-    return f"{words_of_it}, {spoken_day(fact.happened_on)} {_source(fact)}"
-
-
-def _source(fact: Fact) -> str:
-    memory = f", in {fact.memory}" if isinstance(fact, MemoryFact) else ""
-    return f"(fact {fact.id}, turn {fact.turn_id}{memory})"
 
 
 def find(
@@ -167,27 +142,6 @@ def holding(store: Store, period: str) -> list[Fact]:
         return not fact.ended_on or fact.ended_on[: len(period)] >= period[: len(fact.ended_on)]
 
     return [fact for fact in facts if held(fact)]
-
-
-def is_current(fact: Fact, day: str) -> bool:
-    """Whether a fact has begun and has not ended on a day (ISO).
-
-    A date less exact than a day counts from its first day: a fact that ended in "2026" is past on
-    2026-01-01.
-    """
-    has_begun = not _DATE.match(fact.happened_on or "") or _first(fact.happened_on) <= day
-    return has_begun and not has_ended(fact, day)
-
-
-def _first(happened_on: str) -> str:
-    """The date that a fact begins with: the first of a span (2017-05-13/2017-05-14)."""
-    return happened_on.partition("/")[0]
-
-
-def has_ended(fact: Fact, day: str) -> bool:
-    """Whether a fact has ended by a day (ISO)."""
-    is_ahead = bool(_DATE.match(fact.ended_on or "")) and fact.ended_on > day
-    return bool(fact.ended_on) and not is_ahead
 
 
 def day_of(store: Store, point: str | int | None) -> str:
@@ -652,7 +606,7 @@ def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None
 
 def _began(fact: Fact) -> str:
     """The date that a fact began on; empty where it is unknown."""
-    began = _first(fact.happened_on or "")
+    began = first_day(fact.happened_on or "")
     return began if _DATE.fullmatch(began) else ""
 
 
@@ -664,18 +618,6 @@ def _day(text: str, fact: Fact) -> str:
     if day < began[: len(day)]:
         raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")
     return day
-
-
-def is_event(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
-    """Whether a fact tells what happened: by the vocabulary, else by a verb in -ed and its date.
-
-    Without a memory's `vocabulary` the default one counts.
-    """
-    known = (vocabulary or default_vocabulary()).canonical(fact.attribute)
-    if known is not None:
-        return known.kind == "event"
-    verb = fact.attribute.replace("_", " ").partition(" ")[0]
-    return bool(fact.happened_on) and verb.endswith("ed")
 
 
 def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:

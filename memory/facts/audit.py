@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
-from memory.prompts.lines import turn_forms
 from memory.records import Fact
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
@@ -15,6 +14,7 @@ from memory.store.protocol import Facts, Turns
 from memory.store.settings import times_shown
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
+from memory.text.turn_forms import turn_forms
 from memory.text.word_forms import is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import Vocabulary

@@ -1,37 +1,14 @@
-"""Contradictions for people and models: what is shown with a question, and how one is settled."""
+"""A contradiction of two facts is settled by a person."""
 
-from dataclasses import replace
 from typing import Literal
 
 from memory.errors import InputError
 from memory.facts import conflict_over, edits_since
-from memory.facts.standing import applying
-from memory.prompts.disputes import pair_line, touched
-from memory.prompts.evidence import CONTRADICTIONS_HEAD, Standing
-from memory.records import Change, Contradiction
+from memory.records import Change
 from memory.store import Store
-from memory.store.contradictions import open_contradictions, settle_contradiction
-from memory.text.tokens import line_tokens
+from memory.store.contradictions import settle_contradiction
 
-SHOWN_TOKENS = 250  # of the pairs that are shown with a question, their heading included
-_FACT_TOKENS = 45
 _BOTH: Literal["both"] = "both"
-
-
-def shown_before(store: Store, question: str, *askers: str) -> Standing:
-    """What the asker wants of answers, and the contradictions that a question may be about."""
-    standing = applying(store, question, *askers)
-    names = [name.strip() for name in askers if name.strip()]
-    pairs: list[Contradiction] = []
-    lines: list[str] = []
-    tokens = SHOWN_TOKENS - line_tokens(CONTRADICTIONS_HEAD)
-    for pair in touched(question, open_contradictions(store), names):
-        line = pair_line(pair, _FACT_TOKENS)
-        if line_tokens(line) <= tokens:
-            tokens -= line_tokens(line)
-            pairs.append(pair)
-            lines.append(line)
-    return replace(standing, pairs=tuple(pairs), pair_lines=tuple(lines))
 
 
 def settle(

@@ -5,9 +5,10 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
+from memory.evidence.recollection import recollect
 from memory.operations.answers import AnswerRecord, ContextBlock, Recalled, SearchHits, TurnOfMemory
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
-from memory.recall.recollection import recollect, refuse_empty
+from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
@@ -49,20 +50,22 @@ def recall(
     filter: Filter = "",
 ) -> Recalled:
     """Facts in force, then turns, marked where they are outdated; calls no model."""
-    recalled = recollect(
+    with owners_hits(
         memory.store,
         memory.searcher,
         query,
         limit,
         as_of=as_of,
         turn_filter=read_filter(filter or None),
-    )
+    ) as result:
+        recollected = recollect(result.question, result.reader, result.hits)
     return {
-        "standing": list(recalled.standing.facts),
-        "contradictions": list(recalled.standing.pairs),
-        "facts": list(recalled.facts),
+        "standing": list(recollected.standing.facts),
+        "contradictions": list(recollected.standing.pairs),
+        "facts": list(recollected.facts),
         "turns": [
-            {"mark": recalled.marks.get(turn.id, ""), "turn": turn} for turn in recalled.turns
+            {"mark": recollected.marks.get(turn.id, ""), "turn": turn}
+            for turn in recollected.ranked
         ],
     }
 
@@ -108,7 +111,7 @@ def context(
     ] = True,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
-    from memory.recall.injection import inject
+    from memory.evidence.prompt_block import inject
 
     block = asdict(
         inject(

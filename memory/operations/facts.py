@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memory import facts as edits
+from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts.contradictions import settle
-from memory.facts.standing import everybodys_standing_facts
 from memory.operations.answers import Contradictions, FactHistory, FactPage
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.records import Change

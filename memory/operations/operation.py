@@ -14,8 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from memory.errors import InputError
-from memory.recall.searcher import Searcher
 from memory.records import Turn
+from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.united import MOST_MEMORIES
 

@@ -17,23 +17,17 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic n
 
 from memory.digest.additions import add_each_once, add_turns
 from memory.errors import InputError
+from memory.evidence.block import Options, evidence
+from memory.evidence.lines import turn_line, turn_lines
 from memory.exchange.documents import tool_use
-from memory.facts import (
-    add,
-    correct,
-    edit,
-    fact_of,
-    facts_named,
-    spoken_line,
-)
+from memory.facts import add, correct, edit, fact_of, facts_named
 from memory.facts.contradictions import settle
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
-from memory.prompts.lines import marked, turn_line, turn_lines
-from memory.recall.recollection import recollect
-from memory.recall.searcher import Searcher
+from memory.recall.recalled import owners_hits
 from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
+from memory.search.searcher import Searcher
 from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
 from memory.store.fact_reads import by_template, facts_from
@@ -46,11 +40,12 @@ from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
-from memory.text.tokens import first_lines, line_tokens, trim
+from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
 from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
+from memory.vocabulary.fact_lines import spoken_line
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -364,26 +359,27 @@ class Tools:
                 since, until.
         """
         turn_filter = read_filter(filter or None)
-        with self._store() as store:
-            recalled = recollect(
+        with (
+            self._store() as store,
+            owners_hits(
                 store,
                 self._searcher,
                 query,
                 min(max(limit, 1), _MOST_TURNS),
                 as_of=as_of,
                 turn_filter=turn_filter,
+            ) as result,
+        ):
+            block = evidence(
+                result.question,
+                result.reader,
+                result.hits,
+                budget=RESULT_TOKENS,
+                options=Options(lists=False, fact_tokens=_FACTS_TOKENS, best_first=True),
             )
         nothing = "No turn passes the filter." if turn_filter else "This memory is empty."
-        facts = first_lines(
-            (trim(spoken_line(fact), _ROW_TOKENS // 4) for fact in recalled.facts),
-            _FACTS_TOKENS,
-        )
-        head = "\n".join(part for part in (recalled.standing.text, facts) if part)
-        marks = [recalled.marks.get(turn.id, "") for turn in recalled.turns]
-        room = RESULT_TOKENS - sum(line_tokens(part) for part in (head, *marks) if part)
-        lines = turn_lines(recalled.turns, room, question=recalled.question).splitlines()
-        lines = [marked(line, mark) for line, mark in zip(lines, marks, strict=True)]
-        return "\n".join(part for part in (head, *(lines or [nothing])) if part)
+        lines = (block.standing.text, *block.facts, *(block.turns or [nothing]))
+        return "\n".join(line for line in lines if line)
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
@@ -445,7 +441,7 @@ class Tools:
             select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'
         """
         with self._store() as store:
-            return _table(self._searcher.read(store, select))
+            return _table(store.read(select, weights=self._searcher.weights))
 
     @_checked
     def remember(

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 
 import dspy
 
-from memory.program.messages import ABSTAIN, abstains
+from memory.evidence.layout import Evidence
+from memory.evidence.messages import ABSTAIN, abstains
+from memory.evidence.standing import Standing
 from memory.program.model import Retrieval
-from memory.prompts.evidence import Context, Standing
 from memory.records import Answer, Basis, Hit
 from memory.text.word_forms import forms_of, is_among, telling_words
 
@@ -46,7 +47,7 @@ def answer_from(
     text: str,
     cited: Sequence[int],
     retrieved: dspy.Prediction | None,
-    context: Context,
+    evidence: Evidence,
     calls: int = 0,
     basis: Basis = "model",
 ) -> Answer:
@@ -56,7 +57,7 @@ def answer_from(
         text: what the model said.
         cited: the ids of the turns that it named.
         retrieved: what RetrieveRows returned; None when nothing was retrieved.
-        context: the memory that the model saw.
+        evidence: the memory that the model saw.
         calls: the model calls that the text took; those of `retrieved` are added.
         basis: on what the answer rests; an abstention rests on nothing.
     """
@@ -65,9 +66,9 @@ def answer_from(
         turns=tuple(cited),
         sql=tuple(retrieved.sql) if retrieved else (),
         rows=tuple(retrieved.rows) if retrieved else (),
-        tokens=context.tokens,
+        tokens=evidence.tokens,
         calls=calls + (retrieved.calls if retrieved else 0),
-        shown=context.turn_ids,
+        shown=evidence.turn_ids,
         refusals=tuple(retrieved.refusals) if retrieved else (),
         basis="quotes" if abstains(text) else basis,
     )
@@ -75,7 +76,9 @@ def answer_from(
 
 def without_answer(retrieval: Retrieval) -> Answer:
     """The answer of a memory in which nothing was found: no model is asked."""
-    return answer_from(text=ABSTAIN, cited=(), retrieved=retrieval.query, context=retrieval.context)
+    return answer_from(
+        text=ABSTAIN, cited=(), retrieved=retrieval.query, evidence=retrieval.evidence
+    )
 
 
 def as_prediction(answer: Answer, hits: Sequence[Hit], standing: Standing) -> dspy.Prediction:

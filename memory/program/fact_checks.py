@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from memory.program.messages import is_evidence
+from memory.evidence.messages import is_evidence
 from memory.records import Fact, Turn
 from memory.text.words import words
 

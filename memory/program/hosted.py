@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
@@ -18,22 +18,22 @@ import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import InputError, ModelError, PromptTooLong, UnusableAnswer
+from memory.evidence.block import Options
+from memory.evidence.lines import (
+    NAME_TOKENS,
+    turn_line,
+    turn_lines,
+)
+from memory.evidence.messages import is_question, is_quotation
+from memory.evidence.outline import outlined
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import RANKED_TURNS
 from memory.program.answer_sources import answer_from
 from memory.program.completions import CompletionAdapter
 from memory.program.costs import StepLog, traced_call
 from memory.program.fact_checks import dated
-from memory.program.fact_lists import FactList, fact_lists, lay_out
-from memory.program.messages import is_question, is_quotation
-from memory.program.model import (
-    ChatMessage,
-    MemoryReader,
-    Model,
-    Modules,
-    Ranked,
-    Retrieval,
-    SqlUse,
-    UserQuestion,
-)
+from memory.program.model import ChatMessage, Model, Modules, Retrieval, SqlUse
 from memory.program.model_errors import (
     CallTimeoutError,
     MissingKeyError,
@@ -44,39 +44,17 @@ from memory.program.model_errors import (
 from memory.program.quotations import quotations_of
 from memory.program.retrieval import retrieve
 from memory.program.server_refusals import accepted_instead
-from memory.program.shown_turns import (
-    RANKED_TURNS,
-    ranks_of,
-    telling_first,
-)
 from memory.program.signatures.choice import Form, form_for
 from memory.program.signatures.forms import Prompts
 from memory.program.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
 from memory.program.streaming import stream
-from memory.prompts.evidence import NO_STANDING, Context, Standing
-from memory.prompts.lines import (
-    LEAST_BUDGET,
-    NAME_TOKENS,
-    named_turns,
-    quoted_turns,
-    turn_line,
-    turn_lines,
-)
-from memory.prompts.outline import outlined
-from memory.prompts.story import STORY_SHARE, Story, story_of
-from memory.records import Answer, Fact, FormChoice, Hit, Rows, Summary, Turn
-from memory.search.answer_kinds import (
-    asks_for_present,
-    asks_for_several,
-    asks_for_story,
-    asks_for_whole,
-)
+from memory.records import Answer, Fact, FormChoice, Turn
 from memory.system.provider_calls import call_seconds, run, too_slow, within
 from memory.system.providers import check_listening, listed_models, load_litellm, missing_keys
 from memory.system.terminal import clean_line
 from memory.text.characters import sound_text
 from memory.text.dates import dated_question
-from memory.text.tokens import count_tokens, line_tokens, trim
+from memory.text.tokens import count_tokens, trim
 from memory.text.word_forms import telling_words
 
 # Who waits longer than this for an answer is told so, at most once a minute.
@@ -85,18 +63,6 @@ _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 # anew has until the last.
 _DOWN_SECONDS = (0.5, 1.0, 1.0)
 _log = logging.getLogger(__name__)
-# The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
-_FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
-# Tokens of a turn's text where a question asks for a whole: many turns, each with what is asked.
-_SHORT_TURN = 60
-# And in a story of which no digest has stored facts. With 30 to 60, as many as hold all turns, more
-# turns are there and fewer of their numbers and names: of 24 orders and 24 summaries of BEAM .45
-# and .64 of these in 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
-_STORY_TURN = 100
-# Less in a small budget, which is to hold some 20 turns, and where all turns fit with no less than
-# _WHOLE_STORY; the rest of a line is its id and its speaker.
-_GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
-_STORY_TURNS = 20
 # Tokens of memory shown with a question. Of the evidence of LoCoMo, the ranking alone shows
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
@@ -240,12 +206,12 @@ class BoundedLM(dspy.LM):
 class HostedModel(Model):
     """A model of a provider or on your own server: it can use dates, known facts and lists."""
 
+    options: ClassVar[Options] = Options()
     refines: ClassVar[bool] = True
     takes_persona: ClassVar[bool] = True
     writes_any_sql: ClassVar[bool] = True
     reads_known_facts: ClassVar[bool] = True
     follows_instructions: ClassVar[bool] = True
-    dates_rows: ClassVar[bool] = True
     fixed_limits: ClassVar[bool] = False
     answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
@@ -360,92 +326,6 @@ class HostedModel(Model):
         """With its dates resolved; the asker is a separate input."""
         return dated_question(question.text, question.today)
 
-    def gather(
-        self,
-        question: str,
-        rows: Sequence[Rows],
-        ranked: Ranked,
-        *,
-        reader: MemoryReader,
-        budget: int,
-        without: Collection[int] = (),
-        asker: str = "",
-        standing: Standing = NO_STANDING,
-    ) -> Context:
-        """The ranking's first turns, facts as lists with their dates, and more turns.
-
-        A summary or an order gets the story that digests have told, then the turns that SELECTs
-        quote and the asker's own before all others, as many as fit: those with facts first, told by
-        these. Lines of the story that a SELECT returned come before those of the ranking, whatever
-        is asked.
-        """
-        is_story = asks_for_story(question)
-        rank = ranks_of(ranked.hits)
-        selected, rows = _selected_summaries(rows, reader)
-        quoted = quoted_turns(rows)
-        named = {turn_id for result in rows for turn_id in named_turns(result)}
-        turns = ranked.turns_with(named, reader)
-        said_at = {turn_id: turns[turn_id].said_at for turn_id in named if turn_id in turns}
-        lists = fact_lists(
-            rows, rank, said_at, ended_last=asks_for_present(question), marks=ranked.marks
-        )
-        story = Story()
-        if is_story or selected:
-            room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
-            if is_story:  # what rows take is taken from lines that the ranking chose
-                texts = [turns[turn_id].text for turn_id in quoted if turn_id in turns]
-                room = min(room, max(room - _rows_tokens(lists, texts), budget // 2))
-            story = _story(
-                reader.summaries() if is_story else selected,
-                ranked.hits,
-                reader=reader,
-                without=without,
-                budget=room,
-                selected=selected,
-            )
-            budget -= story.tokens
-        longest = _SHORT_TURN if asks_for_whole(question) else None
-        fact_turns: Mapping[int, Turn] = {}
-        in_order = dict.fromkeys(hit.turn_id for hit in ranked.hits)
-        if is_story:
-            in_order = dict.fromkeys([*quoted, *in_order])
-        if is_story and asker:
-            own = reader.search(question, RANKED_TURNS, {"speaker": asker})
-            longest = _story_turn(budget, len(own)) if own else longest
-            own_ids = [hit.turn_id for hit in own]
-            turns = ranked.turns_with({*in_order, *own_ids}, reader)
-            to_tell = [turns[turn_id] for turn_id in own_ids if turn_id in turns]
-            fact_turns = _facts_as_turns(
-                reader, [turn for turn in to_tell if turn.id not in quoted]
-            )
-            if fact_turns:
-                turns = {**turns, **fact_turns}
-                longest = _SHORT_TURN
-            in_order = dict.fromkeys([*quoted, *fact_turns, *own_ids, *in_order])
-
-        left_out = {*without, *standing.said_again(turns.values())}
-
-        def to_show(turn_ids: Iterable[int]) -> list[Turn]:
-            return telling_first(
-                turns[turn_id]
-                for turn_id in turn_ids
-                if turn_id in turns and turn_id not in left_out
-            )
-
-        context = lay_out(
-            lists,
-            to_show(in_order),
-            to_show(quoted),
-            budget=budget,
-            floor=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
-            question=question,
-            longest=longest,
-            by_day=is_story,
-            noted=fact_turns,
-            marks=ranked.marks,
-        )
-        return story.before(context)
-
     def answer(
         self,
         program: Modules,
@@ -453,18 +333,18 @@ class HostedModel(Model):
         retrieval: Retrieval,
         reader: MemoryReader,
     ) -> Answer:
-        context = retrieval.context
-        prediction = self._predict_answer(program, question, context)
+        evidence = retrieval.evidence
+        prediction = self._predict_answer(program, question, evidence)
         if prediction.unusable:
             raise UnusableAnswer(
                 explain_unusable(clean_line(prediction.unusable), self.name, self.api_base),
-                answer_from(text="", cited=(), retrieved=retrieval.query, context=context),
+                answer_from(text="", cited=(), retrieved=retrieval.query, evidence=evidence),
             )
         answer = answer_from(
             text=prediction.answer,
             cited=prediction.turns,
             retrieved=retrieval.query,
-            context=context,
+            evidence=evidence,
             calls=prediction.calls,
         )
         counted = any(result.rows for result in answer.rows)  # a number that no turn says
@@ -480,40 +360,40 @@ class HostedModel(Model):
         limit = min(budget, _MESSAGE_TOKENS)
         turn = replace(message.turn, text=trim(message.turn.text, limit))
         latest = _latest(message.recent, limit)
-        question = UserQuestion(turn.text, asker=turn.speaker, today=turn.said_at)
+        question = UserQuestion(
+            turn.text, turn.speaker, today=turn.said_at, known_as=tuple(message.known_as)
+        )
         log = StepLog()
         with self.active():
-            names = (turn.speaker, *message.known_as)
             just_said = {turn.id, *(recent.id for recent in latest)}
             with log.step("search"):
-                standing = reader.standing(turn.text, *names).within(budget)
-                ranked_hits = reader.search(question.ranked_text, RANKED_TURNS)
-                hits = [hit for hit in ranked_hits if hit.turn_id not in just_said]
-                show = partial(
-                    program.evidence, question.ranked_text, reader=reader, model=self,
-                    budget=budget, asker=question.asker, standing=standing, without=just_said,
-                )  # fmt: skip
+                ranked = reader.search(question.ranked_text, RANKED_TURNS)
+                hits = [hit for hit in ranked if hit.turn_id not in just_said]
+            show = partial(
+                program.evidence, question, reader, hits, budget=budget,
+                options=replace(self.options, without=just_said),
+            )  # fmt: skip
             retrieval = retrieve(program, self, question, reader, hits=hits, show=show, log=log)
-            context = retrieval.context
+            evidence = retrieval.evidence
             inputs = {
                 "character": message.character,
                 "persona": message.persona,
                 "known_as": ", ".join(message.known_as),
-                "memory": context.text,
+                "memory": evidence.text,
                 "recent": turn_lines(latest, limit, spans=True),
                 "message": turn_line(turn),
             }
             with log.step("answer"):
-                text, cited = yield from stream(self, inputs, context.turn_ids)
+                text, cited = yield from stream(self, inputs, evidence.turn_ids)
         answer = answer_from(
-            text=text, cited=cited, retrieved=retrieval.query, context=context, calls=1
+            text=text, cited=cited, retrieved=retrieval.query, evidence=evidence, calls=1
         )
         asks = not cited and is_question(turn.text) and telling_words(turn.text)
         return replace(
             answer,
             steps=log.steps,
-            standing=standing.facts,
-            contradictions=standing.pairs,
+            standing=evidence.standing.facts,
+            contradictions=evidence.standing.pairs,
             quotations=quotations_of(question, hits, reader, message.character) if asks else (),
         )
 
@@ -604,93 +484,6 @@ def hosted_lm(
         sql=sql,
     )
     return model.with_prompts(prompts)
-
-
-def _selected_summaries(
-    rows: Sequence[Rows], reader: MemoryReader
-) -> tuple[list[Summary], Sequence[Rows]]:
-    """The summaries that SELECTs returned as they stand, and the rows without these."""
-    if not any("summary" in result.columns for result in rows):
-        return [], rows
-    stored = {summary.text: summary for summary in reader.summaries() if summary.text}
-    selected: dict[Summary, None] = {}
-    others = []
-    for result in rows:
-        if "summary" not in result.columns:
-            others.append(result)
-            continue
-        column = result.columns.index("summary")
-        selected |= {stored[row[column]]: None for row in result.rows if row[column] in stored}
-        if left := tuple(row for row in result.rows if row[column] not in stored):
-            others.append(replace(result, rows=left))
-    return [*selected], others
-
-
-def _rows_tokens(lists: Sequence[FactList], texts: Sequence[str]) -> int:
-    """The tokens that lists and turns take in a story."""
-    of_turns = sum(min(count_tokens(text), _SHORT_TURN) + _STORY_HEAD for text in texts)
-    return of_turns + sum(line_tokens(facts.line) for facts in lists)
-
-
-def _story(
-    summaries: Sequence[Summary],
-    hits: Sequence[Hit],
-    *,
-    reader: MemoryReader,
-    without: Collection[int],
-    budget: int,
-    selected: Collection[Summary],
-) -> Story:
-    """What digests have told, of which nothing is shown elsewhere."""
-    summaries = [
-        summary
-        for summary in summaries
-        if not any(summary.turn_id <= turn_id <= summary.last_turn_id for turn_id in without)
-    ]
-    if not summaries:
-        return Story()
-    firsts = sorted({summary.turn_id for summary in summaries})
-    said_at = {turn.id: turn.said_at for turn in reader.turns_by_id(firsts, missing_ok=True)}
-    return story_of(summaries, said_at, ranks_of(hits), budget, selected)
-
-
-def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
-    """The turns of which facts are stored, in their order, with these as their text, by id.
-
-    Facts keep the names and numbers of a turn in the tokens of its gist: .45 to .50 of those of a
-    whole chat in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
-    """
-    facts: dict[int, list[str]] = {}
-    speakers = {turn.id: turn.speaker for turn in turns}
-    for fact in reader.digested_facts([*speakers]):
-        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, speakers[fact.turn_id]))
-    fact_turns = {}
-    for turn in turns:
-        if turn.id in facts:
-            first, *others = facts[turn.id]
-            text = trim(first, _SHORT_TURN)
-            for other in others:
-                if count_tokens(f"{text}; {other}") <= _SHORT_TURN:
-                    text = f"{text}; {other}"
-            fact_turns[turn.id] = replace(turn, text=text)
-    return fact_turns
-
-
-def _fact_text(fact: Fact, speaker: str) -> str:
-    """`Carla | age: 81 (happened 2024-03)`, of the speaker `age: 81`."""
-    subject = "" if fact.subject == speaker else f"{fact.subject} | "
-    dates = [f"happened {fact.happened_on}"] if fact.happened_on else []
-    dates += [f"until {fact.ended_on}"] if fact.ended_on else []
-    text = f"{subject}{fact.attribute}: {' '.join(fact.value.split())}"
-    return f"{text} ({', '.join(dates)})" if dates else text
-
-
-def _story_turn(budget: int, turns: int) -> int:
-    """How many tokens of text each of so many turns gets."""
-    for_all = budget // turns - _STORY_HEAD
-    if _WHOLE_STORY <= for_all < _STORY_TURN:
-        return for_all
-    return max(_GIST, min(_STORY_TURN, budget // _STORY_TURNS))
 
 
 def _own_key(name: str) -> str:

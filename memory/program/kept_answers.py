@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import dspy
 
+from memory.evidence.lines import turn_lines
+from memory.evidence.outline import numbers_in
 from memory.program.signatures.further import KeepAnswers
-from memory.prompts.lines import turn_lines
-from memory.prompts.outline import numbers_in
 from memory.records import Fact, Turn
 from memory.text.tokens import trim
 

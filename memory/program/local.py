@@ -18,9 +18,9 @@ from dspy.lm15 import (
     Usage,
 )
 
+from memory.evidence.messages import ABSTAIN
 from memory.program.gguf.server import Completion, Lora, Messages
 from memory.program.llama import copy_of_the_model
-from memory.program.messages import ABSTAIN
 from memory.program.small_prompts import SMALL, SmallPrompt
 from memory.system.machines import over_machines
 from memory.system.tracing import span

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from memory.errors import SqlError
-from memory.program.model import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.records import Rows
 from memory.sql import quoted
 from memory.text.dates import MONTHS, is_iso_date

@@ -1,7 +1,7 @@
 """What a model does for a memory: the seam that the hosted and the packaged model implement."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -10,90 +10,20 @@ import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
+from memory.evidence.block import Options
+from memory.evidence.layout import Evidence
+from memory.evidence.lines import CATALOG_TOKENS
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.program.model_errors import explain
 from memory.program.server_refusals import is_too_long
 from memory.program.signatures.choice import Form
 from memory.program.signatures.forms import Prompts
-from memory.prompts.evidence import NO_STANDING, Context, Standing
-from memory.prompts.lines import CATALOG_TOKENS, spoken_date
-from memory.records import Answer, Fact, FormChoice, Hit, Rows, Summary, Turn
-from memory.search.asker import standalone_question
-from memory.sql import CheckedSelect
-from memory.vocabulary import Vocabulary
+from memory.records import Answer, Fact, FormChoice, Hit, Rows, Turn
+from memory.text.dates import spoken_date
 
 # When a model writes SELECTs for a question: for each, or where `sql_pays`.
 SqlUse = Literal["always", "when it pays", "never"]
-
-
-class MemoryReader(Protocol):
-    """What a model may look up in a memory; searches rank by the weights of its program."""
-
-    def read(self, sql: str | CheckedSelect) -> Rows:
-        """The rows of one SELECT; raises SqlError."""
-
-    def search(
-        self, question: str, k: int, filter: Mapping[str, Any] | None = None
-    ) -> Sequence[Hit]:
-        """The best k turns by the ranking, best first; with a filter those that pass it."""
-
-    def turns(self, first: int, last: int) -> Sequence[Turn]:
-        """The turns with ids from first to last."""
-
-    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
-        """The turns with these ids, in the order of the ids; InputError for one that is missing."""
-
-    def catalog(self, tokens: int) -> str:
-        """A summary of the memory in at most `tokens` tokens."""
-
-    def name_lines(self, text: str, tokens: int) -> str:
-        """What is said of the names in a text, in at most `tokens` tokens; "" for nothing."""
-
-    def vocabulary(self) -> Vocabulary:
-        """The attributes of the memory's facts."""
-
-    def standing(self, question: str, *askers: str) -> Standing:
-        """What the asker, by any of these names, wants of answers to such a question."""
-
-    def marks(self, turns: Sequence[Turn], question: str, day: str) -> Mapping[int, str]:
-        """What is to be known of turns on a day (ISO; "": today): that they are outdated."""
-
-    def summaries(self) -> Sequence[Summary]:
-        """What happened in runs of turns, in their order."""
-
-    def digested_facts(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
-        """The facts that models and persons have stored of these turns, in their order."""
-
-
-@dataclass(frozen=True)
-class UserQuestion:
-    """A question to a memory: who asks it, and on which day (ISO), both "" where not known."""
-
-    text: str
-    asker: str = ""
-    today: str = ""
-
-    @property
-    def ranked_text(self) -> str:
-        """The question as turns would put it, with names and dates: what is searched for."""
-        return standalone_question(self.text, self.asker, self.today)
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """What a search found for a question: hits, best first, their turns by id, and what is to be
-    known of the best of these, by their ids: that they are outdated.
-    """
-
-    hits: Sequence[Hit]
-    turns: Mapping[int, Turn]
-    marks: Mapping[int, str]
-
-    def turns_with(self, turn_ids: Iterable[int], reader: MemoryReader) -> dict[int, Turn]:
-        """The turns by id, and others that are there: only those are read."""
-        # A row may name a turn that is not there, and another process may have forgotten one.
-        missing = sorted({*turn_ids} - self.turns.keys())
-        read = reader.turns_by_id(missing, missing_ok=True) if missing else []
-        return {**self.turns, **{turn.id: turn for turn in read}}
 
 
 @dataclass(frozen=True)
@@ -101,14 +31,12 @@ class Retrieval:
     """What was retrieved for a question.
 
     `query` is what RetrieveRows returned, None when no SELECT was written; `hits` are the turns of
-    the ranking, best first; `context` is what the answering model sees. `question` is the text that
-    was searched for.
+    the ranking, best first; `evidence` is what the answering model sees.
     """
 
     query: dspy.Prediction | None
     hits: Sequence[Hit]
-    context: Context
-    question: str = ""
+    evidence: Evidence
 
     @property
     def rows(self) -> tuple[Rows, ...]:
@@ -126,17 +54,14 @@ class Modules(Protocol):
 
     def evidence(
         self,
-        question: str,
-        ranked: Ranked,
-        rows: Sequence[Rows],
-        *,
+        question: UserQuestion,
         reader: MemoryReader,
-        model: "Model",
+        hits: Sequence[Hit],
+        rows: Sequence[Rows] = (),
+        *,
         budget: int,
-        asker: str = "",
-        standing: Standing = NO_STANDING,
-        without: Collection[int] = (),
-    ) -> Context:
+        options: Options,
+    ) -> Evidence:
         """What the answering model is shown."""
 
 
@@ -186,13 +111,14 @@ class Model(ABC):
     form: Form = "full"
     prompts: FormChoice = "auto"
 
+    options: ClassVar[Options]  # of what it is shown
+
     # What a kind of model can.
     refines: ClassVar[bool]  # work with tools on a memory's facts
     takes_persona: ClassVar[bool]
     writes_any_sql: ClassVar[bool]  # False: its grammar allows one INSERT of one row
     reads_known_facts: ClassVar[bool]  # that a window may be about, and the turns before it
     follows_instructions: ClassVar[bool]  # those that the asker gave once for all answers
-    dates_rows: ClassVar[bool]  # it is shown each row with the date of its turn
     weighs_answers: ClassVar[bool] = False  # by what a wrong one costs; others decide themselves
     fixed_limits: ClassVar[bool]  # its context and budget are its own, and not its server's
     # What it takes of time, for estimates, and of this machine.
@@ -326,25 +252,6 @@ class Model(ABC):
         )
 
     @abstractmethod
-    def gather(
-        self,
-        question: str,
-        rows: Sequence[Rows],
-        ranked: Ranked,
-        *,
-        reader: MemoryReader,
-        budget: int,
-        without: Collection[int] = (),
-        asker: str = "",
-        standing: Standing = NO_STANDING,
-    ) -> Context:
-        """The rows and the best turns within a budget, laid out as the model reads them.
-
-        Turns `without` are left out: they are shown elsewhere. `asker` is who asks, if known,
-        `standing` what is shown before.
-        """
-
-    @abstractmethod
     def answer(
         self,
         program: Modules,
@@ -355,13 +262,13 @@ class Model(ABC):
         """The answer with the turns it rests on. Raises UnusableAnswer for what is no answer."""
 
     def _predict_answer(
-        self, program: Modules, question: UserQuestion, context: Context
+        self, program: Modules, question: UserQuestion, evidence: Evidence
     ) -> dspy.Prediction:
         """What the answering module says, as it says it."""
         return program.answer(
             question=self.question_text(question),
-            memory=context.text,
-            turn_ids=context.turn_ids,
+            memory=evidence.text,
+            turn_ids=evidence.turn_ids,
             asker=question.asker,
             today=spoken_date(question.today),
         )

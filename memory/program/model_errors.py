@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
-from memory.program.messages import NOTHING
+from memory.evidence.messages import NOTHING
 from memory.program.server_refusals import is_too_long
 from memory.system.provider_calls import one_line
 

@@ -8,6 +8,11 @@ from typing import ClassVar
 
 import dspy
 
+from memory.evidence.block import Options
+from memory.evidence.lines import turn_lines
+from memory.evidence.messages import ABSTAIN, is_evidence, originals_first
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.program.abstention import PEOPLE_COST, Evidence, checked_cost, likelihood_of, pays
 from memory.program.answer_sources import answer_from
 from memory.program.fact_checks import dated, is_quoted
@@ -15,27 +20,13 @@ from memory.program.gguf.server import Lora
 from memory.program.llama import CONTEXT, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.lookup import look_up
-from memory.program.messages import ABSTAIN, is_evidence, originals_first
-from memory.program.model import (
-    ChatMessage,
-    MemoryReader,
-    Model,
-    Modules,
-    Ranked,
-    Retrieval,
-    SqlUse,
-    UserQuestion,
-)
+from memory.program.model import ChatMessage, Model, Modules, Retrieval, SqlUse
 from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
 from memory.program.quotations import quote_turns
-from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.support import is_attributed, supported_part, with_known_years
-from memory.prompts.evidence import NO_STANDING, Context, Standing, assemble
-from memory.prompts.lines import quoted_turns, row_lines, turn_lines
-from memory.records import Answer, Fact, Rows, Turn
+from memory.records import Answer, Fact, Turn
 
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
-_TURNS_SHARE = 0.5  # of the budget, which rows do not take
 
 
 @dataclass(frozen=True)
@@ -51,12 +42,12 @@ class PackagedModel(Model):
     wrong_answer_cost: float = PEOPLE_COST
     sql: SqlUse = "when it pays"
 
+    options: ClassVar[Options] = Options(lists=False, wishes=False)
     refines: ClassVar[bool] = False
     takes_persona: ClassVar[bool] = False
     writes_any_sql: ClassVar[bool] = False
     reads_known_facts: ClassVar[bool] = False
     follows_instructions: ClassVar[bool] = False
-    dates_rows: ClassVar[bool] = False
     weighs_answers: ClassVar[bool] = True
     fixed_limits: ClassVar[bool] = True
     answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
@@ -158,28 +149,6 @@ class PackagedModel(Model):
         has_facts = bool(reader.read("SELECT id FROM facts LIMIT 1").rows)
         return super().write_query(program, question, reader, pays) if has_facts else None
 
-    def gather(
-        self,
-        question: str,
-        rows: Sequence[Rows],
-        ranked: Ranked,
-        *,
-        reader: MemoryReader,
-        budget: int,
-        without: Collection[int] = (),
-        asker: str = "",
-        standing: Standing = NO_STANDING,
-    ) -> Context:
-        """Rows as they were stored, then turns."""
-        return assemble(
-            row_lines(rows, ranks_of(ranked.hits)),
-            turns_to_show(ranked, quoted_turns(rows), reader, without),
-            budget=budget,
-            floor=_TURNS_SHARE,
-            question=question,
-            marks=ranked.marks,
-        )
-
     def answer(
         self,
         program: Modules,
@@ -193,16 +162,16 @@ class PackagedModel(Model):
                 text=decided.text,
                 cited=decided.turn_ids,
                 retrieved=retrieval.query,
-                context=retrieval.context,
+                evidence=retrieval.evidence,
                 basis="rows",
             )
-        prediction = self._predict_answer(program, question, retrieval.context)
+        prediction = self._predict_answer(program, question, retrieval.evidence)
         text, cited = self._supported(prediction, retrieval, reader)
         return answer_from(
             text=text,
             cited=cited,
             retrieved=retrieval.query,
-            context=retrieval.context,
+            evidence=retrieval.evidence,
             calls=prediction.calls,
         )
 
@@ -212,7 +181,7 @@ class PackagedModel(Model):
         """What shown turns say of an answer, and their ids, where that pays; else ABSTAIN."""
         if prediction.answer.startswith(ABSTAIN):
             return ABSTAIN, []
-        shown = {*retrieval.context.turn_ids}
+        shown = {*retrieval.evidence.turn_ids}
         ranked = [hit.turn_id for hit in retrieval.hits if hit.turn_id in shown]
         turn_ids = list(dict.fromkeys([*ranked, *sorted(shown)]))
         turns = originals_first(

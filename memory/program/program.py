@@ -8,7 +8,6 @@ What differs by model stands behind one seam (`memory.program.model.Model`).
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,26 +15,28 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.errors import SqlError, UnusableAnswer, WindowError
+from memory.evidence.block import Options, evidence
+from memory.evidence.layout import Evidence
+from memory.evidence.messages import NOTHING, abstains
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import RANKED_TURNS
+from memory.evidence.standing import Standing
 from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
 from memory.program.costs import StepLog
 from memory.program.loading import model_in_use
-from memory.program.messages import NOTHING, abstains
-from memory.program.model import Ranked, UserQuestion
 from memory.program.quotations import with_nearest
 from memory.program.refine_agent import RefineMemory
 from memory.program.retrieval import retrieve
-from memory.program.shown_turns import RANKED_TURNS
 from memory.program.signatures.choice import Form
 from memory.program.signatures.forms import PROMPTS
-from memory.prompts.evidence import NO_STANDING
 from memory.records import Change, Rows
 from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 if TYPE_CHECKING:
-    from memory.program.model import MemoryReader, Model
+    from memory.program.model import Model
     from memory.program.program_card import Card
-    from memory.prompts.evidence import Context, Standing
-    from memory.records import Turn
+    from memory.records import Hit, Turn
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
 # Characters of a refused answer that are sent back. An answer that the policy reads at all
@@ -84,7 +85,7 @@ class MemoryProgram(dspy.Module):
 
         Arguments:
             question: as the user asked it.
-            reader: the memory, as `memory.recall.reader.reader_of` opens a store for a model.
+            reader: the memory (`memory.evidence.reader.MemoryReader`).
             asker: who asks, where that is known.
             today: the day on which it is asked (ISO), where that is known.
             model: who runs the modules; the model of `dspy.configure` by default.
@@ -101,18 +102,13 @@ class MemoryProgram(dspy.Module):
         with model.active():
             progress("finding what was said")
             with log.step("search"):
-                standing = reader.standing(question, asker)
-                if model.follows_instructions:
-                    standing = standing.within(budget or model.budget)
-                else:
-                    standing = replace(standing, facts=(), lines=())
                 hits = reader.search(asked.ranked_text, RANKED_TURNS)
-                show = partial(
-                    self.evidence, asked.ranked_text, reader=reader, model=model,
-                    budget=budget or model.budget, asker=asker, standing=standing,
-                )  # fmt: skip
+            show = partial(
+                self.evidence, asked, reader, hits, budget=budget or model.budget,
+                options=model.options,
+            )  # fmt: skip
             retrieval = retrieve(self, model, asked, reader, hits=hits, show=show, log=log)
-            if not retrieval.context.text:
+            if not retrieval.evidence.text:
                 answer = without_answer(retrieval)
             else:
                 progress("answering")
@@ -123,33 +119,23 @@ class MemoryProgram(dspy.Module):
                     error.answer = log.added_to(error.answer)
                     raise
         answer = log.added_to(with_nearest(answer, asked, hits, reader))
+        standing = retrieval.evidence.standing
+        if not model.options.wishes:  # what contradicts each other is told whoever answers
+            standing = Standing(pairs=reader.standing(question, asker).pairs)
         return as_prediction(answer, hits=hits, standing=standing)
 
     def evidence(
         self,
-        question: str,
-        ranked: Ranked,
-        rows: Sequence[Rows],
-        *,
+        question: UserQuestion,
         reader: "MemoryReader",
-        model: "Model",
+        hits: Sequence["Hit"],
+        rows: Sequence[Rows] = (),
+        *,
         budget: int,
-        asker: str = "",
-        standing: "Standing" = NO_STANDING,
-        without: Collection[int] = (),
-    ) -> "Context":
-        """What the answering model is shown within a budget of tokens.
-
-        First what the asker wants of answers (`standing`), for a model that can follow it; then the
-        rows of SELECTs and the best turns, with their marks, but those that say the same, and those
-        `without`, which are shown elsewhere.
-        """
-        standing = standing.within(budget) if model.follows_instructions else NO_STANDING
-        context = model.gather(
-            question, rows, ranked, reader=reader, budget=budget - standing.tokens,
-            without=without, asker=asker, standing=standing,
-        )  # fmt: skip
-        return standing.before(context)
+        options: Options,
+    ) -> "Evidence":
+        """What the answering model is shown (`memory.evidence.block.evidence`)."""
+        return evidence(question, reader, hits, rows, budget=budget, options=options)
 
     def digest(
         self,

@@ -3,18 +3,19 @@
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 
-from memory.program.lookup import look_up
-from memory.program.messages import (
+from memory.evidence.lines import marked
+from memory.evidence.messages import (
     ABSTAIN,
     NEAREST_HEAD,
     is_evidence,
     is_question,
     originals_first,
 )
-from memory.program.model import ChatMessage, MemoryReader, UserQuestion
-from memory.prompts.lines import marked, short_day
-from memory.prompts.passages import excerpt
-from memory.prompts.restated import newest_first
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.restated import newest_first
+from memory.program.lookup import look_up
+from memory.program.model import ChatMessage
 from memory.records import (
     CORRECTIONS,
     Answer,
@@ -25,6 +26,8 @@ from memory.records import (
     Rows,
     Turn,
 )
+from memory.text.dates import short_day
+from memory.text.passages import excerpt
 from memory.text.tokens import count_tokens, trim
 from memory.text.words import words
 
@@ -51,7 +54,7 @@ def nearest_turns(
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
     turns = newest_first(originals_first(evidence), question.text)[:MOST_QUOTATIONS]
-    marks = reader.marks(turns, question.text, question.today)
+    marks = reader.recalled(turns, question.text, question.today).marks
     if marks:
         turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))
     return [(turn, marks.get(turn.id, "")) for turn in turns]

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.program.costs import StepLog
-from memory.program.model import MemoryReader, Model, Modules, Ranked, Retrieval, UserQuestion
-from memory.program.shown_turns import with_marks, with_turns
+from memory.program.model import Model, Modules, Retrieval
 from memory.program.sql_questions import sql_pays
-from memory.prompts.evidence import Context
 from memory.records import Hit, Rows
 
 
@@ -17,36 +18,32 @@ def retrieve(
     reader: MemoryReader,
     *,
     hits: Sequence[Hit],
-    show: Callable[[Ranked, Sequence[Rows]], Context],
+    show: Callable[[Sequence[Rows]], Evidence],
     log: StepLog,
 ) -> Retrieval:
     """Ask for SELECTs where the ranking leaves out near turns, and lay out what is shown.
 
     Arguments:
         hits: what the ranking found, without turns that are shown elsewhere.
-        show: lays out a ranking and rows within the budget.
-        log: the steps of answering; these are "select" and "search".
+        show: lays out the ranking and rows within the budget.
+        log: the steps of answering; these are "search" and "select".
     """
-    ranked = Ranked(hits, {}, {})
-    alone: Context | None = None  # what the ranking shows without rows
+    by_search: Evidence | None = None
 
     def pays() -> bool:
-        nonlocal ranked, alone
-        ranked = with_turns(ranked, reader)
-        alone = show(ranked, ())
-        return sql_pays(hits, len(alone.turn_ids))
+        nonlocal by_search
+        by_search = show(())
+        return sql_pays(hits, len(by_search.turn_ids))
 
     with log.step("select"):
         query = model.write_query(program, question, reader, pays)
     rows = tuple(query.rows) if query else ()
     with log.step("search"):
-        ranked = with_marks(ranked, question.ranked_text, rows, reader, question.today)
-        if alone is None or ranked.marks:
-            alone = show(ranked, ())
-        context = show(ranked, rows) if rows else alone
+        evidence = show(rows) if rows or by_search is None else by_search
+        by_search = by_search or (show(()) if rows else evidence)
     log.brought(
         rows=sum(len(result.rows) for result in rows),
-        shown=context.turn_ids,
-        by_search=alone.turn_ids,
+        shown=evidence.turn_ids,
+        by_search=by_search.turn_ids,
     )
-    return Retrieval(query, hits, context, question.ranked_text)
+    return Retrieval(query, hits, evidence)

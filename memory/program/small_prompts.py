@@ -8,6 +8,8 @@ from typing import Any
 
 import dspy
 
+from memory.evidence.lines import dated_line
+from memory.evidence.messages import ABSTAIN
 from memory.program.grammar import (
     INSERT,
     ONE_LINE,
@@ -16,9 +18,7 @@ from memory.program.grammar import (
     insert_fact,
     select_rows,
 )
-from memory.program.messages import ABSTAIN
 from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
-from memory.prompts.lines import dated_line
 from memory.records import Turn
 
 # A model this small gives up too often: added to the logit of the first word of an abstention

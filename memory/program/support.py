@@ -7,10 +7,10 @@ stand anywhere. Words are compared, not meanings: what is not found word for wor
 import re
 from collections.abc import Sequence
 
-from memory.prompts.lines import turn_forms
 from memory.records import Hit, Turn
 from memory.text.dates import MONTHS, named_day, resolve_dates
 from memory.text.tense import is_past_before
+from memory.text.turn_forms import turn_forms
 from memory.text.word_forms import is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary.templates.date_phrases import recent_date

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from memory.prompts.lines import named_turns
+from memory.evidence.lines import named_turns
 from memory.records import Answer, Citation, Hit, Quotation, Turn
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.errors import EditConflict, InputError
-from memory.facts import edit, edits_since, is_current
-from memory.prompts.lines import known_fact_line, turn_line
+from memory.evidence.lines import known_fact_line, turn_line
+from memory.facts import edit, edits_since
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
 from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
+from memory.vocabulary.fact_lines import is_current
 
 if TYPE_CHECKING:
     from memory.program import Model

@@ -9,13 +9,13 @@ from statistics import fmean
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from memory.evidence.layout import Evidence, lay_out
+from memory.evidence.lines import RowLine, row_lines, turn_lines
+from memory.evidence.messages import ABSTAIN, is_evidence
 from memory.facts.audit import is_said
 from memory.program import Model
-from memory.program.messages import ABSTAIN, is_evidence
 from memory.program.program import AnswerQuestion
 from memory.program.signatures.further import CompareAnswers, WriteQuestions
-from memory.prompts.evidence import Context, assemble
-from memory.prompts.lines import row_lines, turn_lines
 from memory.records import Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
@@ -145,16 +145,16 @@ class FactReader:
     _verdicts: dict[tuple[str, str], float] = field(default_factory=dict)
     _hits: dict[str, list[Hit]] = field(default_factory=dict)
 
-    def context(self, question: str, state: FactSet) -> Context:
+    def context(self, question: str, state: FactSet) -> Evidence:
         """The facts for a question: the nearest ones, within the budget."""
         if question not in self._hits:
             self._hits[question] = self.store.search(question, _RANKED_TURNS, self.weights)
         hits = self._hits[question]
         ranked = near_facts(question, state.facts.values(), state.turn_ids, hits)
         lines = [line for fact, nearness in ranked if nearness for line in _lines(fact)]
-        return assemble(lines, (), self.tokens)
+        return lay_out(lines, (), self.tokens)
 
-    def answered(self, question: str, context: Context) -> str:
+    def answered(self, question: str, context: Evidence) -> str:
         """The answer from these facts; "" if it cannot be parsed, or if there are no facts.
 
         Raises ModelError when the model cannot be used.
@@ -180,7 +180,7 @@ class FactReader:
         """The mean score of the questions; 0 without questions."""
         return fmean([self.score(question, state) for question in questions] or [0.0])
 
-    def _predicted(self, question: str, context: Context) -> str:
+    def _predicted(self, question: str, context: Evidence) -> str:
         if not context.text:
             return ""
         prediction = self.answer(
@@ -202,7 +202,7 @@ def _compared(question: MeasuredQuestion, answer: str) -> float:
     return float(bool(verdict.same))
 
 
-def _lines(fact: Fact) -> list[tuple[str, int | None]]:
+def _lines(fact: Fact) -> list[RowLine]:
     """A fact as the answering module reads it."""
     row = tuple(getattr(fact, name) for name in _COLUMNS)
     return row_lines([Rows(_COLUMNS, (row,))], {})

@@ -15,11 +15,11 @@ from statistics import fmean
 import dspy
 
 from memory.errors import InputError
+from memory.evidence.lines import CATALOG_TOKENS
 from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
 from memory.program.program import MemoryProgram
 from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
-from memory.prompts.lines import CATALOG_TOKENS
 from memory.records import Change, Fact, Turn
 from memory.refine.questions import (
     QUESTIONS_A_CALL,

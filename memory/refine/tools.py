@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from memory.errors import InputError
-from memory.facts import fact_line
-from memory.prompts.lines import dated_line
+from memory.evidence.lines import dated_line
 from memory.records import Fact
 from memory.refine.near_facts import near_facts, turn_scores
 from memory.refine.revisions import (
@@ -23,6 +22,7 @@ from memory.refine.revisions import (
 )
 from memory.refine.workbench import FactSet, Workbench
 from memory.text.words import words
+from memory.vocabulary.fact_lines import fact_line
 
 _RANKED_TURNS = 200
 _MOST_SHOWN = 20

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from memory.errors import InputError
 from memory.facts.audit import Finding, fact_conflicts
-from memory.prompts.lines import turn_forms
 from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted
@@ -16,6 +15,7 @@ from memory.store.forgetting.derived_facts import REFINEMENT, Origins, origins, 
 from memory.store.history import edits_of
 from memory.store.protocol import Facts, Turns
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.turn_forms import turn_forms
 from memory.vocabulary import Vocabulary
 
 _COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")

@@ -12,9 +12,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory.errors import InputError, SqlError, StoreError
-from memory.recall.rerank import load_reranker
-from memory.recall.searcher import Searcher
 from memory.records import Turn
+from memory.search.rerank import load_reranker
+from memory.search.searcher import Searcher
 from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.settings import set_owner
 from memory.store import Store, namespaces, open_store

@@ -17,10 +17,10 @@ from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
-from memory.facts import change_of, fact_line
+from memory.evidence.lines import turn_line
+from memory.facts import change_of
 from memory.operations import Right
 from memory.operations.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
-from memory.prompts.lines import turn_line
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.sql import quoted
@@ -28,6 +28,7 @@ from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, trim
+from memory.vocabulary.fact_lines import fact_line
 
 INSTRUCTIONS = (
     "A long-term memory of what was said, with facts drawn from it. Recall before you answer about"

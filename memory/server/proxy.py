@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 
 from memory.digest.additions import add_turns
 from memory.errors import InputError, MemoryFault
-from memory.recall.injection import Injected, inject
+from memory.evidence.prompt_block import Injected, inject
 from memory.records import CUT_ANSWER, Turn
 from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection

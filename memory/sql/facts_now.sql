@@ -2,7 +2,8 @@
 -- product's own reads (memory/store/statements.sql). `f` is the fact, `t` the turn it came from.
 
 -- {is_current} --
--- Begun, and not ended: as `memory.facts.is_current`. Of a span, its first day or month counts.
+-- Begun, and not ended: as `memory.vocabulary.fact_lines.is_current`. Of a span, its first day or
+-- month counts.
 (f.ended_on IS NULL OR f.ended_on > :day) AND (
     f.happened_on IS NULL OR substr(f.happened_on, 1, 10) <= :day
     OR substr(f.happened_on, 1, 8) = :month_of_span

@@ -138,6 +138,24 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     return _RELATIVE.sub(with_date, text)
 
 
+def spoken_date(said_at: str) -> str:
+    """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
+    try:
+        if len(said_at) >= 10:
+            return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
+        if len(said_at) == 7:
+            return date.fromisoformat(said_at + "-01").strftime("%b %Y")
+    except ValueError:
+        pass
+    return said_at
+
+
+def short_day(said_at: str) -> str:
+    """`10 Jan 2024`."""
+    day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
+    return day.removeprefix("0")
+
+
 def spoken_day(happened_on: str) -> str:
     """An ISO date, or a span of two, as people say it: `on 3 Nov 2017`, `in Nov 2017`, `in 2017`.
 

@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 from memory.api import Memory
 from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
+from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 from memory.program.model import Model
 from memory.program.program import StoreTurns
 from memory.program.signatures.choice import Form
 from memory.program.signatures.forms import PROMPTS
-from memory.prompts.outline import OUTLINE_TOKENS, PROSE_TOKENS
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken

@@ -36,7 +36,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from memory import Store, Turn, open_store
 from memory.digest.additions import add_turns
-from memory.recall.gate import MOST_TURNS, WEIGHTS, features
+from memory.evidence.gate import MOST_TURNS, WEIGHTS, features
 
 ROOT = Path(__file__).parents[2]
 DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "sample.json")]

@@ -25,8 +25,8 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from memory import SqlError, Store, open_store
+from memory.evidence.lines import known_fact_line
 from memory.facts.related import known_facts
-from memory.prompts.lines import known_fact_line
 from memory.records import Fact
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.tokens import first_lines

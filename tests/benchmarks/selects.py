@@ -23,7 +23,7 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import ABSTENTION, load_conversations
 from memory import Memory, open_store
-from memory.program.shown_turns import RANKED_TURNS
+from memory.evidence.recollection import RANKED_TURNS
 from memory.program.sql_questions import sql_pays
 
 NOT_ASKED = "openai/nobody"  # a hosted model's way of being shown a memory; it is never called
@@ -59,7 +59,7 @@ def selects(
                     hits = store.search(text, RANKED_TURNS)
                     for size in sizes:
                         memory = Memory(store, model=NOT_ASKED, budget=size)
-                        context = memory.gather(text, hits=hits, asker=question.asker)
+                        context = memory.evidence(text, hits=hits, asker=question.asker)
                         turn_ids = {*context.turn_ids}
                         left_out = fmean(
                             ids[source] not in turn_ids for source in question.evidence

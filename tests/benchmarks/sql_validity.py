@@ -20,9 +20,9 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from memory import MemoryProgram, SqlError, load_model, open_store
+from memory.evidence.lines import turn_lines
 from memory.program.local import SmallModelAdapter
 from memory.program.small_prompts import SMALL
-from memory.prompts.lines import turn_lines
 from memory.sql import check_select, split
 
 

@@ -23,8 +23,8 @@ from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
 from memory.digest.additions import add_turns
-from memory.facts.standing import applying, standing_facts
-from memory.prompts.evidence import Standing
+from memory.evidence.standing import Standing
+from memory.evidence.wishes import applying, standing_facts
 from memory.text.speakers import is_assistant
 
 _OWN = ("instruction_following", "preference_following")

@@ -9,10 +9,10 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import ModelError
+from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
 from memory.facts import supersede
-from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.program.quotations import NO_TURNS, answer_lines
-from memory.prompts.lines import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED

@@ -5,15 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, Rows, Turn
-from memory.prompts.evidence import assemble
-from memory.prompts.lines import (
+from memory.evidence.layout import lay_out, refuse_small
+from memory.evidence.lines import (
     LEAST_BUDGET,
+    RowLine,
     quoted_turns,
     row_lines,
-    spoken_date,
     turn_line,
     turn_lines,
 )
+from memory.text.dates import spoken_date
 from memory.text.tokens import count_tokens, trim
 
 texts = st.text(min_size=1, max_size=300)
@@ -34,21 +35,21 @@ def test_a_context_never_exceeds_its_budget(
     found: list[tuple[str, int | None]], said: list[Turn], budget: int
 ) -> None:
     for question in ("", "Which of these?"):
-        context = assemble(found, said, budget, question=question)
+        context = lay_out([RowLine(*row) for row in found], said, budget, question=question)
         assert context.tokens == count_tokens(context.text) <= budget
         assert said[0].id in context.turn_ids
 
 
 def test_one_token_decides_whether_a_turn_is_shown() -> None:
     said = [Turn("Anna", "one two three " * 10, id=n) for n in range(1, 5)]
-    whole = assemble([], said, 10_000).tokens
-    enough = next(b for b in range(whole, 10_000) if len(assemble([], said, b).turn_ids) == 4)
+    whole = lay_out([], said, 10_000).tokens
+    enough = next(b for b in range(whole, 10_000) if len(lay_out([], said, b).turn_ids) == 4)
     assert enough <= whole + 5  # the estimate line by line wastes next to nothing
-    assert assemble([], said, enough - 1).turn_ids == (1, 2, 3)
+    assert lay_out([], said, enough - 1).turn_ids == (1, 2, 3)
 
 
 def test_the_best_turn_is_cut_rather_than_left_out() -> None:
-    context = assemble([], [Turn("Anna", "word " * 100_000, id=7)], LEAST_BUDGET)
+    context = lay_out([], [Turn("Anna", "word " * 100_000, id=7)], LEAST_BUDGET)
     assert context.turn_ids == (7,)
     assert context.text.endswith("...")
 
@@ -60,11 +61,11 @@ LONG_ANSWER = Turn("Bot", "Sure! " + "Stir the soup well. " * 90 + "Bake at 180 
 def test_of_a_long_turn_the_sentence_that_is_asked_for_is_shown(place: int) -> None:
     said = [Turn("Anna", "I am hungry, and tired too.", id=1), Turn("Bot", "Soon.", id=3)]
     said.insert(place, LONG_ANSWER)
-    context = assemble([], said, 300, question="At how many degrees do I bake?")
+    context = lay_out([], said, 300, question="At how many degrees do I bake?")
     assert context.turn_ids == (1, 2, 3)
     assert "well. \u2026 Stir the soup well. Bake at 180 degrees.\n" in context.text
     assert "[3] Bot: Soon." in context.text
-    assert "180" not in assemble([], said, 300).text
+    assert "180" not in lay_out([], said, 300).text
 
 
 def test_of_long_turns_in_a_list_each_shows_what_is_asked_for() -> None:
@@ -79,20 +80,20 @@ def test_of_long_turns_in_a_list_each_shows_what_is_asked_for() -> None:
 
 def test_turns_that_fit_stand_as_they_are_said_whatever_is_asked() -> None:
     said = [Turn("Anna", "word " * 60, id=n, said_at="2017-05-08") for n in range(1, 4)]
-    asked = assemble([], said, 500, question="Which word?")
-    assert asked == assemble([], said, 500)
+    asked = lay_out([], said, 500, question="Which word?")
+    assert asked == lay_out([], said, 500)
 
 
 def test_behind_a_turn_that_does_not_fit_a_shorter_one_is_shown() -> None:
     said = [Turn("Anna", "word " * size, id=n) for n, size in enumerate((60, 70, 5), 1)]
-    assert assemble([], said, 100, question="Which word?").turn_ids == (1, 3)
-    assert assemble([], said, 100).turn_ids == (1,)
+    assert lay_out([], said, 100, question="Which word?").turn_ids == (1, 3)
+    assert lay_out([], said, 100).turn_ids == (1,)
 
 
 def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
-    found = [(f"[{n}] Anna | likes | thing number {n}", n) for n in range(1, 200)]
+    found = [RowLine(f"[{n}] Anna | likes | thing number {n}", n) for n in range(1, 200)]
     said = [Turn("Anna", f"I like thing number {n}", id=n) for n in range(1, 200)]
-    context = assemble(found, said, 400)
+    context = lay_out(found, said, 400)
     facts, turns_shown = context.text.split("What was said:")
     assert 100 < count_tokens(facts) <= 200
     assert count_tokens(turns_shown) > 150
@@ -100,12 +101,12 @@ def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
 
 def test_turns_are_shown_in_the_order_they_were_said() -> None:
     said = [Turn("Anna", "later", id=9), Turn("Anna", "earlier", id=2)]
-    assert assemble([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
+    assert lay_out([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
 
 
 def test_a_budget_too_small_for_one_turn_is_refused() -> None:
     with pytest.raises(InputError, match=f"at least {LEAST_BUDGET}"):
-        assemble([], [], LEAST_BUDGET - 1)
+        refuse_small(LEAST_BUDGET - 1)
 
 
 def test_no_more_turns_are_fetched_than_fit() -> None:
@@ -116,9 +117,9 @@ def test_no_more_turns_are_fetched_than_fit() -> None:
             fetched.append(n)
             yield Turn("Anna", "something said", id=n)
 
-    assemble([], said(), 200)  # type: ignore[arg-type]
+    lay_out([], said(), 200)  # type: ignore[arg-type]
     assert len(fetched) < 30
-    assemble([], said(), 200, question="What was said?")  # type: ignore[arg-type]
+    lay_out([], said(), 200, question="What was said?")  # type: ignore[arg-type]
     assert len(fetched) < 80
 
 
@@ -138,10 +139,10 @@ def test_rows_that_quote_turns_become_turns_and_other_rows_keep_their_turn() -> 
     of_facts = Rows(("id", "value"), ((77, "green"),))
     assert quoted_turns([quoting, facts, counted]) == [3]
     assert row_lines([quoting, facts, counted, of_facts], {4: 0, 5: 1}) == [
-        ("n: 2", None),
-        ("id: 77 | value: green", None),
-        ("[4] Rome", 4),
-        ("[5] Oslo", 5),
+        RowLine("n: 2"),
+        RowLine("id: 77 | value: green"),
+        RowLine("[4] Rome", 4),
+        RowLine("[5] Oslo", 5),
     ]
 
 

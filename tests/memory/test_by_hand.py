@@ -19,8 +19,8 @@ from memory.cli.chat.background import Background
 from memory.cli.chat.commands import obey
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
+from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
 from memory.program import load_model
-from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.program.packaged import PackagedModel
 from memory.program.quotations import answer_lines
 from memory.store.namespaces import create, location_of

@@ -8,12 +8,13 @@ import pytest
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
+from memory.evidence.disputes import pair_line
+from memory.evidence.fence import FENCE_HEAD
+from memory.evidence.wishes import shown_before
 from memory.facts import correct
 from memory.facts.audit import audit
-from memory.facts.contradictions import settle, shown_before
+from memory.facts.contradictions import settle
 from memory.operations.tools import memory_tools
-from memory.prompts.disputes import pair_line
-from memory.prompts.evidence import FENCE_HEAD
 from memory.store.contradictions import open_contradictions
 from memory.text.tokens import count_tokens
 from tests.support.commands import run_in_process

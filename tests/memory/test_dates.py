@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.prompts.evidence import assemble
-from memory.prompts.lines import dated_line, turn_lines
+from memory.evidence.layout import lay_out
+from memory.evidence.lines import dated_line, turn_lines
 from memory.records import Turn
 from memory.text.dates import dated_question, is_iso_date, is_iso_span, relative_date, resolve_dates
 
@@ -221,7 +221,7 @@ def test_a_question_may_be_asked_at_the_ends_of_the_calendar(day: date, words: s
 def test_models_are_shown_them_and_people_are_not() -> None:
     turn = Turn("Anna", "I moved yesterday.", said_at=SAID, id=4)
     assert dated_line(turn) == "[4] (Fri 09 Jun 2017) Anna: I moved yesterday (8 June 2017)."
-    assert "yesterday (8 June 2017)" in assemble([], [turn], 100).text
+    assert "yesterday (8 June 2017)" in lay_out([], [turn], 100).text
     assert turn_lines([turn], 100, dates=False, iso=True) == (
         "[4] Anna: I moved yesterday (2017-06-08)."
     )

@@ -11,9 +11,9 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.operations.tools import Tools
-from memory.recall.searcher import Searcher
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
+from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.namespaces import create, existing
 from tests.support.commands import run

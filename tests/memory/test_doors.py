@@ -14,9 +14,9 @@ from memory.__main__ import app
 from memory.cli.chat.background import Background
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
+from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
 from memory.operations.tools import memory_tools
 from memory.program import Model
-from memory.program.messages import ABSTAIN, NEAREST_HEAD
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.namespaces import create, existing

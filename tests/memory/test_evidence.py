@@ -9,12 +9,13 @@ import pytest
 from memory import Memory, Store, Turn, open_store
 from memory.agents.blocks import prompt_block
 from memory.digest.additions import add_turns
+from memory.evidence.fence import fenced
+from memory.evidence.layout import Evidence
+from memory.evidence.messages import ABSTAIN
+from memory.evidence.prompt_block import inject
+from memory.evidence.restated import newest_first, restated
 from memory.operations.tools import memory_tools
-from memory.program.messages import ABSTAIN
 from memory.program.quotations import answer_lines
-from memory.prompts.evidence import Context, fenced
-from memory.prompts.restated import newest_first, restated
-from memory.recall.injection import inject
 from tests.support.scripted import answer, scripted_model
 
 BOTH_STORES = "slow"
@@ -76,7 +77,7 @@ def recalled(store: Store, question: str) -> str:
 def asked_of(store: Store, question: str) -> str:
     """What a hosted model is shown."""
     with Memory(store, scripted_model([])) as memory:
-        return memory.gather(question, asker="Anna").text
+        return memory.evidence(question, asker="Anna").text
 
 
 def quoted_of(store: Store, question: str) -> str:
@@ -208,7 +209,7 @@ def test_a_delimiter_of_whatever_letters_is_taken_apart(delimiter: str) -> None:
 
 def test_a_fence_of_nothing_is_nothing() -> None:
     assert fenced("") == ""
-    assert Context("", (), 0).text == ""
+    assert Evidence().text == Evidence().fenced == ""
 
 
 def test_a_mark_stays_where_a_turn_is_cut(store: Store) -> None:

@@ -13,18 +13,7 @@ from typer.testing import CliRunner, Result
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
 from memory.digest.additions import add_turns
-from memory.facts import (
-    add,
-    correct,
-    edits_since,
-    end,
-    fact_of,
-    find,
-    history,
-    is_current,
-    remove,
-    supersede,
-)
+from memory.facts import add, correct, edits_since, end, fact_of, find, history, remove, supersede
 from memory.records import WITHDRAWN
 from memory.store import Store
 from memory.store.history import edits_of
@@ -32,6 +21,7 @@ from memory.store.pending_windows import claim_window
 from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import set_vocabulary
 from memory.vocabulary import Attribute
+from memory.vocabulary.fact_lines import is_current
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.rows import set_moment_of_change
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql

@@ -11,7 +11,7 @@ import dspy
 import pytest
 
 from memory import Memory, facts
-from memory.program.messages import ABSTAIN
+from memory.evidence.messages import ABSTAIN
 from memory.program.packaged import PackagedModel
 from memory.settings import Settings
 from memory.store.history import edits_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.prompts.outline import answers_cut, outlined
+from memory.evidence.outline import answers_cut, outlined
 from memory.text.tokens import count_tokens
 from tests.memory.test_evidence import DOORS
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn
-from memory.program.messages import ABSTAIN
+from memory.evidence.messages import ABSTAIN
 from memory.program.quotations import MOST_QUOTATIONS
 from tests.support.scripted import answer, scripted_packaged_model
 

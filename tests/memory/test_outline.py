@@ -1,6 +1,6 @@
 """A long turn by its parts: what a digest reads of an assistant's answer."""
 
-from memory.prompts.outline import OUTLINE_TOKENS, PROSE_TOKENS, outline, outlined
+from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS, outline, outlined
 from memory.records import Turn
 from memory.text.tokens import count_tokens
 

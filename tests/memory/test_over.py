@@ -9,8 +9,8 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open_store
 from memory.errors import StoreError
-from memory.prompts.lines import LEAST_BUDGET
-from memory.recall.rerank import Reranker
+from memory.evidence.lines import LEAST_BUDGET
+from memory.search.rerank import Reranker
 from memory.store.settings import settings_of, times_shown
 from memory.store.united import MOST_MEMORIES, cited_turns, memory_name, unite
 from memory.text.tokens import count_tokens
@@ -113,7 +113,7 @@ def test_hits_and_rows_have_the_ids_of_their_memories(stores: Mapping[str, Store
     rows = memory.read("SELECT id, text FROM turns WHERE text LIKE '%Oslo%'")
     assert rows.rows == (("anna", 1, SAID[0].text), ("team", 2, TEAM[1].text))
     # The rows of a person's SELECT and the hits make the same context as those of a question.
-    context = memory.gather("Who is in Oslo?", [rows], hits=hits)
+    context = memory.evidence("Who is in Oslo?", [rows], hits=hits)
     assert "[100002] team" in context.text
     assert "[1] anna" in context.text
 

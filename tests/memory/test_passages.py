@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.prompts.passages import CUT, excerpt, passage, sentences
+from memory.text.passages import CUT, excerpt, passage, sentences
 from memory.text.tokens import count_tokens
 
 FILLER = "It rained on the roof of the old shed all day long. "

@@ -9,13 +9,13 @@ import pytest
 
 from memory import InputError
 from memory.agents.connections import _content
+from memory.evidence.ltm_config import load_config
 from memory.exchange.imports import dump_records
 from memory.exchange.ltm import EMBEDDINGS, vector_notes
 from memory.exchange.transcripts import AGENTS, read_transcript
 from memory.program.adapter_card import CARD, read_card
 from memory.program.gguf.header import file_sha256, read_gguf
 from memory.program.saved import load_program
-from memory.recall.injection.config import load_config
 from memory.store.foreign_database import foreign_rows
 from memory.vocabulary.files import read_vocabulary
 

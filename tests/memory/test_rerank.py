@@ -10,8 +10,8 @@ import pytest
 
 from memory import InputError, Memory, Store, Turn, memory_tools, open_store
 from memory.errors import ModelError
-from memory.recall import rerank
-from memory.recall.rerank import RERANKED_TURNS, Reranker, load_reranker
+from memory.search import rerank
+from memory.search.rerank import RERANKED_TURNS, Reranker, load_reranker
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking

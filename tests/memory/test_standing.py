@@ -11,12 +11,16 @@ from memory import Memory, Store, Turn, open_store
 from memory.cli.queries import _answer_lines
 from memory.digest.additions import add_turns
 from memory.errors import SqlError
+from memory.evidence.lines import LEAST_BUDGET, TURNS_HEAD
+from memory.evidence.prompt_block import inject
+from memory.evidence.standing import STANDING_HEAD
+from memory.evidence.wishes import (
+    STANDING_TOKENS,
+    applying,
+    standing_facts,
+)
 from memory.facts import add, end, find
-from memory.facts.standing import STANDING_TOKENS, applying, standing_facts
 from memory.operations.tools import memory_tools
-from memory.prompts.evidence import STANDING_HEAD
-from memory.prompts.lines import LEAST_BUDGET, TURNS_HEAD
-from memory.recall.injection import inject
 from memory.settings import set_owner
 from memory.store.entity_edits import add_alias
 from memory.store.settings import set_setting
@@ -267,16 +271,14 @@ def test_a_large_model_is_shown_them_within_its_budget_and_may_cite_them(wishes:
 
 def test_a_budget_that_has_no_room_for_them_shows_turns(wishes: Store) -> None:
     with Memory(wishes, model=scripted_model([]), budget=LEAST_BUDGET) as memory:
-        standing = applying(wishes, "Where does Anna live?", "Bea")
-        context = memory.gather("Where does Anna live?", standing=standing)
+        context = memory.evidence("Where does Anna live?", asker="Bea")
     assert STANDING_HEAD not in context.text
     assert context.tokens <= LEAST_BUDGET
 
 
 def test_the_packaged_model_is_not_shown_what_it_cannot_follow(wishes: Store) -> None:
     with Memory(wishes, model=scripted_packaged_model([])) as memory:
-        standing = applying(wishes, "Where does Anna live?", "Bea")
-        assert STANDING_HEAD not in memory.gather("Where?", standing=standing).text
+        assert STANDING_HEAD not in memory.evidence("Where?", asker="Bea").text
 
 
 def test_a_reply_is_shown_them(wishes: Store) -> None:
@@ -366,10 +368,10 @@ def test_a_turn_that_says_what_the_asker_wants_is_not_shown_again(store: Store) 
     question = "Which libraries should I use for arrays?"
     memory = Memory(store, model=scripted_model([]))
     wanted = applying(store, question, "Bea")
-    context = memory.gather(question, asker="Bea", standing=wanted)
+    context = memory.evidence(question, asker="Bea")
     before, _, said = context.text.partition(TURNS_HEAD)
     assert "give versions when I ask about libraries" in before
     assert "I use NumPy" in said
     assert not [line for line in said.splitlines() if line.endswith((VERSIONS.text, bare.text))]
     assert {fact.turn_id for fact in wanted.facts} <= {*context.turn_ids}
-    assert VERSIONS.text in memory.gather(question, asker="Bea").text
+    assert VERSIONS.text in memory.evidence(question, asker="Ann").text

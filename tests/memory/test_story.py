@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
-from memory.prompts.lines import NOTED_HEAD, TURNS_HEAD
-from memory.prompts.story import STORY_HEAD, story_of
+from memory.evidence.lines import NOTED_HEAD, TURNS_HEAD
+from memory.evidence.story import STORY_HEAD, story_of
 from memory.records import Summary
 from memory.store.pending_windows import claim_window
 from memory.store.summaries import set_summary
@@ -38,11 +38,11 @@ def test_a_summary_gets_the_story_before_the_turns_and_another_question_does_not
     store: Store,
 ) -> None:
     memory = Memory(digested(store), model=scripted_model([]))
-    context = memory.gather("Summarize what happened to Anna.")
+    context = memory.evidence("Summarize what happened to Anna.")
     assert context.text.startswith(f"{STORY_HEAD}\n[1-3] (")
     assert MOVE.text in context.text
     assert {1, 3} <= {*context.turn_ids}
-    assert STORY_HEAD not in memory.gather("Where does Anna live?").text
+    assert STORY_HEAD not in memory.evidence("Where does Anna live?").text
 
 
 def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_them(
@@ -51,7 +51,7 @@ def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_th
     job = "('Anna', 'works_as', 'nurse', '2017-05', 1), ('Mia', 'age', '7', NULL, 5)"
     digested(store).write(f"{INSERT}{job}", cause="digest")
     memory = Memory(store, model=scripted_model([]))
-    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
     told = "lives_in: Oslo (happened 2017-05-06); works_as: nurse (happened 2017-05)"
     assert f"[1] Anna: {told}" in lines
     assert "[5] Anna: Mia | age: 7" in lines
@@ -61,7 +61,7 @@ def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_th
 
 def test_what_is_noted_of_turns_does_not_stand_under_what_was_said(store: Store) -> None:
     memory = Memory(digested(store), model=scripted_model([]))
-    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
     noted, said = lines.index(NOTED_HEAD), lines.index(TURNS_HEAD)
     assert noted < lines.index("[1] Anna: lives_in: Oslo (happened 2017-05-06)") < said
     assert said < lines.index("[3] Anna: Small, but my cat Miso loves the window.")
@@ -74,7 +74,7 @@ def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
     many = ", ".join(f"('Anna', 'plans', 'a long walk to town {n}', NULL, 1)" for n in range(60))
     digested(store).write(f"{INSERT}{many}", cause="digest")
     memory = Memory(store, model=scripted_model([]))
-    lines = memory.gather("Summarize what happened to Anna.", asker="Anna").text.splitlines()
+    lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
     [line] = [line for line in lines if line.startswith("[1] Anna: ")]
     assert "town 0" in line
     assert count_tokens(line) <= 75
@@ -83,7 +83,7 @@ def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
 def test_rows_of_the_story_are_not_shown_beside_it(store: Store) -> None:
     rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
     memory = Memory(store, model=scripted_model([]))
-    assert memory.gather("Summarize what happened.", [rows]).text.count(MOVE.text) == 1
+    assert memory.evidence("Summarize what happened.", [rows]).text.count(MOVE.text) == 1
 
 
 def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose(
@@ -96,8 +96,8 @@ def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose
     memory = Memory(store, model=scripted_model([]), budget=300)
     question = "Summarize the trips to the lake."
     trips = [f"Ben told of trip {n}, the lake." for n in (78, 79)]
-    assert not all(trip in memory.gather(question).text for trip in trips)
-    text = memory.gather(question, [store.read(last)]).text
+    assert not all(trip in memory.evidence(question).text for trip in trips)
+    text = memory.evidence(question, [store.read(last)]).text
     assert all(text.count(trip) == 1 for trip in trips)
     assert "Ben told of trip" in text.replace(trips[0], "").replace(trips[1], "")
 
@@ -105,14 +105,14 @@ def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose
 def test_what_a_select_returned_of_the_story_is_told_in_any_language(store: Store) -> None:
     rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
     memory = Memory(store, model=scripted_model([]))
-    text = memory.gather("Was geschah mit Anna?", [rows]).text
+    text = memory.evidence("Was geschah mit Anna?", [rows]).text
     assert text.startswith(f"{STORY_HEAD}\n[1-3] (")
     assert text.count(MOVE.text) == 1
 
 
 def test_what_a_select_computes_of_the_story_is_a_row(store: Store) -> None:
     rows = digested(store).read("SELECT COUNT(summary) AS summary FROM summaries")
-    text = Memory(store, model=scripted_model([])).gather("Summarize it.", [rows]).text
+    text = Memory(store, model=scripted_model([])).evidence("Summarize it.", [rows]).text
     assert STORY_HEAD in text
     assert "summary: 1" in text
 
@@ -122,14 +122,14 @@ def test_a_small_budget_keeps_room_for_a_turn_beside_the_story(store: Store) -> 
     for turn_id in (1, 2, 3, 4):
         set_summary(store, Summary(turn_id, turn_id, "session", told))
     memory = Memory(store, model=scripted_model([]), budget=200)
-    context = memory.gather("Summarize what happened to Anna.")
+    context = memory.evidence("Summarize what happened to Anna.")
     assert STORY_HEAD in context.text
     assert context.tokens <= 200
 
 
 def test_a_story_that_quotes_what_is_shown_elsewhere_is_left_out(store: Store) -> None:
     memory = Memory(digested(store), model=scripted_model([]))
-    assert STORY_HEAD not in memory.gather("Summarize what happened.", without=[2]).text
+    assert STORY_HEAD not in memory.evidence("Summarize what happened.", without=[2]).text
 
 
 def test_of_a_long_story_months_and_the_best_lines_are_shown_in_order() -> None:
@@ -262,7 +262,7 @@ def test_months_take_half_of_a_story_and_the_best_of_them_are_shown() -> None:
 
 
 def test_a_prompt_begins_with_the_last_session_where_there_is_room(store: Store) -> None:
-    from memory.recall.injection import inject
+    from memory.evidence.prompt_block import inject
 
     digested(store)
     whole = inject(store, "Where is the cat?")

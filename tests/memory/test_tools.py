@@ -21,7 +21,7 @@ from memory.operations.tools import (
     TurnIds,
     memory_tools,
 )
-from memory.recall.searcher import Searcher
+from memory.search.searcher import Searcher
 from memory.settings import Settings
 from memory.store.embedding import Vectors
 from memory.store.settings import set_setting

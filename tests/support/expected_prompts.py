@@ -187,7 +187,7 @@ def friends() -> Texts:
     """Two friends: facts that ended, contradict each other, and are to be followed."""
     texts: Texts = {}
     recorder = Recorder()
-    with memory_of(FRIENDS, FRIENDS_FACTS) as store:
+    with memory_of(FRIENDS, FRIENDS_FACTS, {"user": "Anna"}) as store:
         for form in ("full", "short"):
             memory = Memory(store, model=recording_model(recorder, form))
             for question in (
@@ -321,7 +321,7 @@ def chats() -> Texts:
             "Summarize what I planned for the bakery.",
             "How many loaves do I bake a week?",
         ):
-            memory.ask(question, asker="user")
+            memory.ask(question, asker="Lena")
             prompts_of(recorder, f"baker: {question}", texts)
         texts["context of the baker"] = Memory(store).context("Plan my next week", now=NOW).text
     return texts

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 
 from memory.cli.chat.session import Chat
 from memory.errors import InputError, MemoryFault
+from memory.evidence.lines import turn_line
+from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
-from memory.program.messages import WITHOUT_MODEL
-from memory.prompts.lines import turn_line
 from memory.records import Turn
 from memory.settings import name_of
 from memory.store.forgetting.preview import forget_without_preview, matching_turns

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.cli.chat.screen import Screen
-from memory.facts import fact_line, newest_id
-from memory.program.messages import is_question
-from memory.prompts.lines import spoken_date
+from memory.evidence.ago import time_difference
+from memory.evidence.messages import is_question
+from memory.facts import newest_id
 from memory.recall.corrections import answer_facts
-from memory.recall.injection import time_difference
 from memory.records import CUT_ANSWER, Tags, Turn
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
+from memory.text.dates import spoken_date
+from memory.vocabulary.fact_lines import fact_line
 from memory.worker.waiting import waiting
 
 if TYPE_CHECKING:

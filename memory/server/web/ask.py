@@ -81,7 +81,7 @@ async def ask(request: PageRequest) -> PageResponse:
 def _answered(
     memory: "Memory", question: str, asker: str, now: datetime, found: Sequence[Line]
 ) -> Answered:
-    from memory.program.messages import NEAREST_HEAD  # with DSPy
+    from memory.evidence.messages import NEAREST_HEAD  # with DSPy
     from memory.program.quotations import answer_lines
 
     answer = memory.ask(question, asker=asker, now=now)

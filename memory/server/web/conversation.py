@@ -7,8 +7,8 @@ from typing import Any
 
 from memory.digest.additions import add_turns
 from memory.errors import InputError
-from memory.recall.searcher import Searcher
 from memory.records import Fact, Turn
+from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.sql import quoted
 from memory.store import Store

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 from memory import facts as fact_edits
 from memory.errors import EditConflict, InputError
-from memory.facts import change_of, edits_since, fact_of, is_current
+from memory.evidence.wishes import everybodys_standing_facts
+from memory.facts import change_of, edits_since, fact_of
 from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
-from memory.facts.standing import everybodys_standing_facts
 from memory.records import Change, Fact
 from memory.server.web.markup import in_words, shown_text
 from memory.server.web.page_request import (
@@ -38,6 +38,7 @@ from memory.store.fact_reads import (
 from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.vocabulary.fact_lines import is_current
 from memory.vocabulary.templates import template_of
 
 _SUBJECTS_A_PAGE = 12

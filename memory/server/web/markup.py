@@ -15,11 +15,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from memory.prompts.lines import spoken_date
 from memory.records import Turn
 from memory.server.web.page_request import address_of
 from memory.store.turn_validation import local_now
 from memory.system.terminal import clean, count
+from memory.text.dates import spoken_date
 
 STATIC = Path(__file__).parent / "static"
 HTMX = "htmx-4.0.1.min.js"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.facts.standing import standing_facts
+from memory.evidence.wishes import standing_facts
 from memory.records import Fact
 from memory.server.web.facts import each_once
 from memory.store import Store

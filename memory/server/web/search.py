@@ -1,11 +1,11 @@
 """The search of a whole memory: the facts and the turns that fit what is typed."""
 
-from memory.facts import is_current
 from memory.facts.related import related_facts
 from memory.server.web.conversation import hits
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
 from memory.store.turn_validation import local_now
+from memory.vocabulary.fact_lines import is_current
 
 _MOST_FACTS = 8
 _MOST_TURNS = 12

@@ -39,7 +39,7 @@ def sql(request: PageRequest, store: Store) -> PageResponse:
     refusal = ""
     if select:
         try:
-            rows = request.handles.searcher.read(store, select)
+            rows = store.read(select, weights=request.handles.searcher.weights)
         except SqlError as error:
             refusal = str(error)
     values = {
@@ -54,7 +54,8 @@ def sql(request: PageRequest, store: Store) -> PageResponse:
 
 def as_csv(request: PageRequest, store: Store) -> PageResponse:
     """The rows of a SELECT as CSV. Raises SqlError for one that is refused."""
-    rows = request.handles.searcher.read(store, request.inputs.text("select"))
+    weights = request.handles.searcher.weights
+    rows = store.read(request.inputs.text("select"), weights=weights)
     file = io.StringIO()
     lines = csv.writer(file)
     lines.writerow(rows.columns)

@@ -11,8 +11,8 @@ from rich.progress import track
 from rich.table import Table
 
 from memory import Memory, Rows, Store, Turn, open_store
-from memory.program.shown_turns import RANKED_TURNS
-from memory.prompts.evidence import Context
+from memory.evidence.layout import Evidence
+from memory.evidence.recollection import RANKED_TURNS
 from memory.sql import quoted, split
 from tests.benchmarks.aggregates.chats import chat
 from tests.benchmarks.aggregates.questions import KINDS, Aggregate
@@ -49,7 +49,9 @@ def fill(store: Store, turns: Sequence[Turn], facts: Sequence[StatedFact]) -> di
     return id_of
 
 
-def shares(aggregate: Aggregate, context: Context, id_of: Mapping[str, int]) -> tuple[float, float]:
+def shares(
+    aggregate: Aggregate, context: Evidence, id_of: Mapping[str, int]
+) -> tuple[float, float]:
     """The share of the evidence turns that are shown, and how much of the answer can be read.
 
     A number or a length of time can be read where the rows say it, or all its evidence is shown;
@@ -73,7 +75,7 @@ def measured(
         memory = Memory(store, model=NOT_ASKED, budget=budget)
         contents: tuple[tuple[str, list[Rows]], ...] = (("turns", []), ("with facts", rows))
         for name, results in contents:
-            context = memory.gather(aggregate.question, results, hits=hits)
+            context = memory.evidence(aggregate.question, results, hits=hits)
             yield f"{budget} {name}", shares(aggregate, context, id_of)
 
 

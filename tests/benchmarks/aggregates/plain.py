@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memory import Memory, open_store
-from memory.program.shown_turns import RANKED_TURNS
+from memory.evidence.recollection import RANKED_TURNS
 from memory.sql import quoted
 from tests.benchmarks.aggregates.measure import NOT_ASKED, fill
 from tests.benchmarks.aggregates.talk import long_chat
@@ -59,7 +59,7 @@ def plain_shares(
             for budget in budgets:
                 memory = Memory(store, model=NOT_ASKED, budget=budget)
                 for name, results in (("turns", []), ("with facts", rows)):
-                    context = memory.gather(question, results, hits=hits)
+                    context = memory.evidence(question, results, hits=hits)
                     shown = evidence & set(context.turn_ids)
                     shares[f"{budget} {name}"].append(len(shown) / len(evidence))
     return {column: statistics.mean(values) for column, values in shares.items()}

@@ -16,7 +16,7 @@ from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
 from locomo.tasks.modules import TARGETS
 from memory import MemoryProgram, load_model, open_store
-from memory.program.messages import ABSTAIN
+from memory.evidence.messages import ABSTAIN
 from memory.program.small_prompts import NO_FACT, TUNED_SELECT
 from memory.sql import quoted
 from tests.support.locomo_records import DATE, question, record, turn

@@ -14,9 +14,9 @@ from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
+from memory.evidence.messages import ABSTAIN
 from memory.program import Model
 from memory.program.local import SmallModelAdapter
-from memory.program.messages import ABSTAIN
 from memory.program.packaged import PackagedModel
 from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
@@ -227,7 +227,7 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
     assert summary == DistillationSummary({"answer": 1}, {}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
         store.add(maker.conversations[0].turns)
-        plain = Memory(store, maker.student, budget=360).gather("In which city did Ann move?")
+        plain = Memory(store, maker.student, budget=360).evidence("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
     [[_, prompt, right_answer]] = maker.examples()
     assert right_answer["content"] == answer("library", "41")

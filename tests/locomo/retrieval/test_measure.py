@@ -20,7 +20,7 @@ from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
 from memory import Hit, Turn, open_store
-from memory.prompts.evidence import assemble
+from memory.evidence.layout import lay_out
 from memory.search import embed
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -250,7 +250,7 @@ def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None
 def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
     turns = load_conversations(SAMPLE)[0].turns
     turns = tuple(replace(turn, id=n) for n, turn in enumerate(turns, 1))
-    context = assemble([], turns, 10**9)
+    context = lay_out([], turns, 10**9)
     assert sum(token_costs(turns).values()) == pytest.approx(context.tokens, rel=0.01)
 
 
@@ -395,8 +395,8 @@ def test_evidence_in_a_long_turn_is_shown_where_the_answer_is(
 
 def test_a_cut_turn_that_holds_no_word_of_the_answer_counts_as_not_shown() -> None:
     cut = Turn("Bo", SOUP + "Bake the bread at 180 degrees.", id=1)
-    context = assemble([], [cut], 200, question="How do I bake?")
+    context = lay_out([], [cut], 200, question="How do I bake?")
     assert is_shown(cut, context, "180 degrees")
     assert not is_shown(cut, context, "medium heat")
     assert not is_shown(replace(cut, id=2), context, "180 degrees")
-    assert is_shown(cut, assemble([], [cut], 2_000), "medium heat")
+    assert is_shown(cut, lay_out([], [cut], 2_000), "medium heat")

@@ -11,8 +11,8 @@ from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain
 from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
 from memory import MemoryProgram, Turn, open_store, save_program
+from memory.evidence.reader import MemoryReader
 from memory.program import Card
-from memory.recall.reader import reader_of
 from tests.support.scripted import answer, scripted_model
 
 # MLflow takes ten seconds of computing before it has recorded the first run.
@@ -76,7 +76,7 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
     assert inner.program.answer.predict.signature.instructions == RULE
     with open_store(database, read_only=True) as store:
         prediction = inner.program(
-            "Where does Anna live?", reader_of(store), model=with_sql_never(model)
+            "Where does Anna live?", MemoryReader(store), model=with_sql_never(model)
         )
     assert (prediction.answer, list(prediction.turns)) == ("Lyon", [1])
     # Through MLflow, which checks the inputs.

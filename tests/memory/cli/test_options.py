@@ -16,7 +16,7 @@ from memory.__main__ import COMMANDS as LISTED
 from memory.__main__ import HIDDEN, app
 from memory.__main__ import MOVED as OLD_NAMES
 from memory.cli import context
-from memory.recall.injection import inject
+from memory.evidence.prompt_block import inject
 from memory.store import namespaces, open_store
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, MOVED

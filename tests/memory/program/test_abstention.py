@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, Turn, load_model
+from memory.evidence.messages import ABSTAIN
 from memory.program.abstention import Evidence, likelihood_of, pays, probability
-from memory.program.messages import ABSTAIN
 from memory.settings import Settings
 
 SURE = Evidence(-0.01, is_whole=True, is_by_named=True, rank=0)

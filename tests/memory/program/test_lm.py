@@ -29,12 +29,12 @@ from dspy.utils.exceptions import LMServerError
 
 from memory import Memory, open_store
 from memory.errors import InputError, ModelError, SqlError
+from memory.evidence.messages import ABSTAIN
 from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.costs import Cost, priced, spending
 from memory.program.grammar import insert_fact, select_rows
 from memory.program.hosted import BoundedLM, calling_thread
 from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
-from memory.program.messages import ABSTAIN
 from memory.program.model_errors import explain
 from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat

@@ -7,8 +7,8 @@ import pytest
 
 from memory import Memory, Store, Turn, facts, open_store
 from memory.digest.additions import add_turns
+from memory.evidence.question import UserQuestion
 from memory.program.lookup import RowsAnswer, look_up
-from memory.program.model import UserQuestion
 from memory.store.entity_edits import add_alias
 from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary import Attribute

@@ -8,8 +8,8 @@ import pytest
 
 from memory import Answer, Memory, MemoryProgram, Store, Turn
 from memory.errors import ModelError, UnusableAnswer
-from memory.program.messages import ABSTAIN
-from memory.recall.reader import reader_of
+from memory.evidence.messages import ABSTAIN
+from memory.evidence.reader import MemoryReader
 from memory.records import Change
 from tests.conftest import CAT, MOVED
 from tests.support.scripted import (
@@ -28,7 +28,7 @@ def test_a_question_passes_through_select_evidence_and_answer(store: Store) -> N
     store.write(MOVED, cause="digest by test")
     lm = ScriptedLM([([WHERE], sql(CITIES)), (["Oslo", WHERE], answer("one", "1"))])
     with dspy.context(lm=lm):
-        said = MemoryProgram()(WHERE, reader_of(store))
+        said = MemoryProgram()(WHERE, MemoryReader(store))
     lm.assert_done()
     assert (said.answer, said.turns, said.basis) == ("one", (1,), "model")
     assert said.sql == (CITIES,)
@@ -41,7 +41,7 @@ def test_a_memory_asks_the_program(store: Store) -> None:
     store.write(MOVED, cause="digest by test")
     pairs = [([WHERE], sql(CITIES)), (["Oslo"], answer("one", "1"))]
     with dspy.context(lm=ScriptedLM(pairs)):
-        said = MemoryProgram()(question=WHERE, reader=reader_of(store))
+        said = MemoryProgram()(question=WHERE, reader=MemoryReader(store))
     asked = Memory(store, model=scripted_model(pairs)).ask(WHERE)
     same = [field.name for field in fields(Answer) if field.name not in ("text", "steps")]
     same.remove("citations")  # a Memory says of each what brought it up
@@ -51,7 +51,7 @@ def test_a_memory_asks_the_program(store: Store) -> None:
 
 def test_where_nothing_answers_the_nearest_turns_are_there(store: Store) -> None:
     model = scripted_packaged_model([([], answer(ABSTAIN))])
-    said = MemoryProgram()("Which dog does Ben have?", reader_of(store), model=model)
+    said = MemoryProgram()("Which dog does Ben have?", MemoryReader(store), model=model)
     assert (said.answer, said.basis) == (ABSTAIN, "quotes")
     assert said.quotations[0].text == "I adopted a dog, Rufus."
 
@@ -60,14 +60,16 @@ def test_an_empty_memory_asks_no_model_for_an_answer(address: str) -> None:
     from memory import open_store
 
     with open_store(address + "2") as store:
-        said = MemoryProgram()(WHERE, reader_of(store), model=scripted_model([([], sql("-- no"))]))
+        said = MemoryProgram()(
+            WHERE, MemoryReader(store), model=scripted_model([([], sql("-- no"))])
+        )
     assert (said.answer, said.basis, said.turns) == (ABSTAIN, "none", ())
 
 
 def test_what_is_no_answer_is_raised_with_the_steps_so_far(store: Store) -> None:
     model = scripted_model([([], sql("-- none")), ([], "<html>Bad gateway</html>")])
     with pytest.raises(UnusableAnswer) as caught:
-        MemoryProgram()(WHERE, reader_of(store), model=model)
+        MemoryProgram()(WHERE, MemoryReader(store), model=model)
     assert [step.name for step in caught.value.answer.steps] == ["search", "select", "answer"]
 
 
@@ -86,4 +88,4 @@ def test_a_window_is_stored_by_the_model_of_dspy() -> None:
 
 def test_without_a_model_it_says_what_to_set(store: Store, tmp_path: Path) -> None:
     with dspy.context(lm=None), pytest.raises(ModelError, match=r"dspy\.configure\(lm="):
-        MemoryProgram()(WHERE, reader_of(store))
+        MemoryProgram()(WHERE, MemoryReader(store))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn
+from memory.evidence.messages import ABSTAIN, NEAREST_HEAD, originals_first, tells
 from memory.program import load_model
-from memory.program.messages import ABSTAIN, NEAREST_HEAD, originals_first, tells
 from memory.program.quotations import NO_TURNS
 from tests.support.scripted import answer, scripted_packaged_model
 from tests.support.talk import talker
@@ -57,7 +57,7 @@ def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:
         for n in range(9):
             memory.add(Turn("Miku", quotation, f"t{n}"))
         memory.add([replace(dog, text="His walks are long.", session="u")])
-        assert {1, 11} <= set(memory.gather("What is her dog called?").turn_ids)
+        assert {1, 11} <= set(memory.evidence("What is her dog called?").turn_ids)
         assert memory.digest().stored == 11
         assert engine.calls() == {"store": 2}
 

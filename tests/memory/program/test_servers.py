@@ -13,8 +13,8 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
+from memory.evidence.lines import LEAST_BUDGET
 from memory.program import hosted, load_model
-from memory.prompts.lines import LEAST_BUDGET
 from memory.records import CUT_ANSWER, Summary
 from memory.store.namespaces import create, existing
 from memory.store.summaries import set_summary

@@ -9,9 +9,9 @@ import pytest
 from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
 from memory import InputError, Memory, Turn, load_model
+from memory.evidence.messages import ABSTAIN
 from memory.program import Model, read_card
 from memory.program.abstention import BENCHMARK_COST
-from memory.program.messages import ABSTAIN
 from memory.program.model_names import UNTUNED_MODEL
 from memory.program.packaged import SHIPPED, PackagedModel
 from memory.program.small_prompts import prompts_fingerprint

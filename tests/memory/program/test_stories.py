@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.prompts.evidence import assemble, longest_turn
+from memory.evidence.layout import lay_out, longest_turn
 from memory.text.tokens import count_tokens
 from tests.support.scripted import scripted_model
 
@@ -40,7 +40,7 @@ def shed(address: str) -> Iterator[Store]:
 
 def asked(store: Store, question: str, budget: int = 2_000, asker: str = "user") -> list[str]:
     memory = Memory(store, model=scripted_model([]), budget=budget)
-    context = memory.gather(question, asker=asker)
+    context = memory.evidence(question, asker=asker)
     assert context.tokens == count_tokens(context.text) <= budget
     return context.text.splitlines()
 
@@ -87,8 +87,8 @@ def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
     rows = shed.read(select)
     memory = Memory(shed, model=scripted_model([]), budget=500)
     quoted = {row[0] for row in rows.rows}
-    assert not quoted & {*memory.gather(question, asker="user").turn_ids}
-    context = memory.gather(question, [rows], asker="user")
+    assert not quoted & {*memory.evidence(question, asker="user").turn_ids}
+    context = memory.evidence(question, [rows], asker="user")
     assert quoted <= {*context.turn_ids}
     assert context.tokens == count_tokens(context.text) <= 500
 
@@ -114,7 +114,7 @@ def test_no_turn_takes_more_than_a_sixth_of_a_budget(shed: Store, budget: int) -
     question = "Which boards of the shed are to be measured?"
     for lines in (
         asked(shed, question, budget),
-        assemble([], said(), budget, question=question).text.splitlines(),
+        lay_out([], said(), budget, question=question).text.splitlines(),
     ):
         assert any("\u2026" in line for line in lines)
         assert max(map(count_tokens, lines)) <= budget / 6
@@ -125,6 +125,6 @@ def test_the_name_of_who_asks_is_no_reason_to_show_a_sentence_of_theirs() -> Non
     rain = "It rained on the roof of the shed. " * 30
     code = "The user table has the roles of a user. "
     turn = Turn("user", rain + "The first sprint ends on 29 March. " + rain + code, id=1)
-    context = assemble([], [turn], 200, question="When does the sprint of user end?")
+    context = lay_out([], [turn], 200, question="When does the sprint of user end?")
     assert "29 March" in context.text
     assert "roles" not in context.text

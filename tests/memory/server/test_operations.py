@@ -16,7 +16,7 @@ from memory import InputError, open_store
 from memory.errors import NotThereError
 from memory.operations import OPERATIONS
 from memory.operations.tools import GROUPS, Tools, tool_rights
-from memory.recall.searcher import Searcher
+from memory.search.searcher import Searcher
 from memory.server.json_api import document
 from memory.store.namespaces import create, existing, path_of
 from tests.support.commands import run
@@ -243,7 +243,7 @@ def speakers(
 import json, sys
 from contextlib import nullcontext
 from memory import open_store
-from memory.recall.searcher import Searcher
+from memory.search.searcher import Searcher
 from memory.operations.tools import Tools, tool_rights
 from tests.support.commands import run
 from tests.support.refiner import creating, deleting, furnished, refiner_model

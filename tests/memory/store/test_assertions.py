@@ -4,12 +4,13 @@ import pytest
 
 from memory import Store, Turn, open_store
 from memory.digest.additions import add_turns, record_assertions
-from memory.facts import correct, edit, end, fact_line, remove, supersede
+from memory.facts import correct, edit, end, remove, supersede
 from memory.records import Assertion, TurnAssertions
 from memory.store.entity_edits import remove_alias
 from memory.store.fact_reads import by_template
 from memory.store.pending_windows import claim_window
 from memory.store.vocabulary_edits import set_attribute
+from memory.vocabulary.fact_lines import fact_line
 from tests.conftest import INSERT
 
 BOTH_STORES = "slow"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory import Fact, InputError
-from memory.recall.injection.ago import time_difference
+from memory.evidence.ago import time_difference
 from memory.store.points_in_time import (
     Diff,
     date_keys,

@@ -1,4 +1,4 @@
-"""What a turn's text is beside news: a question, an abstention, a list of the nearest turns."""
+"""What a text is: a question, an answer, a list of the nearest turns, or news."""
 
 import re
 from collections.abc import Iterable

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from memory.prompts.passages import CUT, sentences
 from memory.records import Turn
+from memory.text.passages import CUT, sentences
 from memory.text.speakers import is_assistant
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
 from memory.text.word_forms import forms_of, telling_words

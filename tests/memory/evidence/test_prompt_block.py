@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.errors import ModelError
-from memory.prompts.lines import LEAST_BUDGET
-from memory.recall.injection import LtmConfig, inject, load_config
+from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.ltm_config import LtmConfig, load_config
+from memory.evidence.prompt_block import inject
 from memory.store.settings import set_setting, times_shown
 from memory.text.tokens import count_tokens
 from tests.support.commands import run

@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from memory.recall.rerank import Reranker
-from memory.records import Hit, Rows
-from memory.store import Store
+from memory.records import Hit
+from memory.search.rerank import Reranker, SearchedTurns
 from memory.text.turn_filter import TurnFilter
-
-if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
-    from memory.sql import CheckedSelect
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class Searcher:
 
     def search(
         self,
-        store: Store,
+        store: SearchedTurns,
         text: str,
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
@@ -38,10 +34,3 @@ class Searcher:
         if self.reranker:
             return self.reranker.search(store, text, k, filter, weights=self.weights)
         return store.search(text, k, filter, weights=self.weights)
-
-    def read(self, store: Store, sql: "str | CheckedSelect") -> Rows:
-        """Run one SELECT that a model may write; `search()` in it ranks by the weights.
-
-        Raises SqlError when it is refused, wrong or too slow.
-        """
-        return store.read(sql, weights=self.weights)

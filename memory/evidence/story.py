@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from memory.prompts.evidence import Context
-from memory.prompts.lines import LEAST_BUDGET, short_day
+from memory.evidence.lines import LEAST_BUDGET
 from memory.records import Summary, Turn
-from memory.text.tokens import count_tokens, line_tokens
+from memory.text.dates import short_day
+from memory.text.tokens import line_tokens
 
 STORY_HEAD = "What happened, in short:"
 # Of a budget where a question asks for a summary or an order. Of four such questions over a chat
@@ -40,13 +40,8 @@ class Story:
         """The size of the text before other lines."""
         return sum(map(line_tokens, (STORY_HEAD, *self.lines))) if self.lines else 0
 
-    def before(self, context: Context) -> Context:
-        """A context that shows these first."""
-        if not self.lines:
-            return context
-        text = "\n".join(filter(None, [self.text, context.text]))
-        turn_ids = {*self.turn_ids, *context.turn_ids}
-        return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
+
+NO_STORY = Story()
 
 
 def story_line(summary: Summary, said_at: str = "") -> str:

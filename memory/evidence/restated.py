@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from memory.prompts.lines import short_day
 from memory.records import Turn
+from memory.text.dates import short_day
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
 from memory.text.word_forms import forms_of, is_among, telling_words

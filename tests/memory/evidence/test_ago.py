@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.recall.injection import time_difference
+from memory.evidence.ago import time_difference
 
 OSLO = ZoneInfo("Europe/Oslo")
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from memory.facts import has_ended
-from memory.prompts.lines import in_words
-from memory.prompts.restated import restated
+from memory.evidence.lines import in_words
+from memory.evidence.restated import restated
 from memory.records import CUT_ANSWER, Fact, Turn
 from memory.store import Store
 from memory.store.fact_reads import successors
@@ -13,6 +12,7 @@ from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.word_forms import forms_of, telling_words
+from memory.vocabulary.fact_lines import has_ended
 
 _MOST_ENDED = 5  # whose successors are looked for
 

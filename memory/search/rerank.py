@@ -11,13 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from memory.errors import InputError, ModelError
-from memory.prompts.lines import spoken_date
-from memory.prompts.passages import excerpt
 from memory.records import Hit, Turn
-from memory.store.protocol import Turns
 from memory.system.local_models import explain_loading, without_progress_bars
 from memory.system.provider_calls import (
     call_seconds,
@@ -30,6 +27,8 @@ from memory.system.provider_calls import (
 from memory.system.providers import load_litellm
 from memory.system.terminal import clean_line
 from memory.text.characters import sound_text
+from memory.text.dates import spoken_date
+from memory.text.passages import excerpt
 from memory.text.turn_filter import TurnFilter
 
 RERANKED_TURNS = 30
@@ -47,6 +46,22 @@ Judge = Callable[[str, Sequence[str]], Sequence[float]]
 
 _log = logging.getLogger(__name__)
 _loading = Lock()
+
+
+class SearchedTurns(Protocol):
+    """The turns of a store, as far as a search needs them."""
+
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Hit]:
+        """The best k turns by the ranking, best first."""
+
+    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
+        """The turns with these ids, in the order of the ids."""
 
 
 class Reranker:
@@ -69,7 +84,7 @@ class Reranker:
 
     def search(
         self,
-        store: Turns,
+        store: SearchedTurns,
         text: str,
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,

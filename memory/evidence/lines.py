@@ -4,19 +4,15 @@ Tokens are those of the packaged embedder's Llama tokenizer. Newer models have l
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import date
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
-from memory.prompts.passages import excerpt
 from memory.records import Fact, MemoryTurn, Rows, Turn
-from memory.text.dates import named_day, resolve_dates, spoken_day
-from memory.text.tokens import count_tokens, trim
-from memory.text.word_forms import forms_of
-from memory.text.words import words
+from memory.text.dates import resolve_dates, spoken_date
+from memory.text.passages import excerpt
+from memory.text.tokens import count_tokens, line_tokens, trim
 
-RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
 CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
@@ -27,18 +23,6 @@ TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
-
-
-def spoken_date(said_at: str) -> str:
-    """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
-    try:
-        if len(said_at) >= 10:
-            return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
-        if len(said_at) == 7:
-            return date.fromisoformat(said_at + "-01").strftime("%b %Y")
-    except ValueError:
-        pass
-    return said_at
 
 
 def turn_line(turn: Turn, dates: bool = True) -> str:
@@ -67,12 +51,6 @@ def marked(line: str, mark: str) -> str:
 def in_words(attribute: str, value: str) -> str:
     """`lives in Oslo`, of a fact: so it is named in a mark."""
     return " ".join(f"{attribute.replace('_', ' ')} {value}".split())
-
-
-def turn_forms(turn: Turn) -> set[str]:
-    """The forms of all words of a turn: its speaker, its day, its text with dates resolved."""
-    day = spoken_day(turn.said_at[:10]) if named_day(turn.said_at) else ""
-    return forms_of(words(f"{turn.speaker} {day} {resolve_dates(turn.text, turn.said_at)}"))
 
 
 def turn_lines(
@@ -137,8 +115,31 @@ def named_turns(rows: Rows) -> set[int]:
     return {row[column] for row in rows.rows if isinstance(row[column], int)}
 
 
+@dataclass(frozen=True)
+class RowLine:
+    """A row as a line by itself, with its turn where it names one; the turn is shown as well."""
+
+    line: str
+    turn_id: int | None = None
+
+    replaces_turns: ClassVar[bool] = False
+
+    @property
+    def turn_ids(self) -> Collection[int]:
+        """The turn that it is from."""
+        return (self.turn_id,) if self.turn_id else ()
+
+    def is_in(self, turn_ids: Collection[int]) -> bool:
+        """Never: what a row says is shown whatever turns say."""
+        return False
+
+    def within(self, tokens: int) -> Self | None:
+        """Itself where it fits a number of tokens."""
+        return self if line_tokens(self.line) <= tokens else None
+
+
 def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]:
-    """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
+    """Rows that quote no turn, as lines; those with the best ranked turns first.
 
     `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
     counts and sums, a few rows that name no turn: `times: 4`.
@@ -157,7 +158,7 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
             if line := _row_line(rows.columns, row, column):
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
     ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
-    return [*((line, None) for line in sums), *ranked]
+    return [*map(RowLine, sums), *(RowLine(line, turn_id) for line, turn_id in ranked)]
 
 
 def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
@@ -172,12 +173,6 @@ def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -
         else:
             cells.append(str(cell))
     return " | ".join(" ".join(cell.split()) for cell in [*cells, *ends])
-
-
-def short_day(said_at: str) -> str:
-    """`10 Jan 2024`."""
-    day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
-    return day.removeprefix("0")
 
 
 def named_cells(rows: Rows) -> list[str]:

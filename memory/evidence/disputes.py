@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from memory.prompts.lines import short_day
 from memory.records import Contradiction
+from memory.text.dates import short_day
 from memory.text.tokens import trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words

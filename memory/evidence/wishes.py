@@ -7,19 +7,24 @@ whatever a model made of it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from memory.facts import is_current
-from memory.prompts.evidence import STANDING_HEAD, Standing
-from memory.records import Fact
+from memory.evidence.disputes import pair_line, touched
+from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standing
+from memory.records import Contradiction, Fact
 from memory.store import Store
+from memory.store.contradictions import open_contradictions
 from memory.store.standing_facts import facts_of_persons
 from memory.store.turn_validation import local_now
 from memory.text.tokens import fitting_lines, line_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
+from memory.vocabulary.fact_lines import is_current
 
 STANDING_TOKENS = 300  # shown with a question, their heading included
 _LINE_TOKENS = 45
+# Of the contradictions that are shown with a question, their heading included, and of a fact.
+_CONTRADICTION_TOKENS, _FACT_TOKENS = 250, 45
 
 
 def standing_facts(store: Store, *askers: str) -> list[Fact]:
@@ -53,6 +58,22 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
         lines = _nearest_first(question, lines)
     fitting = [*fitting_lines(lines, room)]
     return Standing(tuple(fact for _, fact in fitting), tuple(line for line, _ in fitting))
+
+
+def shown_before(store: Store, question: str, *askers: str) -> Standing:
+    """What the asker wants of answers, and the contradictions that a question may be about."""
+    standing = applying(store, question, *askers)
+    names = [name.strip() for name in askers if name.strip()]
+    pairs: list[Contradiction] = []
+    lines: list[str] = []
+    tokens = _CONTRADICTION_TOKENS - line_tokens(CONTRADICTIONS_HEAD)
+    for pair in touched(question, open_contradictions(store), names):
+        line = pair_line(pair, _FACT_TOKENS)
+        if line_tokens(line) <= tokens:
+            tokens -= line_tokens(line)
+            pairs.append(pair)
+            lines.append(line)
+    return replace(standing, pairs=tuple(pairs), pair_lines=tuple(lines))
 
 
 def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tuple[str, Fact]]:

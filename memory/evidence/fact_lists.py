@@ -4,36 +4,21 @@ A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2
 (said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby, zip_longest
-from typing import Any
+from itertools import zip_longest
+from typing import Any, ClassVar
 
-from memory.prompts.evidence import (
-    Context,
-    TurnForm,
-    best_turn,
-    fitting_turns,
-    longest_turn,
-    refuse_small,
-    total_tokens,
-)
-from memory.prompts.lines import (
+from memory.evidence.lines import (
     MOST_SUMS,
-    NOTED_HEAD,
-    ROWS_HEAD,
-    TURNS_HEAD,
     in_words,
     marked,
     named_cells,
-    short_day,
-    spoken_date,
     turn_column,
 )
-from memory.prompts.passages import CUT
-from memory.records import Rows, Turn
-from memory.text.tokens import count_tokens, line_tokens
+from memory.records import Rows
+from memory.text.dates import short_day
+from memory.text.tokens import line_tokens
 
 _DATES = ("happened_on", "ended_on")
 _LEFT_OUT = ("id", "said_at")  # of a fact: its number, and a date that is shown anyway
@@ -67,10 +52,28 @@ class FactList:
     head: str
     items: tuple[Item, ...]
 
+    replaces_turns: ClassVar[bool] = True
+
     @property
     def turn_ids(self) -> set[int]:
-        """The turns that the facts rest on."""
+        """The turns that the facts are from."""
         return {item.turn_id for item in self.items if item.turn_id}
+
+    def is_in(self, turn_ids: Collection[int]) -> bool:
+        """Whether these turns, shown whole, say all of it; an end is never theirs."""
+        tells_end = any(item.has_ended for item in self.items)
+        return bool(self.turn_ids) and self.turn_ids <= {*turn_ids} and not tells_end
+
+    def within(self, tokens: int) -> "FactList | None":
+        """The list, or its best facts that fit a number of tokens; None where none does."""
+        if line_tokens(self.line) <= tokens:
+            return self
+        items: list[Item] = []
+        for item in sorted(self.items, key=lambda item: item.rank):
+            if line_tokens(FactList(self.head, (*items, item)).line) > tokens:
+                break
+            items.append(item)
+        return FactList(self.head, tuple(items)) if items else None
 
     @property
     def line(self) -> str:
@@ -201,123 +204,3 @@ def _lies_ahead(happened: str, said: str) -> bool:
     """Whether a date, as exact as known, was still to come on the day when it was told."""
     shared = min(len(happened.partition("/")[0]), len(said[:10]))
     return happened[:shared] > said[:shared]
-
-
-def lay_out(
-    lists: Sequence[FactList],
-    ranked: Sequence[Turn],
-    brought: Sequence[Turn],
-    *,
-    budget: int,
-    floor: float,
-    question: str,
-    longest: int | None = None,
-    by_day: bool = False,
-    noted: Collection[int] = (),
-    marks: Mapping[int, str] | None = None,
-) -> Context:
-    """The ranking's first turns, lists of facts, and more turns, within a budget.
-
-    The best `ranked` turns fill the share `floor` of the budget: nothing that a SELECT brought
-    displaces them. A list comes whole, unless all its turns are there and none of its facts tells
-    an end, which turns do not; where there is no room for it, its best facts that fit. Then come
-    the turns that SELECTs have `brought` and those of the ranking, in turn. Turns stand in the
-    order they were said, each cut to `longest` tokens of text (by default `longest_turn`). With
-    `by_day` a line names the day of the turns after it, which then have no date of their own.
-    Turns `noted` have facts for their text, and a heading of their own: these are no words said.
-    `marks` say of turns what is no longer so.
-    Raises InputError when the budget is below LEAST_BUDGET tokens.
-    """
-    refuse_small(budget)
-    form = TurnForm(
-        question,
-        longest_turn(budget) if longest is None else longest,
-        marks or {},
-        dates=not by_day,
-        spans=True,
-    )
-    laid_out = partial(_laid_out, lists, ranked, brought, floor=floor, form=form, noted=noted)
-    tokens = budget
-    context = laid_out(tokens=tokens)
-    # Lines may have a token more together than each by itself, and days have lines of their own.
-    while context.tokens > budget:
-        tokens -= context.tokens - budget
-        context = laid_out(tokens=tokens)
-    return context
-
-
-def _laid_out(
-    lists: Sequence[FactList],
-    ranked: Sequence[Turn],
-    brought: Sequence[Turn],
-    *,
-    tokens: int,
-    floor: float,
-    form: TurnForm,
-    noted: Collection[int],
-) -> Context:
-    tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if lists else 0)
-    turn_pairs, tokens_left = best_turn(iter(ranked), tokens_left, form)
-    first_pairs = fitting_turns(ranked[1:], int(tokens_left * floor), form)
-    turn_pairs += first_pairs
-    tokens_left -= total_tokens((line, turn) for turn, line in first_pairs)
-
-    spoken_ids = {turn.id for turn, _ in turn_pairs}
-    # Of a turn that is cut, what a fact tells may be what is missing.
-    cut_ids = {turn.id for turn, line in turn_pairs if CUT in line and CUT not in turn.text}
-    shown_ids = {*spoken_ids}
-    lines = []
-    for facts in lists:
-        tells_end = any(item.has_ended for item in facts.items)
-        if facts.turn_ids and facts.turn_ids <= spoken_ids - cut_ids and not tells_end:
-            continue
-        fitting = _fitting(facts, tokens_left)
-        if fitting is None:
-            continue
-        lines.append(fitting.line)
-        tokens_left -= line_tokens(fitting.line)
-        shown_ids |= fitting.turn_ids
-
-    # Whose words a SELECT wanted is not told by a fact of it.
-    wanted = [turn for turn in brought if turn.id not in spoken_ids]
-    others = [turn for turn in ranked if turn.id not in shown_ids]
-    unshown = _alternate(wanted, others)
-    turn_pairs += fitting_turns(unshown, tokens_left, form)
-    shown_ids |= {turn.id for turn, _ in turn_pairs}
-    if lines:
-        lines.insert(0, ROWS_HEAD)
-    turn_pairs.sort(key=lambda pair: pair[0].id)
-    of_facts = [pair for pair in turn_pairs if pair[0].id in noted]
-    said = [pair for pair in turn_pairs if pair[0].id not in noted]
-    for head, pairs in ((NOTED_HEAD, of_facts), (TURNS_HEAD, said)):
-        if pairs:
-            lines.append(head)
-            lines += [line for _, line in pairs] if form.dates else _under_days(pairs)
-    text = "\n".join(lines)
-    return Context(text, tuple(sorted(shown_ids)), count_tokens(text))
-
-
-def _under_days(pairs: Iterable[tuple[Turn, str]]) -> Iterator[str]:
-    """The lines of turns, and before those of one day a line that names it."""
-    for said_at, of_day in groupby(pairs, key=lambda pair: spoken_date(pair[0].said_at)):
-        if said_at:
-            yield f"{said_at}:"
-        yield from (line for _, line in of_day)
-
-
-def _fitting(facts: FactList, tokens: int) -> FactList | None:
-    """The list, or its best facts that fit a number of tokens; None where none does."""
-    if line_tokens(facts.line) <= tokens:
-        return facts
-    items: list[Item] = []
-    for item in sorted(facts.items, key=lambda item: item.rank):
-        if line_tokens(FactList(facts.head, (*items, item)).line) > tokens:
-            break
-        items.append(item)
-    return FactList(facts.head, tuple(items)) if items else None
-
-
-def _alternate(first: Iterable[Turn], second: Iterable[Turn]) -> list[Turn]:
-    """A turn of each in turn, each turn once."""
-    pairs = zip_longest(first, second)
-    return list({turn.id: turn for pair in pairs for turn in pair if turn}.values())

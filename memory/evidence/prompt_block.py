@@ -1,27 +1,27 @@
 """The part of a memory that goes into a prompt: a block of evidence for a message."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory.errors import InputError
-from memory.facts import spoken_line
-from memory.facts.contradictions import shown_before
-from memory.prompts.evidence import Standing, fence_tokens, fenced, fill, refuse_small
-from memory.prompts.lines import TURNS_HEAD, RowLine
-from memory.prompts.restated import newest_first
-from memory.prompts.story import STORY_HEAD, story_line
-from memory.recall.gate import MOST_TURNS, touched
-from memory.recall.injection.config import LtmConfig, load_config
-from memory.recall.injection.ltm import near_turns, templated
-from memory.recall.recalled_facts import recalled_facts
-from memory.records import Contradiction, Fact, Turn
+from memory.evidence.block import Options, evidence
+from memory.evidence.gate import MOST_TURNS, touched
+from memory.evidence.layout import Evidence, refuse_small
+from memory.evidence.ltm import near_turns, templated
+from memory.evidence.ltm_config import LtmConfig, load_config
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import recollect
+from memory.evidence.restated import newest_first
+from memory.evidence.story import STORY_HEAD, Story, story_line
+from memory.records import Contradiction, Fact, Hit, Turn
+from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.settings import settings_of
-from memory.store.turn_validation import local_now
-from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.text.tokens import count_tokens, line_tokens
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -30,8 +30,7 @@ _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choic
 _MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
 _TURN_TOKENS = 15  # about the least that a turn takes
 _MOST_CANDIDATES = 400
-_MARKED_TURNS = 40  # whether these are outdated is looked up
-_FACT_TOKENS, _FACT_LINE_TOKENS = 120, 100  # of the facts in force, and of one
+_FACT_TOKENS = 120  # of the current facts
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
@@ -56,15 +55,6 @@ class Injected:
     tokens: int
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A text, its parts and their turns."""
-
-    text: str
-    memories: tuple[str, ...] = ()
-    turn_ids: tuple[int, ...] = ()
 
 
 def inject(
@@ -119,6 +109,13 @@ def inject(
     user_texts = [message.text for message in conversation if message.role == "user"]
     if not user_texts or not (question := user_texts[-1]):
         raise InputError("there is nothing to remember: the user's last message is empty")
+    names = _names(store, conversation, speaker=speaker, character=character)
+    asked = UserQuestion(
+        question,
+        today=now.date().isoformat() if now else "",
+        known_as=(names["name1"],) if names["name1"] != _USER else (),
+    )
+    reader = MemoryReader(store, Searcher(weights))
     texts_in_prompt = {message.text for message in conversation}
     least_length = config.ltm_writes.min_message_length if config else 0
 
@@ -127,114 +124,95 @@ def inject(
         repeated = turn.text.strip() in texts_in_prompt
         return len(turn.text) >= least_length and not repeated and (reload or not running)
 
-    def candidates(number: int) -> list[Turn]:
-        return _candidates(store, question, number, weights, can_be_shown)
-
-    names = _names(store, conversation, speaker=speaker, character=character)
-    standing = shown_before(store, question, names["name1"] if names["name1"] != _USER else "")
-    if config is None or budget is not None:
-        standing = standing.within(budget or BUDGET)
-    day = now.date().isoformat() if now else local_now()[:10]
-
-    def story() -> str:
+    def story() -> Story:
         return _last_session(store, session=session, since=since)
 
     if config is None:
         most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
-        turns = candidates(max(most, MOST_TURNS))
+        turns = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
         if gate:
             turns = touched(store, question, turns)
-        block = _evidence(
-            store, question, newest_first(turns, question)[:most],
-            standing=standing, story=story, day=day, budget=budget or BUDGET,
-        )  # fmt: skip
-        location = "BEFORE_NORMAL_CONTEXT"
+        block = _block(
+            asked, reader, newest_first(turns, question)[:most], story, budget=budget or BUDGET
+        )
+        text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
-        places = config.ltm_reads.num_memories_to_fetch
-        block = _in_templates(
-            store, question, candidates(max(places, _TEMPLATE_CANDIDATES)) if places else [],
-            standing=standing, story=story, day=day, budget=budget, config=config, names=names,
+        places = max(config.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
+        turns = _candidates(reader, question, places, can_be_shown)
+        block, text, memories = _in_templates(
+            asked, reader, turns, story, store=store, budget=budget, config=config, names=names,
             now=now,
         )  # fmt: skip
         location = config.ltm_context.injection_location
     if counts:
         store.count_shown(block.turn_ids)
     return Injected(
-        text=block.text,
-        memories=block.memories,
-        prompt=_with_memories(character_context, block.text, location),
+        text=text,
+        memories=memories,
+        prompt=_with_memories(character_context, text, location),
         turn_ids=block.turn_ids,
-        tokens=count_tokens(block.text),
-        standing=standing.facts,
-        contradictions=standing.pairs,
+        tokens=count_tokens(text),
+        standing=block.standing.facts,
+        contradictions=block.standing.pairs,
     )
 
 
-def _evidence(
-    store: Store,
-    question: str,
+def _block(
+    question: UserQuestion,
+    reader: MemoryReader,
     turns: Sequence[Turn],
+    story: Callable[[], Story],
     *,
-    standing: Standing,
-    story: Callable[[], str],
-    day: str,
     budget: int,
-) -> _Block:
-    """What is to be followed, then what is quoted, in a fence: facts in force and turns."""
-    room = budget - standing.tokens - fence_tokens()
-    recalled = recalled_facts(store, turns[:_MARKED_TURNS], question, day)
-    facts: list[RowLine] = [
-        (trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in recalled.in_force
-    ]
-    context = fill(
-        [*fitting_lines(facts, min(_FACT_TOKENS, room // 2))],
-        turns,
-        room,
-        question=question,
-        marks=recalled.marks,
+) -> Evidence:
+    """What is block of these turns, and of the last session where the budget has room for it."""
+    block = evidence(
+        question,
+        reader,
+        [Hit(turn.id, 0.0) for turn in turns],
+        budget=budget,
+        options=Options(lists=False, fact_tokens=_FACT_TOKENS, fenced=True),
     )
-    last_session = _that_fits(story(), room - context.tokens) if turns else ""
-    quoted = "\n".join(filter(None, [standing.disputes, last_session, context.text]))
-    return _Block(
-        "\n".join(filter(None, [standing.wishes, fenced(quoted)])),
-        memories=tuple(context.text.partition(f"{TURNS_HEAD}\n")[2].splitlines()),
-        turn_ids=context.turn_ids,
-    )
+    with_story = replace(block, story=story()) if turns else block
+    return with_story if count_tokens(with_story.fenced) <= budget else block
 
 
 def _in_templates(
-    store: Store,
-    question: str,
-    candidates: Sequence[Turn],
+    question: UserQuestion,
+    reader: MemoryReader,
+    turns: Sequence[Turn],
+    story: Callable[[], Story],
     *,
-    standing: Standing,
-    story: Callable[[], str],
-    day: str,
+    store: Store,
     budget: int | None,
     config: LtmConfig,
     names: Mapping[str, str],
     now: datetime | None,
-) -> _Block:
-    """The nearest turns in the templates of a configuration."""
+) -> tuple[Evidence, str, tuple[str, ...]]:
+    """The nearest turns in the templates of a configuration: the text, and each as a memory."""
     reads = config.ltm_reads
-    turns = [
+    near = [
         *near_turns(
             store,
-            question,
-            candidates,
+            question.text,
+            turns,
             places=reads.num_memories_to_fetch,
             distance=reads.max_cosine_distance,
         )
     ]
+    recollected = recollect(question, reader, [Hit(turn.id, 0.0) for turn in near])
+    standing = recollected.standing
+    room = None
     if budget is not None:
-        budget -= standing.tokens
-    marks = recalled_facts(store, turns, question, day).marks
+        standing = standing.within(budget)
+        room = budget - standing.tokens
     memories, text = templated(
-        turns, question, budget, config=config, names=names, now=now, marks=marks
+        near, question.text, room, config=config, names=names, now=now, marks=recollected.marks
     )
-    room = None if budget is None else budget - count_tokens(text)
-    text = "\n".join(filter(None, [standing.text, _that_fits(story(), room), text]))
-    return _Block(text, tuple(memories), tuple(turn.id for turn in turns[: len(memories)]))
+    left = None if room is None else room - count_tokens(text)
+    text = "\n".join(filter(None, [standing.text, _that_fits(story().text, left), text]))
+    turn_ids = tuple(turn.id for turn in near[: len(memories)])
+    return Evidence(standing, turn_ids=turn_ids), text, tuple(memories)
 
 
 def _that_fits(text: str, tokens: int | None) -> str:
@@ -243,30 +221,32 @@ def _that_fits(text: str, tokens: int | None) -> str:
     return text if fits else ""
 
 
-def _last_session(store: Store, *, session: str, since: int | None) -> str:
+def _last_session(store: Store, *, session: str, since: int | None) -> Story:
     """What happened in the newest session before the running one, as a digest told it."""
     stored = [
         summary for summary in store.summaries() if summary.text and summary.kind == "session"
     ]
     if since is not None:
         stored = [summary for summary in stored if summary.last_turn_id < since]
-    firsts = sorted({summary.turn_id for summary in stored[-_NEWEST_SUMMARIES:]})
+    newest = stored[-_NEWEST_SUMMARIES:]
+    firsts = sorted({summary.turn_id for summary in newest})
     turns = {turn.id: turn for turn in store.turns_by_id(firsts, missing_ok=True)}
     sessions = [turn.session for turn in turns.values() if not session or turn.session != session]
-    lines = [
-        story_line(summary, turns[summary.turn_id].said_at)
-        for summary in stored[-_NEWEST_SUMMARIES:]
+    told = [
+        summary
+        for summary in newest
         if summary.turn_id in turns and turns[summary.turn_id].session in sessions[-1:]
     ]
     # The end of a long session says where things stand.
-    newest_lines: list[str] = []
+    lines: list[str] = []
     tokens_left = _STORY_TOKENS - line_tokens(STORY_HEAD)
-    for line in reversed(lines):
+    for summary in reversed(told):
+        line = story_line(summary, turns[summary.turn_id].said_at)
         tokens_left -= line_tokens(line)
         if tokens_left < 0:
             break
-        newest_lines.insert(0, line)
-    return "\n".join([STORY_HEAD, *newest_lines]) if newest_lines else ""
+        lines.insert(0, line)
+    return Story(tuple(lines))
 
 
 class _Message(NamedTuple):
@@ -306,17 +286,13 @@ def _setting(store: Store, name: str) -> str:
 
 
 def _candidates(
-    store: Store,
-    question: str,
-    number: int,
-    weights: Mapping[str, float] | None,
-    can_be_shown: Callable[[Turn], bool],
+    reader: MemoryReader, question: str, number: int, can_be_shown: Callable[[Turn], bool]
 ) -> list[Turn]:
-    """The best `number` turns that may be shown, each text once; fewer if there are no more."""
+    """The best `number` turns that may be block, each text once; fewer if there are no more."""
     k = 2 * number
     while True:
-        hits = store.search(question, k, weights=weights)
-        turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+        hits = reader.search(question, k)
+        turns = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
         candidates: dict[tuple[str, str], Turn] = {}
         for turn in filter(can_be_shown, turns):
             candidates.setdefault((turn.speaker, turn.text), turn)

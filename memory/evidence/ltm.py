@@ -4,13 +4,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from memory.prompts.lines import marked
-from memory.prompts.passages import excerpt
-from memory.recall.injection.ago import time_difference
-from memory.recall.injection.config import LtmConfig, fill
+from memory.evidence.ago import time_difference
+from memory.evidence.lines import marked
+from memory.evidence.ltm_config import LtmConfig, fill
 from memory.records import Turn
 from memory.search.embed import load_embedder
 from memory.store import Store
+from memory.text.passages import excerpt
 from memory.text.tokens import count_tokens
 
 _FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough

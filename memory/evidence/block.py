@@ -1,0 +1,301 @@
+"""What is shown of a memory for a question: one function for all doors."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from memory.evidence.fact_lists import FactList, fact_lists
+from memory.evidence.fence import fence_tokens
+from memory.evidence.layout import Evidence, alternate, lay_out, refuse_small
+from memory.evidence.lines import LEAST_BUDGET, RowLine, row_lines
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
+from memory.evidence.standing import NO_STANDING
+from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
+from memory.records import Fact, Hit, Rows, Summary, Turn
+from memory.search.answer_kinds import (
+    asks_for_present,
+    asks_for_several,
+    asks_for_story,
+    asks_for_whole,
+)
+from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.vocabulary.fact_lines import spoken_line
+
+# The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
+_FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
+# Tokens of a turn's text where a question asks for a whole: many turns, each with what is asked.
+_SHORT_TURN = 60
+# And in a story of which no digest has stored facts. With 30 to 60, as many as hold all turns, more
+# turns are there and fewer of their numbers and names: of 24 orders and 24 summaries of BEAM .45
+# and .64 of these in 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
+_STORY_TURN = 100
+# Less in a small budget, which is to hold some 20 turns, and where all turns fit with no less than
+# _WHOLE_STORY; the rest of a line is its id and its speaker.
+_GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
+_STORY_TURNS = 20
+_FACT_LINE_TOKENS = 100  # of a current fact
+_TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a door chooses of what is shown; the defaults are for a large model's answer.
+
+    Turns `without` are left out: they are shown elsewhere. With `lists`, rows are lists of facts
+    that stand for their turns, relative dates become spans, and a summary or an order gets a story
+    and the asker's own turns; without, rows are lines of their own before the turns. `wishes` says
+    whether the reader follows what the asker wants of answers, `fact_tokens` how many tokens
+    current facts get without a SELECT. Turns come `best_first`, all cut alike where they do not
+    fit, or in the order in which they were said, as many as fit; with `longest` no text of a turn
+    takes more tokens. `wording` says how a turn is put. A `fenced` block has room for its fence.
+    """
+
+    without: Collection[int] = frozenset()
+    lists: bool = True
+    wishes: bool = True
+    fact_tokens: int = 0
+    best_first: bool = False
+    longest: int | None = None
+    wording: Callable[[Turn], Turn] = lambda turn: turn
+    fenced: bool = False
+
+
+def evidence(
+    question: UserQuestion,
+    reader: MemoryReader,
+    hits: Sequence[Hit],
+    rows: Sequence[Rows] = (),
+    *,
+    budget: int,
+    options: Options = Options(),
+) -> Evidence:
+    """What is shown for a question, within a budget of tokens.
+
+    Arguments:
+        hits: what a search found, in the order in which turns are to be shown.
+        rows: the results of SELECTs.
+        budget: in tokens. Raises InputError for less than LEAST_BUDGET.
+    """
+    refuse_small(budget)
+    recollected = recollect(question, reader, hits, rows, wording=options.wording)
+    standing = recollected.standing.within(budget) if options.wishes else NO_STANDING
+    recollected = replace(recollected, standing=standing)
+    room = budget - standing.tokens - (fence_tokens() if options.fenced else 0)
+    if options.lists:
+        block = _with_lists(recollected, reader, room, options.without)
+    else:
+        block = _with_lines(recollected, room, options)
+    turn_ids = {*block.turn_ids, *standing.turn_ids}
+    return replace(block, standing=standing, turn_ids=tuple(sorted(turn_ids)))
+
+
+# --- for small models, and for prompts of others --------------------------------------------------
+
+
+def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evidence:
+    """Rows and current facts as lines, then turns: those of the ranking and of SELECTs in turn."""
+    facts = row_lines(recollected.rows, recollected.ranks)
+    facts += _current_facts(recollected.facts, min(options.fact_tokens, budget // 2))
+    quoted = recollected.in_order(recollected.quoted)
+    turns = telling_first(
+        turn for turn in alternate(recollected.ranked, quoted) if turn.id not in options.without
+    )
+    longest = options.longest
+    if options.best_first and longest is None:
+        longest = _share_of_each(facts, turns, budget)
+    return lay_out(
+        facts,
+        turns,
+        budget,
+        question=recollected.question.ranked_text,
+        marks=recollected.marks,
+        longest=longest,
+        best_first=options.best_first,
+    )
+
+
+def _share_of_each(facts: Sequence[RowLine], turns: Sequence[Turn], budget: int) -> int | None:
+    """How many tokens of text each of these turns has where all are to fit; None for all."""
+    room = budget - sum(line_tokens(fact.line) for fact in facts)
+    if not turns or sum(count_tokens(turn.text) + _TURN_HEAD for turn in turns) <= room:
+        return budget
+    return max(room // len(turns) - _TURN_HEAD, 1)
+
+
+def _current_facts(facts: Sequence[Fact], tokens: int) -> list[RowLine]:
+    """The first of these facts that fit a number of tokens, as lines for people."""
+    if tokens <= 0:
+        return []
+    lines = ((trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in facts)
+    return [RowLine(line, turn_id) for line, turn_id in fitting_lines(lines, tokens)]
+
+
+# --- for large models -----------------------------------------------------------------------------
+
+
+def _with_lists(
+    recollected: Recollection, reader: MemoryReader, budget: int, without: Collection[int]
+) -> Evidence:
+    """The ranking's first turns, facts as lists with their dates, and more turns.
+
+    A summary or an order gets the story that digests have told, then the turns that SELECTs quote
+    and the asker's own before all others, as many as fit: those with facts first, told by these.
+    Lines of the story that a SELECT returned come before those of the ranking, whatever is asked.
+    """
+    question = recollected.question.ranked_text
+    is_story = asks_for_story(question)
+    selected, rows = _selected_summaries(recollected.rows, reader)
+    recollected = replace(recollected, rows=rows)
+    lists = fact_lists(
+        rows,
+        recollected.ranks,
+        {turn_id: turn.said_at for turn_id, turn in recollected.turns.items()},
+        ended_last=asks_for_present(question),
+        marks=recollected.marks,
+    )
+    story = NO_STORY
+    if is_story or selected:
+        room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
+        if is_story:  # what rows take is taken from lines that the ranking chose
+            texts = [turn.text for turn in recollected.in_order(recollected.quoted)]
+            room = min(room, max(room - _rows_tokens(lists, texts), budget // 2))
+        summaries = reader.summaries() if is_story else selected
+        summaries = _without_turns(summaries, without)
+        story = _story(summaries, recollected.ranks, reader=reader, budget=room, selected=selected)
+        budget -= story.tokens
+
+    in_order = [hit.turn_id for hit in recollected.hits]
+    longest = _SHORT_TURN if asks_for_whole(question) else None
+    notes: Mapping[int, Turn] = {}
+    if is_story:
+        in_order = [*recollected.quoted, *in_order]
+    if is_story and recollected.question.asker:
+        own, notes = _own_turns(recollected, reader)
+        longest = _story_turn(budget, len(own)) if own else longest
+        longest = _SHORT_TURN if notes else longest
+        recollected = replace(recollected, turns={**recollected.turns, **own, **notes})
+        in_order = [*recollected.quoted, *notes, *own, *in_order]
+    left_out = {*without, *recollected.standing.said_again(recollected.turns.values())}
+
+    def turns(turn_ids: Sequence[int]) -> list[Turn]:
+        turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
+        return telling_first(turn for turn in turns_in_order if turn.id not in left_out)
+
+    block = lay_out(
+        lists,
+        turns(in_order),
+        budget,
+        brought=turns(recollected.quoted),
+        turns_first=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
+        facts_share=1.0,
+        question=question,
+        marks=recollected.marks,
+        longest=longest,
+        spans=True,
+        by_day=is_story,
+        noted=notes,
+    )
+    return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
+
+
+def _selected_summaries(
+    rows: Sequence[Rows], reader: MemoryReader
+) -> tuple[list[Summary], Sequence[Rows]]:
+    """The summaries that SELECTs returned as they stand, and the rows without these."""
+    if not any("summary" in result.columns for result in rows):
+        return [], rows
+    stored = {summary.text: summary for summary in reader.summaries() if summary.text}
+    selected: dict[Summary, None] = {}
+    others = []
+    for result in rows:
+        if "summary" not in result.columns:
+            others.append(result)
+            continue
+        column = result.columns.index("summary")
+        selected |= {stored[row[column]]: None for row in result.rows if row[column] in stored}
+        if computed := tuple(row for row in result.rows if row[column] not in stored):
+            others.append(replace(result, rows=computed))
+    return [*selected], others
+
+
+def _rows_tokens(lists: Sequence[FactList], texts: Sequence[str]) -> int:
+    """The tokens that lists and turns take in a story."""
+    of_turns = sum(min(count_tokens(text), _SHORT_TURN) + _STORY_HEAD for text in texts)
+    return of_turns + sum(line_tokens(facts.line) for facts in lists)
+
+
+def _without_turns(summaries: Sequence[Summary], without: Collection[int]) -> list[Summary]:
+    """The summaries of which nothing is shown elsewhere."""
+    return [
+        summary
+        for summary in summaries
+        if not any(summary.turn_id <= turn_id <= summary.last_turn_id for turn_id in without)
+    ]
+
+
+def _story(
+    summaries: Sequence[Summary],
+    ranks: Mapping[int, int],
+    *,
+    reader: MemoryReader,
+    budget: int,
+    selected: Collection[Summary],
+) -> Story:
+    """What digests have told."""
+    if not summaries:
+        return NO_STORY
+    firsts = sorted({summary.turn_id for summary in summaries})
+    said_at = {turn.id: turn.said_at for turn in reader.turns_by_id(firsts, missing_ok=True)}
+    return story_of(summaries, said_at, ranks, budget, selected)
+
+
+def _own_turns(
+    recollected: Recollection, reader: MemoryReader
+) -> tuple[dict[int, Turn], dict[int, Turn]]:
+    """The asker's own turns, best first, and of them those that facts tell, with facts as text."""
+    question = recollected.question
+    hits = reader.search(question.ranked_text, RANKED_TURNS, {"speaker": question.asker})
+    own = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+    quoted = {*recollected.quoted}
+    notes = _facts_as_turns(reader, [turn for turn in own if turn.id not in quoted])
+    return {turn.id: turn for turn in own}, notes
+
+
+def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
+    """The turns of which facts are stored, in their order, with these as their text, by id.
+
+    Facts keep the names and numbers of a turn in the tokens of its gist: .45 to .50 of those of a
+    whole chat in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
+    """
+    facts: dict[int, list[str]] = {}
+    speakers = {turn.id: turn.speaker for turn in turns}
+    for fact in reader.digested_facts([*speakers]):
+        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, speakers[fact.turn_id]))
+    fact_turns = {}
+    for turn in turns:
+        if turn.id in facts:
+            first, *others = facts[turn.id]
+            text = trim(first, _SHORT_TURN)
+            for other in others:
+                if count_tokens(f"{text}; {other}") <= _SHORT_TURN:
+                    text = f"{text}; {other}"
+            fact_turns[turn.id] = replace(turn, text=text)
+    return fact_turns
+
+
+def _fact_text(fact: Fact, speaker: str) -> str:
+    """`Carla | age: 81 (happened 2024-03)`, of the speaker `age: 81`."""
+    subject = "" if fact.subject == speaker else f"{fact.subject} | "
+    dates = [f"happened {fact.happened_on}"] if fact.happened_on else []
+    dates += [f"until {fact.ended_on}"] if fact.ended_on else []
+    text = f"{subject}{fact.attribute}: {' '.join(fact.value.split())}"
+    return f"{text} ({', '.join(dates)})" if dates else text
+
+
+def _story_turn(budget: int, turns: int) -> int:
+    """How many tokens of text each of so many turns gets."""
+    for_all = budget // turns - _STORY_HEAD
+    if _WHOLE_STORY <= for_all < _STORY_TURN:
+        return for_all
+    return max(_GIST, min(_STORY_TURN, budget // _STORY_TURNS))

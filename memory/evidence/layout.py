@@ -1,0 +1,331 @@
+"""Facts and turns as lines within a budget of tokens: the one layout of all doors."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, groupby, islice, zip_longest
+from typing import Protocol, Self
+
+from memory.errors import InputError
+from memory.evidence.fence import fenced
+from memory.evidence.lines import (
+    LEAST_BUDGET,
+    NOTED_HEAD,
+    ROWS_HEAD,
+    TURNS_HEAD,
+    dated_line,
+    marked,
+)
+from memory.evidence.standing import NO_STANDING, Standing
+from memory.evidence.story import NO_STORY, Story
+from memory.records import Turn
+from memory.text.dates import spoken_date
+from memory.text.passages import CUT, excerpt
+from memory.text.tokens import count_tokens, line_tokens, trim
+
+# A turn of more than this, and of more than half of the room left, shows the sentences that are
+# asked for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
+# Turns of LoCoMo's seven conversations are as long in 1 of 100.
+LONG_TURN = 100  # tokens
+_HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
+# No turn takes more than this share of a budget: one of 950 tokens stood in 13 of 20 prompts.
+_MOST_OF_BUDGET = 1 / 6
+_MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
+
+
+class FactLine(Protocol):
+    """A row, or several facts, as a line."""
+
+    @property
+    def line(self) -> str:
+        """Its text."""
+
+    @property
+    def turn_ids(self) -> Collection[int]:
+        """The turns that it is from."""
+
+    @property
+    def replaces_turns(self) -> bool:
+        """Whether its turns need not be shown as well."""
+
+    def is_in(self, turn_ids: Collection[int]) -> bool:
+        """Whether these turns, shown whole, say all of it."""
+
+    def within(self, tokens: int) -> Self | None:
+        """Itself, or as much of it as fits a number of tokens; None for nothing."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is shown of a memory, part by part, in the order in which the parts stand.
+
+    `standing` are the asker's wishes and the contradictions, `story` what happened in short;
+    `facts`, `notes` (turns told by their facts) and `turns` are lines. `turn_ids` are the turns
+    in any of them.
+    """
+
+    standing: Standing = NO_STANDING
+    story: Story = NO_STORY
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    turn_ids: tuple[int, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """The parts under their headings; "" where nothing is shown."""
+        return _joined(self.standing.wishes, self._quoted)
+
+    @cached_property
+    def tokens(self) -> int:
+        """The size of the text."""
+        return count_tokens(self.text)
+
+    @property
+    def fenced(self) -> str:
+        """The text for another model's prompt: all but the wishes is quoted, in a fence."""
+        return _joined(self.standing.wishes, fenced(self._quoted))
+
+    @property
+    def _quoted(self) -> str:
+        return _joined(
+            self.standing.disputes,
+            self.story.text,
+            _section(ROWS_HEAD, self.facts),
+            _section(NOTED_HEAD, self.notes),
+            _section(TURNS_HEAD, self.turns),
+        )
+
+
+def _joined(*parts: str) -> str:
+    return "\n".join(filter(None, parts))
+
+
+def _section(head: str, lines: Sequence[str]) -> str:
+    return "\n".join((head, *lines)) if lines else ""
+
+
+@dataclass(frozen=True)
+class TurnForm:
+    """How turns become lines.
+
+    With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens.
+    `marks` says of turns, by their ids, what is no longer so; `dates` and `spans` are those of
+    `dated_line`.
+    """
+
+    question: str = ""
+    longest: int = LONG_TURN
+    marks: Mapping[int, str] = field(default_factory=dict)
+    dates: bool = True
+    spans: bool = False
+
+    def line(self, turn: Turn, tokens_left: int) -> str:
+        """A turn's line in the room that is left."""
+        mark = self.marks.get(turn.id, "")
+        if self.question:
+            limit = min(max(tokens_left // 2, LONG_TURN), self.longest)
+            # Who asks is named in the question ("user"), and is no reason to show their code's.
+            name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
+            text = excerpt(re.sub(name, " ", self.question), turn.text, limit)
+            turn = replace(turn, text=text)
+        return marked(dated_line(turn, self.dates, spans=self.spans), mark)
+
+    def cut_line(self, turn: Turn, tokens_left: int) -> str:
+        """The same, cut where it does not fit; its mark stays."""
+        line = self.line(turn, tokens_left)
+        room = tokens_left - 2
+        if count_tokens(line) <= room:
+            return line
+        mark = marked("", self.marks.get(turn.id, ""))
+        return trim(line.removesuffix(mark), max(room - count_tokens(mark), 0)) + mark
+
+
+def refuse_small(budget: int) -> None:
+    """Raise InputError for a budget of too few tokens."""
+    if budget < LEAST_BUDGET:
+        raise InputError(
+            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
+        )
+
+
+def longest_turn(budget: int) -> int:
+    """How many tokens the text of one turn may take where a question cuts long ones."""
+    return max(int(budget * _MOST_OF_BUDGET) - _HEAD_TOKENS, LONG_TURN)
+
+
+def lay_out(
+    facts: Sequence[FactLine],
+    ranked: Iterable[Turn],
+    budget: int,
+    *,
+    brought: Sequence[Turn] = (),
+    turns_first: float = 0.0,
+    facts_share: float = 0.5,
+    question: str = "",
+    marks: Mapping[int, str] | None = None,
+    longest: int | None = None,
+    spans: bool = False,
+    by_day: bool = False,
+    best_first: bool = False,
+    noted: Collection[int] = (),
+) -> Evidence:
+    """Fill a budget with the best turn, facts, and more turns.
+
+    The best turn is always there, cut if it must be. Of the room beside it ranked turns take the
+    share `turns_first` before any fact, and facts take at most `facts_share` of what is left (all
+    of it where there is no turn). More turns take the rest. Turns stand in the order in which they
+    were said, or `best_first`.
+
+    Arguments:
+        facts: lines of facts, best first. What turns that are shown whole say is left out.
+        ranked: turns, best first; no more are read than fit.
+        budget: in tokens.
+        brought: turns that a SELECT wanted; they alternate with ranked ones after the facts.
+        question: where given, a long turn shows the sentences that it asks for, in at most
+            `longest` tokens (by default `longest_turn`), and turns that do not fit make room for
+            shorter ones behind them. Without one the first that does not fit is the last.
+        marks: what is to be known of turns, by their ids: that they are outdated.
+        spans: whether relative dates are shown as spans (see `dated_line`).
+        by_day: whether a line names the day of the turns after it, which have no date of their own.
+        noted: the ids of turns that are told by facts, under a heading of their own: nobody said
+            these words.
+    """
+    turns = _Turns(ranked)
+    form = TurnForm(
+        question,
+        longest_turn(budget) if longest is None else longest,
+        marks or {},
+        dates=not by_day,
+        spans=spans,
+    )
+
+    def laid_out(tokens: int) -> Evidence:
+        return _laid_out(
+            facts,
+            turns,
+            brought,
+            tokens=tokens,
+            turns_first=turns_first,
+            facts_share=facts_share,
+            form=form,
+            best_first=best_first,
+            noted=noted,
+        )
+
+    tokens = budget
+    evidence = laid_out(tokens)
+    # Lines may have a token more together than each by itself, and days have lines of their own.
+    while evidence.tokens > budget and tokens > 0:
+        tokens -= evidence.tokens - budget
+        evidence = laid_out(tokens)
+    return evidence
+
+
+def _laid_out(
+    facts: Sequence[FactLine],
+    ranked: Iterable[Turn],
+    brought: Sequence[Turn],
+    *,
+    tokens: int,
+    turns_first: float,
+    facts_share: float,
+    form: TurnForm,
+    best_first: bool,
+    noted: Collection[int],
+) -> Evidence:
+    tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if facts else 0)
+    pairs: list[tuple[Turn, str]] = []
+    if best := next(iter(ranked), None):
+        line = form.cut_line(best, tokens_left)
+        pairs.append((best, line))
+        tokens_left -= line_tokens(line)
+    if turns_first:
+        first = _fitting(islice(ranked, 1, None), int(tokens_left * turns_first), form)
+        pairs += first
+        tokens_left -= sum(line_tokens(line) for _, line in first)
+
+    spoken = {turn.id for turn, _ in pairs}
+    # Of a turn that is cut, what a fact tells may be what is missing.
+    whole = {turn.id for turn, line in pairs if CUT not in line or CUT in turn.text}
+    facts_left = int(tokens_left * facts_share) if pairs else tokens_left
+    told: set[int] = set()  # turns that lines of facts stand for
+    named: set[int] = set()
+    lines = []
+    for fact in facts:
+        if fact.is_in(whole) or (fitting := fact.within(facts_left)) is None:
+            continue
+        size = line_tokens(fitting.line)
+        lines.append(fitting.line)
+        facts_left -= size
+        tokens_left -= size
+        named |= {*fitting.turn_ids}
+        if fitting.replaces_turns:
+            told |= {*fitting.turn_ids}
+
+    # Whose words a SELECT wanted is not told by a fact of it.
+    wanted = [turn for turn in brought if turn.id not in spoken]
+    others = (turn for turn in ranked if turn.id not in spoken | told)
+    pairs += _fitting(alternate(wanted, others), tokens_left, form)
+    if not best_first:
+        pairs.sort(key=lambda pair: pair[0].id)
+    of_facts = [pair for pair in pairs if pair[0].id in noted]
+    said = [pair for pair in pairs if pair[0].id not in noted]
+    return Evidence(
+        facts=tuple(lines),
+        notes=tuple(_in_form(of_facts, form)),
+        turns=tuple(_in_form(said, form)),
+        turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
+    )
+
+
+def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[Turn, str]]:
+    """The turns that fit a number of tokens, with their lines; none behind _MOST_MISSES misses."""
+    pairs: list[tuple[Turn, str]] = []
+    misses_left = _MOST_MISSES if form.question else 1
+    for turn in turns:
+        line = form.line(turn, tokens)
+        size = line_tokens(line)
+        if size <= tokens:
+            tokens -= size
+            pairs.append((turn, line))
+        else:
+            misses_left -= 1
+        if not misses_left:
+            break
+    return pairs
+
+
+def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> Iterator[str]:
+    """The lines of turns; without their dates, a line that names the day of those after it."""
+    if form.dates:
+        yield from (line for _, line in pairs)
+        return
+    for said_at, of_day in groupby(pairs, key=lambda pair: spoken_date(pair[0].said_at)):
+        if said_at:
+            yield f"{said_at}:"
+        yield from (line for _, line in of_day)
+
+
+def alternate(first: Iterable[Turn], second: Iterable[Turn]) -> Iterator[Turn]:
+    """A turn of each in turn, each turn once."""
+    seen: set[int] = set()
+    for turn in chain.from_iterable(zip_longest(first, second)):
+        if turn and turn.id not in seen:
+            seen.add(turn.id)
+            yield turn
+
+
+class _Turns:
+    """Turns that are read as far as somebody looks, and again from the first."""
+
+    def __init__(self, turns: Iterable[Turn]) -> None:
+        self._read: list[Turn] = []
+        self._unread = iter(turns)
+
+    def __iter__(self) -> Iterator[Turn]:
+        yield from self._read
+        for turn in self._unread:
+            self._read.append(turn)
+            yield turn

@@ -1,0 +1,29 @@
+"""A question as somebody asks it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from memory.search.asker import standalone_question
+
+
+@dataclass(frozen=True)
+class UserQuestion:
+    """A question to a memory: who asks it, and on which day (ISO), both "" where not known.
+
+    `known_as` are other names of the asker.
+    """
+
+    text: str
+    asker: str = ""
+    today: str = ""
+    known_as: tuple[str, ...] = ()
+
+    @cached_property
+    def ranked_text(self) -> str:
+        """The question as turns would put it, with names and dates: what is searched for."""
+        return standalone_question(self.text, self.asker, self.today)
+
+    @property
+    def askers(self) -> tuple[str, ...]:
+        """All names of the asker."""
+        return (self.asker, *self.known_as)

@@ -1,0 +1,87 @@
+"""What a question is answered by before anything is found: wishes, and facts that contradict."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from memory.evidence.lines import LEAST_BUDGET
+from memory.records import Contradiction, Fact, Turn
+from memory.text.tokens import fitting_lines, line_tokens
+from memory.text.word_forms import forms_of, is_among, telling_words
+
+STANDING_HEAD = "What the asker wants of answers, newest first:"
+CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
+_WISHES_SHARE = 1 / 4  # of a budget at most
+# A turn says no more than a wish if it has this share of its words, and few others.
+_SAME, _SAME_LENGTH = 0.8, 2
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a question is answered by beside what was found, as it is shown before that.
+
+    Standing instructions and preferences of the asker (`facts`, `lines`), first those to keep where
+    room is short, and facts that contradict each other and that it may be about (`pairs`,
+    `pair_lines`).
+    """
+
+    facts: tuple[Fact, ...] = ()
+    lines: tuple[str, ...] = ()
+    pairs: tuple[Contradiction, ...] = ()
+    pair_lines: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.lines or self.pair_lines)
+
+    @property
+    def wishes(self) -> str:
+        """The instructions and preferences under their heading, newest first; "" for none."""
+        pairs = zip(self.facts, self.lines, strict=True)
+        newest = sorted(pairs, key=lambda pair: -pair[0].turn_id)
+        return "\n".join((STANDING_HEAD, *(line for _, line in newest))) if newest else ""
+
+    @property
+    def disputes(self) -> str:
+        """The contradictions under their heading; "" for none."""
+        return "\n".join((CONTRADICTIONS_HEAD, *self.pair_lines)) if self.pair_lines else ""
+
+    @property
+    def text(self) -> str:
+        """The lines of each under a heading; "" for none."""
+        return "\n".join(filter(None, (self.wishes, self.disputes)))
+
+    @property
+    def tokens(self) -> int:
+        """The size of the text before other lines."""
+        return sum(map(line_tokens, self.text.splitlines()))
+
+    def said_again(self, turns: Iterable[Turn]) -> set[int]:
+        """The ids of those turns that say no more than one of the wishes."""
+        if not self.lines:
+            return set()
+        wishes = [forms_of(telling_words(line)) for line in self.lines]
+        longest = _SAME_LENGTH * max(map(len, self.lines))
+        same = set()
+        for turn in turns:
+            words = telling_words(turn.text) if len(turn.text) <= longest else []
+            if words and any(
+                sum(is_among(word, wish) for word in words) >= _SAME * len(words) for wish in wishes
+            ):
+                same.add(turn.id)
+        return same
+
+    def within(self, budget: int) -> "Standing":
+        """Itself, with the wishes that a share of a budget holds; nothing if no turn has room."""
+        room = int(budget * _WISHES_SHARE) - line_tokens(STANDING_HEAD)
+        pairs = [*fitting_lines(zip(self.lines, self.facts, strict=True), room)]
+        lines, facts = zip(*pairs, strict=True) if pairs else ((), ())
+        fitting = replace(self, facts=facts, lines=lines)
+        return fitting if budget - fitting.tokens >= LEAST_BUDGET else Standing()
+
+    @property
+    def turn_ids(self) -> set[int]:
+        """The turns that these facts are from."""
+        facts = [*self.facts, *(fact for pair in self.pairs for fact in pair.facts)]
+        return {fact.turn_id for fact in facts}
+
+
+NO_STANDING = Standing()
