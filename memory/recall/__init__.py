@@ -1,1 +1,1 @@
-"""What a question finds: searched, marked, gated, answered, corrected."""
+"""What is given to a memory, and what it gives back, as records."""
