@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
+from locomo.commands import Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
@@ -48,8 +48,9 @@ from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
 EXPERIMENT = "optimize"
-SAMPLE = Path(__file__).parent / "data" / "sample.json"
+DATA = Path(__file__).parent / "data" / "train"  # holds four conversations out
 MAX_DEMOS = 5
+MORE_DATA = "give --data with eight conversations or more, so that three or more are held out"
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("optimizer", "target", "data", "num_examples", "num_validation", "model", "api_base"),
@@ -65,7 +66,12 @@ def optimize(
     target: Annotated[
         CompiledTarget, Option(help="what to improve: one module, all, or the search's ranking")
     ] = "answer",
-    data: Conversations = SAMPLE,
+    data: Annotated[
+        Path,
+        Option(
+            help="conversations in LoCoMo's format, a file or a folder", show_default="data/train"
+        ),
+    ] = DATA,
     split: Annotated[
         str, Option(help="how conversations are split: default, memory-r1, seven-three")
     ] = "default",
@@ -289,6 +295,7 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     return {
         "gain": f"use it: {use}",
         "no gain": "not recommended: no gain in answers on conversations that it never saw",
+        "too few conversations": f"not recommended before more is known: {MORE_DATA}",
         "not measured": "not recommended before it is measured; --resume with a larger budget",
     }[compiled.verdict]
 
@@ -355,6 +362,7 @@ def _report_ranking(
         "gain": f"use it: uv run evaluate.py --data {split.data} --optimized-path {output}, or"
         " memory search --program",
         "no gain": "not recommended: no gain in recall on conversations that it never saw",
+        "too few conversations": f"not recommended before more is known: {MORE_DATA}",
         "not measured": "not recommended: nothing was there to measure it on",
     }[compiled.verdict]
     console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)

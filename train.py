@@ -118,6 +118,12 @@ def _advice(result: TrainingResult, student: str, data: Path, output: Path) -> s
                 f"not recommended: {result.checkpoint} has no gain in answers on conversations that"
                 " it never saw; what it started from is as good"
             )
+        case "too few conversations":
+            return (
+                f"not recommended before more is known: {result.checkpoint} was measured on one or"
+                " two conversations, which says nothing of others; --mode evaluate with other"
+                " --data measures more"
+            )
     return f"not recommended before it is measured: {result.checkpoint}; see --mode evaluate"
 
 

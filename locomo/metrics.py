@@ -5,6 +5,7 @@ The definitions are those of `task_eval/evaluation.py` in snap-research/locomo (
 numbers can be compared with published ones, oddities included.
 """
 
+import math
 import re
 import string
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from locomo.dataset.format import ABSTENTION, Question
+from locomo.dataset.format import ABSTENTION, LEAST_CONVERSATIONS, Question
 
 MULTI_HOP = 1
 OPEN_DOMAIN = 3
@@ -189,11 +190,37 @@ def wilson_interval(count: int, of: int) -> tuple[float, float]:
 
 
 def paired_bootstrap(
-    a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None
+    a: Sequence[float],
+    b: Sequence[float],
+    groups: Sequence[str] | None = None,
+    clusters: Sequence[str] | None = None,
 ) -> tuple[float, float]:
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
-    Raises ValueError when the lengths differ or there is no value.
+    With `clusters` (the conversation of each question), of `LEAST_CONVERSATIONS` or more, it speaks
+    of other conversations, too, and is the wider of two: see `clustered_interval`. Raises
+    ValueError when the lengths differ or there is no value.
     """
     differences = [x - y for x, y in zip(a, b, strict=True)]
-    return bootstrap(differences, groups=groups)
+    low, high = bootstrap(differences, groups=groups)
+    if clusters is None or len(set(clusters)) < LEAST_CONVERSATIONS:
+        return low, high
+    low_of_clusters, high_of_clusters = clustered_interval(differences, clusters)
+    return min(low, low_of_clusters), max(high, high_of_clusters)
+
+
+def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float]:
+    """95 % interval of the mean, from resamples of whole clusters, of three or more.
+
+    Percentiles of few clusters are too narrow: of three they exclude a true zero in 13 % of cases.
+    Each side is widened as Student's t is wider than the normal distribution, and as the variance
+    of a resample is smaller than the sample's (Hesterberg 2015, "What Teachers Should Know About
+    the Bootstrap", section 5.3): 2 to 3 %.
+    """
+    from scipy.stats import norm, t  # takes a second
+
+    number = len(set(clusters))
+    mean = float(np.mean(values))
+    low, high = bootstrap(values, groups=clusters)
+    wider = t.ppf(0.975, number - 1) / norm.ppf(0.975) * math.sqrt(number / (number - 1))
+    return mean - float(wider) * (mean - low), mean + float(wider) * (high - mean)

@@ -21,6 +21,7 @@ from locomo.commands import print_table, run_command
 from locomo.dataset.format import (
     ABSTENTION,
     CATEGORIES,
+    LEAST_CONVERSATIONS,
     Conversation,
     files_of,
     load_conversations,
@@ -49,8 +50,9 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     """Split conversation ids into train, validation and test, each part in file order.
 
     `default`: LoCoMo's conv-48, conv-49 and conv-50 test, wherever they occur. In a file without
-    them a quarter tests, if there are three conversations or more. Of the others, a quarter (at
-    least one, but never the last one) validates and the rest trains, drawn by the seed.
+    them a quarter tests, if there are three conversations or more. Of the others, a quarter
+    validates and the rest trains, drawn by the seed: at least three of six or more, since fewer say
+    nothing of other conversations, else at least one, but never the last one.
 
     `memory-r1`: the split of Memory-R1 (Yan et al. 2025): conv-26 trains, conv-30 validates, the
     other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.
@@ -89,13 +91,14 @@ def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[PartName, Seque
     )
     if not test and len(shuffled) >= 3:
         test, shuffled = _cut(shuffled)
-    validation, train = _cut(shuffled)
+    least = LEAST_CONVERSATIONS if len(shuffled) >= 2 * LEAST_CONVERSATIONS else 1
+    validation, train = _cut(shuffled, least)
     return {"train": train, "validation": validation, "test": test}
 
 
-def _cut(ids: list[str]) -> tuple[list[str], list[str]]:
-    """A quarter of the ids (half rounds up; at least one, never the last one), and the rest."""
-    quarter = min(max(1, (len(ids) + 2) // 4), max(0, len(ids) - 1))
+def _cut(ids: list[str], least: int = 1) -> tuple[list[str], list[str]]:
+    """A quarter of the ids (half rounds up; at least some, never the last one), and the rest."""
+    quarter = min(max(least, (len(ids) + 2) // 4), max(0, len(ids) - 1))
     return ids[:quarter], ids[quarter:]
 
 
@@ -138,6 +141,10 @@ def load_split(data: Path, seed: int, name: str, further: Path | None = None) ->
         raise InputError(
             f"{data} and {further} must be folders with a folder {VALIDATION} each, to learn from"
             " both"
+        )
+    if files["validation"] and name != "default":
+        raise InputError(
+            f"--split {name} needs a file: {data} holds its validation conversations in a folder"
         )
     files["train"] += files_of(further) if further else []
     by_part = {

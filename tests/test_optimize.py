@@ -16,7 +16,7 @@ from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.program import Model
 from memory.program.signatures.forms import PROMPTS
-from tests.support.obedient import RULES, Obedient, houses, obedient
+from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
 from tests.support.scripted import sql
 from tests.support.tracking import track
 
@@ -31,15 +31,15 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -
 
 @pytest.fixture
 def run(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """optimize.optimize with a Model in place of a name, on the two houses."""
+    """optimize.optimize with a Model in place of a name, on four houses."""
     track(optimize, request, monkeypatch)
     monkeypatch.chdir(tmp_path)
-    houses(Path("houses.json"))
+    houses_to_hold_out(Path("houses"))
 
     def optimized(model: Model, load: Any = None, **flags: Any) -> CompileResult:
         monkeypatch.setattr(optimize, "load_model", load or (lambda name, **settings: model))
-        plain = {"data": Path("houses.json"), "num_examples": 16, "num_threads": 2, "rounds": 2}
-        return optimize.optimize(**{**plain, **flags})
+        plain = {"data": Path("houses"), "num_examples": 16, "num_validation": 16}
+        return optimize.optimize(**{**plain, "num_threads": 2, "rounds": 2, **flags})
 
     return optimized
 
@@ -196,7 +196,7 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     parent = next(one for one in runs if "mlflow.parentRunId" not in one.data.tags)
     children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(children) == len(report["tried"]) > 1
-    assert parent.data.metrics["answer/all/after"] == 1.0
+    assert parent.data.metrics["difference/answer all after"] == 1.0
     curve = client.get_metric_history(parent.info.run_id, "training/best_reward")
     assert [(point.step, point.value) for point in curve] == [
         (tried["calls"], tried["best"]) for tried in report["tried"]
@@ -423,8 +423,8 @@ def test_a_large_compile_asks_for_yes(run: Run) -> None:
         ({"max_demos": 3, "optimizer": "gepa"}, "--max-demos: gepa"),
         ({"reward": "gated"}, "--reward gated is for --target retrieve or"),
         ({"output": Path()}, "--output . is a folder"),
-        ({"output": Path("houses.json/out.json")}, "--output .* is a file"),
-        ({"output_dir": Path("houses.json")}, "--output-dir .* is a file"),
+        ({"output": Path("houses/red-house.json/out.json")}, "--output .* is a file"),
+        ({"output_dir": Path("houses/red-house.json")}, "--output-dir .* is a file"),
         ({"split": "memory-r1"}, "--split memory-r1 needs"),
         ({"prompt_api_base": "http://127.0.0.1:1/v1"}, "--prompt-api-base needs --prompt-model"),
         ({"budget_usd": 1.0}, "--budget-usd: the models' prices are unknown"),

@@ -96,7 +96,7 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     output = capsys.readouterr().out
     assert "4 steps: reward" in output
     assert "of it what the trained module can change" in output
-    assert "not recommended: grpo_checkpoints/step-4 has no gain in answers" in output
+    assert "grpo_checkpoints/step-4 was measured on one or two conversations" in output
     assert "use it:" not in output
     assert "process 101: training on GPU 1" in output
     assert (folder / "grpo_checkpoints" / "step-4" / "adapter_model.safetensors").exists()
@@ -112,8 +112,10 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert {"component/answer", "valid_sql", "gpu", "trainer/completion_length"} <= set(
         run.data.metrics
     )
-    assert {"answer/all/before", "answer/all/low", "held_out/answer"} <= set(run.data.metrics)
-    assert run.data.tags["verdict"] == "no gain"
+    assert {"difference/answer all before", "difference/answer all low", "held_out/answer"} <= set(
+        run.data.metrics
+    )
+    assert run.data.tags["verdict"] == "too few conversations"
     artifacts = mlflow.MlflowClient().list_artifacts(run.info.run_id)
     assert {a.path for a in artifacts} == {"steps.jsonl", "held_out.jsonl"}
     assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
@@ -148,8 +150,8 @@ def test_served_weights_are_compared_with_their_start(
 
     runs = mlflow.search_runs(experiment_names=["train"], output_format="list")
     compared = next(run for run in runs if run.info.run_name == "comparison: step-4")
-    assert compared.data.metrics["answer/all/questions"] == 3
-    assert compared.data.tags["verdict"] == "no gain"
+    assert compared.data.metrics["difference/answer all questions"] == 3
+    assert compared.data.tags["verdict"] == "too few conversations"
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ from memory.search.asker import standalone_question
 
 CATEGORIES = (1, 2, 3, 4, 5)
 ABSTENTION = 5
+# What fewer conversations show says nothing of others: how much they differ is not seen.
+LEAST_CONVERSATIONS = 3
 
 _EVIDENCE = re.compile(r"D0*([0-9]+):0*([0-9]+)")
 _SESSION = re.compile(r"session_([0-9]{1,6})")

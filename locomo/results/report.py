@@ -7,9 +7,9 @@ from operator import attrgetter
 from statistics import fmean
 from typing import Literal, get_args
 
-from locomo.dataset.format import ABSTENTION, CATEGORIES
+from locomo.dataset.format import ABSTENTION, CATEGORIES, LEAST_CONVERSATIONS
 from locomo.harness import Result
-from locomo.metrics import bootstrap, wilson_interval
+from locomo.metrics import bootstrap, paired_bootstrap, wilson_interval
 from locomo.results.judging import has_own_metric
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
@@ -21,8 +21,9 @@ FAILED_BELOW = 0.5
 
 
 Interval = Literal["clustered", "independent"]
-# With fewer conversations, resampling them says too little about how they differ.
-LEAST_CONVERSATIONS = 5
+ComparisonVerdict = Literal[
+    "better", "worse", "no difference shown", "too few questions", "too few conversations"
+]
 # Of fewer questions no verdict is given: two that agree by chance would make one.
 LEAST_QUESTIONS = 20
 GROUPS: dict[str, set[int]] = {
@@ -71,6 +72,7 @@ class PairedDifference:
     after: float
     low: float | None
     high: float | None
+    conversations: int = LEAST_CONVERSATIONS
 
     @property
     def change(self) -> float:
@@ -78,10 +80,16 @@ class PairedDifference:
         return self.after - self.before
 
     @property
-    def verdict(self) -> Literal["better", "worse", "no difference shown", "too few questions"]:
-        """Better or worse if the interval excludes zero, of at least `LEAST_QUESTIONS`."""
+    def verdict(self) -> ComparisonVerdict:
+        """Better or worse if the interval excludes zero.
+
+        Of fewer than `LEAST_QUESTIONS` there is no verdict, and of fewer than `LEAST_CONVERSATIONS`
+        it would say nothing of other conversations.
+        """
         if self.questions < LEAST_QUESTIONS:
             return "too few questions"
+        if self.conversations < LEAST_CONVERSATIONS:
+            return "too few conversations"
         if self.low is not None and self.low > 0:
             return "better"
         if self.high is not None and self.high < 0:
@@ -99,7 +107,7 @@ class Metric:
 
 
 def usual_interval(results: Iterable[Result]) -> Interval:
-    """Clustered if there are at least five conversations, else independent."""
+    """Clustered if there are at least three conversations, else independent."""
     conversations = {result.conversation for result in results}
     return "clustered" if len(conversations) >= LEAST_CONVERSATIONS else "independent"
 
@@ -206,7 +214,15 @@ def _paired_difference(
     before = [score(result) for result, _ in pairs]
     after = [score(result) for _, result in pairs]
     changes = [new - old for old, new in zip(before, after, strict=True)]
-    low, high = _interval_of(changes, [result for result, _ in pairs], interval, lowest=-1.0)
+    conversations = [result.conversation for result, _ in pairs]
+    number = len(set(conversations))
+    low: float | None
+    high: float | None
+    if interval == "clustered" and number >= LEAST_CONVERSATIONS and min(changes) < max(changes):
+        low, high = paired_bootstrap(after, before, clusters=conversations)
+        low, high = max(low, -1.0), min(high, 1.0)
+    else:
+        low, high = _interval_of(changes, [result for result, _ in pairs], interval, lowest=-1.0)
     return PairedDifference(
         categories=label,
         questions=len(pairs),
@@ -214,6 +230,7 @@ def _paired_difference(
         after=fmean(after),
         low=low,
         high=high,
+        conversations=number,
     )
 
 

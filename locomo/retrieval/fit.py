@@ -40,6 +40,7 @@ class Case:
     turns: NDArray[np.int64]
     evidence: NDArray[np.int64]
     features: Floats
+    conversation: str = ""
 
 
 def weights_in_use() -> dict[str, float]:
@@ -85,6 +86,7 @@ def search_cases(
                 turns=np.array([hit.turn_id for hit in hits]),
                 evidence=np.array([ids_by_source[source] for source in question.evidence]),
                 features=shares / divisors,
+                conversation=conversation.id,
             )
             result.append(case)
     return result

@@ -86,10 +86,11 @@ def _cases(
 
 
 def _recalls(cases: Sequence[Case], weights: Floats) -> list[QuestionScore]:
-    """Recall@10 of each case, by its number."""
+    """Recall@10 of each case, by its conversation and number."""
     scores = []
     for number, case in enumerate(cases):
         found = rank_turns(case, weights)[:DEPTH]
         recall = float(np.isin(case.evidence, found).mean())
-        scores.append(QuestionScore(f"{number:06}", case.category, {RECALL: recall}, recall))
+        key = f"{case.conversation}/{number:06}"
+        scores.append(QuestionScore(key, case.category, {RECALL: recall}, recall))
     return scores

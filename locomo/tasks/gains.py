@@ -11,14 +11,16 @@ from typing import Literal
 from rich.table import Table
 
 from locomo.commands import number_table
+from locomo.dataset.format import LEAST_CONVERSATIONS
 from locomo.metrics import paired_bootstrap
 from locomo.results.report import GROUPS
 from locomo.split_data import SplitConversations
 from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 from memory.program import Card
+from memory.system.terminal import count
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
-Verdict = Literal["gain", "no gain", "not measured"]
+Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]
 # With fewer groups the bootstrap takes noise for a gain: in 22 % of cases with 2 groups, in 11 %
 # with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
@@ -29,8 +31,8 @@ RECALL = "recall at 10"  # of the ranking, where that was fitted: no model answe
 class Gain:
     """Means of one component over the same questions, before and after compiling.
 
-    `low` to `high` is the 95 % interval of after - before, `groups` the questions (for store: the
-    windows) that it takes as independent.
+    `low` to `high` is the 95 % interval of after - before. It resamples `groups` (questions; for
+    store: windows) and, of LEAST_CONVERSATIONS or more, `conversations`: the wider one.
     """
 
     component: str
@@ -41,6 +43,7 @@ class Gain:
     low: float
     high: float
     groups: int = 0
+    conversations: int = LEAST_CONVERSATIONS
 
 
 def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
@@ -95,7 +98,8 @@ def component_gain(
     after = [_value(score, component) for _, score in pairs]
     # Questions about one window depend on the same facts: they are not independent.
     groups = [score.group or score.key for score, _ in pairs]
-    low, high = paired_bootstrap(after, before, groups=groups)
+    conversations = [score.conversation for score, _ in pairs]
+    low, high = paired_bootstrap(after, before, groups=groups, clusters=conversations)
     return Gain(
         component=component,
         categories=label,
@@ -105,6 +109,7 @@ def component_gain(
         low=low,
         high=high,
         groups=len(set(groups)),
+        conversations=len(set(conversations)),
     )
 
 
@@ -123,13 +128,16 @@ def _decisive(results: Sequence[Gain]) -> Gain | None:
 def verdict(results: Sequence[Gain]) -> Verdict:
     """Whether the interval over all questions, of at least LEAST_GROUPS groups, is above zero.
 
-    The interval is that of the answer; for a fitted ranking, of the recall.
+    The interval is the answer's; for a fitted ranking, the recall's. Of fewer conversations than
+    LEAST_CONVERSATIONS there is no verdict: it would say nothing of others.
     """
     answer = _decisive(results)
     return _verdict_of(answer) if answer else "not measured"
 
 
 def _verdict_of(gain: Gain) -> Verdict:
+    if gain.conversations < LEAST_CONVERSATIONS:
+        return "too few conversations"
     return "gain" if gain.groups >= LEAST_GROUPS and gain.low > 0 else "no gain"
 
 
@@ -199,8 +207,12 @@ def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
 def _change_line(name: str, gain: Gain) -> str:
     before, after = _short(f"{gain.before:.3f}"), _short(f"{gain.after:.3f}")
     change = _short(f"{gain.after - gain.before:+.3f}")
+    caution = ""
+    if gain.conversations < LEAST_CONVERSATIONS:
+        measured = count(gain.conversations, "conversation")
+        caution = f"this says nothing of other conversations, for only {measured} measured it: "
     return (
-        f"{name}, all {gain.questions} questions: {before} -> {after} ({change},"
+        f"{caution}{name}, all {gain.questions} questions: {before} -> {after} ({change},"
         f" 95 % interval {_interval(gain)}): {_verdict_of(gain)}"
     )
 

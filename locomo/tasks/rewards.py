@@ -120,6 +120,11 @@ class QuestionScore:
     reward: float
     group: str = ""
 
+    @property
+    def conversation(self) -> str:
+        """The id of the conversation that the question is about."""
+        return self.key.rpartition("/")[0]
+
 
 def components(question: Question, outcome: Outcome) -> dict[str, float]:
     """The components of the reward, by the names of WEIGHTS, each 0 to 1.

@@ -67,7 +67,7 @@ class TrainOptions:
     ] = "answer"
     data: Annotated[
         Path | None,
-        Option(help="conversations, a file or a folder; data/sample.json, or data/train for sft"),
+        Option(help="conversations, a file or a folder", show_default="data/train"),
     ] = None
     further_data: Annotated[
         Path | None, Option(help="a second folder for GRPO, measured on its validation part")
@@ -144,8 +144,8 @@ class TrainOptions:
 
     @property
     def data_path(self) -> Path:
-        """The conversations to work on: a file, or a folder for supervised tuning."""
-        return self.data or (GOLD_DATA if self.mode == "sft" else SAMPLE_DATA)
+        """The conversations to work on: a file or a folder."""
+        return self.data or GOLD_DATA
 
     @property
     def training_examples(self) -> int:

@@ -18,7 +18,6 @@ from locomo.examples.from_teacher import ChatMessages, Distillation
 from locomo.examples.gold import Gold, split_gold
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
-from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
 from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
@@ -65,14 +64,10 @@ def write_teacher_examples(
         student=Setup(student, program, student.budget),
         targets=options.targets,
     )
-    conversations = load_conversations(options.data_path)
-    parts = split_ids(
-        [conversation.id for conversation in conversations], options.seed, options.split
-    )
-    training = [conversation for conversation in conversations if conversation.id in parts["train"]]
     share = -(-options.training_examples // len(options.targets))
     return distill(
-        training + (load_conversations(extra_data) if extra_data else []),
+        options.conversations.part("train")
+        + (load_conversations(extra_data) if extra_data else []),
         distillation,
         output,
         cache=options.output_dir / "memories",
@@ -81,8 +76,8 @@ def write_teacher_examples(
         threads=options.num_threads,
         seed=options.seed,
         resume=resume,
-        data=sha256(options.data_path.read_bytes()).hexdigest(),
-        held_out=[name for part in ("validation", "test") for name in parts[part]],
+        data=options.conversations.sha256,
+        held_out=[name for part in ("validation", "test") for name in options.parts[part]],
     )
 
 
@@ -235,7 +230,6 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
 
     Its examples and the adapter stay in `folder`, and are used again by the same options.
     """
-    data = sha256(options.data_path.read_bytes()).hexdigest()
     selection = (
         options.split,
         options.target,
@@ -243,7 +237,7 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
         options.seed,
         options.helper,
     )
-    examples = folder / f"sft_{fingerprint(data, selection)}.jsonl"
+    examples = folder / f"sft_{fingerprint(options.conversations.sha256, selection)}.jsonl"
     console.print("a supervised start first: reinforcement has no signal without one")
     with progress_bar(console) as bar:
         # One conversation is too little to start from; ours of other kinds are never measured on.

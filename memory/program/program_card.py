@@ -26,6 +26,6 @@ class Card(BaseModel):
     data: str
     conversations: dict[str, list[str]]
     scores: dict[str, FiniteFloat]
-    verdict: Literal["gain", "no gain", "not measured"]
+    verdict: Literal["gain", "no gain", "too few conversations", "not measured"]
     made_at: str
     prompts: Form = "full"

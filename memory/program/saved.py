@@ -166,6 +166,10 @@ def concerns(program: MemoryProgram | None, model: str) -> list[str]:
             "this program gained nothing on conversations that its optimizer never saw;"
             " the plain one, without a file, is as good"
         )
+    if card and card.verdict == "too few conversations":
+        warnings.append(
+            "this program was measured on one or two conversations, which says nothing of others"
+        )
     if card and card.verdict == "not measured":
         warnings.append("what this program gains was not measured: its compile ended early")
     return warnings

@@ -189,7 +189,7 @@ def test_ctrl_c_ends_a_command_with_one_line(
 
 @pytest.mark.parametrize(
     ("script", "data"),
-    [(evaluate.evaluate, "first_run.json"), (optimize.optimize, "sample.json")],
+    [(evaluate.evaluate, "first_run.json"), (optimize.optimize, "train")],
 )
 def test_help_names_no_folder_of_this_machine(script: Callable[..., None], data: str) -> None:
     app = typer.Typer(add_completion=False)

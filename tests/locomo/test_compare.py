@@ -39,7 +39,8 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
 
 def test_runs_are_compared_by_their_judges_too(tmp_path: Path) -> None:
     judged = {"strict (m)": True, "lenient (m)": None}
-    old = [replace(ANSWER, index=n, verdicts=dict.fromkeys(judged, False)) for n in range(24)]
+    refused = dict.fromkeys(judged, False)
+    old = [replace(ANSWER, conversation=f"c{n % 3}", index=n, verdicts=refused) for n in range(24)]
     old += [replace(ANSWER, index=n, category=5, verdicts=judged) for n in range(24, 30)]
     new = [replace(answer, verdicts=judged) for answer in old]
     alone = [replace(answer, verdicts={**judged, "strict (of one)": True}) for answer in new]

@@ -39,7 +39,10 @@ folder.mkdir(parents=True)
 @pytest.fixture(autouse=True)
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    answers = [replace(ANSWER, index=n, verdicts={"strict (j)": n > 3}) for n in range(24)]
+    answers = [
+        replace(ANSWER, conversation=f"c{n % 4}", index=n, verdicts={"strict (j)": n > 3})
+        for n in range(24)
+    ]
     answers += [replace(ANSWER, index=n, category=5, score=1.0) for n in range(24, 30)]
     Path("answers.json").write_text(json.dumps([asdict(answer) for answer in answers]))
     Path("evaluate.py").write_text(STAND_IN)

@@ -24,6 +24,7 @@ from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import question, record, turn, write
 from tests.support.scripted import UnexpectedPrompt, answer, sql, window
 
+COLOURS = ("blue", "green", "white")
 THINGS = (
     "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen",
     "boat desk fork glue iron jar knot ladle mop nail oar pipe quilt rake saw tray",
@@ -96,6 +97,15 @@ def _named(text: str) -> str:
 def houses(path: Path, numbered: bool = False) -> Path:
     """A data file of two such conversations."""
     return write(path, house("red-house", 0, numbered), house("blue-house", 3, numbered))
+
+
+def houses_to_hold_out(folder: Path) -> Path:
+    """A folder of data: one such conversation trains, and three others measure the gain."""
+    (folder / "validation").mkdir(parents=True)
+    write(folder / "red-house.json", house("red-house", 0))
+    held_out = [house(f"{colour}-house", start) for start, colour in enumerate(COLOURS, 1)]
+    write(folder / "validation" / "houses.json", *held_out)
+    return folder
 
 
 class Obedient:

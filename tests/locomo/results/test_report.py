@@ -78,10 +78,11 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
 
 def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> None:
     pairs = [(1.0, 0.5), (0.5, 0.0), (0.75, 0.25), (0.5, 0.25)] * 5
-    results = [replace(RIGHT, index=n, score=ours) for n, (ours, _) in enumerate(pairs)]
-    results += [
-        replace(RIGHT, system="baseline", index=n, score=theirs)
-        for n, (_, theirs) in enumerate(pairs)
+    asked = [replace(RIGHT, conversation=f"c{n % 3}", index=n) for n in range(len(pairs))]
+    results = [
+        replace(question, system=system, score=score)
+        for question, scores in zip(asked, pairs, strict=True)
+        for system, score in zip(("memory", "baseline"), scores, strict=True)
     ]
     results += [replace(RIGHT, index=97, score=0.0), replace(RIGHT, index=98, category=5)]
     difference = memory_difference(results, "independent")
@@ -134,20 +135,39 @@ def test_a_single_question_has_no_interval() -> None:
 
 
 @pytest.mark.slow
-def test_five_conversations_are_resampled_before_their_questions() -> None:
+def test_three_conversations_are_resampled_before_their_questions() -> None:
     # In each conversation all answers are right or all are wrong: ten observations, not sixty.
     results = [
         replace(RIGHT, conversation=f"c{talk}", index=n, score=float(talk % 2))
         for talk in range(10)
         for n in range(6)
     ]
-    five, four = results[:30], results[:24]
-    assert (usual_interval(five), usual_interval(four)) == ("clustered", "independent")
+    three, two = results[:18], results[:12]
+    assert (usual_interval(three), usual_interval(two)) == ("clustered", "independent")
     (*_, clustered) = score_lines(results, "clustered")
     (*_, independent) = score_lines(results, "independent")
     assert clustered.score == independent.score == 0.5
     assert (clustered.low, clustered.high) == pytest.approx((0.2, 0.8), abs=0.05)
     assert (independent.low, independent.high) == pytest.approx((0.37, 0.63), abs=0.03)
+
+
+def test_a_difference_of_two_conversations_says_nothing_of_others() -> None:
+    before = [replace(RIGHT, conversation=f"c{n % 2}", index=n, score=0.1) for n in range(40)]
+    after = [replace(result, score=0.9) for result in before]
+    assert paired_differences(before, after, "independent")[-1].verdict == "too few conversations"
+
+
+def test_a_difference_between_few_conversations_is_as_uncertain_as_they_are_few() -> None:
+    # All of the gain is of one conversation, a third of the questions.
+    before = [replace(RIGHT, conversation=f"c{n % 3}", index=n, score=0.1) for n in range(60)]
+    after = [
+        replace(result, score=0.7 if result.conversation == "c0" else 0.1) for result in before
+    ]
+    line = paired_differences(before, after, "clustered")[-1]
+    assert line.verdict == "no difference shown"
+    assert line.low is not None
+    assert (line.change, line.high) == (pytest.approx(0.2), 1.0)
+    assert line.low < -0.2
 
 
 def test_the_difference_is_of_what_can_be_answered() -> None:
@@ -175,7 +195,10 @@ def test_question_types_take_the_place_of_categories() -> None:
 
 
 def test_two_runs_are_paired_by_question_in_each_category() -> None:
-    before = [replace(RIGHT, index=n, category=1 + n % 2, score=0.5) for n in range(50)]
+    before = [
+        replace(RIGHT, conversation=f"c{n % 3}", index=n, category=1 + n % 2, score=0.5)
+        for n in range(50)
+    ]
     after = [replace(result, score=1.0 if result.category == 1 else 0.25) for result in before[:48]]
     lines = {line.categories: line for line in paired_differences(before, after, "independent")}
     assert lines.keys() == {"1 multi-hop", "2 temporal", "1-4", "all"}

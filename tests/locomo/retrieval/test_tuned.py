@@ -38,6 +38,9 @@ def shop(id_: str) -> dict[str, object]:
     return record(id_, questions, **sessions)
 
 
+SHOPS = ("north", "east", "south", "west", "centre", "port", "hill", "lake", "park")
+
+
 @pytest.fixture
 def tracked(tmp_path: Path, tracking_database: Path) -> str:
     """The MLflow database of a slow test."""
@@ -48,7 +51,7 @@ def tracked(tmp_path: Path, tracking_database: Path) -> str:
 def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     track(optimize, request, monkeypatch)
-    write(tmp_path / "shops.json", *map(shop, ["north", "east", "south", "west", "centre"]))
+    write(tmp_path / "shops.json", *map(shop, SHOPS))
     return tmp_path
 
 
@@ -62,7 +65,7 @@ def fitted(*options: str) -> "CompletedProcess[str]":
 def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     done = fitted("--data", "shops.json")
     assert done.returncode == 0, done.stderr
-    assert "recall at 10, all 11 questions: .000 -> 1.000" in done.stdout
+    assert "recall at 10, all 33 questions: .000 -> 1.000" in done.stdout
     assert "): gain" in done.stdout
     program = load_program(place / "optimized_memory_qa.json")
     assert program.card

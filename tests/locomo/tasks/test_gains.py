@@ -19,6 +19,7 @@ from locomo.tasks.gains import (
     verdict,
 )
 from locomo.tasks.rewards import QuestionScore
+from tests.benchmarks.false_gains import gains_called
 
 ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
 shares = st.floats(0, 1)
@@ -26,7 +27,7 @@ shares = st.floats(0, 1)
 
 def scored(number: int, answer: float, category: int = 4, reward: float = 0.0) -> QuestionScore:
     components = {"answer": answer, "evidence": answer / 2, "words": 0.5, "sql": 1, "budget": 0.5}
-    return QuestionScore(f"conv-1/{number}", category, components, reward)
+    return QuestionScore(f"conv-{number % 5}/{number}", category, components, reward)
 
 
 def many(answers: list[float]) -> list[QuestionScore]:
@@ -64,7 +65,7 @@ def test_questions_are_paired_by_key_in_whatever_order_they_come() -> None:
     ("after", "said"),
     [
         (many([0.1]), "conv-1/1 was not scored both"),
-        (many([0.1, 0.2, 0.3]), "conv-1/2 was not scored both"),
+        (many([0.1, 0.2, 0.3]), "conv-2/2 was not scored both"),
         ([*many([0.1, 0.2]), scored(1, 0.3)], "conv-1/1 was scored twice"),
     ],
 )
@@ -102,6 +103,9 @@ def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by
         ([replace(ANSWER, low=-0.2, high=-0.1)], "no gain"),
         ([replace(ANSWER, low=0.01, groups=9)], "no gain"),
         ([replace(ANSWER, low=0.01, groups=10)], "gain"),
+        ([replace(ANSWER, low=0.01, conversations=2)], "too few conversations"),
+        ([replace(ANSWER, conversations=2)], "too few conversations"),
+        ([replace(ANSWER, low=0.01, conversations=3)], "gain"),
         ([ANSWER, replace(ANSWER, low=0.01, component="reward")], "no gain"),
         ([replace(ANSWER, low=0.01, categories="1-4"), ANSWER], "no gain"),
         ([], "not measured"),
@@ -109,6 +113,31 @@ def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by
 )
 def test_only_answers_that_are_surely_better_are_a_gain(found: list[Gain], expected: str) -> None:
     assert verdict(found) == expected
+
+
+def test_a_gain_of_one_conversation_says_nothing_of_others() -> None:
+    before = [replace(score, key=f"conv-1/{n}") for n, score in enumerate(many([0.2] * 40))]
+    after = [replace(score, key=f"conv-1/{n}") for n, score in enumerate(many([0.6] * 40))]
+    found = gains(before, after)
+    assert verdict(found) == "too few conversations"
+    line = gain_line(found)
+    assert line.startswith("this says nothing of other conversations, for only 1 conversation")
+    assert line.endswith(": too few conversations")
+
+
+def test_what_one_conversation_of_several_gained_is_no_gain() -> None:
+    gained = [0.5 if n % 5 == 0 else 0.0 for n in range(100)]
+    before, after = many([0.2] * 100), many([0.2 + gain for gain in gained])
+    found = gains(before, after)
+    assert verdict(found) == "no gain"
+    [answer] = [gain for gain in found if (gain.component, gain.categories) == ("answer", "all")]
+    assert (answer.conversations, answer.groups) == (5, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("conversations", [1, 2, 3, 5])
+def test_chance_is_called_a_gain_in_at_most_three_of_a_hundred(conversations: int) -> None:
+    assert gains_called(conversations, spread=0.05, gain=0.0, runs=400) <= 0.03
 
 
 def test_equal_programs_and_chance_are_no_gain_and_a_real_one_is_seen() -> None:

@@ -41,7 +41,7 @@ def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
     options = parsed("--mode sft")
     assert (options.data_path.name, options.training_examples) == ("train", 0)
     options = parsed("--mode distill")
-    assert (options.data_path.name, options.training_examples) == ("sample.json", 600)
+    assert (options.data_path.name, options.training_examples) == ("train", 600)
     assert parsed("--mode sft --num-train 5").training_examples == 5
     assert parsed("--data mine.json").data_path == Path("mine.json")
 
