@@ -11,7 +11,7 @@ from memory import InputError, Turn
 
 _DATA = Path(__file__).parents[2] / "data"
 # Chats of two or more people that we wrote, 7,500 turns: no assistants, no diary.
-SOURCES = (_DATA / "train", _DATA / "second_round", _DATA / "friends")
+SOURCES = (_DATA / "train", _DATA / "train_answers", _DATA / "friends")
 _SEED = 20261127
 
 

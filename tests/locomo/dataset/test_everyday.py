@@ -15,7 +15,7 @@ TESTS = Path(__file__).parents[2]
 EVERYDAY = TESTS.parent / "data" / "everyday"
 FOLDERS = (
     EVERYDAY / "development",
-    EVERYDAY / "second_round",
+    EVERYDAY / "fourteen_kinds",
     TESTS / "held_out" / "everyday",
 )
 CHATS = {chat.id: chat for folder in FOLDERS for chat in load_conversations(folder)}

@@ -32,8 +32,8 @@ DATA = (
     ROOT / "data",
     ROOT / "data" / "assistants",
     ROOT / "data" / "friends",
-    ROOT / "data" / "everyday" / "seventh_round",
-    ROOT / "data" / "everyday" / "ninth_round",
+    ROOT / "data" / "everyday" / "plain_sentences",
+    ROOT / "data" / "everyday" / "many_wordings",
     ROOT.parent / "shared" / "data",
 )
 TRUE = np.array([3.0, -1.0, 0.5])

@@ -20,7 +20,7 @@ from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data"
 # What each module's adapter was tuned on, in the order of its runs.
-TUNED_ON = {"answer": ("train", "second_round")}
+TUNED_ON = {"answer": ("train", "train_answers")}
 MOST_BYTES = 6_000_000
 EACH = pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 AGAIN = "make the adapter again, as docs/tuning.md says:"
@@ -55,7 +55,7 @@ def test_it_belongs_to_the_data(folder: Path) -> None:
     assert card.conversations == learnt
     held_out = {
         gold.conversation.id
-        for part in ("train", "second_round")
+        for part in ("train", "train_answers")
         for gold in load_gold(DATA / part / "validation")
     }
     assert not held_out & {*card.conversations}
