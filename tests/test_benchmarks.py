@@ -26,8 +26,6 @@ from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, Turn
-from memory.store.tags import count_tags
-from tests.benchmarks import filters
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -261,21 +259,6 @@ def test_a_size_or_folder_that_cannot_be_is_refused(
         run_command(scale_app)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_searches_with_filters_are_timed_beside_those_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(filters, "QUESTIONS", 20)
-    with filters.filled(str(tmp_path / "anna.db"), 2_000) as (store, questions):
-        counts = count_tags(store)
-        rows = filters.measured(store, questions, 2_000)
-    assert counts == {"few": {"yes": 100}, "most": {"yes": 1_800}, "some": {"yes": 1_000}}
-    assert [row["filter"] for row in rows][:4] == [
-        *("none", "few, by a tag", "some, by a tag", "most, by a tag")
-    ]
-    assert all(row["search"]["p50"] > 0 for row in rows)
 
 
 def test_the_calibration_finds_the_weights_that_made_the_answers_right() -> None:

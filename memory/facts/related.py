@@ -25,7 +25,7 @@ _MOST_COMPARED = 200
 _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
 # Weights of a fact's turn, its own words, its subject, and of a text that asserts its attribute
 # of its subject, which it may repeat or end. The ranking of turns also matches synonyms, a fact's
-# words match only themselves. See tests.benchmarks.known_facts.
+# words match only themselves.
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 _BY_STATEMENT = 0.5
 _BY_STATE = 0.1  # a current state of a speaker: what a turn may end in words of its own

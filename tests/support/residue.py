@@ -1,5 +1,7 @@
 """Residue: bytes of forgotten turns that a file still contains."""
 
+import random
+import string
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +9,33 @@ from typing import Any
 
 import numpy as np
 
+from memory import Turn
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store.sqlite import SqliteStore
 from memory.text.words import words
 from tests.support.rows import rows_of
 
+COMMON = ["we", "went", "to", "market", "by", "train", "and", "later", "she", "told", "him"]
+SESSION = 25  # turns
 SHORTEST = 5  # bytes of a word that is looked for: shorter ones are in any file by chance
+
+
+def made_turns(count: int, seed: int = 6) -> list[Turn]:
+    """Talk with three words in each turn that no other turn has."""
+    drawn = random.Random(seed)
+    return [
+        Turn(
+            f"Person {n % 7}",
+            " ".join([*drawn.sample(COMMON, 8), *(_word(drawn) for _ in range(3))]),
+            f"session {n // SESSION}",
+            f"2023-{n % 12 + 1:02}-{n % 28 + 1:02}",
+        )
+        for n in range(count)
+    ]
+
+
+def _word(drawn: random.Random) -> str:
+    return "".join(drawn.choices(string.ascii_lowercase, k=14))
 
 
 @dataclass(frozen=True)

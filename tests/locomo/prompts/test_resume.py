@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from memory import load_program
-from tests.benchmarks.resume import OUTPUT, command, running, trial, wait
 from tests.support import model_server
+from tests.support.killed_compile import OUTPUT, command, running, trial, wait
 from tests.support.model_server import serving_model
 
 pytestmark = pytest.mark.slow

@@ -18,11 +18,10 @@ from memory.store.forgetting import forget
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore
-from tests.benchmarks.residue import made_turns
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
-from tests.support.residue import Scan, needles, scan
+from tests.support.residue import Scan, made_turns, needles, scan
 from tests.support.rows import rows_of
 
 ZYL = "Zylphia Quackenbusch"

@@ -1,7 +1,5 @@
 """A compile that is killed at random moments and resumed: what is paid twice, what is lost.
 
-    python -m tests.benchmarks.resume [--kills 10] [--optimizer gepa|miprov2|simba] [--seed 0]
-
 A server on localhost keeps count of what it answered, for the same compile once uninterrupted and
 once in many sessions. A call whose answer was on its way at a kill is in no file and asked again:
 at most one a thread. Everything else is to be asked once, filed once, and found again.
@@ -19,17 +17,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-
-from locomo.commands import run_command
 from locomo.prompts.optimizers import Optimizer
 from locomo.prompts.scoreboard import Scoreboard, advantage, best
 from locomo.tasks.rewards import metric
@@ -38,7 +30,6 @@ from tests.support.model_server import DEADLINE_S, Answered, ModelServer, servin
 from tests.support.obedient import house
 
 OPTIMIZE = Path(__file__).parents[2] / "optimize.py"
-ROUNDS: dict[Optimizer, int] = {"gepa": 8, "miprov2": 5, "simba": 2}
 QUESTIONS, VALIDATION, THREADS = 16, 10, 4
 OUTPUT = "optimized_memory_qa.json"
 # What a compile imports on its way, all but what starts threads.
@@ -300,37 +291,3 @@ def trial(
     first, second = results(once), results(often)
     same = {what: first[what] == second[what] for what in first}
     return Found(len(plain), rows[-1].answers, rows, different.total(), same)
-
-
-def show(found: Found, console: Console) -> None:
-    """Print a line a session, and what it comes to."""
-    table = Table(*(name.replace("_", " ") for name in Session.__dataclass_fields__), box=SIMPLE)
-    for row in found.rows:
-        cells = asdict(row) | {"advantage": f"{row.advantage:.3f}"}
-        table.add_row(*map(str, cells.values()))
-    console.print(table)
-    lost, twins = (sum(getattr(row, what) for row in found.rows) for what in ("under_way", "twins"))
-    console.print(
-        f"{found.uninterrupted} calls uninterrupted; {found.in_sessions} in {len(found.rows)} "
-        f"sessions: {lost} were under way at a kill (at most {THREADS} each), {twins} were asked "
-        "by two threads at once\n"
-        f"the same at the end: {', '.join(what for what, same in found.same.items() if same)}\n"
-        f"defects: {', '.join(found.defects) or 'none'}",
-        highlight=False,
-    )
-
-
-def main(kills: int = 10, optimizer: Optimizer = "gepa", seed: int = 0) -> None:
-    """Run the trial in a temporary folder; exit code 1 when it found a defect."""
-    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"  # what was killed cleans nothing up
-    with tempfile.TemporaryDirectory() as folder:
-        found = trial(Path(folder), optimizer, kills, seed, "spawn", ROUNDS[optimizer])
-    show(found, Console(width=160))
-    if found.defects:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    app = typer.Typer(add_completion=False)
-    app.command()(main)
-    run_command(app)
