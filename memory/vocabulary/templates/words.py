@@ -7,6 +7,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from memory.text import amounts
+
 
 @dataclass(frozen=True)
 class Words:
@@ -64,6 +66,7 @@ def language_words() -> Words:
     """The words of all languages."""
     file = tomllib.loads(Path(__file__).with_name("languages.toml").read_text("utf-8"))
     languages = list(file.values())
+    named = list(amounts.languages().values())
 
     def lines(heading: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line for language in languages for line in language[heading]))
@@ -75,10 +78,10 @@ def language_words() -> Words:
         contractions=_merged(languages, "contractions"),
         numbers={
             word: number
-            for language in reversed(languages)
+            for language in reversed(named)
             for number, word in enumerate(language["numbers"].split())
         },
-        greater_numbers=_merged(languages, "greater_numbers"),
+        greater_numbers={**_merged(named, "tens"), **_merged(languages, "spans")},
         agreement=tuple((them, me) for la in languages for them, me in la["agreement"]),
         before=lines("before"),
         after=lines("after"),
