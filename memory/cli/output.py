@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.cli.options import DEFAULT
+from memory.evidence.lines import cell_text
 from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
 from memory.store.points_in_time import Diff, differences
 from memory.system.terminal import clean_line, count, print_clean
@@ -65,7 +66,9 @@ def json_line(value: dict[str, Any]) -> str:
 
 def print_rows(rows: Rows) -> None:
     """Print a table on a terminal, elsewhere plain columns with two spaces between."""
-    cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows.rows]
+    cells = [
+        ["" if cell is None else clean_line(cell_text(cell)) for cell in row] for row in rows.rows
+    ]
     columns = list(map(clean_line, rows.columns))
     if not sys.stdout.isatty():
         lines = [columns, *cells]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from memory.evidence.lines import (
     MOST_SUMS,
+    cell_text,
     in_words,
     marked,
     named_cells,
@@ -156,7 +157,7 @@ def _read(
     for number, (name, cell) in enumerate(zip(columns, row, strict=True)):
         if number != column and cell not in (None, "") and name not in left_out:
             # Of a join both columns of one name are told, the second behind the first.
-            cells[f"{name} {number}" if name in cells else name] = " ".join(str(cell).split())
+            cells[f"{name} {number}" if name in cells else name] = " ".join(cell_text(cell).split())
     named = row[column] if column is not None else None
     turn_id = named if isinstance(named, int) else None
     ended = cells.get("ended_on", "")

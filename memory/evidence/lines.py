@@ -171,8 +171,13 @@ def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -
         if column == "ended_on":
             ends.append(f"until {cell}")
         else:
-            cells.append(str(cell))
+            cells.append(cell_text(cell))
     return " | ".join(" ".join(cell.split()) for cell in [*cells, *ends])
+
+
+def cell_text(cell: object) -> str:
+    """A cell of a row as text: a computed 1900.0 is 1900."""
+    return f"{cell:.15g}" if isinstance(cell, float) else str(cell)
 
 
 def named_cells(rows: Rows) -> list[str]:
@@ -180,6 +185,6 @@ def named_cells(rows: Rows) -> list[str]:
     lines = []
     for row in rows.rows:
         cells = zip(rows.columns, row, strict=True)
-        filled = [(column, str(cell)) for column, cell in cells if cell not in (None, "")]
+        filled = [(column, cell_text(cell)) for column, cell in cells if cell not in (None, "")]
         lines.append(" | ".join(f"{column}: {' '.join(text.split())}" for column, text in filled))
     return lines

@@ -18,7 +18,7 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic n
 from memory.digest.additions import add_each_once, add_turns
 from memory.errors import InputError
 from memory.evidence.block import Options, evidence
-from memory.evidence.lines import turn_line, turn_lines
+from memory.evidence.lines import cell_text, turn_line, turn_lines
 from memory.exchange.documents import tool_use
 from memory.facts import add, correct, edit, fact_of, facts_named
 from memory.facts.contradictions import settle
@@ -435,7 +435,8 @@ class Tools:
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
         attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force;
-        search('words', 9): (turn_id, score); days_between(a, b). No date is NULL.
+        search('words', 9): (turn_id, score); days_between(a, b); number(value), the amount
+        that a text begins with. No date is NULL.
 
         Args:
             select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'
@@ -758,7 +759,7 @@ def _object(arguments: str) -> dict[str, Any]:
 def _table(rows: Rows) -> str:
     """Rows as lines below their column names, as many as fit, and their number."""
     lines = [
-        trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
+        trim(" | ".join(" ".join(cell_text(cell).split()) for cell in row), _ROW_TOKENS)
         for row in rows.rows
     ]
     table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - _LAST_LINE_TOKENS)

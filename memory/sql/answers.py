@@ -17,10 +17,6 @@ _MAX_PARENS = 40  # levels: the parser recurses
 _ALLOWED_COMMANDS = (
     "only SELECT reads, and INSERT, UPDATE, DELETE on facts write; nothing else is allowed"
 )
-_PARENTHESES_ADVICE = (
-    "leave out the parentheses around a SELECT: SELECT ... UNION SELECT ... ORDER BY ... LIMIT 30;"
-    " or two statements, each with its own LIMIT"
-)
 _VERBS = ("select", "insert", "update", "delete")
 _FIRST_WORDS = ("with", *_VERBS)
 _REFUSED_FIRST_WORD = re.compile(
@@ -31,7 +27,7 @@ _REFUSED_FIRST_WORD = re.compile(
 _SET_OPERATIONS = ("union", "intersect", "except")
 _BLANK = " \t\r\n\ufeff\u200b\u2060\xa0"
 _START = (
-    r"(?:SELECT|WITH\s+\w+\s*(?:\(|AS\b)|INSERT\s+INTO|UPDATE\s+\w+\s+(?:AS\s+\w+\s+)?SET"
+    r"(?:(?:\(\s*)*SELECT|WITH\s+\w+\s*(?:\(|AS\b)|INSERT\s+INTO|UPDATE\s+\w+\s+(?:AS\s+\w+\s+)?SET"
     r"|DELETE\s+FROM)\b"
 )
 _STATEMENT = re.compile(rf"^[^\S\n]*{_START}", re.IGNORECASE | re.MULTILINE)
@@ -138,9 +134,7 @@ def _split_at_semicolons(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 def _split_run(run: Sequence[Token], whole_tree: WholeTree) -> Iterator[Statement]:
     """A run without semicolons as statements, cut where the meaning is certain."""
-    head = run[0].text.lower()
-    if head == "(":
-        refuse(short(join(run)), _PARENTHESES_ADVICE)
+    head = next((token.text.lower() for token in run if token.text != "("), "(")
     if head not in _FIRST_WORDS:
         is_command = _REFUSED_FIRST_WORD.fullmatch(head)
         advice = _ALLOWED_COMMANDS if is_command else f"this is not SQL; {_ALLOWED_COMMANDS}"

@@ -73,8 +73,9 @@ def _weight(part: Any, ctes: Sizes, scopes: tuple[Sizes, ...]) -> int:
             continue
         if node.key != "identifier":
             weight += _LITERAL_WEIGHT if node.key == "literal" else _NODE_WEIGHT
-        if node.key in ("like", "trim") and node.expression:
-            weight += _NODE_WEIGHT * _pattern_bytes(node.expression)
+        if node.key in ("like", "trim", "replace", "strposition"):
+            pattern = node.args.get("substr") or node.expression
+            weight += _NODE_WEIGHT * _pattern_bytes(pattern) if pattern else 0
         stack.extend(node.iter_expressions())
     return weight
 

@@ -9,18 +9,22 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from memory.sql.nodes import AGGREGATES, is_whole_number, sql_of
-from memory.sql.refusals import refuse
+from memory.sql.refusals import DATES_ADVICE, refuse
 from memory.sql.tables import (
     DAYS_BETWEEN,
     MAX_OFFSET,
     MAX_PATTERN,
+    MAX_REPLACED,
+    NUMBER,
     SEARCH_EXAMPLE,
     SEARCH_FUNCTION,
 )
+from memory.sql.today import is_modifier, is_today, modifiers_of
 
 _VALUES = (
     "column literal null neg add sub mul div dpipe nullif coalesce lower upper abs min max sum avg "
-    "length count substring trim round cast case subquery paren window anonymous"
+    "length count substring trim round cast case subquery paren window anonymous replace "
+    "strposition"
 )
 _RANKS = ("rownumber", "rank", "denserank")
 _ROWS_APART = ("lag", "lead")
@@ -34,6 +38,7 @@ _PLACES = {  # a place in a statement -> the nodes that may stand there; other p
     "value": _VALUES,
     "output": f"{_VALUES} alias star",
     "argument": f"{_VALUES} distinct",
+    "tested": f"{_VALUES} tuple",
     "windowed": " ".join((*_OF_ORDER, *sorted(AGGREGATES))),
     "counted": f"{_VALUES} distinct star",
     "condition": "eq neq gt gte lt lte is like escape and or not between in exists boolean paren",
@@ -55,7 +60,7 @@ exists: this=query
 table: this=relation alias=tablealias
 tablealias: this=identifier columns=identifier
 anonymous: this=* expressions=value
-group distinct: expressions=value
+group distinct tuple: expressions=value
 order: expressions=ordered
 ordered: this=value desc=* nulls_first=*
 limit offset: expression=literal
@@ -76,9 +81,11 @@ dpipe: this=value expression=value safe=*
 coalesce: this=value expressions=value
 substring: this=value start=value length=value
 round: this=value decimals=value
+replace: this=value expression=value replacement=value
+strposition: this=value substr=value
 cast: this=value to=datatype
 between: this=value low=value high=value
-in: this=value expressions=value query=subquery
+in: this=tested expressions=value query=subquery
 case: this=value ifs=if default=value
 if: this=condition true=value
 datatype: this=* nested=*
@@ -108,17 +115,28 @@ _OPTIONAL_OPERANDS = {("case", "this"), ("trim", "expression")}
 
 _FUNCTIONS_ADVICE = (
     "the functions are COUNT, MIN, MAX, SUM, AVG, COALESCE, NULLIF, substr, length, lower, upper, "
-    f"trim, round, abs, CAST and {DAYS_BETWEEN}('2023-05-07', '2023-06-01'); search() stands in"
-    f" FROM: {SEARCH_EXAMPLE}"
+    f"trim, round, abs, replace, instr, CAST, {NUMBER}(value) for the amount that a text begins"
+    f" with and {DAYS_BETWEEN}('2023-05-07', '2023-06-01'); search() goes into FROM:"
+    f" {SEARCH_EXAMPLE}"
 )
 _WINDOW_EXAMPLE = "ROW_NUMBER() OVER (PARTITION BY subject ORDER BY happened_on DESC)"
 _NULL_ADVICE = "only NULL after IS: write = or <>"
+_TUPLE_ADVICE = "compare one value, or write (a, b) IN (SELECT x, y FROM ...)"
 _ADVICE_BY_NODE = {  # a node that is refused -> advice
     **dict.fromkeys(("nullsafeeq", "nullsafeneq"), _NULL_ADVICE),
     **dict.fromkeys(_OF_ORDER, f"write {_WINDOW_EXAMPLE}"),
     "mod": "write a - b * (a / b)",
     "star": "write COUNT(*), or name the column",
-    "if": "write CASE WHEN ... THEN ... ELSE ... END",
+    **dict.fromkeys(
+        (
+            *("date", "timetostr", "tochar", "extract", "datetrunc", "datediff", "interval"),
+            *("datesub", "dateadd", "year", "month", "day", "tsordstotimestamp"),
+        ),
+        DATES_ADVICE,
+    ),
+    "collate": "write lower(x)",
+    "tuple": _TUPLE_ADVICE,
+    "filter": "write CASE WHEN ... THEN ... ELSE ... END",
 }
 _ADVICE_BY_PLACE = {  # a place that a node is refused for -> advice
     "null": _NULL_ADVICE,
@@ -127,7 +145,22 @@ _ADVICE_BY_PLACE = {  # a place that a node is refused for -> advice
     "like": r"write x LIKE '50\%' ESCAPE '\'",
     "condition": "this is no condition: compare it with something",
 }
-_CONDITION_ADVICE = "a condition is no value: write CASE WHEN ... THEN 1 ELSE 0 END"
+_ADVICE_BY_ARGUMENT = {  # a node, and an argument that it may not have -> advice
+    ("window", "spec"): "no ROWS or RANGE in OVER: with ORDER BY, all rows up to this one count",
+    ("distinct", "on"): f"for the first row of each write {_WINDOW_EXAMPLE} AS place in a WITH, and"
+    " WHERE place = 1 on that",
+}
+_CONDITION_ADVICE = (
+    "a condition is no value: write CASE WHEN ... THEN 1 ELSE 0 END, in COUNT without its ELSE"
+)
+
+
+def _is_short_text(node: Any) -> bool:
+    """Whether a node is a literal that may be looked for at each character of a text."""
+    if node.key in ("lower", "upper"):
+        node = node.this
+    return bool(node.is_string and len(node.this.encode()) <= MAX_PATTERN)
+
 
 _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node must satisfy -> advice
     "select": (
@@ -182,6 +215,25 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
         ),
         f"write trim(x), or trim(x, '.,') with at most {_MAX_TRIMMED} characters",
     ),
+    "replace": (
+        lambda n: (
+            n.args.get("replacement") is not None
+            and n.expression.is_string
+            and n.args["replacement"].is_string
+            and max(len(n.expression.this.encode()), len(n.args["replacement"].this.encode()))
+            <= MAX_REPLACED
+        ),
+        f"write replace(x, ',', ''), both texts in quotes and of at most {MAX_REPLACED} bytes",
+    ),
+    "strposition": (
+        lambda n: _is_short_text(n.args["substr"]),
+        f"write instr(x, 'word'), the word in quotes and of at most {MAX_PATTERN} bytes; or"
+        " lower(x) LIKE '%' || y || '%'",
+    ),
+    "tuple": (
+        lambda n: n.parent.key == "in" and n.parent.args.get("query"),
+        _TUPLE_ADVICE,
+    ),
     "tablealias": (
         lambda n: not n.columns or n.parent.key == "cte",
         "name the columns with AS in the SELECT",
@@ -190,7 +242,8 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
         lambda n: (
             n.this == SEARCH_FUNCTION
             if n.parent.key == "table"
-            else n.this.lower() == DAYS_BETWEEN and len(n.expressions) == 2
+            else (n.this.lower(), len(n.expressions)) in ((DAYS_BETWEEN, 2), (NUMBER, 1))
+            or (is_today(n) and all(map(is_modifier, modifiers_of(n))))
         ),
         _FUNCTIONS_ADVICE,
     ),
@@ -219,6 +272,7 @@ def check_arguments(node: Any, allowed: Collection[str], advice: str) -> None:
     """Refuse a node with an argument (RETURNING, FOR UPDATE, ...) that is not allowed."""
     for argument, value in node.args.items():
         if value and argument not in allowed:
+            advice = _ADVICE_BY_ARGUMENT.get((node.key, argument), advice)
             refuse(f"{argument.strip('_').upper()} in {sql_of(node)}", advice)
 
 
@@ -258,7 +312,10 @@ def check_grammar(tree: Any, place: str) -> None:
 
 def _refuse_misplaced(node: Any, place: str) -> NoReturn:
     """Refuse a node that may not stand in a place, with the best advice there is."""
-    if place in ("value", "output", "argument") and node.key in _PLACES["condition"].split():
+    if (
+        place in ("value", "output", "argument", "counted")
+        and node.key in _PLACES["condition"].split()
+    ):
         refuse(sql_of(node), _CONDITION_ADVICE)
     general_advice = f"not in the SQL of this memory; {_FUNCTIONS_ADVICE}"
     refuse(

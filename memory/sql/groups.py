@@ -46,7 +46,9 @@ def check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
         if node.key in ("column", "star"):
             refuse(
                 f"{sql_of(node)} beside an aggregate",
-                "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1",
+                "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1, for the"
+                " newest of each group ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ... DESC) AS"
+                " place in a WITH, and WHERE place = 1 on that",
             )
         parts.extend(node.iter_expressions())
 

@@ -5,16 +5,22 @@ from typing import Any
 
 from memory.sql.nodes import QUERIES, WINDOW, is_whole_number, sql_of
 from memory.sql.refusals import refuse
-from memory.sql.tables import SEARCH_FUNCTION
+from memory.sql.tables import DAYS_BETWEEN, EXACT_SUM, NUMBER, TODAY
 
 _COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
 _OF_NUMBERS = frozenset(("neg", "add", "sub", "mul", "div", "abs", "round", "sum", "avg"))
-_OF_TEXT = frozenset(("lower", "upper", "trim", "substring", "like"))
+_OF_TEXT = frozenset(("lower", "upper", "trim", "substring", "like", "replace", "strposition"))
 _NUMBERS = frozenset(("integer", "real", "number"))
 _KIND = {
-    **dict.fromkeys(("count", "length", "rownumber", "rank", "denserank"), "integer"),
+    **dict.fromkeys(("count", "length", "strposition"), "integer"),
+    **dict.fromkeys(("rownumber", "rank", "denserank"), "integer"),
     **dict.fromkeys(("avg", "round"), "real"),
-    **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring"), "text"),
+    **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring", "replace"), "text"),
+}
+_KIND_OF_FUNCTION = {  # also of those that rendering puts into a tree
+    DAYS_BETWEEN: "integer",
+    **dict.fromkeys((NUMBER, EXACT_SUM, "trunc"), "real"),
+    **dict.fromkeys((TODAY, "substr", "joined", "replaced"), "text"),
 }
 
 
@@ -27,23 +33,36 @@ def check_kinds(tree: Any) -> None:
     for node in tree.dfs():
         operands = [node.args.get(side) for side in ("this", "expression", "low", "high")]
         operands += node.args.get("expressions") or []
+        operands += [node.args.get("query")] if node.key == "in" else []
+        if node.key == "in" and node.this.key == "tuple":
+            _check_pairs(node)
         found = {kind_of(operand) for operand in operands if hasattr(operand, "key")}
         kinds = {"number" if kind in _NUMBERS else kind for kind in found} - {""}
         if node.key in _COMPARISONS and len(kinds) > 1:
-            refuse(sql_of(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
+            refuse(sql_of(node), "text against a number: quote it ('2023'), or write number(x)")
         if node.key in _OF_NUMBERS and "text" in kinds:
-            refuse(sql_of(node), "this is text: write CAST(x AS INTEGER)")
+            refuse(sql_of(node), "this is text: write number(x)")
         if node.key in _OF_TEXT and "number" in kinds:
             refuse(sql_of(node), "this is a number: write CAST(x AS TEXT)")
-        if is_days_between(node) and "number" in kinds:
+        if is_function(node, DAYS_BETWEEN) and "number" in kinds:
             refuse(sql_of(node), "dates are text in quotes: '2023-05-07', '2023-05' or '2023'")
         if node.key in ("lag", "lead") and len({*map(_plain_kind, _values_of(node))} - {""}) > 1:
             refuse(sql_of(node), "what stands for a missing row is of the same kind as the others")
 
 
-def is_days_between(node: Any) -> bool:
-    """Whether a node is the function of two dates; search() is no value."""
-    return bool(node.key == "anonymous" and node.this != SEARCH_FUNCTION)
+def _check_pairs(node: Any) -> None:
+    """Refuse (a, b) IN (SELECT x, y ...) where a value and its column differ in kind."""
+    query = node.args["query"].unnest()
+    if query.key != "select":
+        return
+    for value, column in zip(node.this.expressions, query.expressions, strict=False):
+        if len({_plain_kind(value), _plain_kind(column.unalias())} - {""}) > 1:
+            refuse(sql_of(node), "text against a number: compare columns of one kind")
+
+
+def is_function(node: Any, name: str) -> bool:
+    """Whether a node calls one of our own functions."""
+    return bool(node.key == "anonymous" and str(node.this).lower() == name)
 
 
 def _values_of(node: Any) -> list[Any]:
@@ -69,7 +88,8 @@ def kind_of(node: Any) -> str:
     """
     node = node.unnest()
     if node.key in QUERIES:  # in parentheses: its one column
-        return kind_of(node.expressions[0].unalias()) if node.key == "select" else ""
+        is_one = node.key == "select" and len(node.expressions) == 1
+        return kind_of(node.expressions[0].unalias()) if is_one else ""
     if node.key == "literal":
         return "text" if node.is_string else "integer" if is_whole_number(node) else "real"
     if node.key == "cast":
@@ -85,8 +105,8 @@ def kind_of(node: Any) -> str:
         return kind_of(node.this)
     if node.key in ("lag", "lead"):
         return _common(_values_of(node))
-    if is_days_between(node):
-        return "integer"
+    if node.key == "anonymous":
+        return _KIND_OF_FUNCTION.get(str(node.this).lower().removeprefix("memory."), "")
     if node.key in ("neg", "abs", "sum"):
         return kind_of(node.this) or "number"
     if node.key in ("add", "sub", "mul", "div"):

@@ -4,8 +4,10 @@ It works on the trees that `parsing` makes, after `grammar` has checked their no
 each column whether it holds text or a number, which `kinds` reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
+
+from sqlglot import exp
 
 from memory.errors import InputError
 from memory.sql.groups import check_groups
@@ -33,6 +35,7 @@ from memory.sql.tables import (
 from memory.sql.windows import check_windows
 from memory.text.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
 
+_MOST_COPIED = 2_000  # nodes that names given with AS become
 Columns = list[tuple[str, str]]  # (name, kind as `kind_of` says it)
 Sources = dict[str, Columns]  # what a FROM clause offers, by alias
 
@@ -79,8 +82,7 @@ def check_names(
     while stack:
         node = stack.pop()
         if node.key in QUERIES:
-            if len(check_query(node, ctes, scopes)) != 1 and node.parent.key != "exists":
-                refuse(sql_of(node), "a subquery in an expression selects exactly one column")
+            _check_columns(node, len(check_query(node, ctes, scopes)))
         elif node.key == "column":
             _resolve(node, scopes, aliases)
         else:
@@ -89,6 +91,20 @@ def check_names(
             if is_aggregate(node) and any(map(is_aggregate, nodes_without_subqueries(node.this))):
                 refuse(sql_of(node), "one aggregate inside another: use a subquery")
             stack.extend(node.iter_expressions())
+
+
+def _check_columns(query: Any, count: int) -> None:
+    """Refuse a query in an expression with more columns than its place takes."""
+    place = query.parent
+    if place.key == "exists":
+        return
+    compared = place.parent if place.key == "subquery" else None
+    if compared is not None and compared.key == "in" and compared.this.key == "tuple":
+        expected = len(compared.this.expressions)
+        if count != expected:
+            refuse(sql_of(query), f"it is compared with {expected} values: select as many columns")
+    elif count != 1:
+        refuse(sql_of(query), "a subquery in an expression selects exactly one column")
 
 
 def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]:
@@ -104,8 +120,8 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
     if name not in READABLE:
         refuse(
             f"no table {table.name}",
-            f"there are turns, facts and search(): {SEARCH_EXAMPLE}; {FACTS_NOW} has the facts in"
-            " force",
+            f"there are turns, facts and search(): {SEARCH_EXAMPLE}; {FACTS_NOW} has the"
+            " current facts",
         )
     columns = [(column, "integer" if column in NUMBERS else "text") for column in READABLE[name]]
     return alias or name, columns
@@ -163,6 +179,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
             refuse(f"{alias} twice in FROM", "give each its own name: facts a JOIN facts b ON ...")
         sources[alias] = columns
 
+    _spell_out_aliases(select, {name for columns in sources.values() for name, _ in columns})
     check_windows(select)
     aliases = {item.alias.lower(): item.this for item in select.expressions if item.alias}
     # Names given with AS are known in GROUP BY and ORDER BY only, so only there they need no check.
@@ -186,6 +203,22 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     if len(outputs) > MAX_COLUMNS:
         refuse(f"{len(outputs)} columns", f"select at most {MAX_COLUMNS}")
     return outputs
+
+
+def _spell_out_aliases(select: Any, columns: Collection[str]) -> None:
+    """Put what AS names in the place of its name where only SQLite knows it: HAVING n > 1."""
+    named = {item.alias.lower(): item.this for item in select.expressions if item.alias}
+    terms = [term for term in terms_of(select, "order") if not plain_name(term)]
+    copied = 0
+    for part in present(select.args.get("where"), select.args.get("having"), *terms):
+        for node in list(nodes_without_subqueries(part)):
+            name = plain_name(node)
+            if name not in named or name in columns or node.this.args.get("quoted"):
+                continue
+            copied += sum(1 for _ in named[name].dfs())
+            if copied > _MOST_COPIED:
+                refuse(name, "too much work; repeat a shorter expression here")
+            node.replace(exp.Paren(this=named[name].copy()))
 
 
 def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any]) -> None:

@@ -22,14 +22,19 @@ def tree_of(statement: Statement) -> Any:
     """The tree of one statement. Raises SqlError where there is none, or one that is too deep."""
     check_words(statement.tokens)
     tree = statement.tree or _parsed(statement)
+    check_depth(tree, statement.text)
+    return tree
+
+
+def check_depth(tree: Any, text: str) -> None:
+    """Refuse a tree that rendering could not go down, by the text of its statement."""
     # Level by level, without recursion, which a deep tree would exhaust.
     level = [tree]
     for _ in range(_MAX_DEPTH):
         level = [child for node in level for child in node.iter_expressions()]
     if level:
         advice = "too deep; write a simpler statement, or IN (...) for many values"
-        refuse(short(statement.text), advice)
-    return tree
+        refuse(short(text), advice)
 
 
 def whole_tree(tokens: Sequence[Token]) -> Any:

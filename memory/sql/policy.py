@@ -4,6 +4,7 @@ Stores run what those render, never the text. A statement is refused
 
 - in `answers` and `tokens` for its characters and where it ends,
 - in `word_advice` for words and functions that models often write,
+- in `dialects` and `dates` for what cannot be said in the subset; the rest is rewritten,
 - in `grammar` for what it is made of (another command, a function, RETURNING ...),
 - in `names`, `groups` and `kinds` for another table or column, or text against a number,
 - in `costs` for the work that it makes,
@@ -29,12 +30,13 @@ from memory.sql.checked import (
 )
 from memory.sql.contradiction_writes import CONTRADICTIONS, check_contradictions
 from memory.sql.costs import check_weight
+from memory.sql.dialects import in_subset
 from memory.sql.grammar import check_grammar
 from memory.sql.kinds import check_kinds
 from memory.sql.name_writes import NAME_TABLES, check_name_write, written_table
 from memory.sql.names import check_query, search_call
 from memory.sql.nodes import QUERIES
-from memory.sql.parsing import tree_of, whole_tree
+from memory.sql.parsing import check_depth, tree_of, whole_tree
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.rendering import change_text, search_tables
 from memory.sql.tables import DATES, WRITABLE
@@ -59,7 +61,8 @@ def check_select(select: str | Statement) -> CheckedSelect:
     Raises SqlError when it is refused, with what to write instead.
     """
     statement = _only(split(select)) if isinstance(select, str) else select
-    tree = tree_of(statement)
+    tree = in_subset(tree_of(statement))
+    check_depth(tree, statement.text)
     if tree.key not in QUERIES:
         refuse(short(statement.text), "here only a SELECT is allowed")
     check_grammar(tree, "query")
@@ -102,6 +105,9 @@ def _only(statements: Sequence[Statement]) -> Statement:
 
 def _checked_write(statement: Statement) -> CheckedWrite:
     tree = tree_of(statement)
+    if tree.key in ("update", "delete"):
+        tree = in_subset(tree)
+        check_depth(tree, statement.text)
     if tree.key not in ("insert", "update", "delete"):
         refuse(short(statement.text), f"here only facts are written: {WRITE_FORMS}")
     if written_table(tree) in NAME_TABLES:

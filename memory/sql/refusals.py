@@ -7,6 +7,11 @@ from memory.errors import SqlError
 # The forms of a write, as several refusals name them.
 WRITE_FORMS = "write INSERT INTO facts (columns) VALUES (...), or UPDATE facts SET ... WHERE ..."
 
+DATES_ADVICE = (
+    "dates are ISO text: compare them as text (said_at >= '2017-05'), cut them with"
+    " substr(said_at, 1, 7), or count days with days_between(a, b)"
+)
+
 
 def refuse(refused: str, advice: str) -> NoReturn:
     """Raise the SqlError that shows the refused text and says what to write instead."""

@@ -11,14 +11,16 @@ from sqlglot import exp
 from sqlglot.dialects import Postgres, SQLite
 from sqlglot.errors import ErrorLevel
 
-from memory.sql.kinds import is_days_between, is_number, kind_of
+from memory.sql.kinds import is_function, is_number, kind_of
 from memory.sql.nodes import WINDOW, is_aggregate, is_whole_number
 from memory.sql.parsing import PARSER_FAULTS
 from memory.sql.refusals import refuse
 from memory.sql.tables import (
     DATES,
     DAYS_BETWEEN,
+    EXACT_SUM,
     FACTS_NOW,
+    NUMBER,
     READABLE,
     ROW_ORDER,
     SEARCH_COLUMNS,
@@ -28,13 +30,12 @@ from memory.sql.tables import (
 Dialect = Literal["sqlite", "postgres"]
 Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best first
 
-# Postgres reads inf, nan, 0x10, 0o7, 0b1 and 1_000, which are no numbers to SQLite.
-_LETTERS_OF_NUMBERS = "nNxXoObB_"
 _MAX_DECIMALS = 30  # to which SQLite rounds
 _ARITHMETIC = ("add", "sub", "mul", "div")
 # Joins two texts, or raises an error where the result is too long (0012_schema.sql).
 _JOINED = "memory.joined"
-_DAYS_BETWEEN = f"memory.{DAYS_BETWEEN}"  # 0012_schema.sql
+_OWN_FUNCTIONS = (DAYS_BETWEEN, NUMBER)  # in Postgres of the schema memory
+_REPLACED = "memory.replaced"  # likewise: replace() with the same limit (0013_amounts.sql)
 # Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
 _KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
@@ -157,13 +158,13 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
                     exp.cast(_whole(number), exp.DType.INT) for number in arguments[1:]
                 ]
             node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
-        elif node.key == "cast" and dialect == "postgres":
+        elif node.key == "cast":
             to = node.to.sql("sqlite")
-            if to == "INTEGER" and is_number(node.this):
+            if to != "TEXT" and kind_of(node.this) == "text":
+                number = exp.Anonymous(this=_named(NUMBER, dialect), expressions=[node.this])
+                node.set("this", number)
+            if to == "INTEGER" and dialect == "postgres" and is_number(node.this):
                 node.set("this", _whole(node.this))
-            elif to != "TEXT" and kind_of(node.this) == "text":
-                letters = map(exp.Literal.string, (_LETTERS_OF_NUMBERS, "?" * 9))
-                node.set("this", exp.Anonymous(this="TRANSLATE", expressions=[node.this, *letters]))
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType(this=exp.DType.BIGINT))  # SQLite's have 64 bits
         elif node.key == "round" and dialect == "postgres":
@@ -174,15 +175,20 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             node.replace(exp.cast(node.copy(), exp.DType.DOUBLE))
         elif node.key in ("eq", "neq"):
             _let_null_be_empty(node)
-        elif is_days_between(node) and dialect == "postgres":
-            if node.this.lower() == DAYS_BETWEEN:
-                node.set("this", _DAYS_BETWEEN)
-        elif node.key == WINDOW and dialect == "postgres":
-            if node.this.key in ("avg", "sum"):
-                _as_machine_number(node.this, node)
-        elif node.key in ("avg", "sum", "literal") and dialect == "postgres":
-            if node.parent is None or node.parent.key != WINDOW:
-                _as_machine_number(node, node)
+        elif is_function(node, NUMBER) and is_number(node.expressions[0]):
+            node.replace(exp.cast(node.expressions[0], exp.DType.DOUBLE))
+        elif node.key == "anonymous" and dialect == "postgres":
+            if node.this.lower() in _OWN_FUNCTIONS:
+                node.set("this", _named(node.this.lower(), dialect))
+        elif node.key == "replace" and dialect == "postgres":
+            arguments = [node.this, node.expression, node.args["replacement"]]
+            node.replace(exp.Anonymous(this=_REPLACED, expressions=arguments))
+        elif node.key in ("avg", "sum"):
+            _make_sum_exact(node, dialect)
+        elif node.key == "literal" and dialect == "postgres":
+            if not (node.is_string or is_whole_number(node)):
+                node.set("this", repr(float(node.this)))
+                node.replace(exp.cast(node.copy(), exp.DType.DOUBLE))
         elif node.key == "dpipe" and dialect == "postgres":
             texts = [
                 side if kind_of(side) == "text" else exp.cast(side, exp.DType.TEXT)
@@ -212,18 +218,52 @@ def _let_null_be_empty(comparison: Any) -> None:
             comparison.set(side, coalesced)
 
 
-def _as_machine_number(node: Any, whole: Any) -> None:
-    """Let a number of Postgres be of 64 bits, as SQLite's are: its own may have 131,000 digits.
+def _named(function: str, dialect: Dialect) -> str:
+    """One of our own functions, as a database calls it."""
+    return f"memory.{function}" if dialect == "postgres" else function.upper()
 
-    `whole` is the node, or the window that it is computed in.
+
+def _make_sum_exact(node: Any, dialect: Dialect) -> None:
+    """Let a sum or mean be the same in both databases, to the last digit and in any order of rows.
+
+    Real numbers are added as decimal ones of fifteen digits: 0.1 and 0.2 are 0.3. A mean is a sum
+    over a count. What Postgres computes has 64 bits, as in SQLite: its own may have 131,000 digits.
     """
-    if node.key == "literal":
-        if node.is_string or is_whole_number(node):
-            return
-        node.set("this", repr(float(node.this)))
-    is_whole = node.key == "sum" and kind_of(node) == "integer"
-    if not (node.key == "sum" and kind_of(node) == "real"):
-        whole.replace(exp.cast(whole.copy(), exp.DType.BIGINT if is_whole else exp.DType.DOUBLE))
+    is_windowed = node.parent is not None and node.parent.key == WINDOW
+    whole = node.parent if is_windowed and node.arg_key == "this" else node
+    is_whole = kind_of(node.this) == "integer"
+    if dialect == "sqlite" and is_whole:
+        return
+
+    def computed(function: Any) -> Any:
+        """A function in the place of the node, in its window."""
+        if whole is node:
+            return function
+        window = whole.copy()
+        window.set("this", function)
+        return window
+
+    summed = _exact_sum(node.this.copy(), is_whole, dialect)
+    is_mean = node.key == "avg"
+    sums = computed(summed)
+    if dialect == "postgres":
+        kind = exp.DType.BIGINT if is_whole and not is_mean else exp.DType.DOUBLE
+        sums = exp.cast(sums, kind)
+    if is_mean:
+        count = computed(exp.Count(this=node.this.copy(), big_int=True))
+        sums = exp.Paren(this=exp.Div(this=sums, expression=count, typed=True, safe=True))
+    whole.replace(sums)
+
+
+def _exact_sum(summed: Any, is_whole: bool, dialect: Dialect) -> Any:
+    if dialect == "sqlite":
+        return exp.Anonymous(this=EXACT_SUM.upper(), expressions=[summed])
+    if not is_whole:
+        distinct = summed.key == "distinct"
+        value = summed.expressions[0] if distinct else summed
+        decimal = exp.cast(value.copy(), exp.DType.DECIMAL)
+        summed = exp.Distinct(expressions=[decimal]) if distinct else decimal
+    return exp.Sum(this=summed)
 
 
 def _whole(number: Any) -> Any:

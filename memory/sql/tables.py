@@ -41,6 +41,11 @@ SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
 SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 DAYS_BETWEEN = "days_between"  # the function of dates
+NUMBER = "number"  # the function of amounts
+# What date('now', ...) and CURRENT_DATE become in the tree; see today.py.
+TODAY = "today"
+# What SUM of real numbers runs as in SQLite; see rendering.py.
+EXACT_SUM = "exact_sum"
 MAX_WINDOWS = 5  # of one statement: each sorts all its rows once more
 MAX_OFFSET = 999  # rows that LAG and LEAD look back or ahead
 MAX_K = 200  # turns of one search
@@ -48,6 +53,7 @@ MAX_COLUMNS = 36  # of a SELECT: two turns and two facts joined have 34
 # SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no
 # deadline interrupts: .3 s for a pattern of 200 bytes and a text of a million.
 MAX_PATTERN = 200  # bytes
+MAX_REPLACED = 100  # bytes of what replace() looks for, and of what it puts there
 LONGEST_NAME = 200  # characters of an alias or an entity; Postgres indexes at most 2,700 bytes
 LONGEST_SUMMARY = 2_000  # characters of a summary; what is stored of it is shorter
 LONGEST_DESCRIPTION = 1_000  # characters, of an entity

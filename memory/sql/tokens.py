@@ -17,10 +17,11 @@ _ADVICE_BY_STRAY = {  # what has no place outside quotes -> advice
     "\\": _DOUBLE_QUOTE_ADVICE,
     ":": "write CAST(x AS INTEGER) for a cast, and the value itself for a parameter",
     **dict.fromkeys("?$@", "write the value itself, text in single quotes"),
-    **dict.fromkeys("`[]\u2018\u2019\u201c\u201d", _QUOTES_ADVICE),
+    "[": f"{_QUOTES_ADVICE}; a list is IN ('a', 'b')",
+    **dict.fromkeys("`]\u2018\u2019\u201c\u201d", _QUOTES_ADVICE),
     **dict.fromkeys(("```", "~~~"), FENCE_ADVICE),
 }
-_SYMBOLS = frozenset("().,;*+-/<>=!|%")
+_SYMBOLS = frozenset(("::", *"().,;*+-/<>=!|%"))
 _STRING_PREFIXES = frozenset("xbenru")
 _TOKEN = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?\*/)
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
     |(?P<fence>```|~~~)
     |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!\w))
     |(?P<word>\w+)
-    |(?P<other>/\*|.)""",
+    |(?P<other>/\*|::|.)""",
     re.VERBOSE | re.DOTALL,
 )
 

@@ -12,6 +12,7 @@ from memory.sql.names import check_names, table_source
 from memory.sql.nodes import is_whole_number, plain_name, sql_of
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.tables import DATES, FACTS_NOW, SEARCH_FUNCTION, TABLES, WRITABLE
+from memory.sql.today import is_today
 from memory.sql.windows import refuse_windows
 from memory.text.dates import is_iso_date, is_iso_span
 
@@ -50,7 +51,8 @@ def check_insert(tree: Any) -> None:
             )
         for column, value in zip(columns, row.expressions, strict=True):
             if not _constant(column, value):
-                refuse(sql_of(value), "write a plain value, text in single quotes")
+                advice = f"write the date itself: {_DATES[column]}" if column in DATES else ""
+                refuse(sql_of(value), advice or "write a plain value, text in single quotes")
 
 
 def check_update(tree: Any) -> None:
@@ -149,6 +151,8 @@ def _condition(tree: Any, values: list[Any]) -> None:
             refuse("search()", "it is for SELECT; choose facts by their columns")
         if any(n.key == "table" and n.name.lower() == FACTS_NOW for n in part.dfs()):
             refuse(FACTS_NOW, "it is for SELECT; choose facts by their columns")
+        if any(map(is_today, part.dfs())):
+            refuse("today", f"write the date itself: {_DATES['ended_on']}")
         check_grammar(part, place)
         refuse_windows(part)
         check_names(part, ctes={}, scopes=({alias: columns},), aliases={})

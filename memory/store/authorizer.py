@@ -18,13 +18,14 @@ from typing import Any
 from memory.errors import SqlError
 from memory.records import Rows
 from memory.sql import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE, with_names
-from memory.sql.tables import DAYS_BETWEEN
+from memory.sql.tables import DAYS_BETWEEN, EXACT_SUM, NUMBER
 from memory.store import model_limits
-from memory.store.connection import add_days_between, open_for_reading
+from memory.store.connection import add_functions_of_models, open_for_reading
 from memory.store.model_limits import Deadline, ResultRows
 
 LONGEST_VALUE = 16_000_000  # bytes; a turn has at most 4,000,000 characters
-LONGEST_JOINED = 2_000_000  # bytes; of all values where || makes longer ones than are stored
+# Bytes; of all values where || or replace() makes longer ones than are stored.
+LONGEST_JOINED = 2_000_000
 LONGEST_STATEMENT = 1_000_000
 # Instructions of the compiled statement. The longest IN list and five searches need 20,000.
 _MAX_INSTRUCTIONS = 100_000
@@ -43,7 +44,9 @@ _ALLOWED_FUNCTIONS = frozenset(
         "count",
         DAYS_BETWEEN,
         "dense_rank",
+        EXACT_SUM,
         "first_value",
+        "instr",
         "lag",
         "lead",
         "length",
@@ -52,7 +55,9 @@ _ALLOWED_FUNCTIONS = frozenset(
         "max",
         "min",
         "nullif",
+        NUMBER,
         "rank",
+        "replace",
         "round",
         "row_number",
         "substr",
@@ -84,7 +89,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     # Three walls at once: the file is opened read-only, the connection refuses to write, and the
     # authorizer knows these tables. The authorizer is set last, because it would refuse the PRAGMA.
     conn = open_for_reading(path)
-    add_days_between(conn)
+    add_functions_of_models(conn)
     conn.execute("PRAGMA query_only = ON")
     conn.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT)
     conn.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)
@@ -223,7 +228,8 @@ def _interrupted_after(
     conn: sqlite3.Connection, deadline: Deadline, statements: Sequence[str]
 ) -> Iterator[None]:
     """Interrupt what runs when the deadline is over."""
-    has_pattern = any(" LIKE " in statement or "TRIM(" in statement for statement in statements)
+    words = (" LIKE ", "TRIM(", "REPLACE(", "INSTR(")
+    has_pattern = any(word in statement for statement in statements for word in words)
     steps = _STEPS_OF_PATTERNS if has_pattern else _STEPS
     conn.set_progress_handler(lambda: int(deadline.is_over), steps)
     try:
@@ -235,8 +241,9 @@ def _interrupted_after(
 @contextmanager
 def _limits(conn: sqlite3.Connection, statement: str) -> Iterator[None]:
     """Bound what a statement can do in one step, between two looks at the deadline."""
+    makes_longer = "||" in statement or "REPLACE(" in statement
     limits = {
-        sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_JOINED if "||" in statement else LONGEST_VALUE,
+        sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_JOINED if makes_longer else LONGEST_VALUE,
         sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: MAX_PATTERN,
         sqlite3.SQLITE_LIMIT_VDBE_OP: _MAX_INSTRUCTIONS,
     }

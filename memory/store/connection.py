@@ -11,7 +11,7 @@ from typing import Any
 
 from memory.errors import DeletedError, InputError, StoreError
 from memory.sql import FACT_COLUMNS
-from memory.sql.tables import DAYS_BETWEEN
+from memory.sql.tables import DAYS_BETWEEN, EXACT_SUM, NUMBER
 from memory.store import migrations
 from memory.store.database import restatements
 from memory.store.full_text import FullText
@@ -20,6 +20,7 @@ from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
 from memory.system.tracing import span
+from memory.text.amounts import ExactSum, number
 from memory.text.dates import days_between, is_iso_date, is_iso_span
 from memory.text.words import words
 
@@ -259,7 +260,7 @@ def _add_functions(conn: SqliteConnection) -> None:
     conn.create_function(
         "words", 1, lambda text: " ".join(words(text[:LONGEST_FACT])), deterministic=True
     )
-    add_days_between(conn)
+    add_functions_of_models(conn)
     for name, is_sound in (("is_date", is_iso_date), ("is_span", is_iso_span)):
         conn.create_function(name, 1, _of_text(is_sound), deterministic=True)
     # Likewise those on turns.
@@ -268,9 +269,11 @@ def _add_functions(conn: SqliteConnection) -> None:
     conn.execute("PRAGMA cell_size_check = ON")
 
 
-def add_days_between(conn: sqlite3.Connection) -> None:
-    """Add the function of dates that a model's statement may call."""
+def add_functions_of_models(conn: sqlite3.Connection) -> None:
+    """Add the functions of dates and amounts that a model's statement may call."""
     conn.create_function(DAYS_BETWEEN, 2, days_between, deterministic=True)
+    conn.create_function(NUMBER, 1, number, deterministic=True)
+    conn.create_window_function(EXACT_SUM, 1, ExactSum)
 
 
 def open_reader(path: Path) -> SqliteConnection:

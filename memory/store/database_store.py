@@ -313,7 +313,7 @@ class DatabaseStore(Store):
     def read(
         self, sql: "str | sql_policy.CheckedSelect", weights: Mapping[str, float] | None = None
     ) -> Rows:
-        from memory.sql import attribute_names, in_force  # with the parser
+        from memory.sql import attribute_names, in_force, today  # with the parser
 
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
@@ -323,6 +323,8 @@ class DatabaseStore(Store):
         if in_force.reads_facts_now(select):
             one_valued = vocabulary_of(self).one_valued
             select = in_force.select_with_facts_now(select, self.today, one_valued)
+        if today.reads_today(select):
+            select = today.select_on(select, self.today)
         hits = [
             [
                 (hit.turn_id, hit.score)

@@ -4,18 +4,19 @@ The rules (memory.number in Postgres follows them step by step):
 
 - Before the amount may be white space, a sign, a currency, and words such as "about" or "at least"
   (amounts.toml). If anything else comes first, there is no amount.
-- A numeral may be grouped (1,900 or 1.900 or 1 900 or 1'900) and have decimals (12.5 or 12,5). One
-  mark before exactly three digits could be either: it groups, unless the number begins with 0 or has
-  more than three digits before the mark. So 1.900 is 1900, and 0.125 is an eighth.
+- A numeral may be grouped (1,900 or 1.900 or 1 900 or 1'900) and have decimals (12.5 or 12,5). A
+  single mark before exactly three digits could be either: it groups, unless the number begins with
+  0 or has more than three digits before the mark. So 1.900 is 1900, and 0.125 is an eighth.
 - A numeral that goes on with a mark and another digit is no amount: dates, times of day, fractions,
   versions (2023-05-07, 10:30, 3/4, 1.2.3). Of a range, "3 to 5" or 3-5, the first number counts.
-- After a numeral, k means thousand, M million and bn billion; after a currency also m and b. Words
-  do the same: "1.5 million", "2 dozen".
+- 1.5e3 is 1500, as programs write numbers. After other numerals k means thousand, M million and bn
+  billion; after a currency also m and b. Words do the same: "1.5 million", "2 dozen".
 - Number words are read in the languages of amounts.toml: "twenty-five", "two and a half".
 """
 
 import re
 import tomllib
+from decimal import Context, Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,12 +37,15 @@ _GROUPED = re.compile(
 )
 _DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]+)?|[.][0-9]+")
 _GOES_ON = re.compile(r"[.,':/][0-9]|[eE][-+]?[0-9]| [0-9]+/[0-9]")
+_EXPONENT = re.compile(r"[eE][-+]?[0-9]{1,2}(?![0-9A-Za-z])")
 _MONTH = re.compile(r"-(?:0[1-9]|1[0-2])(?![0-9])")
 _SUFFIX = re.compile(r"(?:k|K|M|bn)(?![0-9A-Za-z])")
 _SUFFIX_OF_MONEY = re.compile(r"(?:k|K|m|M|b|B|bn)(?![0-9A-Za-z])")
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 _SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9}
 _ENDS = ".,;:!?)"
+# Exact for all real numbers of fifteen digits, and without exceptions.
+_EXACT = Context(prec=700, traps=[])
 _NO_LIMIT = float("inf")
 
 
@@ -101,7 +105,7 @@ def _joined(language: dict[str, Any]) -> dict[str, int]:
     units, joint = language["units"]
     twenty = {language["numbers"].split()[20]: 20}
     tens = {word: n for word, n in {**twenty, **language["tens"]}.items() if n < 100}
-    joined = {}
+    joined: dict[str, int] = {}
     for unit, word in enumerate(units.split(), start=1):
         joined |= {f"{word}{joint}{ten}": unit + n for ten, n in tens.items()}
         joined |= {
@@ -141,7 +145,8 @@ def number(value: object) -> float | None:
 def _numeral(numeral: str, behind: str, lower: str, is_money: bool) -> float | None:
     """The amount of a numeral, with what is behind it, as written and in small letters."""
     plain = numeral.replace(" ", "'")
-    if len(numeral) > _LONGEST_NUMERAL or _GOES_ON.match(behind):
+    exponent = _EXPONENT.match(behind)
+    if len(numeral) > _LONGEST_NUMERAL or (_GOES_ON.match(behind) and not exponent):
         return None
     if len(numeral) == 4 and numeral.isdecimal() and _MONTH.match(behind):
         return None
@@ -149,6 +154,8 @@ def _numeral(numeral: str, behind: str, lower: str, is_money: bool) -> float | N
         plain = plain.replace(plain.lstrip("0123456789")[0], "")
     elif not _DECIMAL.fullmatch(plain):
         return None
+    if exponent:
+        return float(plain.replace(",", ".") + exponent.group())
     amount = float(plain.replace(",", "."))
     fraction = behind.removeprefix(" ")[:1]
     if fraction in _FRACTIONS:
@@ -233,3 +240,37 @@ def _worded(words: list[str]) -> float | None:
         if last[-1:] and last[-1] in _ENDS:
             break
     return total + (group or 0.0) if has_word else None
+
+
+class ExactSum:
+    """A sum of real numbers as decimal ones of fifteen digits: an aggregate of SQLite.
+
+    Postgres adds them in the same way (memory/sql/rendering.py), so neither the order of the rows
+    nor the version of a database shows in the last digit. None without a number.
+    """
+
+    def __init__(self) -> None:
+        self._total = Decimal(0)
+        self._count = 0
+
+    def step(self, number: object) -> None:
+        if (decimal := _decimal(number)) is not None:
+            self._total = _EXACT.add(self._total, decimal)
+            self._count += 1
+
+    def inverse(self, number: object) -> None:
+        if (decimal := _decimal(number)) is not None:
+            self._total = _EXACT.subtract(self._total, decimal)
+            self._count -= 1
+
+    def value(self) -> float | None:
+        return float(self._total) if self._count else None
+
+    finalize = value
+
+
+def _decimal(number: object) -> Decimal | None:
+    if not isinstance(number, (int, float)):
+        return None
+    decimal = Decimal(f"{number:.15g}") if isinstance(number, float) else Decimal(number)
+    return decimal if decimal.is_finite() else Decimal("1e999")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from memory.sql import Hits, check_select
 from memory.sql.in_force import reads_facts_now, select_with_facts_now
 from memory.sql.rendering import Dialect
+from memory.sql.today import reads_today, select_on
 
 Search = Callable[[str, int], Hits]
 
@@ -14,4 +15,6 @@ def rendered(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
     select = check_select(sql)
     if reads_facts_now(select):
         select = select_with_facts_now(select, "2017-06-30", ["lives_in", "works_as"])
+    if reads_today(select):
+        select = select_on(select, "2017-06-30")
     return select.render([search(call.text, call.k) for call in select.searches], dialect)

@@ -47,6 +47,9 @@ def value(random: Random, scope: Scope, kind: str) -> str:
     def number() -> str:
         return value(random, inner, "number")
 
+    def leaf() -> str:
+        return random.choice(leaves)
+
     same = text if kind == "text" else number
     forms = {
         "text": [
@@ -59,6 +62,8 @@ def value(random: Random, scope: Scope, kind: str) -> str:
             lambda: f"({text()} || {text()})",
             lambda: f"{text()} || {text()}",
             lambda: f"CAST({random.choice([text, number])()} AS TEXT)",
+            lambda: f"replace({text()}, {random.choice(TEXTS)}, {random.choice(TEXTS)})",
+            lambda: f"iif({condition(random, inner)}, {text()}, {text()})",
         ],
         "number": [
             lambda: f"length({text()})",
@@ -71,6 +76,9 @@ def value(random: Random, scope: Scope, kind: str) -> str:
             lambda: f"CAST({random.choice([text, number])()} AS INTEGER)",
             lambda: f"CAST({text()} AS REAL)",
             lambda: f"days_between({text()}, {random.choice(DAYS)})",
+            lambda: f"number({text()})",
+            lambda: f"instr({text()}, {random.choice(TEXTS)})",
+            lambda: f"{random.choice(['max', 'min'])}({leaf()}, {leaf()})",
         ],
     }[kind]
     forms += [
@@ -110,6 +118,8 @@ def condition(random: Random, scope: Scope) -> str:
             lambda: f"{text()} LIKE '%' || {text()} || '%'",
             lambda: f"{same()} {negation}IN ({one_column(random, inner, kind)})",
             lambda: f"{negation}EXISTS ({select(random, inner)[0]})",
+            lambda: f"({text()}, {text()}) {negation}IN (({text()}, {text()}), ('a', ''))",
+            lambda: f"({text()}, 1) {negation}IN (SELECT {text()}, {random.randint(0, 1)})",
         ]
     return random.choice(forms)()
 
@@ -206,6 +216,9 @@ def aggregate(random: Random, scope: Scope) -> str:
     text = value(random, Scope(scope.columns, {}, 0), "text")
     functions = ["COUNT(*)", f"COUNT({text})", f"COUNT(DISTINCT {text})", f"SUM({number})"]
     functions += [f"AVG({number})", f"MAX(length({text}))", f"MIN({number}) + COUNT(*)"]
+    if random.randint(0, 4) == 0:
+        filtered = condition(random, Scope(scope.columns, {}, 0))
+        return f"{random.choice(functions[:5])} FILTER (WHERE {filtered})"
     return random.choice(functions)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from memory.sql import WRITABLE
-from memory.sql.tables import DATES, DAYS_BETWEEN, NUMBERS, READABLE, SEARCH_COLUMNS
+from memory.sql.tables import DATES, DAYS_BETWEEN, NUMBER, NUMBERS, READABLE, SEARCH_COLUMNS
 
 MOST_ROWS = 12  # of one INSERT; a window of two dozen turns tells about as many facts
 _MOST_STATEMENTS = 4
@@ -147,6 +147,7 @@ def selects() -> str:
 limit ::= space "LIMIT " [1-9] [0-9]?
 order ::= space "ORDER BY n" (" DESC" | " ASC")?
 counted ::= "COUNT(*)"
+sum ::= "SUM" | "AVG" | "MIN" | "MAX"
 alias ::= "n" | [a-z]{1,20} "_" [a-z_]{1,20}
 k ::= [1-9] [0-9]?
 equals ::= " = " | " <> "
@@ -178,6 +179,7 @@ def _rules_of(n: str, source: _Sources) -> list[str]:
         f"""text-{n} " IS" (" NOT")? " NULL" """.strip(),
         f"""(text-{n} | "lower(" text-{n} ")") (" NOT")? " LIKE " pattern""",
         f"""text-{n} (" NOT")? " IN (" texts ")" """.strip(),
+        f"amount-{n} compares number",
     ]
     if numbers:
         simple += [
@@ -189,12 +191,14 @@ def _rules_of(n: str, source: _Sources) -> list[str]:
         f'rows-of-{n} ::= column-{n} (", " column-{n}){{0,{_MOST_COLUMNS - 1}}} (", " days-{n})?'
         f" {rest} order-{n}?",
         f'days-{n} ::= "{DAYS_BETWEEN}(" text-{n} ", " (text-{n} | date) ") AS days"',
-        f'count-of-{n} ::= (counted | "COUNT(DISTINCT lower(" text-{n} "))") " AS " alias {rest}',
+        f'amount-{n} ::= "{NUMBER}(" text-{n} ")"',
+        f'count-of-{n} ::= (counted | "COUNT(DISTINCT lower(" text-{n} "))"'
+        f' | sum "(" amount-{n} ")") " AS " alias {rest}',
         f'groups-of-{n} ::= text-{n} ", COUNT(*) AS n" {rest} space "GROUP BY 1" order?',
         f"text-{n} ::= {' | '.join(texts)}",
         *([f"number-{n} ::= {' | '.join(numbers)}"] if numbers else []),
         f"column-{n} ::= {column}",
-        f'order-{n} ::= space "ORDER BY " column-{n} (" DESC" | " ASC")?',
+        f'order-{n} ::= space "ORDER BY " (column-{n} | amount-{n}) (" DESC" | " ASC")?',
         f'where-{n} ::= space "WHERE " part-{n} (joins part-{n}){{0,{_CONDITIONS - 1}}}',
         f'part-{n} ::= condition-{n} | "(" condition-{n} '
         f'(joins condition-{n}){{0,{_IN_PARENTHESES - 1}}} ")"',

@@ -199,13 +199,17 @@ class WriteQuery(dspy.Signature):
     - For "how long", days_between(first, second) counts the days from a date to another:
       SELECT turn_id, value, days_between(happened_on, ended_on) AS days FROM facts
       WHERE subject = 'Maria' AND attribute = 'works_at' LIMIT 30;
+    - For amounts, number(value) is the number that a value begins with: 1900 of '1,900 euros', 2 of
+      'two', NULL where it begins with none. Also with AVG, MIN, MAX, ORDER BY and > 100:
+      SELECT SUM(number(value)) AS spent_in_march FROM facts WHERE subject = 'Maria'
+      AND attribute = 'spent' AND happened_on LIKE '2011-03%';
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
     - turn_id (of turns: id) is among the columns, except beside COUNT and other sums. At most 30
       rows a SELECT; at most five SELECTs, each ended by a semicolon, or SELECT ... UNION SELECT ...
-      of like columns, without parentheses around them.
+      of like columns.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
-      >= '2011-03' or LIKE '2011-03%'. No other functions for dates, no ILIKE, no double quotes.
+      >= '2011-03' or LIKE '2011-03%'. No double quotes.
     - I, me and my in the question are the asker, and "last week" there counts from today.
     """
 

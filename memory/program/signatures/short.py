@@ -47,7 +47,8 @@ class WriteQueryShort(dspy.Signature):
     JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;
 
     - Attributes from the catalog that fit; word stems in LIKE, joined with OR.
-    - How many: SELECT COUNT(*), and the rows in a second SELECT.
+    - How many: SELECT COUNT(*), and the rows in a second SELECT. How much: SUM(number(value)), the
+      number that a value begins with.
     - Dates are text: happened_on LIKE '2011-03%'. A quote in a text is doubled: 'Ana''s'.
     """
 

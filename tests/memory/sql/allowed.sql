@@ -109,6 +109,61 @@ SELECT text FROM turns WHERE text = 'naïve café 🐕 -- not; a comment /* here
 SELECT value FROM facts WHERE value IN ('it''s', 'a "quoted" word', 'x?', '$1', ':y', '```')
 SELECT id, - -id, -(id + 1) FROM turns WHERE (id + 1) * 2 <= 10 AND 1.5e0 > .5
 SELECT MAX(id), COUNT(id) + 1 FROM turns HAVING COUNT(*) > 0
+SELECT DATE('now')
+SELECT text FROM turns WHERE date(said_at) = '2017-05-07'
+SELECT text FROM turns WHERE said_at > datetime('now', '-7 days')
+SELECT strftime('%Y', said_at) FROM turns
+SELECT EXTRACT(YEAR FROM said_at) FROM turns
+SELECT date_trunc('month', said_at) FROM turns
+SELECT text FROM turns WHERE said_at < CURRENT_DATE
+SELECT CURRENT_TIMESTAMP
+SELECT to_char(said_at, 'YYYY') FROM turns
+SELECT now()
+SELECT MONTH(said_at), DAY(said_at) FROM turns
+SELECT YEAR(said_at) FROM turns
+SELECT text FROM turns WHERE text ILIKE '%beach%'
+SELECT text FROM turns WHERE speaker = 'anna' COLLATE NOCASE
+SELECT text FROM turns WHERE instr(text, 'beach') > 0
+SELECT text FROM turns WHERE POSITION('beach' IN text) > 0
+SELECT MAX(id, turn_id) FROM facts
+SELECT value FROM facts WHERE (subject, value) IN (('a', 'b'))
+SELECT value::int FROM facts
+SELECT CAST(said_at AS DATE) FROM turns
+SELECT CAST(id AS VARCHAR(10)) FROM turns
+SELECT lower(value) AS v FROM facts WHERE v = 'x'
+SELECT text LIKE '%a%' FROM turns
+SELECT SUM(value = 'x') FROM facts
+SELECT text FROM turns ORDER BY speaker = 'Anna'
+SELECT TRUE
+SELECT IIF(id > 1, 'a', 'b') FROM turns
+SELECT COUNT(*) FILTER (WHERE id > 1) FROM turns
+SELECT value FROM (SELECT value FROM facts)
+(SELECT id FROM turns LIMIT 3) UNION (SELECT id FROM turns LIMIT 4)
+(SELECT id FROM facts)
+(SELECT 1)
+SELECT id FROM turns UNION (SELECT id FROM facts)
+SELECT CONCAT(speaker, ': ', text) FROM turns
+SELECT LEFT(said_at, 4) FROM turns
+SELECT SUM(number(value)), AVG(number(value)), MIN(number(value)) FROM facts WHERE attribute = 'spent'
+SELECT value FROM facts WHERE number(value) > 100 ORDER BY number(value) DESC
+SELECT SUM(number(value)) OVER (PARTITION BY subject ORDER BY id), AVG(number(value)) OVER (ORDER BY id) FROM facts
+SELECT SUM(DISTINCT number(value)), AVG(DISTINCT number(value)), round(SUM(number(value)) / 3, 2) FROM facts
+WITH number AS (SELECT number(value) AS number FROM facts) SELECT SUM(number.number) AS number FROM number ORDER BY number
+SELECT NUMBER('1.5k'), number(id), number(NULL), CAST(value AS REAL), CAST(value AS INTEGER) FROM facts
+SELECT replace(replace(value, '$', ''), ',', ''), instr(lower(text), 'beach'), instr(text, UPPER('b')) FROM facts, turns
+SELECT value FROM facts WHERE (subject, happened_on) IN (SELECT subject, MAX(happened_on) FROM facts GROUP BY subject)
+SELECT value FROM facts WHERE (subject, attribute) NOT IN (('Anna', 'pet'), ('Ben', 'pet'))
+SELECT MIN(happened_on, ended_on), GREATEST(id, turn_id), LEAST(value, subject) FROM facts
+SELECT COUNT(*) FILTER (WHERE value LIKE '%x%'), SUM(id) FILTER (WHERE id > 1) OVER (ORDER BY id) FROM facts GROUP BY id
+SELECT COUNT(*) FROM (SELECT DISTINCT value FROM facts) JOIN (SELECT 1 AS n) ON n = 1
+(SELECT text FROM turns ORDER BY id LIMIT 2) UNION ALL (SELECT value FROM facts)
+SELECT EXISTS(SELECT 1 FROM facts WHERE value = 'Rex') AS known, NOT EXISTS(SELECT 1 FROM facts) AS empty
+SELECT julianday('now') - julianday(happened_on), ended_on - happened_on, DATEDIFF(ended_on, happened_on) FROM facts
+SELECT value FROM facts WHERE happened_on BETWEEN date('now', '-1 year', 'start of month') AND CURRENT_DATE - INTERVAL '7 days'
+SELECT EXTRACT(DAY FROM CURRENT_DATE - happened_on), date_part('month', said_at) FROM facts f JOIN turns t ON t.id = f.turn_id
+SELECT subject, COUNT(*) AS n FROM facts GROUP BY subject HAVING n > 1 ORDER BY n * 2 DESC
+SELECT value FROM facts FETCH FIRST 5 ROWS ONLY
+SELECT RIGHT(value, 3), LEFT(value, 3), TOTAL(number(value)) FROM facts GROUP BY value
 INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'pet', 'a dog called Rex', 1)
 INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'pet', 'Rex', 1), ('Ben', 'job', 'nurse', 2)
 INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'said', 'it''s fine; really -- yes', 1)
@@ -146,3 +201,6 @@ DELETE FROM facts WHERE subject = 'Anna' AND attribute = 'pet' AND value = 'Rex'
 DELETE FROM facts WHERE turn_id IN (SELECT id FROM turns WHERE speaker = 'Ben')
 DELETE FROM facts AS f WHERE f.value LIKE '%cat%' AND NOT f.ended_on IS NULL
 DELETE FROM facts WHERE EXISTS (SELECT 1 FROM turns t WHERE t.id = facts.turn_id AND t.id > 9)
+UPDATE facts SET value = replace(value, 'cat', 'dog') WHERE instr(value, 'cat') > 0
+UPDATE facts SET turn_id = 1 WHERE number(value) > 3 AND value ILIKE '%x%'
+DELETE FROM facts WHERE (subject, attribute) IN (('Anna', 'pet'), ('Ben', 'pet'))

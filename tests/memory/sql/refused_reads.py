@@ -1,35 +1,22 @@
 """Reads that are refused, by a fragment of the advice that they get."""
 
 MANY = "many turns " * 2000
+LONG = "a" * 199
+EMPTY = " OR ".join(["v = ''"] * 60)
+PAIR = ", ".join(["value || value"] * 12)
 
 REFUSED_READS = {
     "dates are ISO text": [
-        "SELECT DATE('now')",
-        "SELECT text FROM turns WHERE date(said_at) = '2017-05-07'",
-        "SELECT text FROM turns WHERE said_at > datetime('now', '-7 days')",
-        "SELECT strftime('%Y', said_at) FROM turns",
         "SELECT julianday(said_at) FROM turns",
-        "SELECT EXTRACT(YEAR FROM said_at) FROM turns",
-        "SELECT date_trunc('month', said_at) FROM turns",
-        "SELECT text FROM turns WHERE said_at < CURRENT_DATE",
-        "SELECT CURRENT_TIMESTAMP",
-        "SELECT to_char(said_at, 'YYYY') FROM turns",
-        "SELECT now()",
-        "SELECT MONTH(said_at), DAY(said_at) FROM turns",
         "SELECT unixepoch(said_at) FROM turns",
-        "SELECT YEAR(said_at) FROM turns",
         "SELECT text FROM turns WHERE said_at > said_at - INTERVAL '7 days'",
     ],
     "lower(x) LIKE": [
-        "SELECT text FROM turns WHERE text ILIKE '%beach%'",
         "SELECT text FROM turns WHERE text GLOB '*beach*'",
         "SELECT text FROM turns WHERE text REGEXP 'beach|sea'",
         "SELECT text FROM turns WHERE text RLIKE 'beach'",
         "SELECT text FROM turns WHERE turns MATCH 'beach'",
         "SELECT text FROM turns WHERE text SIMILAR TO '%(a|b)%'",
-        "SELECT text FROM turns WHERE speaker = 'anna' COLLATE NOCASE",
-        "SELECT text FROM turns WHERE instr(text, 'beach') > 0",
-        "SELECT text FROM turns WHERE POSITION('beach' IN text) > 0",
     ],
     "text goes in single quotes": [
         'SELECT value FROM facts WHERE subject = "Anna"',
@@ -101,7 +88,7 @@ REFUSED_READS = {
         """SELECT turn_id FROM search('a', 5, '{"since": "now"}')""",
         """SELECT turn_id FROM search('a', 5, '{"until": "2017-05-08; DROP TABLE turns"}')""",
     ],
-    "search() stands in FROM": [
+    "search() goes into FROM": [
         "SELECT search('beach', 5)",
         "SELECT text FROM turns WHERE id IN (search('beach', 5))",
         "SELECT text FROM turns WHERE search('beach') = 1",
@@ -140,8 +127,6 @@ REFUSED_READS = {
         "SELECT RANK() OVER (ORDER BY ROW_NUMBER() OVER (ORDER BY id)) FROM facts",
     ],
     "not in the SQL of this memory; leave it out": [
-        "SELECT SUM(id) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM facts",
-        "SELECT SUM(turn_id) OVER (ORDER BY id RANGE UNBOUNDED PRECEDING) FROM facts",
         "SELECT RANK(value) OVER (ORDER BY id) FROM facts",
     ],
     "a whole number up to 999": [
@@ -208,19 +193,14 @@ REFUSED_READS = {
         "SELECT text FROM turns WHERE id IN turns",
         "SELECT trim(LEADING 'x' FROM value) FROM facts",
         "SELECT * EXCEPT (id) FROM facts",
-        "SELECT DISTINCT ON (subject) subject FROM facts",
     ],
     "not in the SQL of this memory": [
-        "SELECT MAX(id, turn_id) FROM facts",
         "SELECT subject, COUNT(*) FROM facts GROUP BY ROLLUP (subject)",
         "SELECT value FROM facts FETCH FIRST 5 ROWS WITH TIES",
         "SELECT value -> 'a' FROM facts",
-        "SELECT (id, turn_id) FROM facts",
-        "SELECT 'a' 'b'",
         "SELECT value FROM facts WHERE id = ANY(SELECT id FROM turns)",
         "SELECT value FROM facts, UNNEST(value) u",
         "SELECT CAST(value AS INTEGER) FROM facts WHERE id << 2 = 4",
-        "SELECT value FROM facts WHERE (subject, value) IN (('a', 'b'))",
     ],
     "the functions are": [
         "SELECT pg_sleep(10)",
@@ -272,12 +252,21 @@ REFUSED_READS = {
         "1. SELECT 1",
         "SELECT 1; DROP TABLE facts",
         "SELECT 1\nDROP TABLE facts;\nDROP TABLE turns",
+        "(DROP TABLE facts)",
+        "((PRAGMA table_info(facts)))",
+        "REPLACE INTO facts (subject) VALUES ('a')",
+        "SET search_path = pg_temp, memory",
+        "CREATE FUNCTION number(text) RETURNS text LANGUAGE sql AS 'SELECT 1'",
     ],
     "only a SELECT": [
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('a', 'b', 'c', 1)",
         "UPDATE facts SET value = 'x' WHERE id = 1",
         "DELETE FROM facts WHERE id = 1",
         "WITH x AS (SELECT 1) DELETE FROM facts WHERE id = 1",
+    ],
+    "syntax error near": [
+        "(DELETE FROM facts) UNION (SELECT 1)",
+        "SELECT 1 UNION (DELETE FROM facts)",
     ],
     "exactly one SELECT": ["SELECT 1; SELECT 2", "SELECT 1\nSELECT 2", "-- none", "none"],
     "an empty answer": ["", "   ", ";", "\ufeff"],
@@ -305,9 +294,7 @@ REFUSED_READS = {
         "SELECT text FROM turns WHERE id = @id",
         "DO $$ BEGIN END $$",
     ],
-    "CAST(x AS INTEGER)": [
-        "SELECT value::int FROM facts",
-        "SELECT text FROM turns WHERE id = :id",
+    "number(x)": [
         "SELECT SUM(value) FROM facts",
         "SELECT value + 1 FROM facts",
         "SELECT text FROM turns WHERE substr(said_at, 1, 4) = 2017",
@@ -318,11 +305,13 @@ REFUSED_READS = {
         "SELECT lower(id) FROM turns",
         "SELECT text FROM turns WHERE id LIKE '1%'",
     ],
+    "the value itself for a parameter": ["SELECT text FROM turns WHERE id = :id"],
     "cast AS INTEGER": [
-        "SELECT CAST(said_at AS DATE) FROM turns",
         "SELECT CAST(id AS BLOB) FROM turns",
-        "SELECT CAST(id AS VARCHAR(10)) FROM turns",
         "SELECT CAST('facts' AS regclass)",
+        "SELECT 'facts'::regclass",
+        "SELECT value::bytea FROM facts",
+        "SELECT value::json FROM facts",
     ],
     "JOIN or LEFT JOIN with ON": [
         "SELECT value FROM facts NATURAL JOIN turns",
@@ -355,21 +344,10 @@ REFUSED_READS = {
         "SELECT subject FROM facts GROUP BY subject HAVING value = 'x'",
     ],
     "with DISTINCT, order by": ["SELECT DISTINCT value FROM facts ORDER BY happened_on"],
-    "repeat the expression": ["SELECT lower(value) AS v FROM facts WHERE v = 'x'"],
-    "a condition is no value": [
-        "SELECT text LIKE '%a%' FROM turns",
-        "SELECT SUM(value = 'x') FROM facts",
-        "SELECT text FROM turns ORDER BY speaker = 'Anna'",
-        "SELECT TRUE",
-    ],
     "this is no condition": [
         "SELECT text FROM turns WHERE 1",
         "SELECT text FROM turns WHERE text AND speaker = 'a'",
         "SELECT CASE WHEN id THEN 1 END FROM turns",
-    ],
-    "CASE WHEN": [
-        "SELECT IIF(id > 1, 'a', 'b') FROM turns",
-        "SELECT COUNT(*) FILTER (WHERE id > 1) FROM turns",
     ],
     "only NULL after IS": [
         "SELECT value FROM facts WHERE value IS 'x'",
@@ -389,15 +367,8 @@ REFUSED_READS = {
     "ESCAPE": ["SELECT text FROM turns WHERE text LIKE '50x%' ESCAPE 'x'"],
     "IN ('a', 'b')": ["SELECT text FROM turns WHERE speaker IN ()"],
     "exactly one column": ["SELECT text FROM turns WHERE id IN (SELECT id, subject FROM facts)"],
-    "give the subquery a name": ["SELECT value FROM (SELECT value FROM facts)"],
     "columns on one side": ["SELECT id FROM turns UNION SELECT id, value FROM facts"],
     "order by the name": ["SELECT text FROM turns UNION SELECT value FROM facts ORDER BY id"],
-    "leave out the parentheses": [
-        "(SELECT id FROM turns LIMIT 3) UNION (SELECT id FROM turns LIMIT 4)",
-        "(SELECT id FROM facts)",
-        "(SELECT 1)",
-    ],
-    "without more parentheses": ["SELECT id FROM turns UNION (SELECT id FROM facts)"],
     "parentheses, or a WITH": ["SELECT 1 UNION SELECT 2 INTERSECT SELECT 3"],
     "not finished": [
         "SELECT text FROM",
@@ -415,10 +386,8 @@ REFUSED_READS = {
     "COUNT(DISTINCT a)": ["SELECT COUNT(DISTINCT subject, value) FROM facts"],
     "with AS in the SELECT": ["SELECT s.a FROM (SELECT id FROM turns) s(a)"],
     "join text with ||": [
-        "SELECT CONCAT(speaker, ': ', text) FROM turns",
         "SELECT printf('%s', text) FROM turns",
     ],
-    "write substr(x, 1, 4)": ["SELECT LEFT(said_at, 4) FROM turns"],
     "COALESCE(a, b)": ["SELECT COALESCE(value) FROM facts"],
     "GROUP BY and a column": ["SELECT COUNT(*) FROM facts GROUP BY ORDER BY 1"],
     "columns FROM a table": [
@@ -427,7 +396,11 @@ REFUSED_READS = {
         "SELECT 1 JOIN turns t ON 1 = 1",
     ],
     "or name the column": ["SELECT (*) FROM turns", "SELECT SUM(*) FROM turns"],
-    "missing between": ["SELECT text 10 FROM turns", "SELECT id, t.text 'a' AS x FROM turns t"],
+    "missing between": [
+        "SELECT 'a' 'b'",
+        "SELECT text 10 FROM turns",
+        "SELECT id, t.text 'a' AS x FROM turns t",
+    ],
     "write LIMIT and a whole number": ["SELECT id FROM turns LIMIT 9223372036854775808"],
     "before the comma": ["SELECT , id FROM turns", "SELECT text FROM turns WHERE id IN (, 1)"],
     "after the comma": [
@@ -450,6 +423,74 @@ REFUSED_READS = {
         "SELECT " + "'a' || " * 2000 + "'b'",
         "SELECT 1" + " UNION SELECT 1" * 1000,
         "SELECT text FROM turns WHERE " + "id = 1 OR " * 1000 + "id = 2",
+    ],
+    "no ROWS or RANGE in OVER": [
+        "SELECT SUM(id) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM facts",
+        "SELECT SUM(turn_id) OVER (ORDER BY id RANGE UNBOUNDED PRECEDING) FROM facts",
+    ],
+    "WHERE place = 1": ["SELECT DISTINCT ON (subject) subject FROM facts"],
+    "number(value) for the amount": [
+        "SELECT number()",
+        "SELECT number(value, 2) FROM facts",
+        "SELECT * FROM number('1')",
+        "SELECT memory.number(value) FROM facts",
+        "SELECT pg_temp.number(value) FROM facts",
+        "SELECT exact_sum(id) FROM facts",
+        "SELECT today('weekday 1')",
+        "SELECT today(value) FROM facts",
+        "SELECT today('now; DROP TABLE facts')",
+        "SELECT joined('a', 'b')",
+        "SELECT replaced(value, 'a', 'b') FROM facts",
+        "SELECT worded_number(value) FROM facts",
+    ],
+    "count days with days_between": [
+        "SELECT date('now', 'weekday 1')",
+        "SELECT date('now', value) FROM facts",
+        "SELECT date('now', '+999999999 days')",
+        "SELECT date('now', '+1 days; DROP TABLE facts')",
+        "SELECT date(said_at, '+1 day') FROM turns",
+        "SELECT CURRENT_DATE + INTERVAL '1 century'",
+        "SELECT happened_on - INTERVAL '1 day' FROM facts",
+        "SELECT date_trunc('week', said_at) FROM turns",
+    ],
+    "both texts in quotes": [
+        "SELECT replace(text, 'a', text) FROM turns",
+        "SELECT replace(text, speaker, '') FROM turns",
+        "SELECT replace(text, 'a') FROM turns",
+        "SELECT replace(text, 'a' || 'b', '') FROM turns",
+        f"SELECT replace(text, '{'a' * 101}', '') FROM turns",
+        f"SELECT replace(text, '{'é' * 51}', '') FROM turns",
+        f"SELECT replace(text, 'a', '{'a' * 101}') FROM turns",
+    ],
+    "the word in quotes": [
+        "SELECT instr(text, text) FROM turns",
+        "SELECT instr(text, 'a' || speaker) FROM turns",
+        f"SELECT instr(text, '{'a' * 201}') FROM turns",
+        f"SELECT instr(text, lower('{'a' * 201}')) FROM turns",
+        f"SELECT position('{'é' * 101}' IN text) FROM turns",
+    ],
+    "too much work": [
+        "SELECT " + "max(id, " * 8 + "1" + ")" * 8 + " FROM facts",
+        "SELECT least(" + "greatest(" * 6 + "id" + ", turn_id)" * 6 + ", 1) FROM facts",
+        "SELECT id FROM turns WHERE " + " OR ".join([f"instr(text, '{LONG}') > 1"] * 6),
+        "SELECT " + "right(" * 9 + "text" + ", 9)" * 9 + " FROM turns",
+        "SELECT " + "||".join(["value"] * 40) + " AS v FROM facts WHERE " + EMPTY,
+        "SELECT id FROM facts WHERE (" + PAIR + ") IN (" + ", ".join([f"({PAIR})"] * 60) + ")",
+    ],
+    "compare one value": [
+        "SELECT (id, turn_id) FROM facts",
+        "SELECT id FROM facts WHERE (subject, value) > ('a', 'b')",
+    ],
+    "with as many values": [
+        "SELECT id FROM facts WHERE (subject, value) IN (('a', 'b', 'c'))",
+        "SELECT id FROM facts WHERE (subject, value) = ('a', 'b', 'c')",
+    ],
+    "select as many columns": [
+        "SELECT id FROM facts WHERE (subject, value) IN (SELECT subject FROM facts)",
+        "SELECT id FROM facts WHERE (subject, value) IN (SELECT * FROM turns)",
+    ],
+    "compare columns of one kind": [
+        "SELECT id FROM facts WHERE (id, value) IN (SELECT subject, value FROM facts)",
     ],
     "NUL and broken": ["SELECT '\x00'", "SELECT '\ud800'"],
     "comment is never closed": ["SELECT 1 /* and"],

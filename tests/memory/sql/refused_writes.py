@@ -88,7 +88,7 @@ REFUSED_WRITES = {
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES (lower('A'), 'b', 'c', 1)",
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('a', 'b', TRUE, 1)",
     ],
-    "dates are ISO text": [
+    "write the date itself": [
         "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
         "VALUES ('a', 'b', 'c', 1, DATE('now'))",
         "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "

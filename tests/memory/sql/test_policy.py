@@ -24,7 +24,7 @@ from memory.sql import (
 )
 from memory.sql.in_force import select_with_facts_now
 from memory.sql.policy import check_facts
-from memory.text.dates import days_between
+from memory.store.connection import add_functions_of_models
 from memory.text.turn_filter import read_filter
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
@@ -33,7 +33,7 @@ from tests.support.rendered import rendered
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 FENCE = "```"
 ALLOWED = (Path(__file__).parent / "allowed.sql").read_text("utf-8").splitlines()[1:]
-READS = [line for line in ALLOWED if line.lower().startswith(("select", "with"))]
+READS = [line for line in ALLOWED if line.lower().startswith(("(", "select", "with"))]
 WRITES = [line for line in ALLOWED if line not in READS]
 TURNS = [
     ("Anna", "We went to the Beach", "2017-05-07"),
@@ -48,7 +48,7 @@ def search(text: str, k: int) -> Sequence[tuple[int, float]]:
 
 def database() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:")
-    db.create_function("days_between", 2, days_between)
+    add_functions_of_models(db)
     for table, columns in TABLES.items():
         column_types = ", ".join(
             f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns[1:]
@@ -128,10 +128,10 @@ def test_a_write_runs_as_it_is_rendered(statement: str) -> None:
 
 def test_what_is_rendered_is_allowed_again_and_stays_the_same() -> None:
     for statement in READS:
-        if "search(" in statement or "facts_now" in statement.lower():
+        once = rendered(statement, search)
+        if "search_1" in once or "facts_now" in once or "EXACT_SUM" in once:
             continue  # what these become is the policy's own
         with naming(statement):
-            once = rendered(statement, search)
             assert rendered(once, search) == once
 
 

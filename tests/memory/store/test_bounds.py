@@ -48,7 +48,6 @@ def test_a_number_that_no_computer_holds_is_refused_by_the_parser(
         "1e308 * 10",
         "-(1e200 * 1e200)",
         "1e308 * 10 - 1e308 * 10",
-        "CAST('1e999' AS REAL)",
         "MAX(id) * 1e308",
         "SUM(id * 1e308)",
     ],
@@ -64,15 +63,12 @@ def test_a_number_that_grows_beyond_all_bounds_is_a_refusal_with_advice(
         store.read(select)
 
 
-@pytest.mark.parametrize("name", ["inf", "nan"])
-def test_no_row_holds_an_infinite_number_or_none(store: Store, database: str, name: str) -> None:
-    """SQLite reads these texts as 0, Postgres would as numbers that JSON does not have."""
-    select = f"SELECT CAST('{name}' AS REAL) AS n"
-    if database == "sqlite":
-        assert store.read(select).rows == ((0.0,),)
-        return
-    with pytest.raises(SqlError, match="a text here is no number"):
-        store.read(select)
+@pytest.mark.parametrize("text", ["inf", "nan", "1e999", "0x10", "1_000", "no number"])
+def test_a_text_that_is_no_amount_is_cast_to_nothing(store: Store, text: str) -> None:
+    """Postgres reads the first ones as numbers, which JSON does not have, and refuses the last."""
+    for kind in ("REAL", "INTEGER"):
+        [[amount]] = store.read(f"SELECT CAST('{text}' AS {kind}) AS n").rows
+        assert amount == {"0x10": 0, "1_000": 1}.get(text)
 
 
 @pytest.mark.few(8)

@@ -480,7 +480,7 @@ def test_the_parser_stands_before_the_other_walls(store: SqliteStore, tmp_path: 
         ("SELECT txt FROM turns", "txt"),
         ("SELECT text FROM turn", "turn"),
         ("SELECT text FROM turns WHERE", "WHERE|incomplete"),
-        ("SELECT date('now')", "ISO"),
+        ("SELECT strftime('%W', 'now')", "ISO"),
     ],
 )
 def test_what_is_wrong_is_told_to_the_model(store: SqliteStore, wrong: str, advice: str) -> None:

@@ -182,6 +182,7 @@ DECLARE
     is_money boolean;
     amount double precision;
     numeral text COLLATE "C";
+    exponent text;
     words text[];
     scale double precision;
 BEGIN
@@ -223,7 +224,9 @@ BEGIN
     ELSE
         plain := substr(plain, 1 + length(numeral));
         small := substr(small, 1 + length(numeral));
-        IF length(numeral) > 30 OR plain ~ '^(?:[.,'':/][0-9]|[eE][-+]?[0-9]| [0-9]+/[0-9])'
+        exponent := substring(plain from '^[eE][-+]?[0-9]{1,2}(?![0-9A-Za-z])');
+        IF length(numeral) > 30
+            OR (exponent IS NULL AND plain ~ '^(?:[.,'':/][0-9]|[eE][-+]?[0-9]| [0-9]+/[0-9])')
             OR (numeral ~ '^[0-9]{4}$' AND plain ~ '^-(?:0[1-9]|1[0-2])(?![0-9])')
         THEN
             RETURN NULL;
@@ -237,12 +240,14 @@ BEGIN
         ELSIF numeral !~ '^(?:[0-9]+(?:[.,][0-9]+)?|[.][0-9]+)$' THEN
             RETURN NULL;
         END IF;
-        amount := replace(numeral, ',', '.')::double precision;
+        amount := (replace(numeral, ',', '.') || coalesce(exponent, ''))::double precision;
         matched := substring(plain from
             CASE WHEN is_money THEN '^(?:k|K|m|M|b|B|bn)(?![0-9A-Za-z])'
                 ELSE '^(?:k|K|M|bn)(?![0-9A-Za-z])' END);
         words := regexp_split_to_array(small, '[ -]+');
-        IF plain ~ '^ ?[½¼¾]' THEN
+        IF exponent IS NOT NULL THEN
+            NULL;
+        ELSIF plain ~ '^ ?[½¼¾]' THEN
             amount := amount + CASE left(ltrim(plain, ' '), 1)
                 WHEN '½' THEN 0.5 WHEN '¼' THEN 0.25 ELSE 0.75 END;
         ELSIF matched IS NOT NULL THEN
