@@ -1,7 +1,8 @@
 """Functions of dates that models know from other databases, as text that is cut or counted.
 
 Dates are ISO text here, so the year of one is substr(x, 1, 4), and days_between counts days. Called
-by `dialects`, which goes through the tree from its leaves: what is inside of a node is rewritten.
+by `dialects`, which goes through the tree from its leaves: a node comes
+after its children.
 """
 
 from typing import Any, NoReturn
@@ -95,7 +96,7 @@ def _called(node: Any, name: str, arguments: list[Any]) -> Any:
 
 
 def _moment(node: Any) -> Any:
-    """A date as it stands, today for 'now', also where that is said of what has not ended."""
+    """A date as it stands, today for 'now', also as the end of what has not ended."""
     if node.key == "coalesce":
         for other in node.expressions:
             if is_today(moment := _moment(other)):
@@ -203,7 +204,7 @@ def _is_date(node: Any) -> bool:
 
 
 def _moved(node: Any) -> Any:
-    """A difference of dates, or a date so many days away."""
+    """A difference of dates, or a date moved by some days."""
     left, right = node.this.unnest(), node.expression.unnest()
     if node.key == "sub" and (days := _days_of_julian(left, right)) is not None:
         return days

@@ -22,7 +22,7 @@ _CONDITIONS = frozenset(
     )
 )
 _COMPARED = ("eq", "neq", "like", "in", "gt", "gte", "lt", "lte")
-_ORDERED = ("order", "limit", "offset", "with_")  # what a part of a UNION has of its own
+_ORDERED = ("order", "limit", "offset", "with_")  # clauses of a part of a UNION
 
 
 def in_subset(tree: Any) -> Any:
@@ -181,7 +181,7 @@ class _Rewriting:
         return chosen
 
     def _concat(self, node: Any) -> Any:
-        """CONCAT(a, b) as a || b, in which NULL is nothing."""
+        """CONCAT(a, b) as a || b, with '' for NULL."""
         parts = [part if part.is_string else _text(part) for part in node.expressions]
         joined = parts[0]
         for part in parts[1:]:

@@ -17,7 +17,7 @@ _KIND = {
     **dict.fromkeys(("avg", "round"), "real"),
     **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring", "replace"), "text"),
 }
-_KIND_OF_FUNCTION = {  # also of those that rendering puts into a tree
+_KIND_OF_FUNCTION = {  # with the functions that rendering puts into a tree
     DAYS_BETWEEN: "integer",
     **dict.fromkeys((NUMBER, EXACT_SUM, "trunc"), "real"),
     **dict.fromkeys((TODAY, "substr", "joined", "replaced"), "text"),

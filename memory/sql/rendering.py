@@ -165,6 +165,8 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
                 node.set("this", number)
             if to == "INTEGER" and dialect == "postgres" and is_number(node.this):
                 node.set("this", _whole(node.this))
+        elif node.key in ("coalesce", "case") and dialect == "sqlite":
+            _make_branches_real(node)
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType(this=exp.DType.BIGINT))  # SQLite's have 64 bits
         elif node.key == "round" and dialect == "postgres":
@@ -218,6 +220,20 @@ def _let_null_be_empty(comparison: Any) -> None:
             comparison.set(side, coalesced)
 
 
+def _make_branches_real(node: Any) -> None:
+    """Let all values of a COALESCE or CASE be real if one is, as in Postgres."""
+    if node.key == "case":
+        values = [branch.args["true"] for branch in node.args["ifs"]]
+        values += filter(None, [node.args.get("default")])
+    else:
+        values = [node.this, *node.expressions]
+    kinds = [kind_of(value) for value in values]
+    if "integer" in kinds and {"real", "number"} & {*kinds}:
+        for value, kind in zip(values, kinds, strict=True):
+            if kind == "integer":
+                value.replace(exp.cast(value.copy(), exp.DType.DOUBLE))
+
+
 def _named(function: str, dialect: Dialect) -> str:
     """One of our own functions, as a database calls it."""
     return f"memory.{function}" if dialect == "postgres" else function.upper()
@@ -227,7 +243,7 @@ def _make_sum_exact(node: Any, dialect: Dialect) -> None:
     """Let a sum or mean be the same in both databases, to the last digit and in any order of rows.
 
     Real numbers are added as decimal ones of fifteen digits: 0.1 and 0.2 are 0.3. A mean is a sum
-    over a count. What Postgres computes has 64 bits, as in SQLite: its own may have 131,000 digits.
+    over a count. Results have 64 bits, as in SQLite: a number of Postgres may have 131,000 digits.
     """
     is_windowed = node.parent is not None and node.parent.key == WINDOW
     whole = node.parent if is_windowed and node.arg_key == "this" else node

@@ -73,7 +73,7 @@ def _day(today: str, modifiers: Sequence[str]) -> str:
 
 
 def _stepped(day: date, count: int, unit: str) -> date:
-    """The day so many days, weeks, months or years later; the last of its month at most."""
+    """The day some days, weeks, months or years later; the last of its month at most."""
     if unit in ("day", "week"):
         ordinal = day.toordinal() + count * (7 if unit == "week" else 1)
         return date.fromordinal(min(max(ordinal, 1), date.max.toordinal()))

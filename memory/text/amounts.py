@@ -162,7 +162,7 @@ def _numeral(numeral: str, behind: str, lower: str, is_money: bool) -> float | N
         return amount + _FRACTIONS[fraction]
     if suffix := (_SUFFIX_OF_MONEY if is_money else _SUFFIX).match(behind):
         return amount * _SUFFIXES[suffix.group()[0].lower()]
-    words = re.split("[ -]+", lower)  # the first one is what stands at the numeral: "", or a unit
+    words = re.split("[ -]+", lower)  # the first one is "", or a unit without a space before it
     if words[0] == "" and _adds_half(words, 1):
         return amount + 0.5
     scales = number_words().scales

@@ -61,7 +61,7 @@ READS = [
     "SELECT memory.refuse_change()",
     "SELECT memory.number(text) FROM memory.turns WHERE namespace = {foreign}",
     "SELECT memory.number(repeat('1', 100000000))",
-    "SELECT memory.replaced(text, 'y', 'z') FROM memory.turns WHERE namespace = {foreign}",
+    "SELECT memory.replaced(text, 'qqq', '') FROM memory.turns WHERE namespace = {foreign}",
     "SELECT memory.replaced(repeat('a', 1000000), 'a', repeat('b', 1000000))",
     "SELECT memory.worded_number(array_agg(text)) FROM memory.turns WHERE namespace = {foreign}",
     "WITH x AS MATERIALIZED (SELECT set_config('search_path', 'pg_temp, memory, pg_catalog', true))"

@@ -1,6 +1,6 @@
 -- What a model's number(), replace() and sums of real numbers run as (memory/sql/rendering.py). In
 -- SQLite memory/text/amounts.py is number(): it has the rules, and these are its steps, in its order.
--- The words are those of memory/text/amounts.toml.
+-- The words come from memory/text/amounts.toml.
 
 
 -- ======== number() ========
@@ -179,7 +179,7 @@ DECLARE
     matched text COLLATE "C";
     sign text[];
     is_minus boolean := false;
-    is_money boolean;
+    is_money boolean := false;
     amount double precision;
     numeral text COLLATE "C";
     exponent text;
@@ -189,26 +189,29 @@ BEGIN
     IF plain IS NULL OR plain = '' THEN
         RETURN NULL;
     END IF;
-    matched := substring(small from
-        '^(?:(?:about|around|approximately|approx|approx\.|roughly|nearly|almost|circa|ca|ca\.|some'
+    -- Most amounts begin with a digit, and have nothing before it.
+    IF plain !~ '^[0-9]' THEN
+        matched := substring(small from
+            '^(?:(?:about|around|approximately|approx|approx\.|roughly|nearly|almost|circa|ca|ca\.|some'
         '|only|just|exactly|over|under|at least|at most|up to|more than|less than|a total of|usd|us'
         '|eur|gbp|chf|cad|aud|inr|jpy|rs|rs\.|kr|kr\.|etwa|ungefähr|rund|fast|knapp|gut|über|unter|'
         'nur|genau|mindestens|höchstens|bis zu|mehr als|weniger als|environ|presque|près de|plus de'
         '|moins de|au moins|seulement|unos|unas|aproximadamente|casi|cerca de|más de|menos de|al me'
         'nos) +)+');
-    plain := substr(plain, 1 + coalesce(length(matched), 0));
-    small := substr(small, 1 + coalesce(length(matched), 0));
-    matched := substring(small from '^(?:menos|minus|moins) +');
-    is_minus := matched IS NOT NULL;
-    plain := substr(plain, 1 + coalesce(length(matched), 0));
-    small := substr(small, 1 + coalesce(length(matched), 0));
-    sign := regexp_match(
-        plain, '^((?:[~≈] ?)?([-+]?)(?:([A-Za-z]{0,3}[$€£¥₹₽₩₺₴₪฿₫₦₱]) ?)?([-+]?))'
-    );
-    is_minus := is_minus OR sign[2] = '-' OR sign[4] = '-';
-    is_money := coalesce(sign[3], '') <> '';
-    plain := substr(plain, 1 + length(sign[1]));
-    small := substr(small, 1 + length(sign[1]));
+        plain := substr(plain, 1 + coalesce(length(matched), 0));
+        small := substr(small, 1 + coalesce(length(matched), 0));
+        matched := substring(small from '^(?:menos|minus|moins) +');
+        is_minus := matched IS NOT NULL;
+        plain := substr(plain, 1 + coalesce(length(matched), 0));
+        small := substr(small, 1 + coalesce(length(matched), 0));
+        sign := regexp_match(
+            plain, '^((?:[~≈] ?)?([-+]?)(?:([A-Za-z]{0,3}[$€£¥₹₽₩₺₴₪฿₫₦₱]) ?)?([-+]?))'
+        );
+        is_minus := is_minus OR sign[2] = '-' OR sign[4] = '-';
+        is_money := coalesce(sign[3], '') <> '';
+        plain := substr(plain, 1 + length(sign[1]));
+        small := substr(small, 1 + length(sign[1]));
+    END IF;
 
     numeral := coalesce(
         substring(plain from '^[1-9][0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?(?![0-9])'),
