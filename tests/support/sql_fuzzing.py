@@ -33,8 +33,8 @@ SECONDS = 8  # of the processor
 MEGABYTES = 700
 CORPUS = Path(__file__).parent.parent / "memory" / "sql"
 # What means something else in plain SQLite: a text there is cast to the digits that it begins with,
-# functions of dates know no date as exact as known, and count from the clock, and a COALESCE or CASE
-# of real and whole numbers is divided as what it happens to be.
+# functions of dates know no date as exact as known, and count from the clock, and a COALESCE or
+# CASE of real and whole numbers is divided as what it happens to be.
 OTHER_MEANING = re.compile(
     r"\b(?:cast|date|datetime|strftime|julianday|concat|total|collate|now|extract|current_\w+)\b"
     r"|::|\bin\s*\(\(|\b(?:happened_on|ended_on|said_at|recorded_at)\b[^,]* - "
