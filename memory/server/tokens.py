@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from memory.errors import InputError
 from memory.store import postgres_module
-from memory.system.files import write_whole
+from memory.system.files import changing, write_whole
 from memory.system.home import TOKENS, home, home_address
 
 # The right to `metrics` is to the server's numbers.
@@ -31,6 +31,7 @@ _BYTES = 32
 # For how long a server goes on with what it read of a token in a database.
 FRESH_SECONDS = 5.0
 _MOST_FRESH = 20_000
+_LONGEST_NAME = 200  # characters
 _REPLACED = " (replaced)"  # behind the name of a token that another one replaces for a while
 
 Records = dict[str, dict[str, Any]]  # grants by the digests of their tokens
@@ -117,13 +118,16 @@ class Tokens:
     ) -> str:
         """Create a token and return it; it cannot be shown again. It ends after so many days.
 
-        One that another has made ends with that at the latest. Raises InputError for a taken or
-        blank name, no namespace, or an unknown right.
+        One that another has made ends with that at the latest. Raises InputError for a name that is
+        taken, blank, long or no single line, for no namespace, and for no or an unknown right.
         """
+        _check_name(name)
         if not granted_namespaces:
             raise InputError("give the namespaces of the token, or '*' for all")
         if unknown := sorted({*rights} - {*RIGHTS}):
             raise InputError(f"there is no right {unknown[0]!r}; rights are {', '.join(RIGHTS)}")
+        if not rights:
+            raise InputError(f"give the rights of the token, of {', '.join(RIGHTS)}")
         ordered = tuple(right for right in RIGHTS if right in rights)
         ends = filter(None, (_after(days), made_by.expires_at if made_by else ""))
         grant = Grant(
@@ -136,8 +140,8 @@ class Tokens:
         token = PREFIX + secrets.token_urlsafe(_BYTES)
 
         def add(records: Records) -> None:
-            if not name.strip() or any(record["name"] == name for record in records.values()):
-                raise InputError(f"the token name {name!r} is blank or taken")
+            if any(record["name"] == name for record in records.values()):
+                raise InputError(f"the token name {name!r} is taken")
             records[_digest(token)] = asdict(grant)
 
         self._records.change(add)
@@ -218,9 +222,10 @@ class _FileRecords:
         return self._records
 
     def change(self, change_records: Callable[[Records], None]) -> None:
-        records = dict(self.read())
-        change_records(records)
-        write_whole(self._path, json.dumps(records, ensure_ascii=False, indent=1).encode())
+        with changing(self._path):
+            records = dict(self.read())
+            change_records(records)
+            write_whole(self._path, json.dumps(records, ensure_ascii=False, indent=1).encode())
 
     def find(self, digest: str) -> dict[str, Any] | None:
         return self.read().get(digest)
@@ -268,6 +273,14 @@ class _DatabaseRecords:
     def is_fresh(self, digest: str) -> bool:
         record = self._fresh.get(digest)
         return record is not None and monotonic() - record[1] < FRESH_SECONDS
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no list of tokens could show on a line."""
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InputError(
+            f"the name of a token is one line of at most {_LONGEST_NAME} printable characters"
+        )
 
 
 def _grant(record: dict[str, Any]) -> Grant:

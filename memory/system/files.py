@@ -1,10 +1,12 @@
 """Files that are written whole or not at all, and that only their owner may open."""
 
 import os
+import secrets
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -15,6 +17,7 @@ from memory.errors import InputError
 # memories.
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_LONGEST_CHANGE = 60.0  # seconds that one waits for others who change the same file
 _LOCK_SECONDS = 10.0  # a memory is opened or deleted in a few milliseconds
 
 
@@ -70,29 +73,41 @@ def folder_lock(
     without such locks (some network drives) pass as free.
     """
     try:
-        import fcntl
-
         handle = os.open(folder, os.O_RDONLY)
-    except (ModuleNotFoundError, OSError):
+    except OSError:
         yield True
         return
     try:
-        kind = fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH
-        end = time.monotonic() + seconds
-        is_free = False
-        while not is_free:
-            try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
-                is_free = True
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    break
-                time.sleep(0.002)
-            except OSError:
-                is_free = True
-        yield is_free
+        yield _took(handle, is_exclusive, seconds)
     finally:
         os.close(handle)
+
+
+def _took(handle: int, is_exclusive: bool, seconds: float) -> bool:
+    """Whether the lock of an open file or folder was free within `seconds`; this takes it."""
+    busy: type[OSError] = BlockingIOError
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        import msvcrt
+
+        take = partial(msvcrt.locking, handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        busy = OSError
+    else:
+        kind = fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH
+        take = partial(fcntl.flock, handle, kind | fcntl.LOCK_NB)
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            take()
+        except busy:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.002)
+        except OSError:
+            return True  # a disk without such locks
+        else:
+            return True
 
 
 def _open_private(path: str, flags: int) -> int:
@@ -124,6 +139,27 @@ def open_regular(path: Path) -> BufferedReader:
     raise InputError(f"{path}: no regular file")
 
 
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """One at a time, of all threads and processes, reads a file, changes it and writes it anew.
+
+    The lock is an empty file next to it, since the file itself is replaced. Raises InputError where
+    another one changes it for longer than a minute. Disks without locks pass (some network drives).
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        handle = _open_private(str(lock), os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        if not _took(handle, True, _LONGEST_CHANGE):
+            raise InputError(f"{path} is being changed by another process; try again")
+        yield
+    finally:
+        os.close(handle)  # which gives the lock back, as the end of the process does
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all. Raises InputError when it cannot."""
     with whole(path) as file:
@@ -142,7 +178,8 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
     Only its owner may open it.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Threads of a process, and processes of machines that share a disk, each write their own.
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         try:

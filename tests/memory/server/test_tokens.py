@@ -2,13 +2,18 @@
 
 import re
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from memory.errors import InputError
 from memory.server import tokens
 from memory.server.tokens import Grant, Tokens
+from memory.system import files
 from memory.system.home import home_address
 from tests.support.commands import run
 from tests.support.serving import serving
@@ -56,7 +61,11 @@ def test_a_token_that_is_revoked_opens_nothing_on_a_running_server(
     [
         (["create", "x"], "give the memories"),
         (["create", "x", "-n", "anna", "--all"], "give the memories"),
-        (["create", " ", "--all"], "blank or taken"),
+        (["create", " ", "--all"], "is one line"),
+        (["create", "a\nb", "--all"], "is one line"),
+        (["create", "a\u200bb", "--all"], "is one line"),
+        (["create", "n" * 201, "--all"], "is one line"),
+        (["create", "x", "--all", "--rights", ","], "give the rights"),
         (["create", "x", "--all", "--rights", "read,own"], "no right 'own'"),
         (["revoke", "x"], "there is no token 'x'"),
     ],
@@ -67,7 +76,7 @@ def test_what_makes_no_token_is_refused(arguments: list[str], says: str) -> None
 
 def test_two_tokens_have_two_names() -> None:
     run("admin", "tokens", "create", "laptop", "--all")
-    run("admin", "tokens", "create", "laptop", "--all", says="blank or taken")
+    run("admin", "tokens", "create", "laptop", "--all", says="is taken")
 
 
 def test_a_file_of_tokens_that_cannot_be_read_is_named(home_folder: Path) -> None:
@@ -105,3 +114,58 @@ def test_a_token_is_replaced_by_one_with_the_same_rights() -> None:
     assert longer
     assert longer.expires_at > before.expires_at
     run("admin", "tokens", "rotate", "nobody", says="no token 'nobody'")
+
+
+CREATING = """
+import sys
+from pathlib import Path
+from memory.server.tokens import Tokens
+
+tokens = Tokens(Path(sys.argv[1]))
+for n in range(10):
+    print(tokens.create(f"{sys.argv[2]} {n}", ["anna"], ["read"]))
+"""
+
+
+def test_tokens_that_are_created_at_once_are_all_valid(tmp_path: Path) -> None:
+    """By threads of a server and other processes: each read the file before another wrote it."""
+    path = tmp_path / "tokens.json"
+    for n in range(50):
+        Tokens(path).create(f"earlier {n}", ["anna"], ["read"])
+    command = [sys.executable, "-c", CREATING, str(path)]
+    processes = [
+        subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        served = Tokens(path)
+        made = [*threads.map(lambda n: served.create(f"api {n}", ["anna"], ["read"]), range(20))]
+    for process in processes:
+        made += process.communicate()[0].split()
+    assert len(made) == 50
+    assert all(map(Tokens(path).find, made))
+    assert len(Tokens(path).grants()) == 100
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".part"] == []
+
+
+def test_a_token_that_is_revoked_while_others_are_created_stays_revoked(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    revoked = [Tokens(path).create(f"old {n}", ["anna"], ["read"]) for n in range(20)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", CREATING, str(path), "new"], stdout=subprocess.PIPE, text=True
+    )
+    for n in range(20):
+        Tokens(path).revoke(f"old {n}")
+    made = process.communicate()[0].split()
+    assert not any(map(Tokens(path).find, revoked))
+    assert len(made) == 10
+    assert all(map(Tokens(path).find, made))
+
+
+def test_a_file_that_another_process_changes_for_long_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tokens.json"
+    monkeypatch.setattr(files, "_LONGEST_CHANGE", 0.01)
+    with files.changing(path), pytest.raises(InputError, match=r"tokens.json is being changed"):
+        Tokens(path).create("laptop", ["anna"], ["read"])
+    assert Tokens(path).create("laptop", ["anna"], ["read"])
