@@ -434,9 +434,8 @@ class Tools:
         """Run one SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, those in force;
-        search('words', 9): (turn_id, score); days_between(a, b); number(value), the amount
-        that a text begins with. No date is NULL.
+        attribute, value, happened_on, ended_on, turn_id); facts_now, current ones;
+        search('words', 9): (turn_id, score); days_between(a, b), number(value). No date is NULL.
 
         Args:
             select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'

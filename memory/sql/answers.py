@@ -33,7 +33,7 @@ _START = (
 _STATEMENT = re.compile(rf"^[^\S\n]*{_START}", re.IGNORECASE | re.MULTILINE)
 _FENCE = re.compile(r"(?:```|~~~)[ \t]*(?:(?:sqlite|sql|postgres(?:ql)?)\b)?", re.IGNORECASE)
 _LABEL = re.compile(  # `SQL:`, or one line that ends in a colon
-    rf"(?!{_START})(?:[\W_]*(?:sql|query|answer|statement)[\W_]*|[^\n;]*:[ \t*]*\n\s*+)"
+    rf"(?!{_START})(?:[\W_]*(?:sql|query|answer|statement)(?:[^\w(]|_)*|[^\n;]*:[ \t*]*\n\s*+)"
     rf"(?={_START})",
     re.IGNORECASE,
 )

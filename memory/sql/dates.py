@@ -98,9 +98,9 @@ def _called(node: Any, name: str, arguments: list[Any]) -> Any:
 def _moment(node: Any) -> Any:
     """A date as it stands, today for 'now', also as the end of what has not ended."""
     if node.key == "coalesce":
-        for other in node.expressions:
-            if is_today(moment := _moment(other)):
-                other.replace(day_of(moment))
+        for end in node.expressions:
+            if is_today(moment := _moment(end)):
+                end.replace(day_of(moment))
     is_now = node.is_string and node.this.strip().lower() == "now"
     return today(END_OF_DAY) if is_now else node
 
@@ -205,18 +205,18 @@ def _is_date(node: Any) -> bool:
 
 def _moved(node: Any) -> Any:
     """A difference of dates, or a date moved by some days."""
-    left, right = node.this.unnest(), node.expression.unnest()
-    if node.key == "sub" and (days := _days_of_julian(left, right)) is not None:
+    minuend, subtrahend = node.this.unnest(), node.expression.unnest()
+    if node.key == "sub" and (days := _days_of_julian(minuend, subtrahend)) is not None:
         return days
-    if right.key == "interval" or node.key in ("datesub", "dateadd"):
+    if subtrahend.key == "interval" or node.key in ("datesub", "dateadd"):
         sign = -1 if node.key in ("sub", "datesub") else 1
-        return _stepped(node, left, _steps(node, right), sign)
-    if node.key == "sub" and _is_date(left) and (_is_date(right) or _is_iso(right)):
-        return days_between(right, left)
-    if node.key == "sub" and _is_iso(left) and _is_date(right):
-        return days_between(right, left)
-    if is_today(left) and right.key == "literal" and not right.is_string:
-        return _stepped(node, left, f"{right.this} days", -1 if node.key == "sub" else 1)
+        return _stepped(node, minuend, _steps(node, subtrahend), sign)
+    if node.key == "sub" and _is_date(minuend) and (_is_date(subtrahend) or _is_iso(subtrahend)):
+        return days_between(subtrahend, minuend)
+    if node.key == "sub" and _is_iso(minuend) and _is_date(subtrahend):
+        return days_between(subtrahend, minuend)
+    if is_today(minuend) and subtrahend.key == "literal" and not subtrahend.is_string:
+        return _stepped(node, minuend, f"{subtrahend.this} days", -1 if node.key == "sub" else 1)
     return node
 
 
@@ -224,10 +224,10 @@ def _is_iso(node: Any) -> bool:
     return bool(node.is_string and node.this[:4].isdecimal())
 
 
-def _steps(node: Any, right: Any) -> str:
+def _steps(node: Any, interval: Any) -> str:
     """An interval as SQLite writes it: INTERVAL '7 days' and INTERVAL 7 DAY are 7 day."""
-    count = right.this if right.key == "interval" else right
-    unit = right.args.get("unit") or node.args.get("unit")
+    count = interval.this if interval.key == "interval" else interval
+    unit = interval.args.get("unit") or node.args.get("unit")
     return f"{getattr(count, 'this', '')} {unit.name if unit is not None else ''}".strip().lower()
 
 
@@ -241,12 +241,14 @@ def _stepped(node: Any, day: Any, steps: str, sign: int) -> Any:
     return today(*(m for m in modifiers_of(day) if m != END_OF_DAY), change)
 
 
-def _days_of_julian(left: Any, right: Any) -> Any:
+def _days_of_julian(minuend: Any, subtrahend: Any) -> Any:
     """julianday(b) - julianday(a), a real number in SQLite; None for anything else."""
-    whole = [side.key == "cast" and side.to.sql("sqlite") == "INTEGER" for side in (left, right)]
+    whole = [
+        side.key == "cast" and side.to.sql("sqlite") == "INTEGER" for side in (minuend, subtrahend)
+    ]
     sides = [
         side.this.unnest() if is_whole else side
-        for side, is_whole in zip((left, right), whole, strict=True)
+        for side, is_whole in zip((minuend, subtrahend), whole, strict=True)
     ]
     if not all(side.key == "anonymous" and side.this.lower() == "julianday" for side in sides):
         return None

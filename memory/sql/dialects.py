@@ -123,10 +123,10 @@ class _Rewriting:
         equal = self._eq(node)
         return node if equal is node else exp.Not(this=equal)
 
-    def _pairs_equal(self, left: Any, right: Any) -> Any:
-        if len(left.expressions) != len(right.expressions):
-            refuse(sql_of(right), f"compare {sql_of(left)} with as many values")
-        pairs = zip(left.expressions, right.expressions, strict=True)
+    def _pairs_equal(self, pair: Any, row: Any) -> Any:
+        if len(pair.expressions) != len(row.expressions):
+            refuse(sql_of(row), f"compare {sql_of(pair)} with as many values")
+        pairs = zip(pair.expressions, row.expressions, strict=True)
         return _joined(exp.And, [exp.EQ(this=self._copy(a), expression=b) for a, b in pairs])
 
     def _compare_without_case(self, node: Any) -> None:
@@ -149,14 +149,14 @@ class _Rewriting:
             inner = value.unnest() if value is not None else None
             if inner is None or inner.key not in _CONDITIONS:
                 continue
-            one, zero = exp.Literal.number(1), exp.Literal.number(0)
+            true, false = exp.Literal.number(1), exp.Literal.number(0)
             if inner.key == "boolean":
-                value.replace(one if inner.this else zero)
+                value.replace(true if inner.this else false)
             elif "exists" in (inner.key, inner.this.key):  # neither is ever NULL
-                value.replace(_case([(inner.copy(), one)], zero))
+                value.replace(_case([(inner.copy(), true)], false))
             else:
                 negation = exp.Not(this=exp.Paren(this=self._copy(inner)))
-                value.replace(_case([(inner.copy(), one), (negation, zero)]))
+                value.replace(_case([(inner.copy(), true), (negation, false)]))
 
     # ---------------------------------------------------------------- values
 
@@ -169,13 +169,13 @@ class _Rewriting:
     def _chosen(self, node: Any, wins: Any, loses: Any) -> Any:
         """max(a, b) of SQLite, NULL if one of them is; GREATEST of Postgres passes over NULL."""
         chosen = node.this
-        for other in node.expressions:
-            first = wins(this=self._copy(chosen), expression=self._copy(other))
-            second = loses(this=self._copy(chosen), expression=self._copy(other))
-            case = _case([(first, self._copy(chosen)), (second, self._copy(other))])
+        for rival in node.expressions:
+            first = wins(this=self._copy(chosen), expression=self._copy(rival))
+            second = loses(this=self._copy(chosen), expression=self._copy(rival))
+            case = _case([(first, self._copy(chosen)), (second, self._copy(rival))])
             if node.args.get("ignore_nulls"):
-                others = [self._copy(chosen), self._copy(other)]
-                chosen = exp.Coalesce(this=case, expressions=others)
+                operands = [self._copy(chosen), self._copy(rival)]
+                chosen = exp.Coalesce(this=case, expressions=operands)
             else:
                 chosen = case
         return chosen

@@ -33,14 +33,14 @@ COLUMNS = "id, turn_id, subject, attribute, value"
 PLACES = ["attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft"]
 RULES = {
     "answer": "Add the floor, as in: hall on the ground floor.",
-    "retrieve": "Write LIKE, never ILIKE.",
+    "retrieve": "Write LIKE, never REGEXP.",
     "store": "Store where things are kept.",
     "refine": "Search, then create what is missing.",
 }
 # What a prompt writer must have been shown to come to the rule.
 SIGNS = {
     "answer": "on the ground floor",
-    "retrieve": "ILIKE",
+    "retrieve": "REGEXP",
     "store": "in the ",
     "refine": "on the ground floor",
 }
@@ -202,7 +202,7 @@ class Obedient:
 
     def _retrieve(self, prompt: str, knows: bool) -> str:
         thing = re.findall(r"keep the (\w+)", prompt)[0]
-        like = "LIKE" if knows else "ILIKE"
+        like = "LIKE" if knows else "REGEXP"
         return sql(f"SELECT {self.columns} FROM facts WHERE value {like} '%{thing}%'")
 
     def _store(self, prompt: str, knows: bool) -> str:

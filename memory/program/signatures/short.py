@@ -38,7 +38,7 @@ class WriteFactsShort(dspy.Signature):
 
 
 class WriteQueryShort(dspy.Signature):
-    """Write one to three SELECTs that find what is asked for.
+    """Write one to three SELECTs for the question.
 
     SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts
     WHERE subject = 'Maria' AND (attribute IN ('bought', 'owns') OR lower(value) LIKE '%cello%')
@@ -47,8 +47,7 @@ class WriteQueryShort(dspy.Signature):
     JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;
 
     - Attributes from the catalog that fit; word stems in LIKE, joined with OR.
-    - How many: SELECT COUNT(*), and the rows in a second SELECT. How much: SUM(number(value)), the
-      number that a value begins with.
+    - COUNT(*), SUM(number(value)) for amounts; the rows in a second SELECT.
     - Dates are text: happened_on LIKE '2011-03%'. A quote in a text is doubled: 'Ana''s'.
     """
 

@@ -266,7 +266,7 @@ def test_a_group_answers_one_prompt_also_where_all_of_its_sql_was_repaired(
     for _, group in server.groups:
         assert all(completion["messages"] == group[0]["messages"] for completion in group)
         assert "Because:" not in group[0]["messages"][-1]["content"]
-        assert "ILIKE" in group[0]["completion"]["content"]
+        assert "REGEXP" in group[0]["completion"]["content"]
 
 
 def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from memory.sql import (
     check_select,
     check_writes,
     split,
+    statements_in,
 )
 from memory.sql.in_force import select_with_facts_now
 from memory.sql.policy import check_facts
@@ -309,13 +310,23 @@ def test_prose_is_refused_where_it_could_be_meant(answer: str) -> None:
         split(answer)
 
 
+@pytest.mark.parametrize(
+    "answer", ["{}", "{};", "SQL:\n{}", "```sql\n{}\n```", "Here it is:\n{}", "SELECT 1;\n{}"]
+)
+def test_a_statement_may_begin_with_a_parenthesis(answer: str) -> None:
+    statement = "(SELECT id FROM turns LIMIT 3) UNION ALL (SELECT id FROM turns LIMIT 4)"
+    assert split(answer.replace("{}", statement))[-1].text == statement
+    assert statements_in(f"I look first.\n{statement}").endswith(statement)
+
+
 def test_an_unclosed_quote_is_named() -> None:
     with pytest.raises(SqlError, match="'Rex, 1"):
         split(INSERT + "('Anna', 'pet', 'Rex, 1)")
 
 
 statements = st.lists(
-    st.sampled_from([s for s in READS + WRITES if FENCE not in s]),
+    # A semicolon must stand before a parenthesis.
+    st.sampled_from([s for s in READS + WRITES if FENCE not in s and s[0] != "("]),
     min_size=1,
     max_size=6,
 )

@@ -26,9 +26,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
 
 def test_what_models_write_gives_these_rows_in_both_databases(stores: list[Store]) -> None:
     for select, expected in ANSWERED.items():
-        rows, others = (store.read(select).rows for store in stores)
+        rows, postgres_rows = (store.read(select).rows for store in stores)
         assert rows == expected, select
-        assert repr(rows) == repr(others), select
+        assert repr(rows) == repr(postgres_rows), select
 
 
 def test_what_is_refused_says_what_to_write_and_that_runs(stores: list[Store]) -> None:
@@ -37,8 +37,8 @@ def test_what_is_refused_says_what_to_write_and_that_runs(stores: list[Store]) -
             with pytest.raises(SqlError) as refused:
                 store.read(select)
             assert advice in str(refused.value), select
-        rows, others = (sorted(map(repr, store.read(obeyed).rows)) for store in stores)
-        assert rows == others, obeyed
+        rows, postgres_rows = (sorted(map(repr, store.read(obeyed).rows)) for store in stores)
+        assert rows == postgres_rows, obeyed
 
 
 def test_the_table_is_large() -> None:
