@@ -13,8 +13,8 @@ def __getattr__(name: str) -> object:
     try:
         return _public(name)
     except AttributeError:
-        from memory.system.other_libraries import IMPORTS
+        from memory.system.other_libraries import hint_of_import
 
-        if name in IMPORTS:
-            raise ImportError(f"{__name__} has no {name}; write {IMPORTS[name]}") from None
+        if hint := hint_of_import(name):
+            raise ImportError(f"{__name__} has no {name}; write {hint}") from None
         raise

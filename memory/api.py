@@ -21,11 +21,14 @@ from memory.evidence.reader import MemoryReader
 from memory.program.model_names import PACKAGED_MODEL
 from memory.recall.answers import citations
 from memory.recall.messages import (
+    Defaults,
     Message,
+    Moment,
     date_text,
     day_of,
     moment_of,
     read_ids,
+    said_at_of,
     tags_of,
     turns_of,
 )
@@ -38,7 +41,6 @@ from memory.records import (
     MemoryTurn,
     Results,
     Rows,
-    Tags,
     Turn,
     TurnIds,
 )
@@ -62,7 +64,7 @@ from memory.store.united import (
     unite,
 )
 from memory.system.calls import for_user, refuses_others
-from memory.system.other_libraries import AnswersOthersNames, refuse_filter_keys
+from memory.system.other_libraries import AnswersOthersNames, config_line, is_config
 from memory.system.users import UserId, UserMemories, user_name
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
@@ -108,8 +110,8 @@ class Setup:
         """What puts the best turns in its own order."""
         from memory.search.rerank import load_reranker
 
-        given = self.given_reranker
-        return load_reranker(given) if isinstance(given, str) else given
+        reranker = self.given_reranker
+        return load_reranker(reranker) if isinstance(reranker, str) else reranker
 
     def warn_of_concerns(self) -> None:
         """Warn of a program that was compiled for another model, or gained nothing."""
@@ -155,6 +157,8 @@ class Memory(AnswersOthersNames):
         embedder: str | None = None,
         reranker: str | Reranker | None = None,
     ) -> None:
+        if is_config(store):
+            raise InputError(config_line("Memory", store))
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
                 f"a budget of {budget} tokens is too small for one turn;"
@@ -176,6 +180,7 @@ class Memory(AnswersOthersNames):
         self._name = ""  # of its namespace; a file, an address and an open store have none
         self._is_default = False  # Memory(), which names none
         self._is_of_user = False
+        self._owns_source = True
 
     @classmethod
     def over(
@@ -278,7 +283,8 @@ class Memory(AnswersOthersNames):
             self._users.discard(self._name)
         else:
             self._users.close()
-        self._source.close()
+        if self._owns_source:
+            self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -303,6 +309,10 @@ class Memory(AnswersOthersNames):
             )
         return self._users.of(name)
 
+    def users(self) -> list[str]:
+        """The ids of all users that have a memory: the other namespaces, sorted."""
+        return [name for name in namespaces.names() if name != self._name]
+
     def _for_user(self, user_id: UserId, act: Callable[[Memory], T]) -> T:
         """Let a call go to a user's memory; a memory that is deleted meanwhile begins anew."""
         for _ in range(_DELETIONS):
@@ -316,9 +326,9 @@ class Memory(AnswersOthersNames):
     def _open_for_user(self, name: str) -> Memory:
         memory = type(self).__new__(type(self))
         is_own = name == self._name
-        source = OpenStore(self.store) if is_own else NamedStore(name, self._setup.embedder)
+        source = self._source if is_own else NamedStore(name, self._setup.embedder)
         memory._begin(self._setup, source, self._users)
-        memory._name, memory._is_of_user = name, True
+        memory._name, memory._is_of_user, memory._owns_source = name, True, not is_own
         return memory
 
     @refuses_others
@@ -338,7 +348,9 @@ class Memory(AnswersOthersNames):
         Nothing happens for a user who has no memory. Raises InputError without a user.
         """
         if user_id == "":
-            raise InputError("say whose memory to delete: memory.delete_all(user_id)")
+            options = {"run_id": run_id, "agent_id": agent_id}.items()
+            words = "".join(f', {name}="{value}"' for name, value in options if value is not None)
+            raise InputError(f"say whose memory to delete: memory.delete_all(user_id{words})")
         user = self.of(user_id)
         if run_id is None and agent_id is None:
             namespaces.delete(user._name, missing_ok=True)
@@ -369,9 +381,10 @@ class Memory(AnswersOthersNames):
         /,
         turns: Message | Sequence[Message],
         *,
+        speaker: str = "",
         session: str = "",
-        said_at: str | date | None = None,
-        tags: Tags | None = None,
+        said_at: Moment | None = None,
+        tags: Mapping[str, Any] | None = None,
         user_id: UserId = "",
         agent_id: str | None = None,
         run_id: str | None = None,
@@ -379,23 +392,35 @@ class Memory(AnswersOthersNames):
     ) -> TurnIds:
         """Store what was said and return the turns' ids; durable on return, no model is asked.
 
-        A turn is a Turn, a text (of "user"), or a dict: {"speaker": ..., "text": ...} or a message
-        of the OpenAI shape, its content in parts as well. `session`, `said_at` and `tags` are for
-        the turns that have none. `run_id` is a session by another name, `metadata` are tags
-        (numbers as texts), and `agent_id` is the tag of this name.
+        A turn is a Turn, a text, a pair ("Anna", "I moved."), a dict: {"speaker": ..., "text": ...}
+        or a message of the OpenAI shape, or a message object of OpenAI, LangChain, pydantic or a
+        dataclass. Messages with instructions to a model (role "system"), calls of tools, and
+        messages in which nothing can be seen are left out: `skipped` of the ids lists them with the
+        reason. A message that is only a picture is kept as "[image]".
+
+        Arguments:
+            speaker: who says the texts and the user's messages that have no name; the memory's
+                owner by default.
+            session, said_at, tags: for the turns that have none. Without `said_at` they are said
+                now; `said_at=""` leaves the time unknown.
+            run_id, metadata, agent_id: a session, tags, and the tag `agent_id` by other names.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). What they assert in
         the vocabulary's templates is stored as facts with them.
         """
-        tags = tags_of(tags, metadata, agent_id)
-        new = turns_of(
+        new, skipped = turns_of(
             turns,
-            session=session or run_id or "",
-            said_at=said_at,
-            tags=tags,
-            user_names=lambda: names_of_askers(self._first),
+            Defaults(
+                session=session or run_id or "",
+                said_at=said_at_of(said_at),
+                tags=tags_of(tags, metadata, agent_id),
+                speaker=speaker,
+                user_names=lambda: names_of_askers(self._first),
+            ),
         )
-        return add_turns(self.store, new) if new else TurnIds()
+        ids = add_turns(self.store, new) if new else TurnIds()
+        ids.skipped = skipped
+        return ids
 
     @for_user
     def forget(
@@ -654,8 +679,6 @@ class Memory(AnswersOthersNames):
         are `k` and `filter` by other names. Raises ModelError like `Store.search`.
         """
         wanted = filter if filters is None else filters
-        if isinstance(wanted, Mapping):
-            refuse_filter_keys(wanted)
         hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
         turns = {
             turn.id: turn
@@ -694,6 +717,17 @@ class Memory(AnswersOthersNames):
             for name, store in self.stores.items()
             for fact in facts.find(store, about, ended=ended, point=point)
         )
+
+    @for_user
+    def get(self, turn_id: int, *, user_id: UserId = "") -> Turn | None:
+        """One turn, None where there is none: `get(hit.turn_id)`.
+
+        Raises InputError without a user in the memory of an application with several.
+        """
+        [turn_id] = read_ids(turn_id)
+        self._refuse_ids_of_no_user(f"get({turn_id}")
+        turns = self._first.turns_by_id([turn_id], missing_ok=True)
+        return turns[0] if turns else None
 
     @for_user
     def get_all(
@@ -822,6 +856,11 @@ def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSour
     """The store of a memory, opened by name, path or address, or open already."""
     if store is None:
         store = namespaces.DEFAULT
+    if isinstance(store, str) and namespaces.is_name(store):
+        namespaces.place_of(store)  # no name of a file in this folder
+        named = NamedStore(store, embedder)
+        named.to_write()
+        return named
     if isinstance(store, (str, Path)):
         opened = open_store(namespaces.place_of(store), embedder=embedder)
         return OpenStore(opened, owned=[opened])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 _Item = TypeVar("_Item")
 Kind = Literal["message", "document", "tool"]
@@ -14,8 +14,32 @@ CUT_ANSWER: Tags = {"answer": "cut"}  # of an answer whose end is missing
 CORRECTIONS = "corrections"  # the session of the turns in which persons add and edit facts
 
 
+class HasKeys:
+    """A record whose fields are also there by the keys that mem0 has for them: `hit["memory"]`.
+
+    KeyError and AttributeError say what to write for a name that only other libraries have.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {}  # mem0's key -> the attribute
+    ADVICE: ClassVar[Mapping[str, str]] = {}  # a name that is not here -> what to write
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self.KEYS:
+            return getattr(self, self.KEYS[key])
+        raise KeyError(self._advice(key))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise AttributeError(self._advice(name), name=name, obj=self)
+
+    def _advice(self, name: str) -> str:
+        kind, advice = type(self).__name__, self.ADVICE.get(name, "")
+        return f"a {kind} has no {name!r}" + (f"; write {advice}" if advice else "")
+
+
 @dataclass(frozen=True)
-class Turn:
+class Turn(HasKeys):
     """A message, a chunk of a document, or a tool use. Immutable once stored.
 
     `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
@@ -32,6 +56,21 @@ class Turn:
     id: int = 0
     tags: Tags = field(default_factory=dict, hash=False)
 
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "id": "id",
+        "memory": "text",
+        "metadata": "tags",
+        "created_at": "said_at",
+        "run_id": "session",
+    }
+    ADVICE: ClassVar[Mapping[str, str]] = {
+        "memory": "turn.text",
+        "metadata": "turn.tags",
+        "created_at": "turn.said_at",
+        "content": "turn.text",
+        "role": "turn.speaker",
+    }
+
 
 @dataclass(frozen=True)
 class Withheld:
@@ -44,30 +83,50 @@ class Withheld:
 NOTHING_WITHHELD = Withheld()
 
 
-class Results(list[_Item]):
-    """A list of what a call found or made.
+@dataclass(frozen=True)
+class Skipped:
+    """Something that became no turn, or a date that a turn lost: where it is, and why."""
 
-    Other libraries return a dict there: TypeError says what to write for `["results"]`.
-    """
+    where: str
+    why: str
+
+
+class Results(list[_Item]):
+    """A list of what a call found or made. mem0's `["results"]` of it is the list itself."""
 
     if not TYPE_CHECKING:  # the types stay those of a list
 
         def __getitem__(self, index):
-            if isinstance(index, str):
-                raise TypeError(
-                    f"this is a list, without [{index!r}]; write `for hit in memory.search(...)`,"
-                    " and hit.text, hit.speaker, hit.said_at, hit.score"
-                )
-            return super().__getitem__(index)
+            if not isinstance(index, str):
+                return super().__getitem__(index)
+            if index == "results":
+                return self._results()
+            raise KeyError(f"this is a list, without {index!r}; write `for item in` it")
+
+        def get(self, key, default=None):
+            return self[key] if key == "results" else default
+
+        def _results(self):
+            return self
 
 
 class TurnIds(Results[int]):
-    """The ids of turns that were added, and how much of their text was withheld.
+    """The ids of turns that were added, how much of their text was withheld, and what was skipped.
 
     `withheld` is of all that are new, `by_turn` of each turn: None where it was there before.
+    `skipped` are the messages that became no turn, each with the reason.
     """
 
     by_turn: Sequence[Withheld | None] = ()
+    skipped: Sequence[Skipped] = ()
+
+    if not TYPE_CHECKING:
+
+        def _results(self):
+            raise KeyError(
+                "add returns the ids of turns, without 'results'; write"
+                " `for turn_id in memory.add(...)`"
+            )
 
     @property
     def withheld(self) -> Withheld:
@@ -367,21 +426,44 @@ class WaitingWork:
 
 
 @dataclass(frozen=True)
-class Hit:
+class Hit(HasKeys):
     """One turn found by a search; scores of one search can be compared with each other only.
 
-    `shares` says how much each feature of the ranking gave; they sum to the score. `memory` is the
-    name of the turn's memory where several were searched, and `turn_id` its id there. `text`,
+    `shares` says how much each feature of the ranking gave; they sum to the score. `text`,
     `speaker` and `said_at` are the turn's, where `Memory.search` returned the hit.
     """
 
     turn_id: int
     score: float
     shares: Mapping[str, float] = field(default_factory=dict, compare=False)
-    memory: str = ""
     text: str = field(default="", compare=False)
     speaker: str = field(default="", compare=False)
     said_at: str = field(default="", compare=False)
+
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "id": "turn_id",
+        "memory": "text",
+        "score": "score",
+        "created_at": "said_at",
+    }
+    ADVICE: ClassVar[Mapping[str, str]] = {
+        "id": "hit.turn_id",
+        "memory": "hit.text",
+        "content": "hit.text",
+        "created_at": "hit.said_at",
+        "metadata": "memory.of(user_id).store.turn(hit.turn_id).tags",
+        "tags": "memory.of(user_id).store.turn(hit.turn_id).tags",
+    }
+
+
+@dataclass(frozen=True)
+class MemoryHit(Hit):
+    """A hit of one of several memories that were searched together, with the memory's name.
+
+    `turn_id` is the turn's id there.
+    """
+
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -446,9 +528,9 @@ class Step:
     displaced: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
-    """An answer and what it rests on.
+    """An answer and what it rests on; `str(answer)` is its text.
 
     `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
     `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
@@ -478,6 +560,12 @@ class Answer:
     steps: tuple[Step, ...] = ()
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Answer({self.text!r}, turns={self.turns}, basis={self.basis!r})"
 
     @property
     def tokens_in(self) -> int:

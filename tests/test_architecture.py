@@ -74,6 +74,7 @@ OPEN_ROOMS = {
     "memory.search.asker",  # a question when the asker is known
     "memory.text.dates",  # days as they are shown
     "memory.text.passages",  # the sentences of a long turn
+    "memory.text.characters",  # texts in which nothing can be seen
     "memory.text.word_forms",
     "memory.sql",
     "memory.facts",  # edits by a person; what an asker wants of all answers

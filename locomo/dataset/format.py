@@ -22,6 +22,7 @@ from locomo.dataset import beam, fact_consolidation, halumem, longmemeval, msc_s
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
 from memory.search.asker import standalone_question
+from memory.text.characters import is_visible
 
 CATEGORIES = (1, 2, 3, 4, 5)
 ABSTENTION = 5
@@ -325,7 +326,7 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
             text = raw.text
             if caption := (raw.blip_caption or "").strip():
                 text = f"{text} [shares a picture: {caption}]".strip()
-            if text.strip():
+            if is_visible(text):
                 source = _EVIDENCE.sub(r"D\1:\2", raw.dia_id)
                 turn = Turn(
                     speaker=raw.speaker, text=text, session=session, said_at=said_at, source=source

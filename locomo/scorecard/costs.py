@@ -37,14 +37,14 @@ def time_to_readable(scratch: Scratch, turns: Sequence[Turn], adds: int = ADDS) 
     ms: list[float] = []
     is_found: list[bool] = []
     with Memory(scratch.new_name()) as memory:
-        memory.add(turns)
+        memory.add(turns, said_at="")
         memory.search(turns[0].text)  # a first search loads what all use
         for number in range(adds):
             word = "".join(drawn.choices(string.ascii_lowercase, k=_LETTERS))
             like = turns[number % len(turns)]
             added = replace(like, text=f"{like.text} {word}", source=f"added:{number}")
             start = time.perf_counter()
-            [turn_id] = memory.add([added])
+            [turn_id] = memory.add([added], said_at="")
             hits = memory.search(word)
             ms.append(1000 * (time.perf_counter() - start))
             is_found.append(turn_id in [hit.turn_id for hit in hits])
@@ -83,7 +83,7 @@ def size_on_disk(scratch: Scratch, turns: Sequence[Turn]) -> Size:
     """Store turns, and weigh the memory: its file, or its rows in Postgres."""
     name = scratch.new_name()
     with Memory(name) as memory:
-        memory.add(turns)
+        memory.add(turns, said_at="")
     text = sum(len(turn.text.encode()) for turn in turns)
     return Size(len(turns), text, summary(name).bytes)
 

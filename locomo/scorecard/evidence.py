@@ -148,5 +148,5 @@ def _last_day(conversation: Conversation) -> date | None:
 
 def _stored(memory: Memory, turns: Sequence[Turn]) -> dict[int, str]:
     """Add turns, and return the source of each by its id."""
-    ids = memory.add(turns) if turns else ()
+    ids = memory.add(turns, said_at="") if turns else ()
     return dict(zip(ids, (turn.source for turn in turns), strict=True))

@@ -122,7 +122,7 @@ def _in_words(is_found: bool | None) -> str:
 def _scene(memory: Memory, name: str, scratch: Scratch) -> Scene:
     """A memory in which a digest stored what the turn says, and a person edited it."""
     store = memory.store
-    ids = memory.add(_BESIDE)
+    ids = memory.add(_BESIDE, said_at="")
     turn_id = ids[_BESIDE.index(_TURN)]
     window = claim_window(store, len(ids))
     store.write(_facts(turn_id), "digest by scorecard", window)

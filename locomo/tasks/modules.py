@@ -388,7 +388,7 @@ def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple
         # The compiled or tuned module must write, also if the plain one does not.
         writing = replace(setup, model=replace(setup.model, writes_facts=True))
         memory = _memory(store, writing, program)
-        memory.add([replace(turn, id=0) for turn in turns])
+        memory.add([replace(turn, id=0) for turn in turns], said_at="")
         memory.digest()
         facts = store.read(
             "SELECT subject, attribute, value, happened_on, ended_on, turn_id FROM facts"

@@ -7,7 +7,7 @@ from pathlib import Path
 from memory.agents.projects import Project, project_of
 from memory.errors import InputError
 from memory.exchange.claude_code import is_observers
-from memory.exchange.items import ForeignExport, Skipped, storable_items
+from memory.exchange.items import ForeignExport, storable_items
 from memory.exchange.transcripts import (
     Agent,
     Cursor,
@@ -15,7 +15,7 @@ from memory.exchange.transcripts import (
     transcript_files,
     transcript_start,
 )
-from memory.records import Turn
+from memory.records import Skipped, Turn
 
 # An agent that has written nothing for so long is not at work: what it began is interrupted.
 _IDLE_S = 3_600

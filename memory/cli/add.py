@@ -37,7 +37,7 @@ def add(
     kind: Annotated[
         str, typer.Option(help="message or document. Default: a document if it is a file.")
     ] = "",
-    speaker: Annotated[str, typer.Option(help="The person who said it.")] = "",
+    speaker: Annotated[str, typer.Option(help="Who said it. Default: the memory's owner.")] = "",
     session: Annotated[str, typer.Option(help="The name of the conversation.")] = "",
     said_at: Annotated[
         str,
@@ -53,7 +53,9 @@ def add(
 ) -> None:
     """Add a message, or documents: Markdown, text, HTML, PDF.
 
-    memory add "I moved to Oslo." --speaker Anna
+    memory add "I moved to Oslo."
+
+    memory add "I moved to Bergen." --speaker Anna
 
     memory add manual.md
     """
@@ -123,8 +125,6 @@ def _is_like_file(text: str, *, speaker: str) -> bool:
 
 
 def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
-    if not speaker:
-        raise InputError("give --speaker NAME, the person who said it")
     if len(texts) > 1:
         raise InputError("give one message, in quotes")
     if said_at and not clean_date(said_at):

@@ -28,7 +28,7 @@ from memory.errors import InputError, SqlError
 from memory.evidence.lines import named_cells, turn_line
 from memory.records import Rows, Turn
 from memory.store.points_in_time import time_of_question
-from memory.store.united import cited_turns, own_hits, turns_in
+from memory.store.united import cited_turns, memory_of, own_hits, turns_in
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, print_dim
 from memory.text.turn_filter import filter_of_pairs
@@ -63,11 +63,14 @@ def ask(
     budget: Annotated[
         int | None, typer.Option(help="Show the model at most this many tokens of memory.")
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Show what found each turn, and the SQL that ran.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a question. Prints the answer, its sources and the SQL that found them.
+    """Ask a question. Prints the answer and its sources.
 
-    A terminal shows as much of a statement as fits a line; --json has all of it.
+    With --why a terminal shows as much of a statement as fits a line; --json has all of it.
 
     memory ask "When do we meet?" -n anna -n team
     """
@@ -91,8 +94,9 @@ def ask(
     if as_json:
         print_json(answer_record(answer, turns))
     else:
-        print_clean("\n".join(_answer_lines(answer, turns, reranker)))
-        _print_statements(answer)
+        print_clean("\n".join(_answer_lines(answer, turns, reranker, why=why)))
+        if why:
+            _print_statements(answer)
         if loaded.server:  # the packaged model's calls cost nothing
             print_clean(_bill(answer))
 
@@ -121,14 +125,17 @@ def _question_day(now: str, as_of: str) -> datetime:
     return time_of_question(as_of)
 
 
-def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> Iterator[str]:
+def _answer_lines(
+    answer: "Answer", turns: list[Turn], reranker: str | None, why: bool
+) -> Iterator[str]:
     from memory.program.quotations import answer_lines  # with DSPy
 
     for line in answer_lines(answer):
         yield clean_line(line)
     for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
-        yield f"    {_origin(citation, answer.sql, reranker)}"
+        if why:
+            yield f"    {_origin(citation, answer.sql, reranker)}"
     for fact in answer.standing:
         yield f"  standing: {clean_line(fact_line(fact))}"
 
@@ -199,7 +206,7 @@ def search(
         weights = load_program(program).feature_weights
     with open_memories(namespaces, db) as store:
         hits = own_hits(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
-        turns = turns_in(store, [(hit.memory, hit.turn_id) for hit in hits])
+        turns = turns_in(store, [(memory_of(hit), hit.turn_id) for hit in hits])
     for hit, turn in zip(hits, turns, strict=True):
         if as_json:
             print_json({"score": round(hit.score, 4), **asdict(turn)})

@@ -23,6 +23,7 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.settings import settings_of
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
@@ -82,12 +83,15 @@ def add_turns(
 def add_each_once(store: Store, turns: Sequence[Turn]) -> list[tuple[int, bool, Withheld]]:
     """Store turns in one transaction, but each only once for its source.
 
-    Returns of each its id, whether it is new, and how much of its text was withheld.
+    Returns of each its id, whether it is new, and how much of its text was withheld. One in which
+    nothing can be seen is skipped: its id is 0.
     """
-    added = add_turns(store, turns, once=True)
+    added = add_turns(store, [turn for turn in turns if is_visible(turn.text)], once=True)
+    stored = zip(added, added.by_turn, strict=True)
     return [
         (turn_id, withheld is not None, withheld or NOTHING_WITHHELD)
-        for turn_id, withheld in zip(added, added.by_turn, strict=True)
+        for turn in turns
+        for turn_id, withheld in [next(stored) if is_visible(turn.text) else (0, None)]
     ]
 
 

@@ -1,7 +1,8 @@
 """Import and export: other programs' memories as turns, and a memory as a file."""
 
 from memory.exchange.formats import read_export
-from memory.exchange.items import ForeignExport, Skipped
+from memory.exchange.items import ForeignExport
 from memory.exchange.ltm import character_folders
+from memory.records import Skipped
 
 __all__ = ["ForeignExport", "Skipped", "character_folders", "read_export"]

@@ -9,16 +9,10 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from memory.exchange.items import (
-    THOUGHTS,
-    Skipped,
-    first_error,
-    part_text,
-    session_name,
-    skipped_counts,
-)
+from memory.exchange.items import first_error, session_name, skipped_counts
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Turn
+from memory.records import Skipped, Turn
+from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
 # Content types of the application that nobody said, and the reason that reports count them under.

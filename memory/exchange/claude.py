@@ -8,17 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from memory.exchange.documents.chunking import chunk_text
-from memory.exchange.items import (
-    THOUGHTS,
-    Skipped,
-    first_error,
-    part_text,
-    session_name,
-    short_hash,
-    skipped_counts,
-)
+from memory.exchange.items import first_error, session_name, short_hash, skipped_counts
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Turn
+from memory.records import Skipped, Turn
+from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
 # Types of blocks that nobody said; tool uses become separate turns.

@@ -13,7 +13,8 @@ from memory.exchange.agent_events import (
     ToolCall,
     ToolResult,
 )
-from memory.exchange.items import NOTICES, THOUGHTS, part_text
+from memory.exchange.items import NOTICES
+from memory.text.message_parts import THOUGHTS, part_text
 
 # Texts in the person's place that the program wrote: commands and their output, notices, summaries.
 _BY_PROGRAM = re.compile(

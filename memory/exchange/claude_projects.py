@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from memory.exchange.documents.chunking import chunk_text
-from memory.exchange.items import Skipped, short_hash
+from memory.exchange.items import short_hash
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
 

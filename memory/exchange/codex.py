@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from memory.exchange.agent_events import Event, LeftOut, Said, SessionInfo, ToolCall, ToolResult
-from memory.exchange.items import NOTICES, THOUGHTS, part_text
+from memory.exchange.items import NOTICES
+from memory.text.message_parts import THOUGHTS, part_text
 
 # What Codex puts in the person's place: instructions of the project, the environment, notices.
 _BY_PROGRAM = re.compile(

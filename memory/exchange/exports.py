@@ -15,9 +15,9 @@ from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.records import Fact, Turn
 from memory.store import Store
-from memory.store.turn_validation import tag_values
 from memory.system.files import whole
 from memory.text.dates import spoken_date
+from memory.text.turn_filter import texts_of
 
 EXPORT_FORMATS = ("csv", "jsonl", "md")
 _TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace
@@ -130,8 +130,7 @@ def _turn_paragraphs(turn: Turn) -> str:
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
     tags = "".join(
-        f" `{_line(key)}: {_line(', '.join(tag_values(value)))}`"
-        for key, value in turn.tags.items()
+        f" `{_line(key)}: {_line(', '.join(texts_of(value)))}`" for key, value in turn.tags.items()
     )
     head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}{tags}: "
     paragraphs = re.split(r"\n\s*\n", "\n".join(turn.text.strip().splitlines()))

@@ -11,7 +11,7 @@ from memory.exchange.chatgpt import read_chatgpt
 from memory.exchange.claude import read_claude, read_claude_memories
 from memory.exchange.claude_projects import read_claude_projects
 from memory.exchange.date_order import DateOrder
-from memory.exchange.items import ForeignExport, Skipped, storable_items
+from memory.exchange.items import ForeignExport, storable_items
 from memory.exchange.json_files import (
     InputFile,
     decoded_text,
@@ -27,7 +27,7 @@ from memory.exchange.message_lists import read_message_lists
 from memory.exchange.plain_files import NO_COLUMNS, TURN_COLUMNS, read_csv, read_jsonl
 from memory.exchange.telegram import is_telegram, read_telegram
 from memory.exchange.whatsapp import is_whatsapp, read_whatsapp
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from memory.digest.additions import add_turns
 from memory.errors import InputError, SecretError, StoreError
-from memory.exchange.items import ForeignExport, Skipped, skipped_counts
-from memory.records import NOTHING_WITHHELD, Turn, TurnIds, Withheld
+from memory.exchange.items import ForeignExport, skipped_counts
+from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten

@@ -4,23 +4,15 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from memory.errors import InputError
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
 from memory.text.written_dates import clean_date
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Something that became no turn, or a date that a turn lost: where it is, and why."""
-
-    where: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -43,10 +35,8 @@ class ForeignExport:
     notes: tuple[str, ...] = ()
 
 
-# Reasons that several formats have for leaving something out.
-THOUGHTS = "the model's thinking"
+# A reason that several formats have for leaving something out; others: `memory.text.message_parts`.
 NOTICES = "notices of the program"
-TOOLS = "a tool's call or result in a chat"
 
 
 # --- dates --------------------------------------------------------------------------------------
@@ -101,45 +91,6 @@ def skipped_counts(left_out: Counter[str]) -> Iterator[Skipped]:
     """One `Skipped` for each reason to leave out messages, with their number."""
     for reason, number in (+left_out).items():  # + drops counts of 0
         yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", reason)
-
-
-# --- messages in parts ----------------------------------------------------------------------------
-
-# Kinds of parts that nobody said, and the reason that reports count them under.
-_NOT_SAID = {
-    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), THOUGHTS),
-    **dict.fromkeys(("tool_use", "tool_result", "function_call", "function_call_output"), TOOLS),
-}
-# Prefixes and suffixes of a kind of part: `input_image`, `image_url`, `image_asset_pointer`.
-_AROUND_KIND = re.compile(r"^(input|output)_|_(url|asset_pointer)$")
-
-
-def part_text(part: object) -> str:
-    """The text of a part of a message, or its kind in brackets if it has no text: `[image]`."""
-    if not isinstance(part, dict):
-        return part if isinstance(part, str) else ""
-    text = part.get("text", part.get("refusal"))
-    if isinstance(text, str):
-        return text
-    kind = str(part.get("type") or part.get("content_type") or "attachment")
-    return f"[{_AROUND_KIND.sub('', kind).replace('_', ' ')}]"
-
-
-def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
-    """The texts of a message's parts, a line each; adds to `reasons` why it leaves out others."""
-    texts = []
-    for part in parts:
-        reason = reason_not_said(part)
-        if reason:
-            reasons.add(reason)
-        else:
-            texts.append(part_text(part))
-    return "\n".join(text for text in texts if text.strip())
-
-
-def reason_not_said(part: object) -> str | None:
-    """Why nobody said a part of a message; None for a part that somebody may have said."""
-    return _NOT_SAID.get(str(part.get("type"))) if isinstance(part, dict) else None
 
 
 # --- turns that a store accepts -----------------------------------------------------------------

@@ -15,7 +15,8 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from memory.errors import InputError
-from memory.exchange.items import Skipped, first_error
+from memory.exchange.items import first_error
+from memory.records import Skipped
 from memory.system.files import open_regular
 
 _CHUNK = 2**20  # bytes read at a time

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.exchange.items import Skipped, short_hash, with_date
-from memory.records import Turn
+from memory.exchange.items import short_hash, with_date
+from memory.records import Skipped, Turn
 from memory.store.foreign_database import foreign_rows
 from memory.system.files import open_regular
 from memory.text.written_dates import clean_date

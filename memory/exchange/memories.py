@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from memory.exchange.items import Skipped, short_hash, with_date
+from memory.exchange.items import short_hash, with_date
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
 

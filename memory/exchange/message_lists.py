@@ -6,17 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.exchange.items import (
-    Skipped,
-    first_error,
-    session_name,
-    short_hash,
-    skipped_counts,
-    with_date,
-)
+from memory.exchange.items import first_error, session_name, short_hash, skipped_counts, with_date
 from memory.exchange.json_files import InputFile, json_values
 from memory.exchange.plain_files import row_of_message, with_role
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
 _IDENTIFYING = 4  # messages at the start of a conversation without an id

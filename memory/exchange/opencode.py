@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from memory.exchange.agent_events import Event, LeftOut, Said, SessionInfo, ToolCall, ToolResult
-from memory.exchange.items import THOUGHTS
+from memory.text.message_parts import THOUGHTS
 
 _ENDED = ("completed", "error")
 

@@ -12,20 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory.errors import InputError
 from memory.exchange.date_order import DateOrder, date_order, ordered_date
-from memory.exchange.items import (
-    THOUGHTS,
-    TOOLS,
-    Skipped,
-    first_error,
-    joined_parts,
-    reason_not_said,
-    short_hash,
-    skipped_counts,
-    with_date,
-)
+from memory.exchange.items import first_error, short_hash, skipped_counts, with_date
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
 from memory.exchange.reading_errors import ColumnsError
-from memory.records import Kind, Turn
+from memory.records import Kind, Skipped, Turn
+from memory.text.message_parts import THOUGHTS, TOOLS, joined_parts, reason_not_said
 from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
 

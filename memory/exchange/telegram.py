@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from memory.exchange.items import NOTICES, Skipped, first_error, skipped_counts
+from memory.exchange.items import NOTICES, first_error, skipped_counts
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, in_zone
 
 _NAMELESS = "Saved Messages"  # the chat with oneself

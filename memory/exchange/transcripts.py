@@ -29,11 +29,11 @@ from memory.exchange.agent_events import (
 )
 from memory.exchange.claude_code import claude_code_events
 from memory.exchange.codex import codex_events
-from memory.exchange.items import Skipped, session_name, short_hash, skipped_counts
+from memory.exchange.items import session_name, short_hash, skipped_counts
 from memory.exchange.json_files import LONGEST_VALUE
 from memory.exchange.opencode import opencode_events
 from memory.exchange.tool_texts import PLAN_TAG, command_of, is_plan, tool_text, touched_files
-from memory.records import Turn
+from memory.records import Skipped, Turn
 from memory.system.files import open_regular
 from memory.system.folders import folder_name
 from memory.text.secrets import mask

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memory.exchange.date_order import DateOrder, date_order, ordered_date, refuse_doubt
-from memory.exchange.items import NOTICES, Skipped, short_hash, skipped_counts
+from memory.exchange.items import NOTICES, short_hash, skipped_counts
 from memory.exchange.json_files import InputFile
 from memory.exchange.plain_files import lines_of
-from memory.records import Turn
+from memory.records import Skipped, Turn
 
 _ATTACHMENTS = "notices and attachments without words"
 # "[12/05/2024, 09:15:22] Ana: ..." of an iPhone, "12/05/2024, 9:15 am - Ana: ..." of Android. Only

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from memory.api import Memory
+from memory.errors import InputError
 from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
-from memory.system.other_libraries import AnswersOthersNames
+from memory.system.other_libraries import AnswersOthersNames, config_line, is_config
 from memory.system.users import UserId
 
 _P = ParamSpec("_P")
@@ -67,6 +68,8 @@ class AsyncMemory(AnswersOthersNames):
     """
 
     def __init__(self, memory: Memory | Store | str | Path | None = None, **options: Any) -> None:
+        if is_config(config := options.get("config", memory)):
+            raise InputError(config_line("AsyncMemory", config))
         self._is_ours = not isinstance(memory, Memory)
         self.memory = memory if isinstance(memory, Memory) else Memory(memory, **options)
 
@@ -80,9 +83,16 @@ class AsyncMemory(AnswersOthersNames):
     context = _on_a_thread(Memory.context)
     search = _on_a_thread(Memory.search)
     facts = _on_a_thread(Memory.facts)
+    get = _on_a_thread(Memory.get)
     get_all = _on_a_thread(Memory.get_all)
+    users = _on_a_thread(Memory.users)
     read = _on_a_thread(Memory.read)
     reply = _in_pieces(Memory.reply)
+
+    @property
+    def store(self) -> Store:
+        """The open namespace: see `Memory.store`."""
+        return self.memory.store
 
     def of(self, user_id: UserId) -> "AsyncMemory":
         """The memory of a user, to await: see `Memory.of`, which its `memory` is."""

@@ -47,7 +47,7 @@ class MemoryStore(BaseStore):
     """A store for `graph.compile(store=...)`, in a memory.
 
     Arguments:
-        location: the memory's path or address.
+        location: the memory's name, path or address.
     """
 
     supports_ttl = False
@@ -77,6 +77,10 @@ def _carry_out(store: Store, op: Op) -> Result:
             return _item(turns[-1]) if turns else None
         case PutOp():
             old = _turns_of(store, op.namespace, op.key)
+            if op.index is not None:
+                raise NotImplementedError(
+                    "leave index= out: every field is searched, and none can be left out"
+                )
             if op.value is not None:
                 text = json.dumps(op.value, ensure_ascii=False)
                 session = _session(op.namespace)
@@ -147,8 +151,17 @@ def _search(store: Store, op: SearchOp) -> list[SearchItem]:
         scores = {hit.turn_id: hit.score for hit in hits}
         turns = [fitting[hit.turn_id] for hit in hits if hit.turn_id in fitting]
     items = [SearchItem(**_fields(turn), score=scores.get(turn.id)) for turn in turns]
+    _refuse_operators(op.filter or {})
     items = [item for item in items if _passes(item.value, op.filter or {})]
     return items[op.offset : op.offset + op.limit]
+
+
+def _refuse_operators(condition: Any) -> None:
+    """Raises ValueError for an operator that is none of `_COMPARED`, as LangGraph does."""
+    for name, expected in condition.items() if isinstance(condition, Mapping) else ():
+        if name.startswith("$") and name not in _COMPARED:
+            raise ValueError(f"there is no operator {name!r}; there are {', '.join(_COMPARED)}")
+        _refuse_operators(expected)
 
 
 def _passes(value: Any, condition: Any) -> bool:

@@ -9,6 +9,8 @@ from memory.digest.additions import add_turns
 from memory.frameworks.store_thread import StoreThread
 from memory.records import Turn
 from memory.store.turn_validation import local_now
+from memory.text.characters import is_visible
+from memory.text.message_parts import content_text
 
 
 class MemoryCallback(CustomLogger):  # type: ignore[misc]
@@ -17,7 +19,7 @@ class MemoryCallback(CustomLogger):  # type: ignore[misc]
     The session is `metadata={"session_id": ...}` of a call; `user` of a call is who speaks.
 
     Arguments:
-        location: the memory's path or address.
+        location: the memory's name, path or address.
         user, assistant: the speakers where a call names none.
     """
 
@@ -62,6 +64,6 @@ class MemoryCallback(CustomLogger):  # type: ignore[misc]
         sides = ((user, texts[-1] if texts else None), (self._assistant, reply))
         return [
             Turn(speaker, text, session, local_now())
-            for speaker, text in sides
-            if isinstance(text, str) and text.strip()
+            for speaker, content in sides
+            if is_visible(text := content_text(content) or "")
         ]

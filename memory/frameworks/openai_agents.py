@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from memory.digest.additions import add_turns
+from memory.errors import InputError
 from memory.frameworks.store_thread import StoreThread, hide, visible_turns
 from memory.records import Turn
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.namespaces import is_name
 from memory.store.turn_validation import local_now
+from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
     from agents import SessionSettings, TResponseInputItem
@@ -26,7 +29,7 @@ class MemorySession:
     `clear_session`) is hidden from the session and stays in the memory; `memory forget` removes it.
 
     Arguments:
-        location: the memory's path or address.
+        location: the memory's name, path or address.
         session_id: the name of the conversation.
         user, assistant: the speakers of its messages.
     """
@@ -40,6 +43,10 @@ class MemorySession:
         user: str = "User",
         assistant: str = "Assistant",
     ) -> None:
+        if is_name(str(location)) and not is_name(session_id):  # the order of SQLiteSession
+            raise InputError(
+                f'the memory comes first; write MemorySession("{session_id}", "{location}")'
+            )
         self.session_id = session_id
         self._speakers = {"user": user, "assistant": assistant}
         self._thread = StoreThread(location)
@@ -93,13 +100,13 @@ def _message_text(item: dict[str, Any]) -> str:
     """The text of a message that is text alone; empty for any other item."""
     content = item.get("content")
     if isinstance(content, str):
-        return content if content.strip() else ""
+        return content if is_visible(content) else ""
     if not isinstance(content, list):
         return ""
     texts = [part.get("text") for part in content if isinstance(part, dict)]
     is_text = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
     joined = "\n".join(str(text) for text in texts)
-    return joined if is_text and joined.strip() else ""
+    return joined if is_text and is_visible(joined) else ""
 
 
 def _item(turn: Turn) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from memory.records import Turn
 from memory.sql import quoted
-from memory.store import Store, open_store
+from memory.store import Store, namespaces, open_store
 from memory.store.tags import set_tags
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ class StoreThread:
     """Calls functions with one open store, one after another.
 
     Arguments:
-        location: a path or an address, see `open_store`; opened with the first call.
+        location: a namespace's name, a path or an address, as for a Memory; opened with the first
+            call.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -45,7 +46,7 @@ class StoreThread:
 
     def _work(self, function: Callable[[Store], T]) -> T:
         if self._store is None:
-            self._store = open_store(self._location)
+            self._store = open_store(namespaces.place_of(self._location))
         return function(self._store)
 
     def _close(self) -> None:

@@ -11,6 +11,7 @@ from memory.records import (
     Edit,
     Fact,
     Forgotten,
+    Skipped,
     Step,
     Summary,
     Turn,
@@ -77,9 +78,10 @@ class AddedTurn(TypedDict):
 
 
 class AddedTurns(TypedDict):
-    """The stored turns, in the order of the request."""
+    """The stored turns, in the order of the request, and those that were skipped."""
 
     turns: list[AddedTurn]
+    skipped: NotRequired[list[Skipped]]
 
 
 class SearchHit(TypedDict):

@@ -11,7 +11,14 @@ from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, op
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
-from memory.store.united import cited_turns, first_store, own_hits, past_or_present, turns_in
+from memory.store.united import (
+    cited_turns,
+    first_store,
+    memory_of,
+    own_hits,
+    past_or_present,
+    turns_in,
+)
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
 Query = Annotated[str, Field(description="Words that may have been used, or a question.")]
@@ -31,7 +38,7 @@ def search(
     turn_filter = read_filter(filter or None)
     with past_or_present(memory.store, as_of) as past:
         hits = own_hits(past, memory.searcher.search(past, query, limit, turn_filter))
-        turns = turns_in(past, [(hit.memory, hit.turn_id) for hit in hits])
+        turns = turns_in(past, [(memory_of(hit), hit.turn_id) for hit in hits])
     records = [cast("TurnOfMemory", asdict(turn)) for turn in turns]
     return {
         "hits": [

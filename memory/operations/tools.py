@@ -41,6 +41,7 @@ from memory.store.united import cited_turns, first_store, open_united, past_or_p
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
 from memory.text.tokens import first_lines, trim
+from memory.text.message_parts import INVISIBLE
 from memory.text.turn_filter import read_filter
 from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date
@@ -465,7 +466,9 @@ class Tools:
             spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
             stored = add_each_once(store, spoken)
             lines = list(_turn_lines(stored))
-            refused: list[str] = []
+            refused = [
+                f"turn {n}: {INVISIBLE}" for n, (added, *_) in enumerate(stored, 1) if not added
+            ]
             for fact in facts:
                 try:
                     lines.append(_store_fact(store, fact, stored))
@@ -646,7 +649,7 @@ def _spoken(store: Store, new: NewTurn, *, session: str, said_at: str) -> Turn:
 def _turn_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
     """Which turns are stored, and what was withheld of them."""
     for is_new, done in ((True, "Remembered"), (False, "Known already")):
-        if numbers := [str(number) for number, new, _ in stored if new is is_new]:
+        if numbers := [str(number) for number, new, _ in stored if number and new is is_new]:
             *others, last = numbers
             listed = f"turns {', '.join(others)} and {last}" if others else f"turn {last}"
             yield f"{done} as {listed}."
@@ -665,6 +668,8 @@ def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wi
         if not 1 <= number <= len(stored):
             raise InputError(f"turn {number} of the fact is none of the {len(stored)} in turns")
         turn_id, is_new, _ = stored[number - 1]
+        if not turn_id:
+            raise InputError(f"turn {number} of the fact is not stored: {INVISIBLE}")
     if not is_new and (fact := _known(store, new, turn_id)):
         return f"Known already: {spoken_line(fact)}"
     if read := _by_template(store, new, turn_id):

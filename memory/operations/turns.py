@@ -9,18 +9,22 @@ from memory.digest.additions import add_each_once
 from memory.errors import InputError
 from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCounts, TurnPage
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
-from memory.records import Change, Turn, Withheld
+from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
 from memory.store.owner import person_of
 from memory.store.tags import count_tags, remove_tags
 from memory.store.tags import set_tags as set_tags_of
-from memory.store.turn_validation import local_now
+from memory.store.turn_validation import local_now, valid_tags
+from memory.text.message_parts import INVISIBLE
 from memory.text.written_dates import clean_date
 
 Speaker = Annotated[str, Field(description="Who said it; by default the memory's owner.")]
 SaidAt = Annotated[str, Field(description="ISO date or time, as exact as known; default: now.")]
 Source = Annotated[str, Field(description="Your own id: a turn with the same id is stored once.")]
-Tags = Annotated[dict[str, str | list[str]], Field(description='Such as {"project": "move"}.')]
+TagValue = str | bool | int | float
+Tags = Annotated[
+    dict[str, TagValue | list[TagValue]], Field(description='Such as {"project": "move", "n": 3}.')
+]
 
 
 class NewTurn(Inputs):
@@ -59,16 +63,18 @@ def add_turn(
     new = NewTurn(
         text=text, speaker=speaker, session=session, said_at=said_at, source=source, tags=tags
     )
-    [added] = _added(memory, [new])
-    return added
+    added = _added(memory, [new])["turns"]
+    if not added:
+        raise InputError("the turn has no text")
+    return added[0]
 
 
 @operation("write", "POST /turns/batch")
 def add_turns(
     memory: OpenMemory, turns: Annotated[list[NewTurn], Field(min_length=1, max_length=1_000)]
 ) -> AddedTurns:
-    """Add many turns, in order."""
-    return {"turns": _added(memory, turns)}
+    """Add many turns, in order; one in which nothing can be seen is skipped."""
+    return _added(memory, turns)
 
 
 @operation("read", "GET /turns/{id}")
@@ -94,7 +100,7 @@ def set_tags(
     memory: OpenMemory,
     turn_ids: Annotated[list[Id], Field(min_length=1)],
     tags: Annotated[
-        dict[str, str | list[str]],
+        dict[str, TagValue | list[TagValue]],
         Field(description="These values of the keys replace those the turns have."),
     ] = {},  # noqa: B006 - pydantic copies it
     remove: Annotated[list[str], Field(description="Keys to take from the turns.")] = [],  # noqa: B006
@@ -107,16 +113,20 @@ def set_tags(
     return remove_tags(memory.store, turn_ids, remove, by=memory.by)
 
 
-def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> list[AddedTurn]:
+def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> AddedTurns:
     """Store turns, in one transaction: all or none, where one of them or a limit refuses."""
     spoken = [_turn_of(memory.store, new) for new in new_turns]
     with memory.adding(spoken):
         stored = add_each_once(memory.store, spoken)
     added: list[AddedTurn] = []
-    for turn_id, is_new, withheld in stored:
+    skipped: list[Skipped] = []
+    for number, (turn_id, is_new, withheld) in enumerate(stored, 1):
+        if not turn_id:
+            skipped.append(Skipped(f"turn {number}", INVISIBLE))
+            continue
         turn: AddedTurn = {"id": turn_id, "new": is_new}
         added.append(turn | {"withheld": withheld} if withheld != Withheld() else turn)
-    return added
+    return {"turns": added, "skipped": skipped} if skipped else {"turns": added}
 
 
 def _turn_of(store: Store, new: NewTurn) -> Turn:
@@ -130,5 +140,5 @@ def _turn_of(store: Store, new: NewTurn) -> Turn:
         session=new.session,
         said_at=new.said_at or local_now(),
         source=new.source,
-        tags=new.tags,
+        tags=valid_tags(new.tags),
     )

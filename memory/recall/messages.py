@@ -1,62 +1,203 @@
-"""What people give to `Memory.add` as turns: texts, dicts, and messages of the OpenAI shape."""
+"""What people give to `Memory.add` as turns: texts, pairs, dicts and message objects."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from numbers import Integral
-from typing import Any
+from typing import Any, Protocol
 
 from memory.errors import InputError
-from memory.records import Tags, Turn
+from memory.records import Skipped, Tags, Turn
+from memory.store.turn_validation import local_now
+from memory.text.characters import is_visible
+from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
 from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
 
-Message = Turn | str | Mapping[str, Any]
 
+class MessageObject(Protocol):
+    """A message of a client library: of the OpenAI package, LangChain, pydantic, a dataclass."""
+
+    @property
+    def content(self) -> Any: ...
+
+
+Message = Turn | str | tuple[str, str] | Mapping[str, Any] | MessageObject
+Moment = str | date | float  # ISO text, a date or datetime, or seconds since 1970
+
+_DATES = ("said_at", "timestamp", "created_at")
+_SESSIONS = ("session", "session_id", "thread_id", "run_id")
 _KEYS = ("role", "content", "name", "speaker", "text", "session", "said_at", "source", "tags")
+# What else of a message is read, where it has it.
+_OTHER_KEYS = ("type", "parts", "refusal", "audio", "tool_calls", "metadata", "role_type")
+_READ = {*_KEYS, *_OTHER_KEYS, *_DATES, *_SESSIONS}
+# Other names of roles: LangChain's types, Gemini's role.
+_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "function": "tool"}
+_TYPES = {"human", "ai", "system", "tool", "function", "AIMessageChunk", "HumanMessageChunk"}
+_PAIR_ROLES = {"user", "assistant", "system", "developer", "tool", *_ROLES}
+_INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
 _ENDS = (".", "!", "?")  # of a sentence
 _FRAMES_BELOW_THE_CALLER = 5  # of a warning, to the line with memory.add
-_INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What counts for the turns that have none of their own.
+
+    `user_names` are the names by which the memory knows its user (`speaker_by_role`), `speaker` is
+    the user's name in these messages.
+    """
+
+    session: str = ""
+    said_at: str = ""
+    tags: Tags | None = None
+    speaker: str = ""
+    user_names: Callable[[], Collection[str]] = tuple
 
 
 def turns_of(
-    messages: Message | Sequence[Message],
-    session: str = "",
-    said_at: str | date | None = None,
-    tags: Tags | None = None,
-    user_names: Callable[[], Collection[str]] = tuple,
-) -> list[Turn]:
-    """Turns in their order; `session`, `said_at` and `tags` are for those that have none.
+    messages: Message | Sequence[Message], defaults: Defaults = Defaults()
+) -> tuple[list[Turn], list[Skipped]]:
+    """Turns in their order, and the messages that are none, with the reason.
 
-    `user_names` are the names by which the memory knows its user (`speaker_by_role`).
-
-    A text is said by "user". A message is said by its name, or its role; of content in parts the
-    texts are taken. Messages with instructions to a model or without any text are left out. Warns
-    of a turn whose speaker and text seem swapped. Raises InputError for anything else, and for a
-    date that is none.
+    A text is said by "user", a pair by its first text. A message is said by its name, or its role;
+    of content in parts the texts are taken, and of pictures alone "[image]". Instructions to a
+    model, calls of tools, and messages in which nothing is visible become no turn. Warns of a turn
+    whose speaker and text seem swapped. Raises InputError for anything else, for a date that is
+    none, and for a text alone in which nothing is visible.
     """
-    is_one = isinstance(messages, (Turn, str, Mapping))
-    items = [*messages] if isinstance(messages, Iterable) and not is_one else [messages]
-    moment = date_text(said_at)
-    turns = [
-        turn for number, item in enumerate(items, 1) if (turn := _turn(item, number, user_names))
-    ]
+    is_one = not isinstance(messages, Iterable) or _is_one(messages)
+    several: Any = messages
+    items: Iterable[Any] = [several] if is_one else several
+    turns: list[Turn] = []
+    skipped: list[Skipped] = []
+    for number, item in enumerate(items, 1):
+        read = _read(item, number, defaults)
+        if isinstance(read, Turn) and not is_visible(read.text):
+            if is_one and isinstance(item, (str, Turn)):
+                raise InputError(f"turn 1 ({read.speaker or 'no speaker'}) has no text")
+            read = INVISIBLE
+        if isinstance(read, Turn):
+            turns.append(read)
+        else:
+            skipped.append(Skipped(f"message {number}", read))
     if swapped := next(filter(_seems_swapped, turns), None):
         warnings.warn(
             f"a turn by {swapped.speaker!r:.60} says {swapped.text!r}; the speaker comes first:"
             f" Turn({swapped.text!r}, {swapped.speaker!r:.60})",
             stacklevel=_FRAMES_BELOW_THE_CALLER,
         )
-    return [
-        replace(
-            turn,
-            session=turn.session or session,
-            said_at=turn.said_at or moment,
-            tags=turn.tags or tags or {},
+    return turns, skipped
+
+
+def said_at_of(said_at: Moment | None) -> str:
+    """The date that `add` gives turns without one: now, unless it is told; "" says unknown."""
+    return local_now() if said_at is None else date_text(said_at)
+
+
+def _is_one(message: Any) -> bool:
+    """Whether something that can be iterated is one message."""
+    if isinstance(message, (Turn, str, Mapping)) or hasattr(message, "content"):
+        return True
+    return isinstance(message, tuple) and _is_pair(message) and message[0] in _PAIR_ROLES
+
+
+def _is_pair(item: Any) -> bool:
+    return (
+        isinstance(item, (tuple, list)) and len(item) == 2 and all(isinstance(t, str) for t in item)
+    )
+
+
+def _read(item: Any, number: int, defaults: Defaults) -> Turn | str:
+    """The turn of a message, or the reason why it is none."""
+    if isinstance(item, Turn):
+        return replace(
+            item,
+            session=item.session or defaults.session,
+            said_at=item.said_at or defaults.said_at,
+            tags=item.tags or defaults.tags or {},
         )
-        for turn in turns
-    ]
+    fields = _fields(item, number)
+    role = _role(fields)
+    if role in _INSTRUCTIONS:
+        return "instructions to a model"
+    if not role and (reason := reason_not_said(fields)):
+        return reason
+    text = _text(fields, number)
+    if not is_visible(text) and fields.get("tool_calls"):
+        return TOOLS
+    name = str(fields.get("speaker") or fields.get("name") or "")
+    if not name and role in ("", "user"):
+        name = defaults.speaker
+    is_machine = name and role not in ("", "user")
+    session = next(filter(None, (str(fields.get(key) or "") for key in _SESSIONS)), "")
+    own_tags = {**(fields.get("metadata") or {}), **(fields.get("tags") or {})}
+    return Turn(
+        speaker_by_role(role, name, defaults.user_names() if is_machine else ()),
+        text,
+        session or defaults.session,
+        _said_at(fields, number, defaults.said_at),
+        str(fields.get("source") or ""),
+        kind="tool" if role == "tool" else "message",
+        tags=tags_of(own_tags, None, None) or defaults.tags or {},
+    )
+
+
+def _fields(item: Any, number: int) -> Mapping[str, Any]:
+    """A message as an object of JSON. Raises InputError for what is none."""
+    if isinstance(item, str):
+        return {"role": "user", "content": item}
+    if _is_pair(item):
+        speaker, text = item
+        return {"role" if speaker in _PAIR_ROLES else "speaker": speaker, "content": text}
+    if isinstance(item, Mapping):
+        fields = item.get("data") if item.get("type") in _TYPES and "data" in item else item
+        if isinstance(fields, Mapping):
+            fields = {"type": item.get("type"), **fields}
+            has_role = bool(_role(fields)) or reason_not_said(fields)
+            unknown = [key for key in fields if key not in _READ and not has_role]
+            if unknown:
+                keys = ", ".join(_KEYS)
+                raise InputError(f"turn {number}: there is no {unknown[0]!r}; there are {keys}")
+            return fields
+    elif any(hasattr(item, key) for key in ("content", "text")):
+        values = {key: field_of(item, key) for key in sorted(_READ)}
+        return {key: value for key, value in values.items() if not callable(value)}
+    raise InputError(
+        f"turn {number} is {type(item).__name__}; write Turn(speaker, text), a text or"
+        ' {"role": "user", "content": "..."}'
+    )
+
+
+def _role(fields: Mapping[str, Any]) -> str:
+    """The role of a message by its name in OpenAI's protocol, "" where it has none."""
+    kind = fields.get("type")
+    role = fields.get("role_type") or fields.get("role") or (kind if kind in _TYPES else "") or ""
+    text = str(getattr(role, "value", role)).removesuffix("MessageChunk")
+    return _ROLES.get(text.lower(), text)
+
+
+def _text(fields: Mapping[str, Any], number: int) -> str:
+    """What a message says: its content, or what stands in place of one."""
+    audio = fields.get("audio")
+    places = (
+        *(fields.get(key) for key in ("content", "text", "parts", "refusal")),
+        field_of(audio, "transcript"),
+    )
+    content = next((value for value in places if value is not None and value != []), "")
+    text = content_text(content)
+    if text is None:
+        raise InputError(f"turn {number}: its content is {type(content).__name__}, no text")
+    return text
+
+
+def _said_at(fields: Mapping[str, Any], number: int, default: str) -> str:
+    dates = [value for key in _DATES if (value := fields.get(key)) is not None]
+    try:
+        return date_text(dates[0]) if dates else default
+    except InputError as error:
+        raise InputError(f"turn {number}: {error}") from None
 
 
 def _seems_swapped(turn: Turn) -> bool:
@@ -81,25 +222,21 @@ def _is_name(word: str) -> bool:
 
 
 def tags_of(
-    tags: Tags | None, metadata: Mapping[str, Any] | None, agent_id: str | None
+    tags: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None, agent_id: str | None
 ) -> dict[str, Any]:
-    """The tags of turns: `tags`, the metadata with numbers as texts, and the tag `agent_id`."""
-    found = {
-        key: str(value) if isinstance(value, (bool, int, float)) else value
-        for key, value in (metadata or {}).items()
-        if value is not None
-    }
-    return {**found, **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
+    """The tags of turns: `tags`, the metadata, which may hold None, and the tag `agent_id`."""
+    values = {**(metadata or {}), **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
+    return {key: value for key, value in values.items() if value is not None}
 
 
-def read_ids(given: Any) -> tuple[int, ...]:
+def read_ids(ids: Any) -> tuple[int, ...]:
     """Ids of turns from one or several, as numbers or texts of digits.
 
     Raises InputError for anything else: other libraries' ids are texts such as "a3f1-...".
     """
-    is_one = isinstance(given, (str, int)) or not isinstance(given, Iterable)
-    ids: list[int] = []
-    for value in [given] if is_one else given:
+    is_alone = isinstance(ids, (str, int)) or not isinstance(ids, Iterable)
+    numbers: list[int] = []
+    for value in [ids] if is_alone else ids:
         is_digits = isinstance(value, str) and value.isascii() and value.isdigit()
         number = int(value) if is_digits else value
         if isinstance(number, bool) or not isinstance(number, Integral):
@@ -107,8 +244,8 @@ def read_ids(given: Any) -> tuple[int, ...]:
                 f"{value!r:.60} is no turn's id; ids are numbers, as add returns them and"
                 " hit.turn_id of a search"
             )
-        ids.append(int(number))
-    return tuple(ids)
+        numbers.append(int(number))
+    return tuple(numbers)
 
 
 def day_of(value: str | date | None) -> date | None:
@@ -129,60 +266,14 @@ def moment_of(value: str | date | None) -> datetime | None:
     return datetime(day.year, day.month, day.day)
 
 
-def date_text(value: str | date | None) -> str:
-    """A date, a datetime or a text that is one, as ISO text. Raises InputError for another text."""
+def date_text(value: Moment | None) -> str:
+    """A date, a datetime, seconds since 1970 or a text that is a date, as ISO text.
+
+    Raises InputError for anything else.
+    """
     if value is None or value == "":
         return ""
     text = value.isoformat() if isinstance(value, date) else value  # a datetime is a date
-    if isinstance(text, str) and (clean := clean_date(text)):
+    if not isinstance(text, bool) and (clean := clean_date(text)):
         return clean
     raise InputError(f"{value!r:.60} is no date; write 2026-11-25, 2026-11, 2026 or a datetime")
-
-
-def content_text(content: Any) -> str | None:
-    """The text of a message's content, which may come in parts; None for what holds no text.
-
-    Of parts the texts are taken, a line each: no pictures, no thoughts.
-    """
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, (list, tuple)):
-        return None
-    parts = [part.get("text") for part in content if isinstance(part, dict) and _is_text(part)]
-    return "\n".join(text for text in parts if isinstance(text, str) and text)
-
-
-def _is_text(part: Mapping[str, Any]) -> bool:
-    return part.get("type") in ("text", "input_text", "output_text")
-
-
-def _turn(item: Any, number: int, user_names: Callable[[], Collection[str]]) -> Turn | None:
-    if isinstance(item, Turn):
-        return item
-    if isinstance(item, str):
-        return Turn("user", item)
-    if not isinstance(item, Mapping):
-        raise InputError(
-            f"turn {number} is {type(item).__name__}; write Turn(speaker, text), a text or"
-            ' {"role": "user", "content": "..."}'
-        )
-    if "role" not in item and (unknown := [key for key in item if key not in _KEYS]):
-        raise InputError(f"turn {number}: there is no {unknown[0]!r}; there are {', '.join(_KEYS)}")
-    role = str(item.get("role") or "")
-    content = item.get("content", item.get("text"))
-    text = "" if content is None else content_text(content)
-    if text is None:
-        raise InputError(f"turn {number}: its content is {type(content).__name__}, no text")
-    if role in _INSTRUCTIONS or ("role" in item and not text.strip()):
-        return None
-    name = str(item.get("speaker") or item.get("name") or "")
-    is_machine = name and role not in ("", "user")
-    return Turn(
-        speaker_by_role(role, name, user_names() if is_machine else ()),
-        text,
-        str(item.get("session") or ""),
-        date_text(item.get("said_at")),
-        str(item.get("source") or ""),
-        kind="tool" if role in ("tool", "function") else "message",
-        tags=item.get("tags") or {},
-    )

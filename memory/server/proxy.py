@@ -49,6 +49,7 @@ from memory.store import Store
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
+from memory.text.characters import is_visible
 
 # Headers of ours; none is sent on.
 NAMESPACE = "x-memory-namespace"
@@ -375,7 +376,7 @@ class _Proxy:
                     source=conversation.source(exchange.session, "user", day),
                 )
                 turns = [turn]
-                if answer.text:
+                if is_visible(answer.text):
                     answered = replace(
                         turn,
                         speaker=str(names.get("character") or "Assistant"),

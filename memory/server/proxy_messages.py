@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from memory.program.thinking import without_thinking
-from memory.recall.messages import content_text
 from memory.server.front_ends import own_words, task_of
+from memory.text.message_parts import content_text
 
 CHAT = "chat/completions"
 RESPONSES = "responses"
@@ -135,7 +135,7 @@ def read_answer(protocol: str, content: bytes) -> Answer:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """The text of a message, whose content may come in parts; pictures are left out."""
+    """The text of a message, whose content may come in parts; `[image]` for a picture alone."""
     return (content_text(message.get("content")) or "").strip()
 
 

@@ -4,7 +4,7 @@ Speaker, session and date are columns of the index. Of kind, source and tags the
 nothing: the turns with a value are read once, and from then on only those added since.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,18 +14,22 @@ from memory.search.ranking import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
 from memory.text.characters import sound_text
-from memory.text.turn_filter import TurnFilter
+from memory.text.turn_filter import TurnFilter, is_true
 
 MOST_VALUES = 64  # whose turns are kept; those of a million turns take 8 MB
 MOST_SELECTIONS = 4  # kept until the memory changes; one of a million turns takes 21 MB
 
 
 class _Value(NamedTuple):
-    """What turns may have: a value in a column that the index lacks, or the value of a tag."""
+    """What turns may have: a value in a column that the index lacks, or the value of a tag.
+
+    With an operator the value of the tag is compared, instead of equal.
+    """
 
     column: str
-    value: str
+    value: str | float
     key: str = ""
+    operator: str = ""
 
 
 class FilteredTurns:
@@ -40,7 +44,8 @@ class FilteredTurns:
 
     def select(self, conn: Connection, index: Index, turn_filter: TurnFilter) -> Selection:
         """The turns of the index that pass, in the transaction that brought it up to date."""
-        if turn_filter.tags and (tagging := conn.last_id("rows_log")) != self._last_tagging:
+        asks_tags = turn_filter.tags or turn_filter.compared or turn_filter.without_tags
+        if asks_tags and (tagging := conn.last_id("rows_log")) != self._last_tagging:
             self.forget_tags()
             self._last_tagging = tagging
         if self._last_turn != index.last_id:
@@ -86,6 +91,11 @@ class FilteredTurns:
             yield self._with_any(conn, index, "source", turn_filter.source)
         for key, values in turn_filter.tags:
             yield self._with_any(conn, index, "tags", values, key=sound_text(key))
+        for key, values in turn_filter.without_tags:
+            yield ~self._with_any(conn, index, "tags", values, key=sound_text(key))
+        for key, operator, operand in turn_filter.compared:
+            value = _Value("tags", operand, sound_text(key), operator)
+            yield index.with_ids(self._ids_with(conn, index, value))
 
     def _with_any(
         self, conn: Connection, index: Index, column: str, values: Sequence[str], key: str = ""
@@ -110,13 +120,17 @@ class FilteredTurns:
 
 
 def _read_ids(conn: Connection, value: _Value, after: int) -> NDArray[np.int64]:
-    if value.column == "kind":
+    rows: Iterable[tuple[int]]
+    if value.operator:
+        tags = conn.run("values_of_tag", key=value.key, after=after)
+        rows = [(turn_id,) for turn_id, text in tags if is_true(text, value.operator, value.value)]
+    elif value.column == "kind":
         rows = conn.run("ids_of_kind", kind=value.value, after=after)
     elif value.column == "source":
         rows = conn.run("ids_of_source", source=value.value, after=after)
     else:
         rows = conn.run("ids_of_tag", key=value.key, value=value.value, after=after)
-    return np.array([turn_id for (turn_id,) in rows], np.int64)
+    return np.array(sorted({turn_id for (turn_id,) in rows}), np.int64)
 
 
 def _first_turns(conn: Connection, sessions: Sequence[str]) -> list[int]:

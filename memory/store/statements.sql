@@ -119,6 +119,11 @@ SELECT turn_id
 FROM memory.tags
 WHERE namespace = :namespace AND key = :key AND value = :value AND turn_id > :after;
 
+-- values_of_tag --
+SELECT turn_id, value
+FROM memory.tags
+WHERE namespace = :namespace AND key = :key AND turn_id > :after;
+
 -- delete_turns --
 DELETE FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
 

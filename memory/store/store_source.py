@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Protocol
 
-from memory.errors import StoreError
+from memory.errors import DeletedError, StoreError
 from memory.store import namespaces, open_store
 from memory.store.protocol import Store
 
@@ -52,7 +52,7 @@ class OpenStore:
 class NamedStore:
     """The namespace of a name: opened when it is first used, created when something is added.
 
-    One that was deleted or replaced meanwhile is opened anew. Threads may share it.
+    One that was deleted meanwhile is opened anew. Threads may share it.
     """
 
     def __init__(self, name: str, embedder: str | None = None) -> None:
@@ -85,13 +85,13 @@ class NamedStore:
             store.close()
 
     def _opened(self) -> Store | None:
-        """The open store, unless its memory is another one by now.
+        """The open store, unless its memory was deleted.
 
         That one is not closed: it closes when the threads that use it let it go.
         """
         if self._is_closed:
             raise StoreError("the memory is closed")
-        if self._store is not None and not self._store.is_current():
+        if self._store is not None and _is_deleted(self._store):
             self._store = None
         return self._store
 
@@ -101,6 +101,21 @@ class NamedStore:
             place = namespaces.named_place(self._name)
             store = self._store = open_store(place, embedder=self._embedder)
         return store
+
+
+def _is_deleted(store: Store) -> bool:
+    """Whether a namespace was deleted while it was open, and not only moved by someone.
+
+    What a file that was moved held is still read, and nothing is written to it. In Postgres a
+    namespace that has gone from its name was deleted or renamed: no row says which.
+    """
+    if store.is_current():
+        return False
+    try:
+        store.count_turns()
+    except DeletedError:
+        return True
+    return "://" in store.address
 
 
 @cache

@@ -7,14 +7,16 @@ a connection run inside the transaction of the caller.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from memory.errors import InputError
-from memory.records import Change, Tags, Turn
+from memory.records import Change, Turn
 from memory.store import journal
 from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import TABLES, JournaledRows
-from memory.store.turn_validation import tag_values, valid_tags
+from memory.store.turn_validation import valid_tags
 from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
+from memory.text.turn_filter import texts_of
 
 TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
 
@@ -27,7 +29,7 @@ def insert_tags(conn: Connection, turns: Sequence[Turn]) -> None:
         (turn.id, key, value)
         for turn in turns
         for key, given in turn.tags.items()
-        for value in tag_values(given)
+        for value in texts_of(given)
     ]
     if rows:
         conn.insert_rows("tags", _COLUMNS, rows)
@@ -54,13 +56,15 @@ def _with_tags(turns: Sequence[Turn], values: TagValues) -> list[Turn]:
     ]
 
 
-def set_tags(store: HasConnections, turn_ids: Sequence[int], tags: Tags, by: str = "") -> Change:
+def set_tags(
+    store: HasConnections, turn_ids: Sequence[int], tags: Mapping[str, Any], by: str = ""
+) -> Change:
     """Give turns these values of the keys instead of those they had; other keys stay.
 
     A journaled change. Raises InputError for a turn that is not there, tags that are no texts, and
     when nothing would change.
     """
-    wanted = {key: {*tag_values(value)} for key, value in valid_tags(tags).items()}
+    wanted = {key: {*texts_of(value)} for key, value in valid_tags(tags).items()}
     return _replace(store, turn_ids, wanted, by)
 
 

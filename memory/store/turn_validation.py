@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import get_args
-from unicodedata import category
+from typing import Any, get_args
 
 from memory.errors import InputError
-from memory.records import Kind, Tags, Turn
-from memory.text.characters import sound_text
+from memory.records import Kind, Turn
+from memory.text.characters import is_visible, sound_text
+from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
@@ -34,7 +34,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     texts = (turn.speaker, turn.text, turn.session, turn.said_at, turn.source)
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
-    if not _is_visible(turn.text):
+    if not is_visible(turn.text):
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
     if not turn.speaker.strip():
         raise InputError(f"turn {number} has no speaker")
@@ -57,18 +57,13 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     )
 
 
-def _is_visible(text: str) -> bool:
-    """Whether a text has more than spaces and characters that nobody sees, of zero width."""
-    return any(not character.isspace() and category(character) != "Cf" for character in text)
-
-
-def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:
+def valid_tags(tags: Mapping[str, Any], where: str = "") -> dict[str, str | Sequence[str]]:
     """Tags as a database can hold them. Raises InputError, which begins with `where`."""
     if not isinstance(tags, Mapping):
         raise InputError(f'{where}tags are an object such as {{"project": "move"}}')
     sound: dict[str, str | Sequence[str]] = {}
     for key, value in tags.items():
-        values = tag_values(value)
+        values = tag_texts(value, f"{where}the tag {key!r:.60}")
         for text in (key, *values):
             if not isinstance(text, str) or not text.strip():
                 raise InputError(f"{where}the key and the values of a tag are texts, not {text!r}")
@@ -81,11 +76,6 @@ def valid_tags(tags: Tags, where: str = "") -> dict[str, str | Sequence[str]]:
             texts = sorted({*map(sound_text, values)})
             sound[sound_text(key)] = texts if len(texts) > 1 else texts[0]
     return sound
-
-
-def tag_values(value: str | Sequence[str]) -> Sequence[str]:
-    """The values of a key, given as one text or as several."""
-    return value if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
 
 
 def told_in_zone(turns: Sequence[Turn], setting: str) -> Sequence[Turn]:

@@ -17,6 +17,7 @@ from memory.records import (
     Fact,
     Hit,
     MemoryFact,
+    MemoryHit,
     MemoryTurn,
     Rows,
     StatedFact,
@@ -256,7 +257,7 @@ class UnitedStore:
         hits = search_several([*self.stores.values()], text, k, filter, weights)
         named = ((self._names[place], hit) for place, hit in hits)
         return [
-            replace(hit, turn_id=self.number_of(name, hit.turn_id), memory=name)
+            MemoryHit(**{**vars(hit), "turn_id": self.number_of(name, hit.turn_id)}, memory=name)
             for name, hit in named
         ]
 
@@ -365,7 +366,12 @@ def numbered_hits(store: Store, hits: Sequence[Hit]) -> list[Hit]:
     """The reverse of `own_hits`."""
     if not isinstance(store, UnitedStore):
         return list(hits)
-    return [replace(hit, turn_id=store.number_of(hit.memory, hit.turn_id)) for hit in hits]
+    return [replace(hit, turn_id=store.number_of(memory_of(hit), hit.turn_id)) for hit in hits]
+
+
+def memory_of(hit: Hit) -> str:
+    """The name of a hit's memory; "" where one alone was searched."""
+    return hit.memory if isinstance(hit, MemoryHit) else ""
 
 
 def own_rows(store: Store, rows: Rows) -> Rows:

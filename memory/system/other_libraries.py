@@ -1,127 +1,540 @@
-"""What mem0, Zep, LangMem and Hindsight call things, and what to write here instead."""
+"""The words of mem0, Zep, LangMem and other libraries: what runs here, or what to write instead.
 
-from collections.abc import Iterable
+Tables alone decide. A keyword runs by another name, has no effect, or is answered in a line; a
+method is answered in a line, whose code a test runs.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import InputError
+from memory.system.other_filters import own_filters
 
-_FIRST = "it as the first argument, without a name"
-_LEAVE = "leave it out: "
-_USER = "user_id=: each user has a namespace"
-_ONE_RANKING = f"{_LEAVE}one ranking has words, meaning, names and dates"
 
-# Each keyword -> what to write in `add`, and in the other calls where that differs.
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    # Whose
-    "user_id": ("nothing here: Memory(user_id) is the memory of one user",),
-    "agent_id": ("tags={'agent_id': ...}", "filters={'tags': {'agent_id': ...}}"),
-    "app_id": ("tags={'app_id': ...}", "filters={'tags': {'app_id': ...}}"),
-    "run_id": ("session=", "filters={'session': ...}"),
-    "session_id": ("run_id= or session=", "filters={'session': ...}"),
-    "thread_id": ("run_id= or session=", "filters={'session': ...}"),
-    **dict.fromkeys(("bank_id", "group_id", "graph_id", "namespace", "org_id"), (_USER,)),
-    "group_ids": (_USER, "Memory.over([...]): several memories as one"),
-    # What
-    **dict.fromkeys(("messages", "content", "data", "memory", "episode_body"), (_FIRST,)),
-    "metadata": ("tags=", "filters={'tags': {...}}"),
-    "context": ("tags={'context': ...}",),
-    "document_id": ("Turn(..., source=...)", "filters={'source': ...}"),
-    "memory_id": ("turn_id=, the turn's number",),
-    # When
-    "timestamp": ("said_at=", "filters={'since': ..., 'until': ...}"),
-    "created_at": ("said_at=", "filters={'since': ..., 'until': ...}"),
-    "reference_time": ("said_at=", "filters={'since': ..., 'until': ...}"),
-    "expiration_date": (f"{_LEAVE}the setting retention_days is for all turns",),
-    # How it is stored
-    "infer": (f"{_LEAVE}add asks no model; digest() does",),
-    "prompt": (f"{_LEAVE}a vocabulary says what facts there are",),
-    "custom_instructions": (f"{_LEAVE}a vocabulary says what facts there are",),
-    "memory_type": (f"{_LEAVE}what is said becomes turns, and facts where it states them",),
-    "enable_graph": (f"{_LEAVE}facts name entities in any case",),
-    "immutable": (f"{_LEAVE}turns never change",),
-    "async_mode": (f"{_LEAVE}AsyncMemory has the calls to await",),
-    "version": (f"{_LEAVE}there is one form",),
-    "output_format": (f"{_LEAVE}there is one form",),
-    # How it is searched
-    "question": ("query=",),
-    "top_k": ("k= or limit=",),
-    "num_results": ("k= or limit=",),
-    "page_size": ("k= or limit=",),
-    "max_tokens": ("k=, or context(message, budget=...).text: as much as fits a prompt",),
-    "threshold": ("[hit for hit in hits if hit.score > ...]",),
-    "min_score": ("[hit for hit in hits if hit.score > ...]",),
-    "rerank": ("Memory(..., reranker=NAME)",),
-    "reranking": ("Memory(..., reranker=NAME)",),
-    **dict.fromkeys(("keyword_search", "filter_memories", "scope", "search_type"), (_ONE_RANKING,)),
-    # How a memory is opened
-    "api_key": (f"{_LEAVE}the memory is on this machine; a model's key is in its environment",),
-    "base_url": ("api_base=, of the model's server",),
-    "host": ("api_base=, of the model's server",),
-    "config": ("the options by name: Memory(model=..., embedder=..., reranker=...)",),
+@dataclass(frozen=True)
+class Runs:
+    """A keyword of ours by another name; with `within`, a key of this keyword's object."""
+
+    keyword: str
+    within: str = ""
+
+
+@dataclass(frozen=True)
+class NoEffect:
+    """A keyword that changes nothing here: with any value, or with one of `values`.
+
+    `otherwise` is what to write for another value.
+    """
+
+    values: tuple[Any, ...] = ()
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class Write:
+    """What to write instead of a keyword: code, or a keyword, with a reason."""
+
+    advice: str
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """A keyword to leave out, and why."""
+
+    why: str
+
+
+Rule = Runs | NoEffect | Write | LeaveOut
+
+_USER = Write("user_id=user_id: each user has a memory")
+_VOCABULARY = LeaveOut("a vocabulary says which facts there are (docs/guides/vocabulary.md)")
+_NO_CHOICE: dict[str, Rule] = dict.fromkeys(
+    ("async_mode", "output_format", "version", "enable_graph"), NoEffect()
+)
+_TAGS = {"agent_id": "agent_id", "app_id": "app_id"}
+
+# What every call answers, where its own table says nothing else.
+COMMON: dict[str, Rule] = {
+    **dict.fromkeys(
+        ("bank_id", "group_id", "graph_id", "namespace", "container_tag", "peer_id"), _USER
+    ),
+    "container_tags": _USER,
+    "group_ids": Write("Memory.over(group_ids).search(query)"),
+    **dict.fromkeys(("org_id", "project_id", "api_key"), LeaveOut("the memory is on this machine")),
+    "memory_id": Runs("turn_id"),
 }
-# What no filter has: what to write for it.
-FILTER_KEYS = {
-    "user_id": "user_id= beside filters=",
-    "agent_id": "{'tags': {'agent_id': ...}}",
-    "run_id": "{'session': ...}",
-    "metadata": "{'tags': {...}}",
-    "AND": "its parts side by side: {'session': ..., 'since': ...}",
-    "OR": "several texts for a key: {'speaker': ['Anna', 'Ben']}",
+ADD: dict[str, Rule] = {
+    **dict.fromkeys(("messages", "data", "content", "memory", "episode_body"), Runs("turns")),
+    **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
+    "app_id": Runs("metadata", within="app_id"),
+    **dict.fromkeys(("timestamp", "created_at", "reference_time"), Runs("said_at")),
+    "infer": NoEffect(
+        (False, None), "memory.digest(user_id=user_id) after add, which asks no model"
+    ),
+    **_NO_CHOICE,
+    "expiration_date": LeaveOut("the setting retention_days is for all turns of a memory"),
+    **dict.fromkeys(
+        (
+            *("prompt", "custom_instructions", "agent_custom_instructions", "custom_categories"),
+            *("structured_data_schema", "includes", "excludes", "memory_type"),
+        ),
+        _VOCABULARY,
+    ),
+    "immutable": LeaveOut("turns never change"),
+    "document_id": Write("Turn(speaker, text, source=document_id): each source is stored once"),
+    "context": Write('metadata={"context": context}'),
+    "source_description": Write('metadata={"source_description": source_description}'),
 }
-# Methods and attributes, of instances and classes.
-METHODS = {
-    "from_config": "Memory(model=..., embedder=..., reranker=...)",
-    "get": "memory.store.turn(turn_id)",
-    "update": "facts.supersede(memory.store, fact_id, value), from memory import facts",
-    "history": "facts.history(memory.store, fact_id), from memory import facts",
-    "reset": "delete_all(user_id) for each user",
+SEARCH: dict[str, Rule] = {
+    **dict.fromkeys(("top_k", "num_results"), Runs("limit")),
+    **dict.fromkeys(("q", "question", "text"), Runs("query")),
+    **dict.fromkeys(("run_id", "session_id", "thread_id"), Runs("filters", within="session")),
+    **{name: Runs("filters", within=key) for name, key in _TAGS.items()},
+    "metadata": Runs("filters", within="metadata"),
+    "start_date": Runs("filters", within="since"),
+    "end_date": Runs("filters", within="until"),
+    **_NO_CHOICE,
+    **dict.fromkeys(("keyword_search", "filter_memories", "show_expired", "explain"), NoEffect()),
+    **dict.fromkeys(
+        ("rerank", "reranking"),
+        NoEffect(
+            (False, None), 'Memory(reranker="cohere/rerank-v3.5"), which reranks every search'
+        ),
+    ),
+    **dict.fromkeys(
+        ("threshold", "min_score", "score_threshold", "min_rating"),
+        LeaveOut("scores have no fixed scale; take fewer turns by limit="),
+    ),
+    "latest_only": Write("memory.facts(query, user_id=user_id): what is true now"),
+    "fields": LeaveOut("a hit has all fields"),
+    "categories": Write('filters={"tags": {"category": categories}}, of tags that you gave'),
+    "reference_date": Write("memory.ask(question, now=reference_date, user_id=user_id)"),
+    "page": Write("memory.search(query, limit=page * size, user_id=user_id)[(page - 1) * size :]"),
+    "page_size": Runs("limit"),
+    "max_tokens": Write("memory.context(query, budget=max_tokens, user_id=user_id).text"),
+    **dict.fromkeys(("scope", "search_type"), Write("memory.facts(query, user_id=user_id)")),
+    "search_filter": Write('filters={"speaker": "Anna", "tags": {"category": "hobby"}}'),
+}
+GET_ALL: dict[str, Rule] = {
+    **dict.fromkeys(("top_k", "lastn"), Runs("limit")),
+    **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
+    "app_id": Runs("filters", within="app_id"),
+    "metadata": Runs("filters", within="metadata"),
+    "start_date": Runs("filters", within="since"),
+    "end_date": Runs("filters", within="until"),
+    **_NO_CHOICE,
+    "show_expired": NoEffect(),
+    "latest_only": Write("memory.facts(user_id=user_id): what is true now"),
+    "fields": LeaveOut("a turn has all fields"),
+    "categories": Write('filters={"tags": {"category": categories}}, of tags that you gave'),
+    **dict.fromkeys(
+        ("page", "page_size"),
+        Write("memory.get_all(user_id=user_id)[(page - 1) * size : page * size]"),
+    ),
+}
+DELETE_ALL: dict[str, Rule] = {
+    **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
+    **dict.fromkeys(
+        ("metadata", "app_id", "categories"),
+        Write(
+            "memory.forget([turn.id for turn in memory.get_all(user_id=user_id,"
+            ' filters={"tags": {"category": "hobby"}})], user_id=user_id)'
+        ),
+    ),
+    **_NO_CHOICE,
+}
+OPENING: dict[str, Rule] = {
+    "api_key": LeaveOut("the memory is on this machine; a model's key is in its environment"),
+    "host": LeaveOut("the memory is on this machine"),
+    "base_url": Runs("api_base"),
+    **dict.fromkeys(("org_id", "project_id", "version"), NoEffect()),
+    "user_id": Write("memory.of(user_id), or user_id= in each call"),
+    "workspace_id": Write("Memory(workspace_id)"),
+}
+THREAD: dict[str, Rule] = dict.fromkeys(("session_id", "thread_id"), Runs("session"))
+# The calls whose keywords differ from COMMON.
+KEYWORDS: dict[str, dict[str, Rule]] = {
+    "Memory": OPENING,
+    "add": ADD,
+    "search": SEARCH,
+    "get_all": GET_ALL,
+    "delete": _NO_CHOICE,
+    "delete_all": DELETE_ALL,
+    "context": {**THREAD, "min_rating": LeaveOut("budget= says how much is shown")},
+    "ask": {**dict.fromkeys(("query", "q"), Runs("question")), "reference_date": Runs("now")},
+    "facts": dict.fromkeys(("query", "q", "search_query"), Runs("about")),
+}
+# The calls that take filters, and those that take only the ids of one.
+_FILTERED = ("search", "get_all")
+_WITH_IDS = ("add", "delete_all")
+
+# What to write for a method or an attribute, in code that runs where `memory`, `user_id`,
+# `turn_id`, `fact_id`, `message`, `query` and so on are what their names say.
+_BEGINS = "memory.add(messages, user_id=user_id): a user's memory begins with the first turn"
+_THREADS = "sorted({turn.session for turn in memory.get_all(user_id=user_id)})"
+_STORE = 'MemoryStore("anna.db"): `from memory.frameworks.langgraph_store import MemoryStore`'
+_SESSION = (
+    'MemorySession("anna.db", session_id): `from memory.frameworks.openai_agents import'
+    " MemorySession`"
+)
+_NAMESPACES = "`from memory.store import namespaces`"
+_FACTS = "`from memory import facts`"
+_TOOLS = "memory_tools(memory.of(user_id)): `from memory import memory_tools`"
+_NOTHING = "nothing: leave the call out"
+METHODS: dict[str, str] = {
+    # mem0
+    "update": (
+        "[facts.supersede(memory.of(user_id).store, fact.id, text) for fact in"
+        " memory.facts(user_id=user_id) if fact.turn_id == turn_id]: the facts of a turn, which"
+        f" itself never changes, {_FACTS}; or, for metadata,"
+        " set_tags(memory.of(user_id).store, [turn_id], metadata):"
+        " `from memory.store.tags import set_tags`"
+    ),
+    "history": (
+        "[edit for fact in memory.facts(user_id=user_id, ended=True) if fact.turn_id == turn_id"
+        f" for edit in facts.history(memory.of(user_id).store, fact.id)]: {_FACTS}"
+    ),
+    "reset": f"[namespaces.delete(name) for name in namespaces.names()]: {_NAMESPACES}",
+    "delete_users": "memory.delete_all(user_id)",
+    "chat": "memory.ask(question, user_id=user_id).text",
+    "batch_delete": "memory.forget(turn_ids, user_id=user_id)",
+    "batch_update": (
+        f"facts.supersede(memory.of(user_id).store, fact_id, value) for each: {_FACTS}"
+    ),
+    "feedback": f"facts.correct(memory.of(user_id).store, fact_id, value=value): {_FACTS}",
+    "create_memory_export": "[*memory.of(user_id).store.dump()]",
+    "get_memory_export": "[*memory.of(user_id).store.dump()]",
+    "get_summary": "memory.of(user_id).store.summaries()",
+    "project": f"{_NOTHING}; a vocabulary says which facts there are (docs/guides/vocabulary.md)",
+    **dict.fromkeys(
+        ("get_webhooks", "create_webhook", "update_webhook", "delete_webhook"),
+        f"{_NOTHING}; `memory serve worker` sends changes to an address",
+    ),
     # Zep
-    "user": "add(messages, user_id=...): a user is there with the first message",
-    "thread": "add(messages, user_id=..., run_id=thread_id), context(message, user_id=...).text",
-    "memory": "add(messages, user_id=..., run_id=session_id), context(message, user_id=...).text",
-    "graph": "add(text, user_id=...), search(query, user_id=...), facts(user_id=...)",
-    # LangMem and the store of LangGraph
-    "put": "add(text, user_id=...); memory.frameworks has a BaseStore",
-    "invoke": "add(messages, user_id=...), then digest(user_id=...) with a model",
-    "ainvoke": "add(messages, user_id=...), then digest(user_id=...) with a model",
+    "user.add": _BEGINS,
+    "user.update": _NOTHING,
+    "user.get": f"namespaces.summary(user_id): {_NAMESPACES}",
+    "user.delete": "memory.delete_all(user_id)",
+    "user.list_ordered": f"namespaces.names(): {_NAMESPACES}",
+    "user.get_threads": _THREADS,
+    "user.get_sessions": _THREADS,
+    "user.get_facts": "memory.facts(user_id=user_id)",
+    "thread.create": "memory.add(messages, user_id=user_id, run_id=thread_id): it begins a thread",
+    "thread.add_messages": "memory.add(messages, user_id=user_id, run_id=thread_id)",
+    "thread.add_messages_batch": "memory.add(messages, user_id=user_id, run_id=thread_id)",
+    "thread.get_user_context": (
+        "memory.context(message, user_id=user_id, run_id=thread_id).text, with the last message"
+    ),
+    "thread.get": "memory.get_all(user_id=user_id, run_id=thread_id, limit=5)",
+    "thread.delete": "memory.delete_all(user_id, run_id=thread_id)",
+    "thread.list_all": _THREADS,
+    "graph.add": "memory.add(text, user_id=user_id, said_at=created_at)",
+    "graph.add_batch": "memory.add(messages, user_id=user_id)",
+    "graph.search": (
+        "memory.facts(query, user_id=user_id) for edges, and"
+        " memory.search(query, user_id=user_id) for episodes"
+    ),
+    "graph.node": 'memory.of(user_id).read("SELECT DISTINCT subject FROM facts").rows',
+    "graph.edge": "memory.facts(user_id=user_id)",
+    "graph.episode": "memory.get_all(user_id=user_id)",
+    "graph.add_fact_triple": (
+        "facts.add(memory.of(user_id).store, subject=subject, attribute=attribute, value=value):"
+        f" {_FACTS}"
+    ),
+    "graph.create": _BEGINS,
+    "graph.set_ontology": f"{_NOTHING}; a vocabulary says which facts there are",
+    "memory.add": "memory.add(messages, user_id=user_id, run_id=session_id)",
+    "memory.add_session": "memory.add(messages, user_id=user_id, run_id=session_id)",
+    "memory.get": "memory.context(message, user_id=user_id, run_id=session_id).text",
+    "memory.search": "memory.search(query, user_id=user_id)",
+    "memory.search_sessions": "memory.search(query, user_id=user_id)",
+    "memory.delete": "memory.delete_all(user_id, run_id=session_id)",
+    "memory.get_session_messages": "memory.get_all(user_id=user_id, run_id=session_id)",
+    # Graphiti
+    "add_episode": "memory.add(text, user_id=group_id, said_at=created_at)",
+    "add_episode_bulk": "memory.add(messages, user_id=group_id)",
+    "add_triplet": (
+        "facts.add(memory.of(group_id).store, subject=subject, attribute=attribute, value=value):"
+        f" {_FACTS}"
+    ),
+    "retrieve_episodes": "memory.get_all(user_id=group_id, limit=5)",
+    "build_indices_and_constraints": _NOTHING,
+    # LangMem
+    "invoke": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
+    "ainvoke": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
+    "submit": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
+    # The store of LangGraph
+    **dict.fromkeys(
+        (
+            *("put", "aput", "aget", "adelete", "batch", "abatch", "asearch"),
+            *("list_namespaces", "alist_namespaces"),
+        ),
+        _STORE,
+    ),
+    # The session of the Agents SDK
+    **dict.fromkeys(("get_items", "add_items", "pop_item", "clear_session"), _SESSION),
+    # Letta
+    "agents.blocks": (
+        '[turn.text for turn in memory.get_all(user_id=agent_id, filters={"tags": {"block":'
+        ' label}})][-1:] to read one, and memory.add(value, user_id=agent_id, tags={"block":'
+        " label}) to write it"
+    ),
+    "blocks.create": 'memory.add(value, user_id=user_id, tags={"block": label})',
+    "blocks.retrieve": (
+        '[turn.text for turn in memory.get_all(user_id=user_id, filters={"tags": {"block":'
+        " label}})][-1:]"
+    ),
+    "agents.passages": (
+        "memory.add(text, user_id=agent_id, said_at=created_at) to create one,"
+        " memory.search(query, 3, user_id=agent_id), memory.get_all(user_id=agent_id), and"
+        " memory.delete(turn_id, user_id=agent_id)"
+    ),
+    "agents.messages": (
+        "memory.add(messages, user_id=agent_id), then memory.ask(question, user_id=agent_id).text"
+    ),
+    **dict.fromkeys(
+        (
+            *("core_memory_append", "core_memory_replace", "archival_memory_insert"),
+            *("archival_memory_search", "conversation_search"),
+        ),
+        f"{_TOOLS}, for an agent",
+    ),
+    # Supermemory
+    "search.memories": "memory.search(query, user_id=user_id, limit=5)",
+    "search.documents": "memory.search(query, user_id=user_id, limit=5)",
+    "search.execute": "memory.search(query, user_id=user_id, limit=5)",
+    "memories.add": "memory.add(text, user_id=user_id)",
+    "documents.add": "memory.add(text, user_id=user_id)",
+    "profile": "memory.facts(user_id=user_id)",
+    # Honcho
+    "peer": (
+        'memory.add([{"role": "user", "name": peer_id, "content": text}]),'
+        " memory.ask(question, asker=peer_id).text, and"
+        ' memory.search(query, filters={"speaker": peer_id})'
+    ),
+    "session": (
+        "memory.add(messages, run_id=session_id), and"
+        " memory.context(message, run_id=session_id, budget=400).text"
+    ),
     # Hindsight
-    "create_bank": "nothing: a user's memory is there with the first turn",
-    "retain": "add(text, user_id=...)",
-    "retain_batch": "add([...], user_id=...)",
-    "recall": "search(query, user_id=...)",
-    "reflect": "ask(question, user_id=...)",
+    "create_bank": _BEGINS,
+    "retain": "memory.add(text, user_id=user_id)",
+    "retain_batch": "memory.add(messages, user_id=user_id)",
+    "recall": "memory.search(query, user_id=user_id)",
+    "reflect": "memory.ask(question, user_id=user_id).text",
 }
 # What people import.
-_MEMORY = "Memory: `from memory import Memory`"
-_TOOLS = "memory_tools(...): `from memory import memory_tools`"
-_ADD_AND_DIGEST = f"{_MEMORY}, and its add and digest"
-IMPORTS = {
-    **dict.fromkeys(("MemoryClient", "Zep", "Hindsight", "HindsightClient"), _MEMORY),
-    **dict.fromkeys(("AsyncMemoryClient", "AsyncZep"), "AsyncMemory"),
-    "Message": "Turn(speaker, text), or {'role': ..., 'content': ...}",
-    "create_manage_memory_tool": _TOOLS,
-    "create_search_memory_tool": _TOOLS,
-    "create_memory_manager": _ADD_AND_DIGEST,
-    "create_memory_store_manager": _ADD_AND_DIGEST,
+_MEMORY = "Memory(): `from memory import Memory`"
+_MODEL = 'Memory(model="openai/gpt-4o-mini"): `from memory import Memory`'
+_TOOLS_OF_LANGMEM = (
+    "memory_tools(memory.of(user_id)): `from memory import memory_tools`. LangMem's own tools also"
+    f" run, with store={_STORE}"
+)
+_DIGEST = "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)"
+IMPORTS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            *("MemoryClient", "Zep", "Graphiti", "Hindsight", "HindsightClient", "Letta"),
+            *("Supermemory", "Honcho", "MemoryConfig"),
+        ),
+        _MEMORY,
+    ),
+    "MemoryConfig": _MODEL,
+    **dict.fromkeys(
+        ("AsyncMemoryClient", "AsyncZep", "AsyncLetta", "AsyncSupermemory"),
+        "AsyncMemory(): `from memory import AsyncMemory`",
+    ),
+    "Message": 'Turn(speaker, text), or {"role": "user", "content": text}',
+    "create_manage_memory_tool": _TOOLS_OF_LANGMEM,
+    "create_search_memory_tool": _TOOLS_OF_LANGMEM,
+    **dict.fromkeys(
+        (
+            *("create_memory_manager", "create_memory_store_manager", "create_thread_extractor"),
+            *("ReflectionExecutor",),
+        ),
+        f"{_DIGEST}; `memory serve worker` digests what waits",
+    ),
+    "create_memory_searcher": "memory.search(query, user_id=user_id)",
+    "create_prompt_optimizer": "`uv run optimize.py`, which compiles prompts by DSPy",
+    "MemoryStore": _STORE,
+    "InMemoryStore": _STORE,
+    "BaseStore": _STORE,
+    "MemorySession": _SESSION,
+    "SQLiteSession": _SESSION,
+    "MemoryCallback": (
+        'MemoryCallback("anna.db"): `from memory.frameworks.litellm_callback import MemoryCallback`'
+    ),
+}
+# Providers whose names litellm writes otherwise than mem0.
+_RERANKS = ("rerank", "reranking")
+_PROVIDERS = {
+    "ollama": "ollama_chat",
+    "azure_openai": "azure",
+    "aws_bedrock": "bedrock",
+    "together": "together_ai",
+    "vllm": "hosted_vllm",
+    "lmstudio": "lm_studio",
+    "google": "gemini",
+    "huggingface": "sentence-transformers",
 }
 
 
-def refuse_keywords(call: str, keywords: Iterable[str], taken: Iterable[str]) -> None:
-    """Raises InputError for a keyword that a call does not take, with what to write instead."""
-    for name in keywords:
-        if name in KEYWORDS:
-            advice = KEYWORDS[name][0 if call == "add" else -1]
-            verb = "" if advice.startswith(_LEAVE) else "write "
-            raise InputError(f"{call} takes no {name}=; {verb}{advice}")
-        ours = ", ".join(f"{keyword}=" for keyword in taken)
-        raise InputError(f"{call} takes no {name}=; it takes {ours}")
+def own_keywords(
+    call: str, keywords: Mapping[str, Any], taken: Iterable[str], has_reranker: bool = False
+) -> dict[str, Any]:
+    """The keywords of a call by our names. Raises one InputError for all that have none.
+
+    Arguments:
+        call: "Memory", "add", "search", ...
+        taken: the names of its own parameters.
+        has_reranker: whether the memory has one, which then reranks in any case.
+    """
+    reader = _Keywords(call, tuple(taken), has_reranker)
+    for keyword, value in keywords.items():
+        reader.read(keyword, value)
+    reader.read_filters()
+    if reader.refused:
+        raise InputError("; ".join(reader.refused))
+    return reader.values
 
 
-def refuse_filter_keys(keys: Iterable[str]) -> None:
-    """Raises InputError for a key of another library's filters, with what to write instead."""
-    for key in keys:
-        if key in FILTER_KEYS:
-            raise InputError(f"filters have no {key!r}; write {FILTER_KEYS[key]}")
+class _Keywords:
+    """The keywords of one call by our names, and what to write for those that have none."""
+
+    def __init__(self, call: str, taken: tuple[str, ...], has_reranker: bool) -> None:
+        self._call, self._taken, self._has_reranker = call, taken, has_reranker
+        self._rules = COMMON | KEYWORDS.get(call, {})
+        self._filters: list[Any] = []
+        self.values: dict[str, Any] = {}
+        self.refused: list[str] = []
+
+    def read(self, keyword: str, value: Any) -> None:
+        if keyword == "filters" and self._call in (*_FILTERED, *_WITH_IDS):
+            self._filters.append(value)
+        elif keyword in self._taken:
+            self._put(keyword, value)
+        else:
+            self._apply(self._rules.get(keyword), keyword, value)
+
+    def _apply(self, rule: Rule | None, keyword: str, value: Any) -> None:
+        match rule:
+            case Runs("filters", key):
+                self._filters.append({key: value})
+            case Runs(name, ""):
+                self._put(name, value)
+            case Runs(name, key):
+                self.values[name] = {key: value, **(self.values.get(name) or {})}
+            case NoEffect(values) if not values or value in values:
+                pass
+            case NoEffect() if keyword in _RERANKS and self._has_reranker:
+                pass
+            case NoEffect(_, otherwise):
+                self._refuse(f"{keyword}={value!r:.40}", f"write {otherwise}")
+            case Write(advice):
+                self._refuse(f"{keyword}=", f"write {advice}")
+            case LeaveOut(why):
+                self._refuse(f"{keyword}=", f"leave it out: {why}")
+            case _ if keyword == "config" and self._call == "Memory":
+                self.refused.append(config_line("Memory", value))
+            case _:
+                listed = ", ".join(f"{name}=" for name in self._taken)
+                self._refuse(f"{keyword}=", f"it takes {listed}")
+
+    def _put(self, name: str, value: Any) -> None:
+        if name not in self._taken:
+            self._apply(None, name, value)
+        elif name in self.values and self.values[name] is not None and value is not None:
+            self.refused.append(f"{self._call} takes {name}= once")
+        elif value is not None or name not in self.values:
+            self.values[name] = value
+
+    def _refuse(self, what: str, advice: str) -> None:
+        self.refused.append(f"{self._call} takes no {what}; {advice}")
+
+    def read_filters(self) -> None:
+        """Put the filters of all keywords into one, and their ids into keywords."""
+        filters = [part for part in self._filters if part is not None]
+        if not filters:  # `filter` is ours, and has no other words
+            return
+        filters += [self.values.pop("filter")] if self.values.get("filter") else []
+        if not all(isinstance(part, Mapping) for part in filters):  # a TurnFilter, or what is none
+            self.values["filters"] = filters[0] if len(filters) == 1 else filters
+            return
+        result = own_filters({"AND": filters})
+        self.refused += result.refused
+        if "user_id" in result.ids:
+            self._put_user(result.ids["user_id"])
+        if self._call in _FILTERED:
+            if result.values:
+                self.values["filters"] = result.values
+            return
+        for name, value in _ids_of(result.values).items():
+            if name in self._taken:
+                self._put(name, value)
+            else:
+                self._refuse(f"filters of {name!r}", "filters choose turns to search or to list")
+
+    def _put_user(self, user_id: Any) -> None:
+        before = self.values.setdefault("user_id", user_id)
+        if str(before) != str(user_id):
+            self.refused.append(f"the user is {before!r} and, in filters, {user_id!r}; write one")
+
+
+def _ids_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a filter says of a session and an agent, as keywords; the rest by its own keys."""
+    keywords: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == "session":
+            keywords["run_id"] = value
+        elif key == "tags":
+            keywords |= {tag: condition.get("in") for tag, condition in value.items()}
+        else:
+            keywords[key] = value
+    return keywords
+
+
+# ---------------------------------------------------------------- methods, attributes, imports
+
+
+def hint_of_import(name: str) -> str:
+    """What to write for a name that people import from another library; "" for any other."""
+    return IMPORTS.get(name, "")
+
+
+def config_line(owner: str, config: Any) -> str:
+    """What to write for a configuration of mem0: its model and its reranker by their names here."""
+    options = []
+    for option, part in (("model", "llm"), ("reranker", "reranker")):
+        if name := _model_of(_field(config, part)):
+            options.append(f'{option}="{name}"')
+    embedder = _model_of(_field(config, "embedder"))
+    packaged = f', where embedder="{embedder}" would keep yours' if embedder else ""
+    return (
+        f"a configuration of mem0 is not taken; write {owner}({', '.join(options)}). The packaged"
+        f" embedder needs no key{packaged}; vector_store goes away: memories are files in"
+        " MEMORY_HOME, or rows of Postgres"
+    )
+
+
+def _model_of(part: Any) -> str:
+    """The name by which litellm knows the model of a part of mem0's configuration."""
+    provider, config = _field(part, "provider"), _field(part, "config")
+    model = _field(config, "model")
+    if not isinstance(model, str) or not isinstance(provider, str):
+        return ""
+    provider = _PROVIDERS.get(provider, provider)
+    return model if provider in ("litellm", "langchain") else f"{provider}/{model}"
+
+
+def _field(part: object, name: str) -> Any:
+    return part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
+
+
+def is_config(options: object) -> bool:
+    """Whether something is a configuration of mem0: a dict, or an object with a model."""
+    return isinstance(options, Mapping) or _field(options, "llm") is not None
 
 
 class _Answering(type):
@@ -130,19 +543,95 @@ class _Answering(type):
     if not TYPE_CHECKING:
 
         def __getattr__(cls, name: str) -> Any:
-            return _no_method(cls, name) or type.__getattribute__(cls, name)
+            return _answer(cls.__name__, name) or type.__getattribute__(cls, name)
 
 
 class AnswersOthersNames(metaclass=_Answering):
     """An AttributeError for a method of another library says what to write here."""
 
+    @classmethod
+    def from_config(cls, config: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Not here: raises InputError with the line to write instead of a configuration of mem0."""
+        raise InputError(config_line(cls.__name__, config))
+
     if not TYPE_CHECKING:  # else mypy would find every name
 
         def __getattr__(self, name: str) -> Any:
             # What is not here raises as usual, and a property what went wrong in it.
-            return _no_method(type(self), name) or object.__getattribute__(self, name)
+            return _answer(type(self).__name__, name) or object.__getattribute__(self, name)
 
 
-def _no_method(owner: type, name: str) -> None:
-    if name in METHODS:
-        raise AttributeError(f"{owner.__name__} has no {name}; write {METHODS[name]}")
+class Group:
+    """A group of another library's methods, such as `client.thread`: each is answered in a line."""
+
+    def __init__(self, owner: str, path: str) -> None:
+        self._owner, self._path = owner, path
+
+    def __getattr__(self, name: str) -> Any:
+        path = f"{self._path}.{name}"
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if group := _answer(self._owner, path):
+            return group
+        paths = ", ".join(key for key in METHODS if key.startswith(f"{self._path}."))
+        raise AttributeError(
+            f"{self._owner} has no {path}; docs/guides/other-libraries.md has {paths}"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._path in METHODS:
+            raise AttributeError(_line(self._owner, self._path))
+        first = next(key for key in METHODS if key.startswith(f"{self._path}."))
+        raise AttributeError(_line(self._owner, first))
+
+
+def groups_of(call: str) -> dict[str, Group]:
+    """The methods that other libraries have on an attribute which is a method here: `search`."""
+    names = [path.partition(".")[2] for path in METHODS if path.startswith(f"{call}.")]
+    return {name: Group("Memory", f"{call}.{name}") for name in names}
+
+
+def _answer(owner: str, path: str) -> Group | None:
+    """The group of this name, None for a name of no other library.
+
+    Raises AttributeError for a method.
+    """
+    if path in METHODS:
+        raise AttributeError(_line(owner, path))
+    is_group = any(key.startswith(f"{path}.") for key in METHODS)
+    return Group(owner, path) if is_group else None
+
+
+def _line(owner: str, path: str) -> str:
+    code = METHODS[path]
+    code = awaited(code) if owner == "AsyncMemory" else code
+    return f"{owner} has no {path}; write {code}"
+
+
+_CALL = re.compile(
+    r"memory(\.of\(\w+\))?\.(add|search|ask|context|facts|get_all|forget|delete|delete_all|digest|read)\("
+)
+
+
+def awaited(code: str) -> str:
+    """Code for a Memory as it is written for an AsyncMemory."""
+    written, last = "", 0
+    for call in _CALL.finditer(code):
+        if call.start() < last:
+            continue  # inside a call that is written already
+        end = _end_of_call(code, call.end())
+        arguments = awaited(code[call.end() : end])
+        written += f"{code[last : call.start()]}(await {call[0]}{arguments}"
+        last = end
+        written += ")"
+    return written + code[last:]
+
+
+def _end_of_call(code: str, start: int) -> int:
+    """The position behind the bracket that closes the one before `start`."""
+    depth = 1
+    for position in range(start, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[position], 0)
+        if not depth:
+            return position + 1
+    return len(code)

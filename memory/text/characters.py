@@ -1,4 +1,6 @@
-"""Characters that every database and model takes."""
+"""Characters that every database and model takes, and characters that nobody sees."""
+
+from unicodedata import category
 
 
 def sound_text(text: str) -> str:
@@ -9,6 +11,14 @@ def sound_text(text: str) -> str:
     # cannot be encoded as UTF-8; a whole pair in two halves becomes the character it stands for.
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text has more than spaces and characters that nobody sees, of zero width.
+
+    Assistants do answer "\\u200b".
+    """
+    return any(not character.isspace() and category(character) != "Cf" for character in text)
 
 
 class WholeCharacters:

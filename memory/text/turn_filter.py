@@ -5,14 +5,16 @@ the page.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, get_args
+from operator import ge, gt, le, lt
+from typing import Any, Literal, get_args
 
 from memory.errors import InputError
 from memory.records import Kind, Turn
 from memory.text.dates import is_iso_date
+from memory.text.tag_texts import tag_texts
 
 FILTER_EXAMPLE = '{"speaker": "Anna", "since": "2017-05", "tags": {"project": "move"}}'
 
@@ -24,7 +26,8 @@ class TurnFilter:
     A turn passes `speaker`, `session`, `kind` and `source` with any of their texts. `since` and
     `until` are ISO dates as exact as wanted (2017, 2017-05, 2017-05-08), both inclusive: a turn
     passes if its date can lie between them, and never without a date. `tags` are (key, values): a
-    turn needs one of the values for every key.
+    turn needs one of the values for every key. `compared` are (key, operator, operand): it needs a
+    value for which this is true; `without_tags` are (key, values) of which it has none.
     """
 
     speaker: tuple[str, ...] = ()
@@ -34,9 +37,16 @@ class TurnFilter:
     since: str = ""
     until: str = ""
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    compared: tuple[tuple[str, "Operator", str | float], ...] = ()
+    without_tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-_KEYS = tuple(field.name for field in fields(TurnFilter))
+# In a tag's condition: {"tags": {"priority": {"gte": 2}, "topic": {"not": ["sport"]}}}.
+Operator = Literal["gt", "gte", "lt", "lte", "contains"]
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
+_OPERATORS = (*_COMPARISONS, "contains", "in", "not")
+
+_KEYS = ("speaker", "session", "kind", "source", "since", "until", "tags")
 _DATES = ("since", "until")
 
 
@@ -62,10 +72,11 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
                 f' a tag is {{"tags": {{"{key:.60}": ...}}}}'
             )
     read: dict[str, Any] = {
-        key: (_date if key in _DATES else _tags if key == "tags" else _texts)(key, value)
+        key: (_date if key in _DATES else _texts)(key, value)
         for key, value in values.items()
+        if key != "tags"
     }
-    turn_filter = TurnFilter(**read)
+    turn_filter = TurnFilter(**read, **_tags(values.get("tags", {})))
     kinds = get_args(Kind)
     for kind in turn_filter.kind:
         if kind not in kinds:
@@ -75,6 +86,10 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
 
 def passes(turn: Turn, wanted: TurnFilter) -> bool:
     """Whether a turn passes a filter, as a search decides with its index."""
+
+    def values_of(key: str) -> Sequence[str]:
+        return texts_of(turn.tags.get(key, ()))
+
     columns = (
         (turn.speaker, wanted.speaker),
         (turn.session, wanted.session),
@@ -84,7 +99,12 @@ def passes(turn: Turn, wanted: TurnFilter) -> bool:
     return (
         all(not texts or text in texts for text, texts in columns)
         and _can_lie_between(turn.said_at, wanted.since, wanted.until)
-        and all({*values} & {*texts_of(turn.tags.get(key, ()))} for key, values in wanted.tags)
+        and all({*values} & {*values_of(key)} for key, values in wanted.tags)
+        and all(
+            any(is_true(value, operator, operand) for value in values_of(key))
+            for key, operator, operand in wanted.compared
+        )
+        and not any({*values} & {*values_of(key)} for key, values in wanted.without_tags)
     )
 
 
@@ -169,7 +189,38 @@ def _date(name: str, value: Any) -> str:
     return value
 
 
-def _tags(name: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"the filter {name} is an object of keys and values, not {value!r:.60}")
-    return tuple(sorted((key, _texts(f"{name}.{key:.60}", value[key])) for key in value))
+def _tags(tags: Any) -> dict[str, Any]:
+    """The parts of a filter that are about tags."""
+    if not isinstance(tags, Mapping) or not all(isinstance(key, str) for key in tags):
+        raise InputError(f"the filter tags is an object of keys and values, not {tags!r:.60}")
+    wanted: list[tuple[str, tuple[str, ...]]] = []
+    compared: list[tuple[str, Any, str | float]] = []
+    without: list[tuple[str, tuple[str, ...]]] = []
+    for key, value in sorted(tags.items()):
+        label = f"the filter tags.{key:.60}"
+        for operator, operand in (value if isinstance(value, Mapping) else {"in": value}).items():
+            if operator in ("in", "not"):
+                texts = tuple(sorted({*tag_texts(operand, label)}))
+                if not texts:
+                    raise InputError(f"{label} has no value")
+                (wanted if operator == "in" else without).append((key, texts))
+            elif operator in _OPERATORS and isinstance(operand, (str, int, float)):
+                compared.append((key, operator, operand))
+            else:
+                raise InputError(
+                    f"{label} has no {operator!r:.60} with {operand!r:.60}; write a value, a list"
+                    f" of values, or an object of {', '.join(_OPERATORS)}"
+                )
+    return {"tags": tuple(wanted), "compared": tuple(compared), "without_tags": tuple(without)}
+
+
+def is_true(value: str, operator: str, operand: str | float) -> bool:
+    """Whether a comparison of a tag's value is true; with a number, only that of a number is."""
+    if operator == "contains":
+        return tag_texts(operand, "")[0].casefold() in value.casefold()
+    if isinstance(operand, str):
+        return _COMPARISONS[operator](value, operand)
+    try:
+        return _COMPARISONS[operator](float(value), operand)
+    except ValueError:
+        return False

@@ -108,7 +108,7 @@ def _answers(
         tempfile.TemporaryDirectory() as home,
         Memory(Path(home) / "memory.db", model=model) as memory,
     ):
-        memory.add(conversation.turns)
+        memory.add(conversation.turns, said_at="")
         chosen = _drawn(conversation, most)
         for question in track(chosen, conversation.id, console=Console(stderr=True)):
             model.seen.clear()

@@ -126,7 +126,7 @@ def _ask_all(folders: Sequence[Path], model: str, cost: float | None) -> Iterato
             with Memory(Path(home) / f"{conversation.id}.db", model=loaded) as memory:
                 if cost is not None:
                     Settings(memory.store).set("wrong_answer_cost", cost)
-                memory.add(conversation.turns)
+                memory.add(conversation.turns, said_at="")
                 memory.digest()
                 for question in conversation.questions:
                     yield _scored(memory, question, scores[conversation.id][question.index])

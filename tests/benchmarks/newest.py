@@ -118,7 +118,7 @@ def measured(turns: Sequence[Turn], again: Sequence[Restatement]) -> Score:
     """Asks a new memory of these turns for everything that was said again."""
     score = Score()
     with tempfile.TemporaryDirectory() as folder, Memory(Path(folder) / "anna.db") as memory:
-        memory.add(turns)
+        memory.add(turns, said_at="")
         [recall] = [tool for tool in memory_tools(memory) if tool.__name__ == "recall"]
         for restatement in again:
             lines = recall(restatement.question).splitlines()

@@ -175,11 +175,11 @@ def test_a_memory_that_indexes_later_shows_up(
     waiting: list[Turn] = []
     add = Memory.add
 
-    def add_later(memory: Memory, turns: Any) -> Any:
+    def add_later(memory: Memory, turns: Any, said_at: str) -> Any:
         """Each turn is stored with the next one."""
         ready, waiting[:] = [*waiting], [turns[0]]
         if ready:
-            add(memory, ready)
+            add(memory, ready, said_at=said_at)
         return TurnIds([999])
 
     with monkeypatch.context() as patch:

@@ -3,12 +3,15 @@
 import re
 import warnings
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from memory import InputError, Memory, Store, Turn
+from memory.store.turn_validation import local_now
 
 
 @pytest.fixture
@@ -48,10 +51,197 @@ def test_a_text_a_dict_and_turns_are_taken_as_well(memory: Memory) -> None:
     memory.add("I live in Oslo.")
     memory.add({"speaker": "Ben", "text": "So do I.", "said_at": "2026-09-22"})
     memory.add([Turn("Anna", "Really?", said_at="2025"), "Yes."], said_at=datetime(2026, 1, 2, 3))
-    assert [turn.said_at for turn in memory.store.turns()] == [
-        *("", "2026-09-22", "2025", "2026-01-02T03:00:00")
-    ]
+    now, *others = [turn.said_at for turn in memory.store.turns()]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(now)) < timedelta(minutes=5)
+    assert others == ["2026-09-22", "2025", "2026-01-02T03:00:00"]
     assert said(memory.store)[1] == ("Ben", "So do I.")
+
+
+def test_turns_are_said_now_unless_their_time_is_unknown(memory: Memory) -> None:
+    memory.add([Turn("Anna", "Tea."), {"role": "user", "content": "Tea.", "said_at": ""}, "Tea."])
+    memory.add(["Tea.", Turn("Anna", "Tea.", said_at="2025")], said_at="")
+    dates = [turn.said_at for turn in memory.get_all()]
+    assert dates[0] == dates[2] == local_now()[:10] + dates[0][10:]
+    assert [dates[1], *dates[3:]] == ["", "", "2025"]
+
+
+def test_moments_are_taken_as_other_programs_write_them(memory: Memory) -> None:
+    said_at: list[Any] = [1700000000, 1700000000.7, "1700000000", "2023-11-14T22:13:20Z"]
+    for moment in said_at:
+        memory.add("Tea.", said_at=moment)
+        for key in ("timestamp", "created_at", "said_at"):
+            memory.add({"role": "user", "content": "Tea.", key: moment})
+    assert {turn.said_at for turn in memory.get_all()} == {"2023-11-14T22:13:20Z"}
+    with pytest.raises(InputError, match="turn 2: 'yesterday' is no date; write 2026-11-25"):
+        memory.add(["Tea.", {"role": "user", "content": "Tea.", "timestamp": "yesterday"}])
+
+
+@dataclass
+class Block:
+    type: str
+    text: str = ""
+
+
+@dataclass
+class Said:
+    role: str
+    content: Any
+    name: str | None = None
+
+
+class Part(BaseModel):
+    type: str
+    text: str | None = None
+
+
+class Pydantic(BaseModel):
+    role: str
+    content: str | list[Part] | None
+    created_at: datetime | None = None
+    tool_calls: list[str] | None = None
+
+
+class LangChain(BaseModel):
+    type: str
+    content: str | list[str | dict[str, Any]]
+    name: str | None = None
+    additional_kwargs: dict[str, Any] = {}
+
+    def text(self) -> str:
+        raise AssertionError("a method")
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+IN_HAND: dict[str, tuple[Any, list[tuple[str, str]]]] = {
+    "dataclasses": (
+        [Said("user", "Hi."), Said("assistant", [Block("text", "Oh.")])],
+        [
+            ("user", "Hi."),
+            ("assistant", "Oh."),
+        ],
+    ),
+    "a dataclass alone": (Said("user", "Hi.", "Anna"), [("Anna", "Hi.")]),
+    "pydantic": (
+        [Pydantic(role="user", content=[Part(type="input_text", text="Hi.")])],
+        [("user", "Hi.")],
+    ),
+    "LangChain": (
+        [
+            LangChain(type="system", content="Be kind."),
+            LangChain(type="human", content=[{"type": "text", "text": "Hi."}, "Ho."], name="Anna"),
+            LangChain(type="ai", content="Oh."),
+            LangChain(type="AIMessageChunk", content="Ah."),
+        ],
+        [("Anna", "Hi.\nHo."), ("assistant", "Oh."), ("assistant", "Ah.")],
+    ),
+    "LangChain as JSON": (
+        [{"type": "human", "data": {"content": "Hi.", "additional_kwargs": {}}}],
+        [("user", "Hi.")],
+    ),
+    "pairs": (
+        [("user", "Hi."), ("Ben", "Ho."), ["assistant", "Oh."]],
+        [
+            ("user", "Hi."),
+            ("Ben", "Ho."),
+            ("assistant", "Oh."),
+        ],
+    ),
+    "a pair alone": (("human", "Hi."), [("user", "Hi.")]),
+    "a tuple of texts": (("Hi.", "Ho."), [("user", "Hi."), ("user", "Ho.")]),
+    "Gemini": ([{"role": "model", "parts": [{"text": "Hi."}]}], [("assistant", "Hi.")]),
+    "a picture": ([{"role": "user", "content": [PICTURE]}], [("user", "[image]")]),
+    "a picture without a list": ([{"role": "user", "content": PICTURE}], [("user", "[image]")]),
+    "sound": (
+        [{"role": "assistant", "content": None, "audio": {"transcript": "Hi."}}],
+        [("assistant", "Hi.")],
+    ),
+    "a refusal": (
+        [{"role": "assistant", "content": None, "refusal": "I cannot."}],
+        [("assistant", "I cannot.")],
+    ),
+    "a generator": ((text for text in ("Hi.", "Ho.")), [("user", "Hi."), ("user", "Ho.")]),
+}
+
+
+@pytest.mark.parametrize(("given", "turns"), IN_HAND.values(), ids=IN_HAND)
+def test_what_people_have_in_their_hands_becomes_turns(
+    memory: Memory, given: Any, turns: list[tuple[str, str]]
+) -> None:
+    memory.add(given)
+    assert said(memory.store) == turns
+
+
+def test_messages_of_installed_libraries_become_turns(memory: Memory) -> None:
+    chat = pytest.importorskip("openai.types.chat")
+    responses = pytest.importorskip("openai.types.responses")
+    memory.add(
+        [
+            chat.ChatCompletionMessage(role="assistant", content="Oh."),
+            responses.ResponseOutputMessage(
+                id="1",
+                role="assistant",
+                status="completed",
+                type="message",
+                content=[{"type": "output_text", "text": "Ah.", "annotations": []}],
+            ),
+        ]
+    )
+    assert said(memory.store) == [("assistant", "Oh."), ("assistant", "Ah.")]
+    messages = pytest.importorskip("langchain_core.messages")
+    memory.add([messages.HumanMessage("Hi."), messages.AIMessage("Ho."), ("ai", "Hm.")])
+    assert said(memory.store)[2:] == [("user", "Hi."), ("assistant", "Ho."), ("assistant", "Hm.")]
+
+
+def test_what_becomes_no_turn_is_skipped_and_counted(memory: Memory) -> None:
+    messages: list[Any] = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "I sail."},
+        {"role": "assistant", "content": "\u200b"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+        {"type": "function_call", "name": "f", "arguments": "{}"},
+        Turn("Anna", " \u2060 "),
+        "",
+    ]
+    ids = memory.add(messages)
+    assert ids == [1]
+    assert [(skipped.where, skipped.why) for skipped in ids.skipped] == [
+        ("message 1", "instructions to a model"),
+        ("message 3", "it has no text that can be seen"),
+        ("message 4", "a tool's call or result in a chat"),
+        ("message 5", "a tool's call or result in a chat"),
+        ("message 6", "it has no text that can be seen"),
+        ("message 7", "it has no text that can be seen"),
+    ]
+    alone = memory.add({"role": "assistant", "content": "\u200b"})
+    assert (alone, len(alone.skipped)) == ([], 1)
+    for text in ("", Turn("Anna", "\u200b")):
+        with pytest.raises(InputError, match="has no text"):
+            memory.add(text)
+
+
+def test_the_speaker_of_texts_and_of_the_user_can_be_named(memory: Memory) -> None:
+    given: list[Any] = ["Hi.", ("user", "Ho."), ("assistant", "Oh."), Turn("Ben", "Yes.")]
+    memory.add(given, speaker="Alex")
+    memory.add("I live in Oslo.", speaker="Alex")
+    assert [turn.speaker for turn in memory.get_all()] == [
+        *("Alex", "Alex", "assistant", "Ben", "Alex")
+    ]
+    assert [(fact.subject, fact.value) for fact in memory.facts()] == [("Alex", "Oslo")]
+
+
+def test_what_a_message_says_of_itself_is_kept(memory: Memory) -> None:
+    message = {"role": "user", "content": "Hi.", "metadata": {"n": 3}, "thread_id": "t1"}
+    memory.add(message, metadata={"n": 4}, run_id="t2")
+    [turn] = memory.get_all()
+    assert (turn.session, turn.tags) == ("t1", {"n": "3"})
+
+
+def test_numbers_in_metadata_and_in_filters_are_one_kind(memory: Memory) -> None:
+    memory.add("I like tea.", metadata={"n": 3, "ok": True, "l": [1, 2.5], "none": None})
+    memory.add("I like cocoa.", tags={"n": 30})
+    for tags in ({"n": 3}, {"n": "3"}, {"n": 3.0}, {"ok": True}, {"l": 2.5}, {"n": [3, 4]}):
+        assert [hit.turn_id for hit in memory.search("like", filters={"tags": tags})] == [1]
+    assert memory.get_all()[0].tags == {"n": "3", "ok": "true", "l": ["1", "2.5"]}
 
 
 def test_dates_are_texts_dates_and_datetimes_at_every_call(memory: Memory) -> None:
@@ -123,10 +313,10 @@ def test_no_name_of_a_person_gets_a_warning(memory: Memory, speaker: str) -> Non
     [
         ("x", {"said_at": "banana"}, "'banana' is no date; write 2026-11-25"),
         ("x", {"user_id": "anna"}, "is one file or store, and takes no user_id=; write Memory()"),
-        ("x", {"session_id": "1"}, "add takes no session_id=; write run_id= or session="),
-        ("x", {"infer": False}, "add takes no infer=; leave it out: add asks no"),
-        ("x", {"wings": 2}, "add takes no wings=; it takes turns=, session="),
-        ("x", {"metadata": {"plan": {"a": 1}}}, "the key and the values of a tag are texts"),
+        ("x", {"immutable": True}, "add takes no immutable=; leave it out: turns never change"),
+        ("x", {"infer": True}, "add takes no infer=True; write memory.digest("),
+        ("x", {"wings": 2}, "add takes no wings=; it takes turns=, speaker="),
+        ("x", {"metadata": {"plan": {"a": 1}}}, "write anything else as JSON text: json.dumps("),
         ([3], {}, "turn 1 is int; write Turn"),
         (None, {}, "turn 1 is NoneType; write Turn"),
         ({"speaker": "Anna", "txt": "x"}, {}, "turn 1: there is no 'txt'"),

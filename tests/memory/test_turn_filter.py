@@ -43,7 +43,10 @@ def test_what_names_nothing_filters_nothing(given: Any) -> None:
         ({"until": 2017}, "filter until is a date as in 2017-05-08"),
         ({"tags": "move"}, "filter tags is an object"),
         ({"tags": {1: "move"}}, "filter tags is an object"),
-        ({"tags": {"project": 1}}, "filter tags.project is a text or a list of texts"),
+        ({"tags": {"project": []}}, "filter tags.project has no value"),
+        ({"tags": {"project": {"near": 1}}}, "gt, gte, lt, lte, contains, in, not"),
+        ({"tags": {"project": {"gte": [1]}}}, "filter tags.project has no 'gte' with [1]"),
+        ({"tags": {"project": [{"a": 1}]}}, "as JSON text: json.dumps(value)"),
         ("session = 'private'", "a filter is JSON such as"),
         ("[1]", "a filter is JSON such as"),
         ("[" * 100_000, "a filter is JSON such as"),
@@ -57,6 +60,20 @@ def test_what_is_no_filter_is_refused_in_one_line(given: Any, message: str) -> N
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 300
+
+
+def test_numbers_and_their_texts_are_one_kind() -> None:
+    texts = {"n": ["3", "2.5"], "ok": "true"}
+    for tags in (texts, {"n": [3, 2.5], "ok": True}, {"n": (3.0, "2.5"), "ok": True}):
+        assert read_filter({"tags": tags}) == read_filter({"tags": texts})
+
+
+def test_a_condition_of_a_tag_compares_or_leaves_out() -> None:
+    given = {"n": {"gte": 2, "lt": 5}, "topic": {"not": "sport", "contains": "Mu"}}
+    assert read_filter({"tags": given}) == TurnFilter(
+        compared=(("n", "gte", 2), ("n", "lt", 5), ("topic", "contains", "Mu")),
+        without_tags=(("topic", ("sport",)),),
+    )
 
 
 def test_pairs_of_a_command_are_a_filter() -> None:

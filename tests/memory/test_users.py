@@ -208,11 +208,14 @@ def test_a_memory_that_is_open_elsewhere_is_deleted_and_says_so_there() -> None:
     with Memory() as memory, Memory("anna") as anna:
         anna.add("My PIN is 4821.")
         assert memory.search("PIN", user_id="anna")
-        memory.delete_all("anna")
-        assert memory.get_all(user_id="anna") == []
-        with pytest.raises(DeletedError, match="deleted while it was open; open it again"):
-            anna.add("I live in Oslo.")
+        with open_store(namespaces.existing("anna")) as store:
+            memory.delete_all("anna")
+            assert memory.get_all(user_id="anna") == []
+            with pytest.raises(DeletedError, match="deleted while it was open; open it again"):
+                store.add([Turn("Anna", "I live in Oslo.")])
         assert namespaces.names() == ["default"]
+        assert anna.get_all() == []
+        assert anna.add("I live in Oslo.") == [1], "a memory that is named begins anew"
 
 
 @pytest.mark.parametrize("user_id", ["", "  "])

@@ -16,6 +16,7 @@ from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
 from memory.text.dates import spoken_date
 from memory.vocabulary.fact_lines import fact_line
+from memory.text.characters import is_visible
 from memory.worker.waiting import waiting
 
 if TYPE_CHECKING:
@@ -102,13 +103,14 @@ class Chat:
             self.screen.show(_INTERRUPTED, "dim", end="")
         finally:
             reply_text = text_so_far.strip()
-            if reply_text:
+            if is_visible(reply_text):
                 # What was on the screen is a part of the conversation, whole or not.
                 self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
             self.last = reply.answer
             self._seen = newest_id(self.store)
             self.background.turns_added(2)
-            self.screen.show("(says nothing)" if is_whole and not reply_text else "")
+            says_nothing = is_whole and not is_visible(reply_text)
+            self.screen.show("(says nothing)" if says_nothing else "")
         self._show_nearest(reply.answer)
 
     def _correct(self, message: Turn) -> None:

@@ -15,6 +15,7 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
+from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -93,12 +94,12 @@ async def say(request: PageRequest) -> PageResponse:
             for piece in reply:
                 task.text += piece
         except ModelError:
-            if said := task.text.strip():  # as in a terminal: what was shown was said
+            if is_visible(said := task.text.strip()):  # as in a terminal: what was shown was said
                 memory.add(
                     Turn(character, said, session=session, said_at=local_now(), tags=CUT_ANSWER)
                 )
             raise
-        if not task.text.strip():
+        if not is_visible(task.text):
             return Said(0)
         [turn_id] = memory.add(
             Turn(character, task.text.strip(), session=session, said_at=local_now())

@@ -50,11 +50,16 @@ PETS = "SELECT turn_id, subject, value FROM facts\nWHERE attribute = 'has_pet'"
 PETS_SCRIPT = [([], sql(PETS)), (["cat Miso"], answer("a cat and a dog", "3, 4"))]
 
 
-def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
+def test_an_answer_is_printed_with_its_turns_and_why_with_the_sql_and_its_rows(
     run: Run, store: Store
 ) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
-    out = run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout
+    assert run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout.splitlines()[:-1] == [
+        "a cat and a dog",
+        "  [3] (Mon 08 May 2017) Anna: Small, but my cat Miso loves the window.",
+        "  [4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus.",
+    ]
+    out = run("ask", "Which pets do they have?", "--why", script=PETS_SCRIPT).stdout
     assert re.sub(r"\d\.\d", "0.0", out).splitlines() == [
         "a cat and a dog",
         "  [3] (Mon 08 May 2017) Anna: Small, but my cat Miso loves the window.",
@@ -195,7 +200,7 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(
 def test_a_count_is_printed_under_its_statement(run: Run, store: Store) -> None:
     count = sql("SELECT COUNT(*) AS times FROM turns WHERE speaker = 'Anna'")
     script = [([], count), (["times: 3"], answer("3 times"))]
-    out = run("ask", "How often did Anna speak?", script=script).stdout
+    out = run("ask", "How often did Anna speak?", "--why", script=script).stdout
     assert out.splitlines()[-3:-1] == ["    1 row", "    times: 3"]
 
 
@@ -233,7 +238,7 @@ def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
         monkeypatch.setenv("MEMORY_RERANKER", "cohere/best")
         assert run(*search).stdout.strip() == shortest
         script = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
-        out = run("ask", "What did Anna say?", script=script).stdout
+        out = run("ask", "What did Anna say?", "--why", script=script).stdout
         assert "found by the ranking and cohere/best, rank 1 (" in out
         assert len(server.requests) == 3
     refused = run(*search, "--reranker", "best")
@@ -456,7 +461,7 @@ def test_an_answer_from_several_memories_names_them(monkeypatch: pytest.MonkeyPa
         "memory.program.loading.load_model", lambda name, *_, **settings: scripted_model(said)
     )
     options = ("-n", "anna", "-n", "our team")
-    out = run_command("ask", "Where do we meet?", *options)
+    out = run_command("ask", "Where do we meet?", *options, "--why")
     assert re.sub(r" \(words.*\)", "", out).splitlines()[:-1] == [
         "in the Oslo office",
         "  [1] our team (Thu 01 Jun 2017) Cleo: We meet in the Oslo office on Friday.",

@@ -14,7 +14,8 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
-from memory.exchange.items import ForeignExport, Skipped
+from memory.exchange.items import ForeignExport
+from memory.records import Skipped
 from memory.store.namespaces import location_of, names
 from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore

@@ -82,6 +82,8 @@ REFUSED_READS = {
         """SELECT turn_id FROM search('a', 5, '{"speaker": {"$ne": ""}}')""",
         """SELECT turn_id FROM search('a', 5, '{"speaker": true}')""",
         """SELECT turn_id FROM search('a', 5, '{"session": [["a"]]}')""",
+    ],
+    "is a text or a number, or a list of them": [
         """SELECT turn_id FROM search('a', 5, '{"tags": {"project": 1e999}}')""",
     ],
     "is a date as in": [

@@ -13,8 +13,9 @@ from memory.records import Hit
 from memory.search import frequent_words, ranking
 from memory.store import filtered_turns, full_text
 from memory.store.postgres import word_lists
+from memory.store.tags import set_tags
 from memory.store.united_search import search_several
-from memory.text.turn_filter import read_filter
+from memory.text.turn_filter import passes, read_filter
 from tests.conftest import SAID
 
 BOTH_STORES = "slow"
@@ -134,6 +135,47 @@ def test_whole_sessions_are_ranked_as_if_alone(
         filtered = hits_of(store, question, filter=given)
         assert filtered == hits_of(alone, question, ids)
         assert len(filtered) == len(ids) or ranked_whole == 50
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ({"tags": {"n": 3}}, 2),
+        ({"tags": {"n": [3, "4"]}}, 3),
+        ({"tags": {"n": {"gte": 3}}}, 4),
+        ({"tags": {"n": {"gt": 3, "lt": 10}}}, 2),
+        ({"tags": {"due": {"gte": "2026-02", "lte": "2026-03-31"}}}, 1),
+        ({"tags": {"topic": {"contains": "PORT"}}}, 3),
+        ({"tags": {"topic": {"contains": ""}}}, 3),
+        ({"tags": {"topic": {"not": "sport"}}}, 5),
+        ({"tags": {"topic": {"not": ["sport", "food"]}}, "speaker": "Ben"}, 3),
+        ({"since": "2026-01-02", "until": "2026-01"}, 4),
+        ({"since": "2026-01-03"}, 2),
+        ({"session": ["a", "b"], "kind": "tool"}, 1),
+    ],
+)
+def test_a_search_and_a_look_at_the_turns_agree_on_what_passes(
+    new_store: Callable[[Sequence[Turn]], Store], given: dict[str, Any], count: int
+) -> None:
+    turns = [
+        Turn("Anna", "Tea.", "a", "2026-01-01", tags={"n": 3, "topic": ["sport", "food"]}),
+        Turn("Anna", "Tea.", "a", "2026-01", tags={"n": [3.0, 12]}),
+        Turn("Anna", "Tea.", "b", "2026-01-02", kind="tool", tags={"n": "4"}),
+        Turn("Ben", "Tea.", "b", "2026-01-02T23:59", tags={"n": "ten", "topic": "transport"}),
+        Turn("Ben", "Tea.", "c", "2026", tags={"n": 2, "due": "2026-03-01"}),
+        Turn("Ben", "Tea.", "c", "", tags={"n": 100, "topic": "sport"}),
+        Turn("Ben", "Tea.", "c", "one May evening"),
+    ]
+    store = new_store(turns)
+    wanted = read_filter(given)
+    assert wanted is not None
+    ids = {turn.id for turn in store.turns() if passes(turn, wanted)}
+    assert {hit.turn_id for hit in store.search("tea", 50, given)} == ids
+    assert len(ids) == count
+    # What was read for the filter is not kept when a tag changes.
+    set_tags(store, [1], {"n": 7, "topic": "work"})
+    ids = {turn.id for turn in store.turns() if passes(turn, wanted)}
+    assert {hit.turn_id for hit in store.search("tea", 50, given)} == ids
 
 
 def test_turns_added_later_pass_too(new_store: Callable[[Sequence[Turn]], Store]) -> None:

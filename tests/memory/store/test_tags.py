@@ -103,8 +103,8 @@ def test_another_handle_sees_new_tags(tagged: Store, address: str) -> None:
     [
         ({"project": ""}, "are texts"),
         ({"": "move"}, "are texts"),
-        ({"project": 3}, "are texts"),
-        ({"project": ["a", None]}, "are texts"),
+        ({"project": {"a": 1}}, "is a text or a number, or a list of them, not"),
+        ({"project": ["a", None]}, "is a text or a number, or a list of them, not None"),
         ({"project": "x" * 201}, "at most 200 characters"),
         ("project", "tags are an object"),
     ],

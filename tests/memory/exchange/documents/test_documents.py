@@ -387,8 +387,10 @@ def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: li
         run(memory_options, "-", "--speaker", "Ben", "--json", *then, given="Wow!\n")
         == '{"turn": 2}\n'
     )
+    assert run(memory_options, "Nobody is named.") == "turn 3\n"
     with open_store(address) as store:
-        first, second = store.turns()
+        first, second, third = store.turns()
+    assert third.speaker == "User", "the memory's owner, by the name that is not known yet"
     assert (first.speaker, first.text, first.session) == ("Anna", "I moved to Oslo", "")
     assert abs(datetime.fromisoformat(first.said_at) - now) < timedelta(minutes=1)
     assert second == Turn("Ben", "Wow!", "s1", "2017-05-08T13:56", id=2)
@@ -398,7 +400,7 @@ def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: li
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
     file = ["--db", str(path)]
     anna = ("--speaker", "Anna")
-    run(file, "hello", says="give --speaker NAME")
+    run(file, "\u200b", says="has no text")
     run(file, "hello", "there", *anna, says="give one message, in quotes")
     run(file, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is not a date")
     run(file, "hello", *anna, "--kind", "tool", says="give message or document")
