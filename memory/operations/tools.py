@@ -40,8 +40,8 @@ from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
-from memory.text.tokens import first_lines, trim
 from memory.text.message_parts import INVISIBLE
+from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
 from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date

@@ -138,8 +138,19 @@ class SqliteConnection(sqlite3.Connection):
             self.execute("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, table))
 
 
-def connect(path: Path, read_only: bool, may_be_older: bool = False) -> SqliteConnection:
+# Prepares the copy of a memory of an older schema, and returns what makes it.
+CopyOfOlder = Callable[[SqliteConnection, Path, int], Callable[[], None]]
+
+
+def connect(
+    path: Path,
+    read_only: bool,
+    may_be_older: bool = False,
+    copied_by: "CopyOfOlder | None" = None,
+) -> SqliteConnection:
     """Open the namespace at a path, creating or migrating it unless `read_only`.
+
+    `copied_by` copies an older one first (`older_copy.copy_of_older`).
 
     A new file is for its owner alone, and so is an older one from now on.
     Raises StoreError, with the file untouched, for a file that is not ours, is newer, older than
@@ -164,7 +175,7 @@ def connect(path: Path, read_only: bool, may_be_older: bool = False) -> SqliteCo
             tighten(path.with_name(path.name + end))
     conn = open_for_reading(path) if read_only else _open(path, "mode=rwc")
     try:
-        _set_up(conn, path, read_only, may_be_older)
+        _set_up(conn, path, read_only=read_only, may_be_older=may_be_older, copied_by=copied_by)
         if not is_new:
             _refuse_foreign_settings(conn, path)
     except BaseException:
@@ -231,7 +242,14 @@ def _remove_empty(path: Path) -> None:
             path.unlink()
 
 
-def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: bool) -> None:
+def _set_up(
+    conn: SqliteConnection,
+    path: Path,
+    *,
+    read_only: bool,
+    may_be_older: bool,
+    copied_by: "CopyOfOlder | None",
+) -> None:
     """Bring a namespace up to date, and prepare a connection to it."""
     # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
     # is what makes a fact without a turn impossible.
@@ -239,8 +257,11 @@ def _set_up(conn: SqliteConnection, path: Path, read_only: bool, may_be_older: b
     # Without it, a row that REPLACE removes fires no trigger, and the journal would lack a fact.
     conn.execute("PRAGMA recursive_triggers = ON")
     _add_functions(conn)
-    if stamp_of(conn).version < migrations.VERSION:
-        if not read_only:
+    schema = stamp_of(conn).version
+    if schema < migrations.VERSION:
+        if not read_only and schema and copied_by:
+            migrations.migrate(conn, copied_by(conn, path, schema))
+        elif not read_only:
             migrations.migrate(conn)
         elif not may_be_older:
             raise StoreError(f"{path}: made by an older version; open it once for writing")

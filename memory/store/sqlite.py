@@ -47,6 +47,7 @@ from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock
 from memory.store.forgetting import forget
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
+from memory.store.older_copy import copy_of_older
 from memory.store.points_in_time import last_moment, read_moment
 from memory.store.spare_connections import SpareConnections
 from memory.system.files import folder_lock
@@ -79,7 +80,7 @@ class SqliteStore(DatabaseStore):
             refuse_no_file(path)
             with folder_lock(path.parent):  # the file of the connection is the one at its path
                 self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
-                self._conn = connect(path, read_only)
+                self._conn = connect(path, read_only, copied_by=copy_of_older)
                 self._opened_files = OpenedFiles(path)
             self._stamp = stamp_of(self._conn)
             try:

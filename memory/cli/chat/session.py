@@ -14,9 +14,9 @@ from memory.store import Store
 from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
+from memory.text.characters import is_visible
 from memory.text.dates import spoken_date
 from memory.vocabulary.fact_lines import fact_line
-from memory.text.characters import is_visible
 from memory.worker.waiting import waiting
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
 """The schema of a SQLite namespace: created and brought up to date here.
 
-Each `NNNN_name.sql` beside this file is one migration, applied once and in order (sqlite-utils
-keeps the record). `user_version` is the number of the last one, `application_id` says that the
-file is ours. The first one has the number of the last of sixteen steps that it took the place of,
-and makes to the letter what they made: a memory that came by them is of its schema.
+Each `NNNN_name.sql` next to this file is one migration, applied once and in order (sqlite-utils
+keeps the record). None is ever changed or removed: files of every released schema open.
+`user_version` is the number of the last one, `application_id` says that the file is ours. The first
+one has the number of the last of sixteen steps that it took the place of, and makes to the letter
+what they made: a memory that came by them is of its schema.
 
 A migration whose name ends with `_additive` only adds what the code of the version before can work
 beside: see docs/scaling.md, "Upgrades without a pause". Then the upper half of `user_version` is
@@ -12,7 +13,7 @@ the number of the oldest schema whose code may use the file.
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -51,18 +52,11 @@ def is_usable(stamp: Stamp) -> bool:
     return stamp.usable_by <= VERSION
 
 
-# The last commit that had all steps, for both databases. Steps 4 to 7 were renumbered, after which
-# no commit opened all memories of these schemas: each of them is exported by its own commit.
-LAST_WITH_STEPS = "3b0ff066"
-_EXPORTS = {4: "3737f4b9", 5: "fbf33e93", 6: "5583621e", 7: "1f7c7477"}
-
-
-def how_to_move(version: int) -> str:
+def how_to_move(version: int | str) -> str:
     """What a person does with a memory of a schema that is older than the first migration here."""
-    commit = _EXPORTS.get(version, LAST_WITH_STEPS)
     return (
-        f"made by an older version (schema {version}); check out commit {commit} of sql-memory,"
-        " let its `memory export` write the memory to a .jsonl file, and `memory import` that here"
+        f"made before the first release (schema {version}), whose memories no release opens; let"
+        " the code that made it run `memory export`, and `memory import` the .jsonl file here"
     )
 
 
@@ -73,8 +67,8 @@ def _user_version() -> int:
     return VERSION if oldest == VERSION else oldest << _HALF | VERSION
 
 
-def migrate(conn: sqlite3.Connection) -> None:
-    """Apply the migrations that a file lacks, in one transaction.
+def migrate(conn: sqlite3.Connection, keep_copy: Callable[[], None] = lambda: None) -> None:
+    """Apply the migrations that a file lacks, in one transaction; `keep_copy` copies it before.
 
     Of several processes that open a new file at the same time, the first one does the work: the
     others wait at BEGIN IMMEDIATE and then find it done.
@@ -93,6 +87,9 @@ def migrate(conn: sqlite3.Connection) -> None:
         migrations(name=_RECORDED_AS.get(file.stem, file.stem))(apply)
     conn.execute("BEGIN IMMEDIATE")
     try:
+        (user_version,) = conn.execute("PRAGMA user_version").fetchone()
+        if read_stamp(user_version).version < VERSION:  # no other process was faster
+            keep_copy()
         migrations.apply(Database(conn))
         conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         conn.execute(f"PRAGMA user_version = {_user_version()}")

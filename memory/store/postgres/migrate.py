@@ -13,7 +13,7 @@ import psycopg
 
 from memory.errors import InputError, StoreError
 from memory.store.database import newer_schema
-from memory.store.migrations import LAST_WITH_STEPS
+from memory.store.migrations import how_to_move
 from memory.store.postgres.address import without_password
 from memory.store.postgres.migrations import oldest_users
 
@@ -46,14 +46,6 @@ def is_newer(revision: str) -> bool:
 def is_before_all(revision: str) -> bool:
     """Whether this is one of the eleven steps that led to the first revision known here."""
     return bool(revision) and revision < revisions()[0]
-
-
-def how_to_move(revision: str) -> str:
-    """What a person does with a database of such a step."""
-    return (
-        f"made by an older version (schema {revision}); check out commit {LAST_WITH_STEPS} of"
-        " sql-memory and run there: memory admin migrate"
-    )
 
 
 def refuse_newer(conn: psycopg.Connection, location: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.store import backup, integrity, migrations, namespaces
+from memory.store import backup, integrity, migrations, namespaces, older_copy
 from memory.store.connection import connect
 from memory.store.history import edits_of
 from tests.conftest import MOVED, SAID
@@ -22,8 +22,10 @@ from tests.memory.store.test_forget import lived, opened
 from tests.support import commands
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import STEPS, make_older, memory_by_steps
+from tests.support.released_memory import FOLDER, contents, unpacked
 
 OLDER = range(1, migrations.OLDEST)
+RELEASED = sorted(file.name.split(".")[0] for file in FOLDER.glob("*.db.gz"))
 WAYS = ["at once", "by steps"]
 
 
@@ -110,6 +112,79 @@ def test_the_next_migration_is_applied_to_a_memory_with_its_contents(
         opened(path).close()
 
 
+@pytest.mark.parametrize("schema", RELEASED)
+def test_a_file_of_every_released_schema_opens_with_all_in_it(path: Path, schema: str) -> None:
+    recorded = unpacked(schema, path)
+    with opened(path) as store:
+        assert contents(store) == recorded
+        assert store.check() == []
+        assert version_of(path) == migrations.VERSION
+        store.forget([1])
+        assert store.check() == []
+    with one_more_migration(), opened(path) as store:
+        assert contents(store)["changes"] == recorded["changes"]
+        assert store.check() == []
+
+
+def test_files_of_all_released_schemas_are_kept() -> None:
+    assert RELEASED[0] == f"{migrations.OLDEST:04}"
+    assert all(int(schema) <= migrations.VERSION for schema in RELEASED)
+
+
+def test_an_older_file_is_copied_before_it_is_brought_up_to_date(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = used_memory(path)
+    before = schema_in(path)
+    with one_more_migration() as newest:
+        with opened(path) as store:
+            assert [*store.dump()] == records
+        copy = path.with_name("anna.schema-16.db")
+        assert f"the file as it was is kept as {copy}" in caplog.text
+        assert (version_of(path), version_of(copy)) == (newest, migrations.OLDEST)
+        assert schema_in(copy) == before
+        assert copy.stat().st_mode & 0o077 == 0
+        assert [*path.parent.glob("*.schema-*")] == [copy]
+        opened(path).close()  # not again
+        assert [*path.parent.glob("*.schema-*")] == [copy]
+        assert backup.restore(copy, path.with_name("restored.db")) == 9
+        with opened(path) as store:
+            assert str(copy) in store.forget([1]).files
+        assert b"moved to Oslo" not in copy.read_bytes()
+
+
+def test_an_update_that_fails_leaves_the_file_and_is_copied_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used_memory(path)
+    copy = path.with_name("anna.schema-16.db")
+    with one_more_migration():
+        with monkeypatch.context() as patch:
+            patch.setattr(older_copy, "open_for_reading", failing_disk)
+            with pytest.raises(StoreError, match="No space left"):
+                open_store(path)
+        assert version_of(path) == migrations.OLDEST
+        assert not copy.exists()
+        copy.write_bytes(b"half")
+        with opened(path) as store:
+            assert store.check() == []
+        assert version_of(copy) == migrations.OLDEST
+
+
+def failing_disk(path: Path) -> Any:
+    raise OSError(28, "No space left on device", str(path))
+
+
+def test_a_file_of_another_name_is_not_overwritten_by_the_copy(path: Path) -> None:
+    used_memory(path)
+    other = path.with_name("anna.schema-16.db")
+    other.write_bytes(b"another's")
+    with one_more_migration():
+        opened(path).close()
+    assert other.read_bytes() == b"another's"
+    assert version_of(path.with_name("anna.schema-16-2.db")) == migrations.OLDEST
+
+
 @pytest.mark.few(3)
 @pytest.mark.parametrize("schema", OLDER)
 def test_a_memory_of_an_older_schema_is_untouched_and_says_how_to_move_it(
@@ -118,9 +193,7 @@ def test_a_memory_of_an_older_schema_is_untouched_and_says_how_to_move_it(
     used_memory(path)
     make_older(path, schema)
     before = path.read_bytes()
-    says = (
-        rf"anna.db: made by an older version \(schema {schema}\); check out commit [0-9a-f]{{8}} "
-    )
+    says = rf"anna.db: made before the first release \(schema {schema}\), whose memories no"
     for read_only in (False, True):
         with pytest.raises(StoreError, match=says):
             open_store(path, read_only=read_only)
@@ -139,11 +212,11 @@ def test_a_command_says_how_to_move_an_older_memory_and_the_others_are_listed(
             store.add(SAID)
     [path] = tmp_path.glob("**/ben.db")
     make_older(path, schema=15)
-    says = "check out commit 3b0ff066 of sql-memory, let its `memory export` write the memory to a"
+    says = "made before the first release .*`memory export`, and `memory import` the .jsonl file"
     commands.run("search", "Oslo", "-n", "ben", says=says)
     listed = commands.run("admin", "namespaces", "list")
     assert "anna" in listed
-    assert "made by an older version" in " ".join(listed.split())
+    assert "made before the first release" in " ".join(listed.split())
 
 
 def test_a_backup_of_an_older_schema_is_named_where_forgetting_cannot_reach_it(

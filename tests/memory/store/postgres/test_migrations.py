@@ -45,11 +45,11 @@ def test_a_database_of_an_older_revision_is_untouched_and_says_how_to_move_it(
     database = database_with_rows()
     with logged_in(database) as conn:
         conn.execute("UPDATE memory.version SET version_num = %s, usable_by = NULL", [revision])
-    says = f"older version .schema {revision}.; check out commit 3b0ff066 of sql-memory and run"
+    says = f"made before the first release .schema {revision}., whose memories no release opens"
     for options in ([], ["--check"]):
         run("admin", "migrate", database, *options, says=says)
     for read_only in (True, False):
-        with pytest.raises(StoreError, match="run there: memory admin migrate"):
+        with pytest.raises(StoreError, match="made before the first release"):
             open_store(f"{database}&namespace=anna", read_only=read_only)
     with logged_in(database) as conn:
         assert migrate.revision_of(conn) == revision
