@@ -484,7 +484,7 @@ class Memory(AnswersOthersNames):
 
         With "local" (`stores_facts`) no model is asked: what all turns assert in the vocabulary's
         templates is recorded, also in those that the vocabulary got since. The turns still wait
-        for a larger model, whose digest replaces these facts.
+        for a larger model, whose digest adds to these facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window

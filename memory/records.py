@@ -234,13 +234,27 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class CurrencyRules:
+    """The names of the attributes for which a date or a newer fact decides what is current.
+
+    `one_valued` have one value at a time, `states` begin on their date, `opposed` have an opposite
+    that says the contrary of the same value.
+    """
+
+    one_valued: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    opposed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Change:
     """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
 
     `rows` counts what it did to tags, attributes, entities and aliases. `window` is the run of
     turns it digested, None for a write by a person or an undo. `left_out` are the attributes of the
     facts that were not stored, as the memory's vocabulary is strict and lacks them; only the write
-    itself tells them.
+    itself tells them. `note` is what an undo says of the turns that a digest had read: they wait
+    again, or why they do not.
     """
 
     id: int
@@ -252,14 +266,16 @@ class Change:
     window: tuple[int, int] | None = None
     left_out: tuple[str, ...] = ()
     rows: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Edit:
     """What one change did to one fact: how it was before and after (None: it was not there).
 
-    `moment` is when the change counts from for `as_of`: for a digested window the date of its last
-    turn, when that has one and lies before the digest; else when the change was made (UTC).
+    `moment` is when the edit counts from for `as_of`: for a fact that a digest stored the date of
+    the fact's turn, for what it did to other facts the date of its window's last turn, where these
+    lie before the digest; else when the change was made (UTC).
     """
 
     change_id: int

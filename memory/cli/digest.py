@@ -19,7 +19,7 @@ from memory.cli.options import (
     is_on_command_line,
     open_memory,
 )
-from memory.cli.output import change_line, held_lines, left_out_text, read_line
+from memory.cli.output import LONGEST_REASON, change_line, held_lines, left_out_text, read_line
 from memory.digest.held_windows import decide
 from memory.errors import InputError
 from memory.evidence.lines import LEAST_BUDGET
@@ -109,9 +109,11 @@ def digest(
     paid = f" ({cost.tokens_text}, {cost.price_text})" if memory.model.server else ""
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
-        f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
+        f" {result.changed_text} by {count(result.calls, 'call')}"
         f" of {memory.model.name}{paid}{unsaid}{left_out}"
     )
+    for part in result.refused:
+        print_clean(f"not stored of {clean_line(part)[:LONGEST_REASON]}")
     _print_failures(failures)
     for line in held_lines(failures, namespace, db):
         print_clean(line)
@@ -120,10 +122,10 @@ def digest(
 def _print_failures(failures: "Iterable[Pending]") -> None:
     for window in failures:
         if not window.statement:
-            print_clean(
-                f"turns {window.first_turn}-{window.last_turn} failed"
-                f" {count(window.attempts, 'time')}: {clean_line(window.error)[:200]}"
-            )
+            attempts = count(window.attempts, "time")
+            state = f"failed {attempts}" if window.attempts else "wait"
+            reason = clean_line(window.error)[:200]
+            print_clean(f"turns {window.first_turn}-{window.last_turn} {state}: {reason}")
 
 
 def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from memory.api import Memory
 from memory.cli.options import open_memory
-from memory.cli.output import left_out_text, read_line
-from memory.digest.windows import Digest, digest_cause
+from memory.cli.output import LONGEST_REASON, left_out_text, read_line
+from memory.digest.windows import Digest, digest_cause, effects_of
 from memory.errors import InputError, StoreError
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.program.costs import Cost, spending
 from memory.program.model import Model
 from memory.store import Store
+from memory.store.history import edits_of
 from memory.store.namespaces import home, names
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
@@ -132,7 +133,16 @@ def _with_journaled(digest: Digest, store: Store, model: Model, after: int) -> D
     changes = [
         change for change in store.changes(after=after) if change.window and change.cause == cause
     ]
-    return replace(digest, stored=len(changes), facts=sum(change.facts for change in changes))
+    effects = [effects_of(edits_of(store, change.id)) for change in changes]
+    sums = sum(effects, Digest())
+    return replace(
+        digest,
+        stored=len(changes),
+        facts=sums.facts,
+        ended=sums.ended,
+        removed=sums.removed,
+        rewritten=sums.rewritten,
+    )
 
 
 def _digests(digester: Digester, due: list[Due], over: str) -> Iterable[NamespaceDigest]:
@@ -148,17 +158,18 @@ def _print_digest(result: NamespaceDigest) -> None:
         print_clean(f"{name}: {result.error}", error=True)
         return
     windows = f"{result.digest.stored} stored, {result.digest.failed} failed"
-    facts = f"{count(result.digest.facts, 'fact')} changed"
+    facts = result.digest.changed_text
     left_out = result.digest.left_out
     further = f"; {left_out_text(left_out)}" if left_out else ""
     print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}{further}")
+    for part in result.digest.refused:
+        print_clean(f"{name}: not stored of {clean_line(part)[:LONGEST_REASON]}")
 
 
 def _print_sums(done: list[NamespaceDigest], model: Model) -> None:
-    stored = sum(result.digest.stored for result in done)
-    facts = sum(result.digest.facts for result in done)
+    sums = sum((result.digest for result in done), Digest())
     cost = sum((result.cost for result in done), Cost())
     print_clean(
-        f"{count(len(done), 'namespace')}, {count(stored, 'window')} stored,"
-        f" {count(facts, 'fact')} changed by {model.name}: {cost}"
+        f"{count(len(done), 'namespace')}, {count(sums.stored, 'window')} stored,"
+        f" {sums.changed_text} by {model.name}: {cost}"
     )

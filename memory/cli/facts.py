@@ -21,11 +21,13 @@ from memory.errors import InputError
 from memory.evidence.lines import turn_line
 from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts.contradictions import settle
+from memory.facts.standing import standing_without_effect
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.history import edits_of
+from memory.store.standing_facts import StandingFact
 from memory.system.terminal import clean_line, print_clean
 from memory.vocabulary.fact_lines import fact_line
 
@@ -76,7 +78,9 @@ def list_command(
             _explain(store, why, as_json)
             return
         if standing:
-            _list_standing(everybodys_standing_facts(store), as_json)
+            _list_standing(
+                everybodys_standing_facts(store), standing_without_effect(store), as_json
+            )
             return
         if contradictions:
             _list_contradictions(open_contradictions(store), as_json)
@@ -94,11 +98,12 @@ def list_command(
         if not (text or all_matches):
             advice = "; `memory digest --model openai/gpt-4o-mini` lets a larger model store them"
         print_clean(f"no such facts{advice}", error=True)
-    ahead = sum(not fact.ended_on for fact in all_matches) - sum(
+    further = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches
     )
-    if matches and ahead:
-        print_clean(f"{ahead} more to begin later; --all lists them", error=True)
+    if matches and further:
+        reason = "begin later, or gave way to something newer; --all lists them"
+        print_clean(f"{further} more {reason}", error=True)
 
 
 @app.command()
@@ -269,14 +274,21 @@ def _list_contradictions(pairs: list[Contradiction], as_json: bool) -> None:
         print_clean("no facts contradict each other", error=True)
 
 
-def _list_standing(facts: list[Fact], as_json: bool) -> None:
+def _list_standing(facts: list[Fact], ineffective: list[StandingFact], as_json: bool) -> None:
+    """The current ones, then those without effect, each with the reason."""
     if as_json:
         for fact in facts:
             print_json(_fact_json(fact))
-    elif facts:
+        for standing in ineffective:
+            print_json(_fact_json(standing.fact) | {"without_effect": standing.reason})
+        return
+    if facts:
         print_rows(_table(facts))
     else:
         print_clean("no standing instructions or preferences", error=True)
+    for standing in ineffective:
+        line = fact_line(standing.fact)
+        print_clean(f"without effect: {clean_line(line)}: {clean_line(standing.reason)}")
 
 
 app.command()(history.log)

@@ -104,6 +104,8 @@ def undo(
                 print_clean(
                     f"  stays, marked like this; `memory forget --turn {turn.id}` removes it"
                 )
+        if undo_change.note:
+            print_clean(undo_change.note)
         print_clean(undo_line([undo_change], namespace, db))
 
 

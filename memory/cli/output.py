@@ -87,6 +87,9 @@ def print_rows(rows: Rows) -> None:
     Console().print(table)
 
 
+LONGEST_REASON = 400  # characters of what a digest did not store, and why
+
+
 def read_line(digest: "Digest") -> str:
     """What rules did: `60 turns read, 34 facts changed`."""
     return f"{count(digest.read, 'turn')} read, {count(digest.facts, 'fact')} changed"

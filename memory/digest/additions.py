@@ -1,6 +1,6 @@
 """Turns are added together with the facts that they assert in templates, for every model.
 
-The turns stay undigested, and the digest of a model replaces these facts.
+The turns stay undigested: the digest of a model sees these facts as known and adds to them.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,7 @@
 """Summaries told anew, of turns whose facts were corrected, and those above them.
 
-A line of kind `month` tells the lines of a month that is over, or a hundred of them.
+A line of kind `month` tells the lines of a month that is over, or a hundred of them, where they
+are of more than one day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,19 +12,47 @@ from memory.evidence.lines import known_fact_line, turn_lines
 from memory.evidence.messages import is_withdrawn
 from memory.evidence.outline import outlined
 from memory.evidence.story import dated_lines
-from memory.records import Summary
+from memory.records import Summary, Turn
 from memory.store import Store
-from memory.store.summaries import set_summary
+from memory.store.summaries import parts_of_sessions, session_advice, set_summary
 from memory.text.tokens import spread_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.program import Model
+    from memory.sql import CheckedWrites
+    from memory.sql.checked import CheckedWrite
 
 MOST_RETOLD = 8  # by one digest: a call each
 _LINES_OF_A_MONTH = 12  # of fewer a month needs no summary: they are shown themselves
 _MOST_LINES = 100  # told by one line above them, of a busy month or of turns without dates
 _LINES_TOKENS = 3_000
 _FACTS_TOKENS = 500
+
+
+def check_sessions(writes: "CheckedWrites", turns: Sequence[Turn]) -> None:
+    """Refuse the lines of a model's story that are over several conversations.
+
+    Raises RefusedPartError with advice for the model.
+    """
+    from memory.sql.checked import CheckedSummaries
+    from memory.sql.refused_parts import RefusedPartError
+
+    without: list[CheckedWrite] = []
+    messages: list[str] = []
+    for write in writes:
+        if not isinstance(write, CheckedSummaries):
+            without.append(write)
+            continue
+        rows = []
+        for row in write.rows:
+            if parts := parts_of_sessions(row[:2], turns):
+                messages.append(session_advice(row[:2], parts))
+            else:
+                rows.append(row)
+        if rows:
+            without.append(CheckedSummaries(tuple(rows)))
+    if messages:
+        raise RefusedPartError("; ".join(messages), tuple(without))
 
 
 def retell(store: Store, model: "Model", most: int) -> int:
@@ -95,7 +124,13 @@ def _months(sessions: Sequence[Summary], said_at: Mapping[int, str]) -> Iterable
         for start in range(0, len(run), _MOST_LINES):
             lines = run[start : start + _MOST_LINES]
             is_over = number < len(runs) or len(lines) == _MOST_LINES
-            if is_over and len(lines) >= _LINES_OF_A_MONTH:
+            days = {
+                said_at.get(number, "")[: len("2017-05-08")]
+                for line in lines
+                for number in (line.turn_id, line.last_turn_id)
+            }
+            # What happened on one day is no month; of turns without dates nobody can tell.
+            if is_over and len(lines) >= _LINES_OF_A_MONTH and (len(days) > 1 or days == {""}):
                 yield lines
 
 
@@ -124,5 +159,5 @@ def _lines(store: Store, summary: Summary) -> str:
 
 
 def _dates(store: Store, summaries: Sequence[Summary]) -> dict[int, str]:
-    firsts = sorted({summary.turn_id for summary in summaries})
-    return {turn.id: turn.said_at for turn in store.turns_by_id(firsts, missing_ok=True)}
+    ends = {number for line in summaries for number in (line.turn_id, line.last_turn_id)}
+    return {turn.id: turn.said_at for turn in store.turns_by_id(sorted(ends), missing_ok=True)}

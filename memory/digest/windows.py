@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory.digest.additions import Recorded, introduced_names
-from memory.digest.story_telling import MOST_RETOLD, retell
+from memory.digest.story_telling import MOST_RETOLD, check_sessions, retell
 from memory.errors import (
     ClaimLostError,
     HeldError,
@@ -21,15 +21,17 @@ from memory.errors import (
 from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
 from memory.evidence.messages import is_withdrawn
 from memory.evidence.outline import answers_cut, outlined
-from memory.facts.given_years import UnknownYearError, check_years
+from memory.facts.given_years import check_years
 from memory.facts.related import known_facts
-from memory.records import Change, Fact, Pending, Turn
+from memory.facts.standing import check_standing
+from memory.records import Change, Edit, Fact, Pending, Turn
 from memory.sql import CheckedAliases, CheckedChange, CheckedWrites, check_writes
 from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_facts
+from memory.sql.refused_parts import RefusedPartError, check_parts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
-from memory.store.fact_reads import by_template
+from memory.store.history import edits_of
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
@@ -58,10 +60,13 @@ _log = logging.getLogger(__name__)
 class Digest:
     """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
 
+    `ended`, `removed` and `rewritten` count what became of facts that were there before; all of it
+    is in the journal and can be undone.
     `read` counts the turns that templates were matched with, where no model stores facts.
     `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
     not stored. `left_out` are the attributes of those that the memory's vocabulary lacks, one for
-    each fact: where it is strict, they are not stored either.
+    each fact: where it is strict, they are not stored either. `refused` are parts of what a model
+    wrote that were not stored, each with the reason: an instruction in words that no person said.
     """
 
     stored: int = 0
@@ -70,11 +75,33 @@ class Digest:
     calls: int = 0
     read: int = 0
     unsaid: int = 0
+    ended: int = 0
+    removed: int = 0
+    rewritten: int = 0
     left_out: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def __add__(self, other: "Digest") -> "Digest":
-        sums = {name: count + getattr(other, name) for name, count in vars(self).items()}
+        sums = {name: number + getattr(other, name) for name, number in vars(self).items()}
         return Digest(**sums)
+
+    @property
+    def changed_text(self) -> str:
+        """What it did to facts: `5 facts changed (2 ended, 0 removed)`."""
+        rewritten = f", {self.rewritten:,} rewritten" if self.rewritten else ""
+        known = f"{self.ended:,} ended, {self.removed:,} removed{rewritten}"
+        return f"{count(self.facts, 'fact')} changed ({known})"
+
+
+def effects_of(edits: Sequence[Edit]) -> Digest:
+    """What the edits of one change did to facts, as what a digest did."""
+    known = [(edit.before, edit.after) for edit in edits if edit.before]
+    removed = sum(after is None for _, after in known)
+    ended = sum(
+        after == replace(before, ended_on=after.ended_on) for before, after in known if after
+    )
+    rewritten = len(known) - removed - ended
+    return Digest(facts=len(edits), ended=ended, removed=removed, rewritten=rewritten)
 
 
 def sums_of(recorded: Recorded) -> Digest:
@@ -260,7 +287,8 @@ def _digest_window(
 
     if not any(model.looks_for_facts_in(turn.text) for turn in turns):
         # Without facts: the window counts as digested, and no model is asked.
-        return Digest(stored=1, facts=write_with_names(()).facts)
+        change = write_with_names(())
+        return Digest(stored=1) + effects_of(edits_of(store, change.id))
     reads_more = model.reads_known_facts
     before = _turns_before(store, turns) if reads_more else []
     weights = program.feature_weights
@@ -273,22 +301,24 @@ def _digest_window(
     def write(sql: str) -> Change:
         nonlocal unsaid
         writes, unsaid = revise_inserts((*kept_writes, *check_writes(sql)), as_stored)
-        check_years(writes, turns, before, context.get("known", ""))
+        check_parts(
+            writes,
+            lambda writes: check_years(writes, turns, before, context.get("known", "")),
+            lambda writes: check_sessions(writes, said),
+            lambda writes: check_standing(writes, turns, store, before),
+        )
         return write_with_names(writes)
 
     catalog = store.catalog(int(CATALOG_TOKENS * share))
+    refused: tuple[str, ...] = ()
     try:
         prediction = program.digest(turns, catalog, write, model=model, **context)
         change, calls = prediction.change, prediction.calls
-    except UnknownYearError as error:  # after all repairs
+    except RefusedPartError as error:  # after all repairs
         change, calls = write_with_names(error.without), len(error.refusals)
-    return Digest(
-        stored=1,
-        facts=change.facts,
-        calls=calls,
-        unsaid=unsaid,
-        left_out=change.left_out,
-    )
+        refused = (f"turns {window[0]}-{window[1]}: {error}",)
+    sums = Digest(stored=1, calls=calls, unsaid=unsaid, left_out=change.left_out, refused=refused)
+    return sums + effects_of(edits_of(store, change.id))
 
 
 def _write_without_held(
@@ -370,15 +400,15 @@ def _window_context(
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
     name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
     names = store.name_lines("\n".join(texts), name_tokens)
-    # What an assistant proposed does not end, and takes the room of what somebody said.
+    # The facts of the window's own turns first: those of templates, tools and persons.
+    stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
+    # What an assistant proposed does not end, and takes the room of what a person said.
     related = [
         fact
         for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
         if not is_assistant(fact.subject)
     ]
-    # What templates made gives way to what the model writes: to show it would leave doubles.
-    templates = by_template(store, [fact.id for fact in related])
-    facts = [fact for fact in related if fact.id not in templates]
+    facts = dict.fromkeys([*stated, *related])
     known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
     return {
         "before": turn_lines(

@@ -22,6 +22,7 @@ NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 MOST_SUMS = 12
+_NEXT_SESSION = "(another conversation)"
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
 
@@ -60,20 +61,26 @@ def turn_lines(
     iso: bool = False,
     spans: bool = False,
     question: str = "",
+    sessions: bool = False,
 ) -> str:
     """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget.
 
-    With a `question` each that is too long shows the sentences that it asks for.
+    With a `question` each that is too long shows the sentences that it asks for. With `sessions` a
+    line says where another conversation begins.
     """
     lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
-    if count_tokens("\n".join(lines)) <= budget:
-        return "\n".join(lines)
-    share = max(budget // max(len(lines), 1) - 1, 0)
-    longest = share - _HEAD_TOKENS
-    if question and longest > 0:
-        cut = [replace(turn, text=excerpt(question, turn.text, longest)) for turn in turns]
-        lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in cut]
-    return "\n".join(trim(line, share) for line in lines)
+    if count_tokens("\n".join(lines)) > budget:
+        share = max(budget // max(len(lines), 1) - 1, 0)
+        longest = share - _HEAD_TOKENS
+        if question and longest > 0:
+            cut = [replace(turn, text=excerpt(question, turn.text, longest)) for turn in turns]
+            lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in cut]
+        lines = [trim(line, share) for line in lines]
+    if sessions:
+        for position in range(len(turns) - 1, 0, -1):
+            if turns[position].session != turns[position - 1].session:
+                lines.insert(position, _NEXT_SESSION)
+    return "\n".join(lines)
 
 
 def known_fact_line(fact: Fact) -> str:

@@ -7,12 +7,13 @@ from memory.evidence.lines import in_words
 from memory.evidence.restated import restated
 from memory.records import CUT_ANSWER, Fact, Turn
 from memory.store import Store
-from memory.store.fact_reads import successors
+from memory.store.fact_reads import current_among, successors
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.word_forms import forms_of, telling_words
-from memory.vocabulary.fact_lines import has_ended
+from memory.text.words import words
+from memory.vocabulary.fact_lines import has_ended, is_current
 
 _MOST_ENDED = 5  # whose successors are looked for
 
@@ -40,10 +41,14 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     stated = store.facts_of_turns([*rank])
     ended = [state.fact for state in stated if has_ended(state.fact, day)]
     present = [state for state in stated if not has_ended(state.fact, day)]
-    # Of what may be so no longer nobody says that it is in force.
-    in_force = [state.fact for state in present if not state.disputed_by]
+    replaced = [] if is_united else _replaced(store, [state.fact for state in present], day)
+    # What may be true no longer is not shown as a fact.
+    in_force = [
+        state.fact for state in present if not state.disputed_by and state.fact not in replaced
+    ]
     # Of several memories only what the facts themselves say.
-    followers = {} if is_united else _successors(store, ended[:_MOST_ENDED], day)
+    over = [*ended[:_MOST_ENDED], *replaced[:_MOST_ENDED]]
+    followers = {} if is_united else _successors(store, over, day)
     known = {fact.id for fact in in_force}
     in_force += [fact for fact in followers.values() if fact.id not in known]
 
@@ -52,21 +57,27 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         new = followers.get(fact.id)
         text = f"{_in_words(fact)} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
+    for fact in replaced:
+        new = followers.get(fact.id)
+        now = f", now {new.value}" if new else " no longer"
+        _append(outdated, fact.turn_id, f"{_in_words(fact)}{now}")
     for state in [] if is_united else present:
         fact, before = state.fact, state.before
         if before and before.turn_id == fact.turn_id:
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
     disputed: dict[int, str] = {}
-    for state in present:
+    for state in stated:
         if new := state.disputed_by:
             text = f"{_in_words(state.fact)}, by turn {new.turn_id}: {_in_words(new)}"
             _append(disputed, state.fact.turn_id, text)
 
     question_forms = forms_of(telling_words(question))
+    question_words = {*words(question)}
 
-    def order(fact: Fact) -> tuple[int, int, int]:
-        shared = question_forms & forms_of(telling_words(f"{_in_words(fact)}"))
-        return -len(shared), rank.get(fact.turn_id, 0), -fact.id
+    def order(fact: Fact) -> tuple[int, bool, int, int]:
+        shared = question_forms & forms_of(telling_words(_in_words(fact)))
+        is_other = question_words.isdisjoint(words(fact.subject))
+        return -len(shared), is_other, rank.get(fact.turn_id, 0), -fact.id
 
     fitting = [
         fact
@@ -107,6 +118,15 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
     if not single:
         return {}
     return successors(store, [fact.id for fact in single], day)
+
+
+def _replaced(store: Store, facts: Sequence[Fact], day: str) -> list[Fact]:
+    """Those of some facts that have not ended, but by what was said later are true no longer."""
+    rules = vocabulary_of(store).currency
+    contested = [f for f in facts if f.attribute in {*rules.one_valued, *rules.opposed}]
+    current = current_among(store, contested, day)
+    vocabulary = vocabulary_of(store)
+    return [f for f in contested if f not in current and is_current(f, day, vocabulary)]
 
 
 def _in_words(fact: Fact) -> str:

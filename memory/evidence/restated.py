@@ -14,13 +14,15 @@ from functools import cache
 from itertools import combinations
 
 from memory.records import Turn
-from memory.text.dates import short_day
+from memory.text.dates import around_relative_date, short_day
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary.templates.clauses import without_fillers
+from memory.vocabulary.templates.words import language_words
 
 _SENTENCE_END = re.compile(r"(?<=[.!;])\s+|\n+")
+_CLAUSE_END = re.compile(r"(?<=[,:])\s+")
 _EDGES = " \t.,!;:()\"'\u201c\u201d"
 # Words, numbers and dates; neither code nor a table.
 _PLAIN = re.compile(
@@ -40,7 +42,7 @@ class Restated:
 
     turn: Turn
     value: str
-    is_asked_for: bool  # whether a question has all words before the value
+    is_asked_for: bool  # whether no other sentence has more words of a question
 
     @property
     def mark(self) -> str:
@@ -55,6 +57,7 @@ class _Sentence:
     written: tuple[str, ...]  # its words
     folded: tuple[str, ...]
     asked: frozenset[str]  # those of them that the question has in any form
+    is_part: bool  # of a longer sentence
 
 
 def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
@@ -73,13 +76,15 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
         sentence for turn in sorted(turns, key=_time) for sentence in _sentences(turn, is_asked)
     ]
     most_asked = max((len(sentence.asked) for sentence in sentences), default=0)
+    # Of two that differ in one place, the beginnings or the ends are alike.
     groups: dict[tuple[str, ...], list[_Sentence]] = defaultdict(list)
     alike = Counter[tuple[object, ...]]()
     for sentence in sentences:
-        key = (sentence.turn.speaker, *sentence.folded[:2])
-        alike[sentence.turn.id, key] += 1
-        if alike[sentence.turn.id, key] <= _MOST_ALIKE:
-            groups[key].append(sentence)
+        first, last = sentence.folded[:2], sentence.folded[-2:]
+        for key in (("", sentence.turn.speaker, *first), ("...", sentence.turn.speaker, *last)):
+            alike[sentence.turn.id, key] += 1
+            if alike[sentence.turn.id, key] <= _MOST_ALIKE:
+                groups[key].append(sentence)
     again: dict[int, Restated] = {}
     for of_one in groups.values():
         # The newest comes last and wins, also where it says what was said first.
@@ -87,7 +92,8 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
             if earlier.turn.id == later.turn.id:
                 continue
             if earlier.folded == later.folded:
-                again.pop(earlier.turn.id, None)
+                if not (earlier.is_part or later.is_part):
+                    again.pop(earlier.turn.id, None)
             elif other := _with_other_value(earlier, later, most_asked):
                 again[earlier.turn.id] = other
     return again
@@ -116,7 +122,7 @@ def _time(turn: Turn) -> tuple[str, int]:
 def _sentences(turn: Turn, is_asked: Callable[[str], bool]) -> Iterator[_Sentence]:
     if is_assistant(turn.speaker) or turn.kind != "message":
         return
-    for text in _SENTENCE_END.split(own_text(turn.text)):
+    for text, is_part in _clauses(own_text(turn.text)):
         written = [word.strip(_EDGES) for word in without_fillers(text.strip(_EDGES)).split()]
         if (
             _FEWEST_WORDS <= len(written) <= _MOST_WORDS
@@ -125,7 +131,36 @@ def _sentences(turn: Turn, is_asked: Callable[[str], bool]) -> Iterator[_Sentenc
         ):
             folded = tuple(word.casefold() for word in written)
             asked = frozenset(filter(is_asked, telling_words(" ".join(folded))))
-            yield _Sentence(turn, tuple(written), folded, asked)
+            yield _Sentence(turn, tuple(written), folded, asked, is_part)
+
+
+def _clauses(text: str) -> Iterator[tuple[str, bool]]:
+    """The sentences of a text, and parts of them (True): between commas, and without a date.
+
+    "Since last week the head of the mill is Bela" says who that is, and since when.
+    """
+    for sentence in _SENTENCE_END.split(text):
+        yield sentence, False
+        if sentence.rstrip().endswith("?"):
+            continue
+        parts = _CLAUSE_END.split(sentence)
+        if len(parts) > 1:
+            yield from ((part, True) for part in parts)
+        for part in parts:
+            if undated := _without_date(part.strip(_EDGES)):
+                yield undated, True
+
+
+def _without_date(text: str) -> str:
+    """A clause without a relative date at its beginning or end; "" for another."""
+    around = around_relative_date(text)
+    if around is None:
+        return ""
+    before, after = (side.strip(_EDGES).split() for side in around)
+    small = language_words().stops | language_words().opens
+    while before and before[-1].casefold() in small:
+        before.pop()
+    return "" if before and after else " ".join(before or after)
 
 
 def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> Restated | None:
@@ -139,10 +174,15 @@ def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> 
     end = next((n for n in range(shortest - begin) if before[-1 - n] != after[-1 - n]), 0)
     old, new = (words[begin : len(words) - end] for words in (earlier.written, later.written))
     frame = telling_words(" ".join(before[:begin]))
-    if not frame or not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
+    around = telling_words(" ".join([*before[:begin], *before[len(before) - end :]]))
+    if not around or not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
         return None
-    is_asked_for = earlier.asked == later.asked >= {*frame} and len(later.asked) == most_asked
-    if not (is_asked_for and len(frame) >= _FEWEST_ASKED) and (
+    has_most = earlier.asked == later.asked <= {*around} and len(later.asked) == most_asked
+    is_whole = has_most and bool(frame) and later.asked >= {*frame}
+    is_asked_for = is_whole or (has_most and most_asked >= _FEWEST_ASKED)
+    if begin == 0 and not is_asked_for:
+        return None  # the capital of a first word makes no name
+    if not (is_whole and len(frame) >= _FEWEST_ASKED) and (
         2 * (begin + end) < shortest or _kind(old, new) != _kind(new, old) or not _kind(old, new)
     ):
         return None

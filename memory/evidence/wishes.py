@@ -14,12 +14,11 @@ from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standin
 from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
+from memory.store.fact_reads import current_among
 from memory.store.standing_facts import facts_of_persons
-from memory.store.turn_validation import local_now
 from memory.text.tokens import fitting_lines, line_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
-from memory.vocabulary.fact_lines import is_current
 
 STANDING_TOKENS = 300  # shown with a question, their heading included
 _LINE_TOKENS = 45
@@ -32,17 +31,12 @@ def standing_facts(store: Store, *askers: str) -> list[Fact]:
 
     `askers` are all names of the asker; without any, of the memory's user (`store.owner.asker_of`).
     """
-    return _current(facts_of_persons(store, askers))
+    return current_among(store, facts_of_persons(store, askers))
 
 
 def everybodys_standing_facts(store: Store) -> list[Fact]:
     """Those of all persons, for a list that names each. They are nobody's to follow."""
-    return _current(facts_of_persons(store, None))
-
-
-def _current(facts: Sequence[Fact]) -> list[Fact]:
-    today = local_now()[:10]
-    return [fact for fact in facts if is_current(fact, today)]
+    return current_among(store, facts_of_persons(store, None))
 
 
 def applying(store: Store, question: str, *askers: str) -> Standing:

@@ -6,12 +6,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
 from memory.errors import EditConflict, InputError, NotThereError, SecretError, SqlError
+from memory.facts.current import current_at
 from memory.records import CORRECTIONS, Change, Edit, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.entity_edits import facts_about
 from memory.store.fact_reads import (
     count_attributes,
+    current_among,
+    current_facts,
     facts_by_id,
     facts_of_subjects,
     spelling_of,
@@ -31,7 +34,7 @@ from memory.text.dates import is_iso_date, is_iso_span
 from memory.text.secrets import mask
 from memory.text.words import words
 from memory.vocabulary import name_key
-from memory.vocabulary.fact_lines import fact_line, first_day, has_ended, is_current, is_event
+from memory.vocabulary.fact_lines import fact_line, first_day, has_ended, is_event, is_state
 
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites
@@ -65,26 +68,25 @@ def find(
 
     Raises InputError for an invalid point.
     """
-    day = day_of(store, point)
-    facts = matching(store.facts(point), text, ended=ended, day=day)
-    if not text.strip() or point is not None:
-        return facts
-    about = [fact for fact in facts_about(store, text) if ended or is_current(fact, day)]
-    return sorted({fact.id: fact for fact in [*facts, *about]}.values(), key=lambda fact: fact.id)
+    if point is not None:
+        facts = store.facts(point)
+        return matching(facts if ended else current_at(store, facts, day_of(store, point)), text)
+    matches = matching(store.facts() if ended else current_facts(store), text)
+    if text.strip():
+        about = facts_about(store, text)
+        matches += about if ended else current_among(store, about)
+    return sorted({fact.id: fact for fact in matches}.values(), key=lambda fact: fact.id)
 
 
-def matching(facts: Sequence[Fact], text: str, *, ended: bool, day: str) -> list[Fact]:
-    """The facts that contain all words of a text and are current on a day (ISO).
-
-    With `ended`, also facts that are not current.
-    """
+def matching(facts: Sequence[Fact], text: str) -> list[Fact]:
+    """The facts that contain all words of a text."""
     query = words(text)
 
     def fits(fact: Fact) -> bool:
         fact_words = words(f"{fact.subject} {fact.attribute} {fact.value}") if query else []
         return all(any(word.startswith(beginning) for word in fact_words) for beginning in query)
 
-    return [fact for fact in facts if (ended or is_current(fact, day)) and fits(fact)]
+    return [fact for fact in facts if fits(fact)]
 
 
 def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
@@ -121,17 +123,24 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
 def holding(store: Store, period: str) -> list[Fact]:
     """The facts that held in a year, a month or on a day, by id, whenever they were told.
 
-    States that had begun by then and had not ended before, and what happened in it. One without a
-    date counts from the day that its turn was said on. Raises InputError where `period` is no date.
+    States that had begun by then and had not ended before, plans that had been made by then, and
+    what happened in it. One without a date counts from the day that its turn was said on. Raises
+    InputError where `period` is no date.
     """
     period = iso_date(period)
     facts = store.facts()
-    undated = sorted({fact.turn_id for fact in facts if not _began(fact)})
-    turn_days = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
     vocabulary = vocabulary_of(store)
 
+    def dated(fact: Fact) -> str:
+        """The date since when a fact is true; "" for the day of its turn."""
+        is_since = is_event(fact, vocabulary) or is_state(fact, vocabulary)
+        return _began(fact) if is_since else ""
+
+    undated = sorted({fact.turn_id for fact in facts if not dated(fact)})
+    turn_days = {turn.id: turn.said_at[:10] for turn in store.turns_by_id(undated, missing_ok=True)}
+
     def held(fact: Fact) -> bool:
-        began = _began(fact) or turn_days.get(fact.turn_id, "")
+        began = dated(fact) or turn_days.get(fact.turn_id, "")
         if not began or began[: len(period)] > period[: len(began)]:
             return False
         if is_event(fact, vocabulary):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from memory.errors import SqlError
 from memory.records import Fact, Turn
 from memory.sql import check_writes
 from memory.sql.checked import (
@@ -17,6 +16,7 @@ from memory.sql.checked import (
     CheckedWrites,
 )
 from memory.sql.policy import check_facts
+from memory.sql.refused_parts import RefusedPartError
 from memory.text.dates import named_day, resolve_dates
 from memory.text.words import words
 from memory.vocabulary.templates.words import language_words
@@ -31,12 +31,8 @@ _CENTURIES = (19, 20)
 _MOST_NAMED = 5  # faults in a message
 
 
-class UnknownYearError(SqlError):
-    """A model wrote years that follow from no turn; `without` are its statements without them."""
-
-    def __init__(self, message: str, without: CheckedWrites) -> None:
-        super().__init__(message)
-        self.without = without
+class UnknownYearError(RefusedPartError):
+    """A model wrote years that follow from no turn."""
 
 
 def check_years(

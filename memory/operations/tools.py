@@ -435,7 +435,7 @@ class Tools:
         """Run one SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id); facts_now, current ones;
+        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, current ones;
         search('words', 9): (turn_id, score); days_between(a, b), number(value). No date is NULL.
 
         Args:
@@ -519,7 +519,9 @@ class Tools:
             change_id: its number.
         """
         with self._written() as store:
-            return f"Undone. {_done(store.undo(change_id))}"
+            change = store.undo(change_id)
+        note = f" {change.note.capitalize()}." if change.note else ""
+        return f"Undone. {_done(change)}{note}"
 
     @_checked
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
@@ -586,9 +588,10 @@ class Tools:
             )
             waits = count_turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
+        refused = "".join(f"\nNot stored of {part}" for part in sums.refused)
         return (
-            f"{count(sums.stored, 'window')} stored{failed}; {count(sums.facts, 'fact')} changed;"
-            f" {count(waits, 'turn')} left to digest."
+            f"{count(sums.stored, 'window')} stored{failed}; {sums.changed_text};"
+            f" {count(waits, 'turn')} left to digest.{refused}"
         )
 
     @_checked

@@ -23,10 +23,11 @@ def digest(
         WholeNumber | None,
         Field(ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."),
     ] = None,
-) -> dict[str, float]:
+) -> dict[str, float | list[str]]:
     """Extract the facts of the turns that wait."""
     sums = memory.memory_of(memory.store).digest(max_calls=calls)
-    return {name: number for name, number in asdict(sums).items() if isinstance(number, int)}
+    numbers = {name: number for name, number in asdict(sums).items() if isinstance(number, int)}
+    return {**numbers, "refused": [*sums.refused]}
 
 
 @operation("write", "POST /refine", is_job=True)

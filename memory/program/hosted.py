@@ -288,7 +288,12 @@ class HostedModel(Model):
 
     def window_lines(self, turns: Sequence[Turn]) -> str:
         return turn_lines(
-            outlined(turns), budget=self.window_tokens, dates=self.dates, iso=True, spans=True
+            outlined(turns),
+            budget=self.window_tokens,
+            dates=self.dates,
+            iso=True,
+            spans=True,
+            sessions=self.form == "full",
         )
 
     def as_stored(self, fact: Fact, turn: Turn) -> Fact:

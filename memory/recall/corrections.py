@@ -9,9 +9,7 @@ from memory.evidence.lines import known_fact_line, turn_line
 from memory.facts import edit, edits_since
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
-from memory.store.fact_reads import facts_from
-from memory.store.turn_validation import local_now
-from memory.vocabulary.fact_lines import is_current
+from memory.store.fact_reads import current_among, facts_from
 
 if TYPE_CHECKING:
     from memory.program import Model
@@ -46,11 +44,11 @@ def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
     if not answer.turns:
         return []
     facts = sorted(facts_from(store, answer.turns), key=lambda fact: -fact.id)
-    today = local_now()[:10]
+    current = {fact.id for fact in current_among(store, facts)}
     in_force = [
         fact
         for fact in facts
-        if is_current(fact, today) or (seen is not None and edits_since(store, fact.id, seen))
+        if fact.id in current or (seen is not None and edits_since(store, fact.id, seen))
     ]
     return in_force[:_MOST_FACTS]
 

@@ -10,11 +10,14 @@ A name in braces is that of a part of statements.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from memory.records import CurrencyRules
 from memory.sql.tokens import quoted
 
 _HEADER = re.compile(r"-- (\w+|\{\w+\}) --")
 _PLACEHOLDER = re.compile(r"(= ANY \(|<> ALL \()?(?<![:\w]):(\w+)(?(1)\))")
+_PART = re.compile(r"\{[a-z]\w*\}")
 _LISTS = {"= ANY (": "IN", "<> ALL (": "NOT IN"}
 
 Value = str | int | Sequence[str]
@@ -40,6 +43,11 @@ def named_texts(file: Path) -> Iterator[tuple[str, str]]:
         yield name, "\n".join(lines)
 
 
+def whole_text(text: str, parts: Mapping[str, str]) -> str:
+    """A text with the parts that it names in braces. Raises KeyError for one that is not there."""
+    return _PART.sub(lambda name: whole_text(parts[name[0]], parts), text)
+
+
 def with_values(text: str, values: Mapping[str, Value]) -> str:
     """A text with the values of its placeholders (`:day`) in their places, as a model writes them.
 
@@ -57,6 +65,10 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(written, text)
 
 
-def day_values(day: str) -> dict[str, str]:
-    """The values of facts_now.sql for a day (ISO), but for the attributes of one value."""
-    return {"day": day, "month_of_span": f"{day[:7]}/"}
+def day_values(day: str, rules: CurrencyRules) -> dict[str, Any]:
+    """The values of facts_now.sql for a day (ISO)."""
+    return {
+        "day": day,
+        "month_of_span": f"{day[:7]}/",
+        **{name: [*names] for name, names in vars(rules).items()},
+    }

@@ -1,25 +1,27 @@
-"""Facts that turns assert in the templates of the vocabulary; a model's digest replaces them.
+"""Facts that turns assert in the templates of the vocabulary.
 
 Each turn that asserts something new is one journaled change of its own, of INSERTs and of UPDATEs
-that end facts or date them. The turns stay undigested. When a digest stores a window, it takes back
-what templates made of its turns, unless a person has changed it since: the model has read them.
+that end facts or date them. The turns stay undigested. A digest of them sees these facts as known,
+and adds to them.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError
 from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
-from memory.sql import FACT_COLUMNS, quoted
+from memory.sql import quoted
 from memory.store import entities, turns_table
+from memory.store.contradictions import open_pairs
 from memory.store.database import Connection
 from memory.store.journal import to_fact
 from memory.store.points_in_time import now
 from memory.text.dates import is_iso_date
-from memory.text.written_dates import is_later
+from memory.text.written_dates import date_key, dates_agree, is_later
 from memory.vocabulary import Vocabulary, name_key
 from memory.vocabulary.entities.resolution import Source
 
@@ -32,8 +34,8 @@ NAMES_CAUSE = "names in turn "  # the same for the names that the turn gives
 # Causes of changes that no person made to a fact in particular: templates, digests, another name
 # of an attribute; a cause that quoted a forgotten turn says "forgotten".
 _BY_NO_PERSON = (CAUSE, "digest ", "attribute", "forgotten")
+_RECENT_DAYS = 31  # that "last week" and "last month" reach back
 _MOST_REMOVALS = 2_000  # of facts by persons, the newest
-_ENDED_ON = FACT_COLUMNS.index("ended_on")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,19 @@ class KnownFact:
     by_template: bool = False
 
     @property
+    def began(self) -> str:
+        """The date since when it is true, as exact as known; "" where nothing says so."""
+        return self.fact.happened_on.partition("/")[0]
+
+    @property
     def start(self) -> str:
-        """Since when it holds, as exact as known; "" where nothing says so."""
-        return self.fact.happened_on.partition("/")[0] or _day(self.said_at)
+        """Since when it is known to be true: its date, or the day on which it was said."""
+        return self.began or _day(self.said_at)
+
+    @property
+    def said_on(self) -> str:
+        """The day on which it was said; today for an undated turn."""
+        return _day(self.said_at) or now()[:10]
 
 
 # --- what is to be written ------------------------------------------------------------------------
@@ -100,6 +112,8 @@ def writes_for(
     plan = _Plan(turn, vocabulary)
     for assertion in assertions:
         names = vocabulary.names_of(assertion.attribute)
+        if opposite := vocabulary.opposite_of(assertion.attribute):
+            names = (*names, *vocabulary.names_of(opposite))
         if not plan.has_read(assertion.subject, names):
             entity = entity_of[assertion.subject]
             plan.known(assertion.subject, _known(conn, assertion.subject, entity, names))
@@ -230,25 +244,50 @@ class _Plan:
         canonical = self._vocabulary.canonical(attribute)
         same = [known for known in known_facts if _plain(known.fact.value) == _plain(value)]
         if canonical and canonical.kind == "event":
-            if not any(_same_day(known.start, new.start) for known in same):
+            if not any(dates_agree(known.start, new.start) for known in same):
                 self._put(new)  # again on another day it is another event
+        elif canonical and canonical.kind == "plan":
+            if not any(_is_same_plan(known.fact, fact) for known in same):
+                self._put(new)  # for another day it is another plan
         elif canonical and canonical.kind == "one value":
             self._take_only_value(new, known_facts, same)
         else:
             self._take_state(new, same)
 
     def _take_state(self, new: KnownFact, same: Sequence[KnownFact]) -> None:
+        """Of two opinions of one thing the one that was said last is true."""
         if any(self._is_touched_since(known) and known.fact.ended_on for known in same):
             return  # a person has ended it after this was said
+        contrary = self._contrary(new)
+        if later := [known for known in contrary if _is_before(new, known)]:
+            following = min(later, key=_order)
+            if not any(_holds(known, new) for known in same):
+                self._put(_ended(new, following))
+            return
         if current := [known for known in same if _holds(known, new)]:
             self._date(current[0], new)
         else:
             self._put(new)
+        for known in contrary:
+            if _holds(known, new) and not self._is_touched_since(known):
+                self._set(known, ended_on=_end_by(known, new))
+
+    def _contrary(self, new: KnownFact) -> list[KnownFact]:
+        """The facts that say the contrary of the same value."""
+        opposite = self._vocabulary.opposite_of(new.fact.attribute)
+        return [
+            known
+            for known in self._facts.values()
+            if opposite
+            and known.fact.subject == new.fact.subject
+            and _same_name(known.fact.attribute, opposite, self._vocabulary)
+            and _plain(known.fact.value) == _plain(new.fact.value)
+        ]
 
     def _take_only_value(
         self, new: KnownFact, known_facts: Sequence[KnownFact], same: Sequence[KnownFact]
     ) -> None:
-        """A new value ends the one before; an older one ends where the next began."""
+        """What is said last is true: it ends what was said before, whenever that is added."""
         if any(self._is_touched_since(known) for known in known_facts):
             return  # what a person says of it is newer
         if current := [known for known in same if _holds(known, new)]:
@@ -260,26 +299,25 @@ class _Plan:
         ):
             return  # a turn with two values at a time: nobody can tell which
         if later := [known for known in known_facts if _is_before(new, known)]:
-            following = min(later, key=lambda known: (known.start, known.fact.turn_id))
+            following = min(later, key=_order)
             if following not in same:
-                end = following.start or now()[:10]
-                self._put(replace(new, fact=replace(new.fact, ended_on=end)))
+                self._put(_ended(new, following))
             return
         for known in known_facts:
             if _holds(known, new):
-                self._set(known, ended_on=new.start or now()[:10])
+                self._set(known, ended_on=_end_by(known, new))
         self._put(new)
 
     def _end(self, assertion: Assertion, known_facts: Sequence[KnownFact]) -> None:
-        day = assertion.happened_on or _day(self._turn.said_at) or now()[:10]
-        fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=day)
+        fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=assertion.happened_on)
         end = KnownFact(fact, self._turn.said_at)
         for known in known_facts:
             is_meant = not assertion.value or _plain(known.fact.value) == _plain(assertion.value)
             is_open = not known.fact.ended_on and known.fact.turn_id != self._turn.id
             is_older = not (_is_before(end, known) or self._is_touched_since(known))
+            is_meant = is_meant and (bool(assertion.value) or _may_have_ended(known, end))
             if is_meant and is_open and is_older:
-                self._set(known, ended_on=day)
+                self._set(known, ended_on=_end_by(known, end))
 
     def _date(self, known: KnownFact, new: KnownFact) -> None:
         """A state that was stored without its beginning gets it."""
@@ -307,26 +345,64 @@ def _same_name(name: str, other: str, vocabulary: Vocabulary) -> bool:
 
 
 def _holds(known: KnownFact, new: KnownFact) -> bool:
-    """Whether a fact has not ended when a new one begins."""
-    end, start = known.fact.ended_on, new.start or now()[:10]
-    return not end or _cut(end, start) > _cut(start, end)
+    """Whether a fact had not ended on the day on which a new one was said."""
+    end, day = known.fact.ended_on, new.said_on
+    return not end or _cut(end, day) > _cut(day, end)
 
 
 def _is_before(one: KnownFact, other: KnownFact) -> bool:
-    """Whether one fact began before another; without dates, whether it was said before."""
-    first, second = one.start, other.start
-    if first and second and _cut(first, second) != _cut(second, first):
-        return _cut(first, second) < _cut(second, first)
+    """Whether one fact was said before another.
+
+    Undated turns were said in the order in which they were added. Of one turn, what began first.
+    """
+    if one.fact.turn_id == other.fact.turn_id:
+        return _cut(one.began, other.began) < _cut(other.began, one.began)
+    first, second = date_key(one.said_at), date_key(other.said_at)
+    if not dates_agree(first, second):
+        return first < second
     return one.fact.turn_id < other.fact.turn_id
+
+
+def _order(known: KnownFact) -> tuple[str, int]:
+    return date_key(known.said_at), known.fact.turn_id
+
+
+def _ended(fact: KnownFact, following: KnownFact) -> KnownFact:
+    """A fact that ended when one began that was said after it."""
+    return replace(fact, fact=replace(fact.fact, ended_on=_end_by(fact, following)))
+
+
+def _end_by(known: KnownFact, following: KnownFact) -> str:
+    """The day on which a fact ended by what was said after it.
+
+    That is when the other began, unless this one was said to be true since: then the day on which
+    the other was said.
+    """
+    end = following.began or following.said_on
+    is_sound = _cut(known.start, end) <= _cut(end, known.start)
+    return end if is_sound else following.said_on
+
+
+def _may_have_ended(known: KnownFact, end: KnownFact) -> bool:
+    """Whether an end that names no value may be that of a fact.
+
+    "I quit last week" may be the end of the job that was named yesterday, "in January 2023" is not.
+    """
+    if not end.began or _cut(known.start, end.began) <= _cut(end.began, known.start):
+        return True
+    if known.began or len(end.began) < len("2017-05-08") or not known.start:
+        return False
+    days = date.fromisoformat(known.start) - date.fromisoformat(end.began)
+    return days.days <= _RECENT_DAYS
+
+
+def _is_same_plan(known: Fact, new: Fact) -> bool:
+    return not known.ended_on and dates_agree(known.happened_on, new.happened_on)
 
 
 def _cut(date: str, other: str) -> str:
     """A date as exact as the less exact of two."""
     return date[: min(len(date), len(other))]
-
-
-def _same_day(one: str, other: str) -> bool:
-    return _cut(one, other) == _cut(other, one)
 
 
 def _plain(value: str) -> str:
@@ -378,12 +454,12 @@ def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[StatedFa
     with conn.together():
         rows = conn.run("facts_by_turn", turn_ids=ids)
         edits = conn.run("corrected_facts_of_turns", turn_ids=ids)
-        disputes = conn.run("disputes_of_turns", turn_ids=ids)
+        pairs = conn.run("unsettled_pairs_of_turns", turn_ids=ids)
     facts = sorted((to_fact(row) for row in rows), key=lambda fact: fact.id)
     before: dict[int, Fact] = {}
     for fact_id, state in edits:
         before.setdefault(fact_id, to_fact(json.loads(state)))
-    disputed_by = {first: to_fact(second) for first, *second in disputes}
+    disputed_by = {pair.first.id: pair.second for pair in open_pairs(pairs)}
 
     def changed(fact: Fact) -> Fact | None:
         old = before.get(fact.id)
@@ -420,50 +496,3 @@ def _is_by_template(causes: Sequence[tuple[str, str]]) -> bool:
 
 def _is_by_person(cause: str) -> bool:
     return not cause.startswith(_BY_NO_PERSON)
-
-
-# --- giving way to a digest -----------------------------------------------------------------------
-
-
-def take_back(conn: Connection, window: tuple[int, int]) -> None:
-    """Delete what templates made of a window's turns, and open again what they ended.
-
-    Part of the change that was begun last. What a person touched stays as it is.
-    """
-    first, last = window
-    rows = conn.run("ids_of_facts_of_turns", first=first, last=last).fetchall()
-    going = by_template(conn, [number for (number,) in rows])
-    _open_again(conn, window, going)
-    if going:
-        conn.facts.delete(sorted(going))
-    conn.facts.log()
-
-
-def _open_again(conn: Connection, window: tuple[int, int], going: Collection[int]) -> None:
-    causes = [f"{CAUSE}{turn_id}" for turn_id in _turn_ids(conn, window)]
-    ends: dict[int, tuple[str, str | None]] = {}  # by fact: the end, and what stood there before
-    for fact_id, before, after in conn.run("edits_by_causes", causes=causes).fetchall():
-        former, end = json.loads(before)[_ENDED_ON], json.loads(after)[_ENDED_ON]
-        if end and end != former and fact_id not in going:
-            # Two turns of one window may have ended it, one earlier than the other.
-            oldest = ends[fact_id][1] if fact_id in ends else former
-            ends[fact_id] = end, oldest
-    touches = _causes(conn, ends)
-    for fact_id, (end, former) in ends.items():
-        image = conn.run("image_of_fact", fact_id=fact_id).fetchone()
-        is_touched = _is_touched_after(touches[fact_id], causes)
-        if image and json.loads(image[0])[_ENDED_ON] == end and not is_touched:
-            conn.facts.end(fact_id, former)
-
-
-def _turn_ids(conn: Connection, window: tuple[int, int]) -> Iterator[int]:
-    first, last = window
-    rows = conn.run("turn_ids_between", first=first, last=last, most=turns_table.BEYOND_ALL_IDS)
-    return (number for (number,) in rows.fetchall())
-
-
-def _is_touched_after(touches: Sequence[tuple[str, str]], causes: Collection[str]) -> bool:
-    """Whether a person changed a fact after one of these changes did."""
-    names = [cause for cause, _ in touches]
-    position = min(names.index(cause) for cause in causes if cause in names)
-    return any(map(_is_by_person, names[position:]))

@@ -58,6 +58,9 @@ class SqliteFacts:
     def end(self, fact_id: int, ended_on: str | None) -> None:
         self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
 
+    def date(self, fact_id: int, happened_on: str | None, ended_on: str | None) -> None:
+        self._conn.run("date_fact", fact_id=fact_id, happened_on=happened_on, ended_on=ended_on)
+
     def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
         self._conn.run_many("restate_fact", restatements(facts))
 

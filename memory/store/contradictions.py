@@ -1,12 +1,13 @@
 """Pairs of facts that cannot both be true: linked when the second is stored, settled by a person.
 
 A pair is a row of `contradictions`, journaled with the change that stored the second fact. It is
-open while both facts are there and neither has ended. A model links what it reads (INSERT INTO
-contradictions). Functions that take a connection run inside the transaction of a change that
-`journal.begin` began.
+open until a person settles it or corrects one of the facts, unless one had ended by the day on
+which the other was said: an end after that says nothing about which was true. A model links what it
+reads (INSERT INTO contradictions). Functions that take a connection run inside the transaction of a
+change that `journal.begin` began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.errors import InputError, SqlError
@@ -17,6 +18,7 @@ from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import JournaledRows, find_row, to_rows
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
+from memory.text.written_dates import date_key, dates_agree
 from memory.vocabulary import Vocabulary, name_key
 
 if TYPE_CHECKING:
@@ -27,26 +29,43 @@ Verdict = Literal["first", "second", "both"]
 MOST_LINKED = 8  # by one model's answer: what a turn says may be an instruction to the model
 MOST_OPEN = 500  # that are listed, the newest
 _TABLE = "contradictions"
+_SAID = ("subject", "attribute", "value")  # what is corrected of a fact that was wrong
 
 
 def open_contradictions(store: HasConnections) -> list[Contradiction]:
-    """Facts in force that cannot both be true and that nobody has settled, newest first.
+    """Facts that cannot both be true and that no person has settled, newest first.
 
     A change of state is none.
     """
-    pairs = []
-    width = len(FACT_COLUMNS) + 1
     with store.reading() as conn:
-        rows = conn.run("open_contradictions", most=MOST_OPEN).fetchall()
+        rows = conn.run("unsettled_pairs").fetchall()
+    return open_pairs(rows)[:MOST_OPEN]
+
+
+def open_pairs(rows: Iterable[Sequence[Any]]) -> list[Contradiction]:
+    """The pairs in rows of {unsettled_pairs} that are no change of state."""
+    width = len(FACT_COLUMNS) + 1
+    pairs: list[Contradiction] = []
     for row in rows:
         *first, first_said = row[:width]
         *second, second_said = row[width:]
-        pairs.append(
-            Contradiction(
-                journal.to_fact(first), journal.to_fact(second), (first_said, second_said)
-            )
-        )
-    return pairs
+        said_at = (first_said, second_said)
+        pairs.append(Contradiction(journal.to_fact(first), journal.to_fact(second), said_at))
+    return [pair for pair in pairs if not _is_change_of_state(pair)]
+
+
+def _is_change_of_state(pair: Contradiction) -> bool:
+    """Whether one of two facts had ended by the day on which the other was said."""
+    first_said, second_said = pair.said_at
+    return _has_ended_by(pair.first, second_said) or _has_ended_by(pair.second, first_said)
+
+
+def _has_ended_by(fact: Fact, said_at: str) -> bool:
+    """Whether a fact had ended when something was said, as far as the dates tell."""
+    day = date_key(said_at)[: len("2017-05-08")]
+    if not fact.ended_on or not day:
+        return False
+    return fact.ended_on == day or (fact.ended_on < day and not dates_agree(fact.ended_on, day))
 
 
 # --- linking --------------------------------------------------------------------------------------
@@ -59,20 +78,22 @@ def link(
     *,
     vocabulary: Vocabulary,
     window: tuple[int, int] | None,
+    repeated: Sequence[tuple[Fact, Fact]] = (),
 ) -> None:
     """Link the facts that a model's statements say to contradict each other.
 
-    Pairs of facts that the change deletes go with it. Raises SqlError for a pair that is none, and
-    for many.
+    `repeated` are facts of the statements that were not stored, each with the one that was there.
+    Pairs of facts that the change deletes or corrects go with it. Raises SqlError for a pair that
+    is none, and for many.
     """
     stored = JournaledRows(conn, change_id, _TABLE)
     images = journal.net_images(conn, change_id)
-    if gone := [before["id"] for before, after in images if before and after is None]:
+    if gone := [before["id"] for before, after in images if before and _is_other(before, after)]:
         for pair in to_rows(_TABLE, conn.run("contradictions_of_facts", fact_ids=gone)):
             if not pair["settled"]:
                 stored.drop(pair)
     pairs = [
-        _named_pair(conn, row, vocabulary=vocabulary, window=window)
+        _named_pair(conn, row, repeated, vocabulary=vocabulary, window=window)
         for statement in statements
         for row in statement.rows
     ]
@@ -82,8 +103,18 @@ def link(
         _put(conn, change_id, first, second)
 
 
+def _is_other(before: journal.FactImage, after: journal.FactImage | None) -> bool:
+    """Whether a fact is gone, or says something else than before."""
+    return after is None or any(before[name] != after[name] for name in _SAID)
+
+
 def _named_pair(
-    conn: Connection, row: Any, *, vocabulary: Vocabulary, window: tuple[int, int] | None
+    conn: Connection,
+    row: Any,
+    repeated: Sequence[tuple[Fact, Fact]],
+    *,
+    vocabulary: Vocabulary,
+    window: tuple[int, int] | None,
 ) -> tuple[Fact, Fact]:
     """The facts that a model's statement names: one by its id, or both by turn and attribute."""
     if window and not window[0] <= row.turn_id <= window[1]:
@@ -97,8 +128,8 @@ def _named_pair(
             raise SqlError(f"there is no fact {row.first_fact}; use the id of a known fact")
         first = journal.to_fact(facts[0])
     else:
-        first = _fact_of_turn(conn, row.first_turn, row.first_attribute, vocabulary)
-    second = _fact_of_turn(conn, row.turn_id, row.attribute, vocabulary, like=first)
+        first = _fact_of_turn(conn, row.first_turn, row.first_attribute, vocabulary, repeated)
+    second = _fact_of_turn(conn, row.turn_id, row.attribute, vocabulary, repeated, like=first)
     if first.id == second.id:
         raise SqlError("a fact does not contradict itself; name two facts")
     older, newer = sorted((first, second), key=lambda fact: fact.id)
@@ -110,15 +141,15 @@ def _fact_of_turn(
     turn_id: int,
     attribute: str,
     vocabulary: Vocabulary,
+    repeated: Sequence[tuple[Fact, Fact]],
     like: Fact | None = None,
 ) -> Fact:
     """The fact of a turn with an attribute; of several the one that has most of another's words."""
     name = name_key(vocabulary.name_of(attribute))
-    facts = [
-        fact
-        for fact in map(journal.to_fact, conn.run("facts_by_turn", turn_ids=[turn_id]).fetchall())
-        if name_key(vocabulary.name_of(fact.attribute)) == name
-    ]
+    of_turn = [*map(journal.to_fact, conn.run("facts_by_turn", turn_ids=[turn_id]).fetchall())]
+    # What a turn says again is a fact of an earlier one.
+    of_turn += [known for fact, known in repeated if fact.turn_id == turn_id]
+    facts = [fact for fact in of_turn if name_key(vocabulary.name_of(fact.attribute)) == name]
     if not facts:
         raise SqlError(
             f"turn {turn_id} has no fact with the attribute '{attribute}'; INSERT it INTO facts"
@@ -134,11 +165,13 @@ def _fact_of_turn(
 
 
 def _put(conn: Connection, change_id: int, first: Fact, second: Fact) -> None:
-    """Link two facts, unless one has ended or a person has settled what their turns say.
+    """Link two facts, unless they are a change of state, or a person has settled their turns.
 
     Then the one that was wrong is deleted.
     """
-    if first.ended_on or second.ended_on:
+    dates = {row[0]: row[5] for row in conn.run("turns_by_id", ids=[first.turn_id, second.turn_id])}
+    said_at = (dates[first.turn_id], dates[second.turn_id])
+    if _is_change_of_state(Contradiction(first, second, said_at)):
         return
     row = {
         "first_fact": first.id,

@@ -70,6 +70,9 @@ class FactTable(Protocol):
     def end(self, fact_id: int, ended_on: str | None) -> None:
         """Give a fact another end, or none."""
 
+    def date(self, fact_id: int, happened_on: str | None, ended_on: str | None) -> None:
+        """Give a fact another beginning and another end, or none."""
+
     def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
         """Give facts, by their ids, another attribute and another value."""
 

@@ -39,6 +39,7 @@ from memory.store import (
     history,
     journal,
     pending_windows,
+    repeated_facts,
     search_tables,
     settings,
     summaries,
@@ -321,8 +322,8 @@ class DatabaseStore(Store):
             names_of = vocabulary_of(self).names_of
             select = attribute_names.select_by_all_names(select, names_of)
         if in_force.reads_facts_now(select):
-            one_valued = vocabulary_of(self).one_valued
-            select = in_force.select_with_facts_now(select, self.today, one_valued)
+            rules = vocabulary_of(self).currency
+            select = in_force.select_with_facts_now(select, self.today, rules)
         if today.reads_today(select):
             select = today.select_on(select, self.today)
         hits = [
@@ -434,10 +435,6 @@ class DatabaseStore(Store):
         checked = (*statements, *parts.names, *parts.contradictions, *parts.summaries)
         text = ";\n".join(statement.text for statement in checked)
         change_id = journal.begin(conn, cause, text, window=window)
-        since = 0
-        if window:
-            assertions.take_back(conn, window)
-            (since,) = conn.run("last_entry").fetchone()
         self._run_statements(conn, statements)
         entity_edits.carry_out(conn, change_id, parts.names, window)
         lines = [line for statement in parts.summaries for line in statement.rows]
@@ -446,7 +443,7 @@ class DatabaseStore(Store):
         if window:
             first, last = window
             conn.run("delete_window", first=first, last=last)
-        journal.check_change(conn, change_id, window, by_person=by_person, since=since)
+        journal.check_change(conn, change_id, window, by_person=by_person)
         if any(statement.command == "update" for statement in statements):
             vocabulary_rules.check_updated(conn, change_id, vocabulary)
         if window is None and any(statement.command != "insert" for statement in statements):
@@ -454,6 +451,8 @@ class DatabaseStore(Store):
         moved = entities.derive(conn, change_id)
         if not by_person:
             entity_edits.check_moved(conn, change_id, moved, window)
+        is_digest = window is not None and not by_person
+        repeated = repeated_facts.drop_repeated(conn, change_id, vocabulary) if is_digest else []
         # By their attributes none of these is missing: a strict vocabulary has left facts out.
         contradictions.link(
             conn,
@@ -461,6 +460,7 @@ class DatabaseStore(Store):
             () if left_out else parts.contradictions,
             vocabulary=vocabulary,
             window=window,
+            repeated=repeated,
         )
         return replace(journal.change(conn, change_id), left_out=left_out)
 
@@ -491,10 +491,12 @@ class DatabaseStore(Store):
 
     def undo(self, change_id: int) -> Change:
         with self.transaction() as conn:
+            target = journal.change(conn, change_id)
             undoing = journal.undo(conn, change_id)
             summaries.blank_undone(conn, undoing)
             entities.derive(conn, undoing)
-            return journal.change(conn, undoing)
+            note = pending_windows.wait_again(conn, target)
+            return replace(journal.change(conn, undoing), note=note)
 
     def changes(
         self,

@@ -75,6 +75,37 @@ def facts_about(store: Store, entities: Iterable[str]) -> list[Fact]:
     return united_facts(store, read)
 
 
+def current_facts(store: Store, day: str = "") -> list[Fact]:
+    """All current facts, as `facts_now` of a model's SELECT has them, by id.
+
+    On a day (ISO), by default `store.today`.
+    """
+
+    def read(part: Store, _: list[int]) -> list[Fact]:
+        values = day_values(day or part.today, vocabulary_of(part).currency)
+        with part.reading() as conn:
+            return [to_fact(row) for row in conn.run("current_facts", **values)]
+
+    return sorted(united_facts(store, read), key=lambda fact: fact.id)
+
+
+def current_among(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fact]:
+    """Those of some facts that are current, as `facts_now` has them, in their order."""
+
+    def read(part: Store, own_ids: list[int]) -> list[Fact]:
+        values = day_values(day or part.today, vocabulary_of(part).currency)
+        with part.reading() as conn:
+            current = [
+                number for (number,) in conn.run("current_among", fact_ids=own_ids, **values)
+            ]
+            return [to_fact(row) for row in conn.run("facts_by_id", fact_ids=current)]
+
+    if not facts:
+        return []
+    ids = {fact.id for fact in united_facts(store, read, [fact.id for fact in facts])}
+    return [fact for fact in facts if fact.id in ids]
+
+
 def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> list[Fact]:
     """The current facts about these entities, as `facts_now` of a model's SELECT has them.
 
@@ -83,11 +114,9 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
     about = [*entities]
 
     def read(own: Store, _: list[int]) -> list[Fact]:
-        one_valued = [*vocabulary_of(own).one_valued]
-        values = day_values(day or own.today)
+        values = day_values(day or own.today, vocabulary_of(own).currency)
         with own.reading() as conn:
-            rows = conn.run("facts_now_about", about=about, one_valued=one_valued, **values)
-            return [to_fact(row) for row in rows]
+            return [to_fact(row) for row in conn.run("facts_now_about", about=about, **values)]
 
     return united_facts(store, read)
 
@@ -97,8 +126,9 @@ def successors(store: Store, fact_ids: Sequence[int], day: str) -> dict[int, Fac
 
     By the ids of the facts given; those that no other has followed are left out.
     """
+    values = day_values(day, vocabulary_of(store).currency)
     with store.reading() as conn:
-        rows = conn.run("successors", fact_ids=[*fact_ids], **day_values(day)).fetchall()
+        rows = conn.run("successors", fact_ids=[*fact_ids], **values).fetchall()
     return {fact_id: to_fact(row) for fact_id, *row in rows if row[0] != fact_id}
 
 
@@ -147,7 +177,7 @@ def listed_facts(
         "ended": int(ended_too),
         "most": most,
         "first": first,
-        **day_values(day),
+        **day_values(day, vocabulary_of(store).currency),
     }
     with store.reading() as conn:
         match order:
@@ -176,6 +206,7 @@ def newest_of_each(
     Those with one of the `attributes` come first; only current ones on a day, unless `ended_too`.
     """
     newest: dict[str, list[Fact]] = {entity: [] for entity in entities}
+    values = day_values(day, vocabulary_of(store).currency)
     with store.reading() as conn:
         rows = conn.run(
             "newest_facts_of_each",
@@ -183,7 +214,7 @@ def newest_of_each(
             attributes=[*attributes],
             ended=int(ended_too),
             most=most,
-            **day_values(day),
+            **values,
         )
         for entity, *row in rows:
             newest[entity].append(to_fact(row))

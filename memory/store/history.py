@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact
@@ -75,32 +76,69 @@ def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = 
     ]
 
 
+@dataclass(frozen=True)
+class Past:
+    """What of the journal had happened at a point.
+
+    `changes` are whole. A digest is dated by the last turn of its window, and each fact that it
+    stored by the fact's own turn: `entries` are those of facts said by then in windows that end
+    later, and `later_facts` were said after it in one of the changes.
+    """
+
+    changes: list[int]
+    entries: list[int] = field(default_factory=list)
+    changes_of_entries: list[int] = field(default_factory=list)
+    later_facts: list[int] = field(default_factory=list)
+
+
 def images_at(conn: Connection, point: str | int | None) -> Images:
     """The facts as they are (None), or as the journal says they were at a point."""
     if point is None:
         return dict(conn.run("images_of_facts").fetchall())
-    changes = changes_at(conn, point)
-    return dict(conn.run("images_after_changes", change_ids=changes).fetchall())
+    past = past_at(conn, point)
+    rows = conn.run(
+        "images_after_changes",
+        change_ids=past.changes,
+        entry_ids=past.entries,
+        later_facts=past.later_facts,
+    )
+    return dict(rows.fetchall())
 
 
-def changes_at(conn: Connection, point: str | int) -> list[int]:
-    """The changes that have happened at a point."""
+def past_at(conn: Connection, point: str | int) -> Past:
+    """What had happened at a point. Raises InputError for an invalid one."""
     change_or_moment = read_point(point)
     changes = conn.run("moments_of_changes").fetchall()
-    if isinstance(change_or_moment, str):
-        return [
-            change_id
-            for change_id, at, said_at in changes
-            if has_happened(date_key(_moment(at, said_at)), change_or_moment)
-        ]
-    newest = changes[-1][0] if changes else 0
-    if not 0 <= change_or_moment <= newest:
-        raise InputError(f"there is no change {change_or_moment}; the newest is {newest}")
-    return [change_id for change_id, _, _ in changes if change_id <= change_or_moment]
+    if isinstance(change_or_moment, int):
+        newest = changes[-1][0] if changes else 0
+        if not 0 <= change_or_moment <= newest:
+            raise InputError(f"there is no change {change_or_moment}; the newest is {newest}")
+        return Past([change_id for change_id, _, _ in changes if change_id <= change_or_moment])
+
+    def happened(at: str, said_at: str | None) -> bool:
+        return has_happened(date_key(_moment(at, said_at)), change_or_moment)
+
+    whole = [change_id for change_id, at, said_at in changes if happened(at, said_at)]
+    by_then = set(whole)
+    early: list[tuple[int, int]] = []
+    later: set[int] = set()
+    for entry_id, change_id, fact_id, at, said_at in conn.run("entries_of_new_facts"):
+        # Without a date of its own a fact is dated by the window.
+        is_there = happened(at, said_at) if said_at else change_id in by_then
+        if is_there and change_id not in by_then:
+            early.append((entry_id, change_id))
+        elif change_id in by_then and not is_there:
+            later.add(fact_id)
+    return Past(
+        changes=whole,
+        entries=[entry_id for entry_id, _ in early],
+        changes_of_entries=sorted({change_id for _, change_id in early}),
+        later_facts=sorted(later),
+    )
 
 
 def _moment(at: str, said_at: str | None) -> str:
-    """The moment a change counts from: of its turns if they were said before it; see `Edit`."""
+    """The moment a change counts from: that of its turns if they were said before it (`Edit`)."""
     return said_at if said_at and date_key(said_at) <= date_key(at) else at
 
 

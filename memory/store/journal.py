@@ -16,7 +16,7 @@ sees. The entries are the same: tests/memory/store/postgres/test_equality.py com
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from memory.errors import HeldError, InputError, SqlError
@@ -92,16 +92,14 @@ def check_change(
     change_id: int,
     window: tuple[int, int] | None,
     by_person: bool = False,
-    since: int = 0,
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
     A window may write, change and delete what its own turns said. Facts of other turns it may end
     and nothing else. Unless a person agreed (`by_person`), it may delete or overwrite MOST_ENDED
     facts that were there before, and end as many, of which one turn may end MOST_ENDED_BY_TURN,
-    plans whose day has come aside.
-    Without a window a change may touch MOST_ENDED facts that were there before. What the change did
-    up to the entry `since` of the log is not the statements' doing.
+    plans whose day has come aside. An end that a template read in the window may get another date.
+    Without a window a change may touch MOST_ENDED facts that were there before.
 
     Judged by the log after the statements have run: no look at their text could tell which facts a
     WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
@@ -115,7 +113,9 @@ def check_change(
             _refuse_wide_change(conn, change_id)
         return
 
-    images = net_images(conn, change_id, since)
+    images = net_images(conn, change_id)
+    again = [old["id"] for old, new in images if old and new and old["ended_on"]]
+    redated = _ended_by_templates(conn, again, window) if again else set[int]()
     ended: list[FactImage] = []
     gone = 0
     for before, after in images:
@@ -127,7 +127,7 @@ def check_change(
             )
         if before is None or before == after:
             continue
-        if after is not None and _is_end(before, after):
+        if after is not None and _is_end(before, after, redated):
             ended.append(after)
         elif is_own:
             gone += 1
@@ -227,15 +227,10 @@ def _refuse_wide_change(conn: Connection, change_id: int) -> None:
         )
 
 
-def net_images(
-    conn: Connection, change_id: int, since: int = 0
-) -> list[tuple[FactImage | None, FactImage | None]]:
-    """Each fact that a change touched, before and after the whole of it (None: not there).
-
-    Of the entries of the log after `since`.
-    """
+def net_images(conn: Connection, change_id: int) -> list[tuple[FactImage | None, FactImage | None]]:
+    """Each fact that a change touched, before and after the whole of it (None: not there)."""
     images: dict[int, tuple[str | None, str | None]] = {}
-    for fact_id, before, after in conn.run("entries_of_change", change_id=change_id, since=since):
+    for fact_id, before, after in conn.run("entries_of_change", change_id=change_id):
         first, _ = images.get(fact_id, (before, None))
         images[fact_id] = (first, after)
     return [(_fact_image(before), _fact_image(after)) for before, after in images.values()]
@@ -257,15 +252,25 @@ def _in_window(fact: FactImage, window: tuple[int, int]) -> bool:
     return bool(first <= fact["turn_id"] <= last)
 
 
-def _is_end(before: FactImage, after: FactImage | None) -> bool:
+def _ended_by_templates(
+    conn: Connection, fact_ids: Sequence[int], window: tuple[int, int]
+) -> set[int]:
+    """Those of these facts that a template ended for a turn of a window."""
+    first, last = window
+    rows = conn.run("ends_by_templates", fact_ids=fact_ids, first=first, last=last).fetchall()
+    ends = [(row[1], to_fact(json.loads(row[2])), to_fact(json.loads(row[3]))) for row in rows]
+    return {fact_id for fact_id, before, after in ends if before.ended_on != after.ended_on}
+
+
+def _is_end(before: FactImage, after: FactImage, redated: Collection[int]) -> bool:
     """Whether all that happened to a fact is that it ended: "as of" questions keep it.
 
     A new truth ends the old one (docs/decisions.md, 36). A fact that has ended stays as it is; an
-    end that lies ahead may still be another.
+    end that lies ahead, or that a template read in this window, may still be another.
     """
+    is_open = not before["ended_on"] or date_key(before["ended_on"]) > now()[:10]
     return (
-        after is not None
-        and (not before["ended_on"] or date_key(before["ended_on"]) > now()[:10])
+        (is_open or before["id"] in redated)
         and bool(after["ended_on"])
         and {**after, "ended_on": before["ended_on"]} == before
     )
@@ -297,7 +302,7 @@ def undo(conn: Connection, change_id: int) -> int:
     if target.undone_at:
         raise InputError(f"change {change_id} was undone at {target.undone_at}")
 
-    entries = conn.run("entries_of_change", change_id=change_id, since=0).fetchall()
+    entries = conn.run("entries_of_change", change_id=change_id).fetchall()
     # An undo is a change itself: the triggers log what it restores, so the journal alone says what
     # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)

@@ -61,17 +61,22 @@ def take_back(path: Path, moment: str, embed: EmbedTexts) -> None:
 
 def _take_back_changes(conn: SqliteConnection, point: str) -> None:
     """Make facts and journal as if the changes after a moment had never been."""
-    change_ids = json.dumps(history.changes_at(conn, point))
+    past = history.past_at(conn, point)
     images = history.images_at(conn, point)
-    journaled_rows.take_back_others(conn, history.changes_at(conn, point))
+    journaled_rows.take_back_others(conn, past.changes)
     # What the triggers log from here on belongs to this change, which is deleted with the others.
     journal.begin(conn, "as of", "")
     history.restore_facts(conn, images)
-    for table, column in (("facts_log", "change_id"), ("changes", "id")):
-        conn.execute(
-            f"DELETE FROM {table} WHERE {column} NOT IN (SELECT value FROM json_each(?))",
-            (change_ids,),
-        )
+    listed = "(SELECT value FROM json_each(?))"
+    conn.execute(
+        f"DELETE FROM facts_log WHERE change_id NOT IN {listed} AND id NOT IN {listed}"
+        f" OR fact_id IN {listed}",
+        [json.dumps(ids) for ids in (past.changes, past.entries, past.later_facts)],
+    )
+    conn.execute(
+        f"DELETE FROM changes WHERE id NOT IN {listed}",
+        [json.dumps([*past.changes, *past.changes_of_entries])],
+    )
     journal.mark_undone(conn)
 
 

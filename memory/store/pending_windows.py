@@ -15,7 +15,7 @@ from functools import cache
 from typing import Protocol
 
 from memory.errors import ClaimLostError, HeldError, InputError
-from memory.records import Pending
+from memory.records import Change, Pending
 from memory.store.database import Connection, HasConnections
 from memory.store.leases import credible
 from memory.store.turns_table import BEYOND_ALL_IDS
@@ -23,6 +23,7 @@ from memory.store.turns_table import BEYOND_ALL_IDS
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
 LONGEST_ERROR = 2_000
+DIGEST = "digest "  # what the cause of a change that digests a window begins with
 _CLAIMANT = re.compile(r"(.+):(\d{1,10}):([^:]*)", re.DOTALL)  # as `new_claimant` makes it
 
 
@@ -116,6 +117,13 @@ def last_turn_taken(store: HasConnections) -> int:
         return int(conn.run("last_turn_taken").fetchone()[0])
 
 
+def undo_note(store: HasConnections, undoing: int) -> str:
+    """What an undo, by its number, means for the window of a digest; "" for another change."""
+    with store.reading() as conn:
+        window = conn.run("window_of_undone", change_id=undoing).fetchone()
+        return waiting_note(conn, tuple(window)) if window else ""
+
+
 def count_turns_not_taken(store: HasConnections) -> int:
     """How many turns are in no window yet."""
     last = last_turn_taken(store)
@@ -190,6 +198,55 @@ def _reclaim(
         claimed_until=time.time() + lease_s,
     )
     return first, new_last
+
+
+def wait_again(conn: Connection, undone: Change) -> str:
+    """Let the window of a digest that was just undone wait for the next digest; returns a note.
+
+    The note says so, or why the window does not wait. Undoing that undo ends the wait. "" for
+    another change.
+    """
+    if undone.window is None or not undone.cause.startswith(DIGEST):
+        return _wait_no_more(conn, undone)
+    if not _digests(conn, undone.window) and _has_turns(conn, undone.window):
+        _insert(conn, undone.window, error=f"change {undone.id} was undone")
+    return waiting_note(conn, undone.window)
+
+
+def waiting_note(conn: Connection, window: Window) -> str:
+    """Whether a window whose digest was undone waits for the next one, or why it does not."""
+    first, last = window
+    if not _has_turns(conn, window):
+        return f"turns {first}-{last} do not wait to be digested again: they were forgotten"
+    for change_id, *digested in _digests(conn, window):
+        if change_id:
+            return (
+                f"turns {first}-{last} do not wait to be digested again: change {change_id} has"
+                f" digested turns {digested[0]}-{digested[1]} since"
+            )
+    return f"turns {first}-{last} wait to be digested again"
+
+
+def _digests(conn: Connection, window: Window) -> list[tuple[int, int, int]]:
+    """The changes that digested turns of a window, and pending windows with some of them (0)."""
+    first, last = window
+    return conn.run("digests_of_turns", first=first, last=last).fetchall()
+
+
+def _has_turns(conn: Connection, window: Window) -> bool:
+    first, last = window
+    return conn.run("turn_bounds", first=first, last=last).fetchone()[0] is not None
+
+
+def _wait_no_more(conn: Connection, undone: Change) -> str:
+    """End the wait of a window whose digest is back, where no digest works on it."""
+    window = conn.run("window_of_undone", change_id=undone.id).fetchone()
+    row = window and conn.run("pending_window", first=window[0], last=window[1]).fetchone()
+    if not row or row[2] or _is_held(row[3], row[4]):
+        return ""
+    first, last = window
+    conn.run("delete_window", first=first, last=last)
+    return f"turns {first}-{last} count as digested again"
 
 
 def pending(conn: Connection) -> list[Pending]:

@@ -4,21 +4,22 @@ What a document, a tool, an assistant or a character said, or one person about a
 whatever a model made of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from memory.records import CORRECTIONS, Fact
+from memory.records import CORRECTIONS, Fact, Setting, Turn
 from memory.store import settings, vocabulary_table
-from memory.store.database import HasConnections
+from memory.store.database import Connection, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
-from memory.text.pasted import own_text, without_long_quotations
-from memory.text.word_forms import forms_of, is_among
-from memory.text.words import words
 from memory.vocabulary import STANDING
+from memory.vocabulary.rewording import SaidByOthers, foreign_words
 
 _MOST = 200  # the newest
+_NEAR = 48  # turns: a digest shows as many at once
+_MOST_NAMED = 5  # words in a reason
 
 
 def names_of_askers(store: HasConnections, *askers: str) -> set[str]:
@@ -27,6 +28,14 @@ def names_of_askers(store: HasConnections, *askers: str) -> set[str]:
         with conn.together():
             user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
         return _all_names(user.fetchall(), _joined_names(pairs.fetchall()), askers)
+
+
+@dataclass(frozen=True)
+class StandingFact:
+    """An instruction or preference as it is stored; `reason` says why it does not count, or ""."""
+
+    fact: Fact
+    reason: str = ""
 
 
 def facts_of_persons(store: HasConnections, askers: Sequence[str] | None) -> list[Fact]:
@@ -39,34 +48,92 @@ def facts_of_persons(store: HasConnections, askers: Sequence[str] | None) -> lis
     others may be spelled like somebody, or say that they go by a name. Only a person joins names.
     """
     with store.reading() as conn:
-        with conn.together():
-            definition = vocabulary_table.ask_definition(conn)
-            user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
-        vocabulary = vocabulary_table.definition_of(*definition).vocabulary
-        groups = _joined_names(pairs.fetchall())
-        names = _all_names(user.fetchall(), groups, askers or ())
-        if askers is not None and not names:
-            return []
-        rows = conn.run(
-            "facts_that_subjects_said",
-            attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
-            every=int(askers is None),
-            names=sorted(names),
-            joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
-            corrections=CORRECTIONS,
-            most=_MOST,
-        ).fetchall()
-        if not rows:
-            return []
-        history = settings.setting_history(conn, "character")
-    characters = {str(setting.value).casefold() for setting in history}
-    facts = []
-    for *columns, speaker, text in rows:
+        standing_facts = _read(conn, askers)
+    return [standing.fact for standing in standing_facts if not standing.reason]
+
+
+def facts_without_effect(store: HasConnections) -> list[StandingFact]:
+    """Facts with the attributes of instructions and preferences that count as none, and why."""
+    with store.reading() as conn:
+        by_subjects = _read(conn, None)
+        by_others = _read(conn, None, by_others=True)
+    standing_facts = [standing for standing in (*by_subjects, *by_others) if standing.reason]
+    return [standing for standing in standing_facts if not standing.fact.ended_on]
+
+
+def _read(
+    conn: Connection, askers: Sequence[str] | None, by_others: bool = False
+) -> list[StandingFact]:
+    with conn.together():
+        definition = vocabulary_table.ask_definition(conn)
+        user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
+    vocabulary = vocabulary_table.definition_of(*definition).vocabulary
+    groups = _joined_names(pairs.fetchall())
+    names = _all_names(user.fetchall(), groups, askers or ())
+    if askers is not None and not names:
+        return []
+    values = dict[str, Any](
+        attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
+        every=int(askers is None),
+        names=sorted(names),
+        joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
+        corrections=CORRECTIONS,
+        most=_MOST,
+    )
+    if by_others:
+        rows = conn.run("facts_that_others_said", **values).fetchall()
+    else:
+        rows = conn.run("facts_that_subjects_said", **values).fetchall()
+    if not rows:
+        return []
+    characters = characters_of(settings.setting_history(conn, "character"))
+    standing_facts = []
+    for *columns, speaker, text, kind in rows:
         fact = to_fact(columns)
-        is_person = speaker.casefold() not in {*characters, *ROLES}
-        if is_person and _has_words_of(fact.value, text):
-            facts.append(replace(fact, attribute=vocabulary.name_of(fact.attribute)))
-    return facts
+        turn = Turn(speaker, text, kind=kind, id=fact.turn_id)
+        subject = fact.subject if by_others else speaker
+        reason = why_without_effect(
+            replace(fact, subject=subject), turn, characters, partial(_is_said_near, conn, turn)
+        )
+        fact = replace(fact, attribute=vocabulary.name_of(fact.attribute))
+        standing_facts.append(StandingFact(fact, reason))
+    return standing_facts
+
+
+def characters_of(history: Iterable[Setting]) -> set[str]:
+    """Whom a chat has ever played: what they say is made up."""
+    return {str(setting.value).casefold() for setting in history}
+
+
+def why_without_effect(
+    fact: Fact, turn: Turn, characters: Collection[str], said_by_others: SaidByOthers
+) -> str:
+    """Why a fact of a turn is no instruction or preference to follow; "" where it is one.
+
+    Arguments:
+        fact: with the speaker's name for its subject where it is about the speaker.
+        turn: whose words it should be.
+        characters: whom a chat plays, without capitals.
+        said_by_others: whether a word was said by others near the turn.
+    """
+    if turn.kind != "message":
+        return f"a {turn.kind} says it, no person"
+    if turn.speaker.casefold() in {*characters, *ROLES}:
+        return f"{turn.speaker} says it, no person"
+    if turn.speaker != fact.subject:
+        return f"{turn.speaker} says it, not {fact.subject}"
+    if foreign := foreign_words(fact.value, turn.text, said_by_others):
+        listed = ", ".join(f"'{word}'" for word in foreign[:_MOST_NAMED])
+        return f"turn {turn.id} does not say {listed}"
+    return ""
+
+
+def _is_said_near(conn: Connection, turn: Turn, beginnings: Sequence[str]) -> bool:
+    near = {"first": turn.id - _NEAR, "last": turn.id + _NEAR, "speaker": turn.speaker}
+    return any(
+        conn.run("is_said_by_others", pattern=f"%{beginning}%", **near).fetchone()
+        for beginning in beginnings
+    )
 
 
 def _all_names(
@@ -74,12 +141,6 @@ def _all_names(
 ) -> set[str]:
     names = {asker_in(user, asker) for asker in askers or ("",)} - {""}
     return names.union(*(groups.get(name, ()) for name in names))
-
-
-def _has_words_of(value: str, text: str) -> bool:
-    """Whether all words of a value stand in a text, in any form, and not in what was pasted."""
-    forms = forms_of(words(without_long_quotations(own_text(text))))
-    return all(is_among(word, forms) for word in words(value))
 
 
 def _joined_names(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

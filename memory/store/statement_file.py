@@ -27,7 +27,6 @@ from pathlib import Path
 
 from memory.sql import named_sql
 
-_NAME_OF_TEXT = re.compile(r"\{[a-z]\w*\}")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):(\w+)")
 # What SQLite has in place of what is written, in this order.
 _FOR_SQLITE = [
@@ -59,14 +58,12 @@ def read_statements(*files: Path, render: Callable[[str], str]) -> Mapping[str, 
                 raise ValueError(f"{file}: the statement {name} stands there twice")
             written[name] = file, text
 
-    def whole(text: str) -> str:
-        return _NAME_OF_TEXT.sub(lambda name: whole(written[name[0]][1]), text)
-
+    parts = {name: text for name, (_, text) in written.items()}
     statements: dict[str, str] = {}
     for name, (file, text) in written.items():
         if not name.startswith("{"):
             try:
-                statements[name] = render(whole(text))
+                statements[name] = render(named_sql.whole_text(text, parts))
             except KeyError as error:
                 fault = f"names {error.args[0]}, which has no text"
                 raise ValueError(f"{file}: the statement {name} {fault}") from error

@@ -404,22 +404,42 @@ LIMIT 1;
 
 -- ======== standing instructions and preferences (standing_facts.py) ========
 
+-- {standing_facts} --
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.speaker, turns.text, turns.kind
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND facts.attribute = ANY (:attributes)
+    AND (:every = 1 OR facts.subject = ANY (:names))
+
+-- {is_own} --
+(
+    turns.kind = 'message' AND (
+        turns.speaker = facts.subject OR {speaker_and_subject} = ANY (:joined)
+        OR (turns.session = :corrections AND {is_edited_by_a_person})
+    )
+)
+
 -- facts_that_subjects_said --
 -- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
 -- that a person did, as anybody may name a session. Other names of a speaker come in pairs.
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.speaker, turns.text
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace
-    AND facts.attribute = ANY (:attributes) AND turns.kind = 'message'
-    AND (:every = 1 OR facts.subject = ANY (:names))
-    AND (
-        turns.speaker = facts.subject
-        OR {speaker_and_subject} = ANY (:joined)
-        OR turns.session = :corrections AND {is_edited_by_a_person}
-    )
+{standing_facts} AND {is_own}
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
+
+-- facts_that_others_said --
+-- Of the same attributes; they are nobody's to follow.
+{standing_facts} AND NOT {is_own} AND facts.ended_on IS NULL
+ORDER BY facts.turn_id DESC, facts.id DESC
+LIMIT :most;
+
+-- is_said_by_others --
+-- Whether somebody else, or a document or a tool, says something like it near a turn.
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND id BETWEEN :first AND :last
+    AND (speaker <> :speaker OR kind <> 'message') AND lower(text) LIKE :pattern
+LIMIT 1;
 
 -- names_joined_by_persons --
 SELECT DISTINCT aliases.name, aliases.entity
@@ -461,18 +481,7 @@ SELECT first_fact, second_fact, first_turn, turn_id, settled
 FROM memory.contradictions
 WHERE namespace = :namespace AND (first_turn = ANY (:turn_ids) OR turn_id = ANY (:turn_ids));
 
--- disputes_of_turns --
--- What is linked to the facts of some turns as stored later, in force and not settled, oldest first.
-SELECT contradictions.first_fact, facts.id, facts.subject, facts.attribute, facts.value,
-    facts.happened_on, facts.ended_on, facts.turn_id, facts.recorded_at
-FROM memory.contradictions JOIN memory.facts ON facts.id = contradictions.second_fact
-WHERE contradictions.namespace = :namespace AND facts.namespace = :namespace
-    AND contradictions.first_turn = ANY (:turn_ids)
-    AND contradictions.settled = '' AND facts.ended_on IS NULL
-ORDER BY facts.id;
-
--- open_contradictions --
--- The newest first.
+-- {unsettled_pairs} --
 SELECT one.id, one.subject, one.attribute, one.value, one.happened_on, one.ended_on, one.turn_id,
     one.recorded_at, first_said.said_at,
     other.id, other.subject, other.attribute, other.value, other.happened_on, other.ended_on,
@@ -485,9 +494,16 @@ FROM memory.contradictions
 WHERE contradictions.namespace = :namespace AND one.namespace = :namespace
     AND other.namespace = :namespace AND first_said.namespace = :namespace
     AND second_said.namespace = :namespace AND contradictions.settled = ''
-    AND one.ended_on IS NULL AND other.ended_on IS NULL
-ORDER BY other.id DESC, one.id DESC
-LIMIT :most;
+
+-- unsettled_pairs --
+-- The newest first.
+{unsettled_pairs}
+ORDER BY other.id DESC, one.id DESC;
+
+-- unsettled_pairs_of_turns --
+-- The pairs whose first facts are of these turns, the oldest first.
+{unsettled_pairs} AND contradictions.first_turn = ANY (:turn_ids)
+ORDER BY other.id;
 
 
 -- ======== facts as the product reads them (fact_reads.py) ========
@@ -508,15 +524,41 @@ WHERE f.namespace = :namespace AND t.namespace = :namespace
 -- {is_said_by} --
 (:by_all = 1 OR t.speaker = ANY (:speakers))
 
--- {placed} --
-SELECT f.*, COALESCE(f.entity, f.subject) AS who, {place}
-{dated_facts} AND {is_current}
+-- {current} --
+-- From here to {end_of_placed} stand further conditions.
+{placed} {dated_facts} AND {is_current}
+
+-- {current_ids} --
+SELECT f.id FROM ({current}
+    AND (:about = '' OR COALESCE(f.entity, f.subject) = :about)
+    AND (:attribute = '' OR f.attribute = :attribute OR f.attribute = ANY (:opposed))
+{end_of_placed}) AS f WHERE {is_newest}
+
+-- current_facts --
+SELECT {fact} FROM ({current} {end_of_placed}) AS f WHERE {is_newest} ORDER BY f.id;
+
+-- current_among --
+-- Which of these facts are current.
+SELECT f.id
+FROM ({current}
+    AND COALESCE(f.entity, f.subject) IN (
+        SELECT COALESCE(entity, subject) FROM memory.facts
+        WHERE namespace = :namespace AND id = ANY (:fact_ids)
+    )
+    AND (
+        f.attribute = ANY (:opposed) OR f.attribute IN (
+            SELECT attribute FROM memory.facts
+            WHERE namespace = :namespace AND id = ANY (:fact_ids)
+        )
+    )
+{end_of_placed}) AS f
+WHERE {is_newest} AND f.id = ANY (:fact_ids);
 
 -- successors --
 -- For each of some facts the newest current one of the same entity and attribute.
 SELECT ended.id, {fact}
 FROM memory.facts AS ended JOIN (
-    {placed} AND (
+    {current} AND (
         f.entity IN (
             SELECT entity FROM memory.facts WHERE namespace = :namespace AND id = ANY (:fact_ids)
         )
@@ -527,6 +569,7 @@ FROM memory.facts AS ended JOIN (
             )
         )
     )
+    {end_of_placed}
 ) AS f ON f.who = COALESCE(ended.entity, ended.subject) AND f.attribute = ended.attribute
 WHERE ended.namespace = :namespace AND ended.id = ANY (:fact_ids) AND f.place = 1
 ORDER BY ended.id;
@@ -535,7 +578,7 @@ ORDER BY ended.id;
 -- Current ones on a day, or all, of somebody and of an attribute where they are named.
 SELECT {fact}
 {dated_facts}
-    AND (:ended = 1 OR {is_current})
+    AND (:ended = 1 OR f.id IN ({current_ids}))
     AND (:about = '' OR COALESCE(f.entity, f.subject) = :about)
     AND (:attribute = '' OR f.attribute = :attribute)
     AND f.attribute <> ALL (:without)
@@ -570,7 +613,13 @@ FROM (
     ) AS number
     {dated_facts}
         AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
-        AND (:ended = 1 OR {is_current})
+        AND (:ended = 1 OR f.id IN (
+            SELECT f.id
+            FROM ({current}
+                AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
+            {end_of_placed}) AS f
+            WHERE {is_newest}
+        ))
 ) AS f
 WHERE number <= :most
 ORDER BY who, number;
@@ -606,7 +655,8 @@ LIMIT :most;
 -- As `facts_now` has them, about these entities, or with these subjects where that is unclear.
 SELECT {fact}
 FROM (
-    {placed} AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
+    {current} AND (f.entity = ANY (:about) OR (f.entity IS NULL AND f.subject = ANY (:about)))
+    {end_of_placed}
 ) AS f
 WHERE {is_newest}
 ORDER BY f.attribute, f.id;
@@ -667,6 +717,11 @@ VALUES (
 UPDATE memory.facts SET ended_on = :ended_on WHERE namespace = :namespace AND id = :fact_id
 {returning_image};
 
+-- date_fact --
+UPDATE memory.facts SET happened_on = :happened_on, ended_on = :ended_on
+WHERE namespace = :namespace AND id = :fact_id
+{returning_image};
+
 -- restate_fact --
 UPDATE memory.facts SET attribute = :attribute, value = :value
 WHERE namespace = :namespace AND id = :fact_id
@@ -718,10 +773,9 @@ FROM memory.facts_log
 WHERE namespace = :namespace AND change_id = :change_id;
 
 -- entries_of_change --
--- Those after an entry, 0 for all.
 SELECT fact_id, before, after
 FROM memory.facts_log
-WHERE namespace = :namespace AND change_id = :change_id AND id > :since
+WHERE namespace = :namespace AND change_id = :change_id
 ORDER BY id;
 
 -- entries_of_fact --
@@ -755,15 +809,34 @@ SELECT {image} FROM memory.facts WHERE namespace = :namespace AND id = :fact_id;
 SELECT id, {image} FROM memory.facts WHERE namespace = :namespace ORDER BY id;
 
 -- images_after_changes --
--- The facts as these changes left them, without those that they deleted.
+-- The facts as these changes and entries left them, without those that they deleted.
 SELECT fact_id, after
 FROM memory.facts_log
-WHERE namespace = :namespace AND after IS NOT NULL AND id IN (
-    SELECT max(id) FROM memory.facts_log
-    WHERE namespace = :namespace AND change_id = ANY (:change_ids)
-    GROUP BY fact_id
-)
+WHERE namespace = :namespace AND after IS NOT NULL AND NOT fact_id = ANY (:later_facts)
+    AND id IN (
+        SELECT max(id) FROM memory.facts_log
+        WHERE namespace = :namespace
+            AND (change_id = ANY (:change_ids) OR id = ANY (:entry_ids))
+        GROUP BY fact_id
+    )
 ORDER BY fact_id;
+
+-- entries_of_new_facts --
+-- What changes with a window did to facts that they inserted, with the date of the fact's turn, or
+-- of the dated turn before that in the window.
+SELECT entry.id, entry.change_id, entry.fact_id, changes.at, (
+    SELECT said_at FROM memory.turns
+    WHERE namespace = :namespace AND {is_dated}
+        AND id BETWEEN changes.first_turn AND memory.json_extract(insertion.after, '$[6]')
+    ORDER BY id DESC LIMIT 1
+)
+FROM memory.changes
+    JOIN memory.facts_log AS insertion ON insertion.change_id = changes.id
+    JOIN memory.facts_log AS entry
+        ON entry.change_id = changes.id AND entry.fact_id = insertion.fact_id
+WHERE changes.namespace = :namespace AND insertion.namespace = :namespace
+    AND entry.namespace = :namespace AND changes.first_turn IS NOT NULL
+    AND insertion.before IS NULL;
 
 -- {moment} --
 -- The date of the last dated turn of a change's window, or of the turn that a template stored it
@@ -784,7 +857,12 @@ ORDER BY fact_id;
 SELECT id, at, {moment} FROM {changes} ORDER BY id;
 
 -- {edits} --
-SELECT change_id, fact_id, before, after, at, {moment}
+SELECT change_id, fact_id, before, after, at, coalesce((
+    SELECT said_at FROM memory.turns
+    WHERE namespace = :namespace AND facts_log.before IS NULL AND {is_dated}
+        AND id BETWEEN first_turn AND memory.json_extract(facts_log.after, '$[6]')
+    ORDER BY id DESC LIMIT 1
+), {moment})
 FROM memory.facts_log JOIN {changes} ON changes.id = change_id
 WHERE facts_log.namespace = :namespace
 
@@ -794,6 +872,12 @@ ORDER BY facts_log.id;
 
 -- edits_of_change --
 {edits} AND change_id = :change_id
+ORDER BY facts_log.id;
+
+-- ends_by_templates --
+-- What templates that read these turns did to these facts.
+{edits} AND fact_id = ANY (:fact_ids) AND stated_in BETWEEN :first AND :last
+    AND before IS NOT NULL AND after IS NOT NULL
 ORDER BY facts_log.id;
 
 -- edits_of_fact --
@@ -832,7 +916,8 @@ WHERE namespace = :namespace AND session = :session AND id IN (
 -- digested_windows --
 SELECT first_turn, last_turn
 FROM memory.changes
-WHERE namespace = :namespace AND last_turn >= :first AND first_turn <= :last;
+WHERE namespace = :namespace AND last_turn >= :first AND first_turn <= :last
+    AND undone_at IS NULL;
 
 -- facts_under_attributes --
 SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
@@ -873,18 +958,21 @@ WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
 ORDER BY facts_log.id DESC
 LIMIT :most;
 
--- ids_of_facts_of_turns --
-SELECT id FROM memory.facts
-WHERE namespace = :namespace AND turn_id BETWEEN :first AND :last
-ORDER BY id;
 
--- edits_by_causes --
-SELECT facts_log.fact_id, facts_log.before, facts_log.after
-FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
-WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
-    AND changes.cause = ANY (:causes)
-    AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
-ORDER BY facts_log.id;
+-- ======== facts that a digest writes although they are there (repeated_facts.py) ========
+
+-- facts_beside --
+-- The facts under some attributes about whom these facts are about, with the day of their turn.
+SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
+    facts.turn_id, facts.recorded_at, turns.said_at, coalesce(facts.entity, facts.subject)
+FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
+WHERE facts.namespace = :namespace AND turns.namespace = :namespace
+    AND facts.attribute = ANY (:attributes)
+    AND coalesce(facts.entity, facts.subject) IN (
+        SELECT coalesce(entity, subject) FROM memory.facts
+        WHERE namespace = :namespace AND id = ANY (:fact_ids)
+    )
+ORDER BY facts.id;
 
 
 -- ======== windows that wait to be digested (pending_windows.py) ========
@@ -905,10 +993,31 @@ SELECT first_turn, last_turn, error, attempts, statement, EXISTS (
     SELECT 1 FROM memory.changes
     WHERE namespace = :namespace
         AND changes.first_turn = pending.first_turn AND changes.last_turn = pending.last_turn
+        AND changes.undone_at IS NULL
 )
 FROM memory.pending
 WHERE namespace = :namespace
 ORDER BY first_turn;
+
+-- digests_of_turns --
+-- The changes that have digested one of these turns, and the windows that wait for one.
+SELECT id, first_turn, last_turn
+FROM memory.changes
+WHERE namespace = :namespace AND last_turn >= :first AND first_turn <= :last
+    AND undone_at IS NULL
+UNION ALL
+SELECT 0, first_turn, last_turn
+FROM memory.pending
+WHERE namespace = :namespace AND last_turn >= :first AND first_turn <= :last
+ORDER BY 1;
+
+-- window_of_undone --
+-- The window of the digest that a change took back.
+SELECT digest.first_turn, digest.last_turn
+FROM memory.changes AS undoing JOIN memory.changes AS digest ON digest.id = undoing.undoes
+WHERE undoing.namespace = :namespace AND digest.namespace = :namespace
+    AND undoing.id = :change_id AND digest.first_turn IS NOT NULL
+    AND substr(digest.cause, 1, 7) = 'digest ';
 
 -- pending_window --
 SELECT error, attempts, statement, claimed_by, claimed_until

@@ -6,11 +6,12 @@ Functions that take a connection run inside the transaction of the caller.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 
 from memory.errors import InputError, SqlError
-from memory.records import Change, Summary
-from memory.store import journal
+from memory.records import Change, Summary, Turn
+from memory.store import journal, turns_table
 from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import JournaledRows, Row, all_rows, key_of
 
@@ -33,7 +34,8 @@ def put(
 ) -> None:
     """Store what a model tells of a window, in the place of what an earlier digest told of it.
 
-    Raises SqlError for lines outside the window or without one, and for too many.
+    Raises SqlError for lines outside the window or without one, for lines over several
+    conversations, and for too many.
     """
     if not rows:
         return
@@ -42,6 +44,7 @@ def put(
     first, last = window
     if len(rows) > MOST_OF_A_WINDOW:
         raise SqlError(f"{len(rows)} summaries: write at most {MOST_OF_A_WINDOW} for a window")
+    turns_read = turns_table.read_turns(conn, first, last)
     texts: dict[tuple[int, int], str] = {}
     for turn_id, last_turn_id, text in rows:
         if not first <= turn_id <= last_turn_id <= last:
@@ -50,6 +53,8 @@ def put(
                 f" numbers in brackets of the window, {first} to {last}, the first not after the"
                 " last"
             )
+        if parts := parts_of_sessions((turn_id, last_turn_id), turns_read):
+            raise SqlError(session_advice((turn_id, last_turn_id), parts))
         before = texts.get((turn_id, last_turn_id))
         texts[turn_id, last_turn_id] = f"{before} {text}" if before else text
     changed = {turn_id for turn_id, _ in texts}
@@ -61,6 +66,22 @@ def put(
     _blank_months(conn, change_id, changed)
     for (turn_id, last_turn_id), text in texts.items():
         stored.put(_row(Summary(turn_id, last_turn_id, "session", _cut(text))))
+
+
+def parts_of_sessions(span: tuple[int, int], turns: Iterable[Turn]) -> list[tuple[int, int]]:
+    """The runs of turns of one conversation within a span, where it has several; else none."""
+    within = [turn for turn in turns if span[0] <= turn.id <= span[1]]
+    runs = [[*run] for _, run in groupby(within, key=lambda turn: turn.session)]
+    return [(run[0].id, run[-1].id) for run in runs] if len(runs) > 1 else []
+
+
+def session_advice(span: tuple[int, int], parts: Sequence[tuple[int, int]]) -> str:
+    """What a model is to write in place of a line over several conversations."""
+    runs = ", ".join(f"{first} to {last}" for first, last in parts)
+    return (
+        f"a summary of turns {span[0]} to {span[1]} is over several conversations: {runs}. Write a"
+        " row for each, of what was said in it alone"
+    )
 
 
 def set_summary(

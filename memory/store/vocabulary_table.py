@@ -68,13 +68,14 @@ def _attribute(
 ) -> Attribute | None:
     """The attribute of a row; None, with a warning, for one that is none, as a file may hold."""
     try:
+        further = _further(templates)
         return Attribute(
             name,
-            kind,  # type: ignore[arg-type]
+            further.pop("kind", kind),
             _texts(json.loads(other_names)),
             _texts(json.loads(allowed_values)),
             instruction,
-            **_templates(templates),
+            **further,
         ).checked()
     except (InputError, ValueError, TypeError, AttributeError, RecursionError):
         _log.warning("the attribute %r is not as sql-memory writes it: left out", name)
@@ -87,8 +88,8 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _templates(text: str) -> dict[str, Any]:
-    """The form and the templates of an attribute, as they are stored."""
+def _further(text: str) -> dict[str, Any]:
+    """The form, the templates and what else a column of its own lacks, as they are stored."""
     fields = json.loads(text)
     return {name: tuple(of) if isinstance(of, list) else of for name, of in fields.items()}
 
@@ -184,14 +185,18 @@ def _statement(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Seque
 
 
 def _row(attribute: Attribute) -> dict[str, Any]:
+    further = {"form": attribute.form, "opposite": attribute.opposite}
+    # The column takes the first three kinds only: memories of before have it so.
+    is_plan = attribute.kind == "plan"
+    further |= {"kind": attribute.kind if is_plan else ""}
     return {
         "name": attribute.name,
         "other_names": json.dumps(attribute.other_names, ensure_ascii=False),
-        "kind": attribute.kind,
+        "kind": "many" if is_plan else attribute.kind,
         "allowed_values": json.dumps(attribute.allowed_values, ensure_ascii=False),
         "instruction": attribute.instruction,
         "templates": json.dumps(
-            {**({"form": attribute.form} if attribute.form else {}), **attribute.templates},
+            {name: text for name, text in further.items() if text} | attribute.templates,
             ensure_ascii=False,
         ),
     }

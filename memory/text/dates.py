@@ -138,6 +138,12 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     return _RELATIVE.sub(with_date, text)
 
 
+def around_relative_date(text: str) -> tuple[str, str] | None:
+    """What stands before and after the first relative date of a text; None without one."""
+    match = _RELATIVE.search(text)
+    return (text[: match.start()], text[match.end() :]) if match else None
+
+
 def spoken_date(said_at: str) -> str:
     """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
     try:

@@ -170,6 +170,12 @@ def date_key(said_at: str) -> str:
     return utc.isoformat(timespec="microseconds")[: len(date)]  # as exact as it was
 
 
+def dates_agree(first: str, second: str) -> bool:
+    """Whether two ISO dates are the same, as far as the less exact tells; "" agrees with any."""
+    shared = min(len(first), len(second))
+    return first[:shared] == second[:shared]
+
+
 def is_later(moment: str, said_at: str) -> bool:
     """Whether a moment is after something was said; what is undated is said now.
 

@@ -2,16 +2,17 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
 from memory.errors import InputError
+from memory.records import CurrencyRules
 from memory.vocabulary.forms import check_form
 from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
-Kind = Literal["one value", "many", "event"]
+Kind = Literal["one value", "many", "event", "plan"]
 KINDS: tuple[str, ...] = get_args(Kind)
 # A vocabulary is shown to models, line by line.
 LONGEST_NAME = 60  # characters
@@ -38,8 +39,11 @@ class Attribute:
 
     `other_names` mean the same and nothing else: a fact stored under one of them gets `name`. Of
     kind "one value" is a state that a new value ends (lives_in), of kind "many" a state that may
-    have several values at a time (has_pet); an "event" happened on its date (bought). With
+    have several values at a time (has_pet); an "event" happened on its date (bought); a "plan" is
+    current as soon as it is said, and its date is its day or its deadline (goal). With
     `allowed_values` a fact has one of them. `instruction` says to models what belongs here.
+    `opposite` is an attribute that says the contrary of a value (likes, dislikes): the newer of two
+    such facts ends the other.
 
     Templates are plain forms of what people say and ask (see docs/guides/vocabulary.md): a turn
     that says one of `says` is a fact, one of `ends` ends one. A question in the form of `asks` is
@@ -61,6 +65,12 @@ class Attribute:
     asks_date: tuple[str, ...] = ()
     asks_first: tuple[str, ...] = ()
     asks_last: tuple[str, ...] = ()
+    opposite: str = ""
+
+    @property
+    def is_state(self) -> bool:
+        """Whether it lasts from its date on, and not only on it or until it."""
+        return self.kind in ("one value", "many")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,6 +137,7 @@ class Attribute:
             allowed_values=tuple(values),
             instruction=instruction,
             form=self.form,
+            opposite=self.opposite.strip(),
             **{field: check_templates(of, field, name) for field, of in self.templates.items()},
         )
 
@@ -164,10 +175,33 @@ class Vocabulary:
         return tuple(dict.fromkeys((name, *(attribute.names if attribute else ()))))
 
     @cached_property
-    def one_valued(self) -> tuple[str, ...]:
-        """All names of the attributes that have one value at a time."""
-        states = [attribute for attribute in self.attributes if attribute.kind == "one value"]
-        return tuple(name for attribute in states for name in attribute.names)
+    def currency(self) -> CurrencyRules:
+        """What decides which facts of these attributes are current."""
+        opposed = {self.name_of(name) for pair in self._opposites.items() for name in pair}
+
+        def names(are_meant: Callable[[Attribute], bool]) -> tuple[str, ...]:
+            meant = filter(are_meant, self.attributes)
+            return tuple(name for attribute in meant for name in attribute.names)
+
+        return CurrencyRules(
+            one_valued=names(lambda attribute: attribute.kind == "one value"),
+            states=names(lambda attribute: attribute.is_state),
+            opposed=names(lambda attribute: attribute.name in opposed),
+        )
+
+    @cached_property
+    def _opposites(self) -> Mapping[str, str]:
+        """Each attribute with an opposite that the vocabulary has, with that one."""
+        pairs = [
+            (attribute.name, opposite.name)
+            for attribute in self.attributes
+            if attribute.opposite and (opposite := self.canonical(attribute.opposite))
+        ]
+        return dict([*pairs, *((opposite, name) for name, opposite in pairs)])
+
+    def opposite_of(self, name: str) -> str:
+        """The attribute that says the contrary of one; "" where there is none."""
+        return self._opposites.get(self.name_of(name), "")
 
     @property
     def names(self) -> tuple[str, ...]:

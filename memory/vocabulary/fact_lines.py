@@ -36,14 +36,15 @@ def _source(fact: Fact) -> str:
     return f"(fact {fact.id}, turn {fact.turn_id}{memory})"
 
 
-def is_current(fact: Fact, day: str) -> bool:
-    """Whether a fact has begun and has not ended on a day (ISO).
+def is_current(fact: Fact, day: str, vocabulary: Vocabulary | None = None) -> bool:
+    """Whether a fact has not ended on a day (ISO) and, if it is a state, has begun.
 
     A date less exact than a day counts from its first day: a fact that ended in "2026" is past on
-    2026-01-01.
+    2026-01-01. Without a memory's `vocabulary` the default one says what a state is. Other facts
+    may say something newer: see `memory.facts.current.current_of`.
     """
-    has_begun = not _DATE.match(fact.happened_on or "") or first_day(fact.happened_on) <= day
-    return has_begun and not has_ended(fact, day)
+    waits = is_state(fact, vocabulary) and bool(_DATE.match(fact.happened_on))
+    return not (waits and first_day(fact.happened_on) > day) and not has_ended(fact, day)
 
 
 def first_day(happened_on: str) -> str:
@@ -67,3 +68,9 @@ def is_event(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
         return known.kind == "event"
     verb = fact.attribute.replace("_", " ").partition(" ")[0]
     return bool(fact.happened_on) and verb.endswith("ed")
+
+
+def is_state(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
+    """Whether a fact is a state by the vocabulary: its date is since when it is true."""
+    known = (vocabulary or default_vocabulary()).canonical(fact.attribute)
+    return known is not None and known.is_state

@@ -25,6 +25,7 @@ class _Entry(BaseModel):
     asks_date: list[str] = []
     asks_first: list[str] = []
     asks_last: list[str] = []
+    opposite: str = ""
 
 
 class FileContent(BaseModel):

@@ -81,6 +81,7 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
                 "allowed_values": [*attribute.allowed_values],
                 "instruction": attribute.instruction,
                 **({"form": attribute.form} if attribute.form else {}),
+                **({"opposite": attribute.opposite} if attribute.opposite else {}),
                 **{field: [*templates] for field, templates in attribute.templates.items()},
             }
             for attribute in attributes

@@ -5,12 +5,15 @@ python -m tests.benchmarks.newest [--seed N]
 One speaker tells plain facts in ten forms, eight things of each form, and half of them again weeks
 later with another value, as in the single-hop questions of FactConsolidation (MemoryAgentBench). No
 model is asked: the first line of `recall` is to hold the new value, and no line the old one without
-a mark. None of these forms is a template of the vocabulary. Then the same of `data/newest.json`, 20
-things as people say them, among others; nothing is to be fitted to these.
+a mark. None of these forms is a template of the vocabulary. Then 40 that are said again with a
+relative date ("since last week"), twelve of them moves of twelve people in the vocabulary's
+templates. Then the same of `data/newest.json`, 20 things as people say them, among others; nothing
+is to be fitted to these.
 """
 
 import json
 import random
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +51,11 @@ FORMS = [
      "day"),
 ]  # fmt: skip
 
+# A relative date says since when, never that something is older than what was said before it.
+DATES = ["yesterday", "last week", "last month", "two weeks ago", "this morning", "last Friday"]
+DATED = ["{statement} since {date}.", "Since {date} {statement}."]
+PEOPLE = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal", "Ida", "Jon", "Kim", "Liv"]
+
 VALUES = {
     "name": NAMES,
     "town": TOWNS,
@@ -61,7 +69,7 @@ console = Console(soft_wrap=True)
 
 @dataclass(frozen=True)
 class Restatement:
-    """What was said, what was said later, and a question for it."""
+    """What was said, what was said later or the fact it became, and a question for it."""
 
     question: str
     before: str
@@ -95,6 +103,38 @@ def conversation(seed: int) -> tuple[list[Turn], list[Restatement]]:
     return _turns(spring, again, chance), again
 
 
+def dated(seed: int) -> tuple[list[Turn], list[Restatement]]:
+    """Things that are said again with a relative date, and moves told the day after a home."""
+    chance = random.Random(seed)
+    english = [form for form in FORMS if form[1].isascii() and form[1].startswith(("W", "H"))]
+    spring: list[str] = []
+    again: list[Restatement] = []
+    for statement, question, kind in english[:7]:
+        for number, place in enumerate(PLACES):
+            before, after = (
+                statement.format(place=place, value=value)
+                for value in chance.sample(VALUES[kind], 2)
+            )
+            spring.append(before)
+            if number % 2:
+                date = chance.choice(DATES)
+                form = chance.choice(DATED)
+                lower = after[:-1] if form is DATED[0] else after[0].lower() + after[1:-1]
+                later = form.format(statement=lower, date=date)
+                again.append(Restatement(question.format(place=place), before, later))
+    turns = _turns(spring, again, chance)
+    for who in PEOPLE:
+        old, new = chance.sample(TOWNS, 2)
+        moved = f"I moved to {new} {chance.choice(DATES)}."
+        turns += [
+            Turn(who, f"I live in {old}.", "homes", "2026-08-01T10:00:00"),
+            Turn(who, moved, "homes", "2026-08-02T10:00:00"),
+        ]
+        question, before = f"Where does {who} live?", f"{who}: I live in {old}."
+        again.append(Restatement(question, before, f"{who} lives_in: {new}"))
+    return turns, again
+
+
 def written(seed: int) -> tuple[list[Turn], list[Restatement]]:
     """The same of what stands in WRITTEN."""
     texts = json.loads(WRITTEN.read_text("utf-8"))
@@ -121,17 +161,20 @@ def measured(turns: Sequence[Turn], again: Sequence[Restatement]) -> Score:
         memory.add(turns, said_at="")
         [recall] = [tool for tool in memory_tools(memory) if tool.__name__ == "recall"]
         for restatement in again:
-            lines = recall(restatement.question).splitlines()
+            # Without the days that are computed behind relative dates.
+            lines = re.sub(r" \([^()]*\d[^()]*\)", "", recall(restatement.question)).splitlines()
             score.questions += 1
             score.first += restatement.after in lines[0]
             score.unmarked += sum(
-                restatement.before in line and "[later, " not in line for line in lines
+                restatement.before in line and "[later, " not in line and "[outdated: " not in line
+                for line in lines
             )
     return score
 
 
 def main(seed: Annotated[int, typer.Option(help="What is drawn by chance.")] = 0) -> None:
-    for name, (turns, again) in {"drawn": conversation(seed), "written": written(seed)}.items():
+    memories = {"drawn": conversation(seed), "dated": dated(seed), "written": written(seed)}
+    for name, (turns, again) in memories.items():
         score = measured(turns, again)
         console.print(
             f"{name}, {score.questions} questions: the newest value first {score.first},"

@@ -514,7 +514,9 @@ def test_a_past_point_counts_from_its_own_day(told: SqliteStore) -> None:
     for point in ("2017-07", 2):  # the end is known by then, and ahead
         assert [fact.id for fact in find(told, point=point)] == [1, 2, 3]
     assert [fact.id for fact in find(told, point="2018-04")] == [2, 3]
-    assert [fact.id for fact in find(told, point="2017-05")] == []
+    # Each fact counts from the day of its own turn, not of the digest's last.
+    assert [fact.id for fact in find(told, point="2017-05")] == [1, 2]
+    assert [fact.id for fact in find(told, point="2017-04")] == []
 
 
 # ------------------------------------------------------------------------------ commands
@@ -525,7 +527,9 @@ def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
     listing = run("facts")
     assert "Oslo" in listing.stdout
     assert "Bergen" not in listing.stdout
-    assert listing.stderr == "1 more to begin later; --all lists them\n"
+    assert listing.stderr == (
+        "1 more begin later, or gave way to something newer; --all lists them\n"
+    )
     assert "Bergen     2931" in run("facts", "--all").stdout
 
 

@@ -232,6 +232,32 @@ def test_a_hundred_lines_without_dates_are_told_in_one(store: Store) -> None:
     assert told_months(store) == [hundred]  # the thirteen after them are not over
 
 
+def test_a_day_is_no_month(store: Store) -> None:
+    lined(store, [*["2024-01-05"] * 101, "2024-02-01"])
+    assert told_months(store) == []
+    more = lined(store, [*["2024-02-02"] * 12, "2024-03-01"])
+    [month] = told_months(store, "Ben named days.")
+    assert month.last_turn_id == more[11]
+
+
+def test_a_line_over_two_conversations_is_refused_and_left_out_unless_repaired(
+    store: Store,
+) -> None:
+    ids = store.add([Turn("Ben", f"Day {n}", session=f"chat {n // 2}") for n in range(4)])
+    store.write("-- none", cause="digest", window=(1, ids[0] - 1))
+    line = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES ({}, {}, 'Ben talked')"
+    fact = f"{INSERT}('Ben', 'likes', 'days', '', {ids[0]})"
+    wide = sql(f"{fact}; {line.format(ids[0], ids[3])}")
+    script = [
+        (["(another conversation)"], wide),
+        ([f"{ids[0]} to {ids[1]}, {ids[2]} to {ids[3]}"], wide),
+        ([], wide),
+    ]
+    assert Memory(store, scripted_model(script)).digest().stored == 1
+    assert [fact.value for fact in store.facts()] == ["days"]
+    assert store.summaries() == []
+
+
 def test_lines_imported_late_make_a_month_of_their_own(store: Store) -> None:
     january = [f"2024-01-{day:02}" for day in range(1, 13)]
     ids = lined(store, [*january, "", "2024-02-01", *january, "2024-02-02"])

@@ -218,8 +218,9 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
         searcher=Searcher(),
         progress=steps.append,
     )
-    assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn left to digest."
-    assert tools.digest() == "1 window stored; 0 facts changed; 0 turns left to digest."
+    none = "(0 ended, 0 removed)"
+    assert tools.digest(2) == f"2 windows stored; 3 facts changed {none}; 1 turn left to digest."
+    assert tools.digest() == f"1 window stored; 0 facts changed {none}; 0 turns left to digest."
     assert steps == [
         *("1 window stored, 1 fact", "2 windows stored, 3 facts", "1 window stored, 0 facts"),
     ]

@@ -29,6 +29,9 @@ class Model:
     touched: list[set[int]] = field(default_factory=lambda: [set()])
     counts_from: list[str] = field(default_factory=lambda: [""])
     undoes: dict[int, int] = field(default_factory=dict)
+    dates_of_facts: dict[tuple[int, int], str] = field(
+        default_factory=dict
+    )  # of a change's new facts
 
     def done(self, facts: State, touched: set[int], counts_from: str) -> None:
         self.facts = facts
@@ -39,10 +42,15 @@ class Model:
     def undone(self, change: int) -> bool:
         return any(not self.undone(u) for u, of in self.undoes.items() if of == change)
 
+    def moment(self, change: int, fact: int) -> str:
+        return self.dates_of_facts.get((change, fact), self.counts_from[change])
+
     def at(self, day: str) -> State:
         facts: State = {}
-        for change, since in enumerate(self.counts_from):
-            for fact in self.touched[change] if day_of(since) <= day else ():
+        for change, touched in enumerate(self.touched):
+            for fact in touched:
+                if day_of(self.moment(change, fact)) > day:
+                    continue
                 facts.pop(fact, None)
                 if fact in self.states[change]:
                     facts[fact] = self.states[change][fact]
@@ -173,16 +181,24 @@ def _digest(store: Store, model: Model, clock: Clock, words: Sequence[str]) -> N
         return
     facts = dict(model.facts)
     for n, word in enumerate(words, model.last_id + 1):
-        facts[n] = (word.replace("''", "'"), "", window[n % len(window)].id)
+        # Each value is another: what a digest repeats is not stored.
+        facts[n] = (f"{word} {n}".replace("''", "'"), "", window[n % len(window)].id)
     sql = [
-        f"{INSERT}('Anna', 'likes', '{word}', NULL, {facts[n][2]})"
+        f"{INSERT}('Anna', 'likes', '{word} {n}', NULL, {facts[n][2]})"
         for n, word in enumerate(words, model.last_id + 1)
     ]
     store.write("; ".join(sql), "digest", (window[0].id, window[-1].id))
-    dates = [turn.said_at for turn in window if turn.said_at.startswith("20")]
-    dated = dates[-1] if dates and dates[-1] <= clock.now() else clock.now()
+
+    def dated(turns: Sequence[Turn]) -> str:
+        dates = [turn.said_at for turn in turns if turn.said_at.startswith("20")]
+        return dates[-1] if dates and dates[-1] <= clock.now() else clock.now()
+
+    for n in facts.keys() - model.facts.keys():
+        by_then = [turn for turn in window if turn.id <= facts[n][2]]
+        if any(turn.said_at.startswith("20") for turn in by_then):
+            model.dates_of_facts[len(model.states), n] = dated(by_then)
     model.digested = window[-1].id
-    model.done(facts, facts.keys() - model.facts.keys(), dated)
+    model.done(facts, facts.keys() - model.facts.keys(), dated(window))
     model.last_id += len(words)
 
 

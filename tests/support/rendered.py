@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from memory.records import CurrencyRules
 from memory.sql import Hits, check_select
 from memory.sql.in_force import reads_facts_now, select_with_facts_now
 from memory.sql.rendering import Dialect
@@ -14,7 +15,8 @@ def rendered(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
     """The text of a checked SELECT for a database. Raises SqlError when it is refused."""
     select = check_select(sql)
     if reads_facts_now(select):
-        select = select_with_facts_now(select, "2017-06-30", ["lives_in", "works_as"])
+        rules = CurrencyRules(one_valued=("lives_in", "works_as"))
+        select = select_with_facts_now(select, "2017-06-30", rules)
     if reads_today(select):
         select = select_on(select, "2017-06-30")
     return select.render([search(call.text, call.k) for call in select.searches], dialect)

@@ -30,7 +30,9 @@ QUESTIONS = [
     question(2, question="When did Ann move?", answer="6 May 2017", evidence=["D1:1"]),
     question(5, question="What does Ann play?", adversarial_answer="violin", evidence=["D2:1"]),
 ]
-FACT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann', 'did', 'this', {});"
+FACT = (
+    "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann', 'did', 'part {0}', {0});"
+)
 RIGHT = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
 
 

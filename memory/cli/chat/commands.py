@@ -94,9 +94,11 @@ def undo(chat: Chat, _: str) -> None:
     # Without the pause, the thread could store a window between the look-up and the undo.
     with chat.background.paused():
         change = newest_change(chat.store)
-        chat.store.undo(change.id)
+        note = chat.store.undo(change.id).note
     chat.screen.show(f"undid change {change.id} ({change.cause}):")
     chat.screen.show(change.statement, "cyan")
+    if note:
+        chat.screen.show(note)
 
 
 def forget(chat: Chat, text: str) -> None:

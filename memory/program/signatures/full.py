@@ -82,7 +82,9 @@ class WriteFacts(dspy.Signature):
     a tool, a quoted text or the assistant says. One that takes back another closes it.
 
     Look at the known facts first:
-    - What is known is not stored again, unless it happened once more, at another time.
+    - What is known is not stored again, unless it happened once more, at another time. Some known
+      facts were stored from turns of this window when they were said: leave them as they are, and
+      add what they lack. They stay unless you end or delete them, by their id.
     - What the window ends or replaces (moved, changed jobs, broke up, sold, stopped) is closed with
       the date of the change, and the new state, or the event that ended it (sold, stopped), is
       inserted with that date. Close a state, by its id; an event that happened stays as it is:
@@ -118,7 +120,7 @@ class WriteFacts(dspy.Signature):
     At last tell the story of the window, one to six rows in the order of the turns, each for one
     matter, from its first turn to its last: who wanted or reported what, what the other proposed,
     what came of it. A sentence or two, of 20 to 50 words, past tense, names, dates and numbers
-    exact. Small talk has no row.
+    exact. A row is over one conversation. Small talk has no row.
     INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES
       (12, 15, 'Maria looked for a cello class; Tom named the one at the Old Mill, she went');
 
@@ -131,7 +133,8 @@ class WriteFacts(dspy.Signature):
     )
     turns: str = dspy.InputField(desc="the window: lines of [turn_id] (date) Speaker: text")
     known: str = dspy.InputField(
-        desc="facts that the window may be about: id N: subject | attribute | value | its dates"
+        desc="facts that are stored, of the window's own turns and others that it may be about:"
+        " id N: subject | attribute | value | its dates"
     )
     catalog: str = dspy.InputField(
         desc="subjects and attributes that this memory knows already, with how many facts"
@@ -139,7 +142,8 @@ class WriteFacts(dspy.Signature):
     attributes: str = dspy.InputField(
         desc="attributes to use where they fit, before any other: name (kind: values): what it"
         " says. Of kind 'one value': a new value ends the old fact; 'many': several are true at a"
-        " time; 'event': it happened on its date. Where values are listed, write one of them"
+        " time; 'event': it happened on its date; 'plan': current as soon as it is said, its date"
+        " is its day or its deadline. Where values are listed, write one of them"
     )
     feedback: str = dspy.InputField(desc=FEEDBACK)
     sql: str = dspy.OutputField(
@@ -190,8 +194,8 @@ class WriteQuery(dspy.Signature):
       SELECT c.turn_id, a.subject, a.attribute, a.value, b.attribute, b.value FROM contradictions c
       JOIN facts a ON a.id = c.first_fact JOIN facts b ON b.id = c.second_fact;
     - For "when", include happened_on, and said_at when you select from turns.
-    - For what is true now, read facts_now, which has the columns of facts: those in force today,
-      and of an attribute with one value (lives_in) the newest:
+    - For what is true now, read facts_now, which has the columns of facts: what was said and has
+      not ended, plans ahead too, and of an attribute with one value (lives_in) the newest:
       SELECT turn_id, subject, value, happened_on FROM facts_now WHERE subject = 'Maria'
       AND attribute = 'lives_in' LIMIT 30;
       For what was true, or may be over, read facts with ended_on, and leave ended ones in: a fact

@@ -11,6 +11,7 @@ from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts import change_of, edits_since, fact_of
 from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
+from memory.facts.standing import standing_without_effect
 from memory.records import Change, Fact
 from memory.server.web.markup import in_words, shown_text
 from memory.server.web.page_request import (
@@ -29,6 +30,7 @@ from memory.store.fact_reads import (
     Order,
     by_template,
     count_entities,
+    current_among,
     entities_by_facts,
     facts_about,
     facts_now_about,
@@ -38,7 +40,6 @@ from memory.store.fact_reads import (
 from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.vocabulary.fact_lines import is_current
 from memory.vocabulary.templates import template_of
 
 _SUBJECTS_A_PAGE = 12
@@ -79,14 +80,15 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
     }
     if standing:
         values["facts"] = everybodys_standing_facts(store)
+        values["without_effect"] = standing_without_effect(store)
     elif question:
         weights = request.handles.searcher.weights
         related = related_facts(store, [question], _MOST_RELATED, weights=weights)
+        listed = [fact for fact, _ in related]
         fitting = [
             fact
-            for fact, _ in related
-            if (include_ended or is_current(fact, store.today))
-            and filters["attribute"].replace(" ", "_") in ("", fact.attribute)
+            for fact in (listed if include_ended else current_among(store, listed))
+            if filters["attribute"].replace(" ", "_") in ("", fact.attribute)
             and filters["person"] in ("", fact.subject)
         ]
         if order:
@@ -202,7 +204,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
     values = {
         "fact": past,
         "is_there": present is not None,
-        "is_current": present is not None and is_current(present, store.today),
+        "is_current": present is not None and bool(current_among(store, [present])),
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "template": _template(store, past),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],

@@ -52,6 +52,7 @@ from memory.server.web.page_request import (
 from memory.server.web.tasks import Tasks
 from memory.store import Store
 from memory.store.namespaces import exists
+from memory.store.pending_windows import undo_note
 
 _log = logging.getLogger("memory.server.web")
 
@@ -180,6 +181,7 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
         frame["done"] = {
             "change": change_of(store, number),
             "difference": journal.difference_by(store, number),
+            "note": undo_note(store, number),
         }
     return frame
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from itertools import groupby
 
-from memory.facts import matching
+from memory.facts import find, matching
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
 from memory.store.fact_reads import listed_facts
@@ -28,10 +28,8 @@ def past(request: PageRequest, store: Store) -> PageResponse:
     if is_now and not question:  # fast, however many facts there are
         facts_then = listed_facts(store, "person", day=store.today, most=_MOST_FACTS + 1)
     else:
-        facts_then = store.facts(None if is_now else day)
-    facts_on_day = matching(
-        facts_then, question, ended=False, day=last_moment(day).date().isoformat()
-    )
+        facts_then = find(store, point=None if is_now else day)
+    facts_on_day = matching(facts_then, question)
     facts = sorted(facts_on_day, key=lambda fact: (fact.subject, fact.attribute, fact.id))
     groups = [
         (subject, list(group))
@@ -88,7 +86,7 @@ def _default_day(store: Store, first: date, last: date) -> date:
     if size_of(store).facts > _MOST_COMPARED:
         return today
     for day in (max(first, last - timedelta(days=30)), last):
-        if matching(store.facts(day.isoformat()), "", ended=False, day=day.isoformat()):
+        if find(store, point=day.isoformat()):
             return day
     return today
 

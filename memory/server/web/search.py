@@ -4,8 +4,7 @@ from memory.facts.related import related_facts
 from memory.server.web.conversation import hits
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
-from memory.store.turn_validation import local_now
-from memory.vocabulary.fact_lines import is_current
+from memory.store.fact_reads import current_among
 
 _MOST_FACTS = 8
 _MOST_TURNS = 12
@@ -15,7 +14,6 @@ def search(request: PageRequest, store: Store) -> PageResponse:
     """Current facts that are about the words, then turns, best first, each with why."""
     question = request.inputs.text("q")
     searcher = request.handles.searcher
-    today = local_now()[:10]
     related = (
         related_facts(store, [question], 3 * _MOST_FACTS, weights=searcher.weights)
         if question
@@ -23,7 +21,7 @@ def search(request: PageRequest, store: Store) -> PageResponse:
     )
     values = {
         "q": question,
-        "facts": [fact for fact, _ in related if is_current(fact, today)][:_MOST_FACTS],
+        "facts": current_among(store, [fact for fact, _ in related])[:_MOST_FACTS],
         "lines": hits(store, question, None, searcher, most=_MOST_TURNS) if question else [],
     }
     return Page("search.html", values)

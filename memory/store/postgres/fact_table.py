@@ -48,6 +48,13 @@ class FactTable:
         ended = self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
         self._note(before, dict(ended.fetchall()))
 
+    def date(self, fact_id: int, happened_on: str | None, ended_on: str | None) -> None:
+        before = self._images([fact_id])
+        dated = self._conn.run(
+            "date_fact", fact_id=fact_id, happened_on=happened_on, ended_on=ended_on
+        )
+        self._note(before, dict(dated.fetchall()))
+
     def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
         before = self._images([fact_id for fact_id, _, _ in facts])
         rows = restatements(facts)

@@ -40,6 +40,7 @@ class Words:
     spoken_to: frozenset[str]
     stops: frozenset[str]
     opens: frozenset[str]
+    negations: frozenset[str]
     no_names: frozenset[str]
     unasserted: tuple[str, ...]
     scenes: frozenset[str]
@@ -105,6 +106,7 @@ def language_words() -> Words:
         spoken_to=single("spoken_to"),
         stops=single("stops"),
         opens=single("opens"),
+        negations=single("negations"),
         no_names=single("no_names"),
         unasserted=lines("unasserted"),
         scenes=single("scenes"),

@@ -310,8 +310,8 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Store)
     script = [(["[1]"], sql(f"{MOVED}; {CAT}")), *[(["[4]"], sql("DROP TABLE facts"))] * 3]
     lines = run("digest", script=script, window=3).stdout.splitlines()
     assert lines[0] == (
-        "windows: 1 stored, 1 failed, 1 waiting; 2 facts changed by 4 calls of scripted"
-        " (0 + 0 tokens, price unknown)"
+        "windows: 1 stored, 1 failed, 1 waiting; 2 facts changed (0 ended, 0 removed) by 4 calls"
+        " of scripted (0 + 0 tokens, price unknown)"
     )
     assert lines[1].startswith("turns 4-5 failed 1 time: DROP")
     store.add([Turn("Ben", f"Number {n}.") for n in range(4)])
@@ -319,7 +319,7 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Store)
     calls = waiting(store, memory.model, replay=False).cost.calls
     assert calls == 3, "one left over, four turns in windows of 3"
     again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
-    assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed by 1 call of")
+    assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed (")
 
 
 def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> None:
@@ -382,7 +382,7 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
         f"  to apply it: memory digest --apply {options}",
         f"  to skip it: memory digest --skip {options}",
     ]
-    assert lines[0].startswith("windows: 1 stored, 0 failed, 0 waiting; 1 fact changed by 1 call ")
+    assert lines[0].startswith("windows: 1 stored, 0 failed, 0 waiting; 1 fact changed (")
     assert lines[1:] == expected
     assert run("facts", "log").stdout.splitlines()[:4] == expected
     again = run("digest", "--replay")

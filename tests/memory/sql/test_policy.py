@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import SqlError
-from memory.records import Fact
+from memory.records import CurrencyRules, Fact
 from memory.sql import (
     TABLES,
     WRITABLE,
@@ -173,7 +173,7 @@ def test_both_spellings_of_no_end_find_what_has_not_ended(condition: str) -> Non
 
 def test_facts_now_reads_the_table_alone_of_one_namespace() -> None:
     text = "SELECT f.value FROM facts_now f, facts_now g WHERE EXISTS (SELECT 1 FROM facts_now)"
-    select = select_with_facts_now(check_select(text), "2017-06-30", ["lives_in"])
+    select = select_with_facts_now(check_select(text), "2017-06-30", CurrencyRules(("lives_in",)))
     tree = sqlglot.parse_one(select.render([], "postgres", 42), read="postgres")
     tables = [table for table in tree.find_all(sqlglot.exp.Table) if table.name != "facts_now"]
     assert {table.sql() for table in tables} == {"memory.facts", "memory.turns"}

@@ -1,4 +1,4 @@
-"""What turns assert becomes facts, once, and gives way to persons and to a model's digest."""
+"""What turns assert becomes facts, once, and gives way to persons; a digest adds to it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from memory.digest.additions import add_turns, record_assertions
 from memory.facts import correct, edit, end, remove, supersede
 from memory.records import Assertion, TurnAssertions
 from memory.store.entity_edits import remove_alias
-from memory.store.fact_reads import by_template
+from memory.store.fact_reads import by_template, current_facts
 from memory.store.pending_windows import claim_window
 from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary.fact_lines import fact_line
@@ -112,15 +112,65 @@ def test_an_event_is_stored_again_on_another_day(store: Store) -> None:
     assert len(lines(store)) == 2
 
 
-def test_an_older_statement_told_later_does_not_end_the_state_in_force(store: Store) -> None:
+def test_what_was_said_last_is_true_whenever_it_is_added(store: Store) -> None:
     say(store, "2025-03-10", anna("lives_in", "Porto"))
     say(store, "2024-05-01", anna("lives_in", "Oslo"))
+    say(store, "2024-03-01T10:00", anna("lives_in", "Bergen", "2024-02"))
     say(store, "2025-04-01", anna("lives_in", "Faro", "2020"))
     assert lines(store) == [
-        "Anna lives_in: Porto",
+        "Anna lives_in: Porto until 2025-04-01",
         "Anna lives_in: Oslo until 2025-03-10",
-        "Anna lives_in: Faro since 2020 until 2024-05-01",
+        "Anna lives_in: Bergen since 2024-02 until 2024-05-01",
+        "Anna lives_in: Faro since 2020",
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "since", "end"),
+    [
+        ("2026-11-27T10:00", "2026-11-27T11:00", "2026-11-26", "2026-11-27"),  # yesterday
+        ("2026-12-02", "2026-12-05", "2026-11-28", "2026-12-05"),  # last week
+        ("2026-11-27", "2026-12-05", "2026-11-21", "2026-12-05"),  # two weeks ago
+        ("2026-11-20", "2026-12-05", "2026-12-01", "2026-12-01"),
+        ("2026-11-20", "2026-11-20", "2026-10", "2026-11-20"),  # last month
+    ],
+)
+def test_a_date_says_since_when_and_not_what_was_said_first(
+    store: Store, first: str, second: str, since: str, end: str
+) -> None:
+    say(store, first, anna("lives_in", "Berlin"))
+    say(store, second, anna("lives_in", "Bonn", since))
+    assert lines(store) == [
+        f"Anna lives_in: Berlin until {end}",
+        f"Anna lives_in: Bonn since {since}",
+    ]
+
+
+def test_of_undated_turns_the_one_added_last_is_true(store: Store) -> None:
+    for town in ("Oslo", "Porto", "Faro"):
+        say(store, "", anna("lives_in", town))
+    assert [line for line in lines(store) if "until" not in line] == ["Anna lives_in: Faro"]
+
+
+def test_opposite_opinions_end_each_other(store: Store) -> None:
+    say(store, "2025-03-10", anna("likes", "tea"), anna("likes", "rum"))
+    say(store, "2025-04-10", anna("dislikes", "Tea"))
+    say(store, "2025-02-10", anna("dislikes", "rum"))  # said earlier, added later
+    say(store, "2025-05-10", anna("likes", "tea"))
+    assert lines(store) == [
+        "Anna likes: tea until 2025-04-10",
+        "Anna likes: rum",
+        "Anna dislikes: Tea until 2025-05-10",
+        "Anna dislikes: rum until 2025-03-10",
+        "Anna likes: tea",
+    ]
+    assert [fact.value for fact in current_facts(store)] == ["rum", "tea"]
+
+
+def test_an_end_of_last_week_is_of_what_was_named_yesterday(store: Store) -> None:
+    say(store, "2024-05-01", anna("works_at", "Acme"))
+    say(store, "2024-05-02", over("works_at", happened_on="2024-04-25"))
+    assert lines(store) == ["Anna works_at: Acme until 2024-05-02"]
 
 
 def test_an_end_ends_the_value_that_it_names_or_all(store: Store) -> None:
@@ -226,60 +276,39 @@ def test_a_correction_of_one_value_is_not_undone_by_an_old_turn(store: Store) ->
     assert lines(store) == ["Anna lives_in: Moss"]
 
 
-# --- giving way to a digest -----------------------------------------------------------------------
+# --- a digest of the same turns -------------------------------------------------------------------
 
 
-def test_a_digest_takes_back_what_its_turns_asserted(store: Store) -> None:
-    first = say(store, "2024-05-01", anna("lives_in", "Oslo"))
+def test_a_digest_adds_to_what_its_turns_asserted(store: Store) -> None:
+    say(store, "2024-05-01", anna("lives_in", "Oslo"))
     second = say(store, "2025-03-10", anna("lives_in", "Porto"), anna("likes", "tea"))
-    third = say(store, "2025-03-11", anna("likes", "rum"))
-    correct(store, 3, value="green tea")  # a person's by now
     digested = store.write(
-        f"{INSERT}('Anna', 'lives_in', 'Porto, Portugal', '', {second})",
+        f"{INSERT}('Anna', 'hobby', 'rowing', '', {second})",
         cause="digest by a larger model",
         window=(second, second),
     )
-    assert lines(store) == [
-        "Anna lives_in: Oslo",  # open again
-        "Anna likes: green tea",
-        "Anna likes: rum",
-        "Anna lives_in: Porto, Portugal",
-    ]
-    assert [fact.value for fact in store.digested_facts([second])] == [
-        "green tea",
-        "Porto, Portugal",
-    ]
-    store.undo(digested.id)
-    assert lines(store) == [
+    before = [
         "Anna lives_in: Oslo until 2025-03-10",
         "Anna lives_in: Porto",
-        "Anna likes: green tea",
-        "Anna likes: rum",
+        "Anna likes: tea",
     ]
-    assert first < second < third
+    assert lines(store) == [*before, "Anna hobby: rowing"]
+    store.undo(digested.id)
+    assert lines(store) == before
 
 
-def test_what_a_person_ended_stays_ended_when_a_digest_takes_a_turn(store: Store) -> None:
+def test_a_digest_may_date_an_end_that_a_template_read_in_its_turns(store: Store) -> None:
     say(store, "2024-05-01", anna("lives_in", "Oslo"))
     turn_id = say(store, "2025-03-10", anna("lives_in", "Porto"))
-    end(store, 1, "2025-01-01", seen=store.changes()[-1].id)
-    store.write("-- none", cause="digest by a larger model", window=(turn_id, turn_id))
-    assert lines(store) == ["Anna lives_in: Oslo until 2025-01-01"]
-
-
-def test_a_digest_may_end_what_it_opened_again(store: Store) -> None:
-    say(store, "2024-05-01", anna("lives_in", "Oslo"))
-    values = [anna("likes", f"tea number {number}") for number in range(12)]
-    turn_id = say(store, "2025-03-10", anna("lives_in", "Porto"), *values)
     store.write(
-        "UPDATE facts SET ended_on = '2025-03' WHERE subject = 'Anna' AND value = 'Oslo';"
-        f" {INSERT}('Anna', 'lives_in', 'Porto', '2025-03', {turn_id})",
+        "UPDATE facts SET ended_on = '2025-03-01' WHERE subject = 'Anna' AND value = 'Oslo';"
+        f" {INSERT}('Anna', 'lives_in', 'porto', '2025-03-01', {turn_id})",
         cause="digest by a larger model",
         window=(turn_id, turn_id),
     )
     assert lines(store) == [
-        "Anna lives_in: Oslo until 2025-03",
-        "Anna lives_in: Porto since 2025-03",
+        "Anna lives_in: Oslo until 2025-03-01",
+        "Anna lives_in: Porto since 2025-03-01",
     ]
 
 

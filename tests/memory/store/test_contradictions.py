@@ -8,7 +8,7 @@ import pytest
 from memory import SqlError, Store, Turn, open_store
 from memory.digest.additions import add_turns
 from memory.errors import InputError
-from memory.facts import end
+from memory.facts import correct
 from memory.sql import quoted
 from memory.store.contradictions import Verdict, open_contradictions, settle_contradiction
 from memory.store.pending_windows import claim_window
@@ -123,10 +123,49 @@ def test_undoing_the_change_unlinks_the_pair(store: Store) -> None:
     assert pairs(store) == [("flown", "to Rome, by plane")]
 
 
-def test_an_end_of_one_closes_the_pair(store: Store) -> None:
+@pytest.mark.parametrize("fact_id", [1, 2])
+@pytest.mark.parametrize(
+    ("day", "is_open"),
+    [
+        ("2024-01-31", False),
+        ("2023", False),
+        ("2024", True),
+        ("2024-03-01", True),
+        ("2024-09", True),
+    ],
+)
+def test_only_an_end_before_the_other_was_said_closes_the_pair(
+    store: Store, fact_id: int, day: str, is_open: bool
+) -> None:
     linked(store)
-    end(store, 1, on="2024-03-01")
+    store.write(
+        f"UPDATE facts SET ended_on = '{day}' WHERE id = {fact_id}", cause="test", by_person=True
+    )
+    assert bool(open_contradictions(store)) == is_open
+
+
+def test_a_correction_of_one_closes_the_pair_until_it_is_undone(store: Store) -> None:
+    linked(store)
+    change = correct(store, 2, value="to Rome, by train")
     assert not open_contradictions(store)
+    store.undo(change.id)
+    assert pairs(store) == [("flown", "to Rome, by plane")]
+
+
+def test_what_has_ended_since_can_be_linked(store: Store) -> None:
+    say(store, NEVER, day="2024-02-01")
+    say(store, "My flight to Rome was awful.", day="2024-02-01")
+    say(store, "I fly every week now.", day="2024-06-01")
+    window = claim_window(store, 3)
+    store.write(
+        "INSERT INTO facts (subject, attribute, value, ended_on, turn_id) VALUES"
+        " ('Anna', 'never', 'flown', '2024-06-01', 1), ('Anna', 'travelled', 'to Rome', NULL, 2);"
+        "INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)"
+        " VALUES (1, 'never', 2, 'travelled')",
+        cause="digest by scripted",
+        window=window,
+    )
+    assert pairs(store) == [("flown", "to Rome")]
 
 
 @pytest.mark.parametrize("turn_id", [1, 2])

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory import Fact, InputError, Store, open_store
+from memory import Fact, InputError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.store import journal
 from memory.store.history import edits_of, revert_to
 from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
-from tests.conftest import CAT, DOG, MOVED
+from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.full_text import assert_sound
 from tests.support.journal_model import (
     START,
@@ -98,7 +98,7 @@ def _assert_edits(store: Store, model: Model) -> None:
     facts: dict[int, Fact] = {}
     for change in range(1, len(model.states)):
         for edit in (edit for edit in edits if edit.change_id == change):
-            assert edit.moment == model.counts_from[change]
+            assert edit.moment == model.moment(change, edit.fact_id)
             assert facts.pop(edit.fact_id, None) == edit.before != edit.after
             if edit.after:
                 facts[edit.fact_id] = edit.after
@@ -133,7 +133,13 @@ def test_a_memory_as_of_a_moment_is_one_that_knows_no_more(
             assert past.turns() == turns
             assert state(past) == facts
             assert [change.id for change in past.changes()] == [
-                n for n, since in enumerate(model.counts_from) if n and day_of(since) <= day
+                n
+                for n, since in enumerate(model.counts_from)
+                if n
+                and any(
+                    day_of(moment) <= day
+                    for moment in (since, *(model.moment(n, fact) for fact in model.touched[n]))
+                )
             ]
             assert past.catalog(500) == built.catalog(500)
             for text in ("Anna, cat?", "What did A say?", "東京 running 3"):
@@ -161,7 +167,9 @@ def test_an_imported_history_counts_from_when_it_was_said(store: SqliteStore) ->
     assert store.facts("2017-05-07") == []
     assert store.facts("2999") == store.facts()
     assert store.facts()[1].value == "cat Misa"
-    assert [edit.moment for edit in edits_of(store)[:4]] == ["2017-05-08"] * 2 + ["2017-06-12"] * 2
+    # New facts by their own turns, an end by the last turn of the window.
+    moments = [edit.moment for edit in edits_of(store)[:4]]
+    assert moments == ["2017-05-08T13:56", "2017-05-08", "2017-06-12", "2017-06-12T09:00"]
 
 
 def test_questions_as_of_a_moment_are_answered_from_then(store: SqliteStore, path: Path) -> None:
@@ -225,3 +233,40 @@ def test_the_journal_is_read_in_parts(store: SqliteStore) -> None:
     assert edits_of(store, fact_id=2) == edits[1:]
     assert edits_of(store, undo.id, fact_id=2) == edits[2:]
     assert edits_of(store, undo.id, fact_id=1) == edits_of(store, 99) == []
+
+
+def test_facts_of_one_digest_are_dated_by_their_own_turns(store: Store) -> None:
+    keys, fjord = store.add(
+        [
+            Turn("Anna", "We got the keys of the flat in Oslo.", said_at="2024-01-01"),
+            Turn("Anna", "The fjord was frozen.", said_at="2025-01-01"),
+        ]
+    )
+    store.write(
+        f"{INSERT}('Anna', 'lives_in', 'Oslo', '', {keys});"
+        f" {INSERT}('Anna', 'saw', 'a frozen fjord', '', {fjord})",
+        cause="digest",
+        window=(keys, fjord),
+    )
+    for point, values in (
+        ("2023", []),
+        ("2024-06", ["Oslo"]),
+        ("2025", ["Oslo", "a frozen fjord"]),
+    ):
+        assert [fact.value for fact in store.facts(point)] == values
+        with store.as_of(point) as past:
+            assert [fact.value for fact in past.facts()] == values
+
+
+@pytest.mark.parametrize("forgotten", range(4))
+def test_forgetting_a_turn_keeps_the_past_of_other_facts(store: Store, forgotten: int) -> None:
+    """Also where the turns of a window were not said in their order, or have no date."""
+    days = ["2024-03-01", "2026-01-01", "", "2024-05-01"]
+    ids = store.add([Turn("Anna", f"I like tea {n}.", said_at=day) for n, day in enumerate(days)])
+    rows = ", ".join(f"('Anna', 'likes', 'tea {n}', '', {turn})" for n, turn in enumerate(ids))
+    store.write(f"{INSERT}{rows}", cause="digest", window=(ids[0], ids[-1]))
+    points = ["2024-04", "2024-06", "2026-06"]
+    before = [[f.value for f in store.facts(p) if f.turn_id != ids[forgotten]] for p in points]
+    store.forget([ids[forgotten]])
+    after = [[fact.value for fact in store.facts(point)] for point in points]
+    assert all({*earlier} <= {*later} for earlier, later in zip(before, after, strict=True))

@@ -240,3 +240,13 @@ def test_a_correction_is_undone_although_its_story_was_told_anew(told: Store) ->
     told.undo(told.changes()[0].id)  # the digest that stored them
     assert told.summaries() == []
     assert told.check() == []
+
+
+def test_a_line_is_over_one_conversation(store: Store) -> None:
+    ids = store.add([Turn("Ann", f"Said {n}.", session=f"chat {n // 2}") for n in range(4)])
+    line = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES ({}, {}, 'Ann talked')"
+    advice = f"{ids[0]} to {ids[1]}, {ids[2]} to {ids[3]}. Write a row for each"
+    with pytest.raises(SqlError, match=advice):
+        store.write(line.format(ids[0], ids[3]), cause="digest", window=(ids[0], ids[3]))
+    store.write(line.format(ids[2], ids[3]), cause="digest", window=(ids[0], ids[3]))
+    assert [(row.turn_id, row.last_turn_id) for row in store.summaries()] == [(ids[2], ids[3])]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from memory import InputError
 from memory.text.tokens import count_tokens
 from memory.vocabulary import (
+    KINDS,
     Attribute,
     Vocabulary,
     as_file,
@@ -84,13 +85,14 @@ def test_a_name_means_the_same_in_any_spelling(name: str) -> None:
 def test_the_default_has_each_kind_and_no_name_twice() -> None:
     attributes = default_vocabulary().attributes
     assert 60 <= len(attributes) <= 120
-    assert {attribute.kind for attribute in attributes} == {"one value", "many", "event"}
+    assert {attribute.kind for attribute in attributes} == {*KINDS}
     # It is loaded without the checks of a file that an application brings.
     assert check_attributes(attributes) == attributes
     assert combined(read_vocabulary(DEFAULT).attributes, ()).attributes == attributes
     kinds = {attribute.name: attribute.kind for attribute in attributes}
     assert kinds["lives_in"] == kinds["works_at"] == kinds["age"] == "one value"
     assert kinds["has_pet"] == kinds["allergic_to"] == "many"
+    assert kinds["goal"] == kinds["plans"] == kinds["appointment"] == kinds["deadline"] == "plan"
     assert kinds["read"] == kinds["travelled_to"] == kinds["bought"] == "event"
 
 

@@ -22,7 +22,8 @@ def entities_of(store: Store, conversation: Conversation) -> list[str | None]:
     ]
     first, *_ = ids = store.add(turns)
     rows = ", ".join(
-        f"({quoted(subject)}, {quoted(attribute)}, {quoted(value)}, {ids[turn - 1]})"
+        # Each conversation has values of its own: what is known is not stored again.
+        f"({quoted(subject)}, {quoted(attribute)}, {quoted(f'{value} {first}')}, {ids[turn - 1]})"
         for subject, attribute, value, turn in conversation.facts
     )
     aliases = ", ".join(

@@ -1,0 +1,78 @@
+"""Which facts are current: at present as `facts_now` has it, of the past the same in Python.
+
+The rules are those of memory/sql/facts_now.sql: a fact is current from the turn that says it until
+it ends. A state begins on its date. Of an attribute with one value, and of two opinions of one
+thing, what was said last is current.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from memory.records import CurrencyRules, Fact
+from memory.store import Store
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.vocabulary import Vocabulary
+from memory.vocabulary.fact_lines import is_current
+
+SaidAt = Callable[[Sequence[int]], Mapping[int, str]]  # the `said_at` of turns by their ids
+_TO_THE_SECOND = len("2017-05-08T13:56:00")
+
+
+def current_of(
+    facts: Sequence[Fact], day: str, vocabulary: Vocabulary, said_at: SaidAt
+) -> list[Fact]:
+    """Those of all facts of a moment that are current on a day (ISO), in their order.
+
+    `said_at` is asked for the turns of facts that may have taken each other's place.
+    """
+    rules = vocabulary.currency
+    current = [fact for fact in facts if is_current(fact, day, vocabulary)]
+    topics = defaultdict[tuple[str, str], list[Fact]](list)
+    for fact in current:
+        if topic := _topic(fact, rules):
+            topics[fact.subject, topic].append(fact)
+    contested = [
+        sorted(topic, key=lambda fact: (fact.turn_id, fact.id)) for topic in topics.values()
+    ]
+    contested = [topic for topic in contested if len(topic) > 1]
+    dates = said_at(sorted({fact.turn_id for topic in contested for fact in topic}))
+    older = {
+        fact.id for topic in contested for fact in topic if fact is not _said_last(topic, dates)
+    }
+    return [fact for fact in current if fact.id not in older]
+
+
+def current_at(store: Store, facts: Sequence[Fact], day: str) -> list[Fact]:
+    """Those of the facts of a point in the past that were current then, on a day (ISO)."""
+
+    def said_at(turn_ids: Sequence[int]) -> Mapping[int, str]:
+        turns = store.turns_by_id(turn_ids, missing_ok=True)
+        return {turn.id: turn.said_at for turn in turns}
+
+    return current_of(facts, day, vocabulary_of(store), said_at)
+
+
+def _topic(fact: Fact, rules: CurrencyRules) -> str:
+    """What a newer fact of the same person may take the place of; "" where none can."""
+    if fact.attribute in rules.opposed:
+        return f"={fact.value.lower()}"
+    return fact.attribute if fact.attribute in rules.one_valued else ""
+
+
+def _said_last(facts: Sequence[Fact], dates: Mapping[int, str]) -> Fact:
+    """The fact, of some in the order of their turns, that was moment last.
+
+    A turn without a date, or on the same day without a time, was moment after the dated ones that
+    were added before it.
+    """
+    latest = ""
+    last: tuple[str, int, int] = ("", 0, 0)
+    newest = facts[0]
+    for fact in facts:
+        date = dates.get(fact.turn_id, "")
+        moment = date[:_TO_THE_SECOND] if date[:1] in ("1", "2") else ""
+        latest = max(latest, moment)
+        place = (latest if latest.startswith(moment) else moment, fact.turn_id, fact.id)
+        if place >= last:
+            last, newest = place, fact
+    return newest
