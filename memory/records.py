@@ -314,12 +314,14 @@ class StatedFact:
 
     `before` is the fact as it was before a person changed its value in place; `disputed_by` is the
     newest fact in force that is linked to it as one that contradicts it, or that it may no longer
-    hold beside. None where there is none.
+    hold beside. None where there is none. `is_contested` says that a newer fact may take its place
+    without ending it: the attribute has one value at a time, or an opposite.
     """
 
     fact: Fact
     before: Fact | None = None
     disputed_by: Fact | None = None
+    is_contested: bool = False
 
 
 @dataclass(frozen=True)

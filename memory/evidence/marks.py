@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from memory.evidence.lines import in_words
 from memory.evidence.restated import restated
-from memory.records import CUT_ANSWER, Fact, Turn
+from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
 from memory.store.fact_reads import current_among, successors
 from memory.store.turn_validation import local_now
@@ -41,7 +41,7 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     stated = store.facts_of_turns([*rank])
     ended = [state.fact for state in stated if has_ended(state.fact, day)]
     present = [state for state in stated if not has_ended(state.fact, day)]
-    replaced = [] if is_united else _replaced(store, [state.fact for state in present], day)
+    replaced = [] if is_united else _replaced(store, present, day)
     # What may be true no longer is not shown as a fact.
     in_force = [
         state.fact for state in present if not state.disputed_by and state.fact not in replaced
@@ -120,13 +120,14 @@ def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact
     return successors(store, [fact.id for fact in single], day)
 
 
-def _replaced(store: Store, facts: Sequence[Fact], day: str) -> list[Fact]:
+def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fact]:
     """Those of some facts that have not ended, but by what was said later are true no longer."""
-    rules = vocabulary_of(store).currency
-    contested = [f for f in facts if f.attribute in {*rules.one_valued, *rules.opposed}]
+    contested = [state.fact for state in present if state.is_contested]
+    if not contested:
+        return []
     current = current_among(store, contested, day)
     vocabulary = vocabulary_of(store)
-    return [f for f in contested if f not in current and is_current(f, day, vocabulary)]
+    return [fact for fact in contested if fact not in current and is_current(fact, day, vocabulary)]
 
 
 def _in_words(fact: Fact) -> str:

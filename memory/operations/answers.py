@@ -273,7 +273,7 @@ class JobRecord(TypedDict):
     state: str
     started_at: str
     ended_at: str
-    result: dict[str, float]
+    result: dict[str, float | list[str]]
     error: str
 
 

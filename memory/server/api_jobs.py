@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,10 @@ from memory.store.turn_validation import local_now
 _MOST_JOBS = 1_000  # that a server remembers; the oldest is forgotten first
 
 
+JobResult = Mapping[str, float | list[str]]  # counts, and lines of what was not done
+JobWork = Callable[[Store], JobResult]
+
+
 @dataclass(frozen=True)
 class Job:
     """A job of one memory: its state, and what came of it."""
@@ -25,7 +29,7 @@ class Job:
     state: str = "running"
     started_at: str = ""
     ended_at: str = ""
-    result: dict[str, float] = field(default_factory=dict)
+    result: JobResult = field(default_factory=dict)
     error: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -42,7 +46,7 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
         self._last = 0
 
-    def start(self, namespace: str, kind: str, work: Callable[[Store], dict[str, float]]) -> Job:
+    def start(self, namespace: str, kind: str, work: JobWork) -> Job:
         """Begin a job on a memory, in a thread of its own; one at a time for each kind."""
         for job in self.of(namespace):
             if (job.kind, job.state) == (kind, "running"):
@@ -66,7 +70,7 @@ class Jobs:
         job = self._jobs.get(number)
         return job if job and job.namespace == namespace else None
 
-    async def _run(self, job: Job, work: Callable[[Store], dict[str, float]]) -> None:
+    async def _run(self, job: Job, work: JobWork) -> None:
         ended = replace(job, state="failed", error="the server ended it")
         try:
             result = await self._handles.run_slow_on_store(job.namespace, work)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from memory.errors import InputError
 from memory.records import Assertion, Fact, Removal, StatedFact, Turn, TurnAssertions
 from memory.sql import quoted
-from memory.store import entities, turns_table
+from memory.store import entities, turns_table, vocabulary_table
 from memory.store.contradictions import open_pairs
 from memory.store.database import Connection
 from memory.store.journal import to_fact
@@ -455,6 +455,7 @@ def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[StatedFa
         rows = conn.run("facts_by_turn", turn_ids=ids)
         edits = conn.run("corrected_facts_of_turns", turn_ids=ids)
         pairs = conn.run("unsettled_pairs_of_turns", turn_ids=ids)
+        definition = vocabulary_table.ask_definition(conn)
     facts = sorted((to_fact(row) for row in rows), key=lambda fact: fact.id)
     before: dict[int, Fact] = {}
     for fact_id, state in edits:
@@ -465,7 +466,12 @@ def facts_of_turns(conn: Connection, turn_ids: Collection[int]) -> list[StatedFa
         old = before.get(fact.id)
         return old if old and old.value != fact.value else None
 
-    return [StatedFact(fact, changed(fact), disputed_by.get(fact.id)) for fact in facts]
+    rules = vocabulary_table.definition_of(*definition).vocabulary.currency
+    contested = {*rules.one_valued, *rules.opposed}
+    return [
+        StatedFact(fact, changed(fact), disputed_by.get(fact.id), fact.attribute in contested)
+        for fact in facts
+    ]
 
 
 def by_template(conn: Connection, fact_ids: Collection[int]) -> set[int]:

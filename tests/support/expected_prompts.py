@@ -146,7 +146,7 @@ INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)
 INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES
  (1, 3, 'Anna moved to Oslo and got a cat, and Ben was glad.'),
  (4, 6, 'Ben adopted Rufus; Anna is allergic, he invited her to the garden.'),
- (7, 12, 'Anna moved to Bergen for the harbour; Ben moved his wedding.')
+ (7, 10, 'Anna moved to Bergen for the harbour; Ben moved his wedding.')
 """
 
 
