@@ -435,7 +435,7 @@ class Tools:
         """Run one SELECT, to list and count.
 
         Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at); facts_now, current ones;
+        attribute, value, happened_on, ended_on, turn_id); facts_now, current ones;
         search('words', 9): (turn_id, score); days_between(a, b), number(value). No date is NULL.
 
         Args:
