@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import Over, check_folder, print_table, run_command, short_help
+from locomo.commands import Over, check_enough, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -97,6 +97,8 @@ EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"
 # Everyday questions, some of them about what was said in plain forms (data/README.md).
 FIRST_RUN = Path(__file__).parent / "data" / "first_run.json"
+HELD_OUT = Path(__file__).parent / "data" / "train" / "validation"
+QUESTIONS = 20  # those of the first run
 BETTER_MODELS = (
     "The packaged model has 135 million parameters, and answers for that many.\n"
     "Name a larger one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
@@ -116,16 +118,19 @@ console = Console()
 def evaluate(
     mode: Annotated[Mode, Option(help="compare with a baseline, or analyze failures")] = "compare",
     data: Annotated[
-        Path,
+        Path | None,
         Option(
-            help="conversations in LoCoMo's format, a file or a folder",
+            help="conversations in LoCoMo's format, a file or a folder; for more than its 20"
+            " questions data/train/validation",
             show_default="data/first_run.json",
         ),
-    ] = FIRST_RUN,
+    ] = None,
     split: Annotated[
         str, Option(help="which conversations to ask about: all, train, validation or test")
     ] = "all",
-    num_test: Annotated[int, Option(help="number of questions, drawn by --seed; 0: all")] = 20,
+    num_test: Annotated[
+        int | None, Option(help="number of questions, drawn by --seed; 20; 0: all", min=0)
+    ] = None,
     model: Annotated[
         str,
         Option(
@@ -195,6 +200,7 @@ def evaluate(
     judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
     if judge_only:
         return _judge(output_dir, judging, num_threads)
+    data = data or _default_data(num_test)
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
@@ -227,7 +233,7 @@ def evaluate(
     evaluation = run.run()
     params: dict[str, object] = {
         "mode": mode,
-        "data": data.name,
+        "data": f"{data.parent.name}/{data.name}" if data.is_dir() else data.name,
         "data_sha256": data_hash(data),
         "split": split,
         "seed": seed,
@@ -429,15 +435,27 @@ def _check_models(models: Sequence[Model], resume: bool) -> None:
             probe(model, console)
 
 
+def _default_data(number: int | None) -> Path:
+    """The first run, or held-out conversations if it has too few questions, which is printed."""
+    if number == 0 or (number or QUESTIONS) <= QUESTIONS:
+        return FIRST_RUN
+    console.print(
+        f"{FIRST_RUN.name} has {QUESTIONS} questions, so {number} are drawn from"
+        " data/train/validation",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return HELD_OUT
+
+
 def _questions(
-    data: Path, part: str, number: int, seed: int, without: Collection[str]
+    data: Path, part: str, number: int | None, seed: int, without: Collection[str]
 ) -> list[AskedQuestion]:
     """The questions to ask, in file order, except those of the conversations `without`.
 
-    Raises InputError when none is left.
+    `number` is that of the option, None for QUESTIONS at most. Raises InputError when none is left,
+    and when there are fewer than the option asks for.
     """
-    if number < 0:
-        raise InputError(f"--num-test {number}: give the number of questions, or 0 for all")
     conversations = load_conversations(data)
     if part in PARTS:
         ids = split_ids([c.id for c in conversations], seed, "default")[part]
@@ -462,7 +480,8 @@ def _questions(
             " or its adapter was made from (--include-training includes them)",
             soft_wrap=True,
         )
-    return draw(unseen, number, seed)
+    check_enough("--num-test", number, len(unseen), f"--split {part} of {data}")
+    return draw(unseen, QUESTIONS if number is None else number, seed)
 
 
 def _learned_conversations(program: Path | None, model: str, adapter: Path | None) -> set[str]:

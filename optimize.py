@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import Over, check_folder, print_table, run_command, short_help
+from locomo.commands import Over, check_enough, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
-from locomo.prompts.forecast import forecast, forecast_table
+from locomo.prompts.forecast import forecast, forecast_table, seconds_a_token
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.retrieval.fit import weights_in_use
@@ -49,6 +49,7 @@ from memory.system.progress import progress_bar
 
 EXPERIMENT = "optimize"
 DATA = Path(__file__).parent / "data" / "train"  # holds four conversations out
+EXAMPLES, VALIDATION = 50, 100
 MAX_DEMOS = 5
 MORE_DATA = "give --data with eight conversations or more, so that three or more are held out"
 # The options that --help lists; --help-all lists the others too.
@@ -76,11 +77,11 @@ def optimize(
         str, Option(help="how conversations are split: default, memory-r1, seven-three")
     ] = "default",
     num_examples: Annotated[
-        int, Option(help="training examples, drawn by --seed; 0: all", min=0)
-    ] = 50,
+        int | None, Option(help="training examples, drawn by --seed; 50; 0: all", min=0)
+    ] = None,
     num_validation: Annotated[
-        int, Option(help="questions to measure the gain on; 0: all", min=0)
-    ] = 100,
+        int | None, Option(help="questions to measure the gain on; 100; 0: all", min=0)
+    ] = None,
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 4,
     max_demos: Annotated[
         int | None, Option(help="examples in a prompt at most; 5 by default", min=0)
@@ -154,10 +155,13 @@ def optimize(
         setup=setup,
         prompt_model=proposing,
         reward=reward,
-        num_train=num_examples,
-        num_validation=num_validation,
+        num_train=EXAMPLES if num_examples is None else num_examples,
+        num_validation=VALIDATION if num_validation is None else num_validation,
         operations=operations,
     )
+    training, measuring = max(map(len, job.train.values())), len(job.validation)
+    check_enough("--num-examples", num_examples, training, f"the training part of {data}")
+    check_enough("--num-validation", num_validation, measuring, f"the validation part of {data}")
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
     spent = spent_before(output_dir / job.name()) if resume else Spent()
     _agree(job, limits, yes=yes, spent=spent)
@@ -243,7 +247,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
     What a run that is resumed has `spent` is not paid again.
     """
     console = Console()
-    expected = forecast(job).after(spent)
+    expected = forecast(job, seconds_a_token(job.setup.model)).after(spent)
     print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:

@@ -21,6 +21,7 @@ from typer.models import OptionInfo
 
 from memory import InputError, Stop
 from memory.system.machines import check_over
+from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import show_any_character
 
 # The default is an absolute path, which would be useless in --help.
@@ -102,8 +103,12 @@ _WIDEST = 1000  # columns of characters; wider than any table
 
 
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
-    """Run a command line; a `Stop` or Ctrl-C becomes one line on stderr and exit code 2."""
+    """Run a command line; a `Stop` or Ctrl-C becomes one line on stderr and exit code 2.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does.
+    """
     show_any_character()
+    end_like_ctrl_c()
     _print_waits()
     try:
         command()
@@ -157,6 +162,15 @@ def check_folder(folder: Path, flag: str) -> None:
         raise InputError(f"{flag} {folder}: {existing} is a file; give a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{flag} {folder}: {existing} cannot be written to; give another")
+
+
+def check_enough(flag: str, number: int | None, available: int, source: str) -> None:
+    """Raise InputError if an option asks for more than there is; None and 0 ask for no number."""
+    if number and number > available:
+        raise InputError(
+            f"{flag} {number}: {source} has only {available}; give {flag} {available}, or --data"
+            " with more"
+        )
 
 
 @contextlib.contextmanager

@@ -30,11 +30,12 @@ from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
 from locomo.results.traces import DigestTrace, Trace, TraceLog, traced, traced_digest
+from locomo.storing_cost import most_storing_cost, storing_cost
 from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.program import Model
-from memory.program.costs import Cost, estimate, priced, spending
+from memory.program.costs import Cost, priced, spending
 from memory.system.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
@@ -101,10 +102,11 @@ class EvaluationRun:
         """
         costs_something = any(model.server for model in self._models())
         if costs_something:
-            title = "forecast, without repairs"
+            title = "forecast, without repairs and at most"
             if self.budget:
-                title += f", {self.budget:,} tokens of memory a question at most"
-            print_table(self.console, cost_table(title, self.forecast()))
+                title += f", {self.budget:,} tokens of memory a question"
+            table = cost_table(title, self.forecast(), at_most=self.forecast(at_most=True))
+            print_table(self.console, table)
         costs: dict[str, Cost] = {}
         try:
             return self._run(costs)
@@ -146,24 +148,30 @@ class EvaluationRun:
             results = counting.counted("judging", self.judging, judge)
         return Evaluation(built, results, costs)
 
-    def forecast(self) -> dict[str, Cost]:
-        """The expected cost of each step, without repairs; finished work costs nothing."""
-        costs = {"storing": self._storing_cost(), "asking": Cost()}
+    def forecast(self, at_most: bool = False) -> dict[str, Cost]:
+        """The expected cost of each step, without repairs; finished work costs nothing.
+
+        `at_most`: with every statement repaired, every failed window tried again, and every
+        verdict asked for twice.
+        """
+        costs = {"storing": self._storing_cost(at_most), "asking": Cost()}
         unjudged: list[Question] = []
         for conversation, question in self.questions:
             for name, system in self.systems.items():
                 record = self.log.records.get((name, conversation.id, question.index))
                 if record is None:
-                    costs["asking"] += system.cost(conversation, question)
+                    cost = system.most_cost if at_most else system.cost
+                    costs["asking"] += cost(conversation, question)
                 if self.judging and not (record and is_judged(record, self.judging)):
                     unjudged.append(question)
         if self.judging:
-            costs["judging"] = judging_cost(unjudged, self.judging)
+            costs["judging"] = judging_cost(unjudged, self.judging, at_most=at_most)
         return costs
 
-    def _storing_cost(self) -> Cost:
+    def _storing_cost(self, at_most: bool) -> Cost:
         unbuilt = [made_from for path, made_from in self._memories().items() if not is_built(path)]
-        return sum((_digest_cost(*made_from) for made_from in unbuilt), Cost())
+        cost = most_storing_cost if at_most else storing_cost
+        return sum((cost(*made_from) for made_from in unbuilt), Cost())
 
     @property
     def conversations(self) -> list[Conversation]:
@@ -406,21 +414,6 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
         f"This run does not measure memory: the longest conversation has about {max(sizes):,}"
         f" tokens and the budget is {budget:,}, so the model saw every conversation in full. Give a"
         f" --budget of {max(min(sizes) // 4, LEAST_BUDGET):,} or less, or longer conversations."
-    )
-
-
-def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
-    """The expected cost of storing a conversation: nothing where no model is asked."""
-    if setup.turns_only or not setup.model.stores_facts(setup.program):
-        return Cost()
-    turns = len(conversation.turns)
-    return estimate(
-        setup.model,
-        "store",
-        setup.program.store,
-        calls=-(-turns // setup.model.window),
-        inputs=conversation_tokens(conversation),
-        answers=turns,
     )
 
 

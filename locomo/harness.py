@@ -41,6 +41,7 @@ AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, th
 # with the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
+STORING_TRIES = 2  # a window that could not be stored is tried once more
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
+from locomo.storing_cost import with_repairs
 from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
 from memory.evidence.block import Options
@@ -37,6 +38,9 @@ class System(Protocol):
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """An estimate of what one answer takes, without repairs."""
 
+    def most_cost(self, conversation: Conversation, question: Question) -> Cost:
+        """What one answer takes at most."""
+
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a handle of its own on the memory at `path`."""
 
@@ -60,6 +64,10 @@ class AnsweringAlone:
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """One call of the answering module."""
         return answer_cost(self.setup, conversation)
+
+    def most_cost(self, conversation: Conversation, question: Question) -> Cost:
+        """The same: an answer is not asked for again."""
+        return self.cost(conversation, question)
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,18 @@ class MemorySystem:
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """A call of each module that may work: whether SQL is asked for only the memory tells."""
-        setup = self.setup
-        if not self.retrieves or setup.model.sql == "never":
-            return answer_cost(setup, conversation)
-        retrieving = estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
-        return answer_cost(setup, conversation) + retrieving
+        return answer_cost(self.setup, conversation) + self._retrieving_cost()
+
+    def most_cost(self, conversation: Conversation, question: Question) -> Cost:
+        """The same, with SQL that is refused until the last try."""
+        retrieving = with_repairs(self._retrieving_cost(), self.setup.model)
+        return answer_cost(self.setup, conversation) + retrieving
+
+    def _retrieving_cost(self) -> Cost:
+        model = self.setup.model
+        if not self.retrieves or model.sql == "never":
+            return Cost()
+        return estimate(model, "retrieve", self.setup.program.retrieve, calls=1, inputs=0)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a read-only handle of its own."""

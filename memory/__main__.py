@@ -29,6 +29,7 @@ from memory.cli import (
     worker,
 )
 from memory.errors import InputError, Stop
+from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import clean_line, print_clean, show_any_character
 
 # The commands and groups as --help lists them: by what a person does, the commonest first.
@@ -67,6 +68,7 @@ HIDDEN: dict[str, Callable[..., None] | typer.Typer] = {
     "worker": worker.worker,
     "namespaces": namespaces.app,
 }
+SERVING = ("serve", "mcp", "proxy", "worker")
 # These are answered with the new name.
 MOVED = {
     **{name: f"facts {name}" for name in facts.SUBJECTS},
@@ -135,8 +137,13 @@ app = _command_line()
 
 
 def run() -> None:
-    """Run the command line; a `Stop`, Ctrl-C or a full disk is one line on stderr, exit code 2."""
+    """Run the command line; a `Stop`, Ctrl-C or a full disk is one line on stderr, exit code 2.
+
+    SIGTERM ends a command as Ctrl-C does; servers and the worker handle it themselves.
+    """
     show_any_character()
+    if not sys.argv[1:2] or sys.argv[1] not in SERVING:
+        end_like_ctrl_c()
     try:
         try:
             app()

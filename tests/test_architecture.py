@@ -42,7 +42,7 @@ BENCHMARK_LAYERS = [
         *("locomo.metrics", "locomo.split_data"),
     },
     {"locomo.harness", "locomo.llm_judge"},
-    {"locomo.rubric_judge"},
+    {"locomo.rubric_judge", "locomo.storing_cost"},
     {"locomo.results", "locomo.systems"},
     {"locomo.evaluation", "locomo.compare", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},
@@ -63,7 +63,9 @@ OPEN_ROOMS = {
     "memory.store.namespaces",  # a memory for each user of another benchmark, and copies
     "memory.evidence",  # what is shown of a memory
     "memory.system.files",  # files written whole
+    "memory.system.signals",  # SIGTERM ends as Ctrl-C does
     "memory.system.machines",  # work spread over machines
+    "memory.digest.story_telling",  # how many calls a digest adds to its windows
     "memory.digest.additions",  # what turns assert, for memories that no model digested
     "memory.program",  # the program that it compiles
     "memory.system.progress",

@@ -118,7 +118,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT if scripted else signal.SIGTERM)
 
     code, _, err = evaluation(*flags, scripted=scripted, after_start=interrupt)
     assert code == 2
@@ -314,6 +314,28 @@ def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path
     assert engine.prompts == engine_j.prompts == []
 
 
+def test_more_questions_than_the_first_run_has_are_drawn_from_held_out_conversations(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = evaluate._questions(
+        evaluate._default_data(100), part="all", number=100, seed=0, without=()
+    )
+    assert len(questions) == 100
+    assert len({conversation.id for conversation, _ in questions}) == 4
+    assert "so 100 are drawn from data/train/validation" in capsys.readouterr().out
+    for number in (None, 0, 20):
+        assert evaluate._default_data(number).name == "first_run.json"
+
+
+def test_a_file_with_fewer_questions_than_asked_for_is_said_before_it_begins(
+    run: Run, tmp_path: Path
+) -> None:
+    model, engine = talker(name="a/model")
+    with pytest.raises(InputError, match=r"--num-test 7: --split all of .* has only 6; give"):
+        run({"a/model": model}, num_test=7)
+    assert engine.prompts == []
+
+
 STEPS = ("storing", "asking", "judging")
 
 
@@ -339,6 +361,9 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     for table in (forecast, took):
         for step, number in calls.items():
             assert re.search(rf"{step} +{number} .* price unknown", table)
+    most = {"storing": 2 * (3 * 6 + 6 + 2 * 8), "asking": 3 * 6 + 12, "judging": 48}
+    for step, number in most.items():
+        assert re.search(rf"{step} .* {number} +price unknown *\n", forecast)
     assert {step: cost.calls for step, cost in done.costs.items()} == calls
     assert done.costs["asking"] == Cost(18, 18 * 7, 18 * 3, None)
     asked = engine.calls()

@@ -53,6 +53,15 @@ def verdict(program: MemoryProgram) -> str:
     return program.card.verdict
 
 
+def test_more_examples_than_there_are_are_refused_before_any_call(run: Run) -> None:
+    model, engine = obedient("answer")
+    with pytest.raises(InputError, match=r"--num-examples 17: the training part .* has only 16"):
+        run(model, num_examples=17)
+    with pytest.raises(InputError, match=r"--num-validation 99: the validation part .* only 48"):
+        run(model, num_validation=99)
+    assert engine.prompts == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
 def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:

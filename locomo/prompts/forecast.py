@@ -1,5 +1,6 @@
-"""Forecasts the cost of a compile: program runs, model calls, tokens, dollars. An upper bound."""
+"""Forecasts the cost of a compile, without repairs and at most: runs, calls, tokens, dollars."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -11,26 +12,36 @@ from rich.table import Table
 from locomo.ledger import Spent
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, proposal_calls
+from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
+from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
+from memory.program.model_names import is_file
 from memory.refine.run import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _QUESTION_TOKENS = 20
-_LOCAL_CALL_S = 0.7  # two cores, two copies
+_LOCAL_CALL_S = 0.7  # of the packaged model: two cores, two copies
+# A model in this process reads four to five tokens while it writes one.
+_WRITING = 5
+_TIMED_PROMPT = "The quick brown fox jumps over the lazy dog. " * 20 + "Say yes."
+_TIMED_TOKENS = 210
+_WRITING_SQL: tuple[Target, ...] = ("store", "retrieve")  # what is refused is repaired
 LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The highest cost of a compile; `minutes` is None if unknown.
+    """What a compile takes if every run that may be made is made; `minutes` is None if unknown.
 
-    `cost` is of all calls; `proposals` are those of the prompt model.
+    `cost` is of all calls without repairs, `at_most` with every statement repaired and every window
+    of a memory tried again; `proposals` are the calls of the prompt model.
     """
 
     runs: int
     proposals: int
     cost: Cost
+    at_most: Cost
     minutes: float | None
 
     @property
@@ -38,25 +49,51 @@ class Forecast:
         """Whether to ask the user before the compile starts."""
         if self.minutes is not None:
             return self.minutes > LARGE_MINUTES
-        if self.cost.dollars is None:
-            return self.cost.calls > LARGE_CALLS
-        return self.cost.dollars > LARGE_DOLLARS
+        if self.at_most.dollars is None:
+            return self.at_most.calls > LARGE_CALLS
+        return self.at_most.dollars > LARGE_DOLLARS
 
     def after(self, spent: Spent) -> "Forecast":
         """What is left of it when a run is resumed that has spent this much."""
-        dollars = self.cost.dollars
-        left = Cost(
-            max(0, self.cost.calls - spent.calls),
-            max(0, self.cost.tokens_in - spent.tokens_in),
-            max(0, self.cost.tokens_out - spent.tokens_out),
-            None if dollars is None else max(0.0, dollars - spent.dollars),
+        remaining = _without(self.cost, spent)
+        share = remaining.calls / self.cost.calls if self.cost.calls else 1.0
+        return replace(
+            self,
+            cost=remaining,
+            at_most=_without(self.at_most, spent),
+            minutes=self.minutes and self.minutes * share,
         )
-        share = left.calls / self.cost.calls if self.cost.calls else 1.0
-        return replace(self, cost=left, minutes=self.minutes and self.minutes * share)
 
 
-def forecast(job: CompileJob) -> Forecast:
-    """The most that a compile takes, with the memories that are to be built first."""
+def _without(cost: Cost, spent: Spent) -> Cost:
+    dollars = cost.dollars
+    return Cost(
+        max(0, cost.calls - spent.calls),
+        max(0, cost.tokens_in - spent.tokens_in),
+        max(0, cost.tokens_out - spent.tokens_out),
+        None if dollars is None else max(0.0, dollars - spent.dollars),
+    )
+
+
+def seconds_a_token(model: Model) -> float | None:
+    """How long a model file takes to read a token, by one timed call; None for other models.
+
+    Raises ModelError when the model cannot be used.
+    """
+    if not is_file(model.name):
+        return None
+    timed = model.uncached()
+    began = time.monotonic()
+    with timed.active():
+        timed.lm(_TIMED_PROMPT)
+    return (time.monotonic() - began) / _TIMED_TOKENS
+
+
+def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
+    """What a compile takes, with the memories that are to be built first.
+
+    `seconds_a_token` is how long the model takes to read one, where it runs in this process.
+    """
     bench, options, prompt_model = job.bench({}), job.options, job.prompt_model
     model = job.setup.model
     calls = dict.fromkeys(MODULES, 0)
@@ -83,20 +120,27 @@ def forecast(job: CompileJob) -> Forecast:
         questions=_questions(job.train.get("store", ())),
         operations=bench.operations,
     )
-    calls["store"] += sum(
-        -(-len(c.turns) // model.window) for c in job.needed_conversations(training=True)
-    )
-
-    cost = _cost(calls, bench, options.max_demos) + priced(
+    proposing = priced(
         prompt_model,
         calls=proposals,
         tokens_in=proposals * _PROPOSAL[0],
         tokens_out=proposals * _PROPOSAL[1],
     )
+    by_module = _costs(calls, bench, options.max_demos)
+    built = job.needed_conversations(training=True)
+    storing = sum((storing_cost(conversation, job.setup) for conversation in built), Cost())
+    cost = sum(by_module.values(), storing + proposing)
+    at_most = sum((most_storing_cost(conversation, job.setup) for conversation in built), proposing)
+    for module, expected in by_module.items():
+        at_most += with_repairs(expected, model) if module in _WRITING_SQL else expected
     # How long a server takes is not known.
-    asks_server = model.server or prompt_model.server
-    minutes = None if asks_server else cost.calls * _LOCAL_CALL_S / 60
-    return Forecast(runs=runs, proposals=proposals, cost=cost, minutes=minutes)
+    minutes = None
+    if not (model.server or prompt_model.server):
+        seconds = cost.calls * _LOCAL_CALL_S
+        if seconds_a_token is not None:
+            seconds = seconds_a_token * (cost.tokens_in + _WRITING * cost.tokens_out)
+        minutes = seconds / 60
+    return Forecast(runs=runs, proposals=proposals, cost=cost, at_most=at_most, minutes=minutes)
 
 
 def _count(
@@ -123,8 +167,8 @@ def _count(
         calls["answer"] += runs
 
 
-def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
-    """The cost of a number of calls of each module."""
+def _costs(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> dict[Target, Cost]:
+    """The cost of a number of calls, by module."""
     model = bench.setup.model
     turns = [turn for c in bench.conversations.values() for turn in c.turns]
     turn = turn_tokens(1, round(fmean(len(turn.text) for turn in turns)))
@@ -135,11 +179,11 @@ def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
         "refine": tools_tokens() + bench.history_tokens // 4,  # a history grows from nothing
     }
     room = max(bench.demo_tokens, LEAST_DEMO)
-    cost = Cost()
+    costs: dict[Target, Cost] = {}
     for module, module_calls in calls.items():
         # Half as many examples as a prompt may hold, each with its memory cut to `room`.
         demos = max_demos / 2 * min(inputs[module], room)
-        cost += estimate(
+        costs[module] = estimate(
             model,
             module,
             getattr(bench.setup.program, module),
@@ -147,7 +191,7 @@ def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
             inputs=module_calls * (inputs[module] + demos),
             answers=module_calls * (model.window if module == "store" else 1),
         )
-    return cost
+    return costs
 
 
 def _questions(windows: Sequence[dspy.Example]) -> float:
@@ -162,16 +206,21 @@ def _memory_tokens(bench: Bench) -> int:
 
 def forecast_table(expected: Forecast, is_rest: bool = False) -> Table:
     """The table that `optimize.py` prints before it starts, or goes on with the rest of a run."""
-    title = "forecast: at most, beside what was asked already" if is_rest else "forecast: at most"
-    table = Table(box=SIMPLE, title=title, show_header=False)
+    title = "forecast, beside what was asked already" if is_rest else "forecast"
+    table = Table(box=SIMPLE, title=title)
     table.add_column()
-    table.add_column(justify="right")
-    table.add_row("program runs", f"{expected.runs:,}")
-    table.add_row("model calls", f"{expected.cost.calls:,}")
-    table.add_row("of the prompt model", f"{expected.proposals:,}")
-    table.add_row("tokens in", f"{expected.cost.tokens_in:,}")
-    table.add_row("tokens out", f"{expected.cost.tokens_out:,}")
-    table.add_row("cost", expected.cost.price_text)
+    for column in ("without repairs", "at most"):
+        table.add_column(column, justify="right", no_wrap=True)
+    cost, most = expected.cost, expected.at_most
+    for name, number, highest in (
+        ("program runs", expected.runs, expected.runs),
+        ("model calls", cost.calls, most.calls),
+        ("of the prompt model", expected.proposals, expected.proposals),
+        ("tokens in", cost.tokens_in, most.tokens_in),
+        ("tokens out", cost.tokens_out, most.tokens_out),
+    ):
+        table.add_row(name, f"{number:,}", f"{highest:,}")
+    table.add_row("cost", cost.price_text, most.price_text)
     if expected.minutes is not None:
-        table.add_row("minutes", f"{expected.minutes:.0f}")
+        table.add_row("minutes", f"{expected.minutes:.0f}", "")
     return table

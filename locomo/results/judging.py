@@ -8,7 +8,7 @@ from rich.console import Console
 
 from locomo.dataset.format import Question
 from locomo.harness import AnswerLog, Result
-from locomo.llm_judge import Kind, judge, kinds_for
+from locomo.llm_judge import ATTEMPTS, Kind, judge, kinds_for
 from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_rubric, rubric_calls
@@ -20,12 +20,16 @@ from memory.system.progress import progress_bar
 _CALL_TOKENS = (500, 60)
 
 
-def judging_cost(questions: Iterable[Question], model: Model) -> Cost:
-    """The expected cost of judging one answer to each of these questions."""
+def judging_cost(questions: Iterable[Question], model: Model, at_most: bool = False) -> Cost:
+    """The expected cost of judging one answer to each of these questions.
+
+    `at_most`: where no verdict can be read at once, and each is asked for again.
+    """
     calls = sum(
         rubric_calls(question) if question.rubric else len(kinds_for(question))
         for question in questions
     )
+    calls *= ATTEMPTS if at_most else 1
     tokens_in, tokens_out = (calls * tokens for tokens in _CALL_TOKENS)
     return priced(model, calls=calls, tokens_in=tokens_in, tokens_out=tokens_out)
 

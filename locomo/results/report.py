@@ -315,11 +315,11 @@ def system_differences(
     systems = list(dict.fromkeys(result.system for result in results))
     pairs = [("memory", other) for other in reversed(systems) if other != "memory"]
     pairs += [(after, before) for before, after in pairwise(systems) if after != "memory"]
-    found = {
+    differences = {
         f"{after} - {before}": memory_difference(results, interval, beside=before, system=after)
         for after, before in pairs
     }
-    return {name: difference for name, difference in found.items() if difference}
+    return {name: difference for name, difference in differences.items() if difference}
 
 
 def failure_cause(result: Result) -> Cause | None:

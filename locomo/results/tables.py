@@ -261,12 +261,24 @@ def no_evidence_line(results: Iterable[Result]) -> str:
     return f"without evidence, so not in recall: {number} ({names}{more})"
 
 
-def cost_table(title: str, costs: Mapping[str, Cost]) -> Table:
-    """Calls, tokens and dollars of each step, and their sum."""
-    table = number_table(title, [""], ("calls", "tokens in", "tokens out", "cost"))
-    for step, cost in {**costs, "all": sum(costs.values(), Cost())}.items():
+def cost_table(
+    title: str, costs: Mapping[str, Cost], at_most: Mapping[str, Cost] | None = None
+) -> Table:
+    """Calls, tokens and dollars of each step, and their sum; of a forecast also the most."""
+    numbers = ["calls", "tokens in", "tokens out", "cost"]
+    table = number_table(
+        title, [""], [*numbers, *(["calls at most", "cost at most"] * bool(at_most))]
+    )
+    most = at_most or {}
+    sums = {"all": sum(costs.values(), Cost())}
+    most_sums = {"all": sum(most.values(), Cost())}
+    for step, cost in {**costs, **sums}.items():
         counts = (cost.calls, cost.tokens_in, cost.tokens_out)
-        table.add_row(step, *(f"{number:,}" for number in counts), cost.price_text)
+        cells = [*(f"{number:,}" for number in counts), cost.price_text]
+        if at_most:
+            highest = {**most, **most_sums}[step]
+            cells += [f"{highest.calls:,}", highest.price_text]
+        table.add_row(step, *cells)
     return table
 
 

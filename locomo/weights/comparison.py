@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
+from locomo.commands import check_enough
 from locomo.dataset.format import Conversation
 from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
@@ -195,8 +196,10 @@ def compare_tuned(
 
     helper = load_helper(options.helper, options.helper_api_base)
     questions = comparison_examples(
-        fresh, targets, window=student.window, number=options.num_test, seed=options.seed
+        fresh, targets, window=student.window, number=options.test_questions, seed=options.seed
     )
+    fresh_ids = ", ".join(conversation.id for conversation in fresh)
+    check_enough("--num-test", options.num_test, len(questions), fresh_ids)
     memories = options.memories({conversation.id: conversation for conversation in fresh})
     with progress_bar(console) as bar:
         if packaged:

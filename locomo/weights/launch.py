@@ -9,7 +9,7 @@ import dspy
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
-from locomo.commands import print_table
+from locomo.commands import check_enough, print_table
 from locomo.harness import fingerprint
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
@@ -185,7 +185,7 @@ def _training_data(options: TrainOptions, window: int) -> TrainingData:
         options.conversations,
         options.targets,
         num_train=-(-options.training_examples // len(options.targets)),
-        num_validation=options.num_val or None,
+        num_validation=options.validation_examples or None,
         seed=options.seed,
         window=window,
         unanswerable=options.unanswerable,
@@ -195,6 +195,11 @@ def _training_data(options: TrainOptions, window: int) -> TrainingData:
             raise InputError(
                 f"{options.data_path} has no training example for --target {target}; give more"
             )
+    training = sum(map(len, data.train.values()))
+    source = options.data_path
+    check_enough("--num-train", options.num_train, training, f"the training part of {source}")
+    measuring = len(data.validation)
+    check_enough("--num-val", options.num_val, measuring, f"the validation part of {source}")
     return data
 
 

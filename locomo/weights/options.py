@@ -26,6 +26,7 @@ CHATS_DATA = ROOT / "data" / "chats.json"
 GOLD_DATA = ROOT / "data" / "train"
 ARBOR_YAML = ROOT / "arbor" / "arbor.yaml"
 MODEL = "Qwen/Qwen2.5-3B"
+VALIDATION, TEST = 100, 100  # examples, by default
 # A rule that is easy to learn shows sooner than a memory's reward whether weights learn at all.
 PLANTED_LEARNING_RATE = 2e-4
 # Tokens of the longest right answers of the packaged model.
@@ -79,12 +80,15 @@ class TrainOptions:
         int | None, Option(help="training examples; 600, or all for sft; 0: all", min=0)
     ] = None
     num_val: Annotated[
-        int, Option(help="held-out examples to measure on while training; 0: none", min=0)
-    ] = 100
+        int | None,
+        Option(help="held-out examples to measure on while training; 100; 0: none", min=0),
+    ] = None
     measure_every: Annotated[
         int | None, Option(help="steps between these measurements; 50, a rehearsal 100", min=0)
     ] = None
-    num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
+    num_test: Annotated[int | None, Option(help="questions to compare on; 100; 0: all", min=0)] = (
+        None
+    )
     num_train_steps: Annotated[
         int | None, Option(help="training steps; 500, a rehearsal 60", min=1)
     ] = None
@@ -153,6 +157,16 @@ class TrainOptions:
         if self.num_train is not None:
             return self.num_train
         return 0 if self.mode == "sft" else 600
+
+    @property
+    def validation_examples(self) -> int:
+        """How many held-out examples to draw; 0 for none."""
+        return VALIDATION if self.num_val is None else self.num_val
+
+    @property
+    def test_questions(self) -> int:
+        """How many questions to compare on; 0 for every one there is."""
+        return TEST if self.num_test is None else self.num_test
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -271,7 +285,7 @@ class TrainOptions:
             "data": data,
             "split": self.split,
             "num_train": self.training_examples,
-            "num_val": self.num_val,
+            "num_val": self.validation_examples,
             "turns_only": self.turns_only,
             "unanswerable": self.unanswerable,
             "helper": self.helper,

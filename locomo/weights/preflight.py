@@ -191,7 +191,7 @@ def check_data(options: TrainOptions) -> Check:
     window = student_of(options.student).window
     requested: dict[PartName, int] = {
         "train": options.training_examples,
-        "validation": options.num_val,
+        "validation": options.validation_examples,
     }
     for target in options.targets:
         for part, wanted in requested.items():

@@ -10,7 +10,13 @@ import pytest
 import optimize
 from locomo.harness import Setup
 from locomo.prompts import optimizers
-from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_table
+from locomo.prompts.forecast import (
+    LARGE_CALLS,
+    Forecast,
+    forecast,
+    forecast_table,
+    seconds_a_token,
+)
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
@@ -178,14 +184,37 @@ def test_examples_in_a_prompt_are_read_too(data: Path, prices: object) -> None:
 )
 def test_a_compile_is_large_by_dollars_minutes_or_calls(takes: dict[str, Any], large: bool) -> None:
     minutes = takes.pop("minutes", None)
-    plain = Forecast(runs=10, proposals=1, cost=Cost(10, 100, 100, None), minutes=minutes)
-    assert replace(plain, cost=replace(plain.cost, **takes)).large is large
+    cost = Cost(10, 100, 100, None)
+    at_most = replace(cost, **takes)
+    assert Forecast(10, proposals=1, cost=cost, at_most=at_most, minutes=minutes).large is large
 
 
 def test_the_table_says_when_a_price_is_unknown() -> None:
-    unpriced = Forecast(runs=1, proposals=1, cost=Cost(1_000, 1, 1, None), minutes=None)
-    cells = list(forecast_table(unpriced).columns[1].cells)
-    assert "price unknown" in cells
-    assert "1,000" in cells
-    priced = Forecast(runs=1, proposals=1, cost=Cost(1, 1, 1, 1.5), minutes=9.6)
-    assert list(forecast_table(priced).columns[1].cells)[-2:] == ["$ 1.50", "10"]
+    cost = Cost(1_000, 1, 1, None)
+    unpriced = Forecast(1, proposals=1, cost=cost, at_most=replace(cost, calls=3_000), minutes=None)
+    expected, most = (list(forecast_table(unpriced).columns[n].cells) for n in (1, 2))
+    assert "price unknown" in expected
+    assert ("1,000" in expected, "3,000" in most) == (True, True)
+    cost = Cost(1, 1, 1, 1.5)
+    priced = Forecast(1, proposals=1, cost=cost, at_most=replace(cost, dollars=4.5), minutes=9.6)
+    expected, most = (list(forecast_table(priced).columns[n].cells) for n in (1, 2))
+    assert (expected[-2:], most[-2:]) == (["$ 1.50", "10"], ["$ 4.50", ""])
+
+
+def test_a_model_file_is_timed_and_its_tokens_decide_the_minutes(data: Path) -> None:
+    assert (seconds_a_token(obedient(name="gguf:some.gguf")[0]) or 0) > 0
+    assert seconds_a_token(obedient(name="openai/m")[0]) is None
+    here, _ = obedient(name="local")
+    setup = Setup(here, MemoryProgram(), 360)
+    most = forecast(job(data, setup=setup, prompt_model=here), seconds_a_token=0.05)
+    assert most.minutes == pytest.approx(
+        0.05 * (most.cost.tokens_in + 5 * most.cost.tokens_out) / 60
+    )
+
+
+def test_at_most_every_statement_is_repaired(data: Path, prices: object) -> None:
+    most = expected(data, targets=("retrieve",))
+    assert most.cost.calls < most.at_most.calls <= 3 * most.cost.calls + most.proposals
+    # An answer is never asked for again; memories are stored before.
+    answering = expected(data, targets=("answer",))
+    assert answering.at_most.calls > answering.cost.calls

@@ -34,23 +34,22 @@ def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
 
 
 @pytest.mark.parametrize(
-    ("when", "saved"),
+    ("when", "saved", "number"),
     [
+        pytest.param(lambda kinds, file: len(kinds) > 15, False, signal.SIGINT, id="measuring"),
         pytest.param(
-            lambda kinds, file: len(kinds) > 15, False, id="measuring", marks=pytest.mark.slow
+            lambda kinds, file: "gepa" in kinds, True, signal.SIGTERM, id="trying prompts"
         ),
-        pytest.param(lambda kinds, file: "gepa" in kinds, True, id="trying prompts"),
-        pytest.param(
-            lambda kinds, file: file.exists(), True, id="measuring again", marks=pytest.mark.slow
-        ),
+        pytest.param(lambda kinds, file: file.exists(), True, signal.SIGINT, id="measuring again"),
     ],
 )
-def test_ctrl_c_is_one_line_and_what_was_found_is_kept(
+def test_ctrl_c_or_sigterm_is_one_line_and_what_was_found_is_kept(
     place: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     when: Callable[[list[str], Path], bool],
     saved: bool,
+    number: int,
 ) -> None:
     monkeypatch.chdir(ROOT)
     folder = place / tmp_path.name
@@ -61,7 +60,7 @@ def test_ctrl_c_is_one_line_and_what_was_found_is_kept(
         running(folder, command(server, "gepa", rounds=3), "forkserver") as process,
     ):
         wait(process, lambda: when([one.kind for one in server.answered], output))
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         process.join(120)
         assert process.exitcode == 2
     said = (folder / "stderr").read_text()
