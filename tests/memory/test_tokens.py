@@ -56,7 +56,9 @@ def test_halves_of_characters_count_as_question_marks() -> None:
         assert token_ids(text).tolist() == plainly(clean)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/log.md", "memory/store/statements.sql"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/development/README.md", "memory/store/statements.sql"]
+)
 def test_the_tokens_of_a_file_are_those_of_its_pieces(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     assert token_ids(text).tolist() == plainly(text)

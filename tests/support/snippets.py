@@ -45,7 +45,7 @@ class Snippet:
 def documents() -> list[Path]:
     """The README and all documents that persons write, relative to the repository."""
     paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
-    paths += ROOT.glob("arbor/*.md")
+    paths += [*ROOT.glob("docs/development/**/*.md"), *ROOT.glob("arbor/*.md")]
     return sorted(path.relative_to(ROOT) for path in paths)
 
 
