@@ -43,16 +43,19 @@ class Options:
     """What a door chooses of what is shown; the defaults are for a large model's answer.
 
     Turns `without` are left out: they are shown elsewhere. With `lists`, rows are lists of facts
-    that stand for their turns, relative dates become spans, and a summary or an order gets a story
-    and the asker's own turns; without, rows are lines of their own before the turns. `wishes` says
+    that stand for their turns, and a summary or an order gets a story and the asker's own turns;
+    without, rows are lines of their own before the turns. `wishes` says
     whether the reader follows what the asker wants of answers, `fact_tokens` how many tokens
     current facts get without a SELECT. Turns come `best_first`, all cut alike where they do not
     fit, or in the order in which they were said, as many as fit; with `longest` no text of a turn
-    takes more tokens. `wording` says how a turn is put. A `fenced` block has room for its fence.
+    takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the packaged
+    model's adapters learnt to read the other form. `wording` says how a turn is put. A `fenced`
+    block has room for its fence.
     """
 
     without: Collection[int] = frozenset()
     lists: bool = True
+    spans: bool = True
     wishes: bool = True
     fact_tokens: int = 0
     best_first: bool = False
@@ -112,6 +115,7 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
         marks=recollected.marks,
         longest=longest,
         best_first=options.best_first,
+        spans=options.spans,
     )
 
 

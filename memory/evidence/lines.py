@@ -4,6 +4,7 @@ Tokens are those of the packaged embedder's Llama tokenizer. Newer models have l
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -11,7 +12,10 @@ from typing import Any, ClassVar, Self
 from memory.records import Fact, MemoryTurn, Rows, Turn
 from memory.text.dates import resolve_dates, spoken_date
 from memory.text.passages import excerpt
+from memory.text.pasted import own_lines
+from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
+from memory.vocabulary.templates import supposes
 
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
@@ -23,6 +27,7 @@ TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
+_SENTENCE_END = re.compile(r"[.!?]\s")
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
 
@@ -39,9 +44,29 @@ def turn_line(turn: Turn, dates: bool = True) -> str:
 
 
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
-    """A turn's line with its relative dates resolved, so that no model computes them."""
-    text = resolve_dates(turn.text, turn.said_at, iso=iso, spans=spans)
+    """A turn's line with its relative dates resolved, so that no model computes them.
+
+    With `spans` only in what people say in messages: assistants give advice, examples and drafts,
+    and documents and pasted text count from another day (decision 202).
+    """
+    if not spans:
+        text = resolve_dates(turn.text, turn.said_at, iso=iso)
+    elif turn.kind != "message" or is_assistant(turn.speaker):
+        text = turn.text
+    else:
+        text = "\n".join(
+            resolve_dates(line, turn.said_at, iso=iso, spans=True, is_told=_is_told)
+            if is_own
+            else line
+            for line, is_own in own_lines(turn.text)
+        )
     return turn_line(replace(turn, text=text), dates)
+
+
+def _is_told(before: str) -> bool:
+    """Whether a date behind some words is told: "Imagine we moved yesterday" tells of none."""
+    *_, sentence = _SENTENCE_END.split(before)
+    return not supposes(sentence)
 
 
 def marked(line: str, mark: str) -> str:

@@ -398,7 +398,7 @@ class Tools:
             memory = self._memory_of(past)
             answer = memory.ask(question, asker=asker, now=now, progress=self._progress)
             turns = cited_turns(past, answer, numbered=True)
-            cited = turn_lines(turns, RESULT_TOKENS // 2, question=question)
+            cited = turn_lines(turns, RESULT_TOKENS // 2, spans=True, question=question)
         from memory.program.quotations import answer_lines  # with DSPy
 
         text = "\n".join(answer_lines(answer))

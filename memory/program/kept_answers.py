@@ -22,7 +22,7 @@ def kept_answers(turns: Sequence[Turn], tokens: int) -> list[Fact]:
     The whole answers are shown, in at most so many tokens. What has a number that its answer does
     not have is left out.
     """
-    lines = turn_lines(turns, tokens, iso=True)
+    lines = turn_lines(turns, tokens, iso=True, spans=True)
     prediction = dspy.Predict(KeepAnswers)(answers=lines)
     rows = {int(number): text for number, text in _ROW.findall(str(prediction.kept or ""))}
     facts = []

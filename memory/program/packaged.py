@@ -42,7 +42,7 @@ class PackagedModel(Model):
     wrong_answer_cost: float = PEOPLE_COST
     sql: SqlUse = "when it pays"
 
-    options: ClassVar[Options] = Options(lists=False, wishes=False)
+    options: ClassVar[Options] = Options(lists=False, spans=False, wishes=False)
     refines: ClassVar[bool] = False
     takes_persona: ClassVar[bool] = False
     writes_any_sql: ClassVar[bool] = False

@@ -86,7 +86,7 @@ def written_questions(
     write = dspy.Predict(WriteQuestions)
     questions: dict[str, MeasuredQuestion] = {}
     for window in windows:
-        lines = turn_lines(window.turns, _WINDOW_TOKENS, iso=True)
+        lines = turn_lines(window.turns, _WINDOW_TOKENS, iso=True, spans=True)
         try:
             with model.active():
                 text = str(write(turns=lines, number=window.number).questions)

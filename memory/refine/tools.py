@@ -83,7 +83,8 @@ class RefiningTools:
         if type != "fact":
             scores = turn_scores(hits)
             turn_ids = [hit.turn_id for hit in hits if scores[hit.turn_id] >= threshold]
-            lines += map(dated_line, self._workbench.turns_by_id(turn_ids[:number]))
+            turns = self._workbench.turns_by_id(turn_ids[:number])
+            lines += [dated_line(turn, spans=True) for turn in turns]
         return "\n".join(lines) or "Nothing is as near as that; search with other words."
 
     def manage_memory(

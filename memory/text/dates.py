@@ -2,6 +2,7 @@
 
 import re
 from calendar import monthrange
+from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, date
 
 WORD = re.compile("[a-z]+")
@@ -36,6 +37,9 @@ _NIGHT_HOURS = 4
 # An hour in the night, local: not midnight itself, which is how a day without a time is written.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)")
 _UTC = ("Z", "+00:00", "+0000", "+00")
+_SUNDAY = 6
+_ABOUT = 3  # days around "two weeks ago"
+_LONGEST_BEFORE = 16  # characters before a date, of which the last words say whether it is one
 _OF_DAYS = frozenset({"week", "weekend", *WEEKDAYS})
 # A day of a month right behind these: "this weekend, May 18-19", "next Friday (18 May)".
 _MONTH = rf"(?:{'|'.join(MONTHS)}|{'|'.join(month[:3] for month in MONTHS)}|sept)"
@@ -44,8 +48,11 @@ _NAMED_DAY = re.compile(
     rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\d{{4}}-\d\d-\d\d)",
     re.IGNORECASE | re.ASCII,
 )
-# Before the date that "in 12 days" means where it is none of "finished it in 12 days".
-_AHEAD = "if to come: "
+# Words before a distance with which it names another time: "more than 20 years ago".
+_INEXACT = (" than ", " over ", " under ", " almost ", " nearly ", " at least ", " for ")
+# "The next month" is the month that follows, of any day; "it feels like yesterday" is no day.
+_POSSESSIVES = (" my ", " your ", " his ", " her ", " its ", " our ", " their ")
+_ROLLING = (" the ", *_POSSESSIVES, " like ", " like just ", " like only ", " like it was ")
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
@@ -107,7 +114,13 @@ def relative_date(phrase: str, said_at: str) -> str | None:
     return _resolved_span(match, today, iso=True) if today else ""
 
 
-def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
+def resolve_dates(
+    text: str,
+    said_at: str,
+    iso: bool = False,
+    spans: bool = False,
+    is_told: Callable[[str], bool] | None = None,
+) -> str:
     """A text with its relative dates resolved, in brackets after them.
 
     `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
@@ -115,10 +128,10 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
     Unchanged if `said_at` (ISO) names no day.
 
     With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
-    `(2017-05-13/2017-05-14)`, unless its days are named right behind it; "in 12 days" may tell how
-    long something took, so its date is one `(if to come: 20 May 2017)`; and at one at night
-    "yesterday" is the day before the evening. Without, as the packaged model's adapters learnt to
-    read: `(the weekend of 11 May 2017)`, with `iso` its month.
+    `(2017-05-13/2017-05-14)`, unless its days are named right behind it, and at one at night
+    "yesterday" is the day before the evening. Words that often mean another date stay as they are
+    (`_is_sure`), as do words behind a text that `is_told` denies. Without `spans` dates are as the
+    packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
     today = _day_of_speaking(said_at) if spans else named_day(said_at)
     if not today:
@@ -130,9 +143,11 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
         elif (match["period"] or "").lower() in _OF_DAYS and _NAMED_DAY.match(text, match.end()):
             resolved = ""
         else:
-            resolved = _resolved_span(match, today, iso)
-        if spans and match["ahead"]:
-            resolved = _AHEAD + resolved
+            before = text[: match.start()]
+            words_before = _last_words(before)
+            is_sure = _is_sure(match, words_before, today) and (is_told is None or is_told(before))
+            is_exact = words_before.endswith(" exactly ")
+            resolved = _resolved_span(match, today, iso, is_exact) if is_sure else ""
         return f"{match[0]} ({resolved})" if resolved else match[0]
 
     return _RELATIVE.sub(with_date, text)
@@ -160,6 +175,31 @@ def short_day(said_at: str) -> str:
     """`10 Jan 2024`."""
     day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
     return day.removeprefix("0")
+
+
+def _last_words(text: str) -> str:
+    """The end of a text in lower case, with a space around each word."""
+    return f" {' '.join(text[-_LONGEST_BEFORE:].lower().split())} "
+
+
+def _is_sure(match: re.Match[str], words_before: str, today: date) -> bool:
+    """Whether words mean the date that is computed for them in 95 of 100 turns (decision 202).
+
+    Read in chats: "in 12 days" tells how long something took, "today" means nowadays and adds
+    nothing to the date of its turn, "this Friday" is before or ahead, "this week" on a Sunday
+    mostly the next one, "the last month" the days until now.
+    """
+    if match["day"]:
+        return match["day"].lower() != "today" and not words_before.endswith(_ROLLING)
+    if match["ago"]:
+        return not words_before.endswith(_INEXACT)
+    if match["ahead"]:
+        return match[0].lower().endswith(" time")
+    is_this = match["modifier"].lower() == "this"
+    if match["period"].lower() in WEEKDAYS:
+        return not is_this
+    is_over = is_this and today.weekday() == _SUNDAY and match["period"].lower() in _OF_DAYS
+    return not is_over and not words_before.endswith(_ROLLING)
 
 
 def spoken_day(happened_on: str) -> str:
@@ -230,8 +270,14 @@ def _span(match: re.Match[str], today: date) -> tuple[date, int]:
         direction = _DIRECTIONS.get(match["modifier"].lower(), 1)
         return period(match["period"].lower(), direction, today)
     count, unit = _distance(match)
+    if match["ago_from"] and unit in ("day", "week"):  # "a week ago yesterday"
+        days = _DAYS.get(match["ago_from"].lower(), 0) + count * UNIT_DAYS[unit]
+        return add_days(today, days), 1
     if unit == "day":
         return add_days(today, count), 1
+    if unit == "week" and match["ago"]:
+        # Nobody counts from a Monday: two weeks ago is the day itself, give or take three.
+        return add_days(today, 7 * count - _ABOUT), 2 * _ABOUT + 1
     if unit == "week":
         return period("week", 0, add_days(today, 7 * count))
     if unit == "month":
@@ -248,7 +294,7 @@ def _iso_span(first: date, days: int, between: str = " to ") -> str:
     return first.isoformat() if days == 1 else f"{first.isoformat()}{between}{last.isoformat()}"
 
 
-def _resolved_span(match: re.Match[str], today: date, iso: bool) -> str:
+def _resolved_span(match: re.Match[str], today: date, iso: bool, is_exact: bool = False) -> str:
     """The days that a match of _RELATIVE means; empty for two meanings.
 
     In the form of facts, or in that of people: `10 to 11 June 2017`, `June to August 2016`.
@@ -256,6 +302,8 @@ def _resolved_span(match: re.Match[str], today: date, iso: bool) -> str:
     if (match["period"] or "").lower() in SEASONS and match["modifier"].lower() == "this":
         return ""  # "this summer" may be before or ahead
     first, days = _span(match, today)
+    if is_exact and match["ago"] and days == 2 * _ABOUT + 1:
+        first, days = add_days(first, _ABOUT), 1
     return _iso_span(first, days, between="/") if iso else _spoken_span(first, days)
 
 

@@ -24,6 +24,13 @@ def own_text(text: str) -> str:
     return _LINES.sub("\n", _TAGS.sub("\n", own))
 
 
+def own_lines(text: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a text, each with whether its writer wrote it: it is no code, no quoted line."""
+    lines = text.splitlines()
+    for line, own in zip(lines, _own_lines(lines), strict=True):
+        yield line, own == line and not _LINES.match(line)
+
+
 def without_long_quotations(text: str) -> str:
     """The text without quotations of more than one line."""
     return _LONG_QUOTATION.sub("\n", text)

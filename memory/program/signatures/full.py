@@ -69,9 +69,9 @@ class WriteFacts(dspy.Signature):
     '2011-03-05', '2011-03' or '2011', days that follow each other '2011-04-09/2011-04-10'. Dates in
     brackets behind words, as in "this weekend (2011-04-09/2011-04-10)", were computed by a program
     from the date of the turn: take them where the words mean them, and leave them out of the value.
-    Compute other words (two Sundays ago) from the date of that turn; after midnight people still
-    count from the day before. Take one "if to come" only of what was ahead: "finished it in 12
-    days" says how long, not when. Empty when no time is meant.
+    Compute other words (two Sundays ago) from the date of that turn; after midnight
+    people still count from the day before. "Finished it in 12 days" says how long, not when. Empty
+    when no time is meant.
     turn_id: the number in brackets of the very turn that says it, never its neighbour's, never one
     of the turns before the window: these only tell what the window answers to.
 
@@ -248,10 +248,11 @@ class AnswerFromMemory(dspy.Signature):
     - How many: the number, and each thing counted; count different things, not mentions.
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
       said on Fri 08 Apr 2011, is 2 April 2011. Dates in brackets behind such words were computed
-      that way, by a program, one "if to come" for what was ahead; after midnight they count from
-      the day before. Write 5 March 2011, or only as exact as known: March 2011, 2010, the week
-      before 8 April 2011. A fact says when it "happened", "for" when it was planned, or else when
-      it was "said", which answers "when" less well.
+      that way, by a program. Resolve other words yourself, "in 12 days" only where it tells what
+      was ahead; after midnight people count from the day before. Write 5 March 2011, or only as
+      exact as known: March 2011, 2010, the week before 8 April 2011. A fact says when it
+      "happened", "for" when it was planned, or else when it was "said", which answers "when" less
+      well.
     - How long: the length that a speaker gives ("for nine weeks") as of the day it was said; where
       none is given, count from the beginning to the end that the memory tells, or to today.
     - Dates that differ: what a speaker says of the event itself goes before the day of the turn,

@@ -1,6 +1,6 @@
 """Plain forms of what people say and ask, matched as the vocabulary's templates write them."""
 
-from memory.vocabulary.templates.clauses import plays_somebody
+from memory.vocabulary.templates.clauses import plays_somebody, supposes
 from memory.vocabulary.templates.matching import (
     Found,
     Reading,
@@ -22,6 +22,7 @@ __all__ = [
     "names_given",
     "plays_somebody",
     "question_templates_of",
+    "supposes",
     "template_of",
     "templates_of",
     "whom",

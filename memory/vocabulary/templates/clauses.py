@@ -130,6 +130,11 @@ def unasserted(text: str) -> str:
     return first_search(_unasserted(), text) or next(ironies, "")
 
 
+def supposes(sentence: str) -> bool:
+    """Whether a sentence supposes, makes up or advises something: its dates are no one's."""
+    return bool(first_search(_suppositions(), sentence))
+
+
 def retraction(text: str) -> str:
     """A sentence that takes back the one before it ("just kidding"), "" for any other."""
     plain = " ".join(_NO_WORD.sub(" ", text).split())
@@ -352,6 +357,11 @@ def _unasserted() -> Index[None]:
 @cache
 def _frames() -> Index[None]:
     return _index(language_words().frames)
+
+
+@cache
+def _suppositions() -> Index[None]:
+    return _index(language_words().suppositions)
 
 
 @cache

@@ -48,6 +48,7 @@ class Words:
     retractions: tuple[str, ...]
     ironies: tuple[str, ...]
     frames: tuple[str, ...]
+    suppositions: tuple[str, ...]
     requests: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
@@ -114,6 +115,7 @@ def language_words() -> Words:
         retractions=lines("retractions"),
         ironies=lines("ironies"),
         frames=lines("frames"),
+        suppositions=lines("suppositions"),
         requests=lines("requests"),
         plays=lines("plays"),
         questions=lines("questions"),
