@@ -14,7 +14,7 @@ from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.restated import newest_first
-from memory.evidence.wishes import applying, standing_facts
+from memory.evidence.wishes import applying, wishes_of
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
@@ -94,7 +94,7 @@ def _stores(
 def _instruction_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Iterator[str]:
     texts: set[str] = set()
     for store, askers in stores:
-        facts = standing_facts(store, *askers)
+        facts = wishes_of(store, *askers)
         turns = _turns_of(store, facts[:_MOST_INSTRUCTIONS])
         for fact in facts[:_MOST_INSTRUCTIONS]:
             text = " ".join(fact.value.split())

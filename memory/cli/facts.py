@@ -19,9 +19,8 @@ from memory.cli.output import (
 )
 from memory.errors import InputError
 from memory.evidence.lines import turn_line
-from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts.contradictions import settle
-from memory.facts.standing import standing_without_effect
+from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Contradiction, Edit, Fact, Rows
 from memory.settings import Settings
 from memory.store import Store
@@ -78,9 +77,7 @@ def list_command(
             _explain(store, why, as_json)
             return
         if standing:
-            _list_standing(
-                everybodys_standing_facts(store), standing_without_effect(store), as_json
-            )
+            _list_standing(standing_facts(store), standing_without_effect(store), as_json)
             return
         if contradictions:
             _list_contradictions(open_contradictions(store), as_json)

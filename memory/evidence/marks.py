@@ -15,8 +15,6 @@ from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary.fact_lines import has_ended, is_current
 
-_MOST_ENDED = 5  # whose successors are looked for
-
 
 @dataclass(frozen=True)
 class Recalled:
@@ -38,7 +36,7 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         return Recalled()
     rank = {turn.id: number for number, turn in enumerate(turns)}
     is_united = first_store(store) is not store
-    stated = store.facts_of_turns([*rank])
+    stated = sorted(store.facts_of_turns([*rank]), key=lambda state: rank[state.fact.turn_id])
     ended = [state.fact for state in stated if has_ended(state.fact, day)]
     present = [state for state in stated if not has_ended(state.fact, day)]
     replaced = [] if is_united else _replaced(store, present, day)
@@ -47,8 +45,7 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         state.fact for state in present if not state.disputed_by and state.fact not in replaced
     ]
     # Of several memories only what the facts themselves say.
-    over = [*ended[:_MOST_ENDED], *replaced[:_MOST_ENDED]]
-    followers = {} if is_united else _successors(store, over, day)
+    followers = {} if is_united else _successors(store, [*ended, *replaced], day)
     known = {fact.id for fact in in_force}
     in_force += [fact for fact in followers.values() if fact.id not in known]
 

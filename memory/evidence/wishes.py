@@ -26,17 +26,12 @@ _LINE_TOKENS = 45
 _CONTRADICTION_TOKENS, _FACT_TOKENS = 250, 45
 
 
-def standing_facts(store: Store, *askers: str) -> list[Fact]:
+def wishes_of(store: Store, *askers: str) -> list[Fact]:
     """The current standing instructions and preferences of those who ask, newest first.
 
     `askers` are all names of the asker; without any, of the memory's user (`store.owner.asker_of`).
     """
     return current_among(store, facts_of_persons(store, askers))
-
-
-def everybodys_standing_facts(store: Store) -> list[Fact]:
-    """Those of all persons, for a list that names each. They are nobody's to follow."""
-    return current_among(store, facts_of_persons(store, None))
 
 
 def applying(store: Store, question: str, *askers: str) -> Standing:
@@ -45,7 +40,7 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
     Whether one is meant for the question is left to the model that reads it. No language model is
     asked.
     """
-    facts = standing_facts(store, *askers)
+    facts = wishes_of(store, *askers)
     lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in _said_once(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:

@@ -1,9 +1,9 @@
-"""Instructions and preferences that count as none: refused in a digest, listed with the reason."""
+"""Instructions and preferences of all persons: the current ones, those without effect, refusals."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memory.records import Turn
+from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.fact_reads import current_among
 from memory.store.settings import settings_of
@@ -28,6 +28,15 @@ _ADVICE = (
     "Write an instruction or preference of the turn's own speaker in the words of that turn alone;"
     " leave out what others want, and store their likes as 'likes'"
 )
+
+
+def standing_facts(store: Store) -> list[Fact]:
+    """The current instructions and preferences of all persons, newest first.
+
+    A list that names each person, for those who read and correct facts. What is followed are the
+    wishes of the person who asks (`memory.evidence.wishes`).
+    """
+    return current_among(store, facts_of_persons(store, None))
 
 
 def standing_without_effect(store: Store) -> list[StandingFact]:

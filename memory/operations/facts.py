@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memory import facts as edits
-from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts.contradictions import settle
+from memory.facts.standing import standing_facts
 from memory.operations.answers import Contradictions, FactHistory, FactPage
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.records import Change
@@ -28,7 +28,7 @@ def facts(
     """List current facts."""
     facts_in_force = edits.facts_named(memory.store, subject, attribute, as_of)
     if standing:
-        ids = {fact.id for fact in everybodys_standing_facts(memory.store)}
+        ids = {fact.id for fact in standing_facts(memory.store)}
         facts_in_force = [fact for fact in facts_in_force if fact.id in ids]
     page = [fact for fact in facts_in_force if fact.id > after][:limit]
     more = page and page[-1] is not facts_in_force[-1]

@@ -1,7 +1,7 @@
 """Questions in plain forms, answered from rows: one SELECT over a subject and an attribute."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.errors import SqlError
@@ -91,10 +91,14 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
         sql = _select(somebody, names, question.asker, vocabulary)
         try:
             rows = reader.read(sql)
+            facts = _facts_of_one(rows)
+            kind = _kind(rows, vocabulary)
+            if not question.today:  # turns may be dated after this machine's clock
+                today = max([today, *(fact.said_on for fact in facts)])
+            facts = _with_ends_of_replaced(facts, kind, today, reader)
         except SqlError:  # several memories at once, or too slow
             return None
-        facts = _facts_of_one(rows)
-        answer = _answer(group[0], facts, _kind(rows, vocabulary), today) if facts else None
+        answer = _answer(group[0], facts, kind, today) if facts else None
         if answer:
             text, sources = answer
             turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
@@ -192,6 +196,27 @@ def _facts_of_one(rows: Rows) -> list[_DatedFact]:
         for fact in facts
     ]
     return sorted(dated, key=lambda fact: fact.order)
+
+
+def _with_ends_of_replaced(
+    facts: list[_DatedFact], kind: Kind, today: str, reader: MemoryReader
+) -> list[_DatedFact]:
+    """The facts; of several current values of one that can have one, all but the newest end.
+
+    A model may store a new value and not end the old one. `facts_now` knows which was said last.
+    """
+    current = [fact for fact in facts if fact.holds_on(today)]
+    if kind != "one value" or len({fact.value.casefold() for fact in current}) < 2:
+        return facts
+    ids = ", ".join(str(fact.number) for fact in current)
+    said_last = reader.read(f"SELECT id, value FROM facts_now WHERE id IN ({ids})").rows
+    newest = [fact for fact in current if (fact.number, fact.value) in said_last]
+    if len(newest) != 1:
+        return facts
+    end = newest[0].start or newest[0].said_on or today
+    return [
+        replace(fact, end=end) if fact in current and fact not in newest else fact for fact in facts
+    ]
 
 
 def _day(text: str) -> str:

@@ -24,7 +24,7 @@ from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
 from memory.digest.additions import add_turns
 from memory.evidence.standing import Standing
-from memory.evidence.wishes import applying, standing_facts
+from memory.evidence.wishes import applying, wishes_of
 from memory.text.speakers import is_assistant
 
 _OWN = ("instruction_following", "preference_following")
@@ -46,7 +46,7 @@ def main(
             with open_store(Path(home) / f"{chat.id}.db") as store:
                 _store_turns(store, chat)
                 sources = {turn.id: turn.source for turn in store.turns()}
-                wishes = {sources[fact.turn_id] for fact in standing_facts(store)}
+                wishes = {sources[fact.turn_id] for fact in wishes_of(store)}
                 for question in chat.questions:
                     standing = applying(store, question.text, question.asker)
                     of_lines = [sources[fact.turn_id] for fact in standing.facts]

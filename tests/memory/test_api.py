@@ -368,6 +368,18 @@ def test_a_quoted_turn_says_what_is_outdated_in_it(store: Store) -> None:
     assert quoted[1].mark == "outdated: lives in Oslo until 2018, now Bergen"
 
 
+def test_each_outdated_turn_that_is_shown_names_its_new_value(address: str) -> None:
+    names = ["Abby", "Bill", "Cora", "Dirk", "Ella", "Fred", "Gina", "Hugo", "Iris"]
+    with Memory(address) as memory:
+        for year, towns in ((2020, "Adelaide"), (2021, "Brisbane")):
+            for name in names:
+                memory.add([Turn(name, f"I live in {towns} {name}.", said_at=f"{year}-05-01")])
+        for name in (names[0], names[-1]):
+            shown = memory.context(f"Where does {name} live?").text
+            old = next(line for line in shown.splitlines() if f"Adelaide {name}" in line)
+            assert f", now Brisbane {name}]" in old
+
+
 def test_of_a_long_turn_the_part_that_is_asked_for_is_quoted(address: str) -> None:
     text = "It rained. " * 100 + "The kayak is in the shed. " + "It was cold. " * 100
     with Memory(address, model=scripted_packaged_model([([], answer(ABSTAIN))])) as memory:

@@ -17,9 +17,10 @@ from memory.evidence.standing import STANDING_HEAD
 from memory.evidence.wishes import (
     STANDING_TOKENS,
     applying,
-    standing_facts,
+    wishes_of,
 )
 from memory.facts import add, end, find
+from memory.facts.standing import standing_facts as everybodys
 from memory.facts.standing import standing_without_effect
 from memory.operations.tools import memory_tools
 from memory.settings import set_owner
@@ -54,7 +55,7 @@ def digest(store: Store, statement: str) -> None:
 
 
 def values(store: Store, *askers: str) -> list[str]:
-    return [fact.value for fact in standing_facts(store, *(askers or ("Bea",)))]
+    return [fact.value for fact in wishes_of(store, *(askers or ("Bea",)))]
 
 
 def applied(store: Store, question: str, *askers: str) -> list[str]:
@@ -67,6 +68,12 @@ def test_the_asker_s_are_shown_with_every_question_newest_first(wishes: Store) -
     for question in ("Which libraries are used?", "Where does Anna live?", "Wo wohnt Anna?"):
         shown = applying(wishes, question, "Bea").text
         assert shown == f"{STANDING_HEAD}\n[7] No emojis\n[6] {versions}"
+
+
+def test_everybody_s_are_listed_for_who_reads_and_corrects_facts(wishes: Store) -> None:
+    listed = [fact.value for fact in everybodys(wishes)]
+    assert listed == ["No emojis", "Always give versions when I ask about libraries"]
+    assert wishes_of(wishes) == []  # nobody in particular asks
 
 
 def test_the_newest_wins_and_what_is_ended_is_over(store: Store) -> None:
@@ -87,7 +94,7 @@ def test_the_newest_wins_and_what_is_ended_is_over(store: Store) -> None:
 
 
 def test_forgetting_the_turn_forgets_the_instruction(wishes: Store) -> None:
-    [fact] = [fact for fact in standing_facts(wishes, "Bea") if fact.value == "No emojis"]
+    [fact] = [fact for fact in wishes_of(wishes, "Bea") if fact.value == "No emojis"]
     wishes.forget([fact.turn_id])
     assert values(wishes) == ["Always give versions when I ask about libraries"]
 
@@ -450,7 +457,7 @@ def test_the_command_names_what_the_model_was_shown(tmp_path: Path) -> None:
     path = tmp_path / "bea.db"
     with open_store(path) as store:
         add_turns(store, [EMOJIS, Turn("Bea", "I live in Oslo.")])
-        [fact] = standing_facts(store, "Bea")
+        [fact] = wishes_of(store, "Bea")
         with Memory(store, model=scripted_packaged_model([])) as memory:
             said = memory.ask("Where does Bea live?", asker="Bea")
     assert said.standing == ()  # it cannot follow them
@@ -466,7 +473,7 @@ def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path)
         with open_store(tmp_path / f"{name}.db") as store:
             ids = add_turns(store, [Turn("Bea", text) for text, _ in chat["standing"]])
             add_turns(store, [Turn("Bea", text) for text in chat["none"]])
-            of_turns = {fact.turn_id for fact in standing_facts(store, "Bea")}
+            of_turns = {fact.turn_id for fact in wishes_of(store, "Bea")}
             assert of_turns <= {*ids}
             stored += len(of_turns)
     assert stored >= 4  # others are left to models

@@ -7,11 +7,10 @@ from urllib.parse import parse_qsl
 
 from memory import facts as fact_edits
 from memory.errors import EditConflict, InputError
-from memory.evidence.wishes import everybodys_standing_facts
 from memory.facts import change_of, edits_since, fact_of
 from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
-from memory.facts.standing import standing_without_effect
+from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Fact
 from memory.server.web.markup import in_words, shown_text
 from memory.server.web.page_request import (
@@ -79,7 +78,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         "seen": newest_seen(store),
     }
     if standing:
-        values["facts"] = everybodys_standing_facts(store)
+        values["facts"] = standing_facts(store)
         values["without_effect"] = standing_without_effect(store)
     elif question:
         weights = request.handles.searcher.weights

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.evidence.wishes import standing_facts
+from memory.evidence.wishes import wishes_of
 from memory.records import Fact
 from memory.server.web.facts import each_once
 from memory.store import Store
@@ -42,7 +42,7 @@ def work_of(store: Store) -> Work | None:
     decisions = _newest(store, DECIDED, _MOST_DECISIONS, speakers)
     failures = _newest(store, FAILED_WITH, _MOST_FAILURES)
     return Work(
-        instructions=standing_facts(store)[:_MOST_INSTRUCTIONS],
+        instructions=wishes_of(store)[:_MOST_INSTRUCTIONS],
         decisions=decisions,
         reasons=_about(store, BECAUSE, [fact.value for fact in decisions], speakers),
         files=commonest_values(store, TOUCHED, _MOST_FILES),

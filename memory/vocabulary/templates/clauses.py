@@ -135,11 +135,16 @@ def supposes(sentence: str) -> bool:
     return bool(first_search(_suppositions(), sentence))
 
 
-def retraction(text: str) -> str:
-    """A sentence that takes back the one before it ("just kidding"), "" for any other."""
+def retraction(text: str, of_end: bool = False) -> str:
+    """A sentence that takes back the one before it ("just kidding"), "" for any other.
+
+    "I don't speak Finnish, I made that up" takes back an earlier claim, and not `of_end`.
+    """
     plain = " ".join(_NO_WORD.sub(" ", text).split())
     if not plain:
         return next((mark for mark in language_words().ironies if mark in text), "")
+    if of_end and _is_any_of(_confessions(), plain):
+        return ""
     return plain if _is_any_of(_retractions(), plain) else ""
 
 
@@ -156,7 +161,7 @@ def clauses(sentence: Sentence) -> Iterator[Part]:
                 yield Part(_without_edges(text), pieces[:start], pieces[end:])
 
 
-def doubt_around(part: Part, matched: Sequence[str]) -> str:
+def doubt_around(part: Part, matched: Sequence[str], is_end: bool = False) -> str:
     """What around a clause makes it doubtful, "" for nothing; `matched` are clauses that match.
 
     "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
@@ -165,7 +170,8 @@ def doubt_around(part: Part, matched: Sequence[str]) -> str:
         is_read = any(_without_edges(piece) in clause for clause in matched)
         if not is_read and (_is_of_others(piece) or _sets_scene(piece, is_first=number == 0)):
             return piece.strip()
-    return retraction("".join(part.after)) or retraction("".join(part.after[:1]))
+    after = "".join(part.after)
+    return retraction(after, is_end) or retraction("".join(part.after[:1]), is_end)
 
 
 def _is_of_others(piece: str) -> bool:
@@ -362,6 +368,11 @@ def _frames() -> Index[None]:
 @cache
 def _suppositions() -> Index[None]:
     return _index(language_words().suppositions)
+
+
+@cache
+def _confessions() -> Index[None]:
+    return _index(language_words().confessions)
 
 
 @cache

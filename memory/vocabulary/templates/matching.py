@@ -136,7 +136,9 @@ class Templates:
                 refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
                 continue
             matched = list(self._matched(sentence, turn, entries))
-            if reason := matched and (_doubt(sentence, matched) or retraction(following.text)):
+            is_end = all(match.is_end for match in matched)
+            taken_back = retraction(following.text, is_end)
+            if reason := matched and (_doubt(sentence, matched) or taken_back):
                 refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
             elif matched:
                 found += matched
@@ -155,7 +157,8 @@ class Templates:
             of_clause = self._of_clause(part.text, sentence, turn, entries)
             if of_clause:
                 taken.append(part.text)
-                if not doubt_around(part, taken):
+                is_end = all(match.is_end for match in of_clause)
+                if not doubt_around(part, taken, is_end):
                     yield from of_clause
 
     def _of_clause(

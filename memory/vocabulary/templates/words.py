@@ -46,6 +46,7 @@ class Words:
     scenes: frozenset[str]
     reports: frozenset[str]
     retractions: tuple[str, ...]
+    confessions: tuple[str, ...]
     ironies: tuple[str, ...]
     frames: tuple[str, ...]
     suppositions: tuple[str, ...]
@@ -113,6 +114,7 @@ def language_words() -> Words:
         scenes=single("scenes"),
         reports=single("reports"),
         retractions=lines("retractions"),
+        confessions=lines("confessions"),
         ironies=lines("ironies"),
         frames=lines("frames"),
         suppositions=lines("suppositions"),

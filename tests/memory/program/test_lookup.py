@@ -162,10 +162,22 @@ def _text(store: Store) -> str:
     return found.text
 
 
-def test_two_values_at_a_time_of_one_are_left(store: Store) -> None:
+def test_of_values_that_nothing_has_ended_the_one_said_last_is_the_answer(store: Store) -> None:
+    moved = Turn("Anna", "We are in Moss now.", said_at="2023-08-01")
+    [turn_id] = store.add([moved])
+    store.write(f"{INSERT}('Anna', 'lives_in', 'Moss', '', {turn_id})", cause="test")
     store.write(f"{INSERT}('Anna', 'lives_in', 'Oslo', '', 1)", cause="test")
-    store.write(f"{INSERT}('Anna', 'lives_in', 'Moss', '', 2)", cause="test")
-    assert looked_up(store, "Where do I live?") is None
+    assert _text(store) == "Moss; before that Oslo"
+
+
+@pytest.mark.parametrize("moved", ["today", "yesterday", "last week", "two weeks ago"])
+def test_turns_dated_after_the_clock_decide_too(store: Store, moved: str) -> None:
+    add_turns(store, [Turn("Mia", "I live in Berlin.", said_at="2099-03-01")])
+    add_turns(store, [Turn("Mia", f"I moved to Bonn {moved}.", said_at="2099-03-20")])
+    with Memory(store, model=scripted_packaged_model([])) as memory:
+        found = look_up(UserQuestion("Where do I live?", "Mia"), memory._reader)
+    assert found is not None
+    assert found.text.startswith("Bonn, since")
 
 
 def test_an_attribute_by_another_name_and_an_alias_of_somebody_are_found(store: Store) -> None:
