@@ -228,8 +228,9 @@ def add(
 
     The fact gets the attribute's name in the memory's vocabulary, or the spelling that other facts
     have. A new value of an attribute of one value ends the current one, on `happened_on` (default:
-    the day of the turn); one of earlier days ends where the next began. If the change is undone, a
-    turn stored for it stays and is marked as withdrawn.
+    the day of the turn), but not before the day on which the current one was said, if it has no
+    date. A value of earlier days ends where the next began. If the change is undone, a turn stored
+    for it stays and is marked as withdrawn.
 
     Raises InputError when there is no such turn, a required text is empty, the date is not an ISO
     date, the value is not one that the attribute takes, or a fact says this already; for an
@@ -260,12 +261,13 @@ def add(
         ended = [] if until else [fact for fact in facts if not has_ended(fact, start)]
         day = day or (start if ended else "")
 
+    true_on = _said_on(store, ended)
     columns = "subject, attribute, value, happened_on, ended_on, turn_id"
     values = ", ".join(map(quoted, (subject, attribute, value, day)))
     ends = quoted(until) if until else "NULL"
 
     def statements(number: int) -> str:
-        updates = [_update(old, {"ended_on": day}) for old in ended]
+        updates = [_update(old, {"ended_on": max(day, true_on[old.id])}) for old in ended]
         insert = f"INSERT INTO facts ({columns}) VALUES ({values}, {ends}, {number})"
         return ";\n".join([*updates, insert])
 
@@ -611,6 +613,13 @@ def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None
         is_same_day = day is None or day == (fact.happened_on or "")
         if fact.value.casefold() == value.casefold() and is_same_day and not fact.ended_on:
             raise InputError(f"fact {fact.id} already says this: {_statement(fact)}")
+
+
+def _said_on(store: Store, facts: Sequence[Fact]) -> dict[int, str]:
+    """The days on which facts without a date were said, "" for others, by the facts' ids."""
+    turns = store.turns_by_id(sorted({fact.turn_id for fact in facts}), missing_ok=True)
+    days = {turn.id: turn.said_at[:10] for turn in turns if is_iso_date(turn.said_at[:10])}
+    return {fact.id: "" if _began(fact) else days.get(fact.turn_id, "") for fact in facts}
 
 
 def _began(fact: Fact) -> str:

@@ -108,12 +108,11 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
 
 def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:
     """Whom a question is about; Mum is the speaker of that name where one has spoken."""
-    somebody = whom(who, asker)
-    if somebody and is_relative(who):
+    if is_relative(who):
         speakers = f"SELECT speaker FROM turns WHERE lower(speaker) IN ({_spelled(who)}) LIMIT 1"
         for (speaker,) in reader.read(speakers).rows:
             return Somebody(str(speaker))
-    return somebody
+    return whom(who, asker)
 
 
 def _groups(questions: Sequence[Question]) -> Iterator[list[Question]]:

@@ -202,6 +202,16 @@ def test_what_is_refused_stores_no_turn(told: SqliteStore) -> None:
     assert len(told.turns()) == 5
 
 
+def test_an_addition_since_earlier_ends_no_fact_before_it_was_said(tmp_path: Path) -> None:
+    with open_store(tmp_path / "ann.db") as store:
+        [turn_id] = store.add([Turn("Ann", "I live in Oslo.", said_at="2024-06-01")])
+        add(store, subject="Ann", attribute="lives_in", value="Oslo", turn_id=turn_id)
+        add(store, subject="Ann", attribute="lives_in", value="Bergen", happened_on="2023")
+        homes = [(fact.value, fact.happened_on, fact.ended_on) for fact in store.facts()]
+        assert homes == [("Oslo", "", "2024-06-01"), ("Bergen", "2023", "")]
+        assert [fact.value for fact in find(store)] == ["Bergen"]
+
+
 def test_an_addition_keeps_to_the_vocabulary_before_a_turn_is_stored(told: SqliteStore) -> None:
     mood = Attribute("mood", "one value", ("feels",), ("good", "bad"))
     set_vocabulary(told, [mood], replaces=True, strict=True)

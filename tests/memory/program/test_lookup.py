@@ -140,6 +140,9 @@ def test_a_mother_who_speaks_is_asked_for_by_her_name(store: Store) -> None:
     found = looked_up(store, "Where does Mum live?")
     assert found is not None
     assert found.text == "Leeds"
+    unnamed = looked_up(store, "Where does Mum live?", asker="")
+    assert unnamed is not None, "a family's export, asked by nobody in particular"
+    assert unnamed.text == "Leeds"
 
 
 @pytest.mark.few(1)
