@@ -79,13 +79,14 @@ from locomo.tracking.runs import (
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
-from memory.program import Model, concerns, in_phrases
+from memory.models import Model
+from memory.models.adapter_card import is_adapter
+from memory.models.costs import spending
+from memory.models.model_names import PACKAGED_MODEL
+from memory.models.packaged import SHIPPED, as_shipped
+from memory.program import concerns, in_phrases, plain_program
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
-from memory.program.adapter_card import is_adapter
-from memory.program.costs import spending
-from memory.program.model import SqlUse
-from memory.program.model_names import PACKAGED_MODEL
-from memory.program.packaged import SHIPPED
+from memory.program.ask import SqlUse
 from memory.records import FormChoice
 from memory.search.embed import load_embedder
 from memory.search.rerank import load_reranker
@@ -204,10 +205,10 @@ def evaluate(
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     left_out = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
-    loaded = load_model(model, api_base, adapter=adapter, sql=sql, prompts=prompts)
+    loaded = load_model(model, api_base, adapter=adapter, prompts=prompts)
     # The right answers of LoCoMo are phrases, and its metric compares words; a rubric reads on.
     phrases = not any(question.rubric for _, question in questions)
-    setup = _setup(loaded, optimized_path, budget=budget, phrases=phrases)
+    setup = _setup(loaded, optimized_path, budget=budget, phrases=phrases, sql=sql)
     if wrong_answer_cost is None:
         wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
     setup = replace(setup, wrong_answer_cost=checked_cost(wrong_answer_cost))
@@ -281,8 +282,8 @@ def _print_advice(
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if not setup.model.writes_any_sql:  # the packaged model
-        if not setup.model.stores_facts(setup.program):
+    if setup.model.size == "tiny":  # the packaged model
+        if not setup.stores_facts:
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
     if advice := shown_whole(conversations, setup.budget):
@@ -338,7 +339,7 @@ def _run_params(
         "adapter": str(adapter or "none"),
         "program": program.name if program else "plain",
         "budget": setup.budget,
-        "sql": setup.model.sql,
+        "sql": setup.sql,
         "wrong_answer_cost": setup.wrong_answer_cost,
         "embedder": run.embedder,
         "reranker": reranker.name if reranker else "none",
@@ -349,12 +350,15 @@ def _run_params(
     }
 
 
-def _setup(model: Model, program: Path | None, *, budget: int | None, phrases: bool) -> Setup:
+def _setup(
+    model: Model, program: Path | None, *, budget: int | None, phrases: bool, sql: SqlUse
+) -> Setup:
     """The model with its program and budget. Raises InputError when one is invalid."""
     setup = Setup(
         model=model,
         program=_program(program, model, phrases=phrases),
-        budget=model.budget if budget is None else budget,
+        budget=model.limits.budget if budget is None else budget,
+        sql=sql,
     )
     setup.check()
     return setup
@@ -373,7 +377,7 @@ def _answer_log(
         data_hash(data),
         setup.model.weights,
         setup.model.api_base,
-        setup.model.sql,
+        setup.sql,
         setup.budget,
         setup.wrong_answer_cost,
         program_state(setup.program),
@@ -497,8 +501,8 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
 
 def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None:
     """The untuned model with the plain program; None if `setup` is just that."""
-    shipped = setup.model.as_shipped()
-    plain = MemoryProgram(setup.model.form)
+    shipped = as_shipped(setup.model)
+    plain = plain_program(shipped)
     plain = in_phrases(plain) if phrases else plain
     if shipped is not setup.model:
         return replace(setup, model=shipped, program=plain)
@@ -507,7 +511,7 @@ def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None
 
 def _program(path: Path | None, model: Model, *, phrases: bool) -> MemoryProgram:
     """The program to measure. Its warnings are printed here, once for all memories."""
-    program = load_program(path) if path else MemoryProgram(model.form)
+    program = load_program(path) if path else plain_program(model)
     for concern in concerns(program, model.name):
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
     program.card = None

@@ -41,8 +41,10 @@ from locomo.tasks.modules import MODULES, RETRIEVE_BUDGET, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
-from memory import InputError, MemoryProgram, load_model, save_program
-from memory.program import Model, in_phrases, in_sentences, starting_program
+from memory import InputError, MemoryProgram, load_model
+from memory.models import Model
+from memory.models.packaged import over_machines
+from memory.program import in_phrases, in_sentences, save_program, starting_program
 from memory.records import FormChoice
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
@@ -142,7 +144,7 @@ def optimize(
     conversations = load_split(data, seed, split)
     if target == "ranking":
         return _fit_ranking(conversations, output=output, output_dir=output_dir)
-    answering = load_model(model, api_base=api_base, prompts=prompts).over_machines(over)
+    answering = over_machines(load_model(model, api_base=api_base, prompts=prompts), over)
     setup = _setup(answering, budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
     demos = MAX_DEMOS if max_demos is None else max_demos
@@ -174,7 +176,7 @@ def _setup(model: Model, budget: int | None) -> Setup:
     Answers are judged by LoCoMo's metric, which compares words with a phrase: the answering module
     starts with the prompt that asks for phrases, so that asking for them is no gain of a compile.
     """
-    setup = Setup(model, in_phrases(starting_program(model)), budget or model.budget)
+    setup = Setup(model, in_phrases(starting_program(model)), budget or model.limits.budget)
     setup.check()
     return setup
 
@@ -305,7 +307,9 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
 
 
 def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
-    prompts = {target: candidate_of(program, target) for target in MODULES}
+    prompts = {
+        target: candidate_of(program, target) for target in MODULES if getattr(program, target)
+    }
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
 
 

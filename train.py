@@ -34,9 +34,10 @@ from locomo.weights.supervised import (
     write_gold_examples,
     write_teacher_examples,
 )
-from memory import InputError, MemoryProgram, load_program, save_program
-from memory.program import read_card
-from memory.program.model_names import is_packaged
+from memory import InputError, MemoryProgram, load_program
+from memory.models import read_card
+from memory.models.model_names import is_packaged
+from memory.program import save_program
 from memory.system.progress import progress_bar
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"

@@ -34,8 +34,8 @@ from locomo.storing_cost import most_storing_cost, storing_cost
 from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
-from memory.program import Model
-from memory.program.costs import Cost, priced, spending
+from memory.models import Model
+from memory.models.costs import Cost, priced, spending
 from memory.system.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]

@@ -27,10 +27,13 @@ from memory import InputError, Memory, MemoryProgram, Store, Turn, open_store
 from memory.digest.windows import Digest
 from memory.errors import ModelError
 from memory.evidence.layout import refuse_small
-from memory.program import Model
+from memory.models import Model
+from memory.models.costs import Cost, Step, spending
+from memory.program import program_for
 from memory.program.abstention import BENCHMARK_COST
-from memory.program.costs import Cost, Step, rendered_prompt, spending
-from memory.program.program import NO_SQL
+from memory.program.ask import SqlUse
+from memory.program.estimates import rendered_prompt
+from memory.program.repairs import NO_SQL
 from memory.search.rerank import Reranker
 from memory.system.files import write_whole
 from memory.system.terminal import clean_line, count
@@ -131,7 +134,8 @@ class Setup:
     """A model with a program, which stores memories and answers from them.
 
     `budget` is the number of tokens of memory that the answering model may see. A reranker reorders
-    the best turns; without one the ranking decides. With `turns_only` memories hold no facts: the
+    the best turns; without one the ranking decides. SELECTs are written for questions as `sql` has
+    it. With `turns_only` memories hold no facts: the
     model stores nothing.
     """
 
@@ -141,19 +145,30 @@ class Setup:
     reranker: Reranker | None = None
     turns_only: bool = False
     wrong_answer_cost: float = BENCHMARK_COST
+    sql: SqlUse = "when it pays"
 
     @property
-    def benchmark_model(self) -> Model:
-        """The model as the benchmark asks it, at its cost of a wrong answer."""
-        return self.model.with_wrong_answer_cost(self.wrong_answer_cost)
+    def benchmark_program(self) -> MemoryProgram:
+        """The program as the benchmark asks it: its cost of a wrong answer, its use of SELECTs."""
+        return self.program.with_sql(self.sql).at_cost(self.wrong_answer_cost)
+
+    @property
+    def stores_facts(self) -> bool:
+        """Whether the model is asked for facts; else templates store them."""
+        return not self.turns_only and program_for(self.model, self.program).stores_facts
+
+    @property
+    def stored_by(self) -> str:
+        """The weights that store, or "templates"."""
+        return self.model.weights["store"] if self.stores_facts else "templates"
 
     def check(self) -> None:
         """Raise InputError if the budget exceeds the model's context, or fits no turn."""
         refuse_small(self.budget)
-        if self.budget > self.model.context - PROMPT_TOKENS:
+        if self.budget > self.model.limits.context - PROMPT_TOKENS:
             raise InputError(
                 f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"
-                f" its instructions; give at most {self.model.context - PROMPT_TOKENS}"
+                f" its instructions; give at most {self.model.limits.context - PROMPT_TOKENS}"
             )
 
 
@@ -190,9 +205,9 @@ def memory_path(
         model = setup.model
         # Not the whole program: memories are kept when only another module's prompt has changed.
         made_from += [
-            model.weights["store"],
+            setup.stored_by,
             model.api_base,
-            model.window,
+            model.limits.window,
             rendered_prompt(model, setup.program.store),
         ]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
@@ -230,7 +245,7 @@ def build_memory(
     if is_built(path):
         return built_memory(path)
     begun = BuiltMemory(conversation.id, path, len(conversation.turns))
-    windows = -(-len(conversation.turns) // setup.model.window)
+    windows = -(-len(conversation.turns) // setup.model.limits.window)
     if path.exists() and part.exists():
         begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
     elif path.exists() and card.exists():
@@ -318,7 +333,7 @@ def building(
 
     When `ended` is set, the job ends after its current window.
     """
-    windows = -(-len(conversation.turns) // setup.model.window)
+    windows = -(-len(conversation.turns) // setup.model.limits.window)
     line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
 
     def progress(done: int) -> None:
@@ -376,7 +391,7 @@ def _build_over(
     conversations: Sequence[Conversation], builder: _Builder, over: str, bar: Progress
 ) -> dict[str, BuiltMemory]:
     """`build_memories` on a Ray cluster."""
-    window = builder.setup.model.window
+    window = builder.setup.model.limits.window
     windows = {c.id: -(-len(c.turns) // window) for c in conversations}
     lines = {
         id_: bar.add_task(f"storing {escape(id_)}", total=total) for id_, total in windows.items()

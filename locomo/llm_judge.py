@@ -15,10 +15,10 @@ from locomo.benchmark_judges import benchmark_prompt
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.judge_replies import read_alone
 from locomo.metrics import gold
-from memory.program import CompletionAdapter
+from memory.models import CompletionAdapter
 
 if TYPE_CHECKING:
-    from memory.program import Model
+    from memory.models import Model
 
 Kind = Literal["lenient", "strict", "benchmark"]
 # How often a judge is asked at most, until its words can be read.

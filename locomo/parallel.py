@@ -7,7 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from memory.program.costs import Usage, add_usage, with_usage
+from memory.models.costs import Usage, add_usage, with_usage
 from memory.system.machines import over_machines
 
 T = TypeVar("T")

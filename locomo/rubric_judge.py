@@ -17,7 +17,7 @@ from locomo.llm_judge import ask_judge
 from locomo.metrics import RubricScores, kendall_tau_b
 
 if TYPE_CHECKING:
-    from memory.program import Model
+    from memory.models import Model
 
 _NUMBERS = re.compile(r"\d+")
 

@@ -3,9 +3,10 @@
 from locomo.dataset.format import Conversation
 from locomo.harness import STORING_TRIES, Setup
 from memory.digest.story_telling import MOST_RETOLD
-from memory.program import Model
-from memory.program.costs import Cost, estimate, priced, turn_tokens
-from memory.program.program import CALLS_WITH_REPAIRS
+from memory.models import Model
+from memory.models.costs import Cost, priced
+from memory.program.estimates import estimate, turn_tokens
+from memory.program.repairs import CALLS_WITH_REPAIRS
 
 # Tokens that a repair reads beside the prompt: the refused statement and why it was refused.
 _FEEDBACK_TOKENS = 500
@@ -13,7 +14,7 @@ _FEEDBACK_TOKENS = 500
 
 def storing_cost(conversation: Conversation, setup: Setup) -> Cost:
     """The expected cost, without repairs: nothing where no model is asked."""
-    if not _asks_a_model(setup):
+    if not setup.stores_facts:
         return Cost()
     characters = sum(len(turn.text) for turn in conversation.turns)
     return estimate(
@@ -32,13 +33,13 @@ def most_storing_cost(conversation: Conversation, setup: Setup) -> Cost:
     A model that writes any SQL also reads long answers whole, a call a window, and retells what
     turns changed.
     """
-    if not _asks_a_model(setup):
+    if not setup.stores_facts:
         return Cost()
     model = setup.model
     windows = _windows(conversation, model)
     most = with_repairs(storing_cost(conversation, setup), model)
-    calls = most.calls + (windows if model.reads_known_facts else 0)
-    calls += MOST_RETOLD if model.writes_any_sql else 0
+    calls = most.calls + (windows if setup.program.keep else 0)
+    calls += MOST_RETOLD if setup.program.tell else 0
     share = STORING_TRIES * calls / most.calls
     return priced(
         model,
@@ -59,9 +60,5 @@ def with_repairs(cost: Cost, model: Model) -> Cost:
     )
 
 
-def _asks_a_model(setup: Setup) -> bool:
-    return not setup.turns_only and setup.model.stores_facts(setup.program)
-
-
 def _windows(conversation: Conversation, model: Model) -> int:
-    return -(-len(conversation.turns) // model.window)
+    return -(-len(conversation.turns) // model.limits.window)

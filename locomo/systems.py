@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -12,15 +11,15 @@ from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
 from locomo.storing_cost import with_repairs
-from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
+from memory import Hit, Memory, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
-from memory.evidence.block import Options
+from memory.evidence.block import Options, evidence
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.program import Model
-from memory.program.costs import Cost, Step, StepLog, estimate, priced, turn_tokens
-from memory.text.dates import spoken_date
+from memory.models import Model
+from memory.models.costs import Cost, Step, StepLog, priced
+from memory.program.estimates import estimate, turn_tokens
 from memory.text.secrets import mask
 
 
@@ -109,10 +108,11 @@ class MemorySystem:
         return answer_cost(self.setup, conversation) + retrieving
 
     def _retrieving_cost(self) -> Cost:
-        model = self.setup.model
-        if not self.retrieves or model.sql == "never":
+        setup = self.setup
+        retrieve = setup.program.retrieve
+        if not self.retrieves or retrieve is None or setup.sql == "never":
             return Cost()
-        return estimate(model, "retrieve", self.setup.program.retrieve, calls=1, inputs=0)
+        return estimate(setup.model, "retrieve", retrieve, calls=1, inputs=0)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a read-only handle of its own."""
@@ -121,7 +121,7 @@ class MemorySystem:
 
 
 def _without_retrieval(setup: Setup) -> Setup:
-    return replace(setup, model=replace(setup.model, sql="never"))
+    return replace(setup, sql="never")
 
 
 def conversation_tokens(conversation: Conversation) -> int:
@@ -150,8 +150,8 @@ def ask_memory(
     with open_store(path, read_only=True) as store:
         memory = Memory(
             store,
-            model=setup.benchmark_model,
-            program=setup.program,
+            model=setup.model,
+            program=setup.benchmark_program,
             budget=setup.budget,
             reranker=setup.reranker,
         )
@@ -214,13 +214,7 @@ def ask_about_turns(
     asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     log = StepLog()
     with setup.model.active(), log.step("answer"):
-        answered = setup.program.answer(
-            question=setup.model.question_text(asked),
-            memory=context.text,
-            turn_ids=context.turn_ids,
-            asker=question.asker,
-            today=spoken_date(question.question_date),
-        )
+        answered = setup.program.answer(asked, context)
     result = result_of(
         conversation,
         question,
@@ -286,55 +280,40 @@ def _facts_of(store: Store, turn_id: int) -> int:
 _FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
 
 
-class FactsOnly(Memory):
-    """A memory whose answering model sees facts and no turn.
+def all_facts_alone(
+    question: UserQuestion,
+    reader: MemoryReader,
+    hits: Sequence[Hit],
+    rows: Sequence[Rows] = (),
+    *,
+    budget: int,
+    options: Options,
+) -> Evidence:
+    """What is shown where no turn is: the rows, and every fact, by the rank of its turn."""
+    facts = tuple(tuple(getattr(fact, name) for name in _FACT) for fact in reader.store.facts())
+    every_row = [*rows, Rows(_FACT, facts)]
+    options = replace(options, without=_turn_ids(reader.store))
+    return evidence(question, reader, hits, every_row, budget=budget, options=options)
 
-    With `all_facts` every fact is added to the retrieved rows, those of the best turns first.
-    """
 
-    all_facts = True
-
-    @cached_property
-    def program(self) -> MemoryProgram:
-        """The program, shown facts alone."""
-        return _FactsProgram(super().program, self)
-
-
-class RetrievedFactsOnly(FactsOnly):
-    """A memory whose answering model sees the retrieved facts and no turn.
+def retrieved_facts_alone(
+    question: UserQuestion,
+    reader: MemoryReader,
+    hits: Sequence[Hit],
+    rows: Sequence[Rows] = (),
+    *,
+    budget: int,
+    options: Options,
+) -> Evidence:
+    """What is shown where no turn is: the rows that were retrieved.
 
     The packaged model still sees the turns, whose text the caller has hidden: it reads the date of
     a row from them.
     """
+    if options.lists:
+        options = replace(options, without=_turn_ids(reader.store))
+    return evidence(question, reader, hits, rows, budget=budget, options=options)
 
-    all_facts = False
 
-
-class _FactsProgram(MemoryProgram):
-    """A program that shows its answering module rows of facts, ranked by their turns."""
-
-    def __init__(self, program: MemoryProgram, memory: FactsOnly) -> None:
-        super().__init__()
-        self.store, self.retrieve, self.answer = program.store, program.retrieve, program.answer
-        self.feature_weights = program.feature_weights
-        self._memory = memory
-
-    def evidence(
-        self,
-        question: UserQuestion,
-        reader: MemoryReader,
-        hits: Sequence[Hit],
-        rows: Sequence[Rows] = (),
-        *,
-        budget: int,
-        options: Options,
-    ) -> Evidence:
-        store = self._memory.store
-        if self._memory.all_facts:
-            facts = tuple(
-                tuple(getattr(fact, column) for column in _FACT) for fact in store.facts()
-            )
-            rows = [*rows, Rows(_FACT, facts)]
-        if self._memory.all_facts or options.lists:
-            options = replace(options, without=frozenset(turn.id for turn in store.turns()))
-        return super().evidence(question, reader, hits, rows, budget=budget, options=options)
+def _turn_ids(store: Store) -> frozenset[int]:
+    return frozenset(turn.id for turn in store.turns())

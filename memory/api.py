@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory import facts
-from memory.digest.additions import add_turns, record_assertions
 from memory.errors import DeletedError, InputError, PromptTooLong
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.reader import MemoryReader
-from memory.program.model_names import PACKAGED_MODEL
+from memory.facts.additions import add_turns, record_assertions
+from memory.models.model_names import PACKAGED_MODEL
 from memory.recall.answers import citations
 from memory.recall.messages import (
     Defaults,
@@ -48,7 +48,6 @@ from memory.search.searcher import Searcher
 from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, namespaces, open_store
 from memory.store.forgetting.preview import forget_matching, turns_about
-from memory.store.owner import asker_of
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
 from memory.store.store_source import NamedStore, OpenStore, StoreSource
@@ -70,11 +69,15 @@ from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 
 if TYPE_CHECKING:
+    from dspy import BaseLM, Module
+
     from memory.digest.windows import Digest
     from memory.evidence.ltm_config import LtmConfig
     from memory.evidence.prompt_block import Injected
-    from memory.program import MemoryProgram, Model
-    from memory.program.model import ChatMessage
+    from memory.models import Model
+    from memory.program import MemoryProgram
+    from memory.program.ask import SqlUse
+    from memory.program.chat import ChatMessage
     from memory.program.replies import Reply
     from memory.recall.corrections import Correction
     from memory.search.rerank import Reranker
@@ -84,13 +87,16 @@ T = TypeVar("T")
 _DELETIONS = 20  # of one user's memory, that a call survives
 _log = logging.getLogger(__name__)
 
+# For which questions SELECTs are written, where a program does not say.
+SQL_USE: SqlUse = "when it pays"
+
 
 @dataclass
 class Setup:
     """What works on a memory. The users of an application share one."""
 
-    given_model: str | Model
-    program: MemoryProgram | None
+    given_model: str | Model | BaseLM
+    program: Module | None
     budget: int | None
     api_base: str | None
     embedder: str | None
@@ -99,11 +105,9 @@ class Setup:
     @cached_property
     def loaded_model(self) -> Model:
         """The model, loaded when it is first needed."""
-        from memory.program import load_model
+        from memory.models import as_model
 
-        if isinstance(self.given_model, str):
-            return load_model(self.given_model, api_base=self.api_base)
-        return self.given_model
+        return as_model(self.given_model, api_base=self.api_base)
 
     @cached_property
     def reranker(self) -> Reranker | None:
@@ -133,8 +137,9 @@ class Memory(AnswersOthersNames):
     Arguments:
         store: a namespace's name, a path or an address (both have a dot or a slash), or an open
             Store (which the caller then closes).
-        model: "local", any litellm name ("openai/gpt-4o-mini"), or a loaded Model.
-        program: a compiled MemoryProgram; the plain one by default. Searches rank by its weights.
+        model: "local", any litellm name ("openai/gpt-4o-mini"), any LM of DSPy, or a loaded Model.
+        program: a compiled program, or a part of one (AskMemory, StoreTurns); the plain one by
+            default. Searches rank by its weights.
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
@@ -150,8 +155,8 @@ class Memory(AnswersOthersNames):
     def __init__(
         self,
         store: Store | str | Path | None = None,
-        model: str | Model = PACKAGED_MODEL,
-        program: MemoryProgram | None = None,
+        model: str | Model | BaseLM = PACKAGED_MODEL,
+        program: Module | None = None,
         budget: int | None = None,
         api_base: str | None = None,
         embedder: str | None = None,
@@ -186,8 +191,8 @@ class Memory(AnswersOthersNames):
     def over(
         cls,
         memories: Sequence[Memory | Store | str | Path] | Mapping[str, Memory | Store | str | Path],
-        model: str | Model | None = None,
-        program: MemoryProgram | None = None,
+        model: str | Model | BaseLM | None = None,
+        program: Module | None = None,
         budget: int | None = None,
         api_base: str | None = None,
         reranker: str | Reranker | None = None,
@@ -263,19 +268,23 @@ class Memory(AnswersOthersNames):
         """The model, with the prompts that the memory's settings say, where nobody chose any."""
         model = self._setup.loaded_model
         history = settings_of(self._first, PROMPTS) if model.prompts == "auto" else []
-        return model.with_prompts(history[-1].value) if history else model
+        if not history:
+            return model
+        from memory.models import with_prompts
+
+        return with_prompts(model, history[-1].value)
 
     @cached_property
     def program(self) -> MemoryProgram:
         """The modules that the model runs: the plain ones, or compiled ones."""
-        from memory.program import MemoryProgram
+        from memory.program import program_for
 
-        return self._setup.program or MemoryProgram(self.model.form)
+        return program_for(self.model, self._setup.program)
 
     @cached_property
     def budget(self) -> int:
         """How many tokens of memory the answering model may see."""
-        return self._setup.budget or self.model.budget
+        return self._setup.budget or self.model.limits.budget
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
@@ -373,7 +382,7 @@ class Memory(AnswersOthersNames):
     @property
     def stores_facts(self) -> bool:
         """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
-        return self.model.stores_facts(self.program)
+        return self.program.stores_facts
 
     @for_user
     def add(
@@ -540,19 +549,19 @@ class Memory(AnswersOthersNames):
         if not question.strip():
             raise InputError("the question is empty")
         day = day_of(now)
-        owner = self._first
-        who = asker_of(owner, sound_text(asker))
+        program = self._program_at_cost()
 
         def answered(budget: int) -> Any:
-            return self.program(
-                sound_text(question),
-                self._reader,
-                asker=who,
-                today=day.isoformat()[:10] if day else "",
-                model=self._model_for(owner),
-                budget=budget,
-                progress=progress,
-            )
+            with self.model.active():
+                return program.ask(
+                    sound_text(question),
+                    self,
+                    asker=asker,
+                    today=day.isoformat()[:10] if day else "",
+                    budget=budget,
+                    sql=SQL_USE,
+                    progress=progress,
+                )
 
         prediction = self._that_fits(answered)
         answer = as_answer(prediction)
@@ -560,12 +569,12 @@ class Memory(AnswersOthersNames):
         answer = replace(answer, citations=citations(answer, prediction.hits))
         return own_answer(self._united, answer)
 
-    def _model_for(self, store: Store) -> Model:
-        """The model, with what a wrong answer costs in a memory that says so."""
-        if not self.model.weighs_answers:
-            return self.model
-        history = settings_of(store, WRONG_ANSWER_COST)
-        return self.model.with_wrong_answer_cost(history[-1].value) if history else self.model
+    def _program_at_cost(self) -> MemoryProgram:
+        """The program, with what a wrong answer costs in a memory that says so."""
+        if not self.program.weighs_answers:
+            return self.program
+        history = settings_of(self._first, WRONG_ANSWER_COST)
+        return self.program.at_cost(history[-1].value) if history else self.program
 
     def reply(
         self,
@@ -587,7 +596,7 @@ class Memory(AnswersOthersNames):
         Iterating raises ModelError when the model cannot be used. Raises InputError for an empty
         message.
         """
-        from memory.program.model import ChatMessage
+        from memory.program.chat import ChatMessage
         from memory.program.replies import Reply
 
         if not message.text.strip():
@@ -612,9 +621,10 @@ class Memory(AnswersOthersNames):
         from memory.evidence.messages import is_question
         from memory.recall.corrections import correct_answer
 
-        if is_question(message.text) or not self.model.follows_instructions:
+        read = self.program.correct
+        if read is None or is_question(message.text):
             return ()
-        return correct_answer(self._first, self.model, answer, message, seen)
+        return correct_answer(self._first, self.model, read, answer, message, seen)
 
     @for_user
     def context(
@@ -769,8 +779,8 @@ class Memory(AnswersOthersNames):
     @property
     def searcher(self) -> Searcher:
         """How this memory searches: by the program's weights, in the reranker's order."""
-        program = self._setup.program
-        return Searcher(program and program.feature_weights, self.reranker)
+        weights = getattr(self._setup.program, "feature_weights", None)
+        return Searcher(weights, self.reranker)
 
     def evidence(
         self,
@@ -796,17 +806,19 @@ class Memory(AnswersOthersNames):
         asked = UserQuestion(question, asker)
         if hits is None:
             hits = self._ranked(asked.ranked_text, RANKED_TURNS)
-        return self.program.evidence(
+        ask = self.program.ask
+        return ask.evidence(
             asked,
-            self._reader,
+            self.reader,
             numbered_hits(self._united, hits),
             [numbered_rows(self._united, result) for result in rows],
             budget=self.budget,
-            options=replace(self.model.options, without=frozenset(without)),
+            options=replace(ask.options, without=frozenset(without)),
         )
 
     @property
-    def _reader(self) -> MemoryReader:
+    def reader(self) -> MemoryReader:
+        """What the modules of a program read of this memory, for one question."""
         return MemoryReader(self._united, self.searcher)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
@@ -814,7 +826,10 @@ class Memory(AnswersOthersNames):
         while True:
             budget = self.budget
             try:
-                return (yield from self.model.reply(self.program, message, self._reader, budget))
+                pieces = self.program.reply.pieces(
+                    message, self.program.ask, self.reader, budget=budget, sql=SQL_USE
+                )
+                return (yield from self.model.pieces(pieces))
             except PromptTooLong as error:  # before the first piece
                 self._show_less(budget, error)
 

@@ -11,6 +11,7 @@ Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store reads the turn of a correction that was undone with this before its text.
 WITHDRAWN = "(withdrawn) "
 CUT_ANSWER: Tags = {"answer": "cut"}  # of an answer whose end is missing
+ABSTAIN = "No information available"  # what every answering model says when memory does not
 CORRECTIONS = "corrections"  # the session of the turns in which persons add and edit facts
 
 

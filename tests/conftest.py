@@ -201,6 +201,16 @@ def _home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MEMORY_HOME", str(_homes / str(next(_NUMBERS))))
 
 
+@pytest.fixture(autouse=True)
+def _sql_use(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory's model writes SELECTs for each question, but where WHEN_IT_PAYS is True.
+
+    Scripts say so what is asked, whatever the ranking finds.
+    """
+    if not getattr(request.module, "WHEN_IT_PAYS", False):
+        monkeypatch.setattr("memory.api.SQL_USE", "always")
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "anna.db"

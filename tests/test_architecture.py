@@ -25,7 +25,7 @@ MEMORY_LAYERS = [
     {"memory.errors", "memory.records"},
     {"memory.system", "memory.text"},
     {"memory.search", "memory.sql", "memory.vocabulary"},
-    {"memory.store"},
+    {"memory.models", "memory.store"},
     {"memory.evidence", "memory.facts", "memory.settings"},
     {"memory.program"},
     {"memory.digest", "memory.recall", "memory.refine"},
@@ -66,8 +66,9 @@ OPEN_ROOMS = {
     "memory.system.signals",  # SIGTERM ends as Ctrl-C does
     "memory.system.machines",  # work spread over machines
     "memory.digest.story_telling",  # how many calls a digest adds to its windows
-    "memory.digest.additions",  # what turns assert, for memories that no model digested
+    "memory.facts.additions",  # what turns assert, for memories that no model digested
     "memory.program",  # the program that it compiles
+    "memory.models",  # the models that it asks, and tunes
     "memory.system.progress",
     "memory.records",
     "memory.refine",  # the tools of an episode
@@ -85,6 +86,7 @@ OPEN_ROOMS = {
     "memory.store.pending_windows",  # what a failed window quotes, for the scorecard
     "memory.text.secrets",  # a baseline without a memory sees what a memory would store
     "memory.text.tokens",
+    "memory.text.turn_lines",  # a turn as every model sees it
     "memory.worker.waiting",  # digesting the windows that a lost machine left
 }
 # One importer per outside library (a folder counts as one).
@@ -120,8 +122,8 @@ IMPORTERS = {
     "psycopg": "memory/store/postgres",
     "alembic": "memory/store/postgres",
     "sqlalchemy": ("memory/store/postgres", "locomo/tracking/runs.py"),
-    "xllamacpp": "memory/program/gguf/server.py",
-    "huggingface_hub": "memory/program/gguf/download.py",
+    "xllamacpp": "memory/models/gguf/server.py",
+    "huggingface_hub": "memory/models/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
     "langgraph": "memory/frameworks/langgraph_store.py",
@@ -162,8 +164,9 @@ ROOMS = {
     "memory/facts": "facts as persons see, edit and audit them",
     "memory/digest": "windows of turns become facts and a story",
     "memory/recall": "what is given to a memory and what it gives back, in records",
-    "memory/program/gguf": "models as files: what they say of themselves, and what runs them",
-    "memory/program": "the models and what they say",
+    "memory/models": "language models ready to be called, which know no memory and no program",
+    "memory/models/gguf": "models as files: what they say of themselves, and what runs them",
+    "memory/program": "the modules that optimizers compile, in the order in which they are called",
     "memory/program/signatures": "every prompt, and which form of it a model is given",
     "memory/exchange": "what other programs exported, and exports",
     "memory/exchange/documents": "documents and tool uses as turns",
@@ -495,13 +498,13 @@ def test_the_code_is_typed() -> None:
 
 
 def test_one_room_asks_which_model_it_is() -> None:
-    """Elsewhere a model is asked what it does and what it can (memory.program.model)."""
-    kinds = {"HostedModel", "PackagedModel", "SmallModelAdapter", "LocalEngine"}
+    """Elsewhere a program says what it has modules for (memory.program.program)."""
+    kinds = {"SmallModelAdapter", "LocalEngine", "GgufAdapter"}
     questions = {"packaged", *kinds}
     places = [
         f"{name(path)}: {node_name}"
         for path in CODE
-        if not name(path).startswith("memory/program/")
+        if not name(path).startswith(("memory/models/", "memory/program/"))
         for node_name in _names(path)
         if node_name in questions
     ]

@@ -17,11 +17,12 @@ import pytest
 
 import evaluate
 from locomo.results.report import score_lines
-from memory import InputError, MemoryProgram, load_model, save_program
+from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
-from memory.program import Model
-from memory.program.costs import Cost
-from memory.program.local import SmallModelAdapter
+from memory.models import Model
+from memory.models.costs import Cost
+from memory.models.local import SmallModelAdapter
+from memory.program import save_program
 from memory.records import FormChoice
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
@@ -232,7 +233,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         data = tmp_path / "talks.json"
         if not data.exists():
             talks(data, talk("a"), talk("b [/red]"))
-        settings = {"num_test": 0, "num_threads": 1, "model": "a/model"} | flags
+        settings = {"num_test": 0, "num_threads": 1, "model": "a/model", "sql": "always"} | flags
         return evaluate.evaluate(data=data, output_dir=tmp_path / "out", **settings)
 
     return run
@@ -762,8 +763,9 @@ def test_the_prompts_have_the_form_asked_for(
     with pytest.raises(ModelError):
         evaluate.evaluate(model="openai/m", prompts=form)
     assert [settings["prompts"] for settings in loaded] == [form]
-    setup = evaluate._setup(load_model("openai/m", prompts=form), None, budget=None, phrases=True)
-    assert setup.program.prompts.form == form
+    model = load_model("openai/m", prompts=form)
+    setup = evaluate._setup(model, None, budget=None, phrases=True, sql="never")
+    assert setup.program.form == form
     plain = evaluate._plain(setup, Path("program.json"), phrases=True)
     assert plain
-    assert plain.program.prompts.form == form
+    assert plain.program.form == form

@@ -14,7 +14,7 @@ import optimize
 from locomo.prompts.compile import CompileResult
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
-from memory.program import Model
+from memory.models import Model
 from memory.program.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
 from tests.support.scripted import sql
@@ -102,7 +102,7 @@ def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> No
     assert RULES[target] in instructions(compiled.program, target)
     saved = load_program(Path("optimized_memory_qa.json"))
     assert saved.card
-    assert (saved.card.prompts, saved.prompts.form) == ("short", "short")
+    assert (saved.card.prompts, saved.form) == ("short", "short")
     assert instructions(saved, target) == instructions(compiled.program, target)
     [inputs] = {
         tuple(re.findall(r"^\[\[ ## (\w+) ## ]]$", prompt, re.MULTILINE))
@@ -179,7 +179,7 @@ def test_selects_of_the_packaged_model_are_compiled(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, engine = obedient("retrieve", name="local")
-    as_shipped = replace(model, writes_facts=False, budget=360)
+    as_shipped = replace(model, name="local", limits=replace(model.limits, budget=360))
     compiled = run(as_shipped, target="retrieve", rounds=1, num_validation=8)
     assert compiled.new_prompts > 0
     assert len(engine.prompts_for("retrieve")) > 16

@@ -20,9 +20,9 @@ import train
 from locomo.commands import run_command
 from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
-from memory import MemoryProgram, load_model, load_program, save_program
-from memory.program import Card, read_card
-from memory.program.packaged import PackagedModel
+from memory import MemoryProgram, load_model, load_program
+from memory.models import read_card
+from memory.program import Card, save_program
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
 from tests.support.gguf_adapter import adapter
@@ -213,7 +213,7 @@ def test_a_lora_is_tuned_on_gold_conversations(
     assert card.command == f"train.py {line} --data mine.json"
     assert card.prompts
     assert card.data == sha256((tmp_path / "mine.json").read_bytes()).hexdigest()
-    assert isinstance(load_model("local-base", adapter=tuned), PackagedModel)
+    assert load_model("local-base", adapter=tuned).size == "tiny"
     assert command(f"{line} --data mine.json --resume", monkeypatch) == 2
     assert "was tuned to its end; leave --resume out" in capsys.readouterr().err
     (tuned / "checkpoint").mkdir()

@@ -18,11 +18,11 @@ from locomo.examples.selects import LIMIT, STEM_LETTERS, canonical_selects, valu
 from locomo.harness import Setup
 from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
-from locomo.systems import FactsOnly
+from locomo.systems import all_facts_alone
 from memory import Memory, Rows, SqlError, Store
 from memory.evidence.layout import Evidence
-from memory.evidence.messages import ABSTAIN
-from memory.program.small_prompts import TUNED_SELECT
+from memory.models.small_prompts import TUNED_SELECT
+from memory.records import ABSTAIN
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.
@@ -93,8 +93,10 @@ class AnswerExamples:
             rows = self._rows(selects)
         elif chance < STRAY_ROWS:
             rows = self._stray_rows(question.text)
-        memory_type = FactsOnly if rows and chance > 1 - FACTS_ONLY else Memory
-        memory = memory_type(self.store, self.student.model, budget=budget)
+        program = self.student.program
+        if rows and chance > 1 - FACTS_ONLY:
+            program = program.asking(evidence=all_facts_alone)
+        memory = Memory(self.store, self.student.model, program=program, budget=budget)
         return memory.evidence(question.text, rows)
 
     def _rows(self, selects: list[str]) -> list[Rows]:

@@ -30,7 +30,7 @@ from locomo.ledger import BudgetSpent, Ledger
 from locomo.parallel import run_parallel
 from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
-from memory.program.small_prompts import NO_FACT
+from memory.models.small_prompts import NO_FACT
 
 # The largest share of examples for answering without their evidence: a model that has always seen
 # evidence answers confidently without. A choice.
@@ -184,7 +184,7 @@ def _plan(
             plan[target] = _plan_target(
                 target,
                 conversations=conversations,
-                window=distillation.student.model.window,
+                window=distillation.student.model.limits.window,
                 number=numbers.get(target, 0),
                 seed=seed,
             )

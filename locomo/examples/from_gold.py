@@ -19,8 +19,7 @@ from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Store
 from memory.evidence.lines import turn_lines
-from memory.program import Model
-from memory.program.small_prompts import TUNED_INSERT
+from memory.models.small_prompts import TUNED_INSERT
 from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.
@@ -73,7 +72,7 @@ def _inputs_and_outputs(
     with temporary_memory(gold.conversation.turns) as store:
         facts = _write_gold_facts(store, gold)
         if "store" in targets:
-            inserts = _inserts(gold, facts=facts, store=store, model=student.model, rng=rng)
+            inserts = _inserts(gold, facts=facts, store=store, student=student, rng=rng)
             for line, sql in inserts:
                 yield "store", {"turns": line, "catalog": "", "feedback": ""}, {"sql": sql}
         if "retrieve" in targets:
@@ -121,7 +120,7 @@ def _inserts(
     gold: Gold,
     facts: Mapping[int, Sequence[GoldRow]],
     store: Store,
-    model: Model,
+    student: Setup,
     rng: random.Random,
 ) -> Iterator[tuple[str, str]]:
     """Turns as a student is shown them, each with the SQL that stores it."""
@@ -129,7 +128,12 @@ def _inserts(
         if turn_id not in facts and rng.random() > TURNS_WITHOUT_FACTS:
             continue
         turns = store.turns(turn_id, turn_id)
-        line = turn_lines(turns, model.window_tokens, model.dates, iso=True)
+        line = turn_lines(
+            turns,
+            student.model.limits.window_tokens,
+            dates=student.program.store.shows_dates,
+            iso=True,
+        )
         rows = _copied_rows(line, facts.get(turn_id, ()))
         if not rows and turn_id in facts:
             continue  # it takes other turns to know these: who sees this one would make them up

@@ -9,24 +9,29 @@ or an abstention where it does not; no model is asked.
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-import dspy
+from typing import Any, cast
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
-from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_store
+from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Turn, open_store
 from memory.evidence.layout import lay_out
-from memory.evidence.messages import ABSTAIN
-from memory.program import Model
-from memory.program.small_prompts import NO_FACT
-from memory.sql import split
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.facts.window_writes import WindowWriter
+from memory.models import Model
+from memory.models.packaged import as_tuned
+from memory.models.small_prompts import NO_FACT
+from memory.program import plain_program
+from memory.program.digest import WindowContext, stored_window
+from memory.program.fact_checks import dated
+from memory.records import ABSTAIN, Fact
+from memory.sql import CheckedWrites, split
 
 # As Memory does at work: an example must be the prompt that the student will see.
 _CATALOG_TOKENS = 1_000
@@ -57,17 +62,22 @@ class Distillation:
         shown that form: the short prompts with their examples.
         """
         student, teacher = self.student.model, self.teacher.model
-        adapter = teacher.adapter
-        if teacher.writes_any_sql and not student.writes_any_sql:
-            adapter = student.as_tuned(()).adapter
-        return replace(
-            teacher,
-            adapter=adapter,
-            window=student.window,
-            window_tokens=student.window_tokens,
-            dates=student.dates,
-            writes_facts=True,
+        limits = replace(
+            teacher.limits,
+            window=student.limits.window,
+            window_tokens=student.limits.window_tokens,
         )
+        adapter = as_tuned(student, ()).adapter if self._shows_one_form else teacher.adapter
+        return replace(teacher, adapter=adapter, limits=limits)
+
+    @property
+    def writing(self) -> MemoryProgram:
+        """The program that the writer runs."""
+        return plain_program(self.student.model) if self._shows_one_form else self.teacher.program
+
+    @property
+    def _shows_one_form(self) -> bool:
+        return self.student.model.size == "tiny" != self.teacher.model.size
 
     def render(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
@@ -132,7 +142,7 @@ def render_example(
     which is the answer.
     """
     signature = getattr(student.program, target).predict.signature
-    adapter = student.model.as_tuned(targets).adapter
+    adapter = as_tuned(student.model, targets).adapter
     # Who asks, and when, is not known of questions that are asked later about a conversation.
     shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
     prompt = adapter.format(signature, [], shown_inputs)
@@ -154,110 +164,121 @@ def make_store_examples(
 ) -> list[ExampleAttempt]:
     """The windows of one conversation, in order: each sees a catalog of those before it."""
     with temporary_memory(planned[0].conversation.turns) as store:
-        program: Any = MemoryProgram()
-        program.store = _SpeakerBySpeaker(distillation, planned=planned, store=store, done=done)
+        speaker_by_speaker = _SpeakerBySpeaker(distillation, planned=planned, done=done)
+        program = copy(distillation.writing)
+        program.store, program.stores_facts = speaker_by_speaker, True
+        program.keep = program.tell = None
         Memory(store, model=distillation.writer, program=program).digest()
-        attempts: list[ExampleAttempt] = program.store.attempts
-    return attempts
+    return speaker_by_speaker.attempts
 
 
-class _SpeakerBySpeaker(dspy.Module):
-    """Replaces the storing module: lets the teacher store one speaker's lines at a time."""
+class _SpeakerBySpeaker(StoreTurns):
+    """The teacher's storing module, shown one speaker's lines at a time."""
 
     def __init__(
-        self,
-        distillation: Distillation,
-        planned: Sequence[PlannedExample],
-        store: Store,
-        done: Done,
+        self, distillation: Distillation, planned: Sequence[PlannedExample], done: Done
     ) -> None:
-        super().__init__()
+        super().__init__(distillation.writing.store.form)
+        self.predict = distillation.writing.store.predict
         self.distillation = distillation
         self.planned = {window.number: window for window in planned}
-        self.memory = store
         self.done = done
         self.attempts: list[ExampleAttempt] = []
 
-    def forward(
-        self, turns: str, catalog: str, write: Callable[[str], Change], **context: str
-    ) -> dspy.Prediction:
-        lines = {int(n): line for line, n in re.findall(r"^(\[(\d+)\] .*)$", turns, re.MULTILINE)}
-        window = self.planned.get(min(lines, default=0))
-        if window is None:
-            return dspy.Prediction(change=write(NO_FACT), calls=0)
-        inputs = {"turns": turns, "catalog": catalog, **context}
-        attempt = self._attempt(window, lines=lines, inputs=inputs, write=write)
-        self.attempts.append(attempt)
-        self.done()
-        return dspy.Prediction(change=write(attempt.sql or NO_FACT), calls=attempt.calls)
+    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
+        window = self.planned.get(context.window[0])
+        sql, calls = NO_FACT, 0
+        if window:
+            attempt = self._attempt(context, writer)
+            self.attempts.append(attempt)
+            self.done()
+            sql, calls = attempt.sql or NO_FACT, attempt.calls
+        change, unsaid = writer.write(sql)
+        return stored_window(change, sql=sql, calls=calls, unsaid=unsaid)
 
-    def _attempt(
-        self,
-        window: PlannedExample,
-        lines: Mapping[int, str],
-        inputs: Mapping[str, str],
-        write: Callable[[str], Change],
-    ) -> ExampleAttempt:
-        ids_by_speaker: dict[str, list[int]] = {}
-        for turn_id in lines:
-            speaker = window.conversation.turns[turn_id - 1].speaker
-            ids_by_speaker.setdefault(speaker, []).append(turn_id)
+    def _as_stored(self, fact: Fact, turn: Turn) -> Fact:
+        """All that the teacher writes, also where a student's would have to be quoted."""
+        return dated(fact, turn)
 
+    def _attempt(self, context: WindowContext, writer: WindowWriter) -> ExampleAttempt:
+        by_speaker: dict[str, list[Turn]] = {}
+        for turn in context.turns:
+            by_speaker.setdefault(turn.speaker, []).append(turn)
+        lines = dict(re.findall(r"^\[(\d+)\] (.*)$", context.inputs["turns"], re.MULTILINE))
+        trial = _Trial(writer, one_row=self.distillation.student.model.size == "tiny")
         statements: list[str] = []
         calls = 0
         try:
-            for turn_ids in ids_by_speaker.values():
-                speaker_inputs = {
-                    **inputs,
-                    "turns": "\n".join(lines[turn_id] for turn_id in turn_ids),
-                }
-                stored = self.distillation.teacher.program.store(
-                    **speaker_inputs, write=partial(self._try, write, turn_ids)
-                )
-                calls += stored.calls
-                if stored.change.statement:
+            for turns in by_speaker.values():
+                numbers = [str(turn.id) for turn in turns if str(turn.id) in lines]
+                said = "\n".join(f"[{number}] {lines[number]}" for number in numbers)
+                alone = replace(context, turns=turns, inputs={**context.inputs, "turns": said})
+                stored = super()._stored(alone, cast("WindowWriter", trial.of(turns)))
+                calls += stored["calls"]
+                if stored["change"].statement:
                     # What the teacher wrote: the change holds what became of it (computed dates
                     # in a column of their own).
-                    statements += [f"{statement.text};" for statement in split(stored.sql)]
+                    statements += [f"{statement.text};" for statement in split(stored["sql"])]
             sql = "\n".join(statements) or NO_FACT
             # Each speaker's SQL was taken back, so all of it has to go together once more.
-            self._try(write, list(lines), sql)
+            trial.of(context.turns).write(sql)
         except SqlError as error:
             dropped = "the database refused its SQL"
             return ExampleAttempt(dropped=dropped, calls=calls + len(error.refusals))
-        messages = self.distillation.render("store", {**inputs, "feedback": ""}, {"sql": sql})
+        inputs = {**context.inputs, "feedback": ""}
+        messages = self.distillation.render("store", inputs, {"sql": sql})
         return ExampleAttempt(messages, sql, calls=calls)
 
-    def _try(self, write: Callable[[str], Change], turn_ids: Sequence[int], sql: str) -> Change:
-        """What the SQL changes; then it is taken back. Raises SqlError.
 
-        The window that `write` guards has all speakers' turns, so that it lets a fact name a turn
-        of a speaker whose lines were not shown; this does not.
-        """
-        [[last_id]] = self.memory.read("SELECT max(id) AS id FROM facts").rows
-        change = write(sql)
-        facts = self.memory.read(f"SELECT turn_id FROM facts WHERE id > {last_id or 0}")
-        self.memory.undo(change.id)
-        if not {turn_id for (turn_id,) in facts.rows} <= set(turn_ids):
-            ids = ", ".join(map(str, turn_ids))
+@dataclass(frozen=True)
+class _Trial:
+    """Writes SQL for a window, and takes it back at once.
+
+    The window that a writer guards has all speakers' turns, so that it lets a fact name a turn of
+    a speaker whose lines were not shown; this does not.
+    """
+
+    writer: WindowWriter
+    one_row: bool
+    turn_ids: frozenset[int] = frozenset()
+
+    def of(self, turns: Sequence[Turn]) -> "_Trial":
+        """The same of these turns."""
+        return replace(self, turn_ids=frozenset(turn.id for turn in turns))
+
+    def write(self, sql: str) -> tuple[Change, int]:
+        """The change that it would be. Raises SqlError."""
+        return self._taken_back(lambda: self.writer.write(sql))
+
+    def write_checked(self, writes: CheckedWrites) -> Change:
+        """The change that they would be. Raises SqlError."""
+        return self._taken_back(lambda: (self.writer.write_checked(writes), 0))[0]
+
+    def _taken_back(self, write: Callable[[], tuple[Change, int]]) -> tuple[Change, int]:
+        store = self.writer.store
+        [[last_id]] = store.read("SELECT max(id) AS id FROM facts").rows
+        change, unsaid = write()
+        facts = store.read(f"SELECT turn_id FROM facts WHERE id > {last_id or 0}")
+        store.undo(change.id)
+        if not {turn_id for (turn_id,) in facts.rows} <= self.turn_ids:
+            ids = ", ".join(map(str, sorted(self.turn_ids)))
             raise SqlError(f"turn_id must be that of a turn you were shown: {ids}")
-        if not self.distillation.student.model.writes_any_sql and len(facts.rows) > 1:
+        if self.one_row and len(facts.rows) > 1:
             raise SqlError("write one INSERT of one row")
-        return change
+        return change, unsaid
 
 
 def make_retrieve_example(
     distillation: Distillation, planned: PlannedExample, path: Path
 ) -> ExampleAttempt:
     """The teacher's SELECTs for one question, asked of the memory in the file at `path`."""
-    teacher = distillation.teacher
+    teacher, retrieve = distillation.teacher, distillation.writing.retrieve
+    assert retrieve
     question = planned.question.text
     with open_store(path, read_only=True) as store:
         catalog = store.catalog(_CATALOG_TOKENS)
         with distillation.writer.active():
-            retrieved = teacher.program.retrieve(
-                question=question, catalog=catalog, read=store.read
-            )
+            retrieved = retrieve(UserQuestion(question), MemoryReader(store))
         calls = retrieved.calls
         right = set(planned.evidence) <= _turn_ids(retrieved.rows)
         has_rows = any(rows.rows for rows in retrieved.rows)
@@ -268,9 +289,7 @@ def make_retrieve_example(
             )
             context = memory.evidence(question, retrieved.rows)
             with teacher.model.active():
-                prediction = teacher.program.answer(
-                    question=question, memory=context.text, turn_ids=context.turn_ids
-                )
+                prediction = teacher.program.answer(UserQuestion(question), context)
             calls += prediction.calls
             right = score(prediction.answer, planned.question) >= RIGHT
     if not right:

@@ -3,7 +3,7 @@
 import re
 
 from memory import SqlError, Store
-from memory.program.small_prompts import TUNED_SELECT
+from memory.models.small_prompts import TUNED_SELECT
 from memory.sql import split
 from memory.sql.clauses import clauses, conjuncts
 

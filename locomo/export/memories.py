@@ -9,9 +9,10 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
-from memory import InputError, MemoryProgram, Store, open_store
-from memory.digest.additions import record_assertions
-from memory.program import Model
+from memory import InputError, Store, open_store
+from memory.facts.additions import record_assertions
+from memory.models import Model
+from memory.program import plain_program
 from memory.sql import quoted
 
 _SOURCE = re.compile(r"D\d+:\d+")
@@ -98,6 +99,6 @@ def digested_memories(
     conversations: Sequence[Conversation], model: Model, folder: Path, threads: int, bar: Progress
 ) -> dict[str, Path]:
     """A memory of each conversation, stored by a model, by its id."""
-    setup = Setup(model, MemoryProgram(model.form), model.budget)
+    setup = Setup(model, plain_program(model), model.limits.budget)
     built = build_memories(conversations, setup, cache=folder, threads=threads, bar=bar)
     return {id_: memory.path for id_, memory in built.items()}

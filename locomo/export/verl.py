@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
-from memory.evidence.messages import ABSTAIN
 from memory.program.signatures.further import RefineFacts
+from memory.records import ABSTAIN
 from memory.refine.run import memory_in_short
 from memory.refine.tools import tool_functions
 from memory.refine.workbench import Draft

@@ -18,8 +18,9 @@ from locomo.metrics import score
 from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.modules import fact_lengths
 from locomo.tasks.rewards import REFINING_TOOLS, efficiency, episode_reward
-from memory import InputError, MemoryProgram, load_model, open_store
-from memory.program import Model
+from memory import InputError, load_model, open_store
+from memory.models import Model
+from memory.program import plain_program
 from memory.refine.questions import FactReader
 from memory.refine.tools import RefiningTools
 
@@ -65,7 +66,7 @@ def score_episode(
     model = _reader()
     with open_store(folder / str(extra_info["memory"]), read_only=True) as store:
         draft = CitedDraft(store)
-        reader = FactReader(store, model, MemoryProgram(model.form).answer)
+        reader = FactReader(store, model, plain_program(model).answer)
         answer = reader.answered(question.text, reader.context(question.text, draft.start))
         before = score(answer, question)
         uses, refused = replay(draft, journal)

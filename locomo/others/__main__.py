@@ -38,10 +38,10 @@ from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import data_hash
-from memory import InputError, MemoryProgram, load_model
-from memory.program import in_phrases
-from memory.program.model_names import PACKAGED_MODEL
-from memory.program.packaged import SHIPPED
+from memory import InputError, load_model
+from memory.models.model_names import PACKAGED_MODEL
+from memory.models.packaged import SHIPPED
+from memory.program import in_phrases, plain_program
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
@@ -98,10 +98,10 @@ def others(
     check_folder(output_dir, "--output-dir")
     answering = load_model(model, api_base)
     judging = load_model(judge_model, judge_api_base) if judge_model else None
-    program = MemoryProgram(answering.form)
+    program = plain_program(answering)
     if not any(question.rubric for _, question in questions):
         program = in_phrases(program)  # as evaluate.py does
-    setup = Setup(answering, program, answering.budget if budget is None else budget)
+    setup = Setup(answering, program, answering.limits.budget if budget is None else budget)
     setup.check()
     for needed_model in (answering, *([judging] if judging else [])):
         name_server(needed_model, console)

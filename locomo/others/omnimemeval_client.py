@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from memory import Memory, Turn
-from memory.evidence.lines import dated_line
 from memory.store.namespaces import delete, exists
+from memory.text.turn_lines import resolved_line
 
 
 class SqlMemoryClient:
@@ -29,7 +29,7 @@ class SqlMemoryClient:
         with Memory(user_id) as memory:
             hits = memory.store.search(query, top_k)
             turns = memory.store.turns_by_id(sorted(hit.turn_id for hit in hits))
-        return "\n".join(map(dated_line, turns))
+        return "\n".join(map(resolved_line, turns))
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user's memory."""

@@ -8,7 +8,7 @@ from locomo.dataset.format import Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Result, Setup
 from locomo.others.rankings import Found
 from locomo.systems import AnsweringAlone, answer_cost, ask_about_turns
-from memory.program.costs import Cost
+from memory.models.costs import Cost
 
 _MILLISECONDS = 1000
 # Of a context without its prompt: our tokens are not quite the model's own.
@@ -55,7 +55,7 @@ class FullContext(AnsweringAlone):
     @property
     def _whole(self) -> Setup:
         """The setup with a budget of what the model can read."""
-        readable = int(_READABLE * (self.setup.model.context - PROMPT_TOKENS))
+        readable = int(_READABLE * (self.setup.model.limits.context - PROMPT_TOKENS))
         return replace(self.setup, budget=max(readable, self.setup.budget))
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:

@@ -24,7 +24,7 @@ from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking.compiles import TriedPrompt
 from memory import InputError, MemoryProgram
 from memory.errors import ModelError
-from memory.program import Model
+from memory.models import Model
 
 # Reserved for the second measurement, as a multiple of the first: a compiled prompt may be longer
 # and need repairs.
@@ -83,7 +83,7 @@ class CompileRun:
 
     def __post_init__(self) -> None:
         setup, prompt_model = self.job.setup, self.job.prompt_model
-        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.fixed_limits else {}
+        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.limits.are_own else {}
         self.job = replace(
             self.job,
             setup=replace(setup, model=_recorded(setup.model)),
@@ -270,7 +270,7 @@ class CompileRun:
         targets_to_come = len(self.job.targets) - index
         windows = 0
         if self._stores_anew():
-            window = self.job.setup.model.window
+            window = self.job.setup.model.limits.window
             windows = sum(
                 -(-len(c.turns) // window) for c in self.job.needed_conversations(training=False)
             )

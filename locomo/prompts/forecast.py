@@ -14,9 +14,10 @@ from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
-from memory.program import Model
-from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
-from memory.program.model_names import is_file
+from memory.models import Model
+from memory.models.costs import Cost, priced
+from memory.models.model_names import is_file
+from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.refine.run import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
@@ -173,7 +174,7 @@ def _costs(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> dict[Ta
     turns = [turn for c in bench.conversations.values() for turn in c.turns]
     turn = turn_tokens(1, round(fmean(len(turn.text) for turn in turns)))
     inputs = {
-        "store": min(model.window * turn, model.window_tokens),
+        "store": min(model.limits.window * turn, model.limits.window_tokens),
         "retrieve": _QUESTION_TOKENS,
         "answer": _memory_tokens(bench),
         "refine": tools_tokens() + bench.history_tokens // 4,  # a history grows from nothing
@@ -181,6 +182,8 @@ def _costs(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> dict[Ta
     room = max(bench.demo_tokens, LEAST_DEMO)
     costs: dict[Target, Cost] = {}
     for module, module_calls in calls.items():
+        if not module_calls:
+            continue
         # Half as many examples as a prompt may hold, each with its memory cut to `room`.
         demos = max_demos / 2 * min(inputs[module], room)
         costs[module] = estimate(
@@ -189,7 +192,7 @@ def _costs(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> dict[Ta
             getattr(bench.setup.program, module),
             calls=module_calls,
             inputs=module_calls * (inputs[module] + demos),
-            answers=module_calls * (model.window if module == "store" else 1),
+            answers=module_calls * (model.limits.window if module == "store" else 1),
         )
     return costs
 

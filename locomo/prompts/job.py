@@ -23,8 +23,8 @@ from locomo.tasks.modules import (
 from locomo.tasks.rewards import Reward
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
-from memory.program import Model
-from memory.program.refine_agent import MOST_OPERATIONS
+from memory.models import Model
+from memory.program.refine import MOST_OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def prepare_job(
     nothing to measure the gain on, and when a prompt with its examples would not fit the model's
     context.
     """
-    if "refine" in targets and not setup.model.refines:
+    if "refine" in targets and setup.program.refine is None:
         raise InputError("the packaged model is too small to refine; give a larger --model")
     if 0 < num_train < LEAST_EXAMPLES:
         raise InputError(
@@ -137,7 +137,7 @@ def prepare_job(
         num_validation=num_validation,
         seed=options.seed,
     )
-    window = setup.model.window
+    window = setup.model.limits.window
     training_data = draw_with(window=window)
     # A model that reads long windows has few of them in a short conversation.
     while "store" in targets and window > 1 and len(training_data.train["store"]) < LEAST_EXAMPLES:

@@ -11,7 +11,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 
 from locomo.prompts.scoreboard import Scoreboard
 from locomo.tasks.measure import log_to_file
-from memory.program import CompletionAdapter, Model
+from memory.models import CompletionAdapter, Model
 
 _T = TypeVar("_T")
 Optimizer = Literal["simba", "miprov2", "gepa"]
@@ -109,7 +109,7 @@ def run_optimizer(
                 seed=options.seed,
             )
             trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
-            trials["program_aware_proposer"] = prompt_model.context > PROGRAM_TOKENS
+            trials["program_aware_proposer"] = prompt_model.limits.context > PROGRAM_TOKENS
             compiled = mipro.compile(student, trainset=learn, valset=select, **trials)
         else:
             gepa = dspy.GEPA(

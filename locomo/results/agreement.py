@@ -29,7 +29,7 @@ from locomo.metrics import wilson_interval
 from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_line
 from memory import InputError, load_model
-from memory.program import Model
+from memory.models import Model
 from memory.system.progress import progress_bar
 from memory.system.terminal import clean_line
 

@@ -12,8 +12,8 @@ from locomo.llm_judge import ATTEMPTS, Kind, judge, kinds_for
 from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_rubric, rubric_calls
-from memory.program import Model
-from memory.program.costs import Cost, priced
+from memory.models import Model
+from memory.models.costs import Cost, priced
 from memory.system.progress import progress_bar
 
 # Tokens of a judge's call: the prompt with question and answers; the reason and the verdict.

@@ -21,7 +21,7 @@ from locomo.results.report import (
     by_system,
     failures,
 )
-from memory.program.costs import Cost, Step
+from memory.models.costs import Cost, Step
 from memory.system.terminal import count
 
 _NAMED_QUESTIONS = 10

@@ -14,9 +14,9 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.json_lines import read_json
 from memory import InputError, Turn
-from memory.evidence.lines import dated_line
 from memory.system.files import write_whole
 from memory.text.tokens import count_tokens
+from memory.text.turn_lines import resolved_line
 
 Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
 
@@ -52,7 +52,7 @@ def token_costs(turns: Sequence[Turn]) -> dict[str, int]:
     """The tokens that each turn, by source, adds to the context of an answering model."""
     costs = {}
     for number, turn in enumerate(turns, 1):
-        line = dated_line(replace(turn, id=number))
+        line = resolved_line(replace(turn, id=number))
         costs[turn.source] = count_tokens(f"{line}\n{line}") - count_tokens(line)
     return costs
 

@@ -18,8 +18,8 @@ from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
 from memory import Turn
 from memory.evidence.layout import LONG_TURN, Evidence, lay_out
-from memory.evidence.lines import dated_line
 from memory.text.tokens import count_tokens
+from memory.text.turn_lines import resolved_line
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 _RANKED_TURNS = 400  # the number that `Memory.evidence` uses
@@ -81,7 +81,7 @@ def is_shown(turn: Turn, context: Evidence, answer: str) -> bool:
     if turn.id not in context.turn_ids:
         return False
     line = next(match[0] for match in _LINE.finditer(context.text) if int(match[1]) == turn.id)
-    whole_line = dated_line(turn)
+    whole_line = resolved_line(turn)
     if line == whole_line:
         return True
     forms = forms_of(telling_words(whole_line))

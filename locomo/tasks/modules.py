@@ -8,10 +8,10 @@ are frozen.
 import hashlib
 import json
 import random
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,20 +20,19 @@ import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup, temporary_memory
-from locomo.systems import RetrievedFactsOnly
+from locomo.systems import retrieved_facts_alone
 from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
 from memory.evidence.layout import lay_out
 from memory.evidence.lines import RowLine
-from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
+from memory.program.refine import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
 from memory.refine.questions import FactReader
 from memory.refine.run import memory_in_short
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet
 from memory.sql import quoted
-from memory.text.tokens import trim
 
 Target = Literal["answer", "retrieve", "store", "refine"]
 TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
@@ -82,7 +81,7 @@ class Bench:
         A quarter of a question's budget: a prompt of five examples is read for every question.
         """
         model, budget = self.setup.model, self.setup.budget
-        tokens_for_demos = model.context - budget - PROMPT_TOKENS
+        tokens_for_demos = model.limits.context - budget - PROMPT_TOKENS
         room = tokens_for_demos // max(self.max_demos, 1) - _AROUND_MEMORY
         return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
 
@@ -120,19 +119,24 @@ def candidate_of(program: MemoryProgram, target: Target) -> Candidate:
 
 def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) -> MemoryProgram:
     """A copy of the program in which one module has this prompt."""
-    copy = program.deepcopy()
-    predict = getattr(copy, target).predict
+    copied = program.deepcopy()
+    predict = getattr(copied, target).predict
     predict.signature = predict.signature.with_instructions(prompt.instructions)
     predict.demos = [dspy.Example(**demo) for demo in prompt.demos]
-    return copy
+    return copied
 
 
-def _only(program: MemoryProgram, target: Target) -> MemoryProgram:
-    """A copy in which optimizers see one module only: DSPy treats compiled modules as frozen."""
-    copy = program.deepcopy()
-    for name in MODULES:
-        getattr(copy, name)._compiled = name != target
-    return copy
+def _only(program: MemoryProgram, target: Target, example_tokens: int | None) -> MemoryProgram:
+    """A copy in which optimizers see one module only: DSPy treats compiled modules as frozen.
+
+    Its calls are traced as examples of this many tokens.
+    """
+    copied = program.deepcopy()
+    getattr(copied, target).example_tokens = example_tokens
+    for name in (*MODULES, "reply", "correct", "keep", "tell", "question", "compare"):
+        if module := getattr(copied, name):
+            module._compiled = name != target
+    return copied
 
 
 def task(
@@ -140,7 +144,9 @@ def task(
 ) -> "AskMemory | StoreWindow | RefineForQuestion":
     """The task that an optimizer compiles to improve this target of the program."""
     kinds = {"store": StoreWindow, "refine": RefineForQuestion}
-    return kinds.get(target, AskMemory)(_only(program, target), target, bench)
+    # Weights learn from the very prompt.
+    tokens = None if bench.whole else bench.demo_tokens
+    return kinds.get(target, AskMemory)(_only(program, target, tokens), target, bench)
 
 
 class _Task(dspy.Module):
@@ -154,7 +160,7 @@ class _Task(dspy.Module):
 
     @contextmanager
     def _traced(self) -> Iterator[list[Any]]:
-        """Record only the compiled module's calls in the trace, with memories cut to fit examples.
+        """Record only the compiled module's calls in the trace.
 
         A call whose answer could not be parsed is recorded by its signature (see `TraineeAdapter`).
         """
@@ -170,12 +176,8 @@ class _Task(dspy.Module):
                     for step in trace
                     if step[0] is predict or step[0] == predict.signature
                 ]
-                if outer is not None and self.bench.whole:
-                    # A group answers one prompt, and each repair has its own. An episode's calls
-                    # are one trajectory.
-                    outer.extend(steps if self.target == "refine" else steps[:1])
-                elif outer is not None:
-                    outer.extend(_shortened(step, self.bench.demo_tokens) for step in steps)
+                if outer is not None:
+                    outer.extend(steps)
 
     def _ended(
         self, outcomes: Sequence[Outcome], copied: bool, failed: str = "", **fields: Any
@@ -214,8 +216,7 @@ class AskMemory(_Task):
         setup = self.bench.setup
         if self.target != "retrieve" and not self.bench.rows_matter:
             return setup
-        model = replace(setup.model, sql="always")
-        return replace(setup, model=model, budget=min(setup.budget, RETRIEVE_BUDGET))
+        return replace(setup, sql="always", budget=min(setup.budget, RETRIEVE_BUDGET))
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """Ask the conversation's memory; the Prediction has one outcome."""
@@ -265,9 +266,10 @@ class RefineForQuestion(_Task):
 
     def _refined(self, store: Store, draft: Draft, question: str) -> list[ToolUse]:
         """Run the module on a draft; returns its tool uses."""
-        bench = self.bench
+        bench, refine = self.bench, self.program.refine
+        assert refine
         with bench.setup.model.active():
-            uses: list[ToolUse] = self.program.refine(
+            uses: list[ToolUse] = refine(
                 memory=memory_in_short(store, draft, _SHORT_MEMORY),
                 tools=RefiningTools(draft).functions(),
                 question=question,
@@ -324,8 +326,9 @@ class StoreWindow(_Task):
                 # What is not retrieved earns no reward, so SELECTs are asked for at every question;
                 # the packaged model looks facts up without one.
                 model = bench.setup.model
-                asking = replace(model, sql="always") if model.writes_any_sql else model
-                memory = RetrievedFactsOnly(store, asking, self.program, budget=bench.setup.budget)
+                program = self.program.asking(evidence=retrieved_facts_alone)
+                program = program if model.size == "tiny" else program.with_sql("always")
+                memory = Memory(store, model, program=program, budget=bench.setup.budget)
                 text = "\n".join(" ".join(map(str, fact[:-1])) for fact in facts)
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.
                 turn_ids = {fact[-1] for fact in facts}
@@ -357,7 +360,8 @@ def _answer(memory: Memory, question: str) -> Answer:
 
 
 def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
-    return Memory(store, model=setup.benchmark_model, program=program, budget=setup.budget)
+    program = replace(setup, program=program).benchmark_program
+    return Memory(store, model=setup.model, program=program, budget=setup.budget)
 
 
 def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
@@ -386,9 +390,10 @@ def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple
     """The facts that the store module writes of these turns in a fresh memory, and its errors."""
     with temporary_memory() as store:
         # The compiled or tuned module must write, also if the plain one does not.
-        writing = replace(setup, model=replace(setup.model, writes_facts=True))
-        memory = _memory(store, writing, program)
-        memory.add([replace(turn, id=0) for turn in turns], said_at="")
+        program = copy(program)
+        program.stores_facts = True
+        memory = _memory(store, setup, program)
+        store.add([replace(turn, id=0) for turn in turns])  # without facts of templates
         memory.digest()
         facts = store.read(
             "SELECT subject, attribute, value, happened_on, ended_on, turn_id FROM facts"
@@ -419,57 +424,6 @@ def _facts_only(turns: Sequence[Turn], facts: Sequence[_Fact]) -> Iterator[Store
             row = f"{', '.join(quoted(cell or '') for cell in text)}, {turn}"
             store.write(f"INSERT INTO facts ({columns}) VALUES ({row})", cause="copied")
         yield store
-
-
-def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
-    """A step of a trace, its memory cut to the lines that the answer cites or most resembles, or
-    its catalog to its beginning.
-
-    A step becomes an example in a prompt, where a memory of 20,000 tokens would leave no room.
-    The packaged model cites nothing; an example without the cited line would teach it to invent.
-    """
-    predict, inputs, outputs = step
-    if "tools" in inputs:
-        return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
-    if "catalog" in inputs:
-        shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_DEMO))
-        return predict, {**inputs, "catalog": shorter}, outputs
-    if "memory" not in inputs:
-        return step
-    lines = str(inputs["memory"]).splitlines()
-    cited = {f"[{n.strip()}]" for n in str(outputs.get("turns") or "").split(",")}
-    answer = _words(str(outputs.get("answer") or ""))
-
-    def rank(n: int) -> tuple[bool, int, int]:
-        return lines[n].split(" ")[0] not in cited, -len(answer & _words(lines[n])), n
-
-    ranked = sorted(range(len(lines)), key=rank)
-    tokens = max(tokens, LEAST_DEMO)
-    fitting = lay_out([RowLine(lines[n]) for n in ranked], (), tokens).text
-    indices = set(ranked[: fitting.count("\n")])  # its first line is a heading
-    shorter = "\n".join(line for n, line in enumerate(lines) if n in indices)
-    if lines and not indices:
-        shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
-    return predict, {**inputs, "memory": shorter}, outputs
-
-
-def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:
-    """The inputs of an episode's call, cut; the tools are not described in each example."""
-    return {
-        name: trim(str(value), max(tokens, LEAST_DEMO) // 2)
-        for name, value in inputs.items()
-        if name != "tools"
-    }
-
-
-def _with_calls_as_text(outputs: Any) -> Any:
-    calls = outputs.get("tool_calls")
-    text = calls.model_dump_json() if isinstance(calls, dspy.ToolCalls) else str(calls or "")
-    return dspy.Prediction(thought=str(outputs.get("thought") or ""), tool_calls=text)
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
 
 
 # --- examples ---------------------------------------------------------------------------------

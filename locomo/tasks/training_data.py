@@ -11,8 +11,8 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import Setup, build_memories
 from locomo.split_data import SplitConversations
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
-from memory import MemoryProgram
-from memory.program import Model, read_card
+from memory.models import Model, read_card
+from memory.program import plain_program
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,18 @@ def prepare_bench(
     """The bench of `model`: memories of the conversations asked about, stored by `storing`."""
     # An example of storing has its own turns; only questions need a memory.
     ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
-    program = MemoryProgram(storing.form)
     conversations = [memories.conversations[id_] for id_ in ids]
     built = build_memories(
         conversations,
-        Setup(storing, program, storing.budget, turns_only=memories.turns_only),
+        Setup(
+            storing, plain_program(storing), storing.limits.budget, turns_only=memories.turns_only
+        ),
         cache=memories.folder,
         threads=memories.threads,
         bar=bar,
     )
     return Bench(
-        setup=Setup(model, program, model.budget),
+        setup=Setup(model, plain_program(model), model.limits.budget),
         conversations=memories.conversations,
         memories={id_: memory.path for id_, memory in built.items()},
         max_demos=0,

@@ -26,12 +26,15 @@ from locomo.weights.trainee import (
     MultiTaskProgram,
     load_helper,
     student_of,
+    trained_program,
     with_episodes,
     with_trainee,
     working_model,
 )
 from memory import InputError, MemoryProgram, load_model
-from memory.program import Model, read_card
+from memory.models import Model, read_card
+from memory.models.packaged import as_tuned, tuned_modules
+from memory.program import plain_program
 from memory.system.progress import progress_bar
 
 Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one
@@ -90,7 +93,7 @@ def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
     if start:
         return {"start": load_model("local", adapter=start), "tuned": tuned_model}
 
-    start_model = tuned_model.as_tuned(tuned_model.tuned_modules - {*read_card(tuned).targets})
+    start_model = as_tuned(tuned_model, tuned_modules(tuned_model) - {*read_card(tuned).targets})
     return {"start": start_model, "tuned": tuned_model}
 
 
@@ -112,7 +115,7 @@ def packaged_students(
     for name, model in models.items():
         writer = model if stores_itself else helper
         bench = prepare_bench(model, writer, examples=questions, memories=memories, bar=bar)
-        students[name] = partial(task, MemoryProgram(), measured_target(targets), bench)
+        students[name] = partial(task, plain_program(model), measured_target(targets), bench)
     return students
 
 
@@ -133,6 +136,7 @@ def server_names(start: Path | str, tuned: Path) -> dict[str, str]:
 
 def served_students(
     names: Mapping[str, str],
+    program: MemoryProgram,
     targets: Sequence[Target],
     server: Server,
     settings: GrpoSettings,
@@ -142,14 +146,14 @@ def served_students(
     measured = measured_target(targets)
 
     def served(name: str) -> dspy.Module:
-        program = MultiTaskProgram(
-            MemoryProgram(),
+        served_program = MultiTaskProgram(
+            program,
             targets=(measured,),
             trained=targets,
             bench=bench,
             lm=served_lm(name, server, settings),
         )
-        return getattr(program, f"{measured}_task")
+        return getattr(served_program, f"{measured}_task")
 
     return {side: partial(served, name) for side, name in names.items()}
 
@@ -196,7 +200,11 @@ def compare_tuned(
 
     helper = load_helper(options.helper, options.helper_api_base)
     questions = comparison_examples(
-        fresh, targets, window=student.window, number=options.test_questions, seed=options.seed
+        fresh,
+        targets,
+        window=student.limits.window,
+        number=options.test_questions,
+        seed=options.seed,
     )
     fresh_ids = ", ".join(conversation.id for conversation in fresh)
     check_enough("--num-test", options.num_test, len(questions), fresh_ids)
@@ -219,10 +227,11 @@ def compare_tuned(
             bench = with_episodes(bench, options.operations, settings)
             students = served_students(
                 server_names(options.start or options.student, tuned),
+                trained_program(student, working, targets),
                 targets,
                 server=Server(options.server),
                 settings=settings,
-                bench=with_trainee(bench, student.as_tuned(targets).adapter),
+                bench=with_trainee(bench, as_tuned(student, targets).adapter),
             )
         log = options.output_dir / "compare.log"
         return compare(students, questions, log=log, threads=options.num_threads, bar=bar)

@@ -34,13 +34,14 @@ from locomo.weights.supervised import check_tuning, supervised_start
 from locomo.weights.trainee import (
     load_helper,
     student_of,
+    trained_program,
     with_episodes,
     working_model,
 )
 from locomo.weights.training import TrainingRun
-from memory import InputError, MemoryProgram
-from memory.program import Model, read_card
-from memory.program.packaged import SHIPPED
+from memory import InputError
+from memory.models import Model, read_card
+from memory.models.packaged import SHIPPED, as_tuned
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
@@ -137,7 +138,7 @@ def _train(
     student = student_of(options.student)
     helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
-    data = _training_data(options, student.window)
+    data = _training_data(options, student.limits.window)
     params = options.params(settings, options.conversations.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
     made_of = fingerprint({**params, "steps": 0}, options.parts)
@@ -147,8 +148,8 @@ def _train(
     plan = TrainingPlan(
         settings=settings,
         model=start,
-        adapter=student.as_tuned(targets).adapter,
-        program=MemoryProgram(),
+        adapter=as_tuned(student, targets).adapter,
+        program=trained_program(student, working, targets),
         bench=with_episodes(
             replace(bench, speakers=options.reward == "gated" and "store" in targets),
             options.operations,

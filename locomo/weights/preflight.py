@@ -188,7 +188,7 @@ def check_data(options: TrainOptions) -> Check:
         return Check("data", str(options.data_path), remedy=str(error))
     findings = [f"{part}: {_joined(ids) or 'none'}" for part, ids in split.parts.items()]
     missing = []
-    window = student_of(options.student).window
+    window = student_of(options.student).limits.window
     requested: dict[PartName, int] = {
         "train": options.training_examples,
         "validation": options.validation_examples,

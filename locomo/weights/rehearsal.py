@@ -32,9 +32,9 @@ from locomo.weights.steps import StepRecord, reason_to_stop
 from locomo.weights.student import Student, load_student
 from locomo.weights.trainee import SERVED, MultiTaskProgram, with_target, with_trainee
 from memory import InputError, load_model
-from memory.program import read_card
-from memory.program.local import ABSTAIN_WORD, chat_messages
-from memory.program.small_prompts import SMALL
+from memory.models import read_card
+from memory.models.local import ABSTAIN_WORD, chat_messages
+from memory.models.small_prompts import SMALL
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
 _NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names
@@ -353,7 +353,7 @@ class Rehearsal:
             return {}
         model = load_model("local", adapter=adapter)
         setup = plan.bench.setup
-        bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.budget))
+        bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.limits.budget))
         student = task(plan.program, plan.measured, bench)
         when = f"with {adapter.name}"
         return self.record.measure(student, plan.validation, step=step, when=when)

@@ -29,7 +29,7 @@ from locomo.weights.interruptible import StepControl
 from locomo.weights.packs import Example, collate, packed_row, packs
 from locomo.weights.student import Student, load_student, peak_memory
 from memory.errors import InputError
-from memory.program.adapter_card import AdapterCard, is_adapter, read_card
+from memory.models.adapter_card import AdapterCard, is_adapter, read_card
 from memory.system.files import write_whole
 
 # Tokens of one forward and backward pass: memory grows with them, speed hardly.

@@ -24,8 +24,8 @@ from transformers import (
 from transformers.modeling_utils import no_init_weights
 
 from memory.errors import InputError
-from memory.program.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
-from memory.program.llama import load_lora, packaged_gguf
+from memory.models.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
+from memory.models.llama import load_lora, packaged_gguf
 
 # The seven linear layers of a decoder layer, by transformers' names -> llama.cpp's names.
 LINEAR = {

@@ -21,8 +21,9 @@ from locomo.harness import Setup, fingerprint
 from locomo.tasks.modules import Target, draw
 from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
-from memory import InputError, MemoryProgram, SqlError
-from memory.program import Model
+from memory import InputError, SqlError
+from memory.models import Model
+from memory.program import plain_program
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
@@ -58,10 +59,9 @@ def write_teacher_examples(
         student = working_model(
             student, student, targets=options.targets, settings=options.settings()
         )
-    program = MemoryProgram()
     distillation = Distillation(
-        teacher=Setup(teacher, program, teacher.budget),
-        student=Setup(student, program, student.budget),
+        teacher=Setup(teacher, plain_program(teacher), teacher.limits.budget),
+        student=Setup(student, plain_program(student), student.limits.budget),
         targets=options.targets,
     )
     share = -(-options.training_examples // len(options.targets))
@@ -116,7 +116,7 @@ def _gold_examples(
 ) -> dict[Target, list[ChatMessages]]:
     """The examples of each target that has any. Raises InputError when none has."""
     line = bar.add_task("examples of gold", total=len(golds))
-    setup = Setup(student, MemoryProgram(), student.budget)
+    setup = Setup(student, plain_program(student), student.limits.budget)
     try:
         supervised = supervised_examples(
             golds,

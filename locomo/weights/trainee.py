@@ -17,8 +17,9 @@ from locomo.harness import probe
 from locomo.tasks.modules import Bench, Target, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
-from memory.program import Model
-from memory.program.model_names import is_packaged
+from memory.models import Model
+from memory.models.model_names import is_packaged
+from memory.program import plain_program
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer that cannot be parsed: below that of any other. ArborGRPO would skip the
@@ -148,20 +149,31 @@ def working_model(
 
     A context must fit the model that reads it.
     """
-    room = settings.prompt_tokens
-    limits: dict[str, Any] = {}
+    room, its = settings.prompt_tokens, student.limits
+    limits = helper.limits
     if "store" in targets:
-        tokens = student.window_tokens if student.fixed_limits else max(room - _AROUND_WINDOW, 200)
+        tokens = its.window_tokens if its.are_own else max(room - _AROUND_WINDOW, 200)
         # Fewer turns in fewer tokens: each is shown as much of as a digest shows.
-        share = min(tokens / student.window_tokens, 1.0)
-        window = max(int(student.window * share), 1)
-        limits |= {"window": window, "window_tokens": tokens, "dates": student.dates}
-        limits["writes_facts"] = True  # the trainee does
-    if "answer" in targets and student.fixed_limits:
-        limits |= {"context": student.context, "budget": student.budget}
+        share = min(tokens / its.window_tokens, 1.0)
+        window = max(int(its.window * share), 1)
+        limits = replace(limits, window=window, window_tokens=tokens)
+    if "answer" in targets and its.are_own:
+        limits = replace(limits, context=its.context, budget=its.budget)
     elif "answer" in targets:
-        limits |= {"context": settings.context, "budget": max(room - _AROUND_MEMORY, 256)}
-    return replace(helper, **limits)
+        limits = replace(limits, context=settings.context, budget=max(room - _AROUND_MEMORY, 256))
+    return replace(helper, limits=limits)
+
+
+def trained_program(student: Model, helper: Model, targets: Sequence[Target]) -> MemoryProgram:
+    """The helper's program, in which the student's modules have the student's prompts."""
+    program, of_student = plain_program(helper), plain_program(student)
+    if "store" in targets:
+        program.store, program.stores_facts = of_student.store, True
+    if "retrieve" in targets and of_student.retrieve:
+        program = program.with_retrieve(of_student.retrieve)
+    if "answer" in targets:
+        program = program.with_answer(of_student.answer)
+    return program
 
 
 def load_helper(name: str, api_base: str | None) -> Model:

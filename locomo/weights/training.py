@@ -16,7 +16,7 @@ from locomo.weights.record import RunRecord, Scores, TrainingResult, mean_number
 from locomo.weights.steps import StepRecord, reason_to_stop
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
 from memory.errors import ModelError
-from memory.program import read_card
+from memory.models import read_card
 from memory.system.files import write_whole
 
 

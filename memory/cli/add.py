@@ -71,7 +71,7 @@ def add(
         _add_documents(paths, tags, namespace=namespace, db=db, as_json=as_json)
         return
     turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
-    from memory.digest.additions import add_turns  # with the parser of SQL
+    from memory.facts.additions import add_turns  # with the parser of SQL
 
     with open_memory(namespace, db, create=True) as store:
         turn = replace(turn, tags=tags, speaker=person_of(store, turn.speaker))

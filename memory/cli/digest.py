@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from memory.api import Memory
     from memory.digest.windows import Digest
-    from memory.program import Model
-    from memory.program.costs import Cost
+    from memory.models import Model
+    from memory.models.costs import Cost
     from memory.records import FormChoice, Pending
     from memory.store import Store
     from memory.worker.waiting import Waiting
@@ -138,15 +138,16 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
 
 def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormChoice") -> "Model":
     """The model; with a budget its calls have windows of so many tokens at most."""
-    from memory.program import load_model
+    from memory.models import load_model
 
     model = load_model(name, api_base, prompts=prompts)
     if budget is None:
         return model
-    if budget > model.window_tokens:
-        raise InputError(f"--budget {budget}: give {name} at most {model.window_tokens}")
-    window = max(model.window * budget // model.window_tokens, 1)
-    return replace(model, window=window, window_tokens=budget)
+    limits = model.limits
+    if budget > limits.window_tokens:
+        raise InputError(f"--budget {budget}: give {name} at most {limits.window_tokens}")
+    window = max(limits.window * budget // limits.window_tokens, 1)
+    return replace(model, limits=replace(limits, window=window, window_tokens=budget))
 
 
 def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
@@ -169,7 +170,7 @@ def _digest_shown(
     memory: "Memory", windows: int, replay: bool, max_calls: int | None
 ) -> tuple["Digest", "Cost"]:
     """Digest with a progress bar; print the cost even when it ends early."""
-    from memory.program.costs import spending
+    from memory.models.costs import spending
 
     with spending(memory.model) as spent:
         try:

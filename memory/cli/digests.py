@@ -10,8 +10,9 @@ from memory.cli.output import LONGEST_REASON, left_out_text, read_line
 from memory.digest.windows import Digest, digest_cause, effects_of
 from memory.errors import InputError, StoreError
 from memory.evidence.messages import WITHOUT_MODEL
-from memory.program.costs import Cost, spending
-from memory.program.model import Model
+from memory.models.costs import Cost, spending
+from memory.models.model import Model
+from memory.models.model_names import stores_facts
 from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.namespaces import home, names
@@ -76,7 +77,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     Raises InputError without a namespace and ModelError when the model cannot be used. When a
     namespace fails, the others are digested and StoreError is raised at the end.
     """
-    if not model.writes_facts:
+    if not stores_facts(model.name):
         _read_all(model)
         return
     broken = []
@@ -148,7 +149,7 @@ def _with_journaled(digest: Digest, store: Store, model: Model, after: int) -> D
 def _digests(digester: Digester, due: list[Due], over: str) -> Iterable[NamespaceDigest]:
     if not over:
         return map(digester, due)
-    cpus = digester.model.cpus
+    cpus = digester.model.pace.cpus
     return (result for _, result in over_machines(digester, due, over, cpus=cpus, cancels=True))
 
 

@@ -18,7 +18,6 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
-from memory.evidence.lines import turn_line
 from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Contradiction, Edit, Fact, Rows
@@ -28,6 +27,7 @@ from memory.store.contradictions import open_contradictions
 from memory.store.history import edits_of
 from memory.store.standing_facts import StandingFact
 from memory.system.terminal import clean_line, print_clean
+from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
 app = typer.Typer(

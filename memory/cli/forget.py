@@ -19,7 +19,6 @@ from memory.cli.options import (
 )
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
-from memory.evidence.lines import turn_line
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
 from memory.store.forgetting import preview as forgetting
@@ -30,6 +29,7 @@ from memory.store.settings import settings_of
 from memory.system.files import write_whole
 from memory.system.home import home, receipt_name
 from memory.system.terminal import clean_line, count, print_clean
+from memory.text.turn_lines import turn_line
 from memory.worker.retention import day_before
 
 _MAX_SHOWN = 5  # turns and facts before the question

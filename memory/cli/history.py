@@ -20,13 +20,13 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
-from memory.evidence.lines import turn_line
 from memory.facts import newest_change
 from memory.records import WITHDRAWN, Change, Edit
 from memory.store import Store
 from memory.store.history import edits_of, revert_to
 from memory.store.points_in_time import Diff, differences
 from memory.system.terminal import clean_line, print_clean
+from memory.text.turn_lines import turn_line
 
 _POINT = "A change (12 or #12) or a date (2017, 2017-06, 2017-06-01)."
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from memory.cli.options import DEFAULT, Db, Namespace, open_memory
 from memory.cli.output import print_json
-from memory.program.model_names import PACKAGED_MODEL
+from memory.models.model_names import PACKAGED_MODEL
 from memory.store import Store
 from memory.system.home import default_model
 

@@ -25,13 +25,14 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
-from memory.evidence.lines import named_cells, turn_line
+from memory.evidence.lines import named_cells
 from memory.records import Rows, Turn
 from memory.store.points_in_time import time_of_question
 from memory.store.united import cited_turns, memory_of, own_hits, turns_in
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, print_dim
 from memory.text.turn_filter import filter_of_pairs
+from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def ask(
     """
     refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
-    from memory.program import load_model, load_program
+    from memory.models import load_model
+    from memory.program import load_program
     from memory.recall.answers import answer_record
 
     day = _question_day(now, as_of)
@@ -86,8 +88,10 @@ def ask(
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         loaded = load_model(model, api_base, prompts=prompts)
-        if budget and loaded.fixed_limits and budget > loaded.budget:
-            raise InputError(f"--budget {budget}: give {loaded.name} at most {loaded.budget}")
+        if budget and loaded.limits.are_own and budget > loaded.limits.budget:
+            raise InputError(
+                f"--budget {budget}: give {loaded.name} at most {loaded.limits.budget}"
+            )
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
         answer = memory.ask(question, asker=speaker, now=day)
         turns = cited_turns(store, answer)

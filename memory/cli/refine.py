@@ -51,8 +51,8 @@ def refine(
     """
     refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
+    from memory.models.costs import spending
     from memory.program import load_program
-    from memory.program.costs import spending
     from memory.refine.run import check, forecast
 
     with open_memory(namespace, db) as store:
@@ -62,7 +62,7 @@ def refine(
             api_base=api_base,
             program=load_program(program) if program else None,
         )
-        check(memory.model, questions)
+        check(memory.program, questions)
         ahead = forecast(store, memory.model, operations, questions)
         print_clean(f"{memory.model.name} at {memory.model.server}: at most {ahead}", error=True)
         confirm("Refine this memory?", yes)

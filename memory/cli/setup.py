@@ -57,12 +57,12 @@ def _install_packaged(yes: bool) -> None:
 
 
 def _fetch(name: str, yes: bool) -> None:
-    from memory.program.gguf.models import listed
+    from memory.models.gguf.models import listed
 
     chosen = listed(name)
-    from memory.program.gguf.download import cache_folder, fetch, fetched_file
-    from memory.program.gguf.files import PREFIX
-    from memory.program.gguf.model_file import machine_memory, read_model
+    from memory.models.gguf.download import cache_folder, fetch, fetched_file
+    from memory.models.gguf.files import PREFIX
+    from memory.models.gguf.model_file import machine_memory, read_model
 
     if fetched_file(chosen) is None:
         print_clean(

@@ -13,7 +13,8 @@ from memory.system import tracing
 from memory.system.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
-    from memory.program import MemoryProgram, Model
+    from memory.models import Model
+    from memory.program import MemoryProgram
     from memory.worker.observer import Observer
     from memory.worker.queue import Sight
 
@@ -134,12 +135,13 @@ def _model_and_program(
     name: str, api_base: str | None, program: Any
 ) -> "tuple[Model | None, MemoryProgram | None]":
     """The model and its program; no model where rules store facts, as turns are added."""
-    from memory.program import MemoryProgram, load_model, load_program
+    from memory.models import load_model
+    from memory.program import load_program, program_for
 
     # The worker waits between tries itself, so that no thread is held by them.
     model = load_model(name, api_base, retries=1)
-    compiled = load_program(program) if program else None
-    if not model.stores_facts(compiled or MemoryProgram(model.form)):
+    compiled = program_for(model, load_program(program) if program else None)
+    if not compiled.stores_facts:
         _print_line(
             f"{model.name}: rules store facts as turns are added; this worker asks no model"
             " (--model PROVIDER/MODEL), finishes forgetting and sends changes"

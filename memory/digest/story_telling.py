@@ -12,15 +12,14 @@ from memory.evidence.lines import known_fact_line, turn_lines
 from memory.evidence.messages import is_withdrawn
 from memory.evidence.outline import outlined
 from memory.evidence.story import dated_lines
-from memory.records import Summary, Turn
+from memory.records import Summary
 from memory.store import Store
-from memory.store.summaries import parts_of_sessions, session_advice, set_summary
+from memory.store.summaries import set_summary
 from memory.text.tokens import spread_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
-    from memory.program import Model
-    from memory.sql import CheckedWrites
-    from memory.sql.checked import CheckedWrite
+    from memory.models import Model
+    from memory.program.digest import TellStory
 
 MOST_RETOLD = 8  # by one digest: a call each
 _LINES_OF_A_MONTH = 12  # of fewer a month needs no summary: they are shown themselves
@@ -29,37 +28,9 @@ _LINES_TOKENS = 3_000
 _FACTS_TOKENS = 500
 
 
-def check_sessions(writes: "CheckedWrites", turns: Sequence[Turn]) -> None:
-    """Refuse the lines of a model's story that are over several conversations.
-
-    Raises RefusedPartError with advice for the model.
-    """
-    from memory.sql.checked import CheckedSummaries
-    from memory.sql.refused_parts import RefusedPartError
-
-    without: list[CheckedWrite] = []
-    messages: list[str] = []
-    for write in writes:
-        if not isinstance(write, CheckedSummaries):
-            without.append(write)
-            continue
-        rows = []
-        for row in write.rows:
-            if parts := parts_of_sessions(row[:2], turns):
-                messages.append(session_advice(row[:2], parts))
-            else:
-                rows.append(row)
-        if rows:
-            without.append(CheckedSummaries(tuple(rows)))
-    if messages:
-        raise RefusedPartError("; ".join(messages), tuple(without))
-
-
-def retell(store: Store, model: "Model", most: int) -> int:
+def retell(store: Store, model: "Model", tell: "TellStory", most: int) -> int:
     """Let a model tell the summaries that wait for it, `most` of them; returns its calls."""
     from dspy.utils.exceptions import AdapterParseError
-
-    from memory.program.story import tell
 
     calls = 0
     for old, new in _due(store):
@@ -72,7 +43,8 @@ def retell(store: Store, model: "Model", most: int) -> int:
         calls += 1
         try:
             with model.active():
-                text = tell(lines, spread_lines([*map(known_fact_line, facts)], _FACTS_TOKENS))
+                known = spread_lines([*map(known_fact_line, facts)], _FACTS_TOKENS)
+                text = tell(lines, known).summary
         except (AdapterParseError, PromptTooLong):
             continue  # it waits for the next digest
         if not text:

@@ -1,14 +1,12 @@
 """A digest: a model reads windows of turns and stores what they say as facts."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from memory.digest.additions import Recorded, introduced_names
-from memory.digest.story_telling import MOST_RETOLD, check_sessions, retell
+from memory.digest.story_telling import MOST_RETOLD, retell
 from memory.errors import (
     ClaimLostError,
     HeldError,
@@ -18,40 +16,22 @@ from memory.errors import (
     Stop,
     UnusableAnswer,
 )
-from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
-from memory.evidence.messages import is_withdrawn
-from memory.evidence.outline import answers_cut, outlined
-from memory.facts.given_years import check_years
-from memory.facts.related import known_facts
-from memory.facts.standing import check_standing
-from memory.records import Change, Edit, Fact, Pending, Turn
-from memory.sql import CheckedAliases, CheckedChange, CheckedWrites, check_writes
-from memory.sql.inserts import revise_inserts
-from memory.sql.policy import check_facts
-from memory.sql.refused_parts import RefusedPartError, check_parts
+from memory.evidence.outline import answers_cut
+from memory.facts.additions import Recorded
+from memory.records import Edit, Fact, Pending, Turn
 from memory.store import Store
-from memory.store.candidate_facts import ALIAS
 from memory.store.history import edits_of
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
-from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
-from memory.text.speakers import is_assistant
-from memory.text.tokens import first_lines
-from memory.vocabulary import attribute_lines
-from memory.vocabulary.entities import names_somebody
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
-    from memory.program import MemoryProgram, Model
-    from memory.program.signatures.forms import Prompts
+    from memory.models import Model
+    from memory.program import MemoryProgram
 
 # A window that failed this often waits until somebody calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
-_MOST_RELATED = 100  # of which some are left out
-_TURNS_BEFORE_WINDOW = 3
-_BEFORE_TOKENS = 300
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
 ANSWERS_TOKENS = 2_800  # of long answers of an assistant, read whole in a call of their own
-_SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
 
 _log = logging.getLogger(__name__)
 
@@ -121,19 +101,18 @@ def digest_windows(
 ) -> Digest:
     """Let a model store the windows that wait; the arguments are those of `Memory.digest`."""
     sums = Digest()
-    most = model.window_tokens
+    most = model.limits.window_tokens
 
     def size() -> int:
-        return model.window
+        return model.limits.window
 
     windows = _claimed_windows(store, size, replay=replay, since=since)
     while window := next(windows, None):
         try:
-            share = model.window_tokens / most
-            turns = store.turns(*window)
-            kept, calls = _kept_answers(model, turns)
+            share = model.limits.window_tokens / most
+            kept, calls = _kept_answers(model, program, store.turns(*window))
             sums += Digest(calls=calls)
-            sums += _digest_window(store, model, program, window, turns, share=share, kept=kept)
+            sums += _digest_window(store, model, program, window, share=share, kept=kept)
         except SqlError as error:
             fail_window(store, window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -143,10 +122,11 @@ def digest_windows(
             fail_window(store, window, str(error), statement=error.statement)
             sums += Digest(failed=1, calls=error.calls)
         except PromptTooLong as error:
-            if model.window_tokens <= _LEAST_WINDOW_TOKENS:
+            if model.limits.window_tokens <= _LEAST_WINDOW_TOKENS:
                 reason = (
-                    f"the prompt is too long for {model.name} even with {model.window_tokens}"
-                    " tokens of turns; give its server a larger context, or choose another model"
+                    f"the prompt is too long for {model.name} even with"
+                    f" {model.limits.window_tokens} tokens of turns; give its server a larger"
+                    " context, or choose another model"
                 )
                 fail_window(store, window, reason, attempted=True)
                 raise PromptTooLong(reason) from error
@@ -163,9 +143,9 @@ def digest_windows(
             progress(sums)
         if max_calls is not None and sums.calls >= max_calls:
             return sums
-    if model.writes_any_sql:
+    if program.tell:
         calls_left = MOST_RETOLD if max_calls is None else min(MOST_RETOLD, max_calls - sums.calls)
-        sums += Digest(calls=retell(store, model, calls_left))
+        sums += Digest(calls=retell(store, model, program.tell, calls_left))
     return sums
 
 
@@ -195,18 +175,18 @@ def is_due(window: Pending, replay: bool) -> bool:
 
 def _with_smaller_windows(model: "Model") -> "Model":
     """The model, shown half of a window in a call."""
-    smaller = replace(
-        model,
-        window=max(model.window // 2, 1),
-        window_tokens=max(model.window_tokens // 2, _LEAST_WINDOW_TOKENS),
+    limits = replace(
+        model.limits,
+        window=max(model.limits.window // 2, 1),
+        window_tokens=max(model.limits.window_tokens // 2, _LEAST_WINDOW_TOKENS),
     )
     _log.warning(
         "%s takes shorter prompts: a call gets %s of %s tokens at most from now on",
         model.name,
-        count(smaller.window, "turn"),
-        f"{smaller.window_tokens:,}",
+        count(limits.window, "turn"),
+        f"{limits.window_tokens:,}",
     )
-    return smaller
+    return replace(model, limits=limits)
 
 
 def _claimed_windows(
@@ -245,175 +225,49 @@ def _digest_window(
     model: "Model",
     program: "MemoryProgram",
     window: tuple[int, int],
-    said: Sequence[Turn],
     *,
     share: float,
     kept: Sequence[Fact],
 ) -> Digest:
-    """Store one window's facts; the model is shown a share of what it usually sees beside it.
+    """Store one window's facts; the model is shown a share of what it usually sees with it.
 
-    `said` are its turns. `kept` are those of an assistant's long answers, and stand for what it
-    writes of their outlines.
+    `kept` are facts of an assistant's long answers, in place of what it writes of their outlines.
     """
-    # From a correction that was undone no fact is made, nor does it inform others.
-    turns = [turn for turn in said if not is_withdrawn(turn.text)]
-    turn_of = {turn.id: turn for turn in turns}
-    cause = digest_cause(model)
-    unsaid = 0
-    kept_facts = {fact.turn_id: fact for fact in kept}
-    kept_writes = (check_facts(kept),) if kept else ()
-    # By the one name that the turns have: models write "assistant" with a capital.
-    speakers = {turn.speaker.casefold(): turn.speaker for turn in turns}
-    speakers |= {turn.speaker: turn.speaker for turn in turns}
-
-    def as_stored(fact: Fact) -> Fact | None:
-        turn = turn_of.get(fact.turn_id)
-        spelling = speakers.get(fact.subject) or speakers.get(fact.subject.casefold())
-        fact = replace(fact, subject=spelling or fact.subject)
-        if fact.turn_id in kept_facts and is_assistant(fact.subject):
-            return kept_facts[fact.turn_id]  # equal ones are stored once
-        # A fact of another turn is refused by the store, with advice for the model.
-        return model.as_stored(fact, turn) if turn else fact
-
-    def write_with_names(writes: CheckedWrites) -> Change:
-        names = (
-            _aliases_in_facts(writes) if model.writes_any_sql else introduced_names(store, turns)
+    with model.active():
+        stored = program.store(
+            store,
+            *window,
+            by=model.name,
+            tokens=model.limits.window_tokens,
+            share=share,
+            kept=kept,
+            weights=program.feature_weights,
         )
-        try:
-            return store.write((*writes, *names), cause=cause, window=window)
-        except HeldError:
-            # No model wrote these: what would wait for a person because of them is left out.
-            return _write_without_held(store, writes, cause, window)
-
-    if not any(model.looks_for_facts_in(turn.text) for turn in turns):
-        # Without facts: the window counts as digested, and no model is asked.
-        change = write_with_names(())
-        return Digest(stored=1) + effects_of(edits_of(store, change.id))
-    reads_more = model.reads_known_facts
-    before = _turns_before(store, turns) if reads_more else []
-    weights = program.feature_weights
-    context = (
-        _window_context(store, turns, before, program.prompts, weights=weights, share=share)
-        if reads_more
-        else {}
+    sums = Digest(
+        stored=1,
+        calls=stored.calls,
+        unsaid=stored.unsaid,
+        left_out=stored.change.left_out,
+        refused=(f"turns {window[0]}-{window[1]}: {stored.refused}",) if stored.refused else (),
     )
-
-    def write(sql: str) -> Change:
-        nonlocal unsaid
-        writes, unsaid = revise_inserts((*kept_writes, *check_writes(sql)), as_stored)
-        check_parts(
-            writes,
-            lambda writes: check_years(writes, turns, before, context.get("known", "")),
-            lambda writes: check_sessions(writes, said),
-            lambda writes: check_standing(writes, turns, store, before),
-        )
-        return write_with_names(writes)
-
-    catalog = store.catalog(int(CATALOG_TOKENS * share))
-    refused: tuple[str, ...] = ()
-    try:
-        prediction = program.digest(turns, catalog, write, model=model, **context)
-        change, calls = prediction.change, prediction.calls
-    except RefusedPartError as error:  # after all repairs
-        change, calls = write_with_names(error.without), len(error.refusals)
-        refused = (f"turns {window[0]}-{window[1]}: {error}",)
-    sums = Digest(stored=1, calls=calls, unsaid=unsaid, left_out=change.left_out, refused=refused)
-    return sums + effects_of(edits_of(store, change.id))
+    return sums + effects_of(edits_of(store, stored.change.id))
 
 
-def _write_without_held(
-    store: Store, writes: CheckedWrites, cause: str, window: tuple[int, int]
-) -> Change:
-    """Store a window; where it ends or deletes too many facts, all but these statements.
-
-    They alone wait for a person then. Raises HeldError where something else is to wait.
-    """
-    try:
-        return store.write(writes, cause=cause, window=window)
-    except HeldError as error:
-        changes = [write for write in writes if isinstance(write, CheckedChange)]
-        others = tuple(write for write in writes if write not in changes)
-        held = HeldError(str(error), ";\n".join(change.text for change in changes))
-        if changes:
-            with suppress(HeldError):
-                return store.write(others, cause=cause, window=window, held=held)
-        raise
-
-
-def _kept_answers(model: "Model", turns: Sequence[Turn]) -> tuple[Sequence[Fact], int]:
+def _kept_answers(
+    model: "Model", program: "MemoryProgram", turns: Sequence[Turn]
+) -> tuple[Sequence[Fact], int]:
     """What a model keeps of the long answers of a window, read whole, and the calls for it."""
-    if not model.reads_known_facts:
+    if program.keep is None:
         return (), 0
-    limit = min(ANSWERS_TOKENS, model.window_tokens)
+    limit = min(ANSWERS_TOKENS, model.limits.window_tokens)
     answers = answers_cut(turns, limit)
     if not answers:
         return (), 0
     from dspy.utils.exceptions import AdapterParseError
 
-    from memory.program.kept_answers import kept_answers
-
     try:
         with model.active():
-            return kept_answers(answers, limit), 1
+            return program.keep(answers, limit).facts, 1
     except AdapterParseError as error:
         _log.warning("of long answers nothing was kept but what their outlines say: %s", error)
         return (), 1
-
-
-def _aliases_in_facts(writes: CheckedWrites) -> CheckedWrites:
-    """The aliases that a model stores as facts ("Maria", "alias", "Mia"): they are aliases too."""
-    rows = [
-        (fact.value, fact.subject, fact.turn_id)
-        for write in writes
-        if write.command == "insert"
-        for fact in write.facts
-        if fact.attribute == ALIAS and names_somebody(fact.value) and names_somebody(fact.subject)
-    ]
-    return (CheckedAliases(tuple(rows)),) if rows else ()
-
-
-def _turns_before(store: Store, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns before a window, of its session."""
-    first = turns[0]
-    earlier = store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
-    return [
-        turn for turn in earlier if turn.session == first.session and not is_withdrawn(turn.text)
-    ]
-
-
-def _window_context(
-    store: Store,
-    turns: Sequence[Turn],
-    before: Sequence[Turn],
-    prompts: "Prompts",
-    *,
-    weights: Mapping[str, float] | None,
-    share: float,
-) -> dict[str, str]:
-    """What else a model sees of a window, in a share of the tokens that it usually gets.
-
-    The turns before it, of its session, the known facts that it may be about, and the attributes
-    that it may need.
-    """
-    from memory.program.signatures.full import NAMES_IN_WINDOW  # with DSPy
-
-    texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
-    names = store.name_lines("\n".join(texts), name_tokens)
-    # The facts of the window's own turns first: those of templates, tools and persons.
-    stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
-    # What an assistant proposed does not end, and takes the room of what a person said.
-    related = [
-        fact
-        for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
-        if not is_assistant(fact.subject)
-    ]
-    facts = dict.fromkeys([*stated, *related])
-    known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
-    return {
-        "before": turn_lines(
-            outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
-        ),
-        "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(vocabulary_of(store), "\n".join(texts), prompts.attributes),
-    }

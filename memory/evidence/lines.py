@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from memory.records import Fact, MemoryTurn, Rows, Turn
-from memory.text.dates import resolve_dates, spoken_date
+from memory.records import Fact, Rows, Turn
+from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
 from memory.text.pasted import own_lines
 from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
+from memory.text.turn_lines import resolved_line, turn_line
 from memory.vocabulary.templates import supposes
 
 # A smaller budget holds no turn at all, only its date and speaker.
@@ -31,18 +32,6 @@ _SENTENCE_END = re.compile(r"[.!?]\s")
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
 
-def turn_line(turn: Turn, dates: bool = True) -> str:
-    """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
-
-    The name of its memory comes first where it is one of several:
-    `[12] team (Mon 08 May 2017) Anna: text`.
-    """
-    memory = f"{' '.join(turn.memory.split())} " if isinstance(turn, MemoryTurn) else ""
-    said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
-    text = " ".join(turn.text.split())
-    return f"[{turn.id}] {memory}{said_at}{turn.speaker}: {text}"
-
-
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
     """A turn's line with its relative dates resolved, so that no model computes them.
 
@@ -50,16 +39,13 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
     and documents and pasted text count from another day (decision 202).
     """
     if not spans:
-        text = resolve_dates(turn.text, turn.said_at, iso=iso)
-    elif turn.kind != "message" or is_assistant(turn.speaker):
-        text = turn.text
-    else:
-        text = "\n".join(
-            resolve_dates(line, turn.said_at, iso=iso, spans=True, is_told=_is_told)
-            if is_own
-            else line
-            for line, is_own in own_lines(turn.text)
-        )
+        return resolved_line(turn, dates, iso)
+    if turn.kind != "message" or is_assistant(turn.speaker):
+        return turn_line(turn, dates)
+    text = "\n".join(
+        resolve_dates(line, turn.said_at, iso=iso, spans=True, is_told=_is_told) if is_own else line
+        for line, is_own in own_lines(turn.text)
+    )
     return turn_line(replace(turn, text=text), dates)
 
 

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from memory.records import WITHDRAWN, Turn
+from memory.records import ABSTAIN, WITHDRAWN, Turn
 from memory.text.words import words
 
-ABSTAIN = "No information available"  # what every answering model says when memory does not
-NOTHING = "nothing"  # what a model says in an empty answer
 # Above the turns that are shown where nothing answers. A reply of a chat that begins so repeats
 # turns, and is no evidence of anything.
 NEAREST_HEAD = "Nearest in this memory:"

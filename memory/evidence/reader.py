@@ -1,17 +1,24 @@
 """A memory as it is read for one question."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from memory.evidence.marks import Recalled, recalled_facts
 from memory.evidence.standing import Standing
 from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.searcher import Searcher
-from memory.store import Store
+from memory.store import Store, namespaces, open_store
+from memory.store.owner import asker_of
+from memory.store.pending_windows import last_turn_taken
 from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter
 from memory.vocabulary import Vocabulary
 
@@ -22,11 +29,12 @@ if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
 class MemoryReader:
     """What may be looked up in a memory for a question; nothing is looked up twice.
 
-    `searcher` ranks by the weights of a program, in the order of a reranker.
+    `searcher` ranks by the weights of a program, in the order of a reranker. `store` is what is
+    read.
     """
 
     def __init__(self, store: Store, searcher: Searcher | None = None) -> None:
-        self._store = store
+        self.store = store
         self._searcher = searcher or Searcher()
         self._turns: dict[int, Turn] = {}
         self._standing: dict[tuple[str, ...], Standing] = {}
@@ -34,39 +42,47 @@ class MemoryReader:
 
     def read(self, sql: "str | CheckedSelect") -> Rows:
         """The rows of one SELECT; raises SqlError."""
-        return self._store.read(sql, weights=self._searcher.weights)
+        return self.store.read(sql, weights=self._searcher.weights)
 
     def search(
         self, question: str, k: int, filter: TurnFilter | Mapping[str, Any] | None = None
     ) -> Sequence[Hit]:
         """The best k turns by the ranking, best first; with a filter only turns that pass it."""
-        return self._searcher.search(self._store, question, k, filter)
+        return self._searcher.search(self.store, question, k, filter)
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
         """The turns with these ids, in the order of the ids; InputError for one that is missing."""
         missing = [turn_id for turn_id in turn_ids if turn_id not in self._turns]
         if missing:
-            read = self._store.turns_by_id(missing, missing_ok=missing_ok)
+            read = self.store.turns_by_id(missing, missing_ok=missing_ok)
             self._turns |= {turn.id: turn for turn in read}
         return [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
 
+    def has_facts(self) -> bool:
+        """Whether the memory holds any fact."""
+        return bool(self.read("SELECT id FROM facts LIMIT 1").rows)
+
+    def asker(self, name: str = "") -> str:
+        """Who asks, as the memory knows them; the owner where nobody is named."""
+        return asker_of(first_store(self.store), sound_text(name))
+
     def catalog(self, tokens: int) -> str:
         """A summary of the memory in at most `tokens` tokens."""
-        return self._store.catalog(tokens)
+        return self.store.catalog(tokens)
 
     def name_lines(self, text: str, tokens: int) -> str:
         """What is known of the names in a text, in at most `tokens` tokens; "" for nothing."""
-        return self._store.name_lines(text, tokens)
+        return self.store.name_lines(text, tokens)
 
     def vocabulary(self) -> Vocabulary:
         """The attributes of the memory's facts."""
-        return vocabulary_of(self._store)
+        return vocabulary_of(self.store)
 
     def standing(self, question: str, *askers: str) -> Standing:
         """What the asker, by any of these names, wants of answers, and contradictions."""
         key = (question, *askers)
         if key not in self._standing:
-            self._standing[key] = shown_before(first_store(self._store), question, *askers)
+            self._standing[key] = shown_before(first_store(self.store), question, *askers)
         return self._standing[key]
 
     def recalled(self, turns: Sequence[Turn], question: str, day: str = "") -> Recalled:
@@ -77,14 +93,75 @@ class MemoryReader:
         turn_ids = {turn.id for turn in turns}
         known_ids, recalled = self._recalled.get((question, day), (set(), None))
         if recalled is None or not turn_ids <= known_ids:
-            recalled = recalled_facts(self._store, turns, question, day or local_now()[:10])
+            recalled = recalled_facts(self.store, turns, question, day or local_now()[:10])
             self._recalled[question, day] = turn_ids, recalled
         return recalled
 
+    def next_window(self, size: int) -> tuple[int, int]:
+        """The first and the last id of the next turns that no digest has stored."""
+        first = last_turn_taken(self.store) + 1
+        turns = self.store.turns(first, first + size - 1)
+        return (turns[0].id, turns[-1].id) if turns else (first, first)
+
     def summaries(self) -> Sequence[Summary]:
         """What happened in runs of turns, in their order."""
-        return self._store.summaries()
+        return self.store.summaries()
 
     def digested_facts(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
         """The facts that models and persons have stored of these turns, in their order."""
-        return self._store.digested_facts(turn_ids)
+        return self.store.digested_facts(turn_ids)
+
+
+class HasReader(Protocol):
+    """A memory that is open already, such as `Memory`."""
+
+    @property
+    def reader(self) -> MemoryReader:
+        """A reader for one question."""
+
+
+# A name, a path or an address, an open store, or a Memory.
+MemoryLike = str | Path | Store | HasReader
+
+
+@contextmanager
+def reading(
+    memory: MemoryLike, weights: Mapping[str, float] | None = None
+) -> Iterator[MemoryReader]:
+    """A reader of a memory for one question; what is opened for it is closed after it.
+
+    `weights` are those of the ranking where the memory has none of its own.
+    """
+    if isinstance(memory, (str, Path)):
+        with open_store(namespaces.place_of(memory), read_only=True) as store:
+            yield MemoryReader(store, Searcher(weights))
+    elif reader := getattr(memory, "reader", None):
+        yield reader
+    else:
+        yield MemoryReader(cast("Store", memory), Searcher(weights))
+
+
+@contextmanager
+def writing(
+    memory: MemoryLike | None,
+    turns: Sequence[Turn | Mapping[str, Any]] = (),
+    weights: Mapping[str, float] | None = None,
+) -> Iterator[MemoryReader]:
+    """As `reading`, of a memory that may be written to.
+
+    Without one, of a memory that holds these turns, numbered from 1, and is gone afterwards.
+    """
+    if isinstance(memory, (str, Path)):
+        with open_store(namespaces.place_of(memory)) as store:
+            yield MemoryReader(store, Searcher(weights))
+    elif memory is not None:
+        with reading(memory, weights) as reader:
+            yield reader
+    else:
+        given = [turn if isinstance(turn, Turn) else Turn(**turn) for turn in turns]
+        with (
+            TemporaryDirectory(prefix="memory-") as folder,
+            open_store(Path(folder) / "memory.db") as store,
+        ):
+            store.add([replace(turn, id=0) for turn in given])
+            yield MemoryReader(store, Searcher(weights))

@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.digest.additions import add_turns
 from memory.errors import InputError, SecretError, StoreError
 from memory.exchange.items import ForeignExport, skipped_counts
+from memory.facts.additions import add_turns
 from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE

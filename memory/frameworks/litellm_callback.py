@@ -5,7 +5,7 @@ from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from memory.digest.additions import add_turns
+from memory.facts.additions import add_turns
 from memory.frameworks.store_thread import StoreThread
 from memory.records import Turn
 from memory.store.turn_validation import local_now

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from memory.digest.additions import add_turns
 from memory.errors import InputError
+from memory.facts.additions import add_turns
 from memory.frameworks.store_thread import StoreThread, hide, visible_turns
 from memory.records import Turn
 from memory.sql import quoted

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
-from memory.digest.additions import add_each_once, add_turns
 from memory.errors import InputError
 from memory.evidence.block import Options, evidence
-from memory.evidence.lines import cell_text, turn_line, turn_lines
+from memory.evidence.lines import cell_text, turn_lines
 from memory.exchange.documents import tool_use
 from memory.facts import add, correct, edit, fact_of, facts_named
+from memory.facts.additions import add_each_once, add_turns
 from memory.facts.contradictions import settle
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
 from memory.recall.recalled import owners_hits
@@ -43,6 +43,7 @@ from memory.system.terminal import count
 from memory.text.message_parts import INVISIBLE
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
+from memory.text.turn_lines import turn_line
 from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from memory.digest.additions import add_each_once
 from memory.errors import InputError
+from memory.facts.additions import add_each_once
 from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCounts, TurnPage
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
 from memory.records import Change, Skipped, Turn, Withheld

@@ -1,4 +1,4 @@
-"""The language models: three DSPy modules, their prompts, and the models that run them."""
+"""The DSPy modules of a memory: what optimizers compile, and what is saved and loaded."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,57 +8,62 @@ from memory.system.providers import quiet_litellm
 quiet_litellm()  # before DSPy, which imports litellm for some providers
 
 if TYPE_CHECKING:
-    from memory.program.adapter_card import AdapterCard, read_card
+    from memory.program.answer import AnswerQuestion
     from memory.program.answer_forms import in_phrases, in_sentences
-    from memory.program.completions import CompletionAdapter
-    from memory.program.loading import load_model
-    from memory.program.model import Model
-    from memory.program.optimizer_start import starting_program
-    from memory.program.program import AnswerQuestion, MemoryProgram, RetrieveRows, StoreTurns
+    from memory.program.ask import AskMemory
+    from memory.program.digest import StoreTurns
+    from memory.program.program import (
+        MemoryProgram,
+        plain_program,
+        program_for,
+        starting_program,
+    )
     from memory.program.program_card import Card
-    from memory.program.refine_agent import RefineMemory
+    from memory.program.refine import RefineMemory
+    from memory.program.retrieve import RetrieveRows
     from memory.program.saved import concerns, load_program, save_program
+    from memory.program.small import Checked, TemplateRows
 
 __all__ = [
-    "AdapterCard",
     "AnswerQuestion",
+    "AskMemory",
     "Card",
-    "CompletionAdapter",
+    "Checked",
     "MemoryProgram",
-    "Model",
     "RefineMemory",
     "RetrieveRows",
     "StoreTurns",
+    "TemplateRows",
     "concerns",
     "in_phrases",
     "in_sentences",
-    "load_model",
     "load_program",
-    "read_card",
+    "plain_program",
+    "program_for",
     "save_program",
     "starting_program",
 ]
 
-# Name -> its module, imported when the name is first used (PEP 562): most modules need DSPy, which
-# takes more than a second to import; `messages` and `adapter_card` do not.
+# Name -> its module, imported when the name is first used (PEP 562): they need DSPy, which takes
+# more than a second to import.
 _MODULES = {
-    "AdapterCard": "adapter_card",
-    "AnswerQuestion": "program",
+    "AnswerQuestion": "answer",
+    "AskMemory": "ask",
     "Card": "program_card",
-    "CompletionAdapter": "completions",
+    "Checked": "small",
     "MemoryProgram": "program",
-    "Model": "model",
-    "RefineMemory": "refine_agent",
-    "RetrieveRows": "program",
-    "StoreTurns": "program",
+    "RefineMemory": "refine",
+    "RetrieveRows": "retrieve",
+    "StoreTurns": "digest",
+    "TemplateRows": "small",
     "concerns": "saved",
     "in_phrases": "answer_forms",
     "in_sentences": "answer_forms",
-    "load_model": "loading",
     "load_program": "saved",
-    "read_card": "adapter_card",
+    "plain_program": "program",
+    "program_for": "program",
     "save_program": "saved",
-    "starting_program": "optimizer_start",
+    "starting_program": "program",
 }
 
 

@@ -21,7 +21,7 @@ PEOPLE_COST, BENCHMARK_COST = 1.0, 0.25
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Grounds:
     """What speaks for an answer.
 
     `likelihood` is the mean log-probability of its tokens, 0 where the model gives none.
@@ -42,26 +42,26 @@ _WEIGHTS: Mapping[str, float] = {"likelihood": 2.23, "whole": 1.11, "by_named": 
 _INTERCEPT = -2.98
 
 
-def features_of(evidence: Evidence) -> dict[str, float]:
+def features_of(grounds: Grounds) -> dict[str, float]:
     """The features of the regression, by name."""
     return {
-        "likelihood": evidence.likelihood,
-        "whole": float(evidence.is_whole),
-        "by_named": float(evidence.is_by_named),
-        "rank": log1p(evidence.rank),
+        "likelihood": grounds.likelihood,
+        "whole": float(grounds.is_whole),
+        "by_named": float(grounds.is_by_named),
+        "rank": log1p(grounds.rank),
     }
 
 
-def probability(evidence: Evidence) -> float:
+def probability(grounds: Grounds) -> float:
     """The probability that an answer is right, 0 to 1."""
-    features = features_of(evidence)
+    features = features_of(grounds)
     logit = _INTERCEPT + sum(_WEIGHTS[name] * value for name, value in features.items())
     return 1 / (1 + exp(-logit))
 
 
-def pays(evidence: Evidence, cost: float) -> bool:
+def pays(grounds: Grounds, cost: float) -> bool:
     """Whether to give an answer, where a wrong one costs as much as `cost` right ones gain."""
-    return probability(evidence) > cost / (1 + cost)
+    return probability(grounds) > cost / (1 + cost)
 
 
 def checked_cost(cost: float) -> float:

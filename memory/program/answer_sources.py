@@ -7,9 +7,8 @@ from dataclasses import fields, replace
 import dspy
 
 from memory.evidence.layout import Evidence
-from memory.evidence.messages import ABSTAIN, abstains
+from memory.evidence.messages import abstains
 from memory.evidence.standing import Standing
-from memory.program.model import Retrieval
 from memory.records import Answer, Basis, Hit
 from memory.text.word_forms import forms_of, is_among, telling_words
 
@@ -71,13 +70,6 @@ def answer_from(
         shown=evidence.turn_ids,
         refusals=tuple(retrieved.refusals) if retrieved else (),
         basis="quotes" if abstains(text) else basis,
-    )
-
-
-def without_answer(retrieval: Retrieval) -> Answer:
-    """The answer of a memory in which nothing was found: no model is asked."""
-    return answer_from(
-        text=ABSTAIN, cited=(), retrieved=retrieval.query, evidence=retrieval.evidence
     )
 
 

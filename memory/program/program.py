@@ -1,62 +1,46 @@
-"""The program: three DSPy modules that store, retrieve and answer in SQL, in the order they work.
+"""The program: the modules of a memory together, and which of them a model runs."""
 
-    turns    -> store    -> INSERT, UPDATE               `MemoryProgram.digest`
-    question -> retrieve -> SELECT -> rows + best turns -> answer   `MemoryProgram.forward`
-
-What differs by model stands behind one seam (`memory.program.model.Model`).
-"""
-
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 import dspy
-from dspy.utils.exceptions import AdapterParseError
 
-from memory.errors import SqlError, UnusableAnswer, WindowError
-from memory.evidence.block import Options, evidence
-from memory.evidence.layout import Evidence
-from memory.evidence.messages import NOTHING, abstains
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.evidence.recollection import RANKED_TURNS
-from memory.evidence.standing import Standing
-from memory.program.answer_sources import as_prediction, likely_source, speaks_of, without_answer
-from memory.program.costs import StepLog
-from memory.program.loading import model_in_use
-from memory.program.quotations import with_nearest
-from memory.program.refine_agent import RefineMemory
-from memory.program.retrieval import retrieve
-from memory.program.signatures.choice import Form
-from memory.program.signatures.forms import PROMPTS
-from memory.records import Change, Rows
-from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
+from memory.errors import InputError
+from memory.models.local import SmallModelAdapter
+from memory.models.model import Model
+from memory.models.model_names import stores_facts
+from memory.models.small_prompts import SMALL
+from memory.program.abstention import checked_cost
+from memory.program.answer import AnswerQuestion
+from memory.program.ask import AskMemory, SqlUse
+from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
+from memory.program.digest import KeepAnswers, StoreTurns, TellStory
+from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
+from memory.program.retrieve import RetrieveRows
+from memory.program.signatures.forms import Form
+from memory.program.small import Checked, TemplateRows
 
 if TYPE_CHECKING:
-    from memory.program.model import Model
     from memory.program.program_card import Card
-    from memory.records import Hit, Turn
 
-CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
-# Characters of a refused answer that are sent back. An answer that the policy reads at all
-# (memory.sql) is sent back whole, so that it can be corrected; of megabytes the beginning will do.
-MOST_SENT_BACK = MAX_ANSWER
-MOST_UNREADABLE_SENT_BACK = 2_000
-MOST_SELECTS = 5
-# How the error of an answer begins that held none; so do a server's pages that are no answers.
-NO_SQL = "no SQL could be read from the answer"
-T = TypeVar("T")
+_FORMS: Mapping[str, Form] = {"tiny": "tiny", "small": "short", "large": "full"}
 
 
-class MemoryProgram(dspy.Module):
-    """The modules together; what optimizers compile, and what is saved and loaded.
+class MemoryProgram(MemoryModule):
+    """The modules of a memory: what is saved in one file and loaded from it.
 
-    Three store, retrieve and answer; `refine` improves the facts of a memory afterwards.
+    Optimizers compile its parts: `ask` (AskMemory) and `store` (StoreTurns). `reply` and `correct`
+    are for a chat, `keep` and `tell` for what a digest keeps of long answers and of a story,
+    `refine`, `question` and `compare` improve and measure facts; None where a model is too small.
+    Called itself, it asks.
 
-    `prompts` are those of its form, full or short (`memory.program.signatures`).
+    Arguments:
+        form: of the prompts of its modules, "full", "short" or "tiny".
+
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
-    `feature_weights`: of the ranking, fitted to conversations of one's own; None: the shipped ones.
+    `feature_weights`: of the ranking, fitted to conversations of your own; None: the shipped ones.
     """
 
     card: "Card | None" = None
@@ -64,317 +48,167 @@ class MemoryProgram(dspy.Module):
 
     def __init__(self, form: Form = "full") -> None:
         super().__init__()
-        self.prompts = PROMPTS[form]
-        self.store = StoreTurns(self.prompts.store)
-        self.retrieve = RetrieveRows(self.prompts.retrieve)
-        self.answer = AnswerQuestion(self.prompts.answer)
-        self.refine = RefineMemory()
+        is_large = form != "tiny"
+        self.form = form
+        self.ask = AskMemory(prompts=form) if is_large else _asking_a_tiny_model()
+        self.store = StoreTurns(form)
+        self.stores_facts = is_large
+        self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if is_large else QuoteTurns()
+        self.correct = ReadCorrections() if is_large else None
+        self.keep = KeepAnswers() if is_large else None
+        self.tell = TellStory() if is_large else None
+        self.refine = RefineMemory() if is_large else None
+        self.question = AskAboutTurns() if is_large else None
+        self.compare = JudgeAnswer() if is_large else None
 
-    def forward(
-        self,
-        question: str,
-        reader: "MemoryReader",
-        *,
-        asker: str = "",
-        today: str = "",
-        model: "Model | None" = None,
-        budget: int | None = None,
-        progress: Callable[[str], None] = lambda step: None,
-    ) -> dspy.Prediction:
-        """Answer one question from a memory, or show what is nearest to it.
+    def forward(self, *args: Any, **kwargs: Any) -> dspy.Prediction:
+        """As AskMemory."""
+        return self.ask(*args, **kwargs)
 
-        Arguments:
-            question: as the user asked it.
-            reader: the memory (`memory.evidence.reader.MemoryReader`).
-            asker: who asks, where that is known.
-            today: the day on which it is asked (ISO), where that is known.
-            model: who runs the modules; the model of `dspy.configure` by default.
-            budget: how many tokens of memory the answer may rest on; the model's by default.
-            progress: called with a description of each step.
+    def at_cost(self, wrong_answer_cost: float) -> "MemoryProgram":
+        """The same program, giving answers where a wrong one costs as much as so many right ones.
 
-        Returns a Prediction of answer (str), and beside it what Answer has: turns (the ids it
-        cites), sql, rows, basis, quotations and so on; hits are the turns that the ranking found.
-        Raises ModelError when the model cannot be used, UnusableAnswer for what is no answer.
+        A large model decides itself whether to answer: nothing changes. Raises InputError for a
+        negative cost.
         """
-        model = model or model_in_use()
-        asked = UserQuestion(question, asker, today)
-        log = StepLog()
-        with model.active():
-            progress("finding what was said")
-            with log.step("search"):
-                hits = reader.search(asked.ranked_text, RANKED_TURNS)
-            show = partial(
-                self.evidence, asked, reader, hits, budget=budget or model.budget,
-                options=model.options,
-            )  # fmt: skip
-            retrieval = retrieve(self, model, asked, reader, hits=hits, show=show, log=log)
-            if not retrieval.evidence.text:
-                answer = without_answer(retrieval)
-            else:
-                progress("answering")
-                try:
-                    with log.step("answer"):
-                        answer = model.answer(self, asked, retrieval, reader)
-                except UnusableAnswer as error:
-                    error.answer = log.added_to(error.answer)
-                    raise
-        answer = log.added_to(with_nearest(answer, asked, hits, reader))
-        standing = retrieval.evidence.standing
-        if not model.options.wishes:  # what contradicts each other is told whoever answers
-            standing = Standing(pairs=reader.standing(question, asker).pairs)
-        return as_prediction(answer, hits=hits, standing=standing)
-
-    def evidence(
-        self,
-        question: UserQuestion,
-        reader: "MemoryReader",
-        hits: Sequence["Hit"],
-        rows: Sequence[Rows] = (),
-        *,
-        budget: int,
-        options: Options,
-    ) -> "Evidence":
-        """What the answering model is shown (`memory.evidence.block.evidence`)."""
-        return evidence(question, reader, hits, rows, budget=budget, options=options)
-
-    def digest(
-        self,
-        turns: Sequence["Turn"],
-        catalog: str,
-        write: Callable[[str], Change],
-        *,
-        model: "Model | None" = None,
-        **context: str,
-    ) -> dspy.Prediction:
-        """Store what a window of turns says, as one change.
-
-        Arguments:
-            turns: the window.
-            catalog: what the memory knows already.
-            write: runs the statements as one change; raises SqlError.
-            model: who runs the module; the model of `dspy.configure` by default.
-            context: before, known and attributes (see StoreTurns), for a model that reads them.
-
-        Returns what StoreTurns does, and raises what it raises.
-        """
-        model = model or model_in_use()
-        with model.active():
-            return self.store(
-                turns=model.window_lines(turns), catalog=catalog, write=write, **context
-            )
-
-
-class PromptedModule(dspy.Module):
-    """A module with one prompt, in full form or in short form: the short one has fewer inputs."""
-
-    def __init__(self, signature: type[dspy.Signature]) -> None:
-        super().__init__()
-        self.plain_instructions = signature.instructions
-        self.predict = dspy.Predict(signature)
+        cost = checked_cost(wrong_answer_cost)
+        if not self.weighs_answers:
+            return self
+        return self.asking(answer=Checked(self.ask.answer.unchecked, cost))
 
     @property
-    def is_compiled(self) -> bool:
-        """Whether an optimizer gave it examples or instructions of its own."""
-        instructions = self.predict.signature.instructions
-        return bool(self.predict.demos) or instructions != self.plain_instructions
+    def weighs_answers(self) -> bool:
+        """Whether answers are given by what a wrong one costs; a large model decides itself."""
+        return isinstance(self.ask.answer, Checked)
 
-    def _predicted(self, **inputs: str) -> dspy.Prediction:
-        """What the model says to those of the inputs that the prompt has."""
-        fields = self.predict.signature.input_fields
-        return self.predict(**{name: inputs[name] for name in fields})
+    def with_sql(self, sql: SqlUse) -> "MemoryProgram":
+        """The same program, which writes SELECTs for these questions.
 
-
-class StoreTurns(PromptedModule):
-    """Writes what a window of turns says as facts."""
-
-    def forward(
-        self,
-        turns: str,
-        catalog: str,
-        write: Callable[[str], Change],
-        *,
-        before: str = "",
-        known: str = "",
-        attributes: str = "",
-    ) -> dspy.Prediction:
-        """Store one window.
-
-        Arguments:
-            turns: the window, lines of `[id] (date) Speaker: text`.
-            catalog: what the memory knows already, so that attributes are reused.
-            write: runs the statements as one change; raises SqlError.
-            before: the turns before the window, in the same form: context, not to be stored.
-            known: facts related to the window with their ids, so that they are ended, not repeated.
-            attributes: those of the memory's vocabulary that the window may need, a line each.
-
-        Returns a Prediction of change (Change), sql (str), calls (int: model calls), refusals
-        (list of str: what was refused before, and why).
-        Raises SqlError with its refusals when two repairs did not help; nothing is written then.
+        A tiny model's are answered from rows of templates where that pays, but for "always".
         """
+        if self.form != "tiny" or sql == "never":
+            return self.asking(sql=sql)
+        return self.asking(retrieve=self.retrieve) if sql == "always" and self.retrieve else self
 
-        def ask(feedback: str) -> str:
-            prediction = self._predicted(
-                before=before,
-                turns=turns,
-                known=known,
-                catalog=catalog,
-                attributes=attributes,
-                feedback=feedback,
-            )
-            return str(prediction.sql)
+    def with_retrieve(self, retrieve: RetrieveRows) -> "MemoryProgram":
+        """The same program with another module that writes SELECTs."""
+        before = self.ask.retrieve
+        is_otherwise = isinstance(before, TemplateRows)
+        return self.asking(retrieve=TemplateRows(retrieve) if is_otherwise else retrieve)
 
-        change, sql, refusals = with_repairs(ask, write)
-        calls = len(refusals) + 1
-        return dspy.Prediction(change=change, sql=sql, calls=calls, refusals=refusals)
+    def with_answer(self, answer: AnswerQuestion) -> "MemoryProgram":
+        """The same program with another module that answers."""
+        before = self.ask.answer
+        if isinstance(before, Checked):
+            return self.asking(answer=Checked(answer, before.wrong_answer_cost))
+        return self.asking(answer=answer)
 
+    def asking(self, **changes: Any) -> "MemoryProgram":
+        """The same program with these attributes of its `ask` changed."""
+        program, asking = copy(self), copy(self.ask)
+        for name, value in changes.items():
+            setattr(asking, name, value)
+        program.ask = asking
+        return program
 
-class RetrieveRows(PromptedModule):
-    """Brings up the rows that a question may need, in one round of SELECTs."""
+    @property
+    def retrieve(self) -> RetrieveRows | None:
+        """The module that writes SELECTs for questions; None where none does."""
+        module = getattr(self.ask, "retrieve", None)
+        return module.otherwise if isinstance(module, TemplateRows) else module
 
-    def forward(
-        self,
-        question: str,
-        catalog: str,
-        read: Callable[[CheckedSelect], Rows],
-        *,
-        asker: str = "",
-        today: str = "",
-    ) -> dspy.Prediction:
-        """Retrieve for one question.
-
-        Arguments:
-            question: as the user asked it.
-            catalog: speakers, dates, subjects and attributes of this memory.
-            read: runs one SELECT; raises SqlError.
-            asker: who asks, where that is known.
-            today: the day on which it is asked, where that is known.
-
-        Returns a Prediction of sql (list of the SELECTs that ran), rows (list of Rows, beside
-        it), calls (int), error (str: the refusal that two repairs could not mend, else empty),
-        refusals (list of str: what was refused and why, in order).
-        Never raises SqlError: without rows the ranking alone fills the budget.
-        """
-        results: list[tuple[str, Rows]] = []
-
-        def ask(feedback: str) -> str:
-            prediction = self._predicted(
-                question=question, asker=asker, today=today, catalog=catalog, feedback=feedback
-            )
-            return str(prediction.sql)
-
-        def run(sql: str) -> None:
-            results.clear()  # an earlier answer may have been refused half-way
-            selects = split(sql)
-            if len(selects) > MOST_SELECTS:
-                raise SqlError(f"{len(selects)} statements; write at most {MOST_SELECTS} SELECTs")
-            for select in selects:
-                results.append((select.text, read(check_select(select))))
-
-        error = ""
-        try:
-            _, _, refusals = with_repairs(ask, run)
-            calls = len(refusals) + 1
-        except SqlError as last:
-            error = str(last)
-            refusals = list(last.refusals)
-            calls = len(refusals)
-        return dspy.Prediction(
-            sql=[select for select, _ in results],
-            rows=[rows for _, rows in results],
-            calls=calls,
-            error=error,
-            refusals=refusals,
-        )
+    @property
+    def answer(self) -> AnswerQuestion:
+        """The module that answers questions."""
+        module = self.ask.answer
+        answering = module.unchecked if isinstance(module, Checked) else module
+        if not isinstance(answering, AnswerQuestion):
+            raise InputError(f"{type(answering).__name__} is no AnswerQuestion: it only asks")
+        return answering
 
 
-class AnswerQuestion(PromptedModule):
-    """Answers a question from the memory shown and cites turns, or abstains."""
-
-    def forward(
-        self,
-        question: str,
-        memory: str,
-        turn_ids: Collection[int],
-        *,
-        asker: str = "",
-        today: str = "",
-    ) -> dspy.Prediction:
-        """Answer one question.
-
-        Arguments:
-            question: as the user asked it.
-            memory: what the model may see, lines with `[id]`.
-            turn_ids: the ids of the turns in it; only these can be cited.
-            asker: who asks, where that is known.
-            today: the day on which it is asked, where that is known.
-
-        Returns a Prediction of answer (str, as the model wrote it), turns (list of its ids, none
-        for an abstention), cites (list of those that the model named), calls (int, always 1),
-        unusable (str): what the model said where it is no answer, which is empty then; and
-        logprobs, of a model that gives them, else None.
-        """
-        unusable = ""
-        logprobs = None
-        try:
-            prediction = self._predicted(memory=memory, question=question, asker=asker, today=today)
-            text = str(prediction.answer or "")
-            cited = str(prediction.turns or "")
-            logprobs = prediction.get("logprobs")
-        except AdapterParseError as error:
-            # An answer without the expected marks is still an answer; marks are taken out of it.
-            text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response or "").strip()
-            cited = ""
-            if not speaks_of(memory, text):
-                unusable = text
-                text = ""
-        answer = text.strip()
-        if not answer:
-            # Never an abstention: a model that says nothing has not looked.
-            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or NOTHING)
-        # At most 18 digits: a longer number fits no id of the database.
-        named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
-        cites = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
-        turns = [] if abstains(answer) else cites or likely_source(answer, memory, turn_ids)
-        return dspy.Prediction(
-            answer=answer, turns=turns, cites=cites, calls=1, unusable="", logprobs=logprobs
-        )
+def _asking_a_tiny_model() -> AskMemory:
+    """Rows of templates decide, and answers are checked."""
+    rows, answer = TemplateRows(RetrieveRows("tiny")), Checked(AnswerQuestion("tiny"))
+    return AskMemory(rows, answer, prompts="tiny", sql="always")
 
 
-def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, list[str]]:
-    """Ask for SQL and run it; what was refused, and why, is the next question's feedback.
+def plain_program(model: Model) -> MemoryProgram:
+    """The program for a model of this size, as nobody compiled it."""
+    return MemoryProgram(_FORMS[model.size])
+
+
+def program_for(model: Model, compiled: dspy.Module | None = None) -> MemoryProgram:
+    """The program that a model runs.
 
     Arguments:
-        ask: feedback ("" at first) -> SQL; one model call.
-        run: SQL -> its result; raises SqlError.
-
-    Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
-    has all refusals, when the answer is still refused after two repairs; a WindowError at once.
+        compiled: a MemoryProgram, or a part of one: AskMemory, StoreTurns. A part is used as it is.
     """
-    feedback = [""]
-    last_error = SqlError("")
-    for calls in range(1, CALLS_WITH_REPAIRS + 1):
-        try:
-            sql = ask(feedback[-1])
-        except AdapterParseError as error:
-            response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
-            last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
-            feedback.append(f"Your answer could not be read:\n{response}")
-            continue
-        try:
-            return run(sql), sql, feedback[1:]
-        except SqlError as error:
-            last_error = error
-            refused, reason = (_sendable(text, MOST_SENT_BACK) for text in (sql, str(error)))
-            feedback.append(f"Refused:\n{refused}\nBecause: {reason}")
-        except WindowError as error:
-            error.calls = calls
-            raise
-    last_error.refusals = tuple(feedback[1:])
-    raise last_error
+    program = compiled if isinstance(compiled, MemoryProgram) else plain_program(model)
+    if model.size == "tiny":
+        program = _for_tiny(model, program)
+    if isinstance(compiled, AskMemory):
+        program.ask = compiled
+        program.feature_weights = compiled.feature_weights
+    elif isinstance(compiled, StoreTurns):
+        program.store = compiled
+        program.stores_facts = True
+    return program
 
 
-def _sendable(text: str, most: int) -> str:
-    """The beginning of a text that a model wrote, so that it can be sent back to it."""
-    # A model may write half a surrogate pair; DSPy refuses to send one back.
-    beginning = text[:most].encode("utf-8", "replace").decode()
-    return beginning if len(text) <= most else f"{beginning}\n... (cut: {len(text):,} characters)"
+def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
+    """A program as the packaged model runs it.
+
+    As shipped it writes no SELECT and stores no facts that one would find, unless it was compiled
+    or tuned to.
+    """
+    program = copy(compiled) if compiled.form == "tiny" else _in_tiny_form(compiled)
+    is_tuned = stores_facts(model.name)
+    program.stores_facts = program.stores_facts or is_tuned or is_changed(program.store)
+    retrieve = program.retrieve
+    finds_facts = program.stores_facts or (retrieve and is_changed(retrieve))
+    if isinstance(getattr(program.ask, "retrieve", None), TemplateRows) and not finds_facts:
+        return program.asking(retrieve=TemplateRows())
+    return program
+
+
+def _in_tiny_form(compiled: MemoryProgram) -> MemoryProgram:
+    """What was compiled in another form, as far as it goes with the packaged model."""
+    program = MemoryProgram("tiny")
+    program.card, program.feature_weights = compiled.card, compiled.feature_weights
+    _adopt(compiled.store, program.store)
+    _adopt(compiled.answer, program.answer)
+    if compiled.retrieve and program.retrieve:
+        _adopt(compiled.retrieve, program.retrieve)
+    program = program.asking(evidence=compiled.ask.evidence)
+    return program.with_sql(compiled.ask.sql) if compiled.ask.sql else program
+
+
+def _adopt(compiled: PromptedModule, plain: PromptedModule) -> None:
+    """Give a plain module what an optimizer made of another: instructions and examples."""
+    if compiled.is_compiled:
+        instructions = compiled.predict.signature.instructions
+        plain.predict.signature = plain.predict.signature.with_instructions(instructions)
+        plain.predict.demos = compiled.predict.demos
+
+
+def is_changed(module: PromptedModule) -> bool:
+    """Whether a module is not as it comes; the examples of the packaged model come with it."""
+    small = SMALL.get(tuple(module.predict.signature.fields))
+    demos = [dict(demo) for demo in module.predict.demos]
+    if module.form == "tiny" and small and demos == [dict(demo) for demo in small.demos]:
+        return module.predict.signature.instructions != module.plain_instructions
+    return module.is_compiled
+
+
+def starting_program(model: Model) -> MemoryProgram:
+    """The program that an optimizer starts from, with the prompts that `model` is really given.
+
+    The packaged model's examples stand on the predictors, where optimizers look.
+    """
+    program = plain_program(model)
+    if isinstance(model.adapter, SmallModelAdapter):
+        for module in filter(None, (program.store, program.retrieve, program.answer)):
+            small = SMALL[tuple(module.predict.signature.fields)]
+            module.predict.demos = [dspy.Example(**demo) for demo in model.adapter.examples(small)]
+    return program

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from memory.program.signatures.choice import Form
+from memory.program.signatures.forms import Form
 
 
 class Card(BaseModel):

@@ -1,34 +1,24 @@
 """The nearest turns to a question, word for word: what is shown where nothing answers."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from memory.evidence.lines import marked
-from memory.evidence.messages import (
-    ABSTAIN,
-    NEAREST_HEAD,
-    is_evidence,
-    is_question,
-    originals_first,
-)
+from memory.evidence.messages import NEAREST_HEAD, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.restated import newest_first
-from memory.program.lookup import look_up
-from memory.program.model import ChatMessage
 from memory.records import (
+    ABSTAIN,
     CORRECTIONS,
     Answer,
-    Basis,
     Hit,
     MemoryTurn,
     Quotation,
-    Rows,
     Turn,
 )
 from memory.text.dates import short_day
 from memory.text.passages import excerpt
-from memory.text.tokens import count_tokens, trim
 from memory.text.words import words
 
 MOST_QUOTATIONS = 5
@@ -119,58 +109,3 @@ def nearest_lines(answer: Answer) -> list[str]:
     """The nearest turns below an answer, with their head; none where it has sources."""
     quoted = [quotation_line(quotation) for quotation in answer.quotations]
     return [NEAREST_HEAD, *quoted] if quoted else []
-
-
-def quote_turns(
-    message: ChatMessage, reader: MemoryReader, budget: int
-) -> Generator[str, None, Answer]:
-    """Reply to a message with what rows decide, or with the nearest turns; no model is asked.
-
-    What asks nothing is acknowledged by its number where it was stored, with its facts. Yields the
-    reply in one piece.
-    """
-    turn = message.turn
-    text = trim(turn.text, budget)
-    question = UserQuestion(text, asker=turn.speaker, today=turn.said_at)
-    sql: tuple[str, ...] = ()
-    rows: tuple[Rows, ...] = ()
-    basis: Basis = "quotes"
-    turn_ids: tuple[int, ...] = ()
-    if not is_question(text):
-        reply = _kept(turn, reader)
-    elif found := look_up(question, reader):
-        reply, turn_ids, basis = found.text, found.turn_ids, "rows"
-        sql, rows = found.sql, found.rows
-    else:
-        ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
-        hits = [hit for hit in ranked if hit.turn_id != turn.id]
-        nearest = quotations_of(question, hits, reader, without=message.character)
-        turn_ids = tuple(quoted.turn_id for quoted in nearest)
-        lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
-        reply = "\n".join(lines) if nearest else NO_TURNS
-    yield reply
-    return Answer(
-        text=reply,
-        turns=turn_ids,
-        sql=sql,
-        rows=rows,
-        tokens=count_tokens(reply),
-        calls=0,
-        shown=turn_ids,
-        basis=basis,
-    )
-
-
-def _kept(turn: Turn, reader: MemoryReader) -> str:
-    """What was stored of a message: its turn, and the facts that stand in it."""
-    if not turn.id:
-        return "This asks nothing, and was not stored."
-    rows = reader.read(
-        "SELECT subject, attribute, value, happened_on FROM facts"
-        f" WHERE turn_id = {turn.id} ORDER BY id LIMIT {_MOST_FACTS}"
-    ).rows
-    facts = [
-        f"{subject} {attribute}: {value}{f' since {since}' if since else ''}"
-        for subject, attribute, value, since in rows
-    ]
-    return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."

@@ -1,6 +1,7 @@
 """The file of a compiled program: plain text, and nothing that can be executed."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,9 +11,11 @@ from dspy.utils.saving import get_dependency_versions
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
-from memory.program.model_names import model_option
+from memory.models.model_names import model_option
 from memory.program.program import MemoryProgram
 from memory.program.program_card import Card
+from memory.program.signatures.forms import Form
+from memory.program.small import Checked, TemplateRows
 from memory.search.ranking import FEATURE_WEIGHTS, LARGEST_WEIGHT
 from memory.system.files import open_regular, write_whole
 
@@ -20,9 +23,6 @@ FORMAT = 2
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
 OURS = "sql_memory"  # the key beside DSPy's own, which DSPy passes over
 _HOW = "write programs with memory.save_program"
-# Modules that files of earlier versions do not have: they are plain then.
-_NEWER = frozenset({"refine.predict"})
-_BOOKKEEPING = frozenset({"augmented", "dspy_uuid", "dspy_split"})  # of DSPy, in an example
 
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -66,6 +66,10 @@ class _Ours(BaseModel):
     feature_weights: dict[str, _Weight] | None = None
 
 
+# In files of before another module came, too.
+_ALWAYS_SAVED = {"store.predict", "retrieve.predict", "answer.predict"}
+
+
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
     """Write a compiled program as DSPy saves one, its card beside it, whole or not at all.
 
@@ -77,11 +81,14 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
     ours = {
         "format": FORMAT,
         "version": version("sql-memory"),
-        "card": card.model_copy(update={"prompts": program.prompts.form}).model_dump(),
+        "card": card.model_copy(update={"prompts": program.form}).model_dump(),
         "feature_weights": program.feature_weights,
     }
     content = {
-        **{name: _state(predictor) for name, predictor in _predictors(program).items()},
+        **{
+            _place(program, name): _state(predictor)
+            for name, predictor in _predictors(program).items()
+        },
         "metadata": {"dependency_versions": get_dependency_versions()},
         OURS: ours,
     }
@@ -109,7 +116,8 @@ def _state(predictor: Any) -> dict[str, Any]:
 def load_program(path: str | Path) -> MemoryProgram:
     """The program that `save_program` or DSPy's own `save` wrote, with its card if it has one.
 
-    Its prompts have the form that it was compiled in; without a card they are full ones.
+    DSPy saves a program or a part of it, such as an AskMemory; other modules are plain then. Its
+    prompts have the form that it was compiled in; without a card the one whose fields it has.
 
     Raises InputError when the file is missing, is no such file, holds anything but text, or was
     made by another version or for other signatures.
@@ -117,13 +125,19 @@ def load_program(path: str | Path) -> MemoryProgram:
     file = Path(path)
     raw = _json(file)
     ours = _ours(raw, file)
-    program = MemoryProgram(ours.card.prompts if ours else "full")
+    program = MemoryProgram(ours.card.prompts if ours else _form_of(raw))
     expected = _predictors(program)
-    modules = {*raw} - {"metadata", OURS}
-    if not {*expected} - _NEWER <= modules <= {*expected}:
+    states = {
+        _module_of(name, state, expected): state
+        for name, state in raw.items()
+        if name not in ("metadata", OURS)
+    }
+    if not states or not states.keys() <= expected.keys():
         raise InputError(f"{file} holds other modules than {', '.join(expected)}; {_HOW}")
-    for name in expected.keys() & modules:
-        _load_predictor(expected[name], _valid(_Predictor, raw[name], name, file), name, file)
+    if ours is not None and (lacking := _ALWAYS_SAVED - states.keys()):
+        raise InputError(f"{file} lacks {', '.join(sorted(lacking))}; {_HOW}")
+    for name, state in states.items():
+        _load_predictor(expected[name], _valid(_Predictor, state, name, file), name, file)
     if ours is not None:
         weights = ours.feature_weights
         if weights is not None and weights.keys() != FEATURE_WEIGHTS.keys():
@@ -138,22 +152,40 @@ def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) ->
     signature = predictor.signature
     if [field.model_dump() for field in saved.signature.fields] != signature.dump_state()["fields"]:
         raise InputError(f"{file}: the fields of {name} are others now; compile it again")
+    # DSPy's optimizers put whole examples of a program into each prompt, with fields of others.
     demos = [
-        {field: value for field, value in demo.items() if field not in _BOOKKEEPING}
+        {field: value for field, value in demo.items() if field in signature.fields}
         for demo in saved.demos
     ]
     for demo in demos:
-        if strange := {*demo} - {*signature.fields}:
-            raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
         if any(not isinstance(value, str) for value in demo.values()):
             raise InputError(f"{file}: an example of {name} holds more than text; {_HOW}")
     predictor.signature = signature.with_instructions(saved.signature.instructions)
-    predictor.demos = [dspy.Example(**demo) for demo in demos]
+    predictor.demos = [dspy.Example(**demo) for demo in demos if demo]
 
 
-def concerns(program: MemoryProgram | None, model: str) -> list[str]:
+def _form_of(raw: Mapping[str, Any]) -> Form:
+    """The form of the prompts in a file of DSPy, by their fields; full where these do not say."""
+    saved = [
+        state["signature"]["fields"]
+        for state in raw.values()
+        if isinstance(state, dict)
+        and isinstance(state.get("signature"), dict)
+        and "fields" in state["signature"]
+    ]
+    forms: tuple[Form, ...] = ("full", "short")
+    for form in forms:
+        known = [
+            p.signature.dump_state()["fields"] for p in _predictors(MemoryProgram(form)).values()
+        ]
+        if saved and all(fields in known for fields in saved):
+            return form
+    return "full"
+
+
+def concerns(program: Any, model: str) -> list[str]:
     """Reasons not to use a program with the model of this name; none for a plain program."""
-    card = program.card if program else None
+    card = getattr(program, "card", None)
     warnings: list[str] = []
     if card and card.model and card.model != model:
         flag = model_option(model)
@@ -177,10 +209,46 @@ def concerns(program: MemoryProgram | None, model: str) -> list[str]:
 
 def _predictors(program: MemoryProgram) -> dict[str, Any]:
     # Named by hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
-    return {
-        f"{module}.predict": getattr(program, module).predict
-        for module in ("store", "retrieve", "answer", "refine")
+    modules = {
+        "store": program.store,
+        "retrieve": program.retrieve,
+        "answer": program.answer,
+        "reply": program.reply if program.reply.takes_persona else None,
+        "correct": program.correct,
+        "keep": program.keep,
+        "tell": program.tell,
+        "refine": program.refine,
+        "question": program.question,
+        "compare": program.compare,
     }
+    return {f"{name}.predict": module.predict for name, module in modules.items() if module}
+
+
+def _place(program: MemoryProgram, name: str) -> str:
+    """The name by which DSPy knows one of these predictors in the program."""
+    module, _, predictor = name.partition(".")
+    if module not in ("retrieve", "answer"):
+        return name
+    part = getattr(program.ask, module)
+    inner = {TemplateRows: ".otherwise", Checked: ".unchecked"}.get(type(part), "")
+    return f"ask.{module}{inner}.{predictor}"
+
+
+def _module_of(name: str, raw: Any, expected: Mapping[str, Any]) -> str:
+    """The module that a name in a file of DSPy means: a part of a program, saved by itself.
+
+    A part in another one has a longer name; one alone is known by the fields of its prompt.
+    """
+    plain = name.removeprefix("ask.").replace(".otherwise.", ".").replace(".unchecked.", ".")
+    if plain != "predict":
+        return plain
+    fields = raw.get("signature", {}).get("fields") if isinstance(raw, dict) else None
+    matching = [
+        known
+        for known, predictor in expected.items()
+        if predictor.signature.dump_state()["fields"] == fields
+    ]
+    return matching[0] if matching else plain
 
 
 def _text(value: Any) -> str:

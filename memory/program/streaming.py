@@ -12,10 +12,8 @@ from dspy.utils.exceptions import (
     LMStreamAssemblyError,
 )
 
-from memory.program.model import Model
-from memory.program.server_refusals import is_too_long
-from memory.program.signatures.further import ReplyInChat
-from memory.program.thinking import SpokenPieces, without_thinking
+from memory.models.server_refusals import is_too_long
+from memory.models.thinking import SpokenPieces, without_thinking
 from memory.text.characters import WholeCharacters
 
 # What it looks like when a server answers a request for a stream in one piece, or refuses it.
@@ -26,19 +24,18 @@ _WITHOUT_STREAMS: set[tuple[str, str | None]] = set()
 
 
 def stream(
-    model: Model, inputs: Mapping[str, str], turn_ids: Collection[int] = ()
+    predict: dspy.Predict, inputs: Mapping[str, str], turn_ids: Collection[int] = ()
 ) -> Generator[str, None, tuple[str, list[int]]]:
     """The reply in pieces; returns the whole, and which of the `turn_ids` it names.
 
-    `inputs` are those of ReplyInChat. A model whose engine cannot stream says all in one piece; so
-    does one that answers out of form. Raises dspy's LMError, inside `model.active()`.
+    `predict` has the prompt ReplyInChat, whose inputs these are. An LM whose engine cannot stream
+    says all in one piece; so does one that answers out of form. Raises dspy's LMError.
     """
-    predict = dspy.Predict(ReplyInChat)
     reply = ""
     cited = ""
     spoken = SpokenPieces()
     try:
-        for part in _parts(model, predict, inputs):
+        for part in _parts(predict, inputs):
             if isinstance(part, dspy.Prediction):
                 # The whole comes last; its text was streamed already, unless nothing was.
                 piece = "" if reply.strip() else str(part.reply or "")
@@ -97,20 +94,20 @@ class _ReplyListener(dspy.streaming.StreamListener):
         return super().receive(chunk)
 
 
-def _parts(
-    model: Model, predict: dspy.Predict, inputs: Mapping[str, str]
-) -> Iterator[str | dspy.Prediction]:
-    """The reply's pieces, then the whole; the whole alone where the model cannot stream."""
-    server = (model.name, model.api_base)
-    streams = isinstance(model.lm.engine, str) or hasattr(model.lm.engine, "stream")
-    if not streams or server in _WITHOUT_STREAMS:
+def _parts(predict: dspy.Predict, inputs: Mapping[str, str]) -> Iterator[str | dspy.Prediction]:
+    """The reply's pieces, then the whole; the whole alone where the LM cannot stream."""
+    lm = predict.lm or dspy.settings.lm
+    server = (lm.model, lm.kwargs.get("api_base"))
+    engine = getattr(lm, "engine", None)
+    is_hosted = isinstance(engine, str)
+    if not (is_hosted or hasattr(engine, "stream")) or server in _WITHOUT_STREAMS:
         yield predict(**inputs)
         return
     speak_in_parts = dspy.streamify(
         predict,
         stream_listeners=[_ReplyListener("reply")],
-        # A hosted model is asked by its own coroutine, which ends in time (memory.program.hosted).
-        is_async_program=isinstance(model.lm.engine, str),
+        # A hosted model is asked by its own coroutine, which ends in time (memory.models.hosted).
+        is_async_program=is_hosted,
         async_streaming=False,
     )
     any_came = False

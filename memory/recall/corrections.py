@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory.errors import EditConflict, InputError
-from memory.evidence.lines import known_fact_line, turn_line
+from memory.evidence.lines import known_fact_line
 from memory.facts import edit, edits_since
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
 from memory.store.fact_reads import current_among, facts_from
+from memory.text.turn_lines import turn_line
 
 if TYPE_CHECKING:
-    from memory.program import Model
+    from memory.models import Model
+    from memory.program.chat import ReadCorrections
 
 _MOST_FACTS = 12  # of an answer's turns, the newest
 
@@ -54,22 +56,27 @@ def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
 
 
 def correct_answer(
-    store: Store, model: "Model", answer: Answer, message: Turn, seen: int | None = None
+    store: Store,
+    model: "Model",
+    read: "ReadCorrections",
+    answer: Answer,
+    message: Turn,
+    seen: int | None = None,
 ) -> Sequence[Correction]:
     """Let a model read in a message what it takes back of the last answer, and edit these facts.
+
+    `read` is the module that reads it.
 
     No model is asked where the answer rests on no fact. Each edit is a change by the message's
     speaker. With `seen`, the newest change at the time of the answer, a fact that somebody has
     edited since is left as it is. Raises ModelError when the model cannot be used.
     """
-    from memory.program.fact_edits import fact_edits  # with DSPy
-
     facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}
     if not facts:
         return ()
     lines = "\n".join(map(known_fact_line, facts.values()))
     with model.active():
-        edits = list(fact_edits(lines, answer.text, turn_line(message), facts))
+        edits = read(lines, answer.text, turn_line(message), facts).edits
     corrections = []
     for wanted in edits:
         fact = facts[wanted.fact_id]

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import RowLine, row_lines, turn_lines
-from memory.evidence.messages import ABSTAIN, is_evidence
+from memory.evidence.messages import is_evidence
+from memory.evidence.question import UserQuestion
 from memory.facts.audit import is_said
-from memory.program import Model
-from memory.program.program import AnswerQuestion
-from memory.program.signatures.further import CompareAnswers, WriteQuestions
-from memory.records import Fact, Hit, Rows, Turn
+from memory.models import Model
+from memory.program.answer import AnswerQuestion
+from memory.program.refine import AskAboutTurns, JudgeAnswer
+from memory.records import ABSTAIN, Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
 from memory.store import Store
-from memory.text.dates import COUNT, dated_question
+from memory.text.dates import COUNT
 from memory.text.word_forms import telling_words
 from memory.text.words import words
 
@@ -75,23 +75,21 @@ def windows_of(turns: Sequence[Turn]) -> list[QuestionWindow]:
 def written_questions(
     store: Store,
     model: Model,
+    write: AskAboutTurns,
     windows: Sequence[QuestionWindow],
     progress: Callable[[], object] = lambda: None,
 ) -> list[MeasuredQuestion]:
     """The questions that a model writes about windows, without duplicates.
 
-    A question is left out if its turn does not contain the answer. `progress` is called after each
-    call of the model. Raises ModelError when the model cannot be used.
+    `write` is the module that writes them. A question is left out if its turn does not contain the
+    answer. `progress` is called after each call of the model. Raises ModelError when the model
+    cannot be used.
     """
-    write = dspy.Predict(WriteQuestions)
     questions: dict[str, MeasuredQuestion] = {}
     for window in windows:
         lines = turn_lines(window.turns, _WINDOW_TOKENS, iso=True, spans=True)
-        try:
-            with model.active():
-                text = str(write(turns=lines, number=window.number).questions)
-        except AdapterParseError as error:
-            text = error.lm_response or ""
+        with model.active():
+            text = str(write(lines, window.number).questions)
         turn_ids = {turn.id for turn in window.turns}
         for digits, question, answer in _LINE.findall(text)[: window.number]:
             turn_id = int(digits)
@@ -131,14 +129,14 @@ class FactReader:
         store: the memory, for its turns and its ranking.
         model: a hosted model, which answers; the packaged model answers from turns.
         answer: the answering module.
-        judged: whether a model compares answers with the right ones, instead of `word_f1`.
+        compare: the module that compares answers with the right ones; without it, `word_f1` does.
         weights: of the ranking, as for `Store.search`.
     """
 
     store: Store
     model: Model
     answer: AnswerQuestion
-    judged: bool = False
+    compare: JudgeAnswer | None = None
     tokens: int = READER_TOKENS
     weights: Mapping[str, float] | None = None
     _answers: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -168,12 +166,12 @@ class FactReader:
     def score(self, question: MeasuredQuestion, state: FactSet) -> float:
         """The score of the answer from these facts, 0 to 1. Raises the errors of `answered`."""
         text = self.answered(question.text, self.context(question.text, state))
-        if not self.judged or not text or text.lower().startswith(ABSTAIN.lower()):
+        if not self.compare or not text or text.lower().startswith(ABSTAIN.lower()):
             return word_f1(text, question.answer)
         key = (question.text, text)
         if key not in self._verdicts:
             with self.model.active():
-                self._verdicts[key] = _compared(question, text)
+                self._verdicts[key] = _compared(self.compare, question, text)
         return self._verdicts[key]
 
     def mean(self, questions: Sequence[MeasuredQuestion], state: FactSet) -> float:
@@ -183,23 +181,15 @@ class FactReader:
     def _predicted(self, question: str, context: Evidence) -> str:
         if not context.text:
             return ""
-        prediction = self.answer(
-            question=dated_question(question, ""),
-            memory=context.text,
-            turn_ids=context.turn_ids,
-        )
-        return str(prediction.answer)
+        return str(self.answer(UserQuestion(question), context).answer)
 
 
-def _compared(question: MeasuredQuestion, answer: str) -> float:
+def _compared(compare: JudgeAnswer, question: MeasuredQuestion, answer: str) -> float:
     """1 if a model judges the answer right, else 0; F1 of words if its verdict is unreadable."""
     try:
-        verdict = dspy.Predict(CompareAnswers)(
-            question=question.text, right_answer=question.answer, answer=answer
-        )
+        return float(compare(question.text, question.answer, answer).same)
     except AdapterParseError:
         return word_f1(answer, question.answer)
-    return float(bool(verdict.same))
 
 
 def _lines(fact: Fact) -> list[RowLine]:

@@ -10,16 +10,18 @@ whether the remaining operations are worth writing.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 import dspy
 
 from memory.errors import InputError
 from memory.evidence.lines import CATALOG_TOKENS
-from memory.program import Model
-from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
+from memory.models import Model
+from memory.models.costs import Cost, priced
+from memory.program.estimates import CHARACTERS_A_TOKEN, estimate
 from memory.program.program import MemoryProgram
-from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
+from memory.program.refine import MOST_OPERATIONS, AskAboutTurns, RefineMemory, ToolUse
 from memory.records import Change, Fact, Turn
 from memory.refine.questions import (
     QUESTIONS_A_CALL,
@@ -93,7 +95,8 @@ def forecast(
     windows = len(windows_all_over(store.turns(), questions))
     windows += -(-operations // QUESTIONS_A_CALL)
     answers = 2 * (questions + operations) + 2 * operations * _TRIAL_QUESTIONS
-    program = MemoryProgram()
+    program = MemoryProgram()  # refined with: a large model's
+    assert program.refine
     return (
         priced(
             model,
@@ -140,11 +143,15 @@ def refine(
     than LEAST_QUESTIONS questions, and if the turns do not yield that many; ModelError when the
     model cannot be used.
     """
-    check(model, questions)
+    check(program, questions)
+    assert program.refine
+    assert program.question
     progress = progress or Progress()
     weights = program.feature_weights
-    reader = FactReader(store, model, program.answer, judged=judged, weights=weights)
-    written = _written(store, model, windows_all_over(store.turns(), questions), progress)
+    compare = program.compare if judged else None
+    reader = FactReader(store, model, program.answer, compare, weights=weights)
+    write = partial(_written, store, model, program.question, progress)
+    written = write(windows_all_over(store.turns(), questions))
     if len(written) < LEAST_QUESTIONS:
         raise InputError(
             f"{model.name} wrote {len(written)} questions that turns answer, and"
@@ -153,8 +160,8 @@ def refine(
     deciding, held_out = written[::2], written[1::2]
     draft = Draft(store, weights=weights)
     start = draft.start
-    uses = _episode(store, model, program, draft, operations, progress)
-    deciding = _with_questions_of(store, model, deciding, _turns_touched(draft), progress)
+    uses = _episode(store, model, program.refine, draft, operations, progress)
+    deciding = _with_questions_of(write, deciding, _turns_touched(draft))
     progress.stage("answering from facts, before", len(deciding) + len(held_out))
     before = scores_by_question(reader, [*held_out, *deciding], start, lambda: progress.step(""))
     helping, taken_back = _helping(reader, deciding, draft, progress)
@@ -180,23 +187,25 @@ def refine(
 
 
 def _written(
-    store: Store, model: Model, windows: Sequence[QuestionWindow], progress: Progress
+    store: Store,
+    model: Model,
+    write: AskAboutTurns,
+    progress: Progress,
+    windows: Sequence[QuestionWindow],
 ) -> list[MeasuredQuestion]:
     progress.stage("writing questions", len(windows))
-    return written_questions(store, model, windows, lambda: progress.step(""))
+    return written_questions(store, model, write, windows, lambda: progress.step(""))
 
 
 def _with_questions_of(
-    store: Store,
-    model: Model,
+    write: Callable[[Sequence[QuestionWindow]], list[MeasuredQuestion]],
     deciding: Sequence[MeasuredQuestion],
     turns: Sequence[Turn],
-    progress: Progress,
 ) -> list[MeasuredQuestion]:
     """The deciding questions, and one more about each turn that has none yet."""
     question_turn_ids = {question.turn_id for question in deciding}
     windows = windows_of([turn for turn in turns if turn.id not in question_turn_ids])
-    added = _written(store, model, windows, progress) if windows else []
+    added = write(windows) if windows else []
     by_text = {question.text: question for question in [*deciding, *added]}
     return list(by_text.values())
 
@@ -209,9 +218,9 @@ def _turns_touched(draft: Draft) -> list[Turn]:
     return draft.turns_by_id(sorted(turn_ids))
 
 
-def check(model: Model, questions: int) -> None:
-    """Raise InputError for a model that cannot refine, or for too few questions."""
-    if not model.refines:
+def check(program: MemoryProgram, questions: int) -> None:
+    """Raise InputError for the program of a model that cannot refine, or for too few questions."""
+    if program.refine is None:
         raise InputError(
             "the packaged model is too small to refine a memory; give a larger one, as in"
             " --model openai/gpt-4o-mini"
@@ -229,7 +238,7 @@ def memory_in_short(store: Store, draft: Draft, tokens: int = CATALOG_TOKENS) ->
 def _episode(
     store: Store,
     model: Model,
-    program: MemoryProgram,
+    module: RefineMemory,
     draft: Draft,
     operations: int,
     progress: Progress,
@@ -237,7 +246,7 @@ def _episode(
     """The tool calls of an episode. The draft has their changes."""
     progress.stage("refining", operations)
     with model.active():
-        prediction = program.refine(
+        prediction = module(
             memory=memory_in_short(store, draft),
             tools=RefiningTools(draft).functions(),
             operations=operations,

@@ -24,9 +24,11 @@ from memory.store.united import open_united, refuse_repeated
 from memory.system.files import most_open_files
 
 if TYPE_CHECKING:
+    from dspy import Module
+
     from memory.api import Memory
-    from memory.program import MemoryProgram, Model
-    from memory.program.costs import Usage
+    from memory.models import Model
+    from memory.models.costs import Usage
 
 T = TypeVar("T")
 CACHE_BYTES = 1_000_000_000  # of open stores, by default
@@ -92,7 +94,7 @@ class Handles:
         model: "str | Model" = "local",
         api_base: str | None = None,
         *,
-        program: "MemoryProgram | None" = None,
+        program: "Module | None" = None,
         reranker: str | None = None,
         read_only: bool = False,
         cache_bytes: int = CACHE_BYTES,
@@ -186,7 +188,7 @@ class Handles:
     @property
     def searcher(self) -> Searcher:
         """How `memory_of` searches. No model is loaded for it."""
-        weights = self._program.feature_weights if self._program else None
+        weights = getattr(self._program, "feature_weights", None)
         return Searcher(weights, self._reranker)
 
     def names(self) -> list[str]:
@@ -221,7 +223,7 @@ class Handles:
 
     def model(self) -> "Model":
         """The model, loaded once. Raises ModelError when it cannot be used."""
-        from memory.program import load_model
+        from memory.models import load_model
 
         with self._model_lock:
             if isinstance(self._model, str):
@@ -231,11 +233,10 @@ class Handles:
     @property
     def stores_facts(self) -> bool:
         """Whether a digest asks the model for facts. Does not load it."""
-        from memory.program.model_names import stores_facts
+        from memory.models.model_names import stores_facts
 
-        if isinstance(self._model, str):
-            return stores_facts(self._model)
-        return self._model.writes_facts
+        model = self._model
+        return stores_facts(model if isinstance(model, str) else model.name)
 
     def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
         """A block that adds these turns one by one: a user's limit of a day counts them at once."""
@@ -267,7 +268,7 @@ class Handles:
 
     def _counted(self, work: Callable[[], T]) -> T:
         """Do some work and count the calls of models in it."""
-        from memory.program.costs import counting
+        from memory.models.costs import counting
 
         usage: Usage = {}
         with self._meter.asking() if self._meter else nullcontext(Bill()) as bill:
@@ -279,7 +280,7 @@ class Handles:
 
     def _count(self, usage: "Usage", bill: Bill) -> None:
         """Count what models were asked for, and put it on a user's bill."""
-        from memory.program.costs import priced
+        from memory.models.costs import priced
 
         entries = [entry for of_model in usage.values() for entry in of_model]
         if not entries:

@@ -17,7 +17,6 @@ from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
-from memory.evidence.lines import turn_line
 from memory.facts import change_of
 from memory.operations import Right
 from memory.operations.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
@@ -28,6 +27,7 @@ from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.turn_validation import local_now
 from memory.text.tokens import first_lines, trim
+from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
 INSTRUCTIONS = (

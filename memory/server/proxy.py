@@ -25,9 +25,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from memory.digest.additions import add_turns
 from memory.errors import InputError, MemoryFault
 from memory.evidence.prompt_block import Injected, inject
+from memory.facts.additions import add_turns
 from memory.records import CUT_ANSWER, Turn
 from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from memory.program.thinking import without_thinking
+from memory.models.thinking import without_thinking
 from memory.server.front_ends import own_words, task_of
 from memory.text.message_parts import content_text
 

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from memory.errors import InputError, SqlError
-from memory.program.costs import Cost
+from memory.models.costs import Cost
 from memory.records import WaitingWork
 from memory.worker.observer import Observer, Outcome, WaitingSince
 

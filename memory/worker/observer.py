@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from memory.program.costs import Cost
+from memory.models.costs import Cost
 from memory.records import WaitingWork
 
 Outcome = Literal["done", "failed"]

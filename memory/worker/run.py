@@ -19,9 +19,10 @@ from memory.errors import (
     StoreError,
     UnusableAnswer,
 )
-from memory.program import MemoryProgram, Model
-from memory.program.costs import Cost, Spending, spending
-from memory.program.model_errors import seconds_to_wait
+from memory.models import Model
+from memory.models.costs import Cost, Spending, spending
+from memory.models.model_errors import seconds_to_wait
+from memory.program import MemoryProgram, program_for
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
@@ -233,7 +234,7 @@ class Worker:
 
     def _is_to_digest(self, work: WaitingWork, task: Task) -> bool:
         assert self._model is not None
-        if work.windows or work.blank_summaries or work.turns >= self._model.window:
+        if work.windows or work.blank_summaries or work.turns >= self._model.limits.window:
             return True
         return work.turns > 0 and self._is_settled(work)
 
@@ -398,7 +399,7 @@ class Worker:
         paid = [Cost()]
         with spending(self._model) as spent:
             try:
-                program = self._program or MemoryProgram(self._model.form)
+                program = program_for(self._model, self._program)
                 refinement = refine(store, self._model, program)
             finally:
                 self._pay(store, job.task, spent, paid)

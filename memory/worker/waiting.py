@@ -10,11 +10,12 @@ from types import MappingProxyType
 from memory.api import Memory
 from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
 from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS
-from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
-from memory.program.model import Model
-from memory.program.program import StoreTurns
-from memory.program.signatures.choice import Form
-from memory.program.signatures.forms import PROMPTS
+from memory.models.costs import Cost, priced
+from memory.models.model import Model
+from memory.models.model_names import stores_facts
+from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
+from memory.program.program import program_for
+from memory.program.signatures.forms import Form
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken
@@ -23,7 +24,7 @@ _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Facts that are known, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
-_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600})
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600, "tiny": 0})
 # The characters of a turn that a digest reads of it, see memory.outline.
 _ASSISTANTS = ", ".join(map(quoted, ("assistant", "ai", "ai assistant", "chatgpt", "claude")))
 _IS_OUTLINED_ANSWER = f"lower(speaker) IN ({_ASSISTANTS}) AND LENGTH(text) > {_OUTLINE}"
@@ -84,8 +85,9 @@ def waiting(
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
     earlier calls. Where rules store facts, the estimate is zero.
     """
-    if not model.writes_facts:
+    if not stores_facts(model.name):
         return Waiting(0, Cost(), seconds=0.0)
+    program = program_for(model)
     windows = store.pending()
     spans = [
         (window.first_turn, window.last_turn)
@@ -94,7 +96,7 @@ def waiting(
     ]
     spans.append((max(last_turn_taken(store) + 1, first), last))
 
-    characters_read = _OUTLINED if model.reads_known_facts else "LENGTH(text)"
+    characters_read = _OUTLINED if program.keep else "LENGTH(text)"
     turns = calls = characters = whole_calls = whole_characters = 0
     for start, end in spans:
         [(count, length, long_answers, long_length)] = store.read(
@@ -103,21 +105,20 @@ def waiting(
             f" COALESCE(SUM(CASE WHEN {_IS_OUTLINED_ANSWER} THEN LENGTH(text) ELSE 0 END), 0)"
             f" AS whole FROM turns WHERE id >= {start} AND id <= {end}"
         ).rows
-        windows_of_span = math.ceil(count / model.window)
+        windows_of_span = math.ceil(count / model.limits.window)
         turns += count
         calls += windows_of_span
         characters += length
-        if model.reads_known_facts:
+        if program.keep:
             whole_calls += min(windows_of_span, long_answers)
             whole_characters += long_length
 
     cost = estimate(
         model,
         "store",
-        StoreTurns(PROMPTS[model.form].store),
+        program.store,
         calls=calls,
-        inputs=turn_tokens(turns, characters)
-        + calls * (_CONTEXT_TOKENS[model.form] if model.reads_known_facts else 0),
+        inputs=turn_tokens(turns, characters) + calls * _CONTEXT_TOKENS[program.form],
         answers=turns,
     ) + priced(
         model,
@@ -126,5 +127,5 @@ def waiting(
         + min(whole_characters * _READ_WHOLE / CHARACTERS_A_TOKEN, whole_calls * ANSWERS_TOKENS),
         tokens_out=whole_calls * _KEPT_TOKENS,
     )
-    seconds = cost.calls * (seconds_a_call or model.seconds_a_call)
+    seconds = cost.calls * (seconds_a_call or model.pace.seconds_a_call)
     return Waiting(turns, cost, seconds)

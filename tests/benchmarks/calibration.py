@@ -12,7 +12,6 @@ answers (in LoCoMo's data F1), of questions without an answer that are declined,
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -30,22 +29,25 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conversations
 from locomo.metrics import abstained, score
 from memory import InputError, Memory, load_model
-from memory.program.abstention import Evidence, features_of
-from memory.program.packaged import PackagedModel
+from memory.models import Model
+from memory.program import AnswerQuestion, plain_program
+from memory.program.abstention import Grounds, features_of
+from memory.program.small import Checked
 from tests.benchmarks.everyday import outcome
 
 COSTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0)
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Recording(PackagedModel):
-    """The packaged model, giving every answer that a turn supports and keeping its evidence."""
+class _Recording(Checked):
+    """Gives every answer that a turn supports, and keeps the grounds."""
 
-    seen: list[Evidence] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__(AnswerQuestion("tiny"))
+        self.seen: list[Grounds] = []
 
-    def is_worth_giving(self, evidence: Evidence) -> bool:
-        self.seen.append(evidence)
+    def is_worth_giving(self, grounds: Grounds) -> bool:
+        self.seen.append(grounds)
         return True
 
 
@@ -56,14 +58,12 @@ def measure(
 ) -> None:
     """Print the weights, and what each cost of a wrong answer brings."""
     done = _kept(answers)
-    loaded = load_model("local")
-    assert isinstance(loaded, PackagedModel)
-    model = _Recording(**vars(loaded))
+    model, recording = load_model("local"), _Recording()
     with answers.open("a", encoding="utf-8") as kept:
         for file in files:
             for conversation in load_conversations(file):
                 if conversation.id not in {one["conversation"] for one in done}:
-                    asked = list(_answers(conversation, model, questions, _scores(file)))
+                    asked = list(_answers(conversation, model, recording, questions, _scores(file)))
                     kept.writelines(json.dumps(one) + "\n" for one in asked)
                     kept.flush()
     console = Console()
@@ -102,16 +102,21 @@ def fitted(features: Floats, right: Floats, ridge: float = 1.0) -> Floats:
 
 
 def _answers(
-    conversation: Conversation, model: _Recording, most: int, scores: dict[str, Any]
+    conversation: Conversation,
+    model: Model,
+    recording: _Recording,
+    most: int,
+    scores: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
+    program = plain_program(model).asking(answer=recording)
     with (
         tempfile.TemporaryDirectory() as home,
-        Memory(Path(home) / "memory.db", model=model) as memory,
+        Memory(Path(home) / "memory.db", model=model, program=program) as memory,
     ):
         memory.add(conversation.turns, said_at="")
         chosen = _drawn(conversation, most)
         for question in track(chosen, conversation.id, console=Console(stderr=True)):
-            model.seen.clear()
+            recording.seen.clear()
             answer = memory.ask(question.text, asker=question.asker)
             if answer.basis == "rows":
                 continue
@@ -119,7 +124,7 @@ def _answers(
                 "conversation": conversation.id,
                 "answerable": question.category != ABSTENTION,
                 "right": _right(answer.text, question, scores.get(conversation.id)),
-                "features": features_of(model.seen[0]) if model.seen else None,
+                "features": features_of(recording.seen[0]) if recording.seen else None,
             }
 
 

@@ -132,7 +132,7 @@ def compile_once(
             options=Options(
                 optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed
             ),
-            setup=Setup(model, in_phrases(starting_program(model)), model.budget),
+            setup=Setup(model, in_phrases(starting_program(model)), model.limits.budget),
             prompt_model=model,
             reward="memory",
             num_train=EXAMPLES,

@@ -29,7 +29,7 @@ from rich.console import Console
 
 from locomo.commands import run_command
 from memory import open_store
-from memory.digest.additions import record_assertions
+from memory.facts.additions import record_assertions
 from memory.server.tokens import Tokens
 from memory.store.namespaces import create, location_of
 from memory.system.files import write_whole

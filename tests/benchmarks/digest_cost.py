@@ -27,7 +27,7 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import load_conversations
 from memory import Memory, open_store
-from memory.program import load_model
+from memory.models import load_model
 from memory.records import FormChoice
 from memory.sql import quoted
 from memory.text.speakers import is_assistant
@@ -104,7 +104,7 @@ def main(
     model = replace(
         hosted,
         lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0),
-        window=window or hosted.window,
+        limits=replace(hosted.limits, window=window or hosted.limits.window),
     )
     tokens, cpu_s = 0, 0.0
     chats = load_conversations(data)[:conversations]

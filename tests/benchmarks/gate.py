@@ -35,8 +35,8 @@ from scipy.special import expit
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from memory import Store, Turn, open_store
-from memory.digest.additions import add_turns
 from memory.evidence.gate import MOST_TURNS, WEIGHTS, features
+from memory.facts.additions import add_turns
 
 ROOT = Path(__file__).parents[2]
 DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "sample.json")]

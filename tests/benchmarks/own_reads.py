@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -92,7 +91,7 @@ def counted_calls(work: Callable[[], Any]) -> Counter[str]:
 def question_calls(memory: Memory) -> Counter[str]:
     """The calls of a question that a scripted model answers, the second of two."""
     script = [([], answer("Oslo", str(FEW_TURNS)))] * 2
-    model = replace(scripted_model(script), sql="never")
+    model = scripted_model(script)
     asked = Memory(memory.store, model=model)
     asked.ask(QUESTION)
     return counted_calls(lambda: asked.ask(QUESTION))

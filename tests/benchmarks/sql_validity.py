@@ -21,8 +21,8 @@ from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from memory import MemoryProgram, SqlError, load_model, open_store
 from memory.evidence.lines import turn_lines
-from memory.program.local import SmallModelAdapter
-from memory.program.small_prompts import SMALL
+from memory.models.local import SmallModelAdapter
+from memory.models.small_prompts import SMALL
 from memory.sql import check_select, split
 
 
@@ -62,7 +62,7 @@ def main(data: Path = Path("data/sample.json"), turns: int = 40, questions: int 
 
             def write(number: int, store: Any = store) -> None:
                 window = (number, number)
-                lines = turn_lines(store.turns(*window), model.window_tokens, model.dates)
+                lines = turn_lines(store.turns(*window), model.limits.window_tokens)
                 said = program.store.predict(turns=lines, catalog="", feedback="")
                 store.write(said.sql, cause="benchmark", window=window)
 

@@ -22,9 +22,9 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, Question, load_conversations
 from memory import Store, open_store
-from memory.digest.additions import add_turns
 from memory.evidence.standing import Standing
 from memory.evidence.wishes import applying, wishes_of
+from memory.facts.additions import add_turns
 from memory.text.speakers import is_assistant
 
 _OWN = ("instruction_following", "preference_following")

@@ -19,7 +19,7 @@ import typer
 
 from locomo.dataset.format import Conversation, load_conversations
 from memory import Store, Turn, open_store
-from memory.digest.additions import add_turns
+from memory.facts.additions import add_turns
 
 _PAIRS = 5
 _MOST_TURNS = 2_000  # of a pair

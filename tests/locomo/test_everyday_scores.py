@@ -4,7 +4,7 @@ import pytest
 
 from locomo.dataset.format import Question
 from memory import Answer
-from memory.evidence.messages import ABSTAIN
+from memory.records import ABSTAIN
 from tests.benchmarks.everyday import Scored, outcome, shares
 
 MUST = [["Porto"], ["March 2025", "2025-03"]]

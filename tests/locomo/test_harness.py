@@ -13,7 +13,7 @@ from locomo.harness import Setup, answer_log, build_memory, is_built, runs_of
 from locomo.systems import ask_baseline, ask_memory
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.errors import ModelError
-from memory.program import Model
+from memory.models import Model
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
 from tests.support.locomo_records import write
@@ -27,7 +27,7 @@ def tiny(folder: Path, **changed: Any) -> Conversation:
 
 
 def setup(model: Model, budget: int = 2_000) -> Setup:
-    return Setup(model, MemoryProgram(), budget)
+    return Setup(model, MemoryProgram(), budget, sql="always")
 
 
 def taught() -> MemoryProgram:

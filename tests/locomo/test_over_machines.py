@@ -27,7 +27,8 @@ from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import Baseline, MemorySystem
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
-from memory.program.costs import Cost
+from memory.models import packaged
+from memory.models.costs import Cost
 from memory.store.namespaces import path_of
 from memory.system.machines import over_machines
 from optimize import optimize
@@ -376,7 +377,7 @@ def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machin
     here = load_model("local")
     for module in ("answer", "store"):
         answers = []
-        for model in (here, here.over_machines("ray")):
+        for model in (here, packaged.over_machines(here, "ray")):
             with model.active():
                 program = MemoryProgram()
                 if module == "answer":

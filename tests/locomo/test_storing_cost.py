@@ -6,7 +6,7 @@ from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from memory import MemoryProgram
-from memory.program.costs import Cost
+from memory.models.costs import Cost
 from tests.support.scripted import sql
 from tests.support.talk import talker, talks
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.digest.additions import add_turns, record_assertions
+from memory.facts.additions import add_turns, record_assertions
+from memory.models import Model
 from memory.operations.tools import memory_tools
-from memory.program import Model
 from memory.store.settings import set_setting
 from memory.store.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
 from memory.vocabulary import Attribute
@@ -26,7 +26,7 @@ PORTO = Turn("Anna", "I moved to Porto last week.", said_at="2025-03-12")
 @pytest.fixture
 def unasked() -> Model:
     """As the packaged model, but no prompt is expected."""
-    return replace(scripted_packaged_model([]), writes_facts=False)
+    return replace(scripted_packaged_model([]), name="local")
 
 
 def values(store: Store) -> list[tuple[str, str]]:

@@ -10,9 +10,10 @@ from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
+from memory.evidence.messages import NEAREST_HEAD
 from memory.facts import supersede
 from memory.program.quotations import NO_TURNS, answer_lines
+from memory.records import ABSTAIN
 from memory.store.journal import MOST_ENDED
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED
@@ -362,7 +363,7 @@ def test_where_nothing_answers_the_nearest_turns_are_quoted(store: Store) -> Non
 def test_a_quoted_turn_says_what_is_outdated_in_it(store: Store) -> None:
     store.write(MOVED, cause="digest by test")
     supersede(store, 1, "Bergen", since="2018")
-    model = replace(scripted_packaged_model([([], answer(ABSTAIN))]), writes_facts=False)
+    model = replace(scripted_packaged_model([([], answer(ABSTAIN))]), name="local")
     memory = Memory(store, model=model)
     quoted = {quoted.turn_id: quoted for quoted in memory.ask("Is Anna by the sea?").quotations}
     assert quoted[1].mark == "outdated: lives in Oslo until 2018, now Bergen"

@@ -6,16 +6,10 @@ from hypothesis import strategies as st
 
 from memory import InputError, Rows, Turn
 from memory.evidence.layout import lay_out, refuse_small
-from memory.evidence.lines import (
-    LEAST_BUDGET,
-    RowLine,
-    quoted_turns,
-    row_lines,
-    turn_line,
-    turn_lines,
-)
+from memory.evidence.lines import LEAST_BUDGET, RowLine, quoted_turns, row_lines, turn_lines
 from memory.text.dates import spoken_date
 from memory.text.tokens import count_tokens, trim
+from memory.text.turn_lines import turn_line
 
 texts = st.text(min_size=1, max_size=300)
 turns = st.lists(texts, min_size=1, max_size=12).map(

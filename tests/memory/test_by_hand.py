@@ -19,10 +19,11 @@ from memory.cli.chat.background import Background
 from memory.cli.chat.commands import obey
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
-from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
-from memory.program import load_model
-from memory.program.packaged import PackagedModel
+from memory.evidence.messages import NEAREST_HEAD
+from memory.models import load_model
+from memory.program import AnswerQuestion
 from memory.program.quotations import answer_lines
+from memory.records import ABSTAIN
 from memory.store.namespaces import create, location_of
 from memory.store.turn_validation import local_now
 from tests.support.commands import run
@@ -64,7 +65,7 @@ def _no_model_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     def abstain(*args: object, **kwargs: object) -> dspy.Prediction:
         return dspy.Prediction(answer=ABSTAIN, calls=0)
 
-    monkeypatch.setattr(PackagedModel, "_predict_answer", abstain)
+    monkeypatch.setattr(AnswerQuestion, "forward", abstain)
 
 
 def first_shown(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.digest.additions import add_turns
+from memory.facts.additions import add_turns
 from memory.program.quotations import answer_lines
 from memory.program.support import with_known_years
 from memory.vocabulary.templates.date_phrases import recent_date
@@ -49,7 +49,7 @@ CASES = [
 def test_no_year_is_shown_that_follows_from_nothing(
     text: str, question: str, made_up: str, given: Sequence[str], said_at: str, now: str, path: Path
 ) -> None:
-    model = replace(scripted_packaged_model([([], answer(made_up))]), writes_facts=False)
+    model = replace(scripted_packaged_model([([], answer(made_up))]), name="local")
     with Memory(path, model=model) as memory:
         memory.store.add([Turn("Ben", "Nice to hear from you.")])
         add_turns(memory.store, [Turn("Anna", text, said_at=said_at)])

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,9 +13,10 @@ from memory.__main__ import app
 from memory.cli.chat.background import Background
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
-from memory.evidence.messages import ABSTAIN, NEAREST_HEAD
+from memory.evidence.messages import NEAREST_HEAD
+from memory.models import Model
 from memory.operations.tools import memory_tools
-from memory.program import Model
+from memory.records import ABSTAIN
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.namespaces import create, existing
@@ -28,6 +28,8 @@ from tests.support.serving import serving, token
 QUESTION = "Which instrument does Ben play?"
 NEAREST = "Ben, 8 May 2017: \u201cWe got a puppy, her name is Figaro.\u201d"
 
+WHEN_IT_PAYS = True
+
 
 def packaged() -> Model:
     """A packaged model that answers nothing."""
@@ -36,8 +38,7 @@ def packaged() -> Model:
 
 def hosted(text: str) -> Model:
     """A larger model that answers so, in its own words too, and names no turn."""
-    model = scripted_model([([QUESTION], says(text))])
-    return replace(model, sql="when it pays")
+    return scripted_model([([QUESTION], says(text))])
 
 
 def says(text: str) -> str:
@@ -170,7 +171,7 @@ def test_an_abstention_shows_who_said_what_is_nearest_and_when(
     door: str, silent: str, memories: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = SILENT[silent]
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model())
+    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model())
     told = DOORS[door](model)
     assert NEAREST_HEAD in told
     assert NEAREST in told

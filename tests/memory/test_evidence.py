@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
-from memory import Memory, Store, Turn, open_store
+from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.agents.blocks import prompt_block
-from memory.digest.additions import add_turns
 from memory.evidence.fence import fenced
 from memory.evidence.layout import Evidence
-from memory.evidence.messages import ABSTAIN
 from memory.evidence.prompt_block import inject
 from memory.evidence.restated import newest_first, restated
+from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.program.quotations import answer_lines
+from memory.records import ABSTAIN
 from tests.support.scripted import answer, scripted_model
 
 BOTH_STORES = "slow"
@@ -82,8 +81,8 @@ def asked_of(store: Store, question: str) -> str:
 
 def quoted_of(store: Store, question: str) -> str:
     """What a person is shown where the model knows no answer."""
-    model = replace(scripted_model([([question], answer(ABSTAIN, ""))]), sql="never")
-    with Memory(store, model) as memory:
+    model = scripted_model([([question], answer(ABSTAIN, ""))])
+    with Memory(store, model, program=AskMemory(sql="never")) as memory:
         return "\n".join(answer_lines(memory.ask(question, asker="Anna")))
 
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.__main__ import app
-from memory.digest.additions import add_turns
 from memory.facts import add, correct, edits_since, end, fact_of, find, history, remove, supersede
+from memory.facts.additions import add_turns
 from memory.records import WITHDRAWN
 from memory.store import Store
 from memory.store.history import edits_of

@@ -11,8 +11,8 @@ import dspy
 import pytest
 
 from memory import Memory, facts
-from memory.evidence.messages import ABSTAIN
-from memory.program.packaged import PackagedModel
+from memory.program import AnswerQuestion
+from memory.records import ABSTAIN
 from memory.settings import Settings
 from memory.store.history import edits_of
 from tests.support.everyday_changes import ADDITIONS, CHANGES, CORRECTIONS, ENDS, OWNER
@@ -26,7 +26,7 @@ def memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     def abstain(*args: object, **kwargs: object) -> dspy.Prediction:
         return dspy.Prediction(answer=ABSTAIN, calls=0)
 
-    monkeypatch.setattr(PackagedModel, "_predict_answer", abstain)
+    monkeypatch.setattr(AnswerQuestion, "forward", abstain)
     with Memory(path, model="local") as opened:
         Settings(opened.store).set("user", OWNER)
         opened.add(sorted((t for case in CHANGES for t in case.turns), key=lambda t: t.said_at))

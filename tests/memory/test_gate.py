@@ -7,8 +7,8 @@ import pytest
 
 from locomo.dataset.format import load_conversations
 from memory import Store, Turn, open_store
-from memory.digest.additions import add_turns
 from memory.evidence.gate import MOST_TURNS, touched, touches
+from memory.facts.additions import add_turns
 from memory.store.united import unite
 from tests.support.embedding_server import SMALL, Server, serving
 

@@ -11,7 +11,7 @@ import pytest
 
 from memory.evidence.fence import fenced
 from memory.exchange.whatsapp import _EDITED
-from memory.program.completions import _FORGED_MARKER
+from memory.models.completions import _FORGED_MARKER
 from memory.search.asker import third_person
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant

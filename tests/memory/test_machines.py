@@ -8,7 +8,8 @@ import pytest
 from memory import InputError, Memory, Turn, open_store
 from memory.cli.digests import Digester, Due
 from memory.errors import ModelError
-from memory.program import load_model, loading
+from memory.models import load_model, loading
+from memory.models.packaged import over_machines
 from memory.store.namespaces import create, location_of, path_of
 from memory.system import machines
 from memory.system.machines import check_over
@@ -36,7 +37,7 @@ def test_without_ray_the_command_that_installs_it_is_named(
 
 def test_a_hosted_model_is_not_moved_to_other_machines() -> None:
     with pytest.raises(InputError, match="raise --num-threads"):
-        load_model("openai/gpt-4o-mini").over_machines("ray")
+        over_machines(load_model("openai/gpt-4o-mini"), "ray")
 
 
 # --- digest --all -------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ def home(home: str) -> str:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
     """Stores a fact for each window of one turn."""
     model, engine = talker(window=1)
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
     return engine
 
 
@@ -102,7 +103,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
         return sql(FACT.format(1))
 
     model, _ = talker(window=1, store=second_fails)
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
     run("digest", "--all", says="no credit left")
     with open_store(location_of("Ben 🌸")) as store:
         assert [change.window for change in store.changes()] == [(1, 1)]

@@ -1,14 +1,13 @@
 """Where nothing answers, the answer is among the nearest turns: a family chat of our own."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from memory import Memory, Turn
-from memory.evidence.messages import ABSTAIN
 from memory.program.quotations import MOST_QUOTATIONS
+from memory.records import ABSTAIN
 from tests.support.scripted import answer, scripted_packaged_model
 
 FAMILY = Path(__file__).parents[1] / "held_out" / "nearest" / "family.json"
@@ -25,7 +24,7 @@ def test_of_everyday_questions_the_nearest_turns_hold_the_answer(
 ) -> None:
     questions = family["questions"]
     pairs = [([], answer(ABSTAIN)) for _ in questions]
-    model = replace(scripted_packaged_model(pairs), sql="never")
+    model = scripted_packaged_model(pairs)
     missed = []
     with Memory(path, model=model) as memory:
         memory.store.add([Turn(**turn) for turn in family["turns"]])

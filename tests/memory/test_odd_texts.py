@@ -6,10 +6,10 @@ import pytest
 
 from memory import InputError, Memory, Turn
 from memory.agents.projects import project_of
-from memory.digest.additions import add_turns
 from memory.exchange import read_export
 from memory.exchange.imports import import_turns
 from memory.exchange.transcripts import AGENTS, read_transcript
+from memory.facts.additions import add_turns
 from memory.store import Store
 from memory.store.turn_validation import MAX_TURN_CHARACTERS
 from tests.support.agent_transcripts import ClaudeCodeSession

@@ -7,9 +7,9 @@ import pytest
 
 from memory import Store, Turn, open_store
 from memory.agents.sessions import HookCall, capture
-from memory.digest.additions import add_turns
 from memory.exchange import read_export
 from memory.exchange.imports import import_turns
+from memory.facts.additions import add_turns
 from memory.store.namespaces import location_of
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.foreign_exports import (

@@ -99,7 +99,7 @@ def test_the_packaged_model_answers_from_the_memory_that_says_it(
     stores: Mapping[str, Store],
 ) -> None:
     model = scripted_packaged_model([(["team"], answer("the dog of the caretaker"))])
-    model = replace(model, writes_facts=False)  # as it is shipped: it writes no SELECTs either
+    model = replace(model, name="local")  # as it is shipped: it writes no SELECTs either
     said = Memory.over(stores, model=model).ask("Which dog barks all day?")
     assert (said.text, said.turns, said.memories) == ("the dog of the caretaker", (3,), ("team",))
 

@@ -13,8 +13,8 @@ from memory.evidence.ltm_config import load_config
 from memory.exchange.imports import dump_records
 from memory.exchange.ltm import EMBEDDINGS, vector_notes
 from memory.exchange.transcripts import AGENTS, read_transcript
-from memory.program.adapter_card import CARD, read_card
-from memory.program.gguf.header import file_sha256, read_gguf
+from memory.models.adapter_card import CARD, read_card
+from memory.models.gguf.header import file_sha256, read_gguf
 from memory.program.saved import load_program
 from memory.store.foreign_database import foreign_rows
 from memory.vocabulary.files import read_vocabulary

@@ -41,7 +41,7 @@ LISTED = """
 from memory.system.providers import listed_models, load_litellm
 from memory import load_model
 model = load_model("openai/gpt-4")
-assert (model.context, model.form) == (8_192, "short")
+assert (model.limits.context, model.size) == (8_192, "small")
 assert "litellm" not in sys.modules
 read = {**listed_models()}
 litellm = load_litellm()
@@ -50,7 +50,7 @@ assert len(models) > 2_000
 for name, known in models.items():
     assert read[name].get("max_input_tokens") in (None, known.get("max_input_tokens")), name
 litellm.register_model({"openai/mine": {"max_input_tokens": 4_096, "litellm_provider": "openai"}})
-assert load_model("openai/mine").form == "short"
+assert load_model("openai/mine").size == "small"
 """
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory.cli.queries import _answer_lines
-from memory.digest.additions import add_turns
 from memory.errors import SqlError
 from memory.evidence.lines import LEAST_BUDGET, TURNS_HEAD
 from memory.evidence.prompt_block import inject
@@ -20,6 +19,7 @@ from memory.evidence.wishes import (
     wishes_of,
 )
 from memory.facts import add, end, find
+from memory.facts.additions import add_turns
 from memory.facts.standing import standing_facts as everybodys
 from memory.facts.standing import standing_without_effect
 from memory.operations.tools import memory_tools
@@ -394,7 +394,7 @@ def test_a_large_model_is_shown_them_within_its_budget_and_may_cite_them(wishes:
     model = scripted_model([([], sql("SELECT id FROM turns LIMIT 1;")), (shown, answer("Oslo"))])
     said = Memory(wishes, model=model).ask("Where does Anna live?", asker="Bea")
     assert [fact.value for fact in said.standing] == values(wishes)
-    assert said.tokens <= model.budget
+    assert said.tokens <= model.limits.budget
     assert said.standing[0].turn_id in said.shown
 
 

@@ -74,7 +74,7 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
         loaded.append(name)
         return scripted_model([])
 
-    monkeypatch.setattr("memory.program.load_model", load_model)
+    monkeypatch.setattr("memory.models.loading.load_model", load_model)
     with Memory() as memory:
         assert memory.of("anna").model is memory.of("ben").model is memory.model
     assert loaded == ["local"]

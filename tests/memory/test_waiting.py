@@ -3,8 +3,8 @@
 import pytest
 
 from memory import Store, Turn
-from memory.program import load_model
-from memory.program.costs import CHARACTERS_A_TOKEN
+from memory.models import load_model
+from memory.program.estimates import CHARACTERS_A_TOKEN
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
 from memory.worker.waiting import waiting
 from tests.conftest import MOVED

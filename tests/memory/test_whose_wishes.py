@@ -9,11 +9,11 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory.agents.blocks import prompt_block, start_block
-from memory.digest.additions import add_turns
 from memory.evidence.prompt_block import inject
 from memory.evidence.wishes import applying
 from memory.exchange import read_export
 from memory.exchange.imports import import_turns
+from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.server.web.project import work_of
 from memory.settings import set_owner

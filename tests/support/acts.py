@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -24,7 +23,6 @@ import sqlite_utils  # noqa: F401 - imported once for all, before processes part
 from memory import Memory, MemoryProgram, Turn, facts, open_store
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
-from memory.program.hosted import HostedModel
 from memory.records import Assertion, TurnAssertions
 from memory.search.embed import HostedEmbedder, embed
 from memory.store import (
@@ -48,6 +46,7 @@ from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import make_older, unindexed_memory
 from tests.support.rows import rows_of
+from tests.support.scripted import StoresByRule, scripted_model
 
 BLOCK = 8  # so small that acts make and remake blocks
 TIMES = 8  # how often an act is done in one folder, unless less is asked for
@@ -127,7 +126,7 @@ def begin_with_turns(folder: Path) -> None:
 
 def begin_with_facts(folder: Path) -> None:
     begin_with_turns(folder)
-    digest(folder, times=len(TURNS) // MODEL.window)
+    digest(folder, times=len(TURNS) // MODEL.limits.window)
 
 
 def begin_with_a_backup(folder: Path) -> None:
@@ -192,28 +191,16 @@ FACT = (
     "INSERT INTO facts (subject, attribute, value, turn_id)"
     " VALUES ('Anna', 'has_pet', '{value}', {turn})"
 )
-MODEL = HostedModel(
-    name="none",
-    lm=None,  # it is never asked: PROGRAM writes the facts
-    adapter=None,
-    window=3,
-    window_tokens=1000,
-    dates=True,
-    context=32_000,
-    budget=1000,
-)
+MODEL = scripted_model([], window=3, budget=1_000)  # never asked: PROGRAM writes the facts
 
 
-def store_a_fact_of_each_turn(
-    turns: str, catalog: str, write: Any, **context: str
-) -> SimpleNamespace:
+def a_fact_of_each_turn(turns: str) -> str:
     ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
-    change = write(";\n".join(FACT.format(value=f"zyl{n}qua", turn=n) for n in ids))
-    return SimpleNamespace(change=change, calls=1)
+    return ";\n".join(FACT.format(value=f"zyl{n}qua", turn=n) for n in ids)
 
 
-PROGRAM: Any = MemoryProgram()
-PROGRAM.store = store_a_fact_of_each_turn
+PROGRAM = MemoryProgram()
+PROGRAM.store = StoresByRule(a_fact_of_each_turn)
 
 
 def add(folder: Path, n: int) -> None:

@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.dataset.format import Conversation, load_conversations
 from memory import Memory, Store
-from memory.program.completions import CompletionAdapter
 from memory.sql import quoted
-from tests.support.scripted import UnsoldModel, sql
+from tests.support.scripted import model_over, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "closings.json"
 
@@ -91,16 +89,7 @@ def ends_of(store: Store, conversation: Conversation, states: Sequence[Any]) -> 
         turn.source: (turn_id, turn.speaker, turn.text)
         for turn, turn_id in zip(conversation.turns, ids, strict=True)
     }
-    model = UnsoldModel(
-        name="closings",
-        lm=dspy.LM("local/closings", engine=_Engine(turns, states), cache=False, num_retries=0),
-        adapter=CompletionAdapter(),
-        window=16,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=2_000,
-    )
+    model = model_over(_Engine(turns, states), "closings")
     Memory(store, model=model).digest()
     right = {
         (state["subject"], state["value"], state["ended_on"], turns[state["told"]][0])

@@ -15,14 +15,13 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory import Memory, Turn
-from memory.program import Model
-from memory.program.hosted import HostedModel
+from memory.models import Model
 from memory.store.settings import set_setting, settings_of
 from memory.store.tags import set_tags
+from tests.support.scripted import model_over
 
 MODEL_SECONDS = 0.05
 HANG_SECONDS = 120.0  # after the end a thread that is still at work hangs
@@ -59,17 +58,7 @@ class SlowServer:
 
 def slow_model(seconds: float = MODEL_SECONDS) -> Model:
     """A hosted model that takes so long for every call."""
-    engine = SlowServer(seconds)
-    return HostedModel(
-        name="slow",
-        lm=dspy.LM("local/slow", engine=engine, cache=False, num_retries=0),
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
-        window=4,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=2_000,
-    )
+    return model_over(SlowServer(seconds), "slow", window=4)
 
 
 @dataclass

@@ -14,8 +14,8 @@ from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_teacher import Distillation
 from locomo.harness import Setup
 from locomo.tasks.modules import Target
-from memory import MemoryProgram
-from memory.program import Model
+from memory.models import Model
+from memory.program import plain_program
 from memory.system.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.talk import talker, talks
@@ -40,8 +40,8 @@ class ExampleMaker:
         return self.folder / "examples.jsonl"
 
     def distillation(self, *targets: Target) -> Distillation:
-        teacher = Setup(self.teacher, MemoryProgram(), self.teacher.budget)
-        student = Setup(self.student, MemoryProgram(), self.student.budget)
+        teacher = Setup(self.teacher, plain_program(self.teacher), self.teacher.limits.budget)
+        student = Setup(self.student, plain_program(self.student), self.student.limits.budget)
         return Distillation(teacher, student, targets)
 
     def distill(self, *targets: Target, **options: Any) -> DistillationSummary:

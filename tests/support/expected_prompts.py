@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
@@ -21,8 +21,12 @@ from locomo.dataset.format import load_conversations
 from memory import Answer, Memory, Store, Turn, memory_tools, open_store
 from memory.agents.blocks import prompt_block, start_block
 from memory.facts import edit
-from memory.program import Model
-from memory.program.local import SmallModelAdapter
+from memory.models import Model
+from memory.models.local import SmallModelAdapter
+from memory.models.sizes import Size
+from memory.program import AskMemory, MemoryProgram
+from memory.program.ask import SqlUse
+from memory.program.signatures.forms import Form
 from memory.refine.questions import (
     FactReader,
     MeasuredQuestion,
@@ -92,22 +96,32 @@ class Recorder:
 
 
 def recording_model(
-    recorder: Recorder,
-    form: Literal["full", "short"] = "full",
-    sql: Literal["always", "when it pays", "never"] = "always",
-    budget: int = 2_000,
-    window: int = 16,
+    recorder: Recorder, form: Form = "full", budget: int = 2_000, window: int = 16
 ) -> Model:
     """A hosted model whose prompts a recorder keeps."""
-    model = scripted_model([], window=window, budget=budget)
-    return replace(model, lm=_lm(recorder), form=form, sql=sql)
+    size: Size = "small" if form == "short" else "large"
+    model = scripted_model([], window=window, budget=budget, size=size)
+    return replace(model, lm=_lm(recorder))
+
+
+def recording_memory(
+    store: Store,
+    recorder: Recorder,
+    form: Form = "full",
+    sql: SqlUse = "always",
+    budget: int = 2_000,
+) -> Memory:
+    """A memory asked with a hosted model whose prompts a recorder keeps."""
+    model = recording_model(recorder, form, budget)
+    return Memory(store, model=model, program=AskMemory(prompts=form, sql=sql))
 
 
 def small_model(recorder: Recorder) -> Model:
-    """The packaged model whose prompts a recorder keeps, with the shipped adapter for answers."""
+    """The packaged model, untuned, whose prompts a recorder keeps; but its answers are tuned."""
     model = scripted_packaged_model([])
     adapter = SmallModelAdapter(frozenset({"answer"}))
-    return replace(model, lm=_lm(recorder), adapter=adapter, budget=360)
+    limits = replace(model.limits, budget=360)
+    return replace(model, name="local-base", lm=_lm(recorder), adapter=adapter, limits=limits)
 
 
 def _lm(recorder: Recorder) -> dspy.LM:
@@ -189,7 +203,7 @@ def friends() -> Texts:
     recorder = Recorder()
     with memory_of(FRIENDS, FRIENDS_FACTS, {"user": "Anna"}) as store:
         for form in ("full", "short"):
-            memory = Memory(store, model=recording_model(recorder, form))
+            memory = recording_memory(store, recorder, form)
             for question in (
                 "Where does Anna live?",
                 "Which pets do the friends have?",
@@ -199,7 +213,7 @@ def friends() -> Texts:
             ):
                 memory.ask(question, asker="Anna", now=NOW)
                 prompts_of(recorder, f"ask {form}: {question}", texts)
-        tight = Memory(store, model=recording_model(recorder, sql="when it pays", budget=130))
+        tight = recording_memory(store, recorder, sql="when it pays", budget=130)
         for question in ("Which pets do they have?", "What did Anna do first, what then?"):
             tight.ask(question)
             prompts_of(recorder, f"ask in 130 tokens: {question}", texts)
@@ -215,7 +229,7 @@ def friends() -> Texts:
 
 
 def _replies(store: Store, recorder: Recorder, texts: Texts) -> None:
-    memory = Memory(store, model=recording_model(recorder))
+    memory = recording_memory(store, recorder)
     recent = store.turns(10, 11)
     for number, text in enumerate(("Where do I live, by the way?", "Thanks, that is all."), 1):
         message = Turn("Anna", text, "five", "2024-06-20")
@@ -261,10 +275,10 @@ def _corrections(store: Store, recorder: Recorder, texts: Texts) -> None:
 
 
 def _questions(store: Store, recorder: Recorder, texts: Texts) -> None:
-    model = recording_model(recorder)
-    written_questions(store, model, windows_all_over(store.turns(), 2))
-    memory = Memory(store, model=model)
-    reader = FactReader(store, model, memory.program.answer, judged=True)
+    model, program = recording_model(recorder), MemoryProgram()
+    assert program.question
+    written_questions(store, model, program.question, windows_all_over(store.turns(), 2))
+    reader = FactReader(store, model, program.answer, program.compare)
     draft = Draft(store)
     reader.score(MeasuredQuestion("Where does Anna live?", "Bergen", 7), draft.start)
     prompts_of(recorder, "refine", texts)
@@ -292,7 +306,7 @@ def digests() -> Texts:
         Memory(store, model=recording_model(recorder, window=4)).digest()
         prompts_of(recorder, "digest after a correction", texts)
     with memory_of(FRIENDS[:2]) as store:
-        Memory(store, model=replace(small_model(recorder), writes_facts=True)).digest()
+        Memory(store, model=small_model(recorder)).digest()
         prompts_of(recorder, "digest packaged", texts)
     return texts
 
@@ -303,8 +317,7 @@ def chats() -> Texts:
     recorder = Recorder()
     with memory_of(of_file("everyday/development/siblings-seventieth.json", 90)) as store:
         for budget in (300, 1_000):
-            model = recording_model(recorder, sql="when it pays", budget=budget)
-            memory = Memory(store, model=model)
+            memory = recording_memory(store, recorder, sql="when it pays", budget=budget)
             for question in (
                 "Which dishes will there be?",
                 "When did they talk about the cake last week?",
@@ -315,7 +328,7 @@ def chats() -> Texts:
         block = Memory(store).context("Who brings the cake?", now=NOW, budget=500)
         texts["context of the siblings"] = block.text
     with memory_of(of_file("assistants/baker-lena.json", 60)) as store:
-        memory = Memory(store, model=recording_model(recorder, budget=1_500))
+        memory = recording_memory(store, recorder, budget=1_500)
         for question in (
             "What did you recommend for the oven?",
             "Summarize what I planned for the bakery.",
@@ -333,7 +346,8 @@ def united() -> Texts:
     recorder = Recorder("SELECT turn_id, subject, attribute, value FROM facts LIMIT 5")
     with memory_of(FRIENDS, FRIENDS_FACTS) as first, memory_of(FRIENDS[3:6]) as second:
         model = recording_model(recorder)
-        with Memory.over({"friends": first, "dogs": second}, model=model) as memory:
+        both = {"friends": first, "dogs": second}
+        with Memory.over(both, model=model, program=AskMemory(sql="always")) as memory:
             memory.ask("Which dog does Ben have?", asker="Ben", now=NOW)
             prompts_of(recorder, "over two", texts)
     return texts

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memory.program.llama import packaged_gguf
+from memory.models.llama import packaged_gguf
 
 UINT32, TEXT, F32, ALIGNED = 4, 8, 0, 32
 # What a chat model says of itself.

@@ -14,15 +14,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from memory.program import Model
-from memory.program.completions import CompletionAdapter
-from memory.program.hosted import HostedModel
-from memory.program.packaged import PackagedModel
+from memory.models import Model
 from tests.support.locomo_records import question, record, turn, write
-from tests.support.scripted import UnexpectedPrompt, answer, sql, window
+from tests.support.scripted import UnexpectedPrompt, answer, model_over, sql, window
 
 COLOURS = ("blue", "green", "white")
 THINGS = (
@@ -232,11 +228,14 @@ class Obedient:
         if SIGNS[target] not in prompt:
             raise UnexpectedPrompt(f"a proposal for {target} without {SIGNS[target]!r}:\n{prompt}")
         if kind == "simba":
-            advice = json.dumps({f"program.{target}.predict": RULES[target]})
-            return _fields(discussion="So.", module_advice=advice)
+            names = prompt.rpartition("[[ ## module_names ## ]]")[2]
+            [name] = {*re.findall(rf"[\w.]*\b{target}\.predict", names)}
+            return _fields(discussion="So.", module_advice=json.dumps({name: RULES[target]}))
         if kind == "mipro":
             return _fields(proposed_instruction=f"Do your task. {RULES[target]}")
-        return _fields(new_instruction=f"Do your task. {RULES[target]}")
+        instruction = {"new_instruction": f"Do your task. {RULES[target]}"}
+        as_json = "Respond with a JSON object" in prompt
+        return json.dumps(instruction) if as_json else _fields(**instruction)
 
 
 def _fields(**values: str) -> str:
@@ -259,15 +258,4 @@ def obedient(
     By the packaged model's name it works as that one.
     """
     engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed, columns=columns)
-    kind = PackagedModel if name.startswith("local") else HostedModel
-    model = kind(
-        name=name,
-        lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
-        adapter=CompletionAdapter(),
-        window=window,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=2_000,
-    )
-    return model, engine
+    return model_over(engine, name, window=window), engine

@@ -6,6 +6,7 @@ from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import Bench
 from memory import MemoryProgram
+from memory.program import plain_program
 from tests.support.obedient import houses, obedient
 
 
@@ -17,4 +18,9 @@ def bench_of(folder: Path) -> Bench:
         c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
         for c in conversations.values()
     }
-    return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
+    return Bench(
+        Setup(model, plain_program(model), model.limits.budget, sql="always"),
+        conversations,
+        memories,
+        max_demos=0,
+    )

@@ -9,7 +9,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from memory.program import MemoryProgram, Model
+from memory.models import Model
+from memory.program import MemoryProgram
 from memory.server import web
 from memory.server.handles import Handles
 

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, ToolCallPart, Usage
 
 from memory import Turn, open_store
-from memory.program import Model
-from memory.program.completions import CompletionAdapter
-from tests.support.scripted import UnexpectedPrompt, UnsoldModel, answer
+from memory.models import Model
+from tests.support.scripted import UnexpectedPrompt, answer, model_over
 
 THINGS = [
     *("lamp", "kite", "drum", "vase", "harp", "coat"),
@@ -155,14 +153,4 @@ def _answer(prompt: str) -> str:
 def refiner_model(*scripts: Sequence[Call], native: bool = False) -> tuple[Model, Refiner]:
     """A Model that makes the calls of the scripts, one a prompt, and its engine."""
     engine = Refiner(scripts, native)
-    model = UnsoldModel(
-        name="refiner",
-        lm=dspy.LM("local/refiner", engine=engine, cache=False, num_retries=0),
-        adapter=CompletionAdapter(),
-        window=16,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=2_000,
-    )
-    return model, engine
+    return model_over(engine, "refiner"), engine

@@ -3,15 +3,29 @@
 model = scripted_model([(["[1] Anna: I moved"], sql("INSERT INTO facts ..."))])
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import dspy
-from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from dspy.lm15 import (
+    Message,
+    Request,
+    Response,
+    StreamDeltaEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+    TextDelta,
+    TextPart,
+    Usage,
+)
 
-from memory.program import Model
-from memory.program.completions import CompletionAdapter
-from memory.program.hosted import HostedModel
-from memory.program.packaged import PackagedModel
+from memory import StoreTurns
+from memory.facts.window_writes import WindowWriter
+from memory.models import CompletionAdapter, Limits, Model, Pace
+from memory.models.hosted import server_of
+from memory.models.sizes import Size
+from memory.program.digest import WindowContext, stored_window
 
 Pairs = Sequence[tuple[Sequence[str], str]]
 
@@ -42,6 +56,13 @@ class Script:
             id=None, model="scripted", message=message, finish_reason="stop", usage=usage
         )
 
+    def stream(self, request: Request) -> Iterator[Any]:
+        """The same in one piece."""
+        response = self.complete(request)
+        yield StreamStartEvent(model="scripted")
+        yield StreamDeltaEvent(TextDelta(response.text or ""))
+        yield StreamEndEvent(response.finish_reason, response.usage)
+
 
 class ScriptedLM(dspy.LM):
     """A `dspy.LM` over a Script; `assert_done` says that every answer was asked for."""
@@ -55,30 +76,71 @@ class ScriptedLM(dspy.LM):
         assert prompts == answers, f"{prompts} of {answers} answers were asked for"
 
 
-class UnsoldModel(HostedModel):
+class UnsoldModel(Model):
     """A model without a price: litellm, which lists those of others, takes seconds to import."""
 
     price = None
 
 
-def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model:
-    """A Model that Memory can use; its `lm` is the ScriptedLM."""
-    return UnsoldModel(
-        name="scripted",
-        lm=ScriptedLM(pairs),
+def model_over(
+    engine: Any,
+    name: str = "scripted",
+    *,
+    window: int = 16,
+    window_tokens: int = 8_000,
+    budget: int = 2_000,
+    size: Size = "large",
+    **fields: Any,
+) -> Model:
+    """A Model whose calls an engine of DSPy answers.
+
+    By the packaged model's name it works as that one.
+    """
+    is_packaged = name.startswith("local")
+    pace = Pace(1.0, 15.0, cpus=1.0) if is_packaged else Pace(10.0, 0.5, cpus=0.25)
+    kind = Model if is_packaged else UnsoldModel
+    return kind(
+        name=name,
+        lm=dspy.LM(f"local/{name}", engine=engine, cache=False, num_retries=0),
         adapter=CompletionAdapter(),
-        window=window,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=budget,
+        size="tiny" if is_packaged else size,
+        limits=Limits(32_000, budget, window, window_tokens),
+        pace=pace,
+        server="" if is_packaged else server_of(name, fields.get("api_base")),
+        weights=dict.fromkeys(("store", "retrieve", "answer"), name),
+        **fields,
     )
 
 
-def scripted_packaged_model(pairs: Pairs, window: int = 16) -> PackagedModel:
-    """A Model that works on a memory as the packaged one does, with the script's answers."""
-    fields = {**vars(scripted_model(pairs, window)), "name": "local", "sql": "when it pays"}
-    return PackagedModel(**fields)
+def with_limits(model: Model, **limits: int) -> Model:
+    """The same model with other limits."""
+    return replace(model, limits=replace(model.limits, **limits))
+
+
+def scripted_model(
+    pairs: Pairs, window: int = 16, budget: int = 2_000, size: Size = "large"
+) -> Model:
+    """A Model that Memory can use; its `lm` is the ScriptedLM."""
+    model = model_over(Script([]), window=window, budget=budget, size=size)
+    return replace(model, lm=ScriptedLM(pairs))
+
+
+def scripted_packaged_model(pairs: Pairs, window: int = 16) -> Model:
+    """A Model that works on a memory as the packaged one does, untuned: it stores facts."""
+    return replace(model_over(Script([]), "local-base", window=window), lm=ScriptedLM(pairs))
+
+
+class StoresByRule(StoreTurns):
+    """Stores what a rule writes of the lines of a window's turns; no model is asked."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
+        sql = self.rule(context.inputs["turns"])
+        change, unsaid = writer.write(sql)
+        return stored_window(change, sql=sql, calls=1, unsaid=unsaid)
 
 
 def sql(statements: str) -> str:

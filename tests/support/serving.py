@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from dspy import Module
 from starlette.testclient import TestClient
 
+from memory.models import Model
 from memory.operations import Right
-from memory.program import MemoryProgram, Model
 from memory.server.app import application
 from memory.server.day_limits import DayLimits
 from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
@@ -29,7 +30,7 @@ def serving(
     rights: Sequence[Right] = ("read", "write", "forget"),
     groups: Sequence[str] = (),
     reranker: str | None = None,
-    program: MemoryProgram | None = None,
+    program: Module | None = None,
     day_limits: DayLimits | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.

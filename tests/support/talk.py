@@ -6,14 +6,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from memory.program import Model
-from memory.program.completions import CompletionAdapter
-from memory.program.packaged import PackagedModel
+from memory.models import Model
 from tests.support.locomo_records import DATE, question, record, turn, write
-from tests.support.scripted import UnexpectedPrompt, UnsoldModel, answer, sql
+from tests.support.scripted import UnexpectedPrompt, answer, model_over, sql
 
 ANN = [
     turn("D1:1", "I moved to Lyon last Saturday."),
@@ -110,16 +107,4 @@ def talker(
 ) -> tuple[Model, Talker]:
     """A Model that talks, and its engine; by the packaged model's name it works as that one."""
     engine = Talker(replies)
-    kind = PackagedModel if name.startswith("local") else UnsoldModel
-    model = kind(
-        name=name,
-        lm=dspy.LM("local/talker", engine=engine, cache=False, num_retries=0),
-        adapter=CompletionAdapter(),
-        window=window,
-        window_tokens=8_000,
-        dates=True,
-        context=32_000,
-        budget=2_000,
-        api_base=api_base,
-    )
-    return model, engine
+    return model_over(engine, name, window=window, api_base=api_base), engine

@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from locomo.weights.packs import Example
 from locomo.weights.student import Student
 from locomo.weights.student import _packaged_tokenizer as packaged_tokenizer
-from memory.program.llama import packaged_gguf
+from memory.models.llama import packaged_gguf
 
 CHAT = [
     {"role": "system", "content": "Answer shortly."},

@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,34 +21,24 @@ import sqlite_utils  # noqa: F401 - imported once for all, before the processes 
 
 from memory import Memory, MemoryProgram, Turn
 from memory.errors import ModelError
-from memory.program.hosted import HostedModel
 from memory.search.embed import HostedEmbedder, embed
 from memory.store import search_tables
 from tests.support.killing import kill_after
+from tests.support.scripted import StoresByRule, scripted_model
 
 ROUNDS = 6
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
-MODEL = HostedModel(
-    name="none",
-    lm=None,  # it is never asked: PROGRAM writes the facts
-    adapter=None,
-    window=3,
-    window_tokens=1000,
-    dates=True,
-    context=32_000,
-    budget=1000,
-)
+MODEL = scripted_model([], window=3, budget=1_000)  # never asked: PROGRAM writes the facts
 
 
-def store_one_fact_a_turn(turns: str, catalog: str, write: Any, **context: str) -> SimpleNamespace:
+def one_fact_a_turn(turns: str) -> str:
     ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
     values = ", ".join(f"('turn {n}', 'was_said', 'yes', {n})" for n in ids)
-    change = write(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {values}")
-    return SimpleNamespace(change=change, calls=1)
+    return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {values}"
 
 
-PROGRAM: Any = MemoryProgram()
-PROGRAM.store = store_one_fact_a_turn
+PROGRAM = MemoryProgram()
+PROGRAM.store = StoresByRule(one_fact_a_turn)
 
 
 def embed_sometimes(

@@ -35,7 +35,7 @@ def chat(
     from memory.cli.chat.commands import talk
     from memory.cli.chat.screen import terminal
     from memory.cli.chat.session import Chat
-    from memory.program import load_model
+    from memory.models import load_model
 
     loaded = load_model(model, api_base)
     path = options.memory_location(namespace, db)

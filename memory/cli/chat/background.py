@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from memory.api import Memory
 from memory.digest.windows import Digest
 from memory.errors import Stop
+from memory.models.model_names import stores_facts
 
 if TYPE_CHECKING:
-    from memory.program import Model
+    from memory.models import Model
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31  # more than a memory can have
@@ -46,7 +47,7 @@ class Background:
         self, path: Path | str, model: "Model", since: int = 0, digests: bool = True
     ) -> None:
         self.since = since
-        self.digests = digests and model.writes_facts
+        self.digests = digests and stores_facts(model.name)
         self.stored = 0  # windows
         self.seconds = 0.0  # that digesting them took
         self.error = ""
@@ -65,7 +66,7 @@ class Background:
     def turns_added(self, count: int = 1) -> None:
         """Note new turns; the model is called once they fill a window."""
         turns = self._undigested_turns + count
-        windows, self._undigested_turns = divmod(turns, self._model.window)
+        windows, self._undigested_turns = divmod(turns, self._model.limits.window)
         if windows:
             self._request(windows)
 
@@ -95,7 +96,7 @@ class Background:
         """Stop after the current window; the next start goes on from there."""
         self._requests.put(None)
         self._stop.set()
-        self._thread.join(self._model.stop_seconds)
+        self._thread.join(self._model.pace.stop_seconds)
 
     def _request(self, windows: int, since: int | None = None) -> threading.Event:
         """Have at most so many windows digested; the event is set when that is done."""

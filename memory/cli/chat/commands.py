@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 
 from memory.cli.chat.session import Chat
 from memory.errors import InputError, MemoryFault
-from memory.evidence.lines import turn_line
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
 from memory.records import Turn
 from memory.settings import name_of
 from memory.store.forgetting.preview import forget_without_preview, matching_turns
 from memory.system.terminal import count
+from memory.text.turn_lines import turn_line
 
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it

@@ -62,7 +62,7 @@ class Chat:
         self.recent: list[Turn] = []
         self.last: Answer | None = None
         self._seen = 0  # the newest change at that time
-        self._ignores_persona = bool(persona) and not memory.model.takes_persona
+        self._ignores_persona = bool(persona) and not memory.program.reply.takes_persona
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
         # Read before this session adds a turn; no rows in a new memory.
@@ -126,7 +126,7 @@ class Chat:
 
     def _show_stored(self, message: Turn) -> None:
         """Show the facts that were stored with a message; the packaged model's reply names them."""
-        if not self.memory.model.takes_persona:
+        if not self.memory.program.reply.takes_persona:
             return
         for fact in facts_from(self.store, [message.id]):
             self.screen.show(f"stored: {fact_line(fact)}", "dim")

@@ -1,23 +1,29 @@
-"""The two forms of the prompts of the three modules, and what is shown with each."""
+"""The forms of the prompts of the three modules, and what is shown with each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import dspy
 
-from memory.program.signatures.choice import Form
+from memory.models.small_prompts import SMALL
 from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.program.signatures.short import AnswerFromMemoryShort, WriteFactsShort, WriteQueryShort
+
+# "full" for large models, "short" for 1 to 8 billion parameters, "tiny" for the packaged model.
+Form = Literal["full", "short", "tiny"]
 
 
 @dataclass(frozen=True)
 class Prompts:
     """One form of the prompts, and what is shown in them at most.
 
-    `known_tokens` are those of the facts that a window may be about. In short form only those
-    `attributes` are shown that a window's words point at; None: all that fit. `with_names` says
-    whether names and summaries, and the statements about them, are shown.
+    `known_tokens` are for the facts that a window may be about. In short form only `attributes`
+    are shown that a window's words point at; None: all that fit. `with_names` says whether names
+    and summaries, and the statements about them, are shown. A model that `follows` reads who asks,
+    dates, what was known before a window, and what the asker wants of answers; another one gets the
+    question with its asker's name, and one turn by itself.
     """
 
     form: Form
@@ -27,6 +33,15 @@ class Prompts:
     known_tokens: int
     attributes: int | None
     with_names: bool
+    window: int
+    window_tokens: int
+    budget: int
+    follows: bool = True
+
+
+def _tiny(signature: type[dspy.Signature]) -> type[dspy.Signature]:
+    """A full prompt with the instructions that the packaged model is given."""
+    return signature.with_instructions(SMALL[tuple(signature.fields)].instructions)
 
 
 PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
@@ -41,6 +56,9 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             known_tokens=2_000,
             attributes=None,
             with_names=True,
+            window=48,
+            window_tokens=8_000,
+            budget=6_000,
         ),
         "short": Prompts(
             "short",
@@ -50,6 +68,22 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             known_tokens=400,
             attributes=12,
             with_names=False,
+            window=12,
+            window_tokens=2_000,
+            budget=2_000,
+        ),
+        "tiny": Prompts(
+            "tiny",
+            _tiny(WriteFacts),
+            _tiny(WriteQuery),
+            _tiny(AnswerFromMemory),
+            known_tokens=0,
+            attributes=0,
+            with_names=False,
+            window=1,
+            window_tokens=200,
+            budget=360,
+            follows=False,
         ),
     }
 )

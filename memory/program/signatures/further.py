@@ -6,7 +6,7 @@ They are short as they are, and there is one form of them.
 import dspy
 
 
-class TellStory(dspy.Signature):
+class SummarizeTurns(dspy.Signature):
     """Tell what happened in some turns of a conversation, or in the months that some lines tell, in
     at most 60 words: who wanted or reported what, what was proposed, what came of it, in order.
     Past tense, names, dates and numbers exact, nothing that the lines do not say. Where facts and
@@ -22,7 +22,7 @@ class TellStory(dspy.Signature):
     summary: str = dspy.OutputField(desc="one to three sentences")
 
 
-class KeepAnswers(dspy.Signature):
+class NoteAnswers(dspy.Signature):
     """Say of each long answer of an assistant what somebody may ask for later: what it proposed,
     decided or worked out, with its amounts, prices, sums, dates, names and choices, all exact, and
     what each is of. No headings, no advice that everybody knows, nothing that the answer does not

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory.digest.additions import add_turns
 from memory.errors import InputError, ModelError
 from memory.facts import newest_id
+from memory.facts.additions import add_turns
 from memory.records import CUT_ANSWER, Answer, Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task

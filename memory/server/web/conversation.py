@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from memory.digest.additions import add_turns
 from memory.errors import InputError
+from memory.facts.additions import add_turns
 from memory.records import Fact, Turn
 from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect

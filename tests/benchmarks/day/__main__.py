@@ -40,7 +40,7 @@ from rich.table import Table
 
 from locomo.commands import print_table, run_command
 from memory import InputError, Memory, open_store
-from memory.program import load_model
+from memory.models import load_model
 from memory.server.tokens import Tokens
 from memory.store.namespaces import create, existing, exists
 from memory.system.files import write_whole

@@ -16,8 +16,8 @@ from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
 from locomo.tasks.modules import TARGETS
 from memory import MemoryProgram, load_model, open_store
-from memory.evidence.messages import ABSTAIN
-from memory.program.small_prompts import NO_FACT, TUNED_SELECT
+from memory.models.small_prompts import NO_FACT, TUNED_SELECT
+from memory.records import ABSTAIN
 from memory.sql import quoted
 from tests.support.locomo_records import DATE, question, record, turn
 

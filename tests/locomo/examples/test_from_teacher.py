@@ -14,15 +14,14 @@ from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
-from memory.evidence.messages import ABSTAIN
-from memory.program import Model
-from memory.program.local import SmallModelAdapter
-from memory.program.packaged import PackagedModel
+from memory.models import Model
+from memory.models.local import SmallModelAdapter
+from memory.records import ABSTAIN
 from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
-from tests.support.scripted import answer, sql, window
+from tests.support.scripted import answer, sql, window, with_limits
 from tests.support.talk import talk
 
 # --- what an example is -------------------------------------------------------------------------
@@ -53,7 +52,7 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
     with open_store(path) as store:
         memory = Memory(store, replace(model, lm=lm))
         memory.digest(max_calls=1)
-        if isinstance(model, PackagedModel):  # it is asked for no SQL where there are no facts
+        if model.size == "tiny":  # it is asked for no SQL where there are no facts
             store.write(f"{INSERT}('Ann', 'likes', 'tea', 1)", cause="test")
         memory.ask(ASKED)
     return engine.shown
@@ -114,7 +113,7 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
-    maker = replace(maker, student=replace(maker.student, window=6))
+    maker = replace(maker, student=with_limits(maker.student, window=6))
     summary = maker.distill("store")
     assert [("Ann:" in prompt, "Bo:" in prompt) for prompt in prompts] == [
         (True, False),
@@ -158,7 +157,7 @@ def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_pat
         return good if "[4] " in prompt and "[3]" not in prompt else sql("DROP TABLE facts")
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
-    student = replace(maker.student, window=1)
+    student = with_limits(maker.student, window=1)
     summary = replace(maker, student=student).distill("store")
     assert summary.dropped == {"store: the database refused its SQL": 5}
     assert (summary.examples, summary.calls) == ({"store": 1}, 5 * 3 + 1)
@@ -222,7 +221,7 @@ def test_only_what_can_be_found_is_asked_of_retrieve(tmp_path: Path) -> None:
 
 def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, long_talk())
-    maker = replace(maker, student=replace(maker.student, budget=360))
+    maker = replace(maker, student=with_limits(maker.student, budget=360))
     summary = maker.distill("answer")
     assert summary == DistillationSummary({"answer": 1}, {}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
@@ -241,7 +240,7 @@ def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) 
     qa = [*ONE, question(4, question="Both?", evidence=["D1:1", "D1:2"])]
     turns = [turn("D1:1", "I moved to Lyon. " * 20), turn("D1:2", "So did I. " * 20, speaker="Bo")]
     maker = example_maker(tmp_path, record("a", qa, session_1=turns, session_1_date_time=DATE))
-    maker = replace(maker, student=replace(maker.student, budget=150))
+    maker = replace(maker, student=with_limits(maker.student, budget=150))
     summary = maker.distill("answer")
     assert summary.dropped == {"answer: its evidence does not fit the budget": 1}
     assert summary.examples == {"answer": 1}

@@ -19,7 +19,6 @@ from locomo.export.__main__ import app, parts
 from locomo.export.verl import tool_schema
 from locomo.tasks.rewards import REFINING_TOOLS
 from memory import InputError, open_store
-from memory.program.packaged import PackagedModel
 from memory.refine.tools import tool_functions
 from tests.support import verl
 from tests.support.locomo_records import write
@@ -303,7 +302,7 @@ def test_the_packaged_model_answers_unless_another_reader_is_named(
     module = loaded_file(out / "reward.py", "custom_module")
     row = rows(out, "test")[0]
     assert scored(module, out, row, "Nothing to do.")["score"] == 0.0
-    assert isinstance(verl_reward._reader(), PackagedModel)
+    assert verl_reward._reader().size == "tiny"
 
 
 def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:

@@ -21,8 +21,8 @@ from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
-from memory.program.costs import Cost
-from memory.program.hosted import HostedModel
+from memory.models import Model
+from memory.models.costs import Cost
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient
 from tests.support.scripted import UnsoldModel
@@ -100,7 +100,7 @@ def expected(data: Path, **changed: Any) -> Forecast:
 def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
     """What models cost, by name."""
     known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
-    for kind in (HostedModel, UnsoldModel):
+    for kind in (Model, UnsoldModel):
         monkeypatch.setattr(kind, "price", property(lambda model: known[model.name]))
     return known
 

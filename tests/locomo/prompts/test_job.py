@@ -24,9 +24,11 @@ from locomo.tasks.modules import (
     task_examples,
 )
 from memory import InputError, MemoryProgram, load_model
-from memory.program import Model
+from memory.models import Model
+from memory.program import plain_program
 from tests.support.locomo_records import question, write
 from tests.support.obedient import house, obedient
+from tests.support.scripted import with_limits
 from tests.support.talk import talk, talks
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
@@ -53,7 +55,7 @@ def job(data: Path, **changed: Any) -> CompileJob:
     plain: dict[str, Any] = {
         "targets": ("answer",),
         "options": GEPA,
-        "setup": Setup(model, MemoryProgram(), model.budget),
+        "setup": Setup(model, plain_program(model), model.limits.budget),
         "prompt_model": model,
         "reward": "memory",
         "num_train": 0,
@@ -227,7 +229,7 @@ def test_each_target_needs_examples(tmp_path: Path) -> None:
 def test_windows_are_shorter_where_they_are_too_few(
     street: Callable[[int], Path], window: int, used: int
 ) -> None:
-    setup = Setup(other_model(window=window), MemoryProgram(), 2_000)
+    setup = Setup(with_limits(other_model(), window=window), MemoryProgram(), 2_000)
     made = job(street(2), targets=("store",), setup=setup)
     sizes = {e.last - e.first + 1 for e in (*made.train["store"], *made.validation)}
     assert sizes == {used}
@@ -240,12 +242,12 @@ def test_windows_are_shorter_where_they_are_too_few(
 def test_the_quick_command_has_enough_examples_for_every_target(
     name: str, optimizer: Optimizer, target: Target
 ) -> None:
-    model = other_model(window=load_model(name).window)
+    model = with_limits(other_model(), window=load_model(name).limits.window)
     made = job(
         SAMPLE,
         targets=(target,),
         options=replace(GEPA, optimizer=optimizer, max_demos=2),
-        setup=Setup(model, MemoryProgram(), model.budget),
+        setup=Setup(model, plain_program(model), model.limits.budget),
         num_train=15,
         num_validation=100,
     )
@@ -275,7 +277,7 @@ def test_questions_to_abstain_from_measure_no_facts(tmp_path: Path) -> None:
         record["qa"] = [*record["qa"], abstain]
     made = job(
         write(tmp_path / "x.json", *some),
-        setup=Setup(other_model(window=1), MemoryProgram(), 2000),
+        setup=Setup(with_limits(other_model(), window=1), MemoryProgram(), 2000),
         targets=("store",),
     )
     asked = [q.category for e in (*made.train["store"], *made.validation) for q in e.gold]
@@ -310,7 +312,7 @@ def test_examples_that_do_not_fit_the_context_are_refused(
     street: Callable[[int], Path], demos: int, budget: int, fits: bool
 ) -> None:
     changed = {
-        "setup": Setup(other_model(context=2048), MemoryProgram(), budget),
+        "setup": Setup(with_limits(other_model(), context=2048), MemoryProgram(), budget),
         "options": replace(GEPA, optimizer="simba", max_demos=demos),
     }
     if fits:

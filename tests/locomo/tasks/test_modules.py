@@ -27,12 +27,14 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
-from memory.program.local import SmallModelAdapter
-from memory.program.model import SqlUse
+from memory.evidence.layout import Evidence
+from memory.models.local import SmallModelAdapter
+from memory.program import plain_program
+from memory.program.ask import SqlUse
 from memory.store.sqlite import SqliteStore
 from memory.text.tokens import count_tokens
 from tests.support.obedient import Obedient, houses, obedient
-from tests.support.scripted import answer, sql
+from tests.support.scripted import answer, sql, with_limits
 from tests.support.talk import talks
 
 FACTS = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
@@ -51,12 +53,13 @@ class Place:
         *missing: str,
         speakers: bool = False,
         limits: dict[str, Any] | None = None,
+        sql: SqlUse = "always",
         demos: int = 5,
         **replies: Any,
     ) -> tuple[AskMemory | StoreWindow, Obedient]:
         model, engine = obedient(*missing, **replies)
-        model = replace(model, **(limits or {}))
-        setup = Setup(model, MemoryProgram(), model.budget)
+        model = with_limits(model, **(limits or {}))
+        setup = Setup(model, plain_program(model), model.limits.budget, sql=sql)
         bench = Bench(setup, self.conversations, self.memories, demos, speakers)
         return task(MemoryProgram(), target, bench), engine
 
@@ -92,8 +95,9 @@ def memory_of(prompt: str) -> str:
 def test_an_optimizer_sees_one_module_and_changes_no_other(place: Place, target: Target) -> None:
     student = place.task(target)[0].deepcopy()
     seen = dict(student.named_predictors())
-    assert list(seen) == [f"program.{target}.predict"]
-    seen[f"program.{target}.predict"].demos = [dspy.Example(sql="-- none")]
+    name = "program.store.predict" if target == "store" else f"program.ask.{target}.predict"
+    assert list(seen) == [name]
+    seen[name].demos = [dspy.Example(sql="-- none")]
     for other in set(TARGETS) - {target}:
         assert candidate_of(student.program, other) == candidate_of(MemoryProgram(), other)
     assert candidate_of(student.program, target) != candidate_of(MemoryProgram(), target)
@@ -170,13 +174,13 @@ def test_the_packaged_model_writes_selects_where_they_are_compiled_and_measured(
     place: Place, target: Target, measured: bool, asked: int
 ) -> None:
     model, engine = obedient(name="local")
-    model = replace(model, writes_facts=False)  # as it is shipped
+    model = replace(model, name="local")  # as it is shipped
     bench = Bench(
-        Setup(model, MemoryProgram(), 360), place.conversations, place.memories, 5,
+        Setup(model, plain_program(model), 360), place.conversations, place.memories, 5,
         rows_matter=measured,
     )  # fmt: skip
     with dspy.context(trace=[]):
-        [outcome] = run(target, task(MemoryProgram(), target, bench)).outcomes
+        [outcome] = run(target, task(plain_program(model), target, bench)).outcomes
         assert len(dspy.settings.trace) == 1
     assert len(engine.prompts_for("retrieve")) == asked
     assert len(outcome.sql) == asked
@@ -188,7 +192,7 @@ def test_a_hosted_model_writes_selects_for_every_question_where_they_are_compile
 ) -> None:
     asked = {}
     for target in ("answer", "retrieve"):
-        student, engine = place.task(target, limits={"sql": sql_use})
+        student, engine = place.task(target, sql=sql_use)
         run(target, student)
         asked[target] = len(engine.prompts_for("retrieve"))
     assert asked == {"answer": 0, "retrieve": 1}
@@ -266,7 +270,7 @@ def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Plac
 
 
 def test_facts_are_asked_for_by_select_also_where_none_would_pay(place: Place) -> None:
-    student, engine = place.task("store", limits={"sql": "when it pays"})
+    student, engine = place.task("store", sql="when it pays")
     pred = run("store", student)
     assert engine.calls()["retrieve"] == len(pred.outcomes) == 4
     assert pred.outcomes[0].answer == "attic on the ground floor"
@@ -417,7 +421,11 @@ def test_an_examples_memory_of_any_text_is_cut(
     said = [{"role": "user", "content": ANSWERED}]
     monkeypatch.setattr(student.bench.setup.model.adapter, "format", lambda *_: said)
     forward = student.program.answer.forward
-    seen = lambda question, **_: forward(question, memory, ())  # noqa: E731
+    shown = Evidence(turns=(memory,) if memory else ())
+
+    def seen(question: Any, evidence: Any, **_: Any) -> dspy.Prediction:
+        return forward(question, shown)
+
     monkeypatch.setattr(student.program.answer, "forward", seen)
     [(_, inputs, _)] = traced("answer", student)
     assert count_tokens(inputs["memory"]) <= student.bench.demo_tokens

@@ -20,6 +20,7 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import REFINE_COMPONENTS, refine_metric
 from memory import MemoryProgram
+from memory.program import plain_program
 from tests.support.obedient import houses, obedient
 from tests.support.scripted import sql
 
@@ -37,7 +38,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         for c in conversations.values()
     }
     model, _ = obedient()
-    setup = Setup(model, MemoryProgram(), model.budget)
+    setup = Setup(model, plain_program(model), model.limits.budget)
     return Bench(setup, conversations, memories, max_demos=2, operations=5)
 
 

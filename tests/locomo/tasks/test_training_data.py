@@ -42,8 +42,8 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
     student: str, targets: tuple[Target, ...], storing: object, answering: object
 ) -> None:
     working = working_model(student_of(student), HELPER, targets, SETTINGS)
-    assert (working.window, working.window_tokens) == storing
-    assert (working.context, working.budget) == answering
+    assert (working.limits.window, working.limits.window_tokens) == storing
+    assert (working.limits.context, working.limits.budget) == answering
     assert working.lm is HELPER.lm
 
 

@@ -10,9 +10,8 @@ import pytest
 from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain
 from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
-from memory import MemoryProgram, Turn, open_store, save_program
-from memory.evidence.reader import MemoryReader
-from memory.program import Card
+from memory import MemoryProgram, Turn, open_store
+from memory.program import Card, save_program
 from tests.support.scripted import answer, scripted_model
 
 # MLflow takes ten seconds of computing before it has recorded the first run.
@@ -74,13 +73,11 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
     # The program itself, as DSPy calls one.
     model = scripted_model(script)
     assert inner.program.answer.predict.signature.instructions == RULE
-    with open_store(database, read_only=True) as store:
-        prediction = inner.program(
-            "Where does Anna live?", MemoryReader(store), model=with_sql_never(model)
-        )
+    with model.active():
+        prediction = inner.program("Where does Anna live?", str(database), sql="never")
     assert (prediction.answer, list(prediction.turns)) == ("Lyon", [1])
     # Through MLflow, which checks the inputs.
-    again = with_sql_never(scripted_model(script))
+    again = scripted_model(script)
     used = type(inner).load_context.__globals__  # of MLflow's copy of our file
     monkeypatch.setitem(used, "load_model", lambda *names: again)
     asked = [{"question": "Where does Anna live?", "memory": str(database), "asker": ""}]
@@ -111,10 +108,6 @@ def newest_model() -> str:
     versions = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
     newest = max(int(version.version) for version in versions)
     return f"models:/{REGISTERED}/{newest}"
-
-
-def with_sql_never(model: Any) -> Any:
-    return replace(model, sql="never")
 
 
 def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:

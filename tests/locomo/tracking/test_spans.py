@@ -13,7 +13,7 @@ from locomo.results.traces import DigestTrace, ModelCall, Trace, traced_digest
 from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.tracking.spans import log_traces
 from memory import MemoryProgram
-from memory.program.costs import Step
+from memory.models.costs import Step
 from tests.support.scripted import scripted_model, sql
 from tests.support.talk import talks
 

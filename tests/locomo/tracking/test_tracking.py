@@ -23,7 +23,7 @@ from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import code_commit
 from locomo.tracking.spans import log_traces
 from memory import InputError
-from memory.program.costs import Step
+from memory.models.costs import Step
 from memory.system.progress import progress_bar
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from locomo.weights.rehearsal import (  # noqa: E402
 )
 from locomo.weights.student import load_student  # noqa: E402
 from memory import InputError, MemoryProgram  # noqa: E402
-from memory.program import read_card  # noqa: E402
+from memory.models import read_card  # noqa: E402
 from tests.support.obedient_bench import bench_of  # noqa: E402
 from tests.support.scripted import answer  # noqa: E402
 from tests.support.tiny_llama import CHAT, shake, trained  # noqa: E402

@@ -20,8 +20,8 @@ from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # 
 from locomo.weights.sft import SftResult, sft  # noqa: E402
 from locomo.weights.student import load_student  # noqa: E402
 from memory import InputError  # noqa: E402
-from memory.program.adapter_card import AdapterCard, read_card  # noqa: E402
-from memory.program.small_prompts import prompts_fingerprint  # noqa: E402
+from memory.models.adapter_card import AdapterCard, read_card  # noqa: E402
+from memory.models.small_prompts import prompts_fingerprint  # noqa: E402
 from tests.support.tiny_llama import ANSWERS, CHAT, alone  # noqa: E402
 
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}

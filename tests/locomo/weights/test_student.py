@@ -14,8 +14,7 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from locomo.weights.student import Student, load_student  # noqa: E402
 from memory import load_model  # noqa: E402
-from memory.program.llama import packaged_gguf  # noqa: E402
-from memory.program.packaged import PackagedModel  # noqa: E402
+from memory.models.llama import packaged_gguf  # noqa: E402
 
 CHAT = [
     {"role": "system", "content": "Answer shortly."},
@@ -116,7 +115,7 @@ def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     assert (said - tuned[ids]).pow(2).mean().sqrt() < 0.2
     assert (said - before[ids]).pow(2).mean().sqrt() > 0.5
     # llama.cpp takes it
-    assert isinstance(load_model("local-base", adapter=tmp_path / "lora"), PackagedModel)
+    assert load_model("local-base", adapter=tmp_path / "lora").size == "tiny"
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])

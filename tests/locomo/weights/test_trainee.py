@@ -13,7 +13,7 @@ from locomo.weights.arbor_job import trainee_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.trainee import FORMAT_FAILURE, MultiTaskProgram, with_target, with_trainee
 from memory import MemoryProgram
-from memory.program.local import ABSTAIN_WORD, SmallModelAdapter
+from memory.models.local import ABSTAIN_WORD, SmallModelAdapter
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import arbor_server

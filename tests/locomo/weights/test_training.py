@@ -21,6 +21,7 @@ from locomo.weights.grpo import GrpoSettings
 from locomo.weights.record import RunRecord, TrainingPlan, TrainingResult, last_checkpoint
 from locomo.weights.training import TrainingRun
 from memory import InputError, MemoryProgram
+from memory.program import plain_program
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, obedient
 from tests.support.obedient_bench import bench_of
@@ -97,7 +98,7 @@ def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Traini
         model="Qwen/Qwen2.5-3B",
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
         program=MemoryProgram(),
-        bench=replace(bench, setup=Setup(model, MemoryProgram(), model.budget)),
+        bench=replace(bench, setup=Setup(model, plain_program(model), model.limits.budget)),
         train={target: task_examples([red], target, 4) for target in wanted},
         validation=task_examples([blue], measured, 4)[:3],
         reward="memory",

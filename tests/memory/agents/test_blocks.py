@@ -4,7 +4,7 @@ import pytest
 
 from memory import Store, Turn
 from memory.agents.blocks import prompt_block, start_block
-from memory.digest.additions import add_turns
+from memory.facts.additions import add_turns
 from tests.conftest import INSERT
 
 BOTH_STORES = "slow"

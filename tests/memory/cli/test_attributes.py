@@ -122,7 +122,7 @@ def test_a_digest_says_what_a_strict_vocabulary_left_out(
         for number, name in enumerate(("crates", "crates", "job"))
     )
     model = scripted_model([([], sql(INSERT + facts))])
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
     printed = run("digest", *memory_options)
     assert "; 2 facts left out, not in the vocabulary: crates (2)" in printed
     assert [fact.attribute for fact in store.facts()] == ["works_as"]

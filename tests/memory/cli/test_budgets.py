@@ -9,6 +9,8 @@ from memory import Turn, open_store
 from tests.support.commands import run
 from tests.support.odd_server import odd_server
 
+WHEN_IT_PAYS = True
+
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

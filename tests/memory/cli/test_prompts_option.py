@@ -12,6 +12,8 @@ from tests.support.odd_server import odd_server
 FULL, SHORT = "Worth storing is what a turn tells", "SQL only, or -- none"
 ANSWERS = {FULL: "A summary tells each stage", SHORT: "in a few of its words"}
 
+WHEN_IT_PAYS = True
+
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -34,7 +34,7 @@ def run(store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
-        monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+        monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
         done = CliRunner().invoke(app, [name, *arguments, *memory_options])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
@@ -356,7 +356,7 @@ def test_what_was_paid_until_an_interruption_is_said(
         return sql(MOVED)
 
     model, _ = talker(window=3, store=interrupted)
-    monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
     done = CliRunner().invoke(app, ["digest", *memory_options])
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "cost so far: 1 call, 7 + 3 tokens, price unknown"
@@ -458,7 +458,7 @@ def test_an_answer_from_several_memories_names_them(monkeypatch: pytest.MonkeyPa
         (["[100001] our team"], answer("in the Oslo office", "100001")),
     ]
     monkeypatch.setattr(
-        "memory.program.loading.load_model", lambda name, *_, **settings: scripted_model(said)
+        "memory.models.loading.load_model", lambda name, *_, **settings: scripted_model(said)
     )
     options = ("-n", "anna", "-n", "our team")
     out = run_command("ask", "Where do we meet?", *options, "--why")

@@ -26,7 +26,7 @@ def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 
     def command(*arguments: str, scripts: Sequence[Sequence[Call]] = (), **settings: Any) -> Result:
         model, _ = refiner_model(*scripts)
-        monkeypatch.setattr("memory.program.loading.load_model", lambda name, *_, **settings: model)
+        monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
         usual = ["facts", "refine", *memory_options, "--model", "openai/x", "--questions", "12"]
         return CliRunner().invoke(app, [*usual, *arguments], **settings)
 

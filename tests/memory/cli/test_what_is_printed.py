@@ -13,7 +13,7 @@ import pytest
 import memory
 from memory import Turn, __main__, open_store
 from memory.exchange.documents import add_chunks, chunks
-from memory.program import Model
+from memory.models import Model
 from memory.store.namespaces import location_of
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
@@ -146,7 +146,7 @@ def test_no_command_prints_what_a_terminal_obeys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "memory.program.loading.load_model", lambda name, *_, **settings: model_for(command)
+        "memory.models.loading.load_model", lambda name, *_, **settings: model_for(command)
     )
     (tmp_path / "characters" / f"Miku{CODES}").mkdir(parents=True)
     (tmp_path / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")

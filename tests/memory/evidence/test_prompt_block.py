@@ -237,7 +237,7 @@ def test_a_block_asks_no_model_for_its_budget(
     def is_missing(*_: object, **__: object) -> None:
         raise ModelError("the packaged model is not installed")
 
-    monkeypatch.setattr("memory.program.loading.load_packaged", is_missing)
+    monkeypatch.setattr("memory.models.loading.load_packaged", is_missing)
     with Memory(tmp_path / "anna.db") as memory:
         memory.add("I live in Oslo.", said_at="2020-01-01")
         assert "Oslo" in memory.context("Where do I live?").text

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, Turn, load_model
-from memory.evidence.messages import ABSTAIN
-from memory.program.abstention import Evidence, likelihood_of, pays, probability
+from memory.program import plain_program
+from memory.program.abstention import Grounds, likelihood_of, pays, probability
+from memory.records import ABSTAIN
 from memory.settings import Settings
 
-SURE = Evidence(-0.01, is_whole=True, is_by_named=True, rank=0)
+SURE = Grounds(-0.01, is_whole=True, is_by_named=True, rank=0)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_the_likelihood_is_the_mean_over_the_tokens() -> None:
 @pytest.mark.parametrize("cost", [-0.1, math.inf, math.nan])
 def test_a_cost_that_is_none_is_refused(cost: float, path: Path) -> None:
     with pytest.raises(InputError, match="give 0"):
-        load_model("local").with_wrong_answer_cost(cost)
+        plain_program(load_model("local")).at_cost(cost)
     with Memory(path) as memory, pytest.raises(InputError, match="wrong_answer_cost"):
         Settings(memory.store).set("wrong_answer_cost", cost)
 
@@ -63,5 +64,5 @@ def test_the_setting_decides_what_a_memory_answers(path: Path) -> None:
 
 
 def test_a_hosted_model_decides_by_itself() -> None:
-    hosted = load_model("openai/x")
-    assert hosted.with_wrong_answer_cost(9.0) is hosted
+    program = plain_program(load_model("openai/x"))
+    assert program.at_cost(9.0) is program

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dspy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +16,13 @@ import evaluate
 from locomo.harness import probe
 from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
-from memory.program import Model, llama, read_card, starting_program
-from memory.program.gguf.header import check_lora
-from memory.program.llama import packaged_gguf
-from memory.program.local import SmallModelAdapter
-from memory.program.packaged import PackagedModel
-from memory.program.small_prompts import SMALL
+from memory.models import Model, llama, read_card
+from memory.models.gguf.header import check_lora
+from memory.models.llama import packaged_gguf
+from memory.models.local import SmallModelAdapter
+from memory.models.small_prompts import SMALL, SmallPrompt
+from memory.program import starting_program
+from memory.program.signatures.forms import PROMPTS
 from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
@@ -98,18 +100,23 @@ def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) 
 # --- what is shown ------------------------------------------------------------------------------
 
 
+def signature(small: SmallPrompt) -> type[dspy.Signature]:
+    """The signature with the instructions that the packaged model is given."""
+    return getattr(PROMPTS["tiny"], small.target)
+
+
 @pytest.mark.parametrize("small", SMALL.values(), ids=lambda small: small.target)
 def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -> None:
     def shown(tuned: str, demos: list[dict[str, Any]]) -> list[str]:
         shaped = SmallModelAdapter(frozenset({tuned}))
-        inputs = dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""}
-        return [str(m["content"]) for m in shaped.format(small.signature, demos, inputs)]
+        inputs = dict.fromkeys(small.inputs, "this") | {"feedback": ""}
+        return [str(m["content"]) for m in shaped.format(signature(small), demos, inputs)]
 
     other = next(name for name in TARGETS if name != small.target)
-    user = small.user(dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""})
+    user = small.user(dict.fromkeys(small.inputs, "this") | {"feedback": ""})
     assert shown(small.target, []) == [small.instructions, user]
     assert len(shown(other, [])) == 2 + 2 * len(small.demos)
-    own = dict.fromkeys(small.signature.fields, "mine")
+    own = dict.fromkeys([*small.inputs, *small.outputs], "mine")
     assert shown(small.target, [own]) == shown(other, [own])
     assert "mine" in shown(small.target, [own])
 
@@ -121,9 +128,9 @@ def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
     target: str, quote: str
 ) -> None:
     [small] = [one for one in SMALL.values() if one.target == target]
-    inputs = dict.fromkeys(small.signature.input_fields, "Kim's") | {"feedback": ""}
+    inputs = dict.fromkeys(small.inputs, "Kim's") | {"feedback": ""}
     for tuned, seen in {target: quote, "another": "'"}.items():
-        *_, last = SmallModelAdapter(frozenset({tuned})).format(small.signature, [], inputs)
+        *_, last = SmallModelAdapter(frozenset({tuned})).format(signature(small), [], inputs)
         assert f"Kim{seen}s" in last["content"]
 
 
@@ -155,10 +162,9 @@ def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> No
     assert load_model("local", adapter=folder / "adapter.gguf").name == tuned.name
     other = load_model(str(adapter(tmp_path, "answer", layer=19)))
     assert len({tuned.name, other.name}) == len({tuned.lm.model, other.lm.model}) == 2
-    assert isinstance(tuned, PackagedModel)
     assert tuned.price == (0.0, 0.0)
-    assert isinstance(load_model("local"), PackagedModel)
-    assert not isinstance(load_model("openai/x"), PackagedModel)
+    assert load_model("local").size == tuned.size == "tiny"
+    assert load_model("openai/x").size == "large"
 
 
 def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:

@@ -9,10 +9,10 @@ from dspy.utils.exceptions import AdapterParseError
 from locomo.llm_judge import JudgeStrictly
 from locomo.rubric_judge import JudgeRubricLine
 from memory import Memory, Turn, open_store
-from memory.program.completions import CompletionAdapter
+from memory.models.completions import CompletionAdapter
+from memory.models.thinking import SpokenPieces, without_thinking
 from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
-from memory.program.signatures.further import RefineFacts, ReplyInChat, TellStory
-from memory.program.thinking import SpokenPieces, without_thinking
+from memory.program.signatures.further import RefineFacts, ReplyInChat, SummarizeTurns
 from memory.server.proxy_messages import CHAT, read_answer
 from tests.support.scripted import scripted_model
 
@@ -28,7 +28,7 @@ MODULES = {
     "answer": (AnswerFromMemory, {"answer": "a cat", "turns": "1"}),
     "refine": (RefineFacts, {"thought": "Look.", "tool_calls": {"tool_calls": [CALL]}}),
     "chat": (ReplyInChat, {"reply": "A cat, you said.", "turns": "1"}),
-    "story": (TellStory, {"summary": "Anna has a cat."}),
+    "story": (SummarizeTurns, {"summary": "Anna has a cat."}),
     "judge": (JudgeStrictly, {"reason": "It is so.", "correct": True}),
     "rubric": (JudgeRubricLine, {"reason": "It is so.", "points": "0.5"}),
 }

@@ -11,12 +11,13 @@ from dspy.lm15 import Message, Request
 
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
-from memory.program.gguf.engine import GgufEngine
-from memory.program.gguf.model_file import read_model
-from memory.program.gguf.server import ModelCopy, ServerSettings
-from memory.program.gguf.sql_grammar import selects, writes
-from memory.program.in_process import InProcessModel
-from memory.program.llama import packaged_gguf
+from memory.models import Model
+from memory.models.gguf.engine import GgufEngine
+from memory.models.gguf.model_file import read_model
+from memory.models.gguf.server import ModelCopy, ServerSettings
+from memory.models.gguf.sql_grammar import selects, writes
+from memory.models.llama import packaged_gguf
+from memory.models.packaged import over_machines
 from memory.sql import check_select, check_writes, split
 from tests.conftest import SAID
 from tests.support.gbnf import expression_of
@@ -33,10 +34,8 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_GGUF_THREADS", "1")
 
 
-def loaded(name: str = NAME, **settings: object) -> InProcessModel:
-    model = load_model(name, **settings)  # type: ignore[arg-type]
-    assert isinstance(model, InProcessModel)
-    return model
+def loaded(name: str = NAME, **settings: object) -> Model:
+    return load_model(name, **settings)  # type: ignore[arg-type]
 
 
 def history() -> list[str]:
@@ -65,7 +64,7 @@ def written(server: ModelCopy, grammar: str, seed: int) -> str:
 @pytest.mark.slow
 def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
     """What a model of this size says is mostly wrong; all of it is in form, stored and cited."""
-    model = loaded(sql="always")
+    model = loaded()
     with Memory(tmp_path / "memory.db", model=model) as memory:
         ids = memory.add(SAID[:3])
         done = memory.digest()
@@ -151,7 +150,7 @@ def test_a_call_ends_after_its_seconds_and_the_next_one_is_answered(
 def test_a_prompt_that_does_not_fit_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_GGUF_CONTEXT", "256")
     model = loaded()
-    assert model.context == 256
+    assert model.limits.context == 256
     with pytest.raises(PromptTooLong, match="reads 256 tokens here; set MEMORY_GGUF_CONTEXT"):  # noqa: SIM117
         with model.active():
             dspy.settings.lm("word " * 400)
@@ -189,18 +188,18 @@ def test_an_adapter_is_checked_and_applied(tmp_path: Path) -> None:
 def test_prompts_are_short_below_ten_billion_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert loaded().form == "short"
-    assert loaded(prompts="full").form == "full"
+    assert loaded().size == "small"
+    assert loaded(prompts="full").size == "large"
     large = replace(read_model(packaged_gguf()), parameters=14_000_000_000)
-    monkeypatch.setattr("memory.program.in_process.read_model", lambda path: large)
-    assert loaded().form == "full"
+    monkeypatch.setattr("memory.models.in_process.read_model", lambda path: large)
+    assert loaded().size == "large"
 
 
 def test_it_costs_nothing_and_asks_no_server() -> None:
     model = loaded()
     assert (model.server, model.price) == ("", (0.0, 0.0))
     with pytest.raises(InputError, match="runs in one process"):
-        model.over_machines("ray")
+        over_machines(model, "ray")
 
 
 @pytest.mark.parametrize(

@@ -29,18 +29,19 @@ from dspy.utils.exceptions import LMServerError
 
 from memory import Memory, open_store
 from memory.errors import InputError, ModelError, SqlError
-from memory.evidence.messages import ABSTAIN
-from memory.program import MemoryProgram, Model, llama, load_model
-from memory.program.costs import Cost, priced, spending
-from memory.program.grammar import insert_fact, select_rows
-from memory.program.hosted import BoundedLM, calling_thread
-from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
-from memory.program.model_errors import explain
+from memory.models import Model, llama, load_model
+from memory.models.bounded_lm import BoundedLM, calling_thread
+from memory.models.costs import Cost, priced, spending
+from memory.models.grammar import insert_fact, select_rows
+from memory.models.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
+from memory.models.model_errors import explain
+from memory.models.small_prompts import SMALL
+from memory.program import MemoryProgram
+from memory.program.signatures.forms import PROMPTS
 from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat
-from memory.program.small_prompts import SMALL
 from memory.program.streaming import stream
-from memory.records import Change, Rows
+from memory.records import ABSTAIN, Change, Rows
 from memory.sql import CheckedSelect, check_select, check_writes, split
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
@@ -303,7 +304,7 @@ def test_who_waits_long_is_told_so_once_a_minute(
 ):
     monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
     # `caplog` sees a record twice where a command that ran in this process set this log apart.
-    logger, lines = logging.getLogger("memory.program.hosted"), io.StringIO()
+    logger, lines = logging.getLogger("memory.models.hosted"), io.StringIO()
     monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(lines)])
     caplog.set_level("INFO", logger=logger.name)
     secret = server.address.replace("://", "://user:secret@")
@@ -349,10 +350,10 @@ def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
 def test_a_server_that_the_environment_names_is_named_and_has_no_price(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ):
-    model = load_model("openai/gpt-4o-mini")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert model.server == "openai"
+    assert load_model("openai/gpt-4o-mini").server == "openai"
     monkeypatch.setenv(variable, "http://me:secret@127.0.0.1:9/v1")
+    model = load_model("openai/gpt-4o-mini")
     assert (model.server, model.price) == ("http://127.0.0.1:9/v1", None)
     assert load_model("local").price == (0.0, 0.0)
 
@@ -457,7 +458,7 @@ def test_a_stream_ends_in_time_too(server: Server, monkeypatch: pytest.MonkeyPat
     server.plan = [trickle_stream]
     model = load_model("openai/m", api_base=server.address)
     with pytest.raises(ModelError, match=r"in 0\.3 seconds"), model.active():
-        list(stream(model, dict.fromkeys(ReplyInChat.input_fields, "x")))
+        list(stream(dspy.Predict(ReplyInChat), dict.fromkeys(ReplyInChat.input_fields, "x")))
 
 
 def test_the_client_waits_as_long_as_a_call_may_take(monkeypatch: pytest.MonkeyPatch):
@@ -552,14 +553,14 @@ def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
         pytest.raises(ModelError, match=r"too long for local-base; give .* a smaller --budget"),
         local.active(),
     ):
-        MemoryProgram().answer(question="?", memory="word " * 4_000, turn_ids=[])
+        MemoryProgram().answer.predict(question="?", memory="word " * 4_000, asker="", today="")
 
 
 def test_an_optimized_predictor_keeps_its_instruction_and_examples():
     demo = {"turns": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
     changed = WriteFacts.with_instructions("Be brief.")
     inputs = {"turns": TURN, "catalog": "left out", "feedback": ""}
-    plain = SmallModelAdapter().format(WriteFacts, [], inputs)
+    plain = SmallModelAdapter().format(PROMPTS["tiny"].store, [], inputs)
     tuned = SmallModelAdapter().format(changed, [demo], inputs)
     assert [m["content"] for m in tuned] == ["Be brief.", "[1] A: b", "-- none", TURN]
     small = SMALL[tuple(WriteFacts.fields)]

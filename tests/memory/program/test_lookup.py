@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, facts, open_store
-from memory.digest.additions import add_turns
 from memory.evidence.question import UserQuestion
+from memory.facts.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.store.entity_edits import add_alias
 from memory.store.vocabulary_edits import set_attribute
@@ -69,7 +69,7 @@ def read_store(
 
 def looked_up(store: Store, question: str, asker: str = "Anna") -> RowsAnswer | None:
     with Memory(store, model=scripted_packaged_model([])) as memory:
-        return look_up(UserQuestion(question, asker, TODAY), memory._reader)
+        return look_up(UserQuestion(question, asker, TODAY), memory.reader)
 
 
 DECIDED = {
@@ -178,7 +178,7 @@ def test_turns_dated_after_the_clock_decide_too(store: Store, moved: str) -> Non
     add_turns(store, [Turn("Mia", "I live in Berlin.", said_at="2099-03-01")])
     add_turns(store, [Turn("Mia", f"I moved to Bonn {moved}.", said_at="2099-03-20")])
     with Memory(store, model=scripted_packaged_model([])) as memory:
-        found = look_up(UserQuestion("Where do I live?", "Mia"), memory._reader)
+        found = look_up(UserQuestion("Where do I live?", "Mia"), memory.reader)
     assert found is not None
     assert found.text.startswith("Bonn, since")
 

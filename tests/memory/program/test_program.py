@@ -8,10 +8,9 @@ import pytest
 
 from memory import Answer, Memory, MemoryProgram, Store, Turn
 from memory.errors import ModelError, UnusableAnswer
-from memory.evidence.messages import ABSTAIN
-from memory.evidence.reader import MemoryReader
-from memory.records import Change
-from tests.conftest import CAT, MOVED
+from memory.program import program_for
+from memory.records import ABSTAIN
+from tests.conftest import INSERT, MOVED
 from tests.support.scripted import (
     ScriptedLM,
     answer,
@@ -28,7 +27,7 @@ def test_a_question_passes_through_select_evidence_and_answer(store: Store) -> N
     store.write(MOVED, cause="digest by test")
     lm = ScriptedLM([([WHERE], sql(CITIES)), (["Oslo", WHERE], answer("one", "1"))])
     with dspy.context(lm=lm):
-        said = MemoryProgram()(WHERE, MemoryReader(store))
+        said = MemoryProgram()(WHERE, store)
     lm.assert_done()
     assert (said.answer, said.turns, said.basis) == ("one", (1,), "model")
     assert said.sql == (CITIES,)
@@ -41,7 +40,7 @@ def test_a_memory_asks_the_program(store: Store) -> None:
     store.write(MOVED, cause="digest by test")
     pairs = [([WHERE], sql(CITIES)), (["Oslo"], answer("one", "1"))]
     with dspy.context(lm=ScriptedLM(pairs)):
-        said = MemoryProgram()(question=WHERE, reader=MemoryReader(store))
+        said = MemoryProgram()(question=WHERE, memory=store)
     asked = Memory(store, model=scripted_model(pairs)).ask(WHERE)
     same = [field.name for field in fields(Answer) if field.name not in ("text", "steps")]
     same.remove("citations")  # a Memory says of each what brought it up
@@ -51,7 +50,8 @@ def test_a_memory_asks_the_program(store: Store) -> None:
 
 def test_where_nothing_answers_the_nearest_turns_are_there(store: Store) -> None:
     model = scripted_packaged_model([([], answer(ABSTAIN))])
-    said = MemoryProgram()("Which dog does Ben have?", MemoryReader(store), model=model)
+    with model.active():
+        said = program_for(model)("Which dog does Ben have?", store)
     assert (said.answer, said.basis) == (ABSTAIN, "quotes")
     assert said.quotations[0].text == "I adopted a dog, Rufus."
 
@@ -59,33 +59,26 @@ def test_where_nothing_answers_the_nearest_turns_are_there(store: Store) -> None
 def test_an_empty_memory_asks_no_model_for_an_answer(address: str) -> None:
     from memory import open_store
 
-    with open_store(address + "2") as store:
-        said = MemoryProgram()(
-            WHERE, MemoryReader(store), model=scripted_model([([], sql("-- no"))])
-        )
+    lm = ScriptedLM([([], sql("-- no"))])
+    with open_store(address + "2") as store, dspy.context(lm=lm):
+        said = MemoryProgram()(WHERE, store)
     assert (said.answer, said.basis, said.turns) == (ABSTAIN, "none", ())
 
 
 def test_what_is_no_answer_is_raised_with_the_steps_so_far(store: Store) -> None:
-    model = scripted_model([([], sql("-- none")), ([], "<html>Bad gateway</html>")])
-    with pytest.raises(UnusableAnswer) as caught:
-        MemoryProgram()(WHERE, MemoryReader(store), model=model)
+    lm = ScriptedLM([([], sql("-- none")), ([], "<html>Bad gateway</html>")])
+    with pytest.raises(UnusableAnswer) as caught, dspy.context(lm=lm):
+        MemoryProgram()(WHERE, store)
     assert [step.name for step in caught.value.answer.steps] == ["search", "select", "answer"]
 
 
 def test_a_window_is_stored_by_the_model_of_dspy() -> None:
-    written = []
-
-    def write(statements: str) -> Change:
-        written.append(statements)
-        return Change(1, "", "", statements, facts=1)
-
-    with dspy.context(lm=ScriptedLM([(["[2] ", "I have a cat."], sql(CAT))])):
-        turns = [Turn("Ben", "I have a cat.", id=2)]
-        done = MemoryProgram().digest(turns, "Anna: lives_in(1)", write)
-    assert (written, done.change.facts, done.calls) == ([CAT], 1, 1)
+    cat = f"{INSERT}('Ben', 'has_pet', 'a cat', '', 1)"
+    with dspy.context(lm=ScriptedLM([(["[1] ", "I have a cat."], sql(cat))])):
+        done = MemoryProgram().store(turns=[Turn("Ben", "I have a cat.")])
+    assert ([fact.value for fact in done.facts], done.sql, done.calls) == (["a cat"], cat, 1)
 
 
 def test_without_a_model_it_says_what_to_set(store: Store, tmp_path: Path) -> None:
     with dspy.context(lm=None), pytest.raises(ModelError, match=r"dspy\.configure\(lm="):
-        MemoryProgram()(WHERE, MemoryReader(store))
+        MemoryProgram()(WHERE, store)

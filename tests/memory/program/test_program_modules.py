@@ -1,15 +1,24 @@
 """The three modules: what they ask, how a refusal is repaired, what is cited, what is tuned."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import dspy
 import pytest
 
+from memory import Store, StoreTurns, Turn, open_store
 from memory.errors import SqlError
-from memory.program import MemoryProgram, load_model, starting_program
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.models import load_model
+from memory.models.local import SmallModelAdapter
+from memory.program import AnswerQuestion, MemoryProgram, RetrieveRows, starting_program
 from memory.program.answer_sources import likely_source
-from memory.program.local import SmallModelAdapter
-from memory.program.program import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
-from memory.records import Change, Rows
+from memory.program.repairs import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
+from memory.program.signatures.forms import Form
+from memory.records import Rows
 from memory.sql import CheckedSelect
 from tests.support.scripted import (
     Pairs,
@@ -22,107 +31,125 @@ from tests.support.scripted import (
 )
 
 TURNS = "[3] (Fri 09 Jun 2017) Anna: I moved to Oslo.\n[4] (Fri 09 Jun 2017) Bo: Great!"
+SAID = [
+    *[Turn("Bo", f"Hello {number}.", "1", "2017-06-08") for number in (1, 2)],
+    Turn("Anna", "I moved to Oslo.", "2", "2017-06-09"),
+    Turn("Bo", "Great!", "2", "2017-06-09"),
+]
 GOOD = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'moved', 'Oslo', 3);"
 
 
-def store(pairs: Pairs, refused: int):
-    """Run the store module against a database that refuses the first `refused` attempts."""
-    model, tried = scripted_model(pairs), []
+def wrong(number: int) -> str:
+    """A statement that the policy refuses."""
+    return f"INSERT INTO wrong{number} (id) VALUES (1)"
 
-    def write(statement: str) -> Change:
-        tried.append(statement)
-        if len(tried) <= refused:
-            raise SqlError(f"no such column: wen{len(tried)}")
-        return Change(1, "", "", statement, facts=1)
 
-    with model.active():
-        done = MemoryProgram().store(turns=TURNS, catalog="Anna: owns(2)", write=write)
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "memory.db"
+
+
+def store(pairs: Pairs, path: Path) -> dspy.Prediction:
+    """Run the store module on a window of a memory, the turns 3 and 4."""
+    model = scripted_model(pairs)
+    with open_store(path) as opened:
+        opened.add(SAID)
+        with model.active():
+            done = StoreTurns()(memory=opened, first=3, last=4)
     model.lm.assert_done()
     return done
 
 
-def test_store_shows_the_turns_and_the_catalog():
-    done = store([(["[4] (Fri 09 Jun 2017) Bo", "Anna: owns(2)"], sql(GOOD))], refused=0)
+def test_store_shows_the_turns_and_the_catalog(path: Path):
+    done = store([(["[4] (Fri 09 Jun 2017) Bo", "turns: 4 in 2"], sql(GOOD))], path)
     assert (done.sql, done.calls, done.change.facts) == (GOOD, 1, 1)
+    assert [(fact.subject, fact.value) for fact in done.facts] == [("Anna", "Oslo")]
 
 
-def test_a_refusal_is_the_next_prompt():
-    done = store(
-        [([TURNS], sql("INSERT bad")), (["INSERT bad", "no such column: wen1"], sql(GOOD))], 1
-    )
+def test_a_refusal_is_the_next_prompt(path: Path):
+    pairs = [([TURNS], sql(wrong(1))), ([wrong(1), "no table"], sql(GOOD))]
+    done = store(pairs, path)
     assert (done.sql, done.calls) == (GOOD, 2)
-    assert done.refusals == ["Refused:\nINSERT bad\nBecause: no such column: wen1"]
+    [refusal] = done.refusals
+    assert refusal.startswith(f"Refused:\n{wrong(1)}\nBecause: no table wrong1")
 
 
-def test_two_repairs_and_no_third():
-    pairs = [([TURNS], sql("one")), (["wen1"], sql("two")), (["wen2"], sql("three"))]
-    done = store(pairs, refused=2)
+def test_two_repairs_and_no_third(path: Path):
+    refused = [([TURNS], sql(wrong(1))), (["wrong1"], sql(wrong(2)))]
+    done = store([*refused, (["wrong2"], sql(GOOD))], path)
     assert (done.calls, len(done.refusals)) == (3, 2)
-    with pytest.raises(SqlError, match="wen3") as caught:
-        store(pairs, refused=3)
-    assert caught.value.refusals == (
-        "Refused:\none\nBecause: no such column: wen1",
-        "Refused:\ntwo\nBecause: no such column: wen2",
-        "Refused:\nthree\nBecause: no such column: wen3",
-    )
+    with pytest.raises(SqlError, match="wrong3") as caught:
+        store([*refused, (["wrong2"], sql(wrong(3)))], path)
+    for number, refusal in enumerate(caught.value.refusals, 1):
+        assert refusal.startswith(f"Refused:\n{wrong(number)}\nBecause: no table wrong{number}")
 
 
 @pytest.mark.slow
-def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back():
+def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back(path: Path):
     """A model that rambles once would pay for it three times, and find no room for the turns."""
     ramble = f"INSERT {'x' * 1_000_000}"
     unreadable = f"I would rather chat. {'x' * 1_000_000}"
     model = scripted_model(
         [([], sql(ramble)), (["INSERT xx", "(cut: 1,000,007"], unreadable), ([], unreadable)]
     )
-
-    def write(statement: str) -> Change:
-        raise SqlError(f"not this: {statement}")
-
-    with model.active(), pytest.raises(SqlError) as caught:
-        MemoryProgram().store(turns=TURNS, catalog="", write=write)
+    with open_store(path) as opened:
+        opened.add(SAID)
+        with model.active(), pytest.raises(SqlError) as caught:
+            StoreTurns()(memory=opened, first=3, last=4)
     assert isinstance(model.lm, ScriptedLM)
     model.lm.assert_done()
     [of_sql, *unreadables] = caught.value.refusals
     assert len(of_sql) < 2 * MOST_SENT_BACK + 200
     assert max(map(len, unreadables)) < MOST_UNREADABLE_SENT_BACK + 200
-    assert max(map(len, model.lm.script.prompts)) < 2 * MOST_SENT_BACK + 2_000
+    assert max(map(len, model.lm.script.prompts)) < 2 * MOST_SENT_BACK + 4_000
 
 
-def test_an_unreadable_answer_is_repaired_too():
-    done = store([([], "I would rather chat."), (["rather chat"], sql(GOOD))], 0)
+def test_an_unreadable_answer_is_repaired_too(path: Path):
+    done = store([([], "I would rather chat."), (["rather chat"], sql(GOOD))], path)
     assert (done.calls, done.refusals) == (
         2,
         ["Your answer could not be read:\nI would rather chat."],
     )
     with pytest.raises(SqlError, match="no SQL could be read") as caught:
-        store([([], "no"), ([], "no"), ([], "no")], refused=0)
+        store([([], "no"), ([], "no"), ([], "no")], path)
     assert len(caught.value.refusals) == 3
 
 
-def retrieve(pairs: Pairs, read):
+class Selects(MemoryReader):
+    """A memory that answers SELECTs by a function, or refuses them."""
+
+    def __init__(self, store: Store, read: Callable[[CheckedSelect], Rows]) -> None:
+        super().__init__(store)
+        self._rows_of = read
+
+    def read(self, sql: str | CheckedSelect) -> Rows:
+        return super().read(sql) if isinstance(sql, str) else self._rows_of(sql)
+
+
+def retrieve(pairs: Pairs, path: Path, read: Callable[[CheckedSelect], Rows]) -> dspy.Prediction:
     model = scripted_model(pairs)
-    with model.active():
-        found = MemoryProgram().retrieve(question="Where does Anna live?", catalog="", read=read)
+    with open_store(path) as opened, model.active():
+        found = RetrieveRows()(UserQuestion("Where does Anna live?"), Selects(opened, read))
     model.lm.assert_done()
     return found
 
 
-def test_several_selects_each_bring_rows():
+def test_several_selects_each_bring_rows(path: Path):
     two = "SELECT id AS turn_id FROM turns; SELECT turn_id FROM facts"
-    found = retrieve([(["Where does Anna live?"], sql(two))], lambda s: Rows((s.text[-5:],), ()))
+    pairs = [(["Where does Anna live?"], sql(two))]
+    found = retrieve(pairs, path, lambda s: Rows((s.text[-5:],), ()))
     assert [rows.columns for rows in found.rows] == [("turns",), ("facts",)]
     assert (len(found.sql), found.calls, found.error, found.refusals) == (2, 1, "", [])
 
 
-def test_retrieve_keeps_what_ran_and_never_raises():
+def test_retrieve_keeps_what_ran_and_never_raises(path: Path):
     def read(select: CheckedSelect) -> Rows:
         if "turns" in select.text:
             raise SqlError("too slow: narrow it")
         return Rows(("turn_id",), ((3,),))
 
     both = sql("SELECT turn_id FROM facts; SELECT id FROM turns")
-    found = retrieve([([], both), (["too slow: narrow it"], both), ([], both)], read)
+    found = retrieve([([], both), (["too slow: narrow it"], both), ([], both)], path, read)
     assert found.sql == ["SELECT turn_id FROM facts"]
     assert [rows.rows for rows in found.rows] == [((3,),)]
     assert (found.calls, found.error) == (3, "too slow: narrow it")
@@ -130,7 +157,7 @@ def test_retrieve_keeps_what_ran_and_never_raises():
     assert found.refusals == [f"Refused:\n{refused}"] * 3
 
 
-def test_a_select_that_the_policy_refuses_does_not_run_and_those_before_it_do():
+def test_a_select_that_the_policy_refuses_does_not_run_and_those_before_it_do(path: Path):
     ran: list[str] = []
 
     def read(select: CheckedSelect) -> Rows:
@@ -138,15 +165,22 @@ def test_a_select_that_the_policy_refuses_does_not_run_and_those_before_it_do():
         return Rows((), ())
 
     both = sql("SELECT turn_id FROM facts; SELECT id FROM wrong")
-    found = retrieve([([], both), (["no table wrong"], both), ([], both)], read)
+    found = retrieve([([], both), (["no table wrong"], both), ([], both)], path, read)
     assert ran == ["SELECT turn_id FROM facts"] * 3
     assert found.sql == ["SELECT turn_id FROM facts"]
 
 
-def test_more_selects_than_five_are_refused():
+def test_more_selects_than_five_are_refused(path: Path):
     many = sql("SELECT id FROM turns;\n" * 6)
-    found = retrieve([([], many), (["at most 5"], sql("-- none"))], lambda _: Rows((), ()))
+    pairs = [([], many), (["at most 5"], sql("-- none"))]
+    found = retrieve(pairs, path, lambda _: Rows((), ()))
     assert (found.sql, found.calls) == ([], 2)
+
+
+def answered(form: Form = "full") -> dspy.Prediction:
+    """What is answered from the two turns."""
+    shown = Evidence(turns=tuple(TURNS.splitlines()), turn_ids=(3, 4))
+    return AnswerQuestion(form)(UserQuestion("Where?"), shown)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +197,7 @@ def test_more_selects_than_five_are_refused():
 def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[int]):
     model = scripted_model([([TURNS, "Where?"], said)])
     with model.active():
-        told = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
+        told = answered()
     assert (told.answer, told.turns, told.calls) == (text, turns, 1)
 
 
@@ -180,8 +214,8 @@ def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[
 def test_the_answer_of_a_large_model_is_its_own(text: str) -> None:
     model = scripted_model([([TURNS], answer(text, "3"))])
     with model.active():
-        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
-    assert (answered.answer, answered.turns) == (text, [3])
+        said = answered()
+    assert (said.answer, said.turns) == (text, [3])
 
 
 @pytest.mark.parametrize(
@@ -198,8 +232,8 @@ def test_the_packaged_model_repeats_items_and_cites_in_its_answer(
 ) -> None:
     model = replace(scripted_packaged_model([([TURNS], written)]), adapter=SmallModelAdapter())
     with model.active():
-        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
-    assert (answered.answer, answered.turns) == (text, turns)
+        said = answered()
+    assert (said.answer, said.turns) == (text, turns)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +249,8 @@ def test_the_packaged_model_repeats_items_and_cites_in_its_answer(
 def test_what_is_no_answer_is_no_abstention_either(written: str, unusable: str):
     model = scripted_model([([TURNS], written)])
     with model.active():
-        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
-    assert (answered.answer, answered.turns, answered.unusable) == ("", [], unusable)
+        said = answered()
+    assert (said.answer, said.turns, said.unusable) == ("", [], unusable)
 
 
 def test_the_likely_source_shares_most_words_and_may_be_nobody():
@@ -227,25 +261,25 @@ def test_the_likely_source_shares_most_words_and_may_be_nobody():
     assert likely_source("the Oslo opera", visits, (3, 4, 9)) == [9]
 
 
-def test_the_script_fails_loudly():
+def test_the_script_fails_loudly(path: Path):
     with pytest.raises(AssertionError, match="1 of 2"):
-        store([([], sql(GOOD))] * 2, refused=0)
+        store([([], sql(GOOD))] * 2, path)
     for pairs in ([(["Paris"], sql(GOOD))], []):
         with pytest.raises(UnexpectedPrompt):
-            store(pairs, refused=0)
+            store(pairs, path)
 
 
 def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
     """The same prompts, but now they stand where an optimizer looks."""
-    begun = starting_program(load_model("local-base"))
+    begun, plain = starting_program(load_model("local-base")), MemoryProgram("tiny")
     inputs = {"turns": TURNS, "question": "Where?", "catalog": "", "memory": TURNS, "feedback": "x"}
 
     def prompt(predictor) -> list[dict[str, str]]:
         return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)
 
     for name in ("store", "retrieve", "answer"):  # it does not refine
-        plain, own = (getattr(side, name).predict for side in (MemoryProgram(), begun))
-        assert prompt(own) == prompt(plain)
+        known, own = (getattr(side, name).predict for side in (plain, begun))
+        assert prompt(own) == prompt(known)
         assert prompt(own)[0]["content"] == own.signature.instructions, name
         assert len(prompt(own)) == 2 + 2 * len(own.demos) > 2
 

@@ -9,11 +9,11 @@ import dspy
 import pytest
 
 from locomo import llm_judge
+from memory.models.small_prompts import SMALL
 from memory.operations.tools import memory_tools
 from memory.program import MemoryProgram, in_phrases, in_sentences
-from memory.program.program import MOST_SELECTS
+from memory.program.retrieve import MOST_SELECTS
 from memory.program.signatures import full, further, short
-from memory.program.small_prompts import SMALL
 
 ROOT = Path(__file__).parents[3]
 DATA = [

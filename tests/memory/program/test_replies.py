@@ -3,13 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import dspy
 import pytest
 
-from memory import Memory, Turn
-from memory.evidence.messages import ABSTAIN, NEAREST_HEAD, originals_first, tells
-from memory.program import load_model
+from memory import Memory, StoreTurns, Turn
+from memory.evidence.messages import NEAREST_HEAD, originals_first, tells
+from memory.models import load_model
 from memory.program.quotations import NO_TURNS
-from tests.support.scripted import answer, scripted_packaged_model
+from memory.records import ABSTAIN
+from tests.support.scripted import ScriptedLM, answer, scripted_packaged_model, sql
 from tests.support.talk import talker
 
 
@@ -43,9 +45,13 @@ def test_a_text_tells_something_unless_it_only_asks(text: str, expected: bool) -
 def test_the_packaged_model_makes_no_facts_of_questions(
     text: str, packaged: bool, hosted: bool
 ) -> None:
-    hosted_model, packaged_model = load_model("openai/x"), load_model("local")
-    assert packaged_model.looks_for_facts_in(text) == packaged
-    assert hosted_model.looks_for_facts_in(text) == hosted
+    asked = {}
+    for form in ("tiny", "full"):
+        lm = ScriptedLM([([], sql("-- none"))])
+        with dspy.context(lm=lm):
+            StoreTurns(form)(turns=[Turn("Anna", text)])
+        asked[form] = len(lm.script.prompts) == 1
+    assert asked == {"tiny": packaged, "full": hosted}
 
 
 def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:
@@ -104,7 +110,7 @@ def test_a_turn_that_quotes_another_stands_behind_it(path: Path) -> None:
     ]
     numbered = [replace(turn, id=n) for n, turn in enumerate(said, 1)]
     assert [turn.id for turn in originals_first(numbered)][-1] == 2
-    with Memory(path, replace(scripted_packaged_model([([], answer(ABSTAIN))]), sql="never")) as m:
+    with Memory(path, scripted_packaged_model([([], answer(ABSTAIN))])) as m:
         m.store.add(said)
         quoted = m.ask("How many pills did the vet give Rufus?").quotations
     assert quoted[0].turn_id == 1

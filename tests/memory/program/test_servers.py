@@ -14,7 +14,7 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
 from memory.evidence.lines import LEAST_BUDGET
-from memory.program import hosted, load_model
+from memory.models import hosted, load_model
 from memory.records import CUT_ANSWER, Summary
 from memory.store.namespaces import create, existing
 from memory.store.summaries import set_summary
@@ -22,6 +22,8 @@ from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoke
 from tests.support.page_client import page_client
 
 QUESTION = "Where does Anna live?"
+
+WHEN_IT_PAYS = True
 
 
 def refusal(message: str, status: int = 400, code: str | None = None, **headers: str) -> Sent:
@@ -228,7 +230,7 @@ def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
         return holds(1_500, refusal("maximum context length is 1500 tokens"))(request)
 
     with odd_server(behaviour) as server:
-        model = load_model("openai/m", api_base=server.address, sql="never")
+        model = load_model("openai/m", api_base=server.address)
         with Memory(tmp_path / "anna.db", model) as memory:
             tell(memory, 60)
             budget = memory.budget

@@ -9,12 +9,12 @@ import pytest
 from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
 from memory import InputError, Memory, Turn, load_model
-from memory.evidence.messages import ABSTAIN
-from memory.program import Model, read_card
+from memory.models import Model, read_card
+from memory.models.model_names import UNTUNED_MODEL
+from memory.models.packaged import SHIPPED
+from memory.models.small_prompts import prompts_fingerprint
 from memory.program.abstention import BENCHMARK_COST
-from memory.program.model_names import UNTUNED_MODEL
-from memory.program.packaged import SHIPPED, PackagedModel
-from memory.program.small_prompts import prompts_fingerprint
+from memory.records import ABSTAIN
 from memory.settings import Settings
 from tests.support.gguf_adapter import adapter
 
@@ -83,7 +83,7 @@ def test_local_has_them_and_local_base_has_none() -> None:
     others = {UNTUNED_MODEL, "templates"}  # it stores no facts but by these
     assert {module for module, of in tuned.weights.items() if of not in others} == targets
     assert tuned.name == "local"
-    assert isinstance(untuned, PackagedModel)
+    assert untuned.size == "tiny"
 
 
 def test_an_adapter_of_ones_own_takes_the_place_of_its_modules_only(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """For which questions a hosted model is asked for SELECTs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import pytest
 
-from memory import Memory, Store, Turn, load_model, open_store
+from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.program.sql_questions import sql_pays
 from memory.records import Hit
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 
+WHEN_IT_PAYS = True
 BOTH_STORES = "slow"
 
 
@@ -48,7 +48,7 @@ def runs(address: str) -> Iterator[Store]:
 
 
 def memory_of(store: Store, budget: int, pairs: Pairs) -> Memory:
-    model = replace(scripted_model(pairs), sql="when it pays")
+    model = scripted_model(pairs)
     return Memory(store, model=model, budget=budget)
 
 
@@ -88,10 +88,15 @@ def test_no_select_is_asked_for_where_the_whole_memory_is_shown(runs: Store) -> 
 
 def test_always_asks_for_sql_for_each_question(store: Store) -> None:
     model = scripted_model([([], sql("-- none")), ([], answer("Oslo", "1"))])
-    assert model.sql == "always"
-    assert Memory(store, model=model).ask("Where did Anna move to?").calls == 2
+    memory = Memory(store, model=model, program=AskMemory(sql="always"))
+    assert memory.ask("Where did Anna move to?").calls == 2
 
 
-def test_a_model_by_name_asks_where_it_pays_or_always() -> None:
-    assert load_model("openai/gpt-4o-mini").sql == "when it pays"
-    assert load_model("openai/gpt-4o-mini", sql="always").sql == "always"
+def test_a_memory_asks_where_it_pays_and_the_module_itself_always(store: Store) -> None:
+    store.add([Turn("Anna", "I moved to Oslo.")])
+    model = scripted_model([([], answer("Oslo", "1"))])
+    assert Memory(store, model=model).ask("Where did Anna move to?").calls == 1
+    model = scripted_model([([], sql("-- none")), ([], answer("Oslo", "1"))])
+    with model.active():
+        asked = AskMemory()(question="Where did Anna move to?", memory=store)
+    assert asked.calls == 2

@@ -134,7 +134,8 @@ def test_an_answer_is_read_from_what_a_reranker_puts_first(monkeypatch: pytest.M
     pairs = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
     question = {"question": "How is the new flat?"}
     with reranking(monkeypatch) as reranker:
-        with serving(scripted_model(pairs), signed_in=False, reranker="cohere/best") as opened:
+        model = scripted_model(pairs)
+        with serving(model, signed_in=False, reranker="cohere/best") as opened:
             told = opened.post("/api/anna/ask", json=question, headers=token("anna")).json()
         assert reranker.questions == [question["question"]]
     assert told["answer"] == "a dog"

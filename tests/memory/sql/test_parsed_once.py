@@ -8,6 +8,8 @@ import pytest
 from sqlglot.dialects.dialect import Dialect
 
 from memory import Memory
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.sql import check_writes
 from memory.store import Store
 from tests.conftest import CAT, MOVED
@@ -49,7 +51,7 @@ def test_a_select_is_parsed_once(store: Store, parsed: Counter[str], statement: 
     model = scripted_model([([], sql(statement))])
     program = Memory(store, model=model).program
     with model.active():
-        retrieved = program.retrieve(question="Who?", catalog="", read=store.read)
+        retrieved = program.retrieve(UserQuestion("Who?"), MemoryReader(store))
     assert retrieved.error == ""
     assert parsed.total() == 1
 

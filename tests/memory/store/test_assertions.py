@@ -3,8 +3,8 @@
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.digest.additions import add_turns, record_assertions
 from memory.facts import correct, edit, end, remove, supersede
+from memory.facts.additions import add_turns, record_assertions
 from memory.records import Assertion, TurnAssertions
 from memory.store.entity_edits import remove_alias
 from memory.store.fact_reads import by_template, current_facts

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from memory import SqlError, Store, Turn, open_store
-from memory.digest.additions import add_turns
 from memory.errors import InputError
 from memory.facts import correct
+from memory.facts.additions import add_turns
 from memory.sql import quoted
 from memory.store.contradictions import Verdict, open_contradictions, settle_contradiction
 from memory.store.pending_windows import claim_window

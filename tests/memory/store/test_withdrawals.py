@@ -11,7 +11,7 @@ from memory import Change, Memory, Turn, memory_tools, open_store
 from memory.__main__ import app
 from memory.exchange.exports import export_memory
 from memory.facts import correct, end, remove, supersede
-from memory.program import load_model
+from memory.models import load_model
 from memory.store import connection, journal
 from memory.store.history import revert_to
 from memory.store.sqlite import SqliteStore

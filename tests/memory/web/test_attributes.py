@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.digest.additions import add_turns
 from memory.facts import find
+from memory.facts.additions import add_turns
 from memory.store.namespaces import create, existing
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.vocabulary import Vocabulary

@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Fact, Turn, open_store
-from memory.digest.additions import add_turns
 from memory.facts import correct
+from memory.facts.additions import add_turns
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
 from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
@@ -28,7 +28,7 @@ from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
 from tests.support.reversed_ranking import REVERSED, reversing_program
-from tests.support.scripted import answer, scripted_model, sql
+from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
 BOTH_STORES = "slow"
 ANNA = "/m/anna"
@@ -566,10 +566,13 @@ def test_a_reply_streams_and_both_sides_are_kept(memories: str) -> None:
     assert texts == [("User", "today"), ("Assistant", "today")]
 
 
-def test_a_chat_shows_the_facts_that_it_stored_of_a_message(memories: str) -> None:
+def test_a_chat_shows_the_facts_that_it_stored_of_a_message(
+    memories: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reply that claims to have noted something has them above it, or nothing."""
+    monkeypatch.setattr("memory.api.SQL_USE", "never")
     claims = "[[ ## reply ## ]]\nI've made a note of it.\n\n[[ ## turns ## ]]\n"
-    model = replace(scripted_model([([], claims), ([], claims)]), sql="never")
+    model = scripted_model([([], claims), ([], claims)])
     with page_client(model) as client:
         for text in ("I live in Lund.", "It rains."):
             client.post(f"{ANNA}/chat", data={"text": text, "session": "today"})
@@ -603,7 +606,7 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
 def test_without_a_larger_model_the_page_asks_none_for_facts(memories: str) -> None:
     with open_store(existing("anna")) as store:
         store.add([Turn("Ben", "Lovely weather.", said_at="2018-01-01")])
-    with page_client(replace(scripted_model([]), name="local", writes_facts=False)) as client:
+    with page_client(replace(scripted_packaged_model([]), name="local")) as client:
         waiting = client.get(f"{ANNA}/journal").text
         assert "A larger model stores more" in shown(waiting)
         assert f"{ANNA}/digest" not in waiting

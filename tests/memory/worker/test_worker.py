@@ -21,7 +21,7 @@ from memory import Turn, open_store
 from memory.__main__ import app
 from memory.cli.options import open_memory
 from memory.errors import ModelError
-from memory.program import load_model
+from memory.models import load_model
 from memory.records import Task, WaitingWork
 from memory.store.namespaces import existing
 from memory.store.pending_windows import claim_window, fail_window, new_claimant, reclaim_window

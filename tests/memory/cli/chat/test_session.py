@@ -19,7 +19,7 @@ from memory.cli.chat.commands import talk
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
 from memory.errors import InputError, ModelError
-from memory.program import Model, load_model
+from memory.models import Model, load_model
 from memory.records import CUT_ANSWER
 from memory.settings import Settings, name_of
 from tests.support.scripted import sql
@@ -172,7 +172,7 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
         yield "Once upon "
         raise happens
 
-    monkeypatch.setattr("memory.program.hosted.stream", stream)
+    monkeypatch.setattr("memory.models.hosted.stream", stream)
     chat(address, ["Tell me a story.", "Go on."])
     assert [text for _, text in turns(address)] == [
         "Tell me a story.",
@@ -434,7 +434,7 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
 
 
 def test_where_the_model_stores_no_facts_it_is_asked_for_none(address: str) -> None:
-    model = replace(replier()[0], name="local", writes_facts=False)
+    model = replace(replier()[0], name="local", size="tiny")
     shown = chat(address, ["/memory", "bye"], model)
     assert "0 facts about 0 subjects\nwithout a larger model" in shown
     assert "storing facts" not in shown

@@ -10,7 +10,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from memory.program.gguf.models import MODELS
+from memory.models.gguf.models import MODELS
 from tests.support.gguf_files import CHAT_MODEL, write_gguf
 from tests.support.hub_server import Hosted, Hub, hub_server
 

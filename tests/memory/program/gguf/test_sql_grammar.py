@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from memory.program.gguf.sql_grammar import selects, writes
+from memory.models.gguf.sql_grammar import selects, writes
 from memory.program.signatures.full import (
     NAMES_IN_QUESTION,
     SUMMARIES_IN_QUESTION,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, MemoryProgram, Store, load_model
-from memory.program.signatures.choice import Form, form_for
+from memory.models.sizes import Size, size_for
+from memory.program.signatures.forms import Form
 from memory.records import FormChoice
 from memory.settings import Settings
 from tests.support.scripted import scripted_model
@@ -14,52 +15,53 @@ BOTH_STORES = "slow"
 
 
 @pytest.mark.parametrize(
-    ("name", "context", "form"),
+    ("name", "context", "size"),
     [
-        ("openai/gpt-4o-mini", 128_000, "full"),
-        ("openai/gpt-4o-mini", None, "full"),
-        ("openai/NAME", None, "full"),  # nothing is known: taken for a large one
-        ("provider/large", 8_191, "short"),  # the full prompts and a window do not fit
-        ("provider/large", 16_385, "full"),
-        ("ollama_chat/qwen2.5:7b", None, "short"),
-        ("ollama_chat/qwen2.5:0.5b", None, "short"),
-        ("groq/llama-3.1-8b-instant", 128_000, "short"),
-        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "short"),
-        ("openai/meta-llama/Llama-3.3-70B-Instruct", None, "full"),
-        ("together_ai/mistralai/Mixtral-8x7B-Instruct-v0.1", None, "full"),
-        ("openai/Qwen/Qwen3-30B-A3B", None, "full"),
-        ("ollama_chat/gemma2:9b", None, "full"),
-        ("openai/gpt-4.1b7", None, "full"),  # no size
+        ("openai/gpt-4o-mini", 128_000, "large"),
+        ("openai/gpt-4o-mini", None, "large"),
+        ("openai/NAME", None, "large"),  # nothing is known: taken for a large one
+        ("provider/large", 8_191, "small"),  # the full prompts and a window do not fit
+        ("provider/large", 16_385, "large"),
+        ("ollama_chat/qwen2.5:7b", None, "small"),
+        ("ollama_chat/qwen2.5:0.5b", None, "small"),
+        ("groq/llama-3.1-8b-instant", 128_000, "small"),
+        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "small"),
+        ("openai/meta-llama/Llama-3.3-70B-Instruct", None, "large"),
+        ("together_ai/mistralai/Mixtral-8x7B-Instruct-v0.1", None, "large"),
+        ("openai/Qwen/Qwen3-30B-A3B", None, "large"),
+        ("ollama_chat/gemma2:9b", None, "large"),
+        ("openai/gpt-4.1b7", None, "large"),  # no size
     ],
 )
 def test_a_model_that_is_small_or_reads_little_gets_the_short_form(
-    name: str, context: int | None, form: Form
+    name: str, context: int | None, size: Size
 ) -> None:
-    assert form_for(name, context) == form
-    assert form_for(name, context, "full") == "full"
-    assert form_for(name, context, "short") == "short"
+    assert size_for(name, context) == size
+    assert size_for(name, context, "full") == "large"
+    assert size_for(name, context, "short") == "small"
 
 
 @pytest.mark.parametrize(
-    ("name", "form", "context"),
+    ("name", "size", "context"),
     [
-        ("openai/gpt-4", "short", 8_192),
-        ("openai/gpt-4o-mini", "full", 128_000),
-        ("ollama_chat/qwen2.5:7b", "short", 128_000),
+        ("openai/gpt-4", "small", 8_192),
+        ("openai/gpt-4o-mini", "large", 128_000),
+        ("ollama_chat/qwen2.5:7b", "small", 128_000),
     ],
 )
 def test_litellm_tells_the_context_of_a_model_that_it_lists(
-    name: str, form: Form, context: int
+    name: str, size: Size, context: int
 ) -> None:
     model = load_model(name)
-    assert (model.form, model.context) == (form, context)
-    limits = {"full": (48, 8_000, 6_000), "short": (12, 2_000, 2_000)}
-    assert (model.window, model.window_tokens, model.budget) == limits[form]
+    assert (model.size, model.limits.context) == (size, context)
+    own = model.limits
+    limits = {"large": (48, 8_000, 6_000), "small": (12, 2_000, 2_000)}
+    assert (own.window, own.window_tokens, own.budget) == limits[size]
 
 
 def test_the_name_of_ones_own_server_s_model_is_nobody_else_s(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_BASE", "http://localhost:1/v1")
-    assert load_model("openai/gpt-4").form == "full"
+    assert load_model("openai/gpt-4").size == "large"
 
 
 @pytest.mark.parametrize(
@@ -79,15 +81,15 @@ def test_an_option_goes_before_the_memory_s_setting_and_that_before_the_model(
     if setting:
         Settings(store).set("prompts", setting)
     memory = Memory(store, load_model(name, prompts=option))
-    assert (memory.model.form, memory.program.prompts.form) == (form, form)
-    by_name = Memory(store, name).model.form
-    assert by_name == (load_model(name, prompts=setting).form if setting else load_model(name).form)
+    assert memory.program.form == form
+    by_name = load_model(name, prompts=setting) if setting else load_model(name)
+    assert Memory(store, name).model.size == by_name.size
 
 
 def test_a_window_that_somebody_set_stays(store: Store) -> None:
     Settings(store).set("prompts", "short")
     model = Memory(store, scripted_model([], window=5)).model
-    assert (model.form, model.window, model.window_tokens) == ("short", 5, 2_000)
+    assert (model.size, model.limits.window, model.limits.window_tokens) == ("small", 5, 2_000)
 
 
 def test_other_forms_are_refused(store: Store) -> None:
@@ -99,12 +101,12 @@ def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
     with pytest.raises(InputError, match="the packaged model has prompts of its own"):
         load_model("local", prompts="short")
     Settings(store).set("prompts", "short")
-    assert Memory(store).model.form == "full"
+    assert Memory(store).program.form == "tiny"
 
 
 def test_a_compiled_program_keeps_its_form_whatever_the_model_s(store: Store) -> None:
     memory = Memory(store, load_model("openai/gpt-4o-mini"), program=MemoryProgram("short"))
-    assert memory.program.prompts.form == "short"
+    assert memory.program.form == "short"
 
 
 def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> None:
@@ -113,11 +115,11 @@ def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> Non
         for user in ("ann", "ben"):
             memory.add("Hello.", user_id=user)
         Settings(memory.of("ann").store).set("prompts", "short")
-        assert memory.model.form == "full"
+        assert memory.model.size == "large"
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
-        assert memory.model.form == "full"
+        assert memory.model.size == "large"
         forms = {}
         for user in ("ann", "ben"):
             own = memory.of(user)
-            forms[user] = (own.model.form, own.program.prompts.form, own.budget)
-        assert forms == {"ann": ("short", "short", 2_000), "ben": ("full", "full", 6_000)}
+            forms[user] = (own.model.size, own.program.form, own.budget)
+        assert forms == {"ann": ("small", "short", 2_000), "ben": ("large", "full", 6_000)}

@@ -6,8 +6,9 @@ from pathlib import Path
 import dspy
 import pytest
 
-from memory import Memory, MemoryProgram, Store, Turn, load_program, open_store, save_program
-from memory.program import CompletionAdapter, Model
+from memory import Memory, MemoryProgram, Store, Turn, load_program, open_store
+from memory.models import CompletionAdapter, Model, with_prompts
+from memory.program import save_program
 from memory.program.signatures.forms import PROMPTS
 from memory.sql import check_writes, split
 from memory.text.tokens import count_tokens
@@ -26,7 +27,7 @@ def empty(database: str, address: str) -> Iterator[Store]:
 
 
 def short_model(pairs: Pairs, window: int = 16) -> Model:
-    return scripted_model(pairs, window).with_prompts("short")
+    return with_prompts(scripted_model(pairs, window), "short")
 
 
 def system_message(signature: type[dspy.Signature]) -> str:
@@ -109,7 +110,7 @@ def test_at_most_twelve_attributes_are_shown_and_only_those_that_words_point_at(
     )
     empty.add([Turn("Maria", text)])
     for form in ("full", "short"):
-        model = scripted_model([([], sql("-- none"))]).with_prompts(form)
+        model = with_prompts(scripted_model([([], sql("-- none"))]), form)
         memory = Memory(empty, model)
         memory.digest()
         [prompt] = model.lm.script.prompts
@@ -127,7 +128,7 @@ def test_a_saved_program_remembers_its_form(empty: Store, tmp_path: Path) -> Non
     save_program(program, tmp_path / "program.json", CARD.model_copy(update={"model": "scripted"}))
     loaded = load_program(tmp_path / "program.json")
     assert loaded.card
-    assert (loaded.card.prompts, loaded.prompts) == ("short", PROMPTS["short"])
+    assert (loaded.card.prompts, loaded.form) == ("short", "short")
     assert loaded.answer.predict.signature.instructions == "Be odd."
     assert not loaded.store.is_compiled
     # A model of the other form is asked by the program's own prompts.

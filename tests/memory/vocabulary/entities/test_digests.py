@@ -6,7 +6,7 @@ import pytest
 
 from memory import Memory, Store, Turn
 from memory.digest.windows import digest_windows
-from memory.program import MemoryProgram
+from memory.program import program_for
 from memory.records import EntityName
 from memory.store.entity_edits import add_alias, facts_about, known_entities, remove_alias
 from memory.store.pending_windows import claim_window
@@ -38,7 +38,7 @@ def test_a_model_that_stores_no_facts_takes_what_turns_introduce(store: Store) -
     elena = {
         "Elena (Anna's sister)": (EntityName("Elena", first), EntityName("my sister", first)),
     }
-    model = replace(scripted_packaged_model([]), writes_facts=False)
+    model = replace(scripted_packaged_model([]), name="local")
     memory = Memory(store, model=model)
     memory.digest()
     assert names(store) == elena
@@ -55,7 +55,7 @@ def test_the_rules_stand_beside_the_facts_of_a_model_that_states_no_names(store:
     first, second = store.add(SISTER)
     facts = f"{INSERT}('Elena', 'moved', 'to Porto', '', {first})"
     model = scripted_packaged_model([([], sql("-- none"))] * 5 + [([], sql(facts))])
-    digest_windows(store, model, MemoryProgram())
+    digest_windows(store, model, program_for(model))
     assert "Elena (Anna's sister)" in names(store)
     store.write(f"{INSERT}('Elena', 'likes', 'Porto', '', {second})", cause="test")
     assert [fact.value for fact in facts_about(store, "my sister")][-1] == "Porto"
@@ -71,7 +71,7 @@ def test_a_hosted_model_states_names_and_sees_them(store: Store) -> None:
         (["Anna: also called Annie", "INSERT INTO aliases"], sql(further)),
     ]
     model = scripted_model(script, window=5)
-    digest_windows(store, model, MemoryProgram())
+    digest_windows(store, model, program_for(model))
     assert names(store) == {
         "Anna": (EntityName("Annie", 1),),
         "Elena": (EntityName("my sister", first),),

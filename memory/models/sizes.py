@@ -1,11 +1,13 @@
-"""Which form of the prompts a model is given."""
+"""How large a model is, as far as its prompts depend on it."""
 
 import re
 from typing import Literal
 
 from memory.records import FormChoice
 
-Form = Literal["full", "short"]
+# "tiny" is the packaged model, which completes sentences; "small" models have 1 to 8 billion
+# parameters and get short prompts; "large" ones get full prompts.
+Size = Literal["tiny", "small", "large"]
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
 _FULL_CONTEXT = 8_800
@@ -14,24 +16,24 @@ _LARGEST_SMALL = 8.0  # billion parameters
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 
 
-def form_for(name: str, context: int | None, choice: FormChoice = "auto") -> Form:
-    """The form of the prompts for a hosted model.
+def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Size:
+    """The size of a hosted model.
 
     Arguments:
         name: the model's, "provider/model".
         context: the tokens that it reads, where they are known.
-        choice: a form, or "auto".
+        choice: a form of its prompts, or "auto".
 
-    Short where a digest in full form does not fit the context, and where the name gives a size of
-    at most 8 billion parameters ("qwen2.5:7b"); else full. Nothing but its name tells the size of
-    a model: one whose name gives none is taken for a large one.
+    Small where a digest with full prompts does not fit the context, and where the name gives a size
+    of at most 8 billion parameters ("qwen2.5:7b"); else large. Nothing but its name tells the size
+    of a model: one whose name gives none is taken for a large one.
     """
     if choice != "auto":
-        return choice
+        return "small" if choice == "short" else "large"
     if context is not None and context < _FULL_CONTEXT:
-        return "short"
-    size = _billions(name)
-    return "short" if size is not None and size <= _LARGEST_SMALL else "full"
+        return "small"
+    billions = _billions(name)
+    return "small" if billions is not None and billions <= _LARGEST_SMALL else "large"
 
 
 def _billions(name: str) -> float | None:

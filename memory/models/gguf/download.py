@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.program.gguf.header import file_sha256
-from memory.program.gguf.models import InstructModel
+from memory.models.gguf.header import file_sha256
+from memory.models.gguf.models import InstructModel
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

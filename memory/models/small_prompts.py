@@ -6,20 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dspy
-
-from memory.evidence.lines import dated_line
-from memory.evidence.messages import ABSTAIN
-from memory.program.grammar import (
-    INSERT,
-    ONE_LINE,
-    SELECT,
-    SELECT_END,
-    insert_fact,
-    select_rows,
-)
-from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
-from memory.records import Turn
+from memory.models.grammar import INSERT, ONE_LINE, SELECT, SELECT_END, insert_fact, select_rows
+from memory.records import ABSTAIN, Turn
+from memory.text.turn_lines import resolved_line
 
 # A model this small gives up too often: added to the logit of the first word of an abstention
 # (docs/log.md has what other values do).
@@ -32,9 +21,11 @@ TUNED_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on
 
 @dataclass(frozen=True)
 class SmallPrompt:
-    """What the packaged model is given in place of a signature's instruction.
+    """How the packaged model is asked by a module of a program.
 
-    `target` is the module it is for. `template` renders the inputs of an example and of the call.
+    `target` is the module, `inputs` and `outputs` are the fields of its prompt, by which it is
+    known; `instructions` are what it says in place of the full ones. `template` renders the inputs
+    of an example and of the call.
     The answer starts with `opening` (or is `declined`, where that is not empty) and goes on as the
     GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
     letter ends the grammar is added.
@@ -44,7 +35,8 @@ class SmallPrompt:
     """
 
     target: str
-    signature: type[dspy.Signature]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     instructions: str
     template: str
     demos: tuple[Mapping[str, str], ...]
@@ -60,7 +52,7 @@ class SmallPrompt:
 
     def user(self, inputs: Mapping[str, Any], tuned: bool = False) -> str:
         """The user message for these inputs; what is missing is left empty."""
-        texts = {name: str(inputs.get(name) or "") for name in self.signature.input_fields}
+        texts = {name: str(inputs.get(name) or "") for name in self.inputs}
         if tuned and self.tuned_quotes:
             # Doubled as SQL writes them: what the model copies from its prompt is SQL already.
             texts = {name: text.replace("'", "''") for name, text in texts.items()}
@@ -69,7 +61,8 @@ class SmallPrompt:
 
 _STORE = SmallPrompt(
     target="store",
-    signature=WriteFacts,
+    inputs=("before", "turns", "known", "catalog", "attributes", "feedback"),
+    outputs=("sql",),
     instructions=(
         "Write one SQL INSERT that stores the fact the turn tells about its speaker, in the words "
         "of the turn. A greeting, a question or small talk tells no fact: write -- none"
@@ -98,7 +91,8 @@ _STORE = SmallPrompt(
 
 _RETRIEVE = SmallPrompt(
     target="retrieve",
-    signature=WriteQuery,
+    inputs=("question", "asker", "today", "catalog", "feedback"),
+    outputs=("sql",),
     instructions="Write SQL SELECTs that find what the question asks for.",
     template="{question}\n{feedback}",
     demos=(
@@ -132,7 +126,8 @@ _RETRIEVE = SmallPrompt(
 
 _ANSWER = SmallPrompt(
     target="answer",
-    signature=AnswerFromMemory,
+    inputs=("memory", "question", "asker", "today"),
+    outputs=("answer", "turns"),
     instructions=(
         "Answer the question with a few words from the memory. "
         f"If the memory does not say, answer: {ABSTAIN}"
@@ -164,7 +159,7 @@ _ANSWER = SmallPrompt(
 )
 
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
-    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER)
+    (*small.inputs, *small.outputs): small for small in (_STORE, _RETRIEVE, _ANSWER)
 }
 
 
@@ -175,10 +170,10 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
     turns are shown: by it, an adapter of other prompts than today's is known.
     """
     turn = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
-    parts: list[object] = [dated_line(turn), dated_line(turn, iso=True)]
+    parts: list[object] = [resolved_line(turn), resolved_line(turn, iso=True)]
     for small in sorted(SMALL.values(), key=lambda small: small.target):
         if small.target in targets:
-            message = small.user({name: f"the {name}" for name in small.signature.input_fields})
+            message = small.user({name: f"the {name}" for name in small.inputs})
             parts += [small.target, small.instructions, message]
             parts += [small.tuned_opening, small.declined, small.tuned_tokens]
             if small.tuned_quotes:

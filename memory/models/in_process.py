@@ -9,32 +9,30 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import dspy
-from dspy.utils import exceptions as lm_errors
 
-from memory.errors import InputError, Stop
-from memory.program.adapter_card import gguf_of
-from memory.program.completions import CompletionAdapter
-from memory.program.gguf.engine import GgufEngine
-from memory.program.gguf.files import file_of
-from memory.program.gguf.header import check_lora, file_sha256
-from memory.program.gguf.model_file import CONTEXT_NAME, ModelFile, context_of, read_model, threads
-from memory.program.gguf.server import Lora
-from memory.program.gguf.sql_grammar import selects, writes
-from memory.program.hosted import HOSTED_BUDGET, HostedModel
-from memory.program.model import SqlUse
-from memory.program.server_refusals import is_too_long
-from memory.program.signatures.choice import Form
+from memory.models.adapter_card import gguf_of
+from memory.models.completions import CompletionAdapter
+from memory.models.gguf.engine import GgufEngine
+from memory.models.gguf.files import file_of
+from memory.models.gguf.header import check_lora, file_sha256
+from memory.models.gguf.model_file import ModelFile, context_of, read_model, threads
+from memory.models.gguf.server import Lora
+from memory.models.gguf.sql_grammar import selects, writes
+from memory.models.hosted import HOSTED_BUDGET
+from memory.models.model import Limits, Model, Pace
+from memory.models.sizes import Size
 from memory.records import FormChoice
-from memory.system.provider_calls import call_seconds, one_line, too_slow
+from memory.system.provider_calls import call_seconds
 
 # Seconds of a call: a machine without a GPU reads a prompt of 2,000 tokens in a minute.
 _CALL_SECONDS = 600.0
 # From here on a model follows the full prompts.
 _LARGE = 10e9  # parameters
-_WINDOWS: Mapping[Form, int] = MappingProxyType({"full": 24, "short": 12})
+_WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 12})
+_PACE = Pace(seconds_a_call=30.0, stop_seconds=15.0, cpus=2.0)
 # Shares of the context: the turns of a window, and the memory that an answer rests on.
 _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
 _LONGEST_ANSWER = 1_000  # tokens, and a quarter of the context at most
@@ -111,70 +109,13 @@ def _selects() -> str:
     return selects()
 
 
-class InProcessModel(HostedModel):
-    """A model's file, run in this process: asked as a hosted model is, and it costs nothing."""
-
-    fixed_limits: ClassVar[bool] = True
-    seconds_a_call: ClassVar[float] = 30.0
-    stop_seconds: ClassVar[float] = 15.0
-    cpus: ClassVar[float] = 2.0
-
-    @property
-    def _engine(self) -> GgufEngine:
-        engine: GgufEngine = self.lm.engine
-        return engine
-
-    @property
-    def server(self) -> str:
-        """None: "" for a model in this process."""
-        return ""
-
-    @property
-    def price(self) -> tuple[float, float]:
-        return 0.0, 0.0
-
-    def over_machines(self, over: str) -> "InProcessModel":
-        if over:
-            raise InputError(f"--over is for the packaged model; {self.name} runs in one process")
-        return self
-
-    def with_prompts(self, choice: FormChoice) -> "InProcessModel":
-        """In short form below ten billion parameters."""
-        is_large = self._engine.model.parameters >= _LARGE
-        automatic: Form = "full" if is_large else "short"
-        form = automatic if choice == "auto" else choice
-        return replace(self, prompts=choice, form=form, window=_WINDOWS[form])
-
-    def _explained(self, error: lm_errors.LMError) -> str:
-        if stop := _stop_behind(error):
-            return str(stop)  # the server could not be started
-        if isinstance(error, lm_errors.LMTimeoutError):
-            return too_slow(self.name, self._engine.seconds)
-        reason = one_line(error.message)
-        if is_too_long(error):
-            return (
-                f"the prompt is too long for {self.name}, which reads {self.context:,} tokens here;"
-                f" set {CONTEXT_NAME}, or a smaller --budget where the command has one ({reason})"
-            )
-        return f"{self.name} gave no usable answer ({reason})"
-
-
-def _stop_behind(error: BaseException) -> Stop | None:
-    """The error of our own that DSPy has wrapped; None for none."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, Stop):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
 def load_in_process(
     name: str,
     *,
     temperature: float = 0.0,
     adapter: str | Path | None = None,
-    sql: SqlUse = "when it pays",
     prompts: FormChoice = "auto",
-) -> InProcessModel:
+) -> Model:
     """A model by "gguf:FILE", or "gguf:NAME" of one that `memory setup` has fetched.
 
     Arguments:
@@ -183,30 +124,40 @@ def load_in_process(
     Its file is read when the first call is made. Raises InputError for a file that is no chat
     model or does not fit into memory, an adapter of another model, and a setting that is none.
     """
-    model = read_model(file_of(name))
-    lora = _lora(Path(adapter), model) if adapter is not None else None
-    context = context_of(model)
-    seconds = call_seconds(_CALL_SECONDS)
+    file = read_model(file_of(name))
+    lora = _lora(Path(adapter), file) if adapter is not None else None
+    context = context_of(file)
     lm = dspy.LM(
-        f"gguf/{model.path.stem}" + (f"+{lora.sha256[:8]}" if lora else ""),
-        engine=GgufEngine(model, context, threads(), seconds, len(_MODULES), lora),
+        f"gguf/{file.path.stem}" + (f"+{lora.sha256[:8]}" if lora else ""),
+        engine=GgufEngine(
+            file, context, threads(), call_seconds(_CALL_SECONDS), len(_MODULES), lora
+        ),
         cache=False,
         temperature=temperature,
         max_tokens=min(_LONGEST_ANSWER, context // 4),
         num_retries=0,
     )
-    loaded = InProcessModel(
-        f"{name}+{lora.sha256[:8]}" if lora else name,
-        lm,
-        GgufAdapter(),
-        window=_WINDOWS["short"],
-        window_tokens=int(context * _WINDOW_SHARE),
-        dates=True,
+    name = f"{name}+{lora.sha256[:8]}" if lora else name
+    limits = Limits(
         context=context,
         budget=min(int(context * _BUDGET_SHARE), HOSTED_BUDGET),
-        sql=sql,
+        window=_WINDOWS["small"],
+        window_tokens=int(context * _WINDOW_SHARE),
+        are_own=True,
     )
-    return loaded.with_prompts(prompts)
+    weights = dict.fromkeys(("store", "retrieve", "answer"), name)
+    model = Model(name, lm, GgufAdapter(), "small", limits, pace=_PACE, weights=weights)
+    return sized_file(model, prompts)
+
+
+def sized_file(model: Model, prompts: FormChoice) -> Model:
+    """A model in this process with prompts of a form: short ones below ten billion parameters."""
+    engine: GgufEngine = model.lm.engine
+    automatic: Size = "large" if engine.model.parameters >= _LARGE else "small"
+    sizes: Mapping[FormChoice, Size] = {"auto": automatic, "full": "large", "short": "small"}
+    size = sizes[prompts]
+    limits = replace(model.limits, window=_WINDOWS[size])
+    return replace(model, prompts=prompts, size=size, limits=limits)
 
 
 def _lora(path: Path, model: ModelFile) -> Lora:

@@ -14,7 +14,7 @@ import dspy
 from dspy.adapters.utils import parse_value
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.program.thinking import without_thinking
+from memory.models.thinking import without_thinking
 from memory.sql import statements_in
 
 _STATEMENTS = "sql"  # the output field that holds statements

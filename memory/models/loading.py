@@ -5,12 +5,12 @@ from pathlib import Path
 import dspy
 
 from memory.errors import InputError, ModelError
-from memory.program.adapter_card import is_adapter
-from memory.program.hosted import hosted_lm, load_hosted
-from memory.program.in_process import load_in_process
-from memory.program.model import Model, SqlUse
-from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_file, is_packaged
-from memory.program.packaged import load_packaged
+from memory.models.adapter_card import is_adapter
+from memory.models.hosted import hosted_model, load_hosted, sized
+from memory.models.in_process import load_in_process, sized_file
+from memory.models.model import Model
+from memory.models.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_file, is_packaged
+from memory.models.packaged import load_packaged
 from memory.records import FormChoice
 
 CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
@@ -22,7 +22,6 @@ def load_model(
     temperature: float = 0.0,
     retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
-    sql: SqlUse = "when it pays",
     prompts: FormChoice = "auto",
 ) -> Model:
     """A model by name. Its answers are kept in no cache.
@@ -36,8 +35,6 @@ def load_model(
         retries: how often a rate limit or a failed connection is tried again, with backoff.
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
             the shipped adapters of the modules that its card names.
-        sql: for which questions a hosted model writes SELECTs before it answers: "always", or
-            "when it pays" (turns about as near as those that are shown have no room), "never".
         prompts: the form of a hosted model's prompts: "full", "short" (for 1 to 8 billion
             parameters), or "auto", by the model's context and size.
 
@@ -48,9 +45,7 @@ def load_model(
     if is_file(name):
         if api_base:
             raise ModelError(f"{name} runs in this process: leave --api-base out")
-        return load_in_process(
-            name, temperature=temperature, adapter=adapter, sql=sql, prompts=prompts
-        )
+        return load_in_process(name, temperature=temperature, adapter=adapter, prompts=prompts)
     if adapter is not None and name not in (PACKAGED_MODEL, UNTUNED_MODEL):
         raise InputError(
             f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
@@ -58,7 +53,7 @@ def load_model(
         )
     if not is_packaged(name):
         return load_hosted(
-            name, api_base, temperature=temperature, retries=retries, sql=sql, prompts=prompts
+            name, api_base, temperature=temperature, retries=retries, prompts=prompts
         )
     if prompts != "auto":
         raise InputError("the packaged model has prompts of its own: leave --prompts out")
@@ -72,15 +67,20 @@ def load_model(
     return load_packaged(name, temperature, adapter=adapter)
 
 
-def model_in_use() -> Model:
-    """The hosted model that `dspy.configure` or `dspy.context` has set.
+def as_model(model: Model | dspy.BaseLM | str, api_base: str | None = None) -> Model:
+    """A model of any kind: loaded, any LM of DSPy, or a name as `load_model` takes it."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, dspy.BaseLM):
+        return hosted_model(model, api_base=getattr(model, "kwargs", {}).get("api_base"))
+    return load_model(model, api_base=api_base)
 
-    Raises ModelError where none is set.
+
+def with_prompts(model: Model, prompts: FormChoice) -> Model:
+    """The same model with prompts in another form, and what goes with that.
+
+    The packaged model has prompts of its own: nothing changes.
     """
-    lm = dspy.settings.lm
-    if not isinstance(lm, dspy.LM):
-        raise ModelError(
-            "no model is set: dspy.configure(lm=dspy.LM('openai/NAME')), or give"
-            " model=memory.load_model(...)"
-        )
-    return hosted_lm(lm.model, lm, sql="always")
+    if model.size == "tiny":
+        return model
+    return sized_file(model, prompts) if is_file(model.name) else sized(model, prompts)

@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
-from memory.evidence.messages import NOTHING
-from memory.program.server_refusals import is_too_long
-from memory.system.provider_calls import one_line
+from memory.errors import Stop
+from memory.models.gguf.model_file import CONTEXT_NAME
+from memory.models.server_refusals import is_too_long
+from memory.system.provider_calls import one_line, too_slow
 
+NOTHING = "nothing"  # what a model says in an empty answer
 # litellm calls it a failure of the server when its name cannot be looked up.
 _UNREACHABLE = re.compile(
     r"Cannot connect to host|Domain name not found|Name or service not known|getaddrinfo"
@@ -99,6 +101,29 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
     return f"{name}{where} gave no usable answer ({reason})"
+
+
+def explain_here(error: lm_errors.LMError, name: str, context: int, seconds: float) -> str:
+    """What went wrong with a model in this process that reads `context` tokens, in one line."""
+    if stop := _stop_behind(error):
+        return str(stop)  # it could not be started
+    if isinstance(error, lm_errors.LMTimeoutError):
+        return too_slow(name, seconds)
+    reason = one_line(error.message)
+    if is_too_long(error):
+        return (
+            f"the prompt is too long for {name}, which reads {context:,} tokens here;"
+            f" set {CONTEXT_NAME}, or a smaller --budget where the command has one ({reason})"
+        )
+    return f"{name} gave no usable answer ({reason})"
+
+
+def _stop_behind(error: BaseException) -> Stop | None:
+    """The error of our own that DSPy has wrapped; None for none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Stop):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def explain_unusable(answer: str, name: str, api_base: str | None) -> str:

@@ -5,7 +5,7 @@ turns, and a grammar, so that whatever it writes is at least SQL (all in `small_
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +14,18 @@ from dspy.lm15 import (
     Message,
     Request,
     Response,
+    StreamDeltaEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+    TextDelta,
     TextPart,
     Usage,
 )
 
-from memory.evidence.messages import ABSTAIN
-from memory.program.gguf.server import Completion, Lora, Messages
-from memory.program.llama import copy_of_the_model
-from memory.program.small_prompts import SMALL, SmallPrompt
+from memory.models.gguf.server import Completion, Lora, Messages
+from memory.models.llama import copy_of_the_model
+from memory.models.small_prompts import SMALL, SmallPrompt
+from memory.records import ABSTAIN
 from memory.system.machines import over_machines
 from memory.system.tracing import span
 
@@ -71,6 +75,15 @@ class LocalEngine:
             traced.set("gen_ai.usage.input_tokens", response.usage.input_tokens)
             traced.set("gen_ai.usage.output_tokens", response.usage.output_tokens)
             return response
+
+    def stream(
+        self, request: Request
+    ) -> Iterator[StreamStartEvent | StreamDeltaEvent | StreamEndEvent]:
+        """The answer in one piece: it is a few words."""
+        response = self.complete(request)
+        yield StreamStartEvent(model=request.model)
+        yield StreamDeltaEvent(TextDelta(response.text or ""))
+        yield StreamEndEvent(response.finish_reason, response.usage)
 
     def _complete_here(self, request: Request) -> Response:
         messages = chat_messages(request)
@@ -133,7 +146,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
     """Short prompts with examples as chat turns; the answer is the first output field, verbatim.
 
     A predictor whose signature is not in `small_prompts.SMALL` is served by the stock ChatAdapter.
-    Instructions and examples that an optimizer put on a predictor replace the short ones.
+    Examples that an optimizer put on a predictor replace the short ones.
     Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
     Modules in `tuned` ("answer", "retrieve", "store") run with the engine's LoRA, which learned
     what the short examples show: they are left out there. It learned no repairs: those are made
@@ -217,11 +230,9 @@ class SmallModelAdapter(dspy.ChatAdapter):
         small = SMALL.get(tuple(signature.fields))
         if small is None:
             return super().format(signature, demos, inputs)
-        changed = signature.instructions != small.signature.instructions
-        system = signature.instructions if changed else small.instructions
         output = next(iter(signature.output_fields))
         tuned = self._by_tuned(small, inputs)
-        messages = [{"role": "system", "content": system}]
+        messages = [{"role": "system", "content": signature.instructions}]
         for demo in demos or (() if tuned else small.demos):
             messages.append({"role": "user", "content": small.user(demo, tuned)})
             messages.append({"role": "assistant", "content": str(demo.get(output) or "")})

@@ -4,24 +4,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
-from memory.program.model import Model
+from memory.models.model import Model
 from memory.records import Answer, StepName
 from memory.records import Step as Step  # the benchmark reads it here
 from memory.system.terminal import count
 from memory.system.tracing import span
 
-CHARACTERS_A_TOKEN = 4
-# Tokens of a turn's line beside its text: its number, its date, its speaker.
-_TURN_LINE_TOKENS = 15
-# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
-_CATALOG_TOKENS = 400
-
-ModuleName = Literal["store", "retrieve", "answer", "refine"]
 Result = TypeVar("Result")
 
 
@@ -66,51 +59,6 @@ def priced(model: Model, *, calls: int, tokens_in: float, tokens_out: float) -> 
     if price := model.price:
         dollars = tokens_in * price[0] + tokens_out * price[1]
     return Cost(calls, round(tokens_in), round(tokens_out), dollars)
-
-
-def estimate(
-    model: Model,
-    module: ModuleName,
-    prompt: dspy.Module,
-    *,
-    calls: int,
-    inputs: float,
-    answers: int | None = None,
-) -> Cost:
-    """Estimate the cost of calling a module, without repairs.
-
-    Arguments:
-        prompt: the module as it is asked, compiled or plain: its prompt is counted.
-        inputs: tokens of what is filled in in all these calls, without the catalog.
-        answers: the answers that these calls give, where a call gives several: turns to store.
-    """
-    catalog = 0 if module == "answer" else _CATALOG_TOKENS
-    around = prompt_tokens(model, prompt) + catalog
-    answer_tokens = model.answer_tokens[module]
-    return priced(
-        model,
-        calls=calls,
-        tokens_in=calls * around + inputs,
-        tokens_out=(calls if answers is None else answers) * answer_tokens,
-    )
-
-
-def turn_tokens(turns: int, characters: int) -> int:
-    """About how many tokens turns have as lines, from their number and total characters."""
-    return characters // CHARACTERS_A_TOKEN + turns * _TURN_LINE_TOKENS
-
-
-def rendered_prompt(model: Model, module: dspy.Module) -> Any:
-    """The messages of a module as the model sees them, without inputs."""
-    predict = module.predict
-    inputs = dict.fromkeys(predict.signature.input_fields, "")
-    return model.adapter.format(predict.signature, predict.demos, inputs)
-
-
-def prompt_tokens(model: Model, module: dspy.Module) -> int:
-    """About how many tokens a module's prompt has, without its inputs."""
-    messages = rendered_prompt(model, module)
-    return sum(len(str(message["content"])) for message in messages) // CHARACTERS_A_TOKEN
 
 
 # The tokens of each call, by the name of the model.

@@ -9,10 +9,10 @@ from pathlib import Path
 from queue import LifoQueue
 
 from memory.errors import InputError, ModelError
-from memory.program.adapter_card import check_base, gguf_of, read_card
-from memory.program.gguf.header import check_lora, file_sha256
-from memory.program.gguf.server import Lora, ModelCopy, ServerSettings
-from memory.program.small_prompts import prompts_fingerprint
+from memory.models.adapter_card import check_base, gguf_of, read_card
+from memory.models.gguf.header import check_lora, file_sha256
+from memory.models.gguf.server import Lora, ModelCopy, ServerSettings
+from memory.models.small_prompts import prompts_fingerprint
 from memory.system.packaged_model import missing_packages
 
 CONTEXT = 2048

@@ -1,4 +1,4 @@
-"""RefineMemory: the module that improves a memory's facts with tools, a few calls at a time."""
+"""Facts improved by tools, and questions that measure them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,17 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
-from memory.program.completions import CompletionAdapter
-from memory.program.signatures.further import RefineFacts
+from memory.models.completions import CompletionAdapter
+from memory.program.examples import traced_examples
+from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.signatures.further import CompareAnswers, RefineFacts, WriteQuestions
 from memory.text.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode
 # Of what a tool gave back, as the next prompts show it, and of all of these together.
 _RESULT_TOKENS, HISTORY_TOKENS = 600, 12_000
 _OLD_RESULT_TOKENS = 40
+_EXAMPLE_TOKENS = 1_500  # of a call, where it is an example
 _UNREADABLE = 2  # answers in a row that end an episode
 
 
@@ -39,7 +42,7 @@ class ToolUse:
         return f"{number}. {self.tool}({arguments})\n{trim(self.result, tokens)}"
 
 
-class RefineMemory(dspy.Module):
+class RefineMemory(MemoryModule):
     """Improves a memory by calls of tools, until nothing helps or the operations are spent.
 
     The model calls tools natively where it can (`supports_function_calling`), else in the form of
@@ -49,6 +52,7 @@ class RefineMemory(dspy.Module):
     def __init__(self) -> None:
         super().__init__()
         self.predict = dspy.Predict(RefineFacts)
+        self.example_tokens: int | None = _EXAMPLE_TOKENS
 
     def forward(
         self,
@@ -77,7 +81,8 @@ class RefineMemory(dspy.Module):
         checked = {tool.__name__: validate_call(tool) for tool in tools}
         uses: list[ToolUse] = []
         calls = unreadable = 0
-        with dspy.context(adapter=_with_native_tools(adapter)):
+        traced = traced_examples(self.predict, self.example_tokens, whole_calls=True)
+        with dspy.context(adapter=_with_native_tools(adapter)), traced:
             while len(uses) < operations and unreadable < _UNREADABLE:
                 calls += 1
                 try:
@@ -132,3 +137,32 @@ def _trajectory(uses: Sequence[ToolUse], tokens: int) -> str:
         tokens_left -= count_tokens(line)
         lines.append(line)
     return "\n".join(reversed(lines))
+
+
+class AskAboutTurns(PromptedModule):
+    """Writes questions that turns of a conversation answer."""
+
+    def __init__(self) -> None:
+        super().__init__(WriteQuestions)
+
+    def forward(self, turns: str, number: int) -> dspy.Prediction:
+        """The text that the model writes, a line for each question, as `questions`."""
+        try:
+            with self._traced():
+                text = str(self._predicted(turns=turns, number=number).questions)
+        except AdapterParseError as error:
+            text = error.lm_response or ""
+        return dspy.Prediction(questions=text)
+
+
+class JudgeAnswer(PromptedModule):
+    """Says whether an answer says the same as the right one."""
+
+    def __init__(self) -> None:
+        super().__init__(CompareAnswers)
+
+    def forward(self, question: str, right_answer: str, answer: str) -> dspy.Prediction:
+        """A Prediction of same (bool); raises AdapterParseError for an unreadable verdict."""
+        with self._traced():
+            same = self._predicted(question=question, right_answer=right_answer, answer=answer).same
+        return dspy.Prediction(same=bool(same))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError
-from memory.program.gguf.header import Gguf, read_gguf
+from memory.models.gguf.header import Gguf, read_gguf
 
 # Settings of the environment, for all models of this kind.
 CONTEXT_NAME, THREADS_NAME, MEMORY_NAME = (

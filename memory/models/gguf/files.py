@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.program.gguf.download import fetched_file
-from memory.program.gguf.models import MODELS
+from memory.models.gguf.download import fetched_file
+from memory.models.gguf.models import MODELS
 
 PREFIX = "gguf:"  # before a file or a name, where a model is named
 

@@ -17,7 +17,7 @@ from typing import Any
 from dspy.lm15 import ContextLengthError, InvalidRequestError, TokenLogprob, TopLogprob
 
 from memory.errors import InputError, ModelError
-from memory.program.gguf.header import file_sha256
+from memory.models.gguf.header import file_sha256
 
 _LONGEST_PARENT = 72  # bytes: the address of a socket has 104 on macOS, 108 on Linux
 # What llama.cpp says of an answer with bytes that make no letter, before all that was written.

@@ -6,7 +6,7 @@ PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
 
 def is_packaged(name: str) -> bool:
     """Whether a name means the packaged model, which runs in this process: by name or adapter."""
-    from memory.program.adapter_card import is_adapter  # with pydantic
+    from memory.models.adapter_card import is_adapter  # with pydantic
 
     return name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name)
 

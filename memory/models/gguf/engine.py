@@ -22,8 +22,8 @@ from dspy.lm15 import (
 )
 from dspy.lm15 import TimeoutError as CallTimedOut
 
-from memory.program.gguf.model_file import ModelFile
-from memory.program.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
+from memory.models.gguf.model_file import ModelFile
+from memory.models.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
 from memory.system.tracing import span
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches.

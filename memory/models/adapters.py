@@ -1,0 +1,19 @@
+"""The adapter that fits an LM, where nobody has chosen one."""
+
+from typing import Any
+
+import dspy
+
+from memory.models.completions import CompletionAdapter
+from memory.models.gguf.engine import GgufEngine
+from memory.models.in_process import GgufAdapter
+from memory.models.local import LocalEngine, SmallModelAdapter
+
+
+def adapter_for(lm: Any) -> dspy.Adapter:
+    """The adapter that the engine of an LM needs; ours for any model where it needs none."""
+    engine = getattr(lm, "engine", None)
+    if isinstance(engine, LocalEngine):
+        tuned = frozenset[str]().union(*(lora.targets for lora in engine.loras))
+        return SmallModelAdapter(tuned)
+    return GgufAdapter() if isinstance(engine, GgufEngine) else CompletionAdapter()

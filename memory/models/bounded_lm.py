@@ -1,0 +1,194 @@
+"""A hosted LM whose calls end in time, and which learns what its server refuses."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Coroutine, Mapping
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.models.costs import traced_call
+from memory.models.model_errors import (
+    CallTimeoutError,
+    MissingKeyError,
+    ServerDownError,
+    retry_after,
+)
+from memory.models.server_refusals import accepted_instead
+from memory.system.provider_calls import run, too_slow, within
+from memory.system.providers import missing_keys
+from memory.text.characters import sound_text
+
+# Who waits longer than this for an answer is told so, at most once a minute.
+_NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
+# A call that has not ended by then asks whether anything listens at all; a server that is started
+# anew has until the last.
+_DOWN_SECONDS = (0.5, 1.0, 1.0)
+_log = logging.getLogger(__name__)
+_calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
+
+
+def _without_advice(record: logging.LogRecord) -> bool:
+    """DSPy advises to change a setting of its own, which no command has; the fact stays."""
+    if "was truncated" in str(record.msg):
+        record.msg = "an answer was cut off at its limit of tokens"
+    return True
+
+
+logging.getLogger("dspy.clients.lm").addFilter(_without_advice)
+
+
+def calling_thread() -> threading.Thread:
+    """The thread that waits for the current call: hosted models are called in another thread."""
+    return _calling_thread.get() or threading.current_thread()
+
+
+class BoundedLM(dspy.LM):
+    """A hosted model: each call ends after `seconds`, its tries and the waits between included.
+
+    A call that takes long is told of by the log of this module, as information. What a server
+    refuses of a request (`memory.models.server_refusals`) is not sent to it again.
+    """
+
+    def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self.seconds = seconds
+        self._noticed_at = -_NOTICE_EVERY
+        self._refused: frozenset[str] = frozenset()
+        self._instead: Mapping[str, Any] = {}
+
+    def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        token = _calling_thread.set(threading.current_thread())
+        try:
+            return run(self.acall(prompt, messages=messages, **kwargs))
+        finally:
+            _calling_thread.reset(token)
+
+    async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        self._check_key()
+        delay = min(_NOTICE_SECONDS, self.seconds / 2)
+        notice = asyncio.get_running_loop().call_later(delay, self._notice)
+        try:
+            with traced_call(self.model):
+                call = self._accepted(prompt, messages, kwargs)
+                return _spoken(await within(self._unless_down(call), self.seconds))
+        except TimeoutError as error:
+            raise CallTimeoutError(
+                too_slow(self.model, self.seconds), retry_after=retry_after(error)
+            ) from error
+        finally:
+            notice.cancel()
+
+    async def _accepted(self, prompt: Any, messages: Any, kwargs: Mapping[str, Any]) -> Any:
+        """A call's result, asked for again without what the server refuses of its settings."""
+        while True:
+            instead = self._instead
+            try:
+                return await super().acall(prompt, messages=messages, **{**kwargs, **instead})
+            except lm_errors.LMInvalidRequestError as error:
+                # Meanwhile another call may have found out.
+                if instead is self._instead and not self._learn(error, {**self.kwargs, **kwargs}):
+                    raise
+
+    def _learn(self, error: lm_errors.LMInvalidRequestError, settings: Mapping[str, Any]) -> bool:
+        """Note what a server takes instead of what it refused; False if there is nothing new."""
+        refused, instead = accepted_instead(error, {**settings, **self._instead})
+        if not refused or refused in self._refused:
+            return False
+        self._refused |= {refused}
+        self._instead = {**self._instead, **instead}
+        if refused not in ("temperature", "room"):
+            self._engine_spec = "litellm"  # DSPy's own client has one name for the limit
+        return True
+
+    async def _unless_down(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """A call's result; it is not tried on and on where nothing listens at your own address."""
+        task = asyncio.ensure_future(call)
+        try:
+            address = self._own_address()
+            for seconds in _DOWN_SECONDS if address else ():
+                await asyncio.wait({task}, timeout=seconds)
+                if task.done() or await _listens(address):
+                    break
+            else:
+                if address:
+                    raise ServerDownError(f"nothing answers at {address}")
+            return await task
+        finally:
+            task.cancel()
+
+    def _own_address(self) -> str:
+        provider = self.model.partition("/")[0].upper()
+        names = (f"{provider}_BASE_URL", f"{provider}_API_BASE")
+        addresses = (self.kwargs.get("api_base"), *map(os.environ.get, names))
+        return str(next(filter(None, addresses), ""))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the key: what goes to another machine asks with the key that is set there."""
+        state = super().__getstate__()
+        return {**state, "kwargs": {k: v for k, v in state["kwargs"].items() if k != "api_key"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "api_base" in self.kwargs:
+            self.kwargs["api_key"] = own_key(self.model)
+
+    def _check_key(self) -> None:
+        """Raise MissingKeyError: litellm would ask a provider without one, and try five times."""
+        provider = self.model.partition("/")[0].upper()
+        if "api_base" in self.kwargs or f"{provider}_API_BASE" in os.environ:
+            return
+        if missing := missing_keys(self.model):
+            raise MissingKeyError(missing)
+
+    def _notice(self) -> None:
+        now = time.monotonic()
+        if now - self._noticed_at >= _NOTICE_EVERY:
+            self._noticed_at = now
+            base = urlsplit(self.kwargs.get("api_base") or "")
+            host = f"{base.hostname}:{base.port or base.scheme}" if base.hostname else self.model
+            _log.info("waiting for %s, %g seconds at most", host, self.seconds)
+
+
+def _spoken(outputs: Any) -> Any:
+    """What a model says, in whole characters; "" where it only thinks or calls a tool.
+
+    DSPy gives an answer as a text, or as a dictionary with what else came with it.
+    """
+    if not isinstance(outputs, list):
+        return outputs
+    return [
+        {**output, "text": sound_text(output["text"])}
+        if isinstance(output, dict) and output.get("text")
+        else sound_text(output if isinstance(output, str) else "")
+        for output in outputs
+    ]
+
+
+def own_key(name: str) -> str:
+    """The key for your own server: few check it, but the protocol needs one."""
+    return os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
+
+
+async def _listens(address: str) -> bool:
+    """Whether anything takes a connection at an address; True where a proxy stands between."""
+    parts = urlsplit(address)
+    if not parts.hostname or urllib.request.getproxies():
+        return True
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # a slow network is no server that is down
+        return True
+    writer.close()
+    return True

@@ -1,0 +1,113 @@
+"""A language model ready to be called; it knows no memory and no program."""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.errors import ModelError, PromptTooLong
+from memory.models.model_errors import explain, explain_here
+from memory.models.prices import listed_price
+from memory.models.server_refusals import is_too_long
+from memory.models.sizes import Size
+from memory.records import FormChoice
+
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model takes, in tokens: `context` is all that it reads, `budget` what of a memory it
+    is shown with a question. A call that stores gets `window` turns of `window_tokens` at most.
+
+    `are_own` says that these are the model's and not its server's.
+    """
+
+    context: int
+    budget: int
+    window: int
+    window_tokens: int
+    are_own: bool = False
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a call takes: seconds where none was made yet, and cores of this machine.
+
+    `stop_seconds` is how long the end of a chat waits for a call under way.
+    """
+
+    seconds_a_call: float
+    stop_seconds: float
+    cpus: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """A language model ready to be called.
+
+    `name` is as `load_model` takes it; with an adapter of weights, "+" and eight digits of its
+    sha256 follow. `adapter` renders its prompts and reads its answers. `server` is who is asked,
+    for people: an address or a provider, "" for a model in this process; `api_base` the address
+    that was given. `weights` names the weights that each module of a program runs on. `prompts` is
+    the choice that led to its size.
+    """
+
+    name: str
+    lm: dspy.BaseLM
+    adapter: dspy.Adapter
+    size: Size
+    limits: Limits
+    pace: Pace
+    server: str = ""
+    api_base: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    prompts: FormChoice = "auto"
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars a prompt token and an answer token; None where they are not known."""
+        return listed_price(self.name, self.server)
+
+    def uncached(self) -> "Model":
+        """The same model, asked anew whatever DSPy's cache holds."""
+        return replace(self, lm=self.lm.copy(cache=False))
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Modules called inside use this model. Raises ModelError, one line, when it fails."""
+        with dspy.context(lm=self.lm, adapter=self.adapter):
+            try:
+                yield
+            except lm_errors.LMError as error:
+                kind = PromptTooLong if is_too_long(error) else ModelError
+                raise kind(_explained(self, error)) from error
+
+    def pieces(self, made: Generator[str, None, _R]) -> Generator[str, None, _R]:
+        """The pieces of a generator whose calls use this model, whichever thread asks for them."""
+
+        def by_this_model() -> Generator[str, None, _R]:
+            with self.active():
+                return (yield from made)
+
+        pieces, context = by_this_model(), copy_context()
+        try:
+            while True:
+                yield context.run(next, pieces)
+        except StopIteration as end:
+            whole: _R = end.value
+            return whole
+        finally:
+            context.run(pieces.close)
+
+
+def _explained(model: Model, error: lm_errors.LMError) -> str:
+    """What went wrong with a call and what to do, in one line."""
+    if model.server:
+        return explain(error, model.name, model.api_base)
+    seconds = getattr(getattr(model.lm, "engine", None), "seconds", 0.0)
+    return explain_here(error, model.name, model.limits.context, seconds)

@@ -1,0 +1,223 @@
+"""A character of a chat: what it replies to a message, and what a message corrects."""
+
+import re
+from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dspy
+
+from memory.evidence.lines import turn_lines
+from memory.evidence.messages import NEAREST_HEAD, is_question
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.models.costs import StepLog
+from memory.program.answer_sources import answer_from
+from memory.program.ask import AskMemory, SqlUse
+from memory.program.lookup import look_up
+from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
+from memory.program.signatures.further import CorrectFacts, ReplyInChat
+from memory.program.streaming import stream
+from memory.records import Answer, Basis, Rows, Turn
+from memory.text.tokens import count_tokens, trim
+from memory.text.turn_lines import turn_line
+from memory.text.word_forms import telling_words
+
+_MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
+_CHAT_CANDIDATES = 200  # of the ranking: a chat has many questions and quotations of its own
+_MOST_FACTS = 5  # named of a message
+# An id, a kind, a value and a date, as `CorrectFacts` asks for them.
+_EDIT_LINE = re.compile(r"\W*(?:id )?(\d{1,18})\s*\|([^|\n]*)\|([^|\n]*)(?:\|([^|\n]*))?")
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """A message of a chat that a character replies to, and what it needs to know for that.
+
+    `turn` is the message, with its id when it is stored; `recent` the conversation just before it;
+    `known_as` are names that its speaker had before.
+    """
+
+    turn: Turn
+    recent: Sequence[Turn] = ()
+    character: str = "Assistant"
+    persona: str = ""
+    known_as: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class FactEdit:
+    """An edit of a fact: its id, one of `memory.facts.EDIT_KINDS`, the value and the date."""
+
+    fact_id: int
+    kind: str
+    value: str = ""
+    on: str = ""
+
+
+class ReplyToMessage(PromptedModule):
+    """Replies to a message as a character, in words of its own, from what is shown of a memory."""
+
+    takes_persona = True
+
+    def __init__(self) -> None:
+        super().__init__(ReplyInChat)
+
+    def forward(self, **inputs: Any) -> dspy.Prediction:
+        """The whole reply; the inputs and outputs are those of ReplyInChat."""
+        with self._traced():
+            return self._predicted(**inputs)
+
+    def pieces(
+        self,
+        message: ChatMessage,
+        ask: AskMemory,
+        reader: MemoryReader,
+        *,
+        budget: int,
+        sql: SqlUse = "always",
+    ) -> Generator[str, None, Answer]:
+        """A reply in pieces as they are made; returns the whole.
+
+        What it is based on is gathered as for a question.
+        """
+        limit = min(budget, _MESSAGE_TOKENS)
+        turn = replace(message.turn, text=trim(message.turn.text, limit))
+        latest = _latest(message.recent, limit)
+        question = UserQuestion(
+            turn.text, turn.speaker, today=turn.said_at, known_as=tuple(message.known_as)
+        )
+        just_said = {turn.id, *(recent.id for recent in latest)}
+        log = StepLog()
+        gathered = ask.gather(question, reader, log, budget=budget, sql=sql, without=just_said)
+        evidence = gathered.evidence
+        inputs = {
+            "character": message.character,
+            "persona": message.persona,
+            "known_as": ", ".join(message.known_as),
+            "memory": evidence.text,
+            "recent": turn_lines(latest, limit, spans=True),
+            "message": turn_line(turn),
+        }
+        with log.step("answer"):
+            text, cited = yield from stream(self.predict, inputs, evidence.turn_ids)
+        answer = answer_from(
+            text=text, cited=cited, retrieved=gathered.rows, evidence=evidence, calls=1
+        )
+        asks = not cited and is_question(turn.text) and telling_words(turn.text)
+        nearest = quotations_of(question, gathered.hits, reader, message.character) if asks else ()
+        return replace(
+            answer,
+            steps=log.steps,
+            standing=evidence.standing.facts,
+            contradictions=evidence.standing.pairs,
+            quotations=nearest,
+        )
+
+
+class QuoteTurns(MemoryModule):
+    """Replies with what rows decide, or with the nearest turns: the packaged model cannot talk."""
+
+    takes_persona = False
+
+    def pieces(
+        self,
+        message: ChatMessage,
+        ask: AskMemory,
+        reader: MemoryReader,
+        *,
+        budget: int,
+        sql: SqlUse,
+    ) -> Generator[str, None, Answer]:
+        """The reply in one piece; no model is asked.
+
+        What asks nothing is acknowledged by its number where it was stored, with its facts.
+        """
+        turn = message.turn
+        text = trim(turn.text, budget)
+        question = UserQuestion(text, asker=turn.speaker, today=turn.said_at)
+        statements: tuple[str, ...] = ()
+        rows: tuple[Rows, ...] = ()
+        basis: Basis = "quotes"
+        turn_ids: tuple[int, ...] = ()
+        if not is_question(text):
+            reply = _kept(turn, reader)
+        elif found := look_up(question, reader):
+            reply, turn_ids, basis = found.text, found.turn_ids, "rows"
+            statements, rows = found.sql, found.rows
+        else:
+            ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
+            hits = [hit for hit in ranked if hit.turn_id != turn.id]
+            nearest = quotations_of(question, hits, reader, without=message.character)
+            turn_ids = tuple(quoted.turn_id for quoted in nearest)
+            lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
+            reply = "\n".join(lines) if nearest else NO_TURNS
+        yield reply
+        return Answer(
+            text=reply,
+            turns=turn_ids,
+            sql=statements,
+            rows=rows,
+            tokens=count_tokens(reply),
+            calls=0,
+            shown=turn_ids,
+            basis=basis,
+        )
+
+
+def _kept(turn: Turn, reader: MemoryReader) -> str:
+    """What was stored of a message: its turn, and the facts that stand in it."""
+    if not turn.id:
+        return "This asks nothing, and was not stored."
+    rows = reader.read(
+        "SELECT subject, attribute, value, happened_on FROM facts"
+        f" WHERE turn_id = {turn.id} ORDER BY id LIMIT {_MOST_FACTS}"
+    ).rows
+    facts = [
+        f"{subject} {attribute}: {value}{f' since {since}' if since else ''}"
+        for subject, attribute, value, since in rows
+    ]
+    return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."
+
+
+def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
+    """The last turns that fit a number of tokens, in the order they were said."""
+    latest: list[Turn] = []
+    for turn in reversed(turns):
+        tokens -= count_tokens(turn_line(turn) + "\n")
+        if tokens < 0:
+            break
+        latest.insert(0, turn)
+    return latest
+
+
+class ReadCorrections(PromptedModule):
+    """Reads in a message what its speaker takes back of the last answer."""
+
+    def __init__(self) -> None:
+        super().__init__(CorrectFacts)
+
+    def forward(
+        self, facts: str, answer: str, message: str, fact_ids: Collection[int]
+    ) -> dspy.Prediction:
+        """The edits that a model reads in a message.
+
+        Arguments:
+            facts: lines of the facts that the last answer is based on.
+            answer: that answer.
+            message: what the listener said to it.
+            fact_ids: the ids of the facts; edits of others are left out.
+
+        Returns a Prediction of edits (list of FactEdit).
+        """
+        with self._traced():
+            written = self._predicted(facts=facts, answer=answer, message=message).edits
+        return dspy.Prediction(edits=list(_edits(str(written or ""), fact_ids)))
+
+
+def _edits(text: str, fact_ids: Collection[int]) -> Iterator[FactEdit]:
+    for match in _EDIT_LINE.finditer(text):
+        number, kind, value, on = (part.strip(" \t.'\"`") for part in match.groups(""))
+        if int(number) in fact_ids:
+            yield FactEdit(int(number), kind, value, on)

@@ -1,0 +1,277 @@
+"""What a digest is made of: modules that store a window, keep long answers, and tell a story."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+
+from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
+from memory.evidence.messages import is_evidence, is_quotation, is_withdrawn
+from memory.evidence.outline import numbers_in, outlined
+from memory.evidence.reader import MemoryLike, MemoryReader, writing
+from memory.facts.related import known_facts
+from memory.facts.window_writes import WindowWriter
+from memory.program.fact_checks import dated, is_quoted
+from memory.program.lm_in_use import lm_in_use
+from memory.program.prompted import PromptedModule
+from memory.program.repairs import with_repairs
+from memory.program.signatures.forms import PROMPTS, Form, Prompts
+from memory.program.signatures.full import NAMES_IN_WINDOW
+from memory.program.signatures.further import NoteAnswers, SummarizeTurns
+from memory.records import Change, Fact, Turn
+from memory.sql.refused_parts import RefusedPartError
+from memory.text.speakers import is_assistant
+from memory.text.tokens import first_lines, trim
+from memory.vocabulary import attribute_lines
+
+_MOST_RELATED = 100  # of which some are left out
+_TURNS_BEFORE_WINDOW = 3
+_BEFORE_TOKENS = 300
+_SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
+PROPOSED = "proposed"  # the attribute of what an assistant said, as the store prompt has it
+_KEPT_TOKENS = 110
+_KEPT_LINE = re.compile(r"^\W*\[(\d{1,18})\]\s*(?:\([^)]*\)\s*)?(.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class WindowContext:
+    """A window of turns and what else its model reads, by the inputs of the prompt.
+
+    `turns` are those of the window but for corrections that were undone, `before` those before it.
+    """
+
+    window: tuple[int, int]
+    turns: Sequence[Turn]
+    before: Sequence[Turn]
+    inputs: Mapping[str, str]
+
+
+class StoreTurns(PromptedModule):
+    """Writes what a window of turns says as facts.
+
+    `store = StoreTurns()` runs on the LM of `dspy.configure`, `dspy.context` or `set_lm`.
+    `store(memory="anna")` stores the turns that no digest has stored yet, one window at a time;
+    `store(turns=[...])` shows what it would store of these turns, and changes no memory.
+
+    Arguments:
+        prompts: the form of its prompt: "full", "short" or "tiny".
+    """
+
+    def __init__(self, prompts: Form = "full") -> None:
+        super().__init__(PROMPTS[prompts].store, prompts)
+        self.shows_dates = self.prompts.follows
+
+    def forward(
+        self,
+        memory: MemoryLike | None = None,
+        first: int = 0,
+        last: int = 0,
+        *,
+        turns: Sequence[Turn | Mapping[str, Any]] = (),
+        by: str = "StoreTurns",
+        tokens: int | None = None,
+        share: float = 1.0,
+        kept: Sequence[Fact] = (),
+        weights: Mapping[str, float] | None = None,
+    ) -> dspy.Prediction:
+        """Store one window as one change.
+
+        Arguments:
+            memory: a memory's name, path or address, an open Store, or a Memory.
+            first, last: the ids of the window's turns; by default the next ones to be stored.
+            turns: turns to store in a memory of their own, which is gone afterwards.
+            by: who stores them, for the journal.
+            tokens: of the window's turns that are shown at most.
+            share: of the tokens that everything else usually gets.
+            kept: facts of an assistant's long answers, in place of what is written of these.
+            weights: of the ranking that finds known facts.
+
+        Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
+        turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
+        before, and why), refused (str: why a part was not stored, after two repairs) and unsaid
+        (int: facts that their turns do not say).
+        Raises SqlError with its refusals when two repairs did not help; nothing is written then.
+        """
+        with lm_in_use(self), writing(memory, turns, weights) as reader:
+            size = len(turns) if memory is None else self.prompts.window
+            ids = (first, last) if last else reader.next_window(size)
+            context = self._context(reader, ids, tokens=tokens, share=share, weights=weights)
+            writer = WindowWriter(
+                reader.store,
+                context.turns,
+                ids,
+                f"digest by {by}",
+                self._as_stored,
+                before=context.before,
+                known=context.inputs["known"],
+                kept=kept,
+                writes_aliases=self.prompts.follows,
+            )
+            stored = self._stored(context, writer)
+            turn_ids = [turn.id for turn in context.turns]
+            return dspy.Prediction(facts=list(reader.digested_facts(turn_ids)), **stored)
+
+    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
+        """Ask for SQL and run it; nothing is asked of a window in which nobody says anything."""
+        if not any(self._may_hold_facts(turn) for turn in context.turns):
+            return stored_window(writer.write_checked(()))
+
+        def ask(feedback: str) -> str:
+            return str(self._predicted(**context.inputs, feedback=feedback).sql)
+
+        try:
+            with self._traced():
+                (change, unsaid), sql, refusals = with_repairs(ask, writer.write)
+        except RefusedPartError as error:  # after all repairs
+            change = writer.write_checked(error.without)
+            return stored_window(
+                change, calls=len(error.refusals), refusals=error.refusals, refused=str(error)
+            )
+        return stored_window(
+            change, sql=sql, calls=len(refusals) + 1, refusals=refusals, unsaid=unsaid
+        )
+
+    def _may_hold_facts(self, turn: Turn) -> bool:
+        """A tiny model makes facts of questions and refusals too: these are kept from it."""
+        if self.prompts.follows:
+            return not is_quotation(turn.text)
+        return is_evidence(turn.text)
+
+    def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
+        """A fact with its date; of a tiny model only what the turn says, word for word."""
+        fact = dated(fact, turn)
+        return fact if self.prompts.follows or is_quoted(fact, turn) else None
+
+    def _context(
+        self,
+        reader: MemoryReader,
+        window: tuple[int, int],
+        *,
+        tokens: int | None,
+        share: float,
+        weights: Mapping[str, float] | None,
+    ) -> WindowContext:
+        """The window as its prompt shows it."""
+        prompts = self.prompts
+        # From a correction that was undone no fact is made, nor does it inform others.
+        turns = [turn for turn in reader.store.turns(*window) if not is_withdrawn(turn.text)]
+        shown = outlined(turns) if prompts.follows else turns
+        budget = prompts.window_tokens if tokens is None else tokens
+        lines = turn_lines(
+            shown,
+            budget,
+            dates=self.shows_dates,
+            iso=True,
+            spans=prompts.follows,
+            sessions=prompts.form == "full",
+        )
+        inputs = dict.fromkeys(("before", "known", "attributes"), "")
+        before: Sequence[Turn] = ()
+        if prompts.follows and turns:
+            before = _turns_before(reader, turns[0])
+            inputs = _around(reader, turns, before, prompts, weights=weights, share=share)
+        catalog = reader.catalog(int(CATALOG_TOKENS * share))
+        return WindowContext(window, turns, before, {**inputs, "turns": lines, "catalog": catalog})
+
+
+def stored_window(
+    change: Change,
+    *,
+    sql: str = "",
+    calls: int = 0,
+    refusals: Sequence[str] = (),
+    refused: str = "",
+    unsaid: int = 0,
+) -> dict[str, Any]:
+    """What was stored of a window, as StoreTurns returns it."""
+    return {
+        "change": change,
+        "sql": sql,
+        "calls": calls,
+        "refusals": list(refusals),
+        "refused": refused,
+        "unsaid": unsaid,
+    }
+
+
+def _turns_before(reader: MemoryReader, first: Turn) -> list[Turn]:
+    """The turns before a window, of its session."""
+    return [
+        turn
+        for turn in reader.store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
+        if turn.session == first.session and not is_withdrawn(turn.text)
+    ]
+
+
+def _around(
+    reader: MemoryReader,
+    turns: Sequence[Turn],
+    before: Sequence[Turn],
+    prompts: Prompts,
+    *,
+    weights: Mapping[str, float] | None,
+    share: float,
+) -> dict[str, str]:
+    """What else a model sees of a window, in a share of the tokens that it usually gets.
+
+    The turns before it, the known facts that it may be about, and the attributes that it may need.
+    """
+    store = reader.store
+    texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
+    name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
+    names = reader.name_lines("\n".join(texts), name_tokens)
+    # The facts of the window's own turns first: those of templates, tools and persons.
+    stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
+    # What an assistant proposed does not end, and takes the room of what a person said.
+    related = [
+        fact
+        for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
+        if not is_assistant(fact.subject)
+    ]
+    facts = dict.fromkeys([*stated, *related])
+    known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
+    return {
+        "before": turn_lines(
+            outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
+        ),
+        "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
+        "attributes": attribute_lines(reader.vocabulary(), "\n".join(texts), prompts.attributes),
+    }
+
+
+class KeepAnswers(PromptedModule):
+    """Says what is worth keeping of long answers of an assistant, which a window only outlines."""
+
+    def __init__(self) -> None:
+        super().__init__(NoteAnswers)
+
+    def forward(self, turns: Sequence[Turn], tokens: int) -> dspy.Prediction:
+        """A fact for each answer that the model says something of.
+
+        The whole answers are shown, in at most so many `tokens`. What has a number that its answer
+        does not have is left out. Returns a Prediction of facts (list of Fact).
+        """
+        with self._traced():
+            written = self._predicted(answers=turn_lines(turns, tokens, iso=True, spans=True)).kept
+        rows = {int(number): text for number, text in _KEPT_LINE.findall(str(written or ""))}
+        facts = []
+        for turn in turns:
+            text = trim(" ".join(rows.get(turn.id, "").split()), _KEPT_TOKENS)
+            if text and numbers_in(text) <= numbers_in(turn.text):
+                facts.append(Fact(turn.speaker, PROPOSED, text, turn_id=turn.id))
+        return dspy.Prediction(facts=facts)
+
+
+class TellStory(PromptedModule):
+    """Tells in a few sentences what happened in some turns."""
+
+    def __init__(self) -> None:
+        super().__init__(SummarizeTurns)
+
+    def forward(self, lines: str, facts: str) -> dspy.Prediction:
+        """A Prediction of summary (str), of lines and of facts that are right."""
+        with self._traced():
+            summary = self._predicted(lines=lines, facts=facts).summary
+        return dspy.Prediction(summary=" ".join(str(summary or "").split()))

@@ -1,0 +1,70 @@
+"""What work with a program costs, estimated before it is done."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import dspy
+
+from memory.models.costs import Cost, priced
+from memory.models.model import Model
+
+CHARACTERS_A_TOKEN = 4
+# Tokens of a turn's line beside its text: its number, its date, its speaker.
+_TURN_LINE_TOKENS = 15
+# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
+_CATALOG_TOKENS = 400
+
+ModuleName = Literal["store", "retrieve", "answer", "refine"]
+# Of an answer, by module; of the store module for each turn. A tiny model writes less.
+_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
+    {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
+)
+_TINY_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
+    {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
+)
+
+
+def estimate(
+    model: Model,
+    module: ModuleName,
+    prompt: dspy.Module,
+    *,
+    calls: int,
+    inputs: float,
+    answers: int | None = None,
+) -> Cost:
+    """Estimate the cost of calling a module, without repairs.
+
+    Arguments:
+        prompt: the module as it is asked, compiled or plain: its prompt is counted.
+        inputs: tokens of what is filled in in all these calls, without the catalog.
+        answers: the answers that these calls give, where a call gives several: turns to store.
+    """
+    catalog = 0 if module == "answer" else _CATALOG_TOKENS
+    around = prompt_tokens(model, prompt) + catalog
+    answer_tokens = (_TINY_ANSWER_TOKENS if model.size == "tiny" else _ANSWER_TOKENS)[module]
+    return priced(
+        model,
+        calls=calls,
+        tokens_in=calls * around + inputs,
+        tokens_out=(calls if answers is None else answers) * answer_tokens,
+    )
+
+
+def turn_tokens(turns: int, characters: int) -> int:
+    """About how many tokens turns have as lines, from their number and total characters."""
+    return characters // CHARACTERS_A_TOKEN + turns * _TURN_LINE_TOKENS
+
+
+def rendered_prompt(model: Model, module: dspy.Module) -> Any:
+    """The messages of a module as the model sees them, without inputs."""
+    predict = module.predict
+    inputs = dict.fromkeys(predict.signature.input_fields, "")
+    return model.adapter.format(predict.signature, predict.demos, inputs)
+
+
+def prompt_tokens(model: Model, module: dspy.Module) -> int:
+    """About how many tokens a module's prompt has, without its inputs."""
+    messages = rendered_prompt(model, module)
+    return sum(len(str(message["content"])) for message in messages) // CHARACTERS_A_TOKEN

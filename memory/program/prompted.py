@@ -1,0 +1,60 @@
+"""What the modules of a memory have in common: a prompt, its examples, and `acall`."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import dspy
+
+from memory.evidence.question import UserQuestion
+from memory.program.examples import example_tokens, traced_examples
+from memory.program.signatures.forms import PROMPTS, Form, Prompts
+from memory.text.dates import dated_question
+
+
+class MemoryModule(dspy.Module):
+    """A module that may be awaited: it waits in a thread, and has no code of its own for that."""
+
+    async def aforward(self, *args: Any, **kwargs: Any) -> Any:
+        """As `forward`."""
+        return await dspy.asyncify(type(self).forward)(self, *args, **kwargs)
+
+
+class PromptedModule(MemoryModule):
+    """A module with one prompt, which is given those of the inputs that it has.
+
+    `example_tokens` is how much of a call an example shows (`memory.program.examples`).
+    """
+
+    def __init__(self, signature: type[dspy.Signature], form: Form = "full") -> None:
+        super().__init__()
+        self.form = form
+        self.plain_instructions = signature.instructions
+        self.predict = dspy.Predict(signature)
+        self.example_tokens: int | None = example_tokens(PROMPTS[form].budget)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer gave it examples or instructions of its own."""
+        instructions = self.predict.signature.instructions
+        return bool(self.predict.demos) or instructions != self.plain_instructions
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of its form, and what is shown in them."""
+        return PROMPTS[self.form]
+
+    def _traced(self) -> AbstractContextManager[None]:
+        """A block whose calls are traced as examples."""
+        return traced_examples(self.predict, self.example_tokens)
+
+    def _predicted(self, **inputs: Any) -> dspy.Prediction:
+        """What the model says to those of the inputs that the prompt has."""
+        fields = self.predict.signature.input_fields
+        return self.predict(**{name: inputs[name] for name in fields})
+
+
+def question_text(question: UserQuestion, prompts: Prompts) -> str:
+    """A question as a model reads it: with its dates, for a tiny one with its asker's name too."""
+    if prompts.follows:  # who asks is an input of its own
+        return dated_question(question.text, question.today)
+    return question.ranked_text

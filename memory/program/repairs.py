@@ -1,0 +1,58 @@
+"""SQL of a model, and what was refused of it, sent back to it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from dspy.utils.exceptions import AdapterParseError
+
+from memory.errors import SqlError, WindowError
+from memory.sql import MAX_ANSWER
+
+CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
+# Characters of a refused answer that are sent back. An answer that the policy reads at all
+# (memory.sql) is sent back whole, so that it can be corrected; of megabytes the beginning will do.
+MOST_SENT_BACK = MAX_ANSWER
+MOST_UNREADABLE_SENT_BACK = 2_000
+# How the error of an answer begins that held none; so do a server's pages that are no answers.
+NO_SQL = "no SQL could be read from the answer"
+T = TypeVar("T")
+
+
+def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, list[str]]:
+    """Ask for SQL and run it; what was refused, and why, is the next question's feedback.
+
+    Arguments:
+        ask: feedback ("" at first) -> SQL; one model call.
+        run: SQL -> its result; raises SqlError.
+
+    Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
+    has all refusals, when the answer is still refused after two repairs; a WindowError at once.
+    """
+    feedback = [""]
+    last_error = SqlError("")
+    for calls in range(1, CALLS_WITH_REPAIRS + 1):
+        try:
+            sql = ask(feedback[-1])
+        except AdapterParseError as error:
+            response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
+            last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
+            feedback.append(f"Your answer could not be read:\n{response}")
+            continue
+        try:
+            return run(sql), sql, feedback[1:]
+        except SqlError as error:
+            last_error = error
+            refused, reason = (_sendable(text, MOST_SENT_BACK) for text in (sql, str(error)))
+            feedback.append(f"Refused:\n{refused}\nBecause: {reason}")
+        except WindowError as error:
+            error.calls = calls
+            raise
+    last_error.refusals = tuple(feedback[1:])
+    raise last_error
+
+
+def _sendable(text: str, most: int) -> str:
+    """The beginning of a text that a model wrote, so that it can be sent back to it."""
+    # A model may write half a surrogate pair; DSPy refuses to send one back.
+    beginning = text[:most].encode("utf-8", "replace").decode()
+    return beginning if len(text) <= most else f"{beginning}\n... (cut: {len(text):,} characters)"

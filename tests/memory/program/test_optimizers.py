@@ -1,0 +1,227 @@
+"""Every optimizer of DSPy compiles AskMemory as it is, and what it made is saved and loaded."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+
+from memory import AskMemory, Memory, Turn, load_program
+from memory.program import plain_program
+from memory.text.tokens import count_tokens
+from tests.support.commands import run
+from tests.support.obedient import RULES, THINGS, Obedient, obedient
+
+PLACES = ("attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft")
+KEPT = dict(zip(THINGS[0].split()[:8], PLACES, strict=True))
+EXAMPLES = [
+    dspy.Example(
+        question=f"Where does Ann keep the {thing}?",
+        memory="ann",
+        answer=f"{place} on the ground floor",
+    ).with_inputs("question", "memory")
+    for thing, place in KEPT.items()
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_of_ann(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A memory by a name, with what Ann keeps where."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MEMORY_HOME", str(tmp_path_factory.mktemp("home")))
+        with Memory("ann") as memory:
+            memory.add(
+                [
+                    Turn("Ann", f"I keep the {thing} in the {place}.")
+                    for thing, place in KEPT.items()
+                ]
+            )
+        yield
+
+
+@pytest.fixture
+def engine() -> Iterator[Obedient]:
+    """What answers right only where its instructions have a rule, or an example shows it."""
+    model, engine = obedient("answer")
+    with dspy.context(lm=model.lm, adapter=None):
+        yield engine
+
+
+def metric(
+    gold: dspy.Example,
+    pred: dspy.Prediction,
+    trace: Any = None,
+    pred_name: str | None = None,
+    pred_trace: Any = None,
+) -> Any:
+    """1 for the right words, with feedback."""
+    score = float(gold.answer == pred.answer)
+    feedback = f"Right is: {gold.answer}."
+    return dspy.Prediction(score=score, feedback=feedback) if pred_name else score
+
+
+Compile = Callable[[AskMemory, dspy.BaseLM], dspy.Module]
+
+
+def labeled(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.LabeledFewShot(k=2).compile(student, trainset=EXAMPLES)
+
+
+def bootstrapped(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.BootstrapFewShot(max_bootstrapped_demos=2, max_labeled_demos=2).compile(
+        student, trainset=EXAMPLES
+    )
+
+
+def searched(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.BootstrapFewShotWithRandomSearch(
+        metric=metric,
+        max_bootstrapped_demos=1,
+        max_labeled_demos=1,
+        num_candidate_programs=1,
+        num_threads=1,
+    ).compile(student, trainset=EXAMPLES[:4], valset=EXAMPLES[4:])
+
+
+def coordinated(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.COPRO(metric=metric, breadth=2, depth=1, prompt_model=lm).compile(
+        student, trainset=EXAMPLES, eval_kwargs={"num_threads": 1, "display_progress": False}
+    )
+
+
+def by_simba(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.SIMBA(
+        metric=metric, bsize=4, num_candidates=3, max_steps=1, max_demos=2, num_threads=1
+    ).compile(student, trainset=EXAMPLES)
+
+
+def by_mipro(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    optimizer = dspy.MIPROv2(
+        metric=metric,
+        prompt_model=lm,
+        task_model=lm,
+        auto=None,
+        num_candidates=2,
+        max_bootstrapped_demos=1,
+        max_labeled_demos=1,
+        num_threads=1,
+    )
+    return optimizer.compile(
+        student, trainset=EXAMPLES[:4], valset=EXAMPLES[4:], num_trials=2, minibatch=False
+    )
+
+
+def by_gepa(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    return dspy.GEPA(
+        metric=metric, max_metric_calls=40, reflection_minibatch_size=2, reflection_lm=lm
+    ).compile(student, trainset=EXAMPLES[:4], valset=EXAMPLES[4:])
+
+
+def together(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
+    """The half that changes prompts; the other one tunes weights."""
+    student.set_lm(lm)
+    optimizer = dspy.BootstrapFewShot(max_bootstrapped_demos=1, max_labeled_demos=1)
+    return dspy.BetterTogether(metric=metric, p=optimizer).compile(
+        student, trainset=EXAMPLES[:4], valset=EXAMPLES[4:], strategy="p"
+    )
+
+
+OPTIMIZERS = [
+    labeled, bootstrapped, searched, coordinated, by_simba, by_mipro, by_gepa, together,
+]  # fmt: skip
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize("compile_", OPTIMIZERS, ids=lambda optimizer: optimizer.__name__)
+def test_an_optimizer_compiles_the_module_which_is_saved_and_loaded(
+    compile_: Compile, engine: Obedient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = dspy.settings.lm
+    compiled = compile_(AskMemory(), lm)
+    answers = answers_of(compiled)
+    file = tmp_path / "compiled.json"
+    compiled.save(file)
+    assert json.loads(file.read_text("utf-8"))
+    again = AskMemory()
+    again.load(file)
+    assert answers_of(again) == answers
+    program = load_program(file)
+    assert answers_of(program) == answers
+    assert_same_prompts(program.ask, compiled)
+    with Memory("ann", model=lm, program=program) as memory:
+        asked = [memory.ask(example.question).text for example in EXAMPLES]
+    assert asked == answers
+
+
+def answers_of(program: dspy.Module) -> list[str]:
+    return [program(**example.inputs()).answer for example in EXAMPLES]
+
+
+def assert_same_prompts(one: dspy.Module, other: dspy.Module) -> None:
+    prompts = [
+        {name: predictor.signature.instructions for name, predictor in module.named_predictors()}
+        for module in (one, other)
+    ]
+    assert prompts[0] == prompts[1]
+
+
+@pytest.mark.parametrize(
+    "compile_", [by_simba, by_mipro, by_gepa], ids=lambda optimizer: optimizer.__name__
+)
+def test_an_optimizer_of_instructions_comes_upon_the_rule(
+    compile_: Compile, engine: Obedient
+) -> None:
+    student = AskMemory(sql="never")
+    before = answers_of(student)
+    compiled = compile_(student, dspy.settings.lm)
+    assert RULES["answer"] in compiled.answer.predict.signature.instructions
+    assert sum(map(right, answers_of(compiled))) > sum(map(right, before))
+
+
+def right(answer: str) -> bool:
+    return answer.endswith("on the ground floor")
+
+
+def test_gepa_spends_every_proposal_on_a_module_that_is_called(engine: Obedient) -> None:
+    student = AskMemory(sql="never")
+    assert [name for name, _ in student.named_predictors()] == ["answer.predict"]
+    by_gepa(student, dspy.settings.lm)
+    proposals = engine.prompts_for("gepa")
+    assert proposals
+    assert all("on the ground floor" in proposal for proposal in proposals)
+
+
+def test_a_module_owns_no_predictor_that_it_does_not_call(engine: Obedient) -> None:
+    """An optimizer gives each predictor its turn, called or not."""
+    for student in (AskMemory(), AskMemory(sql="never"), plain_program(obedient()[0]).ask):
+        owned = {name for name, _ in student.named_predictors()}
+        with dspy.context(trace=[]):
+            student(**EXAMPLES[0].inputs())
+            called = {id(predictor) for predictor, *_ in dspy.settings.trace}
+        assert called == {id(predictor) for _, predictor in student.named_predictors()}, owned
+
+
+def test_a_compiled_program_is_used_from_the_command_line(
+    engine: Obedient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = AskMemory()
+    predict = compiled.answer.predict
+    predict.signature = predict.signature.with_instructions(f"Answer. {RULES['answer']}")
+    compiled.save(tmp_path / "compiled.json")
+    model, _ = obedient("answer")
+    monkeypatch.setattr("memory.models.loading.load_model", lambda *_, **__: model)
+    question = EXAMPLES[0].question
+    program = ["--program", str(tmp_path / "compiled.json"), "--namespace", "ann"]
+    assert "ground floor" not in run("ask", question, "--namespace", "ann")
+    assert EXAMPLES[0].answer in run("ask", question, *program)
+
+
+def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: Obedient) -> None:
+    """A traced call holds the cited lines of a memory, not all that the question was shown."""
+    compiled = bootstrapped(AskMemory(sql="never"), dspy.settings.lm)
+    demos = [demo for demo in compiled.answer.predict.demos if "augmented" in demo]
+    assert demos
+    for demo in demos:
+        assert count_tokens(demo.memory) <= compiled.answer.example_tokens
