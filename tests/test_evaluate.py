@@ -769,3 +769,27 @@ def test_the_prompts_have_the_form_asked_for(
     plain = evaluate._plain(setup, Path("program.json"), phrases=True)
     assert plain
     assert plain.program.form == form
+
+
+def test_a_first_run_asks_half_of_its_questions_and_no_ranking_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+
+    class Recorded(Exception): ...
+
+    def record(**settings: object) -> None:
+        runs.append(settings)
+        raise Recorded
+
+    monkeypatch.setattr(evaluate, "EvaluationRun", record)
+    monkeypatch.setattr(evaluate, "connect_mlflow", lambda name: None)
+    monkeypatch.setattr(evaluate, "probe", lambda model, console: None)
+    for number in (None, 20):
+        with pytest.raises(Recorded):
+            evaluate.evaluate(output_dir=tmp_path, num_test=number)
+    assert [len(run["questions"]) for run in runs] == [10, 20]
+    assert [[*run["systems"]] for run in runs] == [
+        ["baseline", "memory"],
+        ["baseline", "ranking", "memory"],
+    ]

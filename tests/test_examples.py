@@ -1,0 +1,76 @@
+"""The examples: each file runs, and is what its guide prints."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from tests.support.answering_server import answering_server
+from tests.support.snippets import ROOT, snippets
+
+EXAMPLES = ROOT / "examples"
+# An example -> the guide that prints it, and a line of its block.
+PRINTED = {
+    "endpoint.py": ("docs/guides/endpoint.md", "app = FastAPI()"),
+    "langgraph_agent.py": ("docs/guides/tools.md", "from langgraph.graph import"),
+    "openai_agents.py": ("docs/guides/tools.md", "from agents import"),
+}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_guide_prints_the_example(name: str) -> None:
+    guide, line = PRINTED[name]
+    [block] = [part.text for part in snippets(Path(guide)) if line in part.text]
+    assert (EXAMPLES / name).read_text("utf-8") == block
+    assert block.count("\n") - block.count("\n\n") <= 40
+
+
+def test_every_example_is_listed() -> None:
+    listed = (EXAMPLES / "README.md").read_text("utf-8")
+    assert [path.name for path in EXAMPLES.glob("*.py") if f"[{path.name}]" not in listed] == []
+
+
+def test_the_endpoint_shows_each_user_their_own_block_without_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CHAT_MODEL", raising=False)
+    alex = ask_endpoint("alex", ["I live in Oslo.", "Where do I live?"])
+    assert "user lives_in: Oslo" in alex[1]
+    assert "Oslo" not in ask_endpoint("bo", ["Where do I live?"])[0]
+
+
+def test_the_endpoint_replies_with_any_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering_server() as address:
+        monkeypatch.setenv("CHAT_MODEL", "openai/gpt-4o-mini")
+        monkeypatch.setenv("OPENAI_API_KEY", "a key of the tests")
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        assert ask_endpoint("alex", ["I live in Oslo. Say yes."]) == ["yes"]
+
+
+def ask_endpoint(user: str, texts: list[str]) -> list[str]:
+    """The replies of a new process to what a user says, each in a thread of its own."""
+    from fastapi.testclient import TestClient
+
+    program = runpy.run_path(str(EXAMPLES / "endpoint.py"))
+    client = TestClient(program["app"])
+    messages = [
+        {"user_id": user, "thread": str(number), "text": text} for number, text in enumerate(texts)
+    ]
+    try:
+        return [client.post("/chat", json=message).json() for message in messages]
+    finally:
+        program["memory"].memory.close()
+
+
+def test_a_coding_agent_keeps_rules_and_outputs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "coding_agent.py"))
+    printed = capsys.readouterr().out
+    assert "never commit without asking me" in printed
+    assert "test_logout_ends_the_session" in printed
