@@ -122,7 +122,7 @@ def why_without_effect(
         return f"{turn.speaker} says it, no person"
     if turn.speaker != fact.subject:
         return f"{turn.speaker} says it, not {fact.subject}"
-    if foreign := foreign_words(fact.value, turn.text, said_by_others):
+    if foreign := foreign_words(fact.value, turn.text, said_by_others, turn.speaker):
         listed = ", ".join(f"'{word}'" for word in foreign[:_MOST_NAMED])
         return f"turn {turn.id} does not say {listed}"
     return ""

@@ -1,8 +1,9 @@
 """Whether a value is what a person said in other words: a wish that a model wrote down.
 
-"Excel to track her spending" is "I keep using Excel to track my spending". Pronouns, small words
-and the order of words do not count. One other word may be the model's own, but no name, number or
-link, no word that somebody else has just said, and no "not" that the person did not say.
+"Excel to track her spending" is "I keep using Excel to track my spending". Pronouns, the speaker's
+name, "the user", small words and the order of words do not count. One other word may be the model's
+own, but no name, number or link, no word that someone else has just said, and no "not" that the
+person did not say.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,10 +18,15 @@ from memory.vocabulary.templates.words import language_words
 SaidByOthers = Callable[[Sequence[str]], bool]
 _LEAST_SHARED = 0.6  # of the words of a value that are more than small words
 _MOST_OTHERS = 1
+_USER = "user"
 
 
-def foreign_words(value: str, text: str, said_by_others: SaidByOthers) -> list[str]:
+def foreign_words(
+    value: str, text: str, said_by_others: SaidByOthers, speaker: str = ""
+) -> list[str]:
     """The words by which a value says more than a turn's own text; none for a rewording.
+
+    Models write "when Ann asks" or "when the user asks" for what Ann, the `speaker`, calls "I".
 
     What was pasted into the text counts as said by others.
     """
@@ -29,7 +35,8 @@ def foreign_words(value: str, text: str, said_by_others: SaidByOthers) -> list[s
     missing = [word for word in words(value) if not is_among(word, forms)]
     if not missing:
         return []
-    small, negations = _small_words(), language_words().negations
+    small = _small_words() | {_USER, *words(speaker)}
+    negations = language_words().negations
     negated = [word for word in missing if word in negations]
     if negated and negations.isdisjoint(own_words):
         return negated

@@ -204,6 +204,9 @@ REWORDED = [
     ("For restaurants, I like small family-run places more than anything fancy.",
      "small family-run places over fancy ones for restaurants"),
     ("Always give me bullet points!", "bullet points in all his answers"),
+    ("Always name the source when I ask about health.",
+     "Name the source whenever the user asks about health"),
+    ("Always name the source when I ask about health.", "Name the source when Bea asks on health"),
 ]  # fmt: skip
 
 
@@ -211,7 +214,9 @@ REWORDED = [
 def test_a_wish_in_other_words_than_the_turn_s_is_current(
     store: Store, text: str, value: str
 ) -> None:
-    [turn_id] = store.add([Turn("Bea", text)])
+    # "User" and "Bea" stay the speaker's, whoever else says them.
+    others = Turn("assistant", "Dear Bea, this app is user-friendly.")
+    [turn_id, _] = store.add([Turn("Bea", text), others])
     digest(store, instruction(value, turn_id))
     assert values(store) == [value]
 
