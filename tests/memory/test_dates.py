@@ -122,6 +122,8 @@ def test_this_week_is_no_date_on_a_sunday() -> None:
         "What if she comes next week?",
         "In my novel she dies last week.",
         "You should see her next month.",
+        "You could see her next month.",
+        "If she had left yesterday, we would know.",
     ],
 )
 def test_what_is_supposed_or_advised_has_no_computed_date(text: str) -> None:
