@@ -499,7 +499,7 @@ def test_the_memory_is_counted_whole(address: str) -> None:
 def test_a_reset_names_what_goes_and_wipes_it(address: str, answer: str) -> None:
     chat(address, ["My dog is called Rufus."])
     shown = chat(address, ["reset", "y", "reset", EOFError()])
-    assert "wipes the memory 'anna': 2 turns (Assistant 1, User 1), 1 fact. Its settings" in shown
+    assert "wipes the memory 'anna': 2 turns (Assistant 1, User 1), 2 facts. Its settings" in shown
     assert shown.count("nothing was changed") == 2
     assert len(turns(address)) == 2
     assert "forgot 2 turns" in chat(address, ["/reset", answer])
