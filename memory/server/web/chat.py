@@ -99,12 +99,13 @@ async def say(request: PageRequest) -> PageResponse:
                     Turn(character, said, session=session, said_at=local_now(), tags=CUT_ANSWER)
                 )
             raise
-        if not is_visible(task.text):
+        answer, text = reply.answer, task.text.strip()
+        is_acknowledgement = answer is not None and not (answer.calls or answer.shown)
+        if is_acknowledgement and _stored_of(memory.store, [message])[message.id]:
+            text = f"Kept as turn {message.id}."  # the page shows the facts below the message
+        if not is_visible(text):
             return Said(0)
-        [turn_id] = memory.add(
-            Turn(character, task.text.strip(), session=session, said_at=local_now())
-        )
-        answer = reply.answer
+        [turn_id] = memory.add(Turn(character, text, session=session, said_at=local_now()))
         if answer is None:
             return Said(turn_id)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)

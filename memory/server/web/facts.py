@@ -44,7 +44,17 @@ from memory.vocabulary.templates import template_of
 _SUBJECTS_A_PAGE = 12
 _MOST_FACTS = 200  # of a subject
 _MOST_NEWEST = 200  # from which the newest of the vocabulary's attributes are taken
-_FACTS_OF_A_SUBJECT = 4  # on the page of all subjects
+_FACTS_OF_A_SUBJECT = 4  # on the page of all subjects, of the newest
+_NEWEST_OF_A_SUBJECT = 40
+# What a person asks first of another; the rest comes in the vocabulary's order.
+_HOME = ("lives_in", "address", "lives_with")
+_WORK = ("works_as", "works_at", "studies", "studies_at")
+_FAMILY = (
+    *("married_to", "wife", "husband", "partner", "marital_status", "engaged_to", "has_child"),
+    *("has_son", "has_daughter", "has_mother", "has_father", "has_sibling", "has_sister"),
+    *("has_brother", "has_pet"),
+)
+_FIRST_ATTRIBUTES = ("name", *_HOME, *_WORK, *_FAMILY)
 _MOST_RELATED = 60
 _FACTS_A_PAGE = 40
 ORDERS: tuple[Order, ...] = get_args(Order)  # of the list, by their names on the page
@@ -151,14 +161,32 @@ def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[
         attributes=vocabulary_of(store).names,
         ended_too=include_ended,
         day=store.today,
-        most=_FACTS_OF_A_SUBJECT,
+        most=_NEWEST_OF_A_SUBJECT,
     )
+    place = _places(store)
     return {
-        "subjects": [(subject, count, newest[subject]) for subject, count in page_rows],
+        "subjects": [
+            (
+                subject,
+                count,
+                sorted(newest[subject], key=lambda fact: place(fact.attribute))[
+                    :_FACTS_OF_A_SUBJECT
+                ],
+            )
+            for subject, count in page_rows
+        ],
         "total": total,
         "after": page_rows[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else "",
         "has_all": not after and total <= _SUBJECTS_A_PAGE,
     }
+
+
+def _places(store: Store) -> Callable[[str], int]:
+    """Where an attribute of a person is listed: home, work and family first, unknown ones last."""
+    vocabulary = vocabulary_of(store)
+    names = dict.fromkeys((*_FIRST_ATTRIBUTES, *vocabulary.names))
+    places = {name: number for number, name in enumerate(names)}
+    return lambda attribute: places.get(vocabulary.name_of(attribute), len(places))
 
 
 def newest_seen(store: Store) -> int:
@@ -175,8 +203,8 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
     groups = [
         (attribute, list(group)) for attribute, group in groupby(facts, lambda fact: fact.attribute)
     ]
-    vocabulary = vocabulary_of(store)
-    groups.sort(key=lambda group: vocabulary.canonical(group[0]) is None)
+    place = _places(store)
+    groups.sort(key=lambda group: place(group[0]))
     values = {
         "name": name,
         "groups": groups,

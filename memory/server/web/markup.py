@@ -42,10 +42,10 @@ _LONG_TEXT = 1_500
 # The rooms of a memory: the address of each, and its name.
 _ROOMS = {
     "": "Ask",
+    "chat": "Chat",
     "facts": "Facts",
     "conversation": "Conversation",
     "journal": "History",
-    "settings": "Settings",
     "more": "More",
 }
 

@@ -84,20 +84,24 @@ async def delete(request: PageRequest) -> PageResponse:
 
 
 def _of_turns(store: Store, turns: int) -> dict[str, Any]:
-    """People, topics and dates drawn from the turns, for a memory without facts."""
-    people = store.read(
-        "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
-        f" GROUP BY speaker ORDER BY turns DESC, speaker LIMIT {_MOST_PEOPLE}"
-    ).rows
+    """Topics and dates drawn from the turns, for a memory without facts."""
     [(last,)] = store.read("SELECT MAX(id) AS last FROM turns").rows
     step = max(turns // _TURNS_READ, 1)
     sample = store.turns_by_id([*range(1, last + 1, step)][-_TURNS_READ:], missing_ok=True)
     return {
-        "people": people,
         "topics": topics(sample),
         "periods": _periods(store),
         "days": _liveliest_days(store),
     }
+
+
+def _people(store: Store) -> list[tuple[str, int]]:
+    """Who speaks in a memory, with the number of their turns, most first."""
+    rows = store.read(
+        "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
+        f" GROUP BY speaker ORDER BY turns DESC, speaker LIMIT {_MOST_PEOPLE}"
+    ).rows
+    return [(str(speaker), int(number)) for speaker, number in rows]
 
 
 def _liveliest_days(store: Store) -> list[tuple[str, int]]:
@@ -161,6 +165,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "seen": newest_seen(store),
         "work": work,
         "project": project_name(request.namespace),
+        "people": _people(store),
         "of_turns": _of_turns(store, turns) if turns and not facts else None,
     }
     return Page("overview.html", values)

@@ -584,6 +584,43 @@ def test_a_chat_shows_the_facts_that_it_stored_of_a_message(
     assert f"{ANNA}/facts/{fact.id}" in Tags(html).values("a", "href")
 
 
+def test_a_reply_does_not_repeat_the_facts_that_the_page_shows(memories: str) -> None:
+    with page_client(replace(scripted_packaged_model([]), name="local")) as client:
+        client.post(f"{ANNA}/chat", data={"text": "I live in Lund.", "session": "today"})
+        text = shown(finished(client, f"{ANNA}/chat?session=today"))
+    assert "I live in Lund. stored: User lives in Lund Assistant turn 7 Kept as turn 6." in text
+    assert text.count("Lund") == 2
+
+
+def test_the_facts_of_a_person_begin_with_home_work_and_family(memories: str) -> None:
+    lines = ["lives_in", "owns", "allergic_to", "has_sister", "works_at", "likes"]
+    with open_store(existing("anna")) as store:
+        for number, attribute in enumerate(lines):
+            store.write(
+                "INSERT INTO facts (subject, attribute, value, turn_id)"
+                f" VALUES ('Mia', '{attribute}', 'value {number}', 1)",
+                cause="test",
+            )
+    with page_client() as client:
+        for page_of in ("facts", "subject?name=Mia"):
+            text = shown(client.get(f"{ANNA}/{page_of}").text)
+            rows = ("lives in value 0", "works at value 4", "has sister value 3")
+            places = [text.index(row) for row in rows]
+            assert places == sorted(places)
+
+
+def test_home_says_who_speaks(client: TestClient) -> None:
+    text = shown(client.get(ANNA).text)
+    assert "People Anna" in text
+    assert text.index("Recent changes") < text.index("People") < text.index("New facts")
+
+
+def test_the_chat_is_a_room_of_a_memory(client: TestClient) -> None:
+    tags = Tags(client.get(f"{ANNA}/chat").text)
+    assert tags.values("a", "href").count(f"{ANNA}/chat") == 1
+    assert f"{ANNA}/chat" in Tags(client.get(ANNA).text).values("a", "href")
+
+
 def facts_of(name: str) -> list[Fact]:
     with open_store(existing(name), read_only=True) as store:
         return store.facts()
@@ -841,7 +878,7 @@ def test_every_page_searches_and_has_five_rooms_and_more(client: TestClient) -> 
         assert f"{ANNA}/search" in tags.values("form", "action"), page
         assert tags.values("a", "href").count(ANNA) >= 1
         assert {
-            f"{ANNA}/{part}" for part in ("facts", "conversation", "journal", "settings", "more")
+            f"{ANNA}/{part}" for part in ("chat", "facts", "conversation", "journal", "more")
         } <= {*tags.values("a", "href")}
 
 
