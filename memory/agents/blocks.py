@@ -243,13 +243,13 @@ def is_local(store: Store) -> bool:
 def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
     """The best turns of other sessions that are about the same as a prompt."""
     hits = store.search(prompt[:_LONGEST_PROMPT], MOST_TURNS)
-    turns = map(_as_done, store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True))
+    turns = [*map(_as_done, store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True))]
     candidates = {
         (turn.speaker, turn.text): turn
-        for turn in reversed(list(turns))
+        for turn in reversed(turns)
         if turn.session != session and turn.kind != "document"
     }
-    touching = touched(store, prompt, list(reversed(candidates.values())))
+    touching = touched(store, prompt, list(reversed(candidates.values())), turns)
     by_id = {hit.turn_id: hit for hit in hits}
     return [by_id[turn.id] for turn in newest_first(touching, prompt)[:_MOST_HITS]]
 

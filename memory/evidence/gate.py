@@ -9,6 +9,7 @@ It decides about the message, not about each turn: an answer often shares no wor
 so that leaving turns out by themselves lost the evidence of one question in thirteen (docs/log.md).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ WEIGHTS = {
     "names": 7.199,  # whether it names somebody who speaks in the turns
     "own": 1.549,  # whether it says I, and my: 0 to 2
     "length": 3.885,  # log of the message's words: as many more may be missing
-    "size": -0.854,  # log of the memory's turns: in a large one, some are near by chance
+    "size": -0.854,  # log of the memory's different turns: of many, some are near by chance
     "always": -7.2,
 }
 MOST_TURNS = 24  # that are looked at, the best first
@@ -49,26 +50,49 @@ _OWN = frozenset(
 _ROLES = frozenset({"user", "human", "you"})  # speakers without a name of their own
 
 
-def touched(store: Store, message: str, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns that a search of a store found for a message, or none if it does not touch them.
+def touched(
+    store: Store, message: str, turns: Sequence[Turn], hits: Sequence[Turn] | None = None
+) -> list[Turn]:
+    """The turns that may be shown with a message, or none if it does not touch the memory.
 
     Args:
-        turns: those found, the best first; the gate looks at the first MOST_TURNS.
+        turns: each text once, the best first; the gate looks at the first MOST_TURNS.
+        hits: all turns of the search that they were taken from, with repeats.
     """
-    if not turns or not touches(message, turns, store.count_turns()):
-        return []
-    return list(turns)
+    hits = turns if hits is None else hits
+    times = Counter((turn.speaker, turn.text) for turn in hits)
+    size = different_turns(store.count_turns(), hits)
+    said = [times[turn.speaker, turn.text] for turn in turns]
+    return list(turns) if touches(message, turns, size, said) else []
 
 
-def touches(message: str, turns: Sequence[Turn], memory_turns: int) -> bool:
-    """Whether a message touches a memory of so many turns; `turns` are the best that it has."""
+def different_turns(memory_turns: int, hits: Sequence[Turn]) -> int:
+    """About how many different turns a memory has, where as many are alike as among the hits.
+
+    What was said fifteen times is one turn that may be near by chance.
+    """
+    different = len({(turn.speaker, turn.text) for turn in hits})
+    return round(memory_turns * different / len(hits)) if hits else memory_turns
+
+
+def touches(
+    message: str, turns: Sequence[Turn], memory_turns: int, times: Sequence[int] = ()
+) -> bool:
+    """Whether a message touches a memory of so many different turns.
+
+    Args:
+        turns: the best that the memory has, each once.
+        times: how often each of them was said; once by default.
+    """
     if not turns or not message.strip():
         return False
-    values = features(message, turns, memory_turns)
+    values = features(message, turns, memory_turns, times)
     return sum(WEIGHTS[name] * value for name, value in values.items()) > 0
 
 
-def features(message: str, turns: Sequence[Turn], memory_turns: int) -> Mapping[str, float]:
+def features(
+    message: str, turns: Sequence[Turn], memory_turns: int, times: Sequence[int] = ()
+) -> Mapping[str, float]:
     """What speaks for a message and against it, by the names of WEIGHTS."""
     message = message[:_LONGEST]
     texts = [turn.text[:_LONGEST] for turn in turns[:MOST_TURNS]]
@@ -76,10 +100,10 @@ def features(message: str, turns: Sequence[Turn], memory_turns: int) -> Mapping[
     message_words = words(message)
     telling = list(dict.fromkeys(telling_words(plain)))
     vectors = embed([plain, *texts[:_NEAR_TURNS]])
-    nearness = np.sort(vectors[1:] @ vectors[0])
+    nearness = vectors[1:] @ vectors[0]
     is_missing = ~_held(telling, texts).any(axis=0)
     return {
-        "near": float(nearness[-_NEAREST:].mean()),
+        "near": _near(nearness, times or [1] * len(turns)),
         "missing": float(is_missing @ np.array(word_weights(telling)) / _WEIGHT_UNIT),
         "names": float(is_named),
         "own": float(sum(not own.isdisjoint(message_words) for own in (_SELF, _OWN))),
@@ -87,6 +111,16 @@ def features(message: str, turns: Sequence[Turn], memory_turns: int) -> Mapping[
         "size": float(np.log(max(memory_turns, 1))),
         "always": 1.0,
     }
+
+
+def _near(nearness: NDArray[np.float32], times: Sequence[int]) -> float:
+    """The mean cosine of the nearest turns, where one that was said twice may count twice.
+
+    Repeating never makes a turn less near: the same exchange, added fourteen times, closed the gate
+    to itself.
+    """
+    repeated = np.repeat(nearness, np.minimum(times[: len(nearness)], _NEAREST))
+    return max(float(np.sort(values)[-_NEAREST:].mean()) for values in (nearness, repeated))
 
 
 def _without_names(message: str, speakers: set[str]) -> tuple[bool, str]:

@@ -129,16 +129,16 @@ def inject(
 
     if config is None:
         most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
-        turns = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
+        turns, hits = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
         if gate:
-            turns = touched(store, question, turns)
+            turns = touched(store, question, turns, hits)
         block = _block(
             asked, reader, newest_first(turns, question)[:most], story, budget=budget or BUDGET
         )
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
         places = max(config.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
-        turns = _candidates(reader, question, places, can_be_shown)
+        turns, _ = _candidates(reader, question, places, can_be_shown)
         block, text, memories = _in_templates(
             asked, reader, turns, story, store=store, budget=budget, config=config, names=names,
             now=now,
@@ -287,8 +287,11 @@ def _setting(store: Store, name: str) -> str:
 
 def _candidates(
     reader: MemoryReader, question: str, number: int, can_be_shown: Callable[[Turn], bool]
-) -> list[Turn]:
-    """The best `number` turns that may be block, each text once; fewer if there are no more."""
+) -> tuple[list[Turn], list[Turn]]:
+    """The best `number` turns that may be shown, each text once; and all that the search found.
+
+    There are fewer if the memory has no more.
+    """
     k = 2 * number
     while True:
         hits = reader.search(question, k)
@@ -297,7 +300,7 @@ def _candidates(
         for turn in filter(can_be_shown, turns):
             candidates.setdefault((turn.speaker, turn.text), turn)
         if len(candidates) >= number or len(hits) < k:
-            return list(candidates.values())[:number]
+            return list(candidates.values())[:number], turns
         k *= 4
 
 

@@ -93,11 +93,11 @@ def read_export(
         "messages": lambda: read_message_lists(files, user),
         "mem0": lambda: read_mem0(files),
         "langmem": lambda: read_langmem(files),
-        "jsonl": lambda: read_jsonl(files[0], user, columns),
+        "jsonl": lambda: read_jsonl(files[0], user, columns, dates),
         "csv": lambda: read_csv(files[0], user, columns, dates),
         "dump": lambda: iter(()),
     }
-    format = _recognised_format(path, files)
+    format = _recognised_format(path, files, columns)
     export = _looked_through(format, name, readers[format])
     unread = unread_files(path) if format == "claude" else []
     if unread:
@@ -139,7 +139,7 @@ def _is_ltm(path: Path) -> bool:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _recognised_format(path: Path, files: list[InputFile]) -> str:
+def _recognised_format(path: Path, files: list[InputFile], columns: Mapping[str, str]) -> str:
     """The format of the first value that has one. Raises InputError if no value has."""
     beginning = next((text for text in decoded_text(files[0]) if text.strip()), "").lstrip()
     if not beginning:
@@ -155,6 +155,8 @@ def _recognised_format(path: Path, files: list[InputFile]) -> str:
         if isinstance(value, dict):
             if format := _format_of_object(value):
                 return format
+            if {*columns.values()} & {*value}:
+                return "jsonl"
             keys = keys or [str(key) for key in value]
     content = f"with {', '.join(keys)[:200]}" if keys else "with nothing in it"
     raise InputError(f"{path}: JSON {content}, of none of the formats {_FORMATS}")

@@ -57,19 +57,24 @@ class _JsonLine(BaseModel):
 
 
 def read_jsonl(
-    file: InputFile, user: str, columns: Mapping[str, str] = NO_COLUMNS
+    file: InputFile,
+    user: str,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    order: DateOrder = "",
 ) -> Iterator[Turn | Skipped]:
     """One object per line (or a list of them); `role` and `content` mean speaker and text.
 
     `columns` are other names for ours; with them, keys without a name of ours are left out. Joins
-    OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls. Yields
+    OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls. Dates
+    in numbers have the day or the month first as `order` says, or as the others in the file show;
+    where nothing shows it, they stay as they are. Yields
     a Skipped for a line that is not a turn. An unknown key raises InputError with the known keys,
     as every line may have the same mistake.
     """
     equal_rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    is_list = next(decoded_text(file), "").lstrip().startswith("[")
-    for item in json_values(file) if is_list else _objects(file):
+    order = order or date_order(_dates_of_objects(file, columns)) or ""
+    for item in _json_items(file):
         if isinstance(item, Skipped):
             yield item
             continue
@@ -97,7 +102,7 @@ def read_jsonl(
             speaker=line.speaker,
             text=line.text,
             session=line.session,
-            said_at="" if line.said_at is None else str(line.said_at),
+            said_at=_date("" if line.said_at is None else str(line.said_at), order),
             source=line.source,
             kind=line.kind,
             tags=line.tags,
@@ -106,6 +111,22 @@ def read_jsonl(
             with_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows
         )
     yield from skipped_counts(left_out)
+
+
+def _json_items(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
+    is_list = next(decoded_text(file), "").lstrip().startswith("[")
+    return json_values(file) if is_list else _objects(file)
+
+
+def _dates_of_objects(file: InputFile, columns: Mapping[str, str]) -> Iterator[str]:
+    for item in _json_items(file):
+        if not isinstance(item, Skipped) and isinstance(item[1], dict):
+            row, _ = row_of_message(_mapped(item[1], columns))
+            yield str(row.get("said_at", ""))
+
+
+def _date(text: str, order: DateOrder) -> str:
+    return (order and ordered_date(text, order)) or text
 
 
 def row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -225,7 +246,7 @@ def read_csv(
     InputError for other columns.
     """
     delimiter, header, has_header = _columns(file, columns)
-    order = order or _order_of_dates(file, delimiter, header)
+    order = order or date_order(_dates_of_table(file, delimiter, header, columns)) or ""
     equal_rows: Counter[str] = Counter()
     for number, (location, row) in enumerate(_rows(_table_lines(file), delimiter)):
         if number == 0 and has_header:
@@ -243,9 +264,7 @@ def read_csv(
             if kind is None:
                 yield Skipped(location, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
-            said_at = cells.get("said_at", "")
-            if order:
-                said_at = ordered_date(said_at, order) or said_at
+            said_at = _date(cells.get("said_at", ""), order)
             # A session of the extension's messages is a day.
             day = clean_date(said_at)[:10] if "message" in header else ""
             turn = Turn(
@@ -262,13 +281,14 @@ def read_csv(
             )
 
 
-def _order_of_dates(file: InputFile, delimiter: str, header: Sequence[str]) -> DateOrder:
-    """The order that the dates of a table show; "" where they show none."""
-    column = next((n for n, name in enumerate(header) if name in ("said_at", *_DATES)), None)
-    if column is None:
-        return ""
-    rows = (row for _, row in _rows(_table_lines(file), delimiter) if not isinstance(row, str))
-    return date_order(row[column] for row in rows if len(row) > column) or ""
+def _dates_of_table(
+    file: InputFile, delimiter: str, header: Sequence[str], columns: Mapping[str, str]
+) -> Iterator[str]:
+    for _, row in _rows(_table_lines(file), delimiter):
+        if not isinstance(row, str) and len(row) == len(header):
+            named_cells = _mapped(dict(zip(header, row, strict=True)), columns)
+            names = _our_names(named_cells)
+            yield next((named_cells[name] for name in names if names[name] == "said_at"), "")
 
 
 def _table_lines(file: InputFile) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The JSON API at /api/NAMESPACE, for programs without MCP; FastAPI reads it from the types."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -316,9 +316,23 @@ def _described() -> FastAPI:
     return app
 
 
+class _JsonRoute(APIRoute):
+    """A body is JSON whatever its content type says: curl's -d calls it a form."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            pairs = request.scope["headers"]
+            headers = [(name, value) for name, value in pairs if name.lower() != b"content-type"]
+            return await handler(Request({**request.scope, "headers": headers}, request.receive))
+
+        return handle
+
+
 @cache  # they are the same for each server, and building them takes time
 def _routes() -> Sequence[BaseRoute]:
-    router = APIRouter(strict_content_type=False)  # a body is JSON, whatever it is called
+    router = APIRouter(strict_content_type=False, route_class=_JsonRoute)
     for endpoint in ENDPOINTS:
         _add_route(router, endpoint)
     return tuple(router.routes)

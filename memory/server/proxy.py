@@ -81,6 +81,7 @@ LARGEST_BODY = 100_000_000  # bytes; pictures come in it
 LARGEST_BODIES = 2 * LARGEST_BODY  # bytes of all requests that are being received
 BODY_SECONDS, WHOLE_BODY_SECONDS = 30.0, 300.0  # between two pieces of a body, and for all of it
 _LARGEST_ANSWER = 4_000_000  # bytes of an answer that are looked at for its text
+AFTER_ANSWER = "after the answer"  # of STORED: a header of a stream is sent before its text
 # A model may think for minutes before its first word.
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 
@@ -172,7 +173,7 @@ class _Proxy:
         self._handles = handles
         self._tokens = tokens
         self._allowed = allowed
-        self._storing: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[str]] = set()
         # One after another, as answers end: the first of a memory waits until that is made.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._receiving = 0  # bytes of bodies
@@ -236,14 +237,17 @@ class _Proxy:
             conversation=conversation,
             shown=block.turn_ids,
         )
+        pieces, stored = self._passed_on(upstream, exchange), "off"
+        if task:
+            stored = f"nothing: a task of {task}"
+        elif conversation and _is_stream(upstream):
+            stored = AFTER_ANSWER
+        elif conversation:
+            pieces, stored = await self._stored_first(upstream, exchange)
         return StreamingResponse(
-            self._passed_on(upstream, exchange),
+            pieces,
             upstream.status_code,
-            {
-                **_answer_headers(upstream.headers),
-                STATUS: status,
-                STORED: f"nothing: a task of {task}" if task else "both" if conversation else "off",
-            },
+            {**_answer_headers(upstream.headers), STATUS: status, STORED: stored},
         )
 
     # ------------------------------------------------------------------ who it is
@@ -356,8 +360,8 @@ class _Proxy:
             return _NOTHING, f"failed: {type(error).__name__}"
         return block, "added" if block.text else "empty"
 
-    async def _store(self, exchange: _Exchange, answer: Answer) -> None:
-        """Store both sides; what prevents it is logged, without what was said.
+    async def _store(self, exchange: _Exchange, answer: Answer) -> str:
+        """Store both sides and say so, as STORED does; an obstacle is logged without the text.
 
         An answer to the same request as an earlier one takes its place, unless its end is missing.
         """
@@ -401,8 +405,10 @@ class _Proxy:
                         _log.info("another process created the memory, or its name is none")
                     await self._handles.run_on_store(namespace, work)
         except Exception as error:  # noqa: BLE001
-            # The answer has gone through, and nobody waits for this.
+            # No fault of ours may cost the answer.
             _log.warning("what was said is not stored: %s", type(error).__name__)
+            return f"nothing: {type(error).__name__}"
+        return "both" if is_visible(answer.text) else "the user's message"
 
     # ------------------------------------------------------------------ the model's server
 
@@ -434,13 +440,60 @@ class _Proxy:
                 yield piece
         finally:
             if exchange.conversation or exchange.shown:
-                content = _unpacked(bytes(seen), upstream.headers.get("content-encoding", ""))
-                storing = self._store(exchange, read_answer(exchange.protocol, content))
-                # A task of its own: the client may have gone, which cancels this one.
-                task = asyncio.create_task(storing)
-                self._storing.add(task)
-                task.add_done_callback(self._storing.discard)
+                self._begin_storing(upstream, exchange, bytes(seen))
             await upstream.aclose()
+
+    async def _stored_first(
+        self, upstream: httpx.Response, exchange: _Exchange
+    ) -> tuple[AsyncIterator[bytes], str]:
+        """The bytes of a whole answer, and what is stored of it before they go out."""
+        content = bytearray()
+        pieces = upstream.aiter_raw()
+        fault: httpx.HTTPError | None = None
+        try:
+            async for piece in pieces:
+                content += piece
+                if len(content) > _LARGEST_ANSWER:
+                    break
+        except httpx.HTTPError as error:
+            fault = error
+        storing = self._begin_storing(upstream, exchange, bytes(content))
+        await asyncio.wait({storing}, timeout=MEMORY_SECONDS)
+        stored = storing.result() if storing.done() else AFTER_ANSWER
+        return _answer_of(content, pieces, upstream, fault), stored
+
+    def _begin_storing(
+        self, upstream: httpx.Response, exchange: _Exchange, seen: bytes
+    ) -> asyncio.Task[str]:
+        content = _unpacked(seen, upstream.headers.get("content-encoding", ""))
+        storing = self._store(exchange, read_answer(exchange.protocol, content))
+        # A task of its own: the client may have gone, which cancels this one.
+        task = asyncio.create_task(storing)
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+        return task
+
+
+async def _answer_of(
+    content: bytearray,
+    pieces: AsyncIterator[bytes],
+    upstream: httpx.Response,
+    fault: httpx.HTTPError | None,
+) -> AsyncIterator[bytes]:
+    """What was read of an answer, then the rest, or the fault that ended it."""
+    try:
+        yield bytes(content)
+        if fault:
+            raise fault
+        async for piece in pieces:
+            yield piece
+    finally:
+        await upstream.aclose()
+
+
+def _is_stream(upstream: httpx.Response) -> bool:
+    kind = str(upstream.headers.get("content-type", ""))
+    return kind.startswith("text/event-stream")
 
 
 def _unpacked(content: bytes, encoding: str) -> bytes:

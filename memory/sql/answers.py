@@ -14,9 +14,9 @@ from memory.sql.tokens import FENCE_ADVICE, Token, join, scan
 MAX_ANSWER = 20_000  # characters
 MAX_STATEMENTS = 50  # in one answer
 _MAX_PARENS = 40  # levels: the parser recurses
-_ALLOWED_COMMANDS = (
-    "only SELECT reads, and INSERT, UPDATE, DELETE on facts write; nothing else is allowed"
-)
+# What may be written in place of another command: to a memory, and where it is only read.
+COMMANDS = "only SELECT reads, and INSERT, UPDATE, DELETE on facts write; nothing else is allowed"
+READ_COMMANDS = "here only a SELECT is allowed"
 _VERBS = ("select", "insert", "update", "delete")
 _FIRST_WORDS = ("with", *_VERBS)
 _REFUSED_FIRST_WORD = re.compile(
@@ -76,11 +76,11 @@ def statements_in(text: str) -> str:
 WholeTree = Callable[[Sequence[Token]], Any]
 
 
-def split_answer(answer: str, whole_tree: WholeTree) -> list[Statement]:
+def split_answer(answer: str, whole_tree: WholeTree, commands: str = COMMANDS) -> list[Statement]:
     """The statements of a model's answer, without comments, fences and semicolons.
 
     A semicolon may be missing where a line starts a statement and all before it is whole, as
-    `whole_tree` says. Raises SqlError for what is not certain.
+    `whole_tree` says. Raises SqlError for what is not certain, with `commands` in place of others.
     """
     if len(answer) > MAX_ANSWER:
         refuse("this answer", f"it is too long; write at most {MAX_ANSWER} characters")
@@ -100,7 +100,7 @@ def split_answer(answer: str, whole_tree: WholeTree) -> list[Statement]:
     statements = [
         statement
         for run in _split_at_semicolons(tokens)
-        for statement in _split_run(run, whole_tree)
+        for statement in _split_run(run, whole_tree, commands)
     ]
     if not (statements or opening or "--" in text or "/*" in text):
         refuse("an empty answer", f"{WRITE_FORMS}; or -- none when nothing is worth storing")
@@ -132,12 +132,12 @@ def _split_at_semicolons(tokens: Sequence[Token]) -> Iterator[list[Token]]:
             run = []
 
 
-def _split_run(run: Sequence[Token], whole_tree: WholeTree) -> Iterator[Statement]:
+def _split_run(run: Sequence[Token], whole_tree: WholeTree, commands: str) -> Iterator[Statement]:
     """A run without semicolons as statements, cut where the meaning is certain."""
     head = next((token.text.lower() for token in run if token.text != "("), "(")
     if head not in _FIRST_WORDS:
         is_command = _REFUSED_FIRST_WORD.fullmatch(head)
-        advice = _ALLOWED_COMMANDS if is_command else f"this is not SQL; {_ALLOWED_COMMANDS}"
+        advice = commands if is_command else f"this is not SQL; {commands}"
         refuse(short(join(run)), advice)
     depth = 0
     cuts = []  # where a line begins like a statement: a semicolon may be missing there

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory.records import Fact
-from memory.sql.answers import Statement, split_answer
+from memory.sql.answers import READ_COMMANDS, Statement, split_answer
 from memory.sql.checked import (
     CheckedChange,
     CheckedInsert,
@@ -60,11 +60,14 @@ def check_select(select: str | Statement) -> CheckedSelect:
 
     Raises SqlError when it is refused, with what to write instead.
     """
-    statement = _only(split(select)) if isinstance(select, str) else select
+    if isinstance(select, str):
+        statement = _only(split_answer(select, whole_tree, READ_COMMANDS))
+    else:
+        statement = select
     tree = in_subset(tree_of(statement))
     check_depth(tree, statement.text)
     if tree.key not in QUERIES:
-        refuse(short(statement.text), "here only a SELECT is allowed")
+        refuse(short(statement.text), READ_COMMANDS)
     check_grammar(tree, "query")
     check_query(tree, {}, ())
     check_kinds(tree)

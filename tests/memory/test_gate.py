@@ -1,12 +1,12 @@
 """The gate: nothing is shown with a message that a memory does not touch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from locomo.dataset.format import load_conversations
-from memory import Store, Turn, open_store
+from memory import Memory, Store, Turn, open_store
 from memory.evidence.gate import MOST_TURNS, touched, touches
 from memory.facts.additions import add_turns
 from memory.store.united import unite
@@ -96,6 +96,39 @@ def test_what_a_message_does_not_touch_is_held_back(sample: Store, message: str)
 )
 def test_a_memory_of_five_turns_has_a_gate_too(message: str, is_touched: bool) -> None:
     assert touches(message, FEW, len(FEW)) is is_touched
+
+
+LIVES = Turn("user", "I live in Oslo. My cat is called Mia.")
+REPLIES = ("Noted.", "Thanks, good to know.", "Lovely, how is she?", "You told me before.")
+REPEATED: dict[str, Callable[[int], list[Turn]]] = {
+    "an exchange": lambda _: [LIVES, Turn("assistant", "Noted, Mia is a cat.")],
+    "a statement": lambda _: [LIVES],
+    "a statement with other replies": lambda n: [LIVES, Turn("assistant", REPLIES[n % 4])],
+    "a statement in other words": lambda n: [Turn("user", f"I live in Oslo, for the {n}th time.")],
+    "a conversation": lambda _: [
+        Turn("user", "Hello!"),
+        Turn("assistant", "Hi, how can I help?"),
+        LIVES,
+        Turn("assistant", "Nice."),
+        Turn("user", "Bye."),
+        Turn("assistant", "Goodbye!"),
+    ],
+    "a long statement": lambda _: [Turn("user", LIVES.text * 8), Turn("assistant", "Noted.")],
+}
+
+
+@pytest.mark.few(6)
+@pytest.mark.parametrize("times", [1, 15, 60])
+@pytest.mark.parametrize("talk", REPEATED.values(), ids=REPEATED)
+def test_repeated_talk_does_not_hide_what_it_says(
+    tmp_path: Path, talk: Callable[[int], list[Turn]], times: int
+) -> None:
+    with Memory(tmp_path / "again.db") as memory:
+        for number in range(times):
+            memory.add(talk(number), run_id="trip")
+        assert "Oslo" in memory.context("Where do I live?").text
+        for message in ("What is 2+2?", "What is the capital of France?"):
+            assert memory.context(message).text == ""
 
 
 def test_the_embedder_of_a_memory_does_not_matter(tmp_path: Path, server: Server) -> None:

@@ -137,7 +137,7 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
         (["search", "Oslo", "--where", "Anna"], "write speaker=Anna or tags.project=move"),
         (["search", "Oslo", "--where", "since=May"], "is a date as in 2017-05-08"),
         (["admin", "sql", " "], "write a SELECT"),
-        (["admin", "sql", "DROP TABLE facts"], "only SELECT reads"),
+        (["admin", "sql", "DROP TABLE facts"], "here only a SELECT is allowed"),
         (["admin", "sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
         (
             ["admin", "sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"],

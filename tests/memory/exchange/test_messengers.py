@@ -253,6 +253,41 @@ def test_other_names_of_columns_are_mapped(tmp_path: Path) -> None:
         read_export(path, columns={"author": "Sender"})
 
 
+TABLE = "When,Sender,Message\n{},Ana,Hi\n{},Ben,Ho\n"
+MAPPED = {"said_at": "When", "speaker": "Sender", "text": "Message"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ("13/05/2024", "05/06/2024", ["2024-05-13", "2024-06-05"]),
+        ("05/06/2024", "05/13/2024 9:15", ["2024-05-06", "2024-05-13T09:15"]),
+        ("03/05/2024", "01/06/2024", ["2024-05-03", "2024-06-01"]),
+    ],
+)
+def test_a_mapped_column_of_dates_shows_their_order(
+    tmp_path: Path, name: str, first: str, second: str, read: list[str]
+) -> None:
+    text = TABLE.format(first, second)
+    if name.endswith("jsonl"):
+        items = ((first, "Ana", "Hi"), (second, "Ben", "Ho"))
+        keys = ("When", "Sender", "Message")
+        text = "\n".join(json.dumps(dict(zip(keys, item, strict=True))) for item in items)
+    path = write(tmp_path / name, text=text)
+    assert [said_at for said_at, _, _ in rows(path, columns=MAPPED)] == read
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_dates_that_show_no_order_are_read_as_one_says(tmp_path: Path, name: str) -> None:
+    line = '{"When": "05/06/2024", "Sender": "Ana", "Message": "Hi"}\n'
+    table = "When,Sender,Message\n05/06/2024,Ana,Hi\n"
+    path = write(tmp_path / name, text=table if name.endswith("csv") else line)
+    dates = {"day-first": "2024-06-05", "month-first": "2024-05-06", "": "05/06/2024"}
+    for order, date in dates.items():
+        assert rows(path, columns=MAPPED, dates=order) == [(date, "Ana", "Hi")]
+
+
 def test_text_of_windows_is_read_with_its_encoding(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("speaker,text\nJürgen,Grüße für 5 €\n".encode("cp1252"))

@@ -242,6 +242,15 @@ def test_a_number_that_is_no_id_is_no_address(client: TestClient, digits: int) -
         assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "NoEndpoint")
 
 
+@pytest.mark.parametrize("kind", ["", "application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_is_json_whatever_its_type_says(client: TestClient, kind: str) -> None:
+    """As curl's -d sends it, and a client that names no type."""
+    body = b'{"text": "I moved to Bonn.", "speaker": "Anna"}'
+    headers = {"content-type": kind} if kind else {}
+    stored = client.post("/api/anna/turns", content=body, headers=headers)
+    assert (stored.status_code, stored.json()["new"]) == (200, True)
+
+
 def test_what_is_no_json_is_refused_in_words(client: TestClient) -> None:
     refused = client.post("/api/anna/turns", content=b"{'text': ")
     assert refused.status_code == 400

@@ -87,6 +87,12 @@ TEMPLATES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def memories_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a memory takes longer than a request waits for it."""
+    monkeypatch.setattr(proxy_module, "MEMORY_SECONDS", 60.0)
+
+
 @pytest.fixture
 def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
     monkeypatch.setenv("OPENAI_API_KEY", UPSTREAM_KEY)
@@ -144,6 +150,7 @@ def test_a_stream_comes_byte_for_byte(nora: str, upstream: Upstream) -> None:
         answer = client.post("/v1/chat/completions", json={**BODY, "stream": True})
         assert answer.content == upstream.sent
         assert answer.headers["content-type"] == "text/event-stream"
+        assert answer.headers["x-memory-stored"] == "after the answer"
     assert turns_of(nora)[-1] == ("Assistant", REPLY)
 
 
@@ -546,6 +553,17 @@ def test_a_memory_that_is_broken_costs_no_answer(nora: str, upstream: Upstream) 
         answer = client.post("/v1/chat/completions", json=BODY)
     assert answer.content == upstream.sent
     assert answer.headers["x-memory"] == f"failed: {StoreError.__name__}"
+    assert answer.headers["x-memory-stored"] == f"nothing: {StoreError.__name__}"
+
+
+def test_a_whole_answer_says_what_is_stored_of_it(nora: str, upstream: Upstream) -> None:
+    with proxied(upstream, namespace=nora) as client:
+        answer = client.post("/v1/chat/completions", json=BODY)
+        assert answer.headers["x-memory-stored"] == "both"
+        assert len(turns_of(nora)) == 3  # while the server runs: nothing waits for its end
+        upstream.reply = ""
+        answer = client.post("/v1/chat/completions", json=BODY | {"user": "b"})
+        assert answer.headers["x-memory-stored"] == "the user's message"
 
 
 def test_a_memory_that_another_writes_to_is_read(nora: str, upstream: Upstream) -> None:

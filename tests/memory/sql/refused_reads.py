@@ -226,7 +226,7 @@ REFUSED_READS = {
         "SELECT readfile('x')",
         "SELECT soundex(value) FROM facts",
     ],
-    "only SELECT reads": [
+    "here only a SELECT is allowed": [
         "PRAGMA table_info(facts)",
         "ATTACH DATABASE 'x.db' AS x",
         "VACUUM",
