@@ -224,7 +224,7 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
     """
     from memory.exchange import read_export
     from memory.exchange.documents import is_document
-    from memory.exchange.reading_errors import DateOrderError
+    from memory.exchange.reading_errors import DateOrderError, UnreadableExport
 
     def read(dates: "DateOrder") -> "ForeignExport":
         # A million messages take a minute to read, of which a terminal should show something.
@@ -246,6 +246,8 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
             raise
         print_clean(doubt.problem)
         return read("day-first" if typer.confirm("Does the day come first?") else "month-first")
+    except UnreadableExport:
+        raise  # it says itself what to do
     except InputError as error:
         if reading.columns or reading.encoding:
             raise  # who gives these means a table

@@ -20,8 +20,7 @@ class ForeignExport:
     """A file or folder with a known format, checked.
 
     Attributes:
-        format: chatgpt, claude, claude memories, claude projects, whatsapp, telegram, messages,
-            mem0, langmem, ltm, jsonl, csv or dump.
+        format: one of the names in `formats.py`, such as chatgpt, whatsapp, csv or dump.
         name: the name of the memory that the export comes from.
         items: turns and skipped items in the export's order; can be iterated once.
         total: the number of items before long texts are split; None when not counted.
@@ -35,8 +34,11 @@ class ForeignExport:
     notes: tuple[str, ...] = ()
 
 
-# A reason that several formats have for leaving something out; others: `memory.text.message_parts`.
+# Reasons that several formats have for leaving something out; others: `memory.text.message_parts`.
 NOTICES = "notices of the program"
+DELETED = "deleted messages"
+WORDLESS = "attachments without words"
+REPLACED = "on a branch that was replaced by another"
 
 
 # --- dates --------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 import codecs
 import json
+import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,15 @@ _MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")
 _PROJECTS = re.compile(r"(.*/)?projects(\.json|/[^/]+\.json)")
 # Chats of messengers, in the folder or archive that their programs make.
 _CHATS = re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt|result\.json)")
+# Files that may hold chats, in a folder whose files have names of their own.
+_MAY_HOLD_CHATS = (".json", ".jsonl", ".txt")
+# Names of other programs' settings, and of what they keep beside chats.
+_NO_CHATS = re.compile(r"(.*/)?(package(-lock)?|tsconfig|settings|manifest)\.json")
+_DEEPEST = 8  # folders below one another
+_MOST_FILES = 1_000_000  # in a folder: more of them is no export
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
+_NUMBER_ENDS = 8  # characters in which the point or exponent of a number ends
+_AFTER_NUMBER = (",", "]", "}", " ", "\t", "\r", "\n")
 _decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -53,8 +62,8 @@ def input_files(path: Path, encoding: str = "") -> list[InputFile]:
     """The file itself, or what is read of a folder or zip archive, by name.
 
     Conversations come first, then what Claude keeps beside them; without those the chats of
-    messengers. Raises InputError if the path cannot be read, for an archive with nothing to read,
-    and for an unknown encoding.
+    messengers, and otherwise every file that may hold chats. Raises InputError if the path cannot
+    be read, and for an unknown encoding.
     """
     if encoding:
         try:
@@ -71,10 +80,9 @@ def input_files(path: Path, encoding: str = "") -> list[InputFile]:
         if pattern.fullmatch(name)
     ]
     members = members or [name for name in names if _CHATS.fullmatch(name)]
+    members = members or [name for name in names if _may_hold_chats(name)]
     if path.is_dir():
         return [InputFile(name, partial(_open_file, path / name), encoding) for name in members]
-    if not members:
-        raise InputError(f"{path}: no conversations.json in it; unpack archives of other things")
     return [InputFile(name, partial(_open_member, path, name), encoding) for name in members]
 
 
@@ -88,11 +96,22 @@ def is_of_projects(file: InputFile) -> bool:
     return bool(_PROJECTS.fullmatch(file.name))
 
 
-def unread_files(path: Path) -> list[str]:
-    """The JSON files in a folder or zip archive that `input_files` leaves out, by name."""
-    names = _names(path) or []
-    read = {file.name for file in input_files(path)} if names else set()
-    return [name for name in names if name.endswith(".json") and name not in read]
+def _may_hold_chats(name: str) -> bool:
+    return name.lower().endswith(_MAY_HOLD_CHATS) and not _NO_CHATS.fullmatch(name)
+
+
+def unread_files(path: Path, read: Collection[str]) -> list[str]:
+    """The JSON files of a folder or zip archive that were not `read`, by name."""
+    return [
+        name
+        for name in _names(path) or []
+        if name.endswith((".json", ".jsonl")) and name not in read
+    ]
+
+
+def file_names(path: Path) -> list[str]:
+    """The names of all files in a folder or zip archive; empty for any other file."""
+    return _names(path) or []
 
 
 def _names(path: Path) -> list[str] | None:
@@ -102,15 +121,30 @@ def _names(path: Path) -> list[str] | None:
     """
     try:
         if path.is_dir():
-            files = [*path.iterdir(), *path.glob("memories/*.json"), *path.glob("projects/*.json")]
-            return sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
+            return sorted(_names_below(path))
         with open_regular(path) as file:
             if file.read(4) != b"PK\x03\x04":
                 return None
         with zipfile.ZipFile(path) as archive:
-            return sorted(archive.namelist())
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            return sorted(name for name in names if not name.startswith("__MACOSX/"))
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {path}: {_reason(error)}") from error
+
+
+def _names_below(path: Path) -> Iterator[str]:
+    """The files of a folder and of those in it, but not of hidden ones, nor behind links."""
+    number = 0
+    for folder, folders, files in os.walk(path):
+        below = Path(folder).relative_to(path)
+        is_deepest = len(below.parts) >= _DEEPEST
+        folders[:] = [] if is_deepest else sorted(n for n in folders if not n.startswith("."))
+        for name in files:
+            number += 1
+            if number > _MOST_FILES:
+                raise InputError(f"{path}: more than {_MOST_FILES:,} files; give the export's own")
+            if (Path(folder) / name).is_file():
+                yield (below / name).as_posix()
 
 
 def _open_file(path: Path) -> IO[bytes]:
@@ -220,6 +254,79 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
         yield Skipped(file.name, "the list has no end: the file may be cut off")
 
 
+def json_members(
+    file: InputFile, opened: Collection[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str | int, ...], Any] | Skipped]:
+    """The members of a file's first value, each with its path, one at a time.
+
+    Opens the lists and objects at the paths `opened`, where "*" is any element of a list: with
+    `{(), ("messages",)}` the members of an object, and for "messages" its elements. So a list of
+    any length is read with one element in memory. Where the text stops being JSON, one `Skipped`
+    reports the rest.
+    """
+    text = _JsonText(file)
+
+    def members(path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+        pattern = tuple("*" if isinstance(step, int) else step for step in path)
+        opening = text.next_character()
+        if pattern not in opened or opening not in ("[", "{"):
+            yield path, text.value()
+            return
+        for step in text.steps():
+            yield from members((*path, step))
+
+    try:
+        yield from members(())
+    except (ValueError, RecursionError) as error:
+        yield Skipped(
+            f"{file.name}: the rest", f"not JSON ({error}): the file may be cut off or damaged here"
+        )
+
+
+def json_outlines(file: InputFile, most: int) -> Iterator[Any]:
+    """The first values of a file, or the first elements of its list, each with short lists.
+
+    Of every list in them only the first `most` elements are there: what shows the format of a file
+    of any size. Stops where the text stops being JSON.
+    """
+    text = _JsonText(file)
+    try:
+        if text.next_character() == "[":
+            for _ in zip(text.steps(), range(most), strict=False):
+                yield _outline(text, most, _OUTLINED)
+            return
+        for _ in range(most):
+            if not text.next_character():
+                return
+            yield _outline(text, most, _OUTLINED)
+    except (ValueError, RecursionError):
+        return
+
+
+_OUTLINED = 5  # levels of lists and objects
+
+
+def _outline(text: "_JsonText", most: int, levels: int) -> Any:
+    """The value that begins here, with the first elements of its lists; what of it is JSON."""
+    opening = text.next_character()
+    if not levels or opening not in ("[", "{"):
+        return text.value()
+    elements: list[Any] = []
+    members: dict[str, Any] = {}
+    try:
+        for step in text.steps():
+            if isinstance(step, str):
+                members[step] = _outline(text, most, levels - 1)
+            elif step < most:
+                elements.append(_outline(text, most, levels - 1))
+            else:
+                text.value()
+    except (ValueError, RecursionError):
+        if not (elements or members):
+            raise
+    return members if opening == "{" else elements
+
+
 def validated(
     files: Sequence[InputFile], model: type[_Model]
 ) -> Iterator[tuple[str, _Model | str]]:
@@ -273,6 +380,32 @@ class _JsonText:
             if not self.read(1):
                 return ""
 
+    def steps(self) -> Iterator[str | int]:
+        """Each key of the object that begins here, or each number of an element of the list.
+
+        The caller consumes the value before it goes on. Raises ValueError if it is not JSON.
+        """
+        opening = self.next_character()
+        self.position += 1
+        number = 0
+        while (character := self.next_character()) not in ("]", "}"):
+            if number and character != ",":
+                raise ValueError("no comma between two values")
+            if number:
+                self.position += 1
+                self.next_character()
+            if opening == "[":
+                yield number
+            else:
+                key = self.value()
+                if not isinstance(key, str) or self.next_character() != ":":
+                    raise ValueError("no name of a value")
+                self.position += 1
+                self.next_character()
+                yield key
+            number += 1
+        self.position += 1
+
     def value(self) -> Any:
         """Consume the JSON value that begins here. Raises ValueError if there is none.
 
@@ -288,7 +421,9 @@ class _JsonText:
                     raise
                 continue
             length = end - self.position  # reading on moves the position
-            if end == len(self.text) and self.read(1):
-                continue  # a number may continue in the next chunk
+            # A number may continue in the next chunk: after its digits, its point or its "e".
+            is_whole = isinstance(value, (str, list, dict)) or len(self.text) - end >= _NUMBER_ENDS
+            if not is_whole and self.text[end : end + 1] not in _AFTER_NUMBER and self.read(1):
+                continue
             self.position += length
             return value

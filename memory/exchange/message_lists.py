@@ -24,6 +24,15 @@ class _Message(BaseModel):
     said_at: str | int | float | None = None
 
 
+def is_message_list(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a conversation whose messages have a role or a speaker."""
+    messages = value.get("messages")
+    if not isinstance(messages, list):
+        return False
+    keys = {"role", "speaker"}
+    return not messages or any(keys & {*raw} for raw in messages if isinstance(raw, dict))
+
+
 def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """Each conversation as a session; `user` is the speaker of messages with the role user.
 

@@ -17,3 +17,7 @@ class DateOrderError(ReadingError):
 
 class ColumnsError(ReadingError):
     """The columns of a table have names that nobody knows."""
+
+
+class UnreadableExport(InputError):
+    """A file that no reader opens; the message says what it is and what to export instead."""

@@ -82,6 +82,130 @@ def test_dates_are_read_as_phones_write_them(tmp_path: Path, line: str, said_at:
     assert rows(path) == [(said_at, "Ana", "Hi")]
 
 
+@pytest.mark.parametrize(
+    ("moment", "edited", "deleted", "omitted"),
+    [
+        (
+            "8/14/24, 9:06 PM",
+            "This message was edited",
+            "You deleted this message",
+            "Media omitted",
+        ),
+        (
+            "03.08.24, 12:30",
+            "Diese Nachricht wurde bearbeitet.",
+            "Diese Nachricht wurde gelöscht.",
+            "Medien ausgeschlossen",
+        ),
+        (
+            "14/8/24, 9:06 p. m.",
+            "Se editó este mensaje.",
+            "Eliminaste este mensaje.",
+            "Multimedia omitido",
+        ),
+        ("14/08/2024 21:06", "Mensagem editada", "Mensagem apagada", "Mídia oculta"),
+        (
+            "14/08/2024, 21:06",
+            "Ce message a été modifié",
+            "Ce message a été supprimé",
+            "Médias omis",
+        ),
+        (
+            "14/08/24, 21:06",
+            "Questo messaggio è stato modificato",
+            "Hai eliminato questo messaggio",
+            "Media omessi",
+        ),
+        (
+            "14-08-2024 21:06",
+            "Dit bericht is bewerkt",
+            "Dit bericht is verwijderd",
+            "Media weggelaten",
+        ),
+        ("14.08.2024 21:06", "Bu mesaj düzenlendi", "Bu mesaj silindi", "Medya dahil edilmedi"),
+        ("14.08.2024, 21:06", "Сообщение изменено", "Данное сообщение удалено", "Без медиафайлов"),
+        (
+            "14.08.2024, 21:06",
+            "Wiadomość edytowana",
+            "Ta wiadomość została usunięta",
+            "pominięto multimedia",
+        ),
+        ("14/08/24 21.06", "Pesan ini diedit", "Pesan ini telah dihapus", "Media tidak disertakan"),
+        ("14/08/24, 9:06 pm", "यह मैसेज एडिट किया गया था", "यह मैसेज मिटा दिया गया है", "मीडिया के बिना"),
+        (
+            "\u200f\u0661\u0664\u200f/\u0668\u200f/\u0662\u0660\u0662\u0664\u060c"
+            " \u0669:\u0660\u0666 \u0645",
+            "تم تعديل هذه الرسالة",
+            "تم حذف هذه الرسالة",
+            "تم استبعاد الوسائط",
+        ),
+        ("14.8.2024, 21:06", "ההודעה הזו נערכה", "הודעה זו נמחקה", "המדיה לא נכללה"),
+        (
+            "2024/08/14 21:06",
+            "このメッセージは編集されました",
+            "このメッセージは削除されました",
+            "メディアは含まれていません",
+        ),
+        (
+            "2024. 8. 14. 오후 9:06",
+            "이 메시지가 수정되었습니다",
+            "삭제된 메시지입니다",
+            "미디어 파일을 생략한 대화내용",
+        ),
+        ("2024/8/14 下午9:06", "此消息已编辑", "此消息已删除", "省略多媒体文件"),
+        (
+            "14.8.2024 klo 21.06",
+            "Tätä viestiä muokattiin",
+            "Tämä viesti poistettiin",
+            "Media jätettiin pois",
+        ),
+        (
+            "21:06, 14/08/2024",
+            "Tin nhắn này đã được chỉnh sửa",
+            "Tin nhắn này đã bị xóa",
+            "Bỏ qua tệp phương tiện",
+        ),
+    ],
+)
+def test_what_whatsapp_writes_itself_is_known_in_many_languages(
+    tmp_path: Path, moment: str, edited: str, deleted: str, omitted: str
+) -> None:
+    chat = (
+        f"{moment} - Ana: I live in Bath. <{edited}>\n{moment} - Ben: {deleted}\n"
+        f"{moment} - Ben: <{omitted}>\n{moment} - Ben: {omitted}\n{moment} - Ben: I have a dog <3\n"
+    )
+    path = write(tmp_path / "c.txt", text=chat)
+    turns, skipped = parts(read_export(path))
+    assert [(turn.speaker, turn.text) for turn in turns] == [
+        ("Ana", "I live in Bath."),
+        ("Ben", "I have a dog <3"),
+    ]
+    day = ["2024-08-03", "2024-08-14"]
+    assert all(turn.said_at[:10] in day for turn in turns)
+    assert all("T21:06" in turn.said_at or "T12:30" in turn.said_at for turn in turns)
+    assert {item.why: item.where for item in skipped} == {
+        "deleted messages": "1 message",
+        "notices and attachments without words": "2 messages",
+    }
+
+
+def test_words_like_a_notice_stay_words_and_a_quoted_colon_names_nobody(tmp_path: Path) -> None:
+    chat = (
+        "13.08.2024, 9:00 - Ana: I deleted this message by mistake, sorry\n"
+        "13.08.2024, 9:01 - Ana: use std::vector<int>\n"
+        '13.08.2024, 9:02 - Ana changed the subject from "Trip: Rome" to "Trip: Bari"\n'
+        "13.08.2024, 9:03 - Ana: IMG-20240813-WA0001.jpg (Datei angehängt)\nThe sea\n"
+        "13.08.2024, 9:04 - Ana: report.pdf (see page 2)\n"
+    )
+    path = write(tmp_path / "c.txt", text=chat)
+    assert [text for _, _, text in rows(path)] == [
+        "I deleted this message by mistake, sorry",
+        "use std::vector<int>",
+        "[file: IMG-20240813-WA0001.jpg]\nThe sea",
+        "report.pdf (see page 2)",
+    ]
+
+
 def test_equal_messages_of_one_minute_stay_two(tmp_path: Path) -> None:
     path = write(
         tmp_path / "c.txt", text="13/05/2024, 9:00 - Ana: Ha\n13/05/2024, 9:00 - Ana: Ha\n"

@@ -412,7 +412,7 @@ def pipe(path: Path) -> Path:
 BAD: dict[str, tuple[Any, str]] = {
     "pipe": (lambda p: pipe(p / "a"), "a: read twice, so it must be a file or folder"),
     "missing": (lambda p: p / "none", "none: no such file or folder"),
-    "folder": (lambda p: p, "holds long_term_memory.db, and that of a chat export"),
+    "folder": (lambda p: p, ": an empty folder"),
     "damaged": (lambda p: damaged_database(p / "miku"), "long_term_memory.db: the file is damaged"),
     "ours": (lambda p: other_database(p / "a.db"), "no such table: long_term_memory"),
     "empty": (lambda p: write(p / "a.jsonl", text=" \n"), "a.jsonl: the file is empty"),
@@ -440,7 +440,7 @@ BAD: dict[str, tuple[Any, str]] = {
         lambda p: raw(p / "a.csv", HEADER.encode("utf-16") + b"x"),
         f"a.csv: not UTF-16 at byte {2 * len(HEADER) + 3};",
     ),
-    "archive": (lambda p: packed(p / "a.zip", "x.txt", b""), "a.zip: no conversations.json in it"),
+    "archive": (lambda p: packed(p / "a.zip", "x.txt", b""), "a.zip: x.txt: the file is empty"),
     "damage": (lambda p: damaged_archive(p / "a.zip"), "cannot read conversations.json in"),
     "no zip": (lambda p: write(p / "a.zip", text="PK\x03\x04 no"), "a.zip: File is not a zip file"),
 }

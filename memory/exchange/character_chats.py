@@ -1,0 +1,204 @@
+"""Chats with characters: SillyTavern's JSON lines, and text-generation-webui's own logs."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from memory.exchange.documents.chunking import chunk_text
+from memory.exchange.items import NOTICES, REPLACED, short_hash, skipped_counts
+from memory.exchange.json_files import InputFile, json_values
+from memory.exchange.plain_files import lines_of
+from memory.records import Skipped, Turn
+from memory.text.written_dates import clean_date, written_date
+
+# "2024-3-14 @12h 35m 20s 123ms", as SillyTavern wrote dates until 2025.
+_AT_HOURS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s.*")
+_SYSTEM = "SillyTavern System"
+_SUMMARIES = "the program's own summaries"
+# The first message of a character answers this.
+_BEGINNING = "<|BEGIN-VISIBLE-CHAT|>"
+# "20240501-12-34-56.json"
+_LOG_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)-(\d\d)-(\d\d)")
+_NO_CHARACTERS = ("", "instruct", "chat-instruct", "chat", "logs")
+
+
+def is_sillytavern(value: Mapping[str, Any]) -> bool:
+    """Whether an object is the first line of a chat, or a message of one."""
+    keys = set(value)
+    return {"mes", "is_user"} <= keys or "chat_metadata" in keys
+
+
+def read_sillytavern(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+    """The messages of each chat by those who say them; a session is a chat.
+
+    What the summary extension has written last of a chat is a document of its session. Leaves out
+    and counts the program's notices and answers that were replaced.
+    """
+    left_out: Counter[str] = Counter()
+    for file in files:
+        yield from _read_chat(file, left_out)
+    yield from skipped_counts(left_out)
+
+
+def _read_chat(file: InputFile, left_out: Counter[str]) -> Iterator[Turn | Skipped]:
+    path = PurePosixPath(file.name)
+    session = path.stem
+    summary = ""
+    equal: Counter[str] = Counter()
+    for number, line in enumerate(lines_of(file), 1):
+        location = f"{file.name}: line {number:,}"
+        if not line.strip():
+            continue
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Skipped(location, f"not JSON: {error}")
+            continue
+        if not isinstance(message, Mapping):
+            yield Skipped(location, "not an object")
+            continue
+        if "mes" not in message:
+            if "chat_metadata" not in message:
+                yield Skipped(location, "no message")
+            continue
+        extra = message.get("extra")
+        extra = extra if isinstance(extra, Mapping) else {}
+        summary = _summary(extra, left_out) or summary
+        swipes = message.get("swipes")
+        left_out[REPLACED] += max(len(swipes) - 1, 0) if isinstance(swipes, list) else 0
+        if message.get("name") == _SYSTEM or extra.get("isSmallSys") or _is_notice(extra):
+            left_out[NOTICES] += 1
+            continue
+        text = _with_files(str(message.get("mes") or ""), extra)
+        if not text:
+            left_out["no text"] += 1
+            continue
+        date = message.get("send_date")
+        key = short_hash(message.get("name"), date, text)
+        equal[key] += 1
+        suffix = f":{equal[key]}" if equal[key] > 1 else ""
+        yield Turn(
+            str(message.get("name") or ("User" if message.get("is_user") else "Character")),
+            text,
+            session=session,
+            said_at=_sent(date if isinstance(date, (str, int, float)) else None),
+            source=f"sillytavern:{key}{suffix}",
+        )
+    for chunk, _, _ in chunk_text(summary):
+        source = f"sillytavern:summary:{short_hash(session, chunk)}"
+        yield Turn("Summary", chunk, session=session, source=source, kind="document")
+
+
+def _is_notice(extra: Mapping[str, Any]) -> bool:
+    """Whether a message is the program's help or a note, which no character reads."""
+    return extra.get("type") in ("help", "welcome", "comment", "empty", "slash_commands", "macros")
+
+
+def _summary(extra: Mapping[str, Any], left_out: Counter[str]) -> str:
+    """What the summary extension keeps at a message; of another, of one message, is counted."""
+    left_out[_SUMMARIES] += any(
+        isinstance(value, Mapping) and isinstance(value.get("memory"), str)
+        for value in extra.values()
+    )
+    memory = extra.get("memory")
+    return memory.strip() if isinstance(memory, str) else ""
+
+
+def _with_files(text: str, extra: Mapping[str, Any]) -> str:
+    files = extra.get("files")
+    attached = files if isinstance(files, list) else [extra.get("file")]
+    names = [file["name"] for file in attached if isinstance(file, Mapping) and file.get("name")]
+    marks = [f"[file: {name}]" for name in names]
+    if text.strip() and (extra.get("image") or extra.get("media")):
+        marks.append("[image]")
+    return "\n".join([*([text.strip()] if text.strip() else []), *marks])
+
+
+@lru_cache(maxsize=1024)  # messages of a minute have one date
+def _sent(date: str | int | float | None) -> str:
+    """When a message was sent: in ISO text, in English, in milliseconds, or with @ and h."""
+    if isinstance(date, str) and (parts := _AT_HOURS.fullmatch(date.strip())):
+        year, month, day, hour, minute, second = map(int, parts.groups())
+        return clean_date(f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    return clean_date(date)
+
+
+# --- text-generation-webui ----------------------------------------------------------------------
+
+
+def is_oobabooga(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a log of text-generation-webui: pairs of a message and its answer."""
+    pairs = value.get("internal", value.get("data"))
+    return isinstance(pairs, list) and ("visible" in value or "data_visible" in value)
+
+
+def read_oobabooga(files: Sequence[InputFile], path: Path, user: str) -> Iterator[Turn | Skipped]:
+    """The messages of each log; a session is one, and a character is named by its folder.
+
+    `path` is what was given to import; `user` is the speaker of the user's messages.
+    """
+    left_out: Counter[str] = Counter()
+    for file in files:
+        for item in json_values(file):
+            if isinstance(item, Skipped):
+                yield item
+            elif isinstance(item[1], Mapping) and is_oobabooga(item[1]):
+                yield from _read_log(item[1], file, path, user, left_out)
+            else:
+                yield Skipped(item[0], "no pairs of messages")
+    yield from skipped_counts(left_out)
+
+
+def _read_log(
+    log: Mapping[str, Any], file: InputFile, path: Path, user: str, left_out: Counter[str]
+) -> Iterator[Turn | Skipped]:
+    stem = PurePosixPath(file.name).stem
+    character = str(log.get("name2") or _character(file, path))
+    user = str(log.get("name1") or user)
+    metadata = log.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    begun = _LOG_NAME.fullmatch(stem)
+    day = "{}-{}-{}T{}:{}:{}".format(*begun.groups()) if begun else ""
+    equal: Counter[str] = Counter()
+    for number, pair in enumerate(log.get("internal", log.get("data")) or []):
+        if not isinstance(pair, (list, tuple)) or len(pair) < 2:
+            yield Skipped(f"{file.name}: message {number + 1}", "no pair of messages")
+            continue
+        for role, speaker, text in (("user", user, pair[0]), ("assistant", character, pair[1])):
+            if not isinstance(text, str) or not text.strip() or text == _BEGINNING:
+                left_out["no text"] += text != _BEGINNING
+                continue
+            known = metadata.get(f"{role}_{number}")
+            known = known if isinstance(known, Mapping) else {}
+            versions = known.get("versions")
+            left_out[REPLACED] += max(len(versions) - 1, 0) if isinstance(versions, list) else 0
+            attached = known.get("attachments")
+            names = [
+                f"\n[file: {attachment['name']}]"
+                for attachment in (attached if isinstance(attached, list) else [])
+                if isinstance(attachment, Mapping) and attachment.get("name")
+            ]
+            key = short_hash(stem, role, text)
+            equal[key] += 1
+            suffix = f":{equal[key]}" if equal[key] > 1 else ""
+            yield Turn(
+                speaker,
+                text.strip() + "".join(names),
+                session=f"{character} {stem}",
+                said_at=written_date(str(known.get("timestamp") or "")) or clean_date(day),
+                source=f"oobabooga:{character}:{key}{suffix}",
+            )
+
+
+def _character(file: InputFile, path: Path) -> str:
+    """The character of a log: its folder's name, or that of an older file's name."""
+    here = path.resolve() if path.is_dir() else path.resolve().parent
+    stem = PurePosixPath(file.name).stem
+    if stem.endswith("_persistent"):
+        return stem.removesuffix("_persistent")
+    folder = PurePosixPath(file.name).parent.name or here.name
+    return folder if folder not in _NO_CHARACTERS else "Assistant"

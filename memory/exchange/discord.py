@@ -1,0 +1,87 @@
+"""Discord's channels, as DiscordChatExporter writes them in JSON."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from memory.exchange.items import NOTICES, WORDLESS, skipped_counts
+from memory.exchange.json_files import InputFile, json_members
+from memory.records import Skipped, Turn
+from memory.text.written_dates import clean_date
+
+_SAID = ("Default", "Reply", "0", "19")
+_UNKNOWN = "Deleted User"
+
+
+def is_discord(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a channel with its messages."""
+    return {"guild", "channel", "messages"} <= set(value)
+
+
+def read_discord(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+    """The messages of each channel, with the names of attached files; a session is a day of one.
+
+    A forwarded message is one of the person who forwards it. Leaves out and counts notices, and
+    messages without words or files.
+    """
+    left_out: Counter[str] = Counter()
+    for file in files:
+        channel: Mapping[str, Any] = {}
+        guild: Mapping[str, Any] = {}
+        for item in json_members(file, {(), ("messages",)}):
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            path, value = item
+            if path == ("guild",):
+                guild = value if isinstance(value, Mapping) else {}
+            elif path == ("channel",):
+                channel = value if isinstance(value, Mapping) else {}
+            elif path[0] == "messages" and isinstance(value, Mapping):
+                yield from _turns(value, _name(guild, channel), left_out)
+            elif path[0] == "messages":
+                yield Skipped(f"{file.name}: message {path[-1]}", "not an object")
+    yield from skipped_counts(left_out)
+
+
+def _name(guild: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
+    names = (guild.get("name"), channel.get("name"))
+    return " / ".join(str(name) for name in names if name) or "Discord"
+
+
+def _turns(
+    message: Mapping[str, Any], name: str, left_out: Counter[str]
+) -> Iterator[Turn | Skipped]:
+    author = message.get("author")
+    author = author if isinstance(author, Mapping) else {}
+    if str(message.get("type", "Default")) not in _SAID:
+        left_out[NOTICES] += 1
+        return
+    text = _text(message)
+    if not text:
+        left_out[WORDLESS] += 1
+        return
+    said_at = clean_date(message.get("timestamp"))
+    yield Turn(
+        str(author.get("nickname") or author.get("name") or _UNKNOWN),
+        text,
+        session=f"{name} {said_at[:10]}".strip(),
+        said_at=said_at,
+        source=f"discord:{message.get('id')}",
+    )
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """The words of a message, those it forwards, and the names of its files."""
+    forwarded = message.get("forwardedMessage")
+    parts = [message, forwarded] if isinstance(forwarded, Mapping) else [message]
+    lines: list[str] = []
+    for part in parts:
+        lines.append(str(part.get("content") or "").strip())
+        for attachment in part.get("attachments") or []:
+            if isinstance(attachment, Mapping) and attachment.get("fileName"):
+                lines.append(f"[file: {attachment['fileName']}]")
+        for sticker in part.get("stickers") or []:
+            if isinstance(sticker, Mapping) and sticker.get("name"):
+                lines.append(f"[sticker: {sticker['name']}]")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,168 @@
+"""Signal's chats: the plain export of its own desktop program, and of the tool signal-export."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skipped_counts
+from memory.exchange.json_files import InputFile
+from memory.exchange.plain_files import lines_of
+from memory.records import Skipped, Turn
+from memory.text.written_dates import clean_date
+
+_FRAMES = ("account", "recipient", "chat", "chatItem", "stickerPack", "adHocCall", "chatFolder")
+
+
+def is_signal(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a line of Signal's export, or of signal-export's data.json."""
+    keys = set(value)
+    is_frame = len(keys) == 1 and bool(keys & {*_FRAMES})
+    return is_frame or {"version", "backupTimeMs"} <= keys or {"date", "sender", "body"} <= keys
+
+
+@dataclass
+class _Names:
+    """The names of people and groups by id, and of each chat's by the chat's id."""
+
+    user: str
+    people: dict[str, str] = field(default_factory=dict)
+    chats: dict[str, str] = field(default_factory=dict)
+
+
+def read_signal(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+    """The messages of each chat; a session is a day of one.
+
+    `user` is the name of who exported, where the export does not say it. Leaves out and counts
+    notices, deleted messages, and messages without words.
+    """
+    left_out: Counter[str] = Counter()
+    for file in files:
+        names = _Names(user)
+        equal: Counter[str] = Counter()
+        for number, line in enumerate(lines_of(file), 1):
+            if not line.strip():
+                continue
+            try:
+                frame = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Skipped(f"{file.name}: line {number:,}", f"not JSON: {error}")
+                continue
+            if not isinstance(frame, Mapping):
+                yield Skipped(f"{file.name}: line {number:,}", "not an object")
+                continue
+            turn = _of_tool(frame, file, user) if "body" in frame else _of_frame(frame, names)
+            if isinstance(turn, str):
+                left_out[turn] += 1
+            elif turn:
+                equal[turn.source] += 1
+                source = turn.source
+                if equal[source] > 1:
+                    source = f"{source}:{equal[source]}"
+                yield Turn(
+                    turn.speaker,
+                    turn.text,
+                    session=turn.session,
+                    said_at=turn.said_at,
+                    source=source,
+                )
+    yield from skipped_counts(left_out)
+
+
+def _of_frame(frame: Mapping[str, Any], names: _Names) -> Turn | str | None:
+    """The turn of a chat's item, or why it has none; None for what names people and chats."""
+    if isinstance(account := frame.get("account"), Mapping):
+        names.user = _joined(account, "givenName", "familyName") or names.user
+    elif isinstance(recipient := frame.get("recipient"), Mapping):
+        names.people[str(recipient.get("id"))] = _recipient(recipient, names.user)
+    elif isinstance(chat := frame.get("chat"), Mapping):
+        names.chats[str(chat.get("id"))] = str(chat.get("recipientId"))
+    elif isinstance(item := frame.get("chatItem"), Mapping):
+        return _of_item(item, names)
+    return None
+
+
+def _recipient(recipient: Mapping[str, Any], user: str) -> str:
+    if "self" in recipient:
+        return user
+    if isinstance(group := recipient.get("group"), Mapping):
+        snapshot = group.get("snapshot")
+        title = snapshot.get("title") if isinstance(snapshot, Mapping) else None
+        title = title.get("title") if isinstance(title, Mapping) else title
+        return str(title or "Group")
+    contact = recipient.get("contact")
+    if not isinstance(contact, Mapping):
+        return "Signal"
+    nickname = contact.get("nickname")
+    return (
+        (_joined(nickname, "given", "family") if isinstance(nickname, Mapping) else "")
+        or _joined(contact, "systemGivenName", "systemFamilyName")
+        or _joined(contact, "profileGivenName", "profileFamilyName")
+        or str(contact.get("username") or contact.get("e164") or "Unknown contact")
+    )
+
+
+def _joined(value: Mapping[str, Any], *keys: str) -> str:
+    return " ".join(str(value[key]) for key in keys if value.get(key)).strip()
+
+
+def _of_item(item: Mapping[str, Any], names: _Names) -> Turn | str:
+    if "remoteDeletedMessage" in item:
+        return DELETED
+    if "updateMessage" in item or "directionless" in item:
+        return NOTICES
+    text = _text(item)
+    if not text:
+        return WORDLESS
+    chat = names.people.get(names.chats.get(str(item.get("chatId")), ""), "Signal")
+    author = names.people.get(str(item.get("authorId")), "Unknown contact")
+    said_at = clean_date(str(item.get("dateSent") or ""))
+    return Turn(
+        names.user if "outgoing" in item else author,
+        text,
+        session=f"{chat} {said_at[:10]}".strip(),
+        said_at=said_at,
+        source=f"signal:{short_hash(chat, author, item.get('dateSent'))}",
+    )
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    """The words of an item, and the names of its files."""
+    message = item.get("standardMessage") or item.get("directStoryReplyMessage") or {}
+    words = message.get("text") or (message.get("textReply") or {}).get("text") or {}
+    lines = [str(words.get("body") or "") if isinstance(words, Mapping) else str(words)]
+    for attachment in message.get("attachments") or []:
+        pointer = attachment.get("pointer") if isinstance(attachment, Mapping) else None
+        if isinstance(pointer, Mapping) and pointer.get("fileName"):
+            lines.append(f"[file: {pointer['fileName']}]")
+    if isinstance(poll := item.get("poll"), Mapping):
+        options = poll.get("options") or []
+        lines.append(str(poll.get("question") or ""))
+        lines += [f"- {option.get('option')}" for option in options if isinstance(option, Mapping)]
+    return "\n".join(line for line in lines if line.strip()).strip()
+
+
+def _of_tool(message: Mapping[str, Any], file: InputFile, user: str) -> Turn | str:
+    """The turn of a line of signal-export, whose folder has the chat's name."""
+    attached = message.get("attachments")
+    names = [
+        str(part.get("name") or part.get("fileName") or "")
+        for part in (attached if isinstance(attached, list) else [])
+        if isinstance(part, Mapping)
+    ]
+    lines = [str(message.get("body") or "").strip(), *(f"[file: {n}]" for n in names if n)]
+    text = "\n".join(line for line in lines if line)
+    if not text:
+        return WORDLESS
+    chat = PurePosixPath(file.name).parent.name or "Signal"
+    sender = str(message.get("sender") or "")
+    said_at = clean_date(message.get("date"))
+    return Turn(
+        user if sender in ("Me", "") else sender,
+        text,
+        session=f"{chat} {said_at[:10]}".strip(),
+        said_at=said_at,
+        source=f"signal:{short_hash(chat, sender, message.get('date'), text)}",
+    )

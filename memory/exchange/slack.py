@@ -1,0 +1,137 @@
+"""Slack's export of a workspace: a folder for each channel, with a file for each day."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
+from pathlib import PurePosixPath
+from typing import Any
+
+from memory.exchange.items import DELETED, NOTICES, WORDLESS, skipped_counts
+from memory.exchange.json_files import InputFile, json_members
+from memory.records import Skipped, Turn
+from memory.text.written_dates import clean_date
+
+# What is said; other subtypes are notices.
+_SAID = (None, "", "thread_broadcast", "file_share", "me_message", "bot_message", "file_comment")
+# <@U123>, <#C1|general>, <https://a.org|a link>, <!here>
+_MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
+_LISTS = ("users.json", "channels.json", "groups.json", "dms.json", "mpims.json")
+
+
+def is_slack(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a message of a channel."""
+    return value.get("type") == "message" and "ts" in value
+
+
+def is_slack_list(file: InputFile) -> bool:
+    """Whether a file lists the people or channels of a workspace, by its name."""
+    return PurePosixPath(file.name).name in _LISTS
+
+
+def read_slack(
+    files: Sequence[InputFile], lists: Sequence[InputFile], name: str
+) -> Iterator[Turn | Skipped]:
+    """The messages of each channel by the names of its people; a session is a day of one.
+
+    `lists` are the files that name people and channels, `name` the channel's where the messages
+    are in no folder. Leaves out and counts notices, deleted messages, and messages without words.
+    """
+    people, channels = _names(lists)
+    left_out: Counter[str] = Counter()
+    for file in files:
+        folder = PurePosixPath(file.name).parent.name or name
+        channel = channels.get(folder, folder)
+        for item in json_members(file, {()}):
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            path, message = item
+            if not isinstance(message, Mapping):
+                yield Skipped(f"{file.name}: message {path[-1]}", "not an object")
+                continue
+            turn = _turn(message, folder, channel, people)
+            if isinstance(turn, str):
+                left_out[turn] += 1
+            else:
+                yield turn
+    yield from skipped_counts(left_out)
+
+
+def _names(lists: Sequence[InputFile]) -> tuple[dict[str, str], dict[str, str]]:
+    """The names of people by their ids, and of conversations between them by theirs."""
+    people: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    for file in lists:
+        for item in json_members(file, {()}):
+            value = None if isinstance(item, Skipped) else item[1]
+            if not isinstance(value, Mapping):
+                continue
+            identity = str(value.get("id"))
+            if "profile" in value or "real_name" in value:
+                people[identity] = _person(value)
+            elif not value.get("name"):
+                members[identity] = [str(member) for member in value.get("members") or []]
+    channels = {
+        identity: ", ".join(people.get(member, member) for member in of)
+        for identity, of in members.items()
+    }
+    return people, channels
+
+
+def _person(value: Mapping[str, Any]) -> str:
+    profile = value.get("profile")
+    profile = profile if isinstance(profile, Mapping) else value
+    names = (profile.get("display_name"), profile.get("real_name"), value.get("name"))
+    return next((str(name) for name in names if name), "Deleted user")
+
+
+def _turn(
+    message: Mapping[str, Any], folder: str, channel: str, people: Mapping[str, str]
+) -> Turn | str:
+    """The turn of a message, or the reason why it has none."""
+    if message.get("subtype") == "tombstone":
+        return DELETED
+    if message.get("subtype") not in _SAID:
+        return NOTICES
+    text = _plain(str(message.get("text") or ""), people)
+    files = [file for file in message.get("files") or [] if isinstance(file, Mapping)]
+    names = [str(file.get("name") or file.get("title") or "") for file in files]
+    text = "\n".join([*([text] if text else []), *(f"[file: {name}]" for name in names if name)])
+    if not text:
+        return WORDLESS
+    said_at = clean_date(str(message.get("ts") or "").partition(".")[0])
+    return Turn(
+        _speaker(message, people),
+        text,
+        session=f"{channel} {said_at[:10]}".strip(),
+        said_at=said_at,
+        source=f"slack:{folder}:{message.get('ts')}",
+    )
+
+
+def _speaker(message: Mapping[str, Any], people: Mapping[str, str]) -> str:
+    user = str(message.get("user") or "")
+    if user in people:
+        return people[user]
+    if isinstance(profile := message.get("user_profile"), Mapping):
+        return _person(profile)
+    bot = message.get("bot_profile")
+    names = (message.get("username"), bot.get("name") if isinstance(bot, Mapping) else "", user)
+    return next((str(name) for name in names if name), str(message.get("bot_id") or "Bot"))
+
+
+def _plain(text: str, people: Mapping[str, str]) -> str:
+    """A text without Slack's marks: names of people and channels, and links, as they are shown."""
+
+    def shown(mark: re.Match[str]) -> str:
+        kind, target, label = mark.groups()
+        if kind == "@":
+            return f"@{label or people.get(target, target)}"
+        if kind == "#":
+            return f"#{label or target}"
+        if kind == "!":
+            return label or f"@{target.partition('^')[0]}"
+        return f"{label} ({target})" if label and label != target else target
+
+    return unescape(_MARK.sub(shown, text)).strip()
