@@ -688,6 +688,10 @@ class Memory(AnswersOthersNames):
         and a warning is logged ("memory.rerank", once until it works again). `limit` and `filters`
         are `k` and `filter` by other names. Raises ModelError like `Store.search`.
         """
+        if not isinstance(query, str):
+            raise InputError(f"a query is a text, not {query!r:.60}")
+        if not isinstance(limit, int | None) or not isinstance(k, int):
+            raise InputError(f"limit is a number, not {k if limit is None else limit!r}")
         wanted = filter if filters is None else filters
         hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
         turns = {

@@ -29,6 +29,10 @@ class HasKeys:
             return getattr(self, self.KEYS[key])
         raise KeyError(self._advice(key))
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key of mem0's, or the default for a key that no library has."""
+        return self[key] if key in self.KEYS or key in self.ADVICE else default
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):

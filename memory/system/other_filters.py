@@ -98,10 +98,15 @@ def _put_session(key: str, value: Any, result: OwnFilters) -> None:
 
 
 def _put_user(value: Any, result: OwnFilters) -> None:
-    users = value.get("in") if isinstance(value, Mapping) else value
-    if isinstance(users, (list, tuple)):
-        result.refused.append(f"a search is of one user; write {_over([*users])}")
-    elif value == _ALL or isinstance(value, Mapping):
+    if isinstance(value, Mapping) and len(value) == 1 and {*value} <= {"in", "eq"}:
+        [value] = value.values()
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        [value] = value
+    if isinstance(value, (list, tuple)):
+        result.refused.append(f"a search is of one user; write {_over([*value])}")
+    elif isinstance(value, Mapping):
+        result.refused.append("filters have no condition of 'user_id'; write user_id=user_id")
+    elif value == _ALL:
         result.refused.append(
             "a search is of one user; write Memory.over(namespaces.names()).search(query):"
             " `from memory.store import namespaces`"

@@ -66,7 +66,9 @@ COMMON: dict[str, Rule] = {
     "memory_id": Runs("turn_id"),
 }
 ADD: dict[str, Rule] = {
-    **dict.fromkeys(("messages", "data", "content", "memory", "episode_body"), Runs("turns")),
+    **dict.fromkeys(
+        ("messages", "data", "content", "text", "memory", "episode_body"), Runs("turns")
+    ),
     **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
     "app_id": Runs("metadata", within="app_id"),
     **dict.fromkeys(("timestamp", "created_at", "reference_time"), Runs("said_at")),
@@ -83,7 +85,9 @@ ADD: dict[str, Rule] = {
         _VOCABULARY,
     ),
     "immutable": LeaveOut("turns never change"),
-    "document_id": Write("Turn(speaker, text, source=document_id): each source is stored once"),
+    "document_id": Write(
+        'Turn("user", text, source="note 1"): `from memory import Turn`; each source is stored once'
+    ),
     "context": Write('metadata={"context": context}'),
     "source_description": Write('metadata={"source_description": source_description}'),
 }
@@ -152,6 +156,11 @@ OPENING: dict[str, Rule] = {
     **dict.fromkeys(("org_id", "project_id", "version"), NoEffect()),
     "user_id": Write("memory.of(user_id), or user_id= in each call"),
     "workspace_id": Write("Memory(workspace_id)"),
+    "llm": Write('model="openai/gpt-4o-mini"'),
+    **dict.fromkeys(
+        ("vector_store", "graph_store", "collection_name", "history_db_path"),
+        LeaveOut("memories are files in MEMORY_HOME, or rows of Postgres"),
+    ),
 }
 THREAD: dict[str, Rule] = dict.fromkeys(("session_id", "thread_id"), Runs("session"))
 # The calls whose keywords differ from COMMON.
@@ -236,6 +245,7 @@ METHODS: dict[str, str] = {
         "memory.facts(query, user_id=user_id) for edges, and"
         " memory.search(query, user_id=user_id) for episodes"
     ),
+    "graph.delete": "memory.delete_all(user_id)",
     "graph.node": 'memory.of(user_id).read("SELECT DISTINCT subject FROM facts").rows',
     "graph.edge": "memory.facts(user_id=user_id)",
     "graph.episode": "memory.get_all(user_id=user_id)",
@@ -275,7 +285,19 @@ METHODS: dict[str, str] = {
     ),
     # The session of the Agents SDK
     **dict.fromkeys(("get_items", "add_items", "pop_item", "clear_session"), _SESSION),
+    # LangChain
+    **dict.fromkeys(
+        ("similarity_search", "similarity_search_with_score", "as_retriever"),
+        "memory.search(query, user_id=user_id, limit=5)",
+    ),
+    **dict.fromkeys(
+        ("add_messages", "aadd_messages", "add_user_message", "add_ai_message", "save_context"),
+        "memory.add(messages, user_id=user_id)",
+    ),
+    **dict.fromkeys(("add_texts", "add_documents"), "memory.add(text, user_id=user_id)"),
+    "load_memory_variables": "memory.context(message, user_id=user_id).text",
     # Letta
+    "agents.create": _BEGINS,
     "agents.blocks": (
         '[turn.text for turn in memory.get_all(user_id=agent_id, filters={"tags": {"block":'
         ' label}})][-1:] to read one, and memory.add(value, user_id=agent_id, tags={"block":'
@@ -346,7 +368,9 @@ IMPORTS: dict[str, str] = {
         ("AsyncMemoryClient", "AsyncZep", "AsyncLetta", "AsyncSupermemory"),
         "AsyncMemory(): `from memory import AsyncMemory`",
     ),
-    "Message": 'Turn(speaker, text), or {"role": "user", "content": text}',
+    "Message": (
+        'Turn("user", text): `from memory import Turn`, or {"role": "user", "content": text}'
+    ),
     "create_manage_memory_tool": _TOOLS_OF_LANGMEM,
     "create_search_memory_tool": _TOOLS_OF_LANGMEM,
     **dict.fromkeys(
@@ -550,9 +574,11 @@ class AnswersOthersNames(metaclass=_Answering):
     """An AttributeError for a method of another library says what to write here."""
 
     @classmethod
-    def from_config(cls, config: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def from_config(
+        cls, config: Any = None, *args: Any, config_dict: Any = None, **kwargs: Any
+    ) -> Any:
         """Not here: raises InputError with the line to write instead of a configuration of mem0."""
-        raise InputError(config_line(cls.__name__, config))
+        raise InputError(config_line(cls.__name__, config if config_dict is None else config_dict))
 
     if not TYPE_CHECKING:  # else mypy would find every name
 

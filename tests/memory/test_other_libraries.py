@@ -151,6 +151,32 @@ def test_a_user_in_filters_who_is_none_is_refused(memory: Memory) -> None:
     assert "user_id is None" in refusal(lambda: memory.search("x", filters={"user_id": None}))
 
 
+def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
+    memory.add("I love dogs.", user_id="bob")
+    for user in ("alice", {"eq": "alice"}, {"in": ["alice"]}, ["alice"]):
+        hits = memory.search("love", filters={"user_id": user})
+        assert [hit.text for hit in hits] == ["I love cats."]
+    said = refusal(lambda: memory.search("love", filters={"user_id": {"ne": "alice"}}))
+    assert "no condition of 'user_id'; write user_id=user_id" in said
+    assert "names()" not in said
+
+
+def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
+    queries: Any = (["cat", "dog"], ("memories",), None)
+    for query in queries:
+        assert "a query is a text, not" in refusal(lambda query=query: memory.search(query))
+    limit: Any = "5"
+    assert "a number, not '5'" in refusal(lambda: memory.search("cat", limit=limit))
+
+
+def test_a_hit_is_read_as_a_dictionary_too(memory: Memory) -> None:
+    [hit] = memory.search("cats", user_id="alice")
+    assert hit.get("memory") == "I love cats."
+    assert hit.get("wings", 3) == 3
+    with pytest.raises(KeyError, match=r"hit\.text"):
+        hit.get("content")
+
+
 def test_what_is_given_twice_is_refused(memory: Memory) -> None:
     with pytest.raises(TypeError, match="multiple values"):
         memory.search("x", query="y")
@@ -179,4 +205,8 @@ def test_a_configuration_of_mem0_names_its_models_by_their_names_here() -> None:
     said = refusal(lambda: Memory(config))  # type: ignore[arg-type]
     assert 'Memory(model="ollama_chat/qwen2.5:7b", reranker="cohere/rerank-v3.5")' in said
     assert 'embedder="openai/text-embedding-3-small" would keep yours' in said
+    assert 'model="ollama_chat/qwen2.5:7b"' in refusal(
+        lambda: Memory.from_config(config_dict=config)
+    )
+    assert 'write model="openai/gpt-4o-mini"' in refusal(lambda: Memory(llm="gpt-4o"))  # type: ignore[call-arg]
     assert "write Memory()" in refusal(lambda: Memory({}))  # type: ignore[arg-type]
