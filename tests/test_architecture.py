@@ -29,7 +29,7 @@ MEMORY_LAYERS = [
     {"memory.evidence", "memory.facts", "memory.settings"},
     {"memory.program"},
     {"memory.digest", "memory.recall", "memory.refine"},
-    {"memory.api", "memory.exchange"},
+    {"memory.api", "memory.exchange", "memory.metrics"},
     {"memory.agents", "memory.frameworks", "memory.operations", "memory.worker"},
     {"memory.server"},
     {"memory.cli"},
