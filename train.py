@@ -22,8 +22,10 @@ from locomo.weights.comparison import compare_tuned
 from locomo.weights.launch import (
     EXPERIMENT,
     check_server,
+    check_trl,
     rehearsal_start,
     rehearse,
+    train_by_trl,
     train_on_server,
 )
 from locomo.weights.options import LISTED, TrainOptions
@@ -48,7 +50,10 @@ def train(options: TrainOptions) -> None:
     """Run the mode of the options, and print its result."""
     options.check()
     if options.mode == "check":
-        check_server(options, Server(options.server), console)
+        if options.engine == "trl":
+            check_trl(options, console)
+        else:
+            check_server(options, Server(options.server), console)
         console.print("all is there")
     elif options.mode == "distill":
         distill_examples(options)
@@ -61,10 +66,11 @@ def train(options: TrainOptions) -> None:
 
 
 def train_weights(options: TrainOptions) -> TrainingResult:
-    """Train once, on the server or as a rehearsal."""
+    """Train once: on the server, on this machine's GPUs, or as a rehearsal."""
     if options.rehearse:
         return train_rehearsal(options)
-    result = train_on_server(options, console)
+    train_there = train_by_trl if options.engine == "trl" else train_on_server
+    result = train_there(options, console)
     report_training(options, result, options.student)
     return result
 
@@ -101,17 +107,19 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
-    advice = _advice(result, student, options.data_path, options.output)
+    advice = _advice(result, student, options)
     console.print(advice, highlight=False, soft_wrap=True)
 
 
-def _advice(result: TrainingResult, student: str, data: Path, output: Path) -> str:
+def _advice(result: TrainingResult, student: str, options: TrainOptions) -> str:
     """Whether the tuned weights are worth using."""
+    data, output = options.data_path, options.output
     match verdict(result.gains):
         case "gain":
             if is_packaged(student):
                 return f"use it: uv run evaluate.py --model {result.checkpoint} --data {data}"
-            use = f"uv run train.py --mode evaluate --data {data} --output {output}"
+            engine = " --engine trl" if options.engine == "trl" else ""
+            use = f"uv run train.py --mode evaluate{engine} --data {data} --output {output}"
             return f"use it: {use}; weights: {result.checkpoint}"
         case "no gain":
             return (

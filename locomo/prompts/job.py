@@ -20,7 +20,7 @@ from locomo.tasks.modules import (
     example_name,
     measured_target,
 )
-from locomo.tasks.rewards import Reward
+from locomo.tasks.rewards import Reward, compares_speakers
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
 from memory.models import Model
@@ -63,7 +63,7 @@ class CompileJob:
             conversations=self.split.conversations,
             memories=memories,
             max_demos=self.options.max_demos,
-            speakers=self.reward == "gated" and "store" in self.targets,
+            speakers=compares_speakers(self.reward, self.targets),
             rows_matter=self.targets == ("retrieve",),
             operations=self.operations,
         )

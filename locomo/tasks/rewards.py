@@ -11,18 +11,20 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 - For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
+- `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
+  `gated` and `memory` change what harmed (docs/optimizing.md says what).
 
-Each returns a dspy.Prediction of `score` (0 to 1; of the refining module -2 to 1.5, for it may do
-harm), `feedback` (text) and one float a component, the same for every predictor (`trace`,
-`pred_name` and `pred_trace` are not used), and raises nothing but ImportError: what cannot be
-scored is worth 0, and the feedback says why.
+Each returns a dspy.Prediction of `score` (0 to 1; up to 1.25 for `sql-memory`; -2 to 1.5 for the
+refining module, which may do harm), `feedback` (text) and one float a component, the same for every
+predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing but ImportError:
+what cannot be scored is worth 0, and the feedback says why.
 
 Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_threshold`.
 """
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, harmonic_mean
@@ -58,9 +60,11 @@ REFINE_COMPONENTS = (
     *REFINING_TOOLS,
 )
 
-Reward = Literal["memory", "gated", "unpadded", "planted"]
+Reward = Literal["memory", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
 # What a reward that is not `metric` is called among the components of a question.
-REWARD_NAMES = ("gated", "refined", "unpadded", "planted")
+REWARD_NAMES = ("gated", "refined", "unpadded", "sql-memory", "memupdate", "planted")
+# Rewards that compare a window's facts with each speaker's alone need these written first.
+_BY_SPEAKER = ("gated", "sql-memory")
 # Words of an answer that the planted rule pays in full; right answers have two or three.
 PLANTED_WORDS = 6
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
@@ -181,16 +185,24 @@ def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
 def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
     """The metric that a module (`target`) is optimized by.
 
-    `gated` is for retrieve and store, `unpadded` for refine, `planted` for answer, see
-    `check_reward`.
+    `gated` and `sql-memory` are for retrieve and store, `unpadded` and `memupdate` for refine,
+    `planted` for answer, see `check_reward`.
     """
     if reward == "planted":
         return planted_metric
     if target == "refine":
-        return unpadded_metric if reward == "unpadded" else refine_metric
+        of_episodes = {"unpadded": unpadded_metric, "memupdate": memupdate_metric}
+        return of_episodes.get(reward, refine_metric)
     if reward == "memory":
         return metric
+    if reward == "sql-memory":
+        return sql_memory_store_metric if target == "store" else sql_memory_retrieve_metric
     return single_speaker_metric if target == "store" else gated_metric
+
+
+def compares_speakers(reward: Reward, targets: Collection[str]) -> bool:
+    """Whether a reward needs what the module writes when it is shown one speaker at a time."""
+    return reward in _BY_SPEAKER and "store" in targets
 
 
 def reward_name(reward: Reward, target: str) -> str:
@@ -202,10 +214,10 @@ def reward_name(reward: Reward, target: str) -> str:
 
 def check_reward(reward: Reward, target: str, rehearsal: bool = False) -> None:
     """Raise InputError for a reward that does not apply to this target, or outside a rehearsal."""
-    if reward == "gated" and target not in ("retrieve", "store"):
-        raise InputError("--reward gated is for --target retrieve or --target store")
-    if reward == "unpadded" and target != "refine":
-        raise InputError("--reward unpadded is for --target refine")
+    if reward in _BY_SPEAKER and target not in ("retrieve", "store"):
+        raise InputError(f"--reward {reward} is for --target retrieve or --target store")
+    if reward in ("unpadded", "memupdate") and target != "refine":
+        raise InputError(f"--reward {reward} is for --target refine")
     if reward == "planted" and not (rehearsal and target == "answer"):
         raise InputError(
             "--reward planted is for a rehearsal of --target answer: it says nothing of a memory"
@@ -266,6 +278,11 @@ def episode_reward(gain: float, of_memory: float, lost: float) -> float:
         lost: of the facts' words, 0 to 1.
     """
     return (gain * of_memory if gain > 0 else gain) - lost
+
+
+def memupdate_reward(gain: float, of_memory: float, _lost: float) -> float:
+    """`gain` x efficiency, as "MemUpdate" has it, whether it gained or did harm."""
+    return gain * of_memory
 
 
 def _planted(gold: Any, pred: Any) -> _Judged:
@@ -343,14 +360,14 @@ def _answers(gold: Any, pred: Any) -> _Judged:
     return means, reward, [*notes, *sql]
 
 
-def _gated(gold: Any, pred: Any) -> _Judged:
+def _gated(gold: Any, pred: Any, best: float = 1.0) -> _Judged:
     """For the retrieving module: nothing unless the final answer is right, then a bonus.
 
     The reward-respecting subtask for retrieval in the README of a chatbot with an external SQL
     memory ("Long Term Memory Using SQL Language Models", Training): SQL is reinforced only when it
     leads to a right answer, more when the number of fields retrieved is in the desired range.
-    Right is an official score of RIGHT: 1 / (1 + BONUS); 1 when the fields lie in FIELDS.
-    Arguments as for `metric`. Components: answer, fields.
+    Right is an official score of RIGHT: best / (1 + BONUS); `best` when the fields lie in FIELDS.
+    Other arguments as for `metric`. Components: answer, fields.
     """
     pairs = _pairs(gold, pred)
     fewest, limit = FIELDS
@@ -363,7 +380,7 @@ def _gated(gold: Any, pred: Any) -> _Judged:
         fields_in_range = fewest <= outcome.fields <= limit
         rights.append(right)
         in_range.append(fields_in_range)
-        rewards.append(right * (1 + BONUS * fields_in_range) / (1 + BONUS))
+        rewards.append(best * right * (1 + BONUS * fields_in_range) / (1 + BONUS))
 
         notes += _answer_notes(question, outcome)
         if not right:
@@ -376,13 +393,19 @@ def _gated(gold: Any, pred: Any) -> _Judged:
     return {"answer": fmean(rights), "fields": fmean(in_range)}, fmean(rewards), notes
 
 
-def _refined(gold: Any, pred: Any, padded: bool) -> _Judged:
+def _refined(
+    gold: Any,
+    pred: Any,
+    padded: bool = True,
+    worth: Callable[[float, float, float], float] = episode_reward,
+) -> _Judged:
     """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`
     and `episode_reward`.
 
     Arguments as for `metric`; each outcome has its `episode`. Components: gain, efficiency,
     operations (tool calls), changes (of facts), before, after, size, density, change, lost, and how
     often each tool was used, by its name. Without `padded`, a longer fact is no better.
+    `worth` makes the reward of gain, efficiency and loss.
     """
     parts = dict.fromkeys(REFINE_COMPONENTS, 0.0)
     rewards: list[float] = []
@@ -395,7 +418,7 @@ def _refined(gold: Any, pred: Any, padded: bool) -> _Judged:
         before = metrics.score(episode.answer_before, question)
         after = metrics.score(outcome.answer, question)
         of_memory = efficiency(episode.before, episode.after, padded)
-        rewards.append(episode_reward(after - before, of_memory["efficiency"], episode.lost))
+        rewards.append(worth(after - before, of_memory["efficiency"], episode.lost))
         of_question = {
             **of_memory,
             "lost": episode.lost,
@@ -513,6 +536,26 @@ def _single_speaker(gold: object, pred: Any) -> _Judged:
     return {"precision": precision, "recall": recall}, score, _fact_notes(facts, target)
 
 
+def _literal_speaker(_gold: object, pred: Any) -> _Judged:
+    """For the storing module: are its facts, letter by letter, what it writes of single speakers?
+
+    "Long Term Memory Using SQL Language Models" (Training) raises the likelihood of exactly that
+    SQL; a fact that only resembles it counts as wrong. Jaccard's index of the two sets of facts;
+    both empty: 1. Arguments and components as for `_single_speaker`.
+    """
+    _require(pred, "facts", "target")
+    facts, target = set(pred.facts), set(pred.target)
+    if not facts | target:
+        return {"precision": 1.0, "recall": 1.0}, 1.0, ["There was nothing to store: all is right."]
+    same = facts & target
+    precision = len(same) / len(facts) if facts else 0.0
+    recall = len(same) / len(target) if target else 0.0
+    notes = [f"Too many or other words: {_short(str(fact))}." for fact in sorted(facts - same)]
+    notes += [f"Missing: {_short(str(fact))}." for fact in sorted(target - same)]
+    score = len(same) / len(facts | target)
+    return {"precision": precision, "recall": recall}, score, notes or ["All facts are the same."]
+
+
 def _likeness(a: WrittenFact, b: WrittenFact) -> float:
     """The similarity of two facts of one turn, whatever their subjects; 0 across turns."""
     _, attribute_a, value_a, turn_a = a
@@ -553,5 +596,8 @@ metric = _metric(_answers, WEIGHTS)
 gated_metric = _metric(_gated, ("answer", "fields"))
 single_speaker_metric = _metric(_single_speaker, ("precision", "recall"))
 planted_metric = _metric(_planted, ["answer"])
-refine_metric = _metric(partial(_refined, padded=True), REFINE_COMPONENTS)
+sql_memory_retrieve_metric = _metric(partial(_gated, best=1 + BONUS), ("answer", "fields"))
+sql_memory_store_metric = _metric(_literal_speaker, ("precision", "recall"))
+refine_metric = _metric(_refined, REFINE_COMPONENTS)
+memupdate_metric = _metric(partial(_refined, worth=memupdate_reward), REFINE_COMPONENTS)
 unpadded_metric = _metric(partial(_refined, padded=False), REFINE_COMPONENTS)

@@ -1,6 +1,7 @@
 """Compares a tuned model with its start, on conversations that neither was trained on."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,10 @@ from locomo.tasks.rewards import QuestionScore
 from locomo.tasks.training_data import Memories, prepare_bench, tuned_conversations
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
-from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
+from locomo.weights.processes import running
 from locomo.weights.record import RUN_FILE, RunFile, paired_gains
+from locomo.weights.serving import SERVER_LOG, vllm_lm, wait_for_server
 from locomo.weights.trainee import (
     MultiTaskProgram,
     load_helper,
@@ -31,6 +33,7 @@ from locomo.weights.trainee import (
     with_trainee,
     working_model,
 )
+from locomo.weights.trl_commands import comparison_command, free_ports
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model, read_card
 from memory.models.packaged import as_tuned, tuned_modules
@@ -138,11 +141,10 @@ def served_students(
     names: Mapping[str, str],
     program: MemoryProgram,
     targets: Sequence[Target],
-    server: Server,
-    settings: GrpoSettings,
     bench: Bench,
+    lm_of: Callable[[str], dspy.LM],
 ) -> dict[str, Student]:
-    """Two models that Arbor serves, one after the other: it has GPUs for one at a time."""
+    """Two models that are served, each asked when its turn comes: Arbor has GPUs for one."""
     measured = measured_target(targets)
 
     def served(name: str) -> dspy.Module:
@@ -151,11 +153,28 @@ def served_students(
             targets=(measured,),
             trained=targets,
             bench=bench,
-            lm=served_lm(name, server, settings),
+            lm=lm_of(name),
         )
         return getattr(served_program, f"{measured}_task")
 
     return {side: partial(served, name) for side, name in names.items()}
+
+
+@contextmanager
+def vllm_served(
+    options: TrainOptions, tuned: Path, say: Callable[[str], object]
+) -> Iterator[Callable[[str], dspy.LM]]:
+    """vLLM with both adapters while the context is open; yields the LM of "start" and "tuned"."""
+    settings, ports = options.settings(), free_ports()
+    starts = {"start": options.start} if options.start else {}
+    command = comparison_command(
+        options.student, {**starts, "tuned": tuned}, settings, ports.server
+    )
+    say(f"serving: {command}")
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    with running("vLLM", command, options.output_dir / SERVER_LOG) as server:
+        wait_for_server(server, ports.address, say)
+        yield partial(vllm_lm, address=ports.address, completion_tokens=settings.completion_tokens)
 
 
 def compare(
@@ -209,7 +228,8 @@ def compare_tuned(
     fresh_ids = ", ".join(conversation.id for conversation in fresh)
     check_enough("--num-test", options.num_test, len(questions), fresh_ids)
     memories = options.memories({conversation.id: conversation for conversation in fresh})
-    with progress_bar(console) as bar:
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(console))
         if packaged:
             models = packaged_models(options.start, tuned)
             students = packaged_students(
@@ -225,13 +245,15 @@ def compare_tuned(
             working = working_model(student, helper, targets=targets, settings=settings)
             bench = prepare_bench(working, helper, examples=questions, memories=memories, bar=bar)
             bench = with_episodes(bench, options.operations, settings)
-            students = served_students(
-                server_names(options.start or options.student, tuned),
-                trained_program(student, working, targets),
-                targets,
-                server=Server(options.server),
-                settings=settings,
-                bench=with_trainee(bench, as_tuned(student, targets).adapter),
-            )
+            bench = with_trainee(bench, as_tuned(student, targets).adapter)
+            program = trained_program(student, working, targets)
+            if options.engine == "trl":
+                lm_of = stack.enter_context(vllm_served(options, tuned, console.print))
+                names = {"start": "start", "tuned": "tuned"}
+            else:
+                server = Server(options.server)
+                names = server_names(options.start or options.student, tuned)
+                lm_of = partial(served_lm, server=server, settings=settings)
+            students = served_students(names, program, targets, bench=bench, lm_of=lm_of)
         log = options.output_dir / "compare.log"
         return compare(students, questions, log=log, threads=options.num_threads, bar=bar)

@@ -14,15 +14,16 @@ _EXTRA_STEPS = 10
 
 @dataclass(frozen=True)
 class GrpoSettings:
-    """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1) by Arbor.
+    """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1).
 
+    The same settings go to Arbor (`train_kwargs`) and to TRL (`trl_arguments`).
     `rollouts` answers are drawn for each example, one group a step; of episodes with several calls
     at most `groups_a_step`. Each device reads `batch_per_device` answers at a time, and the weights
     change after `accumulation` of these. `beta` weighs the KL divergence from the start. Lengths
     are in tokens; GPU ids are as the server counts them.
     """
 
-    steps: int = 500  # one example each
+    steps: int = 500  # one example each on Arbor, one change of the weights by TRL
     rollouts: int = 8
     groups_a_step: int = 1
     batch_per_device: int = 2
@@ -99,6 +100,30 @@ class GrpoSettings:
                 "target_modules": list(LORA_MODULES),
                 "lora_dropout": self.lora_dropout,
             },
+        }
+
+    def trl_arguments(self) -> dict[str, Any]:
+        """The settings by the names of TRL's GRPOConfig.
+
+        TRL no longer cuts prompts; those over `prompt_tokens` are left out before the run.
+        """
+        return {
+            "num_generations": self.rollouts,
+            "per_device_train_batch_size": self.batch_per_device,
+            "gradient_accumulation_steps": self.accumulation,
+            "max_completion_length": self.completion_tokens,
+            "temperature": self.temperature,
+            "top_p": 1.0,
+            "top_k": 0,  # TRL's word for all tokens; -1 is vLLM's
+            "repetition_penalty": 1.0,
+            "learning_rate": self.learning_rate,
+            "lr_scheduler_type": "constant_with_warmup",
+            "warmup_steps": self.warmup_steps,
+            "weight_decay": 0.0,
+            "beta": self.beta,
+            "scale_rewards": "group" if self.scale_rewards else "none",
+            "max_steps": self.steps,
+            "logging_steps": 1,
         }
 
 

@@ -13,10 +13,11 @@ from locomo.commands import check_enough, print_table
 from locomo.harness import fingerprint
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Bench, Target
+from locomo.tasks.rewards import compares_speakers
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.metric_names import gain_metrics
 from locomo.tracking.runs import mlflow_run
-from locomo.weights.arbor_client import Server
+from locomo.weights.arbor_client import ModelInfo, Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
 from locomo.weights.preflight import check_table, preflight, raise_failed
@@ -59,6 +60,44 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
     checks = preflight(options, server.describe, server.model)
     print_table(console, check_table(checks))
     raise_failed(checks)
+
+
+def check_trl(options: TrainOptions, console: Console) -> None:
+    """Print every check of this machine; raise InputError if one failed."""
+    from locomo.weights.trl_commands import check_before, this_machine
+
+    def find_model(name: str) -> ModelInfo:
+        check_tuning()
+        from locomo.weights.student import hub_model  # with transformers
+
+        return hub_model(name)
+
+    checks = check_before(options, this_machine(Path.home()), find_model)
+    print_table(console, check_table(checks))
+    raise_failed(checks)
+
+
+def train_by_trl(options: TrainOptions, console: Console) -> TrainingResult:
+    """Train on this machine's GPUs. Raises InputError for what is missing, before the start."""
+    options.settings()
+    options.check_unused()
+    check_trl(options, console)
+    from locomo.weights.student import load_encoder
+    from locomo.weights.trl_run import TrlRun
+
+    return _train(
+        options,
+        str(options.start) if options.start else options.student,
+        lambda record: TrlRun(
+            record,
+            options.start,
+            base=options.student,
+            encoder=load_encoder(options.student),
+            served=True,
+            minutes=options.minutes,
+        ).run(),
+        console=console,
+    )
 
 
 def _write_split(options: TrainOptions) -> None:
@@ -111,14 +150,28 @@ def shipped_start(targets: Sequence[Target]) -> Path | None:
 
 
 def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingResult:
-    """Train the packaged model on this machine, by TRL."""
+    """Train the packaged model on this machine, by TRL; with `--engine trl` as on GPUs, in a
+    process of its own."""
     from locomo.weights.rehearsal import Rehearsal  # with torch
+    from locomo.weights.student import load_encoder
+    from locomo.weights.trl_run import TrlRun
 
     check_batch(options.settings())
+    minutes = options.minutes
+    if options.engine == "trl":
+        encoder = load_encoder("local")
+        return _train(
+            options,
+            str(start),
+            lambda record: TrlRun(
+                record, start, base="local", encoder=encoder, served=False, minutes=minutes
+            ).run(),
+            console=console,
+        )
     return _train(
         options,
         str(start),
-        lambda record: Rehearsal(record, start, minutes=options.minutes).run(),
+        lambda record: Rehearsal(record, start, minutes=minutes).run(),
         console=console,
     )
 
@@ -151,7 +204,7 @@ def _train(
         adapter=as_tuned(student, targets).adapter,
         program=trained_program(student, working, targets),
         bench=with_episodes(
-            replace(bench, speakers=options.reward == "gated" and "store" in targets),
+            replace(bench, speakers=compares_speakers(options.reward, targets)),
             options.operations,
             settings,
         ),

@@ -19,6 +19,7 @@ from locomo.tasks.training_data import Memories, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.record import RUN_FILE
 from memory import InputError
+from memory.models.model_names import is_packaged
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_DATA = ROOT / "data" / "sample.json"
@@ -44,10 +45,11 @@ REHEARSAL = GrpoSettings(
 )
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
-    *("mode", "rehearse", "target", "data", "model", "server", "helper"),
+    *("mode", "rehearse", "engine", "target", "data", "model", "server", "helper"),
     *("output", "checkpoints", "resume"),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
+Engine = Literal["arbor", "trl"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class TrainOptions:
     rehearse: Annotated[
         bool, Option("--rehearse", help="train the packaged model on this machine's CPU")
     ] = False
+    engine: Annotated[
+        Engine, Option(help="who trains: an Arbor server, or TRL and vLLM on this machine")
+    ] = "arbor"
     target: Annotated[
         Literal["answer", "retrieve", "store", "sql", "refine", "all"],
         Option(help="the module to tune; sql: retrieve and store; all: every one but refine"),
@@ -224,6 +229,8 @@ class TrainOptions:
                 "--target refine is for GRPO on a server: the packaged model, which a rehearsal"
                 " trains, is too small for tool calls, and there are no examples to imitate"
             )
+        if self.engine == "trl":
+            self._check_trl()
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
         if self.output.is_dir():
@@ -239,6 +246,15 @@ class TrainOptions:
                 f"--start was tuned on {', '.join(sorted(seen))}, which --seed {self.seed} "
                 "measures on: give the --seed of its examples"
             )
+
+    def _check_trl(self) -> None:
+        if self.target == "refine":
+            raise InputError(
+                "--engine trl trains modules that are asked once; an episode of --target refine"
+                " has many calls: take --engine arbor, or verl (docs/tuning.md)"
+            )
+        if self.mode in ("train", "check") and not self.rehearse and is_packaged(self.student):
+            raise InputError("--engine trl serves --model by vLLM; add --rehearse for local")
 
     def check_unused(self, resuming: bool = False) -> None:
         """Raise InputError before the checkpoints of another run are written over."""
@@ -291,6 +307,7 @@ class TrainOptions:
             "helper": self.helper,
             "seed": self.seed,
             **({"operations": self.operations} if self.target == "refine" else {}),
+            **({"engine": self.engine} if self.engine != "arbor" else {}),
         }
 
 

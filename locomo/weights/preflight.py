@@ -10,7 +10,7 @@ from rich.table import Table
 from locomo.commands import check_folder
 from locomo.split_data import PartName
 from locomo.tasks.modules import task_examples
-from locomo.weights.arbor_client import Gpu, ModelInfo, ServerInfo
+from locomo.weights.arbor_client import Gpu, ModelInfo, Process, ServerInfo
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import TrainOptions
 from locomo.weights.trainee import student_of
@@ -49,8 +49,13 @@ def preflight(
     except Stop as error:
         name, finding = ("model", "not found") if checks else ("server", "no usable answer")
         checks.append(Check(name, finding, remedy=str(error)))
+    return [*checks, *check_run(options)]
+
+
+def check_run(options: TrainOptions) -> list[Check]:
+    """Check what is the same on every machine: the batch, the data, the folder of checkpoints."""
+    settings = options.settings()
     return [
-        *checks,
         _check_passing("batch", _batch_description(settings), lambda: check_batch(settings)),
         check_data(options),
         _check_passing(
@@ -110,28 +115,46 @@ def check_repairs(info: ServerInfo) -> Check:
 
 def check_gpus(settings: GrpoSettings, info: ServerInfo) -> Iterator[Check]:
     """Check the requested GPUs: present, free, and split by the server as requested."""
-    requested = [*settings.inference_gpus, *settings.training_gpus]
-    gpus = {gpu.id: gpu for gpu in info.gpus}
-    absent = [id_ for id_ in requested if id_ not in gpus]
-    sizes = _joined(f"{id_} ({gpu.name}, {_gb(gpu.memory_total)})" for id_, gpu in gpus.items())
-    roles = _roles(settings.inference_gpus, settings.training_gpus)
-    advice = f"there is no GPU {_ids(absent)}: give --inference-gpus and --training-gpus others"
-    if len(gpus) < 2:
-        advice = "one answers and others train: take a server with 2 GPUs or more, or --rehearse"
-    yield _check("GPUs", not absent, f"{roles}; there: {sizes or 'none'}", remedy=advice)
-    if not absent:
-        yield _check_free([gpus[id_] for id_ in requested], info)
+    yield from check_gpus_there(settings, info.gpus)
+    yield from check_gpus_free(settings, info.gpus, info.processes)
     yield _check_served(settings, info)
 
 
-def _check_free(gpus: Sequence[Gpu], info: ServerInfo) -> Check:
-    """Check that nine tenths of each requested GPU are free, as vLLM requires."""
-    finding = _joined(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
-    full = [gpu.id for gpu in gpus if gpu.memory_free < VLLM_SHARE * gpu.memory_total]
-    pids = _joined(process.pid for process in info.processes if {*full} & {*process.gpus})
+def check_gpus_there(settings: GrpoSettings, gpus: Sequence[Gpu]) -> Iterator[Check]:
+    """Check that a machine has the requested GPUs."""
+    there = {gpu.id: gpu for gpu in gpus}
+    absent = _absent(settings, gpus)
+    sizes = _joined(f"{id_} ({gpu.name}, {_gb(gpu.memory_total)})" for id_, gpu in there.items())
+    roles = _roles(settings.inference_gpus, settings.training_gpus)
+    advice = f"there is no GPU {_ids(absent)}: give --inference-gpus and --training-gpus others"
+    if len(there) < 2:
+        advice = "one answers and others train: take a server with 2 GPUs or more, or --rehearse"
+    yield _check("GPUs", not absent, f"{roles}; there: {sizes or 'none'}", remedy=advice)
+
+
+def check_gpus_free(
+    settings: GrpoSettings, gpus: Sequence[Gpu], processes: Sequence[Process]
+) -> Iterator[Check]:
+    """Check that nine tenths of each requested GPU are free, as vLLM requires; none where absent.
+
+    `processes` are the server's own, which may hold them.
+    """
+    if _absent(settings, gpus):
+        return
+    asked = {*settings.inference_gpus, *settings.training_gpus}
+    requested = [gpu for gpu in gpus if gpu.id in asked]
+    finding = _joined(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in requested)
+    full = [gpu.id for gpu in requested if gpu.memory_free < VLLM_SHARE * gpu.memory_total]
+    pids = _joined(process.pid for process in processes if {*full} & {*process.gpus})
     owner = f" (process {pids} of this server)" if pids else ""
     advice = f"end what fills GPU {_ids(full)}{owner}, or give other GPUs"
-    return _check("GPUs free", not full, finding, remedy=advice)
+    yield _check("GPUs free", not full, finding, remedy=advice)
+
+
+def _absent(settings: GrpoSettings, gpus: Sequence[Gpu]) -> list[int]:
+    there = {gpu.id for gpu in gpus}
+    requested = [*settings.inference_gpus, *settings.training_gpus]
+    return [id_ for id_ in requested if id_ not in there]
 
 
 def _check_served(settings: GrpoSettings, info: ServerInfo) -> Check:
@@ -150,11 +173,19 @@ def _check_served(settings: GrpoSettings, info: ServerInfo) -> Check:
 # --- the run ----------------------------------------------------------------------------------
 
 
-def check_model(settings: GrpoSettings, model: ModelInfo, disk_free: int) -> list[Check]:
-    """Check that the model's context suffices, that it can chat, and that the server has room."""
+def check_model(
+    settings: GrpoSettings,
+    model: ModelInfo,
+    disk_free: int,
+    where: str = "the server's storage",
+) -> list[Check]:
+    """Check that the model's context suffices, that it can chat, and that its weights have room.
+
+    `disk_free` is in bytes, `where` says of what.
+    """
     size = f"{model.name}: {model.parameters / 1e9:.2f} billion parameters"
     needed = 2 * model.parameters  # bytes of the weights in bf16
-    disk = f"{_gb(needed)} for the weights, {_gb(disk_free)} free in the server's storage"
+    disk = f"{_gb(needed)} for the weights, {_gb(disk_free)} free in {where}"
     lengths = (
         f"prompt {settings.prompt_tokens:,} + completion {settings.completion_tokens:,} tokens, "
         f"the model reads {model.context:,}"

@@ -6,130 +6,46 @@ answer to see what that is worth.
 """
 
 import hashlib
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import dspy
 import torch
 from datasets import Dataset
-from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from transformers import DynamicCache, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from locomo.tasks.modules import Target, task
-from locomo.tasks.rewards import metric_of
+from locomo.tasks.modules import task
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter
 from locomo.weights.interruptible import StepControl
+from locomo.weights.memory_reward import MemoryReward
 from locomo.weights.packs import IGNORED, Example, collate, packed_row
-from locomo.weights.record import RunRecord, Scores, TrainingPlan, TrainingResult, mean_numbers
-from locomo.weights.steps import StepRecord, reason_to_stop
+from locomo.weights.record import RunRecord, Scores, TrainingResult
+from locomo.weights.steps import reason_to_stop
 from locomo.weights.student import Student, load_student
-from locomo.weights.trainee import SERVED, MultiTaskProgram, with_target, with_trainee
-from memory import InputError, load_model
+from memory import load_model
 from memory.models import read_card
-from memory.models.local import ABSTAIN_WORD, chat_messages
+from memory.models.local import ABSTAIN_WORD
 from memory.models.small_prompts import SMALL
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
-_NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names
 
 
-class OneAnswer:
-    """A DSPy engine that gives one answer to every request, and keeps the first prompt."""
+class ResumableTrainer(GRPOTrainer):
+    """TRL's trainer, which goes on from its checkpoints."""
 
-    def __init__(self, answer: str = "") -> None:
-        self.answer = answer
-        self.prompt: list[Mapping[str, str]] = []
-
-    def complete(self, request: Request) -> Response:
-        self.prompt = self.prompt or list(chat_messages(request))
-        return Response(
-            id=None,
-            model=request.model,
-            message=Message.assistant([TextPart(self.answer)]),
-            finish_reason="stop",
-            usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
-        )
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # transformers 4.57 loads the adapters in the subfolders of a checkpoint, and with any there
+        # leaves out the one that was trained. The start is that of the run, and there already.
+        self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+        self.model.set_adapter("default")
 
 
-class MemoryReward:
-    """What answers of the trained modules are worth to a memory, and what they are asked.
-
-    An example's task runs with an answer that is given; all other modules are the helper's.
-    """
-
-    def __init__(self, plan: TrainingPlan) -> None:
-        self._plan = plan
-        self._bench = with_trainee(plan.bench, plan.adapter)
-        self._judge = metric_of(plan.reward, plan.measured)
-        self.examples: list[dspy.Example] = []
-        self.scores: list[Any] = []  # the metric's predictions since they were last taken
-        self.sql_ran: list[float] = []
-
-    def rows(self, student: Student, number: int) -> list[dict[str, Any]]:
-        """The prompts of `number` examples in the order of training, by the plan's seed.
-
-        One whose prompt is too long for the student is left out. Raises InputError when all are.
-        """
-        plan = self._plan
-        every = [
-            example for target in plan.train for example in with_target(plan.train[target], target)
-        ]
-        order = random.Random(plan.seed).sample(every, len(every))  # noqa: S311
-        rows = []
-        for example in order[:number]:
-            prompt = self._asked(example)
-            if prompt and len(student.encode(prompt)) <= plan.settings.prompt_tokens:
-                rows.append({"prompt": prompt, "example": len(self.examples)})
-                self.examples.append(example)
-        if not rows:
-            raise InputError(
-                f"no example has a prompt of at most {plan.settings.prompt_tokens} tokens"
-            )
-        return rows
-
-    def rewards(self, completions: Sequence[Any], example: Sequence[int], **_: Any) -> list[float]:
-        """The reward of each completion, in TRL's form. Equal answers are judged once."""
-        answers = [completion[0]["content"] for completion in completions]
-        judged: dict[tuple[int, str], tuple[Any, float]] = {}
-        for number, answer in zip(example, answers, strict=True):
-            if (number, answer) not in judged:
-                judged[number, answer] = self._judged(self.examples[number], answer)
-            score, ran = judged[number, answer]
-            self.scores.append(score)
-            self.sql_ran.append(ran)
-        return [float(judged[key][0].score) for key in zip(example, answers, strict=True)]
-
-    def _judged(self, example: dspy.Example, answer: str) -> tuple[Any, float]:
-        outcome = self._run(example, OneAnswer(answer))
-        ran = [bool(each.sql) for each in outcome.outcomes]
-        return self._judge(example, outcome), fmean(ran) if ran else 0.0
-
-    def _asked(self, example: dspy.Example) -> list[Mapping[str, str]]:
-        engine = OneAnswer()
-        self._run(example, engine)
-        return engine.prompt
-
-    def _run(self, example: dspy.Example, engine: OneAnswer) -> Any:
-        target: Target = example.target
-        program = MultiTaskProgram(
-            self._plan.program,
-            targets=(target,),
-            trained=(target,),
-            bench=self._bench,
-            lm=dspy.LM(f"{SERVED}policy", engine=engine, cache=False, num_retries=0),
-        )
-        return program(**example.inputs())
-
-
-class SharedPromptTrainer(GRPOTrainer):
-    """TRL's trainer, which reads the prompt of a group once, and goes on from its checkpoints.
+class SharedPromptTrainer(ResumableTrainer):
+    """A trainer that reads the prompt of a group once.
 
     TRL reads it for each answer, when they are drawn, compared with the start and learned from: on
     a CPU that is most of a step (docs/log.md). The numbers are the same.
@@ -197,12 +113,6 @@ class SharedPromptTrainer(GRPOTrainer):
                 ]
         return torch.stack(log_probs), torch.stack(entropies) if compute_entropy else None, None
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        # transformers 4.57 loads the adapters in the subfolders of a checkpoint, and with any there
-        # leaves out the one that was trained. The start is that of the run, and there already.
-        self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
-        self.model.set_adapter("default")
-
 
 class _AfterSaving(TrainerCallback):
     def __init__(self, saved: Callable[[int], None]) -> None:
@@ -269,25 +179,13 @@ class Rehearsal:
     def _trainer(self, rows: Sequence[dict[str, Any]]) -> GRPOTrainer:
         plan, settings, student = self.plan, self.plan.settings, self._student
         if tuple(plan.train) == ("answer",):
-            _bias_abstention(student)
+            bias_abstention(student)
         on_gpu = student.device.startswith("cuda")
         config = GRPOConfig(
+            **settings.trl_arguments(),
             output_dir=str(plan.folder / TRAINER_FOLDER),
-            max_steps=settings.steps,
-            num_generations=settings.rollouts,
-            per_device_train_batch_size=settings.batch_per_device,
-            gradient_accumulation_steps=settings.accumulation,
-            max_completion_length=settings.completion_tokens,
-            temperature=settings.temperature,
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type="constant_with_warmup",
-            warmup_steps=settings.warmup_steps,
-            weight_decay=0.0,
-            beta=settings.beta,
-            scale_rewards="group" if settings.scale_rewards else "none",
             save_steps=plan.checkpoint_steps,
             save_total_limit=2,
-            logging_steps=1,
             seed=plan.seed,
             bf16=False,  # the weights have their type already
             gradient_checkpointing=on_gpu,
@@ -307,22 +205,8 @@ class Rehearsal:
 
     def _step_done(self, state: Any, numbers: Mapping[str, float]) -> str | None:
         """Keep and show a step; returns a reason to stop."""
-        plan, reward = self.plan, self.reward
         now = time.monotonic()
-        components = mean_numbers(reward.scores)
-        trainer = {name: numbers[name] for name in _NUMBERS if name in numbers}
-        trainer["completion_length"] = numbers["completions/mean_length"]
-        row = StepRecord(
-            step=state.global_step,
-            reward=numbers["reward"],
-            spread=numbers["reward_std"],
-            seconds=round(now - self._step_began, 2),
-            components=components,
-            valid_sql=fmean(reward.sql_ran) if reward.sql_ran else 0.0,
-            trainer=trainer,
-            own=plan.own_part(components),
-        )
-        reward.scores, reward.sql_ran = [], []
+        row = self.reward.step_record(state.global_step, numbers, now - self._step_began)
         self._step_began = now
         self.record.add_step(row)
         return reason_to_stop(self.record.rows)
@@ -359,7 +243,7 @@ class Rehearsal:
         return self.record.measure(student, plan.validation, step=step, when=when)
 
 
-def _bias_abstention(student: Student) -> None:
+def bias_abstention(student: Student) -> None:
     """Add to the head the bias that an answering module is used with, so that it learns with it."""
     bias = next(small.abstention_bias for small in SMALL.values() if small.target == "answer")
     head = student.model.get_output_embeddings()

@@ -15,6 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
@@ -23,6 +24,7 @@ from transformers import (
 )
 from transformers.modeling_utils import no_init_weights
 
+from locomo.weights.arbor_client import ModelInfo
 from memory.errors import InputError
 from memory.models.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
 from memory.models.llama import load_lora, packaged_gguf
@@ -109,6 +111,33 @@ def load_student(
     return student
 
 
+def load_encoder(base: str) -> Student:
+    """A model's tokenizer alone, as a student that only encodes. Raises InputError."""
+    if base == "local":
+        tokenizer = _packaged_tokenizer(GGUFReader(packaged_gguf()))
+    else:
+        tokenizer = _transformers_tokenizer(base)
+    return Student(None, tokenizer, base=base, base_sha256="", device="cpu")
+
+
+def hub_model(name: str) -> ModelInfo:
+    """A model of a folder or the hub, without its weights. Raises InputError when it has none."""
+    try:
+        config = AutoConfig.from_pretrained(name)
+        template = bool(AutoTokenizer.from_pretrained(name).chat_template)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        line = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise InputError(f"cannot find the model {name}: {line}") from error
+    return ModelInfo(
+        name=name,
+        parameters=model.num_parameters(),
+        context=config.max_position_embeddings,
+        chat_template=template,
+    )
+
+
 def _with_gguf(model: Any, file: Path) -> PeftModel:
     """The packaged model with a GGUF adapter as PEFT's: reverses `adapters.adapter_to_gguf`."""
     reader = GGUFReader(file)
@@ -165,11 +194,20 @@ def _dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _transformers_student(base: str, device: str) -> Student:
+def _transformers_tokenizer(base: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
-        if not tokenizer.chat_template:
-            raise InputError(f"{base} has no chat template: take its instruction-tuned variant")
+    except (OSError, ValueError) as error:
+        line = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise InputError(f"cannot load the base model {base}: {line}") from error
+    if not tokenizer.chat_template:
+        raise InputError(f"{base} has no chat template: take its instruction-tuned variant")
+    return tokenizer
+
+
+def _transformers_student(base: str, device: str) -> Student:
+    tokenizer = _transformers_tokenizer(base)
+    try:
         model = AutoModelForCausalLM.from_pretrained(
             base, dtype=_dtype(device), attn_implementation="sdpa"
         )

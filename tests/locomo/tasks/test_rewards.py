@@ -25,6 +25,7 @@ from locomo.tasks.rewards import (
     episode_reward,
     gated_metric,
     mean_components,
+    memupdate_metric,
     metric,
     metric_of,
     planted_metric,
@@ -32,12 +33,17 @@ from locomo.tasks.rewards import (
     refine_metric,
     reward_name,
     single_speaker_metric,
+    sql_memory_retrieve_metric,
+    sql_memory_store_metric,
     unpadded_metric,
 )
 from memory import InputError
 from tests.support.scripted import ScriptedLM
 
-METRICS = [metric, gated_metric, single_speaker_metric, refine_metric, unpadded_metric]
+METRICS = [
+    *(metric, gated_metric, single_speaker_metric, refine_metric, unpadded_metric),
+    *(memupdate_metric, sql_memory_retrieve_metric, sql_memory_store_metric),
+]
 REFUSED = "Refused:\nDROP TABLE facts\nBecause: only SELECT is allowed"
 RAN = ("SELECT 1",)
 
@@ -478,6 +484,8 @@ def test_each_value_of_the_option_has_its_metric(target: str) -> None:
     gated = {"retrieve": gated_metric, "store": single_speaker_metric}
     assert metric_of("memory", target) is metric
     assert metric_of("gated", target) is gated[target]
+    literal = {"retrieve": sql_memory_retrieve_metric, "store": sql_memory_store_metric}
+    assert metric_of("sql-memory", target) is literal[target]
 
 
 def test_a_card_names_the_weights_of_its_reward() -> None:
@@ -616,12 +624,57 @@ def test_harm_is_not_softened_and_what_is_lost_costs_by_itself() -> None:
     assert "No fact says any more 50% of what the facts said." in scored.feedback
 
 
+def test_memupdates_own_reward_softens_harm_and_counts_no_loss() -> None:
+    ten, none = [20] * 10, list[int]()
+    emptied = refined("Lyon", "No information available", lengths=(ten, none))
+    scored = memupdate_metric(example(question()), told(emptied))
+    assert (scored.gain, scored.score) == (-1.0, pytest.approx(-0.1))
+    assert emptied.episode is not None
+    lost = right(answer="Lyon", episode=replace(emptied.episode, lost=0.5))
+    assert memupdate_metric(example(question()), told(lost)).score == 0.0
+    better = right(episode=replace(emptied.episode, answer_before="Rome"))
+    ours, theirs = (
+        judge(example(question()), told(better)) for judge in (refine_metric, memupdate_metric)
+    )
+    assert ours.gain > 0
+    assert theirs.score == pytest.approx(ours.gain * ours.efficiency)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields", "reward"),
+    [("Oslo", 20, 0.0), ("Lyon", 1_000, 1.0), ("Lyon", 20, 1.25)],
+)
+def test_sql_memorys_own_reward_adds_a_bonus_to_a_right_answer_only(
+    answer: str, fields: int, reward: float
+) -> None:
+    outcome = right(answer=answer, fields=fields)
+    scored = sql_memory_retrieve_metric(example(question()), told(outcome))
+    assert scored.score == pytest.approx(reward)
+
+
+def test_sql_memorys_own_reward_counts_only_equal_facts() -> None:
+    other = ("Anna", "likes", "tea", 4)
+    alike = (FACT[0], FACT[1], f"{FACT[2]} today", FACT[3])
+    assert sql_memory_store_metric(None, facts([FACT, other], [FACT, other])).score == 1.0
+    assert sql_memory_store_metric(None, facts([FACT, other], [FACT])).score == 0.5
+    given = sql_memory_store_metric(None, facts([alike], [FACT]))
+    assert given.score == 0.0
+    assert single_speaker_metric(None, facts([alike], [FACT])).score > 0.5
+    assert "Missing" in given.feedback
+    assert sql_memory_store_metric(None, facts([], [])).score == 1.0
+
+
 def test_the_refining_module_has_rewards_of_its_own() -> None:
     assert metric_of("memory", "refine") is refine_metric
     assert metric_of("unpadded", "refine") is unpadded_metric
+    assert metric_of("memupdate", "refine") is memupdate_metric
     assert [reward_name("memory", target) for target in ("answer", "refine")] == ["", "refined"]
     assert card_metric("unpadded", "refine") == {"unpadded": 1.0}
-    for reward, target in (("gated", "refine"), ("unpadded", "answer"), ("unpadded", "all")):
+    wrong = (
+        *(("gated", "refine"), ("unpadded", "answer"), ("unpadded", "all")),
+        *(("sql-memory", "answer"), ("memupdate", "store")),
+    )
+    for reward, target in wrong:
         with pytest.raises(InputError, match=f"--reward {reward} is for"):
             check_reward(reward, target)
     for reward, target in (("gated", "store"), ("unpadded", "refine"), ("memory", "all")):

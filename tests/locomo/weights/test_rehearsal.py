@@ -14,36 +14,21 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 from safetensors.torch import load_file  # noqa: E402
 from trl import GRPOTrainer  # noqa: E402
 
-from locomo.tasks.modules import Bench, task_examples  # noqa: E402
-from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
-from locomo.weights.grpo import GrpoSettings  # noqa: E402
+from locomo.tasks.modules import Bench  # noqa: E402
+from locomo.weights.adapters import add_lora  # noqa: E402
+from locomo.weights.memory_reward import MemoryReward, OneAnswer  # noqa: E402
 from locomo.weights.record import RunRecord, TrainingPlan, last_checkpoint  # noqa: E402
-from locomo.weights.rehearsal import (  # noqa: E402
-    MemoryReward,
-    OneAnswer,
-    Rehearsal,
-    SharedPromptTrainer,
-)
+from locomo.weights.rehearsal import Rehearsal, SharedPromptTrainer  # noqa: E402
 from locomo.weights.student import load_student  # noqa: E402
-from memory import InputError, MemoryProgram  # noqa: E402
+from locomo.weights.trainee import FORMAT_FAILURE  # noqa: E402
+from memory import InputError  # noqa: E402
 from memory.models import read_card  # noqa: E402
 from tests.support.obedient_bench import bench_of  # noqa: E402
 from tests.support.scripted import answer  # noqa: E402
-from tests.support.tiny_llama import CHAT, shake, trained  # noqa: E402
+from tests.support.tiny_llama import CHAT, trained  # noqa: E402
+from tests.support.trainings import SETTINGS, adapter_of, plan  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-
-SETTINGS = GrpoSettings(
-    steps=12,
-    rollouts=8,
-    batch_per_device=4,
-    accumulation=2,
-    learning_rate=0.005,
-    warmup_steps=0,
-    beta=0.001,
-    completion_tokens=6,
-    prompt_tokens=4096,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -60,36 +45,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(scope="module")
 def start(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter of the tiny model that changes something."""
-    student = load_student(tiny, device="cpu")
-    torch.manual_seed(0)
-    add_lora(student, rank=4, alpha=8)
-    shake(student, 0.05)
-    folder = tmp_path_factory.mktemp("start") / "lora"
-    card = describe_adapter(
-        student, targets=["answer"], conversations=["conv-1"], made_by="sft", data="d"
-    )
-    save_adapter(student, folder, card)
-    return folder
-
-
-def plan(bench: Bench, folder: Path, **changes: Any) -> TrainingPlan:
-    red, _ = bench.conversations.values()
-    usual = TrainingPlan(
-        settings=SETTINGS,
-        model="local",
-        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
-        program=MemoryProgram(),
-        bench=bench,
-        train={"answer": task_examples([red], "answer", 4)},
-        validation=[],
-        reward="memory",
-        threads=2,
-        seed=0,
-        folder=folder,
-        fingerprint="this",
-        checkpoint_steps=2,
-    )
-    return replace(usual, **changes)
+    return adapter_of(tiny, tmp_path_factory.mktemp("start") / "lora")
 
 
 def rehearsal(plan: TrainingPlan, start: Path, tiny: str, **changes: Any) -> Rehearsal:
@@ -132,7 +88,7 @@ def test_an_answer_earns_what_the_memory_says_of_it(
     answers = [answer(gold.answer), answer("a wrong one"), answer(gold.answer), "out of form"]
     completions = [[{"role": "assistant", "content": text}] for text in answers]
     right, wrong, again, broken = reward.rewards(completions=completions, example=[0] * 4)
-    assert right == again > wrong >= broken
+    assert right == again > wrong > broken == FORMAT_FAILURE
     assert len(reward.scores) == 4
     with pytest.raises(InputError, match="no example has a prompt of at most 3 tokens"):
         MemoryReward(plan(bench, tmp_path, settings=replace(SETTINGS, prompt_tokens=3))).rows(
@@ -226,14 +182,14 @@ def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
 
 
 def test_the_bias_against_abstaining_is_learned_with(tiny: str) -> None:
-    from locomo.weights.rehearsal import _bias_abstention
+    from locomo.weights.rehearsal import bias_abstention
 
     student = load_student(tiny, device="cpu")
     add_lora(student, rank=4, alpha=8)
     ids = torch.tensor([student.encode(CHAT)])
     with torch.no_grad():
         before = student.model(ids).logits[0, -1]
-        _bias_abstention(student)
+        bias_abstention(student)
         change = student.model(ids).logits[0, -1] - before
     assert change.nonzero().flatten().tolist() == [5230]
     assert len(trained(student)) == len(
