@@ -19,6 +19,7 @@ from memory.store.setting_values import LONGEST_NAME
 from memory.store.settings import set_setting, settings_of
 from memory.store.turn_validation import TIMEZONE
 from memory.store.withheld import POLICY
+from memory.text.characters import one_line
 from memory.text.secrets import Policy
 from memory.text.written_dates import zone_called
 
@@ -70,7 +71,13 @@ def refuse_of_person(name: str) -> None:
 def name_of(text: str) -> str:
     """A speaker's name without a colon. Raises InputError for an invalid name."""
     name = " ".join(text.split())
-    if not name or len(name) > LONGEST_NAME or ":" in name or not name.isprintable():
+    if (
+        name != one_line(name)
+        or not name
+        or len(name) > LONGEST_NAME
+        or ":" in name
+        or not name.isprintable()
+    ):
         raise InputError(
             f"{text!r} is not a name; use 1 to {LONGEST_NAME} characters without a colon"
         )

@@ -21,9 +21,12 @@ from memory.search.embed import PACKAGED_EMBEDDER
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.standing_facts import names_of_askers
+from memory.store.turn_validation import session_label
+from memory.text.characters import label, one_line
 from memory.text.dates import short_day
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
+from memory.text.turn_lines import speaker_name
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
@@ -64,7 +67,8 @@ def start_block(
             + fence_tokens()
         )
         if turns:
-            story = _STORY.format(session=turns[-1].session, day=short_day(turns[-1].said_at))
+            session = label(turns[-1].session)
+            story = _STORY.format(session=session, day=short_day(turns[-1].said_at))
             quotations.append(_section(story, _story_lines(turns, speaker), tokens - used))
     return _joined(wishes, fenced(_joined(*quotations)))
 
@@ -97,7 +101,7 @@ def _instruction_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Itera
         facts = wishes_of(store, *askers)
         turns = _turns_of(store, facts[:_MOST_INSTRUCTIONS])
         for fact in facts[:_MOST_INSTRUCTIONS]:
-            text = " ".join(fact.value.split())
+            text = one_line(fact.value)
             if text.casefold() in texts:
                 continue
             texts.add(text.casefold())
@@ -122,13 +126,14 @@ def _last_session(store: Store, running: str) -> list[Turn]:
     if not last:
         return []
     rows = store.read(
-        f"SELECT session FROM turns WHERE id > {last - _RECENT_TURNS} AND session <> ''"
-        f" AND session <> {quoted(running)} ORDER BY said_at DESC, id DESC LIMIT 1"
+        f"SELECT id FROM turns WHERE id > {last - _RECENT_TURNS} AND session <> ''"
+        f" AND session <> {quoted(session_label(running))} ORDER BY said_at DESC, id DESC LIMIT 1"
     ).rows
     if not rows:
         return []
     ids = store.read(
-        f"SELECT id FROM turns WHERE session = {quoted(rows[0][0])} ORDER BY id DESC LIMIT 400"
+        f"SELECT id FROM turns WHERE session = (SELECT session FROM turns WHERE id = {rows[0][0]})"
+        " ORDER BY id DESC LIMIT 400"
     ).rows
     return store.turns_by_id(sorted(number for (number,) in ids), missing_ok=True)
 
@@ -138,18 +143,18 @@ def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
     lists = [turn for turn in turns if turn.kind == "tool" and PLAN_TAG in turn.tags]
     if lists:
         items = OPEN_ITEM.findall(lists[-1].text)
-        yield from (trim(f"- {_one_line(item)}", _LINE_TOKENS) for item in items[:_MOST_OPEN])
+        yield from (trim(f"- {one_line(item)}", _LINE_TOKENS) for item in items[:_MOST_OPEN])
     outcomes: dict[str, bool] = {}
     for turn in turns:
         if turn.kind == "tool":
-            head = _one_line(turn.text.partition("\n")[0])
+            head = one_line(turn.text.partition("\n")[0])
             outcomes.pop(head, None)
             outcomes[head] = _has_failed(turn)
     failing = [head for head, failed in outcomes.items() if failed]
     yield from (trim(f"- still failed: {head}", _LINE_TOKENS) for head in failing[-2:])
     messages = [turn for turn in turns if turn.kind == "message"]
     if messages and messages[-1].speaker == speaker:
-        yield trim(f"- no reply to: {_one_line(messages[-1].text)}", _LINE_TOKENS)
+        yield trim(f"- no reply to: {one_line(messages[-1].text)}", _LINE_TOKENS)
 
 
 def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
@@ -167,7 +172,7 @@ def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
     by_id = {turn.id: turn for turn in turns}
     for value, turn_id, reason in rows:
         text = f"{value} (because {reason})" if reason else value
-        yield trim(f"- {_one_line(text)}{_origin(by_id.get(turn_id))}", _LINE_TOKENS)
+        yield trim(f"- {one_line(text)}{_origin(by_id.get(turn_id))}", _LINE_TOKENS)
 
 
 def _story_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
@@ -175,14 +180,15 @@ def _story_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
     half = _MOST_PROMPTS // 2
     chosen = prompts if len(prompts) <= _MOST_PROMPTS else [*prompts[:half], *prompts[-half:]]
     for turn in chosen:
-        yield trim(f"- {speaker}: {_one_line(turn.text)}", _LINE_TOKENS)
-    files = list(dict.fromkeys(file for turn in turns for file in files_of(turn)))
+        yield trim(f"- {speaker_name(speaker)}: {one_line(turn.text)}", _LINE_TOKENS)
+    files = list(dict.fromkeys(label(file) for turn in turns for file in files_of(turn)))
     if files:
         more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
         yield trim(f"- changed: {', '.join(files[-_MOST_FILES:])}{more}", 2 * _LINE_TOKENS)
     replies = [turn for turn in turns if turn.kind == "message" and turn.speaker != speaker]
     if replies:
-        yield trim(f"- {replies[-1].speaker}: {_one_line(replies[-1].text)}", _REPLY_TOKENS)
+        name, text = speaker_name(replies[-1].speaker), one_line(replies[-1].text)
+        yield trim(f"- {name}: {text}", _REPLY_TOKENS)
 
 
 def files_of(turn: Turn) -> list[str]:
@@ -247,7 +253,7 @@ def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
     candidates = {
         (turn.speaker, turn.text): turn
         for turn in reversed(turns)
-        if turn.session != session and turn.kind != "document"
+        if turn.session != session_label(session) and turn.kind != "document"
     }
     touching = touched(store, prompt, list(reversed(candidates.values())), turns)
     by_id = {hit.turn_id: hit for hit in hits}
@@ -264,7 +270,3 @@ def _as_done(turn: Turn) -> Turn:
 
 def _has_failed(turn: Turn) -> bool:
     return turn.tags.get(OUTCOME_TAG) == FAILED_OUTCOME
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -15,6 +15,7 @@ from memory.evidence.lines import cell_text
 from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
 from memory.store.points_in_time import Diff, differences
 from memory.system.terminal import clean_line, count, print_clean
+from memory.text.characters import escaped
 from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:  # with the parser of SQL
@@ -61,7 +62,7 @@ def json_line(value: dict[str, Any]) -> str:
         value = json.loads(json.dumps(value), parse_constant=lambda name: None)
         text = json.dumps(value, ensure_ascii=as_ascii)
     # JSON escapes the control characters of ASCII only; terminals obey these too.
-    return _CONTROL_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escaped(text)
 
 
 def print_rows(rows: Rows) -> None:

@@ -19,6 +19,7 @@ from memory.search.answer_kinds import (
     asks_for_story,
     asks_for_whole,
 )
+from memory.text.characters import one_line
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 from memory.vocabulary.fact_lines import spoken_line
 
@@ -293,7 +294,7 @@ def _fact_text(fact: Fact, speaker: str) -> str:
     subject = "" if fact.subject == speaker else f"{fact.subject} | "
     dates = [f"happened {fact.happened_on}"] if fact.happened_on else []
     dates += [f"until {fact.ended_on}"] if fact.ended_on else []
-    text = f"{subject}{fact.attribute}: {' '.join(fact.value.split())}"
+    text = f"{subject}{fact.attribute}: {one_line(fact.value)}"
     return f"{text} ({', '.join(dates)})" if dates else text
 
 

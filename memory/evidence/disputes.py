@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from memory.records import Contradiction
+from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.tokens import trim
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -38,9 +39,8 @@ def pair_line(pair: Contradiction, tokens: int) -> str:
     for fact, said_at in zip(pair.facts, pair.said_at, strict=True):
         day = f"(said {short_day(said_at)}) " if said_at else ""
         happened = f" (happened {fact.happened_on})" if fact.happened_on else ""
-        value = " ".join(fact.value.split())
-        told = f"[{fact.turn_id}] {day}{fact.subject} | {fact.attribute}: {value}{happened}"
-        sides.append(trim(told, tokens))
+        told = f"{day}{fact.subject} | {fact.attribute}: {fact.value}{happened}"
+        sides.append(trim(f"[{fact.turn_id}] {one_line(told)}", tokens))
     return " <-> ".join(sides)
 
 

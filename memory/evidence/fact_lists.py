@@ -18,6 +18,7 @@ from memory.evidence.lines import (
     turn_column,
 )
 from memory.records import Rows
+from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
 
@@ -157,7 +158,7 @@ def _read(
     for number, (name, cell) in enumerate(zip(columns, row, strict=True)):
         if number != column and cell not in (None, "") and name not in left_out:
             # Of a join both columns of one name are told, the second behind the first.
-            cells[f"{name} {number}" if name in cells else name] = " ".join(cell_text(cell).split())
+            cells[f"{name} {number}" if name in cells else name] = one_line(cell_text(cell))
     named = row[column] if column is not None else None
     turn_id = named if isinstance(named, int) else None
     ended = cells.get("ended_on", "")

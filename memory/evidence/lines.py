@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from memory.records import Fact, Rows, Turn
+from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
 from memory.text.pasted import own_lines
@@ -57,12 +58,12 @@ def _is_told(before: str) -> bool:
 
 def marked(line: str, mark: str) -> str:
     """A line with what is to be known of it, in brackets: that it is outdated."""
-    return f"{line} [{mark}]" if mark else line
+    return f"{line} [{one_line(mark)}]" if mark else line
 
 
 def in_words(attribute: str, value: str) -> str:
     """`lives in Oslo`, of a fact: so it is named in a mark."""
-    return " ".join(f"{attribute.replace('_', ' ')} {value}".split())
+    return one_line(f"{attribute.replace('_', ' ')} {value}")
 
 
 def turn_lines(
@@ -101,7 +102,7 @@ def known_fact_line(fact: Fact) -> str:
         cells.append(f"happened {fact.happened_on}")
     if fact.ended_on:
         cells.append(f"until {fact.ended_on}")
-    return f"id {fact.id}: {' | '.join(' '.join(cell.split()) for cell in cells)}"
+    return f"id {fact.id}: {' | '.join(map(one_line, cells))}"
 
 
 def turn_column(columns: Sequence[str]) -> int | None:
@@ -173,7 +174,7 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
             continue
         for row in rows.rows:
             turn_id = row[column] if column is not None and isinstance(row[column], int) else None
-            if line := _row_line(rows.columns, row, column):
+            if line := unnumbered(_row_line(rows.columns, row, column)):
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
     ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
     return [*map(RowLine, sums), *(RowLine(line, turn_id) for line, turn_id in ranked)]
@@ -190,7 +191,7 @@ def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -
             ends.append(f"until {cell}")
         else:
             cells.append(cell_text(cell))
-    return " | ".join(" ".join(cell.split()) for cell in [*cells, *ends])
+    return " | ".join(map(one_line, [*cells, *ends]))
 
 
 def cell_text(cell: object) -> str:
@@ -204,5 +205,5 @@ def named_cells(rows: Rows) -> list[str]:
     for row in rows.rows:
         cells = zip(rows.columns, row, strict=True)
         filled = [(column, cell_text(cell)) for column, cell in cells if cell not in (None, "")]
-        lines.append(" | ".join(f"{column}: {' '.join(text.split())}" for column, text in filled))
+        lines.append(" | ".join(f"{one_line(column)}: {one_line(text)}" for column, text in filled))
     return lines

@@ -10,8 +10,10 @@ from memory.evidence.ltm_config import LtmConfig, fill
 from memory.records import Turn
 from memory.search.embed import load_embedder
 from memory.store import Store
+from memory.text.characters import one_line
 from memory.text.passages import excerpt
 from memory.text.tokens import count_tokens
+from memory.text.turn_lines import speaker_name
 
 _FIRST_EMBEDDED = 16  # then twice as many each time: mostly the first are near enough
 _LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer
@@ -55,9 +57,9 @@ def templated(
     def memory(turn: Turn, characters: int) -> str:
         values = {
             "time_difference": time_difference(turn.said_at, now),
-            "memory_name": turn.speaker,
+            "memory_name": speaker_name(turn.speaker),
             "memory_message": marked(
-                _message(turn, question, cutoff)[:characters], marks.get(turn.id, "")
+                one_line(_message(turn, question, cutoff))[:characters], marks.get(turn.id, "")
             ),
         }
         return fill(config.ltm_context.memory_template, values)

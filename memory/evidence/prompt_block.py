@@ -21,6 +21,7 @@ from memory.records import Contradiction, Fact, Hit, Turn
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.settings import settings_of
+from memory.store.turn_validation import session_label
 from memory.text.tokens import count_tokens, line_tokens
 
 START = "<START>"
@@ -116,6 +117,7 @@ def inject(
         known_as=(names["name1"],) if names["name1"] != _USER else (),
     )
     reader = MemoryReader(store, Searcher(weights))
+    session = session_label(session)
     texts_in_prompt = {message.text for message in conversation}
     least_length = config.ltm_writes.min_message_length if config else 0
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from memory.evidence.lines import LEAST_BUDGET
 from memory.records import Summary, Turn
+from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
 
@@ -52,7 +53,7 @@ def story_line(summary: Summary, said_at: str = "") -> str:
         else f"{summary.turn_id}-{summary.last_turn_id}"
     )
     day = f"({short_day(said_at)}) " if said_at else ""
-    return f"[{turns}] {day}{' '.join(summary.text.split())}"
+    return f"[{turns}] {day}{one_line(summary.text)}"
 
 
 def story_of(

@@ -16,6 +16,7 @@ from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.fact_reads import current_among
 from memory.store.standing_facts import facts_of_persons
+from memory.text.characters import one_line
 from memory.text.tokens import fitting_lines, line_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
@@ -97,7 +98,7 @@ def _said_once(facts: Sequence[Fact]) -> list[Fact]:
 
 def _line(fact: Fact) -> str:
     """`[54] always give versions when I ask about libraries`; their order says which is newer."""
-    words = " ".join(fact.value.split())
+    words = one_line(fact.value)
     form = {
         PREFERENCE: "prefers {}",
         LANGUAGE: "answer in {}",

@@ -130,7 +130,7 @@ def _turn_paragraphs(turn: Turn) -> str:
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
     tags = "".join(
-        f" `{_line(key)}: {_line(', '.join(texts_of(value)))}`" for key, value in turn.tags.items()
+        f" ({_line(key)}: {_line(', '.join(texts_of(value)))})" for key, value in turn.tags.items()
     )
     head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}{tags}: "
     paragraphs = re.split(r"\n\s*\n", "\n".join(turn.text.strip().splitlines()))

@@ -30,6 +30,7 @@ from memory.store.turn_validation import local_now
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, policy_of
+from memory.text.characters import one_line
 from memory.text.dates import is_iso_date, is_iso_span
 from memory.text.secrets import mask
 from memory.text.words import words
@@ -513,7 +514,7 @@ def conflict_over(store: Facts, fact_id: int) -> EditConflict:
     )
     change = change_of(store, change_id)
     assert change is not None  # the journal names no other
-    cause = " ".join(change.cause.split())[:_LONGEST_CAUSE]
+    cause = one_line(change.cause)[:_LONGEST_CAUSE]
     if fact is None or current is None:
         message = (
             f"fact {fact_id} was deleted by change {change_id} ({cause}); undo that change to have"

@@ -200,7 +200,8 @@ def _is_in_play(store: Store, turn: Turn) -> bool:
     if not turn.session or turn.kind != "message":
         return False
     rows = store.read(
-        f"SELECT text FROM turns WHERE session = {quoted(turn.session)} AND kind = 'message'"
+        "SELECT text FROM turns WHERE kind = 'message'"
+        f" AND session = (SELECT session FROM turns WHERE id = {turn.id})"
         f" AND id < {turn.id} ORDER BY id DESC LIMIT {_TURNS_LOOKED_BACK}"
     ).rows
     return any(plays_somebody(text) for (text,) in rows)

@@ -24,11 +24,13 @@ from langgraph.store.base import (
     SearchOp,
 )
 
+from memory.errors import InputError
 from memory.frameworks.store_thread import StoreThread, hide, visible_turns
 from memory.records import Turn
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.turn_validation import local_now
+from memory.store.turn_validation import local_now, session_label
+from memory.text.characters import label
 
 _BY = "langgraph"
 _SESSION = "langgraph "  # before the namespace, as JSON
@@ -76,6 +78,7 @@ def _carry_out(store: Store, op: Op) -> Result:
             turns = _turns_of(store, op.namespace, op.key)
             return _item(turns[-1]) if turns else None
         case PutOp():
+            _refuse_unusual_names(op)
             old = _turns_of(store, op.namespace, op.key)
             if op.index is not None:
                 raise NotImplementedError(
@@ -96,6 +99,17 @@ def _carry_out(store: Store, op: Op) -> Result:
         case ListNamespacesOp():
             return _namespaces(store, op)
     raise ValueError(f"unknown operation {type(op).__name__}")
+
+
+def _refuse_unusual_names(op: PutOp) -> None:
+    """Raise InputError for names that turns have in another way: two of them could become one."""
+    session = _session(op.namespace)
+    for name, stored in ((session, session_label(session)), (op.key, label(op.key))):
+        if name != stored:
+            raise InputError(
+                f"{name!r:.80} is no name for an item: use one line of at most 200 characters,"
+                " without double spaces and without characters that nobody sees"
+            )
 
 
 def _session(namespace: tuple[str, ...]) -> str:

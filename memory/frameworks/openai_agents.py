@@ -11,7 +11,7 @@ from memory.records import Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.namespaces import is_name
-from memory.store.turn_validation import local_now
+from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class MemorySession:
         self._thread.close()
 
     def _turns(self, store: Store, newest: int | None) -> list[Turn]:
-        return visible_turns(store, f"t.session = {quoted(self.session_id)}", newest)
+        return visible_turns(store, f"t.session = {quoted(session_label(self.session_id))}", newest)
 
     def _turn(self, item: dict[str, Any]) -> Turn:
         role = str(item.get("role", ""))

@@ -40,6 +40,7 @@ from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
+from memory.text.characters import one_line, unnumbered
 from memory.text.message_parts import INVISIBLE
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
@@ -767,7 +768,7 @@ def _object(arguments: str) -> dict[str, Any]:
 def _table(rows: Rows) -> str:
     """Rows as lines below their column names, as many as fit, and their number."""
     lines = [
-        trim(" | ".join(" ".join(cell_text(cell).split()) for cell in row), _ROW_TOKENS)
+        trim(unnumbered(" | ".join(one_line(cell_text(cell)) for cell in row)), _ROW_TOKENS)
         for row in rows.rows
     ]
     table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - _LAST_LINE_TOKENS)

@@ -17,8 +17,10 @@ from memory.records import (
     Quotation,
     Turn,
 )
+from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.passages import excerpt
+from memory.text.turn_lines import speaker_name
 from memory.text.words import words
 
 MOST_QUOTATIONS = 5
@@ -61,7 +63,7 @@ def _corrects(turn: Turn, marks: Iterable[str]) -> bool:
 
 def quotation(question: str, turn: Turn, mark: str = "") -> Quotation:
     """A turn as it is quoted: of a long one what the question asks for."""
-    text = excerpt(question, " ".join(turn.text.split()), _QUOTED_TOKENS)
+    text = excerpt(question, one_line(turn.text), _QUOTED_TOKENS)
     memory = turn.memory if isinstance(turn, MemoryTurn) else ""
     return Quotation(turn.id, turn.speaker, turn.said_at, text, mark, memory)
 
@@ -88,9 +90,10 @@ def quotations_of(
 
 def quotation_line(quoted: Quotation) -> str:
     """`[12] Anna, 8 May 2017: "We moved to Bergen." [outdated: ...]`."""
-    memory = f"{quoted.memory} " if quoted.memory else ""
+    memory = f"{one_line(quoted.memory)} " if quoted.memory else ""
     day = f", {short_day(quoted.said_at)}" if quoted.said_at else ""
-    line = f"[{quoted.turn_id}] {memory}{quoted.speaker}{day}: \u201c{quoted.text}\u201d"
+    name = speaker_name(quoted.speaker)
+    line = f"[{quoted.turn_id}] {memory}{name}{day}: \u201c{quoted.text}\u201d"
     return marked(line, quoted.mark)
 
 

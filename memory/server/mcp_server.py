@@ -25,7 +25,7 @@ from memory.server.handles import Handles
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.history import edits_of
-from memory.store.turn_validation import local_now
+from memory.store.turn_validation import local_now, session_label
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
@@ -287,7 +287,7 @@ def _number(text: str) -> int:
 
 
 def _session_lines(store: Store, session: str) -> str:
-    of_session = f"FROM turns WHERE session = {quoted(session)}"
+    of_session = f"FROM turns WHERE session = {quoted(session_label(session))}"
     [(total,)] = store.read(f"SELECT COUNT(*) AS turns {of_session}").rows
     if not total:
         raise InputError(f"there is no session {session[:100]!r}; memory://catalog lists them")

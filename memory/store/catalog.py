@@ -1,6 +1,7 @@
 """The catalog of a namespace: what it holds, in a few lines for a prompt."""
 
 from memory.store.database import Connection
+from memory.text.characters import label
 from memory.text.tokens import first_lines
 
 
@@ -16,10 +17,10 @@ def catalog(conn: Connection, tokens: int) -> str:
     turns, sessions, first, last = of_turns.fetchone()
     lines = [
         f"turns: {turns} in {sessions} sessions, {first or 'no date'} to {last or 'no date'}",
-        "speakers: " + ", ".join(f"{name}({count})" for name, count in speakers),
+        "speakers: " + ", ".join(f"{label(name)}({count})" for name, count in speakers),
     ]
     attributes: dict[str, list[str]] = {}
     for subject, attribute, count in facts:
-        attributes.setdefault(subject, []).append(f"{attribute}({count})")
+        attributes.setdefault(label(subject), []).append(f"{label(attribute)}({count})")
     lines += [f"facts of {subject}: " + ", ".join(names) for subject, names in attributes.items()]
     return first_lines(lines, tokens)

@@ -13,7 +13,7 @@ from memory.errors import DeletedError, InputError, StoreError
 from memory.sql import FACT_COLUMNS
 from memory.sql.tables import DAYS_BETWEEN, EXACT_SUM, NUMBER
 from memory.store import migrations
-from memory.store.database import restatements
+from memory.store.database import Restatement, restatements
 from memory.store.full_text import FullText
 from memory.store.setting_values import is_own_value
 from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
@@ -61,7 +61,7 @@ class SqliteFacts:
     def date(self, fact_id: int, happened_on: str | None, ended_on: str | None) -> None:
         self._conn.run("date_fact", fact_id=fact_id, happened_on=happened_on, ended_on=ended_on)
 
-    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
+    def restate(self, facts: Sequence[Restatement]) -> None:
         self._conn.run_many("restate_fact", restatements(facts))
 
     def delete(self, fact_ids: Sequence[int]) -> None:

@@ -33,6 +33,10 @@ class Cursor(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
+# A fact's id, and what it says now: subject, attribute and value.
+Restatement = tuple[int, str, str, str]
+
+
 class WordIndex(Protocol):
     """Which turns and facts hold a word, with English endings taken off.
 
@@ -73,8 +77,8 @@ class FactTable(Protocol):
     def date(self, fact_id: int, happened_on: str | None, ended_on: str | None) -> None:
         """Give a fact another beginning and another end, or none."""
 
-    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
-        """Give facts, by their ids, another attribute and another value."""
+    def restate(self, facts: Sequence[Restatement]) -> None:
+        """Give facts another subject, attribute and value."""
 
     def delete(self, fact_ids: Sequence[int]) -> None: ...
 
@@ -93,12 +97,10 @@ def newer_schema(location: str, schema: str) -> str:
     )
 
 
-def restatements(facts: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
-    """The values of the statement `restate_fact`, for each fact its id, attribute and value."""
-    return [
-        {"fact_id": fact_id, "attribute": attribute, "value": value}
-        for fact_id, attribute, value in facts
-    ]
+def restatements(facts: Sequence[Restatement]) -> list[dict[str, Any]]:
+    """The values of the statement `restate_fact`."""
+    names = ("fact_id", "subject", "attribute", "value")
+    return [dict(zip(names, fact, strict=True)) for fact in facts]
 
 
 class Connection(Protocol):

@@ -436,6 +436,9 @@ class DatabaseStore(Store):
         text = ";\n".join(statement.text for statement in checked)
         change_id = journal.begin(conn, cause, text, window=window)
         self._run_statements(conn, statements)
+        is_update = any(statement.command == "update" for statement in statements)
+        if is_update:
+            vocabulary_rules.restate_updated(conn, change_id)
         entity_edits.carry_out(conn, change_id, parts.names, window)
         lines = [line for statement in parts.summaries for line in statement.rows]
         summaries.put(conn, change_id, lines, window)
@@ -444,7 +447,7 @@ class DatabaseStore(Store):
             first, last = window
             conn.run("delete_window", first=first, last=last)
         journal.check_change(conn, change_id, window, by_person=by_person)
-        if any(statement.command == "update" for statement in statements):
+        if is_update:
             vocabulary_rules.check_updated(conn, change_id, vocabulary)
         if window is None and any(statement.command != "insert" for statement in statements):
             summaries.blank_corrected(conn, change_id)

@@ -15,6 +15,7 @@ from memory.records import Entity, EntityName
 from memory.sql import LONGEST_NAME
 from memory.store.database import Connection, Transaction
 from memory.store.journaled_rows import Row
+from memory.text.characters import one_line, unnumbered
 from memory.text.tokens import first_lines
 from memory.text.words import words
 from memory.vocabulary.entities import (
@@ -320,7 +321,7 @@ def name_lines(conn: Connection, text: str, tokens: int) -> str:
             description = f" ({descriptions[entity]})" if descriptions.get(entity) else ""
             also = [name for name in others if key(name) != key(entity)][:_MOST_NAMES_SHOWN]
             called = f": also called {', '.join(also)}" if also else ""
-            lines.append(f"{entity}{description}{called}")
+            lines.append(unnumbered(one_line(f"{entity}{description}{called}")))
     return first_lines(lines, tokens)
 
 

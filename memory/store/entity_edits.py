@@ -15,6 +15,7 @@ from memory.store import entities, history, journal
 from memory.store.database import Connection, HasConnections
 from memory.store.entities import EVERYWHERE, NamedFact, alias_row
 from memory.store.journaled_rows import JournaledRows, Row, find_row
+from memory.text.characters import one_line
 from memory.vocabulary.entities import Names, as_spoken, cases, key, spellings
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class _NameEdits:
 
     def describe(self, name: str, description: str) -> None:
         name = self._known(name)
-        description = " ".join(description.split())
+        description = one_line(description)
         row = self._entity(name)
         if (row["description"] if row else "") == description:
             raise InputError(f"{name!r} is described so already")
@@ -395,7 +396,7 @@ def _would_move(fact: NamedFact, names: Names, entity: str) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    text = " ".join(name.split())
+    text = one_line(name)
     if not text or len(text) > LONGEST_NAME:
         raise InputError(f"a name has 1 to {LONGEST_NAME} characters, not {len(text)}")
     return text

@@ -4,7 +4,7 @@ Speaker, session and date are columns of the index. Of kind, source and tags the
 nothing: the turns with a value are read once, and from then on only those added since.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from memory.search.ranking import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
-from memory.text.characters import sound_text
+from memory.store.turn_validation import session_label, source_label
+from memory.text.characters import label, one_line, sound_text
 from memory.text.turn_filter import TurnFilter, is_true
 
 MOST_VALUES = 64  # whose turns are kept; those of a million turns take 8 MB
@@ -80,7 +81,7 @@ class FilteredTurns:
     ) -> Iterator[NDArray[np.bool_]]:
         """A mask of the index for each condition of a filter."""
         if turn_filter.speaker:
-            yield index.spoken_by(map(sound_text, turn_filter.speaker))
+            yield index.spoken_by(_spellings(turn_filter.speaker))
         if turn_filter.session:
             yield index.in_sessions(_first_turns(conn, turn_filter.session))
         if turn_filter.since or turn_filter.until:
@@ -90,19 +91,19 @@ class FilteredTurns:
         if turn_filter.source:
             yield self._with_any(conn, index, "source", turn_filter.source)
         for key, values in turn_filter.tags:
-            yield self._with_any(conn, index, "tags", values, key=sound_text(key))
+            yield self._with_any(conn, index, "tags", values, key=_tag_key(key))
         for key, values in turn_filter.without_tags:
-            yield ~self._with_any(conn, index, "tags", values, key=sound_text(key))
+            yield ~self._with_any(conn, index, "tags", values, key=_tag_key(key))
         for key, operator, operand in turn_filter.compared:
-            value = _Value("tags", operand, sound_text(key), operator)
+            value = _Value("tags", operand, _tag_key(key), operator)
             yield index.with_ids(self._ids_with(conn, index, value))
 
     def _with_any(
         self, conn: Connection, index: Index, column: str, values: Sequence[str], key: str = ""
     ) -> NDArray[np.bool_]:
         mask = np.zeros(index.count + 1, np.bool_)
-        for text in values:
-            value = _Value(column, sound_text(text), key)
+        for text in _spellings(values, source_label):
+            value = _Value(column, text, key)
             mask |= index.with_ids(self._ids_with(conn, index, value))
         return mask
 
@@ -117,6 +118,16 @@ class FilteredTurns:
             oldest = next(iter(self._ids))
             del self._ids[oldest], self._read_to[oldest]
         return known
+
+
+def _spellings(texts: Iterable[str], to_label: Callable[[str], str] = label) -> list[str]:
+    """Texts as turns have them, and as turns of older versions do."""
+    sound = [*map(sound_text, texts)]
+    return [*dict.fromkeys([*map(to_label, sound), *sound])]
+
+
+def _tag_key(key: str) -> str:
+    return one_line(sound_text(key))
 
 
 def _read_ids(conn: Connection, value: _Value, after: int) -> NDArray[np.int64]:
@@ -135,5 +146,5 @@ def _read_ids(conn: Connection, value: _Value, after: int) -> NDArray[np.int64]:
 
 def _first_turns(conn: Connection, sessions: Sequence[str]) -> list[int]:
     """The first turn of each of these sessions that is there."""
-    rows = conn.run("first_turns_of_sessions", sessions=[*map(sound_text, sessions)])
+    rows = conn.run("first_turns_of_sessions", sessions=_spellings(sessions, session_label))
     return [turn_id for (turn_id,) in rows]

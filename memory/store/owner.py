@@ -10,6 +10,7 @@ from typing import Any
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.setting_values import is_own_value
 from memory.store.settings import settings_of
+from memory.text.characters import one_line
 
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
 UNNAMED = "User"  # who speaks while nobody has said a name
@@ -46,7 +47,7 @@ def asker_in(rows: Iterable[Sequence[Any]], name: str = "") -> str:
         (speakers if is_speaker else owners).append(text)
     values = [json.loads(text) for text in owners]
     owner = _owner_in([value for value in values if is_own_value(OWNER, value)])
-    clean = " ".join(name.split())
+    clean = one_line(name)
     key = clean.casefold()
     if key in _FIRST_PERSON or key == owner.casefold():
         return owner or next(iter(speakers), "")
@@ -70,7 +71,7 @@ def person_of(store: HasConnections, name: str) -> str:
     I, me, "user" and the owner's name in any case are the owner. Where no owner is known, "user"
     stays as it is written, and I and me are "User".
     """
-    clean = " ".join(name.split())
+    clean = one_line(name)
     key = clean.casefold()
     owner = owner_of(store)
     if key in _FIRST_PERSON or (owner and key == owner.casefold()):

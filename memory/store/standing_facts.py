@@ -14,6 +14,7 @@ from memory.store import settings, vocabulary_table
 from memory.store.database import Connection, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
+from memory.store.turn_validation import WRITTEN_AS
 from memory.vocabulary import STANDING
 from memory.vocabulary.rewording import SaidByOthers, foreign_words
 
@@ -78,6 +79,7 @@ def _read(
         names=sorted(names),
         joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
         corrections=CORRECTIONS,
+        written_as=WRITTEN_AS,
         most=_MOST,
     )
     if by_others:
@@ -95,6 +97,8 @@ def _read(
         reason = why_without_effect(
             replace(fact, subject=subject), turn, characters, partial(_is_said_near, conn, turn)
         )
+        if by_others and not reason:
+            reason = f"the speaker's name only looks like {speaker}"
         fact = replace(fact, attribute=vocabulary.name_of(fact.attribute))
         standing_facts.append(StandingFact(fact, reason))
     return standing_facts

@@ -230,7 +230,7 @@ DELETE FROM memory.rows_log WHERE namespace = :namespace AND change_id <> ALL (:
 SELECT DISTINCT attribute FROM memory.facts WHERE namespace = :namespace ORDER BY attribute;
 
 -- facts_of_attributes --
-SELECT id, attribute, value
+SELECT id, subject, attribute, value
 FROM memory.facts
 WHERE namespace = :namespace AND attribute = ANY (:names)
 ORDER BY id;
@@ -418,11 +418,16 @@ WHERE facts.namespace = :namespace AND turns.namespace = :namespace
         turns.speaker = facts.subject OR {speaker_and_subject} = ANY (:joined)
         OR (turns.session = :corrections AND {is_edited_by_a_person})
     )
+    AND NOT EXISTS (
+        SELECT 1 FROM memory.tags
+        WHERE tags.namespace = :namespace AND tags.turn_id = turns.id AND tags.key = :written_as
+    )
 )
 
 -- facts_that_subjects_said --
 -- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
--- that a person did, as anybody may name a session. Other names of a speaker come in pairs.
+-- that a person did, as anybody may name a session. Other names of a speaker come in pairs. A speaker
+-- who spells a name with a letter that no reader sees is another speaker.
 {standing_facts} AND {is_own}
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
@@ -723,7 +728,7 @@ WHERE namespace = :namespace AND id = :fact_id
 {returning_image};
 
 -- restate_fact --
-UPDATE memory.facts SET attribute = :attribute, value = :value
+UPDATE memory.facts SET subject = :subject, attribute = :attribute, value = :value
 WHERE namespace = :namespace AND id = :fact_id
 {returning_image};
 

@@ -14,6 +14,7 @@ from memory.records import Change, Summary, Turn
 from memory.store import journal, turns_table
 from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import JournaledRows, Row, all_rows, key_of
+from memory.text.characters import one_line
 
 LONGEST_SUMMARY = 500  # characters: about 110 tokens
 MOST_OF_A_WINDOW = 8
@@ -169,7 +170,7 @@ def _covers(row: Row, turn_ids: Collection[int]) -> bool:
 
 def _cut(text: str) -> str:
     """The text on one line, cut between words to LONGEST_SUMMARY characters."""
-    text = " ".join(text.split())
+    text = one_line(text)
     if len(text) <= LONGEST_SUMMARY:
         return text
     return text[: LONGEST_SUMMARY - 1].rsplit(" ", 1)[0] + "\u2026"

@@ -8,22 +8,25 @@ from typing import Any, get_args
 
 from memory.errors import InputError
 from memory.records import Kind, Turn
-from memory.text.characters import is_visible, sound_text
+from memory.text.characters import LONGEST_SOURCE, is_visible, label, one_line, sound_text
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
 # The setting with the zone of whoever speaks, where a time names none: "Europe/Berlin".
 TIMEZONE = "timezone"
+WRITTEN_AS = "written_as"  # the tag with a speaker's name as it came, where its label is another
 MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 
 
 def valid_turn(turn: Turn, number: int) -> Turn:
-    """The turn as a database can hold it: NUL and lone surrogates become U+FFFD.
+    """The turn as a database can hold it, with names that stand on a line: see `label`.
 
-    `number` is its place among those given, from 1, for the message. A date in a form that
-    `written_date` reads becomes ISO text; any other text is stored as it stands. Raises InputError
-    for what is no turn, and for a turn without text or speaker, of an unknown kind, or too long.
+    Its text stays word for word, but for NUL and lone surrogates, which become U+FFFD. A name that
+    was written in another way is in the tag WRITTEN_AS: it looks like somebody's, and its wishes
+    are not theirs. A date in a form that `written_date` reads becomes ISO text. `number` is the
+    turn's place among those given, from 1, for the message. Raises InputError for what is no turn,
+    and for a turn without text or speaker, of an unknown kind, or too long.
     """
     if not isinstance(turn, Turn):
         raise InputError(
@@ -36,7 +39,8 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
     if not is_visible(turn.text):
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
-    if not turn.speaker.strip():
+    speaker = label(sound_text(turn.speaker))
+    if not speaker:
         raise InputError(f"turn {number} has no speaker")
     if turn.kind not in get_args(Kind):
         raise InputError(f"turn {number}: kind {turn.kind!r} is not message, document or tool")
@@ -45,27 +49,40 @@ def valid_turn(turn: Turn, number: int) -> Turn:
             f"turn {number} has {len(turn.text):,} characters; split it, at most"
             f" {MAX_TURN_CHARACTERS:,} fit one turn"
         )
-    said_at = sound_text(turn.said_at)
+    said_at = label(sound_text(turn.said_at))
+    tags = valid_tags(turn.tags, f"turn {number}: ")
+    if speaker != turn.speaker and turn.kind == "message":
+        tags[WRITTEN_AS] = ascii(turn.speaker)[:MAX_TAG_CHARACTERS]
     return replace(
         turn,
-        speaker=sound_text(turn.speaker),
+        speaker=speaker,
         text=sound_text(turn.text),
-        session=sound_text(turn.session),
+        session=session_label(turn.session),
         said_at=written_date(said_at) or said_at,
-        source=sound_text(turn.source),
-        tags=valid_tags(turn.tags, f"turn {number}: "),
+        source=source_label(turn.source),
+        tags=tags,
     )
 
 
+def session_label(session: str) -> str:
+    """A session's name as turns have it."""
+    return label(sound_text(session), LONGEST_SOURCE)
+
+
+def source_label(source: str) -> str:
+    """An outside id as turns have it."""
+    return label(sound_text(source), LONGEST_SOURCE)
+
+
 def valid_tags(tags: Mapping[str, Any], where: str = "") -> dict[str, str | Sequence[str]]:
-    """Tags as a database can hold them. Raises InputError, which begins with `where`."""
+    """Tags as a database can hold them, each on a line. Raises InputError, begun with `where`."""
     if not isinstance(tags, Mapping):
         raise InputError(f'{where}tags are an object such as {{"project": "move"}}')
     sound: dict[str, str | Sequence[str]] = {}
     for key, value in tags.items():
         values = tag_texts(value, f"{where}the tag {key!r:.60}")
         for text in (key, *values):
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or not one_line(text):
                 raise InputError(f"{where}the key and the values of a tag are texts, not {text!r}")
             if len(text) > MAX_TAG_CHARACTERS:
                 raise InputError(
@@ -73,9 +90,13 @@ def valid_tags(tags: Mapping[str, Any], where: str = "") -> dict[str, str | Sequ
                     f" {MAX_TAG_CHARACTERS} characters"
                 )
         if values:
-            texts = sorted({*map(sound_text, values)})
-            sound[sound_text(key)] = texts if len(texts) > 1 else texts[0]
+            texts = sorted({*map(_tag_label, values)})
+            sound[_tag_label(key)] = texts if len(texts) > 1 else texts[0]
     return sound
+
+
+def _tag_label(text: str) -> str:
+    return one_line(sound_text(text))
 
 
 def told_in_zone(turns: Sequence[Turn], setting: str) -> Sequence[Turn]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from memory.records import Turn
 from memory.store.database import Connection, HasConnections
+from memory.store.turn_validation import source_label
 
 # In the order in which `to_turn` takes them.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
@@ -111,8 +112,12 @@ def ever_had_turns(conn: Connection) -> bool:
 
 def known_sources(store: HasConnections, sources: Sequence[str]) -> dict[str, int]:
     """The turns with these outside ids: source -> turn id (the oldest of several)."""
+    labels = {source: source_label(source) for source in sources}
     with store.reading() as conn:
-        return ids_by_source(conn, sources)
+        # Those of an older version are there as they were given.
+        ids = ids_by_source(conn, [*dict.fromkeys([*labels.values(), *labels])])
+    known = {source: ids.get(source) or ids.get(name) for source, name in labels.items()}
+    return {source: turn_id for source, turn_id in known.items() if turn_id}
 
 
 def ids_by_source(conn: Connection, sources: Sequence[str]) -> dict[str, int]:

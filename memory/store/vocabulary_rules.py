@@ -1,4 +1,4 @@
-"""What a vocabulary makes of a model's statements: its names, its values, and nothing else."""
+"""What is stored of a model's facts: in a vocabulary's names and values, each text on a line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,11 @@ from memory.sql.checked import CheckedFacts, CheckedInsert, Value
 from memory.sql.refusals import refuse, short
 from memory.store import journal
 from memory.store.database import Connection
+from memory.text.characters import LONGEST_LABEL, LONGEST_SOURCE, LONGEST_VALUE, label
 from memory.vocabulary import Attribute, Vocabulary
+
+# Characters. A value that is longer is refused by its table.
+LONGEST = {"subject": LONGEST_SOURCE, "attribute": LONGEST_LABEL, "value": 2 * LONGEST_VALUE}
 
 
 def in_vocabulary(
@@ -17,8 +21,9 @@ def in_vocabulary(
 ) -> tuple[tuple[CheckedFacts, ...], tuple[str, ...]]:
     """Statements in the words of a vocabulary, and the attributes of the facts it leaves out.
 
-    Facts are stored under the names of the vocabulary, and with values as it lists them; equal ones
-    once. Raises SqlError for a value that is not allowed.
+    Each text is one line that a reader sees (`as_label`). Facts are stored under the names of the
+    vocabulary, and with values as it lists them; equal ones once. Raises SqlError for a value that
+    is not allowed.
     """
     statements: list[CheckedFacts] = []
     left_out: list[str] = []
@@ -38,6 +43,7 @@ def _insert(write: CheckedInsert, vocabulary: Vocabulary, left_out: list[str]) -
     rows: list[tuple[Value, ...]] = []
     for row in write.rows:
         cells = dict(zip(write.columns, row, strict=True))
+        cells |= {column: as_label(column, str(cells[column])) for column in LONGEST}
         attribute = vocabulary.canonical(str(cells["attribute"]))
         if attribute is None and vocabulary.strict:
             left_out.append(str(cells["attribute"]))
@@ -50,6 +56,28 @@ def _insert(write: CheckedInsert, vocabulary: Vocabulary, left_out: list[str]) -
         if renamed == row or renamed not in rows:
             rows.append(renamed)
     return replace(write, rows=tuple(rows))
+
+
+def as_label(column: str, text: str) -> str:
+    """A subject, an attribute or a value as it is stored. Raises SqlError for an empty one."""
+    line = label(text, LONGEST[column])
+    if text and not line:
+        refuse(f"the {column} '{short(ascii(text))}'", "write what a reader can see")
+    return line
+
+
+def restate_updated(conn: Connection, change_id: int) -> None:
+    """Put what an UPDATE has set as it is to be stored: only the fact tells what a join of texts
+    came to. Raises SqlError as `as_label`."""
+    conn.facts.log()
+    unclean = []
+    for before, after in journal.net_images(conn, change_id):
+        if after is not None and _texts(before) != _texts(after):
+            texts = tuple(as_label(column, str(after[column])) for column in LONGEST)
+            if texts != _texts(after):
+                unclean.append((after["id"], *texts))
+    if unclean:
+        conn.facts.restate(unclean)
 
 
 def check_updated(conn: Connection, change_id: int, vocabulary: Vocabulary) -> None:
@@ -80,6 +108,10 @@ def _check_image(
         refuse(f"attribute '{short(name)}'", f"write '{attribute.name}'")
     if (value := str(after["value"])) != _allowed(attribute, value):
         refuse(f"'{short(value)}'", f"write it as {_listed(attribute)}")
+
+
+def _texts(image: Mapping[str, Any] | None) -> tuple[str, ...]:
+    return () if image is None else tuple(str(image[column]) for column in LONGEST)
 
 
 def _says(image: Mapping[str, Any] | None) -> tuple[Any, ...]:

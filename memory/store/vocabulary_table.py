@@ -13,7 +13,7 @@ from typing import Any
 from memory.errors import InputError
 from memory.sql import quoted
 from memory.store import journal, journaled_rows
-from memory.store.database import Connection, Cursor
+from memory.store.database import Connection, Cursor, Restatement
 from memory.store.setting_values import is_own_value
 from memory.vocabulary import Attribute, Definition, Vocabulary
 from memory.vocabulary.attributes import MOST_ATTRIBUTES
@@ -136,21 +136,21 @@ def _moves(
     vocabulary: Vocabulary,
     touched: Sequence[Attribute],
     used: Sequence[str],
-) -> list[tuple[int, str, str]]:
-    """The facts to restate, (id, attribute, value): those of attributes that were touched."""
+) -> list[Restatement]:
+    """The facts to restate: those of attributes that were touched."""
     names = _names(vocabulary, touched, used)
     if not names:
         return []
     moves = []
     outside = []
-    for fact_id, name, value in conn.run("facts_of_attributes", names=names).fetchall():
+    for fact_id, subject, name, value in conn.run("facts_of_attributes", names=names).fetchall():
         attribute = vocabulary.canonical(name)
         assert attribute is not None
         allowed = attribute.allowed(value)
         if allowed is None:
             outside.append((fact_id, attribute, value))
         elif (name, value) != (attribute.name, allowed):
-            moves.append((fact_id, attribute.name, allowed))
+            moves.append((fact_id, subject, attribute.name, allowed))
     if outside:
         attribute = outside[0][1]
         raise InputError(

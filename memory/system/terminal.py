@@ -1,21 +1,18 @@
 """Terminal output: text without control characters, and the progress of a long task."""
 
-import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
-from unicodedata import category
 
 import typer
 
+from memory.text.characters import one_line, sound_text, visible_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-# The control characters of C0 and C1, which begin terminal commands, and all white space.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 @contextmanager
@@ -59,9 +56,8 @@ def print_dim(line: str) -> None:
 
 
 def clean(text: str) -> str:
-    """Text without control characters except \\n and \\t; half a surrogate pair becomes U+FFFD."""
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return "".join(c for c in whole if c in "\n\t" or category(c) != "Cc")
+    """Text without what no reader sees; half a surrogate pair becomes U+FFFD."""
+    return visible_text(sound_text(text)).replace("\r", "")
 
 
 def count(number: int, noun: str) -> str:
@@ -70,5 +66,5 @@ def count(number: int, noun: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """A text on one line, without control characters."""
-    return _CONTROL.sub(" ", text).strip()
+    """A text on one line, without what no reader sees."""
+    return one_line(text)

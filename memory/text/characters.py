@@ -1,6 +1,53 @@
-"""Characters that every database and model takes, and characters that nobody sees."""
+"""Characters: those that every database and model takes, and those that a reader can see.
 
-from unicodedata import category
+Names, dates, tags, facts and file names that strangers wrote stand next to what people said, a line
+each. `label` makes such a text one visible line. `visible_text` takes from a longer text only what
+nobody sees: what is stored of a turn stays word for word.
+"""
+
+import hashlib
+import json
+import re
+from functools import lru_cache
+from unicodedata import bidirectional, category
+
+LONGEST_LABEL = 200  # characters of a name, a session, a tag
+LONGEST_SOURCE = 500  # of an outside id, which may be an address; Postgres indexes 2,700 bytes
+LONGEST_VALUE = 20_000  # of a column of a fact, as its table has it
+_DIGEST = 8  # hexadecimal digits that tell two long labels apart
+
+# Runs of what no reader sees, or what turns the direction of what they see: controls, soft hyphens,
+# fillers, joiners and spaces of no width, marks and overrides of direction, selectors of a form,
+# interlinear notes, and the tags of U+E0000, in which whole sentences are hidden from readers and
+# not from models. Line ends and tabs are seen.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+# Lines are told apart by these, too, and words by all white space.
+_LINE_ENDS = re.compile("\r\n|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+# Where a language needs a character that nobody sees it stands alone, behind a letter that has no
+# capitals (Persian, Hindi, Thai, Mongolian, Hangul) or behind a sign (emoji).
+_JOINERS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u200b\u200c\u200d"
+)
+_EMOJI_JOINER = "\u200d"
+_MARKS_OF_DIRECTION = frozenset("\u061c\u200e\u200f")
+_FORMS_OF_SIGNS = frozenset("\ufe0e\ufe0f")
+_FORMS_OF_IDEOGRAPHS = frozenset(map(chr, (*range(0xFE00, 0xFE03), *range(0xE0100, 0xE0120))))
+_TAG, _TAG_END = 0xE0000, "\U000e007f"
+_FLAG = "\N{WAVING BLACK FLAG}"
+# The flags that are written with tags: England's, Scotland's and Wales's.
+_FLAGS = frozenset(
+    _FLAG + "".join(chr(_TAG + ord(letter)) for letter in region) + _TAG_END
+    for region in ("gbeng", "gbsct", "gbwls")
+)
+_SIGNS = frozenset({"So", "Sk", "Sm", "Po", "Pd"})
+_KEYS = "0123456789#*"  # a keycap has one of these
+_AROUND = 6  # characters before a run that are looked at: a letter and the marks on it
+_NEAR = 3  # characters on each side of a mark of direction
+_LONGEST_RUN = 8  # more unseen characters in a row are nobody's language
 
 
 def sound_text(text: str) -> str:
@@ -19,6 +66,78 @@ def is_visible(text: str) -> bool:
     Assistants do answer "\\u200b".
     """
     return any(not character.isspace() and category(character) != "Cf" for character in text)
+
+
+def label(text: str, longest: int = LONGEST_LABEL) -> str:
+    """A text of strangers as a name for something: one line that a reader can see.
+
+    White space is joined, and what `visible_text` takes out is gone. Of one that is longer than
+    `longest` characters the beginning is left, with a digest that tells it from others.
+    """
+    line = one_line(text)
+    if len(line) <= longest:
+        return line
+    digest = hashlib.sha256(line.encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    return f"{line[: longest - _DIGEST - 2].rstrip()}\N{HORIZONTAL ELLIPSIS} {digest}"
+
+
+def one_line(text: str) -> str:
+    """A text without what nobody sees, and with a space for each run of white space."""
+    return " ".join(visible_text(text).split())
+
+
+def unnumbered(line: str) -> str:
+    """A line that begins with a text of strangers, so that it never begins as a turn's line."""
+    return f"- {line}" if line.startswith(("[", "(")) else line
+
+
+def visible_text(text: str) -> str:
+    """A text without the characters that nobody sees; its lines stay lines.
+
+    They stay where they belong to a language (joiners of Persian, Hindi and emoji, marks of
+    direction near Hebrew or Arabic letters) and in flags.
+    """
+    if not _UNSEEN.search(text):
+        return text
+    text = _LINE_ENDS.sub("\n", text)
+
+    def needed(run: re.Match[str]) -> str:
+        before, after = (
+            text[max(run.start() - _AROUND, 0) : run.start()],
+            text[run.end() : run.end() + _NEAR],
+        )
+        return _needed(before, run[0][:_LONGEST_RUN], after)
+
+    return _UNSEEN.sub(needed, text)
+
+
+def escaped(text: str) -> str:
+    """JSON with what nobody sees as `\\u200b`: it says the same, and shows what it says."""
+    return _UNSEEN.sub(lambda run: json.dumps(run[0])[1:-1], text)
+
+
+@lru_cache(maxsize=4_096)
+def _needed(before: str, run: str, after: str) -> str:
+    """What of a run of unseen characters its language needs, between what is before and after.
+
+    One character, or the tags of a flag, or a sign's form with the joiner to the next sign.
+    """
+    for flag in _FLAGS:
+        if before.endswith(flag[0]) and run.startswith(flag[1:]):
+            return flag[1:]
+    first = run[0]
+    if first in _MARKS_OF_DIRECTION:
+        near = before[-_NEAR:] + after
+        return first if any(bidirectional(letter) in ("R", "AL") for letter in near) else ""
+    base = next((c for c in reversed(before) if not category(c).startswith("M")), "")
+    kind = category(base) if base else ""
+    is_before_sign = category(after[:1] or " ") in _SIGNS
+    if kind == "Lo":
+        return first if first in _JOINERS or first in _FORMS_OF_IDEOGRAPHS else ""
+    if kind in _SIGNS or (base and base in _KEYS):
+        form = first if first in _FORMS_OF_SIGNS else ""
+        return form + _EMOJI_JOINER * (is_before_sign and run == form + _EMOJI_JOINER)
+    return ""
 
 
 class WholeCharacters:

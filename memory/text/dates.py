@@ -5,6 +5,8 @@ from calendar import monthrange
 from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, date
 
+from memory.text.characters import label
+
 WORD = re.compile("[a-z]+")
 MONTHS: list[str] = WORD.findall(
     "january february march april may june july august september october november december"
@@ -56,6 +58,8 @@ _ROLLING = (" the ", *_POSSESSIVES, " like ", " like just ", " like only ", " li
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
+_LONGEST_OTHER = 40  # characters that are shown of what is no date
+_NO_BRACKETS = str.maketrans("()[]:", "     ")  # which would end it, and begin something else
 
 
 def is_iso_date(text: str) -> bool:
@@ -168,13 +172,13 @@ def spoken_date(said_at: str) -> str:
             return date.fromisoformat(said_at + "-01").strftime("%b %Y")
     except ValueError:
         pass
-    return said_at
+    return label(said_at, _LONGEST_OTHER).translate(_NO_BRACKETS)
 
 
 def short_day(said_at: str) -> str:
     """`10 Jan 2024`."""
-    day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
-    return day.removeprefix("0")
+    day = spoken_date(said_at)
+    return (day.partition(" ")[2] if named_day(said_at) else day).removeprefix("0")
 
 
 def _last_words(text: str) -> str:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection
 
+from memory.text.characters import one_line
+
 _ASSISTANT = re.compile(
     r"(?:(?:ai|virtual|personal) )?assistant|ai|(?:chat ?)?bot|chatgpt|gpt|claude|gemini|copilot"
     r"|codex|opencode|system|tool",
@@ -17,7 +19,7 @@ def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:
     An assistant or a tool that carries a name of the user's speaks by its role: its words are not
     the user's.
     """
-    key = " ".join(name.split()).casefold()
+    key = one_line(name).casefold()
     names = {"user", *(user.casefold() for user in users)}
     return role if role != "user" and key in names else name or role
 

@@ -3,7 +3,20 @@
 from dataclasses import replace
 
 from memory.records import MemoryTurn, Turn
+from memory.text.characters import label, one_line
 from memory.text.dates import resolve_dates, spoken_date
+from memory.text.tokens import trim
+
+_SHORT_NAME, _NAME_TOKENS = 48, 24  # characters of a name that is whole, tokens of a longer one
+
+
+def speaker_name(name: str) -> str:
+    """A speaker's name before what they said, in a few tokens.
+
+    Without what begins a line of its own: a number or a date in brackets, and a colon.
+    """
+    line = label(name).lstrip("([ ").replace(": ", ", ").rstrip(": ")
+    return line if len(line) <= _SHORT_NAME else trim(line, _NAME_TOKENS)
 
 
 def turn_line(turn: Turn, dates: bool = True) -> str:
@@ -12,10 +25,9 @@ def turn_line(turn: Turn, dates: bool = True) -> str:
     The name of its memory comes first where it is one of several:
     `[12] team (Mon 08 May 2017) Anna: text`.
     """
-    memory = f"{' '.join(turn.memory.split())} " if isinstance(turn, MemoryTurn) else ""
+    memory = f"{speaker_name(turn.memory)} " if isinstance(turn, MemoryTurn) else ""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
-    text = " ".join(turn.text.split())
-    return f"[{turn.id}] {memory}{said_at}{turn.speaker}: {text}"
+    return f"[{turn.id}] {memory}{said_at}{speaker_name(turn.speaker)}: {one_line(turn.text)}"
 
 
 def resolved_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:

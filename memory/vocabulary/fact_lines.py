@@ -3,6 +3,7 @@
 import re
 
 from memory.records import Fact, MemoryFact
+from memory.text.characters import one_line, unnumbered
 from memory.text.dates import spoken_day
 from memory.vocabulary.attributes import Vocabulary
 from memory.vocabulary.files import default_vocabulary
@@ -17,7 +18,8 @@ def fact_line(fact: Fact) -> str:
     """
     since = f" since {fact.happened_on}" if fact.happened_on else ""
     until = f" until {fact.ended_on}" if fact.ended_on else ""
-    return f"{fact.subject} {fact.attribute}: {fact.value}{since}{until} {_source(fact)}"
+    told = f"{fact.subject} {fact.attribute}: {fact.value}{since}{until} {_source(fact)}"
+    return unnumbered(one_line(told))
 
 
 def spoken_line(fact: Fact) -> str:
@@ -28,7 +30,8 @@ def spoken_line(fact: Fact) -> str:
     if not fact.happened_on or fact.ended_on or not is_event(fact):
         return fact_line(fact)
     words_of_it = f"{fact.subject} {fact.attribute.replace('_', ' ')}, {fact.value}"
-    return f"{words_of_it}, {spoken_day(fact.happened_on)} {_source(fact)}"
+    told = f"{words_of_it}, {spoken_day(fact.happened_on)} {_source(fact)}"
+    return unnumbered(one_line(told))
 
 
 def _source(fact: Fact) -> str:

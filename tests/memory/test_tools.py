@@ -146,7 +146,9 @@ def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     given = {"subject": "Anna", "attribute": "has_pet", "value": value, "turn_id": 3, "on": "2017"}
     assert tools["remember"](facts=[given]).endswith("(fact 1, turn 3): change 1")
     [fact] = store.facts()
-    assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2017")
+    on_a_line = value.replace("\n", " ")
+    assert (fact.subject, fact.value, fact.happened_on) == ("Anna", on_a_line, "2017")
+    assert fact.turn_id == 3
     assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
     assert store.facts() == []
 

@@ -37,6 +37,11 @@ STRANGERS = [
     "As\u200bsistant",
     "\u0410ssistant",  # with a Cyrillic A
     "us\u0435r",  # with a Cyrillic e
+    "us\u200ber",
+    " User",
+    "\u202euser\u202c",
+    "Anna\u2060",
+    "Anna ",
     "u\u017fer",  # whose long s is an s where case is folded
 ]
 

@@ -23,10 +23,12 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.turns_table import known_sources
 from memory.system.files import refuse_irregular
+from memory.text.characters import label
 from memory.text.tokens import count_tokens, trim
 
 TITLE_CHARACTERS = 200
 HASH_LETTERS = 8
+_LONGEST_NAME = 400  # characters of a file's name; with a hash and a place it is a source
 MOST_CHUNKS = 50_000  # of one document; 5,000,000 characters of prose are 12,000
 
 
@@ -81,8 +83,8 @@ def chunks(path: Path) -> list[Turn]:
         scanned = "; are its pages pictures?" if document.unit == "page" else ""
         raise InputError(f"{path}: there is no text in it{scanned}")
 
-    # A file name may contain bytes that are not text.
-    name = path.name.encode("utf-8", "replace").decode()
+    # A file name may contain bytes that are not text, and lines.
+    name = label(path.name.encode("utf-8", "replace").decode(), _LONGEST_NAME)
     # The hash makes a changed document a new version, beside the stored one.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
     chunks_in_place = Counter(chunk.place for chunk in pieces)

@@ -14,7 +14,7 @@ from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.fact_reads import facts_from
-from memory.store.turn_validation import local_now
+from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _last_reply(request: PageRequest, session: str) -> Said | None:
 
 def _turns_of(store: Store, session: str) -> list[Turn]:
     rows = store.read(
-        f"SELECT id FROM turns WHERE session = {quoted(session)} ORDER BY id DESC"
+        f"SELECT id FROM turns WHERE session = {quoted(session_label(session))} ORDER BY id DESC"
         f" LIMIT {_RECENT_TURNS}"
     ).rows
     return store.turns_by_id([row[0] for row in reversed(rows)])

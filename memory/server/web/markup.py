@@ -51,10 +51,10 @@ _ROOMS = {
 
 
 def shown_text(value: Any) -> Any:
-    """A value that is safe to show: text without control characters, other values unchanged."""
+    """A value that is safe to show: text without what nobody sees, other values unchanged."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", clean(value))
+    return clean(_STEERING.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 def date_in_words(said_at: str) -> str:

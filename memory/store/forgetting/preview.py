@@ -15,6 +15,7 @@ from memory.store import Store
 from memory.store.entity_edits import entities_called, facts_about, known_entities
 from memory.store.history import edits_of
 from memory.store.settings import settings_of
+from memory.store.turn_validation import session_label
 from memory.text.dates import is_iso_date
 
 
@@ -76,7 +77,7 @@ def matching_turns(
         turn
         for turn in candidates
         if (not speaker or turn.speaker == speaker)
-        and (session is None or turn.session == session)
+        and (session is None or turn.session in (session, session_label(session)))
         and matching.casefold() in turn.text.casefold()
     ]
     if before:

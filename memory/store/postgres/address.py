@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 from memory.errors import InputError
 
 SCHEMES = ("postgresql", "postgres")
-LONGEST_NAME = 2_000  # bytes of UTF-8, of a namespace, a session, a speaker, a source
+LONGEST_NAME = 2_000  # bytes of UTF-8, of a namespace, and of what an index holds
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from memory.sql import FACT_COLUMNS, WRITABLE
-from memory.store.database import Connection, restatements
+from memory.store.database import Connection, Restatement, restatements
 from memory.store.postgres.word_lists import WordLists
 
 # A fact's id, and how the journal writes it before and after a write (None: it is not there).
@@ -55,8 +55,8 @@ class FactTable:
         )
         self._note(before, dict(dated.fetchall()))
 
-    def restate(self, facts: Sequence[tuple[int, str, str]]) -> None:
-        before = self._images([fact_id for fact_id, _, _ in facts])
+    def restate(self, facts: Sequence[Restatement]) -> None:
+        before = self._images([fact_id for fact_id, *_ in facts])
         rows = restatements(facts)
         self._note(before, dict(self._conn.run_returning("restate_fact", rows)))
 

@@ -13,7 +13,7 @@ import psycopg
 
 from memory import sql as sql_policy
 from memory.errors import DeletedError, InputError, SqlError, StoreError
-from memory.records import Forgotten, Rows, Turn, TurnIds
+from memory.records import Forgotten, Rows
 from memory.store import entities, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import FORKED, DatabaseStore
@@ -22,7 +22,7 @@ from memory.store.forgetting import forget
 from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
-from memory.store.postgres.address import LONGEST_NAME, Address, read_address
+from memory.store.postgres.address import Address, read_address
 from memory.store.postgres.connection import TRACED, NamespaceConnection, postgres_errors
 from memory.store.postgres.pool import (
     CONNECT_SECONDS,
@@ -104,17 +104,6 @@ class PostgresStore(DatabaseStore):
 
     def close(self) -> None:
         """Nothing is held between calls: connections belong to the process."""
-
-    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
-        for number, turn in enumerate(turns if not isinstance(turns, Turn) else (), 1):
-            for name in ("session", "speaker", "source"):
-                text = getattr(turn, name, "")
-                if isinstance(text, str) and len(text.encode(errors="replace")) > LONGEST_NAME:
-                    raise InputError(
-                        f"turn {number}: {name} has more than {LONGEST_NAME} bytes, which Postgres"
-                        " cannot index"
-                    )
-        return super().add(turns, once, replaces)
 
     # ---------------------------------------------------------------- what a model may do
 

@@ -45,7 +45,7 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: list[st
     assert "  + Ben has_pet: dog Rufus since 2017-06 (fact 3, turn 4)" in entry
     assert "  ~ Anna lives_in: Oslo since 2017-05-06 (fact 1, turn 1) -> until 2017-06" in entry
     facts = run(changed_memory, "facts", "log", "--facts")
-    assert "~ Anna has_pet: cat Miso (fact 2, turn 3) -> cat [31m Misa" in facts
+    assert "~ Anna has_pet: cat Miso (fact 2, turn 3) -> cat[31m Misa" in facts
     records = [
         json.loads(line)
         for line in run(changed_memory, "facts", "log", "--facts", "--json").splitlines()
@@ -85,7 +85,7 @@ def test_an_empty_log_says_so(store: Store, memory_options: list[str]) -> None:
 
 def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: list[str]) -> None:
     out = run(changed_memory, "undo")
-    assert out.startswith("undid change 3:\n  ~ Anna has_pet: cat [31m Misa")
+    assert out.startswith("undid change 3:\n  ~ Anna has_pet: cat[31m Misa")
     assert out.endswith(f"change 4; to undo: memory undo 4 {shlex.join(changed_memory)}\n")
     assert "undone" in run(changed_memory, "facts", "log", "3")
     assert "undid change 2:" in run(changed_memory, "undo"), "neither 3, undone, nor 4, an undo"

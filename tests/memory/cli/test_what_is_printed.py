@@ -193,8 +193,8 @@ def test_namespaces_are_printed_likewise(
 def test_json_holds_the_codes_as_escapes(
     hostile: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = output(capsys, "admin", "sql", "SELECT speaker FROM turns", "--json", *hostile)
-    assert json.loads(line.splitlines()[0])["speaker"] == NAMES[0]
+    line = output(capsys, "admin", "sql", "SELECT text FROM turns", "--json", *hostile)
+    assert json.loads(line.splitlines()[0])["text"] == f"I moved to Oslo.{CODES} 0"
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_what_somebody_said_cannot_break_the_document(address: str, tmp_path: Pa
         export_memory(store, tmp_path / "a.md", "md", "# <a>")
     headings, texts = headings_and_texts(tmp_path / "a.md")
     assert headings == ["# <a>", "s # |`", "No session", "Facts"]
-    assert texts[0] == "[1] *Anna* # x: # no heading"
+    assert texts[0] == "[1] *Anna* # x (written_as: '*Anna*\\n# x'): # no heading"
     assert texts[1] == (
         "<script>x</script>\n| a | b |\n|---|---|\n```\n---\n1. one\n\u00a0\u00a0\u00a0\u00a0code"
     )
