@@ -57,11 +57,6 @@ SESSION = "x-memory-session"
 SPEAKER = "x-memory-speaker"
 STATUS = "x-memory"
 STORED = "x-memory-stored"
-# Of one connection, not of the request (RFC 9110, section 7.6.1).
-_HOP_BY_HOP = (
-    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
-    *("transfer-encoding", "upgrade", "host", "content-length", "accept-encoding"),
-)
 _KEYS = ("authorization", "x-api-key", "api-key")
 # What the servers' protocols have; cookies and addresses of clients are nobody else's.
 _SENT_ON = (
@@ -70,6 +65,14 @@ _SENT_ON = (
     *("openai-organization", "openai-project", "openai-beta", "http-referer", "x-title"),
 )
 _SENT_ON_PREFIXES = ("anthropic-", "x-stainless-")
+# What an answer's headers may say to a client. A browser keeps cookies and orders of a site, and
+# those of a host hold for our page there, too.
+_PASSED_ON = frozenset({
+    *("content-type", "content-length", "content-encoding", "content-language", "cache-control"),
+    *("etag", "expires", "last-modified", "retry-after", "request-id", "vary"),
+})  # fmt: skip
+_PASSED_ON_PREFIXES = ("x-", "openai-", "anthropic-", "ratelimit-", "llm_provider-")
+_STATUSES = range(200, 600)  # of answers; one that sends the client elsewhere is none
 # What is asked of a model; nothing else is done with this machine's key.
 _POSTS = frozenset(
     {CHAT, "completions", RESPONSES, "embeddings", MESSAGES, f"{MESSAGES}/count_tokens"}
@@ -225,6 +228,15 @@ class _Proxy:
             # Its message may name the address, never a header.
             reason = type(error).__name__
             return _error(502, f"the model's server cannot be reached ({reason})", status)
+        if upstream.is_redirect or upstream.status_code not in _STATUSES:
+            await upstream.aclose()
+            # A client that went there would send its key along, and a token of ours.
+            return _error(
+                502,
+                f"the model's server answers {upstream.status_code}, which is no answer; where it"
+                " sends you elsewhere, give its address as --api-base",
+                status,
+            )
         may_write = bool(namespace) and _may(grant, namespace, "write")
         if task or not (upstream.is_success and self._options.stores and may_write):
             conversation = None
@@ -547,9 +559,13 @@ def _conversation(protocol: str, body: bytes) -> tuple[Conversation | None, dict
 
 
 def _answer_headers(headers: httpx.Headers) -> dict[str, str]:
-    # As the bytes go on as they came, their length and encoding hold.
-    dropped = {*_HOP_BY_HOP, "date", "server"} - {"content-length"}
-    return {name: value for name, value in headers.items() if name not in dropped}
+    """What of an answer's headers is its client's. Its bytes go on as they came."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+        if value.isascii() and value.isprintable()  # what no client could read fails no answer
+    }
 
 
 def _error(status: int, message: str, memory: str = "off") -> Response:

@@ -121,7 +121,7 @@ def read_answer(protocol: str, content: bytes) -> Answer:
     """
     try:
         whole = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         events = [*_events(content)]
         text = "".join(_piece(protocol, event) for event in events)
         ends = {end for event in events if (end := _end(protocol, event))}
@@ -151,7 +151,7 @@ def _events(content: bytes) -> Iterator[dict[str, Any]]:
             continue
         try:
             event = json.loads(line.removeprefix("data:"))
-        except ValueError:  # [DONE], or the place where it was cut
+        except (ValueError, RecursionError):  # [DONE], or the place where it was cut
             continue
         if isinstance(event, dict):
             yield event

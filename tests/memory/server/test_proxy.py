@@ -243,6 +243,60 @@ def test_an_error_of_the_server_goes_through_and_nothing_is_stored(
     assert len(turns_of(nora)) == 1
 
 
+@contextmanager
+def before(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A proxy before a server that always sends this."""
+    monkeypatch.setenv("OPENAI_API_KEY", UPSTREAM_KEY)
+    with odd_server(lambda _: sent) as server:
+        options = ProxyOptions(server.address, namespace="nora")
+        app = proxy_application(options, Handles(), Tokens(), allowed_hosts(PORT))
+        with TestClient(app, f"http://127.0.0.1:{PORT}", follow_redirects=False) as client:
+            yield client
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 999])
+def test_a_server_sends_no_client_elsewhere(
+    nora: str, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    # A client that follows sends its key along, and a token of ours.
+    sent = Sent({}, status, {"location": "http://evil.example/v1"})
+    with before(sent, monkeypatch) as client:
+        answer = client.post("/v1/chat/completions", json=BODY)
+    assert answer.status_code == 502
+    assert "location" not in answer.headers
+    assert "give its address" in answer.json()["error"]["message"]
+    assert len(turns_of(nora)) == 1
+
+
+def test_of_an_answer_s_headers_those_for_browsers_do_not_go_through(
+    nora: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A cookie for this host would be sent to our page, too, whatever its port.
+    evil = {
+        "set-cookie": "memory=x; Path=/",
+        "access-control-allow-origin": "*",
+        "clear-site-data": '"*"',
+        "strict-transport-security": "max-age=1",
+        "refresh": "0; url=http://evil.example",
+        "x-odd": "\u00e9\u00ff",
+    }
+    kind = whole("Oslo.").body
+    with before(Sent(kind, headers={**evil, "x-request-id": "r7"}), monkeypatch) as client:
+        answer = client.post("/v1/chat/completions", json=BODY)
+    assert answer.status_code == 200
+    assert not {*evil} & {*answer.headers}
+    assert answer.headers["x-request-id"] == "r7"
+
+
+def test_an_answer_that_lies_deep_in_itself_costs_no_turn(
+    nora: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = b"[" * 100_000
+    with before(Sent(deep), monkeypatch) as client:
+        assert client.post("/v1/chat/completions", json=BODY).content == deep
+    assert turns_of(nora)[1:] == [("User", MESSAGE["content"])]
+
+
 def test_tools_and_pictures_go_on_as_they_are(nora: str, upstream: Upstream) -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
     content = [{"type": "text", "text": "Where do I live?"}, picture]
