@@ -62,7 +62,7 @@ def _owner_in(names: Sequence[Any]) -> str:
 
 def is_unnamed(speaker: str) -> bool:
     """Whether a speaker's name only says that it is the user."""
-    return speaker.strip().lower() == UNNAMED.lower()
+    return one_line(speaker).lower() == UNNAMED.lower()
 
 
 def person_of(store: HasConnections, name: str) -> str:

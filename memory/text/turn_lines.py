@@ -22,12 +22,14 @@ def speaker_name(name: str) -> str:
 def turn_line(turn: Turn, dates: bool = True) -> str:
     """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
 
-    The name of its memory comes first where it is one of several:
+    A document is no person, whatever its title is: `[13] Manual (document): text`. The name of its
+    memory comes first where it is one of several:
     `[12] team (Mon 08 May 2017) Anna: text`.
     """
     memory = f"{speaker_name(turn.memory)} " if isinstance(turn, MemoryTurn) else ""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
-    return f"[{turn.id}] {memory}{said_at}{speaker_name(turn.speaker)}: {one_line(turn.text)}"
+    kind = "" if turn.kind == "message" else f" ({turn.kind})"
+    return f"[{turn.id}] {memory}{said_at}{speaker_name(turn.speaker)}{kind}: {one_line(turn.text)}"
 
 
 def resolved_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:

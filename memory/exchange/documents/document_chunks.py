@@ -21,9 +21,10 @@ from memory.exchange.documents.readers import (
 from memory.records import NOTHING_WITHHELD, Turn, Withheld
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.owner import is_unnamed
 from memory.store.turns_table import known_sources
 from memory.system.files import refuse_irregular
-from memory.text.characters import label
+from memory.text.characters import label, one_line
 from memory.text.tokens import count_tokens, trim
 
 TITLE_CHARACTERS = 200
@@ -87,6 +88,9 @@ def chunks(path: Path) -> list[Turn]:
     name = label(path.name.encode("utf-8", "replace").decode(), _LONGEST_NAME)
     # The hash makes a changed document a new version, beside the stored one.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
+    # A title is no person's name: that of a stranger's document may be "user".
+    title = document.title[:TITLE_CHARACTERS]
+    speaker = name if is_unnamed(title) or not one_line(title) else title
     chunks_in_place = Counter(chunk.place for chunk in pieces)
     parts: Counter[str] = Counter()
     turns = []
@@ -96,7 +100,7 @@ def chunks(path: Path) -> list[Turn]:
         part = f" part {parts[chunk.place]}" if chunks_in_place[chunk.place] > 1 else ""
         turns.append(
             Turn(
-                speaker=document.title[:TITLE_CHARACTERS] or name,
+                speaker=speaker,
                 text=chunk.text,
                 session=name,
                 said_at=said_at.isoformat(timespec="seconds"),

@@ -259,11 +259,31 @@ def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     except ParserRejectedMarkup as error:
         raise InputError(f"{path}: this is no HTML") from error
     title = _one_line(soup.title.get_text()) if soup.title else ""
-    for element in soup.find_all(_UNSEEN):
+    for element in [*soup.find_all(_UNSEEN), *soup.find_all(_is_hidden)]:
         element.decompose()
     for element in _navigation(soup, limits):
         element.decompose()
     return ParsedDocument(title, _sections(_html_parts(soup, limits)), "line")
+
+
+# What a browser shows nothing of, as a style says it.
+_HIDING = {
+    ("display", "none"),
+    ("visibility", "hidden"),
+    ("visibility", "collapse"),
+    ("opacity", "0"),
+    ("font-size", "0"),
+    ("font-size", "0px"),
+}
+
+
+def _is_hidden(element: "Tag") -> bool:
+    """Whether a page hides an element from its readers, by itself: no stylesheet is read."""
+    if element.has_attr("hidden"):
+        return True
+    style = str(element.get("style") or "").lower().replace("!important", "")
+    pairs = (part.partition(":") for part in style.split(";"))
+    return any((name.strip(), value.strip()) in _HIDING for name, _, value in pairs)
 
 
 def _navigation(soup: "BeautifulSoup", limits: Limits) -> list["Tag"]:

@@ -62,7 +62,7 @@ HTML = """<html><head><title>The  pump</title><script>evil()</script></head><bod
 """
 
 
-def pdf(*pages: str) -> bytes:
+def pdf(*pages: str, title: str = "The pump") -> bytes:
     """A PDF with a line of text on each page."""
     numbers = [5 + 2 * n for n in range(len(pages))]
     kids = " ".join(f"{n} 0 R" for n in numbers)
@@ -70,7 +70,7 @@ def pdf(*pages: str) -> bytes:
         1: "<</Type/Catalog/Pages 2 0 R>>",
         2: f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>",
         3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-        4: "<</Title(The pump)>>",
+        4: f"<</Title<{title.encode('utf-16').hex()}>>>",
     }
     for n, text in zip(numbers, pages, strict=True):
         said = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET"
