@@ -34,11 +34,11 @@ from memory.system.home import home, receipt_name
 from memory.system.provider_calls import CallsEnded, end_calls
 from memory.system.terminal import clean_line, count
 from memory.system.tracing import root
+from memory.worker import retention
 from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.observer import Observer
 from memory.worker.queue import Queue, Sight, queue_of_home
-from memory.worker.retention import carry_out
 
 DIGEST, REFINE, FORGET = "digest", "refine", "forget"
 _ASKING = (DIGEST, REFINE)  # a model
@@ -412,7 +412,12 @@ class Worker:
         """
         location = existing(job.name)
         folder = location.parent if isinstance(location, Path) else home()
-        receipts = carry_out(store)
+        now = time.time()
+        has_jumped = retention.has_jumped(store, job.position, now)
+        move_task(store, job.task, job.claimant, retention.day_number(now) if has_jumped else 0)
+        receipts = retention.carry_out(store, None if has_jumped else now)
+        if not receipts and has_jumped:
+            return "no clock was looked at for long: old turns are forgotten from tomorrow on"
         if not receipts:
             return "no turn is older than may be"
         for forgotten in receipts:
@@ -473,7 +478,8 @@ def _is_to_forget(work: WaitingWork, task: Task) -> bool:
     """Whether a forgetting was interrupted, or a memory's old turns were not looked for today."""
     if work.forgets or work.retention_days in ("", "null", "0"):
         return work.forgets > 0
-    return time.time() - task.served_at >= 86_400
+    # A clock that was ahead and was set back does not keep it waiting for years.
+    return abs(time.time() - task.served_at) >= 86_400
 
 
 class _NoProgress(Exception):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,13 +84,13 @@ def test_a_worker_killed_at_it_leaves_nothing_half_forgotten(
 ) -> None:
     fill("anna", retention_days=365)
     killed = f"""
-import os, signal, sys
+import os, signal, sys, time
 from memory.worker.retention import carry_out
 from memory.store import open_store
 from memory.store.forgetting import {module}
 {module}.{function} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 with open_store(sys.argv[1]) as store:
-    carry_out(store)
+    carry_out(store, time.time())
 """
     line = [sys.executable, "-c", killed, str(existing("anna"))]
     assert subprocess.run(line, check=False).returncode == -9
@@ -103,6 +104,29 @@ with open_store(sys.argv[1]) as store:
         assert store.check() == []
         [receipt] = settings_of(store, "forgotten")
     assert receipt.value["turns"] == [1, 2]
+
+
+@pytest.mark.parametrize("years", [1, 10, 100])
+def test_a_clock_that_jumps_ahead_forgets_nothing_until_a_second_look_agrees(
+    home: str, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    fill("anna", retention_days=1_000)
+    real = time.time
+
+    def look(days: int) -> list[str]:
+        monkeypatch.setattr(time, "time", lambda: real() + days * 86_400)
+        return work()
+
+    look(0)
+    assert "tomorrow" in look(years * 366)[0]
+    assert left("anna")[0] == [1, 2, 3]
+    # It is set right: nothing was lost, and the next look is not years away.
+    look(2)
+    assert left("anna")[0] == [1, 2, 3]
+    # That much time has passed: the second look finds the same.
+    look(1_500)
+    look(1_501)
+    assert left("anna")[0] == []
 
 
 def test_a_preview_shows_what_would_go_and_forgets_nothing(home: str) -> None:
