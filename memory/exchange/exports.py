@@ -48,12 +48,17 @@ def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCo
     facts to read, below the heading `title`.
     Raises InputError when the file cannot be written.
     """
-    write = {"csv": _write_csv, "jsonl": write_dump}.get(format, partial(_write_markdown, title))
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
-        counts = write(store, file)
+        counts = write_memory(store, file, format, title)
         file.detach()  # flushes, and leaves the file open for `whole` to move
     return counts
+
+
+def write_memory(store: Store, file: TextIO, format: str, title: str) -> ExportCounts:
+    """Write a memory to an open file, in one of the formats of `export_memory`."""
+    write = {"csv": _write_csv, "jsonl": write_dump}.get(format, partial(_write_markdown, title))
+    return write(store, file)
 
 
 def _turns(store: Store) -> Iterator[Turn]:

@@ -3,17 +3,17 @@
 import asyncio
 import time
 from asyncio import sleep
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import IO, Any
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from memory.errors import InputError, MemoryFault, NotThereError
 from memory.operations.operation import Id, Inputs, Limit
@@ -28,7 +28,6 @@ from memory.store.settings import settings_of
 
 NDJSON = "application/x-ndjson"
 _LOOK_EVERY_S = 1.0  # for a change that a client waits for
-_PIECE = 65_536  # characters of an export that are sent at once
 
 
 @dataclass(frozen=True)
@@ -143,29 +142,6 @@ async def erase_memory(call: Call, options: Erasure) -> Response:
 def _backups(store: Store) -> list[str]:
     paths = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
     return [path for path in paths if Path(path).exists()]
-
-
-def streamed(file: IO[str]) -> Response:
-    """A response of the text of a file, which is closed behind it."""
-
-    def pieces() -> Iterator[str]:
-        with file:
-            while piece := file.read(_PIECE):
-                yield piece
-
-    return StreamingResponse(pieces(), media_type=NDJSON)
-
-
-def file_of(lines: Iterable[str]) -> IO[str]:
-    """Lines in a file without a name: no copy is left whatever becomes of request or process."""
-    file = TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
-    try:
-        file.writelines(lines)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 @asynccontextmanager

@@ -36,6 +36,7 @@ from memory.operations.answers import (
 from memory.operations.forgetting import WrongConfirmationError
 from memory.operations.operation import Inputs
 from memory.server import api_whole as whole
+from memory.server import downloads
 from memory.server.api_jobs import Jobs
 from memory.server.day_limits import DayLimitError
 from memory.server.fault_messages import fault_message, unavailable
@@ -180,9 +181,9 @@ async def _send_lines(operation: Operation, call: whole.Call, inputs: Inputs) ->
     """Answer with the lines of an operation, written first: no client keeps a store waiting."""
     work = _work_of(operation, call, inputs)
     file = await call.handles.run_slow_on_store(
-        call.namespace, lambda store: whole.file_of(work(store))
+        call.namespace, lambda store: downloads.written(lambda file: file.writelines(work(store)))
     )
-    return whole.streamed(file)
+    return downloads.sent(file, whole.NDJSON)
 
 
 async def _receive_lines(operation: Operation, call: whole.Call, inputs: Inputs) -> Response:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
 from memory.errors import InputError
@@ -69,9 +68,9 @@ class Redirect:
 
 @dataclass(frozen=True)
 class Download:
-    """A file made for this request; it is deleted once it is sent."""
+    """A file without a name, made for this request, and the name to save it as."""
 
-    path: Path
+    file: IO[bytes]
     name: str
 
 

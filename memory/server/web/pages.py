@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutinefunction
-from shutil import rmtree
+from mimetypes import guess_type
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import change_of
+from memory.server.downloads import sent
 from memory.server.fault_messages import unavailable
 from memory.server.handles import Handles
 from memory.server.web import (
@@ -195,8 +195,8 @@ def _response(
         disposition = {"content-disposition": f'attachment; filename="{response.name}"'}
         return Response(response.text, 200, disposition, f"{response.media_type}; charset=utf-8")
     if isinstance(response, Download):
-        clean_up = BackgroundTask(rmtree, response.path.parent, ignore_errors=True)
-        return FileResponse(response.path, filename=response.name, background=clean_up)
+        media_type = guess_type(response.name)[0] or "application/octet-stream"
+        return sent(response.file, media_type, response.name)
     values = {"request": request, "read_only": False, "done": None, **frame, **response.values}
     headers = {}
     if response.template == "problem.html" and http_request.headers.get("hx-request"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from memory.errors import InputError
 from memory.exchange.documents import is_document
+from memory.server.downloads import written
 from memory.server.web.page_request import (
     Download,
     Inputs,
@@ -144,19 +145,13 @@ async def _save(files: Sequence["UploadFile"], folder: Path) -> Path:
 
 def export(request: PageRequest, store: Store) -> PageResponse:
     """Download a memory as a file."""
-    from memory.exchange.exports import export_format, export_memory
+    from memory.exchange.exports import export_format, write_memory
 
     format_ = request.inputs.text("format")
     name = f"{path_of(request.namespace).stem}.{format_}"
     export_format(Path(name), format_)
-    folder = Path(tempfile.mkdtemp(prefix="memory-export-"))
-    path = folder / "export"
-    try:
-        export_memory(store, path, format=format_, title=request.namespace)
-    except BaseException:
-        rmtree(folder, ignore_errors=True)
-        raise
-    return Download(path, name)
+    file = written(lambda text: write_memory(store, text, format_, title=request.namespace))
+    return Download(file, name)
 
 
 def backup(request: PageRequest, store: Store) -> PageResponse:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -784,6 +786,41 @@ def test_a_memory_is_taken_along(client: TestClient) -> None:
     )
     assert len(client.get(f"{ANNA}/export/jsonl").text.splitlines()) > 8
     assert client.get(f"{ANNA}/export/exe").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("GET", "bytes=0-9"),
+        ("GET", "bytes=999999999999-"),
+        ("GET", "items=1"),
+        ("GET", "bytes=junk"),
+    ],
+)
+def test_an_export_of_the_page_leaves_no_copy(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, asked: str
+) -> None:
+    """A range that cannot be answered ended the response before its file was removed."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    headers = {"range": asked} if asked else {}
+    for kind in ("jsonl", "csv", "md"):
+        exported = client.request(method, f"{ANNA}/export/{kind}", headers=headers)
+        assert exported.status_code == 200
+        assert ("Miso" in exported.text) == (method == "GET")
+        assert list(folder.iterdir()) == []
+
+
+def test_an_export_of_the_page_that_is_not_read_has_no_name(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = [*tmp_path.iterdir()]
+    with client.stream("GET", f"{ANNA}/export/jsonl"):
+        assert [*tmp_path.iterdir()] == before
     assert ".backup.db" in client.post(f"{ANNA}/backup").text
     assert [path.name for path in folder_of_backups().glob("*.backup.db")]
 
