@@ -1,17 +1,24 @@
 """Which project a folder belongs to, and which memory a project has."""
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from memory.system.folders import folder_name, is_windows_folder
+from memory.system.home import AGENTS_FOLDER, home
 
 _LONGEST_NAME = 60
-_NAMESPACE = re.compile(r"(?P<name>.+)-[0-9a-f]{6}")
+# Of the hash of a path, in the name of a memory. Nobody finds another path with the same 80 bits:
+# an archive brings folders whose paths its maker has chosen.
+_DIGITS = 20
+_FORMER_DIGITS = 6  # in names before that; such a path was found in a minute
+_NAMESPACE = re.compile(rf"(?P<name>.+)-[0-9a-f]{{{_FORMER_DIGITS}}}(?:[0-9a-f]{{14}})?")
 _WORKTREE = re.compile(r"gitdir: (?P<administration>(?P<repository>.+?)/\.git/worktrees/[^/\n]+)")
 _LONGEST_LINE = 10_000  # bytes
+SESSIONS = "sessions"  # the folder of the cursors of sessions
 HERE = "."  # as a namespace: the memory of the project around the working folder
 
 
@@ -41,7 +48,32 @@ def project_of(folder: str | Path) -> Project:
 
 def _project(folder: Path, name: str, identity: str) -> Project:
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
-    return Project(folder, f"{name[:_LONGEST_NAME] or 'root'}-{digest[:6]}")
+    name = name[:_LONGEST_NAME] or "root"
+    former = f"{name}-{digest[:_FORMER_DIGITS]}"
+    if _has_sessions_in(former, folder):
+        return Project(folder, former)
+    return Project(folder, f"{name}-{digest[:_DIGITS]}")
+
+
+def _has_sessions_in(former: str, folder: Path) -> bool:
+    """Whether sessions of this folder were stored in the memory with the former name.
+
+    A memory of another folder with such a name is not taken. For memories in Postgres nobody
+    looks: `memory admin namespaces rename` gives such a memory its new name.
+    """
+    from memory.store.namespaces import location_of
+
+    location = location_of(former)
+    if not (isinstance(location, Path) and location.exists()):
+        return False
+    for file in (home() / AGENTS_FOLDER / SESSIONS).glob("*.json"):
+        try:
+            session = json.loads(file.read_bytes())
+            if session["namespace"] == former and Path(session["folder"]).is_relative_to(folder):
+                return True
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return False
 
 
 def project_name(namespace: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.agents.blocks import prompt_block, start_block
-from memory.agents.projects import project_of
+from memory.agents.projects import SESSIONS, project_of
 from memory.errors import InputError
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport, session_name, storable_items
@@ -26,7 +26,6 @@ from memory.vocabulary.templates import assertions_in
 START_TOKENS = 1_500
 PROMPT_TOKENS = 600
 _BATCH = 256  # turns stored together
-_SESSIONS = "sessions"  # the folder of cursors
 _OVER = "SessionEnd"
 _FOR_ALL = re.compile(
     r"\b(?:in|for|across) (?:all|every) (?:my )?(?:projects?|repositor(?:y|ies))\b", re.I
@@ -204,7 +203,7 @@ def catch_up(call: HookCall) -> str:
     if not _known_session(call) and call.transcript:
         _write_session(_file_of(call), _begun(call))
     stored = 0
-    files = sorted((Path(call.state) / _SESSIONS).glob("*.json"), key=_modified, reverse=True)
+    files = sorted((Path(call.state) / SESSIONS).glob("*.json"), key=_modified, reverse=True)
     for file in files[:_MOST_SESSIONS]:
         known = _read_session(file)
         if known is None:
@@ -254,7 +253,7 @@ def _add(namespace: str, turns: Sequence[Turn]) -> int:
 
 def _file_of(call: HookCall) -> Path:
     digest = hashlib.sha256(call.session.encode("utf-8", "replace")).hexdigest()[:32]
-    return Path(call.state) / _SESSIONS / f"{digest}.json"
+    return Path(call.state) / SESSIONS / f"{digest}.json"
 
 
 def _begun(call: HookCall) -> _Session:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from memory import open_store
-from memory.agents.projects import project_of
+from memory.agents.projects import project_name, project_of
 from memory.exchange.transcripts import AGENTS, Cursor, read_transcript
-from memory.store.namespaces import location_of, names
+from memory.store.namespaces import create, location_of, names
 from tests.support.agent_transcripts import ClaudeCodeSession, CodexSession
 from tests.support.commands import run
 
@@ -223,6 +223,37 @@ def test_a_worktree_belongs_to_its_repository(tmp_path: Path) -> None:
     (tmp_path / "fix" / ".git").write_text("gitdir: ../shop/.git/worktrees/fix\n")
     (known / "gitdir").write_text("../../../../fix/.git\n")
     assert project_of(tmp_path / "fix") == project_of(tmp_path / "shop")
+
+
+def test_no_path_that_an_archive_brings_has_the_name_of_another_project(tmp_path: Path) -> None:
+    """Of 24 bits of a path's hash another path is found in a minute; of these it is not."""
+    victim = project_of(tmp_path / "shop").namespace
+    assert len(victim.removeprefix("shop-")) == 20
+    short = victim[: len("shop-") + 2]  # what a maker of archives finds with 256 tries
+    found = next(
+        path
+        for n in range(10_000)
+        if project_of(path := tmp_path / str(n) / "shop").namespace.startswith(short)
+    )
+    assert project_of(found).namespace != victim
+
+
+def test_a_project_keeps_the_memory_that_has_its_former_name(
+    tmp_path: Path, home_folder: Path
+) -> None:
+    mine, theirs = tmp_path / "shop", tmp_path / "other" / "shop"
+    name = project_of(mine).namespace
+    former = name[: len("shop-") + 6]
+    create(former)
+    assert project_of(mine).namespace == name  # nothing says whose it is
+    sessions = home_folder / "agents" / "sessions"
+    sessions.mkdir(parents=True)
+    (sessions / "damaged.json").write_text("{")
+    record = {"agent": "claude", "namespace": former, "folder": str(mine / "src")}
+    (sessions / "1.json").write_text(json.dumps(record))
+    assert project_of(mine).namespace == former
+    assert project_name(former) == project_name(name) == "shop"
+    assert project_of(theirs).namespace != former
 
 
 def test_a_pipe_in_the_place_of_a_repository_holds_nothing_up(tmp_path: Path) -> None:
