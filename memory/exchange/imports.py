@@ -14,8 +14,7 @@ from memory.facts.additions import add_turns
 from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.dump import FORMER_TABLE
-from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
-from memory.store.settings import settings_of
+from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.turns_table import known_sources
 from memory.system.files import open_regular
 from memory.system.home import embed_command
@@ -71,7 +70,7 @@ def import_turns(
         fresh = [turn for turn in turns if turn.source not in known]
         already += len(turns) - len(fresh)
         if not with_forgotten:
-            remembered = without_forgotten(fresh, settings_of(store, FORGOTTEN_ITEMS))
+            remembered = without_forgotten(store, fresh)
             forgotten += len(fresh) - len(remembered)
             fresh = remembered
         if fresh:

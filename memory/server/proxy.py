@@ -46,7 +46,7 @@ from memory.server.proxy_messages import (
 )
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
-from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.text.characters import is_visible
@@ -402,7 +402,7 @@ class _Proxy:
                     )
                     turns.append(answered)
                 # Clients send a request again, and what was forgotten of it stays out.
-                turns = without_forgotten(turns, settings_of(store, FORGOTTEN_ITEMS))
+                turns = without_forgotten(store, turns)
                 add_turns(store, turns, once=True, replaces=not answer.is_cut)
             store.count_shown(exchange.shown)
 

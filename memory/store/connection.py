@@ -19,6 +19,7 @@ from memory.store.setting_values import is_own_value
 from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
+from memory.system.home import item_keys, make_item_key
 from memory.system.tracing import span
 from memory.text.amounts import ExactSum, number
 from memory.text.dates import days_between, is_iso_date, is_iso_span
@@ -85,6 +86,11 @@ class SqliteConnection(sqlite3.Connection):
     @property
     def integrity_error(self) -> type[Exception]:
         return sqlite3.IntegrityError
+
+    def item_keys(self, makes: bool = False) -> list[bytes]:
+        if makes:
+            make_item_key()
+        return item_keys()
 
     def run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         for name, value in values.items():

@@ -156,6 +156,12 @@ class Connection(Protocol):
     def defer_keys(self) -> None:
         """Check foreign keys at the end of this transaction only."""
 
+    def item_keys(self, makes: bool = False) -> list[bytes]:
+        """The keys that this machine knows for marks of forgotten turns, that for new ones first.
+
+        `makes` one if there is none. [] where none can be kept.
+        """
+
     def last_id(self, table: str) -> int:
         """The highest number that a row of this table ever had, 0 for none."""
 

@@ -64,6 +64,11 @@ def add_setting(conn: Connection, name: str, value: Any) -> Setting:
     return setting
 
 
+def remove_setting(conn: Connection, name: str, value: Any) -> None:
+    """Remove the rows in which a setting of the store's own has a value."""
+    conn.run("delete_setting", name=name, value=json.dumps(value, ensure_ascii=False))
+
+
 def update_setting(conn: Connection, name: str, value: Any) -> None:
     """Put a new value over the ones that a setting of the store's own had."""
     conn.run("update_setting", name=name, value=json.dumps(value), set_at=now())

@@ -8,20 +8,25 @@ this machine agreed to it for that memory. This module records the agreement, ou
 import hashlib
 import json
 import os
+import secrets
 import shlex
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 from platformdirs import user_data_path
 
+from memory.errors import InputError
 from memory.records import Forgotten
-from memory.system.files import write_whole
+from memory.system.files import changing, write_whole
 
 AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
 AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
 DEFAULT_MODEL = "default-model.json"  # of commands, as `memory setup --model` has chosen it
+ITEM_KEYS = "forgotten-items.keys"  # what marks forgotten turns, a key a line, our own first
 USED = "used-today"  # what each user of the server has used, and SQLite's files beside it
 
 
@@ -56,6 +61,33 @@ def default_model() -> str:
 def set_default_model(name: str) -> None:
     """Choose the model of commands that name none. Raises InputError when it cannot be written."""
     write_whole(home() / DEFAULT_MODEL, json.dumps({"model": name}).encode())
+
+
+def item_keys() -> list[bytes]:
+    """The keys of this machine that mark forgotten turns, its own first; [] if there are none."""
+    try:
+        return [bytes.fromhex(line) for line in (home() / ITEM_KEYS).read_text("ascii").split()]
+    except (OSError, ValueError):
+        return []
+
+
+def make_item_key() -> None:
+    """Make the key of this machine, unless it has one, or cannot keep one."""
+    if not item_keys():
+        _keep_item_keys(lambda keys: keys or [secrets.token_bytes(32)])
+
+
+def know_item_key(key: bytes) -> None:
+    """Keep the key of a database, behind our own, if this machine can keep one."""
+    if key not in item_keys():
+        _keep_item_keys(lambda keys: [*(keys or [secrets.token_bytes(32)]), key])
+
+
+def _keep_item_keys(changed: Callable[[list[bytes]], list[bytes]]) -> None:
+    path = home() / ITEM_KEYS
+    with suppress(InputError), changing(path):
+        lines = "".join(f"{key.hex()}\n" for key in changed(item_keys()))
+        write_whole(path, lines.encode())
 
 
 def receipt_name(forgotten: Forgotten) -> str:

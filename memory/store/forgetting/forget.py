@@ -40,7 +40,7 @@ from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
-from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_hashes
+from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_marks, with_key
 from memory.store.points_in_time import now
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 from memory.system.files import discard
@@ -76,7 +76,8 @@ def forget(
         with transaction():
             turns = _existing_turns(conn, turn_ids)
             salt = secrets.token_hex(16)
-            items = item_hashes(turns)
+            item_key = next(iter(conn.item_keys(makes=True)), None)
+            items = item_marks(turns, item_key)
             facts, changes = remove(conn, turn_ids, embed)
             receipt = Forgotten(
                 at=now(),
@@ -89,10 +90,21 @@ def forget(
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
             if items:
                 settings.add_setting(conn, FORGOTTEN_ITEMS, items)
+            if item_key:
+                _mark_earlier_items(conn, item_key)
     forgotten = _overwrite_files(
         conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
     )
     return replace(forgotten, vacuum=vacuum)
+
+
+def _mark_earlier_items(conn: Connection, key: bytes) -> None:
+    """Put marks with a key in place of the hashes that earlier versions kept."""
+    for setting in settings.setting_history(conn, FORGOTTEN_ITEMS):
+        marks = with_key(setting.value, key)
+        if marks != sorted(setting.value):
+            settings.remove_setting(conn, FORGOTTEN_ITEMS, setting.value)
+            settings.add_setting(conn, FORGOTTEN_ITEMS, marks)
 
 
 def remove(

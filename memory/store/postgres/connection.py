@@ -12,9 +12,11 @@ import psycopg
 from memory.errors import InputError, StoreError
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.fact_table import FactTable
+from memory.store.postgres.item_key import item_key
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
+from memory.system.home import item_keys, know_item_key
 from memory.system.tracing import span
 
 TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
@@ -128,6 +130,12 @@ class NamespaceConnection(threading.local):
     def lock_writer(self) -> bool:
         """Be the one writer until the transaction ends; False for a namespace that is deleted."""
         return self.run("lock_writer").fetchone() is not None
+
+    def item_keys(self, makes: bool = False) -> list[bytes]:
+        own = item_key(self.connection, makes)
+        if makes:  # a copy of this memory in SQLite knows it, too
+            know_item_key(own[0])
+        return [*own, *item_keys()]
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
         with span(statement, TRACED, kind="client"):
