@@ -642,6 +642,7 @@ class Memory(AnswersOthersNames):
         since: int | None = None,
         reload: bool = False,
         gate: bool = True,
+        profile: bool = True,
         user_id: UserId = "",
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
@@ -668,6 +669,7 @@ class Memory(AnswersOthersNames):
             since=since,
             reload=reload,
             gate=gate,
+            profile=profile,
             weights=self.searcher.weights,
         )
 

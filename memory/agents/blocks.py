@@ -14,7 +14,7 @@ from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.restated import newest_first
-from memory.evidence.wishes import applying, wishes_of
+from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
@@ -29,6 +29,7 @@ from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OU
 from memory.text.turn_lines import speaker_name
 from memory.text.word_forms import forms_of, is_among, telling_words
 
+_PERSON = "Who you work with:"
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
 _OPEN = "Left open:"
 _DECISIONS = "Decided:"
@@ -39,7 +40,8 @@ _LINE_TOKENS, _REPLY_TOKENS, _HIT_TOKENS = 45, 120, 80
 _MOST_PROMPTS = 8  # of the last session: the first ones and the last ones
 _MOST_FILES = 15
 _RECENT_TURNS = 4_000  # among which the last session lies
-_SHARE = {"instructions": 0.4, "open": 0.2, "decisions": 0.25}  # of the tokens; the story the rest
+# Of the tokens; the story gets the rest.
+_SHARE = {"instructions": 0.4, "person": 0.08, "open": 0.2, "decisions": 0.25}
 _MOST_HITS = 6
 _LONGEST_PROMPT = 4_000  # characters that are searched for
 
@@ -50,13 +52,14 @@ _LONGEST_PROMPT = 4_000  # characters that are searched for
 def start_block(
     project: Store | None, person: Store | None, *, session: str, speaker: str, tokens: int
 ) -> str:
-    """Standing instructions, decisions, what was left open and the story of the last session."""
+    """Standing instructions, who the person is, decisions, what was left open, the last session."""
     lines = list(_instruction_lines(_stores(project, person, speaker)))
     wishes = _section(_INSTRUCTIONS, lines, int(tokens * _SHARE["instructions"]))
-    quotations: list[str] = []
+    known = _person_lines(_stores(project, person, speaker))
+    quotations = [_section(_PERSON, known, int(tokens * _SHARE["person"]))]
     if project:
         turns = _last_session(project, session)
-        quotations = [
+        quotations += [
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
             _section(
                 _DECISIONS, _decision_lines(project, speaker), int(tokens * _SHARE["decisions"])
@@ -108,6 +111,14 @@ def _instruction_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Itera
             if fact.attribute == "prefers":
                 text = f"prefers {text}"
             yield trim(f"- {text}{_origin(turns.get(fact.turn_id))}", _LINE_TOKENS)
+
+
+def _person_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Iterator[str]:
+    """What the person said of their name, work and languages, in each memory once."""
+    texts: dict[str, None] = {}
+    for store, askers in stores:
+        texts |= {f"- {line.partition('] ')[2]}": None for line in working_profile(store, *askers)}
+    yield from texts
 
 
 def _turns_of(store: Store, facts: Sequence[Fact]) -> dict[int, Turn]:

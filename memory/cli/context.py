@@ -42,6 +42,9 @@ def context(
     gate: Annotated[
         bool, typer.Option(help="Print nothing for a message that the memory does not touch.")
     ] = True,
+    profile: Annotated[
+        bool, typer.Option(help="Begin with the facts about the user that always matter.")
+    ] = True,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
@@ -65,6 +68,7 @@ def context(
             since=since,
             reload=reload,
             gate=gate,
+            profile=profile,
         )
     if as_json:
         print_json(vars(injected))

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from memory.evidence.fact_lists import FactList, fact_lists
+from memory.evidence.fact_lists import fact_lists
 from memory.evidence.fence import fence_tokens
-from memory.evidence.layout import Evidence, alternate, lay_out, refuse_small
+from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, refuse_small
 from memory.evidence.lines import LEAST_BUDGET, RowLine, row_lines
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
-from memory.evidence.standing import NO_STANDING
+from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
@@ -45,19 +45,20 @@ class Options:
 
     Turns `without` are left out: they are shown elsewhere. With `lists`, rows are lists of facts
     that stand for their turns, and a summary or an order gets a story and the asker's own turns;
-    without, rows are lines of their own before the turns. `wishes` says
-    whether the reader follows what the asker wants of answers, `fact_tokens` how many tokens
-    current facts get without a SELECT. Turns come `best_first`, all cut alike where they do not
-    fit, or in the order in which they were said, as many as fit; with `longest` no text of a turn
-    takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the packaged
-    model's adapters learnt to read the other form. `wording` says how a turn is put. A `fenced`
-    block has room for its fence.
+    without, rows are lines of their own before the turns. `wishes` says whether the reader follows
+    what the asker wants of answers, `profile` whether the asker's profile is shown, `fact_tokens`
+    how many tokens current facts get without a SELECT. Turns come `best_first`, all cut alike where
+    they do not fit, or in the order in which they were said, as many as fit; with `longest` no text
+    of a turn takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the
+    packaged model's adapters learnt to read the other form. `wording` says how a turn is put. A
+    `fenced` block has room for its fence.
     """
 
     without: Collection[int] = frozenset()
     lists: bool = True
     spans: bool = True
     wishes: bool = True
+    profile: bool = True
     fact_tokens: int = 0
     best_first: bool = False
     longest: int | None = None
@@ -83,8 +84,10 @@ def evidence(
     """
     refuse_small(budget)
     recollected = recollect(question, reader, hits, rows, wording=options.wording)
-    standing = recollected.standing.within(budget) if options.wishes else NO_STANDING
-    recollected = replace(recollected, standing=standing)
+    standing = _chosen(recollected.standing, options).within(budget)
+    above = {fact.id for fact in (*standing.facts, *standing.profile)}
+    others = [fact for fact in recollected.facts if fact.id not in above]
+    recollected = replace(recollected, standing=standing, facts=others)
     room = budget - standing.tokens - (fence_tokens() if options.fenced else 0)
     if options.lists:
         block = _with_lists(recollected, reader, room, options.without)
@@ -94,13 +97,22 @@ def evidence(
     return replace(block, standing=standing, turn_ids=tuple(sorted(turn_ids)))
 
 
+def _chosen(standing: Standing, options: Options) -> Standing:
+    """What a door shows of wishes, profile and contradictions."""
+    chosen = standing if options.wishes else NO_STANDING
+    if not options.profile:
+        return chosen.without_profile
+    return replace(chosen, profile=standing.profile, profile_lines=standing.profile_lines)
+
+
 # --- for small models, and for prompts of others --------------------------------------------------
 
 
 def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evidence:
     """Rows and current facts as lines, then turns: those of the ranking and of SELECTs in turn."""
     facts = row_lines(recollected.rows, recollected.ranks)
-    facts += _current_facts(recollected.facts, min(options.fact_tokens, budget // 2))
+    of_facts = budget if recollected.is_overview and options.fact_tokens else options.fact_tokens
+    facts += _current_facts(recollected.facts, min(of_facts, budget // 2))
     quoted = recollected.in_order(recollected.quoted)
     turns = telling_first(
         turn for turn in alternate(recollected.ranked, quoted) if turn.id not in options.without
@@ -152,13 +164,17 @@ def _with_lists(
     is_story = asks_for_story(question)
     selected, rows = _selected_summaries(recollected.rows, reader)
     recollected = replace(recollected, rows=rows)
-    lists = fact_lists(
-        rows,
-        recollected.ranks,
-        {turn_id: turn.said_at for turn_id, turn in recollected.turns.items()},
-        ended_last=asks_for_present(question),
-        marks=recollected.marks,
-    )
+    lists: list[FactLine] = [
+        *fact_lists(
+            rows,
+            recollected.ranks,
+            {turn_id: turn.said_at for turn_id, turn in recollected.turns.items()},
+            ended_last=asks_for_present(question),
+            marks=recollected.marks,
+        )
+    ]
+    if recollected.is_overview:
+        lists = [*lists, *_current_facts(recollected.facts, budget // 2)]
     story = NO_STORY
     if is_story or selected:
         room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
@@ -224,7 +240,7 @@ def _selected_summaries(
     return [*selected], others
 
 
-def _rows_tokens(lists: Sequence[FactList], texts: Sequence[str]) -> int:
+def _rows_tokens(lists: Sequence[FactLine], texts: Sequence[str]) -> int:
     """The tokens that lists and turns take in a story."""
     of_turns = sum(min(count_tokens(text), _SHORT_TURN) + _STORY_HEAD for text in texts)
     return of_turns + sum(line_tokens(facts.line) for facts in lists)

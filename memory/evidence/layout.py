@@ -90,6 +90,7 @@ class Evidence:
     @property
     def _quoted(self) -> str:
         return _joined(
+            self.standing.about_asker,
             self.standing.disputes,
             self.story.text,
             _section(ROWS_HEAD, self.facts),

@@ -42,8 +42,9 @@ class Injected:
     """Memories for a prompt.
 
     `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
-    message. First come the `standing` instructions and preferences of the user, to be followed
-    where they are meant; then, in a fence, what is quoted: the `contradictions` that the
+    message and knows nothing of the user that always matters. First come the `standing`
+    instructions and preferences of the user, to be followed where they are meant; then, in a fence,
+    what is quoted: the user's `profile`, the `contradictions` that the
     message may be about, what happened in the last session, where a digest has told it and the
     budget has room, facts in force, and turns. `memories` are the lines of turns, and `turn_ids`
     the turns of all lines. `prompt` is the character's context with the text in it.
@@ -56,6 +57,7 @@ class Injected:
     tokens: int
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    profile: tuple[Fact, ...] = ()
 
 
 def inject(
@@ -73,6 +75,7 @@ def inject(
     weights: Mapping[str, float] | None = None,
     counts: bool = True,
     gate: bool = True,
+    profile: bool = True,
 ) -> Injected:
     """Find what a memory holds for a message and put it into a character's context.
 
@@ -98,9 +101,11 @@ def inject(
         counts: whether the turns count as shown now; who has no time to write gives their ids to
             `Store.count_shown` later.
         gate: whether a message that the memory does not touch gets none of its turns.
+        profile: whether the user's lasting facts stand first, whatever the message is about.
 
-    Raises InputError for an empty message, for a context that lacks the <START> the configuration
-    needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
+    An empty message gets what is known of the user. Raises InputError without a message of theirs,
+    for a context that lacks the <START> the configuration needs, and for a budget below
+    LEAST_BUDGET; ModelError when the memory's embedder fails.
     """
     if config is not None and not isinstance(config, LtmConfig):
         config = load_config(config)
@@ -108,8 +113,9 @@ def inject(
         refuse_small(budget)
     conversation = _parsed(messages)
     user_texts = [message.text for message in conversation if message.role == "user"]
-    if not user_texts or not (question := user_texts[-1]):
-        raise InputError("there is nothing to remember: the user's last message is empty")
+    if not user_texts:
+        raise InputError("there is nothing to remember: no message is the user's")
+    question = user_texts[-1]
     names = _names(store, conversation, speaker=speaker, character=character)
     asked = UserQuestion(
         question,
@@ -132,10 +138,15 @@ def inject(
     if config is None:
         most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
         turns, hits = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
-        if gate:
+        if gate and reader.overview(asked) is None:
             turns = touched(store, question, turns, hits)
         block = _block(
-            asked, reader, newest_first(turns, question)[:most], story, budget=budget or BUDGET
+            asked,
+            reader,
+            newest_first(turns, question)[:most],
+            story,
+            budget=budget or BUDGET,
+            profile=profile,
         )
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
@@ -143,7 +154,7 @@ def inject(
         turns, _ = _candidates(reader, question, places, can_be_shown)
         block, text, memories = _in_templates(
             asked, reader, turns, story, store=store, budget=budget, config=config, names=names,
-            now=now,
+            now=now, profile=profile,
         )  # fmt: skip
         location = config.ltm_context.injection_location
     if counts:
@@ -156,6 +167,7 @@ def inject(
         tokens=count_tokens(text),
         standing=block.standing.facts,
         contradictions=block.standing.pairs,
+        profile=block.standing.profile,
     )
 
 
@@ -166,6 +178,7 @@ def _block(
     story: Callable[[], Story],
     *,
     budget: int,
+    profile: bool,
 ) -> Evidence:
     """What is block of these turns, and of the last session where the budget has room for it."""
     block = evidence(
@@ -173,7 +186,7 @@ def _block(
         reader,
         [Hit(turn.id, 0.0) for turn in turns],
         budget=budget,
-        options=Options(lists=False, fact_tokens=_FACT_TOKENS, fenced=True),
+        options=Options(lists=False, profile=profile, fact_tokens=_FACT_TOKENS, fenced=True),
     )
     with_story = replace(block, story=story()) if turns else block
     return with_story if count_tokens(with_story.fenced) <= budget else block
@@ -190,6 +203,7 @@ def _in_templates(
     config: LtmConfig,
     names: Mapping[str, str],
     now: datetime | None,
+    profile: bool,
 ) -> tuple[Evidence, str, tuple[str, ...]]:
     """The nearest turns in the templates of a configuration: the text, and each as a memory."""
     reads = config.ltm_reads
@@ -203,7 +217,7 @@ def _in_templates(
         )
     ]
     recollected = recollect(question, reader, [Hit(turn.id, 0.0) for turn in near])
-    standing = recollected.standing
+    standing = recollected.standing if profile else recollected.standing.without_profile
     room = None
     if budget is not None:
         standing = standing.within(budget)

@@ -25,5 +25,5 @@ class UserQuestion:
 
     @property
     def askers(self) -> tuple[str, ...]:
-        """All names of the asker."""
-        return (self.asker, *self.known_as)
+        """All names of the asker; without any, ("",) for the memory's user."""
+        return tuple(filter(None, (self.asker, *self.known_as))) or ("",)

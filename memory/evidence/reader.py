@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from memory.evidence.marks import Recalled, recalled_facts
+from memory.evidence.overview import overview_facts
+from memory.evidence.question import UserQuestion
 from memory.evidence.standing import Standing
 from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
@@ -38,6 +40,7 @@ class MemoryReader:
         self._searcher = searcher or Searcher()
         self._turns: dict[int, Turn] = {}
         self._standing: dict[tuple[str, ...], Standing] = {}
+        self._overviews: dict[UserQuestion, Sequence[Fact] | None] = {}
         self._recalled: dict[tuple[str, str], tuple[set[int], Recalled]] = {}
 
     def read(self, sql: "str | CheckedSelect") -> Rows:
@@ -84,6 +87,12 @@ class MemoryReader:
         if key not in self._standing:
             self._standing[key] = shown_before(first_store(self.store), question, *askers)
         return self._standing[key]
+
+    def overview(self, question: UserQuestion) -> Sequence[Fact] | None:
+        """All current facts about whom a question asks what is known; None for other questions."""
+        if question not in self._overviews:
+            self._overviews[question] = overview_facts(self.store, question)
+        return self._overviews[question]
 
     def recalled(self, turns: Sequence[Turn], question: str, day: str = "") -> Recalled:
         """The current facts of turns on a day (ISO; "": today), and what of a turn is outdated.

@@ -22,7 +22,8 @@ class Recollection:
 
     `turns` are by their ids, those of the ranking first, best first; then the turns that `rows`
     name. `marks` say by the id of a turn what of it is outdated or disputed. `facts` are the
-    current ones of the best turns, best first.
+    current ones of the best turns, best first; or all about one person or thing, where the question
+    asks what is known of it (`is_overview`).
     """
 
     question: UserQuestion
@@ -32,6 +33,7 @@ class Recollection:
     turns: Mapping[int, Turn]
     marks: Mapping[int, str]
     facts: Sequence[Fact]
+    is_overview: bool = False
 
     @property
     def ranked(self) -> list[Turn]:
@@ -80,6 +82,7 @@ def recollect(
         question.ranked_text,
         question.today,
     )
+    overview = reader.overview(question)
     return Recollection(
         question,
         hits,
@@ -87,7 +90,8 @@ def recollect(
         standing=reader.standing(question.text, *question.askers),
         turns=turns,
         marks=recalled.marks,
-        facts=recalled.in_force,
+        facts=recalled.in_force if overview is None else overview,
+        is_overview=overview is not None,
     )
 
 

@@ -1,16 +1,17 @@
-"""What a question is answered by before anything is found: wishes, and facts that contradict."""
+"""What a question is answered by before anything is found: wishes, profile, contradictions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.profile import PROFILE_HEAD, PROFILE_TOKENS
 from memory.records import Contradiction, Fact, Turn
 from memory.text.tokens import fitting_lines, line_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 STANDING_HEAD = "What the asker wants of answers, newest first:"
 CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
-_WISHES_SHARE = 1 / 4  # of a budget at most
+_WISHES_SHARE, _PROFILE_SHARE = 1 / 4, 1 / 4  # of a budget at most
 # A turn says no more than a wish if it has this share of its words, and few others.
 _SAME, _SAME_LENGTH = 0.8, 2
 
@@ -20,17 +21,19 @@ class Standing:
     """What a question is answered by beside what was found, as it is shown before that.
 
     Standing instructions and preferences of the asker (`facts`, `lines`), first those to keep where
-    room is short, and facts that contradict each other and that it may be about (`pairs`,
-    `pair_lines`).
+    room is short, the asker's profile (`profile`, `profile_lines`), and facts that contradict each
+    other and that it may be about (`pairs`, `pair_lines`).
     """
 
     facts: tuple[Fact, ...] = ()
     lines: tuple[str, ...] = ()
     pairs: tuple[Contradiction, ...] = ()
     pair_lines: tuple[str, ...] = ()
+    profile: tuple[Fact, ...] = ()
+    profile_lines: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.lines or self.pair_lines)
+        return bool(self.lines or self.pair_lines or self.profile_lines)
 
     @property
     def wishes(self) -> str:
@@ -45,9 +48,14 @@ class Standing:
         return "\n".join((CONTRADICTIONS_HEAD, *self.pair_lines)) if self.pair_lines else ""
 
     @property
+    def about_asker(self) -> str:
+        """The profile under its heading; "" for none."""
+        return "\n".join((PROFILE_HEAD, *self.profile_lines)) if self.profile_lines else ""
+
+    @property
     def text(self) -> str:
         """The lines of each under a heading; "" for none."""
-        return "\n".join(filter(None, (self.wishes, self.disputes)))
+        return "\n".join(filter(None, (self.wishes, self.about_asker, self.disputes)))
 
     @property
     def tokens(self) -> int:
@@ -70,17 +78,30 @@ class Standing:
         return same
 
     def within(self, budget: int) -> "Standing":
-        """Itself, with the wishes that a share of a budget holds; nothing if no turn has room."""
+        """Itself, with the wishes and the profile that shares of a budget hold.
+
+        Nothing if no turn has room.
+        """
         room = int(budget * _WISHES_SHARE) - line_tokens(STANDING_HEAD)
         pairs = [*fitting_lines(zip(self.lines, self.facts, strict=True), room)]
         lines, facts = zip(*pairs, strict=True) if pairs else ((), ())
         fitting = replace(self, facts=facts, lines=lines)
+        if budget * _PROFILE_SHARE < PROFILE_TOKENS:
+            room = int(budget * _PROFILE_SHARE) - line_tokens(PROFILE_HEAD)
+            of_asker = [*fitting_lines(zip(self.profile_lines, self.profile, strict=True), room)]
+            lines, facts = zip(*of_asker, strict=True) if of_asker else ((), ())
+            fitting = replace(fitting, profile=facts, profile_lines=lines)
         return fitting if budget - fitting.tokens >= LEAST_BUDGET else Standing()
+
+    @property
+    def without_profile(self) -> "Standing":
+        """Itself without the profile."""
+        return replace(self, profile=(), profile_lines=())
 
     @property
     def turn_ids(self) -> set[int]:
         """The turns that these facts are from."""
-        facts = [*self.facts, *(fact for pair in self.pairs for fact in pair.facts)]
+        facts = [*self.facts, *self.profile, *(fact for pair in self.pairs for fact in pair.facts)]
         return {fact.turn_id for fact in facts}
 
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory.evidence.disputes import pair_line, touched
+from memory.evidence.profile import WORKING_PARTS, mentions_of, profile_of
 from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standing
 from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.fact_reads import current_among
-from memory.store.standing_facts import facts_of_persons
+from memory.store.standing_facts import facts_of_askers, facts_of_persons
 from memory.text.characters import one_line
 from memory.text.tokens import fitting_lines, line_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -35,13 +36,23 @@ def wishes_of(store: Store, *askers: str) -> list[Fact]:
     return current_among(store, facts_of_persons(store, askers))
 
 
+def working_profile(store: Store, *askers: str) -> list[str]:
+    """Lines of the asker's profile that an agent needs who works on a project with them."""
+    known = facts_of_askers(store, askers)
+    current = current_among(store, known.profile)
+    return [line for _, line in profile_of(current, known.vocabulary, parts=WORKING_PARTS)]
+
+
 def applying(store: Store, question: str, *askers: str) -> Standing:
     """Those of the asker, within STANDING_TOKENS tokens: of more, the nearest to the question.
 
     Whether one is meant for the question is left to the model that reads it. No language model is
     asked.
     """
-    facts = wishes_of(store, *askers)
+    return _applying(question, wishes_of(store, *askers))
+
+
+def _applying(question: str, facts: Sequence[Fact]) -> Standing:
     lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in _said_once(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
@@ -51,8 +62,16 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
 
 
 def shown_before(store: Store, question: str, *askers: str) -> Standing:
-    """What the asker wants of answers, and the contradictions that a question may be about."""
-    standing = applying(store, question, *askers)
+    """What the asker wants of answers, their profile, and contradictions it may be about."""
+    known = facts_of_askers(store, askers)
+    current = current_among(store, [*known.wishes, *known.profile])
+    wishes = {*known.wishes}
+    standing = _applying(question, [fact for fact in current if fact in wishes])
+    profile = profile_of(
+        [fact for fact in current if fact not in wishes],
+        known.vocabulary,
+        mentions=mentions_of(known.profile),
+    )
     names = [name.strip() for name in askers if name.strip()]
     pairs: list[Contradiction] = []
     lines: list[str] = []
@@ -63,7 +82,13 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
             tokens -= line_tokens(line)
             pairs.append(pair)
             lines.append(line)
-    return replace(standing, pairs=tuple(pairs), pair_lines=tuple(lines))
+    return replace(
+        standing,
+        pairs=tuple(pairs),
+        pair_lines=tuple(lines),
+        profile=tuple(fact for fact, _ in profile),
+        profile_lines=tuple(line for _, line in profile),
+    )
 
 
 def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tuple[str, Fact]]:

@@ -106,9 +106,10 @@ class RecalledTurn(TypedDict):
 
 
 class Recalled(TypedDict):
-    """The owner's wishes, contradictions that matter, facts in force, and turns, best first."""
+    """The owner's wishes and profile, contradictions, current facts, and turns, best first."""
 
     standing: list[Fact]
+    profile: list[Fact]
     contradictions: list[Contradiction]
     facts: list[Fact]
     turns: list[RecalledTurn]
@@ -253,6 +254,7 @@ class ContextBlock(TypedDict):
     turn_ids: list[int]
     memories: list[str]
     standing: list[Fact]
+    profile: list[Fact]
     contradictions: list[Contradiction]
 
 

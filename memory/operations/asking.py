@@ -56,7 +56,10 @@ def recall(
     as_of: AsOf = "",
     filter: Filter = "",
 ) -> Recalled:
-    """Facts in force, then turns, marked where they are outdated; calls no model."""
+    """Current facts, then turns, marked where they are outdated; calls no model.
+
+    Without a query: what is known of the owner.
+    """
     with owners_hits(
         memory.store,
         memory.searcher,
@@ -68,6 +71,7 @@ def recall(
         recollected = recollect(result.question, result.reader, result.hits)
     return {
         "standing": list(recollected.standing.facts),
+        "profile": list(recollected.standing.profile),
         "contradictions": list(recollected.standing.pairs),
         "facts": list(recollected.facts),
         "turns": [
@@ -114,7 +118,10 @@ def context(
         str, Field(description="The running session, which the prompt has already.")
     ] = "",
     gate: Annotated[
-        bool, Field(description="Whether a message that touches nothing gets nothing.")
+        bool, Field(description="Whether a message that touches nothing gets no turns.")
+    ] = True,
+    profile: Annotated[
+        bool, Field(description="Whether the speaker's lasting facts stand first.")
     ] = True,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
@@ -130,6 +137,7 @@ def context(
             weights=memory.searcher.weights,
             counts=not memory.store.read_only,
             gate=gate,
+            profile=profile,
         )
     )
     return cast("ContextBlock", {name: block[name] for name in ContextBlock.__annotations__})

@@ -47,9 +47,8 @@ def owners_hits(
     """What a query finds: at most `limit` turns that pass a filter, to be shown in a block.
 
     `as_of` is a day, month or year (ISO): what the memory held by then. Of what was said again the
-    newest comes first. Raises InputError for a query without words.
+    newest comes first. A query without words asks what is known of the owner.
     """
-    refuse_empty(query)
     with past_or_present(store, as_of) as past:
         reader = MemoryReader(past, searcher)
         question = UserQuestion(

@@ -15,10 +15,11 @@ from memory.store.database import Connection, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
 from memory.store.turn_validation import WRITTEN_AS
-from memory.vocabulary import STANDING
+from memory.vocabulary import STANDING, Vocabulary
 from memory.vocabulary.rewording import SaidByOthers, foreign_words
 
 _MOST = 200  # the newest
+_MOST_OF_EACH = 30  # facts of one attribute of a profile
 _NEAR = 48  # turns: a digest shows as many at once
 _MOST_NAMED = 5  # words in a reason
 
@@ -49,39 +50,86 @@ def facts_of_persons(store: HasConnections, askers: Sequence[str] | None) -> lis
     others may be spelled like somebody, or say that they go by a name. Only a person joins names.
     """
     with store.reading() as conn:
-        standing_facts = _read(conn, askers)
+        standing_facts = _read(conn, _persons(conn, askers))
     return [standing.fact for standing in standing_facts if not standing.reason]
+
+
+@dataclass(frozen=True)
+class AskersFacts:
+    """What a memory knows of the persons who ask; ended facts are among both.
+
+    `wishes` are `facts_of_persons`. `profile` are the facts that they said of themselves under
+    attributes that the vocabulary marks, newest first.
+    """
+
+    wishes: tuple[Fact, ...]
+    profile: tuple[Fact, ...]
+    vocabulary: Vocabulary
+
+
+def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts:
+    """The wishes and the profile of those who ask, by the rules of `facts_of_persons`."""
+    with store.reading() as conn:
+        persons = _persons(conn, askers)
+        wishes = _read(conn, persons)
+        marked = persons.values(persons.vocabulary.profile_names, _MOST_OF_EACH)
+        rows = conn.run("profile_facts", **marked).fetchall() if persons.names else []
+    return AskersFacts(
+        tuple(standing.fact for standing in wishes if not standing.reason),
+        tuple(map(to_fact, rows)),
+        persons.vocabulary,
+    )
 
 
 def facts_without_effect(store: HasConnections) -> list[StandingFact]:
     """Facts with the attributes of instructions and preferences that count as none, and why."""
     with store.reading() as conn:
-        by_subjects = _read(conn, None)
-        by_others = _read(conn, None, by_others=True)
+        everybody = _persons(conn, None)
+        by_subjects = _read(conn, everybody)
+        by_others = _read(conn, everybody, by_others=True)
     standing_facts = [standing for standing in (*by_subjects, *by_others) if standing.reason]
     return [standing for standing in standing_facts if not standing.fact.ended_on]
 
 
-def _read(
-    conn: Connection, askers: Sequence[str] | None, by_others: bool = False
-) -> list[StandingFact]:
+@dataclass(frozen=True)
+class _Persons:
+    """Whose facts are read: everybody's, or of all with these names; `groups` are joined names."""
+
+    names: set[str]
+    groups: Mapping[str, set[str]]
+    vocabulary: Vocabulary
+    are_all: bool
+
+    def values(self, attributes: Sequence[str], most: int) -> dict[str, Any]:
+        """What the statements take."""
+        return {
+            "attributes": [*attributes],
+            "every": int(self.are_all),
+            "names": sorted(self.names),
+            "joined": [
+                f"{name}\x1f{other}" for name, others in self.groups.items() for other in others
+            ],
+            "corrections": CORRECTIONS,
+            "most": most,
+        }
+
+
+def _persons(conn: Connection, askers: Sequence[str] | None) -> _Persons:
     with conn.together():
         definition = vocabulary_table.ask_definition(conn)
         user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
     vocabulary = vocabulary_table.definition_of(*definition).vocabulary
     groups = _joined_names(pairs.fetchall())
     names = _all_names(user.fetchall(), groups, askers or ())
-    if askers is not None and not names:
+    return _Persons(names, groups, vocabulary, are_all=askers is None)
+
+
+def _read(conn: Connection, persons: _Persons, by_others: bool = False) -> list[StandingFact]:
+    if not persons.are_all and not persons.names:
         return []
-    values = dict[str, Any](
-        attributes=[name for standing in STANDING for name in vocabulary.names_of(standing)],
-        every=int(askers is None),
-        names=sorted(names),
-        joined=[f"{name}\x1f{other}" for name, others in groups.items() for other in others],
-        corrections=CORRECTIONS,
-        written_as=WRITTEN_AS,
-        most=_MOST,
-    )
+    vocabulary = persons.vocabulary
+    names = [name for standing in STANDING for name in vocabulary.names_of(standing)]
+    values = persons.values(names, _MOST) | {"written_as": WRITTEN_AS}
     if by_others:
         rows = conn.run("facts_that_others_said", **values).fetchall()
     else:

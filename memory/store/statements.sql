@@ -438,6 +438,18 @@ LIMIT :most;
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
 
+-- profile_facts --
+--- What persons said of themselves, the newest of each attribute first; past facts are among them.
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM (
+    SELECT said.*, ROW_NUMBER() OVER (
+        PARTITION BY attribute ORDER BY turn_id DESC, id DESC
+    ) AS number
+    FROM ({standing_facts} AND {is_own}) AS said
+) AS newest
+WHERE number <= :most
+ORDER BY turn_id DESC, id DESC;
+
 -- is_said_by_others --
 -- Whether somebody else, or a document or a tool, says something like it near a turn.
 SELECT id

@@ -185,7 +185,11 @@ def _statement(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Seque
 
 
 def _row(attribute: Attribute) -> dict[str, Any]:
-    further = {"form": attribute.form, "opposite": attribute.opposite}
+    further = {
+        "form": attribute.form,
+        "opposite": attribute.opposite,
+        "profile": attribute.profile,
+    }
     # The column takes the first three kinds only: memories of before have it so.
     is_plan = attribute.kind == "plan"
     further |= {"kind": attribute.kind if is_plan else ""}

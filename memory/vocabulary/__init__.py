@@ -2,6 +2,7 @@
 
 from memory.vocabulary.attributes import (
     KINDS,
+    PROFILE_PARTS,
     Attribute,
     Kind,
     Vocabulary,
@@ -39,6 +40,7 @@ __all__ = [
     "LANGUAGE",
     "LENGTH",
     "PREFERENCE",
+    "PROFILE_PARTS",
     "STANDING",
     "Attribute",
     "Definition",

@@ -14,6 +14,11 @@ from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
 Kind = Literal["one value", "many", "event", "plan"]
 KINDS: tuple[str, ...] = get_args(Kind)
+# What a profile is made of, in the order in which it is shown (`Attribute.profile`).
+ProfilePart = Literal[
+    "name", "allergies", "diet", "health", "home", "work", "family", "languages", "goals"
+]
+PROFILE_PARTS: tuple[str, ...] = get_args(ProfilePart)
 # A vocabulary is shown to models, line by line.
 LONGEST_NAME = 60  # characters
 LONGEST_VALUE = 200
@@ -43,7 +48,8 @@ class Attribute:
     current as soon as it is said, and its date is its day or its deadline (goal). With
     `allowed_values` a fact has one of them. `instruction` says to models what belongs here.
     `opposite` is an attribute that says the contrary of a value (likes, dislikes): the newer of two
-    such facts ends the other.
+    such facts ends the other. `profile` is the part of a person's profile that the values belong
+    to, "" for none: the asker's facts of such attributes are shown whatever is asked.
 
     Templates are plain forms of what people say and ask (see docs/guides/vocabulary.md): a turn
     that says one of `says` is a fact, one of `ends` ends one. A question in the form of `asks` is
@@ -66,6 +72,7 @@ class Attribute:
     asks_first: tuple[str, ...] = ()
     asks_last: tuple[str, ...] = ()
     opposite: str = ""
+    profile: str = ""
 
     @property
     def is_state(self) -> bool:
@@ -130,6 +137,11 @@ class Attribute:
             raise InputError(f"{of_name} allows the value {repeated[0]!r} twice")
         if self.form:
             check_form(self.form)
+        if self.profile and self.profile not in PROFILE_PARTS:
+            parts = ", ".join(f"'{part}'" for part in PROFILE_PARTS)
+            raise InputError(
+                f"{of_name} is in the part {self.profile!r:.80} of a profile; the parts are {parts}"
+            )
         return Attribute(
             name=name,
             kind=self.kind,
@@ -138,6 +150,7 @@ class Attribute:
             instruction=instruction,
             form=self.form,
             opposite=self.opposite.strip(),
+            profile=self.profile,
             **{field: check_templates(of, field, name) for field, of in self.templates.items()},
         )
 
@@ -173,6 +186,17 @@ class Vocabulary:
         """This name and all others of its attribute: facts of earlier days may have any of them."""
         attribute = self.canonical(name)
         return tuple(dict.fromkeys((name, *(attribute.names if attribute else ()))))
+
+    @cached_property
+    def profile_names(self) -> tuple[str, ...]:
+        """All names of the attributes that a profile is made of."""
+        marked = [attribute for attribute in self.attributes if attribute.profile]
+        return tuple(name for attribute in marked for name in attribute.names)
+
+    def profile_part(self, name: str) -> str:
+        """The part of a profile that an attribute's values belong to; "" for none."""
+        attribute = self.canonical(name)
+        return attribute.profile if attribute else ""
 
     @cached_property
     def currency(self) -> CurrencyRules:

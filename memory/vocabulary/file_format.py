@@ -1,11 +1,11 @@
 """What a file with a vocabulary may hold."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory.errors import InputError
-from memory.vocabulary.attributes import Kind
+from memory.vocabulary.attributes import Kind, ProfilePart
 
 _EXAMPLE = "a file has a table [attributes.NAME] for each attribute, with kind = 'one value'"
 
@@ -26,6 +26,7 @@ class _Entry(BaseModel):
     asks_first: list[str] = []
     asks_last: list[str] = []
     opposite: str = ""
+    profile: ProfilePart | Literal[""] = ""
 
 
 class FileContent(BaseModel):

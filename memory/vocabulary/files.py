@@ -82,6 +82,7 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
                 "instruction": attribute.instruction,
                 **({"form": attribute.form} if attribute.form else {}),
                 **({"opposite": attribute.opposite} if attribute.opposite else {}),
+                **({"profile": attribute.profile} if attribute.profile else {}),
                 **{field: [*templates] for field, templates in attribute.templates.items()},
             }
             for attribute in attributes

@@ -320,7 +320,6 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
 @pytest.mark.parametrize(
     ("name", "arguments", "advice"),
     [
-        ("recall", ("  ",), "say what to look for"),
         ("ask_memory", ("",), "the question is empty"),
         ("remember", ([{"text": ""}],), "has no text"),
         ("remember", ((), [{**FACT, "turn_id": 99}]), "there is no turn 99"),

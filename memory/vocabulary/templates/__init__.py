@@ -9,7 +9,12 @@ from memory.vocabulary.templates.matching import (
     templates_of,
 )
 from memory.vocabulary.templates.names import aliases_in, names_given
-from memory.vocabulary.templates.questions import Question, question_templates_of, whom
+from memory.vocabulary.templates.questions import (
+    Question,
+    asked_about,
+    question_templates_of,
+    whom,
+)
 from memory.vocabulary.templates.values import name_at_end
 
 __all__ = [
@@ -17,6 +22,7 @@ __all__ = [
     "Question",
     "Reading",
     "aliases_in",
+    "asked_about",
     "assertions_in",
     "name_at_end",
     "names_given",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from memory.vocabulary import Attribute, Vocabulary
@@ -67,7 +68,7 @@ class QuestionTemplates:
 
         `today` (ISO) is what "last year" counts from.
         """
-        clean = " ".join(text.replace("\u2019", "'").split()).rstrip(" ?!.").lstrip("\u00bf ")
+        clean = _clean(text)
         if len(clean) > _LONGEST_QUESTION:
             return []
         bare = without_fillers(clean)
@@ -105,6 +106,32 @@ class QuestionTemplates:
             parts.get("value", ""),
             date,
         )
+
+
+def asked_about(text: str) -> str | None:
+    """Of whom a question wants to know all: a name or a relation, "" for the asker.
+
+    None for any other question; a name may be one that no memory has.
+    """
+    bare = without_fillers(_clean(text))
+    if len(bare) > _LONGEST_QUESTION:
+        return None
+    for entry in _overviews().candidates(words_of(bare)):
+        if match := pattern(entry.template).match(bare):
+            return match.text("who") or ""
+    return None
+
+
+@cache
+def _overviews() -> Index[None]:
+    """The templates of these questions, those about the asker first."""
+    known = language_words()
+    return Index((template, None) for template in (*known.own_overviews, *known.overviews))
+
+
+def _clean(text: str) -> str:
+    """A question on one line, without its marks."""
+    return " ".join(text.replace("\u2019", "'").split()).rstrip(" ?!.").lstrip("\u00bf ")
 
 
 def _templates(attribute: Attribute | None, field: str) -> tuple[str, ...]:

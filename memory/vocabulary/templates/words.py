@@ -53,6 +53,8 @@ class Words:
     requests: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
+    overviews: tuple[str, ...]
+    own_overviews: tuple[str, ...]
     heads: tuple[str, ...]
     salutations: tuple[str, ...]
     formal_salutations: tuple[str, ...]
@@ -121,6 +123,8 @@ def language_words() -> Words:
         requests=lines("requests"),
         plays=lines("plays"),
         questions=lines("questions"),
+        overviews=lines("overviews"),
+        own_overviews=lines("own_overviews"),
         heads=lines("heads"),
         salutations=lines("salutations"),
         formal_salutations=lines("formal_salutations"),

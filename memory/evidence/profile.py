@@ -1,0 +1,78 @@
+"""The asker's profile: facts that always matter, such as an allergy, shown whatever is asked.
+
+The vocabulary marks their attributes (`Attribute.profile`). They are facts that the asker said, so
+nobody else can put a line there.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
+
+from memory.evidence.lines import in_words
+from memory.records import Fact
+from memory.text.tokens import fitting_lines, line_tokens, trim
+from memory.vocabulary import PROFILE_PARTS, Vocabulary
+from memory.vocabulary.fact_lines import is_state
+
+PROFILE_HEAD = "About the asker:"
+PROFILE_TOKENS = 120  # with the heading
+# What an agent that works on a project needs of the person.
+WORKING_PARTS = ("name", "work", "languages")
+_LINE_TOKENS = 24
+
+
+def profile_of(
+    facts: Sequence[Fact],
+    vocabulary: Vocabulary,
+    *,
+    mentions: Mapping[tuple[str, str], int] | None = None,
+    parts: Sequence[str] = PROFILE_PARTS,
+    tokens: int = PROFILE_TOKENS,
+) -> list[tuple[Fact, str]]:
+    """The facts of a profile with their lines, in the order of its parts, within some tokens.
+
+    Each part gets a line before any gets a second one, and what was mentioned most comes first.
+
+    Args:
+        facts: the asker's current facts of marked attributes, newest first.
+        mentions: how often each was said, by `mention_key`.
+        parts: those that are shown.
+    """
+    counts = mentions or {}
+    # Sorting keeps the order of equals, so what is said as often stays newest first.
+    often = sorted(_once(facts), key=lambda fact: -counts.get(mention_key(fact), 0))
+    of_part: dict[str, list[Fact]] = {part: [] for part in parts}
+    for fact in often:
+        part = vocabulary.profile_part(fact.attribute)
+        if part in of_part:
+            of_part[part].append(fact)
+    in_turn = [fact for fact in chain.from_iterable(zip_longest(*of_part.values())) if fact]
+    lines = [(trim(profile_line(fact), _LINE_TOKENS), fact) for fact in in_turn]
+    fitting = [*fitting_lines(lines, tokens - line_tokens(PROFILE_HEAD))]
+    place = {fact: number for number, fact in enumerate(chain(*of_part.values()))}
+    return sorted(((fact, line) for line, fact in fitting), key=lambda pair: place[pair[0]])
+
+
+def profile_line(fact: Fact) -> str:
+    """`[3] lives in Lisbon since 2026-03-10`."""
+    since = f" since {fact.happened_on}" if fact.happened_on and is_state(fact) else ""
+    return f"[{fact.turn_id}] {in_words(fact.attribute, fact.value)}{since}"
+
+
+def mentions_of(facts: Sequence[Fact]) -> Counter[tuple[str, str]]:
+    """How often each value of an attribute was said."""
+    return Counter(map(mention_key, facts))
+
+
+def mention_key(fact: Fact) -> tuple[str, str]:
+    """What two mentions of a fact share."""
+    return fact.attribute, " ".join(fact.value.casefold().split())
+
+
+def _once(facts: Sequence[Fact]) -> Iterator[Fact]:
+    """The newest fact of each value."""
+    seen: set[tuple[str, str]] = set()
+    for fact in facts:
+        if mention_key(fact) not in seen:
+            seen.add(mention_key(fact))
+            yield fact
