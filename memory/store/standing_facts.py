@@ -110,6 +110,7 @@ class _Persons:
                 f"{name}\x1f{other}" for name, others in self.groups.items() for other in others
             ],
             "corrections": CORRECTIONS,
+            "written_as": WRITTEN_AS,
             "most": most,
         }
 
@@ -129,7 +130,7 @@ def _read(conn: Connection, persons: _Persons, by_others: bool = False) -> list[
         return []
     vocabulary = persons.vocabulary
     names = [name for standing in STANDING for name in vocabulary.names_of(standing)]
-    values = persons.values(names, _MOST) | {"written_as": WRITTEN_AS}
+    values = persons.values(names, _MOST)
     if by_others:
         rows = conn.run("facts_that_others_said", **values).fetchall()
     else:

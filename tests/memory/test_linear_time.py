@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from memory.evidence.fence import fenced
-from memory.exchange.whatsapp import _EDITED
+from memory.exchange.whatsapp import _without_edit_mark
 from memory.models.completions import _FORGED_MARKER
 from memory.search.asker import third_person
 from memory.text.pasted import own_text
@@ -24,7 +24,7 @@ UNITS += ("'", '"', "\u201c", "*", ", ", "- ", "\u200e", " \u200e", "by the way 
 READERS: dict[str, Callable[[str], object]] = {
     "a block for a prompt": fenced,
     "a field of a prompt": lambda text: _FORGED_MARKER.sub("", text),
-    "an exported message": lambda text: _EDITED.sub("", text),
+    "an exported message": _without_edit_mark,
     "a question": lambda text: third_person(f"What did I say? {text}", "Anna"),
     "a sentence": without_fillers,
     "a prompt with what was pasted": own_text,
