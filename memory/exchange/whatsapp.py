@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
+from string import whitespace
 
 from memory.exchange.date_order import DateOrder, date_order, ordered_date, refuse_doubt
 from memory.exchange.items import DELETED, NOTICES, short_hash, skipped_counts
@@ -30,13 +31,14 @@ _CLOCK = (
 # A word may stand between date and time: "klo" in Finnish, a letter for "year" in Bulgarian.
 _MOMENT = re.compile(rf"{_DATE}(?:\s?\u0433\.)?,?\s+(?:(?:klo|kl\.|om|at|a las|um)\s)?{_CLOCK}")
 _TIME_FIRST = re.compile(rf"{_CLOCK},?\s{_DATE}")
-_ATTACHED = re.compile(rf"[{MARKS}]*<[^<>:]*: ?(?P<name>[^<>:]+\.\w{{2,5}})>")
+_ATTACHED = re.compile(rf"[{MARKS}]{{0,8}}<[^<>:]*: ?(?P<name>[^<>:]+\.\w{{2,5}})>")
 # Android names what it saves itself, and says in the phone's language that it is attached.
 _NAMED = re.compile(
     rf"[{MARKS}]*(?P<name>[^\n/]+?\.\w{{2,5}}) \((?P<words>[^()\n]+)\)[ \r]*(?=\n|$)"
 )
 _OWN_NAME = re.compile(r"[A-Z]{3}-\d{8}-WA\d{4,}\.\w{2,5}")
-_IN_BRACKETS = re.compile(rf"(?P<space>[\s{MARKS}]*)<(?P<words>[^<>\n]+)>[\s{MARKS}]*$")
+_IN_BRACKETS = re.compile(rf"<(?P<words>[^<>\n]+)>[\s{MARKS}]*$")
+_SPACE = f"{whitespace}\u202f\u00a0{MARKS}"
 _PLACEHOLDER = re.compile(r"<[^<>\n]+>")
 _QUOTES = re.compile('["\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d]')
 
@@ -209,9 +211,11 @@ def _without_edit_mark(text: str) -> str:
 
     An iPhone sets a mark of direction before it. Android does not: there the phrase tells.
     """
-    mark = _IN_BRACKETS.search(text)
-    if not mark or not mark.start():
+    start = text.rfind("<")
+    mark = _IN_BRACKETS.match(text, start) if start > 0 else None
+    before = text[:start].rstrip(_SPACE)
+    if not mark or not before:
         return text
-    has_direction = any(character in MARKS for character in mark["space"])
+    has_direction = any(character in MARKS for character in text[len(before) : start])
     is_phrase = program_notices("whatsapp").edited.match(mark["words"])
-    return text[: mark.start()] if has_direction or is_phrase else text
+    return before if has_direction or is_phrase else text
