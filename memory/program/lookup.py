@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.errors import SqlError
+from memory.evidence.lines import in_words
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.records import Rows
@@ -75,8 +76,11 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
     """The answer to a question in the form of a template, None for any other question.
 
     None also where no row has the subject and the attribute, where the rows are of two people with
-    one name, and where they do not say what is asked for: a day, a number.
+    one name, and where they do not say what is asked for: a day, a number. A question for all that
+    is known of a person is answered by the first of their current facts.
     """
+    if answer := _known_of_one(question, reader):
+        return answer
     vocabulary = reader.vocabulary()
     today = question.today[:10] or date.today().isoformat()
     questions = question_templates_of(vocabulary).read(question.text, today)
@@ -104,6 +108,22 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
             turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
             return RowsAnswer(text, turn_ids, (sql,), (rows,))
     return None
+
+
+def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
+    """What is known of a person or thing, where a question asks for that."""
+    facts = (reader.overview(question) or ())[:_MOST_LISTED]
+    if not facts:
+        return None
+    ids = ", ".join(str(fact.id) for fact in facts)
+    columns = ", ".join(_COLUMNS[:-1])
+    sql = f"SELECT {columns} FROM facts\nWHERE id IN ({ids}) LIMIT {_MOST_ROWS}"
+    try:
+        rows = reader.read(sql)
+    except SqlError:  # several memories at once, or too slow
+        return None
+    text = "; ".join(in_words(fact.attribute, fact.value) for fact in facts)
+    return RowsAnswer(text, tuple(dict.fromkeys(fact.turn_id for fact in facts)), (sql,), (rows,))
 
 
 def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:

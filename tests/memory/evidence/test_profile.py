@@ -241,6 +241,13 @@ def test_all_that_is_known_of_another_is_listed(memory: Memory) -> None:
     assert text.index("Kari works_as: potter") < text.index("Kari likes: pottery")
 
 
+def test_a_question_for_all_that_is_known_is_answered_by_facts_alone(memory: Memory) -> None:
+    known = memory.ask("What do you know about me?")
+    assert known.basis == "rows"
+    assert known.text.index("nuts") < known.text.index("Oslo") < known.text.index("sailing")
+    assert {fact.turn_id for fact in memory.facts()} == {*known.turns}
+
+
 @pytest.mark.parametrize(
     ("question", "who"),
     [
