@@ -42,6 +42,8 @@ _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
     "$gte": operator.ge,
     "$lt": operator.lt,
     "$lte": operator.le,
+    "$in": lambda value, among: value in among,
+    "$nin": lambda value, among: value not in among,
 }
 
 
@@ -171,10 +173,15 @@ def _search(store: Store, op: SearchOp) -> list[SearchItem]:
 
 
 def _refuse_operators(condition: Any) -> None:
-    """Raises ValueError for an operator that is none of `_COMPARED`, as LangGraph does."""
+    """Raises ValueError for an operator that is none of `_COMPARED`, as LangGraph does.
+
+    Also for `$in` and `$nin` without a list.
+    """
     for name, expected in condition.items() if isinstance(condition, Mapping) else ():
         if name.startswith("$") and name not in _COMPARED:
             raise ValueError(f"there is no operator {name!r}; there are {', '.join(_COMPARED)}")
+        if name in ("$in", "$nin") and not isinstance(expected, (list, tuple)):
+            raise ValueError(f"{name} takes a list of values, not {expected!r:.60}")
         _refuse_operators(expected)
 
 

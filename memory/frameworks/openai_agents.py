@@ -1,6 +1,7 @@
 """The `Session` of OpenAI's Agents SDK: a conversation's items as turns of a memory."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 
 _BY = "openai-agents"
 _ROLE = "role"  # the tag with a message's role
+# The tag with what a message has besides its text: ids, phases, annotations. A value of a tag is
+# short, so it comes in numbered pieces.
+_ITEM = "openai-agents item"
+_PIECE = 180  # characters
 
 
 class MemorySession:
     """A session for `Runner.run(agent, message, session=session)`.
 
-    Messages become turns of the session, searched and asked as all others. Calls of tools and their
-    results are stored as turns of kind "tool", whole. What the SDK takes back (`pop_item`,
-    `clear_session`) is hidden from the session and stays in the memory; `memory forget` removes it.
+    Messages become turns of the session, searched and asked as all others. Calls of tools, their
+    results and reasoning are stored as turns of kind "tool", whole. Items come back exactly as they
+    were added; a message from which the memory withheld a secret comes back as its text alone. What
+    the SDK takes back (`pop_item`, `clear_session`) is hidden from the session and stays in the
+    memory; `memory forget` removes it.
 
     Arguments:
         location: the memory's name, path or address.
@@ -89,7 +96,9 @@ class MemorySession:
         text = _message_text(item)
         if role and text:
             speaker = self._speakers.get(role, role)
-            tags = {_ROLE: role}
+            tags: dict[str, str | list[str]] = {_ROLE: role}
+            if item != {"role": role, "content": text}:
+                tags[_ITEM] = _pieces(_without_texts(item))
             return Turn(speaker, text, self.session_id, local_now(), tags=tags)
         written = json.dumps(item, ensure_ascii=False, default=str)
         speaker = str(item.get("name") or item.get("type") or "tool")
@@ -118,4 +127,44 @@ def _item(turn: Turn) -> dict[str, Any]:
         if isinstance(item, dict):
             return item
         return {"role": "assistant", "content": turn.text}
-    return {"role": str(turn.tags.get(_ROLE, "user")), "content": turn.text}
+    plain = {"role": str(turn.tags.get(_ROLE, "user")), "content": turn.text}
+    pieces = turn.tags.get(_ITEM)
+    return _with_texts(_joined(pieces), turn.text) or plain if pieces else plain
+
+
+def _without_texts(item: dict[str, Any]) -> dict[str, Any]:
+    """A message with the number of characters in place of each text."""
+    content = item["content"]
+    if isinstance(content, str):
+        return {**item, "content": len(content)}
+    return {**item, "content": [{**part, "text": len(part["text"])} for part in content]}
+
+
+def _with_texts(item: dict[str, Any], text: str) -> dict[str, Any] | None:
+    """A message with its texts again; None where the memory keeps another text."""
+    content = item["content"]
+    parts = [{"text": content}] if isinstance(content, int) else content
+    texts: list[str] = []
+    position = 0
+    for part in parts:
+        texts.append(text[position : position + part["text"]])
+        position += part["text"] + 1  # a line for each part
+    if position - 1 != len(text):
+        return None
+    if isinstance(content, int):
+        return {**item, "content": texts[0]}
+    filled = [{**part, "text": words} for part, words in zip(parts, texts, strict=True)]
+    return {**item, "content": filled}
+
+
+def _pieces(item: dict[str, Any]) -> list[str]:
+    written = json.dumps(item, default=str)
+    starts = range(0, len(written), _PIECE)
+    # The bar keeps a space at the end of a piece.
+    return [f"{n:05}:{written[start : start + _PIECE]}|" for n, start in enumerate(starts)]
+
+
+def _joined(pieces: str | Sequence[str]) -> dict[str, Any]:
+    listed = [pieces] if isinstance(pieces, str) else sorted(pieces)
+    item: dict[str, Any] = json.loads("".join(piece[6:-1] for piece in listed))
+    return item

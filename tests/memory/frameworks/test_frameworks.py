@@ -51,6 +51,62 @@ def test_a_session_of_the_agents_sdk_keeps_its_items(path: Path) -> None:
         assert store.turn(1).speaker == "Anna"
 
 
+def test_items_of_the_agents_sdk_come_back_exactly_as_added(path: Path) -> None:
+    from memory.frameworks.openai_agents import MemorySession
+
+    citation = {"type": "url_citation", "url": "https://a.org/" + "x" * 300, "start_index": 0}
+    texts = [
+        {
+            "type": "output_text",
+            "text": "It rains there. ",
+            "annotations": [citation],
+            "logprobs": [],
+        },
+        {"type": "output_text", "text": "Ærlig \N{UMBRELLA}\nTake one.", "annotations": []},
+    ]
+    message = {"id": "msg_1", "type": "message", "status": "completed", "phase": "final_answer"}
+    items: list[Any] = [
+        {"role": "user", "type": "message", "content": " Hi "},
+        {"role": "user", "content": [{"type": "input_text", "text": "I moved to Oslo."}]},
+        {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "abc"},
+        {**message, "role": "assistant", "content": texts},
+        {"role": "user", "content": [{"type": "input_image", "image_url": "https://a.org/1.png"}]},
+    ]
+    session = MemorySession(path, "chat 1", user="Anna")
+
+    async def talk() -> None:
+        await session.add_items(items)
+        assert await session.get_items() == items
+
+    asyncio.run(talk())
+    session.close()
+    with open_store(path) as store:
+        assert [turn.text for turn in store.turns() if turn.kind == "message"][1:] == [
+            "I moved to Oslo.",
+            "It rains there. \nÆrlig \N{UMBRELLA}\nTake one.",
+        ]
+
+
+def test_langgraphs_filter_of_several_values_is_applied_or_refused(path: Path) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(path)
+    for key, color in (("a", "red"), ("b", "blue"), ("c", "green")):
+        store.put(("user",), key, {"color": color})
+    among = store.search(("user",), filter={"color": {"$in": ["red", "green"]}})
+    assert {item.key for item in among} == {"a", "c"}
+    assert [
+        i.key for i in store.search(("user",), filter={"color": {"$nin": ["red", "green"]}})
+    ] == ["b"]
+    with pytest.raises(ValueError, match="takes a list"):
+        store.search(("user",), filter={"color": {"$in": "red"}})
+    with pytest.raises(ValueError, match="no operator '\\$regex'"):
+        store.search(("user",), filter={"color": {"$regex": "r"}})
+    with pytest.raises(NotImplementedError, match="every field is searched"):
+        store.put(("user",), "d", {"color": "red"}, index=["color"])
+    store.close()
+
+
 def test_a_runner_of_the_agents_sdk_remembers_with_it(path: Path) -> None:
     from agents import Agent, ModelResponse, RunConfig, Runner, Usage
     from agents.models.interface import Model, ModelProvider
