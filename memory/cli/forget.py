@@ -1,8 +1,10 @@
 """The command forget: remove turns for good, with a receipt."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -22,7 +24,7 @@ from memory.errors import InputError, StoreError
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
 from memory.store.forgetting import preview as forgetting
-from memory.store.forgetting.preview import Preview, matching_turns
+from memory.store.forgetting.preview import AmbiguousNameError, Preview, matching_turns
 from memory.store.namespaces import Location, make_folder
 from memory.store.points_in_time import Diff, now
 from memory.store.settings import settings_of
@@ -123,7 +125,7 @@ def forget(
                 session=session,
                 ids=turn or (),
                 matching=matching,
-                about=forgetting.turns_about(store, about) if about else None,
+                about=_turns_about(store, about) if about else None,
                 before=day_before(older_than) if older_than else "",
                 keeps_facts=keep_facts,
             )
@@ -146,6 +148,21 @@ def forget(
             _forget(store, lambda: forgetting.forget_without_preview(store), writes)
         elif not as_json:
             print_clean("nothing to finish")
+
+
+def _turns_about(store: Store, name: str) -> list[int]:
+    """The turns about somebody; a person at a terminal chooses where several have the name."""
+    try:
+        return forgetting.turns_about(store, name)
+    except AmbiguousNameError as error:
+        if not sys.stdin.isatty():
+            raise
+        for number, entity in enumerate(error.entities, 1):
+            print_clean(f"{number}: {clean_line(entity)}")
+        chosen = typer.prompt(f"Who is {clean_line(name)!r}? Give a number", type=int)
+        if not 1 <= chosen <= len(error.entities):
+            raise
+        return forgetting.turns_about(store, error.entities[chosen - 1])
 
 
 def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
@@ -188,12 +205,32 @@ def _print_preview(gone: Preview) -> None:
     if gone.staying:
         names = clean_line(", ".join(sorted({turn.speaker for turn in gone.turns})))
         print_clean(f"{count(len(gone.staying), 'fact')} about {names} from other turns stay")
+    _print_mentions(gone)
     print_clean("backups to search: " + (", ".join(gone.backups) or "none known"))
     for path in gone.copies:
         print_clean(f"not searched, a separate memory with these turns: {path}")
     print_clean(
         "out of reach: settings, exports, other copies of the file, data sent to hosted models"
     )
+
+
+def _print_mentions(gone: Preview) -> None:
+    """Print where what stays names the speakers, and the commands that show and forget it."""
+    mentions = gone.mentions
+    speakers = sorted({turn.speaker for turn in gone.turns if turn.speaker.strip()})
+    if not (mentions.turns or mentions.facts or mentions.story):
+        return
+    names = clean_line(", ".join(speakers))
+    print_clean(
+        f"still named after that: {names} in {count(mentions.turns, 'turn')} of others,"
+        f" {count(mentions.facts, 'fact')} about others and"
+        f" {count(mentions.story, 'line')} of the story"
+    )
+    for speaker in speakers[:_MAX_SHOWN]:
+        print_clean(
+            f"  to see and forget them: memory forget --matching {quote(speaker)} --preview, or"
+            f" --about {quote(speaker)}"
+        )
 
 
 @dataclass(frozen=True)

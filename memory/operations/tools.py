@@ -625,9 +625,15 @@ def _preview_lines(gone: Preview) -> str:
     preview = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
     reopened = count(len(gone.reopened), "fact")
     copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
+    named = gone.mentions
+    mentions = (
+        f" Other turns and facts still name the speakers: {named.turns} and {named.facts}."
+        if named.turns or named.facts
+        else ""
+    )
     return (
         f"{turns} and {facts} would be removed for good:\n{preview}\n"
-        f"{reopened} would be reopened, as these turns ended them.{copies}\n"
+        f"{reopened} would be reopened, as these turns ended them.{copies}{mentions}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
 

@@ -3,6 +3,7 @@
 Every door (commands, chat, tools, JSON API, page) calls these functions and renders the result.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +20,27 @@ from memory.store.turn_validation import session_label
 from memory.text.dates import is_iso_date
 
 
+class AmbiguousNameError(InputError):
+    """A name that several people have; `entities` are their names."""
+
+    def __init__(self, name: str, entities: Sequence[str]) -> None:
+        super().__init__(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
+        self.entities = entities
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """How often what stays names the speakers of the turns to forget.
+
+    `turns` are by others, `facts` have another subject and name them in their value, `story` are
+    lines of the story. What a model kept as an answer is a fact.
+    """
+
+    turns: int = 0
+    facts: int = 0
+    story: int = 0
+
+
 @dataclass(frozen=True)
 class Preview:
     """What forgetting some turns removes, restores and leaves.
@@ -27,8 +49,8 @@ class Preview:
     `removed` counts the removed facts that exist only in the journal. `restored` are facts of other
     turns that had been merged with removed facts. `reopened` are facts of other turns that ended
     because of these turns; they become current again. `staying` are the facts of other turns about
-    the speakers of these. `backups` are searched as well; `copies` are separate memories that also
-    hold the turns and are not searched.
+    the speakers of these, and `mentions` counts where else these are named. `backups` are searched
+    as well; `copies` are separate memories that also hold the turns and are not searched.
     """
 
     turns: tuple[Turn, ...]
@@ -39,6 +61,7 @@ class Preview:
     staying: tuple[Fact, ...]
     backups: tuple[str, ...]
     copies: tuple[str, ...]
+    mentions: Mentions = Mentions()
 
     @property
     def confirmation(self) -> str:
@@ -119,7 +142,7 @@ def turns_about(store: Store, name: str) -> list[int]:
     if not entities:
         raise InputError(f"nobody is called {name!r}; nothing was removed")
     if len(entities) > 1:
-        raise InputError(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
+        raise AmbiguousNameError(name, entities)
     [entity] = entities
     turn_ids = {fact.turn_id for fact in facts_about(store, entity)}
     turn_ids |= {
@@ -159,6 +182,35 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
             dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
         ),
         copies=tuple(copies_with(store.location, recorded, [marked(list(turns), salt="")])),
+        mentions=_mentions(store, facts, speakers, ids=ids, going=going),
+    )
+
+
+def _mentions(
+    store: Store,
+    facts: Sequence[Fact],
+    speakers: Collection[str],
+    *,
+    ids: Collection[int],
+    going: Collection[int],
+) -> Mentions:
+    """Where what stays names these speakers, by their name or another name of theirs."""
+    names = {speaker for speaker in speakers if speaker.strip()}
+    for entity in known_entities(store):
+        if entity.name in speakers:
+            names |= {alias.name for alias in entity.names}
+    if not names:
+        return Mentions()
+    # A name within another word is not that name.
+    any_name = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    named = re.compile(rf"(?<!\w)(?:{any_name})(?!\w)", re.IGNORECASE)
+    return Mentions(
+        turns=sum(turn.id not in ids and bool(named.search(turn.text)) for turn in store.turns()),
+        facts=sum(
+            fact.id not in going and fact.subject not in names and bool(named.search(fact.value))
+            for fact in facts
+        ),
+        story=sum(bool(named.search(summary.text)) for summary in store.summaries()),
     )
 
 
