@@ -372,7 +372,7 @@ class Memory(AnswersOthersNames):
         is_shared = self._users.are_in_use or (self._is_default and len(namespaces.names()) > 1)
         if is_shared and not self._is_of_user:
             raise InputError(
-                "each user's turns have ids of their own; say whose turn it is:"
+                "each user's turns have their own ids; say whose turn it is:"
                 f" memory.{call}, user_id=user_id), or user_id={self._name!r} for a turn of this"
                 " memory itself"
             )

@@ -8,11 +8,11 @@
     │   └── ClaimLostError      another process took the window over, or forgot some of its turns
     └── Stop                    trying again changes nothing: a person must act
         ├── InputError          what was given cannot be used: a file, a flag, a turn
-        │   ├── EditConflict    somebody else edited the fact: a person chooses one of two versions
+        │   ├── EditConflict    someone else edited the fact: a person chooses one of two versions
         │   ├── NotThereError   it names a turn, a fact or a change that is not there
         │   └── SecretError     it holds a secret, and this memory refuses those
         ├── StoreError          the database cannot be used: not ours, newer, read-only, full
-        │   └── DeletedError    somebody deleted the memory while it was open
+        │   └── DeletedError    someone deleted the memory while it was open
         └── ModelError          the language model cannot be used: key, address, name, limit
             ├── PromptTooLong   it takes fewer tokens than it was shown
             └── UnusableAnswer  it answered, but nothing that can be read as an answer
@@ -80,7 +80,7 @@ class NotThereError(InputError):
 
 
 class EditConflict(InputError):
-    """Somebody else edited this fact; nothing was written.
+    """Someone else edited this fact; nothing was written.
 
     `fact` is the Fact as it is now, None where it was deleted; `change` is the newest edit, a
     Change. The same edit with `seen=change.id` is put over what they wrote.

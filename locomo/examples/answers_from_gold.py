@@ -29,10 +29,10 @@ from memory.records import ABSTAIN
 GOLD_ROWS, STRAY_ROWS, FACTS_ONLY = 0.3, 0.25, 0.1
 # How often a question is asked of another speaker, and how often a question is refused whose
 # evidence the context misses. Few are: when abstentions were 34 % of the examples, a model learnt
-# to give up (docs/log.md, "a supervised start on LoCoMo with many abstentions").
+# to give up (the log, "a supervised start on LoCoMo with many abstentions").
 SWAPPED_SPEAKER, MISSED_EVIDENCE = 0.5, 0.12
 # Shares of the student's budget, a choice: some contexts miss more evidence than those at work
-# (docs/log.md: 200 tokens show .58 of it, 360 show .75), and some leave more to read.
+# (the log: 200 tokens show .58 of it, 360 show .75), and some leave more to read.
 BUDGETS = 0.5, 0.75, 1.0, 1.25
 
 # Choices: words of the question in a poor SELECT; answerable questions that share a context with

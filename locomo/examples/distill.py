@@ -36,7 +36,7 @@ from memory.models.small_prompts import NO_FACT
 # evidence answers confidently without. A choice.
 ABSENT = 0.15
 # Together with the questions of category 5 at most so many abstain. A model that did so in 34 % of
-# its examples gave up where it should answer (docs/log.md, "a supervised start on LoCoMo with many
+# its examples gave up where it should answer (the log, "a supervised start on LoCoMo with many
 # abstentions"); a fifth is a choice.
 ABSTAINING = 0.2
 

@@ -152,7 +152,7 @@ def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
     """Rows whose subject a turn names, with the turn's own words for their values, in its order.
 
     A small model copies better than it words: taught gold's own values, it made words up
-    (docs/log.md, "gold's own values"). Dates are left out that the turn does not show.
+    (the log, "gold's own values"). Dates are left out that the turn does not show.
     """
     words = line.partition(": ")[2].split()
     copied: dict[tuple[int, str], GoldRow] = {}

@@ -10,7 +10,7 @@ from typing import TypeVar
 from locomo.json_lines import JsonLines
 
 # Steps whose rewards are averaged: one group is of one question, and by tens of steps the answer's
-# reward of a rehearsal still went .10 .02 .14 .04 .08 (docs/log.md, 2026-11-20).
+# reward of a rehearsal still went .10 .02 .14 .04 .08 (the log, 2026-11-20).
 WINDOW = 20
 # Groups without any spread of reward, after which nothing will be learned: GRPO's advantage is the
 # distance from the group's mean. In a rehearsal 17 of 50 groups had a useful one.

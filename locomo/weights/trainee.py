@@ -23,7 +23,7 @@ from memory.program import plain_program
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer that cannot be parsed: below that of any other. ArborGRPO would skip the
-# whole group for one such answer (docs/decisions.md, 29).
+# whole group for one such answer (decision 29).
 FORMAT_FAILURE = -1.0
 # Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
 _AROUND_MEMORY = 1_024

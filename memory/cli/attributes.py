@@ -132,7 +132,7 @@ def set_command(
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Add or change an attribute; what you leave out stays as it is. Facts move with it.
+    """Add or change an attribute; what you leave out stays the same. Facts move with it.
 
     memory facts attributes set urgency --kind "one value" --value low --value high
 
@@ -194,7 +194,7 @@ def merge(
 
 @app.command()
 def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
-    """Take an attribute out of the vocabulary. Its facts stay as they are."""
+    """Take an attribute out of the vocabulary. Its facts stay."""
     with open_memory(namespace, db) as store:
         change = remove_attribute(store, name, by=_author(store))
     _print_change(change, namespace, db)
@@ -202,7 +202,7 @@ def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
 
 @app.command("try")
 def try_command(
-    text: Annotated[str, typer.Argument(help="What somebody says or asks.")],
+    text: Annotated[str, typer.Argument(help="A sentence or a question.")],
     speaker: Annotated[
         str, typer.Option(help="Who says it; your name in this memory by default.")
     ] = "",

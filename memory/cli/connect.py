@@ -20,7 +20,7 @@ def connect(
     ] = False,
     speaker: Annotated[str, typer.Option(help="Your name in memories.")] = "User",
     person: Annotated[
-        str, typer.Option(help="The namespace of your own memory, beside the project's.")
+        str, typer.Option(help="The namespace of your personal memory, next to the project's.")
     ] = DEFAULT,
     status: Annotated[bool, typer.Option("--status", help="List what is connected.")] = False,
     remove: Annotated[

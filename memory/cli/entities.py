@@ -63,7 +63,7 @@ def show(
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Show whom a name means: their names, with the turns that say so, and the facts about them."""
+    """Show who has a name: their names, with the turns that say so, and the facts about them."""
     with open_memory(namespace, db, read_only=True) as store:
         wanted = {*entities_called(store, name)}
         shown = [entity for entity in known_entities(store) if entity.name in wanted]

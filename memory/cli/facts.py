@@ -69,7 +69,7 @@ def list_command(
     if why is not None and (text or include_ended or as_of):
         raise InputError("--why shows one fact; leave out the text, --all and --as-of")
     if standing and (why is not None or text or include_ended or as_of):
-        raise InputError("--standing lists what is in force now; leave out the text and options")
+        raise InputError("--standing lists current wishes; leave out the text and options")
     if contradictions and (standing or why is not None or text or include_ended or as_of):
         raise InputError("--contradictions lists what is open now; leave out the text and options")
     with open_memory(namespace, db, read_only=True) as store:
@@ -140,7 +140,7 @@ def edit(
 
     memory facts edit 3 --was-wrong --value Bergen
 
-    A new value ends the old one, which stays on record. Where somebody else was first, it says
+    A new value ends the old one, which stays on record. If someone else was first, it says
     what they wrote and how to put yours over it.
     """
     in_place = (subject, attribute, happened_on)
@@ -224,7 +224,7 @@ def settle_command(
     other_id: Annotated[
         int, typer.Argument(metavar="OTHER", help="The id of the fact that contradicts it.")
     ],
-    right: Annotated[str, typer.Option(help="The id of the one that is right, or both.")],
+    right: Annotated[str, typer.Option(help="The id of the right fact, or both.")],
     seen: Seen = None,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,

@@ -45,14 +45,14 @@ def forget(
     turn: Annotated[list[int] | None, typer.Option(help="One turn, by its id; repeatable.")] = None,
     matching: Annotated[str, typer.Option(help="Turns that contain this text, in any case.")] = "",
     about: Annotated[
-        str, typer.Option(help="Turns with facts about somebody, by any of their names.")
+        str, typer.Option(help="Turns with facts about a person, by any of their names.")
     ] = "",
     older_than: Annotated[
-        int, typer.Option(min=0, metavar="DAYS", help="Turns said more than so many days ago.")
+        int, typer.Option(min=0, metavar="DAYS", help="Turns said more than this many days ago.")
     ] = 0,
     keep_facts: Annotated[
         bool,
-        typer.Option("--keep-facts", help="With --older-than: leave turns that facts rest on."),
+        typer.Option("--keep-facts", help="With --older-than: leave the sources of facts."),
     ] = False,
     only_preview: Annotated[
         bool, typer.Option("--preview", help="Show what would go; forget nothing.")

@@ -133,7 +133,7 @@ def revert(
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Restore all facts as they were at a point. Turns stay, and you can undo it."""
+    """Restore all facts of a point in time. Turns stay, and you can undo it."""
     with open_memory(namespace, db) as store:
         revert_change = revert_to(store, point)
         edits = edits_of(store, revert_change.id)

@@ -50,7 +50,7 @@ def ask(
     api_base: ApiBase = None,
     prompts: Prompts = "auto",
     as_of: Annotated[
-        str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
+        str, typer.Option(help="Ask the memory of that time: 2017-06-01, 2017-06 or 2017.")
     ] = "",
     speaker: Asker = "",
     now: Annotated[

@@ -68,7 +68,7 @@ def rotate(
     name: Name,
     days: Days = None,
     overlap_hours: Annotated[
-        float, typer.Option(min=0, help="For how long the old token works beside the new one.")
+        float, typer.Option(min=0, help="How long the old token still works.")
     ] = 0,
 ) -> None:
     """Replace a token by a new one with the same rights, and print it, this once."""

@@ -1,4 +1,4 @@
-"""The command worker: what is not done while somebody waits, for all memories, continuously."""
+"""The command worker: work that no one waits for, for all memories, continuously."""
 
 import signal
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memory.worker.observer import Observer
     from memory.worker.queue import Sight
 
-_A_DAY = typer.Option(min=0, help="At most so many a day (UTC) for a memory; 0: no limit.")
+_A_DAY = typer.Option(min=0, help="At most this many a day (UTC) for a memory; 0: no limit.")
 _IN_ALL = typer.Option(min=0, help="The same for all memories together.")
 
 

@@ -30,7 +30,7 @@ _BOLD_LINE = re.compile(r"^\s*(?:\*\*|__)(?P<text>[^*_]{2,120}?):?(?:\*\*|__):?\
 _ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+\u2022]|\d{1,3}[.)])\s+(?P<text>.+)$")
 _LABEL = re.compile(r"^(?:\*\*|__)?(?P<text>[^*_:]{2,80}?)(?:\*\*|__)?\s*:(?:\*\*|__)?(?:\s|$)")
 _MARKS = re.compile(r"\*\*|__|`|^#{1,6}\s+", re.MULTILINE)
-# Of 290 long answers in three of BEAM's chats 103 lose a number, 45 two and more (docs/log.md).
+# Of 290 long answers in three of BEAM's chats 103 lose a number, 45 two and more (the log).
 _LEAST_LOST = 2
 # Prices, amounts, times, years: a number of one digit is mostly an item's.
 _NUMBER = re.compile(r"\d+(?:[.,:]?\d+)+")

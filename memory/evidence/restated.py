@@ -2,7 +2,7 @@
 
 Two sentences say the same thing where they have most words in common, in their order, and differ in
 one place, in numbers or in names, or where a question asks for just that place: this holds in any
-language and needs no fact. A thing that happened twice looks alike (docs/log.md has how often), so
+language and needs no fact. A thing that happened twice looks alike (the log has how often), so
 it is only said of the earlier turn.
 """
 

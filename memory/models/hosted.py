@@ -25,7 +25,7 @@ HOSTED_BUDGET = 6_000
 _UNKNOWN_CONTEXT = 128_000
 # Calls of 24 turns cost half as much again with full prompts: the instruction stands in each of
 # them. Strong readers answered as well from what they stored of 48
-# (docs/log/reading-and-answering.md). With short prompts a call and its answer fit 4,096 tokens,
+# (the log). With short prompts a call and its answer fit 4,096 tokens,
 # which is what Ollama gives many models by default.
 _LIMITS: Mapping[Size, Limits] = MappingProxyType(
     {

@@ -11,7 +11,7 @@ from memory.records import ABSTAIN, Turn
 from memory.text.turn_lines import resolved_line
 
 # A model this small gives up too often: added to the logit of the first word of an abstention
-# (docs/log.md has what other values do).
+# (the log has what other values do).
 _ABSTENTION_BIAS = -2.0
 NO_FACT = "-- none"
 # What a tuned model's SQL begins with: the same for every turn and question.

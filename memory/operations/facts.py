@@ -22,7 +22,7 @@ def facts(
     attribute: str = "",
     as_of: AsOf = "",
     standing: Annotated[
-        bool, Field(description="Only standing instructions and preferences in force.")
+        bool, Field(description="Only current standing instructions and preferences.")
     ] = False,
 ) -> FactPage:
     """List current facts."""
@@ -120,9 +120,7 @@ def settle_contradiction(
     memory: OpenMemory,
     fact: Id,
     other: Annotated[Id, Field(description="The fact that contradicts it.")],
-    right: Annotated[
-        Id | Literal["both"], Field(description="The id of the one that is right, or both.")
-    ],
+    right: Annotated[Id | Literal["both"], Field(description="The id of the right fact, or both.")],
     seen: Seen = None,
 ) -> Change:
     """Say which of two such facts is right; the other is deleted."""

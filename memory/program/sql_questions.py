@@ -7,7 +7,7 @@ from memory.records import Hit
 
 # How likely a turn that is left out has to be, beside the best one. Scores of the ranking are
 # logarithms of such odds: its weights are fitted as a softmax over turns (locomo.retrieval.fit).
-# In 6,000 tokens that asks for SELECTs for .4 of the questions of BEAM and LoCoMo (docs/log.md).
+# In 6,000 tokens that asks for SELECTs for .4 of the questions of BEAM and LoCoMo (the log).
 _LEAST_ODDS = 1 / 100
 
 

@@ -36,7 +36,7 @@ PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
 # Words at least this near count as related; chosen among .35 to .55 with LoCoMo's questions
-# (docs/log.md).
+# (the log).
 LEAST_COSINE = 0.45
 # Two related words differ in at most this many signs: 797 of 800 measured pairs do.
 _MOST_SIGNS = 105

@@ -8,7 +8,7 @@ from pathlib import Path
 def examples_of_kind(word: str) -> tuple[str, ...]:
     """Words that name examples of a kind; () for a word that names no kind.
 
-    `kinds.txt` lists the kinds and their examples; it was written manually (docs/decisions.md, 16).
+    `kinds.txt` lists the kinds and their examples; it was written manually (decision 16).
     """
     kinds = _kinds()
     return next((kinds[form] for form in _singulars(word) if form in kinds), ())

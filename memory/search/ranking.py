@@ -48,11 +48,11 @@ def ordered_weights(weights: Mapping[str, float] | None) -> Mapping[str, float]:
 
 # How much the turns from 4 before to 4 after count for a turn of the same session. A reply answers
 # the turns before it, so those count more. Other windows cost .004 to .008 of recall@10
-# (docs/log.md).
+# (the log).
 NEIGHBOUR_SHARES = np.array([0.1, 0.2, 0.4, 0.6, 1.0, 0.5, 0.3, 0.15, 0.1], np.float32)
 SATURATION = 0.6  # a word seen once near a turn counts 1 / 1.6, and never more than 1
 # A longer turn contains a question's words by chance and needs no neighbours to explain it: an
-# assistant's answers filled most of the first ten ranks (docs/log.md). 3 % of LoCoMo's turns are
+# assistant's answers filled most of the first ten ranks (the log). 3 % of LoCoMo's turns are
 # longer.
 LONG_TURN = 60  # words
 LENGTH_SHARE = 0.75  # the share of saturation that grows with the length, as b in BM25
@@ -63,7 +63,7 @@ RELATED_SHARE = 0.5  # the worth of a word of related meaning
 # next to nothing, since a hundred turns have it, and short turns say as much as others. A talk of
 # LONG_TALK[0] turns is short, one of LONG_TALK[1] is long, one between them is both in parts; so
 # shares are (in a short talk, in a long one). Together they move recall@10 of chats with an
-# assistant by .01 to .03 (docs/log.md).
+# assistant by .01 to .03 (the log).
 LONG_TALK = (20, 60)  # turns of a session on one day
 DATE_SHARES = (0.6, 0.06)
 TIME_SHARES = (0.8, 0.4)
@@ -71,19 +71,19 @@ LENGTH_SHARES = (2.5, -1.25)
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
 # With an assistant, a turn that is longer than LONG_TURN loses a little of `length`: it holds a
 # question's words by its size, and people ask about what they said themselves. Between 0 and .3,
-# recall@10 differs by .007 (docs/log.md).
+# recall@10 differs by .007 (the log).
 LONG_TURN_LOSS = 0.3
 MAX_EXCESS = 100 / LONG_TURN  # beyond that, length says nothing of how words should count
 # Up to MAX_RANKED_WHOLE turns, the ranking scores all of them; in a larger memory, the best groups
 # of neighbours. At 100,000 turns, 384 groups of 8 find what ranking everything finds (recall@10
-# .60) in a tenth of the time (docs/decisions.md, 17).
+# .60) in a tenth of the time (decision 17).
 MAX_RANKED_WHOLE = 4096
 GROUP_TURNS = 8
 CHOSEN_GROUPS = 384
 # A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`).
 MAX_EXACT = 50_000
 # Of words of like meaning and of examples, those that so many turns hold are left out: they tell
-# little (docs/decisions.md, 131).
+# little (decision 131).
 MAX_RELATED = 3_000
 MOST_FACTS = 50_000  # of the facts that hold a word, a search looks at the newest
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
@@ -660,7 +660,7 @@ class Index:
         return {
             "words": word_shares,
             # Among many long turns, what a turn itself holds tells more than its share of a long
-            # question. Between people it costs .003 of recall@10 (docs/log.md).
+            # question. Between people it costs .003 of recall@10 (the log).
             "own_words": own_words * talk.with_assistant,
             "kind": self._examples(positions, words),
             "session": self._best_of_session(self._session[positions], word_shares),
@@ -668,7 +668,7 @@ class Index:
             "implied": _spoken_by(rows["speaker"], query.implied),
             "date": _date_match(rows["date"], query) * talk.share(DATE_SHARES),
             # Only for questions about a time: for all questions it gained at most .001
-            # (docs/log.md).
+            # (the log).
             "time": (rows["tells_time"] & query.asks_time)
             * talk.share(TIME_SHARES)
             / self._excess[positions],
@@ -691,7 +691,7 @@ class Index:
 
         Each word saturates separately, as in BM25 (Robertson and Zaragoza 2009): two words near a
         turn beat one word twice. One score for all words together cost .006 to .009 of recall@10
-        (docs/decisions.md, 8). In a turn longer than LONG_TURN, words saturate later, and the turn
+        (decision 8). In a turn longer than LONG_TURN, words saturate later, and the turn
         and its neighbours count less for each other.
         """
         excesses = self._excess.take(neighbours)
@@ -752,7 +752,7 @@ class Index:
         self._read_vectors(positions)
         # einsum, not @, which would wake a thread per core for a tenth of a millisecond's work and
         # wait for the slowest: with busy cores, searches went from 1.7 to 5.2 ms at the 95th
-        # percentile (docs/log.md).
+        # percentile (the log).
         dots = np.einsum("ij,j->i", self._vectors[positions].astype(np.float32), vector)
         return np.asarray(dots / self._norms[positions], np.float32)
 

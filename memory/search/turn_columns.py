@@ -32,7 +32,7 @@ MAX_LENGTH = 1_000  # memories of before 2026-11-24 have at most 100
 # A turn's vector includes half as much of the turn before it, and more where the turn is short:
 # the turn before says what a short message is about. Below FULL_LENGTH words a vector weighs less,
 # because the length of a sum of random vectors grows with the square root of their number. More
-# words do not make a turn likelier to be relevant (recall@10 .829 to .833 on LoCoMo, docs/log.md).
+# words do not make a turn likelier to be relevant (recall@10 .829 to .833 on LoCoMo, the log).
 CONTEXT_SHARE = 0.5
 FULL_LENGTH = 25
 _WORD = re.compile(r"\w+")
@@ -80,7 +80,7 @@ def describe_turns(
         vector = vectors[n] * min(length / FULL_LENGTH, 1) ** 0.5
         if before is not None:
             vector = vector + CONTEXT_SHARE * _unit(before.vector)
-        # Scaled to a largest number of 127. Eight bits find what 32 bits find (docs/decisions.md,
+        # Scaled to a largest number of 127. Eight bits find what 32 bits find (decision
         # 13).
         eight_bit[n] = np.rint(vector * (127 / max(float(np.abs(vector).max()), 1e-9)))
         first = before.first if before else turn.id
@@ -118,7 +118,7 @@ def _unit(vector: NDArray[np.int8]) -> NDArray[np.float32]:
 def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
     """One bit for each number, set if it is above zero: (n, width) -> (n, width / 64 rounded up).
 
-    Signs alone cost .004 of recall@10 (docs/decisions.md, 13), but comparing them is fast enough to
+    Signs alone cost .004 of recall@10 (decision 13), but comparing them is fast enough to
     choose among a million turns.
     """
     bits = np.packbits(vectors > 0, axis=1)  # type: ignore[operator]

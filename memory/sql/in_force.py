@@ -2,7 +2,7 @@
 
 It is no view of the database but a common table expression that is put before the query, so that
 one text serves both databases, each `facts` in it is rendered with its namespace like any other,
-and the memory's own vocabulary says which attributes have one value (docs/decisions.md, 152, 178).
+and the memory's own vocabulary says which attributes have one value (decisions 152 and 178).
 """
 
 from dataclasses import replace

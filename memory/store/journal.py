@@ -32,7 +32,7 @@ from memory.text.written_dates import date_key
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself, and facts that were there before a write
 # without a window and that it may end, overwrite or delete. Gold SQL ends 4 at most, in 24
-# conversations by windows of 16 turns (docs/log.md); a model may have stored a thing twice.
+# conversations by windows of 16 turns (the log); a model may have stored a thing twice.
 MOST_ENDED = 8
 # Of these, facts that one turn may end: what it says may be an instruction to the model that reads
 # it. A turn that ends more has a person decide.
@@ -265,7 +265,7 @@ def _ended_by_templates(
 def _is_end(before: FactImage, after: FactImage, redated: Collection[int]) -> bool:
     """Whether all that happened to a fact is that it ended: "as of" questions keep it.
 
-    A new truth ends the old one (docs/decisions.md, 36). A fact that has ended stays as it is; an
+    A new truth ends the old one (decision 36). A fact that has ended stays as it is; an
     end that lies ahead, or that a template read in this window, may still be another.
     """
     is_open = not before["ended_on"] or date_key(before["ended_on"]) > now()[:10]
@@ -304,7 +304,7 @@ def undo(conn: Connection, change_id: int) -> int:
 
     entries = conn.run("entries_of_change", change_id=change_id).fetchall()
     # An undo is a change itself: the triggers log what it restores, so the journal alone says what
-    # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
+    # the facts were at any time, and an undo can be undone (decision 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)
     # Newest entry first: a change may have touched one fact several times.
     for fact_id, before, after in reversed(entries):

@@ -6,7 +6,7 @@ always come in the order of the turns, as each rests on those before it in its s
 
 The newest turns have a row each in `recent`. Every BLOCK of them become one row of `blocks`, so
 that a million turns load at once; their vectors become `pieces`, which a search reads as it needs
-them (docs/decisions.md, 13).
+them (decision 13).
 """
 
 import json

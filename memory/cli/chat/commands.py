@@ -182,7 +182,7 @@ def _turn_counts(chat: Chat) -> str:
     parts = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
     if speakers > len(parts):
         parts.append(f"{speakers - len(parts)} others")
-    return f"{count(turns, 'turn')} ({', '.join(parts) or 'nobody yet'})"
+    return f"{count(turns, 'turn')} ({', '.join(parts) or 'no one yet'})"
 
 
 def _agreed(chat: Chat, question: str) -> bool:

@@ -20,7 +20,7 @@ _CUTS = [
 ]
 
 # With 20 questions about five documents, of 60 to 800 tokens, 100 to 150 found the most in little
-# room; of these, 150 gives the fewest turns to digest (docs/log.md).
+# room; of these, 150 gives the fewest turns to digest (the log).
 CHUNK_TOKENS = 150
 OVERLAP_TOKENS = 40
 

@@ -52,7 +52,7 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             WriteQuery,
             AnswerFromMemory,
             # About sixty facts: .74 of those that a window of 48 turns should be stored beside;
-            # .60 in 1,500, .86 in 2,500 (docs/log/code-and-tests.md).
+            # .60 in 1,500, .86 in 2,500 (the log).
             known_tokens=2_000,
             attributes=None,
             with_names=True,
