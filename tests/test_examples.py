@@ -41,10 +41,10 @@ def test_the_endpoint_shows_each_user_their_own_block_without_a_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CHAT_MODEL", raising=False)
-    alex = ask_endpoint("alex", ["I live in Oslo, and I am allergic to nuts.", "Where do I live?"])
-    assert alex[0] == ""
-    assert "user lives_in: Oslo" in alex[1]
-    assert "user allergic_to: nuts" in alex[1]
+    texts = ["I live in Oslo, and I am allergic to nuts.", "What should I cook tonight?"]
+    printed = (EXAMPLES.parent / "docs/guides/endpoint.md").read_text("utf-8")
+    for block in ask_endpoint("alex", texts):
+        assert f"\n{block}\n" in printed
     assert "Oslo" not in ask_endpoint("bo", ["Where do I live?"])[0]
 
 

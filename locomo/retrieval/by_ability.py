@@ -63,7 +63,11 @@ def evidence_log(path: Path) -> EvidenceLog:
     return JsonLines(
         path,
         ShownEvidence,
-        key=lambda shown: (shown.made_from, shown.conversation, shown.index),
+        key=lambda measurement: (
+            measurement.made_from,
+            measurement.conversation,
+            measurement.index,
+        ),
         resume=True,
     )
 
@@ -178,10 +182,10 @@ def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]
     Under "all" stand 95 % intervals of the evidence, over conversations and their questions.
     """
     by_kind: dict[str, list[ShownEvidence]] = {}
-    for shown in measurements:
-        by_kind.setdefault(shown.kind, []).append(shown)
+    for measurement in measurements:
+        by_kind.setdefault(measurement.kind, []).append(measurement)
     by_kind = dict(sorted(by_kind.items()))
-    everything = [shown for group in by_kind.values() for shown in group]
+    everything = [measurement for group in by_kind.values() for measurement in group]
     table = Table(
         box=SIMPLE,
         title="evidence turns shown / words of the answer in them / its numbers and names",
@@ -195,11 +199,11 @@ def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]
             head = (kind, str(len(group))) if number == 0 else ("", "")
             cells = [_cell(group, f"{system} {budget}") for budget in budgets]
             table.add_row(*head, system, *cells, end_section=system == SYSTEMS[-1])
-    names = [shown.conversation for shown in everything]
+    names = [measurement.conversation for measurement in everything]
     if len(set(names)) > 1:
         intervals = []
         for budget in budgets:
-            values = [shown.shares[f"{SYSTEMS[0]} {budget}"][0] for shown in everything]
+            values = [measurement.shares[f"{SYSTEMS[0]} {budget}"][0] for measurement in everything]
             low, high = bootstrap(values, groups=names, within=True)
             intervals.append(f"{low:.3f}-{high:.3f}")
         table.add_row("95 % interval", "", SYSTEMS[0], *intervals)
@@ -209,6 +213,10 @@ def evidence_table(measurements: Iterable[ShownEvidence], budgets: Sequence[int]
 def _cell(group: Sequence[ShownEvidence], column: str) -> str:
     means = []
     for number in range(3):
-        shares = [share for shown in group if (share := shown.shares[column][number]) is not None]
+        shares = [
+            share
+            for measurement in group
+            if (share := measurement.shares[column][number]) is not None
+        ]
         means.append(f"{fmean(shares):.3f}" if shares else "-")
     return " / ".join(means)
