@@ -102,9 +102,9 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
             facts = _with_ends_of_replaced(facts, kind, today, reader)
         except SqlError:  # several memories at once, or too slow
             return None
-        answer = _answer(group[0], facts, kind, today) if facts else None
-        if answer:
-            text, sources = answer
+        found = _answer(group[0], facts, kind, today) if facts else None
+        if found:
+            text, sources = found
             turn_ids = tuple(dict.fromkeys(fact.turn_id for fact in sources))
             return RowsAnswer(text, turn_ids, (sql,), (rows,))
     return None
