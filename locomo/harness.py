@@ -26,7 +26,7 @@ from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, Store, Turn, open_store
 from memory.digest.windows import Digest
 from memory.errors import ModelError
-from memory.evidence.layout import refuse_small
+from memory.evidence.lines import refuse_budget
 from memory.models import Model
 from memory.models.costs import Cost, Step, spending
 from memory.program import program_for
@@ -164,7 +164,7 @@ class Setup:
 
     def check(self) -> None:
         """Raise InputError if the budget exceeds the model's context, or fits no turn."""
-        refuse_small(self.budget)
+        refuse_budget(self.budget)
         if self.budget > self.model.limits.context - PROMPT_TOKENS:
             raise InputError(
                 f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memory import facts
 from memory.errors import DeletedError, InputError, PromptTooLong
 from memory.evidence.layout import Evidence
-from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions
 from memory.models.model_names import PACKAGED_MODEL
@@ -164,11 +164,8 @@ class Memory(AnswersOthersNames):
     ) -> None:
         if is_config(store):
             raise InputError(config_line("Memory", store))
-        if budget is not None and budget < LEAST_BUDGET:
-            raise InputError(
-                f"a budget of {budget} tokens is too small for one turn;"
-                f" give at least {LEAST_BUDGET}"
-            )
+        if budget is not None:
+            refuse_budget(budget)
         setup = Setup(model, program, budget, api_base, embedder, reranker)
         _ = setup.reranker  # one that cannot be used is refused before a memory is opened
         # The packaged model waits until it is asked: DSPy takes more than a second to import, and

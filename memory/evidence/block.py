@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from memory.evidence.fact_lists import fact_lists
 from memory.evidence.fence import fence_tokens
-from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, refuse_small
-from memory.evidence.lines import LEAST_BUDGET, RowLine, row_lines
+from memory.evidence.layout import Evidence, FactLine, alternate, lay_out
+from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
@@ -82,7 +82,7 @@ def evidence(
         rows: the results of SELECTs.
         budget: in tokens. Raises InputError for less than LEAST_BUDGET.
     """
-    refuse_small(budget)
+    refuse_budget(budget)
     recollected = recollect(question, reader, hits, rows, wording=options.wording)
     standing = _chosen(recollected.standing, options).within(budget)
     above = {fact.id for fact in (*standing.facts, *standing.profile)}

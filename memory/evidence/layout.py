@@ -7,10 +7,8 @@ from functools import cached_property
 from itertools import chain, groupby, islice, zip_longest
 from typing import Protocol, Self
 
-from memory.errors import InputError
 from memory.evidence.fence import fenced
 from memory.evidence.lines import (
-    LEAST_BUDGET,
     NOTED_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
@@ -141,14 +139,6 @@ class TurnForm:
             return line
         mark = marked("", self.marks.get(turn.id, ""))
         return trim(line.removesuffix(mark), max(room - count_tokens(mark), 0)) + mark
-
-
-def refuse_small(budget: int) -> None:
-    """Raise InputError for a budget of too few tokens."""
-    if budget < LEAST_BUDGET:
-        raise InputError(
-            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
-        )
 
 
 def longest_turn(budget: int) -> int:

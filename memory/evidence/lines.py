@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from memory.errors import InputError
 from memory.records import Fact, Rows, Turn
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
@@ -21,6 +22,7 @@ from memory.vocabulary.templates import supposes
 
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
+MOST_BUDGET = 10**9
 CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
 NAME_TOKENS = 400  # of what is said of names: about twenty entities
 ROWS_HEAD = "What the memory's facts say:"
@@ -31,6 +33,19 @@ MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
 _SENTENCE_END = re.compile(r"[.!?]\s")
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
+
+
+def refuse_budget(budget: int) -> None:
+    """Raise InputError for a budget that is no whole number of tokens, too small or too large."""
+    if not isinstance(budget, int) or budget > MOST_BUDGET:
+        raise InputError(
+            f"a budget is a whole number of tokens, at most {MOST_BUDGET:,}, not {budget!r:.60}"
+        )
+    if budget < LEAST_BUDGET:
+        raise InputError(
+            f"a budget of {budget!r:.60} tokens is too small for one turn;"
+            f" give at least {LEAST_BUDGET}"
+        )
 
 
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:

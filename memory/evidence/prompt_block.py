@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from memory.errors import InputError
 from memory.evidence.block import Options, evidence
 from memory.evidence.gate import MOST_TURNS, touched
-from memory.evidence.layout import Evidence, refuse_small
+from memory.evidence.layout import Evidence
+from memory.evidence.lines import refuse_budget
 from memory.evidence.ltm import near_turns, templated
 from memory.evidence.ltm_config import LtmConfig, load_config
 from memory.evidence.question import UserQuestion
@@ -110,7 +111,7 @@ def inject(
     if config is not None and not isinstance(config, LtmConfig):
         config = load_config(config)
     if budget is not None:
-        refuse_small(budget)
+        refuse_budget(budget)
     conversation = _parsed(messages)
     user_texts = [message.text for message in conversation if message.role == "user"]
     if not user_texts:

@@ -26,7 +26,7 @@ _CHUNK = 2**20  # bytes read at a time
 LONGEST_VALUE = 64_000_000  # characters
 # Text compresses to about a tenth; a file that was made to fill a memory, to a thousandth.
 MOST_EXPANDED = 100  # times the packed size of a member of an archive
-_SMALL_MEMBER = 64_000_000  # bytes; a member up to this size may have any packed size
+_SMALL_MEMBER = 1_000_000  # bytes; a member up to this size may have any packed size
 # What is read of an export: conversations, and what Claude remembers of them.
 _CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
 _MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")

@@ -34,9 +34,11 @@ def _no_truth(value: object) -> object:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_no_truth)]
-Id = Annotated[WholeNumber, Field(ge=0, le=LARGEST_ID)]
-Limit = Annotated[WholeNumber, Field(ge=1, le=MOST_LISTED, description="How many at most.")]
+# The last of an annotation: before a Field, schemas say `ge` and `le`, which JSON Schema lacks.
+NO_TRUTH = BeforeValidator(_no_truth)
+WholeNumber = Annotated[int, NO_TRUTH]
+Id = Annotated[int, Field(ge=0, le=LARGEST_ID), NO_TRUTH]
+Limit = Annotated[int, Field(ge=1, le=MOST_LISTED, description="How many at most."), NO_TRUTH]
 After = Annotated[Id, Field(description="The `after` of the previous page.")]
 AsOf = Annotated[str, Field(description="State on this date: 2017-06-01, 2017-06 or 2017.")]
 Seen = Annotated[

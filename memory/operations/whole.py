@@ -10,7 +10,7 @@ from pydantic import Field
 from memory.exchange.exports import dump_lines
 from memory.exchange.imports import load_dump
 from memory.operations.answers import Imported
-from memory.operations.operation import OpenMemory, WholeNumber, operation
+from memory.operations.operation import NO_TRUTH, OpenMemory, operation
 
 _MOST_CALLS = 1_000
 _MOST_OPERATIONS, _MOST_QUESTIONS = 200, 100
@@ -20,8 +20,9 @@ _MOST_OPERATIONS, _MOST_QUESTIONS = 200, 100
 def digest(
     memory: OpenMemory,
     calls: Annotated[
-        WholeNumber | None,
+        int | None,
         Field(ge=1, le=_MOST_CALLS, description="Model calls at most; default: all that wait."),
+        NO_TRUTH,
     ] = None,
 ) -> dict[str, float | list[str]]:
     """Extract the facts of the turns that wait."""
@@ -34,11 +35,12 @@ def digest(
 def refine(
     memory: OpenMemory,
     operations: Annotated[
-        WholeNumber, Field(ge=1, le=_MOST_OPERATIONS, description="Tool calls at most.")
+        int, Field(ge=1, le=_MOST_OPERATIONS, description="Tool calls at most."), NO_TRUTH
     ] = 30,
     questions: Annotated[
-        WholeNumber,
+        int,
         Field(ge=1, le=_MOST_QUESTIONS, description="How many to measure with; the model asks."),
+        NO_TRUTH,
     ] = 20,
     judge: Annotated[
         bool, Field(description="Whether the model judges answers, instead of F1 of words.")

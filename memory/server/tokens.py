@@ -121,9 +121,11 @@ class Tokens:
         One that another has made ends with that at the latest. Raises InputError for a name that is
         taken, blank, long or no single line, for no namespace, and for no or an unknown right.
         """
-        _check_name(name)
+        _check_line("the name of a token", name)
         if not granted_namespaces:
             raise InputError("give the namespaces of the token, or '*' for all")
+        for namespace in granted_namespaces:
+            _check_line("a namespace", namespace)
         if unknown := sorted({*rights} - {*RIGHTS}):
             raise InputError(f"there is no right {unknown[0]!r}; rights are {', '.join(RIGHTS)}")
         if not rights:
@@ -275,12 +277,10 @@ class _DatabaseRecords:
         return record is not None and monotonic() - record[1] < FRESH_SECONDS
 
 
-def _check_name(name: str) -> None:
+def _check_line(noun: str, text: str) -> None:
     """Refuse a name that no list of tokens could show on a line."""
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise InputError(
-            f"the name of a token is one line of at most {_LONGEST_NAME} printable characters"
-        )
+    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
+        raise InputError(f"{noun} is one line of at most {_LONGEST_NAME} printable characters")
 
 
 def _grant(record: dict[str, Any]) -> Grant:
@@ -304,12 +304,12 @@ def _after(days: float | None) -> str:
     """The time in so many days; "" for None. Raises InputError for a time that is none."""
     if days is None:
         return ""
+    if not days > 0:  # nor is NaN
+        raise InputError("a token ends after a number of days above 0")
     try:
-        if days <= 0:
-            raise InputError("a token ends after a number of days above 0")
         return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
     except OverflowError:
-        raise InputError(f"{days:g} days are too many") from None
+        raise InputError(f"{days!r:.20} days are too many") from None
 
 
 def _digest(token: str) -> str:

@@ -520,6 +520,10 @@ _ADVICE_TO_PEOPLE = {
     "datatype mismatch": DAMAGED,
 }
 
+_ON_READ_ONLY_DISK = (
+    "its disk cannot be written; in Python, Memory(open_store(path, read_only=True)) reads it"
+)
+
 
 def may_be_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether SQLite says what it also says of a damaged file."""
@@ -547,4 +551,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         advice = next(
             (text for sign, text in _ADVICE_TO_PEOPLE.items() if sign in message), message
         )
+        if "unable to open" in message and _is_on_read_only_disk(path):
+            advice = _ON_READ_ONLY_DISK
         raise StoreError(f"{path}: {advice}") from error
+
+
+def _is_on_read_only_disk(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # Windows has no statvfs
+        return False

@@ -1,12 +1,21 @@
 """Token budgets: kept to the token, and never an empty context while there is something to show."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, Rows, Turn
-from memory.evidence.layout import lay_out, refuse_small
-from memory.evidence.lines import LEAST_BUDGET, RowLine, quoted_turns, row_lines, turn_lines
+from memory.evidence.layout import lay_out
+from memory.evidence.lines import (
+    LEAST_BUDGET,
+    RowLine,
+    quoted_turns,
+    refuse_budget,
+    row_lines,
+    turn_lines,
+)
 from memory.text.dates import spoken_date
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
@@ -100,7 +109,7 @@ def test_turns_are_shown_in_the_order_they_were_said() -> None:
 
 def test_a_budget_too_small_for_one_turn_is_refused() -> None:
     with pytest.raises(InputError, match=f"at least {LEAST_BUDGET}"):
-        refuse_small(LEAST_BUDGET - 1)
+        refuse_budget(LEAST_BUDGET - 1)
 
 
 def test_no_more_turns_are_fetched_than_fit() -> None:
@@ -158,3 +167,9 @@ def test_dates_are_read_out_as_exactly_as_they_are_known(said_at: str, spoken: s
 def test_a_turn_is_one_line_whatever_its_text() -> None:
     turn = Turn("Anna", "two\nlines\r\n\tand  blanks", said_at="2017-05-08", id=4)
     assert turn_line(turn) == "[4] (Mon 08 May 2017) Anna: two lines and blanks"
+
+
+@pytest.mark.parametrize("budget", [10**400, 10**30, -(10**400), 0, True, 1.5, float("inf"), "500"])
+def test_a_budget_that_is_no_number_of_tokens_is_refused_in_a_line(budget: Any) -> None:
+    with pytest.raises(InputError, match=r"^a budget .{20,200}$"):
+        refuse_budget(budget)

@@ -3,6 +3,7 @@
 import csv
 import io
 from typing import Any
+from unicodedata import normalize
 
 from memory.errors import SqlError
 from memory.records import Rows
@@ -16,6 +17,7 @@ from memory.server.web.page_request import (
 )
 from memory.sql import TABLES
 from memory.store import Store
+from memory.text.characters import one_line
 
 # What somebody may want to ask first, by what it shows.
 EXAMPLES = {
@@ -29,7 +31,8 @@ EXAMPLES = {
     " JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC",
 }
 # A spreadsheet takes a cell that begins so as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = {"=", "+", "-", "@", "\t", "\r"}
+_LONGEST_BEGINNING = 100  # characters
 
 
 def sql(request: PageRequest, store: Store) -> PageResponse:
@@ -65,7 +68,11 @@ def as_csv(request: PageRequest, store: Store) -> PageResponse:
 
 def _cell(value: Any) -> Any:
     """A value; the apostrophe before a text keeps spreadsheets from running it as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    # Spreadsheets read a full-width equals sign as the narrow one, and pass over spaces before it.
+    beginning = normalize("NFKC", one_line(value[:_LONGEST_BEGINNING])[:1])
+    return f"'{value}" if beginning in _FORMULA or value[:1] in _FORMULA else value
 
 
 def search_details(request: PageRequest, store: Store) -> PageResponse:

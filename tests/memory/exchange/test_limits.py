@@ -31,12 +31,11 @@ def test_a_line_or_value_that_is_too_long_is_refused(
         list(read_export(path).items)
 
 
-@pytest.mark.slow
 def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("conversations.json", b" " * 70_000_000)
-    with pytest.raises(InputError, match="unpacks to 70,000,000 bytes, more than 100 times"):
+        archive.writestr("conversations.json", b" " * 2_000_000)
+    with pytest.raises(InputError, match="unpacks to 2,000,000 bytes, more than 100 times"):
         read_export(path)
 
 

@@ -142,6 +142,7 @@ def test_no_tool_takes_a_namespace_and_hints_are_right(handles: Handles) -> None
     for tool in tools.values():
         assert "namespace" not in json.dumps(tool.input_schema)
         assert all(p["description"] for p in tool.input_schema["properties"].values())
+        assert not re.search('"[gl][et]":', json.dumps(tool.input_schema)), tool.name
         assert tool.output_schema is None
     assert tools["forget"].annotations.destructive_hint is True
     assert tools["remember"].annotations.destructive_hint is False

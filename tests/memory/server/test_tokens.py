@@ -169,3 +169,19 @@ def test_a_file_that_another_process_changes_for_long_is_named(
     with files.changing(path), pytest.raises(InputError, match=r"tokens.json is being changed"):
         Tokens(path).create("laptop", ["anna"], ["read"])
     assert Tokens(path).create("laptop", ["anna"], ["read"])
+
+
+@pytest.mark.parametrize("text", ["a\0b", "x" * 100_000, " ", "a\nb", "a\u202eb", "\U000e0041"])
+def test_names_and_namespaces_of_tokens_are_lines(text: str, tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    with pytest.raises(InputError, match="the name of a token is one line"):
+        tokens.create(text, ["anna"], ["read"])
+    with pytest.raises(InputError, match="a namespace is one line"):
+        tokens.create("app", [text], ["read"])
+    assert tokens.grants() == []
+
+
+@pytest.mark.parametrize("days", [10**400, float("inf"), float("nan"), -1])
+def test_a_token_ends_on_a_day_that_a_calendar_has(days: float, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="days"):
+        Tokens(tmp_path / "tokens.json").create("app", ["anna"], ["read"], days=days)

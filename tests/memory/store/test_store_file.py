@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,17 @@ from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.older_memory import unindexed_memory
 from tests.support.rows import rows_of
+
+
+def test_what_cannot_be_opened_on_a_read_only_disk_says_how_to_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with (
+        pytest.raises(StoreError, match=r"its disk cannot be written; .*read_only=True"),
+        connection.storage_errors(tmp_path / "a.db"),
+    ):
+        raise sqlite3.OperationalError("unable to open database file")
 
 
 def test_a_file_that_is_not_sqlite_is_refused_and_unharmed(path: Path) -> None:

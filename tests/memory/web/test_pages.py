@@ -891,6 +891,15 @@ def test_rows_are_saved_as_csv_without_formulas(client: TestClient) -> None:
     assert response.text == "id,sum,value\r\n2,'=1+1,cat Miso\r\n"
 
 
+@pytest.mark.parametrize(
+    "beginning", ["=", " =", "\u200b=", "+", "-", "@", "\uff1d", "\uff0b", "\uff20"]
+)
+def test_no_spreadsheet_takes_a_cell_for_a_formula(beginning: str, client: TestClient) -> None:
+    select = f"SELECT '{beginning}1+1' AS sum FROM facts WHERE id = 2"
+    rows = client.get(f"{ANNA}/sql/rows.csv", params={"select": select}).text.splitlines()
+    assert rows[1].startswith("'")
+
+
 def test_old_addresses_lead_to_the_new_pages(client: TestClient) -> None:
     select = {"select": "SELECT id FROM facts"}
     assert "3 rows" in shown(client.get(f"{ANNA}/search-details", params=select).text)
