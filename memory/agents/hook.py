@@ -113,11 +113,11 @@ def ask(
     path = socket_path(home)
     is_started = not starts
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
             raise Silence("no answer in time")
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(left)
+            connection.settimeout(seconds)
             try:
                 connection.connect(path)
                 request = {**request, "seconds": deadline - time.monotonic()}

@@ -35,9 +35,9 @@ def has_jumped(store: Store, task: Task, now: float) -> bool:
     agree: `task.position` is the day of the first (`day_number`).
     """
     history = settings_of(store, RETENTION_DAYS)
-    made = datetime.fromisoformat(history[-1].set_at).timestamp() if history else 0.0
+    set_at = datetime.fromisoformat(history[-1].set_at).timestamp() if history else 0.0
     has_agreed = 0 < task.position < day_number(now)
-    return now - max(task.served_at, made) > _LONGEST_GAP and not has_agreed
+    return now - max(task.served_at, set_at) > _LONGEST_GAP and not has_agreed
 
 
 def day_number(now: float) -> int:

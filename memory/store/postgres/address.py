@@ -77,8 +77,8 @@ def read_address(text: str, needs_namespace: bool = True) -> Address:
             "?namespace=NAME, with %40 for @ in a password"
         ) from None
     names = [value for name, value in options if name == "namespace"]
-    kept = urlencode([pair for pair in options if pair[0] != "namespace"], safe="/")
-    conninfo = urlunsplit((parts.scheme, parts.netloc, parts.path, kept, ""))
+    query = urlencode([pair for pair in options if pair[0] != "namespace"], safe="/")
+    conninfo = urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
     # urlunsplit leaves out the // of an address without a host, which libpq wants.
     if not parts.netloc:
         conninfo = conninfo.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
