@@ -468,7 +468,12 @@ def state(folder: Path) -> State:
 
 
 def memories(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.db") if path.stat().st_size)
+    """The files of memories, without the copies of older files that a migration keeps.
+
+    A kill between the copy and the migration leaves a copy more than an undisturbed act.
+    """
+    files = sorted(path for path in folder.glob("*.db") if path.stat().st_size)
+    return [path for path in files if ".schema-" not in path.name]
 
 
 def faults(folder: Path) -> list[str]:
