@@ -131,10 +131,10 @@ def _needed(before: str, run: str, after: str) -> str:
         return first if any(bidirectional(letter) in ("R", "AL") for letter in near) else ""
     base = next((c for c in reversed(before) if not category(c).startswith("M")), "")
     kind = category(base) if base else ""
-    is_before_sign = category(after[:1] or " ") in _SIGNS
+    is_before_sign = not after[:1].isascii() and category(after[0]) in _SIGNS
     if kind == "Lo":
         return first if first in _JOINERS or first in _FORMS_OF_IDEOGRAPHS else ""
-    if kind in _SIGNS or (base and base in _KEYS):
+    if (kind in _SIGNS and not base.isascii()) or (base and base in _KEYS):
         form = first if first in _FORMS_OF_SIGNS else ""
         return form + _EMOJI_JOINER * (is_before_sign and run == form + _EMOJI_JOINER)
     return ""
